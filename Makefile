@@ -1,0 +1,50 @@
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+ARGS ?=
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/python: ; $(PYTHON) -m venv .venv && touch $@
+
+.venv/demo: .venv/python pyproject.toml constraints.txt
+	@echo "installing into .venv: about a minute, this once"
+	$(PIP) --editable '.[reference,conformance]' && $(PIP) --no-deps -r tests/conformance/frameworks.txt && touch $@
+
+.venv/dev: .venv/demo
+	$(PIP) --editable '.[dev,docs]' && touch $@
+
+setup: .venv/dev  ## make .venv with all that development needs
+demo: .venv/demo  ## the main job: diagnose a broken network, then heal it
+	$(BIN)/spikecheck demo $(ARGS)
+
+fmt: .venv/dev  ## format, and fix what ruff can fix
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lint: .venv/dev  ## ruff, format, types
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+quick: .venv/dev  ## unit, property and house tests: under a minute
+	$(BIN)/pytest -m "not slow" tests/unit tests/property tests/house $(ARGS)
+
+promises conformance faults: .venv/dev
+	$(BIN)/pytest tests/$@ $(ARGS)
+
+docs: .venv/dev  ## write docs/checks from the checks' docstrings
+	$(BIN)/python docs/generate.py
+
+docs-check: .venv/dev  ## fail where docs/checks differ from the docstrings
+	$(BIN)/python docs/generate.py --check
+
+check-new: .venv/dev  ## make check-new ID=SPK212 SLUG=dead-time: the files of a new check
+	$(BIN)/python tools/new_check.py $(ID) $(SLUG)
+
+bench: .venv/dev  ## what attach costs, as a ratio of step times
+	$(BIN)/python benchmarks/cost.py $(ARGS)
+
+test: lint docs-check  ## all that CI runs; pytest last
+	$(BIN)/pytest $(ARGS)
+
+.PHONY: help setup demo fmt lint quick promises conformance faults docs docs-check check-new bench test
+.DELETE_ON_ERROR:
