@@ -1,0 +1,106 @@
+"""What attach adds to a training step, as a ratio measured in interleaved pairs.
+
+`python benchmarks/cost.py [--pairs 60] [--threads 2]`; method and network are described in README.md beside this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from dataclasses import dataclass
+
+import snntorch
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+import spikecheck
+
+CHANNELS, HIDDEN, CLASSES = 700, 256, 20
+STEPS, BATCH = 100, 64
+INPUT_RATE = 0.02  # spikes per channel and step; about SHD's 8000 spikes a sample, spread over 100 bins of 700 channels
+WARM_UP_PAIRS = 5  # the first steps allocate, and a monitor looks closer at them
+VARIANTS: dict[str, dict[str, object]] = {"auto": {"every": "auto"}, "every=1": {"every": 1}}
+
+
+class TwoLayers(nn.Module):
+    """700 -> 256 -> 20 with a spiking layer after each linear one; the mean potential of the last is the logit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(CHANNELS, HIDDEN)
+        self.lif1 = snntorch.Leaky(beta=0.9)
+        self.fc2 = nn.Linear(HIDDEN, CLASSES)
+        self.lif2 = snntorch.Leaky(beta=0.9, reset_mechanism="none")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[time, batch, channel] spikes to [batch, class] logits."""
+        mem1, mem2 = self.lif1.init_leaky(), self.lif2.init_leaky()
+        total = torch.zeros(x.shape[1], CLASSES)
+        for frame in x:
+            spikes, mem1 = self.lif1(self.fc1(frame), mem1)
+            _, mem2 = self.lif2(self.fc2(spikes), mem2)
+            total = total + mem2
+        return total / len(x)
+
+
+@dataclass
+class Run:
+    """A model with its optimizer; `step` is what a training loop does with one batch."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+
+    @classmethod
+    def fresh(cls) -> Run:
+        """Build the network from one fixed seed, so that both sides of a pair do the same arithmetic."""
+        torch.manual_seed(0)
+        model = TwoLayers()
+        return cls(model, torch.optim.Adam(model.parameters(), lr=1e-3))
+
+    def step(self, x: torch.Tensor, y: torch.Tensor) -> float:
+        """Train on one batch; return the seconds it took."""
+        start = time.perf_counter()
+        loss = nn.functional.cross_entropy(self.model(x), y)
+        loss.backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return time.perf_counter() - start
+
+
+def ratios(options: dict[str, object], pairs: int) -> tuple[list[float], list[float]]:
+    """Ratio of each pair, and the bare step's seconds."""
+    data = torch.Generator().manual_seed(1)
+    x = (torch.rand(STEPS, BATCH, CHANNELS, generator=data) < INPUT_RATE).float()
+    y = torch.randint(CLASSES, (BATCH,), generator=data)
+    bare, watched = Run.fresh(), Run.fresh()
+    found, seconds = [], []
+    with spikecheck.attach(watched.model, on_finding=lambda finding: None, **options):
+        for pair in range(WARM_UP_PAIRS + pairs):
+            first, second = (bare, watched) if pair % 2 else (watched, bare)
+            taken = {id(first): first.step(x, y), id(second): second.step(x, y)}
+            if pair >= WARM_UP_PAIRS:
+                found.append(taken[id(watched)] / taken[id(bare)])
+                seconds.append(taken[id(bare)])
+    return found, seconds
+
+
+def main() -> None:
+    """Measure every variant and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=60, help="pairs of steps a variant (default 60)")
+    parser.add_argument("--threads", type=int, default=2, help="torch's threads (default 2)")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    table = Table("attach", "ratio", "middle half", "bare step", title="Step time with spikecheck over without")
+    for name, options in VARIANTS.items():
+        found, seconds = ratios(options, arguments.pairs)
+        low, middle, high = statistics.quantiles(found, n=4)
+        table.add_row(name, f"{middle:.3f}", f"{low:.3f} .. {high:.3f}", f"{statistics.median(seconds) * 1e3:.0f} ms")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

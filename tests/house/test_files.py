@@ -1,0 +1,104 @@
+"""Sizes, names, exports, and words that may stand in one place only."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import spikecheck
+from tests.house.tree import LIBRARIES, PACKAGE, ROOT, imports, short, sources, strings, tree
+
+MOST_LINES = 400
+DRAWERS = {"utils", "util", "common", "helpers", "helper", "misc", "core", "manager"}
+LEAVES_THE_DEVICE = {"item", "tolist", "cpu", "numpy"}
+WITH_TENSORS = ("spikecheck/probe", "spikecheck/stats")
+
+
+def test_no_file_is_longer_than_a_sitting() -> None:
+    lengths = {short(p): len(p.read_text(encoding="utf-8").splitlines()) for p in everything()}
+    long = {name: lines for name, lines in lengths.items() if lines > MOST_LINES}
+    assert not long, f"over {MOST_LINES} lines, so two subjects in one file: {long}"
+
+
+def test_no_module_is_a_drawer() -> None:
+    drawers = [short(path) for path in everything() if path.stem in DRAWERS or path.parent.name in DRAWERS]
+    assert not drawers, f"say what is inside: {drawers}"
+
+
+def test_public_names_are_sorted_and_load() -> None:
+    names = list(spikecheck.__all__)
+    assert names == sorted(names)
+    for name in names:
+        assert getattr(spikecheck, name).__name__ == name
+    assert set(names) <= set(dir(spikecheck))
+
+
+def test_public_names_are_typed_as_they_are_loaded() -> None:
+    """Type checkers read the imports under TYPE_CHECKING, the interpreter reads the table of homes: they must agree."""
+    typed = {
+        alias.name: node.module
+        for node in ast.walk(tree(PACKAGE / "__init__.py"))
+        if isinstance(node, ast.ImportFrom) and node.level == 1
+        for alias in node.names
+    }
+    assert typed == spikecheck._HOMES
+    assert sorted(typed) == list(spikecheck.__all__)
+
+
+def test_values_leave_the_device_in_summarise_alone() -> None:
+    strays = []
+    for path in sources(*WITH_TENSORS):
+        functions = [node for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef)]
+        allowed = {call for function in functions if function.name == "summarise" for call in host_copies(function)}
+        strays += [
+            f"{short(path)}:{call.lineno} {ast.unparse(call)} waits for the device: leave it to summarise"
+            for call in host_copies(tree(path))
+            if call not in allowed
+        ]
+    assert not strays, "\n".join(strays)
+
+
+def host_copies(node: ast.AST) -> list[ast.Call]:
+    """The calls below a node that copy a tensor's values to the host."""
+    calls = [call for call in ast.walk(node) if isinstance(call, ast.Call)]
+    return [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr in LEAVES_THE_DEVICE]
+
+
+def test_a_library_is_named_in_its_own_file_alone() -> None:
+    word = re.compile(r"\b(" + "|".join(sorted(LIBRARIES)) + r")\b")
+    strays = []
+    for path in sources("spikecheck"):
+        room = path.relative_to(PACKAGE).parts[0]
+        if room in {"cli", "reference", "faults", "integrations"} or path.stem in LIBRARIES:
+            continue
+        named = [*imports(path), *strings(path)]
+        strays += [f"{short(path)}:{line} names {found[1]}" for line, text in named if (found := word.search(text))]
+    assert not strays, "a library's name belongs to probe/frameworks/<library>.py:\n" + "\n".join(strays)
+
+
+def test_only_the_monitor_catches_everything() -> None:
+    """A broad `except` anywhere else could turn a crash into a healthy-looking report."""
+    broad = [
+        f"{short(path)}:{node.lineno}"
+        for path in sources("spikecheck")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ExceptHandler) and catches_all(node.type)
+    ]
+    assert [place for place in broad if not place.startswith("spikecheck/monitor.py:")] == []
+    assert len(broad) <= 1, broad
+
+
+def catches_all(kind: ast.expr | None) -> bool:
+    return kind is None or (isinstance(kind, ast.Name) and kind.id in {"Exception", "BaseException"})
+
+
+def test_no_line_of_the_makefile_hides_a_program() -> None:
+    """A target of more than three lines wants to be a file with a name and a test."""
+    recipes = re.split(r"^(?=\S)", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    long = [recipe.splitlines()[0] for recipe in recipes if recipe.count("\n\t") > 3]
+    assert not long, long
+
+
+def everything() -> list[Path]:
+    return sources("spikecheck", "tests", "docs", "benchmarks", "tools")
