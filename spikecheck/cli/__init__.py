@@ -21,6 +21,7 @@ import click
 from spikecheck.errors import SpikecheckError
 
 EXIT_CANNOT_ASK = 2
+USERS_EXTRAS = ("reference", "report")  # what a command can lack; the others are for developers, or parts of these
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, what a shell reports for a program stopped by Ctrl-C
 
 
@@ -57,12 +58,13 @@ def commands() -> None:
 
 
 def extra_with(module: str) -> str | None:
-    """Name the extra of spikecheck that brings a module, as pyproject.toml declares it; None where none does."""
+    """Name the extra of spikecheck that brings a module, as its metadata declares it; None where none does."""
     wanted = module.partition(".")[0].lower().replace("_", "-")
-    for requirement in metadata.requires("spikecheck") or ():
-        found = re.match(r"([\w.-]+)(?=[\s;<>=!~\[(]|$).*extra == ['\"]([\w-]+)['\"]", requirement)
-        if found and found[1].lower().replace("_", "-") == wanted:
-            return found[2]
+    for extra in USERS_EXTRAS:
+        for requirement in metadata.requires("spikecheck") or ():
+            name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0].lower().replace("_", "-")
+            if name == wanted and re.search(rf"""extra == ['"]{extra}['"]""", requirement):
+                return extra
     return None
 
 

@@ -29,9 +29,11 @@ def test_importing_spikecheck_loads_the_standard_library_alone() -> None:
         pytest.param(EVERY_CHECK, id="every check"),
         pytest.param("import spikecheck.diagnosis", id="diagnosis"),
         pytest.param("import spikecheck.report.model", id="the report"),
-        pytest.param("from spikecheck.cli import main; main(['--help'])", id="spikecheck --help"),
-        pytest.param("from spikecheck.cli import main; main(['checks'])", id="spikecheck checks"),
-        pytest.param("from spikecheck.cli import main; main(['explain', 'SPK101'])", id="spikecheck explain"),
+        pytest.param("from spikecheck.cli import main; assert main(['--help']) == 0", id="spikecheck --help"),
+        pytest.param("from spikecheck.cli import main; assert main(['checks']) == 0", id="spikecheck checks"),
+        pytest.param(
+            "from spikecheck.cli import main; assert main(['explain', 'SPK101']) == 0", id="spikecheck explain"
+        ),
     ],
 )
 def test_torch_stays_out(code: str) -> None:

@@ -1,0 +1,96 @@
+"""Write what is made from the checks' docstrings: docs/checks/*.md, its index, and the table in README.md.
+
+`python docs/generate.py` writes; `python docs/generate.py --check` writes nothing and exits 1 where a file differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+from spikecheck.checks.base import Check, discover
+from spikecheck.cli.explain import page
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "docs" / "checks"
+README = ROOT / "README.md"
+WRITTEN = "<!-- Written by docs/generate.py"  # a page without this line is written by hand: that of a removed check
+MARKS = ("<!-- checks: written by docs/generate.py -->\n", "<!-- end of checks -->")
+FAMILIES = {
+    "0": "spikecheck itself",
+    "1": "Input",
+    "2": "Neurons",
+    "3": "Readout and loss",
+    "4": "Gradients and parameters",
+}
+
+
+def source(check: type[Check]) -> str:
+    """Name the file a check is written in, from the repository's root."""
+    return check.__module__.replace(".", "/") + ".py"
+
+
+def check_page(check: type[Check], ids: set[str]) -> str:
+    """The page of one check, with a first line that says where to edit it, and links to the checks it names."""
+    first = f"{WRITTEN} from {source(check)}: edit that file, then `make docs`. -->\n\n"
+    linked = re.sub(r"(?m)^- (SPK\d{3}) ", lambda m: f"- [{m[1]}]({m[1]}.md) " if m[1] in ids else m[0], page(check))
+    return f"{first}{linked}\n[Source](../../{source(check)})\n"
+
+
+def table(checks: list[type[Check]], folder: str) -> str:
+    """Rows of id, name, severity and summary, linked to the pages."""
+    rows = [
+        f"| [{c.id}]({folder}{c.id}.md) | {c.slug} | {c.severity.name.lower()} | {' '.join(c.sections()[''].split())} |"
+        for c in checks
+    ]
+    return "\n".join(["| id | name | severity | finds |", "|---|---|---|---|", *rows]) + "\n"
+
+
+def index(checks: list[type[Check]]) -> str:
+    """The list of all pages, a table a family."""
+    parts = [f"{WRITTEN}: `make docs`. -->\n\n# What is checked\n"]
+    for digit, family in FAMILIES.items():
+        members = [check for check in checks if check.id[3] == digit]
+        parts += [f"\n## {family}\n\n{table(members, '')}"] if members else []
+    return "".join(parts)
+
+
+def readme(checks: list[type[Check]]) -> str:
+    """README.md with the table between its two marks replaced."""
+    before, _, rest = README.read_text(encoding="utf-8").partition(MARKS[0])
+    return f"{before}{MARKS[0]}{table(checks, 'docs/checks/')}{MARKS[1]}{rest.partition(MARKS[1])[2]}"
+
+
+def generated() -> dict[Path, str]:
+    """Every generated file with the text it should have."""
+    checks = sorted(discover().values(), key=lambda check: check.id)
+    ids = {check.id for check in checks}
+    pages = {FOLDER / f"{check.id}.md": check_page(check, ids) for check in checks}
+    return {**pages, FOLDER / "index.md": index(checks), README: readme(checks)}
+
+
+def main() -> int:
+    """Write or compare, and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a file differs")
+    comparing = parser.parse_args().check
+    wanted = generated()
+    differing = [p for p, text in wanted.items() if not p.exists() or p.read_text(encoding="utf-8") != text]
+    others = sorted(set(FOLDER.glob("*.md")) - set(wanted))
+    stale = [path for path in others if path.read_text(encoding="utf-8").startswith(WRITTEN)]
+    if comparing:
+        for path in (*differing, *stale):
+            sys.stderr.write(f"{path.relative_to(ROOT)} differs from the docstrings: run `make docs`\n")
+        return 1 if differing or stale else 0
+    FOLDER.mkdir(exist_ok=True)
+    for path in differing:
+        path.write_text(wanted[path], encoding="utf-8")
+    for path in stale:
+        path.unlink()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""`spikecheck explain` and `spikecheck checks` show what the docstrings say."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.base import discover
+from spikecheck.cli import main
+from spikecheck.cli.explain import label_fences, page
+
+
+@pytest.mark.parametrize("name", ["SPK101", "spk101", "count-input"])
+def test_a_check_is_found_by_id_or_slug(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", name]) == 0
+    shown = capsys.readouterr().out
+    assert "SPK101 count-input" in shown
+    for section in ("What it means", "Why it matters", "Fix", "Intended when", "Limits"):
+        assert section in shown
+
+
+def test_a_misspelled_name_is_answered_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "count-inptu"]) == 2
+    assert "did you mean count-input" in capsys.readouterr().err
+
+
+def test_a_name_like_no_other_is_answered_with_the_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "xyzzy"]) == 2
+    assert "spikecheck checks" in capsys.readouterr().err
+
+
+def test_the_list_names_every_check(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["checks"]) == 0
+    shown = capsys.readouterr().out
+    for check in discover().values():
+        assert check.id in shown
+        assert check.slug in shown
+
+
+@pytest.mark.parametrize("check", discover().values(), ids=lambda check: check.id)
+def test_a_page_shows_every_limit_with_its_default(check) -> None:
+    shown = page(check)
+    for name, (default, why) in check.limits().items():
+        assert f"- `{name} = {default!r}`: {why}" in shown
+
+
+def test_fences_say_their_library_in_the_prose() -> None:
+    text = "```python snntorch\na = 1\n```\n```python any\nb = 2\n```"
+    assert label_fences(text) == ("In snntorch:\n\n```python\na = 1\n```\n\nIn any library:\n\n```python\nb = 2\n```")
+
+
+def test_a_fence_without_a_library_stays() -> None:
+    assert label_fences("```toml\na = 1\n```") == "```toml\na = 1\n```"
