@@ -1,0 +1,120 @@
+"""Write the two files of a new check: `make check-new ID=SPK212 SLUG=dead-time`.
+
+What is left to think about is marked TODO; docs/contributing/add-a-check.md goes through it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from string import Template
+
+ROOT = Path(__file__).resolve().parents[1]
+
+CHECK = Template('''"""TODO one line: what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.readings import SpikeReading
+from spikecheck.site import Site, SiteKind
+
+
+@dataclass(frozen=True)
+class $class_name(Check):
+    """TODO one sentence that lists and tables show.
+
+    ## What it means
+    TODO what was observed, in the glossary's words; {min_steps} stands for the limit's default.
+
+    ## Why it matters
+    TODO the mechanism, measured or with its source.
+
+    ## Fix
+    ```python any
+    layer.weight.data *= 3  # TODO code that can be pasted; one block a library where they differ
+    ```
+
+    ## Intended when
+    TODO the case in which this is meant, and the line that silences it for one site:
+    `[tool.spikecheck.ignore] "$id:lif1" = "TODO the reason"`
+    """
+
+    id: ClassVar = "$id"
+    slug: ClassVar = "$slug"
+    severity: ClassVar = Severity.WARNING
+    since: ClassVar = "TODO"
+    sites: ClassVar = SiteKind.SPIKES
+    needs: ClassVar = (SpikeReading,)
+    explained_by: ClassVar = ()
+    message: ClassVar = "{site} TODO in {steps} steps"
+
+    min_steps: int = limit(50, why="TODO derived, measured or taste")
+
+    def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
+        """Yield a finding where TODO."""
+        spikes = readings[SpikeReading]
+        if spikes.steps >= self.min_steps and spikes.count == 0:
+            yield self.found(site, seen=Seen(count=0), expected=Expected("TODO"), steps=spikes.steps)
+''')
+
+TEST = Template('''"""$id $slug: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.$module import $class_name
+
+
+@pytest.mark.xfail(reason="TODO found, not found, exactly at the limit, and the healthy case that looks most like it")
+def test_judge() -> None:
+    assert "TODO" not in ($class_name.__doc__ or "")
+''')
+
+
+def new_check(id_: str, slug: str, root: Path) -> list[Path]:
+    """Write the check and its test below root, and return their paths; ValueError says what is wrong with the names."""
+    if not re.fullmatch(r"SPK[1-5]\d\d", id_):
+        raise ValueError(f"{id_!r} is no id: SPK and three digits, the first being the family (1 to 5)")
+    if not re.fullmatch(r"[a-z]+(-[a-z]+)*", slug):
+        raise ValueError(f"{slug!r} is no slug: lower-case words joined by '-', naming the fault: dead-time")
+    folder = root / "spikecheck/checks"
+    if taken := [*folder.glob(f"{id_.lower()}_*.py"), *(root / "docs/checks").glob(f"{id_}.md")]:
+        raise ValueError(f"{id_} is taken by {taken[0].name}; ids are never used twice")
+    module = f"{id_.lower()}_{slug.replace('-', '_')}"
+    class_name = "".join(word.capitalize() for word in slug.split("-"))
+    written = []
+    for path, template in (
+        (folder / f"{module}.py", CHECK),
+        (root / "tests/unit/checks" / f"test_{module}.py", TEST),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(template.substitute(id=id_, slug=slug, module=module, class_name=class_name), encoding="utf-8")
+        written.append(path)
+    return written
+
+
+def main() -> int:
+    """Read the names from the command line, write, and say what was written."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("id", metavar="ID", help="SPK212")
+    parser.add_argument("slug", metavar="SLUG", help="dead-time")
+    arguments = parser.parse_args()
+    try:
+        written = new_check(arguments.id, arguments.slug, ROOT)
+    except ValueError as error:
+        parser.error(str(error))
+    sys.stdout.writelines(f"{path.relative_to(ROOT)}\n" for path in written)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
