@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,14 @@ from tests.house.tree import ROOT
 
 
 def load(path: Path):
-    """Import a file from anywhere, without putting it into sys.modules."""
+    """Import a file from anywhere."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, path.stem, module)  # dataclasses look there for the meaning of an annotation
+        spec.loader.exec_module(module)
     return module
 
 
