@@ -1,0 +1,1 @@
+"""The reference: a spoken-digit spike set, and a network that learns it."""

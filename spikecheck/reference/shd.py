@@ -1,0 +1,135 @@
+"""Open spoken digits: the set that comes with spikecheck, or the user's own Spiking Heidelberg Digits.
+
+Both are read by `tonic.datasets.SHD`: a sample is (events, label), `events` a structured array of shape (spikes,)
+with `t` in microseconds, `x` the channel from 0 to 699, and `p`, which is 1 for every event. Source: B. Cramer,
+Y. Stradmann, J. Schemmel and F. Zenke, "The Heidelberg Spiking Data Sets for the Systematic Evaluation of Spiking
+Neural Networks", IEEE TNNLS 33(7), 2744-2757 (2022), arXiv:1910.07407.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tonic
+from numpy.typing import NDArray
+
+from spikecheck.errors import SpikecheckError
+from spikecheck.reference import pack
+
+PACKED = Path(__file__).with_name("digits.xz")
+CACHE_VARIABLE = "SPIKECHECK_CACHE"
+CLASSES = 20
+
+
+class SHD(tonic.datasets.SHD):  # type: ignore[misc]
+    """tonic's SHD, which reads `<folder>/SHD/shd_train.h5` or `shd_test.h5`, but never starts a download.
+
+    It bears the same name because tonic looks in a folder called after the class.
+    """
+
+    def _check_exists(self) -> bool:
+        # tonic would also ask for the zip file that it once unpacked, and download 130 MB where that was deleted.
+        return Path(self.location_on_system, self.data_filename).is_file()
+
+    def download(self) -> None:
+        """Say what is missing. Raises SpikecheckError."""
+        raise SpikecheckError(
+            f"{Path(self.location_on_system, self.data_filename)} does not exist: give the folder that holds"
+            f" SHD/{self.data_filename}, or leave it out to use the set that comes with spikecheck"
+        )
+
+
+def open_digits(folder: Path | None, *, train: bool, transform: Callable[[NDArray[Any]], object] | None = None) -> SHD:
+    """Open the training or the test words; `transform` is applied to the events of each sample.
+
+    `folder=None` is the packed set, which is unpacked into `cache_folder()` at first use. Otherwise the user's own SHD
+    is read from `<folder>/SHD/`. Raises SpikecheckError where the files are missing or broken; nothing is downloaded.
+    """
+    place = unpacked() if folder is None else folder
+    try:
+        return SHD(str(place), train=train, transform=transform)
+    except (OSError, KeyError) as error:  # what h5py raises for a file that is no HDF5, or not of this layout
+        raise SpikecheckError(f"{place} holds no readable SHD ({error}): it may be half a download") from error
+
+
+def speakers(dataset: tonic.datasets.SHD) -> NDArray[np.int64]:
+    """Number of each sample's speaker, shape (samples,): to hold some speakers out for validation."""
+    return np.asarray(dataset.speaker, dtype=np.int64)
+
+
+def labels(dataset: tonic.datasets.SHD) -> NDArray[np.int64]:
+    """Class of each sample, shape (samples,), without reading any spikes."""
+    import h5py
+
+    with h5py.File(Path(dataset.location_on_system, dataset.data_filename), "r") as file:
+        return np.asarray(file["labels"], dtype=np.int64)
+
+
+def class_names(dataset: tonic.datasets.SHD) -> tuple[str, ...]:
+    """Names of the classes in the order of their labels: "zero" to "nine", then "null" to "neun"."""
+    return tuple(key.decode() if isinstance(key, bytes) else str(key) for key in dataset.classes)
+
+
+def cache_folder() -> Path:
+    """Where unpacked data is kept: $SPIKECHECK_CACHE, or `spikecheck` in the system's folder for caches.
+
+    That is $XDG_CACHE_HOME or ~/.cache, ~/Library/Caches on macOS, %LOCALAPPDATA% on Windows. Source: the XDG Base
+    Directory Specification, by which a relative path in the variable is to be ignored.
+    """
+    if own := os.environ.get(CACHE_VARIABLE):
+        return Path(own).expanduser()
+    if sys.platform == "win32":
+        base, usual = os.environ.get("LOCALAPPDATA", ""), Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base, usual = "", Path.home() / "Library" / "Caches"
+    else:
+        base, usual = os.environ.get("XDG_CACHE_HOME", ""), Path.home() / ".cache"
+    return (Path(base) if Path(base).is_absolute() else usual) / "spikecheck"
+
+
+def packed_digits(path: Path = PACKED) -> tuple[dict[str, pack.Words], tuple[str, ...]]:
+    """Splits ("train", "test") and class names of a packed file. Raises SpikecheckError if it is missing or broken."""
+    return pack.unpack(_bytes(path))
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SpikecheckError(f"{path} cannot be read: make it with `spikecheck data make`") from error
+
+
+def unpacked(path: Path = PACKED) -> Path:
+    """Unpack a packed set where it is not yet, and return the folder that tonic wants as `save_to`.
+
+    The folder bears a digest of the packed file, so a new set never meets old files. Each file is written under another
+    name and moved into place, so two processes may do this at once. Raises SpikecheckError where it cannot be written.
+    """
+    folder = cache_folder() / f"digits-{hashlib.sha256(_bytes(path)).hexdigest()[:12]}"
+    files = {split: folder / "SHD" / f"shd_{split}.h5" for split in ("train", "test")}
+    missing = [split for split, file in files.items() if not file.is_file()]
+    splits, keys = packed_digits(path) if missing else ({}, ())
+    try:
+        for split in missing:
+            _write(files[split], splits[split], keys)
+        for file in files.values():
+            # Without a zip file beside it, tonic's own class would download the real set over this one.
+            file.with_name(f"{file.name}.zip").touch()
+    except OSError as error:
+        raise SpikecheckError(f"{folder} cannot be written ({error}): set {CACHE_VARIABLE} to a folder") from error
+    return folder
+
+
+def _write(file: Path, words: pack.Words, keys: tuple[str, ...]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=file.parent) as beside:
+        fresh = Path(beside, file.name)
+        pack.write_hdf5(fresh, words, keys)
+        os.replace(fresh, file)
