@@ -1,0 +1,25 @@
+"""The threshold is 100: far above any potential that the weights can reach, so that no neuron ever fires."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch import nn
+
+from .base import Fault, Recipe
+from .layers import changed, spiking
+
+THRESHOLD = 100.0  # the initialisation is made for 1
+
+
+def _set(model: nn.Module) -> None:
+    for layer in spiking(model):
+        layer.threshold.fill_(THRESHOLD)
+
+
+def inject(recipe: Recipe) -> Recipe:
+    """Set the threshold of every spiking layer."""
+    return replace(recipe, build=changed(recipe.build, _set))
+
+
+FAULT = Fault("threshold-high", causes=("SPK205",), inject=inject)

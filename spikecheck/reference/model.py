@@ -1,0 +1,60 @@
+"""A small recurrent spiking network that learns spoken digits: code to copy from.
+
+The numbers behind each choice are in docs/reference-model.md.
+"""
+
+from __future__ import annotations
+
+import snntorch as snn
+from snntorch import surrogate
+from torch import Tensor, nn
+
+
+class SpokenDigits(nn.Module):
+    """Frames [batch, time, channel] of 0 and 1 to logits [batch, class].
+
+    One layer of leaky integrate-and-fire neurons that also hear each other's last spikes, and a readout: leaky neurons
+    that never spike, whose potential, averaged over time, is the logit.
+    """
+
+    def __init__(
+        self,
+        channels: int = 140,
+        hidden: int = 256,
+        classes: int = 20,
+        *,
+        beta: float = 0.7,
+        readout_beta: float = 0.95,
+        slope: float = 5.0,
+        dropout: float = 0.2,
+    ) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(channels, hidden)
+        self.recurrent = nn.Linear(hidden, hidden, bias=False)
+        self.lif1 = snn.Leaky(beta=beta, spike_grad=surrogate.fast_sigmoid(slope))
+        self.dropout = nn.Dropout(dropout)
+        self.fc2 = nn.Linear(hidden, classes)
+        self.readout = snn.Leaky(beta=readout_beta, reset_mechanism="none")
+        nn.init.zeros_(self.fc2.bias)  # no class is preferred before training: the first loss is about ln(classes)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Run all time steps and average the readout's potential over them."""
+        potential1 = self.lif1.reset_mem()  # every batch starts from rest
+        potential2 = self.readout.reset_mem()
+        spikes = frames.new_zeros(len(frames), self.fc1.out_features)
+        total = frames.new_zeros(len(frames), self.fc2.out_features)
+        currents = self.fc1(frames)  # all time steps at once: they do not depend on each other
+        for current in currents.unbind(dim=1):
+            spikes, potential1 = self.lif1(current + self.recurrent(spikes), potential1)
+            _, potential2 = self.readout(self.fc2(self.dropout(spikes)), potential2)
+            total = total + potential2
+        return total / frames.shape[1]
+
+
+def build(**arguments: float) -> nn.Module:
+    """Make the model from plain values, as a checkpoint keeps them.
+
+    Raises:
+        TypeError: an argument that SpokenDigits does not know.
+    """
+    return SpokenDigits(**arguments)  # type: ignore[arg-type]

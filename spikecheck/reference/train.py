@@ -1,0 +1,204 @@
+"""The training loop of the reference model, from frames to a checkpoint that continues bit for bit."""
+
+from __future__ import annotations
+
+import math
+import os
+import pickle
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
+
+from spikecheck.errors import SpikecheckError
+from spikecheck.faults import inject
+from spikecheck.faults.base import Recipe
+
+from .frames import Augmentation, Examples, Frames
+from .model import build
+
+BATCH = 32
+EVALUATION_BATCH = 256  # no gradients are kept, so a larger batch fits; it changes nothing but the speed
+
+
+def one_cycle(optimizer: Optimizer, updates: int) -> LRScheduler:
+    """Raise the learning rate to the optimizer's own over the first third of the updates, then lower it to nearly 0."""
+    return OneCycleLR(optimizer, max_lr=optimizer.defaults["lr"], total_steps=updates)
+
+
+RECIPE = Recipe(frames=Frames(), build=build, loss=nn.CrossEntropyLoss(), learning_rate=3e-3, schedule=one_cycle)
+
+
+def build_with(faults: list[str]) -> nn.Module:
+    """Make the model as `train --break` does: the factory that a broken run's checkpoint names.
+
+    Raises:
+        SpikecheckError: there is no fault of one of the names.
+    """
+    return inject(RECIPE, faults).build()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What decides a run, beside the data.
+
+    Attributes:
+        epochs: length of the whole run; the learning rate's schedule is laid out over it.
+        seed: of weights, order, augmentation and dropout.
+        faults: names of the mistakes to make.
+    """
+
+    epochs: int = 40
+    seed: int = 0
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of the history. Losses are means over words, accuracies fractions of words."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    test_loss: float
+    test_accuracy: float
+
+
+@dataclass
+class Score:
+    """Loss and hits, summed over batches."""
+
+    words: int = 0
+    loss: float = 0.0
+    hits: int = 0
+
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Count a batch: its mean loss, logits [batch, class], labels [batch]."""
+        self.words += len(labels)
+        self.loss += loss.item() * len(labels)
+        self.hits += int((logits.argmax(dim=1) == labels).sum())
+
+
+def nothing() -> None:
+    """Be told of an update, and do nothing."""
+
+
+@dataclass
+class Run:
+    """A training run: make it, then iterate over `epochs()`; `save` and `load` whenever an epoch is done.
+
+    Attributes:
+        plan: epochs, seed, faults.
+        recipe: the parts of the script, the plan's faults already in it.
+        train, test: words of different speakers.
+        history: one entry an epoch.
+    """
+
+    plan: Plan
+    recipe: Recipe
+    train: Examples
+    test: Examples
+    augment: Callable[[Tensor], Tensor] = field(default_factory=Augmentation)
+    history: list[Epoch] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        torch.manual_seed(self.plan.seed)
+        self.model = self.recipe.build()
+        self.optimizer = Adam(self.model.parameters(), lr=self.recipe.learning_rate)
+        self.scheduler = self.recipe.schedule(self.optimizer, self.plan.epochs * self.updates)
+
+    @property
+    def updates(self) -> int:
+        """Count the updates of one epoch."""
+        return math.ceil(len(self.train) / BATCH)
+
+    def epochs(self, advance: Callable[[], None] = nothing) -> Iterator[Epoch]:
+        """Train to the end of the plan, giving each epoch's line when it is done; `advance` is called every update."""
+        for number in range(len(self.history) + 1, self.plan.epochs + 1):
+            train, test = self._learn(advance), self._evaluate()
+            row = Epoch(
+                epoch=number,
+                train_loss=train.loss / train.words,
+                train_accuracy=train.hits / train.words,
+                test_loss=test.loss / test.words,
+                test_accuracy=test.hits / test.words,
+            )
+            self.history.append(row)
+            yield row
+
+    def _learn(self, advance: Callable[[], None]) -> Score:
+        score = Score()
+        self.model.train()
+        for chosen in torch.split(torch.randperm(len(self.train)), BATCH):
+            frames = self.augment(self.train.frames[chosen]).float()
+            labels = self.train.labels[chosen]
+            logits = self.model(frames)
+            loss = self.recipe.loss(logits, labels)
+            self.optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimizer.step()
+            self.scheduler.step()
+            score.add(loss.detach(), logits.detach(), labels)
+            advance()
+        return score
+
+    @torch.no_grad()
+    def _evaluate(self) -> Score:
+        score = Score()
+        self.model.eval()
+        for chosen in torch.split(torch.arange(len(self.test)), EVALUATION_BATCH):
+            labels = self.test.labels[chosen]
+            logits = self.model(self.test.frames[chosen].float())
+            score.add(self.recipe.loss(logits, labels), logits, labels)
+        return score
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint that `torch.load(weights_only=True)` reads; an interruption leaves the old file whole."""
+        broken = list(self.plan.faults)
+        content = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            "rng": torch.get_rng_state(),
+            "epoch": len(self.history),
+            "seed": self.plan.seed,
+            "epochs": self.plan.epochs,
+            "faults": broken,
+            "history": [asdict(row) for row in self.history],
+            "factory": f"{__name__}:build_with" if broken else f"{build.__module__}:build",
+            "arguments": {"faults": broken} if broken else {},
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        torch.save(content, partial)
+        os.replace(partial, path)
+
+    def load(self, content: dict[str, Any]) -> None:
+        """Continue where a checkpoint, as read by `read_checkpoint`, left off: weights, optimizer, schedule, chance."""
+        self.model.load_state_dict(content["model"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.scheduler.load_state_dict(content["scheduler"])
+        self.history = [Epoch(**row) for row in content["history"]]
+        torch.set_rng_state(content["rng"])
+
+
+def read_checkpoint(path: Path) -> tuple[Plan, dict[str, Any]]:
+    """Read a checkpoint of `Run.save`: its plan, and all that it holds.
+
+    Raises:
+        SpikecheckError: there is no such file, or it is not a checkpoint of this training loop.
+    """
+    if not path.exists():
+        raise SpikecheckError(f"nothing to resume: {path} does not exist; leave out --resume to begin a run")
+    try:
+        content = torch.load(path, weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise SpikecheckError(f"{path} is no checkpoint of `spikecheck train`: it cannot be read") from error
+    if not isinstance(content, dict) or not {"epochs", "seed", "faults", "history", "rng"} <= content.keys():
+        raise SpikecheckError(f"{path} is no checkpoint of `spikecheck train`: it cannot be continued")
+    return Plan(content["epochs"], content["seed"], tuple(content["faults"])), content
