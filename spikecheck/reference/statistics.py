@@ -22,7 +22,7 @@ def summary(words: pack.Words) -> dict[str, str]:
     }
 
 
-_BINS = {f"most in one bin of {width} ms; share with one": width for width in (1, 4, 10, 20)}
+_BINS = {f"{width} ms bins: most, share of ones": width for width in (1, 4, 10, 20)}
 
 
 def _in_bins(words: pack.Words, width_ms: int) -> str:
