@@ -1,0 +1,20 @@
+"""The exceptions and the warning that a user of spikecheck meets.
+
+    SpikecheckError            what was asked cannot be done: the message says what was wrong, where, and what to do
+    └── FindingError           a check fired, and the user asked to be stopped there (on_finding="raise")
+    SpikecheckWarning          a check fired during training (UserWarning)
+"""
+
+from __future__ import annotations
+
+
+class SpikecheckError(Exception):
+    """What was asked of spikecheck cannot be done; the message says why and what would help."""
+
+
+class FindingError(SpikecheckError):
+    """A check fired, and `on_finding="raise"` asked for a stop in the step where it happened."""
+
+
+class SpikecheckWarning(UserWarning):
+    """A check fired while the model was training."""

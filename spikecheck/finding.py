@@ -1,0 +1,125 @@
+"""What a check says: findings with numbers seen and expected, and the verdict on every check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+from types import MappingProxyType
+from typing import Any
+
+from spikecheck.site import Moment, Site
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Severity(IntEnum):
+    """How bad a finding is; ordered, so that `severity >= Severity.WARNING` reads as it is meant."""
+
+    NOTE = 1  # unusual, have a look
+    WARNING = 2  # probably harms
+    ERROR = 3  # training cannot work while this holds
+
+    @classmethod
+    def named(cls, name: str) -> Severity:
+        """The severity of this name, in any case of letters; KeyError where there is none."""
+        return cls[name.upper()]
+
+    @property
+    def label(self) -> str:
+        """The name as a report and a setting write it."""
+        return self.name.lower()
+
+
+class Phrase:
+    """A sentence with numbers in it: a template, and the numbers that fill it."""
+
+    __slots__ = ("numbers", "text")
+
+    def __init__(self, template: str, /, **numbers: Any) -> None:
+        self.text = template.format(**numbers) if numbers else template
+        self.numbers: Mapping[str, Any] = MappingProxyType(dict(numbers))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.text!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and isinstance(other, Phrase) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+
+class Seen(Phrase):
+    """What was observed."""
+
+    __slots__ = ()
+
+
+class Expected(Phrase):
+    """What a healthy network would show; `because` is the reason, in one sentence."""
+
+    __slots__ = ("because",)
+
+    def __init__(self, template: str, /, *, because: str = "", **numbers: Any) -> None:
+        super().__init__(template, **numbers)
+        self.because = because
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """Code that removes the cause, for the library at hand where it differs."""
+
+    code: str
+    library: str = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check reports at a site."""
+
+    check: str
+    slug: str
+    severity: Severity
+    site: Site
+    message: str
+    seen: Seen
+    expected: Expected
+    fixes: tuple[Fix, ...] = ()
+    when: Moment = Moment()
+    explained_by: tuple[str, ...] = ()
+    weight: float = 0.0  # how far beyond its limit, in powers of ten: which of two root causes to name first
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What makes two findings the same one seen twice."""
+        return self.check, self.site.kind.label, self.site.name
+
+    @property
+    def fix(self) -> str:
+        """The code of the first fix; empty where there is none."""
+        return self.fixes[0].code if self.fixes else ""
+
+    def __str__(self) -> str:
+        return f"{self.check} {self.slug}: {self.message}"
+
+
+class Answer(Enum):
+    """The four verdicts. Only a check that had its readings can find, or be clear."""
+
+    FOUND = "found"
+    CLEAR = "clear"
+    NOT_APPLICABLE = "not applicable"  # the model has no such site
+    NOT_SEEN = "not seen"  # the site exists, or should, and no data came
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one check in one run."""
+
+    check: str
+    slug: str
+    answer: Answer
+    findings: tuple[Finding, ...] = ()
+    reason: str = ""
+    ignored: tuple[str, ...] = field(default=())  # findings that were silenced, with the reason given

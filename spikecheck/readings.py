@@ -1,0 +1,249 @@
+"""What the statistics say of a site, in plain numbers: the nouns that checks judge by.
+
+Every reading is of one window of the run: the first forward, the most recent ones, or all of them. Times are in steps,
+rates in spikes per neuron per step, shares between 0 and 1. A quantity that cannot be computed is None, never 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spikecheck.site import Moment
+
+
+@dataclass(frozen=True, slots=True)
+class NonFinite:
+    """How many elements were NaN or infinite, and when the first one was."""
+
+    count: int
+    elements: int
+    first: Moment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpikeReading:
+    """What a spiking layer emitted.
+
+    `active` counts elements other than 0, `not_binary` those outside {0, 1}. `values` are the smallest distinct values, at most 16, and
+    `not_integer` counts those that are no whole number among the `looked_at` elements: where there are more than 4,096 in a
+    forward, an even sample of them, joined with the largest of each step. `most` and `least` are spikes of one neuron for
+    one sample in one forward. `silent` neurons fired in no step, `saturated` ones in at least 95 % of the steps and samples.
+    """
+
+    forwards: int
+    steps: int  # summed over the forwards
+    samples: int  # summed over the forwards
+    neurons: int
+    elements: int
+    count: float
+    active: int
+    minimum: float
+    maximum: float
+    values: tuple[float, ...]
+    not_binary: int
+    looked_at: int
+    not_integer: int
+    silent: int
+    saturated: int
+    most: float
+    least: float
+    non_finite: NonFinite
+
+    @property
+    def rate(self) -> float | None:
+        """Spikes per neuron per step."""
+        return self.count / self.elements if self.elements else None
+
+    @property
+    def per_active_bin(self) -> float | None:
+        """Spikes in a bin that holds any: 1 for binary spikes."""
+        return self.count / self.active if self.active else None
+
+
+@dataclass(frozen=True, slots=True)
+class DriveReading:
+    """What went into a spiking layer, in the units of its threshold.
+
+    `peak` is the largest input that each neuron got in any step, averaged over the neurons.
+    """
+
+    forwards: int
+    steps: int
+    elements: int
+    mean: float
+    rms: float
+    minimum: float
+    maximum: float
+    peak: float
+    non_finite: NonFinite
+
+
+@dataclass(frozen=True, slots=True)
+class PotentialReading:
+    """Membrane potentials of a spiking layer, after each step."""
+
+    forwards: int
+    steps: int
+    elements: int
+    mean: float
+    rms: float
+    minimum: float
+    maximum: float
+    non_finite: NonFinite
+
+
+@dataclass(frozen=True, slots=True)
+class InputReading:
+    """What the model was called with; `steps` is None where no axis is known to be time.
+
+    `active` counts elements other than 0, `above_one` those above 1, `negative` those below 0. `values` and `not_integer` are as in
+    `SpikeReading`.
+    """
+
+    forwards: int
+    shape: tuple[int, ...]
+    dtype: str
+    steps: int | None
+    elements: int
+    count: float
+    active: int
+    above_one: int
+    negative: int
+    minimum: float
+    maximum: float
+    values: tuple[float, ...]
+    looked_at: int
+    not_integer: int
+    non_finite: NonFinite
+
+    @property
+    def per_active_bin(self) -> float | None:
+        """Mean of the bins that hold anything: 1 for binary spikes, 2 where the average bin counts two."""
+        return self.count / self.active if self.active else None
+
+
+@dataclass(frozen=True, slots=True)
+class StateReading:
+    """What a spiking layer's potential was when a new sequence began."""
+
+    sequences: int
+    carried: int  # sequences that began with any potential other than 0
+    largest: float
+
+
+@dataclass(frozen=True, slots=True)
+class FlowReading:
+    """Whether gradients pass a spiking layer. `read` says whether any gradient came back to its spikes; None is unknown."""
+
+    forwards: int  # with gradients recorded
+    blocked: int  # the input asked for gradients, the spikes did not carry any
+    read: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogitReading:
+    """What a classification loss was computed from, one row a sample.
+
+    `spread` is the largest minus the smallest entry of a row, averaged. `tied` rows have all entries equal. `simplex` rows are
+    already probabilities: none negative, sum 1. `one_hot` rows have a softmax above 0.999 in one class.
+    """
+
+    updates: int
+    rows: int
+    classes: int
+    minimum: float
+    maximum: float
+    spread: float
+    tied: int
+    simplex: int
+    one_hot: int
+    non_finite: NonFinite
+
+
+@dataclass(frozen=True, slots=True)
+class TargetReading:
+    """Class indices that a loss was given."""
+
+    updates: int
+    samples: int
+    lowest: int
+    highest: int
+
+
+@dataclass(frozen=True, slots=True)
+class LossReading:
+    """The losses of successive updates, each the mean of what was computed for it.
+
+    `recent_*` describe the last `window` of them: mean, residual standard deviation around a straight line, its slope an
+    update, and the slope's standard error.
+    """
+
+    function: str
+    updates: int
+    first: float | None
+    last: float | None
+    lowest: float | None
+    window: int
+    recent_mean: float | None
+    recent_deviation: float | None
+    recent_slope: float | None
+    recent_slope_error: float | None
+    classes: int | None
+    plain: bool  # mean over samples, without class weights and label smoothing
+    non_finite: NonFinite
+
+
+@dataclass(frozen=True, slots=True)
+class GradientReading:
+    """The gradient of one parameter, as the optimizer got it."""
+
+    updates: int
+    missing: int  # updates without any gradient
+    zero: int  # updates with a gradient of exactly 0
+    norm: float  # mean over the updates with a finite gradient
+    largest: float
+    elements: int
+    dimensions: int
+    non_finite: NonFinite
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterReading:
+    """The values of one parameter. `scale` is rms * sqrt(fan-in): what a sum over active inputs grows with."""
+
+    elements: int
+    dimensions: int
+    fan_in: int
+    rms: float
+    maximum: float
+    non_finite: NonFinite
+
+    @property
+    def scale(self) -> float:
+        """Root mean square times the root of the fan-in; 0.58 for torch's default `nn.Linear`, 1.41 for He's."""
+        return self.rms * float(self.fan_in) ** 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateReading:
+    """What the optimizer did to one parameter: norms of its steps, relative to the norm of the parameter."""
+
+    updates: int
+    mean: float
+    largest: float
+    path: float  # sum over the updates seen
+    unmoved: int
+    learning_rate: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunReading:
+    """What happened in the run as a whole; known without any tensor."""
+
+    live: bool  # asked while training goes on: say only what is certain
+    update: int
+    forwards: int
+    backwards: int
+    stepped: bool  # the script calls the model once a time step
+    frameworks: tuple[str, ...] = ()
+    evaluating: bool = False  # no gradient was ever recorded

@@ -1,0 +1,109 @@
+"""Where a tensor passes, which of its axes are which, and what is handed on when one was seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Flag, auto
+from typing import Generic, TypeVar
+
+from spikecheck.neuron import NeuronSpec
+
+T = TypeVar("T")
+
+
+class SiteKind(Flag):
+    """What passes at a site. A check that looks at several kinds joins them with `|`."""
+
+    INPUT = auto()  # what the model is called with
+    CURRENT = auto()  # what goes into a spiking layer
+    POTENTIAL = auto()  # membrane potential of a spiking layer, after the step
+    SPIKES = auto()  # what comes out of a spiking layer
+    STATE = auto()  # what a spiking layer starts a sequence with
+    LOGITS = auto()  # what the loss is computed from
+    TARGETS = auto()  # what the loss compares it with
+    LOSS = auto()  # the loss itself
+    GRADIENT = auto()  # a parameter's gradient, as the optimizer gets it
+    PARAMETER = auto()  # a parameter's values
+    UPDATE = auto()  # what one step of the optimizer adds to a parameter
+    RUN = auto()  # the run as a whole: order of calls, modes, errors raised by torch
+
+    @property
+    def label(self) -> str:
+        """The kind as a reader of a report wants it."""
+        return (self.name or "").lower().replace("|", " or ")
+
+
+#: The kinds that are computed on the way from input to loss, in the order of the data flow.
+FORWARD = (
+    SiteKind.INPUT
+    | SiteKind.CURRENT
+    | SiteKind.POTENTIAL
+    | SiteKind.SPIKES
+    | SiteKind.STATE
+    | SiteKind.LOGITS
+    | SiteKind.TARGETS
+    | SiteKind.LOSS
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which axis of a tensor is time and which is batch; None where that is not known, or there is none."""
+
+    time: int | None = None
+    batch: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place where a tensor passes, by kind and name; two sites are the same where these two are."""
+
+    kind: SiteKind
+    name: str
+    position: int = field(default=0, compare=False)  # order of the first forward; the input is 0
+    framework: str | None = field(default=None, compare=False)
+    neuron: NeuronSpec | None = field(default=None, compare=False)
+    fed_by: str | None = field(default=None, compare=False)  # the weighted module whose output a layer takes
+    feeds: str | None = field(default=None, compare=False)  # the spiking layer that a weighted module drives
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When something was seen: updates done by the optimizer so far, and the time step within the forward."""
+
+    update: int = 0
+    step: int | None = None
+
+    def __str__(self) -> str:
+        at = "before the first update" if self.update == 0 else f"after update {self.update}"
+        return at if self.step is None else f"{at}, time step {self.step}"
+
+
+@dataclass(frozen=True, slots=True)
+class LossCall:
+    """What is known of a call of a loss without looking at values."""
+
+    function: str
+    classes: int | None = None
+    plain: bool = True  # the mean over samples, without class weights and label smoothing
+
+
+@dataclass(frozen=True, slots=True)
+class Capture(Generic[T]):
+    """Tensors seen at one site, or one tensor a site for sites that are counted together (all parameters).
+
+    `values` are detached. Where a layer is called once a time step, they are the steps of one forward, in order, and
+    `layout.time` is 0: the axis along which they are to be stacked.
+    """
+
+    sites: tuple[Site, ...]
+    values: tuple[T, ...]
+    layout: Layout = Layout()
+    training: bool = True
+    update: int = 0
+    stacked: bool = False  # values are one forward's steps, not one tensor a site
+    call: LossCall | None = None
+    rates: tuple[float | None, ...] = ()  # of an UPDATE: each parameter's learning rate

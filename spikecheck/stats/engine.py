@@ -1,0 +1,101 @@
+"""Holds the states: one a site and statistic, for the first forward, the recent ones and all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from spikecheck.site import Capture, Site, SiteKind
+from spikecheck.stats.base import State, Statistic, statistics
+
+
+@dataclass
+class Windows:
+    """One statistic at one site: what came first, what came since the last look, what came in the look before."""
+
+    sites: tuple[Site, ...]
+    first: State
+    current: State | None
+    previous: State | None = None
+    earlier: State | None = None
+
+    def roll(self) -> None:
+        """Begin a new window; the last two make up what is recent, so that it is never nearly empty."""
+        if self.current is not None:
+            self.earlier = joined(self.earlier, self.previous)
+            self.previous, self.current = self.current, None
+
+    def of(self, window: str) -> State | None:
+        """The state of a window: "first", "recent" or "all"."""
+        if window == "first":
+            return self.first
+        recent = joined(self.previous, self.current)
+        return recent if window == "recent" else joined(self.earlier, recent)
+
+
+def joined(a: State | None, b: State | None) -> State | None:
+    """Two states as one, where either may be missing."""
+    if a is None or b is None:
+        return b if a is None else a
+    return a + b
+
+
+Found = dict[tuple[SiteKind, str], dict[type[Any], Any]]
+
+
+@dataclass
+class Engine:
+    """Counts captures in fixed memory. Training and evaluation are kept apart."""
+
+    by_kind: Mapping[SiteKind, tuple[Statistic[Any], ...]] = field(default_factory=lambda: grouped())
+    windows: dict[tuple[bool, Statistic[Any], tuple[SiteKind, str]], Windows] = field(default_factory=dict)
+
+    @torch.no_grad()
+    def receive(self, capture: Capture[Tensor]) -> None:
+        """Count a capture. Never waits for the device."""
+        for statistic in self.by_kind.get(capture.sites[0].kind, ()):
+            state = statistic.measure(capture)
+            key = (capture.training, statistic, (capture.sites[0].kind, capture.sites[0].name))
+            windows = self.windows.get(key)
+            if windows is None:
+                self.windows[key] = Windows(capture.sites, state, state)
+            else:
+                windows.sites = capture.sites
+                windows.current = joined(windows.current, state)
+
+    def roll(self) -> None:
+        """Begin a new window at every site."""
+        for windows in self.windows.values():
+            windows.roll()
+
+    @torch.no_grad()
+    def read(self, window: str, *, training: bool = True) -> Found:
+        """What every site's statistics say of a window. Waits for the device."""
+        found: Found = {}
+        for (of_training, statistic, _), windows in self.windows.items():
+            state = windows.of(window)
+            if of_training is training and state is not None:
+                readings = statistic.summarise(state)
+                for site, reading in zip(windows.sites, readings, strict=True):
+                    found.setdefault((site.kind, site.name), {})[statistic.reading] = reading
+        return found
+
+    def sites(self) -> dict[tuple[SiteKind, str], Site]:
+        """Every site that anything came from, as it was seen last."""
+        return {(s.kind, s.name): s for windows in self.windows.values() for s in windows.sites}
+
+    def trained(self) -> bool:
+        """Did any forward record gradients?"""
+        return any(training for training, *_ in self.windows)
+
+
+def grouped() -> dict[SiteKind, tuple[Statistic[Any], ...]]:
+    """The statistics by the kind of site they count."""
+    kinds: dict[SiteKind, tuple[Statistic[Any], ...]] = {}
+    for statistic in statistics():
+        kinds[statistic.kind] = (*kinds.get(statistic.kind, ()), statistic)
+    return kinds

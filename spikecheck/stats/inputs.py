@@ -1,0 +1,94 @@
+"""What the model is called with: values, and how many of them count more than one event."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from spikecheck.readings import InputReading
+from spikecheck.site import Capture, SiteKind
+from spikecheck.stats.arrange import BadState, arranged, closely, distinct, join_bad, join_distinct, nonzero
+from spikecheck.stats.base import State, Statistic, first, merged
+
+
+@dataclass(frozen=True)
+class InputState(State):
+    """Sums and extremes of the input's values."""
+
+    total: Tensor = merged(torch.add)
+    active: Tensor = merged(torch.add)
+    above_one: Tensor = merged(torch.add)
+    negative: Tensor = merged(torch.add)
+    minimum: Tensor = merged(torch.minimum)
+    maximum: Tensor = merged(torch.maximum)
+    values: Tensor = merged(join_distinct)
+    not_integer: Tensor = merged(torch.add)
+    bad: BadState = merged(join_bad)
+    looked_at: int = merged(operator.add)
+    forwards: int = merged(operator.add)
+    elements: int = merged(operator.add)
+    shape: tuple[int, ...] = merged(first)
+    dtype: str = merged(first)
+    steps: int | None = merged(first)
+
+
+class InputStats(Statistic[InputState]):
+    """The model's input.
+
+    Unit: events per bin, if it holds events. Layout: any; time is used where it is known. Hides: which channel is which.
+    """
+
+    kind: ClassVar = SiteKind.INPUT
+    reading: ClassVar = InputReading
+
+    def measure(self, capture: Capture[Tensor]) -> InputState:
+        """Count one forward's input."""
+        x = arranged(capture)
+        some = x if x.numel() else x.new_zeros(1, 1, 1)
+        per_step = some.sum(1)
+        tops = some.flatten(1).amax(1)
+        look = closely(x)
+        timed = capture.layout.time is not None
+        return InputState(
+            total=per_step.sum(dtype=torch.float64),
+            active=nonzero(some, (0, 1, 2)).double(),
+            above_one=nonzero((some - 1).clamp_(min=0), (0, 1, 2)).double(),
+            negative=nonzero(some.clamp(max=0), (0, 1, 2)).double(),
+            minimum=some.amin(),
+            maximum=tops.amax(),
+            values=distinct(torch.cat([look, tops]) if x.numel() else x.reshape(-1)),
+            not_integer=look.frac().count_nonzero(),
+            bad=BadState.of(per_step, capture.update),
+            looked_at=look.numel(),
+            forwards=1,
+            elements=x.numel(),
+            shape=(len(capture.values), *capture.values[0].shape) if capture.stacked else tuple(capture.values[0].shape),
+            dtype=str(capture.values[0].dtype).removeprefix("torch."),
+            steps=x.shape[0] if timed else None,
+        )
+
+    def summarise(self, state: InputState) -> tuple[InputReading, ...]:
+        """Copy the counts to the host."""
+        return (
+            InputReading(
+                forwards=state.forwards,
+                shape=state.shape,
+                dtype=state.dtype,
+                steps=state.steps,
+                elements=state.elements,
+                count=state.total.item(),
+                active=int(state.active.nan_to_num()),
+                above_one=int(state.above_one.nan_to_num()),
+                negative=int(state.negative.nan_to_num()),
+                minimum=state.minimum.item(),
+                maximum=state.maximum.item(),
+                values=tuple(v for v in state.values.tolist() if v != torch.inf),
+                looked_at=state.looked_at,
+                not_integer=int(state.not_integer),
+                non_finite=state.bad.reading(state.steps is not None),
+            ),
+        )

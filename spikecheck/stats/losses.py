@@ -1,0 +1,193 @@
+"""Losses, the logits they were computed from, and the targets they were compared with."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from spikecheck.readings import LogitReading, LossReading, TargetReading
+from spikecheck.site import Capture, LossCall, SiteKind
+from spikecheck.stats.arrange import BadState, join_bad
+from spikecheck.stats.base import State, Statistic, first, merged
+
+WINDOW = 64  # losses remembered: enough for the slope of a noisy loss, few enough to be recent
+SUMS_TO_ONE = 1e-3  # float16 probabilities of 20 classes sum to 1 within this
+ONE_HOT = 0.999  # softmax beyond which the gradient of a row is 0 or 1 to three digits
+
+
+def last_of(a: Tensor, b: Tensor) -> Tensor:
+    """Rule of a field that remembers the last WINDOW entries."""
+    return torch.cat([a, b])[-WINDOW:]
+
+
+@dataclass(frozen=True)
+class LossState(State):
+    """The first loss, the last WINDOW of them, the lowest."""
+
+    first: Tensor = merged(first)
+    recent: Tensor = merged(last_of)
+    lowest: Tensor = merged(torch.minimum)
+    bad: BadState = merged(join_bad)
+    updates: int = merged(operator.add)
+    function: str = merged(first)
+    classes: int | None = merged(first)
+    plain: bool = merged(operator.and_)
+
+
+class LossStats(Statistic[LossState]):
+    """One loss function's values, one number an update.
+
+    Unit: that of the loss (nats for cross-entropy). Layout: scalars, averaged over the calls for one update. Hides: which sample
+    is hard.
+    """
+
+    kind: ClassVar = SiteKind.LOSS
+    reading: ClassVar = LossReading
+    ordered: ClassVar = True
+
+    def measure(self, capture: Capture[Tensor]) -> LossState:
+        """Average the calls for one update."""
+        value = torch.stack([v.detach().float().mean() for v in capture.values]).mean().reshape(1)
+        call = capture.call or LossCall("unknown", plain=False)
+        return LossState(
+            first=value,
+            recent=value,
+            lowest=value,
+            bad=BadState.of(value, capture.update),
+            updates=1,
+            function=call.function,
+            classes=call.classes,
+            plain=call.plain,
+        )
+
+    def summarise(self, state: LossState) -> tuple[LossReading, ...]:
+        """Copy the losses to the host, and lay a straight line through the recent ones."""
+        recent = state.recent.double()
+        n = len(recent)
+        mean = deviation = slope = error = None
+        if n:
+            mean = recent.mean().item()
+        if n > 2:
+            t = torch.arange(n, dtype=torch.float64, device=recent.device) - (n - 1) / 2
+            b = (t * recent).sum() / t.square().sum()
+            residual = (recent - recent.mean() - b * t).square().sum().div(n - 2).sqrt()
+            slope, deviation = b.item(), residual.item()
+            error = residual.div(t.square().sum().sqrt()).item()
+        return (
+            LossReading(
+                function=state.function,
+                updates=state.updates,
+                first=state.first.item(),
+                last=recent[-1].item() if n else None,
+                lowest=state.lowest.item(),
+                window=n,
+                recent_mean=mean,
+                recent_deviation=deviation,
+                recent_slope=slope,
+                recent_slope_error=error,
+                classes=state.classes,
+                plain=state.plain,
+                non_finite=state.bad.reading(timed=False),
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class LogitState(State):
+    """Counts of rows, and extremes."""
+
+    minimum: Tensor = merged(torch.minimum)
+    maximum: Tensor = merged(torch.maximum)
+    spread: Tensor = merged(torch.add)
+    tied: Tensor = merged(torch.add)
+    simplex: Tensor = merged(torch.add)
+    one_hot: Tensor = merged(torch.add)
+    bad: BadState = merged(join_bad)
+    updates: int = merged(operator.add)
+    rows: int = merged(operator.add)
+    classes: int = merged(first)
+
+
+def by_row(logits: Tensor) -> Tensor:
+    """Logits as [row, class]; torch's losses take the classes on axis 1, or on axis 0 where there is no batch."""
+    axis = min(1, logits.dim() - 1)
+    return logits.movedim(axis, -1).reshape(-1, logits.shape[axis])
+
+
+class LogitStats(Statistic[LogitState]):
+    """What a loss over classes was computed from.
+
+    Unit: nats. Layout: classes on axis 1, as torch's losses want them. Hides: which class.
+    """
+
+    kind: ClassVar = SiteKind.LOGITS
+    reading: ClassVar = LogitReading
+
+    def measure(self, capture: Capture[Tensor]) -> LogitState:
+        """Count the rows of one update."""
+        rows = torch.cat([by_row(value.detach().float()) for value in capture.values])
+        some = rows if rows.numel() else rows.new_zeros(1, max(1, rows.shape[1]))
+        low, high = some.amin(1), some.amax(1)
+        return LogitState(
+            minimum=low.amin(),
+            maximum=high.amax(),
+            spread=(high - low).sum(dtype=torch.float64),
+            tied=(high == low).sum(),
+            simplex=((low >= 0) & ((some.sum(1) - 1).abs() < SUMS_TO_ONE)).sum(),
+            one_hot=(some.softmax(1).amax(1) > ONE_HOT).sum(),
+            bad=BadState.of(some.sum(1), capture.update),
+            updates=1,
+            rows=len(rows),
+            classes=rows.shape[1],
+        )
+
+    def summarise(self, state: LogitState) -> tuple[LogitReading, ...]:
+        """Copy the counts to the host."""
+        return (
+            LogitReading(
+                updates=state.updates,
+                rows=state.rows,
+                classes=state.classes,
+                minimum=state.minimum.item(),
+                maximum=state.maximum.item(),
+                spread=state.spread.item() / max(1, state.rows),
+                tied=int(state.tied),
+                simplex=int(state.simplex),
+                one_hot=int(state.one_hot),
+                non_finite=state.bad.reading(timed=False),
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class TargetState(State):
+    """Extremes of the class indices."""
+
+    lowest: Tensor = merged(torch.minimum)
+    highest: Tensor = merged(torch.maximum)
+    updates: int = merged(operator.add)
+    samples: int = merged(operator.add)
+
+
+class TargetStats(Statistic[TargetState]):
+    """Class indices.
+
+    Unit: none. Layout: any. Hides: how often each class comes.
+    """
+
+    kind: ClassVar = SiteKind.TARGETS
+    reading: ClassVar = TargetReading
+
+    def measure(self, capture: Capture[Tensor]) -> TargetState:
+        """Take the extremes of one update's targets."""
+        y = torch.cat([v.detach().reshape(-1) for v in capture.values])
+        some = y if y.numel() else y.new_zeros(1)
+        return TargetState(some.amin(), some.amax(), 1, y.numel())
+
+    def summarise(self, state: TargetState) -> tuple[TargetReading, ...]:
+        """Copy the extremes to the host."""
+        return (TargetReading(state.updates, state.samples, int(state.lowest), int(state.highest)),)

@@ -1,0 +1,105 @@
+"""Spikes of a layer: how many, of which values, by which neurons."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from spikecheck.readings import SpikeReading
+from spikecheck.site import Capture, SiteKind
+from spikecheck.stats.arrange import BadState, arranged, closely, distinct, join_bad, join_distinct, nonzero
+from spikecheck.stats.base import State, Statistic, merged
+
+SATURATED = 0.95  # share of steps and samples: a neuron that skips one step in twenty still carries next to nothing
+
+
+@dataclass(frozen=True)
+class SpikeState(State):
+    """Sums over everything seen, and extremes."""
+
+    per_neuron: Tensor = merged(torch.add)
+    active_per_neuron: Tensor = merged(torch.add)
+    minimum: Tensor = merged(torch.minimum)
+    maximum: Tensor = merged(torch.maximum)
+    not_binary: Tensor = merged(torch.add)
+    values: Tensor = merged(join_distinct)
+    not_integer: Tensor = merged(torch.add)
+    most: Tensor = merged(torch.maximum)
+    least: Tensor = merged(torch.minimum)
+    bad: BadState = merged(join_bad)
+    looked_at: int = merged(operator.add)
+    forwards: int = merged(operator.add)
+    steps: int = merged(operator.add)
+    samples: int = merged(operator.add)
+    bins: int = merged(operator.add)  # steps * samples, of each forward
+    timed: bool = merged(operator.and_)
+
+
+class SpikeStats(Statistic[SpikeState]):
+    """Spikes of a site.
+
+    Unit: spikes per neuron per step. Layout: [time, batch, neuron]. Hides: a sum over the batch hides a class for which the
+    whole layer is silent.
+    """
+
+    kind: ClassVar = SiteKind.SPIKES
+    reading: ClassVar = SpikeReading
+
+    def measure(self, capture: Capture[Tensor]) -> SpikeState:
+        """Count one forward's spikes."""
+        x = arranged(capture)
+        steps, samples, neurons = x.shape
+        some = x if x.numel() else x.new_zeros(1, 1, max(1, neurons))
+        per_sample = some.sum(0)
+        per_step = some.sum(1)
+        tops = some.flatten(1).amax(1)
+        look = closely(x)
+        return SpikeState(
+            per_neuron=per_step.sum(0, dtype=torch.float64),
+            active_per_neuron=nonzero(some, (0, 1)).double(),
+            minimum=some.amin(),
+            maximum=tops.amax(),
+            not_binary=nonzero(torch.addcmul(some, some, some, value=-1), (0, 1, 2)).double(),
+            values=distinct(torch.cat([look, tops]) if x.numel() else x.reshape(-1)),
+            not_integer=look.frac().count_nonzero(),
+            most=per_sample.amax(),
+            least=per_sample.amin(),
+            bad=BadState.of(per_step, capture.update),
+            looked_at=look.numel(),
+            forwards=1,
+            steps=steps if x.numel() else 0,
+            samples=samples,
+            bins=steps * samples,
+            timed=capture.layout.time is not None,
+        )
+
+    def summarise(self, state: SpikeState) -> tuple[SpikeReading, ...]:
+        """Copy the counts to the host."""
+        bins, neurons = state.bins, len(state.per_neuron)
+        active = state.active_per_neuron.tolist()
+        return (
+            SpikeReading(
+                forwards=state.forwards,
+                steps=state.steps,
+                samples=state.samples,
+                neurons=neurons,
+                elements=bins * neurons,
+                count=state.per_neuron.sum().item(),
+                active=int(sum(n for n in active if n == n)),
+                minimum=state.minimum.item(),
+                maximum=state.maximum.item(),
+                values=tuple(v for v in state.values.tolist() if v != torch.inf),
+                not_binary=int(state.not_binary.nan_to_num()),
+                looked_at=state.looked_at,
+                not_integer=int(state.not_integer),
+                silent=sum(n == 0 for n in active) if bins else 0,
+                saturated=sum(n >= SATURATED * bins for n in active) if bins else 0,
+                most=state.most.item(),
+                least=state.least.item(),
+                non_finite=state.bad.reading(state.timed),
+            ),
+        )
