@@ -1,0 +1,160 @@
+"""Train the reference SHD model with spikecheck attached, or break it on purpose."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from spikecheck import faults
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from spikecheck.reference.train import Epoch, Plan, Run
+
+CHECKPOINT, CURVES = "checkpoint.pt", "curves.png"
+CLASSES = 20  # of SHD: the digits 0 to 9 in English and in German
+DEFAULT_EPOCHS, DEFAULT_SEED = 40, 0
+
+
+class ListsFaults(click.Command):
+    """A command whose help ends with the faults, read from their files' first lines."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write name and first line of each fault, then the exit codes."""
+        with formatter.section("Faults for --break"):
+            formatter.write_dl([(name, faults.first_line(name)) for name in faults.names()])
+        super().format_epilog(ctx, formatter)
+
+
+def split_names(ctx: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
+    """Read "count-input,LR_HOT" as names of faults, as they are spelt in the help."""
+    return tuple(faults.load(name).name for name in value.split(",") if name.strip())
+
+
+@click.command(cls=ListsFaults, epilog="Exit codes: 0 nothing found, 1 findings, 2 the question could not be asked.")
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of your SHD, with SHD/shd_train.h5 in it. Default: the packed set of synthetic speakers.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("runs/train"),
+    show_default=True,
+    help=f"Folder for {CHECKPOINT} and {CURVES}; a run that is there already is replaced, unless resumed.",
+)
+@click.option("--epochs", type=click.IntRange(min=1), help=f"Length of the run.  [default: {DEFAULT_EPOCHS}]")
+@click.option("--seed", type=int, help=f"Of weights, order and augmentation.  [default: {DEFAULT_SEED}]")
+@click.option("--resume", is_flag=True, help="Continue the run in --out, with its epochs, seed and faults.")
+@click.option("--break", "broken", metavar="NAME[,NAME]", default="", callback=split_names, help="Make these mistakes.")
+@click.option("--check/--no-check", default=True, help="Train with spikecheck attached, or without.")
+def command(
+    data: Path | None,
+    out: Path,
+    epochs: int | None,
+    seed: int | None,
+    resume: bool,
+    broken: tuple[str, ...],
+    check: bool,
+) -> int:
+    """Train the reference model on spoken digits, with spikecheck attached.
+
+    Writes a checkpoint after every epoch, learning curves, and the report of spikecheck at the end.
+    """
+    from rich.console import Console
+
+    import spikecheck
+
+    console = Console()
+    run = prepare(data, out / CHECKPOINT, epochs=epochs, seed=seed, resume=resume, broken=broken)
+    console.print(
+        f"{len(run.train)} words to learn, {len(run.test)} words of other speakers to test"
+        + (f", broken by {', '.join(run.plan.faults)}" if run.plan.faults else "")
+    )
+    with spikecheck.attach(run.model) if check else nullcontext() as monitor:
+        show_training(run, out, console)
+        if monitor is None:
+            return 0
+        report = monitor.report()
+    console.print(report)
+    return 0 if report.ok else 1
+
+
+def prepare(
+    data: Path | None,
+    checkpoint: Path,
+    *,
+    epochs: int | None,
+    seed: int | None,
+    resume: bool,
+    broken: tuple[str, ...],
+) -> Run:
+    """Open the data, make the frames and the run; a resumed one stands where its checkpoint was written.
+
+    Raises:
+        SpikecheckError: there is nothing to resume, or an option contradicts the plan of the run to resume.
+    """
+    from spikecheck.reference.frames import examples
+    from spikecheck.reference.shd import open_digits
+    from spikecheck.reference.train import RECIPE, Plan, Run, read_checkpoint
+
+    content: dict[str, Any] | None = None
+    if resume:
+        plan, content = read_checkpoint(checkpoint)
+        refuse_another_plan(plan, epochs=epochs, seed=seed, broken=broken)
+    else:
+        plan = Plan(DEFAULT_EPOCHS if epochs is None else epochs, DEFAULT_SEED if seed is None else seed, broken)
+    recipe = faults.inject(RECIPE, plan.faults)
+    train, test = (examples(open_digits(data, train=part), recipe.frames) for part in (True, False))
+    run = Run(plan, recipe, train, test)
+    if content is not None:
+        run.load(content)
+    return run
+
+
+def refuse_another_plan(plan: Plan, *, epochs: int | None, seed: int | None, broken: tuple[str, ...]) -> None:
+    """Say which option cannot be changed in the middle of a run.
+
+    Raises:
+        click.UsageError: one was given, and it differs from the plan.
+    """
+    for option, given, planned in (
+        ("--epochs", epochs, plan.epochs),  # the schedule of the learning rate is laid out over them
+        ("--seed", seed, plan.seed),
+        ("--break", ",".join(broken) or None, ",".join(plan.faults)),
+    ):
+        if given is not None and given != planned:
+            raise click.UsageError(
+                f"the run to resume was planned with {option} {planned or 'nothing'}:"
+                f" leave {option} out, or begin a new run"
+            )
+
+
+def show_training(run: Run, out: Path, console: Console) -> None:
+    """Train to the end, with a bar, and a checkpoint and a line for every epoch; then draw the curves."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from spikecheck.reference.curves import draw
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    total = run.plan.epochs * run.updates
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("updates", total=total, completed=len(run.history) * run.updates)
+        for row in run.epochs(lambda: progress.advance(bar)):
+            run.save(out / CHECKPOINT)
+            progress.console.print(line(row, run.plan.epochs), highlight=False)
+    draw(run.history, out / CURVES, classes=CLASSES)
+    console.print(f"{out / CHECKPOINT} and {out / CURVES}", highlight=False)
+
+
+def line(row: Epoch, epochs: int) -> str:
+    """Say how an epoch went."""
+    return (
+        f"epoch {row.epoch:3d}/{epochs}   loss {row.train_loss:8.4f} train, {row.test_loss:8.4f} test"
+        f"   accuracy {row.train_accuracy:6.1%} train, {row.test_accuracy:6.1%} test"
+    )
