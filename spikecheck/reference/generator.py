@@ -22,7 +22,7 @@ PROCESSES = 2
 TOGETHER = 4  # sounds computed side by side
 ENGLISH = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 GERMAN = ("null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun")
-KEYS = (*ENGLISH, *(word.replace("ü", "ue") for word in GERMAN))
+KEYS = (*ENGLISH, *(word.replace("fünf", "fuenf") for word in GERMAN))
 ACCENTS = ("en-us", "en-gb-x-rp", "en-gb-scotland", "en-029", "en-gb-x-gbclan")
 TRAIN_TIMBRES = (
     "f1",
