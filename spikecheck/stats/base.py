@@ -34,7 +34,7 @@ def merged(rule: Callable[[Any, Any], Any]) -> Any:
     return field(metadata={"merge": rule})
 
 
-def first(a: Any, b: Any) -> Any:
+def earliest(a: Any, b: Any) -> Any:
     """Rule of a field whose earlier value stays."""
     return a
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from spikecheck.readings import FlowReading, InputReading
 from spikecheck.site import Capture, Site, SiteKind
 from spikecheck.stats.base import State, Statistic, statistics
+from spikecheck.stats.inputs import InputStats
+
+WINDOWS = ("first", "recent", "all")
 
 
 @dataclass
@@ -84,9 +89,23 @@ class Engine:
                     found.setdefault((site.kind, site.name), {})[statistic.reading] = reading
         return found
 
-    def sites(self) -> dict[tuple[SiteKind, str], Site]:
+    def windowed(
+        self, training: bool, place: Callable[[Site], str], flows: Mapping[str, FlowReading]
+    ) -> Mapping[str, Mapping[str, Mapping[type[Any], Any]]]:
+        """The readings of every window by place; `flows` are known without tensors, and join them."""
+        homes = {(site.kind, site.name): place(site) for site in self.sites(training)}
+
+        def read(window: str) -> dict[str, dict[type[Any], Any]]:
+            found: dict[str, dict[type[Any], Any]] = {name: {FlowReading: flow} for name, flow in flows.items()}
+            for key, readings in self.read(window, training=training).items():
+                found.setdefault(homes[key], {}).update(readings)
+            return found
+
+        return Lazily(read)
+
+    def sites(self, training: bool) -> tuple[Site, ...]:
         """Every site that anything came from, as it was seen last."""
-        return {(s.kind, s.name): s for windows in self.windows.values() for s in windows.sites}
+        return tuple(s for (of, *_), w in self.windows.items() if of is training for s in w.sites)
 
     def trained(self) -> bool:
         """Did any forward record gradients?"""
@@ -99,3 +118,28 @@ def grouped() -> dict[SiteKind, tuple[Statistic[Any], ...]]:
     for statistic in statistics():
         kinds[statistic.kind] = (*kinds.get(statistic.kind, ()), statistic)
     return kinds
+
+
+class Lazily(Mapping[str, Mapping[str, Mapping[type[Any], Any]]]):
+    """The readings of each window by place, copied from the device when they are asked for."""
+
+    def __init__(self, read: Callable[[str], dict[str, dict[type[Any], Any]]]) -> None:
+        self._read = cache(read)
+
+    def __getitem__(self, window: str) -> dict[str, dict[type[Any], Any]]:
+        if window not in WINDOWS:
+            raise KeyError(window)
+        return self._read(window)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(WINDOWS)
+
+    def __len__(self) -> int:
+        return len(WINDOWS)
+
+
+def values_of(x: Tensor) -> InputReading:
+    """What values a tensor holds, for deciding what a layer is. Waits for the device."""
+    statistic = InputStats()
+    with torch.no_grad():
+        return statistic.summarise(statistic.measure(Capture((Site(SiteKind.INPUT, "looked at"),), (x,))))[0]

@@ -12,7 +12,7 @@ from torch import Tensor
 from spikecheck.readings import InputReading
 from spikecheck.site import Capture, SiteKind
 from spikecheck.stats.arrange import BadState, arranged, closely, distinct, join_bad, join_distinct, nonzero
-from spikecheck.stats.base import State, Statistic, first, merged
+from spikecheck.stats.base import State, Statistic, earliest, merged
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class InputState(State):
     looked_at: int = merged(operator.add)
     forwards: int = merged(operator.add)
     elements: int = merged(operator.add)
-    shape: tuple[int, ...] = merged(first)
-    dtype: str = merged(first)
-    steps: int | None = merged(first)
+    shape: tuple[int, ...] = merged(earliest)
+    dtype: str = merged(earliest)
+    steps: int | None = merged(earliest)
 
 
 class InputStats(Statistic[InputState]):
@@ -66,7 +66,9 @@ class InputStats(Statistic[InputState]):
             looked_at=look.numel(),
             forwards=1,
             elements=x.numel(),
-            shape=(len(capture.values), *capture.values[0].shape) if capture.stacked else tuple(capture.values[0].shape),
+            shape=(len(capture.values), *capture.values[0].shape)
+            if capture.stacked
+            else tuple(capture.values[0].shape),
             dtype=str(capture.values[0].dtype).removeprefix("torch."),
             steps=x.shape[0] if timed else None,
         )
@@ -86,7 +88,7 @@ class InputStats(Statistic[InputState]):
                 negative=int(state.negative.nan_to_num()),
                 minimum=state.minimum.item(),
                 maximum=state.maximum.item(),
-                values=tuple(v for v in state.values.tolist() if v != torch.inf),
+                values=tuple(v + 0.0 for v in state.values.tolist() if v != torch.inf),
                 looked_at=state.looked_at,
                 not_integer=int(state.not_integer),
                 non_finite=state.bad.reading(state.steps is not None),

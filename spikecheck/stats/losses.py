@@ -12,7 +12,7 @@ from torch import Tensor
 from spikecheck.readings import LogitReading, LossReading, TargetReading
 from spikecheck.site import Capture, LossCall, SiteKind
 from spikecheck.stats.arrange import BadState, join_bad
-from spikecheck.stats.base import State, Statistic, first, merged
+from spikecheck.stats.base import State, Statistic, earliest, merged
 
 WINDOW = 64  # losses remembered: enough for the slope of a noisy loss, few enough to be recent
 SUMS_TO_ONE = 1e-3  # float16 probabilities of 20 classes sum to 1 within this
@@ -28,13 +28,13 @@ def last_of(a: Tensor, b: Tensor) -> Tensor:
 class LossState(State):
     """The first loss, the last WINDOW of them, the lowest."""
 
-    first: Tensor = merged(first)
+    first: Tensor = merged(earliest)
     recent: Tensor = merged(last_of)
     lowest: Tensor = merged(torch.minimum)
     bad: BadState = merged(join_bad)
     updates: int = merged(operator.add)
-    function: str = merged(first)
-    classes: int | None = merged(first)
+    function: str = merged(earliest)
+    classes: int | None = merged(earliest)
     plain: bool = merged(operator.and_)
 
 
@@ -109,7 +109,7 @@ class LogitState(State):
     bad: BadState = merged(join_bad)
     updates: int = merged(operator.add)
     rows: int = merged(operator.add)
-    classes: int = merged(first)
+    classes: int = merged(earliest)
 
 
 def by_row(logits: Tensor) -> Tensor:

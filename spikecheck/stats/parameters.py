@@ -18,7 +18,7 @@ from torch import Tensor
 from spikecheck.readings import GradientReading, NonFinite, ParameterReading, UpdateReading
 from spikecheck.site import Capture, Moment, SiteKind
 from spikecheck.stats.arrange import NEVER, STEPS
-from spikecheck.stats.base import State, Statistic, first, merged
+from spikecheck.stats.base import State, Statistic, earliest, merged
 
 
 def norms(tensors: Sequence[Tensor], order: float = 2) -> Tensor:
@@ -50,7 +50,7 @@ class GradientState(State):
     first_bad: Tensor = merged(torch.minimum)
     missing: Tensor = merged(torch.add)
     updates: int = merged(operator.add)
-    shapes_: tuple[tuple[int, ...], ...] = merged(first)
+    shapes_: tuple[tuple[int, ...], ...] = merged(earliest)
 
 
 class GradientStats(Statistic[GradientState]):

@@ -92,7 +92,7 @@ class SpikeStats(Statistic[SpikeState]):
                 active=int(sum(n for n in active if n == n)),
                 minimum=state.minimum.item(),
                 maximum=state.maximum.item(),
-                values=tuple(v for v in state.values.tolist() if v != torch.inf),
+                values=tuple(v + 0.0 for v in state.values.tolist() if v != torch.inf),
                 not_binary=int(state.not_binary.nan_to_num()),
                 looked_at=state.looked_at,
                 not_integer=int(state.not_integer),

@@ -1,0 +1,6 @@
+"""Explains: which findings are root causes, and which follow from them."""
+
+from spikecheck.diagnosis.order import precedes
+from spikecheck.diagnosis.rank import Cause, Diagnosis, diagnose
+
+__all__ = ["Cause", "Diagnosis", "diagnose", "precedes"]

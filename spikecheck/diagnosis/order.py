@@ -1,0 +1,46 @@
+"""Which finding can have caused which: what comes before in training, or upstream in the data flow."""
+
+from __future__ import annotations
+
+from spikecheck.finding import Finding
+from spikecheck.site import FORWARD, SiteKind
+
+BACKWARD = SiteKind.GRADIENT
+APPLIED = SiteKind.UPDATE  # its effect shows in the next forward at the earliest
+VALUES = FORWARD | SiteKind.PARAMETER
+
+
+def precedes(cause: Finding, effect: Finding) -> bool:
+    """Can `cause` have come before `effect`, by time and by the flow of data?
+
+    Within one update, values flow from the input to the loss, and gradients from the loss to the input: a forward finding precedes
+    every gradient, a gradient precedes the update. Over updates, whatever came earlier precedes.
+    """
+    if cause.key == effect.key:
+        return False
+    if cause.when.update != effect.when.update:
+        return cause.when.update < effect.when.update
+    mine, other = phase(cause), phase(effect)
+    if mine != other:
+        return mine < other
+    if cause.site.kind is BACKWARD:
+        return cause.site.position > effect.site.position
+    return along(cause) <= along(effect)
+
+
+def phase(finding: Finding) -> int:
+    """0 in the forward pass, 1 in the backward pass, 2 in the optimizer's step, 3 for the run as a whole."""
+    kind = finding.site.kind
+    if kind in VALUES:
+        return 0
+    return 1 if kind is BACKWARD else 2 if kind is APPLIED else 3
+
+
+def along(finding: Finding) -> tuple[int, int, int]:
+    """The place in the forward pass: module, then current before potential before spikes, then time step.
+
+    Where a layer's input is in question, the time step decides before the module: a recurrent layer can poison itself.
+    """
+    order = (SiteKind.PARAMETER, SiteKind.STATE, SiteKind.INPUT, SiteKind.CURRENT, SiteKind.POTENTIAL, SiteKind.SPIKES)
+    kind = finding.site.kind
+    return finding.site.position, order.index(kind) if kind in order else len(order), finding.when.step or 0

@@ -1,0 +1,79 @@
+"""Root causes first: a finding is one when nothing that could explain it was found upstream or earlier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from spikecheck.diagnosis.order import along, phase, precedes
+from spikecheck.finding import Finding, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A root cause and what followed from it, in the order of the data flow."""
+
+    finding: Finding
+    consequences: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What a report leads with. `notes` are findings that explain nothing and harm nothing by themselves."""
+
+    causes: tuple[Cause, ...] = ()
+    notes: tuple[Finding, ...] = ()
+
+
+def diagnose(findings: Iterable[Finding]) -> Diagnosis:
+    """Sort findings into root causes with their consequences, and notes.
+
+    A note becomes a root cause where it alone explains a warning or an error.
+    """
+    found = sorted(findings, key=order)
+    grave = [finding for finding in found if finding.severity > Severity.NOTE]
+    slight = [finding for finding in found if finding.severity is Severity.NOTE]
+    parents = {finding.key: explaining(finding, grave) or explaining(finding, slight) for finding in grave}
+    roots = [finding for finding in grave if not parents[finding.key]]
+    promoted = {p.key for f in grave for p in parents[f.key] if p.severity is Severity.NOTE}
+    roots += [finding for finding in slight if finding.key in promoted]
+    rank = {root.key: place for place, root in enumerate(sorted(roots, key=lambda root: gravity(root, grave, parents)))}
+    led: dict[tuple[str, str, str], list[Finding]] = {key: [] for key in rank}
+    for finding in grave:
+        if finding.key not in rank:
+            led[min(roots_of(finding, parents), key=lambda key: rank[key])].append(finding)
+    by_key = {root.key: root for root in roots}
+    causes = tuple(Cause(by_key[key], tuple(led[key])) for key in sorted(rank, key=lambda key: rank[key]))
+    return Diagnosis(causes, tuple(note for note in slight if note.key not in promoted))
+
+
+def explaining(finding: Finding, others: Iterable[Finding]) -> list[Finding]:
+    """The findings that could explain this one: of a check that it names, or its own check further upstream."""
+    return [other for other in others if related(other, finding) and precedes(other, finding)]
+
+
+def related(cause: Finding, effect: Finding) -> bool:
+    """Does the effect's check name the cause's? Of one check, the first site explains the others and never the reverse."""
+    if cause.check == effect.check:
+        return (order(cause), cause.key) < (order(effect), effect.key)
+    return cause.check in effect.explained_by
+
+
+def roots_of(finding: Finding, parents: dict[tuple[str, str, str], list[Finding]]) -> set[tuple[str, str, str]]:
+    """The roots that a finding goes back to, through any number of others."""
+    above = parents.get(finding.key) or []
+    return set().union(*(roots_of(parent, parents) for parent in above)) if above else {finding.key}
+
+
+def order(finding: Finding) -> tuple[int, int, tuple[int, int, int], str]:
+    """Sorting by time, then by the flow of the data."""
+    return finding.when.update, phase(finding), along(finding), finding.check
+
+
+def gravity(
+    root: Finding, grave: list[Finding], parents: dict[tuple[str, str, str], list[Finding]]
+) -> tuple[int, int, float, tuple[int, int, tuple[int, int, int], str]]:
+    """Which root to name first: the worst consequence, then how far beyond its limit, then what came first."""
+    led = [finding for finding in grave if root.key in roots_of(finding, parents)]
+    worst = max((finding.severity for finding in (root, *led)), default=root.severity)
+    return -worst, -len({finding.check for finding in led}), -root.weight, order(root)

@@ -1,0 +1,59 @@
+"""sinabs: a layer is called once a sequence, [batch, time, ...]; the `Squeeze` ones take [batch * time, ...]."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from spikecheck.neuron import NeuronSpec
+from spikecheck.probe.frameworks.base import BATCH_FIRST, PER_STEP, Framework, Heard, number, tensors
+
+RESETS = {"MembraneSubtract": "subtract", "MembraneReset": "zero"}
+
+
+class Sinabs(Framework):
+    """Layers of sinabs 3.1.
+
+    `LIF` and `IAF` emit floor(v / threshold) spikes a step unless they are given `spike_fn=SingleSpike`. `LIF` multiplies
+    its input by 1 - decay unless `norm_input=False`. `ExpLeak` keeps a potential and emits no spikes.
+    """
+
+    name: ClassVar = "sinabs"
+
+    def spikes(self, module: nn.Module) -> bool:
+        """Every stateful layer that says it spikes."""
+        layers = sys.modules.get("sinabs.layers")
+        return layers is not None and isinstance(module, layers.StatefulLayer) and bool(module.does_spike)
+
+    def neuron(self, module: nn.Module) -> NeuronSpec:
+        """Threshold, decay, reset, spike function and surrogate."""
+        decay = number(getattr(module, "alpha_mem_calculated", None))
+        normalised = bool(getattr(module, "norm_input", False)) and decay is not None
+        return NeuronSpec(
+            v_threshold=number(getattr(module, "spike_threshold", None)),
+            decay=decay,
+            tau_syn=number(getattr(module, "tau_syn", None)),
+            reset=RESETS.get(type(getattr(module, "reset_fn", None)).__name__),
+            surrogate=type(getattr(module, "surrogate_grad_fn", None)).__name__,
+            multi_spike=getattr(getattr(module, "spike_fn", None), "__name__", "") == "MultiSpike",
+            input_gain=1 - decay if normalised and decay is not None else 1.0,
+            threshold_name="spike_threshold",
+        )
+
+    def heard(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Heard:
+        """Spikes and current of the sequence; the potential of its last step."""
+        current = args[0] if args else kwargs.get("input_data")
+        batch, steps = getattr(module, "batch_size", None), getattr(module, "num_timesteps", None)
+        if isinstance(batch, int) and isinstance(steps, int):
+            output = output.unflatten(0, (batch, steps))
+            current = current.unflatten(0, (batch, steps)) if isinstance(current, Tensor) else None
+        potential = getattr(module, "v_mem", None)
+        shown = potential if isinstance(potential, Tensor) and potential.numel() else None
+        return Heard(output, current, shown, BATCH_FIRST, PER_STEP)
+
+    def state(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, ...]:
+        """The potential and the synaptic current that the layer kept."""
+        return tensors([getattr(module, "v_mem", None), getattr(module, "i_syn", None)])

@@ -1,0 +1,439 @@
+"""Puts hooks on a model, its losses and its optimizer, and takes every one of them off again."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.optimizer import Optimizer
+
+from spikecheck.errors import SpikecheckError
+from spikecheck.probe import loss as losses
+from spikecheck.probe.clock import Clock
+from spikecheck.probe.frameworks import generic
+from spikecheck.probe.frameworks.base import Heard, imported, tensors
+from spikecheck.probe.layer import Layer
+from spikecheck.probe.optimizer import OptimizerWatch
+from spikecheck.probe.trace import Trace
+from spikecheck.readings import FlowReading, InputReading, RunReading
+from spikecheck.site import Capture, Layout, LossCall, Site, SiteKind
+
+MOST_HELD = 4096  # calls kept before they are counted without waiting for the end of a forward
+UNDECIDED = 3  # forwards without gradients after which a candidate that shows nothing is let go
+INERT = contextlib.nullcontext().__exit__  # takes anything, returns None, and can be pickled without spikecheck
+
+
+class Hook:
+    """A callable for torch's hook dictionaries that a copy or a pickle of the model does not take along."""
+
+    __slots__ = ("call",)
+
+    def __init__(self, call: Callable[..., None]) -> None:
+        self.call = call
+
+    def __call__(self, *args: Any) -> None:
+        self.call(*args)
+
+    def __deepcopy__(self, memo: object) -> Any:
+        return INERT
+
+    def __reduce__(self) -> Any:
+        return (getattr, (contextlib.nullcontext(), "__exit__"))
+
+
+@dataclass
+class LossCalls:
+    """The calls of one loss since the last backward pass."""
+
+    call: LossCall
+    logits: list[Tensor] = field(default_factory=list)
+    targets: list[Tensor] = field(default_factory=list)
+    values: list[Tensor] = field(default_factory=list)
+    training: bool = True
+
+
+class Probe:
+    """Everything that is hooked for one model; `sink` gets what passes.
+
+    `guard` wraps every entry point, so that an error of ours is caught in one place. `look` says what values a tensor holds: it is
+    asked in the first forwards alone, about layers that no library's file knows. `due` is called when the optimizer is about to
+    step (or, in a run without one, after a forward): the moment to judge.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        sink: Callable[[Capture[Tensor]], None],
+        *,
+        guard: Callable[[Callable[..., None]], Callable[..., None]],
+        look: Callable[[Tensor], InputReading],
+        due: Callable[[], None],
+        observed: Callable[[int], bool],
+        spikes: Iterable[str | nn.Module] = (),
+        loss: nn.Module | None = None,
+        optimizer: Optimizer | None = None,
+    ) -> None:
+        self.model, self.sink, self.look, self.due, self.observed = model, sink, look, due, observed
+        self.guard, self.criterion = guard, loss
+        self.clock = Clock()
+        self.trace = Trace()
+        self.handles: list[Any] = []
+        self.tracing: list[Any] = []
+        self.names = {id(module): clean(name) for name, module in model.named_modules()}
+        parameters = {clean(name): parameter for name, parameter in model.named_parameters()}
+        self.optimizers = OptimizerWatch(parameters, sink, self.position_of, only=optimizer)
+        self.layers = {layer.name: layer for layer in self.find(spikes)}
+        self.inputs: list[Tensor] = []
+        self.losses: dict[tuple[str, int | None], LossCalls] = {}
+        self.loss_seen = False
+        self.watching = True  # this forward
+        self.inside = 0
+        self.claimed: set[Any] = set()  # autograd functions of this forward that a layer has taken for its own
+        self.first_of_sequence = True
+        self.unseen: dict[str, str] = {}
+        self.raised: list[tuple[str, str, int]] = []
+        self.most_calls = 0
+        self.evaluated = 0
+
+    # -- what to watch
+
+    def find(self, spikes: Iterable[str | nn.Module]) -> list[Layer]:
+        """The spiking layers that are certain, and the modules that may turn out to be some."""
+        frameworks, hand = imported(), generic.Generic()
+        told = {id(self.resolve(which)) for which in spikes}
+        found = []
+        for name, module in self.model.named_modules():
+            framework = next((f for f in frameworks if f.spikes(module)), None)
+            if framework is not None or id(module) in told:
+                found.append(Layer(clean(name) or "model", module, framework or hand))
+        certain = {id(layer.module) for layer in found}
+        for name, module in self.model.named_modules():
+            mine = id(module) in certain or any(id(part) in certain for part in module.modules())
+            if module is not self.model and not mine and not type(module).__module__.startswith("torch."):
+                found.append(Layer(clean(name), module, hand, certain=False))
+        return found
+
+    def resolve(self, which: str | nn.Module) -> nn.Module:
+        """The module that a name or a module of `spikes=` means."""
+        if isinstance(which, nn.Module):
+            if id(which) not in self.names:
+                raise SpikecheckError(f"spikes= names a {type(which).__name__} that is not part of the model")
+            return which
+        try:
+            return self.model.get_submodule(which)
+        except AttributeError:
+            known = ", ".join(name for name in self.names.values() if name)
+            raise SpikecheckError(f"spikes={which!r}: the model has no module of that name; it has {known}") from None
+
+    def position_of(self, parameter: str) -> int:
+        """The place in the forward of the module that owns a parameter; 0 where it never ran."""
+        return self.trace.order.get(parameter.rpartition(".")[0], 0)
+
+    # -- on and off
+
+    def install(self) -> None:
+        """Put everything on."""
+        hook = lambda call: Hook(self.guard(call))  # noqa: E731 - used four lines long
+        self.handles += [
+            self.model.register_forward_pre_hook(hook(self.forward_begins), with_kwargs=True),
+            self.model.register_forward_hook(hook(self.forward_ended), always_call=True),
+        ]
+        for layer in self.layers.values():
+            self.handles += [
+                layer.module.register_forward_pre_hook(hook(partial(self.layer_called, layer)), with_kwargs=True),
+                layer.module.register_forward_hook(hook(partial(self.layer_returned, layer)), with_kwargs=True),
+            ]
+        for name, module in self.model.named_modules():
+            if module is not self.model:
+                traced = hook(partial(self.module_ran, clean(name)))
+                self.tracing.append(module.register_forward_hook(traced))
+        if self.criterion is not None:
+            self.handles.append(self.criterion.register_forward_hook(hook(self.criterion_returned)))
+        self.handles += self.optimizers.install(self.guard(self.optimizer_steps), self.guard(self.optimizer_stepped))
+        self.listener = LossListener(self)
+        losses.listen(self.listener)
+
+    def remove(self) -> None:
+        """Take everything off, and let go of every tensor."""
+        for handle in (*self.handles, *self.tracing):
+            handle.remove()
+        self.handles, self.tracing = [], []
+        losses.stop(self.listener)
+        self.trace.close()
+        for layer in self.layers.values():
+            layer.forget()
+        self.inputs.clear()
+        self.losses.clear()
+        self.optimizers.before = []
+
+    # -- the model
+
+    def forward_begins(self, model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """The model is called."""
+        self.inside += 1
+        if self.inside > 1:
+            return
+        training = torch.is_grad_enabled()
+        self.first_of_sequence = self.clock.forward(training)
+        if not training:
+            self.flush_losses()
+        self.watching = self.observed(self.clock.forwards)
+        given = tensors([*args, *kwargs.values()])
+        if self.watching and given and not given[0].is_complex():
+            self.inputs.append(given[0].detach())
+        elif self.watching:
+            self.unseen["input"] = "it holds complex numbers" if given else "no tensor was among the arguments"
+
+    def forward_ended(self, model: nn.Module, args: Any, output: Any) -> None:
+        """The model returned, or raised."""
+        self.inside -= 1
+        if self.inside == 0:
+            self.flush()
+            if self.clock.forwards == 1:
+                self.stop_tracing()
+            if self.optimizers.steps == 0 and not torch.is_grad_enabled():
+                self.due()
+
+    def module_ran(self, name: str, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        """Any module ran, in the first forward."""
+        self.trace.ran(name, module, args, output)
+
+    def stop_tracing(self) -> None:
+        """The first forward is over: its order is known."""
+        for handle in self.tracing:
+            handle.remove()
+        self.tracing = []
+        self.trace.close()
+
+    # -- its spiking layers
+
+    def layer_called(self, layer: Layer, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """A spiking layer is called."""
+        if self.watching:
+            layer.begin(args, kwargs)
+
+    def layer_returned(
+        self, layer: Layer, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any
+    ) -> None:
+        """A spiking layer returned, or a module that may turn out to be one."""
+        if not self.watching:
+            return
+        layer.hear(args, kwargs, output)
+        held = layer.held[SiteKind.SPIKES]
+        if self.clock.training_forwards <= 1 and held and not torch.compiler.is_compiling():
+            self.claim(layer, args, output)
+        if layer.calls >= MOST_HELD:
+            self.flush()
+
+    def claim(self, layer: Layer, args: tuple[Any, ...], output: Any) -> None:
+        """In the first forward: does a surrogate gradient lie upstream that no layer before had?"""
+        spikes = next(iter(tensors(output if isinstance(output, tuple | list) else [output])), None)
+        if spikes is None:
+            return
+        own = generic.surrogates(spikes, self.claimed)
+        self.claimed |= own
+        layer.own_function |= bool(own)
+        layer.carries_gradient |= spikes.requires_grad
+        if not layer.certain and layer.given is None:
+            layer.given = next(iter(tensors(args)), None)
+
+    def flush(self) -> None:
+        """Hand on what the forward showed."""
+        self.most_calls = max([self.most_calls, *(layer.calls for layer in self.layers.values())])
+        self.decide()
+        shapes: list[Capture[Tensor]] = []
+        for layer in self.layers.values():
+            layer.position = self.trace.order.get(layer.name, 0)
+            layer.fed_by = self.trace.fed_by.get(layer.name)
+            captures = list(layer.empty(self.clock.update, self.first_of_sequence))
+            shapes += captures[:1]
+            for capture in captures:
+                self.sink(capture)
+        for tensor in self.inputs:
+            self.sink(self.input_capture(tensor, shapes))
+        self.inputs.clear()
+        self.claimed.clear()
+
+    def input_capture(self, tensor: Tensor, shapes: list[Capture[Tensor]]) -> Capture[Tensor]:
+        """The input with its axes named after those of the first spiking layer, where its shape leaves no doubt."""
+        layout = Layout()
+        if shapes and (time := shapes[0].layout.time) is not None:
+            shape = (
+                (len(shapes[0].values), *shapes[0].values[0].shape) if shapes[0].stacked else shapes[0].values[0].shape
+            )
+            batch = shapes[0].layout.batch
+            sizes = [shape[time], None if batch is None else shape[batch]]
+            where = [[axis for axis, n in enumerate(tensor.shape[:2]) if n == size] for size in sizes]
+            if sizes[0] != sizes[1] and all(len(axes) <= 1 for axes in where) and where[0] != where[1]:
+                layout = Layout(*(axes[0] if axes else None for axes in where))
+        site = Site(SiteKind.INPUT, "input", 0, self.framework)
+        return Capture((site,), (tensor,), layout, torch.is_grad_enabled(), self.clock.update)
+
+    def decide(self) -> None:
+        """Look once at the values of the modules that may be spiking layers; keep those that are."""
+        for layer in [layer for layer in self.layers.values() if not layer.certain and layer.calls]:
+            held = layer.held[SiteKind.SPIKES]
+            if not held or not held[0].tensor.is_floating_point():
+                continue
+            values = self.look(torch.stack([h.tensor for h in held]) if same_shape(held) else held[0].tensor)
+            given = None if layer.given is None or layer.given.is_complex() else self.look(layer.given.detach())
+            if generic.spiking(values, given, layer.own_function, layer.carries_gradient or not layer.training):
+                layer.certain = True
+            elif layer.training or self.clock.forwards >= UNDECIDED:
+                del self.layers[layer.name]
+                layer.forget()
+
+    @property
+    def framework(self) -> str | None:
+        """The library of the model's layers; the first, where they are of several."""
+        return next((layer.framework.name for layer in self.layers.values() if layer.certain), None)
+
+    # -- losses and the backward pass
+
+    def loss_computed(self, call: LossCall, logits: Tensor, targets: Tensor, value: Tensor) -> None:
+        """A loss was computed, by torch or by the criterion that was named."""
+        if self.clock.forwards == 0 or logits.is_complex():
+            return
+        self.loss_seen = True
+        key = (call.function, call.classes)
+        calls = self.losses.setdefault(key, LossCalls(call, training=torch.is_grad_enabled()))
+        calls.values.append(value.detach())
+        if call.classes is not None and len(calls.logits) < MOST_HELD:
+            calls.logits.append(logits.detach())
+            if not targets.is_floating_point():
+                calls.targets.append(targets.detach())
+        self.clock.boundary()
+
+    def criterion_returned(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        """The criterion that was named returned; torch's own losses inside it are seen by themselves."""
+        if isinstance(output, Tensor) and not self.losses:
+            self.loss_computed(LossCall(type(module).__name__, plain=False), output, output, output)
+
+    def loss_failed(self, call: LossCall, logits: Tensor, targets: Tensor, error: Exception) -> None:
+        """torch refused to compute a loss."""
+        self.raised.append((type(error).__name__, str(error), self.clock.update))
+        if call.classes is not None and not targets.is_floating_point():
+            calls = self.losses.setdefault((call.function, call.classes), LossCalls(call))
+            calls.logits.append(logits.detach())
+            calls.targets.append(targets.detach())
+        self.flush_losses()
+
+    def flush_losses(self) -> None:
+        """Hand on the losses since the last backward pass, each function's calls together."""
+        last = 1 + max([0, *self.trace.order.values()])
+        for number, calls in enumerate(self.losses.values()):
+            suffix = "" if number == 0 else f" {number + 1}"
+            update, training = self.clock.update, calls.training
+            for kind, name, values in (
+                (SiteKind.LOGITS, "logits", calls.logits),
+                (SiteKind.TARGETS, "targets", calls.targets),
+                (SiteKind.LOSS, "loss", calls.values),
+            ):
+                if values:
+                    position = last + (kind is SiteKind.LOSS)
+                    site = Site(kind, name + suffix, position, self.framework)
+                    self.sink(Capture((site,), tuple(values), training=training, update=update, call=calls.call))
+        self.losses.clear()
+
+    def backward_begins(self, roots: tuple[Tensor, ...]) -> None:
+        """`backward()` is called; a loss that torch did not compute is seen here at the latest."""
+        scalars = [root.detach() for root in roots if root.numel() == 1]
+        if not self.losses and scalars and self.clock.since_boundary:
+            call = LossCall("backward", plain=False)
+            self.losses[call.function, None] = LossCalls(call, values=scalars)
+        self.flush()
+        self.flush_losses()
+        self.clock.backward()
+
+    def backward_ended(self, error: Exception | None) -> None:
+        """The backward pass is over."""
+        if error is not None:
+            self.raised.append((type(error).__name__, str(error), self.clock.update))
+            return
+        for layer in self.layers.values():
+            layer.after_backward()
+
+    # -- the optimizer
+
+    def optimizer_steps(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        """An optimizer is about to step."""
+        if self.optimizers.concerns(optimizer):
+            self.flush_losses()
+            self.optimizers.before_step(optimizer, self.clock.update)
+            self.due()
+
+    def optimizer_stepped(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        """An optimizer has stepped."""
+        if self.optimizers.concerns(optimizer):
+            self.optimizers.after_step(optimizer, self.clock.update)
+            self.clock.update += 1
+
+    # -- what is known without tensors
+
+    def run(self, *, live: bool) -> RunReading:
+        """The run as a whole."""
+        return RunReading(
+            live=live,
+            update=self.clock.update,
+            forwards=self.clock.forwards,
+            backwards=self.clock.backwards,
+            stepped=self.clock.stepped(self.most_calls),
+            frameworks=tuple(sorted({layer.framework.name for layer in self.spiking()})),
+            evaluating=self.clock.training_forwards == 0,
+        )
+
+    def tapped(self, name: str, spikes: Tensor, current: Tensor | None, potential: Tensor | None) -> None:
+        """The script shows the spikes of code that is no module."""
+        self.guard(self.hear_tap)(name, Heard(spikes, current, potential))
+
+    def hear_tap(self, name: str, heard: Heard) -> None:
+        """Keep what a tap shows; outside of any forward, the first tap of a sequence begins one."""
+        if self.inside == 0 and self.clock.since_boundary == 0:
+            self.first_of_sequence = self.clock.forward(torch.is_grad_enabled())
+            self.watching = self.observed(self.clock.forwards)
+        if not self.watching:
+            return
+        if name not in self.layers:
+            self.layers[name] = Layer(name, nn.Identity(), generic.Generic())
+            self.trace.order.setdefault(name, len(self.trace.order) + 1)
+        self.layers[name].take(heard)
+
+    def refresh(self) -> None:
+        """Read the neurons' parameters anew with the next forward: they may be learned."""
+        for layer in self.layers.values():
+            layer.spec = None
+
+    def spiking(self) -> list[Layer]:
+        """The layers that are known to spike, in the order of the data flow."""
+        return sorted((la for la in self.layers.values() if la.certain), key=lambda layer: layer.position)
+
+    def flows(self) -> dict[str, FlowReading]:
+        """Whether gradients pass each spiking layer."""
+        return {layer.name: layer.flow for layer in self.spiking() if layer.forwards}
+
+
+class LossListener:
+    """What the replaced functions of torch tell, through the guard."""
+
+    def __init__(self, probe: Probe) -> None:
+        self.loss_computed = probe.guard(probe.loss_computed)
+        self.loss_failed = probe.guard(probe.loss_failed)
+        self.backward_begins = probe.guard(probe.backward_begins)
+        self.backward_ended = probe.guard(probe.backward_ended)
+
+
+def same_shape(held: list[Any]) -> bool:
+    """Can these references be stacked?"""
+    return len({h.tensor.shape for h in held}) == 1
+
+
+def clean(name: str) -> str:
+    """A module's name without what wrappers put in front of it."""
+    while (head := name.partition("."))[0] in ("_orig_mod", "module"):
+        name = head[2]
+    return name

@@ -1,0 +1,172 @@
+"""One spiking layer under watch: what its calls showed since it was last emptied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spikecheck.neuron import NeuronSpec
+from spikecheck.probe.frameworks.base import Framework, Heard
+from spikecheck.readings import FlowReading
+from spikecheck.site import Capture, Layout, Site, SiteKind
+
+LISTENED = 3  # forwards in which a hook on the spikes notices whether any gradient comes back
+KINDS = (SiteKind.SPIKES, SiteKind.CURRENT, SiteKind.POTENTIAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A detached reference, and the version it had: a tensor changed in place since would be counted wrongly."""
+
+    tensor: Tensor
+    version: int | None
+    layout: Layout
+
+    @classmethod
+    def of(cls, tensor: Tensor, layout: Layout) -> Held:
+        return cls(tensor.detach(), None if tensor.is_inference() else tensor._version, layout)
+
+    @property
+    def untouched(self) -> bool:
+        return self.version is None or self.tensor._version == self.version
+
+
+@dataclass
+class Layer:
+    """A module that emits spikes, or may turn out to (`certain` is False until its values were looked at)."""
+
+    name: str
+    module: nn.Module
+    framework: Framework
+    certain: bool = True
+    position: int = 0
+    fed_by: str | None = None
+    spec: NeuronSpec | None = None
+    layout: Layout | None = None  # learnt once, and kept for the calls that do not show it
+    own_function: bool = False
+    carries_gradient: bool = False
+    given: Tensor | None = None  # a candidate's input, to compare its values with
+    held: dict[SiteKind, list[Held]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+    state: tuple[Tensor, ...] = ()
+    calls: int = 0  # since it was last emptied
+    training: bool = False
+    blocked: bool = False
+    forwards: int = 0
+    blocked_forwards: int = 0
+    listening: bool = False
+    answered: list[bool] = field(default_factory=list)
+    answer: bool | None = None
+    unseen: str = ""
+
+    def begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Before a call: the first one of a sequence shows the state it starts from."""
+        if self.calls == 0 and self.certain:
+            self.state = tuple(t.detach() for t in self.framework.state(self.module, args, kwargs))
+
+    def hear(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> None:
+        """After a call: keep references to what it showed."""
+        self.take(self.framework.heard(self.module, args, kwargs, output))
+
+    def take(self, heard: Heard) -> None:
+        """Keep references to what one call showed."""
+        self.calls += 1
+        if not isinstance(heard.spikes, Tensor):
+            self.unseen = "the layer returned no tensor"
+            return
+        if torch.is_grad_enabled():
+            self.training = True
+            asked = isinstance(heard.current, Tensor) and heard.current.requires_grad
+            self.blocked = asked and not heard.spikes.requires_grad
+            if self.forwards < LISTENED and heard.spikes.requires_grad and not torch.compiler.is_compiling():
+                heard.spikes.register_hook(Listener(self.answered))
+                self.listening = True
+        if heard.layout.time is not None:
+            self.layout = heard.layout
+        layout = self.layout if self.layout is not None and self.layout.time is not None else heard.layout
+        if heard.spikes.dim() < 2:
+            layout = Layout()
+        shown = (
+            (SiteKind.SPIKES, heard.spikes, layout),
+            (SiteKind.CURRENT, heard.current, layout),
+            (SiteKind.POTENTIAL, heard.potential, heard.potential_layout or layout),
+        )
+        for kind, tensor, axes in shown:
+            if isinstance(tensor, Tensor) and not tensor.is_complex() and not tensor.is_meta:
+                self.held[kind].append(Held.of(tensor, axes))
+            elif kind is SiteKind.SPIKES:
+                self.unseen = "its spikes are complex numbers, which are not counted"
+
+    def site(self, kind: SiteKind) -> Site:
+        """The layer's site of this kind, with what is known of the layer."""
+        return Site(kind, self.name, self.position, self.framework.name, self.spec, self.fed_by)
+
+    def empty(self, update: int, new_sequence: bool) -> Iterator[Capture[Tensor]]:
+        """What was kept, as captures; runs of references of one shape become one capture."""
+        if self.certain and self.calls and self.spec is None:
+            self.spec = self.framework.neuron(self.module)
+        for kind, held in self.held.items():
+            for _, run in groupby(held, key=lambda h: (h.tensor.shape, h.tensor.device, h.layout)):
+                together = list(run)
+                if all(h.untouched for h in together):
+                    yield self.capture(kind, together, update)
+                else:
+                    self.unseen = "its output was changed in place before the end of the forward"
+        if self.state and new_sequence:
+            yield Capture((self.site(SiteKind.STATE),), self.state, training=self.training, update=update)
+        self.count()
+        self.forget()
+
+    def capture(self, kind: SiteKind, held: list[Held], update: int) -> Capture[Tensor]:
+        """Several calls are the steps of a forward; a single one is a step, or the whole sequence."""
+        layout, several = held[0].layout, len(held) > 1
+        if several and layout.time is None:
+            layout = Layout(0, None if layout.batch is None else layout.batch + 1)
+            values = tuple(h.tensor for h in held)
+        elif several:  # a layer for whole sequences that is used several times
+            values = (torch.cat([h.tensor for h in held], dim=layout.batch or 0),)
+            several = False
+        else:
+            values = (held[0].tensor,)
+        return Capture((self.site(kind),), values, layout, self.training, update, stacked=several)
+
+    def count(self) -> None:
+        """Remember, of this forward, whether gradients could pass."""
+        if self.calls and self.training:
+            self.forwards += 1
+            self.blocked_forwards += self.blocked
+
+    def forget(self) -> None:
+        """Let go of every reference."""
+        for held in self.held.values():
+            held.clear()
+        self.state, self.given, self.calls, self.training, self.blocked = (), None, 0, False, False
+
+    def after_backward(self) -> None:
+        """A backward pass went by: did it come back to the spikes?"""
+        if self.answered:
+            self.answer = True
+        elif self.answer is None and self.listening:
+            self.answer = False
+
+    @property
+    def flow(self) -> FlowReading:
+        """Whether gradients pass, and whether any ever came."""
+        return FlowReading(self.forwards, self.blocked_forwards, self.answer)
+
+
+class Listener:
+    """A hook on a tensor that notices that a gradient came, and changes nothing."""
+
+    __slots__ = ("answered",)
+
+    def __init__(self, answered: list[bool]) -> None:
+        self.answered = answered
+
+    def __call__(self, gradient: Tensor) -> None:
+        if not self.answered:
+            self.answered.append(True)

@@ -1,0 +1,87 @@
+"""The optimizer's steps, through torch's global optimizer hooks: gradients before, what was added after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.optimizer import (
+    Optimizer,
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
+
+from spikecheck.site import Capture, Site, SiteKind
+
+COMPARED_FIRST = 10  # updates at the start whose steps are compared one by one: copying all parameters costs memory
+COMPARED_THEN = 16  # and from then on each so-many-th
+
+
+class OptimizerWatch:
+    """Watches every optimizer that holds a parameter of the model, or the one that was named."""
+
+    def __init__(
+        self,
+        named: dict[str, nn.Parameter],
+        sink: Callable[[Capture[Tensor]], None],
+        position: Callable[[str], int],
+        only: Optimizer | None = None,
+    ) -> None:
+        self.named, self.sink, self.position, self.only = named, sink, position, only
+        self.names = {id(parameter): name for name, parameter in named.items()}
+        self.seen: set[str] = set()  # parameters that an optimizer has stepped with
+        self.kind: str | None = None
+        self.steps = 0
+        self.before: list[Tensor] = []
+        self.held: list[str] = []
+
+    def install(self, pre: Callable[..., None], post: Callable[..., None]) -> list[Any]:
+        """Put both hooks on; the handles take them off."""
+        return [register_optimizer_step_pre_hook(pre), register_optimizer_step_post_hook(post)]
+
+    def concerns(self, optimizer: Optimizer) -> bool:
+        """Does it train this model?"""
+        if self.only is not None:
+            return optimizer is self.only
+        return any(id(p) in self.names for group in optimizer.param_groups for p in group["params"])
+
+    def sites(self, kind: SiteKind, names: list[str]) -> tuple[Site, ...]:
+        """One site a parameter."""
+        return tuple(Site(kind, name, self.position(name)) for name in names)
+
+    @torch.no_grad()
+    def before_step(self, optimizer: Optimizer, update: int) -> None:
+        """Hand on the gradients, and keep the parameters where this step is to be compared."""
+        self.kind = type(optimizer).__name__
+        held = [p for group in optimizer.param_groups for p in group["params"] if id(p) in self.names]
+        self.held = [self.names[id(p)] for p in held]
+        self.seen.update(self.held)
+        asking = {name: p for name, p in self.named.items() if p.requires_grad and not p.is_meta}
+        if asking:
+            gradients = tuple(p.new_empty(0) if p.grad is None else p.grad.detach() for p in asking.values())
+            sites = self.sites(SiteKind.GRADIENT, list(asking))
+            self.sink(Capture(sites, gradients, update=update))
+        if self.steps < COMPARED_FIRST or self.steps % COMPARED_THEN == 0:
+            self.before = [p.detach().clone() for p in held]
+        self.steps += 1
+
+    @torch.no_grad()
+    def after_step(self, optimizer: Optimizer, update: int) -> None:
+        """Hand on what was added, where the parameters were kept."""
+        before, self.before = self.before, []
+        if not before:
+            return
+        rates = {id(p): group.get("lr") for group in optimizer.param_groups for p in group["params"]}
+        held = [p for group in optimizer.param_groups for p in group["params"] if id(p) in self.names]
+        steps = tuple(p.detach() - b for p, b in zip(held, before, strict=True))
+        learning = tuple(None if (r := rates[id(p)]) is None else float(r) for p in held)
+        self.sink(Capture(self.sites(SiteKind.UPDATE, self.held), (*steps, *before), update=update, rates=learning))
+
+    def parameters(self, update: int) -> Capture[Tensor] | None:
+        """All parameters as they are now."""
+        values = {name: p.detach() for name, p in self.named.items() if p.is_floating_point() and not p.is_meta}
+        if not values:
+            return None
+        return Capture(self.sites(SiteKind.PARAMETER, list(values)), tuple(values.values()), update=update)

@@ -1,0 +1,50 @@
+"""The order of the modules in a forward, and which weighted module feeds which layer.
+
+Watched in the first forward alone. A module's output is recognised where it comes in by being the same tensor; where an
+operation lies between (an addition, a reshape), the weighted module that ran last is taken to be the one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from torch import Tensor, nn
+
+
+class Trace:
+    """What ran when, and what came from where."""
+
+    def __init__(self) -> None:
+        self.order: dict[str, int] = {}
+        self.fed_by: dict[str, str] = {}
+        self._source: dict[int, str | None] = {}  # id of a tensor -> weighted module whose output it is, or came from
+        self._alive: list[Tensor] = []  # an id is unique only while its tensor lives
+        self._last: str | None = None
+
+    def ran(self, name: str, module: nn.Module, args: Iterable[Any], output: Any) -> None:
+        """A module ran: remember its place, what fed it, and what it hands on."""
+        self.order.setdefault(name, len(self.order) + 1)
+        source = next(
+            (self._source[id(a)] for a in args if isinstance(a, Tensor) and id(a) in self._source), self._last
+        )
+        if source is not None:
+            self.fed_by.setdefault(name, source)
+        weighted = is_weighted(module)
+        if weighted:
+            self._last = name
+        for tensor in output if isinstance(output, tuple | list) else [output]:
+            if isinstance(tensor, Tensor):
+                self._source[id(tensor)] = name if weighted else source
+                self._alive.append(tensor)
+
+    def close(self) -> None:
+        """Let go of the tensors; order and sources stay."""
+        self._source.clear()
+        self._alive.clear()
+
+
+def is_weighted(module: nn.Module) -> bool:
+    """Does the module mix its inputs by a weight of two or more axes of its own?"""
+    weight = getattr(module, "weight", None)
+    return isinstance(weight, Tensor) and weight.dim() > 1

@@ -1,0 +1,1 @@
+"""Shows: the report as data, and one file a view."""

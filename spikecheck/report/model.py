@@ -1,0 +1,185 @@
+"""A report: what was found in one run, in plain values; every view is made from this and from nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from spikecheck.diagnosis import Cause, Diagnosis, diagnose
+from spikecheck.finding import Answer, Finding, Severity, Verdict
+from spikecheck.readings import DriveReading, FlowReading, SpikeReading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRow:
+    """What one spiking layer did, as the table shows it."""
+
+    name: str
+    spikes: SpikeReading
+    drive: DriveReading | None = None
+    flow: FlowReading | None = None
+    threshold: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a monitor saw and thinks of it.
+
+    `verdicts` has one entry a check. `diagnosis` orders the findings into root causes and consequences. `unseen` says what was looked
+    for and not found, each with what would show it. `cost` is the share of the run's time that spikecheck took, None where the
+    run was too short to tell.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    diagnosis: Diagnosis
+    layers: tuple[LayerRow, ...] = ()
+    unseen: tuple[str, ...] = ()
+    frameworks: tuple[str, ...] = ()
+    updates: int = 0
+    forwards: int = 0
+    cost: float | None = None
+
+    @classmethod
+    def of(cls, verdicts: Iterable[Verdict], **facts: Any) -> Report:
+        """The report on these verdicts, diagnosed."""
+        given = tuple(verdicts)
+        return cls(given, diagnose(f for v in given for f in v.findings), **facts)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Every finding: root causes each followed by its consequences, then notes."""
+        causes = [f for cause in self.diagnosis.causes for f in (cause.finding, *cause.consequences)]
+        return (*causes, *self.diagnosis.notes)
+
+    @property
+    def root_causes(self) -> tuple[Cause, ...]:
+        """The root causes, the gravest first."""
+        return self.diagnosis.causes
+
+    @property
+    def ok(self) -> bool:
+        """Is there nothing graver than a note?"""
+        return not self.at_least(Severity.WARNING)
+
+    def at_least(self, severity: Severity) -> tuple[Finding, ...]:
+        """The findings of this severity or above."""
+        return tuple(finding for finding in self.findings if finding.severity >= severity)
+
+    def answered(self, answer: Answer) -> tuple[Verdict, ...]:
+        """The verdicts of one kind."""
+        return tuple(verdict for verdict in self.verdicts if verdict.answer is answer)
+
+    @property
+    def headline(self) -> str:
+        """The run in one line."""
+        plural = "" if len(self.layers) == 1 else "s"
+        run = f"{self.updates} update{'' if self.updates == 1 else 's'}"
+        if self.updates == 0:
+            run = f"{self.forwards} forward{'' if self.forwards == 1 else 's'}"
+        parts = ["spikecheck", run, *self.frameworks, f"{len(self.layers)} spiking layer{plural}"]
+        return " · ".join(parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as JSON can hold it; `schema` says in which form."""
+        return {
+            "schema": SCHEMA,
+            "ok": self.ok,
+            "updates": self.updates,
+            "forwards": self.forwards,
+            "frameworks": list(self.frameworks),
+            "cost": self.cost,
+            "root_causes": [
+                {**finding_dict(cause.finding), "consequences": [finding_dict(f) for f in cause.consequences]}
+                for cause in self.diagnosis.causes
+            ],
+            "notes": [finding_dict(f) for f in self.diagnosis.notes],
+            "verdicts": [
+                {
+                    "check": v.check,
+                    "slug": v.slug,
+                    "answer": v.answer.value,
+                    "reason": v.reason,
+                    "ignored": list(v.ignored),
+                }
+                for v in self.verdicts
+            ],
+            "layers": [layer_dict(row) for row in self.layers],
+            "unseen": list(self.unseen),
+        }
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """`to_dict()` as JSON; a number that is not finite is null, since JSON has none."""
+        return json.dumps(plain(self.to_dict()), indent=indent, allow_nan=False)
+
+    def __str__(self) -> str:
+        from spikecheck.report.terminal import plain_text
+
+        return plain_text(self)
+
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        from spikecheck.report.terminal import renderables
+
+        yield from renderables(self)
+
+    def _repr_html_(self) -> str:
+        from spikecheck.report.terminal import html
+
+        return html(self)
+
+
+def finding_dict(finding: Finding) -> dict[str, Any]:
+    """A finding as JSON can hold it."""
+    return {
+        "check": finding.check,
+        "slug": finding.slug,
+        "severity": finding.severity.label,
+        "site": finding.site.name,
+        "kind": finding.site.kind.label,
+        "message": finding.message,
+        "seen": {"text": finding.seen.text, "numbers": dict(finding.seen.numbers)},
+        "expected": {
+            "text": finding.expected.text,
+            "numbers": dict(finding.expected.numbers),
+            "because": finding.expected.because,
+        },
+        "update": finding.when.update,
+        "step": finding.when.step,
+        "fixes": [{"code": fix.code, "library": fix.library} for fix in finding.fixes],
+    }
+
+
+def layer_dict(row: LayerRow) -> dict[str, Any]:
+    """A row of the table as JSON can hold it."""
+    spikes = row.spikes
+    return {
+        "name": row.name,
+        "threshold": row.threshold,
+        "minimum": spikes.minimum,
+        "maximum": spikes.maximum,
+        "values": list(spikes.values),
+        "rate": spikes.rate,
+        "neurons": spikes.neurons,
+        "silent": spikes.silent,
+        "saturated": spikes.saturated,
+        "fewest": spikes.least,
+        "most": spikes.most,
+        "current_rms": None if row.drive is None else row.drive.rms,
+    }
+
+
+def plain(value: Any) -> Any:
+    """The value with tuples as lists, and with None for what is not finite."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    return value

@@ -1,0 +1,157 @@
+"""The report in a terminal, in a log file and in a notebook: one layout, drawn by rich."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from spikecheck.diagnosis import Cause
+from spikecheck.finding import Answer, Finding, Severity
+from spikecheck.report.model import LayerRow, Report
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
+SHOWN_VALUES = 6
+WIDTH = 80  # of a log file, or wherever nobody says how wide it is
+
+
+def plain_text(report: Report, width: int = WIDTH) -> str:
+    """The report without colour, for `print` and for log files."""
+    console = Console(file=StringIO(), width=width, color_system=None, legacy_windows=False, force_jupyter=False)
+    console.print(report)
+    assert isinstance(console.file, StringIO)
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
+
+
+def html(report: Report) -> str:
+    """The report for a notebook: the same layout, in a `pre`."""
+    console = Console(record=True, file=StringIO(), width=100, force_jupyter=False)
+    console.print(report)
+    style = "font-family:ui-monospace,monospace;line-height:1.3;white-space:pre;overflow-x:auto"
+    return console.export_html(inline_styles=True, code_format=f'<pre style="{style}">{{code}}</pre>')
+
+
+def renderables(report: Report) -> Iterator[RenderableType]:
+    """The report from top to bottom."""
+    cost = "" if report.cost is None else f"cost {report.cost:.1%}"
+    head = Table.grid(expand=True)
+    head.add_column(ratio=1)
+    head.add_column(justify="right", no_wrap=True)
+    head.add_row(Text(report.headline, style="bold"), cost)
+    yield head
+    yield Rule(style="dim")
+    if report.ok:
+        yield Text("healthy: no warning, no error" if report.layers else "nothing to judge", style="bold green")
+    for cause in report.root_causes:
+        yield from cause_block(cause)
+    for note in report.diagnosis.notes:
+        yield from note_block(note)
+    if report.layers:
+        yield Text()
+        yield layer_table(report.layers)
+    yield Text()
+    yield from summary(report)
+
+
+def cause_block(cause: Cause) -> Iterator[RenderableType]:
+    """A root cause with its evidence, and what followed from it."""
+    finding = cause.finding
+    yield Text()
+    title = Text(" ROOT CAUSE ", style=f"reverse {COLOURS[finding.severity]}")
+    title.append_text(Text.assemble("  ", (f"{finding.check} {finding.slug}", "bold"), f"  {finding.message}"))
+    yield title
+    yield Padding(evidence(finding), (0, 0, 0, 3))
+    if cause.consequences:
+        yield Padding(Text("which led to", style="italic"), (0, 0, 0, 1))
+        rows = Table.grid(padding=(0, 2))
+        rows.add_column(no_wrap=True)
+        rows.add_column()
+        for led in grouped(cause.consequences):
+            sites = "" if len(led) == 1 else f" (and at {', '.join(f.site.name for f in led[1:])})"
+            rows.add_row(Text(led[0].check, style=COLOURS[led[0].severity]), f"{led[0].message}{sites}")
+        yield Padding(rows, (0, 0, 0, 3))
+
+
+def note_block(note: Finding) -> Iterator[RenderableType]:
+    """Something unusual that may well be meant."""
+    yield Text()
+    yield Text.assemble((" NOTE ", "reverse cyan"), "  ", (f"{note.check} {note.slug}", "bold"), f"  {note.message}")
+    yield Padding(evidence(note, fix=False), (0, 0, 0, 3))
+
+
+def evidence(finding: Finding, *, fix: bool = True) -> RenderableType:
+    """Seen, expected, because, when, fix."""
+    rows = Table.grid(padding=(0, 2))
+    rows.add_column(style="dim", no_wrap=True)
+    rows.add_column()
+    rows.add_row("seen", Text(finding.seen.text))
+    rows.add_row("expected", Text(finding.expected.text))
+    if finding.expected.because:
+        rows.add_row("because", Text(finding.expected.because))
+    rows.add_row("since", Text(str(finding.when)))
+    if fix and finding.fix:
+        rows.add_row("fix", Text(finding.fix, style="green"))
+    return Group(rows)
+
+
+def grouped(findings: tuple[Finding, ...]) -> list[list[Finding]]:
+    """Findings of one check together, in the order of the first of each."""
+    groups: dict[str, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(finding.check, []).append(finding)
+    return list(groups.values())
+
+
+def layer_table(layers: tuple[LayerRow, ...]) -> Table:
+    """What each spiking layer did: the numbers that one would otherwise print by hand."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("layer", overflow="fold")
+    for name in ("max/step", "values", "rate", "counts", "silent", "saturated"):
+        table.add_column(name, justify="right")
+    for row in layers:
+        spikes = row.spikes
+        table.add_row(
+            row.name,
+            short(spikes.maximum),
+            values(spikes.values),
+            "-" if spikes.rate is None else f"{spikes.rate:.3g}",
+            f"{short(spikes.least)}..{short(spikes.most)}",
+            f"{spikes.silent}/{spikes.neurons}",
+            f"{spikes.saturated}/{spikes.neurons}",
+        )
+    return table
+
+
+def short(number: float) -> str:
+    """A number in as few characters as say it."""
+    return f"{number:.0f}" if number == number and abs(number) < 1e6 and number == int(number) else f"{number:.3g}"
+
+
+def values(seen: tuple[float, ...]) -> str:
+    """The distinct values, the first few of them."""
+    more = ", ..." if len(seen) > SHOWN_VALUES else ""
+    return "{" + ", ".join(short(value) for value in seen[:SHOWN_VALUES]) + more + "}"
+
+
+def summary(report: Report) -> Iterator[RenderableType]:
+    """How many checks said what, what was not seen, and where to read on."""
+    clear, none, unseen = (
+        len(report.answered(answer)) for answer in (Answer.CLEAR, Answer.NOT_APPLICABLE, Answer.NOT_SEEN)
+    )
+    line = f"{clear} checks clear · {none} not applicable · {unseen} not seen"
+    if report.findings:
+        line += f" · `spikecheck explain {report.findings[0].check}` for more"
+    yield Text(line, style="dim")
+    for reason in report.unseen:
+        yield Text(f"not seen: {reason}", style="yellow")
+    for ignored in (text for verdict in report.verdicts for text in verdict.ignored):
+        yield Text(f"ignored: {ignored}", style="dim")
