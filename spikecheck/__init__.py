@@ -15,14 +15,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .api import attach as attach
+    from .api import disable as disable
+    from .api import tap as tap
     from .errors import SpikecheckError as SpikecheckError
     from .errors import SpikecheckWarning as SpikecheckWarning
     from .finding import Finding as Finding
     from .finding import Severity as Severity
     from .monitor import Monitor as Monitor
-    from .monitor import attach as attach
-    from .monitor import disable as disable
-    from .monitor import tap as tap
     from .report.model import Report as Report
 
 __version__ = "0.1.0"
@@ -34,9 +34,9 @@ _HOMES = {
     "Severity": "finding",
     "SpikecheckError": "errors",
     "SpikecheckWarning": "errors",
-    "attach": "monitor",
-    "disable": "monitor",
-    "tap": "monitor",
+    "attach": "api",
+    "disable": "api",
+    "tap": "api",
 }
 
 __all__ = [

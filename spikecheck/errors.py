@@ -1,8 +1,8 @@
 """The exceptions and the warning that a user of spikecheck meets.
 
-    SpikecheckError            what was asked cannot be done: the message says what was wrong, where, and what to do
-    └── FindingError           a check fired, and the user asked to be stopped there (on_finding="raise")
-    SpikecheckWarning          a check fired during training (UserWarning)
+SpikecheckError            what was asked cannot be done: the message says what was wrong, where, and what to do
+└── FindingError           a check fired, and the user asked to be stopped there (on_finding="raise")
+SpikecheckWarning          a check fired during training (UserWarning)
 """
 
 from __future__ import annotations

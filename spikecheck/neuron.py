@@ -10,8 +10,8 @@ from dataclasses import dataclass
 class NeuronSpec:
     """Parameters of a spiking layer; None is unknown, never a guess.
 
-    A layer with a value a neuron gives the mean. Time is in steps. `decay` is the factor by which the potential shrinks in
-    one step (snntorch's beta, sinabs' alpha, exp(-dt / tau)).
+    A layer with a value a neuron gives the mean. Time is in steps. `decay` is the factor by which the potential
+    shrinks in one step (snntorch's beta, sinabs' alpha, exp(-dt / tau)).
     """
 
     v_threshold: float | None = None

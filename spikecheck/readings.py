@@ -6,6 +6,7 @@ rates in spikes per neuron per step, shares between 0 and 1. A quantity that can
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from spikecheck.site import Moment
@@ -24,10 +25,11 @@ class NonFinite:
 class SpikeReading:
     """What a spiking layer emitted.
 
-    `active` counts elements other than 0, `not_binary` those outside {0, 1}. `values` are the smallest distinct values, at most 16, and
-    `not_integer` counts those that are no whole number among the `looked_at` elements: where there are more than 4,096 in a
-    forward, an even sample of them, joined with the largest of each step. `most` and `least` are spikes of one neuron for
-    one sample in one forward. `silent` neurons fired in no step, `saturated` ones in at least 95 % of the steps and samples.
+    `active` counts elements other than 0, `not_binary` those outside {0, 1}. `values` are the smallest distinct
+    values, at most 16, and `not_integer` counts those that are no whole number among the `looked_at` elements: where
+    there are more than 4,096 in a forward, an even sample of them, joined with the largest of each step. `most` and
+    `least` are spikes of one neuron for one sample in one forward. `silent` neurons fired in no step, `saturated`
+    ones in at least 95 % of the steps and samples.
     """
 
     forwards: int
@@ -96,8 +98,8 @@ class PotentialReading:
 class InputReading:
     """What the model was called with; `steps` is None where no axis is known to be time.
 
-    `active` counts elements other than 0, `above_one` those above 1, `negative` those below 0. `values` and `not_integer` are as in
-    `SpikeReading`.
+    `active` counts elements other than 0, `above_one` those above 1, `negative` those below 0. `values` and
+    `not_integer` are as in `SpikeReading`.
     """
 
     forwards: int
@@ -133,7 +135,7 @@ class StateReading:
 
 @dataclass(frozen=True, slots=True)
 class FlowReading:
-    """Whether gradients pass a spiking layer. `read` says whether any gradient came back to its spikes; None is unknown."""
+    """Whether gradients pass a spiking layer; `read`: did any gradient come back to its spikes? None is unknown."""
 
     forwards: int  # with gradients recorded
     blocked: int  # the input asked for gradients, the spikes did not carry any
@@ -144,8 +146,8 @@ class FlowReading:
 class LogitReading:
     """What a classification loss was computed from, one row a sample.
 
-    `spread` is the largest minus the smallest entry of a row, averaged. `tied` rows have all entries equal. `simplex` rows are
-    already probabilities: none negative, sum 1. `one_hot` rows have a softmax above 0.999 in one class.
+    `spread` is the largest minus the smallest entry of a row, averaged. `tied` rows have all entries equal. `simplex`
+    rows are already probabilities: none negative, sum 1. `one_hot` rows have a softmax above 0.999 in one class.
     """
 
     updates: int
@@ -174,8 +176,8 @@ class TargetReading:
 class LossReading:
     """The losses of successive updates, each the mean of what was computed for it.
 
-    `recent_*` describe the last `window` of them: mean, residual standard deviation around a straight line, its slope an
-    update, and the slope's standard error.
+    `recent_*` describe the last `window` of them: mean, residual standard deviation around a straight line, its slope
+    an update, and the slope's standard error.
     """
 
     function: str
@@ -221,7 +223,7 @@ class ParameterReading:
     @property
     def scale(self) -> float:
         """Root mean square times the root of the fan-in; 0.58 for torch's default `nn.Linear`, 1.41 for He's."""
-        return self.rms * float(self.fan_in) ** 0.5
+        return self.rms * math.sqrt(self.fan_in)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -12,57 +10,28 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
-from spikecheck.errors import SpikecheckError
 from spikecheck.probe import loss as losses
 from spikecheck.probe.clock import Clock
+from spikecheck.probe.find import clean, decide, find
 from spikecheck.probe.frameworks import generic
-from spikecheck.probe.frameworks.base import Heard, imported, tensors
+from spikecheck.probe.frameworks.base import Heard, tensors
+from spikecheck.probe.hook import Hook
 from spikecheck.probe.layer import Layer
+from spikecheck.probe.lossbook import LossBook
 from spikecheck.probe.optimizer import OptimizerWatch
 from spikecheck.probe.trace import Trace
 from spikecheck.readings import FlowReading, InputReading, RunReading
 from spikecheck.site import Capture, Layout, LossCall, Site, SiteKind
 
 MOST_HELD = 4096  # calls kept before they are counted without waiting for the end of a forward
-UNDECIDED = 3  # forwards without gradients after which a candidate that shows nothing is let go
-INERT = contextlib.nullcontext().__exit__  # takes anything, returns None, and can be pickled without spikecheck
-
-
-class Hook:
-    """A callable for torch's hook dictionaries that a copy or a pickle of the model does not take along."""
-
-    __slots__ = ("call",)
-
-    def __init__(self, call: Callable[..., None]) -> None:
-        self.call = call
-
-    def __call__(self, *args: Any) -> None:
-        self.call(*args)
-
-    def __deepcopy__(self, memo: object) -> Any:
-        return INERT
-
-    def __reduce__(self) -> Any:
-        return (getattr, (contextlib.nullcontext(), "__exit__"))
-
-
-@dataclass
-class LossCalls:
-    """The calls of one loss since the last backward pass."""
-
-    call: LossCall
-    logits: list[Tensor] = field(default_factory=list)
-    targets: list[Tensor] = field(default_factory=list)
-    values: list[Tensor] = field(default_factory=list)
-    training: bool = True
 
 
 class Probe:
     """Everything that is hooked for one model; `sink` gets what passes.
 
-    `guard` wraps every entry point, so that an error of ours is caught in one place. `look` says what values a tensor holds: it is
-    asked in the first forwards alone, about layers that no library's file knows. `due` is called when the optimizer is about to
-    step (or, in a run without one, after a forward): the moment to judge.
+    `guard` wraps every entry point, so that an error of ours is caught in one place. `look` says what values a tensor
+    holds: it is asked in the first forwards alone, about layers that no library's file knows. `due` is called when
+    the optimizer is about to step (or, in a run without one, after a forward): the moment to judge.
     """
 
     def __init__(
@@ -84,13 +53,12 @@ class Probe:
         self.trace = Trace()
         self.handles: list[Any] = []
         self.tracing: list[Any] = []
-        self.names = {id(module): clean(name) for name, module in model.named_modules()}
         parameters = {clean(name): parameter for name, parameter in model.named_parameters()}
         self.optimizers = OptimizerWatch(parameters, sink, self.position_of, only=optimizer)
-        self.layers = {layer.name: layer for layer in self.find(spikes)}
+        self.layers = {layer.name: layer for layer in find(model, spikes)}
+        self.listener = LossListener(self)
         self.inputs: list[Tensor] = []
-        self.losses: dict[tuple[str, int | None], LossCalls] = {}
-        self.loss_seen = False
+        self.book = LossBook()
         self.watching = True  # this forward
         self.inside = 0
         self.claimed: set[Any] = set()  # autograd functions of this forward that a layer has taken for its own
@@ -98,37 +66,6 @@ class Probe:
         self.unseen: dict[str, str] = {}
         self.raised: list[tuple[str, str, int]] = []
         self.most_calls = 0
-        self.evaluated = 0
-
-    # -- what to watch
-
-    def find(self, spikes: Iterable[str | nn.Module]) -> list[Layer]:
-        """The spiking layers that are certain, and the modules that may turn out to be some."""
-        frameworks, hand = imported(), generic.Generic()
-        told = {id(self.resolve(which)) for which in spikes}
-        found = []
-        for name, module in self.model.named_modules():
-            framework = next((f for f in frameworks if f.spikes(module)), None)
-            if framework is not None or id(module) in told:
-                found.append(Layer(clean(name) or "model", module, framework or hand))
-        certain = {id(layer.module) for layer in found}
-        for name, module in self.model.named_modules():
-            mine = id(module) in certain or any(id(part) in certain for part in module.modules())
-            if module is not self.model and not mine and not type(module).__module__.startswith("torch."):
-                found.append(Layer(clean(name), module, hand, certain=False))
-        return found
-
-    def resolve(self, which: str | nn.Module) -> nn.Module:
-        """The module that a name or a module of `spikes=` means."""
-        if isinstance(which, nn.Module):
-            if id(which) not in self.names:
-                raise SpikecheckError(f"spikes= names a {type(which).__name__} that is not part of the model")
-            return which
-        try:
-            return self.model.get_submodule(which)
-        except AttributeError:
-            known = ", ".join(name for name in self.names.values() if name)
-            raise SpikecheckError(f"spikes={which!r}: the model has no module of that name; it has {known}") from None
 
     def position_of(self, parameter: str) -> int:
         """The place in the forward of the module that owns a parameter; 0 where it never ran."""
@@ -136,27 +73,31 @@ class Probe:
 
     # -- on and off
 
+    def hook(self, call: Callable[..., None]) -> Hook:
+        """An entry point of ours as torch's hook dictionaries take it."""
+        return Hook(self.guard(call))
+
     def install(self) -> None:
         """Put everything on."""
-        hook = lambda call: Hook(self.guard(call))  # noqa: E731 - used four lines long
-        self.handles += [
-            self.model.register_forward_pre_hook(hook(self.forward_begins), with_kwargs=True),
-            self.model.register_forward_hook(hook(self.forward_ended), always_call=True),
-        ]
+        self.put(self.model, self.forward_begins, self.forward_ended, always_call=True)
         for layer in self.layers.values():
-            self.handles += [
-                layer.module.register_forward_pre_hook(hook(partial(self.layer_called, layer)), with_kwargs=True),
-                layer.module.register_forward_hook(hook(partial(self.layer_returned, layer)), with_kwargs=True),
-            ]
+            self.put(layer.module, partial(self.layer_called, layer), partial(self.layer_returned, layer))
         for name, module in self.model.named_modules():
             if module is not self.model:
-                traced = hook(partial(self.module_ran, clean(name)))
-                self.tracing.append(module.register_forward_hook(traced))
+                hook = self.hook(partial(self.module_ran, clean(name)))
+                self.tracing.append(module.register_forward_hook(hook))
         if self.criterion is not None:
-            self.handles.append(self.criterion.register_forward_hook(hook(self.criterion_returned)))
+            self.handles.append(self.criterion.register_forward_hook(self.hook(self.criterion_returned)))
         self.handles += self.optimizers.install(self.guard(self.optimizer_steps), self.guard(self.optimizer_stepped))
-        self.listener = LossListener(self)
         losses.listen(self.listener)
+
+    def put(
+        self, module: nn.Module, before: Callable[..., None], after: Callable[..., None], *, always_call: bool = False
+    ) -> None:
+        """Hook a module's call and its return, with keyword arguments."""
+        self.handles.append(module.register_forward_pre_hook(self.hook(before), with_kwargs=True))
+        after_hook = self.hook(after)
+        self.handles.append(module.register_forward_hook(after_hook, with_kwargs=True, always_call=always_call))
 
     def remove(self) -> None:
         """Take everything off, and let go of every tensor."""
@@ -168,7 +109,7 @@ class Probe:
         for layer in self.layers.values():
             layer.forget()
         self.inputs.clear()
-        self.losses.clear()
+        self.book.calls.clear()
         self.optimizers.before = []
 
     # -- the model
@@ -189,7 +130,7 @@ class Probe:
         elif self.watching:
             self.unseen["input"] = "it holds complex numbers" if given else "no tensor was among the arguments"
 
-    def forward_ended(self, model: nn.Module, args: Any, output: Any) -> None:
+    def forward_ended(self, model: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """The model returned, or raised."""
         self.inside -= 1
         if self.inside == 0:
@@ -246,6 +187,7 @@ class Probe:
         """Hand on what the forward showed."""
         self.most_calls = max([self.most_calls, *(layer.calls for layer in self.layers.values())])
         self.decide()
+        self.share_layout()
         shapes: list[Capture[Tensor]] = []
         for layer in self.layers.values():
             layer.position = self.trace.order.get(layer.name, 0)
@@ -258,6 +200,19 @@ class Probe:
             self.sink(self.input_capture(tensor, shapes))
         self.inputs.clear()
         self.claimed.clear()
+
+    def share_layout(self) -> None:
+        """A layer for whole sequences that does not show its time axis has that of the others, if the shapes agree."""
+        shown = [
+            (layer.layout, layer.held[SiteKind.SPIKES][0].tensor.shape[:2])
+            for layer in self.layers.values()
+            if layer.layout is not None and layer.held[SiteKind.SPIKES]
+        ]
+        if len(set(shown)) == 1:
+            layout, sizes = shown[0]
+            for layer in self.layers.values():
+                if layer.calls == 1 and layer.layout is None:
+                    layer.adopt(layout, sizes)
 
     def input_capture(self, tensor: Tensor, shapes: list[Capture[Tensor]]) -> Capture[Tensor]:
         """The input with its axes named after those of the first spiking layer, where its shape leaves no doubt."""
@@ -275,16 +230,12 @@ class Probe:
         return Capture((site,), (tensor,), layout, torch.is_grad_enabled(), self.clock.update)
 
     def decide(self) -> None:
-        """Look once at the values of the modules that may be spiking layers; keep those that are."""
+        """Keep the candidates that turned out to spike; let go of those that did not."""
         for layer in [layer for layer in self.layers.values() if not layer.certain and layer.calls]:
-            held = layer.held[SiteKind.SPIKES]
-            if not held or not held[0].tensor.is_floating_point():
-                continue
-            values = self.look(torch.stack([h.tensor for h in held]) if same_shape(held) else held[0].tensor)
-            given = None if layer.given is None or layer.given.is_complex() else self.look(layer.given.detach())
-            if generic.spiking(values, given, layer.own_function, layer.carries_gradient or not layer.training):
+            answer = decide(layer, self.look, self.clock.forwards)
+            if answer is True:
                 layer.certain = True
-            elif layer.training or self.clock.forwards >= UNDECIDED:
+            elif answer is False:
                 del self.layers[layer.name]
                 layer.forget()
 
@@ -297,55 +248,33 @@ class Probe:
 
     def loss_computed(self, call: LossCall, logits: Tensor, targets: Tensor, value: Tensor) -> None:
         """A loss was computed, by torch or by the criterion that was named."""
-        if self.clock.forwards == 0 or logits.is_complex():
-            return
-        self.loss_seen = True
-        key = (call.function, call.classes)
-        calls = self.losses.setdefault(key, LossCalls(call, training=torch.is_grad_enabled()))
-        calls.values.append(value.detach())
-        if call.classes is not None and len(calls.logits) < MOST_HELD:
-            calls.logits.append(logits.detach())
-            if not targets.is_floating_point():
-                calls.targets.append(targets.detach())
-        self.clock.boundary()
+        if self.clock.forwards and not logits.is_complex():
+            self.book.enter(call, logits, targets, value)
+            self.clock.boundary()
 
     def criterion_returned(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         """The criterion that was named returned; torch's own losses inside it are seen by themselves."""
-        if isinstance(output, Tensor) and not self.losses:
+        if isinstance(output, Tensor) and not self.book.calls:
             self.loss_computed(LossCall(type(module).__name__, plain=False), output, output, output)
 
     def loss_failed(self, call: LossCall, logits: Tensor, targets: Tensor, error: Exception) -> None:
         """torch refused to compute a loss."""
         self.raised.append((type(error).__name__, str(error), self.clock.update))
-        if call.classes is not None and not targets.is_floating_point():
-            calls = self.losses.setdefault((call.function, call.classes), LossCalls(call))
-            calls.logits.append(logits.detach())
-            calls.targets.append(targets.detach())
+        self.book.enter(call, logits, targets, None)
         self.flush_losses()
 
     def flush_losses(self) -> None:
         """Hand on the losses since the last backward pass, each function's calls together."""
         last = 1 + max([0, *self.trace.order.values()])
-        for number, calls in enumerate(self.losses.values()):
-            suffix = "" if number == 0 else f" {number + 1}"
-            update, training = self.clock.update, calls.training
-            for kind, name, values in (
-                (SiteKind.LOGITS, "logits", calls.logits),
-                (SiteKind.TARGETS, "targets", calls.targets),
-                (SiteKind.LOSS, "loss", calls.values),
-            ):
-                if values:
-                    position = last + (kind is SiteKind.LOSS)
-                    site = Site(kind, name + suffix, position, self.framework)
-                    self.sink(Capture((site,), tuple(values), training=training, update=update, call=calls.call))
-        self.losses.clear()
+        for capture in self.book.empty(self.clock.update, last, self.framework):
+            self.sink(capture)
 
     def backward_begins(self, roots: tuple[Tensor, ...]) -> None:
         """`backward()` is called; a loss that torch did not compute is seen here at the latest."""
         scalars = [root.detach() for root in roots if root.numel() == 1]
-        if not self.losses and scalars and self.clock.since_boundary:
-            call = LossCall("backward", plain=False)
-            self.losses[call.function, None] = LossCalls(call, values=scalars)
+        if not self.book.calls and scalars and self.clock.since_boundary:
+            for scalar in scalars:
+                self.book.enter(LossCall("backward", plain=False), None, None, scalar)
         self.flush()
         self.flush_losses()
         self.clock.backward()
@@ -425,15 +354,3 @@ class LossListener:
         self.loss_failed = probe.guard(probe.loss_failed)
         self.backward_begins = probe.guard(probe.backward_begins)
         self.backward_ended = probe.guard(probe.backward_ended)
-
-
-def same_shape(held: list[Any]) -> bool:
-    """Can these references be stacked?"""
-    return len({h.tensor.shape for h in held}) == 1
-
-
-def clean(name: str) -> str:
-    """A module's name without what wrappers put in front of it."""
-    while (head := name.partition("."))[0] in ("_orig_mod", "module"):
-        name = head[2]
-    return name

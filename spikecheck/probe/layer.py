@@ -29,10 +29,12 @@ class Held:
 
     @classmethod
     def of(cls, tensor: Tensor, layout: Layout) -> Held:
+        """A reference to the values alone: nothing of the graph is kept."""
         return cls(tensor.detach(), None if tensor.is_inference() else tensor._version, layout)
 
     @property
     def untouched(self) -> bool:
+        """Does it still hold what it held?"""
         return self.version is None or self.tensor._version == self.version
 
 
@@ -83,7 +85,7 @@ class Layer:
             asked = isinstance(heard.current, Tensor) and heard.current.requires_grad
             self.blocked = asked and not heard.spikes.requires_grad
             if self.forwards < LISTENED and heard.spikes.requires_grad and not torch.compiler.is_compiling():
-                heard.spikes.register_hook(Listener(self.answered))
+                heard.spikes.register_hook(Listener(self.answered))  # type: ignore[no-untyped-call]
                 self.listening = True
         if heard.layout.time is not None:
             self.layout = heard.layout
@@ -134,6 +136,13 @@ class Layer:
             values = (held[0].tensor,)
         return Capture((self.site(kind),), values, layout, self.training, update, stacked=several)
 
+    def adopt(self, layout: Layout | None, sizes: torch.Size) -> None:
+        """Take another layer's axes for a call that did not show its own, where the first two sizes are the same."""
+        for kind in (SiteKind.SPIKES, SiteKind.CURRENT):
+            held = self.held[kind]
+            if layout is not None and held and held[0].tensor.dim() > 2 and held[0].tensor.shape[:2] == sizes:
+                held[0] = Held(held[0].tensor, held[0].version, layout)
+
     def count(self) -> None:
         """Remember, of this forward, whether gradients could pass."""
         if self.calls and self.training:
@@ -168,5 +177,6 @@ class Listener:
         self.answered = answered
 
     def __call__(self, gradient: Tensor) -> None:
+        """Note it; None tells torch to leave the gradient as it is."""
         if not self.answered:
             self.answered.append(True)

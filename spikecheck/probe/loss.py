@@ -1,8 +1,9 @@
 """Losses, seen where torch computes them, and the backward pass, seen where it begins.
 
-`torch.nn`'s losses, `torch.nn.functional` and the losses of the spiking libraries all end in a handful of functions of torch's
-C++ side, which the Python side looks up at every call. While any monitor listens, these are replaced by ones that call
-the original and tell the listeners; a loss imported by name is seen as well. The last listener to go puts the originals back.
+`torch.nn`'s losses, `torch.nn.functional` and the losses of the spiking libraries all end in a handful of functions
+of torch's C++ side, which the Python side looks up at every call. While any monitor listens, these are replaced by
+ones that call the original and tell the listeners; a loss imported by name is seen as well. The last listener to go
+puts the originals back.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import torch
 from torch import Tensor
@@ -144,9 +145,11 @@ def watched_backward(original: Callable[..., Any]) -> Callable[..., Any]:
     return backward
 
 
-def plain_tensor(value: object) -> bool:
+def plain_tensor(value: object) -> TypeGuard[Tensor]:
     """A tensor with values, not one that a compiler or `torch.func` traces with."""
-    return type(value) in (Tensor, torch.nn.Parameter) and not torch._C._functorch.is_functorch_wrapped_tensor(value)
+    if type(value) is not Tensor and type(value) is not torch.nn.Parameter:
+        return False
+    return not torch._C._functorch.is_functorch_wrapped_tensor(value)
 
 
 def classes(logits: Tensor) -> int:

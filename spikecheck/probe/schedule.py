@@ -15,8 +15,8 @@ SPARSEST = 32  # at least each so-many-th forward is looked at, whatever it cost
 class Schedule:
     """Which forwards to look at, so that the share of the run's time that goes to spikecheck stays near `budget`.
 
-    `every` looks at each so-many-th forward; None ("auto") looks at the first LOOKED_AT_FIRST, and then doubles the stride as
-    long as the measured share is above the budget, up to SPARSEST. `always` judges at every update.
+    `every` looks at each so-many-th forward; None ("auto") looks at the first LOOKED_AT_FIRST, and then doubles the
+    stride as long as the measured share is above the budget, up to SPARSEST. `always` judges at every update.
     """
 
     every: int | None = None

@@ -25,7 +25,7 @@ def stacked(capture: Capture[Tensor]) -> Tensor:
 
 
 def arranged(capture: Capture[Tensor]) -> Tensor:
-    """The capture as [time, batch, neuron]; an axis that is not known has length 1. Floating point, at least 32 bits."""
+    """The capture as [time, batch, neuron] in 32 bits or more; an axis that is not known has length 1."""
     x = stacked(capture)
     if x.dtype not in (torch.float32, torch.float64):
         x = x.float()

@@ -39,7 +39,8 @@ class InputState(State):
 class InputStats(Statistic[InputState]):
     """The model's input.
 
-    Unit: events per bin, if it holds events. Layout: any; time is used where it is known. Hides: which channel is which.
+    Unit: events per bin, if it holds events. Layout: any; time is used where it is known. Hides: which channel is
+    which.
     """
 
     kind: ClassVar = SiteKind.INPUT

@@ -41,8 +41,8 @@ class LossState(State):
 class LossStats(Statistic[LossState]):
     """One loss function's values, one number an update.
 
-    Unit: that of the loss (nats for cross-entropy). Layout: scalars, averaged over the calls for one update. Hides: which sample
-    is hard.
+    Unit: that of the loss (nats for cross-entropy). Layout: scalars, averaged over the calls for one update. Hides:
+    which sample is hard.
     """
 
     kind: ClassVar = SiteKind.LOSS

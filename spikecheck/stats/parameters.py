@@ -1,7 +1,7 @@
 """All parameters of a model at once: their gradients, their values, and what the optimizer adds to them.
 
-A model has hundreds of parameters, so each number is a vector with one entry a parameter, and the norms come from one fused
-call (`torch._foreach_norm`, which `torch.nn.utils.clip_grad_norm_` uses as well).
+A model has hundreds of parameters, so each number is a vector with one entry a parameter, and the norms come from one
+fused call (`torch._foreach_norm`, which `torch.nn.utils.clip_grad_norm_` uses as well).
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class GradientState(State):
 class GradientStats(Statistic[GradientState]):
     """Gradients as the optimizer gets them: after clipping, accumulation and unscaling.
 
-    Unit: loss per unit of the parameter (L2 norm). Layout: one tensor a parameter, empty where it has no gradient. Hides: which
-    entry. A loss that sums over the batch has larger gradients than one that averages.
+    Unit: loss per unit of the parameter (L2 norm). Layout: one tensor a parameter, empty where it has no gradient.
+    Hides: which entry. A loss that sums over the batch has larger gradients than one that averages.
     """
 
     kind: ClassVar = SiteKind.GRADIENT
@@ -118,7 +118,8 @@ class ParameterState(State):
 class ParameterStats(Statistic[ParameterState]):
     """Parameter values as they are now.
 
-    Unit: that of the parameter. Layout: one tensor a parameter. Hides: the distribution; one outlier among many shows in `maximum`.
+    Unit: that of the parameter. Layout: one tensor a parameter. Hides: the distribution; one outlier among many shows
+    in `maximum`.
     """
 
     kind: ClassVar = SiteKind.PARAMETER
@@ -160,8 +161,8 @@ class UpdateState(State):
 class UpdateStats(Statistic[UpdateState]):
     """What the optimizer adds to each parameter, as a share of the parameter's norm.
 
-    Unit: none. Layout: the steps of all parameters, then the parameters as they were before. Hides: direction. A parameter that
-    starts at 0 (a bias) has no share: its first steps count as 1.
+    Unit: none. Layout: the steps of all parameters, then the parameters as they were before. Hides: direction. A
+    parameter that starts at 0 (a bias) has no share: its first steps count as 1.
     """
 
     kind: ClassVar = SiteKind.UPDATE

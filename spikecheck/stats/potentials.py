@@ -51,7 +51,8 @@ def level(capture: Capture[Tensor]) -> LevelState:
 class DriveStats(Statistic[LevelState]):
     """The current into a spiking layer, before anything that the layer does to it.
 
-    Unit: that of the threshold. Layout: [time, batch, neuron]. Hides: a mean over neurons hides the few that get nothing.
+    Unit: that of the threshold. Layout: [time, batch, neuron]. Hides: a mean over neurons hides the few that get
+    nothing.
     """
 
     kind: ClassVar = SiteKind.CURRENT

@@ -42,8 +42,8 @@ class SpikeState(State):
 class SpikeStats(Statistic[SpikeState]):
     """Spikes of a site.
 
-    Unit: spikes per neuron per step. Layout: [time, batch, neuron]. Hides: a sum over the batch hides a class for which the
-    whole layer is silent.
+    Unit: spikes per neuron per step. Layout: [time, batch, neuron]. Hides: a sum over the batch hides a class for
+    which the whole layer is silent.
     """
 
     kind: ClassVar = SiteKind.SPIKES

@@ -15,7 +15,7 @@ from tests.house.tree import LIBRARIES, PACKAGE, ROOT, imports, short
 
 NOUNS = ("site", "neuron", "readings", "finding", "settings", "errors")
 LEFT_TO_RIGHT = ("probe", "stats", "checks", "diagnosis", "report")
-JOINERS = ("monitor",)
+JOINERS = ("monitor", "api")
 DOORS = ("cli", "reference", "faults")
 ANYTHING = ("*",)
 
@@ -36,7 +36,7 @@ ROOMS: dict[str, Room] = {
     "checks": Room(NOUNS, (), "tensors stop at stats: compute it in a statistic, and ask for its reading"),
     "diagnosis": Room(NOUNS, (), "work on findings alone"),
     "report": Room((*NOUNS, "diagnosis"), (), "a view reads the Report; put what it lacks into report/model.py"),
-    **dict.fromkeys(JOINERS, Room((*NOUNS, *LEFT_TO_RIGHT), ("torch",), "printing and files belong to a door")),
+    **dict.fromkeys(JOINERS, Room((*NOUNS, *LEFT_TO_RIGHT, *JOINERS), ("torch",), "printing and files belong to a door")),
     **dict.fromkeys(DOORS, Room(ANYTHING, ANYTHING, "")),
 }
 # One view, one library: what a single file may name beyond its room's row.

@@ -1,8 +1,8 @@
 """What a framework file tells of its layers, and which file is asked.
 
-A model can contain a layer of a library only if the process has imported that library, so only files whose `name` stands in
-`sys.modules` are loaded: nothing is imported in order to ask. Another package adds a library through an entry point of the
-group `spikecheck.frameworks` that names a subclass of `Framework`.
+A model can contain a layer of a library only if the process has imported that library, so only files whose `name`
+stands in `sys.modules` are loaded: nothing is imported in order to ask. Another package adds a library through an
+entry point of the group `spikecheck.frameworks` that names a subclass of `Framework`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Framework:
         raise NotImplementedError
 
     def neuron(self, module: nn.Module) -> NeuronSpec:
-        """The neurons' parameters, None where unknown. May wait for the device: called when judging, never in a hook."""
+        """The neurons' parameters, None where unknown; read once a window, since it may wait for the device."""
         raise NotImplementedError
 
     def heard(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Heard:

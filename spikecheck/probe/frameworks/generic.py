@@ -1,8 +1,9 @@
 """No library: a layer written by hand, recognised by what it does.
 
-It is a spiking layer when an autograd function of its own lies just upstream of what it returns (the surrogate gradient) and
-the values are few; or when it turns values into zeros and ones that carry no gradient, which is a comparison without
-a surrogate. Names of attributes are read for threshold and decay, since people name them alike; whatever is not found is None.
+It is a spiking layer when an autograd function of its own lies just upstream of what it returns (the surrogate
+gradient) and the values are few; or when it turns values into zeros and ones that carry no gradient, which is a
+comparison without a surrogate. Names of attributes are read for threshold and decay, since people name them alike;
+whatever is not found is None.
 """
 
 from __future__ import annotations
@@ -81,8 +82,8 @@ def surrogates(spikes: Tensor, claimed: set[Any]) -> set[Any]:
 def spiking(values: InputReading, given: InputReading | None, own: bool, carries_gradient: bool) -> bool:
     """Do the values of a layer's output look like spikes?
 
-    `own`: an autograd function of its own lies upstream. `given` are the values of the layer's input: a layer that is given zeros
-    and ones and returns zeros and ones (pooling, dropout, a flatten) is no neuron.
+    `own`: an autograd function of its own lies upstream. `given` are the values of the layer's input: a layer that is
+    given zeros and ones and returns zeros and ones (pooling, dropout, a flatten) is no neuron.
     """
     few = len(values.values) <= FEW and values.minimum <= 0 and values.not_integer == 0
     if own:

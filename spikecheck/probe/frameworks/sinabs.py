@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from spikecheck.neuron import NeuronSpec
@@ -17,8 +18,8 @@ RESETS = {"MembraneSubtract": "subtract", "MembraneReset": "zero"}
 class Sinabs(Framework):
     """Layers of sinabs 3.1.
 
-    `LIF` and `IAF` emit floor(v / threshold) spikes a step unless they are given `spike_fn=SingleSpike`. `LIF` multiplies
-    its input by 1 - decay unless `norm_input=False`. `ExpLeak` keeps a potential and emits no spikes.
+    `LIF` and `IAF` emit floor(v / threshold) spikes a step unless they are given `spike_fn=SingleSpike`. `LIF`
+    multiplies its input by 1 - decay unless `norm_input=False`. `ExpLeak` keeps a potential and emits no spikes.
     """
 
     name: ClassVar = "sinabs"
@@ -48,8 +49,8 @@ class Sinabs(Framework):
         current = args[0] if args else kwargs.get("input_data")
         batch, steps = getattr(module, "batch_size", None), getattr(module, "num_timesteps", None)
         if isinstance(batch, int) and isinstance(steps, int):
-            output = output.unflatten(0, (batch, steps))
-            current = current.unflatten(0, (batch, steps)) if isinstance(current, Tensor) else None
+            output = torch.unflatten(output, 0, (batch, steps))
+            current = torch.unflatten(current, 0, (batch, steps)) if isinstance(current, Tensor) else None
         potential = getattr(module, "v_mem", None)
         shown = potential if isinstance(potential, Tensor) and potential.numel() else None
         return Heard(output, current, shown, BATCH_FIRST, PER_STEP)

@@ -18,8 +18,8 @@ WHOLE_SEQUENCE = ("LeakyParallel", "StateLeaky", "LinearLeaky", "AssociativeLeak
 class SNNTorch(Framework):
     """Layers of snntorch 1.0.
 
-    `Leaky` clamps its beta to [0, 1] in use, whatever was set. With `init_hidden=True` the state is kept on the module; without
-    it, a layer that is called with no potential keeps it all the same.
+    `Leaky` clamps its beta to [0, 1] in use, whatever was set. With `init_hidden=True` the state is kept on the
+    module; without it, a layer that is called with no potential keeps it all the same.
     """
 
     name: ClassVar = "snntorch"

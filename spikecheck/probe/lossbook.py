@@ -1,0 +1,60 @@
+"""The losses computed since the last backward pass, kept until they are handed on together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from spikecheck.site import Capture, LossCall, Site, SiteKind
+
+MOST_CALLS = 4096  # more calls of one loss for one update are not kept
+
+
+@dataclass
+class LossCalls:
+    """The calls of one loss."""
+
+    call: LossCall
+    training: bool
+    logits: list[Tensor] = field(default_factory=list)
+    targets: list[Tensor] = field(default_factory=list)
+    values: list[Tensor] = field(default_factory=list)
+
+
+@dataclass
+class LossBook:
+    """One entry a loss function and number of classes; a script may call a loss once a time step."""
+
+    calls: dict[tuple[str, int | None], LossCalls] = field(default_factory=dict)
+    seen: bool = False
+
+    def enter(self, call: LossCall, logits: Tensor | None, targets: Tensor | None, value: Tensor | None) -> None:
+        """A loss was computed; `value` is None where torch refused to."""
+        self.seen = True
+        key = (call.function, call.classes)
+        calls = self.calls.setdefault(key, LossCalls(call, torch.is_grad_enabled()))
+        if len(calls.values) >= MOST_CALLS:
+            return
+        if value is not None:
+            calls.values.append(value.detach())
+        if call.classes is not None and logits is not None:
+            calls.logits.append(logits.detach())
+        if call.classes is not None and targets is not None and not targets.is_floating_point():
+            calls.targets.append(targets.detach())
+
+    def empty(self, update: int, position: int, framework: str | None) -> Iterator[Capture[Tensor]]:
+        """Everything entered, as captures; the second loss of a script is called "loss 2"."""
+        for number, calls in enumerate(self.calls.values()):
+            suffix = "" if number == 0 else f" {number + 1}"
+            for kind, name, values in (
+                (SiteKind.LOGITS, "logits", calls.logits),
+                (SiteKind.TARGETS, "targets", calls.targets),
+                (SiteKind.LOSS, "loss", calls.values),
+            ):
+                if values:
+                    site = Site(kind, name + suffix, position + (kind is SiteKind.LOSS), framework)
+                    yield Capture((site,), tuple(values), training=calls.training, update=update, call=calls.call)
+        self.calls.clear()
