@@ -1,0 +1,260 @@
+"""Readings for the tables of the checks: everything healthy, but for what a row names.
+
+`evidence({"lif1": [spikes(active=0)]})` is a run in which spikes were read at one layer; a row judges it with
+`found(DeadLayer(), evidence(...), "lif1")`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from spikecheck.checks.base import Check, Evidence, place
+from spikecheck.finding import Finding
+from spikecheck.neuron import NeuronSpec
+from spikecheck.readings import (
+    DriveReading,
+    FlowReading,
+    GradientReading,
+    InputReading,
+    LogitReading,
+    LossReading,
+    NonFinite,
+    ParameterReading,
+    PotentialReading,
+    RunReading,
+    SpikeReading,
+    StateReading,
+    TargetReading,
+    UpdateReading,
+)
+from spikecheck.site import Moment, Site, SiteKind
+
+FINITE = NonFinite(count=0, elements=1000)
+POISONED = NonFinite(count=7, elements=1000, first=Moment(3, 2))
+
+SPIKES = SpikeReading(
+    forwards=20,
+    steps=400,
+    samples=320,
+    neurons=64,
+    elements=409_600,
+    count=20_480.0,
+    active=20_480,
+    minimum=0.0,
+    maximum=1.0,
+    values=(0.0, 1.0),
+    not_binary=0,
+    looked_at=81_920,
+    not_integer=0,
+    silent=3,
+    saturated=0,
+    most=9.0,
+    least=0.0,
+    non_finite=FINITE,
+)
+DRIVE = DriveReading(
+    forwards=20,
+    steps=400,
+    elements=409_600,
+    mean=0.05,
+    rms=0.5,
+    minimum=-2.0,
+    maximum=2.5,
+    peak=1.5,
+    non_finite=FINITE,
+)
+POTENTIAL = PotentialReading(
+    forwards=20, steps=400, elements=409_600, mean=0.1, rms=0.6, minimum=-3.0, maximum=0.99, non_finite=FINITE
+)
+INPUT = InputReading(
+    forwards=20,
+    shape=(20, 16, 100),
+    dtype="float32",
+    steps=20,
+    elements=640_000,
+    count=19_200.0,
+    active=19_200,
+    above_one=0,
+    negative=0,
+    minimum=0.0,
+    maximum=1.0,
+    values=(0.0, 1.0),
+    looked_at=81_920,
+    not_integer=0,
+    non_finite=FINITE,
+)
+STATE = StateReading(sequences=20, carried=0, largest=0.0)
+FLOW = FlowReading(forwards=20, blocked=0, read=True)
+LOGITS = LogitReading(
+    updates=20,
+    rows=320,
+    classes=20,
+    minimum=-3.0,
+    maximum=4.0,
+    spread=3.0,
+    tied=0,
+    simplex=0,
+    one_hot=0,
+    non_finite=FINITE,
+)
+TARGETS = TargetReading(updates=20, samples=320, lowest=0, highest=19)
+LOSS = LossReading(
+    function="cross_entropy",
+    updates=200,
+    first=3.1,
+    last=1.2,
+    lowest=1.1,
+    window=100,
+    recent_mean=1.6,
+    recent_deviation=0.1,
+    recent_slope=-0.008,
+    recent_slope_error=0.0004,
+    classes=20,
+    plain=True,
+    non_finite=FINITE,
+)
+GRADIENT = GradientReading(
+    updates=20, missing=0, zero=0, norm=0.3, largest=0.9, elements=6400, dimensions=2, non_finite=FINITE
+)
+PARAMETER = ParameterReading(elements=6400, dimensions=2, fan_in=100, rms=0.0577, maximum=0.1, non_finite=FINITE)
+UPDATE = UpdateReading(updates=20, mean=0.002, largest=0.01, path=0.04, unmoved=0, learning_rate=1e-3)
+RUN = RunReading(live=False, update=20, forwards=20, backwards=20, stepped=False, frameworks=("snntorch",))
+NEURON = NeuronSpec(v_threshold=1.0, decay=0.9, reset="subtract", surrogate="FastSigmoid", multi_spike=False)
+
+# What a reading says is said of one kind of site.
+KINDS: dict[type[Any], SiteKind] = {
+    SpikeReading: SiteKind.SPIKES,
+    DriveReading: SiteKind.CURRENT,
+    PotentialReading: SiteKind.POTENTIAL,
+    InputReading: SiteKind.INPUT,
+    StateReading: SiteKind.STATE,
+    FlowReading: SiteKind.SPIKES,
+    LogitReading: SiteKind.LOGITS,
+    TargetReading: SiteKind.TARGETS,
+    LossReading: SiteKind.LOSS,
+    GradientReading: SiteKind.GRADIENT,
+    ParameterReading: SiteKind.PARAMETER,
+    UpdateReading: SiteKind.UPDATE,
+}
+
+# The readings of a loss belong to the place "loss", whatever its sites are called.
+NAMES = {SiteKind.LOGITS: "logits", SiteKind.TARGETS: "targets"}
+
+
+def spikes(**changed: Any) -> SpikeReading:
+    """A layer of 64 neurons in which 5 % of the bins hold a spike."""
+    return replace(SPIKES, **changed)
+
+
+def drive(**changed: Any) -> DriveReading:
+    """A drive of half the threshold."""
+    return replace(DRIVE, **changed)
+
+
+def potential(**changed: Any) -> PotentialReading:
+    """Potentials that come close to a threshold of 1."""
+    return replace(POTENTIAL, **changed)
+
+
+def inputs(**changed: Any) -> InputReading:
+    """Binary spikes, 3 % of the bins."""
+    return replace(INPUT, **changed)
+
+
+def state(**changed: Any) -> StateReading:
+    """Every sequence began with potentials of 0."""
+    return replace(STATE, **changed)
+
+
+def flow(**changed: Any) -> FlowReading:
+    """Gradients pass."""
+    return replace(FLOW, **changed)
+
+
+def logits(**changed: Any) -> LogitReading:
+    """20 classes, a few units apart."""
+    return replace(LOGITS, **changed)
+
+
+def targets(**changed: Any) -> TargetReading:
+    """Indices of 20 classes."""
+    return replace(TARGETS, **changed)
+
+
+def loss(**changed: Any) -> LossReading:
+    """A loss that fell from ln 20 and is falling."""
+    return replace(LOSS, **changed)
+
+
+def gradient(**changed: Any) -> GradientReading:
+    """A gradient of ordinary size."""
+    return replace(GRADIENT, **changed)
+
+
+def parameter(*, scale: float | None = None, **changed: Any) -> ParameterReading:
+    """The weight of an `nn.Linear` as torch draws it; `scale` is rms * sqrt(fan_in)."""
+    made = replace(PARAMETER, **changed)
+    return made if scale is None else replace(made, rms=scale / made.fan_in**0.5)
+
+
+def update(**changed: Any) -> UpdateReading:
+    """Steps of 0.2 % of the weights."""
+    return replace(UPDATE, **changed)
+
+
+def run(**changed: Any) -> RunReading:
+    """A run that is over, after 20 updates."""
+    return replace(RUN, **changed)
+
+
+def neuron(**changed: Any) -> NeuronSpec:
+    """A leaky neuron with threshold 1 and decay 0.9."""
+    return replace(NEURON, **changed)
+
+
+def site(kind: SiteKind, name: str, **changed: Any) -> Site:
+    """A site; layers are snntorch's with the neuron above unless told otherwise."""
+    layer = kind in SiteKind.CURRENT | SiteKind.SPIKES | SiteKind.POTENTIAL | SiteKind.STATE
+    known = {"framework": "snntorch", "neuron": NEURON} if layer else {}
+    return Site(kind, name, **(known | changed))
+
+
+def evidence(
+    places: Mapping[str, Iterable[object]],
+    *,
+    sites: Mapping[str, Mapping[str, Any]] | None = None,
+    run: RunReading = RUN,
+    first: Mapping[str, Iterable[object]] | None = None,
+    all: Mapping[str, Iterable[object]] | None = None,
+) -> Evidence:
+    """A run in which these readings were made; places stand in the order of the data flow.
+
+    `sites` changes fields of a place's sites: `sites={"lif1": {"fed_by": "fc1", "neuron": neuron(decay=1.0)}}`. The
+    first forward and the whole run read as the recent window does, but for what `first` and `all` say.
+    """
+    recent = {name: {type(reading): reading for reading in readings} for name, readings in places.items()}
+    made: dict[tuple[SiteKind, str], Site] = {}
+    for position, (name, readings) in enumerate(recent.items(), start=1):
+        for kind in dict.fromkeys(KINDS[reading] for reading in readings):
+            changed = {"position": position, **(sites or {}).get(name, {})}
+            called = NAMES.get(kind, name) if name == "loss" else name
+            made[kind, name] = site(kind, called, **changed)
+    other = [{name: {type(r): r for r in readings} for name, readings in (w or {}).items()} for w in (first, all)]
+    windows = {"recent": recent, "first": recent | other[0], "all": recent | other[1]}
+    return Evidence(run, tuple(made.values()), windows)
+
+
+def findings(check: Check, given: Evidence, name: str) -> list[Finding]:
+    """What a check says at the sites of a place that it is for."""
+    meant = [s for s in given.sites if s.kind in check.sites and place(s) == name]
+    assert meant, f"no {check.sites.label} at {name}"
+    return [finding for s in meant for finding in check.judge(s, given.readings(s))]
+
+
+def found(check: Check, given: Evidence, name: str) -> str | None:
+    """The severity of the one finding at a place, None where there is none."""
+    made = findings(check, given, name)
+    assert len(made) < 2
+    return made[0].severity.label if made else None
