@@ -98,8 +98,9 @@ class PotentialReading:
 class InputReading:
     """What the model was called with; `steps` is None where no axis is known to be time.
 
-    `active` counts elements other than 0, `above_one` those above 1, `negative` those below 0. `values` and
-    `not_integer` are as in `SpikeReading`.
+    Among the `looked_at` elements (all of them, or an even sample of 65,536 a forward), `count` is the sum, `active`
+    counts those other than 0, `above_one` those above 1, `negative` those below 0, `not_integer` those that are no
+    whole number. Extremes and `non_finite` are of all elements; `values` are as in `SpikeReading`.
     """
 
     forwards: int

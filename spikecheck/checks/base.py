@@ -148,7 +148,7 @@ class Check:
     def fixes(self, site: Site) -> tuple[Fix, ...]:
         """The code of the Fix section that fits the site's library: its own block, else the one for any."""
         blocks = {library or "any": code for _, library, code in FENCE.findall(self.sections()["Fix"])}
-        library = site.framework if site.framework in blocks else "any"
+        library = site.framework if site.framework is not None and site.framework in blocks else "any"
         return (Fix(named(blocks[library].strip(), site), library),) if library in blocks else ()
 
     @classmethod

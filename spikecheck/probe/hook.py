@@ -15,14 +15,15 @@ def inert() -> Callable[..., None]:
 class Hook:
     """A hook that stays with the model it was put on: a copy of the model gets an inert one in its place."""
 
-    __slots__ = ("call",)
+    __slots__ = ("call", "wanted")
 
-    def __init__(self, call: Callable[..., None]) -> None:
-        self.call = call
+    def __init__(self, call: Callable[..., None], wanted: Callable[[], bool] | None = None) -> None:
+        self.call, self.wanted = call, wanted
 
     def __call__(self, *args: Any) -> None:
-        """Pass the call on; None tells torch to leave output and arguments as they are."""
-        self.call(*args)
+        """Pass the call on, if it is wanted; None tells torch to leave output and arguments as they are."""
+        if self.wanted is None or self.wanted():
+            self.call(*args)
 
     def __deepcopy__(self, memo: object) -> Any:
         return inert()

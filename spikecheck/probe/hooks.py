@@ -73,15 +73,17 @@ class Probe:
 
     # -- on and off
 
-    def hook(self, call: Callable[..., None]) -> Hook:
+    def hook(self, call: Callable[..., None], wanted: Callable[[], bool] | None = None) -> Hook:
         """An entry point of ours as torch's hook dictionaries take it."""
-        return Hook(self.guard(call))
+        return Hook(self.guard(call), wanted)
 
     def install(self) -> None:
         """Put everything on."""
-        self.put(self.model, self.forward_begins, self.forward_ended, always_call=True)
+        before, after = self.hook(self.forward_begins), self.hook(self.forward_ended)
+        self.handles.append(self.model.register_forward_pre_hook(before, with_kwargs=True))
+        self.handles.append(self.model.register_forward_hook(after, always_call=True))
         for layer in self.layers.values():
-            self.put(layer.module, partial(self.layer_called, layer), partial(self.layer_returned, layer))
+            self.put_on(layer)
         for name, module in self.model.named_modules():
             if module is not self.model:
                 hook = self.hook(partial(self.module_ran, clean(name)))
@@ -91,13 +93,12 @@ class Probe:
         self.handles += self.optimizers.install(self.guard(self.optimizer_steps), self.guard(self.optimizer_stepped))
         losses.listen(self.listener)
 
-    def put(
-        self, module: nn.Module, before: Callable[..., None], after: Callable[..., None], *, always_call: bool = False
-    ) -> None:
-        """Hook a module's call and its return, with keyword arguments."""
-        self.handles.append(module.register_forward_pre_hook(self.hook(before), with_kwargs=True))
-        after_hook = self.hook(after)
-        self.handles.append(module.register_forward_hook(after_hook, with_kwargs=True, always_call=always_call))
+    def put_on(self, layer: Layer) -> None:
+        """Hook a layer's calls and returns; what is not wanted is turned away before it costs anything."""
+        before = self.hook(partial(self.layer_called, layer), lambda: layer.calls == 0 and self.watching)
+        after = self.hook(partial(self.layer_returned, layer), lambda: self.watching)
+        self.handles.append(layer.module.register_forward_pre_hook(before, with_kwargs=True))
+        self.handles.append(layer.module.register_forward_hook(after, with_kwargs=True))
 
     def remove(self) -> None:
         """Take everything off, and let go of every tensor."""
@@ -130,7 +131,7 @@ class Probe:
         elif self.watching:
             self.unseen["input"] = "it holds complex numbers" if given else "no tensor was among the arguments"
 
-    def forward_ended(self, model: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+    def forward_ended(self, model: nn.Module, args: Any, output: Any) -> None:
         """The model returned, or raised."""
         self.inside -= 1
         if self.inside == 0:
@@ -154,16 +155,13 @@ class Probe:
     # -- its spiking layers
 
     def layer_called(self, layer: Layer, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """A spiking layer is called."""
-        if self.watching:
-            layer.begin(args, kwargs)
+        """A spiking layer is called, for the first time in this sequence."""
+        layer.begin(args, kwargs)
 
     def layer_returned(
         self, layer: Layer, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any
     ) -> None:
         """A spiking layer returned, or a module that may turn out to be one."""
-        if not self.watching:
-            return
         layer.hear(args, kwargs, output)
         held = layer.held[SiteKind.SPIKES]
         if self.clock.training_forwards <= 1 and held and not torch.compiler.is_compiling():

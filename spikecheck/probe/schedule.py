@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 
-LOOKED_AT_FIRST = 64  # forwards at the start that are all looked at: faults of the set-up show here
+LOOKED_AT_FIRST = 24  # forwards at the start that are all looked at: faults of the set-up show here
 JUDGED_FIRST = 10  # updates at the start that are judged one by one
-JUDGED_THEN = 16  # and from then on each so-many-th
+JUDGED_THEN = 16  # and from then on after so many forwards that were looked at: a window of evidence
 SPARSEST = 32  # at least each so-many-th forward is looked at, whatever it costs
 
 
@@ -15,32 +16,40 @@ SPARSEST = 32  # at least each so-many-th forward is looked at, whatever it cost
 class Schedule:
     """Which forwards to look at, so that the share of the run's time that goes to spikecheck stays near `budget`.
 
-    `every` looks at each so-many-th forward; None ("auto") looks at the first LOOKED_AT_FIRST, and then doubles the
-    stride as long as the measured share is above the budget, up to SPARSEST. `always` judges at every update.
+    `every` looks at each so-many-th forward; None ("auto") looks at the first LOOKED_AT_FIRST, and from then on at each
+    so-many-th as their measured cost fits the budget, at most SPARSEST. `always` judges at every update.
     """
 
     every: int | None = None
     budget: float = 0.02
     always: bool = False
-    stride: int = 1
     own: float = 0.0  # seconds spent in our hooks
     started: float | None = None
     depth: int = 0
+    stride: int = 1
+    since_judged: int = 0  # forwards looked at since the last judgement
     _since: float = field(default=0.0, repr=False)
 
     def observed(self, forward: int) -> bool:
         """Is this forward looked at?"""
         if self.every is not None:
-            return forward <= 1 or forward % self.every == 0
-        if forward <= LOOKED_AT_FIRST:
-            return True
-        if forward % SPARSEST == 0 and (cost := self.cost()) is not None and cost > self.budget:
-            self.stride = min(SPARSEST, 2 * self.stride)
-        return forward % self.stride == 0
+            looked = forward <= 1 or forward % self.every == 0
+        elif forward <= LOOKED_AT_FIRST:
+            looked = True
+        else:
+            if forward == LOOKED_AT_FIRST + 1:
+                wanted = (self.cost() or 0.0) / self.budget
+                self.stride = max(1, min(SPARSEST, math.ceil(wanted)))
+            looked = forward % self.stride == 0
+        self.since_judged += looked
+        return looked
 
     def judged(self, update: int) -> bool:
         """Is this update judged before it is made?"""
-        return self.always or update < JUDGED_FIRST or update % JUDGED_THEN == 0
+        due = self.always or update < JUDGED_FIRST or self.since_judged >= JUDGED_THEN
+        if due:
+            self.since_judged = 0
+        return due
 
     def enter(self) -> None:
         """One of our hooks begins."""

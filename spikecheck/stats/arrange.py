@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from dataclasses import dataclass
 
@@ -51,19 +52,35 @@ def join_distinct(a: Tensor, b: Tensor) -> Tensor:
     return distinct(torch.cat([a, b]))
 
 
-def closely(x: Tensor) -> Tensor:
-    """An even sample of the elements of x, at most about LOOKED_AT of them."""
+def closely(x: Tensor, most: int = LOOKED_AT) -> Tensor:
+    """An even sample of the elements of x, at most about `most` of them.
+
+    The stride shares no factor with the number of elements, so that it does not fall on one channel again and again.
+    """
     flat = x.reshape(-1)
-    return flat[:: max(1, flat.numel() // LOOKED_AT)]
+    stride = -(-flat.numel() // most) or 1
+    while math.gcd(stride, flat.numel()) > 1:
+        stride += 1
+    return flat[::stride]
 
 
 def nonzero(x: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """How many elements along dims are not 0, as a float; NaN where one is NaN.
+    """How many elements along dims are not 0, as a float; NaN is not 0.
 
-    Through sign and sum, since `count_nonzero` and comparisons take seven times as long on a CPU (torch 2.13): 0.3 ms
-    against 2.0 ms for [100, 64, 256], and this runs in every forward.
+    The comparison writes floats, since `count_nonzero` and sums of bools take twice to five times as long on a CPU
+    (torch 2.13, [100, 64, 256]), and this runs in every forward.
     """
-    return x.sign().square_().sum(dims)
+    return torch.ne(x, 0, out=torch.empty_like(x)).sum(dims)
+
+
+def lowest(x: Tensor) -> Tensor:
+    """The smallest element; for no elements, what changes no minimum."""
+    return x.amin() if x.numel() else x.new_full((), torch.inf)
+
+
+def highest(x: Tensor) -> Tensor:
+    """The largest element; for no elements, what changes no maximum."""
+    return x.amax() if x.numel() else x.new_full((), -torch.inf)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -13,6 +14,13 @@ from spikecheck.probe.frameworks.base import PER_STEP, TIME_FIRST, Framework, He
 from spikecheck.site import Layout
 
 WHOLE_SEQUENCE = ("LeakyParallel", "StateLeaky", "LinearLeaky", "AssociativeLeaky")  # [time, batch, neuron] at once
+
+
+@cache
+def takes_sequences(kind: type) -> bool:
+    """Is a layer of this type called once for all steps?"""
+    library = sys.modules["snntorch"]
+    return issubclass(kind, tuple(getattr(library, name) for name in WHOLE_SEQUENCE if hasattr(library, name)))
 
 
 class SNNTorch(Framework):
@@ -26,13 +34,7 @@ class SNNTorch(Framework):
 
     def spikes(self, module: nn.Module) -> bool:
         """Every `SpikingNeuron`, and the layers that take a whole sequence."""
-        return isinstance(module, sys.modules[self.name].SpikingNeuron) or self.takes_sequences(module)
-
-    def takes_sequences(self, module: nn.Module) -> bool:
-        """Is the layer called once for all steps?"""
-        library = sys.modules[self.name]
-        kinds = tuple(getattr(library, name) for name in WHOLE_SEQUENCE if hasattr(library, name))
-        return isinstance(module, kinds)
+        return isinstance(module, sys.modules[self.name].SpikingNeuron) or takes_sequences(type(module))
 
     def neuron(self, module: nn.Module) -> NeuronSpec:
         """Threshold, beta, reset and surrogate, as the layer uses them."""
@@ -58,7 +60,7 @@ class SNNTorch(Framework):
 
     def layout(self, module: nn.Module) -> Layout:
         """Time first for layers that take a whole sequence."""
-        return TIME_FIRST if self.takes_sequences(module) else PER_STEP
+        return TIME_FIRST if takes_sequences(type(module)) else PER_STEP
 
     def state(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, ...]:
         """The states that were passed, or those that the layer keeps."""
