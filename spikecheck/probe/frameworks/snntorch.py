@@ -17,10 +17,10 @@ WHOLE_SEQUENCE = ("LeakyParallel", "StateLeaky", "LinearLeaky", "AssociativeLeak
 
 
 @cache
-def takes_sequences(kind: type) -> bool:
-    """Is a layer of this type called once for all steps?"""
+def whole_sequence() -> tuple[type, ...]:
+    """The layers that are called once for all steps, as far as this version has them."""
     library = sys.modules["snntorch"]
-    return issubclass(kind, tuple(getattr(library, name) for name in WHOLE_SEQUENCE if hasattr(library, name)))
+    return tuple(getattr(library, name) for name in WHOLE_SEQUENCE if hasattr(library, name))
 
 
 class SNNTorch(Framework):
@@ -34,7 +34,7 @@ class SNNTorch(Framework):
 
     def spikes(self, module: nn.Module) -> bool:
         """Every `SpikingNeuron`, and the layers that take a whole sequence."""
-        return isinstance(module, sys.modules[self.name].SpikingNeuron) or takes_sequences(type(module))
+        return isinstance(module, sys.modules[self.name].SpikingNeuron) or isinstance(module, whole_sequence())
 
     def neuron(self, module: nn.Module) -> NeuronSpec:
         """Threshold, beta, reset and surrogate, as the layer uses them."""
@@ -60,7 +60,7 @@ class SNNTorch(Framework):
 
     def layout(self, module: nn.Module) -> Layout:
         """Time first for layers that take a whole sequence."""
-        return TIME_FIRST if takes_sequences(type(module)) else PER_STEP
+        return TIME_FIRST if isinstance(module, whole_sequence()) else PER_STEP
 
     def state(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, ...]:
         """The states that were passed, or those that the layer keeps."""
