@@ -37,7 +37,7 @@ def arranged(capture: Capture[Tensor]) -> Tensor:
         x = x.unsqueeze(0)
     if batch is None:
         x = x.unsqueeze(1)
-    return x.reshape(*x.shape[:2], -1) if x.numel() else x.reshape(*x.shape[:2], 0)
+    return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
 
 
 def distinct(x: Tensor) -> Tensor:
@@ -74,13 +74,18 @@ def nonzero(x: Tensor, dims: tuple[int, ...]) -> Tensor:
 
 
 def lowest(x: Tensor) -> Tensor:
-    """The smallest element; for no elements, what changes no minimum."""
+    """The smallest element; of no elements, what changes no minimum."""
     return x.amin() if x.numel() else x.new_full((), torch.inf)
 
 
-def highest(x: Tensor) -> Tensor:
-    """The largest element; for no elements, what changes no maximum."""
-    return x.amax() if x.numel() else x.new_full((), -torch.inf)
+def highest(x: Tensor, dims: tuple[int, ...] = ()) -> Tensor:
+    """The largest element along dims (all of them); of no elements, what changes no maximum."""
+    return x.amax(dims) if x.numel() else x.sum(dims).fill_(-torch.inf)
+
+
+def told(extreme: Tensor, elements: int) -> float:
+    """An extreme as a number, 0 where there was no element; summarise alone may call this."""
+    return extreme.item() if elements else 0.0
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,17 @@ from torch import Tensor
 
 from spikecheck.readings import InputReading
 from spikecheck.site import Capture, SiteKind
-from spikecheck.stats.arrange import BadState, arranged, closely, distinct, join_bad, join_distinct, nonzero
+from spikecheck.stats.arrange import (
+    BadState,
+    arranged,
+    closely,
+    distinct,
+    highest,
+    join_bad,
+    join_distinct,
+    lowest,
+    told,
+)
 from spikecheck.stats.base import State, Statistic, earliest, merged
 
 COUNTED = 65_536  # elements a forward whose values are counted: at 2 % active, the share of counts is known to 1 %
@@ -51,21 +61,19 @@ class InputStats(Statistic[InputState]):
     def measure(self, capture: Capture[Tensor]) -> InputState:
         """Count one forward's input."""
         x = arranged(capture)
-        some = x if x.numel() else x.new_zeros(1, 1, 1)
-        per_step = some.sum(1)
-        tops = some.flatten(1).amax(1)
+        tops = highest(x.flatten(1), (1,))
         look = closely(x, COUNTED)
         timed = capture.layout.time is not None
         return InputState(
             total=look.sum(dtype=torch.float64),
-            active=nonzero(look, (0,)).double(),
-            above_one=nonzero((look - 1).clamp_(min=0), (0,)).double(),
-            negative=nonzero(look.clamp(max=0), (0,)).double(),
-            minimum=some.amin(),
-            maximum=tops.amax(),
-            values=distinct(torch.cat([closely(look), tops]) if x.numel() else x.reshape(-1)),
+            active=(look != 0).sum(),
+            above_one=(look > 1).sum(),
+            negative=(look < 0).sum(),
+            minimum=lowest(x),
+            maximum=highest(tops),
+            values=distinct(torch.cat([closely(look), tops]) if x.numel() else look),
             not_integer=look.frac().count_nonzero(),
-            bad=BadState.of(per_step, capture.update),
+            bad=BadState.of(x.sum(1), capture.update),
             looked_at=look.numel(),
             forwards=1,
             elements=x.numel(),
@@ -86,11 +94,11 @@ class InputStats(Statistic[InputState]):
                 steps=state.steps,
                 elements=state.elements,
                 count=state.total.item(),
-                active=int(state.active.nan_to_num()),
-                above_one=int(state.above_one.nan_to_num()),
-                negative=int(state.negative.nan_to_num()),
-                minimum=state.minimum.item(),
-                maximum=state.maximum.item(),
+                active=int(state.active),
+                above_one=int(state.above_one),
+                negative=int(state.negative),
+                minimum=told(state.minimum, state.elements),
+                maximum=told(state.maximum, state.elements),
                 values=tuple(v + 0.0 for v in state.values.tolist() if v != torch.inf),
                 looked_at=state.looked_at,
                 not_integer=int(state.not_integer),

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spikecheck.readings import LogitReading, LossReading, TargetReading
 from spikecheck.site import Capture, LossCall, SiteKind
-from spikecheck.stats.arrange import BadState, join_bad
+from spikecheck.stats.arrange import BadState, highest, join_bad, lowest, told
 from spikecheck.stats.base import State, Statistic, earliest, merged
 
 WINDOW = 64  # losses remembered: enough for the slope of a noisy loss, few enough to be recent
@@ -130,16 +130,15 @@ class LogitStats(Statistic[LogitState]):
     def measure(self, capture: Capture[Tensor]) -> LogitState:
         """Count the rows of one update."""
         rows = torch.cat([by_row(value.detach().float()) for value in capture.values])
-        some = rows if rows.numel() else rows.new_zeros(1, max(1, rows.shape[1]))
-        low, high = some.amin(1), some.amax(1)
+        high, low = highest(rows, (1,)), -highest(-rows, (1,))
         return LogitState(
-            minimum=low.amin(),
-            maximum=high.amax(),
+            minimum=lowest(low),
+            maximum=highest(high),
             spread=(high - low).sum(dtype=torch.float64),
             tied=(high == low).sum(),
-            simplex=((low >= 0) & ((some.sum(1) - 1).abs() < SUMS_TO_ONE)).sum(),
-            one_hot=(some.softmax(1).amax(1) > ONE_HOT).sum(),
-            bad=BadState.of(some.sum(1), capture.update),
+            simplex=((low >= 0) & ((rows.sum(1) - 1).abs() < SUMS_TO_ONE)).sum(),
+            one_hot=(highest(rows.softmax(1), (1,)) > ONE_HOT).sum(),
+            bad=BadState.of(rows.sum(1), capture.update),
             updates=1,
             rows=len(rows),
             classes=rows.shape[1],
@@ -152,8 +151,8 @@ class LogitStats(Statistic[LogitState]):
                 updates=state.updates,
                 rows=state.rows,
                 classes=state.classes,
-                minimum=state.minimum.item(),
-                maximum=state.maximum.item(),
+                minimum=told(state.minimum, state.rows),
+                maximum=told(state.maximum, state.rows),
                 spread=state.spread.item() / max(1, state.rows),
                 tied=int(state.tied),
                 simplex=int(state.simplex),
@@ -185,9 +184,18 @@ class TargetStats(Statistic[TargetState]):
     def measure(self, capture: Capture[Tensor]) -> TargetState:
         """Take the extremes of one update's targets."""
         y = torch.cat([v.detach().reshape(-1) for v in capture.values])
-        some = y if y.numel() else y.new_zeros(1)
-        return TargetState(some.amin(), some.amax(), 1, y.numel())
+        if not y.numel():
+            none = torch.iinfo(y.dtype)
+            return TargetState(y.new_tensor(none.max), y.new_tensor(none.min), 1, 0)
+        return TargetState(y.amin(), y.amax(), 1, y.numel())
 
     def summarise(self, state: TargetState) -> tuple[TargetReading, ...]:
         """Copy the extremes to the host."""
-        return (TargetReading(state.updates, state.samples, int(state.lowest), int(state.highest)),)
+        return (
+            TargetReading(
+                state.updates,
+                state.samples,
+                int(told(state.lowest, state.samples)),
+                int(told(state.highest, state.samples)),
+            ),
+        )

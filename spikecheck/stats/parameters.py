@@ -18,12 +18,12 @@ from torch import Tensor
 from spikecheck.readings import GradientReading, NonFinite, ParameterReading, UpdateReading
 from spikecheck.site import Capture, Moment, SiteKind
 from spikecheck.stats.arrange import NEVER, STEPS
-from spikecheck.stats.base import State, Statistic, earliest, merged
+from spikecheck.stats.base import State, Statistic, merged
 
 
 def norms(tensors: Sequence[Tensor], order: float = 2) -> Tensor:
     """One norm a tensor, in float32, on the device of the first; 0 for an empty one."""
-    dense = [t.coalesce().values() if t.is_sparse else t for t in tensors]
+    dense = [t.detach().coalesce().values() if t.is_sparse else t.detach() for t in tensors]
     flat = [t.float() if t.numel() else t.new_zeros(1, dtype=torch.float32) for t in dense]
     home = flat[0].device
     return torch.stack([n.to(home, non_blocking=True) for n in torch._foreach_norm(flat, order)])
@@ -39,6 +39,11 @@ def finite(norm: Tensor) -> Tensor:
     return norm.where(torch.isfinite(norm), norm.new_zeros(()))
 
 
+def first_there(a: tuple[tuple[int, ...], ...], b: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
+    """Rule of the shapes: a parameter's gradient may be missing at first, which shows as an empty one."""
+    return tuple(mine if math.prod(mine) else other for mine, other in zip(a, b, strict=True))
+
+
 @dataclass(frozen=True)
 class GradientState(State):
     """One entry a parameter."""
@@ -50,7 +55,7 @@ class GradientState(State):
     first_bad: Tensor = merged(torch.minimum)
     missing: Tensor = merged(torch.add)
     updates: int = merged(operator.add)
-    shapes_: tuple[tuple[int, ...], ...] = merged(earliest)
+    shapes_: tuple[tuple[int, ...], ...] = merged(first_there)
 
 
 class GradientStats(Statistic[GradientState]):

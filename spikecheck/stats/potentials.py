@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spikecheck.readings import DriveReading, PotentialReading
 from spikecheck.site import Capture, SiteKind
-from spikecheck.stats.arrange import BadState, arranged, join_bad
+from spikecheck.stats.arrange import BadState, arranged, highest, join_bad, lowest, told
 from spikecheck.stats.base import State, Statistic, merged
 
 
@@ -33,13 +33,12 @@ class LevelState(State):
 def level(capture: Capture[Tensor]) -> LevelState:
     """Measure one forward's values."""
     x = arranged(capture)
-    some = x if x.numel() else x.new_zeros(1, 1, max(1, x.shape[2]))
-    per_step = some.sum(1)
+    per_step = x.sum(1)
     return LevelState(
         total=per_step.sum(dtype=torch.float64),
-        squares=torch.linalg.vector_norm(some).double().square(),
-        minimum=some.amin(),
-        peaks=some.amax((0, 1)),
+        squares=torch.linalg.vector_norm(x).double().square(),
+        minimum=lowest(x),
+        peaks=highest(x, (0, 1)),
         bad=BadState.of(per_step, capture.update),
         forwards=1,
         steps=x.shape[0] if x.numel() else 0,
@@ -72,9 +71,9 @@ class DriveStats(Statistic[LevelState]):
                 elements=state.elements,
                 mean=state.total.item() / n,
                 rms=(state.squares.item() / n) ** 0.5,
-                minimum=state.minimum.item(),
-                maximum=state.peaks.amax().item(),
-                peak=state.peaks.mean().item(),
+                minimum=told(state.minimum, state.elements),
+                maximum=told(highest(state.peaks), state.elements),
+                peak=told(state.peaks.mean(), state.elements),
                 non_finite=state.bad.reading(state.timed),
             ),
         )
@@ -103,8 +102,8 @@ class PotentialStats(Statistic[LevelState]):
                 elements=state.elements,
                 mean=state.total.item() / n,
                 rms=(state.squares.item() / n) ** 0.5,
-                minimum=state.minimum.item(),
-                maximum=state.peaks.amax().item(),
+                minimum=told(state.minimum, state.elements),
+                maximum=told(highest(state.peaks), state.elements),
                 non_finite=state.bad.reading(state.timed),
             ),
         )

@@ -11,7 +11,18 @@ from torch import Tensor
 
 from spikecheck.readings import SpikeReading
 from spikecheck.site import Capture, SiteKind
-from spikecheck.stats.arrange import BadState, arranged, closely, distinct, join_bad, join_distinct, nonzero
+from spikecheck.stats.arrange import (
+    BadState,
+    arranged,
+    closely,
+    distinct,
+    highest,
+    join_bad,
+    join_distinct,
+    lowest,
+    nonzero,
+    told,
+)
 from spikecheck.stats.base import State, Statistic, merged
 
 SATURATED = 0.95  # share of steps and samples: a neuron that skips one step in twenty still carries next to nothing
@@ -52,22 +63,21 @@ class SpikeStats(Statistic[SpikeState]):
     def measure(self, capture: Capture[Tensor]) -> SpikeState:
         """Count one forward's spikes."""
         x = arranged(capture)
-        steps, samples, neurons = x.shape
-        some = x if x.numel() else x.new_zeros(1, 1, max(1, neurons))
-        per_sample = some.sum(0)
-        per_step = some.sum(1)
-        tops = some.flatten(1).amax(1)
+        steps, samples, _ = x.shape
+        per_step = x.sum(1)
+        per_sample = x.sum(0) if steps else x.new_zeros(0)
+        tops = highest(x.flatten(1), (1,))
         look = closely(x)
         return SpikeState(
             per_neuron=per_step.sum(0, dtype=torch.float64),
-            active_per_neuron=nonzero(some, (0, 1)).double(),
-            minimum=some.amin(),
-            maximum=tops.amax(),
-            not_binary=nonzero(torch.addcmul(some, some, some, value=-1), (0, 1, 2)).double(),
-            values=distinct(torch.cat([look, tops]) if x.numel() else x.reshape(-1)),
+            active_per_neuron=nonzero(x, (0, 1)).double(),
+            minimum=lowest(x),
+            maximum=highest(tops),
+            not_binary=nonzero(torch.addcmul(x, x, x, value=-1), (0, 1, 2)).double(),
+            values=distinct(torch.cat([look, tops]) if x.numel() else look),
             not_integer=look.frac().count_nonzero(),
-            most=per_sample.amax(),
-            least=per_sample.amin(),
+            most=highest(per_sample),
+            least=lowest(per_sample),
             bad=BadState.of(per_step, capture.update),
             looked_at=look.numel(),
             forwards=1,
@@ -80,6 +90,7 @@ class SpikeStats(Statistic[SpikeState]):
     def summarise(self, state: SpikeState) -> tuple[SpikeReading, ...]:
         """Copy the counts to the host."""
         bins, neurons = state.bins, len(state.per_neuron)
+        elements = bins * neurons
         active = state.active_per_neuron.tolist()
         return (
             SpikeReading(
@@ -87,19 +98,19 @@ class SpikeStats(Statistic[SpikeState]):
                 steps=state.steps,
                 samples=state.samples,
                 neurons=neurons,
-                elements=bins * neurons,
+                elements=elements,
                 count=state.per_neuron.sum().item(),
-                active=int(sum(n for n in active if n == n)),
-                minimum=state.minimum.item(),
-                maximum=state.maximum.item(),
+                active=int(sum(active)),
+                minimum=told(state.minimum, elements),
+                maximum=told(state.maximum, elements),
                 values=tuple(v + 0.0 for v in state.values.tolist() if v != torch.inf),
-                not_binary=int(state.not_binary.nan_to_num()),
+                not_binary=int(state.not_binary),
                 looked_at=state.looked_at,
                 not_integer=int(state.not_integer),
                 silent=sum(n == 0 for n in active) if bins else 0,
                 saturated=sum(n >= SATURATED * bins for n in active) if bins else 0,
-                most=state.most.item(),
-                least=state.least.item(),
+                most=told(state.most, elements),
+                least=told(state.least, elements),
                 non_finite=state.bad.reading(state.timed),
             ),
         )

@@ -34,9 +34,9 @@ class StartStats(Statistic[StartState]):
 
     def measure(self, capture: Capture[Tensor]) -> StartState:
         """Take the largest of one sequence's first state."""
-        tops = [v.detach().abs().amax().float() for v in capture.values if v.numel()]
+        tops = [v.detach().float().abs().amax() for v in capture.values if v.numel()]
         top = torch.stack(tops).amax() if tops else torch.zeros((), device=capture.values[0].device)
-        return StartState((top > 0).int(), top, 1)
+        return StartState((top != 0).int(), top, 1)
 
     def summarise(self, state: StartState) -> tuple[StateReading, ...]:
         """Copy the counts to the host."""
