@@ -1,0 +1,46 @@
+"""Logits, row by row."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from spikecheck.readings import LogitReading
+from tests.oracles.raster import Captures, high, low, mean, non_finite, number
+
+
+def rows(captures: Captures) -> list[tuple[int, list[float]]]:
+    """(update, classes): axis 1 holds the classes, or axis 0 where there is no batch."""
+    found = []
+    for capture in captures:
+        for value in capture.values:
+            x = number(value)
+            x = np.moveaxis(x, 1, -1) if x.ndim > 1 else x
+            found += [(capture.update, x[where].tolist()) for where in np.ndindex(x.shape[:-1])]
+    return found
+
+
+def certainty(row: list[float]) -> float:
+    """The largest entry of the softmax; NaN where there is none."""
+    top = high(row)
+    return math.nan if not math.isfinite(top) else 1 / sum(math.exp(v - top) for v in row)
+
+
+def oracle(captures: Captures) -> tuple[LogitReading, ...]:
+    every = rows(captures)
+    values = [v for _, row in every for v in row]
+    logits = captures[0].values[0]
+    reading = LogitReading(
+        updates=len(captures),
+        rows=len(every),
+        classes=logits.shape[min(1, logits.dim() - 1)],
+        minimum=low(values),
+        maximum=high(values),
+        spread=mean([high(row) - low(row) for _, row in every]),
+        tied=sum(high(row) == low(row) for _, row in every),
+        simplex=sum(low(row) >= 0 and abs(sum(row) - 1) < 1e-3 for _, row in every),
+        one_hot=sum(certainty(row) > 0.999 for _, row in every),
+        non_finite=non_finite([(update, 0, sum(row)) for update, row in every], timed=False),
+    )
+    return (reading,)

@@ -1,0 +1,38 @@
+"""Steps of the optimizer, one parameter after the other."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from spikecheck.readings import UpdateReading
+from tests.oracles.raster import Captures, mean, number
+
+
+def oracle(captures: Captures) -> tuple[UpdateReading, ...]:
+    count = len(captures[0].values) // 2
+    return tuple(one(captures, parameter, parameter + count) for parameter in range(count))
+
+
+def one(captures: Captures, step: int, before: int) -> UpdateReading:
+    moved = [norm(c.values[step]) for c in captures]
+    shares = [share(m, norm(c.values[before])) for m, c in zip(moved, captures, strict=True)]
+    return UpdateReading(
+        updates=len(captures),
+        mean=mean(shares),
+        largest=max(shares),
+        path=sum(shares),
+        unmoved=sum(m == 0 for m in moved),
+        learning_rate=captures[-1].rates[step],
+    )
+
+
+def norm(value: Tensor) -> float:
+    return math.sqrt(sum(v * v for v in number(value).flatten().tolist()))
+
+
+def share(step: float, before: float) -> float:
+    """The step over what it was added to; 1 for what was 0 before, 0 where it is not finite."""
+    part = step / before if before > 0 else float(step > 0)
+    return part if math.isfinite(part) and math.isfinite(step) else 0.0

@@ -1,0 +1,132 @@
+"""What probes hand to the statistics, drawn by Hypothesis: values, number types, layouts, empty tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spikecheck.site import Capture, Layout, LossCall, Site, SiteKind
+
+# Sums of these are exact in float32, so that a difference is an error and not a rounding.
+FINITE = (0.0, 1.0, 2.0, -1.0, 0.5, 0.25, 7.0, -64.0, 60000.0)
+VALUES = (*FINITE, np.nan, np.inf, -np.inf)
+FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+DTYPES = (*FLOATS, torch.bool, torch.uint8, torch.int8, torch.int64)
+RASTERS = (SiteKind.SPIKES, SiteKind.CURRENT, SiteKind.POTENTIAL, SiteKind.INPUT)
+LISTS = (SiteKind.GRADIENT, SiteKind.PARAMETER, SiteKind.UPDATE)
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """How a raster [time, batch, neuron...] is handed over."""
+
+    name: str
+    layout: Layout
+    arrange: Callable[[Tensor], tuple[Tensor, ...]]
+    stacked: bool = False
+
+
+ARRANGEMENTS = (
+    Arrangement("time first", Layout(0, 1), lambda x: (x,)),
+    Arrangement("batch first", Layout(1, 0), lambda x: (x.movedim(1, 0),)),
+    Arrangement("time last", Layout(x_last := 2, 0), lambda x: (x.movedim(0, x_last),)),
+    Arrangement("a step at a time", Layout(0, 1), lambda x: tuple(x), stacked=True),
+    Arrangement("no batch", Layout(0, None), lambda x: (x[:, 0],)),
+)
+NO_TIME = Arrangement("no time", Layout(None, 0), lambda x: (x[0],))
+NOTHING_KNOWN = Arrangement("nothing known", Layout(), lambda x: (x,))
+
+
+def tensor(values: NDArray[Any], dtype: torch.dtype) -> Tensor:
+    """The values in this type; a type that has no NaN or fraction gets the nearest that it has."""
+    if dtype not in FLOATS:
+        low, high = (0, 1) if dtype is torch.bool else (torch.iinfo(dtype).min, torch.iinfo(dtype).max)
+        values = np.clip(np.nan_to_num(values, posinf=100, neginf=0), low, min(high, 60000))
+    return torch.from_numpy(values.copy()).to(dtype)
+
+
+def arrays(*shape: int, values: tuple[float, ...] = VALUES) -> st.SearchStrategy[NDArray[Any]]:
+    return hnp.arrays(np.float64, shape, elements=st.sampled_from(values), fill=st.sampled_from((0.0, 1.0)))
+
+
+def capture(kind: SiteKind, how: Arrangement, x: Tensor, update: int) -> Capture[Tensor]:
+    return Capture((Site(kind, "here"),), how.arrange(x), how.layout, update=update, stacked=how.stacked)
+
+
+@st.composite
+def raster(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
+    """Several forwards of one layer: the layout, the type and the neurons stay, the number of samples does not."""
+    how = draw(st.sampled_from((*ARRANGEMENTS, NO_TIME, NOTHING_KNOWN)))
+    dtype = draw(st.sampled_from(DTYPES))
+    neurons = draw(st.sampled_from(((1,), (3,), (2, 2))))
+    forwards = []
+    for number in range(draw(st.integers(1, most))):
+        steps = draw(st.integers(1 if how.stacked or how is NO_TIME else 0, 4))
+        samples = draw(st.integers(1 if how.name == "no batch" else 0, 3))
+        x = draw(arrays(*((2, 2) if how is NOTHING_KNOWN else (steps, samples)), *neurons))
+        forwards.append(capture(kind, how, tensor(x, dtype), number + draw(st.integers(0, 1))))
+    return forwards
+
+
+@st.composite
+def calls(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
+    """Several updates of a loss: logits, targets or values, from one or more calls each."""
+    classes = draw(st.integers(1, 4))
+    more = draw(st.sampled_from(((), (2,))))  # pixels
+    dtype = torch.int64 if kind is SiteKind.TARGETS else draw(st.sampled_from(FLOATS))
+    call = LossCall("cross_entropy", classes, plain=draw(st.booleans()))
+    updates = []
+    for number in range(draw(st.integers(1, most))):
+        values = []
+        for _ in range(draw(st.integers(1, 2))):
+            samples = draw(st.integers(0, 3))
+            shape = {SiteKind.LOGITS: (samples, classes, *more), SiteKind.TARGETS: (samples, *more), SiteKind.LOSS: ()}
+            x = draw(arrays(*shape[kind]))
+            values.append(tensor(x.astype(float), dtype))
+        updates.append(Capture((Site(kind, "here"),), tuple(values), update=number, call=call))
+    return updates
+
+
+@st.composite
+def lists(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
+    """Several updates of all parameters; a gradient may be missing, which an empty tensor says."""
+    shapes = draw(st.lists(st.sampled_from(((3,), (2, 3), (1, 2, 2), ())), min_size=1, max_size=3))
+    dtype = draw(st.sampled_from(FLOATS))
+    updates = []
+    for number in range(draw(st.integers(1, most))):
+        times = 2 if kind is SiteKind.UPDATE else 1
+        values = [tensor(draw(arrays(*shape)), dtype) for _ in range(times) for shape in shapes]
+        if kind is SiteKind.GRADIENT:
+            values = [v.new_empty(0) if draw(st.integers(0, 3)) == 0 else v for v in values]
+        sites = tuple(Site(kind, f"parameter {place}") for place in range(len(shapes)))
+        rates = tuple(draw(st.sampled_from((None, 0.1, 0.01))) for _ in shapes) if times == 2 else ()
+        updates.append(Capture(sites, tuple(values), update=number, rates=rates))
+    return updates
+
+
+@st.composite
+def starts(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
+    """What several sequences began with."""
+    dtype = draw(st.sampled_from(DTYPES))
+    sizes = [draw(st.lists(st.integers(0, 3), min_size=1, max_size=2)) for _ in range(draw(st.integers(1, most)))]
+    return [
+        Capture((Site(kind, "here"),), tuple(tensor(draw(arrays(size)), dtype) for size in of), update=number)
+        for number, of in enumerate(sizes)
+    ]
+
+
+def runs(kind: SiteKind, most: int = 3) -> st.SearchStrategy[list[Capture[Tensor]]]:
+    """What one site of this kind shows in a run of up to so many forwards or updates."""
+    if kind in RASTERS:
+        return raster(kind, most)
+    if kind in LISTS:
+        return lists(kind, most)
+    return starts(kind, most) if kind is SiteKind.STATE else calls(kind, most)

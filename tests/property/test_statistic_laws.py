@@ -1,0 +1,283 @@
+"""The laws of `spikecheck.stats.base`, for every statistic that is found."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import math
+import re
+from collections.abc import Iterator, Sequence
+from functools import reduce
+from operator import add
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from spikecheck.site import Capture, Layout, Site, SiteKind
+from spikecheck.stats.base import State, Statistic, statistics
+from tests.property.captures import ARRANGEMENTS, RASTERS, arrays, capture, runs, tensor
+
+torch.set_num_threads(1)
+
+Counted = Statistic[Any]
+every = pytest.mark.parametrize("statistic", statistics(), ids=lambda s: type(s).__name__)
+rasters = pytest.mark.parametrize(
+    "statistic", [s for s in statistics() if s.kind in RASTERS], ids=lambda s: type(s).__name__
+)
+quickly = settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+thoroughly = settings(quickly, max_examples=50)
+
+
+def total(statistic: Counted, captures: Sequence[Capture[Tensor]]) -> State:
+    state: State = reduce(add, [statistic.measure(one) for one in captures])
+    return state
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equal, but for what float32 rounds in a mean or a norm; NaN equals NaN."""
+    if dataclasses.is_dataclass(a):
+        return type(a) is type(b) and not different(a, b)
+    if isinstance(a, tuple):
+        return isinstance(b, tuple) and len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, float) and isinstance(b, float | int):
+        return (a != a and b != b) or a == b or math.isclose(a, b, rel_tol=1e-5, abs_tol=1e-5)
+    return type(a) is type(b) and bool(a == b)
+
+
+def different(a: Any, b: Any, leave_out: Sequence[str] = ()) -> dict[str, tuple[Any, Any]]:
+    """The fields in which two readings differ."""
+    pairs = {f.name: (getattr(a, f.name), getattr(b, f.name)) for f in dataclasses.fields(a)}
+    return {name: pair for name, pair in pairs.items() if name not in leave_out and not same(*pair)}
+
+
+def all_different(a: Sequence[Any], b: Sequence[Any], leave_out: Sequence[str] = ()) -> list[dict[str, Any]]:
+    return [found for x, y in zip(a, b, strict=True) if (found := different(x, y, leave_out))]
+
+
+def tensors(state: State) -> Iterator[Tensor]:
+    for value in vars(state).values():
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, State):
+            yield from tensors(value)
+
+
+# -- 1. it says what the slow version says
+
+
+@every
+@given(data=st.data())
+@thoroughly
+def test_it_says_what_the_slow_version_says(statistic: Counted, data: st.DataObject) -> None:
+    name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(statistic).__name__).lower()
+    oracle = importlib.import_module(f"tests.oracles.{name}").oracle
+    captures = data.draw(runs(statistic.kind))
+    assert not all_different(statistic.summarise(total(statistic, captures)), oracle(captures))
+
+
+@pytest.mark.parametrize("rows", [1_025, 2_500, 16_385, 32_768])
+@pytest.mark.parametrize("kind", [SiteKind.SPIKES, SiteKind.INPUT])
+def test_values_are_from_an_even_sample_where_there_are_many(kind: SiteKind, rows: int) -> None:
+    statistic = next(s for s in statistics() if s.kind is kind)
+    x = torch.zeros(rows, 4)
+    x[:, 2] = 0.5  # one channel of four
+    (reading,) = statistic.summarise(statistic.measure(Capture((Site(kind, "here"),), (x,))))
+    assert reading.values == (0.0, 0.5)
+    assert reading.elements == 4 * rows
+    assert 1_000 < reading.looked_at <= 4 * rows
+    assert reading.not_integer / reading.looked_at == pytest.approx(0.25, abs=0.01)
+
+
+def test_the_largest_of_each_step_is_among_the_values_even_where_the_sample_misses_it() -> None:
+    x = torch.zeros(3, 100, 1000)
+    x[1, 7, 13] = 5.0
+    for kind in (SiteKind.SPIKES, SiteKind.INPUT):
+        statistic = next(s for s in statistics() if s.kind is kind)
+        (reading,) = statistic.summarise(statistic.measure(Capture((Site(kind, "here"),), (x,), Layout(0, 1))))
+        assert reading.values == (0.0, 5.0)
+
+
+# -- 2. cutting and adding changes nothing
+
+# A forward more is a forward more, and a step seen in two forwards counts twice: that is what these count.
+COUNTS_FORWARDS = ("forwards", "steps", "samples", "shape")
+# Non-finite sums are over the batch, so that a batch in two halves has twice as many of them.
+BATCH_SUMS = ("non_finite",)
+# Spikes of a neuron *in one forward*, and a time step within it.
+WITHIN_A_FORWARD = ("most", "least")
+
+
+@rasters
+@given(data=st.data())
+@quickly
+def test_cutting_in_the_batch_changes_nothing(statistic: Counted, data: st.DataObject) -> None:
+    x = tensor(data.draw(arrays(3, 4, 2)), torch.float32)
+    how = data.draw(st.sampled_from([how for how in ARRANGEMENTS if how.name != "no batch"]))
+    cut = data.draw(st.integers(0, 4))
+    parts = [capture(statistic.kind, how, part, 0) for part in (x[:, :cut], x[:, cut:])]
+    whole = statistic.summarise(statistic.measure(capture(statistic.kind, how, x, 0)))
+    left_out = (*COUNTS_FORWARDS, *BATCH_SUMS)
+    assert not all_different(statistic.summarise(total(statistic, parts)), whole, left_out)
+
+
+@rasters
+@given(data=st.data())
+@quickly
+def test_cutting_in_time_changes_nothing(statistic: Counted, data: st.DataObject) -> None:
+    x = tensor(data.draw(arrays(4, 3, 2)), torch.float32)
+    how = data.draw(st.sampled_from([how for how in ARRANGEMENTS if not how.stacked]))
+    cut = data.draw(st.integers(0, 4))
+    parts = [capture(statistic.kind, how, part, 0) for part in (x[:cut], x[cut:])]
+    (whole,) = statistic.summarise(statistic.measure(capture(statistic.kind, how, x, 0)))
+    (joined,) = statistic.summarise(total(statistic, parts))
+    assert not different(joined, whole, (*COUNTS_FORWARDS, *BATCH_SUMS, *WITHIN_A_FORWARD))
+    assert joined.non_finite.count == whole.non_finite.count
+    assert joined.non_finite.elements == whole.non_finite.elements
+
+
+@pytest.mark.parametrize("kind", [SiteKind.LOGITS, SiteKind.TARGETS])
+@given(data=st.data())
+@quickly
+def test_cutting_the_samples_of_a_loss_changes_nothing(kind: SiteKind, data: st.DataObject) -> None:
+    statistic = next(s for s in statistics() if s.kind is kind)
+    captures = data.draw(runs(statistic.kind))
+    apart = [dataclasses.replace(one, values=(value,)) for one in captures for value in one.values]
+    whole, joined = (statistic.summarise(total(statistic, of)) for of in (captures, apart))
+    assert not all_different(joined, whole, ("updates",))
+
+
+# -- 3. the order of adding
+
+# Where these differ from forward to forward or from update to update, a reading says one of them.
+SAYS_ONE = dict.fromkeys(SiteKind, ()) | {
+    SiteKind.INPUT: ("shape", "steps"),
+    SiteKind.UPDATE: ("learning_rate",),
+}
+
+
+@every
+@given(data=st.data())
+@quickly
+def test_adding_is_associative_and_commutative_unless_ordered(statistic: Counted, data: st.DataObject) -> None:
+    captures = data.draw(runs(statistic.kind).filter(lambda run: len(run) == 3))
+    a, b, c = (statistic.measure(one) for one in captures)
+    left, right = statistic.summarise((a + b) + c), statistic.summarise(a + (b + c))
+    assert not all_different(left, right)
+    if not statistic.ordered:
+        turned = statistic.summarise(c + b + a)
+        assert not all_different(turned, left, SAYS_ONE[statistic.kind])
+
+
+def test_a_long_run_of_losses_remembers_the_last_of_them_whatever_the_order_of_adding() -> None:
+    statistic = next(s for s in statistics() if s.kind is SiteKind.LOSS)
+    losses = torch.rand(150, generator=torch.Generator().manual_seed(1))
+    states = [
+        statistic.measure(Capture((Site(SiteKind.LOSS, "loss"),), (loss,), update=n)) for n, loss in enumerate(losses)
+    ]
+    halves = reduce(add, states[:71]) + reduce(add, states[71:])
+    assert not all_different(statistic.summarise(reduce(add, states)), statistic.summarise(halves))
+
+
+# -- 4. the state does not grow
+
+
+@every
+@given(data=st.data())
+@settings(quickly, max_examples=5)
+def test_the_bytes_of_a_state_do_not_depend_on_how_many_were_added(statistic: Counted, data: st.DataObject) -> None:
+    capture = data.draw(runs(statistic.kind, most=1))[0]
+    size = {n: sum(t.nbytes for t in tensors(total(statistic, [capture] * n))) for n in (100, 200)}
+    assert size[100] == size[200] < 100_000
+    held = [t.untyped_storage().nbytes() for t in tensors(total(statistic, [capture] * 100))]
+    assert sum(held) < 100_000, "a view keeps all of what it is a view of"
+
+
+# -- 5. nothing is done to what is looked at
+
+
+@every
+@given(data=st.data())
+@quickly
+def test_the_values_the_graph_and_the_random_state_are_left_alone(statistic: Counted, data: st.DataObject) -> None:
+    captures = data.draw(runs(statistic.kind))
+    asking = [
+        dataclasses.replace(one, values=tuple(v.clone().requires_grad_(v.is_floating_point()) for v in one.values))
+        for one in captures
+    ]
+    before = torch.get_rng_state()
+    state = total(statistic, asking)
+    statistic.summarise(state)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not any(t.requires_grad for t in tensors(state)), "the graph of the training would be kept alive"
+    for one, was in zip(asking, captures, strict=True):
+        for value, old in zip(one.values, was.values, strict=True):
+            assert torch.equal(value.detach().nan_to_num(), old.nan_to_num())
+            assert value.grad is None
+            assert value._version == 0 or value.requires_grad
+
+
+# -- 6. nothing waits for the device
+
+
+@every
+@given(data=st.data())
+@quickly
+def test_measuring_and_adding_need_no_value(statistic: Counted, data: st.DataObject) -> None:
+    captures = data.draw(runs(statistic.kind))
+    real = total(statistic, captures)
+    meta = total(statistic, [dataclasses.replace(c, values=tuple(v.to("meta") for v in c.values)) for c in captures])
+    assert [(t.shape, t.dtype) for t in tensors(meta)] == [(t.shape, t.dtype) for t in tensors(real)]
+    assert all(t.is_meta for t in tensors(meta)), "a value would have to be copied to the device"
+
+
+# -- 7. number types (law 1 draws halves, bools, integers, empty tensors and zero steps); sums do not saturate
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.uint8, torch.int8, torch.bool])
+def test_sums_do_not_saturate(dtype: torch.dtype) -> None:
+    x = torch.ones(3000, 40, 1, dtype=dtype)
+    for statistic in statistics():
+        if statistic.kind in RASTERS:
+            one = capture(statistic.kind, ARRANGEMENTS[0], x, 0)
+            (reading,) = statistic.summarise(total(statistic, [one, one]))
+            count = getattr(reading, "count", None)
+            if count is not None and reading.looked_at == reading.elements:
+                assert count == 240_000
+                assert reading.active == 240_000
+            assert getattr(reading, "most", 3000) == 3000
+            assert getattr(reading, "rms", 1.0) == pytest.approx(1.0)
+            assert reading.non_finite.count == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_the_sum_and_the_norm_of_large_halves_are_finite(dtype: torch.dtype) -> None:
+    x = torch.full((8, 16, 2), 60000.0, dtype=dtype)
+    size = x[0, 0, 0].item()
+    for statistic in statistics():
+        if statistic.kind in RASTERS:
+            (reading,) = statistic.summarise(statistic.measure(capture(statistic.kind, ARRANGEMENTS[0], x, 0)))
+            assert reading.non_finite.count == 0
+            assert getattr(reading, "count", 256 * size) == 256 * size
+            assert getattr(reading, "rms", size) == pytest.approx(size)
+        elif statistic.kind in (SiteKind.GRADIENT, SiteKind.PARAMETER):
+            (reading,) = statistic.summarise(statistic.measure(Capture((Site(statistic.kind, "w"),), (x,))))
+            assert reading.non_finite.count == 0
+            assert math.isfinite(getattr(reading, "norm", 0.0) + getattr(reading, "rms", 0.0))
+
+
+# -- of the states themselves
+
+
+@rasters
+def test_where_a_layer_changes_its_shape_the_count_starts_anew(statistic: Counted) -> None:
+    if statistic.kind is SiteKind.INPUT:
+        return  # no neuron by neuron count is kept of an input
+    small, large = (capture(statistic.kind, ARRANGEMENTS[0], torch.ones(2, 3, n), 0) for n in (4, 5))
+    assert not all_different(
+        statistic.summarise(statistic.measure(small) + statistic.measure(large)),
+        statistic.summarise(statistic.measure(large)),
+    )
