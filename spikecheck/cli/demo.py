@@ -61,8 +61,8 @@ def thresholds(console: Console, setting: Setting, batch: Examples, seed: int) -
 
     console.rule("[bold]1. the patient[/]", align="left")
     console.print(
-        "Three linear layers with integrate-and-fire neurons; counted events as input, counted spikes as logits. The notes"
-        " tried four thresholds and saw the most spikes a step, the range of counts, and the result:"
+        "Three linear layers with integrate-and-fire neurons; counted events as input, counted spikes as logits. The"
+        " notes tried four thresholds and saw the most spikes a step, the range of counts, and the result:"
     )
     table = Table("threshold", "the notes", box=None, header_style="dim", pad_edge=False)
     for title in ("spikes a step", "counts", "first loss"):

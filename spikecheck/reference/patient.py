@@ -107,8 +107,9 @@ class Patient(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         """Logits [batch, class]."""
         for layer in (self.iaf1, self.iaf2, self.iaf3):
-            if hasattr(layer, "reset_states"):
-                layer.reset_states()
+            reset = getattr(layer, "reset_states", None)  # sinabs' neurons remember; ours start anew
+            if callable(reset):
+                reset()
         spikes = self.iaf1(self.fc1(frames))
         spikes = self.iaf2(self.fc2(spikes))
         spikes = self.iaf3(self.fc3(spikes))
