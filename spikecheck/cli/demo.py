@@ -45,7 +45,7 @@ def command(seconds: float, seed: int) -> int:
     torch.set_num_threads(1)  # the tensors are small: two threads on a busy machine wait for each other
     console = Console()
     train, test = words(train=True), words(train=False)
-    batch = Examples(train.frames[::10][:WORDS], train.labels[::10][:WORDS])
+    batch = Examples(train.frames[::7][:WORDS], train.labels[::7][:WORDS])
     setting = Setting()
     thresholds(console, setting, batch, seed)
     diagnosis(console, setting, batch, seed)

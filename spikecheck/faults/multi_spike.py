@@ -61,4 +61,4 @@ def inject(recipe: Recipe) -> Recipe:
     return replace(recipe, build=changed(recipe.build, _swap))
 
 
-FAULT = Fault("multi-spike", causes=("SPK202",), inject=inject)
+FAULT = Fault("multi-spike", causes=("SPK201",), inject=inject)

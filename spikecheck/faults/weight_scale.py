@@ -21,4 +21,4 @@ def inject(recipe: Recipe) -> Recipe:
     return replace(recipe, build=changed(recipe.build, _draw))
 
 
-FAULT = Fault("weight-scale", causes=("SPK207",), inject=inject)
+FAULT = Fault("weight-scale", causes=("SPK406",), inject=inject)
