@@ -34,4 +34,4 @@ def inject(recipe: Recipe) -> Recipe:
     return replace(recipe, build=changed(recipe.build, _normalise))
 
 
-FAULT = Fault("nan-current", causes=("SPK403",), inject=inject)
+FAULT = Fault("nan-current", causes=("SPK405",), inject=inject)
