@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 from spikecheck.checks.base import Readings
+from spikecheck.finding import Finding
 from spikecheck.readings import (
     DriveReading,
     FlowReading,
@@ -136,6 +137,13 @@ def summed(decay: float, steps: int) -> float:
     if decay > 1 and steps * math.log(decay) > LONG:
         return math.inf
     return (1 - decay**steps) / (1 - decay)
+
+
+def starved(finding: Finding, weight: ParameterReading | None, small: float, by: str) -> Finding:
+    """A silent layer's finding, which the check `by`, of weights out of scale, explains only where they are tiny."""
+    if weight is not None and weight.scale < small:
+        return finding
+    return replace(finding, explained_by=tuple(check for check in finding.explained_by if check != by))
 
 
 def weights(weight: ParameterReading | None, small: float, large: float) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import WHY_PATIENCE, hasty, silent, unsure, unused
+from spikecheck.checks.layers import SMALL, WHY_PATIENCE, WHY_SMALL, feeding, hasty, silent, starved, unsure, unused
 from spikecheck.finding import Expected, Finding, Seen, Severity
 from spikecheck.readings import SpikeReading
 from spikecheck.site import Site, SiteKind
@@ -59,6 +59,7 @@ class DeadLayer(Check):
     explained_by: ClassVar = ("SPK205", "SPK401", "SPK405", "SPK406", "SPK407")
     message: ClassVar = "{site} fired 0 times in {steps} steps ({neurons} neurons)"
 
+    small: float = limit(SMALL, why=WHY_SMALL)
     patience: int = limit(10, why=WHY_PATIENCE)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -66,7 +67,7 @@ class DeadLayer(Check):
         spikes = readings[SpikeReading]
         if not silent(spikes) or unused(readings) or hasty(readings, spikes.forwards, self.patience):
             return
-        yield self.found(
+        finding = self.found(
             site,
             severity=Severity.NOTE if unsure(site, readings) else Severity.ERROR,
             seen=Seen(
@@ -77,3 +78,4 @@ class DeadLayer(Check):
             ),
             expected=Expected("spikes in some steps", because="behind a silent layer nothing is left of the input"),
         )
+        yield starved(finding, feeding(site, readings), self.small, by="SPK406")

@@ -66,7 +66,7 @@ class SaturatedLayer(Check):
     )
     active: float = limit(
         0.7,
-        why="measured: 0.47 at most in healthy networks, 0.80 where neurons are never reset; between the two it is taste",
+        why="measured: 0.47 at most in healthy networks, 0.80 where neurons are never reset; in between, taste",
     )
     patience: int = limit(10, why=WHY_PATIENCE)
 

@@ -19,6 +19,7 @@ from spikecheck.checks.layers import (
     hasty,
     reach,
     silent,
+    starved,
     threshold,
     unsure,
     unused,
@@ -103,7 +104,7 @@ class WeakDrive(Check):
             because += f", and the layer multiplies its input by {site.neuron.input_gain:.2g}: that is too little"
         elif weight is not None:
             because += ", so the threshold is too high"
-        yield self.found(
+        finding = self.found(
             site,
             severity=Severity.NOTE if unsure(site, readings) else Severity.ERROR,
             seen=Seen(
@@ -117,3 +118,4 @@ class WeakDrive(Check):
             ),
             weight=log10(wanted / most) if most > 0 else 1,
         )
+        yield starved(finding, weight, self.small, by="SPK406")

@@ -13,9 +13,11 @@ from spikecheck.checks.layers import (
     SMALL,
     STRONG,
     WHY_LARGE,
+    WHY_PATIENCE,
     WHY_SMALL,
     WHY_STRONG,
     above,
+    hasty,
     ratio,
     silent,
     unused,
@@ -67,6 +69,7 @@ class WeightScale(Check):
     large: float = limit(LARGE, why=WHY_LARGE)
     small: float = limit(SMALL, why=WHY_SMALL)
     strong: float = limit(STRONG, why=WHY_STRONG)
+    patience: int = limit(10, why=WHY_PATIENCE)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the scale is out of range, and a layer that it feeds is so by it."""
@@ -80,7 +83,9 @@ class WeightScale(Check):
             drive, spikes = at.get(DriveReading), at.get(SpikeReading)
             times = None if drive is None else ratio(layer, drive)
             over = weight.scale > self.large and times is not None and times >= self.strong
-            under = weight.scale < self.small and silent(spikes) and not silent(above(layer, readings))
+            early = spikes is None or hasty(readings, spikes.forwards, self.patience)
+            dead = silent(spikes) and not silent(above(layer, readings)) and not early
+            under = weight.scale < self.small and dead
             if unused(at) or drive is None or not (over or under):
                 continue
             effect = "drives {layer} at {rms:.3g} a step, root mean square" if over else "leaves {layer} silent"
@@ -95,10 +100,13 @@ class WeightScale(Check):
                     rms=drive.rms,
                 ),
                 expected=Expected("a scale of about 0.6 to 1.4", because="initialisers give that for any width"),
-                weight=log10(weight.scale / self.large)
-                if over
-                else log10(self.small / weight.scale)
-                if weight.scale > 0
-                else 1,
+                weight=how_far(weight.scale, self.small, self.large),
             )
             return
+
+
+def how_far(scale: float, small: float, large: float) -> float:
+    """Powers of ten beyond the nearer limit; 1 for weights that are all zero."""
+    if scale > large:
+        return log10(scale / large)
+    return log10(small / scale) if scale > 0 else 1

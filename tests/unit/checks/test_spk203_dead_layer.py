@@ -1,0 +1,56 @@
+"""SPK203 dead-layer: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk203_dead_layer import DeadLayer
+from tests.unit.checks.build import POISONED, evidence, findings, flow, found, parameter, run, spikes
+
+
+def silent(**changed):
+    return spikes(**{"count": 0.0, "active": 0, "maximum": 0.0, "values": (0.0,), "silent": 64, **changed})
+
+
+OVER, LIVE = run(), run(live=True)
+
+
+@pytest.mark.parametrize(
+    ("read", "when", "severity"),
+    [
+        pytest.param([silent(), flow()], OVER, "error", id="silent"),
+        pytest.param([spikes(count=1.0, active=1, silent=63), flow()], OVER, None, id="one spike is alive"),
+        pytest.param([silent(), flow(read=False)], OVER, None, id="the potential is read out"),
+        pytest.param([silent(), flow(read=None)], OVER, "note", id="the last layer, and no backward was seen"),
+        pytest.param([silent()], OVER, "note", id="the last layer, and nothing is known of gradients"),
+        pytest.param([silent(forwards=1), flow()], OVER, "error", id="one forward, and the run is over"),
+        pytest.param([silent(forwards=9), flow()], LIVE, None, id="it may wake up"),
+        pytest.param([silent(forwards=10), flow()], LIVE, "error", id="exactly at the limit"),
+        pytest.param([silent(non_finite=POISONED), flow()], OVER, None, id="not finite, which is another matter"),
+        pytest.param([silent(elements=0, steps=0), flow()], OVER, None, id="nothing was counted"),
+        pytest.param([spikes(silent=45), flow()], LIVE, None, id="a healthy layer, 71 % silent in the first batch"),
+    ],
+)
+def test_judge(read, when, severity) -> None:
+    assert found(DeadLayer(), evidence({"lif1": read}, run=when), "lif1") == severity
+
+
+def test_without_a_backward_only_the_last_layer_is_in_doubt() -> None:
+    given = evidence({"lif1": [silent()], "lif2": [silent()]})
+    assert found(DeadLayer(), given, "lif1") == "error"
+    assert found(DeadLayer(), given, "lif2") == "note"
+
+
+def test_the_message_counts_steps_and_neurons() -> None:
+    [finding] = findings(DeadLayer(), evidence({"lif1": [silent(), flow()]}), "lif1")
+    assert finding.message == "lif1 fired 0 times in 400 steps (64 neurons)"
+    assert finding.fix.startswith("model.lif1.threshold")
+
+
+def test_only_tiny_weights_explain_it() -> None:
+    def judged(scale):
+        places = {"fc1.weight": [parameter(scale=scale)], "lif1": [silent(), flow()]}
+        return findings(DeadLayer(), evidence(places, sites={"lif1": {"fed_by": "fc1"}}), "lif1")
+
+    [tiny], [large] = judged(0.03), judged(16.0)
+    assert set(tiny.explained_by) - set(large.explained_by) == {"SPK406"}

@@ -1,0 +1,41 @@
+"""SPK204 saturated-layer: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk204_saturated_layer import SaturatedLayer
+from tests.unit.checks.build import evidence, findings, flow, found, run, spikes
+
+
+def busy(saturated: int = 0, active: float = 0.5, **changed):
+    """A layer of 64 neurons, so many of them saturated, with this share of active bins."""
+    return spikes(saturated=saturated, active=round(active * 409_600), count=active * 409_600, **changed)
+
+
+OVER, LIVE = run(), run(live=True)
+
+
+@pytest.mark.parametrize(
+    ("read", "when", "severity"),
+    [
+        pytest.param([busy(63, 0.99), flow()], OVER, "warning", id="a threshold below rest"),
+        pytest.param([busy(32), flow()], OVER, "warning", id="half of the neurons"),
+        pytest.param([busy(31), flow()], OVER, None, id="fewer"),
+        pytest.param([busy(1, 0.7), flow()], OVER, "warning", id="neurons without a reset"),
+        pytest.param([busy(1, 0.69), flow()], OVER, None, id="just below that"),
+        pytest.param([busy(5, 0.47), flow()], OVER, None, id="a healthy network with a high rate"),
+        pytest.param([busy(64, 1.0), flow(read=False)], OVER, None, id="the potential is read out"),
+        pytest.param([busy(64, 1.0), flow(read=None)], OVER, "note", id="the last layer, and no backward was seen"),
+        pytest.param([busy(64, 1.0, forwards=9), flow()], LIVE, None, id="it may calm down"),
+        pytest.param([busy(64, 1.0, forwards=10), flow()], LIVE, "warning", id="it did not"),
+        pytest.param([spikes(elements=0, neurons=0), flow()], OVER, None, id="nothing was counted"),
+    ],
+)
+def test_judge(read, when, severity) -> None:
+    assert found(SaturatedLayer(), evidence({"lif1": read}, run=when), "lif1") == severity
+
+
+def test_the_message_gives_both_shares() -> None:
+    [finding] = findings(SaturatedLayer(), evidence({"lif1": [busy(63, 0.99), flow()]}), "lif1")
+    assert finding.message == "lif1 fires in 99% of its bins, 63 of 64 neurons in nearly all"

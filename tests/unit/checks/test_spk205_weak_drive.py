@@ -1,0 +1,106 @@
+"""SPK205 weak-drive: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk205_weak_drive import WeakDrive
+from tests.unit.checks.build import (
+    POISONED,
+    drive,
+    evidence,
+    findings,
+    flow,
+    found,
+    neuron,
+    parameter,
+    potential,
+    run,
+    spikes,
+    state,
+)
+
+SILENT = spikes(count=0.0, active=0, maximum=0.0, values=(0.0,), silent=64)
+WEAK = drive(rms=0.05, maximum=0.2)  # 0.05 in each of 20 steps, with a decay of 0.9: 0.44
+LAST_STEP = {"steps": 20}  # of 400: a layer that is called once a sequence shows its last potential alone
+
+
+def layer(*read, upstream=None, when=None, weight=None, **known):
+    """A silent layer fed by fc2, with a live one before it."""
+    fed = [weight or parameter()]
+    places = {"lif1": [upstream or spikes()], "fc2.weight": fed, "lif2": [SILENT, flow(), *read]}
+    return evidence(places, sites={"lif2": {"fed_by": "fc2", "neuron": neuron(**known)}}, run=when or run())
+
+
+@pytest.mark.parametrize(
+    ("given", "severity"),
+    [
+        pytest.param(layer(WEAK), "error", id="the sum of the steps stays below the threshold"),
+        pytest.param(layer(WEAK, v_threshold=0.43), None, id="the sum of the steps reaches it"),
+        pytest.param(layer(WEAK, decay=1.0), None, id="without leak, 20 steps are just enough"),
+        pytest.param(
+            layer(WEAK, decay=1.0, input_gain=0.9), "error", id="and a factor on the input makes them fall short"
+        ),
+        pytest.param(layer(WEAK, potential(maximum=0.99)), "error", id="every potential was seen, and none got there"),
+        pytest.param(
+            layer(WEAK, potential(maximum=1.5)), None, id="potentials above the threshold: the spikes are wrong"
+        ),
+        pytest.param(layer(WEAK, potential(maximum=0.7, **LAST_STEP)), "error", id="the last potential was seen"),
+        pytest.param(layer(drive(), potential(maximum=0.7, **LAST_STEP)), None, id="enough, for all that is known"),
+        pytest.param(layer(WEAK, decay=None), None, id="the decay is unknown"),
+        pytest.param(layer(WEAK, v_threshold=None), None, id="the threshold is unknown"),
+        pytest.param(layer(WEAK, tau_syn=20.0), None, id="a slow synapse adds the steps up"),
+        pytest.param(layer(WEAK, upstream=SILENT), None, id="the layer above is silent"),
+        pytest.param(layer(WEAK, spikes()), None, id="it fires"),
+        pytest.param(layer(WEAK, flow(read=False)), None, id="the potential is read out"),
+        pytest.param(layer(WEAK, flow(read=None)), "note", id="the last layer, and no backward was seen"),
+        pytest.param(layer(WEAK, state(carried=20), decay=0.97), None, id="state is carried on: it adds up for longer"),
+        pytest.param(layer(WEAK, decay=0.97, when=run(stepped=True)), None, id="called once a step: so does it here"),
+        pytest.param(layer(WEAK, decay=0.97), "error", id="20 steps of the same"),
+        pytest.param(layer(drive(rms=0.05, maximum=0.2, non_finite=POISONED)), None, id="not finite"),
+        pytest.param(layer(drive(rms=25.0, mean=-25.0, maximum=-3.0)), "error", id="a negative bias"),
+    ],
+)
+def test_judge(given, severity) -> None:
+    assert found(WeakDrive(), given, "lif2") == severity
+
+
+def test_training_goes_on_and_the_layer_may_wake_up() -> None:
+    for forwards, severity in ((9, None), (10, "error")):
+        given = layer(WEAK, spikes(count=0.0, active=0, forwards=forwards), when=run(live=True))
+        assert found(WeakDrive(), given, "lif2") == severity
+
+
+@pytest.mark.parametrize(
+    ("given", "because"),
+    [
+        (layer(WEAK), "ordinary scale (rms * sqrt(fan-in) = 0.58), so the threshold is too high"),
+        (layer(WEAK, weight=parameter(scale=0.03)), "tiny (rms * sqrt(fan-in) = 0.03"),
+        (layer(WEAK, weight=parameter(scale=16.0)), "large (rms * sqrt(fan-in) = 16"),
+        (layer(WEAK, input_gain=0.05), "the layer multiplies its input by 0.05"),
+        (layer(drive(rms=25.0, mean=-25.0, maximum=-3.0)), "no current was above 0 (mean -25)"),
+    ],
+)
+def test_it_says_which_of_the_numbers_is_wrong(given, because) -> None:
+    [finding] = findings(WeakDrive(), given, "lif2")
+    assert because in finding.expected.because
+
+
+def test_the_date_does_not_hang_on_a_layer_above_that_has_woken_up() -> None:
+    given = evidence(
+        {"lif1": [spikes()], "lif2": [SILENT, WEAK]},
+        first={"lif1": [SILENT], "lif2": [SILENT, WEAK]},
+    )
+    site = next(s for s in given.sites if s.name == "lif2" and s.kind in WeakDrive.sites)
+    assert list(WeakDrive().judge(site, given.readings(site, "first")))
+
+
+def test_the_message_holds_the_reach_against_the_threshold() -> None:
+    [finding] = findings(WeakDrive(), layer(WEAK), "lif2")
+    assert finding.message == "lif2 is silent: its potential reaches 0.439, its threshold is 1"
+
+
+def test_only_tiny_weights_explain_it() -> None:
+    [tiny] = findings(WeakDrive(), layer(WEAK, weight=parameter(scale=0.03)), "lif2")
+    [large] = findings(WeakDrive(), layer(WEAK, weight=parameter(scale=16.0)), "lif2")
+    assert set(tiny.explained_by) - set(large.explained_by) == {"SPK406"}

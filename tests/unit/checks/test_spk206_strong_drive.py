@@ -1,0 +1,57 @@
+"""SPK206 strong-drive: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk206_strong_drive import StrongDrive
+from tests.unit.checks.build import POISONED, drive, evidence, findings, flow, found, neuron, parameter, spikes
+
+
+def layer(*read, weight=None, **known):
+    places = {"fc1.weight": [weight or parameter()], "lif1": [spikes(), flow(), *read]}
+    return evidence(places, sites={"lif1": {"fed_by": "fc1", "neuron": neuron(**known)}})
+
+
+def strong(rms: float, **changed):
+    return drive(**{"rms": rms, "peak": 3 * rms, "maximum": 6 * rms, **changed})
+
+
+@pytest.mark.parametrize(
+    ("given", "severity"),
+    [
+        pytest.param(layer(strong(0.5)), None, id="ordinary"),
+        pytest.param(layer(strong(3.5)), None, id="the most that a healthy network showed"),
+        pytest.param(layer(strong(5.0)), "warning", id="exactly at the limit"),
+        pytest.param(layer(strong(0.18), v_threshold=0.01), "warning", id="a low threshold"),
+        pytest.param(layer(strong(45.0), v_threshold=30.0), None, id="a threshold that fits"),
+        pytest.param(layer(strong(45.0), input_gain=0.05), None, id="the layer shrinks its input"),
+        pytest.param(layer(strong(0.5), v_threshold=-0.5), "warning", id="a threshold below rest"),
+        pytest.param(layer(strong(0.5), v_threshold=0.0), "warning", id="a threshold at rest"),
+        pytest.param(layer(strong(45.0), v_threshold=None), None, id="the threshold is unknown"),
+        pytest.param(layer(strong(45.0), flow(read=False)), None, id="the potential is read out"),
+        pytest.param(layer(strong(45.0), flow(read=None)), "note", id="the last layer, and no backward was seen"),
+        pytest.param(layer(strong(25.0, mean=-25.0, maximum=-3.0, peak=-20.0)), None, id="a large negative bias"),
+        pytest.param(layer(strong(float("inf"), non_finite=POISONED)), None, id="not finite"),
+    ],
+)
+def test_judge(given, severity) -> None:
+    assert found(StrongDrive(), given, "lif1") == severity
+
+
+@pytest.mark.parametrize(
+    ("given", "because"),
+    [
+        (layer(strong(45.0)), "so the threshold is too low, or what the weights are given is too large"),
+        (layer(strong(45.0), weight=parameter(scale=26.5)), "are large (rms * sqrt(fan-in) = 26"),
+        (layer(strong(0.5), v_threshold=-0.5), "fires by itself"),
+    ],
+)
+def test_it_says_which_of_the_numbers_is_wrong(given, because) -> None:
+    [finding] = findings(StrongDrive(), given, "lif1")
+    assert because in finding.expected.because
+
+
+def test_the_message_holds_the_drive_against_the_threshold() -> None:
+    [finding] = findings(StrongDrive(), layer(strong(0.18), v_threshold=0.01), "lif1")
+    assert finding.message == "lif1 gets 0.18 a step (root mean square) for a threshold of 0.01"

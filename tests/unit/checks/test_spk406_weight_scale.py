@@ -1,0 +1,60 @@
+"""SPK406 weight-scale: a table of numbers, no model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from spikecheck.checks.spk406_weight_scale import WeightScale
+from tests.unit.checks.build import drive, evidence, findings, flow, found, neuron, parameter, run, spikes
+
+SILENT = spikes(count=0.0, active=0, maximum=0.0, values=(0.0,))
+DRIVEN, ORDINARY = drive(rms=8.2, peak=25.0, maximum=43.0), drive()
+
+
+def net(weight, current, spike=None, upstream=None, read=True, name="fc2.weight", **known):
+    places = {"lif1": [upstream or spikes()], name: [weight], "lif2": [current, spike or spikes(), flow(read=read)]}
+    return evidence(places, sites={"lif2": {"fed_by": "fc2", "neuron": neuron(**known)}})
+
+
+@pytest.mark.parametrize(
+    ("given", "severity"),
+    [
+        pytest.param(net(parameter(), ORDINARY), None, id="torch's default"),
+        pytest.param(net(parameter(scale=26.5), DRIVEN), "warning", id="N(0, 1)"),
+        pytest.param(net(parameter(scale=26.5, dimensions=4), DRIVEN), "warning", id="a convolution"),
+        pytest.param(net(parameter(scale=26.5), DRIVEN, v_threshold=30.0), None, id="a threshold that takes it back"),
+        pytest.param(net(parameter(scale=3.7), DRIVEN), None, id="the most that a healthy network showed"),
+        pytest.param(net(parameter(scale=4.99), DRIVEN), None, id="just below the limit"),
+        pytest.param(net(parameter(scale=5.01), DRIVEN), "warning", id="just above it"),
+        pytest.param(net(parameter(scale=26.5), ORDINARY), None, id="a normalisation takes it back"),
+        pytest.param(net(parameter(scale=0.03), ORDINARY, SILENT), "warning", id="tiny, and the layer is silent"),
+        pytest.param(net(parameter(scale=0.0), ORDINARY, SILENT), "warning", id="all zero"),
+        pytest.param(net(parameter(scale=0.03), ORDINARY), None, id="tiny, and the layer fires"),
+        pytest.param(net(parameter(scale=0.03), ORDINARY, SILENT, SILENT), None, id="the layer above is silent"),
+        pytest.param(net(parameter(scale=26.5), DRIVEN, read=False), None, id="the potential is read out"),
+        pytest.param(net(parameter(scale=26.5, dimensions=1), DRIVEN), None, id="one axis: a normalisation's factor"),
+        pytest.param(net(parameter(scale=float("nan")), DRIVEN), None, id="not a number"),
+    ],
+)
+def test_judge(given, severity) -> None:
+    assert found(WeightScale(), given, "fc2.weight") == severity
+
+
+def test_a_weight_that_feeds_no_layer_is_left_alone() -> None:
+    given = net(parameter(scale=26.5), DRIVEN, name="readout.weight")
+    assert found(WeightScale(), given, "readout.weight") is None
+
+
+def test_tiny_weights_are_found_only_when_the_layer_has_had_time_to_wake_up() -> None:
+    for forwards, severity in ((9, None), (10, "warning")):
+        early = replace(net(parameter(scale=0.03), ORDINARY, replace(SILENT, forwards=forwards)), run=run(live=True))
+        assert found(WeightScale(), early, "fc2.weight") == severity
+
+
+def test_it_says_what_the_scale_does_and_how_to_draw_it() -> None:
+    [finding] = findings(WeightScale(), net(parameter(scale=26.5, fan_in=700), DRIVEN), "fc2.weight")
+    assert finding.message == "fc2.weight has a scale of 26.5; initialisers give 0.6 to 1.4"
+    assert "rms 1 * sqrt(fan-in 700) = 26.5, which drives lif2 at 8.2 a step" in finding.seen.text
+    assert finding.fix.startswith("torch.nn.init.kaiming_uniform_(model.fc2.weight")
