@@ -23,7 +23,7 @@ THRESHOLDS = ("threshold", "v_threshold", "thr", "thresh", "v_th", "vth", "theta
 DECAYS = ("beta", "decay", "beta_mem", "alpha_mem", "decay_mem")
 STATES = ("mem", "v", "v_mem", "membrane", "potential", "state", "u")
 HOPS = 4  # measured over nine libraries: the custom function lies 0 to 4 nodes upstream
-FEW = 10  # distinct values: a multi-spike layer seen shows {0 .. 7}; a ReLU shows thousands
+FEW = 10  # distinct values of a graded code; a quantiser of four bits shows 16, a ReLU thousands
 
 
 class Generic(Framework):
@@ -85,9 +85,9 @@ def spiking(values: InputReading, given: InputReading | None, own: bool, carries
     `own`: an autograd function of its own lies upstream. `given` are the values of the layer's input: a layer that is
     given zeros and ones and returns zeros and ones (pooling, dropout, a flatten) is no neuron.
     """
-    few = len(values.values) <= FEW and values.minimum <= 0 and values.not_integer == 0
     if own:
-        return few
+        whole = values.not_integer == 0  # a layer of multi-spike neurons that explodes shows thousands of them
+        return whole or len(values.values) <= FEW or values.non_finite.count > 0
     binary = set(values.values) == {0.0, 1.0}
     from_binary = given is not None and set(given.values) <= {0.0, 1.0}
     return binary and not carries_gradient and not from_binary
