@@ -1,0 +1,1 @@
+"""Faults are found, first; healthy networks are left alone."""
