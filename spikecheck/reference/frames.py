@@ -68,6 +68,8 @@ def examples(dataset: Sized, frames: Callable[[Any], Tensor]) -> Examples:
 class Augmentation:
     """Vary each word of a batch at random, within what another speaker or another moment would sound like.
 
+    What each is worth is in docs/reference-model.md. One look-up and one mask apply them all, so an epoch stays cheap.
+
     Attributes:
         channel_shift: most channels up or down: another pitch.
         channel_stretch: most relative stretch around the middle channel: another length of vocal tract.
@@ -77,10 +79,10 @@ class Augmentation:
     """
 
     channel_shift: float = 3.0
-    channel_stretch: float = 0.0
-    time_shift: float = 0.0
-    time_stretch: float = 0.0
-    drop: float = 0.0
+    channel_stretch: float = 0.1
+    time_shift: float = 5.0
+    time_stretch: float = 0.15
+    drop: float = 0.5
 
     def __call__(self, frames: Tensor) -> Tensor:
         """Give varied frames [batch, time, channel] of the same shape and kind; torch's global generator is used."""

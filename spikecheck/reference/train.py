@@ -53,7 +53,7 @@ class Plan:
         faults: names of the mistakes to make.
     """
 
-    epochs: int = 40
+    epochs: int = 80
     seed: int = 0
     faults: tuple[str, ...] = ()
 
