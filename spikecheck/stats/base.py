@@ -54,6 +54,11 @@ class State:
         """Are the two of the same layer shape? Fields that are joined end to end may differ in length."""
         return self.shapes() == other.shapes()
 
+    @property
+    def is_meta(self) -> bool:
+        """Was it measured of tensors without values? Then there is nothing to say."""
+        return any(isinstance(v, Tensor) and v.is_meta for v in vars(self).values())
+
     def shapes(self) -> tuple[object, ...]:
         """Shapes and devices of the tensors that are merged element by element."""
         values = ((f.metadata["merge"], getattr(self, f.name)) for f in fields(self))

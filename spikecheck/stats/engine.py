@@ -83,7 +83,7 @@ class Engine:
         found: Found = {}
         for (of_training, statistic, _), windows in self.windows.items():
             state = windows.of(window)
-            if of_training is training and state is not None:
+            if of_training is training and state is not None and not state.is_meta:
                 readings = statistic.summarise(state)
                 for site, reading in zip(windows.sites, readings, strict=True):
                     found.setdefault((site.kind, site.name), {})[statistic.reading] = reading
