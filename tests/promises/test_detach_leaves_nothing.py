@@ -26,7 +26,7 @@ HOOKS = [name for name in vars(nn.Module()) if name.endswith(("hooks", "hooks_wi
 
 @pytest.fixture(autouse=True, scope="module")
 def _what_torch_replaces_by_itself() -> None:
-    """The first optimizer makes torch load its compiler, which puts a function of its own in place of one of torch's."""
+    """The first optimizer loads torch.s compiler, which wraps one of the functions."""
     Run(by_hand()).train(1)
 
 
