@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from spikecheck.readings import FlowReading, InputReading
-from spikecheck.site import Capture, Site, SiteKind
+from spikecheck.site import FORWARD, Capture, Site, SiteKind
 from spikecheck.stats.base import State, Statistic, statistics
 from spikecheck.stats.inputs import InputStats
 
@@ -83,7 +83,7 @@ class Engine:
         found: Found = {}
         for (of_training, statistic, _), windows in self.windows.items():
             state = windows.of(window)
-            if of_training is training and state is not None and not state.is_meta:
+            if belongs(of_training, statistic.kind, training) and state is not None and not state.is_meta:
                 readings = statistic.summarise(state)
                 for site, reading in zip(windows.sites, readings, strict=True):
                     found.setdefault((site.kind, site.name), {})[statistic.reading] = reading
@@ -105,11 +105,17 @@ class Engine:
 
     def sites(self, training: bool) -> tuple[Site, ...]:
         """Every site that anything came from, as it was seen last."""
-        return tuple(s for (of, *_), w in self.windows.items() if of is training for s in w.sites)
+        windows = [w for (of, stat, _), w in self.windows.items() if belongs(of, stat.kind, training)]
+        return tuple(site for w in windows for site in w.sites)
 
     def trained(self) -> bool:
         """Did any forward record gradients?"""
-        return any(training for training, *_ in self.windows)
+        return any(training and statistic.kind in FORWARD for training, statistic, _ in self.windows)
+
+
+def belongs(of_training: bool, kind: SiteKind, training: bool) -> bool:
+    """Is it of the training, or of the evaluation? Parameters have the values that they have in both."""
+    return of_training is training or kind not in FORWARD
 
 
 def grouped() -> dict[SiteKind, tuple[Statistic[Any], ...]]:
