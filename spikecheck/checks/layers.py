@@ -146,6 +146,13 @@ def starved(finding: Finding, weight: ParameterReading | None, small: float, by:
     return replace(finding, explained_by=tuple(check for check in finding.explained_by if check != by))
 
 
+def proposing(finding: Finding, number: float, instead_of: str) -> Finding:
+    """The finding with a number that was measured in its fix, where the text has an example."""
+    return replace(
+        finding, fixes=tuple(replace(fix, code=fix.code.replace(instead_of, f"{number:.2g}")) for fix in finding.fixes)
+    )
+
+
 def weights(weight: ParameterReading | None, small: float, large: float) -> str:
     """Whether the weights before a layer are of an ordinary scale, for the reason that a finding gives."""
     if weight is None:

@@ -17,6 +17,7 @@ from spikecheck.checks.layers import (
     above,
     feeding,
     hasty,
+    proposing,
     reach,
     silent,
     starved,
@@ -81,6 +82,9 @@ class WeakDrive(Check):
 
     small: float = limit(SMALL, why=WHY_SMALL)
     large: float = limit(LARGE, why=WHY_LARGE)
+    proposed: float = limit(
+        0.5, why="taste: a threshold of half of what the potential reached at most lets some neurons fire, and not all"
+    )
     patience: int = limit(10, why=WHY_PATIENCE)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -118,4 +122,5 @@ class WeakDrive(Check):
             ),
             weight=log10(wanted / most) if most > 0 else 1,
         )
-        yield starved(finding, weight, self.small, by="SPK406")
+        finding = starved(finding, weight, self.small, by="SPK406")
+        yield proposing(finding, most * self.proposed, instead_of="0.1") if most > 0 else finding

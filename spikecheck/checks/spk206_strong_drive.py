@@ -16,6 +16,7 @@ from spikecheck.checks.layers import (
     WHY_SMALL,
     WHY_STRONG,
     feeding,
+    proposing,
     ratio,
     threshold,
     unsure,
@@ -92,7 +93,7 @@ class StrongDrive(Check):
         elif weight is not None and weight.scale <= self.large:
             because += ", so the threshold is too low, or what the weights are given is too large"
         rms = site.neuron.input_gain * drive.rms
-        yield self.found(
+        finding = self.found(
             site,
             severity=Severity.NOTE if unsure(site, readings) else Severity.WARNING,
             seen=Seen(
@@ -102,10 +103,11 @@ class StrongDrive(Check):
                 threshold=wanted,
             ),
             expected=Expected(
-                "less than {strong:g} thresholds a step, so a threshold of about {rms:.3g} for this drive",
+                "a threshold above 0, and less than {strong:g} of them a step: about {rms:.3g} for this drive",
                 because=because,
                 strong=self.strong,
                 rms=rms,
             ),
             weight=1 if isinf(times) else log10(times / self.strong),
         )
+        yield proposing(finding, rms, instead_of="1.0") if rms > 0 else finding

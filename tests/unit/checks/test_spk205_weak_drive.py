@@ -104,3 +104,10 @@ def test_only_tiny_weights_explain_it() -> None:
     [tiny] = findings(WeakDrive(), layer(WEAK, weight=parameter(scale=0.03)), "lif2")
     [large] = findings(WeakDrive(), layer(WEAK, weight=parameter(scale=16.0)), "lif2")
     assert set(tiny.explained_by) - set(large.explained_by) == {"SPK406"}
+
+
+def test_the_fix_proposes_a_threshold_within_reach() -> None:
+    [seen] = findings(WeakDrive(), layer(WEAK, potential(maximum=0.8)), "lif2")
+    [held_down] = findings(WeakDrive(), layer(drive(rms=25.0, mean=-25.0, maximum=-3.0)), "lif2")
+    assert seen.fix.startswith("model.lif2.threshold.data.fill_(0.4)")
+    assert held_down.fix.startswith("model.lif2.threshold.data.fill_(0.1)")

@@ -55,3 +55,8 @@ def test_it_says_which_of_the_numbers_is_wrong(given, because) -> None:
 def test_the_message_holds_the_drive_against_the_threshold() -> None:
     [finding] = findings(StrongDrive(), layer(strong(0.18), v_threshold=0.01), "lif1")
     assert finding.message == "lif1 gets 0.18 a step (root mean square) for a threshold of 0.01"
+
+
+def test_the_fix_proposes_a_threshold_that_fits_the_drive() -> None:
+    [finding] = findings(StrongDrive(), layer(strong(0.18), v_threshold=0.01), "lif1")
+    assert finding.fix.startswith("model.lif1.threshold.data.fill_(0.18)")
