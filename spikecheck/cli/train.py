@@ -151,7 +151,7 @@ def show_training(run: Run, out: Path, console: Console) -> None:
         bar = progress.add_task("updates", total=total, completed=len(run.history) * run.updates)
         for row in run.epochs(lambda: progress.advance(bar)):
             run.save(out / CHECKPOINT)
-            progress.console.print(line(row, run.plan.epochs), highlight=False)
+            progress.console.print(line(row, run.plan.epochs), highlight=False, soft_wrap=True)
     draw(run.history, out / CURVES, classes=CLASSES)
     console.print(f"{out / CHECKPOINT} and {out / CURVES}", highlight=False, soft_wrap=True)
 
@@ -159,6 +159,6 @@ def show_training(run: Run, out: Path, console: Console) -> None:
 def line(row: Epoch, epochs: int) -> str:
     """Say how an epoch went."""
     return (
-        f"epoch {row.epoch:3d}/{epochs}   loss {row.train_loss:8.4f} train, {row.test_loss:8.4f} test"
-        f"   accuracy {row.train_accuracy:6.1%} train, {row.test_accuracy:6.1%} test"
+        f"epoch {row.epoch:3d}/{epochs}  loss {row.train_loss:6.4g} train, {row.test_loss:6.4g} test"
+        f"  accuracy {row.train_accuracy:.1%} train, {row.test_accuracy:.1%} test"
     )
