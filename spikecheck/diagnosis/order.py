@@ -13,8 +13,8 @@ VALUES = FORWARD | SiteKind.PARAMETER
 def precedes(cause: Finding, effect: Finding) -> bool:
     """Can `cause` have come before `effect`, by time and by the flow of data?
 
-    Within one update, values flow from the input to the loss, and gradients from the loss to the input: a forward finding precedes
-    every gradient, a gradient precedes the update. Over updates, whatever came earlier precedes.
+    Within one update, values flow from the input to the loss, and gradients from the loss to the input: a forward
+    finding precedes every gradient, a gradient precedes the update. Over updates, whatever came earlier precedes.
     """
     if cause.key == effect.key:
         return False
@@ -23,8 +23,6 @@ def precedes(cause: Finding, effect: Finding) -> bool:
     mine, other = phase(cause), phase(effect)
     if mine != other:
         return mine < other
-    if cause.site.kind is BACKWARD:
-        return cause.site.position > effect.site.position
     return along(cause) <= along(effect)
 
 
@@ -37,10 +35,11 @@ def phase(finding: Finding) -> int:
 
 
 def along(finding: Finding) -> tuple[int, int, int]:
-    """The place in the forward pass: module, then current before potential before spikes, then time step.
+    """The place in the pass: module, then current before potential before spikes, then time step.
 
-    Where a layer's input is in question, the time step decides before the module: a recurrent layer can poison itself.
+    A backward pass goes through the modules from the last to the first.
     """
     order = (SiteKind.PARAMETER, SiteKind.STATE, SiteKind.INPUT, SiteKind.CURRENT, SiteKind.POTENTIAL, SiteKind.SPIKES)
     kind = finding.site.kind
-    return finding.site.position, order.index(kind) if kind in order else len(order), finding.when.step or 0
+    position = -finding.site.position if kind is BACKWARD else finding.site.position
+    return position, order.index(kind) if kind in order else len(order), finding.when.step or 0

@@ -53,7 +53,7 @@ def explaining(finding: Finding, others: Iterable[Finding]) -> list[Finding]:
 
 
 def related(cause: Finding, effect: Finding) -> bool:
-    """Does the effect's check name the cause's? Of one check, the first site explains the others and never the reverse."""
+    """Does the effect's check name the cause's? Of one check, the first site explains the others, never the reverse."""
     if cause.check == effect.check:
         return (order(cause), cause.key) < (order(effect), effect.key)
     return cause.check in effect.explained_by
