@@ -50,20 +50,28 @@ class Settings:
                 raise SpikecheckError(f"SPIKECHECK_CONFIG={named}: there is no such file")
             return cls()
         try:
-            table = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("spikecheck", {})
+            tool = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SpikecheckError(f"{path} cannot be read: {error}") from error
+        table = tool.get("spikecheck", {}) if isinstance(tool, dict) else {}
+        if not isinstance(table, dict):
+            raise SpikecheckError(f"{path}: tool.spikecheck is a table: [tool.spikecheck.SPK203]")
         return cls.parsed(table, path)
 
     @classmethod
     def parsed(cls, table: Mapping[str, Any], source: Path | None = None) -> Settings:
         """The settings of a `[tool.spikecheck]` table."""
         ignore = table.get("ignore", {})
-        if isinstance(ignore, list):
+        if not isinstance(ignore, Mapping):
             raise SpikecheckError(
                 f'{source}: [tool.spikecheck] ignore is a table of reasons: "SPK203:gate" = "closed here"'
             )
         limits = {name: value for name, value in table.items() if ID.fullmatch(name)}
+        flat = sorted(name for name, value in limits.items() if not isinstance(value, Mapping))
+        if flat:
+            raise SpikecheckError(
+                f"{source}: [tool.spikecheck] {flat[0]} is a table of limits: [tool.spikecheck.{flat[0]}]"
+            )
         strange = sorted(set(table) - set(limits) - {"ignore"})
         if strange:
             raise SpikecheckError(
