@@ -1,0 +1,219 @@
+"""Findings, made up, and what is made of them: the root cause first, what followed from it, and nothing lost."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spikecheck.diagnosis import Diagnosis, diagnose, precedes
+from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.site import Moment, Site, SiteKind
+
+ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
+KINDS = SiteKind
+CHECKS = [f"SPK{n}" for n in (101, 201, 203, 301, 303, 402, 405, 499)]
+
+
+def finding(
+    check: str,
+    kind: SiteKind = KINDS.SPIKES,
+    position: int = 1,
+    *,
+    update: int = 0,
+    step: int | None = None,
+    by: tuple[str, ...] = (),
+    severity: Severity = ERROR,
+    weight: float = 0.0,
+    name: str = "",
+) -> Finding:
+    site = Site(kind, name or f"at{position}", position)
+    return Finding(
+        check, check.lower(), severity, site, "m", Seen("s"), Expected("e"), (), Moment(update, step), by, weight
+    )
+
+
+def told(diagnosis: Diagnosis) -> list[tuple[str, list[str]]]:
+    """The diagnosis, short: each root cause with its consequences."""
+    return [(label(c.finding), [label(f) for f in c.consequences]) for c in diagnosis.causes]
+
+
+def label(found: Finding) -> str:
+    return f"{found.check}@{found.site.position}"
+
+
+# -- what can have come before what
+
+
+@pytest.mark.parametrize(
+    ("cause", "effect", "answer"),
+    [
+        (finding("SPK101", KINDS.INPUT, 0), finding("SPK201", KINDS.SPIKES, 1), True),
+        (finding("SPK201", KINDS.SPIKES, 1), finding("SPK101", KINDS.INPUT, 0), False),
+        (finding("SPK201", KINDS.SPIKES, 9), finding("SPK402", KINDS.GRADIENT, 1), True),
+        (finding("SPK402", KINDS.GRADIENT, 1), finding("SPK201", KINDS.SPIKES, 9), False),
+        (finding("SPK402", KINDS.GRADIENT, 5), finding("SPK405", KINDS.GRADIENT, 1), True),
+        (finding("SPK402", KINDS.GRADIENT, 1), finding("SPK405", KINDS.GRADIENT, 5), False),
+        (finding("SPK402", KINDS.GRADIENT, 1), finding("SPK499", KINDS.UPDATE, 1), True),
+        (finding("SPK499", KINDS.UPDATE, 1), finding("SPK402", KINDS.GRADIENT, 1), False),
+        (finding("SPK499", KINDS.UPDATE, 1, update=3), finding("SPK101", KINDS.INPUT, 0, update=4), True),
+        (finding("SPK101", KINDS.INPUT, 0, update=4), finding("SPK499", KINDS.UPDATE, 1, update=3), False),
+        (finding("SPK205", KINDS.CURRENT, 2), finding("SPK203", KINDS.SPIKES, 2), True),
+        (finding("SPK203", KINDS.SPIKES, 2), finding("SPK205", KINDS.CURRENT, 2), False),
+        (finding("SPK406", KINDS.PARAMETER, 2), finding("SPK205", KINDS.CURRENT, 2), True),
+        (finding("SPK301", KINDS.LOGITS, 8), finding("SPK303", KINDS.LOSS, 9), True),
+        (finding("SPK201", step=2), finding("SPK202", step=5), True),
+        (finding("SPK202", step=5), finding("SPK201", step=2), False),
+        (finding("SPK101", KINDS.INPUT, 0), finding("SPK404", KINDS.RUN, 0), True),
+        (finding("SPK201"), finding("SPK201"), False),
+    ],
+    ids=lambda v: f"{label(v)} {v.site.kind.label}, update {v.when.update}" if isinstance(v, Finding) else str(v),
+)
+def test_what_comes_before_what(cause: Finding, effect: Finding, answer: bool) -> None:
+    assert precedes(cause, effect) is answer
+
+
+# -- root causes
+
+
+def test_no_finding_no_cause() -> None:
+    assert diagnose([]) == Diagnosis()
+
+
+def test_the_chain_of_the_input_leads_back_to_the_input() -> None:
+    count = finding("SPK101", KINDS.INPUT, 0)
+    multi = finding("SPK201", KINDS.SPIKES, 2, by=("SPK101",))
+    logits = finding("SPK301", KINDS.LOGITS, 5, by=("SPK201",))
+    loss = finding("SPK303", KINDS.LOSS, 6, by=("SPK301",))
+    assert told(diagnose([loss, multi, count, logits])) == [("SPK101@0", ["SPK201@2", "SPK301@5", "SPK303@6"])]
+
+
+def test_a_check_that_names_another_downstream_of_it_is_no_consequence() -> None:
+    multi = finding("SPK201", KINDS.SPIKES, 1, by=("SPK203",))
+    dead = finding("SPK203", KINDS.SPIKES, 2)
+    assert {cause for cause, _ in told(diagnose([multi, dead]))} == {"SPK201@1", "SPK203@2"}
+
+
+def test_of_one_check_the_first_site_explains_the_others() -> None:
+    layers = [finding("SPK203", KINDS.SPIKES, place) for place in (3, 1, 2)]
+    assert told(diagnose(layers)) == [("SPK203@1", ["SPK203@2", "SPK203@3"])]
+
+
+def test_a_vanishing_gradient_begins_at_the_loss() -> None:
+    layers = [finding("SPK402", KINDS.GRADIENT, place) for place in (1, 3, 2)]
+    ((root, led),) = told(diagnose(layers))
+    assert len(led) == 2
+    assert root == "SPK402@3"
+
+
+def test_what_came_earlier_in_training_explains_what_came_later() -> None:
+    hot = finding("SPK499", KINDS.UPDATE, 1, update=2)
+    dead = finding("SPK203", KINDS.SPIKES, 1, update=7, by=("SPK499",))
+    assert told(diagnose([dead, hot])) == [("SPK499@1", ["SPK203@1"])]
+    early = finding("SPK203", KINDS.SPIKES, 1, update=0, by=("SPK499",))
+    assert [cause for cause, _ in told(diagnose([early, hot]))] != ["SPK499@1"]
+
+
+def test_unrelated_faults_are_two_causes_the_graver_first() -> None:
+    slight = finding("SPK101", KINDS.INPUT, 0, severity=WARNING)
+    grave = finding("SPK405", KINDS.GRADIENT, 4)
+    assert told(diagnose([slight, grave])) == [("SPK405@4", []), ("SPK101@0", [])]
+
+
+def test_a_warning_that_led_to_an_error_is_as_grave_as_that() -> None:
+    quiet = finding("SPK101", KINDS.INPUT, 0, severity=WARNING)
+    loud = finding("SPK303", KINDS.LOSS, 9, by=("SPK101",))
+    other = finding("SPK203", KINDS.SPIKES, 2, severity=WARNING)
+    assert [cause for cause, _ in told(diagnose([other, loud, quiet]))] == ["SPK101@0", "SPK203@2"]
+
+
+def test_of_two_equal_causes_the_one_further_beyond_its_limit_comes_first() -> None:
+    near = finding("SPK101", KINDS.INPUT, 0, weight=0.2)
+    far = finding("SPK406", KINDS.PARAMETER, 1, weight=2.0)
+    assert [cause for cause, _ in told(diagnose([near, far]))] == ["SPK406@1", "SPK101@0"]
+
+
+def test_a_consequence_of_two_causes_stands_once_under_the_first_of_them() -> None:
+    one, two = finding("SPK101", KINDS.INPUT, 0, weight=1), finding("SPK406", KINDS.PARAMETER, 1)
+    both = finding("SPK201", KINDS.SPIKES, 2, by=("SPK101", "SPK406"))
+    assert told(diagnose([one, two, both])) == [("SPK101@0", ["SPK201@2"]), ("SPK406@1", [])]
+
+
+def test_a_note_alone_is_a_note() -> None:
+    diagnosis = diagnose([note := finding("SPK101", KINDS.INPUT, 0, severity=NOTE)])
+    assert (diagnosis.causes, diagnosis.notes) == ((), (note,))
+
+
+def test_a_note_that_alone_explains_an_error_is_its_cause() -> None:
+    note = finding("SPK101", KINDS.INPUT, 0, severity=NOTE)
+    error = finding("SPK201", KINDS.SPIKES, 1, by=("SPK101",))
+    diagnosis = diagnose([note, error])
+    assert told(diagnosis) == [("SPK101@0", ["SPK201@1"])]
+    assert not diagnosis.notes
+
+
+def test_a_note_stays_one_where_something_graver_explains_the_error() -> None:
+    note = finding("SPK101", KINDS.INPUT, 0, severity=NOTE)
+    graver = finding("SPK406", KINDS.PARAMETER, 1)
+    error = finding("SPK201", KINDS.SPIKES, 1, by=("SPK101", "SPK406"))
+    diagnosis = diagnose([note, graver, error])
+    assert told(diagnosis) == [("SPK406@1", ["SPK201@1"])]
+    assert diagnosis.notes == (note,)
+
+
+# -- of any findings
+
+
+@st.composite
+def findings(draw: st.DrawFn) -> list[Finding]:
+    """Any findings, of checks that name only checks before them: `explained_by` has no cycle, a house test holds it."""
+    names = {
+        check: tuple(draw(st.lists(st.sampled_from(CHECKS[:place]), unique=True))) if place else ()
+        for place, check in enumerate(draw(st.permutations(CHECKS)))
+        if check == CHECKS[place] or place
+    }
+    found = []
+    for check in draw(st.lists(st.sampled_from(CHECKS), max_size=9)):
+        by = tuple(other for other in names.get(check, ()) if CHECKS.index(other) < CHECKS.index(check))
+        found.append(
+            finding(
+                check,
+                draw(st.sampled_from(list(SiteKind))),
+                draw(st.integers(0, 3)),
+                update=draw(st.integers(0, 2)),
+                step=draw(st.none() | st.integers(0, 2)),
+                by=by,
+                severity=draw(st.sampled_from(list(Severity))),
+                weight=draw(st.sampled_from((0.0, 0.5, 2.0))),
+            )
+        )
+    return list({one.key: one for one in found}.values())
+
+
+@given(findings())
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_every_grave_finding_stands_exactly_once_and_no_note_is_lost(found: list[Finding]) -> None:
+    diagnosis = diagnose(found)
+    shown = [f for cause in diagnosis.causes for f in (cause.finding, *cause.consequences)] + list(diagnosis.notes)
+    assert Counter(f.key for f in shown) == Counter(f.key for f in found)
+    assert all(note.severity is NOTE for note in diagnosis.notes)
+
+
+@given(findings(), st.randoms(use_true_random=False))
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_the_order_in_which_findings_come_does_not_matter(found: list[Finding], random: st.DataObject) -> None:
+    shuffled = list(found)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert diagnose(shuffled) == diagnose(found)
+
+
+@given(findings())
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_no_root_cause_is_explained_by_a_graver_or_equal_finding(found: list[Finding]) -> None:
+    grave = [f for f in found if f.severity > NOTE]
+    for cause in diagnose(found).causes:
+        if cause.finding.severity > NOTE:
+            above = [f for f in grave if f.check in cause.finding.explained_by and precedes(f, cause.finding)]
+            assert not above
