@@ -77,7 +77,7 @@ def cause_block(cause: Cause) -> Iterator[RenderableType]:
         rows.add_column()
         for led in grouped(cause.consequences):
             sites = "" if len(led) == 1 else f" (and at {', '.join(f.site.name for f in led[1:])})"
-            rows.add_row(Text(led[0].check, style=COLOURS[led[0].severity]), f"{led[0].message}{sites}")
+            rows.add_row(Text(led[0].check, style=COLOURS[led[0].severity]), Text(f"{led[0].message}{sites}"))
         yield Padding(rows, (0, 0, 0, 3))
 
 
@@ -120,7 +120,7 @@ def layer_table(layers: tuple[LayerRow, ...]) -> Table:
     for row in layers:
         spikes = row.spikes
         table.add_row(
-            row.name,
+            Text(row.name),
             short(spikes.maximum),
             values(spikes.values),
             "-" if spikes.rate is None else f"{spikes.rate:.3g}",
