@@ -1,0 +1,75 @@
+"""What the report looks like in a terminal; `SPIKECHECK_SNAPSHOTS=write` writes the pictures anew: read the diff."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from spikecheck.report.model import Report
+from spikecheck.report.terminal import plain_text
+from tests.unit.report.reports import LONG, REPORTS, broken
+
+GOLDEN = Path(__file__).parent / "golden"
+WIDTHS = (80, 120)
+every = pytest.mark.parametrize("make", REPORTS.values(), ids=REPORTS)
+at_each_width = pytest.mark.parametrize("width", WIDTHS)
+
+
+def in_colour(report: Report, width: int) -> str:
+    console = Console(
+        file=StringIO(), width=width, color_system="standard", force_terminal=True, force_jupyter=False, no_color=False,
+        legacy_windows=False, _environ={},
+    )  # fmt: skip
+    console.print(report)
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
+
+
+def assert_as_drawn(text: str, name: str) -> None:
+    path = GOLDEN / name
+    if os.environ.get("SPIKECHECK_SNAPSHOTS") == "write":
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    assert path.is_file(), f"no {name}: SPIKECHECK_SNAPSHOTS=write pytest tests/views"
+    assert text == path.read_text(encoding="utf-8"), "SPIKECHECK_SNAPSHOTS=write pytest tests/views, then read the diff"
+
+
+@every
+@at_each_width
+def test_the_terminal_report(make: Callable[[], Report], width: int) -> None:
+    assert_as_drawn(in_colour(make(), width), f"{make.__name__}-{width}.ansi")
+
+
+@every
+@at_each_width
+def test_the_plain_report(make: Callable[[], Report], width: int) -> None:
+    assert_as_drawn(plain_text(make(), width) + "\n", f"{make.__name__}-{width}.txt")
+
+
+@every
+@pytest.mark.parametrize("width", [40, *WIDTHS, 200])
+def test_no_line_is_longer_than_the_terminal(make: Callable[[], Report], width: int) -> None:
+    assert [line for line in plain_text(make(), width).splitlines() if len(line) > width] == []
+
+
+def test_without_colour_the_words_say_what_is_what() -> None:
+    text = plain_text(broken(), 120)
+    for word in ("ROOT CAUSE", "NOTE", "seen", "expected", "because", "since", "fix", "which led to", "not seen:"):
+        assert word in text
+    assert text.count("ROOT CAUSE") == 2
+    assert "cost 2.1%" in text
+    assert "explain SPK101" in text
+
+
+def test_no_fix_and_no_name_is_cut_off() -> None:
+    for width in WIDTHS:
+        text = plain_text(broken(), width)
+        assert "x = (x > 0).float()" in text
+        assert "model.parameters(), lr=1e-3," in text
+        assert LONG in text.replace("\n", "").replace(" ", "")
+        assert "…" not in text
