@@ -1,4 +1,7 @@
-"""Neurons emit floor(potential / threshold) spikes a step, as sinabs' default does, where 0 or 1 is meant."""
+"""The threshold is 0.3, and neurons emit floor(potential / threshold) spikes a step, as sinabs' default does.
+
+Neurons that emit 0 or 1 learn well at this threshold. These hear each other's counts, and the counts grow in every step.
+"""
 
 from __future__ import annotations
 
@@ -51,9 +54,12 @@ class MultiSpikeLeaky(nn.Module):
         return spikes, charged - spikes * self.threshold
 
 
+THRESHOLD = 0.3  # at 0.5 the recurrent counts still die out; at 0.1 they grow to inf, and the first loss is NaN
+
+
 def _swap(model: nn.Module) -> None:
     for layer in list(spiking(model)):
-        exchange(model, layer, MultiSpikeLeaky(layer.beta, layer.threshold))
+        exchange(model, layer, MultiSpikeLeaky(layer.beta, layer.threshold * THRESHOLD))
 
 
 def inject(recipe: Recipe) -> Recipe:
