@@ -32,9 +32,9 @@ class LayerRow:
 class Report:
     """What a monitor saw and thinks of it.
 
-    `verdicts` has one entry a check. `diagnosis` orders the findings into root causes and consequences. `unseen` says what was looked
-    for and not found, each with what would show it. `cost` is the share of the run's time that spikecheck took, None where the
-    run was too short to tell.
+    `verdicts` has one entry a check. `diagnosis` orders the findings into root causes and consequences. `unseen` says
+    what was looked for and not found, each with what would show it. `cost` is the share of the run's time that
+    spikecheck took, None where the run was too short to tell.
     """
 
     verdicts: tuple[Verdict, ...]

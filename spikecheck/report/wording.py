@@ -26,7 +26,8 @@ def not_seen(
     missing = []
     if layers == 0:
         missing.append(
-            'no spiking layer: pass spikes=("layer name", ...), or call spikecheck.tap("name", spikes) where they are made'
+            'no spiking layer: pass spikes=("layer name", ...), or call spikecheck.tap("name", spikes) where '
+            "they are made"
         )
     if not loss:
         missing.append("no loss: compute it with torch.nn or torch.nn.functional, or pass loss=criterion (a module)")

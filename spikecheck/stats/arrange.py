@@ -85,7 +85,7 @@ def highest(x: Tensor, dims: tuple[int, ...] = ()) -> Tensor:
 
 def told(extreme: Tensor, elements: int) -> float:
     """An extreme as a number, 0 where there was no element; summarise alone may call this."""
-    return extreme.item() if elements else 0.0
+    return float(extreme) if elements else 0.0
 
 
 @dataclass(frozen=True)
