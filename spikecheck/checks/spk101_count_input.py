@@ -8,7 +8,7 @@ from math import log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import listed
+from spikecheck.checks.layers import STRONG, WHY_STRONG, entrance, listed
 from spikecheck.finding import Expected, Finding, Seen, Severity
 from spikecheck.readings import InputReading
 from spikecheck.site import Site, SiteKind
@@ -20,14 +20,15 @@ class CountInput(Check):
 
     ## What it means
     Every value of the input is a whole number, none is negative, and some bins hold more than 1. Frames are made by
-    adding up the events of a bin: `ToFrame` does so. Where the average bin that holds anything holds {average} or more,
-    this is a warning; below, a note.
+    adding up the events of a bin: `ToFrame` does so. It is a warning where binarizing would shrink the input by
+    {average} or more and the first spiking layer gets {strong} thresholds a step or more; where its threshold is not
+    known, from {alone} on. Else it is a note.
 
     ## Why it matters
     A bin of 5 drives the first layer five times as much as a spike. How much that matters is told by the mean of the
-    active bins, the factor by which binarizing would shrink the drive. Measured on spoken digits in 100 bins, it is
-    1.05, and binarizing changes the first layer's drive by 7 %: a bystander. With coarse bins and a mean of 6, the same
-    kind of network stayed at 11 % accuracy with counts and learned to 97 % with binary input.
+    active bins, the factor by which binarizing would shrink the input, and by the drive that comes of it. Measured on
+    spoken digits in 100 bins, the mean is 1.05, and binarizing changes the first layer's drive by 7 %: a bystander.
+    With a mean of 6 and 10 thresholds a step, a network stayed at 11 % accuracy, and learned to 97 % with binary input.
 
     ## Fix
     ```python any
@@ -51,7 +52,11 @@ class CountInput(Check):
     average: float = limit(
         2.0,
         why="derived: from 2 on, binarizing takes half of the drive or more away; measured: 1.25 at most in healthy "
-        "networks, 6.0 where binarizing took one from 11 % to 97 %",
+        "networks with small counts, 6.0 where binarizing took one from 11 % to 97 %",
+    )
+    strong: float = limit(STRONG, why=WHY_STRONG)
+    alone: float = limit(
+        5.0, why="measured: a network with a mean of 4.1 and 6.0 thresholds a step learns, one with 6.0 and 10 does not"
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -61,9 +66,11 @@ class CountInput(Check):
         counted = x.minimum >= 0 and x.maximum > 1 and x.not_integer == 0 and x.dtype != "int64"
         if not counted or average is None:
             return
+        times = entrance(readings)
+        grave = average >= self.alone if times is None else average >= self.average and times >= self.strong
         yield self.found(
             site,
-            severity=Severity.WARNING if average >= self.average else Severity.NOTE,
+            severity=Severity.WARNING if grave else Severity.NOTE,
             seen=Seen(
                 "values {lowest:g} to {highest:g} ({values}); {share:.1%} of the active bins are above 1; "
                 "the average active bin holds {average:.3g}",

@@ -31,7 +31,7 @@ class NonBinarySpikes(Check):
     spikes = (potential >= threshold).float()  # in the spike function's forward; its surrogate gradient stays
     ```
     ```python snntorch
-    layer.graded_spikes_factor = 1.0
+    layer.graded_spikes_factor.data.fill_(1.0)
     ```
 
     ## Intended when

@@ -36,10 +36,9 @@ class WeakDrive(Check):
     """The drive of a silent layer does not reach its threshold.
 
     ## What it means
-    The layer never fired, although the layer before it did, and the potential stays below the threshold. Where the
-    potential of every step was seen, its largest value is what it reaches. Where it was not, what it reaches is
-    reckoned: the root mean square current in every step of a forward, times the layer's own factor on its input, summed
-    up with the decay.
+    The layer never fired, although the layer before it did, and the potential stays below the threshold. Where
+    potentials were seen, the largest is what it reaches. Where they were not, what it reaches is reckoned: the root
+    mean square current in every step of a forward, times the layer's own factor on its input, summed up with the decay.
 
     ## Why it matters
     A layer that cannot reach its threshold is silent for every input, and nothing behind it sees the input. One of

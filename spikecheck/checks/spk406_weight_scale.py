@@ -11,11 +11,9 @@ from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import (
     LARGE,
     SMALL,
-    STRONG,
     WHY_LARGE,
     WHY_PATIENCE,
     WHY_SMALL,
-    WHY_STRONG,
     above,
     hasty,
     ratio,
@@ -68,7 +66,9 @@ class WeightScale(Check):
 
     large: float = limit(LARGE, why=WHY_LARGE)
     small: float = limit(SMALL, why=WHY_SMALL)
-    strong: float = limit(STRONG, why=WHY_STRONG)
+    strong: float = limit(
+        5.0, why="measured: no healthy network has weights above the scale; those of N(0, 1) give 8.2 thresholds a step"
+    )
     patience: int = limit(10, why=WHY_PATIENCE)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

@@ -5,13 +5,20 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk101_count_input import CountInput
-from tests.unit.checks.build import evidence, findings, found, inputs
+from tests.unit.checks.build import drive, evidence, findings, found, inputs, neuron, spikes
 
 
 def counts(average: float, **changed):
     """Counts up to 9, with this mean of the active bins."""
     values = {"maximum": 9.0, "values": (0.0, 1.0, 2.0, 5.0, 9.0), "above_one": 4000, "active": 10_000}
     return inputs(**{**values, "count": average * 10_000, **changed})
+
+
+def driving(x, times, **known):
+    """The input before a layer that it drives at so many thresholds; the layer after that is driven little."""
+    first = [spikes(), drive(rms=times, peak=3 * times, maximum=6 * times)]
+    places = {"input": [x], "lif1": first, "lif2": [spikes(), drive()]}
+    return evidence(places, sites={"lif1": {"neuron": neuron(**known)}})
 
 
 @pytest.mark.parametrize(
@@ -32,7 +39,22 @@ def counts(average: float, **changed):
     ],
 )
 def test_judge(x, severity) -> None:
-    assert found(CountInput(), evidence({"input": [x]}), "input") == severity
+    assert found(CountInput(), driving(x, 10.0), "input") == severity
+
+
+@pytest.mark.parametrize(
+    ("given", "severity"),
+    [
+        pytest.param(driving(counts(4.1), 6.0), "note", id="a healthy network that takes counts"),
+        pytest.param(driving(counts(6.0), 7.0), "warning", id="exactly at the drive's limit"),
+        pytest.param(driving(counts(6.0), 0.4), "note", id="weights that were scaled for the counts"),
+        pytest.param(driving(counts(5.0), 10.0, v_threshold=None), "warning", id="threshold unknown, large counts"),
+        pytest.param(driving(counts(4.9), 10.0, v_threshold=None), "note", id="threshold unknown, smaller ones"),
+        pytest.param(evidence({"input": [counts(6.0)]}), "warning", id="no layer was seen"),
+    ],
+)
+def test_counts_are_weighed_by_the_drive_that_comes_of_them(given, severity) -> None:
+    assert found(CountInput(), given, "input") == severity
 
 
 def test_it_says_how_much_binarizing_would_take_away() -> None:
@@ -43,4 +65,4 @@ def test_it_says_how_much_binarizing_would_take_away() -> None:
 
 
 def test_another_limit_can_be_set() -> None:
-    assert found(CountInput(average=7.0), evidence({"input": [counts(6.0)]}), "input") == "note"
+    assert found(CountInput(average=7.0), driving(counts(6.0), 10.0), "input") == "note"

@@ -46,7 +46,7 @@ def layer(*read, upstream=None, when=None, weight=None, **known):
             layer(WEAK, potential(maximum=1.5)), None, id="potentials above the threshold: the spikes are wrong"
         ),
         pytest.param(layer(WEAK, potential(maximum=0.7, **LAST_STEP)), "error", id="the last potential was seen"),
-        pytest.param(layer(drive(), potential(maximum=0.7, **LAST_STEP)), None, id="enough, for all that is known"),
+        pytest.param(layer(drive(), potential(maximum=0.7, **LAST_STEP)), "error", id="as good as any other step"),
         pytest.param(layer(WEAK, decay=None), None, id="the decay is unknown"),
         pytest.param(layer(WEAK, v_threshold=None), None, id="the threshold is unknown"),
         pytest.param(layer(WEAK, tau_syn=20.0), None, id="a slow synapse adds the steps up"),

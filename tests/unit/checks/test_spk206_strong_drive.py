@@ -21,8 +21,8 @@ def strong(rms: float, **changed):
     ("given", "severity"),
     [
         pytest.param(layer(strong(0.5)), None, id="ordinary"),
-        pytest.param(layer(strong(3.5)), None, id="the most that a healthy network showed"),
-        pytest.param(layer(strong(5.0)), "warning", id="exactly at the limit"),
+        pytest.param(layer(strong(6.0)), None, id="the most that a healthy network showed"),
+        pytest.param(layer(strong(7.0)), "warning", id="exactly at the limit"),
         pytest.param(layer(strong(0.18), v_threshold=0.01), "warning", id="a low threshold"),
         pytest.param(layer(strong(45.0), v_threshold=30.0), None, id="a threshold that fits"),
         pytest.param(layer(strong(45.0), input_gain=0.05), None, id="the layer shrinks its input"),
