@@ -1,0 +1,219 @@
+"""Layers written by hand are found whatever their style, and what merely looks like spikes is not taken for any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import spikecheck
+from spikecheck.readings import SpikeReading
+from tests.promises.networks import LIF, Spike
+
+STEPS, BATCH, NEURONS = 7, 5, 8
+
+
+class PerStep(nn.Module):
+    """Called once a time step, and hands on (spikes, potential)."""
+
+    def __init__(self, *, both: bool) -> None:
+        super().__init__()
+        self.both = both
+
+    def forward(self, current: Tensor, v: Tensor) -> Any:
+        v = 0.9 * v + current
+        spikes: Tensor = Spike.apply(v - 0.3)
+        return (spikes, v - 0.3 * spikes.detach()) if self.both else spikes
+
+
+class Bare(nn.Module):
+    """A comparison, and no surrogate gradient: no training goes through it."""
+
+    def forward(self, current: Tensor) -> Tensor:
+        return (current.cumsum(0) > 0.3).float()
+
+
+class BatchFirst(nn.Module):
+    """[batch, time, neuron]."""
+
+    def forward(self, current: Tensor) -> Tensor:
+        return torch.stack([Spike.apply(step - 0.1) for step in current.unbind(1)], dim=1)
+
+
+class Counting(torch.autograd.Function):
+    """As many spikes in a step as thresholds fit in."""
+
+    @staticmethod
+    def forward(ctx: Any, v: Tensor) -> Tensor:
+        return v.clamp(0, 3).floor()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return grad
+
+
+class Multi(nn.Module):
+    def forward(self, current: Tensor) -> Tensor:
+        y: Tensor = Counting.apply(4 * current)
+        return y
+
+
+class Net(nn.Module):
+    def __init__(self, layer: nn.Module, *, per_step: bool = False, batch_first: bool = False) -> None:
+        super().__init__()
+        self.fc, self.layer, self.out = nn.Linear(6, NEURONS), layer, nn.Linear(NEURONS, 3)
+        self.per_step, self.batch_first = per_step, batch_first
+
+    def forward(self, x: Tensor) -> Tensor:
+        current = self.fc(x)
+        if self.batch_first:
+            current = current.movedim(0, 1)
+        if not self.per_step:
+            y: Tensor = self.out(self.layer(current))
+            return y.mean(int(self.batch_first))
+        v, shown = torch.zeros_like(current[0]), []
+        for step in current:
+            given = self.layer(step, v) if isinstance(self.layer, PerStep) else self.layer(step)
+            spikes, v = given if isinstance(given, tuple) else (given, v)
+            shown.append(self.out(spikes))
+        return torch.stack(shown).mean(0)
+
+
+def found(model: nn.Module, x: Tensor | None = None) -> dict[str, SpikeReading]:
+    torch.manual_seed(0)
+    x = torch.rand(STEPS, BATCH, 6) if x is None else x
+    with spikecheck.attach(model, on_finding=lambda _: None) as monitor:
+        for _ in range(3):
+            output = model(x)
+            if output.requires_grad:
+                output.sum().backward()
+        report = monitor.report()
+        assert monitor.watching, str(report)
+    return {row.name: row.spikes for row in report.layers}
+
+
+@pytest.mark.parametrize(
+    ("build", "steps"),
+    [
+        (lambda: Net(LIF()), STEPS),
+        (lambda: Net(PerStep(both=False), per_step=True), STEPS),
+        (lambda: Net(PerStep(both=True), per_step=True), STEPS),
+        (lambda: Net(BatchFirst(), batch_first=True), STEPS),
+        (lambda: Net(Multi()), None),
+        (lambda: Net(Bare()), None),
+    ],
+    ids=["stack over time", "a step at a time", "with its potential", "batch first", "several spikes", "no surrogate"],
+)
+def test_a_layer_written_by_hand_is_found(build: Callable[[], nn.Module], steps: int | None) -> None:
+    torch.manual_seed(0)
+    seen = found(build())
+    assert list(seen) == ["layer"]
+    spikes = seen["layer"]
+    assert spikes.elements == 3 * STEPS * BATCH * NEURONS
+    if steps is not None:  # the time axis shows
+        assert (spikes.steps, spikes.samples, spikes.neurons) == (3 * steps, 3 * BATCH, NEURONS)
+
+
+class Quantised(nn.Module):
+    """A straight-through quantiser: an autograd function of its own, and many values."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = Rounded.apply(x)
+        return y
+
+
+class Rounded(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return (x * 100).round() / 100
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return grad
+
+
+class Gate(nn.Module):
+    """Attention written by hand: between 0 and 1, and differentiable."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.softmax(-1)
+
+
+class Passing(nn.Module):
+    """A module of the user's that hands spikes on."""
+
+    def __init__(self, does: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.does = does
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.does(x)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [nn.ReLU(), nn.Sigmoid(), nn.Hardtanh(0, 1), nn.Dropout(0.5), Quantised(), Gate(), Passing(torch.relu)],
+    ids=["ReLU", "Sigmoid", "Hardtanh", "Dropout", "quantiser", "gate", "ReLU written by hand"],
+)
+def test_what_only_looks_like_spikes_is_not_taken_for_any(layer: nn.Module) -> None:
+    torch.manual_seed(0)
+    assert not found(Net(layer))
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        nn.Dropout(0.5),
+        nn.Flatten(2),
+        nn.MaxPool1d(2, padding=1, stride=1),
+        Passing(lambda x: x.clone()),
+        Passing(lambda x: nn.functional.max_pool1d(x, 2, stride=1, padding=1)),
+    ],
+    ids=["dropout", "flatten", "pooling", "handing on", "pooling written by hand"],
+)
+def test_what_passes_spikes_on_is_no_spiking_layer(after: nn.Module) -> None:
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc, self.lif, self.after = nn.Linear(6, NEURONS), LIF(), after
+
+        def forward(self, x: Tensor) -> Tensor:
+            y: Tensor = self.after(self.lif(self.fc(x)))
+            return y
+
+    torch.manual_seed(0)
+    assert list(found(Both())) == ["lif"]
+
+
+def test_an_embedding_and_what_follows_it_is_no_spiking_layer() -> None:
+    model = nn.Sequential(nn.Embedding(9, NEURONS), nn.ReLU(), nn.Linear(NEURONS, 3))
+    assert not found(model, torch.randint(9, (STEPS, BATCH)))
+
+
+def test_a_tap_is_a_layer_under_its_name() -> None:
+    class Functional(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(6, NEURONS)
+
+        def forward(self, x: Tensor) -> Tensor:
+            v, total = torch.zeros(BATCH, NEURONS), torch.zeros(BATCH, NEURONS)
+            for step in x:
+                current = self.fc(step)
+                v = 0.9 * v + current
+                spikes: Tensor = Spike.apply(v - 0.3)
+                assert spikecheck.tap("hidden", spikes, current=current, potential=v) is spikes
+                total = total + spikes
+            return total
+
+    seen = found(Functional())
+    assert list(seen) == ["hidden"]
+    assert (seen["hidden"].steps, seen["hidden"].samples, seen["hidden"].neurons) == (3 * STEPS, 3 * BATCH, NEURONS)
+
+
+def test_a_tap_does_nothing_while_nothing_is_attached() -> None:
+    spikes = torch.ones(2, 3)
+    assert spikecheck.tap("hidden", spikes) is spikes

@@ -1,0 +1,204 @@
+"""The clock, the schedule, what feeds what, and a layer whose output is changed in place."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from spikecheck.probe import schedule as schedules
+from spikecheck.probe.clock import Clock
+from spikecheck.probe.find import clean
+from spikecheck.probe.frameworks.generic import Generic
+from spikecheck.probe.layer import Layer
+from spikecheck.probe.schedule import Schedule
+from spikecheck.probe.trace import Trace, is_weighted
+from spikecheck.site import Layout, SiteKind
+
+# -- the clock
+
+
+def test_a_sequence_begins_after_a_loss_or_a_backward_pass() -> None:
+    clock = Clock()
+    assert [clock.forward(True) for _ in range(3)] == [True, False, False]
+    clock.boundary()
+    clock.backward()
+    assert clock.forward(True)
+    assert (clock.forwards, clock.backwards, clock.most_since_boundary) == (4, 1, 3)
+
+
+def test_a_script_that_calls_the_model_once_a_step_is_told_from_one_that_does_not() -> None:
+    clock = Clock()
+    for _ in range(5):
+        clock.forward(True)
+    clock.boundary()
+    assert clock.stepped(calls_in_a_forward=1)
+    assert not clock.stepped(calls_in_a_forward=5)
+    once = Clock()
+    once.forward(True)
+    once.boundary()
+    assert not once.stepped(1)
+
+
+# -- the schedule
+
+
+def test_each_so_many_th_forward_and_the_first() -> None:
+    schedule = Schedule(every=5)
+    assert [n for n in range(1, 16) if schedule.observed(n)] == [1, 5, 10, 15]
+
+
+@pytest.mark.parametrize(
+    ("cost", "stride"), [(None, 1), (0.01, 1), (0.1, 1), (0.25, 3), (0.5, 5), (99.0, schedules.SPARSEST)]
+)
+def test_auto_looks_at_all_at_the_start_and_then_as_often_as_the_budget_allows(
+    monkeypatch: pytest.MonkeyPatch, cost: float | None, stride: int
+) -> None:
+    schedule = Schedule(budget=0.1)
+    monkeypatch.setattr(schedules.Schedule, "cost", lambda _: cost)
+    looked = [n for n in range(1, 1000) if schedule.observed(n)]
+    start = schedules.LOOKED_AT_FIRST
+    assert looked[:start] == [*range(1, start + 1)]
+    assert looked[start:] == [n for n in range(start + 1, 1000) if n % stride == 0]
+
+
+def test_the_first_updates_are_judged_one_by_one_and_then_after_so_many_looks() -> None:
+    schedule = Schedule(every=2)
+    judged = []
+    for update in range(100):
+        schedule.observed(update + 1)
+        judged += [update] if schedule.judged(update) else []
+    first = [*range(schedules.JUDGED_FIRST)]
+    assert judged[: len(first)] == first
+    apart = {b - a for a, b in zip(judged[len(first) - 1 :], judged[len(first) :], strict=False)}
+    assert apart == {2 * schedules.JUDGED_THEN}
+    assert all(Schedule(always=True).judged(n) for n in range(50))
+
+
+def test_own_time_is_counted_once_however_deep_the_hooks_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([0.0, 1.0, 10.0, 12.0, 20.0])
+    monkeypatch.setattr(schedules.time, "perf_counter", lambda: next(now))
+    schedule = Schedule()
+    assert schedule.cost() is None
+    schedule.enter()
+    schedule.enter()
+    schedule.leave()
+    schedule.leave()  # 0 to 1
+    schedule.enter()
+    schedule.leave()  # 10 to 12
+    assert schedule.own == 3.0
+    assert schedule.cost() == pytest.approx(3 / 17)
+
+
+# -- what feeds what
+
+
+def traced(model: nn.Module, x: Tensor) -> Trace:
+    trace = Trace()
+    handles = [
+        module.register_forward_hook(lambda m, args, out, name=name: trace.ran(name, m, args, out))
+        for name, module in model.named_modules()
+        if name
+    ]
+    model(x)
+    for handle in handles:
+        handle.remove()
+    return trace
+
+
+def test_a_layer_is_fed_by_the_weighted_module_before_batch_norm_and_dropout() -> None:
+    model = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.Dropout(0.2), nn.ReLU(), nn.Linear(6, 2), nn.Sigmoid())
+    trace = traced(model, torch.rand(8, 4))
+    assert trace.fed_by["3"] == "0"
+    assert trace.fed_by["5"] == "4"
+    assert trace.fed_by["4"] == "0"
+    assert "0" not in trace.fed_by
+    assert list(trace.order) == [str(n) for n in range(6)]
+
+
+def test_of_two_branches_each_layer_is_fed_by_its_own() -> None:
+    class Branches(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.left, self.right = nn.Linear(3, 3), nn.Linear(3, 3)
+            self.a, self.b = nn.ReLU(), nn.ReLU()
+
+        def forward(self, x: Tensor) -> Tensor:
+            left, right = self.left(x), self.right(x)
+            y: Tensor = self.a(left) + self.b(right)
+            return y
+
+    trace = traced(Branches(), torch.rand(2, 3))
+    assert (trace.fed_by["a"], trace.fed_by["b"]) == ("left", "right")
+
+
+def test_where_an_operation_lies_between_the_last_weighted_module_is_taken() -> None:
+    class Between(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc, self.act = nn.Linear(3, 3), nn.ReLU()
+
+        def forward(self, x: Tensor) -> Tensor:
+            y: Tensor = self.act(self.fc(x) * 2 + 1)
+            return y
+
+    trace = traced(Between(), torch.rand(2, 3))
+    assert trace.fed_by["act"] == "fc"
+    trace.close()
+    assert trace.fed_by["act"] == "fc"
+    assert not trace._alive
+
+
+@pytest.mark.parametrize(
+    ("module", "answer"),
+    [(nn.Linear(2, 2), True), (nn.Conv2d(1, 1, 3), True), (nn.BatchNorm1d(2), False), (nn.ReLU(), False)],
+)
+def test_what_counts_as_weighted(module: nn.Module, answer: bool) -> None:
+    assert is_weighted(module) is answer
+
+
+# -- a layer under watch
+
+
+def heard(*outputs: Tensor) -> Layer:
+    layer = Layer("lif", nn.Identity(), Generic())
+    for output in outputs:
+        layer.hear((), {}, output)
+    return layer
+
+
+def test_calls_of_one_forward_are_its_steps() -> None:
+    (capture,) = heard(torch.zeros(2, 3), torch.ones(2, 3)).empty(update=4, new_sequence=True)
+    assert capture.stacked
+    assert capture.layout == Layout(0, 1)
+    assert len(capture.values) == 2
+    assert capture.sites[0].kind is SiteKind.SPIKES
+    assert capture.update == 4
+
+
+def test_spikes_changed_in_place_are_dropped_and_said_to_be_unseen() -> None:
+    first, second = torch.zeros(2, 3), torch.ones(2, 3)
+    layer = heard(first, second)
+    second.add_(1)
+    assert list(layer.empty(update=0, new_sequence=True)) == []
+    assert "changed in place" in layer.unseen
+
+
+def test_nothing_of_the_graph_is_held() -> None:
+    x = torch.ones(2, 3, requires_grad=True)
+    layer = heard(x * 2)
+    assert all(h.tensor.grad_fn is None for held in layer.held.values() for h in held)
+    layer.forget()
+    assert not any(layer.held.values())
+
+
+def test_complex_spikes_are_said_to_be_unseen() -> None:
+    assert "complex" in heard(torch.zeros(2, 3, dtype=torch.complex64)).unseen
+
+
+@pytest.mark.parametrize(
+    ("name", "cleaned"),
+    [("module.fc", "fc"), ("_orig_mod.module.fc", "fc"), ("net.module.fc", "net.module.fc"), ("fc", "fc"), ("", "")],
+)
+def test_wrappers_leave_no_trace_in_a_name(name: str, cleaned: str) -> None:
+    assert clean(name) == cleaned

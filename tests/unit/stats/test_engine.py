@@ -1,0 +1,96 @@
+"""What is first, what is recent, and what is all; training and evaluation apart."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from spikecheck.checks.base import place
+from spikecheck.readings import FlowReading, SpikeReading
+from spikecheck.site import Capture, Layout, Site, SiteKind
+from spikecheck.stats.engine import Engine, values_of
+
+LIF = Site(SiteKind.SPIKES, "lif", 1)
+
+
+def spikes(count: int, *, training: bool = True, update: int = 0) -> Capture[Tensor]:
+    x = torch.zeros(1, 1, 10)
+    x[..., :count] = 1
+    return Capture((LIF,), (x,), Layout(0, 1), training, update)
+
+
+def counts(engine: Engine, *, training: bool = True) -> dict[str, float | None]:
+    read = engine.windowed(training, place, {})
+    found = {window: read[window].get("lif", {}).get(SpikeReading) for window in ("first", "recent", "all")}
+    return {window: reading and reading.count for window, reading in found.items()}
+
+
+def test_one_forward_is_first_recent_and_all() -> None:
+    engine = Engine()
+    engine.receive(spikes(3))
+    assert counts(engine) == {"first": 3, "recent": 3, "all": 3}
+
+
+def test_recent_is_the_last_two_windows_and_all_is_everything() -> None:
+    engine = Engine()
+    for count in (1, 2):
+        engine.receive(spikes(count))
+    engine.roll()
+    engine.receive(spikes(3))
+    assert counts(engine) == {"first": 1, "recent": 6, "all": 6}
+    engine.roll()
+    engine.receive(spikes(4))
+    assert counts(engine) == {"first": 1, "recent": 7, "all": 10}
+    engine.roll()
+    assert counts(engine) == {"first": 1, "recent": 4, "all": 10}, "a window just begun leaves the one before it"
+
+
+def test_a_window_without_data_does_not_empty_what_is_recent() -> None:
+    engine = Engine()
+    engine.receive(spikes(3))
+    for _ in range(5):
+        engine.roll()
+    assert counts(engine) == {"first": 3, "recent": 3, "all": 3}
+
+
+def test_training_and_evaluation_do_not_mix() -> None:
+    engine = Engine()
+    engine.receive(spikes(2, training=False))
+    assert not engine.trained()
+    engine.receive(spikes(5))
+    assert engine.trained()
+    assert counts(engine)["all"] == 5
+    assert counts(engine, training=False)["all"] == 2
+
+
+def test_parameters_are_those_of_training_and_evaluation_both() -> None:
+    engine = Engine()
+    engine.receive(Capture((Site(SiteKind.PARAMETER, "fc.weight"),), (torch.ones(2, 2),)))
+    assert not engine.trained(), "parameters alone are no training"
+    for training in (True, False):
+        assert [site.name for site in engine.sites(training)] == ["fc.weight"]
+        assert "fc.weight" in engine.windowed(training, place, {})["all"]
+
+
+def test_what_is_known_without_tensors_joins_what_was_read() -> None:
+    engine = Engine()
+    engine.receive(spikes(3))
+    read = engine.windowed(True, place, {"lif": FlowReading(1, 0), "other": FlowReading(2, 2)})["recent"]
+    assert read["lif"].keys() == {SpikeReading, FlowReading}
+    assert read["other"] == {FlowReading: FlowReading(2, 2)}
+    with pytest.raises(KeyError):
+        engine.windowed(True, place, {})["yesterday"]
+
+
+def test_a_site_is_told_with_what_is_known_of_it_last() -> None:
+    engine = Engine()
+    engine.receive(spikes(3))
+    later = Site(SiteKind.SPIKES, "lif", 7, "snntorch")
+    engine.receive(Capture((later,), (torch.ones(1, 1, 10),), Layout(0, 1)))
+    (site,) = engine.sites(training=True)
+    assert (site.position, site.framework) == (7, "snntorch")
+
+
+def test_the_values_of_a_tensor_that_is_merely_looked_at() -> None:
+    assert values_of(torch.tensor([0.0, 1.0, 1.0, 0.5])).values == (0.0, 0.5, 1.0)
