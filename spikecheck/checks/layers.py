@@ -32,8 +32,8 @@ WHY_LARGE = (
 )
 WHY_STRONG = (
     "derived: of a normal drive with a root mean square of 7 thresholds, 89 % of the steps exceed one threshold, so "
-    "that the sign of one step decides and the potential remembers nothing; measured: 6.0 at most in healthy networks, 8.2 "
-    "at least where a threshold, a weight or an input is at fault"
+    "that the sign of one step decides and the potential remembers nothing; measured: 6.0 at most in healthy "
+    "networks, 8.2 at least where a threshold, a weight or an input is at fault"
 )
 WHY_PATIENCE = (
     "measured: in a healthy network 71 % of a layer is silent in the first batch, and layers wake up: while training "
