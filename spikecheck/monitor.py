@@ -36,6 +36,7 @@ class Monitor:
         self._engine = Engine()
         self._live: dict[tuple[str, str, str], Finding] = {}
         self._error: Finding | None = None
+        self._in_callback = False
         self._probe = Probe(
             model,
             self._engine.receive,
@@ -134,7 +135,9 @@ class Monitor:
 
     def _tell(self, finding: Finding) -> None:
         if callable(self._on_finding):
+            self._in_callback = True  # what it raises is the user's own, and goes to the user
             self._on_finding(finding)
+            self._in_callback = False
         elif finding.severity > Severity.NOTE:
             if self._on_finding == "raise":
                 raise FindingError(warning_text(finding))
@@ -153,6 +156,9 @@ class Monitor:
             except (FindingError, SpikecheckWarning):  # the latter where warnings are turned into errors
                 raise
             except Exception as error:
+                if self._in_callback:
+                    self._in_callback = False
+                    raise
                 self._step_aside(error)
                 if self._on_finding == "raise":
                     raise

@@ -14,7 +14,10 @@ from spikecheck.site import Moment
 
 @dataclass(frozen=True, slots=True)
 class NonFinite:
-    """How many elements were NaN or infinite, and when the first one was."""
+    """How many were NaN or infinite, out of how many, and when the first one was.
+
+    For a layer or the input, one is a step of one neuron, over the batch; for logits a row; for a parameter an update.
+    """
 
     count: int
     elements: int

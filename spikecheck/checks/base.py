@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib.metadata import entry_points
+from math import isnan
 from string import digits
 from typing import Any, ClassVar, TypeVar
 
@@ -174,7 +175,7 @@ class Check:
                 raise SpikecheckError(
                     f"[tool.spikecheck.{cls.id}] {name}: {cls.id} has {', '.join(known) or 'no limits'}"
                 )
-            if isinstance(value, bool) or not isinstance(value, int | float):
+            if isinstance(value, bool) or not isinstance(value, int | float) or isnan(value):
                 raise SpikecheckError(f"[tool.spikecheck.{cls.id}] {name} = {value!r}: a number is wanted")
         return cls(**values)
 

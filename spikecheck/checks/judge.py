@@ -44,7 +44,7 @@ class Judge:
         silenced = tuple(silenced)
         for quiet in silenced:
             name = quiet.what.partition(":")[0]
-            if not any(id_.startswith(name.upper()) or check.slug == name for id_, check in known.items()):
+            if not name or not any(id_.startswith(name.upper()) or check.slug == name for id_, check in known.items()):
                 raise SpikecheckError(f"ignore {quiet.what!r}: no check is called so; `spikecheck checks` lists them")
         return cls(tuple(check.configured(limits.get(id_, {})) for id_, check in known.items()), silenced)
 

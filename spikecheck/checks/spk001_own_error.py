@@ -16,8 +16,8 @@ class OwnError(Check):
     """An error of spikecheck's own ended the watching; the training went on without it.
 
     ## What it means
-    One of spikecheck's hooks raised an error. The monitor took every hook off and let the training go on as if nothing had been
-    attached. What it had seen until then is still in the report.
+    One of spikecheck's hooks raised an error. The monitor took every hook off and let the training go on as if
+    nothing had been attached. What it had seen until then is still in the report.
 
     ## Why it matters
     From then on the run was not watched: what is not in the report may still be wrong.

@@ -1,6 +1,7 @@
 """The threshold is 0.3, and neurons emit floor(potential / threshold) spikes a step, as sinabs' default does.
 
-Neurons that emit 0 or 1 learn well at this threshold. These hear each other's counts, and the counts grow in every step.
+Neurons that emit 0 or 1 learn well at this threshold. These hear each other's counts, and the counts grow in every
+step.
 """
 
 from __future__ import annotations

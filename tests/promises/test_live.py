@@ -201,3 +201,20 @@ def test_what_is_ignored_is_not_said() -> None:
         noise(run.model, 0.0)
         run.train(12)
     assert not found
+
+
+def test_what_the_users_callable_raises_is_the_users() -> None:
+    class Mine(Exception):
+        """Raised by the script's own code."""
+
+    def refuse(finding: Finding) -> None:
+        raise Mine(finding.check)
+
+    run = Run(by_hand())
+    noise(run.model, 1.0)
+    monitor = attach(run.model, refuse, Loud())
+    with pytest.raises(Mine, match="SPK299"):
+        run.train(3)
+    assert monitor.watching
+    assert "SPK001" not in {finding.check for finding in monitor.report().findings}
+    monitor.detach()

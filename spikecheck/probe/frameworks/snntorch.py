@@ -34,7 +34,7 @@ class SNNTorch(Framework):
 
     def spikes(self, module: nn.Module) -> bool:
         """Every `SpikingNeuron`, and the layers that take a whole sequence."""
-        return isinstance(module, sys.modules[self.name].SpikingNeuron) or isinstance(module, whole_sequence())
+        return isinstance(module, (sys.modules[self.name].SpikingNeuron, *whole_sequence()))
 
     def neuron(self, module: nn.Module) -> NeuronSpec:
         """Threshold, beta, reset and surrogate, as the layer uses them."""
