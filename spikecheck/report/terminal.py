@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
-SHOWN_VALUES = 6
+SHOWN = 6  # distinct values, or sites, in one line
 WIDTH = 80  # of a log file, or wherever nobody says how wide it is
 
 
@@ -76,8 +76,7 @@ def cause_block(cause: Cause) -> Iterator[RenderableType]:
         rows.add_column(no_wrap=True)
         rows.add_column()
         for led in grouped(cause.consequences):
-            sites = "" if len(led) == 1 else f" (and at {', '.join(f.site.name for f in led[1:])})"
-            rows.add_row(Text(led[0].check, style=COLOURS[led[0].severity]), Text(f"{led[0].message}{sites}"))
+            rows.add_row(Text(led[0].check, style=COLOURS[led[0].severity]), Text(led[0].message + elsewhere(led)))
         yield Padding(rows, (0, 0, 0, 3))
 
 
@@ -111,6 +110,15 @@ def grouped(findings: tuple[Finding, ...]) -> list[list[Finding]]:
     return list(groups.values())
 
 
+def elsewhere(findings: list[Finding]) -> str:
+    """The sites of all but the first of one check's findings, as many as a line bears; empty where there are none."""
+    sites = [name for name in dict.fromkeys(f.site.name for f in findings) if name != findings[0].site.name]
+    if not sites:
+        return ""
+    more = f" and {len(sites) - SHOWN} more" if len(sites) > SHOWN else ""
+    return f" (and at {', '.join(sites[:SHOWN])}{more})"
+
+
 def layer_table(layers: tuple[LayerRow, ...]) -> Table:
     """What each spiking layer did: the numbers that one would otherwise print by hand."""
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -138,8 +146,8 @@ def short(number: float) -> str:
 
 def values(seen: tuple[float, ...]) -> str:
     """The distinct values, the first few of them."""
-    more = ", ..." if len(seen) > SHOWN_VALUES else ""
-    return "{" + ", ".join(short(value) for value in seen[:SHOWN_VALUES]) + more + "}"
+    more = ", ..." if len(seen) > SHOWN else ""
+    return "{" + ", ".join(short(value) for value in seen[:SHOWN]) + more + "}"
 
 
 def summary(report: Report) -> Iterator[RenderableType]:

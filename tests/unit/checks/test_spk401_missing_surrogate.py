@@ -1,0 +1,33 @@
+"""SPK401 missing-surrogate: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk401_missing_surrogate import MissingSurrogate
+from tests.unit.checks.build import evidence, findings, flow, found
+
+
+@pytest.mark.parametrize(
+    ("read", "severity"),
+    [
+        pytest.param(flow(), None, id="gradients pass"),
+        pytest.param(flow(blocked=20, read=None), "error", id="never"),
+        pytest.param(flow(forwards=1, blocked=1, read=None), "error", id="one forward is enough"),
+        pytest.param(flow(blocked=19), None, id="once they passed"),
+        pytest.param(flow(forwards=0, blocked=0, read=None), None, id="no training forward"),
+        pytest.param(flow(read=False), None, id="the potential is read out"),
+    ],
+)
+def test_judge(read, severity) -> None:
+    assert found(MissingSurrogate(), evidence({"lif1": [read]}), "lif1") == severity
+
+
+@pytest.mark.parametrize(
+    ("library", "fix"), [("snntorch", "model.lif1.spike_grad = "), ("torch", "class Spike(torch.autograd.Function)")]
+)
+def test_the_fix_is_that_of_the_library(library: str, fix: str) -> None:
+    given = evidence({"lif1": [flow(blocked=20, read=None)]}, sites={"lif1": {"framework": library}})
+    [finding] = findings(MissingSurrogate(), given, "lif1")
+    assert finding.fix.startswith(fix)
+    assert "20 of 20 training forwards" in finding.seen.text

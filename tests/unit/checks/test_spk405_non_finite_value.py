@@ -1,0 +1,85 @@
+"""SPK405 non-finite-value: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk405_non_finite_value import READ_BY, WORDS, NonFiniteValue
+from spikecheck.diagnosis import diagnose
+from spikecheck.readings import NonFinite
+from spikecheck.site import Moment, SiteKind
+from tests.unit.checks.build import (
+    POISONED,
+    drive,
+    evidence,
+    findings,
+    found,
+    gradient,
+    inputs,
+    logits,
+    loss,
+    parameter,
+    potential,
+    spikes,
+)
+
+MADE = {
+    SiteKind.INPUT: inputs,
+    SiteKind.CURRENT: drive,
+    SiteKind.POTENTIAL: potential,
+    SiteKind.SPIKES: spikes,
+    SiteKind.LOGITS: logits,
+    SiteKind.LOSS: loss,
+    SiteKind.GRADIENT: gradient,
+    SiteKind.PARAMETER: parameter,
+}
+
+
+@pytest.mark.parametrize("kind", READ_BY, ids=lambda kind: kind.label)
+def test_every_kind_of_site_is_judged_by_its_own_reading(kind: SiteKind) -> None:
+    name = "loss" if kind in SiteKind.LOGITS | SiteKind.LOSS else "place"
+    assert found(NonFiniteValue(), evidence({name: [MADE[kind]()]}), name) is None
+    [finding] = findings(NonFiniteValue(), evidence({name: [MADE[kind](non_finite=POISONED)]}), name)
+    assert finding.severity.label == "error"
+    assert finding.when == POISONED.first
+    assert finding.message.startswith(WORDS[kind].format(site=finding.site))
+    assert "after update 3, time step 2" in finding.message
+
+
+def test_every_kind_has_words() -> None:
+    assert set(WORDS) == set(READ_BY)
+    assert all(kind in NonFiniteValue.sites for kind in READ_BY)
+
+
+def test_what_a_layer_shows_at_one_kind_is_not_held_against_another() -> None:
+    given = evidence({"lif1": [drive(non_finite=POISONED), spikes()]})
+    assert [finding.site.kind for finding in findings(NonFiniteValue(), given, "lif1")] == [SiteKind.CURRENT]
+
+
+def test_the_first_moment_of_the_whole_run_is_told() -> None:
+    early = NonFinite(1, 1000, Moment(1, 7))
+    given = evidence({"lif1": [drive(non_finite=POISONED)]}, all={"lif1": [drive(non_finite=early)]})
+    [finding] = findings(NonFiniteValue(), given, "lif1")
+    assert finding.when == Moment(1, 7)
+
+
+def test_the_origin_is_the_root_and_all_else_follows() -> None:
+    """A current of the second layer is poisoned at update 3; gradient and weights of both layers follow."""
+    later = NonFinite(1, 20, Moment(4))
+    given = evidence(
+        {
+            "fc1.weight": [gradient(non_finite=NonFinite(1, 20, Moment(3))), parameter(non_finite=later)],
+            "lif1": [drive(non_finite=NonFinite(9, 1000, Moment(4, 0)))],
+            "lif2": [drive(non_finite=POISONED), potential(non_finite=POISONED)],
+            "loss": [loss(non_finite=later)],
+        }
+    )
+    made = [
+        finding
+        for name in ("fc1.weight", "lif1", "lif2", "loss")
+        for finding in findings(NonFiniteValue(), given, name)
+    ]
+    [cause] = diagnose(made).causes
+    assert (cause.finding.site.name, cause.finding.site.kind) == ("lif2", SiteKind.CURRENT)
+    assert cause.finding.when == Moment(3, 2)
+    assert len(cause.consequences) == len(made) - 1

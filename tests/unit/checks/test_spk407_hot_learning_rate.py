@@ -1,0 +1,41 @@
+"""SPK407 hot-learning-rate: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk407_hot_learning_rate import HotLearningRate
+from tests.unit.checks.build import evidence, findings, found, loss, parameter, update
+
+WORSE = loss(first=3.0, recent_mean=12.0)
+
+
+def net(moved, lost=WORSE, weight=None):
+    return evidence({"fc1.weight": [moved, weight or parameter()], "loss": [lost]})
+
+
+@pytest.mark.parametrize(
+    ("given", "severity"),
+    [
+        pytest.param(net(update()), None, id="ordinary steps"),
+        pytest.param(net(update(mean=2.5, largest=23.0, learning_rate=0.5)), "warning", id="Adam at 0.5"),
+        pytest.param(net(update(mean=0.5)), "warning", id="exactly at the limit"),
+        pytest.param(net(update(mean=0.49)), None, id="just below it"),
+        pytest.param(net(update(mean=2.5, updates=4)), None, id="too few steps to say"),
+        pytest.param(net(update(mean=2.5), loss()), None, id="the loss falls all the same"),
+        pytest.param(net(update(mean=2.5), weight=parameter(dimensions=1)), None, id="a bias that starts at 0"),
+        pytest.param(net(update(mean=2.5), loss(first=3.0, recent_mean=float("nan"))), "warning", id="the loss is NaN"),
+        pytest.param(net(update(mean=2.5, learning_rate=None)), "warning", id="the rate is not known"),
+    ],
+)
+def test_judge(given, severity) -> None:
+    assert found(HotLearningRate(), given, "fc1.weight") == severity
+
+
+def test_one_finding_stands_at_the_weight_that_is_moved_most() -> None:
+    places = {f"fc{n}.weight": [update(mean=float(n)), parameter()] for n in (1, 2, 3)}
+    given = evidence({**places, "loss": [WORSE]})
+    made = [finding for name in places for finding in findings(HotLearningRate(), given, name)]
+    assert [finding.site.name for finding in made] == ["fc3.weight"]
+    assert made[0].message == "one step changes fc3.weight by 3 times its norm"
+    assert "at a learning rate of 0.001" in made[0].seen.text
