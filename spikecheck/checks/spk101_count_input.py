@@ -21,8 +21,8 @@ class CountInput(Check):
     ## What it means
     Every value of the input is a whole number, none is negative, and some bins hold more than 1. Frames are made by
     adding up the events of a bin: `ToFrame` does so. It is a warning where binarizing would shrink the input by
-    {average} or more and the first spiking layer gets {strong} thresholds a step or more; where its threshold is not
-    known, from {alone} on. Else it is a note.
+    {average} or more and the first spiking layer gets {strong} thresholds a step or more, or by {alone} or more and it
+    gets {more}; where its threshold is not known, from {alone} on. Else it is a note.
 
     ## Why it matters
     A bin of 5 drives the first layer five times as much as a spike. How much that matters is told by the mean of the
@@ -55,6 +55,9 @@ class CountInput(Check):
         "networks with small counts, 6.0 where binarizing took one from 11 % to 97 %",
     )
     strong: float = limit(STRONG, why=WHY_STRONG)
+    more: float = limit(
+        3.5, why="measured: the most thresholds a step, root mean square, that a healthy network shows without counts"
+    )
     alone: float = limit(
         5.0, why="measured: a network with a mean of 4.1 and 6.0 thresholds a step learns, one with 6.0 and 10 does not"
     )
@@ -67,7 +70,8 @@ class CountInput(Check):
         if not counted or average is None:
             return
         times = entrance(readings)
-        grave = average >= self.alone if times is None else average >= self.average and times >= self.strong
+        many, most = average >= self.average, average >= self.alone
+        grave = most if times is None else (many and times >= self.strong) or (most and times >= self.more)
         yield self.found(
             site,
             severity=Severity.WARNING if grave else Severity.NOTE,

@@ -46,7 +46,9 @@ def test_judge(x, severity) -> None:
     ("given", "severity"),
     [
         pytest.param(driving(counts(4.1), 6.0), "note", id="a healthy network that takes counts"),
-        pytest.param(driving(counts(6.0), 7.0), "warning", id="exactly at the drive's limit"),
+        pytest.param(driving(counts(4.1), 7.0), "warning", id="exactly at the drive's limit"),
+        pytest.param(driving(counts(6.0), 3.5), "warning", id="exactly at the drive's limit for large counts"),
+        pytest.param(driving(counts(6.0), 3.4), "note", id="just below it"),
         pytest.param(driving(counts(6.0), 0.4), "note", id="weights that were scaled for the counts"),
         pytest.param(driving(counts(5.0), 10.0, v_threshold=None), "warning", id="threshold unknown, large counts"),
         pytest.param(driving(counts(4.9), 10.0, v_threshold=None), "note", id="threshold unknown, smaller ones"),
@@ -65,4 +67,4 @@ def test_it_says_how_much_binarizing_would_take_away() -> None:
 
 
 def test_another_limit_can_be_set() -> None:
-    assert found(CountInput(average=7.0), driving(counts(6.0), 10.0), "input") == "note"
+    assert found(CountInput(average=7.0, alone=7.0), driving(counts(6.0), 10.0), "input") == "note"
