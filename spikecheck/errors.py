@@ -1,7 +1,8 @@
 """The exceptions and the warning that a user of spikecheck meets.
 
 SpikecheckError            what was asked cannot be done: the message says what was wrong, where, and what to do
-└── FindingError           a check fired, and the user asked to be stopped there (on_finding="raise")
+├── FindingError           a check fired, and the user asked to be stopped there (on_finding="raise")
+└── UnreadableError        a file cannot be read as a checkpoint
 SpikecheckWarning          a check fired during training (UserWarning)
 """
 
@@ -18,3 +19,7 @@ class FindingError(SpikecheckError):
 
 class SpikecheckWarning(UserWarning):
     """A check fired while the model was training."""
+
+
+class UnreadableError(SpikecheckError):
+    """A file cannot be read as a checkpoint; the message says why, without the file's name."""

@@ -26,11 +26,14 @@ class SiteKind(Flag):
     PARAMETER = auto()  # a parameter's values
     UPDATE = auto()  # what one step of the optimizer adds to a parameter
     RUN = auto()  # the run as a whole: order of calls, modes, errors raised by torch
+    STORED = auto()  # a tensor in a checkpoint
+    STORED_NEURON = auto()  # a neuron's parameter in a checkpoint
+    MOMENT = auto()  # what the optimizer in a checkpoint remembers of a parameter
 
     @property
     def label(self) -> str:
         """The kind as a reader of a report wants it."""
-        return (self.name or "").lower().replace("|", " or ")
+        return (self.name or "").lower().replace("|", " or ").replace("_", " ")
 
 
 #: The kinds that are computed on the way from input to loss, in the order of the data flow.
@@ -76,8 +79,11 @@ class Moment:
 
     update: int = 0
     step: int | None = None
+    stored: bool = False  # read from a file, which does not say since when
 
     def __str__(self) -> str:
+        if self.stored:
+            return "in the file"
         at = "before the first update" if self.update == 0 else f"after update {self.update}"
         return at if self.step is None else f"{at}, time step {self.step}"
 

@@ -1,0 +1,164 @@
+"""The values of a tensor in a file, counted a chunk at a time.
+
+A state is added to the next as those of a live model are; a file's values are on the host already, so nothing here waits
+for a device. A chunk fits the processor's cache, so that reading the file is what takes the time.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from spikecheck.readings import StoredReading
+from spikecheck.stats.base import State, earliest, merged
+from spikecheck.stats.parameters import fan_in
+
+MOST_ROWS = 1 << 20
+
+
+@dataclass(frozen=True)
+class StoredState(State):
+    """What was counted of a tensor so far; sums and extremes are of its finite elements."""
+
+    elements: int = merged(operator.add)
+    nan: int = merged(operator.add)
+    infinite: int = merged(operator.add)
+    total: float = merged(operator.add)
+    norm: float = merged(math.hypot)
+    minimum: float = merged(min)
+    maximum: float = merged(max)
+    bad: tuple[int, ...] = merged(lambda a, b: a or b)  # index of the first that is not finite
+    start: int = merged(earliest)
+
+
+NOTHING = StoredState(0, 0, 0, 0.0, 0.0, math.inf, -math.inf, (), 0)
+
+
+def as_floats(flat: Tensor) -> Tensor:
+    """Elements of any type as float32 or float64; a complex one as its two parts."""
+    if flat.is_complex():
+        flat = torch.view_as_real(flat.to(torch.complex64) if flat.dtype is torch.complex32 else flat).flatten()
+    if flat.dtype in (torch.float32, torch.float64):
+        return flat
+    return flat.float() if flat.is_floating_point() and flat.element_size() <= 2 else flat.double()
+
+
+def measure(x: Tensor, start: int = 0) -> tuple[StoredState, Tensor]:
+    """Count a chunk of float32 or float64 that begins at an index; and the chunk with 0 for what is not finite."""
+    if x.numel() == 0:
+        return NOTHING, x
+    low, high = (float(end) for end in torch.aminmax(x))
+    nan = infinite = 0
+    bad: tuple[int, ...] = ()
+    if not (math.isfinite(low) and math.isfinite(high)):
+        wrong = ~torch.isfinite(x)
+        nan = int(torch.isnan(x).sum())
+        infinite = int(wrong.sum()) - nan
+        bad = (start + int(wrong.int().argmax()),)
+        x = torch.where(wrong, x.new_zeros(()), x)
+        good = x[~wrong]
+        low, high = (float(end) for end in torch.aminmax(good)) if good.numel() else (math.inf, -math.inf)
+    norm = float(torch.linalg.vector_norm(x))
+    if not math.isfinite(norm) or (norm == 0 and (low != 0 or high != 0)):  # the squares left the range of float32
+        largest = max(abs(low), abs(high))
+        norm = float(torch.linalg.vector_norm(x.double() / largest)) * largest
+    total = float(x.sum(dtype=torch.float64))
+    return StoredState(x.numel(), nan, infinite, total, norm, low, high, bad, start), x
+
+
+@dataclass
+class Rows:
+    """For each output of a weight: the norm of its row, and the sum of what is above 0."""
+
+    count: int
+    width: int
+    squares: Tensor = field(init=False)
+    positive: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.squares = torch.zeros(self.count, dtype=torch.float64)
+        self.positive = torch.zeros(self.count, dtype=torch.float64)
+
+    def add(self, x: Tensor, start: int) -> None:
+        """Count a finite chunk that begins at an index: the rest of a row, whole rows, the beginning of one."""
+        row, column = divmod(start, self.width)
+        head = min((self.width - column) % self.width, x.numel())
+        whole = (x.numel() - head) // self.width
+        if head:
+            self.put(row, x[:head].view(1, -1))
+            row += column + head == self.width
+        if whole:
+            self.put(row, x[head : head + whole * self.width].view(whole, -1))
+        if head + whole * self.width < x.numel():
+            self.put(row + whole, x[head + whole * self.width :].view(1, -1))
+
+    def put(self, row: int, x: Tensor) -> None:
+        """Add [row, column] to the rows from one on."""
+        rows = slice(row, row + len(x))
+        self.squares[rows] += torch.linalg.vector_norm(x, dim=1).double() ** 2
+        self.positive[rows] += x.clamp_min(0).sum(dim=1, dtype=x.dtype)
+
+    @property
+    def silent(self) -> int:
+        """Rows that are 0 in every place."""
+        return int((self.squares == 0).sum())
+
+
+class StoredStats:
+    """One tensor, chunk after chunk.
+
+    Unit: that of the tensor. Layout: elements in the order of the shape. Hides: what is between the extremes and the
+    mean square.
+    """
+
+    def __init__(self, shape: tuple[int, ...], dtype: str, *, rows: bool, remark: str = "") -> None:
+        self.shape, self.dtype, self.remark = shape, dtype, remark
+        self.parts = 2 if dtype.startswith("complex") else 1
+        self.state = NOTHING
+        wide = fan_in(shape) * self.parts
+        many = rows and len(shape) > 1 and 0 not in shape and shape[0] <= MOST_ROWS
+        self.rows = Rows(shape[0], wide) if many else None
+
+    def add(self, flat: Tensor) -> None:
+        """Count the next chunk."""
+        start = self.state.elements
+        state, x = measure(as_floats(flat), start)
+        self.state = self.state + state
+        if self.rows is not None:
+            self.rows.add(x, start)
+
+    def summarise(self, name: str, role: str, feeds: str | None = None) -> StoredReading:
+        """The plain numbers."""
+        state, finite = self.state, self.state.elements - self.state.nan - self.state.infinite
+        elements = state.elements // self.parts
+        return StoredReading(
+            role=role,
+            shape=self.shape,
+            dtype=self.dtype,
+            elements=elements,
+            dimensions=len(self.shape),
+            fan_in=fan_in(self.shape),
+            mean=state.total / finite if finite else 0.0,
+            rms=state.norm / math.sqrt(finite) if finite else 0.0,
+            minimum=state.minimum if finite else None,
+            maximum=state.maximum if finite else None,
+            nan=state.nan,
+            infinite=state.infinite,
+            place=unravelled(state.bad[0] // self.parts, self.shape) if state.bad else None,
+            rows=None if self.rows is None else self.rows.count,
+            zero_rows=None if self.rows is None else self.rows.silent,
+            measured=state.elements > 0 or 0 in self.shape,
+        )
+
+
+def unravelled(index: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The place of an element by its axes."""
+    place = []
+    for size in reversed(shape):
+        index, at = divmod(index, max(1, size))
+        place.append(at)
+    return tuple(reversed(place))
