@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import traceback
 import warnings
 from collections.abc import Callable
@@ -125,7 +126,8 @@ class Monitor:
         if not self._schedule.judged(self._probe.clock.update or self._probe.clock.forwards):
             return
         found = Report.of(self._verdicts(live=True)).findings
-        self._engine.roll()
+        if self._schedule.full():
+            self._engine.roll()
         self._probe.refresh()
         for finding in found:
             before = self._live.get(finding.key)
@@ -141,7 +143,7 @@ class Monitor:
         elif finding.severity > Severity.NOTE:
             if self._on_finding == "raise":
                 raise FindingError(warning_text(finding))
-            warnings.warn(warning_text(finding), SpikecheckWarning, stacklevel=2)
+            warnings.warn(warning_text(finding), SpikecheckWarning, stacklevel=outside())
 
     def _guard(self, entry: Callable[..., None]) -> Callable[..., None]:
         """The entry point with the clock running, and with our errors kept from the user's training."""
@@ -173,3 +175,11 @@ class Monitor:
         self._error = OwnError().of(error, last.filename, last.lineno or 0, self._probe.clock.update)
         if self._on_finding != "raise":
             self._tell(self._error)
+
+
+def outside() -> int:
+    """The level of the first frame that is neither ours nor torch's: a warning points at the user's own line."""
+    frame, level = inspect.currentframe(), 0
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("spikecheck", "torch"):
+        frame, level = frame.f_back, level + 1
+    return max(level, 1)

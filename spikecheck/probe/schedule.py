@@ -27,7 +27,7 @@ class Schedule:
     started: float | None = None
     depth: int = 0
     stride: int = 1
-    since_judged: int = 0  # forwards looked at since the last judgement
+    in_window: int = 0  # forwards looked at since the window of evidence began
     _since: float = field(default=0.0, repr=False)
 
     def observed(self, forward: int) -> bool:
@@ -41,15 +41,19 @@ class Schedule:
                 wanted = (self.cost() or 0.0) / self.budget
                 self.stride = max(1, min(SPARSEST, math.ceil(wanted)))
             looked = forward % self.stride == 0
-        self.since_judged += looked
+        self.in_window += looked
         return looked
 
     def judged(self, update: int) -> bool:
         """Is this update judged before it is made?"""
-        due = self.always or update < JUDGED_FIRST or self.since_judged >= JUDGED_THEN
-        if due:
-            self.since_judged = 0
-        return due
+        return self.always or update < JUDGED_FIRST or self.in_window >= JUDGED_THEN
+
+    def full(self) -> bool:
+        """Has the window enough forwards, so that a new one is to begin?"""
+        if self.in_window < JUDGED_THEN:
+            return False
+        self.in_window = 0
+        return True
 
     def enter(self) -> None:
         """One of our hooks begins."""

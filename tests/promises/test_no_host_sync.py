@@ -32,7 +32,7 @@ WAITS = (
     "repeat_interleave",
     "is_nonzero",
 )
-UNJUDGED = range(11, 16)  # the first ten updates are judged, and then each sixteenth
+UNJUDGED = range(10, 15)  # the first ten updates are judged, and then each sixteenth
 
 
 class Waited(AssertionError):

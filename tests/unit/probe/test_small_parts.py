@@ -68,6 +68,7 @@ def test_the_first_updates_are_judged_one_by_one_and_then_after_so_many_looks() 
     for update in range(100):
         schedule.observed(update + 1)
         judged += [update] if schedule.judged(update) else []
+        schedule.full()
     first = [*range(schedules.JUDGED_FIRST)]
     assert judged[: len(first)] == first
     apart = {b - a for a, b in zip(judged[len(first) - 1 :], judged[len(first) :], strict=False)}
