@@ -45,6 +45,7 @@ class Report:
     updates: int = 0
     forwards: int = 0
     cost: float | None = None
+    subject: str = ""  # of a file: the headline; empty for a run
 
     @classmethod
     def of(cls, verdicts: Iterable[Verdict], **facts: Any) -> Report:
@@ -78,7 +79,9 @@ class Report:
 
     @property
     def headline(self) -> str:
-        """The run in one line."""
+        """The run or the file in one line."""
+        if self.subject:
+            return self.subject
         plural = "" if len(self.layers) == 1 else "s"
         run = f"{self.updates} update{'' if self.updates == 1 else 's'}"
         if self.updates == 0:
@@ -91,6 +94,7 @@ class Report:
         return {
             "schema": SCHEMA,
             "ok": self.ok,
+            "subject": self.subject,
             "updates": self.updates,
             "forwards": self.forwards,
             "frameworks": list(self.frameworks),

@@ -50,7 +50,10 @@ def renderables(report: Report) -> Iterator[RenderableType]:
     yield head
     yield Rule(style="dim")
     if report.ok:
-        yield Text("healthy: no warning, no error" if report.layers else "nothing to judge", style="bold green")
+        yield Text(
+            "healthy: no warning, no error" if report.layers or report.subject else "nothing to judge",
+            style="bold green",
+        )
     for cause in report.root_causes:
         yield from cause_block(cause)
     for note in report.diagnosis.notes:

@@ -18,6 +18,7 @@ from spikecheck.stats.base import State, earliest, merged
 from spikecheck.stats.parameters import fan_in
 
 MOST_ROWS = 1 << 20
+MOST_KEPT = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ class StoredStats:
         wide = fan_in(shape) * self.parts
         many = rows and len(shape) > 1 and 0 not in shape and shape[0] <= MOST_ROWS
         self.rows = Rows(shape[0], wide) if many else None
+        self.kept: Tensor | None = None  # the values themselves, of a tensor that is one piece of a vector
 
     def add(self, flat: Tensor) -> None:
         """Count the next chunk."""
@@ -130,6 +132,10 @@ class StoredStats:
         self.state = self.state + state
         if self.rows is not None:
             self.rows.add(x, start)
+        elif start == 0 and 0 < x.numel() <= MOST_KEPT:
+            self.kept = x.to(torch.float64, copy=True)
+        else:
+            self.kept = None
 
     def summarise(self, name: str, role: str, feeds: str | None = None) -> StoredReading:
         """The plain numbers."""

@@ -1,0 +1,187 @@
+"""Carries what was counted of a file to the checks: as evidence, in plain numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from spikecheck.checkpoint.content import Content, Optimizer
+from spikecheck.checkpoint.names import Layer, Named, layers, sorted_out
+from spikecheck.checkpoint.values import TensorRef
+from spikecheck.checks.base import Evidence
+from spikecheck.readings import MomentReading, RunReading, StoredNeuronReading, StoredReading
+from spikecheck.site import Site, SiteKind
+from spikecheck.stats.stored import StoredStats
+
+Counted = Mapping[TensorRef, StoredStats]
+
+
+@dataclass
+class Gathered:
+    """Sites and readings, as they are found."""
+
+    sites: list[Site] = field(default_factory=list)
+    readings: dict[str, dict[type[Any], Any]] = field(default_factory=dict)
+
+    def add(self, kind: SiteKind, name: str, reading: object, position: int) -> None:
+        """One reading at one site."""
+        self.sites.append(Site(kind, name, position))
+        self.readings.setdefault(name, {})[type(reading)] = reading
+
+
+def evidence(content: Content, counted: Counted) -> Evidence:
+    """What the checks judge."""
+    floating = {name: ref.dtype.startswith(("float", "bfloat", "complex")) for name, ref in content.tensors.items()}
+    named = sorted_out({name: ref.shape for name, ref in content.tensors.items()}, floating)
+    gathered = Gathered()
+    for position, one in enumerate(named, start=1):
+        ref = content.tensors[one.name]
+        gathered.add(SiteKind.STORED, one.name, counted[ref].summarise(one.name, one.role), position)
+    place = {site.name: site.position for site in gathered.sites}
+    for layer in layers(named):
+        for parameter in layer.parameters:
+            reading = neuron(parameter, layer, content, counted)
+            if reading is not None:
+                gathered.add(SiteKind.STORED_NEURON, parameter.name, reading, place[parameter.name])
+    steps = [0.0]
+    for number, optimizer in enumerate(content.optimizers):
+        prefix = "optimizer" if len(content.optimizers) == 1 else f"optimizer {number}"
+        steps += moments(prefix, optimizer, named, content, counted, gathered)
+    updates = int(max(steps)) or max((v for k, v in content.counters.items()), default=0)
+    run = RunReading(live=False, update=updates, forwards=0, backwards=0, stepped=False)
+    return Evidence(run, tuple(gathered.sites), {"recent": gathered.readings, "all": gathered.readings, "first": {}})
+
+
+def neuron(one: Named, layer: Layer, content: Content, counted: Counted) -> StoredNeuronReading | None:
+    """What a neuron's parameter is; None where nothing in it is finite, or it is too large to be one."""
+    stats = counted[content.tensors[one.name]]
+    if stats.state.minimum > stats.state.maximum or stats.kept is None:
+        return None
+    values = stats.kept
+    if one.means == "decay":
+        outside = (values < 0) | (values > 1)
+    else:
+        outside = values <= 0
+    reading = StoredNeuronReading(
+        role=one.means,
+        minimum=stats.state.minimum,
+        maximum=stats.state.maximum,
+        elements=int(values.numel()),
+        outside=int(outside.sum()),
+        layer=layer.owner,
+        outer=layer.first,
+        last=layer.last,
+    )
+    return reached(reading, values, layer, content, counted) if one.means == "threshold" else reading
+
+
+def reached(
+    reading: StoredNeuronReading, threshold: torch.Tensor, layer: Layer, content: Content, counted: Counted
+) -> StoredNeuronReading:
+    """The reading with the highest potential that the layer's weights, biases and decays allow."""
+    total: torch.Tensor | None = None
+    for feeder in layer.feeders or ():
+        for name, ref in content.tensors.items():
+            if name.rpartition(".")[0] != feeder:
+                continue
+            stats = counted[ref]
+            if stats.state.nan or stats.state.infinite or ref.remark:
+                return reading
+            own = stats.rows.positive if stats.rows is not None else stats.kept if len(ref.shape) == 1 else None
+            if own is None or (total is not None and total.shape != own.shape):
+                return reading
+            total = own.clone() if total is None else total + own
+    if total is None:
+        return reading
+    for parameter in layer.parameters:
+        values = counted[content.tensors[parameter.name]].kept
+        if parameter.means == "tau" or values is None or values.numel() not in (1, total.numel()):
+            return reading
+        if parameter.means == "decay":
+            kept = values.clamp(0, 1)
+            total = torch.where(total > 0, total / (1 - kept), total)
+    under = total < threshold.flatten() if threshold.numel() in (1, total.numel()) else total < threshold.min()
+    reach = float(total.max())
+    return replace(
+        reading,
+        reach=reach if not math.isnan(reach) else None,
+        unreachable=int(under.sum()),
+        neurons=int(total.numel()),
+    )
+
+
+def moments(
+    prefix: str, optimizer: Optimizer, named: tuple[Named, ...], content: Content, counted: Counted, gathered: Gathered
+) -> list[float]:
+    """The moments of each parameter, under the parameter's name where that can be told; the steps that they counted."""
+    wanted: list[tuple[Any, float | None, str | None]] = []
+    for group in optimizer.groups:
+        names, rate = group.get("param_names"), group.get("lr")
+        members = group.get("params")
+        for place, key in enumerate(members if isinstance(members, list) else []):
+            told = names[place] if isinstance(names, list) and len(names) > place else None
+            wanted.append((key, rate if isinstance(rate, float) else None, told if isinstance(told, str) else None))
+    held = {key: tensors(optimizer.state.get(key, {})) for key, _, _ in wanted}
+    called = parameters([(key, told, held[key]) for key, _, told in wanted], named, content)
+    present = sum(1 for slots in held.values() if slots)
+    counts = []
+    order = {one.name: place for place, one in enumerate(named, start=1)}
+    for number, (key, rate, _) in enumerate(wanted):
+        name = called.get(key, f"parameter {number}")
+        position = order.get(name, number + 1)
+        largest: float | None = None
+        for slot, ref in held[key].items():
+            reading = counted[ref].summarise(f"{name} {slot}", "moment")
+            gathered.add(SiteKind.STORED, f"{prefix}: {name} {slot}", reading, position)
+            ends = [abs(end) for end in (reading.minimum, reading.maximum) if end is not None]
+            largest = max([*ends, largest or 0.0]) if reading.measured else largest
+        step = stepped(optimizer.state.get(key, {}), counted)
+        counts += [step] if step is not None else []
+        moment = MomentReading(not held[key], present - bool(held[key]), largest, step, rate)
+        gathered.add(SiteKind.MOMENT, f"{prefix}: {name}", moment, position)
+    return counts
+
+
+def tensors(slots: dict[str, Any]) -> dict[str, TensorRef]:
+    """The moments of one parameter: its tensors but for the count of steps."""
+    return {str(k): v for k, v in slots.items() if isinstance(v, TensorRef) and k not in ("step", "eta", "mu")}
+
+
+def stepped(slots: dict[str, Any], counted: Counted) -> float | None:
+    """How many updates the optimizer counted of one parameter."""
+    step = slots.get("step")
+    if isinstance(step, TensorRef):
+        return counted[step].state.maximum if counted[step].state.elements == 1 else None
+    return float(step) if isinstance(step, int | float) else None
+
+
+def parameters(
+    wanted: list[tuple[Any, str | None, dict[str, TensorRef]]], named: tuple[Named, ...], content: Content
+) -> dict[Any, str]:
+    """The names of an optimizer's parameters: as it says, or by their order, where every shape fits."""
+    if all(told is not None for _, told, _ in wanted):
+        return {key: told for key, told, _ in wanted if told is not None}
+    trained = [n.name for n in named if n.leaf not in ("running_mean", "running_var", "num_batches_tracked")]
+    plain = [n.name for n in named if n.role != "neuron" and n.name in trained]
+    plain = [name for name in plain if name.rpartition(".")[2] not in ("graded_spikes_factor", "reset_mechanism_val")]
+    for names in (plain, trained):
+        fits = len(names) == len(wanted) and all(
+            not slots or content.tensors[name].shape in {ref.shape for ref in slots.values()}
+            for name, (_, _, slots) in zip(names, wanted, strict=True)
+        )
+        if fits:
+            return {key: name for name, (key, _, _) in zip(names, wanted, strict=True)}
+    return {}
+
+
+def refs(content: Content) -> list[TensorRef]:
+    """Every tensor whose values are wanted."""
+    found = list(content.tensors.values())
+    for optimizer in content.optimizers:
+        for slots in optimizer.state.values():
+            found += [value for value in slots.values() if isinstance(value, TensorRef)]
+    return found

@@ -1,0 +1,86 @@
+"""The only way to run what a file carries: torch's own loading, where the user said `--unsafe-pickle`."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, BinaryIO
+
+import torch
+from torch import Tensor, nn
+
+from spikecheck.checkpoint.source import BytesSource
+from spikecheck.checkpoint.values import Record, StorageRef, TensorRef
+from spikecheck.errors import UnreadableError
+
+
+def load(file: BinaryIO) -> Any:
+    """Load with everything that it carries, and give the same description as the safe reader does."""
+    file.seek(0)
+    try:
+        found = torch.load(io.BufferedReader(file), map_location="cpu", weights_only=False)  # type: ignore[arg-type]
+    except (ImportError, AttributeError, RuntimeError, EOFError, ValueError, TypeError, KeyError, OSError) as error:
+        raise UnreadableError(f"torch cannot load it: {str(error).strip().partition(chr(10))[0][:120]}") from error
+    return plain(found)
+
+
+def plain(root: Any) -> Any:
+    """Containers with a description in place of each tensor; a module becomes its state."""
+    made: dict[int, Any] = {}
+    stack: list[tuple[Any, Any, Any]] = []
+
+    def start(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return described(value)
+        if isinstance(value, nn.Module):
+            value = value.state_dict()
+        if not isinstance(value, dict | list | tuple):
+            return value
+        if id(value) not in made:
+            made[id(value)] = {}
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            stack.extend((made[id(value)], key, inner) for key, inner in items)
+            made[-id(value)] = value  # keeps it alive: an id must not be used again
+        return made[id(value)]
+
+    holder: dict[str, Any] = {}
+    stack.append((holder, "root", root))
+    while stack:
+        target, key, value = stack.pop()
+        target[key] = start(value)
+    return listed(holder["root"])
+
+
+def listed(root: Any) -> Any:
+    """Put back the order of keys, which the stack reversed, and the lists of an optimizer's groups."""
+    stack, seen = [root], set()
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict) and id(value) not in seen:
+            seen.add(id(value))
+            items = list(reversed(value.items()))
+            value.clear()
+            value.update(items)
+            groups = value.get("param_groups")
+            if isinstance(groups, dict):
+                value["param_groups"] = list(dict(sorted(groups.items())).values())
+                stack.extend(value["param_groups"])
+            stack.extend(inner for _, inner in items)
+    return root
+
+
+def described(tensor: Tensor) -> TensorRef:
+    """A tensor in memory as the safe reader describes one in a file."""
+    dense = tensor.detach()
+    if dense.is_meta:
+        return TensorRef(
+            StorageRef(None, str(dense.dtype)[6:], 0), 0, tuple(dense.shape), (), "on meta: it has no values"
+        )
+    if dense.layout is not torch.strided:
+        dense = dense.coalesce().values() if dense.layout is torch.sparse_coo else dense.values()
+    if dense.is_quantized:
+        dense = dense.int_repr()
+    dense = dense.contiguous()
+    content = dense.view(-1).view(torch.uint8).numpy().tobytes()
+    record = Record("in memory", BytesSource(content), 0, len(content))
+    shape = tuple(dense.shape)
+    return TensorRef(StorageRef(record, str(dense.dtype)[6:], dense.numel()), 0, shape, tuple(dense.stride()))
