@@ -32,7 +32,7 @@ WAITS = (
     "repeat_interleave",
     "is_nonzero",
 )
-UNJUDGED = range(10, 15)  # the first ten updates are judged, and then each sixteenth
+UNJUDGED = range(11, 15)  # the first ten updates are judged, the sixteenth, and so on; after each, parameters are read
 
 
 class Waited(AssertionError):

@@ -71,7 +71,7 @@ def test_the_first_updates_are_judged_one_by_one_and_then_after_so_many_looks() 
         schedule.full()
     first = [*range(schedules.JUDGED_FIRST)]
     assert judged[: len(first)] == first
-    apart = {b - a for a, b in zip(judged[len(first) - 1 :], judged[len(first) :], strict=False)}
+    apart = {b - a for a, b in zip(judged[len(first) :], judged[len(first) + 1 :], strict=False)}
     assert apart == {2 * schedules.JUDGED_THEN}
     assert all(Schedule(always=True).judged(n) for n in range(50))
 
