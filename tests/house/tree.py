@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "spikecheck"
-LIBRARIES = {"norse", "rockpool", "sinabs", "snntorch", "spikingjelly"}
+LIBRARIES = {"matterhorn_pytorch", "norse", "rockpool", "sinabs", "snntorch", "spikingjelly"}
 
 
 def sources(*folders: str) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -19,7 +20,8 @@ class Sinabs(Framework):
     """Layers of sinabs 3.1.
 
     `LIF` and `IAF` emit floor(v / threshold) spikes a step unless they are given `spike_fn=SingleSpike`. `LIF`
-    multiplies its input by 1 - decay unless `norm_input=False`. `ExpLeak` keeps a potential and emits no spikes.
+    multiplies its input by 1 - decay unless `norm_input=False`; with `tau_syn`, the current decays once before it
+    reaches the membrane. `ExpLeak` keeps a potential and emits no spikes.
     """
 
     name: ClassVar = "sinabs"
@@ -32,15 +34,17 @@ class Sinabs(Framework):
     def neuron(self, module: nn.Module) -> NeuronSpec:
         """Threshold, decay, reset, spike function and surrogate."""
         decay = number(getattr(module, "alpha_mem_calculated", None))
+        synapse = number(getattr(module, "alpha_syn_calculated", None))
         normalised = bool(getattr(module, "norm_input", False)) and decay is not None
+        gain = 1 - decay if normalised and decay is not None else 1.0
         return NeuronSpec(
             v_threshold=number(getattr(module, "spike_threshold", None)),
             decay=decay,
-            tau_syn=number(getattr(module, "tau_syn", None)),
+            tau_syn=-1 / math.log(synapse) if synapse is not None and 0 < synapse < 1 else None,
             reset=RESETS.get(type(getattr(module, "reset_fn", None)).__name__),
             surrogate=type(getattr(module, "surrogate_grad_fn", None)).__name__,
             multi_spike=getattr(getattr(module, "spike_fn", None), "__name__", "") == "MultiSpike",
-            input_gain=1 - decay if normalised and decay is not None else 1.0,
+            input_gain=gain if synapse is None else gain * synapse,
             threshold_name="spike_threshold",
         )
 

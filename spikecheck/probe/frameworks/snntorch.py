@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -13,14 +14,16 @@ from spikecheck.neuron import NeuronSpec
 from spikecheck.probe.frameworks.base import PER_STEP, TIME_FIRST, Framework, Heard, number, tensors
 from spikecheck.site import Layout
 
-WHOLE_SEQUENCE = ("LeakyParallel", "StateLeaky", "LinearLeaky", "AssociativeLeaky")  # [time, batch, neuron] at once
+WHOLE_SEQUENCE = ("LeakyParallel", "LeakyKernel", "StateLeaky", "LinearLeaky")  # [time, batch, neuron] at once
+BARE_POTENTIAL = ("StateLeaky",)  # and what is built on it: without `output=True` it returns the potential
+PROJECTING = ("AssociativeLeaky",)  # returns a product of its spikes and its input
 
 
 @cache
-def whole_sequence() -> tuple[type, ...]:
-    """The layers that are called once for all steps, as far as this version has them."""
+def of(names: tuple[str, ...]) -> tuple[type, ...]:
+    """The classes of these names, as far as this version has them."""
     library = sys.modules["snntorch"]
-    return tuple(getattr(library, name) for name in WHOLE_SEQUENCE if hasattr(library, name))
+    return tuple(getattr(library, name) for name in names if hasattr(library, name))
 
 
 class SNNTorch(Framework):
@@ -33,34 +36,50 @@ class SNNTorch(Framework):
     name: ClassVar = "snntorch"
 
     def spikes(self, module: nn.Module) -> bool:
-        """Every `SpikingNeuron`, and the layers that take a whole sequence."""
-        return isinstance(module, (sys.modules[self.name].SpikingNeuron, *whole_sequence()))
+        """Every `SpikingNeuron` and layer for whole sequences, where it returns spikes."""
+        if isinstance(module, of(PROJECTING)) and getattr(module, "use_q_projection", False):
+            return False
+        if isinstance(module, of(BARE_POTENTIAL)) and not getattr(module, "output", False):
+            return False
+        return isinstance(module, of(("SpikingNeuron", *WHOLE_SEQUENCE)))
 
     def neuron(self, module: nn.Module) -> NeuronSpec:
         """Threshold, beta, reset and surrogate, as the layer uses them."""
-        beta = number(getattr(module, "beta", None))
+        decay, gain = self.leak(module)
+        alpha = number(getattr(module, "alpha", None)) if isinstance(module, of(("Synaptic", "RSynaptic"))) else None
         surrogate = getattr(module, "spike_grad", None)
         return NeuronSpec(
             v_threshold=number(getattr(module, "threshold", None)),
-            decay=None if beta is None else min(1.0, max(0.0, beta)),
+            decay=decay,
+            tau_syn=-1 / math.log(alpha) if alpha is not None and 0 < alpha < 1 else None,
             reset=getattr(module, "reset_mechanism", None),
             surrogate=getattr(surrogate, "__qualname__", "").partition(".")[0] or None,
             multi_spike=False,
+            input_gain=gain,
         )
+
+    def leak(self, module: nn.Module) -> tuple[float | None, float]:
+        """The decay of one step, and what the input is multiplied by."""
+        step, r, c = (number(getattr(module, name, None)) for name in ("time_step", "R", "C"))
+        if isinstance(module, of(("Lapicque",))):
+            return (1 - step / (r * c), step / c) if step and r and c else (None, 1.0)
+        beta = None if isinstance(module, of(("Alpha",))) else number(getattr(module, "beta", None))
+        return None if beta is None else min(1.0, max(0.0, beta)), 1.0
 
     def heard(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Heard:
         """The first item is the spikes, the last the potential; bare spikes leave the potential on the module."""
         current = args[0] if args else kwargs.get("input_")
         layout = self.layout(module)
         if isinstance(output, tuple):
-            return Heard(output[0], current, output[-1], layout)
+            last = output[-1][0] if isinstance(output[-1], tuple) else output[-1]
+            return Heard(output[0], current, last, layout)
         kept = getattr(module, "mem", None)
         shown = kept if isinstance(kept, Tensor) and kept.shape == output.shape else None
         return Heard(output, current, shown, layout)
 
     def layout(self, module: nn.Module) -> Layout:
         """Time first for layers that take a whole sequence."""
-        return TIME_FIRST if isinstance(module, whole_sequence()) else PER_STEP
+        return TIME_FIRST if isinstance(module, of((*WHOLE_SEQUENCE, *PROJECTING))) else PER_STEP
 
     def state(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, ...]:
         """The states that were passed, or those that the layer keeps."""
