@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
+BADGES = {
+    Severity.ERROR: "bold white on red",
+    Severity.WARNING: "bold black on yellow",
+    Severity.NOTE: "bold black on cyan",
+}
 SHOWN = 6  # distinct values, or sites, in one line
 WIDTH = 80  # of a log file, or wherever nobody says how wide it is
 
@@ -69,9 +74,12 @@ def cause_block(cause: Cause) -> Iterator[RenderableType]:
     """A root cause with its evidence, and what followed from it."""
     finding = cause.finding
     yield Text()
-    title = Text(" ROOT CAUSE ", style=f"reverse {COLOURS[finding.severity]}")
-    title.append_text(Text.assemble("  ", (f"{finding.check} {finding.slug}", "bold"), f"  {finding.message}"))
-    yield title
+    yield Text.assemble(
+        (" ROOT CAUSE ", BADGES[finding.severity]),
+        "  ",
+        (f"{finding.check} {finding.slug}", "bold"),
+        f"  {finding.message}",
+    )
     yield Padding(evidence(finding), (0, 0, 0, 3))
     if cause.consequences:
         yield Padding(Text("which led to", style="italic"), (0, 0, 0, 1))
@@ -86,7 +94,7 @@ def cause_block(cause: Cause) -> Iterator[RenderableType]:
 def note_block(note: Finding) -> Iterator[RenderableType]:
     """Something unusual that may well be meant."""
     yield Text()
-    yield Text.assemble((" NOTE ", "reverse cyan"), "  ", (f"{note.check} {note.slug}", "bold"), f"  {note.message}")
+    yield Text.assemble((" NOTE ", BADGES[note.severity]), "  ", (f"{note.check} {note.slug}", "bold"), f"  {note.message}")
     yield Padding(evidence(note, fix=False), (0, 0, 0, 3))
 
 
