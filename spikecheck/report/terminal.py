@@ -94,7 +94,8 @@ def cause_block(cause: Cause) -> Iterator[RenderableType]:
 def note_block(note: Finding) -> Iterator[RenderableType]:
     """Something unusual that may well be meant."""
     yield Text()
-    yield Text.assemble((" NOTE ", BADGES[note.severity]), "  ", (f"{note.check} {note.slug}", "bold"), f"  {note.message}")
+    name = f"{note.check} {note.slug}"
+    yield Text.assemble((" NOTE ", BADGES[note.severity]), "  ", (name, "bold"), f"  {note.message}")
     yield Padding(evidence(note, fix=False), (0, 0, 0, 3))
 
 
