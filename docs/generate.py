@@ -24,6 +24,7 @@ FAMILIES = {
     "2": "Neurons",
     "3": "Readout and loss",
     "4": "Gradients and parameters",
+    "5": "Checkpoints",
 }
 
 

@@ -8,7 +8,17 @@ from typing import Any
 
 from spikecheck.checkpoint.values import Standin, TensorRef
 
-MODELS = ("state_dict", "model_state_dict", "model", "model_state", "net", "network", "module", "params", "weights")
+MODELS: tuple[str, ...] = (
+    "state_dict",
+    "model_state_dict",
+    "model",
+    "model_state",
+    "net",
+    "network",
+    "module",
+    "params",
+    "weights",
+)
 MODELS += ("snn", "encoder_state_dict", "checkpoint", "ckpt", "state")
 COUNTERS = ("global_step", "step", "iteration", "iter", "updates", "num_updates", "epoch", "epochs_run")
 DROPPED = {"_parameters", "_buffers", "_modules"}  # the drawers of a module that was pickled whole

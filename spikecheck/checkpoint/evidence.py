@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -13,9 +12,10 @@ from spikecheck.checkpoint.content import Content, Optimizer
 from spikecheck.checkpoint.names import Layer, Named, layers, sorted_out
 from spikecheck.checkpoint.values import TensorRef
 from spikecheck.checks.base import Evidence
-from spikecheck.readings import MomentReading, RunReading, StoredNeuronReading, StoredReading
+from spikecheck.readings import RunReading, StoredNeuronReading
 from spikecheck.site import Site, SiteKind
 from spikecheck.stats.stored import StoredStats
+from spikecheck.stats.stored_neurons import moment_reading, neuron_reading, with_reach
 
 Counted = Mapping[TensorRef, StoredStats]
 
@@ -40,7 +40,7 @@ def evidence(content: Content, counted: Counted) -> Evidence:
     gathered = Gathered()
     for position, one in enumerate(named, start=1):
         ref = content.tensors[one.name]
-        gathered.add(SiteKind.STORED, one.name, counted[ref].summarise(one.name, one.role), position)
+        gathered.add(SiteKind.STORED, one.name, counted[ref].summarise(one.role), position)
     place = {site.name: site.position for site in gathered.sites}
     for layer in layers(named):
         for parameter in layer.parameters:
@@ -57,61 +57,32 @@ def evidence(content: Content, counted: Counted) -> Evidence:
 
 
 def neuron(one: Named, layer: Layer, content: Content, counted: Counted) -> StoredNeuronReading | None:
-    """What a neuron's parameter is; None where nothing in it is finite, or it is too large to be one."""
+    """What a neuron's parameter is; None where something in it is not finite, or it is too large to be one."""
     stats = counted[content.tensors[one.name]]
-    if stats.state.minimum > stats.state.maximum or stats.kept is None:
+    if stats.kept is None or stats.state.nan or stats.state.infinite:
         return None
-    values = stats.kept
-    if one.means == "decay":
-        outside = (values < 0) | (values > 1)
-    else:
-        outside = values <= 0
-    reading = StoredNeuronReading(
-        role=one.means,
-        minimum=stats.state.minimum,
-        maximum=stats.state.maximum,
-        elements=int(values.numel()),
-        outside=int(outside.sum()),
-        layer=layer.owner,
-        outer=layer.first,
-        last=layer.last,
-    )
-    return reached(reading, values, layer, content, counted) if one.means == "threshold" else reading
-
-
-def reached(
-    reading: StoredNeuronReading, threshold: torch.Tensor, layer: Layer, content: Content, counted: Counted
-) -> StoredNeuronReading:
-    """The reading with the highest potential that the layer's weights, biases and decays allow."""
-    total: torch.Tensor | None = None
-    for feeder in layer.feeders or ():
-        for name, ref in content.tensors.items():
-            if name.rpartition(".")[0] != feeder:
-                continue
-            stats = counted[ref]
-            if stats.state.nan or stats.state.infinite or ref.remark:
-                return reading
-            own = stats.rows.positive if stats.rows is not None else stats.kept if len(ref.shape) == 1 else None
-            if own is None or (total is not None and total.shape != own.shape):
-                return reading
-            total = own.clone() if total is None else total + own
-    if total is None:
+    reading = neuron_reading(one.means, stats.kept, layer.owner, outer=layer.first, last=layer.last)
+    if one.means != "threshold":
         return reading
-    for parameter in layer.parameters:
-        values = counted[content.tensors[parameter.name]].kept
-        if parameter.means == "tau" or values is None or values.numel() not in (1, total.numel()):
-            return reading
-        if parameter.means == "decay":
-            kept = values.clamp(0, 1)
-            total = torch.where(total > 0, total / (1 - kept), total)
-    under = total < threshold.flatten() if threshold.numel() in (1, total.numel()) else total < threshold.min()
-    reach = float(total.max())
-    return replace(
-        reading,
-        reach=reach if not math.isnan(reach) else None,
-        unreachable=int(under.sum()),
-        neurons=int(total.numel()),
-    )
+    drives = driving(layer, content, counted)
+    others = [(other, counted[content.tensors[other.name]].kept) for other in layer.parameters if other != one]
+    decays = [values for other, values in others if other.means == "decay" and values is not None]
+    if drives is None or len(decays) < len(others):  # a time constant, in units that are not known
+        return reading
+    return with_reach(reading, stats.kept, drives, decays)
+
+
+def driving(layer: Layer, content: Content, counted: Counted) -> list[torch.Tensor] | None:
+    """What each weight and bias before a layer adds at most in a step: [neuron]; None where that is not known."""
+    drives = []
+    for name, ref in content.tensors.items():
+        if name.rpartition(".")[0] in (layer.feeders or ()):
+            stats = counted[ref]
+            own = stats.rows.positive if stats.rows is not None else stats.kept if len(ref.shape) == 1 else None
+            if own is None or stats.state.nan or stats.state.infinite or ref.remark:
+                return None
+            drives.append(own)
+    return drives
 
 
 def moments(
@@ -133,15 +104,13 @@ def moments(
     for number, (key, rate, _) in enumerate(wanted):
         name = called.get(key, f"parameter {number}")
         position = order.get(name, number + 1)
-        largest: float | None = None
+        slots = []
         for slot, ref in held[key].items():
-            reading = counted[ref].summarise(f"{name} {slot}", "moment")
-            gathered.add(SiteKind.STORED, f"{prefix}: {name} {slot}", reading, position)
-            ends = [abs(end) for end in (reading.minimum, reading.maximum) if end is not None]
-            largest = max([*ends, largest or 0.0]) if reading.measured else largest
+            slots.append(counted[ref].summarise("moment"))
+            gathered.add(SiteKind.STORED, f"{prefix}: {name} {slot}", slots[-1], position)
         step = stepped(optimizer.state.get(key, {}), counted)
         counts += [step] if step is not None else []
-        moment = MomentReading(not held[key], present - bool(held[key]), largest, step, rate)
+        moment = moment_reading(slots, others=present - bool(slots), steps=step, rate=rate)
         gathered.add(SiteKind.MOMENT, f"{prefix}: {name}", moment, position)
     return counts
 

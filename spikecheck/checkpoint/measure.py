@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -46,7 +47,7 @@ class Part:
         if end == self.end:
             flat = elements(memoryview(self.kept), self.dtype).as_strided(*self.view).reshape(-1)
             size = CHUNK // flat.element_size()
-            for piece in flat.split(size) if flat.numel() else ():
+            for piece in torch.split(flat, size) if flat.numel() else ():
                 self.stats.add(piece)
             self.kept = bytearray()
 
@@ -73,7 +74,7 @@ def measured(refs: Iterable[TensorRef], advance: Advance = lambda count: None) -
         if ref in found or key in alike:
             found[ref] = alike[key]
             continue
-        stats = found[ref] = alike[key] = StoredStats(ref.shape, ref.dtype, rows=not ref.remark, remark=ref.remark)
+        stats = found[ref] = alike[key] = StoredStats(ref.shape, ref.dtype, rows=not ref.remark)
         if record is None:
             continue
         part = parted(ref, stats)
@@ -102,7 +103,7 @@ def parted(ref: TensorRef, stats: StoredStats) -> Part:
     if 0 in ref.shape:
         return Part(0, 0, dtype, stats)
     start = ref.offset * item
-    in_order = all(a[1] >= b[1] for a, b in zip(axes, axes[1:], strict=False))
+    in_order = all(a[1] >= b[1] for a, b in pairwise(axes))
     repeated = any(n > 1 and step == 0 for n, step in zip(ref.shape, ref.stride, strict=True))
     view = None
     if not (in_order and count == span):  # transposed, or with gaps: as it is if it fits, else the bytes it spans

@@ -118,7 +118,7 @@ def refuse_special(mode: int) -> None:
 
 
 def look(source: FileSource | BytesSource) -> str:
-    """The format by its first bytes: "zip", "pickle", "safetensors" or "json"; UnreadableError says what it is instead."""
+    """The format by its first bytes: "zip", "pickle", "safetensors" or "json"; UnreadableError says what else it is."""
     head = source.read(0, HEAD)
     if not head:
         raise UnreadableError("the file is empty")

@@ -242,6 +242,11 @@ def pop_any(unpickler: Unpickler) -> None:
     unpickler.stack.pop()
 
 
+def skip(unpickler: Unpickler, count: int) -> None:
+    """PROTO and FRAME: what they say is not needed."""
+    unpickler.reader.take(count)
+
+
 def halt(unpickler: Unpickler) -> None:
     """STOP."""
     unpickler.stop = True
@@ -297,7 +302,7 @@ OPERATIONS: dict[int, Operation] = {
     ord(")"): pushing(lambda u: ()),
     ord("u"): lambda u: u.put(u.marked()),
     ord("G"): pushing(lambda u: struct.unpack(">d", u.reader.take(8))[0]),
-    0x80: lambda u: u.reader.take(1) and None,
+    0x80: lambda u: skip(u, 1),
     0x81: lambda u: new_object(u, 2),
     0x85: pushing(lambda u: from_stack(u, 1)),
     0x86: pushing(lambda u: from_stack(u, 2)),
@@ -317,6 +322,6 @@ OPERATIONS: dict[int, Operation] = {
     0x92: lambda u: new_object(u, 3),
     0x93: stack_global,
     0x94: lambda u: remember(u, len(u.memo)),
-    0x95: lambda u: u.reader.take(8) and None,  # a frame: what is in it is read all the same
+    0x95: lambda u: skip(u, 8),  # a frame: what is in it is read all the same
     0x96: pushing(lambda u: u.reader.take(u.number(8))),
 }

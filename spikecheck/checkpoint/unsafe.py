@@ -17,7 +17,7 @@ def load(file: BinaryIO) -> Any:
     """Load with everything that it carries, and give the same description as the safe reader does."""
     file.seek(0)
     try:
-        found = torch.load(io.BufferedReader(file), map_location="cpu", weights_only=False)  # type: ignore[arg-type]
+        found = torch.load(io.FileIO(file.fileno(), closefd=False), map_location="cpu", weights_only=False)
     except (ImportError, AttributeError, RuntimeError, EOFError, ValueError, TypeError, KeyError, OSError) as error:
         raise UnreadableError(f"torch cannot load it: {str(error).strip().partition(chr(10))[0][:120]}") from error
     return plain(found)

@@ -1,7 +1,7 @@
 """The values of a tensor in a file, counted a chunk at a time.
 
-A state is added to the next as those of a live model are; a file's values are on the host already, so nothing here waits
-for a device. A chunk fits the processor's cache, so that reading the file is what takes the time.
+A state is added to the next as those of a live model are; a file's values are on the host already, so nothing here
+waits for a device. A chunk fits the processor's cache, so that reading the file is what takes the time.
 """
 
 from __future__ import annotations
@@ -116,8 +116,8 @@ class StoredStats:
     mean square.
     """
 
-    def __init__(self, shape: tuple[int, ...], dtype: str, *, rows: bool, remark: str = "") -> None:
-        self.shape, self.dtype, self.remark = shape, dtype, remark
+    def __init__(self, shape: tuple[int, ...], dtype: str, *, rows: bool) -> None:
+        self.shape, self.dtype = shape, dtype
         self.parts = 2 if dtype.startswith("complex") else 1
         self.state = NOTHING
         wide = fan_in(shape) * self.parts
@@ -137,7 +137,7 @@ class StoredStats:
         else:
             self.kept = None
 
-    def summarise(self, name: str, role: str, feeds: str | None = None) -> StoredReading:
+    def summarise(self, role: str) -> StoredReading:
         """The plain numbers."""
         state, finite = self.state, self.state.elements - self.state.nan - self.state.infinite
         elements = state.elements // self.parts

@@ -15,7 +15,7 @@ from tests.house.tree import LIBRARIES, PACKAGE, ROOT, imports, short
 
 NOUNS = ("site", "neuron", "readings", "finding", "settings", "errors")
 LEFT_TO_RIGHT = ("probe", "stats", "checks", "diagnosis", "report")
-JOINERS = ("monitor", "api")
+JOINERS = ("monitor", "api", "checkpoint")
 DOORS = ("cli", "reference", "faults")
 ANYTHING = ("*",)
 

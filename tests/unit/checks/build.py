@@ -20,12 +20,15 @@ from spikecheck.readings import (
     InputReading,
     LogitReading,
     LossReading,
+    MomentReading,
     NonFinite,
     ParameterReading,
     PotentialReading,
     RunReading,
     SpikeReading,
     StateReading,
+    StoredNeuronReading,
+    StoredReading,
     TargetReading,
     UpdateReading,
 )
@@ -122,6 +125,35 @@ PARAMETER = ParameterReading(elements=6400, dimensions=2, fan_in=100, rms=0.0577
 UPDATE = UpdateReading(updates=20, mean=0.002, largest=0.01, path=0.04, unmoved=0, learning_rate=1e-3)
 RUN = RunReading(live=False, update=20, forwards=20, backwards=20, stepped=False, frameworks=("snntorch",))
 NEURON = NeuronSpec(v_threshold=1.0, decay=0.9, reset="subtract", surrogate="FastSigmoid", multi_spike=False)
+STORED = StoredReading(
+    role="weight",
+    shape=(64, 100),
+    dtype="float32",
+    elements=6400,
+    dimensions=2,
+    fan_in=100,
+    mean=0.001,
+    rms=0.07,
+    minimum=-0.31,
+    maximum=0.28,
+    nan=0,
+    infinite=0,
+    place=None,
+    rows=64,
+    zero_rows=0,
+)
+STORED_NEURON = StoredNeuronReading(
+    role="threshold",
+    minimum=1.0,
+    maximum=1.0,
+    elements=1,
+    outside=0,
+    layer="lif1",
+    reach=40.0,
+    unreachable=0,
+    neurons=64,
+)
+MOMENT = MomentReading(missing=False, others=5, largest=0.01, steps=60.0, learning_rate=1e-3)
 
 # What a reading says is said of one kind of site.
 KINDS: dict[type[Any], SiteKind] = {
@@ -137,6 +169,9 @@ KINDS: dict[type[Any], SiteKind] = {
     GradientReading: SiteKind.GRADIENT,
     ParameterReading: SiteKind.PARAMETER,
     UpdateReading: SiteKind.UPDATE,
+    StoredReading: SiteKind.STORED,
+    StoredNeuronReading: SiteKind.STORED_NEURON,
+    MomentReading: SiteKind.MOMENT,
 }
 
 # The readings of a loss belong to the place "loss", whatever its sites are called.
@@ -202,6 +237,22 @@ def parameter(*, scale: float | None = None, **changed: Any) -> ParameterReading
 def update(**changed: Any) -> UpdateReading:
     """Steps of 0.2 % of the weights."""
     return replace(UPDATE, **changed)
+
+
+def stored(*, scale: float | None = None, **changed: Any) -> StoredReading:
+    """A trained weight of a checkpoint; `scale` is rms * sqrt(fan_in)."""
+    made = replace(STORED, **changed)
+    return made if scale is None else replace(made, rms=scale / made.fan_in**0.5)
+
+
+def stored_neuron(**changed: Any) -> StoredNeuronReading:
+    """A threshold of a checkpoint that its layer reaches easily."""
+    return replace(STORED_NEURON, **changed)
+
+
+def moment(**changed: Any) -> MomentReading:
+    """What an optimizer remembers of a parameter that learned."""
+    return replace(MOMENT, **changed)
 
 
 def run(**changed: Any) -> RunReading:

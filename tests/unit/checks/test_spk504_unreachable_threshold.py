@@ -1,0 +1,37 @@
+"""SPK504 unreachable-threshold: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk504_unreachable_threshold import UnreachableThreshold
+from tests.unit.checks.build import evidence, findings, found, stored_neuron
+
+NAME = "lif1.threshold"
+
+
+@pytest.mark.parametrize(
+    ("given", "severity"),
+    [
+        pytest.param(stored_neuron(), None, id="easily reached"),
+        pytest.param(stored_neuron(minimum=-0.2, maximum=-0.2, outside=1), "error", id="below 0"),
+        pytest.param(stored_neuron(minimum=0.0, maximum=0.0, outside=1), "error", id="exactly 0"),
+        pytest.param(stored_neuron(minimum=-0.2, maximum=1.0, outside=3, elements=64), "error", id="some neurons"),
+        pytest.param(stored_neuron(reach=0.9, unreachable=64), "error", id="out of reach"),
+        pytest.param(stored_neuron(reach=1.1, unreachable=63), None, id="one neuron reaches it"),
+        pytest.param(stored_neuron(reach=None), None, id="not known"),
+        pytest.param(stored_neuron(reach=0.9, unreachable=64, last=True), "note", id="the last layer"),
+        pytest.param(stored_neuron(reach=0.9, unreachable=64, outer=True), None, id="the input may hold counts"),
+        pytest.param(stored_neuron(reach=0.09, unreachable=64, outer=True), "error", id="too little even for counts"),
+        pytest.param(stored_neuron(reach=-0.5, unreachable=64, outer=True), "error", id="inhibition alone"),
+        pytest.param(stored_neuron(role="decay", minimum=-1.0, outside=1), None, id="a decay"),
+    ],
+)
+def test_judge(given, severity) -> None:
+    assert found(UnreachableThreshold(), evidence({NAME: [given]}), NAME) == severity
+
+
+def test_it_says_how_far_the_potential_comes() -> None:
+    given = evidence({NAME: [stored_neuron(reach=0.25, unreachable=64)]})
+    [finding] = findings(UnreachableThreshold(), given, NAME)
+    assert finding.message == "lif1.threshold is 1: no input drives a neuron beyond 0.25"

@@ -1,0 +1,41 @@
+"""SPK505 decay-out-of-range: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk505_decay_out_of_range import DecayOutOfRange
+from tests.unit.checks.build import evidence, findings, found, stored_neuron
+
+NAME = "lif1.beta"
+
+
+@pytest.mark.parametrize(
+    ("given", "severity"),
+    [
+        pytest.param(stored_neuron(role="decay", minimum=0.9, maximum=0.9), None, id="0.9"),
+        pytest.param(stored_neuron(role="decay", minimum=0.0, maximum=1.0), None, id="the ends"),
+        pytest.param(stored_neuron(role="decay", minimum=1.37, maximum=1.37, outside=1), "warning", id="above 1"),
+        pytest.param(stored_neuron(role="decay", minimum=-0.1, maximum=0.5, outside=1), "warning", id="below 0"),
+        pytest.param(
+            stored_neuron(role="tau", minimum=-3.0, maximum=20.0, outside=2), "warning", id="a time constant below 0"
+        ),
+        pytest.param(stored_neuron(role="tau", minimum=20.0, maximum=20.0), None, id="a time constant"),
+        pytest.param(stored_neuron(role="threshold", minimum=-1.0, outside=1), None, id="a threshold"),
+    ],
+)
+def test_judge(given, severity) -> None:
+    assert found(DecayOutOfRange(), evidence({NAME: [given]}), NAME) == severity
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (stored_neuron(role="decay", minimum=0.5, maximum=1.37, outside=1), "is 1.37: the potential never shrinks"),
+        (stored_neuron(role="decay", minimum=-0.1, maximum=0.5, outside=1), "is -0.1: the potential changes sign"),
+        (stored_neuron(role="tau", minimum=-3.0, maximum=5.0, outside=1), "is -3: a time constant is above 0"),
+    ],
+)
+def test_it_says_what_that_does(given, words) -> None:
+    [finding] = findings(DecayOutOfRange(), evidence({NAME: [given]}), NAME)
+    assert words in finding.message

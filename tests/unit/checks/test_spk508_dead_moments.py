@@ -1,0 +1,35 @@
+"""SPK508 dead-moments: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk508_dead_moments import DeadMoments
+from tests.unit.checks.build import evidence, findings, found, moment
+
+NAME = "optimizer: fc1.weight"
+
+
+@pytest.mark.parametrize(
+    ("given", "severity"),
+    [
+        pytest.param(moment(), None, id="alive"),
+        pytest.param(moment(missing=True, largest=None, steps=None), "warning", id="missing beside others"),
+        pytest.param(
+            moment(missing=True, largest=None, steps=None, others=0), None, id="an optimizer that keeps nothing"
+        ),
+        pytest.param(moment(largest=0.0), "warning", id="all zero"),
+        pytest.param(moment(largest=0.0, steps=0.0), None, id="before the first update"),
+        pytest.param(moment(largest=0.0, steps=None), "warning", id="momentum without a count"),
+        pytest.param(moment(largest=1e-30), None, id="tiny"),
+    ],
+)
+def test_judge(given, severity) -> None:
+    assert found(DeadMoments(), evidence({NAME: [given]}), NAME) == severity
+
+
+def test_it_says_which_of_the_two() -> None:
+    given = {"never got": moment(missing=True, largest=None, steps=None), "exactly 0": moment(largest=0.0)}
+    for words, reading in given.items():
+        [finding] = findings(DeadMoments(), evidence({NAME: [reading]}), NAME)
+        assert words in finding.message
