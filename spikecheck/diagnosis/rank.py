@@ -33,18 +33,32 @@ def diagnose(findings: Iterable[Finding]) -> Diagnosis:
     found = sorted(findings, key=order)
     grave = [finding for finding in found if finding.severity > Severity.NOTE]
     slight = [finding for finding in found if finding.severity is Severity.NOTE]
-    parents = {finding.key: explaining(finding, grave) or explaining(finding, slight) for finding in grave}
-    roots = [finding for finding in grave if not parents[finding.key]]
-    promoted = {p.key for f in grave for p in parents[f.key] if p.severity is Severity.NOTE}
-    roots += [finding for finding in slight if finding.key in promoted]
-    rank = {root.key: place for place, root in enumerate(sorted(roots, key=lambda root: gravity(root, grave, parents)))}
+    parents = {finding.key: explaining(finding, grave) or nearest(finding, slight) for finding in grave}
+    promoted = {p.key: p for f in grave for p in parents[f.key] if p.severity is Severity.NOTE}
+    roots = [*(finding for finding in grave if not parents[finding.key]), *promoted.values()]
+    ranked = sorted(roots, key=lambda root: gravity(root, grave, parents))
+    rank = {root.key: place for place, root in enumerate(ranked)}
     led: dict[tuple[str, str, str], list[Finding]] = {key: [] for key in rank}
     for finding in grave:
         if finding.key not in rank:
             led[min(roots_of(finding, parents), key=lambda key: rank[key])].append(finding)
-    by_key = {root.key: root for root in roots}
-    causes = tuple(Cause(by_key[key], tuple(led[key])) for key in sorted(rank, key=lambda key: rank[key]))
-    return Diagnosis(causes, tuple(note for note in slight if note.key not in promoted))
+    notes = []
+    for note in slight:
+        first = next((root for root in promoted.values() if root.check == note.check), None)
+        if first is None:
+            notes.append(note)
+        elif first.key != note.key:  # the same at another site goes with it
+            led[first.key].append(note)
+    return Diagnosis(tuple(Cause(root, tuple(led[root.key])) for root in ranked), tuple(notes))
+
+
+def nearest(finding: Finding, notes: list[Finding]) -> list[Finding]:
+    """The note that explains a finding: of those that could, the check that was found nearest to it, where it began."""
+    able = explaining(finding, notes)
+    if not able:
+        return []
+    check = max(able, key=order).check
+    return [min((note for note in able if note.check == check), key=order)]
 
 
 def explaining(finding: Finding, others: Iterable[Finding]) -> list[Finding]:

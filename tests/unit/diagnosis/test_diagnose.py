@@ -154,6 +154,17 @@ def test_a_note_that_alone_explains_an_error_is_its_cause() -> None:
     assert not diagnosis.notes
 
 
+def test_of_several_notes_the_nearest_is_the_cause_and_its_like_go_with_it() -> None:
+    """Counts in the input and multi-spike layers, both modest: the logits are the sum of the last layer's spikes."""
+    counts = finding("SPK101", KINDS.INPUT, 0, severity=NOTE)
+    first = finding("SPK201", KINDS.SPIKES, 2, severity=NOTE)
+    last = finding("SPK201", KINDS.SPIKES, 4, severity=NOTE)
+    loss = finding("SPK303", KINDS.LOSS, 6, by=("SPK101", "SPK201"))
+    diagnosis = diagnose([counts, first, last, loss])
+    assert [(cause.finding, cause.consequences) for cause in diagnosis.causes] == [(first, (loss, last))]
+    assert diagnosis.notes == (counts,)
+
+
 def test_a_note_stays_one_where_something_graver_explains_the_error() -> None:
     note = finding("SPK101", KINDS.INPUT, 0, severity=NOTE)
     graver = finding("SPK406", KINDS.PARAMETER, 1)
