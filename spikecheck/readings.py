@@ -329,3 +329,22 @@ class MomentReading:
     largest: float | None
     steps: float | None
     learning_rate: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeReading:
+    """What became of a tensor from one checkpoint to another.
+
+    `what` is "changed", "same", "new", "gone", "not compared", or what its shape was. `relative` is the norm of the
+    difference over the norm before, of the elements that are finite in both; `before` and `after` are root mean squares.
+    """
+
+    name: str
+    what: str
+    shape: tuple[int, ...]
+    relative: float | None = None
+    largest: float | None = None
+    moved: int = 0  # elements that differ
+    before: float | None = None
+    after: float | None = None
+    lost: int = 0  # elements that were finite and are no more

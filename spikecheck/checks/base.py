@@ -182,12 +182,14 @@ class Check:
 
 UNTOLD = Moment(update=-1)  # the check does not know since when: whoever judges fills it in
 
+OWNED = SiteKind.PARAMETER | SiteKind.STORED | SiteKind.STORED_NEURON  # named after the layer they belong to
+
 
 def named(code: str, site: Site) -> str:
     """The fix with the layer's own name in place of the word `layer`, as the user's script would write it."""
-    if site.kind not in SiteKind.CURRENT | SiteKind.SPIKES | SiteKind.POTENTIAL | SiteKind.STATE | SiteKind.PARAMETER:
+    if site.kind not in SiteKind.CURRENT | SiteKind.SPIKES | SiteKind.POTENTIAL | SiteKind.STATE | OWNED:
         return code
-    owner = site.name.rpartition(".")[0] if site.kind is SiteKind.PARAMETER else site.name
+    owner = site.name.rpartition(".")[0] if site.kind in OWNED else site.name
     path = "".join(f"[{part}]" if part[0] in digits else f".{part}" for part in owner.split(".") if part)
     return re.sub(r"\blayer\b(?=\.)", f"model{path}", code)
 

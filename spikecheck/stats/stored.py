@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from spikecheck.readings import StoredReading
+from spikecheck.readings import ChangeReading, StoredReading
 from spikecheck.stats.base import State, earliest, merged
 from spikecheck.stats.parameters import fan_in
 
@@ -168,3 +168,42 @@ def unravelled(index: int, shape: tuple[int, ...]) -> tuple[int, ...]:
         index, at = divmod(index, max(1, size))
         place.append(at)
     return tuple(reversed(place))
+
+
+@dataclass
+class Difference:
+    """How far a tensor moved from one file to another, chunk after chunk."""
+
+    elements: int = 0
+    moved: int = 0
+    lost: int = 0
+    largest: float = 0.0
+    squares: Tensor = field(default_factory=lambda: torch.zeros(3, dtype=torch.float64))
+
+    def add(self, before: Tensor, after: Tensor) -> None:
+        """Count two chunks of the same place."""
+        a, b = before.double(), after.double()
+        both = torch.isfinite(a) & torch.isfinite(b)
+        self.lost += int((torch.isfinite(a) & ~torch.isfinite(b)).sum())
+        a, b = (torch.where(both, x, x.new_zeros(())) for x in (a, b))
+        step = b - a
+        self.elements += len(a)
+        self.moved += int((step != 0).sum())
+        self.largest = max(self.largest, float(step.abs().max())) if len(step) else self.largest
+        self.squares += torch.stack([(x * x).sum() for x in (step, a, b)])
+
+    def summarise(self, name: str, shape: tuple[int, ...]) -> ChangeReading:
+        """The plain numbers."""
+        step, before, after = (math.sqrt(square) for square in self.squares.tolist())
+        count = math.sqrt(max(1, self.elements))
+        return ChangeReading(
+            name,
+            "changed" if self.moved or self.lost else "same",
+            shape,
+            relative=step / before if before else None,
+            largest=self.largest,
+            moved=self.moved,
+            before=before / count,
+            after=after / count,
+            lost=self.lost,
+        )

@@ -43,6 +43,7 @@ ROOMS: dict[str, Room] = {
 BEYOND = {
     "settings.py": {"tomli", "tomllib"},
     "report/terminal.py": {"rich"},
+    "report/changes.py": {"rich"},
     "report/html": {"jinja2"},
     **{f"probe/frameworks/{library}.py": {library} for library in LIBRARIES},
 }

@@ -1,0 +1,184 @@
+"""Diagnose checkpoint files without running anything that they carry."""
+
+from __future__ import annotations
+
+import glob
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from spikecheck.errors import SpikecheckError, UnreadableError
+from spikecheck.finding import Severity
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from spikecheck.report.model import Report
+
+STDIN = "-"
+SCHEMA = 1
+COPIED = 1 << 20
+LARGE = 1 << 27  # from here on a file's progress is shown
+
+Answer = tuple[str, "Report | None", str]  # name, report, or why there is none
+
+
+@click.command(epilog="Exit codes: 0 nothing found, 1 findings, 2 a file could not be read.")
+@click.argument("checkpoints", metavar="CKPT...", nargs=-1, required=True)
+@click.option("--against", metavar="OTHER", help="Also say what changed since this checkpoint, layer by layer.")
+@click.option(
+    "--json", "json_file", metavar="FILE", help="Write the reports as JSON; - writes them to standard output."
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["note", "warning", "error"]),
+    default="warning",
+    show_default=True,
+    help="Exit with 1 for findings of this severity or above.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="One line a finding, nothing for a healthy file.")
+@click.option("--unsafe-pickle", is_flag=True, help="Let torch load the file, and RUN whatever code it carries.")
+def command(
+    checkpoints: tuple[str, ...],
+    against: str | None,
+    json_file: str | None,
+    fail_on: str,
+    quiet: bool,
+    unsafe_pickle: bool,
+) -> int:
+    """Diagnose checkpoints: torch.save files of any version, Lightning's, TorchScript, safetensors.
+
+    CKPT is a file, a pattern ("runs/*.pt"), or - for standard input. Nothing that a file carries is run.
+    """
+    from rich.console import Console
+
+    from spikecheck.checkpoint.diagnose import safe
+    from spikecheck.settings import Settings
+
+    settings, level = Settings.load(), Severity.named(fail_on)
+    console = Console(stderr=json_file == STDIN)
+    if unsafe_pickle:
+        click.echo("spikecheck: --unsafe-pickle: torch loads these files, and runs whatever code they carry", err=True)
+    answers: list[Answer] = []
+    for name in matching(checkpoints):
+        answer = asked(name, safe(name), settings, unsafe_pickle)
+        answers.append(answer)
+        show(answer, console, level, quiet=quiet)
+        if against is not None and answer[1] is not None:
+            answers += [] if compared(name, against, console, unsafe_pickle) else [(against, None, "unreadable")]
+    if json_file is not None:
+        write_json(answers, json_file)
+    if any(report is None for _, report, _ in answers):
+        return 2
+    return int(any(report is not None and report.at_least(level) for _, report, _ in answers))
+
+
+def matching(patterns: Iterable[str]) -> Iterator[str]:
+    """The files that are meant: as given, or by pattern where no file is called so."""
+    for pattern in patterns:
+        found = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) and not exists(pattern) else []
+        yield from found or [pattern]
+
+
+def exists(name: str) -> bool:
+    """Is there anything of this name?"""
+    try:
+        Path(name).lstat()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def asked(name: str, shown: str, settings: Any, unsafe_pickle: bool) -> Answer:
+    """The report on one file, or why there is none."""
+    from spikecheck.checkpoint.diagnose import diagnose_file
+
+    try:
+        with source(name) as path, progress(shown) as advance:
+            return shown, diagnose_file(path, unsafe_pickle=unsafe_pickle, settings=settings, advance=advance), ""
+    except UnreadableError as error:
+        click.echo(f"spikecheck: {shown}: {error}", err=True)
+        return shown, None, str(error)
+
+
+@contextmanager
+def source(name: str) -> Iterator[Path | BinaryIO]:
+    """The path; or standard input, copied to a file without a name, since a checkpoint is read from its end."""
+    if name != STDIN:
+        yield Path(name)
+        return
+    with tempfile.TemporaryFile() as file:
+        while content := sys.stdin.buffer.read(COPIED):
+            file.write(content)
+        file.flush()
+        yield file
+
+
+@contextmanager
+def progress(name: str) -> Iterator[Callable[[int, int], object]]:
+    """A bar on a terminal, from the first bytes of a large file on."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        task = bars.add_task(name, total=None, visible=False)
+
+        def advance(done: int, size: int) -> None:
+            if size >= LARGE:
+                bars.update(task, total=size, advance=done, visible=True)
+
+        yield advance
+
+
+def show(answer: Answer, console: Console, level: Severity, *, quiet: bool) -> None:
+    """The whole report, or one line a finding."""
+    name, report, _ = answer
+    if report is None:
+        return
+    if not quiet:
+        console.print(report)
+        return
+    for finding in report.at_least(level):
+        console.print(f"{name}: {finding.severity.label} {finding}", markup=False, highlight=False, soft_wrap=True)
+
+
+def compared(name: str, other: str, console: Console, unsafe_pickle: bool) -> bool:
+    """Show what changed; False where the other file cannot be read."""
+    from spikecheck.checkpoint.compare import changes
+    from spikecheck.checkpoint.diagnose import safe
+    from spikecheck.report.changes import table
+
+    if STDIN in (name, other):
+        raise SpikecheckError("--against compares two files: standard input can be read only once")
+    try:
+        console.print(table(changes(Path(other), Path(name), unsafe_pickle=unsafe_pickle), safe(other), safe(name)))
+    except UnreadableError as error:
+        click.echo(f"spikecheck: {safe(other)}: {error}", err=True)
+        return False
+    return True
+
+
+def write_json(answers: Iterable[Answer], file: str) -> None:
+    """All reports in one JSON object; a file that was not read has its reason."""
+    from spikecheck.report.model import plain
+
+    files = [
+        {"file": name, "error": error or None, "report": None if report is None else report.to_dict()}
+        for name, report, error in answers
+    ]
+    text = json.dumps(plain({"schema": SCHEMA, "files": files}), indent=2, allow_nan=False)
+    if file == STDIN:
+        click.echo(text)
+        return
+    try:
+        Path(file).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise SpikecheckError(f"{file} cannot be written: {error.strerror}") from error
