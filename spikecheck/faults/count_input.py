@@ -13,7 +13,6 @@ from spikecheck.reference.frames import Frames
 
 from .base import Fault, Recipe
 
-
 BINS, WINDOW_MS = 12, 80
 
 
