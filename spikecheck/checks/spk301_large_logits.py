@@ -1,10 +1,10 @@
-"""Logits that are far apart while the loss is worse than a guess."""
+"""Logits so far apart that the softmax is sure of one class, and the loss shows that it is the wrong one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import inf, isfinite, log, log10
+from math import log, log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
@@ -15,19 +15,19 @@ from spikecheck.site import Site, SiteKind
 
 @dataclass(frozen=True)
 class LargeLogits(Check):
-    """The logits are so far apart that softmax is sure of one class, and mostly of a wrong one.
+    """Logits are far apart while the loss is worse than that of a uniform guess: confident and wrong.
 
     ## What it means
-    The largest and the smallest logit of a row are {spread} or more apart on average, softmax gives one class more than
-    0.999 in a share of {share} or more of the rows, and the loss is above ln C, that of a uniform guess. A trained
-    network has large logits as well, and a low loss: that is no finding.
+    From the largest to the smallest logit of a sample it is {spread} or more on average, and the mean loss is above
+    ln C, what equal logits would give. A trained network may have logits as far apart: its loss is low, and it is left
+    alone.
 
     ## Why it matters
-    The loss of a row is about the distance from the right logit to the largest one, and its gradient 1, -1 or 0: it
-    says which class was wrong and no longer by how much. The steps are of full size for every row, and pull in as many
-    directions as there are classes. Spike counts as logits do this: counts that are uniform in 0 to N give 20 classes a
-    loss of 6.2 for N = 11, 23.5 for 50, 128 for 280 and 1278 for 2821, where a uniform guess gives 3.0. By itself it
-    makes no NaN: `cross_entropy` subtracts the largest logit first, and is finite at any finite logits.
+    The softmax of such logits is 1 for one class and 0 for all others, so the gradient of a sample is 0 or of full
+    size, and the loss is of the logits' own size. For counts spread evenly over 0 to N and 20 classes, N = 11 gives a
+    loss of 6.2, 50 gives 23, 280 gives 128, 2821 about 1280; a uniform guess gives 3.0. Training is slow, but it does
+    not break: torch's `cross_entropy` subtracts the largest logit first, and its loss and gradient are finite for
+    logits of 1e30. A softmax written by hand, exp(x) / sum(exp(x)), is NaN from 89 on.
 
     ## Fix
     ```python any
@@ -35,8 +35,8 @@ class LargeLogits(Check):
     ```
 
     ## Intended when
-    The first batches come from another task than the one that the weights were trained for:
-    `[tool.spikecheck.ignore] "SPK301" = "fine-tuning, other labels"`
+    The scale is given from outside and falls in training, as distances between embeddings are:
+    `[tool.spikecheck.ignore] "SPK301" = "negative squared distances, large at first"`
     """
 
     id: ClassVar = "SPK301"
@@ -46,40 +46,40 @@ class LargeLogits(Check):
     sites: ClassVar = SiteKind.LOGITS
     needs: ClassVar = (LogitReading, LossReading)
     explained_by: ClassVar = ("SPK101", "SPK201", "SPK206", "SPK406", "SPK407")
-    message: ClassVar = "{site} are {spread:.4g} apart, the loss is {loss:.4g}; a uniform guess gives {chance:.4g}"
+    message: ClassVar = "{site} are {spread:.4g} apart while the loss is {loss:.4g}: sure, and wrong"
 
-    spread: float = limit(30.0, why="to be measured")
-    share: float = limit(
-        0.5, why="derived: where half of the rows are one-hot, the ordinary row has a gradient that knows no size"
+    spread: float = limit(
+        30.0,
+        why="measured: 12.3 at most in networks that learn, as long as their loss is above ln C, and 36 at least where "
+        "a threshold or a learning rate is at fault; derived: 20 counts spread evenly over 0 to 30 give a loss of 14",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where the rows are one-hot and the loss is worse than that of a uniform guess."""
+        """Yield a finding where logits are far apart and the loss is above that of equal ones."""
         logits, loss = readings[LogitReading], readings[LossReading]
-        if loss.function != "cross_entropy" or not loss.plain or loss.recent_mean is None or logits.classes <= 1:
+        mean, classes = loss.recent_mean, loss.classes
+        if mean is None or classes is None or classes <= 1 or not loss.plain or not logits.rows:
             return
-        if logits.rows == 0 or logits.one_hot < self.share * logits.rows:
-            return
-        chance = log(logits.classes)
-        if not isfinite(loss.recent_mean) or loss.recent_mean <= chance:
-            return
-        if not self.spread <= logits.spread < inf:
+        if not (logits.spread >= self.spread and mean > log(classes)):
             return
         yield self.found(
             site,
             seen=Seen(
-                "largest minus smallest of a row {spread:.4g}, softmax above 0.999 in one class in {sure:.0%} of the "
-                "rows, a loss of {loss:.4g}",
+                "logits {lowest:.4g} to {highest:.4g}, {spread:.4g} apart for one sample; the softmax is above 0.999 "
+                "in {sure:.0%} of {rows} samples; the loss is {loss:.4g}",
+                lowest=logits.minimum,
+                highest=logits.maximum,
                 spread=logits.spread,
                 sure=logits.one_hot / logits.rows,
-                loss=loss.recent_mean,
+                rows=logits.rows,
+                loss=mean,
             ),
             expected=Expected(
-                "logits a few units apart, and a loss below ln {classes} = {chance:.4g}",
-                because="a network that is mostly wrong should not be sure",
-                classes=logits.classes,
-                chance=chance,
+                "logits less than {most:g} apart until the loss is below ln {classes} = {chance:.4g}",
+                because="the loss of a wrong class is as large as its logit's lead",
+                most=self.spread,
+                classes=classes,
+                chance=log(classes),
             ),
             weight=log10(logits.spread / self.spread),
-            chance=chance,
         )

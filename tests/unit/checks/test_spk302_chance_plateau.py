@@ -1,0 +1,146 @@
+"""SPK302 chance-plateau: a table of numbers, and many runs that were made up, no model."""
+
+from __future__ import annotations
+
+from math import log
+
+import numpy as np
+import pytest
+
+from spikecheck.checks.spk302_chance_plateau import ChancePlateau
+from spikecheck.site import Moment
+from tests.unit.checks.build import evidence, findings, found, gradient, logits, loss, parameter, run, update
+
+CHANCE = log(20)
+LOOK = 16  # updates from one judgement to the next
+WINDOW = 64
+FLAT = {
+    "updates": 200,
+    "window": 64,
+    "recent_mean": 3.0,
+    "recent_deviation": 0.03,
+    "recent_slope": 0.0,
+    "recent_slope_error": 0.0002,
+}
+MOVING = update(mean=0.004)
+STILL = update(mean=0.0)
+
+
+def net(moved=MOVING, grad=None, rows=None, done=200, weight=None, **changed):
+    places = {
+        "fc1.weight": [moved, grad or gradient(), weight or parameter()],
+        "fc1.bias": [update(mean=1.0), gradient(dimensions=1), parameter(dimensions=1)],
+        "loss": [rows or logits(), loss(**(FLAT | changed))],
+    }
+    return evidence(places, run=run(update=done))
+
+
+@pytest.mark.parametrize(
+    ("given", "severity"),
+    [
+        pytest.param(net(), "error", id="flat at ln 20"),
+        pytest.param(net(window=63), None, id="too few losses"),
+        pytest.param(net(recent_mean=CHANCE + 0.099), "error", id="just below the upper limit"),
+        pytest.param(net(recent_mean=CHANCE + 0.11), None, id="worse than a guess"),
+        pytest.param(net(recent_mean=CHANCE - 0.049), "error", id="just above the lower limit"),
+        pytest.param(net(recent_mean=CHANCE - 0.06), None, id="better than a guess"),
+        pytest.param(net(recent_slope=-0.5 / 64), None, id="the slowest healthy network, as it passes ln 20"),
+        pytest.param(net(recent_slope=-0.053 / 64), "error", id="a last bias that still learns"),
+        pytest.param(net(recent_slope_error=0.001), None, id="too noisy to say"),
+        pytest.param(net(recent_slope=0.5 / 64), "error", id="it rises"),
+        pytest.param(net(recent_slope=None), None, id="no line"),
+        pytest.param(net(classes=None), None, id="no classes"),
+        pytest.param(net(classes=1), None, id="one class"),
+        pytest.param(net(classes=10), None, id="not the chance of ten classes"),
+        pytest.param(net(plain=False), None, id="the loss is a sum, or weighted"),
+        pytest.param(net(recent_mean=float("nan"), recent_slope=float("nan")), None, id="NaN is another's"),
+        pytest.param(net(STILL), None, id="a warm-up: the weights do not move yet"),
+        pytest.param(net(update(mean=0.05 / 64)), "error", id="they move by just enough"),
+        pytest.param(net(update(mean=1e-6)), None, id="a tiny learning rate"),
+        pytest.param(net(STILL, gradient(zero=20)), "error", id="they do not move, since no gradient comes"),
+        pytest.param(net(STILL, gradient(zero=10, missing=10)), "error", id="nor here"),
+        pytest.param(net(STILL, gradient(zero=19)), None, id="once one came"),
+        pytest.param(net(STILL, weight=parameter(dimensions=1)), None, id="biases alone do not count"),
+    ],
+)
+def test_judge(given, severity) -> None:
+    assert found(ChancePlateau(), given, "loss") == severity
+
+
+def test_while_training_goes_on_it_takes_more_losses() -> None:
+    for updates, severity in ((255, None), (256, "error")):
+        given = evidence(
+            {"fc1.weight": [MOVING, gradient(), parameter()], "loss": [loss(**(FLAT | {"updates": updates}))]},
+            run=run(live=True, update=updates),
+        )
+        assert found(ChancePlateau(), given, "loss") == severity
+
+
+def test_losses_of_parts_of_a_batch_are_put_down_to_one_update() -> None:
+    """Four losses an update: a loss that falls by 0.04 in 64 of them falls by 0.16 in 64 updates."""
+    falling = {"recent_slope": -0.04 / 64, "recent_slope_error": 0.0}
+    assert found(ChancePlateau(), net(done=200, **falling), "loss") == "error"
+    assert found(ChancePlateau(), net(done=50, **falling), "loss") is None
+
+
+def test_it_says_since_when_and_whether_all_logits_are_equal() -> None:
+    [finding] = findings(ChancePlateau(), net(STILL, gradient(zero=20), logits(tied=320)), "loss")
+    assert finding.message == "loss stays at 3, a uniform guess over 20 classes gives 2.996"
+    assert "; all logits are equal; no weight gets a gradient" in finding.seen.text
+    assert finding.when == Moment(200)
+    [finding] = findings(ChancePlateau(), net(), "loss")
+    assert "logits are equal" not in finding.seen.text
+    assert "weights by 0.26 of them" in finding.seen.text
+
+
+# -- the law: a run that learns is taken for a plateau at most once in 1000
+
+
+def line(losses):
+    """What LossStats says of the last losses."""
+    t = np.arange(WINDOW) - (WINDOW - 1) / 2
+    slope = t @ losses / (t @ t)
+    deviation = np.sqrt(np.square(losses - losses.mean() - slope * t).sum() / (WINDOW - 2))
+    return {
+        "recent_mean": losses.mean(),
+        "recent_slope": slope,
+        "recent_deviation": deviation,
+        "recent_slope_error": deviation / np.sqrt(t @ t),
+    }
+
+
+def stuck(losses) -> bool:
+    """Is a run ever taken for a plateau, looking at it again and again as the monitor does?"""
+    for end in range(WINDOW, len(losses) + 1, LOOK):
+        if abs(losses[end - WINDOW : end].mean() - CHANCE) > 0.2:
+            continue  # far from chance: what the table says need not be said a thousand times
+        given = net(done=end, **(line(losses[end - WINDOW : end]) | {"updates": end}))
+        if found(ChancePlateau(), given, "loss"):
+            return True
+    return False
+
+
+def learning(random, fall=None, noise=None):
+    """A run that starts somewhere near or above ln 20, waits on no plateau, and falls by `fall` in 64 updates."""
+    fall = fall or float(np.exp(random.uniform(np.log(0.15), np.log(3.0))))
+    noise = noise or float(np.exp(random.uniform(np.log(0.005), np.log(0.6))))
+    start = CHANCE + random.choice([0.0, random.uniform(0.0, 2 * fall)])
+    updates = int(64 * (start - CHANCE + 0.5) / fall) + WINDOW
+    return start - fall / 64 * np.arange(updates) + noise * random.standard_normal(updates)
+
+
+def test_of_1000_runs_that_learn_at_most_one_is_taken_for_a_plateau() -> None:
+    random = np.random.default_rng(0)
+    assert sum(stuck(learning(random)) for _ in range(1000)) <= 1
+
+
+def test_nor_of_1000_that_learn_as_slowly_as_the_limit_allows() -> None:
+    random = np.random.default_rng(1)
+    wrong = sum(stuck(learning(random, fall=0.15, noise=noise)) for noise in (0.01, 0.03, 0.08) for _ in range(1000))
+    assert wrong <= 3
+
+
+def test_runs_that_are_stuck_are_found() -> None:
+    random = np.random.default_rng(2)
+    runs = [CHANCE + 0.01 + 0.035 * random.standard_normal(WINDOW) for _ in range(300)]
+    assert sum(map(stuck, runs)) >= 0.95 * len(runs)

@@ -1,0 +1,48 @@
+"""SPK303 high-initial-loss: a table of numbers, no model."""
+
+from __future__ import annotations
+
+from math import log
+
+import pytest
+
+from spikecheck.checks.spk303_high_initial_loss import HighInitialLoss
+from spikecheck.site import Moment
+from tests.unit.checks.build import evidence, findings, found, loss, run
+
+
+def net(first, update=200, **changed):
+    return evidence({"loss": [loss(first=first, **changed)]}, run=run(update=update))
+
+
+@pytest.mark.parametrize(
+    ("given", "severity"),
+    [
+        pytest.param(net(3.1), None, id="about ln 20"),
+        pytest.param(net(7.8), None, id="the most that a network showed that learns"),
+        pytest.param(net(4 * log(20)), "warning", id="exactly at the limit"),
+        pytest.param(net(11.9), None, id="just below it"),
+        pytest.param(net(16.2), "warning", id="counts in the input"),
+        pytest.param(net(16.2, classes=1000), None, id="a thousand classes: 2.3 times ln 1000"),
+        pytest.param(net(3.0, classes=2), "warning", id="two classes: 4.3 times ln 2"),
+        pytest.param(net(16.2, update=201), None, id="a loss that was first seen after an update"),
+        pytest.param(net(16.2, update=0, updates=1), "warning", id="before the first update"),
+        pytest.param(net(16.2, update=50), "warning", id="several losses for one update"),
+        pytest.param(net(16.2, plain=False), None, id="the loss is a sum, or weighted"),
+        pytest.param(net(16.2, classes=None), None, id="no classes"),
+        pytest.param(net(16.2, classes=1), None, id="one class"),
+        pytest.param(net(float("nan")), None, id="NaN is another's"),
+        pytest.param(net(float("inf")), None, id="so is infinity"),
+        pytest.param(net(None), None, id="no loss"),
+    ],
+)
+def test_judge(given, severity) -> None:
+    assert found(HighInitialLoss(), given, "loss") == severity
+
+
+def test_it_is_the_first_loss_of_all_and_dated_so() -> None:
+    given = evidence({"loss": [loss(first=1.0)]}, all={"loss": [loss(first=119005.0)]}, run=run(update=200))
+    [finding] = findings(HighInitialLoss(), given, "loss")
+    assert finding.message == "the first loss is 1.19e+05, a uniform guess over 20 classes gives 2.996"
+    assert finding.when == Moment(0)
+    assert finding.weight == pytest.approx(4.0, abs=0.01)
