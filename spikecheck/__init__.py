@@ -18,6 +18,24 @@ if TYPE_CHECKING:
     from .api import attach as attach
     from .api import disable as disable
     from .api import tap as tap
+    from .assertions import UnhealthyError as UnhealthyError
+    from .assertions import assert_batch_independent as assert_batch_independent
+    from .assertions import assert_binary as assert_binary
+    from .assertions import assert_binary_input as assert_binary_input
+    from .assertions import assert_causal_in_time as assert_causal_in_time
+    from .assertions import assert_checkpoint_healthy as assert_checkpoint_healthy
+    from .assertions import assert_firing_rate as assert_firing_rate
+    from .assertions import assert_gradients_reach_every_parameter as assert_gradients_reach_every_parameter
+    from .assertions import assert_healthy as assert_healthy
+    from .assertions import assert_initial_loss_near_chance as assert_initial_loss_near_chance
+    from .assertions import assert_learns_one_batch as assert_learns_one_batch
+    from .assertions import assert_logits_in_range as assert_logits_in_range
+    from .assertions import assert_max_spikes_per_step as assert_max_spikes_per_step
+    from .assertions import assert_no_dead_layers as assert_no_dead_layers
+    from .assertions import assert_spikes_binary as assert_spikes_binary
+    from .assertions import assert_state_resets as assert_state_resets
+    from .baseline import assert_matches_baseline as assert_matches_baseline
+    from .baseline import record_baseline as record_baseline
     from .errors import SpikecheckError as SpikecheckError
     from .errors import SpikecheckWarning as SpikecheckWarning
     from .finding import Finding as Finding
@@ -34,8 +52,26 @@ _HOMES = {
     "Severity": "finding",
     "SpikecheckError": "errors",
     "SpikecheckWarning": "errors",
+    "UnhealthyError": "assertions",
+    "assert_batch_independent": "assertions",
+    "assert_binary": "assertions",
+    "assert_binary_input": "assertions",
+    "assert_causal_in_time": "assertions",
+    "assert_checkpoint_healthy": "assertions",
+    "assert_firing_rate": "assertions",
+    "assert_gradients_reach_every_parameter": "assertions",
+    "assert_healthy": "assertions",
+    "assert_initial_loss_near_chance": "assertions",
+    "assert_learns_one_batch": "assertions",
+    "assert_logits_in_range": "assertions",
+    "assert_matches_baseline": "baseline",
+    "assert_max_spikes_per_step": "assertions",
+    "assert_no_dead_layers": "assertions",
+    "assert_spikes_binary": "assertions",
+    "assert_state_resets": "assertions",
     "attach": "api",
     "disable": "api",
+    "record_baseline": "baseline",
     "tap": "api",
 }
 
@@ -46,8 +82,26 @@ __all__ = [
     "Severity",
     "SpikecheckError",
     "SpikecheckWarning",
+    "UnhealthyError",
+    "assert_batch_independent",
+    "assert_binary",
+    "assert_binary_input",
+    "assert_causal_in_time",
+    "assert_checkpoint_healthy",
+    "assert_firing_rate",
+    "assert_gradients_reach_every_parameter",
+    "assert_healthy",
+    "assert_initial_loss_near_chance",
+    "assert_learns_one_batch",
+    "assert_logits_in_range",
+    "assert_matches_baseline",
+    "assert_max_spikes_per_step",
+    "assert_no_dead_layers",
+    "assert_spikes_binary",
+    "assert_state_resets",
     "attach",
     "disable",
+    "record_baseline",
     "tap",
 ]
 

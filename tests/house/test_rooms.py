@@ -15,8 +15,8 @@ from tests.house.tree import LIBRARIES, PACKAGE, ROOT, imports, short
 
 NOUNS = ("site", "neuron", "readings", "finding", "settings", "errors")
 LEFT_TO_RIGHT = ("probe", "stats", "checks", "diagnosis", "report")
-JOINERS = ("monitor", "api", "checkpoint")
-DOORS = ("cli", "reference", "faults")
+JOINERS = ("monitor", "api", "checkpoint", "assertions", "baseline")
+DOORS = ("cli", "reference", "faults", "pytest_plugin", "strategies")
 ANYTHING = ("*",)
 
 

@@ -1,0 +1,66 @@
+"""What the fixture `spikecheck` hands to a test: `attach` with the test's life, and the verdict at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+from typing import Any
+
+from torch import nn
+
+from spikecheck import api, assertions, baseline
+from spikecheck.assertions.health import quiet, severity, trouble
+from spikecheck.monitor import Monitor
+from spikecheck.report.model import Report
+
+
+class Watching:
+    """The models that a test watches, and what it lets pass. Everything else of `spikecheck` is found here as well."""
+
+    def __init__(self, *, fail_on: str, ignore: Iterable[str]) -> None:
+        self.level, self.ignore = severity(fail_on), tuple(ignore)
+        self.monitors: list[Monitor] = []
+        self.told = False  # is the evidence in the test's failure already?
+
+    def attach(self, model: nn.Module, **options: Any) -> Monitor:
+        """Watch a model until the test is over; takes what `spikecheck.attach` takes.
+
+        Nothing is said while it trains, and each forward is looked at: the test is judged at its end.
+        """
+        given = options.pop("ignore", ())
+        ignore = (*self.ignore, *([given] if isinstance(given, str) else given))
+        monitor = api.attach(model, **{"every": 1, "on_finding": quiet, **options}, ignore=ignore)
+        self.monitors.append(monitor)
+        return monitor
+
+    def reports(self) -> list[Report]:
+        """The report on each model that was attached."""
+        return [monitor.report() for monitor in self.monitors]
+
+    def trouble(self) -> str:
+        """Why the test fails, with all the evidence; empty where it passes."""
+        why = "\n\n".join(filter(None, (trouble(report, self.level) for report in self.reports())))
+        self.told = bool(why)
+        return why
+
+    def detach(self) -> None:
+        """Take every hook off."""
+        for monitor in self.monitors:
+            monitor.detach()
+
+    def __getattr__(self, name: str) -> Any:
+        """The fixture's name hides the module in its test, so the assertions are found here too."""
+        for home in (assertions, baseline, api):
+            if hasattr(home, name):
+                return getattr(home, name)
+        raise AttributeError(f"spikecheck has no {name!r}")
+
+
+def page(test: str, reports: Iterable[Report]) -> str:
+    """The reports of one test as a page of HTML that needs no other file."""
+    body = "\n".join(report._repr_html_() for report in reports)
+    return (
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(test)}</title>\n'
+        f"<style>body {{ margin: 2rem; background: #fff; color: #111 }}</style>\n</head>\n<body>\n"
+        f"<h1>{escape(test)}</h1>\n{body}\n</body>\n</html>\n"
+    )
