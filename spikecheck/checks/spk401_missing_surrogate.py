@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings
+from spikecheck.checks.layers import unsure
 from spikecheck.finding import Expected, Finding, Seen, Severity
-from spikecheck.readings import FlowReading
+from spikecheck.readings import FlowReading, GradientReading
 from spikecheck.site import Site, SiteKind
 
 
@@ -19,7 +20,8 @@ class MissingSurrogate(Check):
     ## What it means
     In every training forward that was looked at, the layer's input asked for gradients and its spikes carried none. A
     bare comparison such as `(potential > threshold).float()` does that, and so do `.detach()`, `.data`, a trip through
-    numpy and a `torch.no_grad()` around the layer.
+    numpy and a `torch.no_grad()` around the layer. It is a note where the weights before the layer get a gradient all
+    the same: the potential is read out, or a connection goes round the layer.
 
     ## Why it matters
     Nothing before this layer is trained: its parameters get no gradient and stay as they were drawn. The accuracy can
@@ -69,11 +71,14 @@ class MissingSurrogate(Check):
     message: ClassVar = "no gradient passes {site}: its input asks for one, its spikes carry none"
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where every forward with gradients was blocked."""
+        """Yield a finding where every forward with gradients was blocked; a note where some may go round."""
         flow = readings[FlowReading]
         if flow.blocked and flow.blocked == flow.forwards:
+            before = readings.at(f"{site.fed_by}.weight").get(GradientReading)
+            around = unsure(site, readings) if before is None else before.norm > 0
             yield self.found(
                 site,
+                severity=Severity.NOTE if around else Severity.ERROR,
                 seen=Seen(
                     "spikes without a gradient in {blocked} of {forwards} training forwards, from an input with one",
                     blocked=flow.blocked,

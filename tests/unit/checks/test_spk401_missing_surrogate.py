@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk401_missing_surrogate import MissingSurrogate
-from tests.unit.checks.build import evidence, findings, flow, found
+from tests.unit.checks.build import evidence, findings, flow, found, gradient, spikes
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,22 @@ from tests.unit.checks.build import evidence, findings, flow, found
     ],
 )
 def test_judge(read, severity) -> None:
-    assert found(MissingSurrogate(), evidence({"lif1": [read]}), "lif1") == severity
+    assert found(MissingSurrogate(), evidence({"lif1": [read], "lif2": [spikes()]}), "lif1") == severity
+
+
+@pytest.mark.parametrize(
+    ("before", "severity"),
+    [
+        pytest.param([gradient(norm=0.3)], "note", id="the potential is read out: its weights learn"),
+        pytest.param([gradient(norm=0.0, missing=20)], "error", id="no gradient comes round the layer"),
+        pytest.param([gradient(norm=0.0, zero=20)], "error", id="nor any other than 0"),
+        pytest.param([], "note", id="the last layer, and no gradient was seen yet"),
+    ],
+)
+def test_it_is_a_note_where_gradients_go_round_the_layer(before, severity) -> None:
+    places = {"lif1": [flow(blocked=20, read=None), spikes()], "fc1.weight": before}
+    given = evidence(places, sites={"lif1": {"fed_by": "fc1"}})
+    assert found(MissingSurrogate(), given, "lif1") == severity
 
 
 @pytest.mark.parametrize(
