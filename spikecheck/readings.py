@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from spikecheck.site import Moment
+from spikecheck.site import Moment, Pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,9 @@ class SpikeReading:
     values, at most 16, and `not_integer` counts those that are no whole number among the `looked_at` elements: where
     there are more than 4,096 in a forward, an even sample of them, joined with the largest of each step. `most` and
     `least` are spikes of one neuron for one sample in one forward. `silent` neurons fired in no step, `saturated`
-    ones in at least 95 % of the steps and samples.
+    ones in at least 95 % of the steps and samples. `timed`: is it known which axis is time? `by_step` and `by_sample`
+    are the shares of the variance, from forward to forward, of a step's and of a sample's part in all spikes that its
+    number tells: near 1 where step 3 is always busy, 0 where it differs by chance. None where there are too few.
     """
 
     forwards: int
@@ -53,6 +55,9 @@ class SpikeReading:
     most: float
     least: float
     non_finite: NonFinite
+    timed: bool = True
+    by_step: float | None = None
+    by_sample: float | None = None
 
     @property
     def rate(self) -> float | None:
@@ -103,7 +108,10 @@ class InputReading:
 
     Among the `looked_at` elements (all of them, or an even sample of 65,536 a forward), `count` is the sum, `active`
     counts those other than 0, `above_one` those above 1, `negative` those below 0, `not_integer` those that are no
-    whole number. Extremes and `non_finite` are of all elements; `values` are as in `SpikeReading`.
+    whole number. Extremes and `non_finite` are of all elements; `values` are as in `SpikeReading`. A frame is one step of
+    one sample: `filled` of the `frames` hold anything, `empty` of the `samples` nothing at all, and `densest` is the
+    largest share of a sample's sum of absolute values that one frame holds, averaged over the samples that hold any. In
+    `constant` forwards all steps are alike, by their sums over samples and over channels.
     """
 
     forwards: int
@@ -121,6 +129,12 @@ class InputReading:
     looked_at: int
     not_integer: int
     non_finite: NonFinite
+    frames: int = 0
+    filled: int = 0
+    samples: int = 0
+    empty: int = 0
+    densest: float = 0.0
+    constant: int = 0
 
     @property
     def per_active_bin(self) -> float | None:
@@ -138,6 +152,26 @@ class StateReading:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryReading:
+    """What a layer that is called once a step went on from, four steps or more into a forward."""
+
+    forwards: int
+    held: int  # forwards in which that was anything other than 0
+    largest: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModeReading:
+    """A module that behaves otherwise in evaluation: it normalises by the batch, or drops out."""
+
+    forwards: int  # with gradients recorded
+    evaluating: int  # of them, with this module and the whole model in evaluation mode
+    calls: int  # in the first forward
+    dropped: float | None = None  # the share that it sets to 0
+    momentum: float | None = None  # what a call's statistics weigh in the running ones, where there are any
+
+
+@dataclass(frozen=True, slots=True)
 class FlowReading:
     """Whether gradients pass a spiking layer; `read`: did any gradient come back to its spikes? None is unknown."""
 
@@ -151,7 +185,9 @@ class LogitReading:
     """What a classification loss was computed from, one row a sample.
 
     `spread` is the largest minus the smallest entry of a row, averaged. `tied` rows have all entries equal. `simplex`
-    rows are already probabilities: none negative, sum 1. `one_hot` rows have a softmax above 0.999 in one class.
+    rows are already probabilities: none negative, sum 1. `one_hot` rows have a softmax above 0.999 in one class. Of the
+    `decided` rows (finite, not tied), `favoured` have their largest entry in the class `favourite`, more than in any
+    other; both None for more than 4,096 classes.
     """
 
     updates: int
@@ -164,16 +200,34 @@ class LogitReading:
     simplex: int
     one_hot: int
     non_finite: NonFinite
+    decided: int = 0
+    favoured: int | None = None
+    favourite: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TargetReading:
-    """Class indices that a loss was given."""
+    """Class indices that a loss was given; `samples` and extremes leave out the `ignored` ones.
+
+    `outside` counts those below 0 or not below `classes`. `counts` is how often each class came; empty where the
+    classes are not known, or more than 4,096. `weighted`: the loss has class weights.
+    """
 
     updates: int
     samples: int
     lowest: int
     highest: int
+    ignored: int = 0
+    outside: int = 0
+    classes: int | None = None
+    counts: tuple[int, ...] = ()
+    weighted: bool = False
+
+    @property
+    def entropy(self) -> float | None:
+        """Of the labels, in nats: the loss of a network that knows how often each class comes, and nothing else."""
+        total = sum(self.counts)
+        return -sum(n / total * math.log(n / total) for n in self.counts if n) if total else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +294,16 @@ class UpdateReading:
     path: float  # sum over the updates seen
     unmoved: int
     learning_rate: float | None
+    pace: Pace | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """An error that torch raised in a loss or a backward pass."""
+
+    kind: str
+    text: str
+    update: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +317,7 @@ class RunReading:
     stepped: bool  # the script calls the model once a time step
     frameworks: tuple[str, ...] = ()
     evaluating: bool = False  # no gradient was ever recorded
+    raised: tuple[Raised, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ class SiteKind(Flag):
     STORED = auto()  # a tensor in a checkpoint
     STORED_NEURON = auto()  # a neuron's parameter in a checkpoint
     MOMENT = auto()  # what the optimizer in a checkpoint remembers of a parameter
+    MEMORY = auto()  # what a spiking layer goes on from in the middle of a sequence
+    MODULE = auto()  # a module as it is set up: its neurons, its mode
 
     @property
     def label(self) -> str:
@@ -43,6 +45,7 @@ FORWARD = (
     | SiteKind.POTENTIAL
     | SiteKind.SPIKES
     | SiteKind.STATE
+    | SiteKind.MEMORY
     | SiteKind.LOGITS
     | SiteKind.TARGETS
     | SiteKind.LOSS
@@ -95,6 +98,23 @@ class LossCall:
     function: str
     classes: int | None = None
     plain: bool = True  # the mean over samples, without class weights and label smoothing
+    weighted: bool = False  # with class weights
+    ignored: int | None = None  # the label that the loss passes over
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What an optimizer was told to do to a parameter, over the updates so far; known without looking at values.
+
+    `worth` is how many updates at the highest rate all of them amount to. `shrink` is the share of the parameter that
+    weight decay takes away in one update; None where the decay is part of a gradient that is rescaled afterwards.
+    """
+
+    rate: float
+    highest: float
+    worth: float
+    updates: int
+    shrink: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +133,4 @@ class Capture(Generic[T]):
     stacked: bool = False  # values are one forward's steps, not one tensor a site
     call: LossCall | None = None
     rates: tuple[float | None, ...] = ()  # of an UPDATE: each parameter's learning rate
+    paces: tuple[Pace | None, ...] = ()  # of an UPDATE: what each parameter's rates were so far

@@ -49,6 +49,16 @@ class Listener(Protocol):
         """The backward pass is over; the error, if any, goes on to the user."""
 
 
+class Guarded:
+    """A listener behind a guard, which keeps its errors from those who compute losses."""
+
+    def __init__(self, listener: Listener, guard: Callable[[Callable[..., None]], Callable[..., None]]) -> None:
+        self.loss_computed = guard(listener.loss_computed)
+        self.loss_failed = guard(listener.loss_failed)
+        self.backward_begins = guard(listener.backward_begins)
+        self.backward_ended = guard(listener.backward_ended)
+
+
 @dataclass(frozen=True, slots=True)
 class Replaced:
     """A function of torch that was put aside."""
@@ -110,7 +120,13 @@ def watched_loss(original: Callable[..., Any], name: str, over_classes: bool) ->
         logits, targets = given.get("input"), given.get("target")
         if not (plain_tensor(logits) and plain_tensor(targets)):
             return original(*args, **kwargs)
-        call = LossCall(name, classes(logits) if over_classes else None, over_classes and is_plain(given, targets))
+        call = LossCall(
+            name,
+            classes(logits) if over_classes else None,
+            over_classes and is_plain(given, targets),
+            given.get("weight") is not None,
+            given.get("ignore_index", -100) if over_classes else None,
+        )
         try:
             value = original(*args, **kwargs)
         except (IndexError, RuntimeError, ValueError) as error:

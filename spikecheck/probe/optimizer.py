@@ -13,6 +13,7 @@ from torch.optim.optimizer import (
     register_optimizer_step_pre_hook,
 )
 
+from spikecheck.probe.pace import Paces
 from spikecheck.site import Capture, Site, SiteKind
 
 COMPARED_FIRST = 10  # updates at the start whose steps are compared one by one: copying all parameters costs memory
@@ -36,6 +37,7 @@ class OptimizerWatch:
         self.steps = 0
         self.before: list[Tensor] = []
         self.held: list[str] = []
+        self.paces = Paces()
 
     def install(self, pre: Callable[..., None], post: Callable[..., None]) -> list[Any]:
         """Put both hooks on; the handles take them off."""
@@ -65,6 +67,7 @@ class OptimizerWatch:
             self.sink(Capture(sites, gradients, update=update))
         if self.steps < COMPARED_FIRST or self.steps % COMPARED_THEN == 0:
             self.before = [p.detach().clone() for p in held]
+        self.paces.step(optimizer)
         self.steps += 1
 
     @torch.no_grad()
@@ -77,7 +80,8 @@ class OptimizerWatch:
         held = [p for group in optimizer.param_groups for p in group["params"] if id(p) in self.names]
         steps = tuple(p.detach() - b for p, b in zip(held, before, strict=True))
         learning = tuple(None if (r := rates[id(p)]) is None else float(r) for p in held)
-        self.sink(Capture(self.sites(SiteKind.UPDATE, self.held), (*steps, *before), update=update, rates=learning))
+        sites, paces = self.sites(SiteKind.UPDATE, self.held), tuple(self.paces.of(p) for p in held)
+        self.sink(Capture(sites, (*steps, *before), update=update, rates=learning, paces=paces))
 
     def parameters(self, update: int) -> Capture[Tensor] | None:
         """All parameters as they are now."""

@@ -16,6 +16,7 @@ from spikecheck.stats.base import State, Statistic, earliest, merged
 
 WINDOW = 64  # losses remembered: enough for the slope of a noisy loss, few enough to be recent
 SUMS_TO_ONE = 1e-3  # float16 probabilities of 20 classes sum to 1 within this
+COUNTED_CLASSES = 4096  # a count a class is kept up to here: 32 KB
 ONE_HOT = 0.999  # softmax beyond which the gradient of a row is 0 or 1 to three digits
 
 
@@ -106,10 +107,17 @@ class LogitState(State):
     tied: Tensor = merged(torch.add)
     simplex: Tensor = merged(torch.add)
     one_hot: Tensor = merged(torch.add)
+    predicted: Tensor = merged(torch.add)  # rows a class
     bad: BadState = merged(join_bad)
     updates: int = merged(operator.add)
     rows: int = merged(operator.add)
     classes: int = merged(earliest)
+
+
+def counted(classes: Tensor, among: int, which: Tensor) -> Tensor:
+    """How often each class comes, of those marked in `which`; nothing where there are too many classes."""
+    counts = torch.zeros(among if among <= COUNTED_CLASSES else 0, dtype=torch.int64, device=classes.device)
+    return counts.scatter_add_(0, classes.clamp(0, among - 1), which.long()) if len(counts) else counts
 
 
 def by_row(logits: Tensor) -> Tensor:
@@ -138,6 +146,7 @@ class LogitStats(Statistic[LogitState]):
             tied=(high == low).sum(),
             simplex=((low >= 0) & ((rows.sum(1) - 1).abs() < SUMS_TO_ONE)).sum(),
             one_hot=(highest(rows.softmax(1), (1,)) > ONE_HOT).sum(),
+            predicted=counted(rows.argmax(1), rows.shape[1], (high != low) & torch.isfinite(rows.sum(1))),
             bad=BadState.of(rows.sum(1), capture.update),
             updates=1,
             rows=len(rows),
@@ -146,6 +155,8 @@ class LogitStats(Statistic[LogitState]):
 
     def summarise(self, state: LogitState) -> tuple[LogitReading, ...]:
         """Copy the counts to the host."""
+        predicted = state.predicted.tolist()
+        favoured = max(predicted, default=None)
         return (
             LogitReading(
                 updates=state.updates,
@@ -158,44 +169,70 @@ class LogitStats(Statistic[LogitState]):
                 simplex=int(state.simplex),
                 one_hot=int(state.one_hot),
                 non_finite=state.bad.reading(timed=False),
+                decided=sum(predicted),
+                favoured=favoured,
+                favourite=None if favoured is None else predicted.index(favoured),
             ),
         )
 
 
 @dataclass(frozen=True)
 class TargetState(State):
-    """Extremes of the class indices."""
+    """Extremes of the class indices, and how often each came."""
 
     lowest: Tensor = merged(torch.minimum)
     highest: Tensor = merged(torch.maximum)
+    kept: Tensor = merged(torch.add)
+    inside: Tensor = merged(torch.add)
+    counts: Tensor = merged(torch.add)
     updates: int = merged(operator.add)
     samples: int = merged(operator.add)
+    classes: int | None = merged(earliest)
+    weighted: bool = merged(operator.or_)
 
 
 class TargetStats(Statistic[TargetState]):
     """Class indices.
 
-    Unit: none. Layout: any. Hides: how often each class comes.
+    Unit: none. Layout: any. Hides: which sample has which.
     """
 
     kind: ClassVar = SiteKind.TARGETS
     reading: ClassVar = TargetReading
 
     def measure(self, capture: Capture[Tensor]) -> TargetState:
-        """Take the extremes of one update's targets."""
-        y = torch.cat([v.detach().reshape(-1) for v in capture.values])
-        if not y.numel():
-            none = torch.iinfo(y.dtype)
-            return TargetState(y.new_tensor(none.max), y.new_tensor(none.min), 1, 0)
-        return TargetState(y.amin(), y.amax(), 1, y.numel())
+        """Count one update's targets."""
+        y = torch.cat([v.detach().reshape(-1) for v in capture.values]).long()
+        call = capture.call or LossCall("unknown")
+        kept = torch.ones_like(y, dtype=torch.bool) if call.ignored is None else y != call.ignored
+        inside = kept if call.classes is None else kept & (y >= 0) & (y < call.classes)
+        none = torch.iinfo(torch.int64)
+        some = [y.new_full((1,), none.max), y.new_full((1,), none.min)]
+        return TargetState(
+            lowest=torch.cat([y.where(kept, some[0]), some[0]]).amin(),
+            highest=torch.cat([y.where(kept, some[1]), some[1]]).amax(),
+            kept=kept.sum(),
+            inside=inside.sum(),
+            counts=counted(y, call.classes or 0, inside),
+            updates=1,
+            samples=y.numel(),
+            classes=call.classes,
+            weighted=call.weighted,
+        )
 
     def summarise(self, state: TargetState) -> tuple[TargetReading, ...]:
-        """Copy the extremes to the host."""
+        """Copy the counts to the host."""
+        kept = int(state.kept)
         return (
             TargetReading(
-                state.updates,
-                state.samples,
-                int(told(state.lowest, state.samples)),
-                int(told(state.highest, state.samples)),
+                updates=state.updates,
+                samples=kept,
+                lowest=int(state.lowest) if kept else 0,
+                highest=int(state.highest) if kept else 0,
+                ignored=state.samples - kept,
+                outside=kept - int(state.inside),
+                classes=state.classes,
+                counts=tuple(state.counts.tolist()),
+                weighted=state.weighted,
             ),
         )

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from spikecheck.readings import GradientReading, NonFinite, ParameterReading, UpdateReading
-from spikecheck.site import Capture, Moment, SiteKind
+from spikecheck.site import Capture, Moment, Pace, SiteKind
 from spikecheck.stats.arrange import NEVER, STEPS
 from spikecheck.stats.base import State, Statistic, merged
 
@@ -161,6 +161,7 @@ class UpdateState(State):
     unmoved: Tensor = merged(torch.add)
     updates: int = merged(operator.add)
     rates: tuple[float | None, ...] = merged(later)
+    paces: tuple[Pace | None, ...] = merged(later)
 
 
 class UpdateStats(Statistic[UpdateState]):
@@ -178,11 +179,12 @@ class UpdateStats(Statistic[UpdateState]):
         half = len(capture.values) // 2
         step, before = norms(capture.values[:half]), norms(capture.values[half:])
         share = finite(step / before.where(before > 0, step)).double()
-        return UpdateState(share, share, (step == 0).int(), 1, capture.rates)
+        return UpdateState(share, share, (step == 0).int(), 1, capture.rates, capture.paces or (None,) * half)
 
     def summarise(self, state: UpdateState) -> tuple[UpdateReading, ...]:
         """Copy the shares to the host."""
-        rows = zip(state.path.tolist(), state.largest.tolist(), state.unmoved.tolist(), state.rates, strict=True)
+        columns = (state.path, state.largest, state.unmoved)
+        rows = zip(*(column.tolist() for column in columns), state.rates, state.paces, strict=True)
         return tuple(
             UpdateReading(
                 updates=state.updates,
@@ -191,6 +193,7 @@ class UpdateStats(Statistic[UpdateState]):
                 path=path,
                 unmoved=unmoved,
                 learning_rate=rate,
+                pace=pace,
             )
-            for path, largest, unmoved, rate in rows
+            for path, largest, unmoved, rate, pace in rows
         )

@@ -31,10 +31,13 @@ def oracle(captures: Captures) -> tuple[LogitReading, ...]:
     every = rows(captures)
     values = [v for _, row in every for v in row]
     logits = captures[0].values[0]
+    classes = logits.shape[min(1, logits.dim() - 1)]
+    chosen = [row.index(high(row)) for _, row in every if math.isfinite(sum(row)) and high(row) != low(row)]
+    votes = [chosen.count(k) for k in range(classes)]
     reading = LogitReading(
         updates=len(captures),
         rows=len(every),
-        classes=logits.shape[min(1, logits.dim() - 1)],
+        classes=classes,
         minimum=low(values),
         maximum=high(values),
         spread=mean([high(row) - low(row) for _, row in every]),
@@ -42,5 +45,8 @@ def oracle(captures: Captures) -> tuple[LogitReading, ...]:
         simplex=sum(low(row) >= 0 and abs(sum(row) - 1) < 1e-3 for _, row in every),
         one_hot=sum(certainty(row) > 0.999 for _, row in every),
         non_finite=non_finite([(update, 0, sum(row)) for update, row in every], timed=False),
+        decided=len(chosen),
+        favoured=max(votes),
+        favourite=votes.index(max(votes)),
     )
     return (reading,)

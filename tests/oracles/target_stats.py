@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from spikecheck.readings import TargetReading
+from spikecheck.site import LossCall
 from tests.oracles.raster import Captures
 
 
 def oracle(captures: Captures) -> tuple[TargetReading, ...]:
-    targets = [int(y) for capture in captures for value in capture.values for y in value.flatten()]
-    return (TargetReading(len(captures), len(targets), min(targets, default=0), max(targets, default=0)),)
+    call = captures[0].call or LossCall("unknown")
+    every = [int(y) for capture in captures for value in capture.values for y in value.flatten()]
+    targets = [y for y in every if y != call.ignored]
+    classes = range(call.classes or 0)
+    reading = TargetReading(
+        updates=len(captures),
+        samples=len(targets),
+        lowest=min(targets, default=0),
+        highest=max(targets, default=0),
+        ignored=len(every) - len(targets),
+        outside=sum(y not in classes for y in targets),
+        classes=call.classes,
+        counts=tuple(targets.count(k) for k in classes),
+        weighted=call.weighted,
+    )
+    return (reading,)

@@ -25,6 +25,7 @@ def one(captures: Captures, step: int, before: int) -> UpdateReading:
         path=sum(shares),
         unmoved=sum(m == 0 for m in moved),
         learning_rate=captures[-1].rates[step],
+        pace=captures[-1].paces[step],
     )
 
 

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spikecheck.site import Capture, Layout, LossCall, Site, SiteKind
+from spikecheck.site import Capture, Layout, LossCall, Pace, Site, SiteKind
 
 # Sums of these are exact in float32, so that a difference is an error and not a rounding.
 FINITE = (0.0, 1.0, 2.0, -1.0, 0.5, 0.25, 7.0, -64.0, 60000.0)
@@ -81,8 +81,11 @@ def calls(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
     """Several updates of a loss: logits, targets or values, from one or more calls each."""
     classes = draw(st.integers(1, 4))
     more = draw(st.sampled_from(((), (2,))))  # pixels
-    dtype = torch.int64 if kind is SiteKind.TARGETS else draw(st.sampled_from(FLOATS))
-    call = LossCall("cross_entropy", classes, plain=draw(st.booleans()))
+    dtype = (
+        draw(st.sampled_from((torch.int64, torch.uint8))) if kind is SiteKind.TARGETS else draw(st.sampled_from(FLOATS))
+    )
+    ignored = draw(st.sampled_from((None, -64, 1)))
+    call = LossCall("cross_entropy", classes, draw(st.booleans()), draw(st.booleans()), ignored)
     updates = []
     for number in range(draw(st.integers(1, most))):
         values = []
@@ -108,7 +111,8 @@ def lists(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
             values = [v.new_empty(0) if draw(st.integers(0, 3)) == 0 else v for v in values]
         sites = tuple(Site(kind, f"parameter {place}") for place in range(len(shapes)))
         rates = tuple(draw(st.sampled_from((None, 0.1, 0.01))) for _ in shapes) if times == 2 else ()
-        updates.append(Capture(sites, tuple(values), update=number, rates=rates))
+        paces = tuple(None if rate is None else Pace(rate, 0.1, 1.0, 1 + number) for rate in rates)
+        updates.append(Capture(sites, tuple(values), update=number, rates=rates, paces=paces))
     return updates
 
 

@@ -155,7 +155,7 @@ def test_cutting_the_samples_of_a_loss_changes_nothing(kind: SiteKind, data: st.
 # Where these differ from forward to forward or from update to update, a reading says one of them.
 SAYS_ONE = dict.fromkeys(SiteKind, ()) | {
     SiteKind.INPUT: ("shape", "steps"),
-    SiteKind.UPDATE: ("learning_rate",),
+    SiteKind.UPDATE: ("learning_rate", "pace"),
 }
 
 

@@ -60,7 +60,7 @@ def ear() -> Iterator[Ear]:
 def test_cross_entropy_however_it_is_called(ear: Ear, compute: Any) -> None:
     value = compute()
     ((call, logits, targets, seen),) = ear.calls
-    assert call == LossCall("cross_entropy", 3, plain=True)
+    assert call == LossCall("cross_entropy", 3, plain=True, ignored=-100)
     assert logits is LOGITS
     assert targets is TARGETS
     assert seen is value
