@@ -32,7 +32,7 @@ def find(model: nn.Module, spikes: Iterable[str | nn.Module]) -> list[Layer]:
     certain = {id(layer.module) for layer in found}
     for name, module in model.named_modules():
         holds = any(id(part) in certain for part in module.modules())
-        if module is not model and not holds and not type(module).__module__.startswith("torch."):
+        if clean(name) and not holds and not type(module).__module__.startswith("torch."):
             found.append(Layer(clean(name), module, hand, certain=False))
     return found
 
@@ -60,7 +60,7 @@ def decide(layer: Layer, look: Callable[[Tensor], InputReading], forwards: int) 
     given = None if layer.given is None or layer.given.is_complex() else look(layer.given.detach())
     if generic.spiking(values, given, layer.own_function, layer.carries_gradient or not layer.training):
         return True
-    return False if layer.training or forwards >= UNDECIDED else None
+    return False if (layer.training and not layer.traced) or forwards >= UNDECIDED else None
 
 
 def clean(name: str) -> str:

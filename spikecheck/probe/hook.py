@@ -6,6 +6,10 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+import torch
+
+from spikecheck.probe import compiled
+
 
 def inert() -> Callable[..., None]:
     """Something that takes anything, returns None, and can be unpickled where spikecheck is not installed."""
@@ -13,20 +17,39 @@ def inert() -> Callable[..., None]:
 
 
 class Hook:
-    """A hook that stays with the model it was put on: a copy of the model gets an inert one in its place."""
+    """A hook that stays with the model it was put on: a copy of the model gets an inert one in its place.
 
-    __slots__ = ("call", "wanted")
+    `number` names who is told where the hook was traced by `torch.compile`; 0 is nobody.
+    """
 
-    def __init__(self, call: Callable[..., None], wanted: Callable[[], bool] | None = None) -> None:
+    __slots__ = ("call", "number", "wanted")
+
+    def __init__(
+        self,
+        call: Callable[..., None],
+        wanted: Callable[[], bool] | None = None,
+        traced: compiled.Receiver | None = None,
+    ) -> None:
         self.call, self.wanted = call, wanted
+        self.number = 0 if traced is None else compiled.register(traced)
 
     def __call__(self, *args: Any) -> None:
         """Pass the call on, if it is wanted; None tells torch to leave output and arguments as they are."""
-        if self.wanted is None or self.wanted():
-            self.call(*args)
+        if torch.compiler.is_compiling():
+            if self.number:
+                compiled.show(self.number, *args)
+        elif self.wanted is None or self.wanted():
+            compiled.outside(self.call, args)
+
+    def forget(self) -> None:
+        """It was taken off; code that was compiled with it goes on calling."""
+        compiled.forget(self.number)
 
     def __deepcopy__(self, memo: object) -> Any:
         return inert()
 
     def __reduce__(self) -> Any:
         return getattr, (contextlib.nullcontext(), "__exit__")
+
+
+compiled.leave_alone(Hook.__call__)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
 from spikecheck.probe import loss as losses
+from spikecheck.probe.axes import input_layout, share_layout
 from spikecheck.probe.clock import Clock
 from spikecheck.probe.find import clean, decide, find
 from spikecheck.probe.frameworks import generic
@@ -19,10 +20,13 @@ from spikecheck.probe.hook import Hook
 from spikecheck.probe.layer import Layer
 from spikecheck.probe.lossbook import LossBook
 from spikecheck.probe.optimizer import OptimizerWatch
+from spikecheck.probe.ownership import Guarded, Ran
 from spikecheck.probe.trace import Trace
 from spikecheck.readings import FlowReading, InputReading, RunReading
 from spikecheck.site import Capture, Layout, LossCall, Site, SiteKind
 
+in_backward: Callable[[], bool] = lambda: torch._C._current_graph_task_id() != -1  # noqa: E731
+is_functorch_wrapped_tensor = torch._C._functorch.is_functorch_wrapped_tensor
 MOST_HELD = 4096  # calls kept before they are counted without waiting for the end of a forward
 
 
@@ -53,14 +57,20 @@ class Probe:
         self.trace = Trace()
         self.handles: list[Any] = []
         self.tracing: list[Any] = []
+        self.made: list[Hook] = []
         parameters = {clean(name): parameter for name, parameter in model.named_parameters()}
         self.optimizers = OptimizerWatch(parameters, sink, self.position_of, only=optimizer)
         self.layers = {layer.name: layer for layer in find(model, spikes)}
-        self.listener = LossListener(self)
+        self.listener = Guarded(self, guard)
         self.inputs: list[Tensor] = []
         self.book = LossBook()
         self.watching = True  # this forward
         self.inside = 0
+        self.grad = True  # do the calls that make up this forward record gradients?
+        self.entry: nn.Module | None = None  # the module that gets the input of a model that is not called itself
+        self.compiled = False
+        self.ran = Ran()
+        self.backward = False  # does the backward pass that goes on concern this model?
         self.claimed: set[Any] = set()  # autograd functions of this forward that a layer has taken for its own
         self.first_of_sequence = True
         self.unseen: dict[str, str] = {}
@@ -71,17 +81,24 @@ class Probe:
         """The place in the forward of the module that owns a parameter; 0 where it never ran."""
         return self.trace.order.get(parameter.rpartition(".")[0], 0)
 
-    # -- on and off
-
-    def hook(self, call: Callable[..., None], wanted: Callable[[], bool] | None = None) -> Hook:
-        """An entry point of ours as torch's hook dictionaries take it."""
-        return Hook(self.guard(call), wanted)
+    def hook(
+        self,
+        call: Callable[..., None],
+        wanted: Callable[[], bool] | None = None,
+        traced: Callable[..., None] | None = None,
+    ) -> Hook:
+        """An entry point of ours as torch's hook dictionaries take it; `traced` is told where torch.compile took it."""
+        made = Hook(self.guard(call), wanted, None if traced is None else self.guard(traced))
+        self.made.append(made)
+        return made
 
     def install(self) -> None:
         """Put everything on."""
-        before, after = self.hook(self.forward_begins), self.hook(self.forward_ended)
+        self.ran.join()
+        before = self.hook(self.forward_begins, None, self.traced_begins)
+        after = self.hook(self.forward_ended, None, self.traced_ended)
         self.handles.append(self.model.register_forward_pre_hook(before, with_kwargs=True))
-        self.handles.append(self.model.register_forward_hook(after, always_call=True))
+        self.handles.append(self.model.register_forward_hook(after, with_kwargs=True, always_call=True))
         for layer in self.layers.values():
             self.put_on(layer)
         for name, module in self.model.named_modules():
@@ -94,9 +111,19 @@ class Probe:
         losses.listen(self.listener)
 
     def put_on(self, layer: Layer) -> None:
-        """Hook a layer's calls and returns; what is not wanted is turned away before it costs anything."""
-        before = self.hook(partial(self.layer_called, layer), lambda: layer.calls == 0 and self.watching)
-        after = self.hook(partial(self.layer_returned, layer), lambda: self.watching)
+        """Hook a layer's calls and returns; what is not wanted is turned away before it costs anything.
+
+        What runs inside a backward pass is a checkpoint that computes a forward again.
+        """
+
+        def first() -> bool:
+            return ((not layer.calls & (layer.calls - 1) and self.watching) or self.inside == 0) and not in_backward()
+
+        def seen() -> bool:
+            return self.watching and not in_backward()
+
+        before = self.hook(partial(self.layer_called, layer), first)
+        after = self.hook(partial(self.layer_returned, layer), seen, partial(self.traced_returned, layer))
         self.handles.append(layer.module.register_forward_pre_hook(before, with_kwargs=True))
         self.handles.append(layer.module.register_forward_hook(after, with_kwargs=True))
 
@@ -104,8 +131,11 @@ class Probe:
         """Take everything off, and let go of every tensor."""
         for handle in (*self.handles, *self.tracing):
             handle.remove()
-        self.handles, self.tracing = [], []
+        for hook in self.made:
+            hook.forget()
+        self.handles, self.tracing, self.made = [], [], []
         losses.stop(self.listener)
+        self.ran.leave()
         self.trace.close()
         for layer in self.layers.values():
             layer.forget()
@@ -118,31 +148,82 @@ class Probe:
     def forward_begins(self, model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """The model is called."""
         self.inside += 1
-        if self.inside > 1:
-            return
-        training = torch.is_grad_enabled()
+        if self.inside == 1:
+            self.begin(torch.is_grad_enabled(), [*args, *kwargs.values()])
+
+    def begin(self, training: bool, given: Sequence[Any]) -> None:
+        """A forward begins."""
+        self.ran.begins()
+        self.grad = training
         self.first_of_sequence = self.clock.forward(training)
         if not training:
             self.flush_losses()
         self.watching = self.observed(self.clock.forwards)
-        given = tensors([*args, *kwargs.values()])
-        if self.watching and given and not given[0].is_complex():
+        self.take_input(given)
+
+    def take_input(self, values: Sequence[Any]) -> None:
+        """Keep what the model is called with."""
+        given = tensors(values)
+        if self.watching and given and not given[0].is_complex() and not is_functorch_wrapped_tensor(given[0]):
             self.inputs.append(given[0].detach())
         elif self.watching:
             self.unseen["input"] = "it holds complex numbers" if given else "no tensor was among the arguments"
 
-    def forward_ended(self, model: nn.Module, args: Any, output: Any) -> None:
+    def forward_ended(self, model: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """The model returned, or raised."""
         self.inside -= 1
         if self.inside == 0:
-            self.flush()
-            if self.clock.forwards == 1:
-                self.stop_tracing()
-            if self.optimizers.steps == 0 and not torch.is_grad_enabled():
-                self.due()
+            self.end()
+
+    def end(self) -> None:
+        """A forward is over."""
+        self.ran.ends()
+        self.flush()
+        if self.clock.forwards == 1 and not self.compiled:  # a hook less, and torch would compile once more
+            self.stop_tracing()
+        if self.optimizers.steps == 0 and not self.grad:
+            self.due()
+
+    def begin_without_root(self, layer: Layer) -> None:
+        """A layer is called, and the model was not: its parts are, or its `forward` is, one by one or in a loop."""
+        again = layer.calls > 0 and layer.layout is not None  # a whole sequence, once more
+        if self.clock.since_boundary == 0 or again or self.grad != torch.is_grad_enabled():
+            if self.clock.forwards:
+                self.end()
+            held, self.inputs = self.inputs, []
+            self.begin(torch.is_grad_enabled(), held)
+            if not held:
+                self.unseen["input"] = "the model itself was not called, only modules of it"
+
+    def entered(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """The first module of a model that is not called itself gets the input."""
+        if self.inside == 0:
+            self.inputs = [value.detach() for value in tensors([*args, *kwargs.values()])[:1]]
+
+    # -- the model in compiled code
+
+    def traced_begins(self, grad: bool, given: Sequence[Any], output: Any) -> None:
+        """The model is called, in compiled code; what its layers keep on themselves is what they start from."""
+        self.begin(grad, given)
+        for layer in self.layers.values():
+            layer.begin((), {})
+
+    def traced_returned(self, layer: Layer, grad: bool, given: Sequence[Any], output: Any) -> None:
+        """A layer returned, in compiled code."""
+        self.compiled = True
+        self.trace.order.setdefault(layer.name, len(self.trace.order) + 1)
+        if self.watching:
+            layer.hear_traced(grad, given, output)
+
+    def traced_ended(self, grad: bool, given: Sequence[Any], output: Any) -> None:
+        """The model returned, in compiled code."""
+        self.end()
 
     def module_ran(self, name: str, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         """Any module ran, in the first forward."""
+        if self.inside == 0 and self.entry is None:
+            self.entry = module
+            self.handles.append(module.register_forward_pre_hook(self.hook(self.entered), with_kwargs=True))
         self.trace.ran(name, module, args, output)
 
     def stop_tracing(self) -> None:
@@ -156,6 +237,8 @@ class Probe:
 
     def layer_called(self, layer: Layer, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """A spiking layer is called, for the first time in this sequence."""
+        if self.inside == 0:
+            self.begin_without_root(layer)
         layer.begin(args, kwargs)
 
     def layer_returned(
@@ -164,28 +247,16 @@ class Probe:
         """A spiking layer returned, or a module that may turn out to be one."""
         layer.hear(args, kwargs, output)
         held = layer.held[SiteKind.SPIKES]
-        if self.clock.training_forwards <= 1 and held and not torch.compiler.is_compiling():
-            self.claim(layer, args, output)
+        if self.clock.training_forwards <= 1 and held:
+            layer.claim(args, output, self.claimed)
         if layer.calls >= MOST_HELD:
             self.flush()
-
-    def claim(self, layer: Layer, args: tuple[Any, ...], output: Any) -> None:
-        """In the first forward: does a surrogate gradient lie upstream that no layer before had?"""
-        spikes = next(iter(tensors(output if isinstance(output, tuple | list) else [output])), None)
-        if spikes is None:
-            return
-        own = generic.surrogates(spikes, self.claimed)
-        self.claimed |= own
-        layer.own_function |= bool(own)
-        layer.carries_gradient |= spikes.requires_grad
-        if not layer.certain and layer.given is None:
-            layer.given = next(iter(tensors(args)), None)
 
     def flush(self) -> None:
         """Hand on what the forward showed."""
         self.most_calls = max([self.most_calls, *(layer.calls for layer in self.layers.values())])
         self.decide()
-        self.share_layout()
+        share_layout(self.layers.values())
         shapes: list[Capture[Tensor]] = []
         for layer in self.layers.values():
             layer.position = self.trace.order.get(layer.name, 0)
@@ -199,33 +270,11 @@ class Probe:
         self.inputs.clear()
         self.claimed.clear()
 
-    def share_layout(self) -> None:
-        """A layer for whole sequences that does not show its time axis has that of the others, if the shapes agree."""
-        shown = [
-            (layer.layout, layer.held[SiteKind.SPIKES][0].tensor.shape[:2])
-            for layer in self.layers.values()
-            if layer.layout is not None and layer.held[SiteKind.SPIKES]
-        ]
-        if len(set(shown)) == 1:
-            layout, sizes = shown[0]
-            for layer in self.layers.values():
-                if layer.calls == 1 and layer.layout is None:
-                    layer.adopt(layout, sizes)
-
     def input_capture(self, tensor: Tensor, shapes: list[Capture[Tensor]]) -> Capture[Tensor]:
-        """The input with its axes named after those of the first spiking layer, where its shape leaves no doubt."""
-        layout = Layout()
-        if shapes and (time := shapes[0].layout.time) is not None:
-            shape = (
-                (len(shapes[0].values), *shapes[0].values[0].shape) if shapes[0].stacked else shapes[0].values[0].shape
-            )
-            batch = shapes[0].layout.batch
-            sizes = [shape[time], None if batch is None else shape[batch]]
-            where = [[axis for axis, n in enumerate(tensor.shape[:2]) if n == size] for size in sizes]
-            if sizes[0] != sizes[1] and all(len(axes) <= 1 for axes in where) and where[0] != where[1]:
-                layout = Layout(*(axes[0] if axes else None for axes in where))
+        """The input, with its axes where its shape leaves no doubt."""
+        layout = input_layout(tensor, shapes[0]) if shapes else Layout()
         site = Site(SiteKind.INPUT, "input", 0, self.framework)
-        return Capture((site,), (tensor,), layout, torch.is_grad_enabled(), self.clock.update)
+        return Capture((site,), (tensor,), layout, self.grad, self.clock.update)
 
     def decide(self) -> None:
         """Keep the candidates that turned out to spike; let go of those that did not."""
@@ -237,16 +286,11 @@ class Probe:
                 del self.layers[layer.name]
                 layer.forget()
 
-    @property
-    def framework(self) -> str | None:
-        """The library of the model's layers; the first, where they are of several."""
-        return next((layer.framework.name for layer in self.layers.values() if layer.certain), None)
-
     # -- losses and the backward pass
 
     def loss_computed(self, call: LossCall, logits: Tensor, targets: Tensor, value: Tensor) -> None:
         """A loss was computed, by torch or by the criterion that was named."""
-        if self.clock.forwards and not logits.is_complex():
+        if self.clock.forwards and not logits.is_complex() and self.ran.concerned((logits,)):
             self.book.enter(call, logits, targets, value)
             self.clock.boundary()
 
@@ -257,6 +301,8 @@ class Probe:
 
     def loss_failed(self, call: LossCall, logits: Tensor, targets: Tensor, error: Exception) -> None:
         """torch refused to compute a loss."""
+        if not self.ran.concerned((logits,)):
+            return
         self.raised.append((type(error).__name__, str(error), self.clock.update))
         self.book.enter(call, logits, targets, None)
         self.flush_losses()
@@ -269,6 +315,9 @@ class Probe:
 
     def backward_begins(self, roots: tuple[Tensor, ...]) -> None:
         """`backward()` is called; a loss that torch did not compute is seen here at the latest."""
+        self.backward = self.ran.concerned(roots)
+        if not self.backward:
+            return
         scalars = [root.detach() for root in roots if root.numel() == 1]
         if not self.book.calls and scalars and self.clock.since_boundary:
             for scalar in scalars:
@@ -279,6 +328,8 @@ class Probe:
 
     def backward_ended(self, error: Exception | None) -> None:
         """The backward pass is over."""
+        if not self.backward:
+            return
         if error is not None:
             self.raised.append((type(error).__name__, str(error), self.clock.update))
             return
@@ -335,6 +386,11 @@ class Probe:
         for layer in self.layers.values():
             layer.spec = None
 
+    @property
+    def framework(self) -> str | None:
+        """The library of the model's layers; the first, where they are of several."""
+        return next((layer.framework.name for layer in self.layers.values() if layer.certain), None)
+
     def spiking(self) -> list[Layer]:
         """The layers that are known to spike, in the order of the data flow."""
         return sorted((la for la in self.layers.values() if la.certain), key=lambda layer: layer.position)
@@ -342,13 +398,3 @@ class Probe:
     def flows(self) -> dict[str, FlowReading]:
         """Whether gradients pass each spiking layer."""
         return {layer.name: layer.flow for layer in self.spiking() if layer.forwards}
-
-
-class LossListener:
-    """What the replaced functions of torch tell, through the guard."""
-
-    def __init__(self, probe: Probe) -> None:
-        self.loss_computed = probe.guard(probe.loss_computed)
-        self.loss_failed = probe.guard(probe.loss_failed)
-        self.backward_begins = probe.guard(probe.backward_begins)
-        self.backward_ended = probe.guard(probe.backward_ended)

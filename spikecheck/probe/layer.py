@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import groupby
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from spikecheck.neuron import NeuronSpec
-from spikecheck.probe.frameworks.base import Framework, Heard
+from spikecheck.probe.frameworks.base import Framework, Heard, tensors
+from spikecheck.probe.frameworks.generic import surrogates
 from spikecheck.readings import FlowReading
 from spikecheck.site import Capture, Layout, Site, SiteKind
 
+REMEMBERED = 4  # a layer called twice or three times in a forward may be shared by branches, and start anew in each
 LISTENED = 3  # forwards in which a hook on the spikes notices whether any gradient comes back
 KINDS = (SiteKind.SPIKES, SiteKind.CURRENT, SiteKind.POTENTIAL)
+TRANSFORMED = "it ran inside torch.func, whose tensors have no values to count"
 
 
 class Held(NamedTuple):
@@ -30,6 +32,12 @@ class Held(NamedTuple):
     def of(cls, tensor: Tensor, layout: Layout) -> Held:
         """A reference to the values alone: nothing of the graph is kept."""
         return cls(tensor.detach(), None if tensor.is_inference() else tensor._version, layout)
+
+    @property
+    def neurons(self) -> torch.Size:
+        """The shape without time and batch."""
+        axes = {axis for axis in (self.layout.time, self.layout.batch) if axis is not None}
+        return torch.Size(n for axis, n in enumerate(self.tensor.shape) if axis not in axes)
 
     @property
     def untouched(self) -> bool:
@@ -54,6 +62,7 @@ class Layer:
     given: Tensor | None = None  # a candidate's input, to compare its values with
     held: dict[SiteKind, list[Held]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     state: tuple[Tensor, ...] = ()
+    memory: tuple[Held, ...] = ()  # what a later step of the forward went on from
     calls: int = 0  # since it was last emptied
     training: bool = False
     blocked: bool = False
@@ -63,15 +72,46 @@ class Layer:
     answered: list[bool] = field(default_factory=list)
     answer: bool | None = None
     unseen: str = ""
+    traced: bool = False  # by torch.compile, so that nothing is known of the graph
 
     def begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Before a call: the first one of a sequence shows the state it starts from."""
-        if self.calls == 0 and self.certain:
-            self.state = tuple(t.detach() for t in self.framework.state(self.module, args, kwargs))
+        if not self.certain or 0 < self.calls < REMEMBERED:
+            return
+        found = self.framework.state(self.module, args, kwargs)
+        if self.calls == 0:
+            self.state = tuple(t.detach() for t in found)
+            return
+        if not found and self.framework.shows_state and self.held[SiteKind.SPIKES]:
+            found = (self.held[SiteKind.SPIKES][0].tensor.new_zeros(1),)
+        self.memory = tuple(Held.of(t, Layout()) for t in found)
 
     def hear(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> None:
         """After a call: keep references to what it showed."""
         self.take(self.framework.heard(self.module, args, kwargs, output))
+
+    def hear_traced(self, grad: bool, given: Sequence[Any], output: Any) -> None:
+        """After a call in compiled code: what the module keeps is of an earlier call, so its potential is not shown."""
+        self.traced = True
+        heard = self.framework.heard(self.module, given, {}, output)
+        shown = output if isinstance(output, tuple) else ()
+        passed = any(heard.potential is value for value in shown)
+        self.take(heard if passed else replace(heard, potential=None))
+        self.training |= grad
+        if not self.certain and self.given is None:
+            self.given = next((value for value in given if isinstance(value, Tensor)), None)
+
+    def claim(self, args: Sequence[Any], output: Any, claimed: set[Any]) -> None:
+        """In the first forward: does a surrogate gradient lie upstream that no layer before had?"""
+        spikes = next(iter(tensors(output if isinstance(output, tuple | list) else [output])), None)
+        if spikes is None:
+            return
+        own = surrogates(spikes, claimed)
+        claimed |= own
+        self.own_function |= bool(own)
+        self.carries_gradient |= spikes.requires_grad
+        if not self.certain and self.given is None:
+            self.given = next(iter(tensors(args)), None)
 
     def take(self, heard: Heard) -> None:
         """Keep references to what one call showed."""
@@ -79,11 +119,14 @@ class Layer:
         if not isinstance(heard.spikes, Tensor):
             self.unseen = "the layer returned no tensor"
             return
-        if torch.is_grad_enabled():
+        if torch._C._functorch.is_functorch_wrapped_tensor(heard.spikes):
+            self.unseen = TRANSFORMED
+            return
+        if torch.is_grad_enabled() and not self.traced:
             self.training = True
             asked = isinstance(heard.current, Tensor) and heard.current.requires_grad
             self.blocked = asked and not heard.spikes.requires_grad
-            if self.forwards < LISTENED and heard.spikes.requires_grad and not torch.compiler.is_compiling():
+            if self.forwards < LISTENED and heard.spikes.requires_grad:
                 heard.spikes.register_hook(Listener(self.answered))  # type: ignore[no-untyped-call]
                 self.listening = True
         if heard.layout.time is not None:
@@ -102,27 +145,36 @@ class Layer:
             elif kind is SiteKind.SPIKES:
                 self.unseen = "its spikes are complex numbers, which are not counted"
 
-    def site(self, kind: SiteKind) -> Site:
-        """The layer's site of this kind, with what is known of the layer."""
-        return Site(kind, self.name, self.position, self.framework.name, self.spec, self.fed_by)
+    def site(self, kind: SiteKind, width: int = 0) -> Site:
+        """The layer's site of this kind; a module that is used for two numbers of neurons in a forward has two."""
+        name = self.name if width == 0 else f"{self.name}#{width + 1}"
+        return Site(kind, name, self.position, self.framework.name, self.spec, self.fed_by)
 
     def empty(self, update: int, new_sequence: bool) -> Iterator[Capture[Tensor]]:
-        """What was kept, as captures; runs of references of one shape become one capture."""
+        """What was kept, as captures; references of one shape become one capture, in their order."""
         if self.certain and self.calls and self.spec is None:
             self.spec = self.framework.neuron(self.module)
         for kind, held in self.held.items():
-            for _, run in groupby(held, key=lambda h: (h.tensor.shape, h.tensor.device, h.layout)):
-                together = list(run)
-                if all(h.untouched for h in together):
-                    yield self.capture(kind, together, update)
+            together: dict[Any, list[Held]] = {}
+            for h in held:
+                together.setdefault((h.tensor.shape, h.tensor.device, h.layout), []).append(h)
+            widths: list[torch.Size] = []
+            for alike in together.values():
+                if alike[0].neurons not in widths:
+                    widths.append(alike[0].neurons)
+                if all(h.untouched for h in alike):
+                    yield self.capture(kind, alike, update, widths.index(alike[0].neurons))
                 else:
                     self.unseen = "its output was changed in place before the end of the forward"
         if self.state and new_sequence:
             yield Capture((self.site(SiteKind.STATE),), self.state, training=self.training, update=update)
+        if self.memory and all(h.untouched for h in self.memory):
+            values = tuple(h.tensor for h in self.memory)
+            yield Capture((self.site(SiteKind.MEMORY),), values, training=self.training, update=update)
         self.count()
         self.forget()
 
-    def capture(self, kind: SiteKind, held: list[Held], update: int) -> Capture[Tensor]:
+    def capture(self, kind: SiteKind, held: list[Held], update: int, width: int) -> Capture[Tensor]:
         """Several calls are the steps of a forward; a single one is a step, or the whole sequence."""
         layout, several = held[0].layout, len(held) > 1
         if several and layout.time is None:
@@ -133,7 +185,7 @@ class Layer:
             several = False
         else:
             values = (held[0].tensor,)
-        return Capture((self.site(kind),), values, layout, self.training, update, stacked=several)
+        return Capture((self.site(kind, width),), values, layout, self.training, update, stacked=several)
 
     def adopt(self, layout: Layout | None, sizes: torch.Size) -> None:
         """Take another layer's axes for a call that did not show its own, where the first two sizes are the same."""
@@ -144,7 +196,7 @@ class Layer:
 
     def count(self) -> None:
         """Remember, of this forward, whether gradients could pass."""
-        if self.calls and self.training:
+        if self.calls and self.training and not self.traced:
             self.forwards += 1
             self.blocked_forwards += self.blocked
 
@@ -152,7 +204,9 @@ class Layer:
         """Let go of every reference."""
         for held in self.held.values():
             held.clear()
-        self.state, self.given, self.calls, self.training, self.blocked = (), None, 0, False, False
+        self.memory = ()
+        self.state, self.given, self.calls = (), None, 0
+        self.training, self.blocked, self.traced = False, False, False
 
     def after_backward(self) -> None:
         """A backward pass went by: did it come back to the spikes?"""

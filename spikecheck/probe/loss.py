@@ -49,16 +49,6 @@ class Listener(Protocol):
         """The backward pass is over; the error, if any, goes on to the user."""
 
 
-class Guarded:
-    """A listener behind a guard, which keeps its errors from those who compute losses."""
-
-    def __init__(self, listener: Listener, guard: Callable[[Callable[..., None]], Callable[..., None]]) -> None:
-        self.loss_computed = guard(listener.loss_computed)
-        self.loss_failed = guard(listener.loss_failed)
-        self.backward_begins = guard(listener.backward_begins)
-        self.backward_ended = guard(listener.backward_ended)
-
-
 @dataclass(frozen=True, slots=True)
 class Replaced:
     """A function of torch that was put aside."""

@@ -17,6 +17,7 @@ from spikecheck.site import Layout
 WHOLE_SEQUENCE = ("LeakyParallel", "LeakyKernel", "StateLeaky", "LinearLeaky")  # [time, batch, neuron] at once
 BARE_POTENTIAL = ("StateLeaky",)  # and what is built on it: without `output=True` it returns the potential
 PROJECTING = ("AssociativeLeaky",)  # returns a product of its spikes and its input
+WEIGHTED = ("SLSTM", "SConv2dLSTM", "LeakyParallel", "LeakyKernel", "LinearLeaky", *PROJECTING)  # weights inside
 
 
 @cache
@@ -68,7 +69,8 @@ class SNNTorch(Framework):
 
     def heard(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Heard:
         """The first item is the spikes, the last the potential; bare spikes leave the potential on the module."""
-        current = args[0] if args else kwargs.get("input_")
+        given = args[0] if args else kwargs.get("input_")
+        current = None if isinstance(module, of(WEIGHTED)) else given
         layout = self.layout(module)
         if isinstance(output, tuple):
             last = output[-1][0] if isinstance(output[-1], tuple) else output[-1]
