@@ -21,10 +21,10 @@ SCHEMA = 1
 DIGITS = 4  # significant, in the file: what a reader compares, and far below any tolerance worth setting
 FLOOR = 0.01  # taste: a value below 1 % of the largest of its kind may move by what that 1 % may move
 KINDS = {
-    "rate": "firing rate, spikes per neuron per step",
-    "logits": "logits",
-    "loss": "loss",
-    "gradient": "gradient norm",
+    "rate": "{}: firing rate, spikes per neuron per step",
+    "logits": "logits: {}",
+    "loss": "{}",
+    "gradient": "{}: gradient norm",
 }
 Numbers = dict[str, dict[str, float]]
 
@@ -120,10 +120,10 @@ def moved(then: Mapping[str, Mapping[str, float]], now: Numbers, tolerance: floa
             old, new = before.get(name), after.get(name)
             if old is None or new is None:
                 side = "new, not in the file" if old is None else "in the file, not in the network"
-                rows.append(f"  where     {words} of {name}\n  seen      {side}")
+                rows.append(f"  where     {words.format(name)}\n  seen      {side}")
             elif not same(old, new, tolerance, floor):
                 share = f" ({(new - old) / abs(old):+.3g} of it)" if old else ""
-                rows.append(f"  where     {words} of {name}\n  seen      {number(old)}, now {number(new)}{share}")
+                rows.append(f"  where     {words.format(name)}\n  seen      {number(old)}, now {number(new)}{share}")
     return rows
 
 

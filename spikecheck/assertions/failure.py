@@ -55,8 +55,11 @@ def span(values: Tensor) -> str:
     return f"[{number(float(low))}, {number(float(high))}]"
 
 
-def first_place(mask: Tensor, layout: Layout = Layout()) -> tuple[str, tuple[int, ...]]:
-    """The first True of a mask, in the order of time where an axis is known to be time: in words, and its index."""
+def first_place(mask: Tensor, layout: Layout = Layout(), rest_is: str = "neuron") -> tuple[str, tuple[int, ...]]:
+    """The first True of a mask, in the order of time where an axis is known to be time: in words, and its index.
+
+    `rest_is` names what the axes other than time and batch count.
+    """
     axes = [axis for axis in (layout.time, layout.batch) if axis is not None]
     rest = [axis for axis in range(mask.dim()) if axis not in axes]
     order = [*axes, *rest]
@@ -69,8 +72,8 @@ def first_place(mask: Tensor, layout: Layout = Layout()) -> tuple[str, tuple[int
     words = [f"time step {index[layout.time]}"] if layout.time is not None else []
     words += [f"sample {index[layout.batch]}"] if layout.batch is not None else []
     if rest:
-        neuron = tuple(index[axis] for axis in rest)
-        words.append(f"neuron {neuron[0] if len(neuron) == 1 else neuron}")
+        other = tuple(index[axis] for axis in rest)
+        words.append(f"{rest_is} {other[0] if len(other) == 1 else other}")
     return ", ".join(words), tuple(index)
 
 

@@ -12,6 +12,7 @@ from torch.optim.optimizer import Optimizer
 from spikecheck.assertions.failure import fail, first_place, number, span
 from spikecheck.assertions.watched import Batch, Loss, Names, Reset, Seen, apart, look, matching, parts, tensors_of
 from spikecheck.errors import SpikecheckError
+from spikecheck.site import Layout
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 RATE = 0.01  # Adam's; measured on the example network: learns a batch of 16 in some 20 steps
@@ -43,7 +44,7 @@ def assert_logits_in_range(
     logits = logits.detach()
     outside = ~((logits >= low) & (logits <= high))
     if bool(outside.any()):
-        where, index = first_place(outside)
+        where, index = first_place(outside, Layout(batch=0) if logits.dim() == 2 else Layout(), "class")
         seen_there = f"{number(float(logits[index]))}; all logits lie in {span(logits)}"
         tip = "logits = spikes.mean(time)  # not the sum; or read out the mean potential"
         fail("logits are out of range", [(f"logits, first at {where}", seen_there)], f"{low:g} to {high:g}", tip)

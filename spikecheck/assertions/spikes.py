@@ -32,7 +32,7 @@ def assert_binary_input(
     with apart(model) as twin:
         seen = look(twin, batch, spikes=spikes, reset=reset)
     tip = "x = (x > 0).float()  # ToFrame sums the events of a bin"
-    if strays := stray("input", seen.first, seen.axes):
+    if strays := stray("input", seen.first, seen.axes, "channel"):
         fail("the input is not binary", [strays], ONE_A_BIN, tip)
     if not bool(seen.first.any()):
         shape = tuple(seen.first.shape)
@@ -146,13 +146,13 @@ def emitted(model: nn.Module, batch: Batch, layer: Names, spikes: Iterable[str],
         return look(twin, batch, spikes=spikes, reset=reset).chosen(layer)
 
 
-def stray(name: str, values: Tensor, layout: Layout) -> tuple[str, str] | None:
+def stray(name: str, values: Tensor, layout: Layout, rest_is: str = "neuron") -> tuple[str, str] | None:
     """Where the first value other than 0 and 1 is, and what is there; None where there is none."""
     outside = (values != 0) & (values != 1)
     count = int(outside.sum())
     if not count:
         return None
-    where, index = first_place(outside, layout)
+    where, index = first_place(outside, layout, rest_is)
     value = number(float(values[index]))
     seen = f"{value} there; {amount(count, values.numel())} other than 0 and 1; values {some(values)}"
     return f"{name}, first at {where}", seen

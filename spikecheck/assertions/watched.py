@@ -230,7 +230,8 @@ def sort(captures: Iterable[Capture[Tensor]], seen: Seen) -> None:
         elif site.kind is SiteKind.CURRENT:
             currents[site.name] = together(capture)
         elif site.kind is SiteKind.LOGITS:
-            seen.logits = torch.cat([value.flatten() for value in capture.values])
+            several = len(capture.values) > 1  # the loss of each time step
+            seen.logits = torch.cat([v.flatten() for v in capture.values]) if several else capture.values[0]
             seen.classes = None if capture.call is None else capture.call.classes
     seen.layers = sorted(
         (Shown(s.site, s.spikes, s.layout, currents.get(s.name)) for s in seen.layers),
