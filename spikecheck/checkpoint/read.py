@@ -59,7 +59,8 @@ def opened(path: Path | BinaryIO, *, unsafe_pickle: bool = False) -> Iterator[Ch
             raise UnreadableError("what describes its tensors does not fit into memory") from error
         made = Checkpoint(harvest(root), said, source.size, tuple(refused))
         if made.content.others:
-            made.remarks.append(f"{made.content.others} tensors beside the model: generator states and the like")
+            plural = "" if made.content.others == 1 else "s"
+            made.remarks.append(f"{made.content.others} tensor{plural} beside the model: generator states and the like")
         yield made
 
 

@@ -30,6 +30,7 @@ STORAGES: Mapping[str, str] = {
     "UntypedStorage": "uint8",
 }
 DTYPES = {**{name: name for name in ITEM_SIZES}, "float": "float32", "double": "float64", "half": "float16"}
+SCHEMES = ("per_tensor_affine", "per_channel_affine", "per_channel_affine_float_qparams", "strided", "sparse_coo")
 BUILTINS = ("builtins", "__builtin__")
 PLAIN = {"set", "frozenset", "list", "tuple", "dict", "bytearray", "complex", "slice", "range", "object", "int", "str"}
 PLAIN |= {"float", "bool", "bytes"}
@@ -110,7 +111,7 @@ def known(named: Named) -> bool:
         return True
     if (named.module, named.name) in MAKERS:
         return True
-    return named.module in ("torch", "torch.storage") and (named.name in STORAGES or named.name in DTYPES)
+    return named.module in ("torch", "torch.storage") and named.name in {*STORAGES, *DTYPES, *SCHEMES}
 
 
 def is_count(value: Any) -> bool:

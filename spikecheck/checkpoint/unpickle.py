@@ -72,6 +72,7 @@ class Unpickler:
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
         self.stop = False
+        self.result: Any = None
 
     def load(self) -> Any:
         """The object that the pickle describes; UnreadableError says what is wrong with it."""
@@ -86,7 +87,7 @@ class Unpickler:
             except (IndexError, KeyError, TypeError, ValueError, OverflowError, struct.error) as error:
                 raise UnreadableError("damaged: its pickle makes no sense") from error
             if self.stop:
-                return self.stack.pop()
+                return self.result
         raise UnreadableError(f"its pickle has more than {MOST_OPERATIONS} operations")
 
     def pop(self) -> Any:
@@ -248,7 +249,8 @@ def skip(unpickler: Unpickler, count: int) -> None:
 
 
 def halt(unpickler: Unpickler) -> None:
-    """STOP."""
+    """STOP: what is on top is what the pickle describes."""
+    unpickler.result = unpickler.pop()
     unpickler.stop = True
 
 

@@ -1,0 +1,124 @@
+"""`diagnose` executes nothing that a checkpoint carries, reads what can be read, and says why where nothing can.
+
+Every file is judged in a process of its own, with 400 MB of memory beyond what torch takes, and ten seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.house.tree import ROOT
+from tests.promises.checkpoint_attacks import CALLS, in_zip, text
+from tests.promises.checkpoint_files import Case, corpus
+
+pytestmark = pytest.mark.slow
+pytest.importorskip("safetensors", reason="pip install 'spikecheck[dev]'")
+if not Path("/proc/self/statm").exists():
+    pytest.skip("needs /proc, to limit memory: run it on Linux", allow_module_level=True)
+
+
+def ask(jobs: list[dict]) -> dict[str, dict]:
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.promises.checkpoint_server"],
+        input=json.dumps(jobs),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert run.returncode == 0, run.stderr
+    return {said["name"]: said for said in map(json.loads, run.stdout.splitlines())}
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Case], dict[str, dict], Path]:
+    cases, canary = corpus(tmp_path_factory.mktemp("corpus"))
+    return cases, ask([{"name": case.name, "path": str(case.path)} for case in cases]), canary
+
+
+def test_there_are_many_and_each_has_its_name(judged) -> None:
+    cases, said, _ = judged
+    assert len(cases) >= 150
+    assert len(said) == len(cases)
+
+
+def test_nothing_that_a_file_carries_is_run(judged) -> None:
+    _, _, canary = judged
+    assert not canary.exists()
+
+
+def test_none_ends_in_a_fault_of_ours(judged) -> None:
+    _, said, _ = judged
+    assert {name: one["fault"] for name, one in said.items() if "fault" in one} == {}
+
+
+def test_what_is_to_be_refused_is_and_the_rest_is_read(judged) -> None:
+    cases, said, _ = judged
+    wrong = {c.name: said[c.name].get("refused", "read") for c in cases if c.refused != ("refused" in said[c.name])}
+    assert wrong == {}
+
+
+def test_every_refusal_says_why_in_one_line(judged) -> None:
+    cases, said, _ = judged
+    for case in cases:
+        if case.refused:
+            reason = said[case.name]["refused"]
+            assert all(word in reason for word in case.words), f"{case.name}: {reason}"
+            assert reason.isprintable(), case.name
+            assert len(reason) < 400, case.name
+
+
+def test_a_name_that_was_not_loaded_is_listed_beside_the_tensors(judged) -> None:
+    cases, said, _ = judged
+    for case in cases:
+        if not case.refused:
+            shown = (
+                said[case.name]["text"].replace("\n", " ")
+                + said[case.name]["headline"]
+                + str(said[case.name]["unseen"])
+            )
+            assert all(word in shown for word in case.words), f"{case.name}: {shown}"
+
+
+def test_what_is_unwell_is_found_and_healthy_files_are_left_alone(judged) -> None:
+    cases, said, _ = judged
+    for case in cases:
+        found = said[case.name].get("findings", [])
+        expected = list(case.finds)
+        assert [f for f in found if f.startswith("SPK501")] == expected, case.name
+
+
+def test_no_control_character_reaches_the_terminal(judged) -> None:
+    _, said, _ = judged
+    for name, one in said.items():
+        text_ = one.get("text", "").replace("\n", "")
+        assert not any(ord(c) < 32 or ord(c) in (0x7F, 0x202E) for c in text_), name
+
+
+def test_unsafe_pickle_is_what_runs_it_and_nothing_else_does(tmp_path: Path) -> None:
+    """The canary is alive: with the option, and only with it, it appears."""
+    canary, path = tmp_path / "canary", tmp_path / "attack.pt"
+    in_zip(path, b"cposix\nsystem\n(" + text(f"touch {canary}") + b"tR")
+    assert "posix.system" in ask([{"name": "safe", "path": str(path)}])["safe"]["refused"]
+    assert not canary.exists()
+    said = ask([{"name": "unsafe", "path": str(path), "unsafe": True}])["unsafe"]
+    assert canary.exists()
+    assert "2 tensors" in said["headline"]
+    assert "was run" in said["headline"]
+
+
+def test_a_refused_file_is_never_loaded_by_torch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from spikecheck.checkpoint import diagnose_file
+    from spikecheck.errors import UnreadableError
+
+    monkeypatch.setattr(torch, "load", lambda *args, **kwargs: pytest.fail("torch.load was called"))
+    path = tmp_path / "attack.pt"
+    in_zip(path, b"cposix\nsystem\n(" + text("true") + b"tR")
+    with pytest.raises(UnreadableError, match=r"posix\.system"):
+        diagnose_file(path)
+    assert len(CALLS) >= 20
