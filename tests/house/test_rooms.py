@@ -36,7 +36,9 @@ ROOMS: dict[str, Room] = {
     "checks": Room(NOUNS, (), "tensors stop at stats: compute it in a statistic, and ask for its reading"),
     "diagnosis": Room(NOUNS, (), "work on findings alone"),
     "report": Room((*NOUNS, "diagnosis"), (), "a view reads the Report; put what it lacks into report/model.py"),
-    **dict.fromkeys(JOINERS, Room((*NOUNS, *LEFT_TO_RIGHT, *JOINERS), ("torch",), "printing and files belong to a door")),
+    **dict.fromkeys(
+        JOINERS, Room((*NOUNS, *LEFT_TO_RIGHT, *JOINERS), ("torch",), "printing and files belong to a door")
+    ),
     **dict.fromkeys(DOORS, Room(ANYTHING, ANYTHING, "")),
 }
 # One view, one library: what a single file may name beyond its room's row.
