@@ -43,8 +43,11 @@ check-new: .venv/dev  ## make check-new ID=SPK212 SLUG=dead-time: the files of a
 bench: .venv/dev  ## what attach costs, as a ratio of step times
 	$(BIN)/python benchmarks/cost.py $(ARGS)
 
+bench-faults: .venv/dev  ## what is found of mistakes in small scripts, and said of healthy ones
+	$(BIN)/python -m benchmarks.faults $(ARGS)
+
 test: lint docs-check  ## all that CI runs; pytest last, a worker a core
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto $(ARGS)
 
-.PHONY: help setup demo fmt lint quick promises conformance faults docs docs-check check-new bench test
+.PHONY: help setup demo fmt lint quick promises conformance faults docs docs-check check-new bench bench-faults test
 .DELETE_ON_ERROR:

@@ -1,0 +1,175 @@
+"""Mistakes in gradients and in the optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from sinabs.activation import Heaviside
+from snntorch import surrogate
+from spikingjelly.activation_based.surrogate import ATan
+from torch import Tensor, nn
+
+from ..case import fault
+from ..melodies import CHANNELS, CLASSES
+from ..networks.hand import Cell, HandNet, fast_sigmoid
+from ..networks.norse import NorseNet
+from ..networks.rockpool import RockpoolNet
+from ..networks.sinabs import SinabsNet
+from ..networks.sinabs import lif as sinabs_lif
+from ..networks.snntorch import SnntorchNet, leaky
+from ..networks.spikingjelly import JellyNet, lif
+from ..script import LEARNING_RATE, Script, ordinary
+
+THREE, FOUR = (CHANNELS, 80, 80, CLASSES), (CHANNELS, 80, 80, 80, CLASSES)
+
+
+@fault("hand", "surrogate_missing", "no_gradient", thread="jeshraghian/snntorch#33")
+def bare_comparison(broken: bool) -> Script:
+    """The second hidden layer spikes by a bare comparison: what lies before it does not learn."""
+
+    def spike(layer: int) -> Callable[[Tensor], Tensor]:
+        return (lambda distance: (distance > 0).float()) if broken and layer == 1 else fast_sigmoid
+
+    return Script(HandNet(THREE, cell=lambda layer: Cell(spike=spike(layer))))
+
+
+@fault("sinabs", "surrogate_missing", "no_gradient", "surrogate_too_steep", thread="")
+def heaviside_as_surrogate(broken: bool) -> Script:
+    """The surrogate gradient is 0 all over the range that the potential takes."""
+    surrogate_fn = {"surrogate_grad_fn": Heaviside(window=-8.0)} if broken else {}
+    return Script(SinabsNet(THREE, neuron=lambda layer: sinabs_lif(**surrogate_fn)))
+
+
+@fault("spikingjelly", "detached_graph", "no_gradient", "surrogate_missing", thread="")
+def hidden_detached(broken: bool) -> Script:
+    """Hidden spikes are detached for a recording, and handed on detached."""
+
+    class Recorded(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.detach() if broken else x
+
+    return Script(JellyNet(THREE, between=lambda i, size: [Recorded()] if i == 1 else []))
+
+
+@fault("norse", "detached_graph", "no_gradient", "surrogate_missing", thread="")
+def first_layer_without_graph(broken: bool) -> Script:
+    """torch.no_grad() around the first layer has stayed from a test."""
+    net = NorseNet(THREE)
+    if broken:
+        net.layers[0].forward = torch.no_grad()(net.layers[0].forward)  # type: ignore[method-assign]
+    return Script(net)
+
+
+@fault("snntorch", "surrogate_too_steep", "vanishing_gradient", thread="fzenke/spytorch#3")
+def slope_of_two_thousand(broken: bool) -> Script:
+    """A surrogate so narrow that hardly a potential lies in it; four layers deep."""
+    slope = 2000 if broken else 8
+    return Script(SnntorchNet(FOUR, neuron=lambda i: leaky(spike_grad=surrogate.fast_sigmoid(slope=slope))))
+
+
+@fault("spikingjelly", "surrogate_too_steep", "exploding_gradient", thread="fzenke/spytorch#2")
+def peak_of_thousands(broken: bool) -> Script:
+    """ATan(alpha=3000): the derivative at the threshold is alpha / 2, and gradients explode with depth."""
+    alpha = 3000.0 if broken else 2.0
+    return Script(JellyNet(FOUR, node=lambda i: lif(surrogate_function=ATan(alpha=alpha))))
+
+
+@fault("norse", "lr_too_big", "loss_diverged", "exploding_weights", thread="")
+def rate_for_plain_descent(broken: bool) -> Script:
+    """Adam with a learning rate of 1, taken over from SGD."""
+    net = NorseNet()
+    return Script(net, optimizer=torch.optim.Adam(net.parameters(), lr=1.0 if broken else LEARNING_RATE))
+
+
+@fault("hand", "lr_too_big", "loss_diverged", "exploding_weights", thread="")
+def momentum_on_top(broken: bool) -> Script:
+    """SGD at 30 with momentum 0.9: ten times what already is too much."""
+    net = HandNet()
+    return Script(net, optimizer=torch.optim.SGD(net.parameters(), lr=30.0 if broken else 0.3, momentum=0.9))
+
+
+@fault("rockpool", "lr_too_small", "loss_plateau", thread="fangwei123456/spikingjelly#216")
+def rate_of_a_fine_tuning(broken: bool) -> Script:
+    """Adam with 1e-7, which fine-tunes a trained network and never trains a fresh one."""
+    net = RockpoolNet()
+    return Script(net, optimizer=torch.optim.Adam(net.parameters(), lr=1e-7 if broken else LEARNING_RATE))
+
+
+@fault("sinabs", "params_not_in_optimizer", "frozen_params", thread="")
+def optimizer_of_the_old_layer(broken: bool) -> Script:
+    """The first layer was replaced after the optimizer was made."""
+    net = SinabsNet()
+    new = nn.Linear(CHANNELS, 100)
+    nn.init.uniform_(new.weight, -0.17, 0.17)
+    if not broken:
+        net.layers[0] = new
+    optimizer = torch.optim.Adam(net.parameters(), lr=LEARNING_RATE)
+    net.layers[0] = new
+    return Script(net, optimizer=optimizer)
+
+
+@fault("spikingjelly", "weight_decay_too_big", "vanished_weights", "dead_layer", thread="")
+def decay_and_rate_swapped(broken: bool) -> Script:
+    """weight_decay has the value that was meant for the learning rate, and more: 2."""
+    net = JellyNet()
+    return Script(
+        net, optimizer=torch.optim.AdamW(net.parameters(), lr=0.05 if broken else 2e-3, weight_decay=2 if broken else 0)
+    )
+
+
+@fault("hand", "zero_grad_missing", "grad_accumulation", thread="")
+def gradients_pile_up(broken: bool) -> Script:
+    """zero_grad() is missing: each step takes the sum of all gradients so far."""
+
+    def update(script: Script, x: Tensor, y: Tensor) -> Tensor:
+        if not broken:
+            return ordinary(script, x, y)
+        loss = script.loss(script.model(x), y)
+        loss.backward()  # type: ignore[no-untyped-call]
+        script.used.step()
+        return loss
+
+    net = HandNet()
+    return Script(net, optimizer=torch.optim.SGD(net.parameters(), lr=0.5), update=update)
+
+
+@fault("snntorch", "zeroed_before_step", "lr_too_small", "no_gradient", "loss_plateau", thread="")
+def zeroed_before_the_step(broken: bool) -> Script:
+    """zero_grad() stands between backward() and step(): every update is of nothing."""
+
+    def update(script: Script, x: Tensor, y: Tensor) -> Tensor:
+        loss = script.loss(script.model(x), y)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if broken:
+            script.used.zero_grad(set_to_none=False)
+        script.used.step()
+        script.used.zero_grad()
+        return loss
+
+    return Script(SnntorchNet(), update=update)
+
+
+@fault("sinabs", "gradient_clipped_away", "lr_too_small", "loss_plateau", thread="")
+def clipped_to_nothing(broken: bool) -> Script:
+    """Gradients are clipped to a norm of 1e-4 before plain SGD."""
+
+    def update(script: Script, x: Tensor, y: Tensor) -> Tensor:
+        script.used.zero_grad()
+        loss = script.loss(script.model(x), y)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(script.model.parameters(), 1e-4 if broken else 1.0)
+        script.used.step()
+        return loss
+
+    net = SinabsNet()
+    return Script(net, optimizer=torch.optim.SGD(net.parameters(), lr=1.0), update=update)
+
+
+@fault("norse", "lr_collapsed", "lr_too_small", "loss_plateau", thread="")
+def schedule_of_epochs(broken: bool) -> Script:
+    """A schedule made for epochs is stepped once an update: the rate halves every time."""
+    net = NorseNet()
+    optimizer = torch.optim.Adam(net.parameters(), lr=LEARNING_RATE)
+    gamma = 0.5 if broken else 0.99
+    return Script(net, optimizer=optimizer, schedule=torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma))

@@ -1,0 +1,110 @@
+"""Mistakes of mode and normalisation, and of number formats."""
+
+from __future__ import annotations
+
+import torch
+from snntorch import surrogate
+from spikingjelly.activation_based import layer
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..case import fault
+from ..melodies import CHANNELS, CLASSES
+from ..networks.hand import HandNet, integrated
+from ..networks.sinabs import SinabsNet
+from ..networks.snntorch import SnntorchNet, leaky
+from ..networks.spikingjelly import JellyNet
+from ..script import Batch, Script
+
+THREE = (CHANNELS, 80, 80, CLASSES)
+
+
+@fault("snntorch", "dropout_too_high", "dropout_per_step", thread="")
+def probability_to_keep(broken: bool) -> Script:
+    """Dropout(0.97), by somebody who thought of the share to keep."""
+    return Script(SnntorchNet(THREE, between=lambda i, size: nn.Dropout(0.97 if broken else 0.03)))
+
+
+@fault("hand", "eval_mode", "train_eval_gap", thread="fangwei123456/spikingjelly#559")
+def still_in_eval(broken: bool) -> Script:
+    """model.eval() of the first validation is never taken back: batch norm keeps its fresh statistics."""
+    net = HandNet(THREE, gain=0.2)
+    net.before_cell = nn.ModuleList(nn.BatchNorm1d(80) for _ in range(2))
+    return Script(net, begin=nn.Module.eval if broken else nn.Module.train)
+
+
+@fault("spikingjelly", "eval_mode", "train_eval_gap", thread="fangwei123456/spikingjelly#157")
+def training_in_eval(broken: bool) -> Script:
+    """The training loop runs in eval mode."""
+    net = JellyNet(THREE, between=lambda i, size: [layer.BatchNorm1d(size)], gain=0.2)
+    return Script(net, begin=nn.Module.eval if broken else nn.Module.train)
+
+
+class PerStep(nn.Module):
+    """One batch norm for all steps: either fed step by step, or with its own statistics for each step."""
+
+    def __init__(self, size: int, shared: bool) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.BatchNorm1d(size, momentum=0.5) for _ in range(1 if shared else 40))
+        self.step = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[batch, neuron] of the next step."""
+        norm = self.norms[self.step % len(self.norms)]
+        self.step = (self.step + 1) % 40
+        return norm(x)
+
+
+@fault("snntorch", "batchnorm_time", "train_eval_gap", thread="fangwei123456/spikingjelly#559")
+def batch_norm_a_step(broken: bool) -> Script:
+    """One batch norm sees every step by itself: in eval it normalises with the statistics of the last ones."""
+    return Script(SnntorchNet(THREE, between=lambda i, size: PerStep(size, shared=broken)))
+
+
+@fault("hand", "nan_origin", thread="")
+def share_of_no_spikes(broken: bool) -> Script:
+    """Inputs are divided by their number in each step; a silent step is 0 / 0."""
+
+    def prepare(x: Tensor, y: Tensor) -> Batch:
+        x = x.clone()
+        x[:, ::10] = 0
+        total = x.sum(-1, keepdim=True)
+        return x / (total if broken else total.clamp(min=1)) * 3, y
+
+    return Script(HandNet(THREE), prepare=prepare)
+
+
+@fault("spikingjelly", "nan_origin", thread="")
+def logarithm_of_rates(broken: bool) -> Script:
+    """nll_loss of the logarithm of rates, and a rate is 0."""
+    read = lambda out: torch.log(out.mean(0)) if broken else torch.log(out.mean(0) + 0.01)  # noqa: E731
+    return Script(JellyNet(read=read), loss=F.nll_loss)
+
+
+@fault("snntorch", "nan_origin", "surrogate_overflow", "nan_gradient", thread="jeshraghian/snntorch#427")
+def sigmoid_overflows(broken: bool) -> Script:
+    """exp(-slope * x) of the sigmoid surrogate overflows far below threshold: NaN in backward."""
+    slope = 60 if broken else 5
+    return Script(SnntorchNet(THREE, neuron=lambda i: leaky(spike_grad=surrogate.sigmoid(slope=slope))))
+
+
+@fault("hand", "fp16_overflow", "nan_origin", thread="motional/nuplan-devkit#91")
+def half_precision_sum(broken: bool) -> Script:
+    """Currents in float16 are summed over inputs in thousandths of a volt: above 65504, inf."""
+
+    def readout(currents: Tensor) -> Tensor:
+        millivolts = integrated(currents) * 1000
+        return ((millivolts.half() if broken else millivolts).sum(0) / 40).float() / 1000
+
+    return Script(HandNet(readout=readout))
+
+
+@fault("sinabs", "nan_origin", thread="")
+def softmax_by_hand(broken: bool) -> Script:
+    """exp(x) / sum(exp(x)) written out, of spike counts above 88."""
+
+    def loss(out: Tensor, y: Tensor) -> Tensor:
+        probability = (out * 60).exp() if broken else out.softmax(-1)
+        return F.nll_loss((probability / probability.sum(-1, keepdim=True)).log(), y)
+
+    return Script(SinabsNet(), loss=loss)

@@ -1,0 +1,208 @@
+"""Mistakes in the neurons: thresholds, decays, weights, state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import norse.torch as norse
+import sinabs.activation as sa
+import sinabs.layers as sl
+import snntorch as snn
+import torch
+from torch import Tensor, nn
+
+from ..case import fault
+from ..melodies import CHANNELS, CLASSES, Melodies
+from ..networks.hand import Cell, HandNet, fast_sigmoid
+from ..networks.norse import NorseNet, parameters
+from ..networks.rockpool import RockpoolNet
+from ..networks.rockpool import lif as rockpool_lif
+from ..networks.sinabs import SinabsNet
+from ..networks.snntorch import BETA, SnntorchNet, leaky
+from ..networks.spikingjelly import JellyNet, lif
+from ..script import Script
+
+DEEP = (CHANNELS, 100, 100, 100, 100, CLASSES)
+
+
+@fault("snntorch", "threshold_too_high", "dead_layer", thread="yjwu17/STBP-for-training-SpikingNN#6")
+def threshold_in_millivolts(broken: bool) -> Script:
+    """The threshold of the first layer is 15, a figure in millivolts; the weights are made for 1."""
+    synaptic = lambda i: snn.Synaptic(0.6, BETA, threshold=15.0 if broken else 1.0)  # noqa: E731
+    return Script(SnntorchNet(neuron=synaptic))
+
+
+@fault("hand", "dead_layer", "threshold_too_high", "vanishing_gradient", thread="fangwei123456/spikingjelly#216")
+def dies_with_depth(broken: bool) -> Script:
+    """Five layers with torch's default weights: each fires less than the one before, the last ones never."""
+    return Script(HandNet(DEEP, gain=1.0 if broken else 4.0))
+
+
+@fault("rockpool", "dead_layer", "threshold_too_high", thread="jeshraghian/snntorch#219")
+def bias_below_rest(broken: bool) -> Script:
+    """A constant bias meant for other units holds every neuron far below its threshold."""
+    return Script(RockpoolNet(neuron=lambda i, size: rockpool_lif(size, bias=-3.0 if broken else 0.0)))
+
+
+@fault("spikingjelly", "silent_output", "dead_layer", "threshold_too_high", thread="jeshraghian/snntorch#219")
+def output_never_fires(broken: bool) -> Script:
+    """The output neurons' threshold is out of reach: every logit is 0."""
+    return Script(JellyNet(last=lambda: lif(v_threshold=40.0 if broken else 1.0)))
+
+
+@fault("sinabs", "weight_scale", "multi_spike", "threshold_too_low", thread="")
+def unit_normal_weights(broken: bool) -> Script:
+    """Weights from N(0, 1), neurons that may spike many times a step."""
+    net = SinabsNet(
+        neuron=lambda i: sl.IAF(spike_fn=sa.MultiSpike if broken else sa.SingleSpike),
+        last=lambda: sl.IAF(spike_fn=sa.MultiSpike if broken else sa.SingleSpike),
+        read=lambda out: out.sum(1) if broken else out.mean(1) * 20,
+    )
+    for linear in net.layers[::2] if broken else ():
+        nn.init.normal_(linear.weight)
+    return Script(net)
+
+
+@fault("spikingjelly", "threshold_too_low", "saturated_layer", thread="jeshraghian/snntorch#219")
+def threshold_near_rest(broken: bool) -> Script:
+    """The threshold was lowered to 0.01 to wake a silent network."""
+    return Script(JellyNet((CHANNELS, 80, 80, CLASSES), node=lambda i: lif(v_threshold=0.01 if broken else 1.0)))
+
+
+@fault("snntorch", "threshold_too_low", "saturated_layer", thread="jeshraghian/snntorch#219")
+def negative_threshold(broken: bool) -> Script:
+    """A threshold below the resting potential: all neurons fire in every step."""
+    return Script(SnntorchNet(neuron=lambda i: leaky(threshold=-0.5 if broken else 1.0)))
+
+
+@fault("hand", "decay_out_of_range", "state_explosion", "logit_scale", thread="jeshraghian/snntorch#66")
+def decay_sign(broken: bool) -> Script:
+    """The decay is 1 + dt / tau where 1 - dt / tau was meant: the potential grows by itself."""
+    return Script(HandNet((CHANNELS, 80, 80, CLASSES), cell=lambda i: Cell(decay=1 + 0.15 * (1 if broken else -1))))
+
+
+@fault("snntorch", "decay_out_of_range", "decay_wrong", "time_constant_units", thread="jeshraghian/snntorch#346")
+def beta_is_a_time_constant(broken: bool) -> Script:
+    """beta=8: a time constant in steps; the library clamps it to 1, so that nothing leaks."""
+    return Script(SnntorchNet(neuron=lambda i: leaky(beta=8.0 if broken else math.exp(-1 / 8))))
+
+
+@fault("hand", "time_constant_units", "decay_wrong", "no_memory", thread="")
+def tau_in_seconds(broken: bool) -> Script:
+    """exp(-dt / tau) with dt in milliseconds and tau in seconds: the decay is 0, nothing is remembered."""
+    decay = math.exp(-1 / (0.008 if broken else 8))
+    return Script(HandNet(cell=lambda i: Cell(decay=decay)))
+
+
+@fault("norse", "time_constant_units", "decay_out_of_range", "decay_wrong", "state_explosion", thread="")
+def step_in_milliseconds(broken: bool) -> Script:
+    """dt=1 for a millisecond, where norse wants seconds: the potential swings and grows."""
+    return Script(NorseNet(lif=lambda i: norse.LIF(parameters(tau_mem_inv=100.0), dt=1.0 if broken else 1e-3)))
+
+
+@fault("norse", "threshold_too_high", "dead_layer", thread="yjwu17/STBP-for-training-SpikingNN#6")
+def weights_made_for_another_library(broken: bool) -> Script:
+    """Weights made for neurons that do not scale their input: norse takes a tenth, and nothing fires."""
+    return Script(NorseNet((CHANNELS, 80, 80, CLASSES), gain=0.3 if broken else 8.0))
+
+
+@fault("rockpool", "state_carry", "state_not_reset", thread="norse/norse#131")
+def carries_on(broken: bool) -> Script:
+    """The state is never reset: each batch starts where the one before ended."""
+    return Script(RockpoolNet(reset=not broken))
+
+
+class Kept(nn.Module):
+    """A network that holds its neurons' state itself, and starts afresh only if it is told to."""
+
+    def __init__(self, forget: bool, detach: bool) -> None:
+        super().__init__()
+        self.fc1, self.fc2, self.cell = nn.Linear(CHANNELS, 90), nn.Linear(90, CLASSES), Cell()
+        self.forget, self.detach = forget, detach
+        self.state: Sequence[Tensor] | None = None
+        with torch.no_grad():
+            self.fc1.weight.mul_(3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[batch, step, channel] to [batch, class]."""
+        if self.forget or self.state is None:
+            self.state = (x.new_zeros(len(x), 90), x.new_zeros(len(x), 90))
+        if self.detach:
+            self.state = [part.detach() for part in self.state]
+        total = x.new_zeros(len(x), CLASSES)
+        for frame in x.unbind(1):
+            spikes, self.state = self.cell(self.fc1(frame), self.state)
+            total = total + self.fc2(spikes)
+        return total / 4
+
+
+@fault("hand", "state_not_reset", "graph_reused", "state_carry", thread="jeshraghian/snntorch#250")
+def second_backward(broken: bool) -> Script:
+    """The state keeps its graph from batch to batch: the second backward raises."""
+    return Script(Kept(forget=not broken, detach=False))
+
+
+class Stays(SnntorchNet):
+    """`Leaky(init_hidden=True)`, whose state is cut from the graph, never reset."""
+
+    def __init__(self, broken: bool) -> None:
+        super().__init__(neuron=lambda i: leaky(init_hidden=True))
+        self.broken = broken
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[batch, step, channel] to [batch, class]."""
+        hidden = self.lif[0]
+        if self.broken and len(hidden.mem.shape) > 1:
+            hidden.detach_hidden()
+        else:
+            hidden.reset_mem()
+        mem, total = self.lif[1].reset_mem(), 0
+        for frame in x.unbind(1):
+            _, mem = self.lif[1](self.fc[1](hidden(self.fc[0](frame))), mem)
+            total = total + mem
+        return total / x.shape[1]
+
+
+@fault("snntorch", "state_carry", "state_not_reset", thread="jeshraghian/snntorch#340")
+def detached_and_kept(broken: bool) -> Script:
+    """The error about a second backward was silenced by detach; the state still stays."""
+    return Script(Stays(broken))
+
+
+@fault("snntorch", "no_reset_membrane", "saturated_layer", "state_explosion", thread="jeshraghian/snntorch#66")
+def never_resets(broken: bool) -> Script:
+    """reset_mechanism="none" was copied from the readout to the hidden layers."""
+    reset = "none" if broken else "subtract"
+    sizes = (CHANNELS, 80, 80, CLASSES)
+    return Script(SnntorchNet(sizes, neuron=lambda i: leaky(beta=0.97, reset_mechanism=reset)))
+
+
+@fault("hand", "weight_scale", "saturated_layer", "exploding_gradient", "state_explosion", thread="fzenke/spytorch#2")
+def recurrent_unit_normal(broken: bool) -> Script:
+    """Recurrent weights from N(0, 1): the layer drives itself."""
+    recurrent = nn.Linear(100, 100, bias=False)
+    nn.init.normal_(recurrent.weight, std=1.0 if broken else 0.3 / math.sqrt(100))
+    return Script(HandNet(cell=lambda i: Cell(recurrent=recurrent)))
+
+
+@fault("hand", "non_binary_spikes", "surrogate_mismatch", thread="bamsumit/slayerPytorch#102")
+def graded_by_accident(broken: bool) -> Script:
+    """Spikes are multiplied by the potential: what goes on to the next layer is no spike."""
+
+    def spike(distance: Tensor) -> Tensor:
+        return fast_sigmoid(distance) * ((distance + 1) * 3 if broken else 1)
+
+    return Script(HandNet((CHANNELS, 80, 80, CLASSES), cell=lambda i: Cell(spike=spike)))
+
+
+@fault("hand", "state_lost_each_step", "no_memory", "dead_layer", thread="norse/norse#131")
+def fresh_every_step(broken: bool) -> Script:
+    """The potential starts at zero in every step: a state was returned and not handed on."""
+
+    class Forgets(Cell):
+        def forward(self, current: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+            zero = torch.zeros_like(current)
+            return super().forward(current, (zero, zero) if broken else state)
+
+    return Script(HandNet((CHANNELS, 80, 80, CLASSES), cell=lambda i: Forgets(), gain=2.0), Melodies(paired=True))

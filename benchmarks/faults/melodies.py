@@ -1,0 +1,71 @@
+"""Spike trains to learn from: each class is a melody of four notes, a place and a time each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+CHANNELS, STEPS, CLASSES, BATCH = 140, 40, 20, 64
+NOTES, NOTE_STEPS, NOTE_CHANNELS = 4, 8, 10  # a note sounds for 8 steps on 10 neighbouring channels, one of 14 places
+NOTE_RATE, NOISE_RATE = 0.35, 0.02  # spikes per channel and step
+LATEST = 2  # a sample starts up to so many steps early or late
+SCORE_SEED, STREAM_SEED, TEST_SEED = 7, 1000, 1
+
+
+@dataclass(frozen=True)
+class Melodies:
+    """A stream of fresh batches: nothing comes twice, so that nothing can be learned by heart and chance stays chance.
+
+    Attributes:
+        batches: how many there are; the number of updates of the script.
+        counts: events of a bin in place of 0 or 1, so many times as dense; 0 for spikes.
+        quiet: the last so many steps hold noise alone.
+        paired: every second class is the one before it played backwards, so that only time tells them apart.
+        channels: 140 unless the script has another sensor.
+        batch: samples of one batch.
+        seed: of the stream; the classes are always the same.
+    """
+
+    batches: int = 60
+    counts: float = 0.0
+    quiet: int = 0
+    paired: bool = False
+    channels: int = CHANNELS
+    batch: int = BATCH
+    seed: int = 0
+
+    def rates(self) -> Tensor:
+        """Expected spikes of each class, [class, step, channel], with `LATEST` steps more at either end."""
+        score = torch.Generator().manual_seed(SCORE_SEED)
+        last_start = STEPS - self.quiet - NOTE_STEPS
+        rates = torch.full((CLASSES, STEPS, self.channels), NOISE_RATE)
+        for own in rates:
+            for _ in range(NOTES):
+                start = int(torch.randint(last_start + 1, (), generator=score))
+                low = NOTE_CHANNELS * int(torch.randint(self.channels // NOTE_CHANNELS, (), generator=score))
+                own[start : start + NOTE_STEPS, low : low + NOTE_CHANNELS] = NOTE_RATE
+        if self.paired:
+            rates[1::2] = rates[::2].flip(1)
+        return torch.nn.functional.pad(rates, (0, 0, LATEST, LATEST), value=NOISE_RATE)
+
+    def draw(self, rates: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """One batch: spikes [batch, step, channel] and labels [batch]."""
+        labels = torch.randint(CLASSES, (self.batch,), generator=generator)
+        starts = torch.randint(2 * LATEST + 1, (self.batch, 1), generator=generator)
+        rate = rates[labels[:, None], starts + torch.arange(STEPS)]
+        if self.counts:
+            return torch.poisson(rate * self.counts, generator=generator), labels
+        return (torch.rand(rate.shape, generator=generator) < rate).float(), labels
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        generator = torch.Generator().manual_seed(STREAM_SEED + self.seed)
+        rates = self.rates()
+        for _ in range(self.batches):
+            yield self.draw(rates, generator)
+
+    def held_out(self, batches: int) -> Melodies:
+        """Batches to test with, from another stream."""
+        return replace(self, batches=batches, seed=self.seed - TEST_SEED)

@@ -1,0 +1,1 @@
+"""One builder of networks a library; every network takes [batch, step, channel] and gives logits [batch, class]."""
