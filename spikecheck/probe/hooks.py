@@ -120,7 +120,7 @@ class Probe:
             return ((not layer.calls & (layer.calls - 1) and self.watching) or self.inside == 0) and not in_backward()
 
         def seen() -> bool:
-            return self.watching and not in_backward()
+            return self.watching and not layer.gone and not in_backward()
 
         before = self.hook(partial(self.layer_called, layer), first)
         after = self.hook(partial(self.layer_returned, layer), seen, partial(self.traced_returned, layer))
@@ -283,8 +283,7 @@ class Probe:
             if answer is True:
                 layer.certain = True
             elif answer is False:
-                del self.layers[layer.name]
-                layer.forget()
+                self.layers.pop(layer.name).let_go()
 
     # -- losses and the backward pass
 

@@ -72,6 +72,7 @@ class Layer:
     answered: list[bool] = field(default_factory=list)
     answer: bool | None = None
     unseen: str = ""
+    gone: bool = False
     traced: bool = False  # by torch.compile, so that nothing is known of the graph
 
     def begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
@@ -207,6 +208,11 @@ class Layer:
         self.memory = ()
         self.state, self.given, self.calls = (), None, 0
         self.training, self.blocked, self.traced = False, False, False
+
+    def let_go(self) -> None:
+        """It turned out to be no spiking layer: its hooks stay until the end, and hear nothing more."""
+        self.forget()
+        self.gone = True
 
     def after_backward(self) -> None:
         """A backward pass went by: did it come back to the spikes?"""

@@ -217,3 +217,19 @@ def test_a_tap_is_a_layer_under_its_name() -> None:
 def test_a_tap_does_nothing_while_nothing_is_attached() -> None:
     spikes = torch.ones(2, 3)
     assert spikecheck.tap("hidden", spikes) is spikes
+
+
+def test_a_module_that_is_no_spiking_layer_is_not_listened_to_any_more() -> None:
+    """Its calls would add up for ever, and every call be taken for the end of a forward."""
+
+    class Scale(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return 2 * x
+
+    model = nn.Sequential(nn.Linear(4, 3), Scale())
+    with spikecheck.attach(model, every=1) as monitor:
+        candidate = monitor._probe.layers["1"]
+        for _ in range(3):
+            model(torch.rand(2, 4)).sum().backward()
+        assert "1" not in monitor._probe.layers
+        assert candidate.calls == 0
