@@ -6,17 +6,14 @@ that asks for it. The assertions raise with texts of their own, so no file of ou
 
 from __future__ import annotations
 
-import re
-import zlib
+import sys
 from collections.abc import Generator, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from spikecheck.assertions.watching import Watching
-    from spikecheck.report.model import Report
 
 LEVELS = ("note", "warning", "error")
 WATCHING: pytest.StashKey[Watching] = pytest.StashKey()
@@ -81,39 +78,35 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Tell the summary what was found; a plain string on the report reaches it from a worker of xdist as well."""
     result = yield
+    if call.when != "call" or "spikecheck.assertions" not in sys.modules:
+        return result
+    from spikecheck.assertions import watching as ours
+
     watching = item.stash.get(WATCHING, None)
-    raised = getattr(call.excinfo.value, "report", None) if call.excinfo is not None else None
-    reports: list[Report] = [] if watching is None else watching.reports()
-    reports += [raised] if raised is not None and hasattr(raised, "root_causes") else []
-    if call.when == "call" and reports:
-        if watching is not None and result.failed and not watching.told:
-            result.sections.append(("spikecheck, when the test failed", "\n\n".join(map(str, watching.reports()))))
-        causes = [cause.finding for report in reports for cause in report.root_causes]
-        said = [", ".join(f"{f.check} {f.slug} at {f.site}" for f in causes) or "no cause found"]
-        folder = item.config.getoption("--spikecheck-report") or item.config.getini("spikecheck_report")
-        if result.failed and folder:
-            said.append(f"report: {written(item.config.invocation_params.dir / folder, item.nodeid, reports)}")
-        result.spikecheck = "; ".join(said)  # type: ignore[attr-defined]
+    reports = [] if watching is None else watching.reports()
+    if reports and result.failed and watching is not None and not watching.told:
+        result.sections.append(("spikecheck, when the test failed", "\n\n".join(map(str, reports))))
+    raised = None if call.excinfo is None else call.excinfo.value
+    if raised is not None and (diagnosed := getattr(raised, "report", None)) and hasattr(diagnosed, "root_causes"):
+        reports.append(diagnosed)
+    folder = item.config.getoption("--spikecheck-report") or item.config.getini("spikecheck_report")
+    path = (
+        ours.written(item.config.invocation_params.dir / folder, item.nodeid, reports)
+        if (reports and result.failed and folder)
+        else None
+    )
+    if said := ours.summary(reports, path):
+        result.spikecheck = said  # type: ignore[attr-defined]
     return result
 
 
-def written(folder: Path, test: str, reports: list[Report]) -> Path:
-    """Write a test's reports as one page; the number keeps apart what the same letters would name."""
-    from spikecheck.assertions.watching import page
-
-    name = re.sub(r"\W+", "-", test.rpartition("/")[2]).strip("-")[:80]
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}-{zlib.crc32(test.encode()):08x}.html"
-    path.write_text(page(test, reports), encoding="utf-8")
-    return path
-
-
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """How many tests watched a model, and what the failing ones found."""
+    """How many tests looked at a network's health, what the failing ones found, which baselines were written."""
     reports = [r for kind in terminalreporter.stats.values() for r in kind if hasattr(r, "spikecheck")]
     if reports:
         terminalreporter.section("spikecheck")
         failed = [r for r in reports if r.failed]
         terminalreporter.line(f"{len(reports)} tests looked at a network's health, {len(failed)} failed")
-        for report in failed:
-            terminalreporter.line(f"{report.nodeid}: {report.spikecheck}")
+        for report in reports:
+            if report.failed or "baseline written" in report.spikecheck:
+                terminalreporter.line(f"{report.nodeid}: {report.spikecheck}")

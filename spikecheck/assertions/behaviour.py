@@ -81,6 +81,12 @@ def assert_batch_independent(
         if axis is None:
             raise SpikecheckError(f"which axis of the input {tuple(base.first.shape)} is the batch? {AXES}")
         size = base.first.shape[axis]
+        if axis == base.axes.time:
+            seen = f"the layers run along it, in {size} steps, and the target has as many entries"
+            claim = "the axis of the batch is taken for time"
+            fail(
+                claim, [(f"axis {axis} of the input {tuple(base.first.shape)}", seen)], "time steps along another axis"
+            )
         if size < 2:
             raise SpikecheckError(f"a batch of two samples or more is needed, axis {axis} of the input has {size}")
         if not bool(base.first.any()):

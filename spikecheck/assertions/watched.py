@@ -245,10 +245,16 @@ def together(capture: Capture[Tensor]) -> Tensor:
 
 
 def known(seen: Seen, told: Layout) -> Layout:
-    """The input's axes: as told, else as the layers show, else the batch by the length of the target."""
+    """The input's axes: as told, else as the layers show, else the batch by the length of the target.
+
+    Where the layers run along the one axis that is as long as a target of one class a sample, both are that axis: what
+    is the batch was taken for time.
+    """
     time = seen.axes.time if told.time is None else told.time
     batch = seen.axes.batch if told.batch is None else told.batch
-    if batch is None and isinstance(seen.target, Tensor) and seen.target.dim():
+    if isinstance(seen.target, Tensor) and seen.target.dim() and told.batch is None:
         fits = [axis for axis, size in enumerate(seen.first.shape[:2]) if size == len(seen.target)]
-        batch = fits[0] if len(fits) == 1 and fits[0] != time else None
+        mixed = seen.target.dim() == 1 and fits == [time]
+        if len(fits) == 1 and (mixed or (batch is None and fits != [time])):
+            batch = fits[0]
     return Layout(time, batch)

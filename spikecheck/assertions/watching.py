@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import zlib
 from collections.abc import Iterable
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -54,6 +57,26 @@ class Watching:
             if hasattr(home, name):
                 return getattr(home, name)
         raise AttributeError(f"spikecheck has no {name!r}")
+
+
+def summary(reports: Iterable[Report], path: Path | None) -> str:
+    """A test in one line: the root causes it found, its page, the baselines it wrote; empty where there is nothing."""
+    reports = list(reports)
+    causes = [cause.finding for report in reports for cause in report.root_causes]
+    said = [", ".join(f"{f.check} {f.slug} at {f.site}" for f in causes) or "no cause found"] if reports else []
+    said += [] if path is None else [f"report: {path}"]
+    said += [f"baseline written: {file}" for file in baseline.updated]
+    baseline.updated.clear()
+    return "; ".join(said)
+
+
+def written(folder: Path, test: str, reports: Iterable[Report]) -> Path:
+    """Write a test's reports as one page; the number keeps apart what the same letters would name."""
+    name = re.sub(r"\W+", "-", test.rpartition("/")[2]).strip("-")[:80]
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}-{zlib.crc32(test.encode()):08x}.html"
+    path.write_text(page(test, reports), encoding="utf-8")
+    return path
 
 
 def page(test: str, reports: Iterable[Report]) -> str:

@@ -36,7 +36,8 @@ the network has moved from its baseline
   where     lif1: firing rate, spikes per neuron per step
   seen      0.2, now 0.2778 (+0.389 of it)
   expected  within 0.1 of net.json
-  try       where the change is meant: pytest --spikecheck-update, or spikecheck.record_baseline(model, batch, loss, path)"""
+  try       where the change is meant: pytest --spikecheck-update, or \
+spikecheck.record_baseline(model, batch, loss, path)"""
 
 
 def test_what_moved_is_named_with_both_numbers(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,235 @@
+"""The plugin in fresh pytest processes: fixture, marker, options, summary, and beside other plugins."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.util import find_spec
+
+import pytest
+
+from tests.plugin.conftest import Runs
+
+pytestmark = pytest.mark.slow
+
+SUITE = """
+    import pytest
+    from network import Net, run
+
+    def test_healthy(spikecheck):
+        monitor = spikecheck.attach(Net())
+        assert monitor.watching
+        run(monitor.model)
+
+    def test_dead(spikecheck):
+        run(spikecheck.attach(Net(threshold=100.0)).model)
+
+    @pytest.mark.spikecheck(ignore=["SPK203", "SPK205", "SPK4", "SPK3"])
+    def test_ignored(spikecheck):
+        run(spikecheck.attach(Net(threshold=100.0)).model)
+
+    def test_asserted(spikecheck):
+        import network
+        spikecheck.assert_healthy(Net(threshold=100.0), (network.x, network.y), network.F.cross_entropy)
+
+    def test_of_its_own(spikecheck):
+        run(spikecheck.attach(Net()).model)
+        assert 1 == 2
+
+    def test_unrelated():
+        pass
+"""
+NOT_USED = """
+    import sys
+
+    def test_nothing_heavy_is_loaded():
+        assert "spikecheck.pytest_plugin" in sys.modules
+        assert not {"torch", "numpy", "rich", "click"} & set(sys.modules)
+        ours = {name for name in sys.modules if name.startswith("spikecheck")}
+        assert ours == {"spikecheck", "spikecheck.pytest_plugin"}
+"""
+
+
+def test_what_it_says_of_a_suite(runs: Runs) -> None:
+    result = runs("--spikecheck-report=reports", test_suite=SUITE)
+    result.assert_outcomes(passed=3, failed=3)
+    result.stdout.fnmatch_lines(
+        [
+            "*_ test_dead _*",
+            "*finding* at or above warning",
+            "spikecheck · 3 updates · torch · 1 spiking layer*",
+            "*ROOT CAUSE   SPK203 dead-layer  lif1 fired 0 times*",
+            "*fix       model.lif1.threshold = *",
+            "*_ test_asserted _*",
+            "E *UnhealthyError: * at or above warning",
+            "E *ROOT CAUSE   SPK203 dead-layer*",
+            "*_ test_of_its_own _*",
+            "E *assert 1 == 2",
+            "*- spikecheck, when the test failed -*",
+            "*healthy: no warning, no error*",
+            "*= spikecheck =*",
+            "5 tests looked at a network's health, 3 failed",
+            "test_suite.py::test_dead: SPK203 dead-layer at lif1*; report: *test_suite-py-test_dead-*.html",
+            "test_suite.py::test_asserted: SPK203 dead-layer at lif1*; report: *html",
+            "test_suite.py::test_of_its_own: no cause found; report: *html",
+        ]
+    )
+    assert "assertions/health.py" not in result.stdout.str(), "frames of ours are hidden from the traceback"
+    pages = {
+        page.name.rpartition("-")[0]: page.read_text(encoding="utf-8") for page in runs.path.glob("reports/*.html")
+    }
+    assert set(pages) == {f"test_suite-py-test_{name}" for name in ("dead", "asserted", "of_its_own")}
+    assert all(page.startswith("<!doctype html>") and "src=" not in page for page in pages.values())
+    assert "SPK203" in pages["test_suite-py-test_dead"]
+
+
+LEVELS = """
+    import pytest
+    from network import Net, run, nn
+
+    def test_dead(spikecheck):
+        run(spikecheck.attach(Net(threshold=100.0), ignore="SPK3").model)
+
+    @pytest.mark.spikecheck(fail_on="note", ignore="SPK")
+    def test_marker(spikecheck):
+        run(spikecheck.attach(Net(threshold=100.0)).model)
+
+    @pytest.mark.spikecheck("SPK203")
+    def test_misspelt_marker(spikecheck):
+        pass
+
+    def test_never_called(spikecheck):
+        spikecheck.attach(Net())
+
+    def test_detached_after_a_failure(spikecheck):
+        from spikecheck.monitor import attached
+        assert attached == []
+
+    @pytest.mark.xfail(reason="known")
+    def test_expected_to_be_dead(spikecheck):
+        run(spikecheck.attach(Net(threshold=100.0)).model)
+
+    @pytest.mark.parametrize("threshold", [0.5, 100.0])
+    def test_each(spikecheck, threshold):
+        run(spikecheck.attach(Net(threshold)).model)
+"""
+
+
+def test_levels_and_settings_come_from_the_options_and_from_pyproject(runs: Runs) -> None:
+    (runs.path / "pyproject.toml").write_text(
+        '[tool.pytest.ini_options]\nspikecheck_fail_on = "error"\nspikecheck_report = "pages"\n'
+        'addopts = ["--strict-markers", "-W", "error::spikecheck.SpikecheckWarning"]\n'
+        '[tool.spikecheck.ignore]\n"SPK203:lif1" = "on purpose"\n"SPK205" = "on purpose"\n"SPK4" = "on purpose"\n'
+        '"SPK3" = "on purpose"\n',
+        encoding="utf-8",
+    )
+    result = runs("-rA", test_levels=LEVELS)
+    result.stdout.fnmatch_lines_random(
+        [
+            "PASSED test_levels.py::test_dead",
+            "PASSED test_levels.py::test_marker",
+            "PASSED test_levels.py::test_detached_after_a_failure",
+            "PASSED test_levels.py::test_each?100.0?",
+            "ERROR test_levels.py::test_misspelt_marker*",
+            "*the marker takes ignore=?...? and fail_on='warning'",
+            "FAILED test_levels.py::test_never_called*",
+            "*nothing was judged: no spiking layer was seen",
+            "*the model was not called since attach()*",
+            "XPASS test_levels.py::test_expected_to_be_dead - known",
+        ]
+    )
+    assert list(runs.path.glob("pages/test_levels-py-test_never_called-*.html"))
+
+
+def test_a_failing_level_of_the_command_line_and_a_wrong_setting(runs: Runs) -> None:
+    (runs.path / "pytest.ini").write_text("[pytest]\nspikecheck_fail_on = fatal\n", encoding="utf-8")
+    result = runs(test_nothing="def test_nothing(): pass")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*spikecheck_fail_on = 'fatal': it takes note, warning, error"])
+
+
+def test_a_run_that_does_not_use_it_loads_nothing_and_says_nothing(runs: Runs) -> None:
+    result = runs("--strict-markers", test_light=NOT_USED)
+    result.assert_outcomes(passed=1)
+    assert "= spikecheck =" not in result.stdout.str()
+
+
+def test_it_can_be_switched_off(runs: Runs) -> None:
+    result = runs(
+        "-p", "no:spikecheck", test_off="import sys\ndef test_off(): assert 'spikecheck' not in sys.modules\n"
+    )
+    result.assert_outcomes(passed=1)
+
+
+PLAIN = """
+    import pytest
+    from network import Net, x
+    from spikecheck import UnhealthyError, assert_no_dead_layers
+
+    def test_plain():
+        assert_no_dead_layers(Net(), x)
+        with pytest.raises(UnhealthyError):
+            assert_no_dead_layers(Net(threshold=100.0), x)
+"""
+
+
+def test_the_assertions_work_with_the_plugin_off(runs: Runs) -> None:
+    runs("-p", "no:spikecheck", test_plain=PLAIN).assert_outcomes(passed=1)
+
+
+def test_the_assertions_work_without_pytest(runs: Runs) -> None:
+    script = runs.pytester.makepyfile(
+        script="""
+        import sys
+        from network import Net, x
+        from spikecheck import assert_no_dead_layers
+
+        assert "pytest" not in sys.modules
+        assert_no_dead_layers(Net(), x)
+        assert_no_dead_layers(Net(threshold=100.0), x)
+        """
+    )
+    result = runs.pytester.run(sys.executable, script)
+    assert result.ret == 1
+    result.stderr.fnmatch_lines(
+        ["*UnhealthyError: a layer is dead", "  where     lif1", "  expected  a spike in some step"]
+    )
+
+
+@pytest.mark.skipif(find_spec("xdist") is None, reason="pip install pytest-xdist")
+def test_with_xdist_the_summary_and_the_pages_come_from_the_workers(runs: Runs) -> None:
+    result = runs("-n", "2", "--spikecheck-report=reports", test_suite=SUITE)
+    result.assert_outcomes(passed=3, failed=3)
+    result.stdout.fnmatch_lines(["*= spikecheck =*", "5 tests looked at a network's health, 3 failed"])
+    result.stdout.fnmatch_lines_random(["test_suite.py::test_dead: SPK203 dead-layer at lif1*; report: *html"])
+    assert len(list(runs.path.glob("reports/*.html"))) == 3
+
+
+@pytest.mark.skipif(find_spec("pytest_randomly") is None, reason="pip install pytest-randomly")
+def test_with_randomly_each_test_gets_its_own_models(runs: Runs) -> None:
+    result = runs("--randomly-seed", "1", test_suite=SUITE)
+    result.assert_outcomes(passed=3, failed=3)
+    result.stdout.fnmatch_lines(["Using --randomly-seed*", "5 tests looked at a network's health, 3 failed"])
+
+
+BASELINE = """
+    import torch
+    from network import F, Net, x, y
+    from spikecheck import assert_matches_baseline
+
+    def test_baseline():
+        torch.manual_seed(3)
+        assert_matches_baseline(Net(), (x, y), F.cross_entropy, "baselines/net.json", tolerance=0.05)
+"""
+
+
+def test_a_baseline_is_written_on_request_and_compared_otherwise(runs: Runs) -> None:
+    missing = runs(test_baseline=BASELINE)
+    missing.assert_outcomes(failed=1)
+    missing.stdout.fnmatch_lines(["*there is no baseline to compare with", "*pytest --spikecheck-update*"])
+    written = runs("--spikecheck-update", test_baseline=BASELINE)
+    written.assert_outcomes(passed=1)
+    written.stdout.fnmatch_lines(["*baseline written: *net.json"])
+    held = json.loads((runs.path / "baselines/net.json").read_text(encoding="utf-8"))
+    assert list(held["rate"]) == ["lif1"]
+    runs(test_baseline=BASELINE).assert_outcomes(passed=1)
