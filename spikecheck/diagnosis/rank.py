@@ -75,8 +75,15 @@ def related(cause: Finding, effect: Finding) -> bool:
 
 def roots_of(finding: Finding, parents: dict[tuple[str, str, str], list[Finding]]) -> set[tuple[str, str, str]]:
     """The roots that a finding goes back to, through any number of others."""
-    above = parents.get(finding.key) or []
-    return set().union(*(roots_of(parent, parents) for parent in above)) if above else {finding.key}
+    roots, seen, ahead = set(), set(), [finding]
+    while ahead:
+        one = ahead.pop()
+        if one.key not in seen:  # paths through twenty findings, each explained by all before it, are a million
+            seen.add(one.key)
+            above = parents.get(one.key) or []
+            ahead += above
+            roots |= set() if above else {one.key}
+    return roots
 
 
 def order(finding: Finding) -> tuple[int, int, tuple[int, int, int], str]:
