@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -16,6 +18,7 @@ from spikecheck.stats.stored import StoredStats
 
 CHUNK = 1 << 20
 AHEAD = 1 << 24
+LARGE = 1 << 23  # a storage that is worth a thread for its checksum
 IN_MEMORY = 1 << 26  # a tensor that is no one piece of its storage is taken into memory up to here
 ROUNDS = 4  # how often all tensors together may look at the bytes of a storage
 INTEGERS = {"quint8": "uint8", "qint8": "int8", "qint32": "int32"}
@@ -119,22 +122,45 @@ def parted(ref: TensorRef, stats: StoredStats) -> Part:
 def pour(record: Record, parts: list[Part], advance: Advance) -> None:
     """Read a record from end to end and hand each part its bytes."""
     parts = sorted(parts, key=lambda part: part.start)
-    done, crc, waiting, open_parts = 0, 0, 0, list[Part]()
-    for chunk in unpacked(record) if record.packed is not None else chunks(record):
-        if record.crc is not None:
-            crc = zlib.crc32(chunk, crc)
-        while waiting < len(parts) and parts[waiting].start < done + len(chunk):
-            open_parts.append(parts[waiting])
-            waiting += 1
-        for part in open_parts:
-            part.take(done, chunk)
-        done += len(chunk)
-        open_parts = [part for part in open_parts if part.end > done]
-        advance(len(chunk))
+    done, waiting, open_parts = 0, 0, list[Part]()
+    with ExitStack() as threads:
+        checksum = Checksum(threads.enter_context(ThreadPoolExecutor(1)) if record.size > LARGE else None)
+        for chunk in unpacked(record) if record.packed is not None else chunks(record):
+            if record.crc is not None:
+                checksum.begin(chunk)
+            while waiting < len(parts) and parts[waiting].start < done + len(chunk):
+                open_parts.append(parts[waiting])
+                waiting += 1
+            for part in open_parts:
+                part.take(done, chunk)
+            done += len(chunk)
+            open_parts = [part for part in open_parts if part.end > done]
+            checksum.end()
+            advance(len(chunk))
     if done != record.size:
         raise UnreadableError(f"cut short: storage {record.name!r} has {done} of {record.size} bytes")
-    if record.crc is not None and crc != record.crc:
+    if record.crc is not None and checksum.value != record.crc:
         raise UnreadableError(f"corrupt: storage {record.name!r} does not fit its checksum")
+
+
+class Checksum:
+    """The checksum of chunks, reckoned beside the counting where there is a thread for it."""
+
+    def __init__(self, thread: ThreadPoolExecutor | None) -> None:
+        self.value, self.thread = 0, thread
+        self.running: Future[int] | None = None
+
+    def begin(self, chunk: memoryview) -> None:
+        """Take a chunk in, which must stay as it is until the end."""
+        if self.thread is None:
+            self.value = zlib.crc32(chunk, self.value)
+        else:
+            self.running = self.thread.submit(zlib.crc32, chunk, self.value)
+
+    def end(self) -> None:
+        """Wait for the chunk."""
+        if self.running is not None:
+            self.value, self.running = self.running.result(), None
 
 
 def chunks(record: Record) -> Iterator[memoryview]:

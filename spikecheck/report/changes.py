@@ -23,7 +23,7 @@ def table(changes: Iterable[ChangeReading], before: str, after: str) -> Table:
     )
     made.add_column("tensor", overflow="fold")
     for column in ("what", "step / weights", "largest step", "rms before", "rms after"):
-        made.add_column(column, justify="right")
+        made.add_column(column, justify="right", no_wrap=column == "what")
     made.caption = f"{same} of {len(given)} tensors are the same in both"
     for change in (change for change in given if change.what != "same"):
         lost = f", {change.lost} no longer finite" if change.lost else ""

@@ -62,12 +62,16 @@ def measure(x: Tensor, start: int = 0) -> tuple[StoredState, Tensor]:
         bad = (start + int(wrong.int().argmax()),)
         x = torch.where(wrong, x.new_zeros(()), x)
         good = x[~wrong]
-        low, high = (float(end) for end in torch.aminmax(good)) if good.numel() else (math.inf, -math.inf)
+        if not good.numel():
+            return StoredState(x.numel(), nan, infinite, 0.0, 0.0, math.inf, -math.inf, bad, start), x
+        low, high = (float(end) for end in torch.aminmax(good))
     norm = float(torch.linalg.vector_norm(x))
     if not math.isfinite(norm) or (norm == 0 and (low != 0 or high != 0)):  # the squares left the range of float32
         largest = max(abs(low), abs(high))
         norm = float(torch.linalg.vector_norm(x.double() / largest)) * largest
-    total = float(x.sum(dtype=torch.float64))
+    total = float(x.sum())
+    if not math.isfinite(total):
+        total = float(x.sum(dtype=torch.float64))
     return StoredState(x.numel(), nan, infinite, total, norm, low, high, bad, start), x
 
 

@@ -37,11 +37,15 @@ def drawn(bound: float, n: int = 6400, **changed):
     ],
 )
 def test_judge(given, severity) -> None:
-    assert found(UntrainedWeights(), evidence({NAME: [given]}), NAME) == severity
+    assert found(UntrainedWeights(), evidence({NAME: [given]}, run=run(update=50)), NAME) == severity
 
 
 def test_a_file_that_counts_no_update_may_hold_fresh_weights() -> None:
     assert found(UntrainedWeights(), evidence({NAME: [drawn(0.1)]}, run=run(update=0)), NAME) is None
+
+
+def test_a_few_updates_may_be_too_small_to_show() -> None:
+    assert found(UntrainedWeights(), evidence({NAME: [drawn(0.1)]}, run=run(update=49)), NAME) == "note"
 
 
 def test_it_names_the_law() -> None:
