@@ -20,7 +20,8 @@ UNDECIDED = 3  # forwards without gradients after which a candidate that shows n
 def find(model: nn.Module, spikes: Iterable[str | nn.Module]) -> list[Layer]:
     """The spiking layers that are certain, and the modules that may turn out to be some.
 
-    A module of torch's own emits no spikes; one that holds a certain layer hands on that layer's.
+    A module of torch's own emits no spikes; one that holds a certain layer hands on that layer's, and one inside of it,
+    such as its surrogate, is a part of it.
     """
     frameworks, hand = imported(), generic.Generic()
     told = {id(resolve(model, which)) for which in spikes}
@@ -29,10 +30,13 @@ def find(model: nn.Module, spikes: Iterable[str | nn.Module]) -> list[Layer]:
         framework = next((f for f in frameworks if f.spikes(module)), None)
         if framework is not None or id(module) in told:
             found.append(Layer(clean(name) or "model", module, framework or hand))
+    # `named_modules`, since a library may give `modules` another meaning
     certain = {id(layer.module) for layer in found}
+    inside = {id(part) for layer in found for _, part in layer.module.named_modules()}
     for name, module in model.named_modules():
-        holds = any(id(part) in certain for part in module.modules())
-        if clean(name) and not holds and not type(module).__module__.startswith("torch."):
+        holds = any(id(part) in certain for _, part in module.named_modules())
+        torchs = type(module).__module__.startswith("torch.")
+        if clean(name) and not holds and not torchs and id(module) not in inside:
             found.append(Layer(clean(name), module, hand, certain=False))
     return found
 

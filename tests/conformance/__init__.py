@@ -1,0 +1,1 @@
+"""One suite, run against every spiking library from the same table of expectations."""

@@ -1,0 +1,1 @@
+"""What is special about each library: how a layer is made, called and reset."""
