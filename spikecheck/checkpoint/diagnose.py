@@ -118,6 +118,12 @@ def unseen(counts: Counts) -> tuple[str, ...]:
             remarks.setdefault(ref.remark, []).append(name)
     said += [f"{', '.join(names[:SHOWN])}: {remark}" for remark, names in remarks.items()]
     said += counts.checkpoint.remarks
+    refs = counts.checkpoint.content.tensors.items()
+    missed = [n for n, r in refs if r.storage.record and 0 not in r.shape and not counts.counted[r].state.elements]
+    if missed:
+        said.append(
+            f"{len(missed)} tensors ({missed[0]}, ...): views of bytes that were looked at several times already"
+        )
     version = re.match(r"(\d+)\.(\d+)", torch.__version__)
     if version is not None and (int(version[1]), int(version[2])) < LEAST_TORCH:
         said.append(f"torch {version[0]} has known holes in torch.load(weights_only=True): update before you load this")

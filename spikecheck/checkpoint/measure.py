@@ -89,6 +89,8 @@ def measured(refs: Iterable[TensorRef], advance: Advance = lambda count: None) -
         parts = records.setdefault(record, [])
         if looked[record] <= ROUNDS * max(record.size, CHUNK):
             parts.append(part)
+        else:
+            stats.rows = None
     for record, parts in sorted(records.items(), key=lambda item: item[0].offset):
         pour(record, parts, advance)
     return found

@@ -9,6 +9,7 @@ from spikecheck.checkpoint.values import ITEM_SIZES, Named, Record, Standin, Sto
 from spikecheck.errors import UnreadableError
 
 MOST_AXES = 64
+MOST_COPIED = 1 << 24  # elements that all calls together may copy: a small file could ask for the same list for ever
 
 #: torch's storage classes, by name.
 STORAGES: Mapping[str, str] = {
@@ -68,6 +69,8 @@ class Rebuilder:
         self.records = records  # key, dtype, elements -> where the bytes lie
         self.nested = nested  # bytes of a storage that was saved by itself, as plain pickle does
         self.refused: dict[str, None] = {}
+        self.copied = 0
+        self.inner: dict[int, tuple[bytes, Any]] = {}  # what was nested in the same bytes before
 
     def name(self, named: Named) -> Named:
         """A name, written down where it is not on the list; UnreadableError where calling it would run commands."""
@@ -82,7 +85,13 @@ class Rebuilder:
         if not isinstance(function, Named):
             return Standin("the result of a call", args)
         make = MAKERS.get((function.module.replace("__builtin__", "builtins"), function.name))
-        return Standin(str(function), args) if make is None else make(self, *args)
+        if make is None:
+            return Standin(str(function), args)
+        if make in COPYING:
+            self.copied += sum(len(arg) for arg in args if isinstance(arg, list | tuple | dict | str))
+            if self.copied > MOST_COPIED:
+                raise UnreadableError("damaged: it copies the same things over and over")
+        return make(self, *args)
 
     def persistent(self, pid: Any) -> Any:
         """The storage that torch's persistent id names: ("storage", class, key, device, elements)."""
@@ -100,7 +109,9 @@ class Rebuilder:
         """The storage within bytes: what plain `pickle.dump` makes of a tensor."""
         if self.nested is None or not isinstance(content, bytes):
             return Standin("torch.storage._load_from_bytes")
-        return self.nested(content)
+        if id(content) not in self.inner:
+            self.inner[id(content)] = content, self.nested(content)
+        return self.inner[id(content)][1]
 
 
 def known(named: Named) -> bool:
@@ -194,6 +205,11 @@ def mapping(rebuild: Rebuilder, *args: Any) -> dict[Any, Any]:
     return made
 
 
+def default(rebuild: Rebuilder, factory: Any = None, *args: Any) -> Any:
+    """A dict with a factory for what is not there, which is dropped."""
+    return mapping(rebuild, *args)
+
+
 def listing(rebuild: Rebuilder, *args: Any) -> list[Any]:
     """A list or set, as a list."""
     return list(args[0]) if args and isinstance(args[0], list | tuple) else []
@@ -220,10 +236,11 @@ def inert(rebuild: Rebuilder, *args: Any) -> Any:
 
 
 Maker = Callable[..., Any]
+COPYING: tuple[Maker, ...] = (mapping, default, listing, row, encoded)
 MAKERS: Mapping[tuple[str, str], Maker] = {
     ("collections", "OrderedDict"): mapping,
     ("collections", "Counter"): mapping,
-    ("collections", "defaultdict"): lambda rebuild, *args: mapping(rebuild, *args[1:]),
+    ("collections", "defaultdict"): default,
     ("builtins", "dict"): mapping,
     ("builtins", "list"): listing,
     ("builtins", "set"): listing,

@@ -17,7 +17,7 @@ from spikecheck.checkpoint.values import Named, Source, Standin, safe_key
 from spikecheck.errors import UnreadableError
 
 WINDOW = 1 << 16
-MOST_OPERATIONS = 50_000_000
+MOST_OPERATIONS = 10_000_000
 MOST_BYTES = 1 << 29  # of one string or bytes
 MOST_DIGITS = 1 << 10
 

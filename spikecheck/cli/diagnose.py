@@ -35,6 +35,8 @@ Answer = tuple[str, "Report | None", str]  # name, report, or why there is none
 @click.option(
     "--json", "json_file", metavar="FILE", help="Write the reports as JSON; - writes them to standard output."
 )
+@click.option("--sarif", "sarif_file", metavar="FILE", help="Write the findings as SARIF 2.1.0.")
+@click.option("--junit", "junit_file", metavar="FILE", help="Write the verdicts as JUnit XML.")
 @click.option(
     "--fail-on",
     type=click.Choice(["note", "warning", "error"]),
@@ -48,6 +50,8 @@ def command(
     checkpoints: tuple[str, ...],
     against: str | None,
     json_file: str | None,
+    sarif_file: str | None,
+    junit_file: str | None,
     fail_on: str,
     quiet: bool,
     unsafe_pickle: bool,
@@ -62,7 +66,7 @@ def command(
     from spikecheck.settings import Settings
 
     settings, level = Settings.load(), Severity.named(fail_on)
-    console = Console(stderr=json_file == STDIN)
+    console = Console(stderr=STDIN in (json_file, sarif_file, junit_file))
     if unsafe_pickle:
         click.echo("spikecheck: --unsafe-pickle: torch loads these files, and runs whatever code they carry", err=True)
     answers: list[Answer] = []
@@ -72,8 +76,7 @@ def command(
         show(answer, console, level, quiet=quiet)
         if against is not None and answer[1] is not None:
             answers += [] if compared(name, against, console, unsafe_pickle) else [(against, None, "unreadable")]
-    if json_file is not None:
-        write_json(answers, json_file)
+    write_views(answers, level, json_file, sarif_file, junit_file)
     if any(report is None for _, report, _ in answers):
         return 2
     return int(any(report is not None and report.at_least(level) for _, report, _ in answers))
@@ -166,7 +169,27 @@ def compared(name: str, other: str, console: Console, unsafe_pickle: bool) -> bo
     return True
 
 
-def write_json(answers: Iterable[Answer], file: str) -> None:
+def write_views(
+    answers: list[Answer],
+    level: Severity,
+    json_file: str | None,
+    sarif_file: str | None,
+    junit_file: str | None,
+) -> None:
+    """All reports in each form that was asked for."""
+    from spikecheck import __version__
+    from spikecheck.report.junit import to_junit
+    from spikecheck.report.sarif import to_sarif
+
+    if json_file is not None:
+        write(json_file, to_json(answers))
+    if sarif_file is not None:
+        write(sarif_file, to_sarif(answers, __version__))
+    if junit_file is not None:
+        write(junit_file, to_junit(answers, level))
+
+
+def to_json(answers: Iterable[Answer]) -> str:
     """All reports in one JSON object; a file that was not read has its reason."""
     from spikecheck.report.model import plain
 
@@ -174,11 +197,15 @@ def write_json(answers: Iterable[Answer], file: str) -> None:
         {"file": name, "error": error or None, "report": None if report is None else report.to_dict()}
         for name, report, error in answers
     ]
-    text = json.dumps(plain({"schema": SCHEMA, "files": files}), indent=2, allow_nan=False)
+    return json.dumps(plain({"schema": SCHEMA, "files": files}), indent=2, allow_nan=False)
+
+
+def write(file: str, text: str) -> None:
+    """Write to a file, or to standard output."""
     if file == STDIN:
         click.echo(text)
         return
     try:
-        Path(file).write_text(text + "\n", encoding="utf-8")
+        Path(file).write_text(text.rstrip() + "\n", encoding="utf-8")
     except OSError as error:
         raise SpikecheckError(f"{file} cannot be written: {error.strerror}") from error

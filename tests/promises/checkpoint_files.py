@@ -94,6 +94,9 @@ def healthy(folder: Path) -> Iterator[Case]:
         "numbers as keys": {0: torch.rand(3), 1.5: torch.rand(3), (1, 2): torch.rand(3), None: torch.rand(3)},
         "control characters": {"a\x1b[31mred\x07\n": torch.rand(3), "\u202eleft": torch.rand(3)},
         "shared": {"a": (t := torch.rand(4, 4)), "b": t, "c": t.t(), "d": t[1:, ::2]},
+        "overlapping views": {f"w{i}": torch.zeros(300_000)[i:] for i in range(3)}
+        | {f"v{i}": (big := torch.rand(300_000))[i:] for i in range(3)}
+        | {f"u{i}": big[i:] for i in range(1000)},
         "empty tensors": {"a": torch.rand(0), "b": torch.rand(3, 0, 2), "c": torch.rand(())},
         "expanded": {"fc.weight": torch.rand(1).expand(2**17, 2**17)},
         "expanded rows": {"fc.weight": torch.rand(4, 1).expand(4, 2**30)},
@@ -256,6 +259,8 @@ def strange(folder: Path) -> Iterator[Case]:
         "string of 2^40": (b"\x80\x04\x8d" + (2**40).to_bytes(8, "little") + b"a.", "cut short"),
         "number of 2^31 digits": (b"\x80\x02\x8b\xff\xff\xff\x7f.", "cut short"),
         "hash bomb": (b"\x80\x02}" + b")" + b"2\x86" * 60 + b"Ns.", "no tensor"),
+        "the same list for ever": (copies("cbuiltins\nset\n"), "over and over"),
+        "the same dict for ever": (copies("ccollections\nOrderedDict\n"), "over and over"),
         "unknown operation": (b"\x80\x02\xff.", "0xff"),
         "empty stack": (b"\x80\x020000.", "makes no sense"),
         "memo that is not there": (b"\x80\x02h\x09.", "makes no sense"),
@@ -291,6 +296,12 @@ def strange(folder: Path) -> Iterator[Case]:
     yield Case("not there", folder / "nothing.pt", True, ("no such file",))
     yield Case("null in the name", Path("a\0b"), True, ("name",))
     yield Case("long name", Path("x" * 5000), True, ("long",))
+
+
+def copies(function: str) -> bytes:
+    """A list of half a million places, and a hundred thousand calls that copy it."""
+    listed = b"](" + b"h\x01" * 500_000 + b"eq\x02"
+    return b"\x80\x02Nq\x01" + listed + function.encode() + b"q\x03]" + b"(h\x03(h\x02tRl0" * 100_000 + b"."
 
 
 def flipped(whole: bytes) -> bytes:
