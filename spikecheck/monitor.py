@@ -18,14 +18,16 @@ from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.errors import FindingError, SpikecheckWarning
 from spikecheck.finding import Answer, Finding, Severity, Verdict
 from spikecheck.probe.hooks import Probe
+from spikecheck.probe.modes import Modes
 from spikecheck.probe.schedule import Schedule
-from spikecheck.readings import DriveReading, FlowReading, SpikeReading
+from spikecheck.readings import DriveReading, FlowReading, Raised, SpikeReading
 from spikecheck.report.model import LayerRow, Report
 from spikecheck.report.wording import not_seen, warning_text
-from spikecheck.site import SiteKind
+from spikecheck.site import Site, SiteKind
 from spikecheck.stats.engine import Engine, values_of
 
 OnFinding = Literal["warn", "raise"] | Callable[[Finding], object]
+RUN = Site(SiteKind.RUN, "the run")
 attached: list[Monitor] = []  # in the order of attaching; the last one hears the taps
 
 
@@ -34,7 +36,7 @@ class Monitor:
 
     def __init__(self, model: nn.Module, judge: Judge, schedule: Schedule, on_finding: OnFinding, **told: Any) -> None:
         self.model, self._judge, self._schedule, self._on_finding = model, judge, schedule, on_finding
-        self._engine = Engine()
+        self._engine, self._modes = Engine(), Modes(model)
         self._live: dict[tuple[str, str, str], Finding] = {}
         self._error: Finding | None = None
         self._in_callback = False
@@ -92,9 +94,16 @@ class Monitor:
 
     def _evidence(self, *, live: bool) -> Evidence:
         training = self._engine.trained()
-        flows = self._probe.flows()
-        windows = self._engine.windowed(training, place, flows)
-        return Evidence(self._probe.run(live=live), self._engine.sites(training), windows)
+        run = replace(self._probe.run(live=live), raised=tuple(Raised(*error) for error in self._probe.raised))
+        known = {**self._modes.readings(self._probe.trace.calls), **self._probe.flows()}
+        windows = self._engine.windowed(training, place, {**known, RUN.name: run})
+        return Evidence(run, (*self._engine.sites(training), *self._modules(), RUN), windows)
+
+    def _modules(self) -> tuple[Site, ...]:
+        order, library = self._probe.trace.order, self._probe.framework
+        moded = self._modes.readings(self._probe.trace.calls)
+        layers = (layer.site(SiteKind.MODULE) for layer in self._probe.spiking() if layer.forwards)
+        return (*layers, *(Site(SiteKind.MODULE, name, order.get(name, 0), library) for name in moded))
 
     def _verdicts(self, *, live: bool) -> tuple[Verdict, ...]:
         if (parameters := self._probe.optimizers.parameters(self._probe.clock.update)) is not None:
@@ -123,6 +132,7 @@ class Monitor:
 
     def _due(self) -> None:
         """The optimizer is about to step, or a forward without gradients is over: judge, and tell what is new."""
+        self._modes.look()
         if not self._schedule.judged(self._probe.clock.update or self._probe.clock.forwards):
             return
         found = Report.of(self._verdicts(live=True)).findings

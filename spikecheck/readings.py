@@ -164,7 +164,7 @@ class MemoryReading:
 class ModeReading:
     """A module that behaves otherwise in evaluation: it normalises by the batch, or drops out."""
 
-    forwards: int  # with gradients recorded
+    updates: int
     evaluating: int  # of them, with this module and the whole model in evaluation mode
     calls: int  # in the first forward
     dropped: float | None = None  # the share that it sets to 0

@@ -7,7 +7,7 @@ from spikecheck.site import FORWARD, SiteKind
 
 BACKWARD = SiteKind.GRADIENT
 APPLIED = SiteKind.UPDATE  # its effect shows in the next forward at the earliest
-VALUES = FORWARD | SiteKind.PARAMETER
+VALUES = FORWARD | SiteKind.PARAMETER | SiteKind.MODULE
 
 
 def precedes(cause: Finding, effect: Finding) -> bool:
@@ -39,7 +39,8 @@ def along(finding: Finding) -> tuple[int, int, int]:
 
     A backward pass goes through the modules from the last to the first.
     """
-    order = (SiteKind.PARAMETER, SiteKind.STATE, SiteKind.INPUT, SiteKind.CURRENT, SiteKind.POTENTIAL, SiteKind.SPIKES)
+    before = (SiteKind.MODULE, SiteKind.PARAMETER, SiteKind.STATE, SiteKind.MEMORY)
+    order = (*before, SiteKind.INPUT, SiteKind.CURRENT, SiteKind.POTENTIAL, SiteKind.SPIKES)
     kind = finding.site.kind
     position = -finding.site.position if kind is BACKWARD else finding.site.position
     return position, order.index(kind) if kind in order else len(order), finding.when.step or 0

@@ -17,6 +17,7 @@ class Trace:
 
     def __init__(self) -> None:
         self.order: dict[str, int] = {}
+        self.calls: dict[str, int] = {}
         self.fed_by: dict[str, str] = {}
         self._source: dict[int, str | None] = {}  # id of a tensor -> weighted module whose output it is, or came from
         self._alive: list[Tensor] = []  # an id is unique only while its tensor lives
@@ -25,6 +26,7 @@ class Trace:
     def ran(self, name: str, module: nn.Module, args: Iterable[Any], output: Any) -> None:
         """A module ran: remember its place, what fed it, and what it hands on."""
         self.order.setdefault(name, len(self.order) + 1)
+        self.calls[name] = self.calls.get(name, 0) + 1
         source = next(
             (self._source[id(a)] for a in args if isinstance(a, Tensor) and id(a) in self._source), self._last
         )

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spikecheck.readings import FlowReading, InputReading
+from spikecheck.readings import InputReading
 from spikecheck.site import FORWARD, Capture, Site, SiteKind
 from spikecheck.stats.base import State, Statistic, statistics
 from spikecheck.stats.inputs import InputStats
@@ -90,13 +90,16 @@ class Engine:
         return found
 
     def windowed(
-        self, training: bool, place: Callable[[Site], str], flows: Mapping[str, FlowReading]
+        self, training: bool, place: Callable[[Site], str], known: Mapping[str, object]
     ) -> Mapping[str, Mapping[str, Mapping[type[Any], Any]]]:
-        """The readings of every window by place; `flows` are known without tensors, and join them."""
+        """The readings of every window by place; what is `known` without tensors, a reading or a tuple, joins them."""
         homes = {(site.kind, site.name): place(site) for site in self.sites(training)}
 
         def read(window: str) -> dict[str, dict[type[Any], Any]]:
-            found: dict[str, dict[type[Any], Any]] = {name: {FlowReading: flow} for name, flow in flows.items()}
+            found: dict[str, dict[type[Any], Any]] = {
+                name: {type(reading): reading for reading in (told if isinstance(told, tuple) else (told,))}
+                for name, told in known.items()
+            }
             for key, readings in self.read(window, training=training).items():
                 found.setdefault(homes[key], {}).update(readings)
             return found

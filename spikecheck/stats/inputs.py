@@ -24,6 +24,7 @@ from spikecheck.stats.arrange import (
 )
 from spikecheck.stats.base import State, Statistic, earliest, merged
 
+ALIKE = 1e-5  # of the largest sum: what float32 rounds when it adds up the same values in another order
 COUNTED = 65_536  # elements a forward whose values are counted: at 2 % active, the share of counts is known to 1 %
 
 
@@ -45,6 +46,12 @@ class InputState(State):
     elements: int = merged(operator.add)
     shape: tuple[int, ...] = merged(earliest)
     dtype: str = merged(earliest)
+    filled: Tensor = merged(torch.add)
+    empty: Tensor = merged(torch.add)
+    densest: Tensor = merged(torch.add)
+    constant: Tensor = merged(torch.add)
+    frames: int = merged(operator.add)
+    samples: int = merged(operator.add)
     steps: int | None = merged(earliest)
 
 
@@ -64,6 +71,10 @@ class InputStats(Statistic[InputState]):
         tops = highest(x.flatten(1), (1,))
         look = closely(x, COUNTED)
         timed = capture.layout.time is not None
+        per_step = x.sum(1)
+        mass = torch.linalg.vector_norm(x, 1, dim=2)  # [time, batch]
+        whole = mass.sum(0)
+        largest = mass.amax(0) if len(mass) else whole
         return InputState(
             total=look.sum(dtype=torch.float64),
             active=(look != 0).sum(),
@@ -73,7 +84,7 @@ class InputStats(Statistic[InputState]):
             maximum=highest(tops),
             values=distinct(torch.cat([closely(look), tops]) if x.numel() else look),
             not_integer=look.frac().count_nonzero(),
-            bad=BadState.of(x.sum(1), capture.update),
+            bad=BadState.of(per_step, capture.update),
             looked_at=look.numel(),
             forwards=1,
             elements=x.numel(),
@@ -82,6 +93,12 @@ class InputStats(Statistic[InputState]):
             else tuple(capture.values[0].shape),
             dtype=str(capture.values[0].dtype).removeprefix("torch."),
             steps=x.shape[0] if timed else None,
+            filled=torch.count_nonzero(mass),
+            empty=(whole == 0).sum(),
+            densest=(largest.double() / whole).nan_to_num(0, 0, 0).sum(),
+            constant=alike(torch.cat([per_step, mass], 1), mass.numel()),
+            frames=mass.numel(),
+            samples=mass.shape[1],
         )
 
     def summarise(self, state: InputState) -> tuple[InputReading, ...]:
@@ -103,5 +120,19 @@ class InputStats(Statistic[InputState]):
                 looked_at=state.looked_at,
                 not_integer=int(state.not_integer),
                 non_finite=state.bad.reading(state.steps is not None),
+                frames=state.frames,
+                filled=int(state.filled),
+                samples=state.samples,
+                empty=int(state.empty),
+                densest=state.densest.item() / max(1, state.samples - int(state.empty)),
+                constant=int(state.constant),
             ),
         )
+
+
+def alike(sums: Tensor, held: int) -> Tensor:
+    """1 where all steps of [time, n] are the same, else 0; one step is like no other, nor are `held` = 0 frames."""
+    if len(sums) <= 1 or not held:
+        return sums.new_zeros((), dtype=torch.int64)
+    top = sums.abs().amax()
+    return (((sums.amax(0) - sums.amin(0)).amax() <= ALIKE * top) & top.isfinite()).long()

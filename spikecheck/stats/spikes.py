@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from spikecheck.readings import SpikeReading
 from spikecheck.site import Capture, SiteKind
@@ -28,6 +29,43 @@ from spikecheck.stats.base import State, Statistic, merged
 SATURATED = 0.95  # share of steps and samples: a neuron that skips one step in twenty still carries next to nothing
 
 
+def padded(a: Tensor, b: Tensor) -> Tensor:
+    """Rule of a field with an entry a step, or a sample, of which a later forward may have more or fewer."""
+    most = max(len(a), len(b))
+    return pad(a, (0, most - len(a))) + pad(b, (0, most - len(b)))
+
+
+@dataclass(frozen=True)
+class PartState(State):
+    """What part of all spikes each step has (or each sample), relative to the mean: sums over the forwards."""
+
+    sums: Tensor = merged(padded)
+    squares: Tensor = merged(padded)
+    counts: Tensor = merged(padded)
+
+    @classmethod
+    def of(cls, spikes: Tensor) -> PartState:
+        """From one forward's spikes by step, or by sample."""
+        part = (spikes.double() / spikes.double().mean()).nan_to_num(0, 0, 0)
+        return cls(part, part.square(), torch.ones_like(part))
+
+    def told(self) -> float | None:
+        """The share of the variance that the number tells; None for less than two forwards, or two numbers."""
+        counts = self.counts
+        several = counts > 1
+        mean, n = self.sums / counts.clamp(min=1), counts.clamp(min=2)
+        within = ((self.squares - self.sums * mean) / (n - 1)).clamp(min=0)[several]
+        if len(within) <= 1:
+            return None
+        signal = (mean[several].var() - (within / n[several]).mean()).clamp(min=0)
+        return float((signal / (signal + within.mean())).nan_to_num(0, 0, 0))
+
+
+def join_parts(a: PartState, b: PartState) -> PartState:
+    """Rule of a field that holds a PartState."""
+    return a + b
+
+
 @dataclass(frozen=True)
 class SpikeState(State):
     """Sums over everything seen, and extremes."""
@@ -46,6 +84,8 @@ class SpikeState(State):
     forwards: int = merged(operator.add)
     steps: int = merged(operator.add)
     samples: int = merged(operator.add)
+    by_step: PartState = merged(join_parts)
+    by_sample: PartState = merged(join_parts)
     bins: int = merged(operator.add)  # steps * samples, of each forward
     timed: bool = merged(operator.and_)
 
@@ -83,6 +123,8 @@ class SpikeStats(Statistic[SpikeState]):
             forwards=1,
             steps=steps if x.numel() else 0,
             samples=samples,
+            by_step=PartState.of(per_step.sum(1)),
+            by_sample=PartState.of(per_sample.sum(1) if steps else x.new_zeros(samples)),
             bins=steps * samples,
             timed=capture.layout.time is not None,
         )
@@ -112,5 +154,8 @@ class SpikeStats(Statistic[SpikeState]):
                 most=told(state.most, elements),
                 least=told(state.least, elements),
                 non_finite=state.bad.reading(state.timed),
+                timed=state.timed,
+                by_step=state.by_step.told(),
+                by_sample=state.by_sample.told(),
             ),
         )

@@ -1,4 +1,4 @@
-"""What a spiking layer's potential is when a sequence begins."""
+"""What a spiking layer's potential is when a sequence begins, and when it goes on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from spikecheck.readings import StateReading
+from spikecheck.readings import MemoryReading, StateReading
 from spikecheck.site import Capture, SiteKind
 from spikecheck.stats.base import State, Statistic, merged
 
@@ -41,3 +41,17 @@ class StartStats(Statistic[StartState]):
     def summarise(self, state: StartState) -> tuple[StateReading, ...]:
         """Copy the counts to the host."""
         return (StateReading(state.sequences, int(state.carried), state.largest.item()),)
+
+
+class MemoryStats(StartStats):
+    """State in the middle of a sequence, of layers that are called once a step.
+
+    Unit: that of the threshold. Layout: any; the tensors of one layer. Hides: which step.
+    """
+
+    kind: ClassVar = SiteKind.MEMORY
+    reading: ClassVar = MemoryReading  # type: ignore[assignment]
+
+    def summarise(self, state: StartState) -> tuple[MemoryReading, ...]:  # type: ignore[override]
+        """Copy the counts to the host."""
+        return (MemoryReading(state.sequences, int(state.carried), state.largest.item()),)

@@ -104,7 +104,8 @@ def test_explanations_exist_and_never_go_in_a_circle() -> None:
 
 
 def test_every_reading_is_needed_and_made() -> None:
-    """A reading that no check needs is dead weight on the device; one that no statistic makes is never seen."""
+    """One that no statistic makes, nor the probe, which knows some without tensors, is never seen."""
     needed = {reading.__name__ for check in CHECKS for reading in check.needs}
-    stats = "\n".join(path.read_text(encoding="utf-8") for path in (PACKAGE / "stats").glob("*.py"))
-    assert not {name for name in needed if not re.search(rf"\b{name}\b", stats)}
+    makers = [*(PACKAGE / "stats").glob("*.py"), *(PACKAGE / "probe").glob("*.py")]
+    made = "\n".join(path.read_text(encoding="utf-8") for path in makers)
+    assert not {name for name in needed if not re.search(rf"\b{name}\b", made)}

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
 from spikecheck.readings import InputReading
 from tests.oracles.raster import (
     Captures,
+    Raster,
     batch_sums,
     broken,
     everything,
@@ -20,6 +25,10 @@ from tests.oracles.raster import (
 def oracle(captures: Captures) -> tuple[InputReading, ...]:
     first = captures[0]
     values = everything(captures)
+    masses = [np.abs(raster(c)).sum(2) for c in captures]
+    by_sample = [[float(v) for v in mass[:, b]] for mass in masses for b in range(mass.shape[1])]
+    shares = [share(frames) for frames in by_sample]
+    empty = sum(sum(frames) == 0 for frames in by_sample)
     reading = InputReading(
         forwards=len(captures),
         shape=((len(first.values),) if first.stacked else ()) + tuple(first.values[0].shape),
@@ -36,5 +45,27 @@ def oracle(captures: Captures) -> tuple[InputReading, ...]:
         looked_at=len(values),
         not_integer=sum(map(broken, values)),
         non_finite=non_finite(batch_sums(captures), timed=timed(captures)),
+        frames=sum(mass.size for mass in masses),
+        filled=sum(v != 0 for mass in masses for v in mass.flatten().tolist()),
+        samples=len(by_sample),
+        empty=empty,
+        densest=sum(shares) / max(1, len(by_sample) - empty),
+        constant=sum(map(constant, map(raster, captures))),
     )
     return (reading,)
+
+
+def share(frames: list[float]) -> float:
+    """The part of a sample in its largest frame; 0 where that is no number."""
+    whole = sum(frames)
+    return max(frames) / whole if 0 < whole < math.inf else 0.0
+
+
+def constant(x: Raster) -> bool:
+    """Is every step like the first, by its sums?"""
+    if x.shape[0] < 2 or x.shape[1] == 0:
+        return False
+    with np.errstate(invalid="ignore"):
+        sums = np.concatenate([x.sum(1), np.abs(x).sum(2)], axis=1)
+        top = np.abs(sums).max()
+        return bool(np.isfinite(top) and (sums.max(0) - sums.min(0)).max() <= 1e-5 * top)

@@ -133,4 +133,4 @@ def runs(kind: SiteKind, most: int = 3) -> st.SearchStrategy[list[Capture[Tensor
         return raster(kind, most)
     if kind in LISTS:
         return lists(kind, most)
-    return starts(kind, most) if kind is SiteKind.STATE else calls(kind, most)
+    return starts(kind, most) if kind in SiteKind.STATE | SiteKind.MEMORY else calls(kind, most)

@@ -42,6 +42,7 @@ class Framework:
     """How to read the layers of one library. `name` is the module that must have been imported."""
 
     name: ClassVar[str]
+    shows_state: ClassVar[bool] = True  # does `state` find whatever a layer goes on from, so that empty means nothing?
 
     def spikes(self, module: nn.Module) -> bool:
         """Is this a layer that emits spikes?"""

@@ -30,6 +30,7 @@ class Generic(Framework):
     """A layer that no library's file knows."""
 
     name: ClassVar = "torch"
+    shows_state: ClassVar = False  # its state may have any name
 
     def spikes(self, module: nn.Module) -> bool:
         """Decided by looking at values once: see `spiking`."""
@@ -38,7 +39,7 @@ class Generic(Framework):
     def neuron(self, module: nn.Module) -> NeuronSpec:
         """What attributes of the usual names say."""
         threshold = [name for name in THRESHOLDS if number(getattr(module, name, None)) is not None]
-        decay = [value for name in DECAYS if (value := number(getattr(module, name, None))) is not None]
+        decay = [value for name in DECAYS if (value := constant(getattr(module, name, None))) is not None]
         return NeuronSpec(
             v_threshold=number(getattr(module, threshold[0])) if len(threshold) == 1 else None,
             decay=decay[0] if len(decay) == 1 else None,
@@ -57,6 +58,13 @@ class Generic(Framework):
         """Tensors passed beside the input, or kept on the module under a usual name."""
         kept = [getattr(module, name, None) for name in STATES]
         return tensors([*args, *kwargs.values()])[1:] or tensors([t for t in kept if not isinstance(t, nn.Parameter)])
+
+
+def constant(value: object) -> float | None:
+    """A decay; one that is learned and is no factor of a decay may be given to a sigmoid, so that it is not known."""
+    found = number(value)
+    free = isinstance(value, nn.Parameter) and found is not None and not 0 <= found <= 1
+    return None if free else found
 
 
 def stacked_along(spikes: Tensor | None) -> Layout | None:

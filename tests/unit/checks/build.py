@@ -20,6 +20,8 @@ from spikecheck.readings import (
     InputReading,
     LogitReading,
     LossReading,
+    MemoryReading,
+    ModeReading,
     MomentReading,
     NonFinite,
     ParameterReading,
@@ -87,8 +89,16 @@ INPUT = InputReading(
     looked_at=81_920,
     not_integer=0,
     non_finite=FINITE,
+    frames=6400,
+    filled=5400,
+    samples=320,
+    empty=0,
+    densest=0.1,
+    constant=0,
 )
 STATE = StateReading(sequences=20, carried=0, largest=0.0)
+MEMORY = MemoryReading(forwards=20, held=20, largest=0.8)
+MODE = ModeReading(updates=20, evaluating=0, calls=1)
 FLOW = FlowReading(forwards=20, blocked=0, read=True)
 LOGITS = LogitReading(
     updates=20,
@@ -162,6 +172,9 @@ KINDS: dict[type[Any], SiteKind] = {
     PotentialReading: SiteKind.POTENTIAL,
     InputReading: SiteKind.INPUT,
     StateReading: SiteKind.STATE,
+    MemoryReading: SiteKind.MEMORY,
+    ModeReading: SiteKind.MODULE,
+    RunReading: SiteKind.RUN,
     FlowReading: SiteKind.SPIKES,
     LogitReading: SiteKind.LOGITS,
     TargetReading: SiteKind.TARGETS,
@@ -201,6 +214,22 @@ def inputs(**changed: Any) -> InputReading:
 def state(**changed: Any) -> StateReading:
     """Every sequence began with potentials of 0."""
     return replace(STATE, **changed)
+
+
+def memory(**changed: Any) -> MemoryReading:
+    """Every forward went on from potentials."""
+    return replace(MEMORY, **changed)
+
+
+def mode(**changed: Any) -> ModeReading:
+    """A module in training mode throughout."""
+    return replace(MODE, **changed)
+
+
+def modules(given: Evidence) -> Evidence:
+    """The same run, with its spiking layers as modules that are judged as they are set up."""
+    layers = (replace(s, kind=SiteKind.MODULE) for s in given.sites if s.kind is SiteKind.SPIKES)
+    return replace(given, sites=(*given.sites, *layers))
 
 
 def flow(**changed: Any) -> FlowReading:
