@@ -1,0 +1,24 @@
+"""SPK102 empty-input: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk102_empty_input import EmptyInput
+from tests.unit.checks.build import evidence, found, inputs
+
+
+@pytest.mark.parametrize(
+    ("given", "severity"),
+    [
+        pytest.param(inputs(), None, id="ordinary"),
+        pytest.param(inputs(filled=639), "warning", id="next to nothing"),
+        pytest.param(inputs(filled=640), None, id="exactly at the limit"),
+        pytest.param(inputs(filled=0, empty=320), "error", id="nothing at all"),
+        pytest.param(inputs(empty=160), "warning", id="half of the samples"),
+        pytest.param(inputs(empty=159), None, id="fewer than half"),
+        pytest.param(inputs(elements=0, frames=0, filled=0), None, id="no element"),
+    ],
+)
+def test_judge(given, severity) -> None:
+    assert found(EmptyInput(), evidence({"input": [given]}), "input") == severity

@@ -1,0 +1,32 @@
+"""SPK104 single-step: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk104_single_step import SingleStep
+from tests.unit.checks.build import evidence, found, inputs, run, spikes, state
+
+
+def one(*more, steps=20, ran=None, library="snntorch", **changed):
+    """Two layers of one step; the first shows more."""
+    read = spikes(steps=steps, forwards=20, **changed)
+    sites = {name: {"framework": library} for name in ("lif1", "lif2")}
+    places = {"input": [inputs(steps=1)], "lif1": [read, *more], "lif2": [read]}
+    return evidence(places, sites=sites, run=ran or run())
+
+
+@pytest.mark.parametrize(
+    ("given", "severity"),
+    [
+        pytest.param(one(), "warning", id="one step each"),
+        pytest.param(one(steps=400), None, id="several steps"),
+        pytest.param(one(state(carried=19)), None, id="state goes on to the next forward"),
+        pytest.param(one(ran=run(stepped=True)), None, id="the script loops over the steps"),
+        pytest.param(one(ran=run(backwards=0)), None, id="no backward pass yet"),
+        pytest.param(one(library="torch", timed=False), None, id="by hand, and time unknown"),
+        pytest.param(one(library="torch"), "warning", id="by hand, and time known"),
+    ],
+)
+def test_judge(given, severity) -> None:
+    assert found(SingleStep(), given, "input") == severity

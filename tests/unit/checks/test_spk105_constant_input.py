@@ -1,0 +1,23 @@
+"""SPK105 constant-input: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk105_constant_input import ConstantInput
+from tests.unit.checks.build import evidence, found, inputs
+
+
+@pytest.mark.parametrize(
+    ("given", "severity"),
+    [
+        pytest.param(inputs(), None, id="it changes"),
+        pytest.param(inputs(constant=20), "note", id="every forward"),
+        pytest.param(inputs(constant=19), None, id="all but one"),
+        pytest.param(inputs(constant=20, steps=1), None, id="one step"),
+        pytest.param(inputs(constant=20, steps=None), None, id="no time axis known"),
+        pytest.param(inputs(constant=20, filled=0), None, id="nothing came in"),
+    ],
+)
+def test_judge(given, severity) -> None:
+    assert found(ConstantInput(), evidence({"input": [given]}), "input") == severity

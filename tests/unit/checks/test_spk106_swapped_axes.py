@@ -1,0 +1,36 @@
+"""SPK106 swapped-axes: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk106_swapped_axes import SwappedAxes
+from tests.unit.checks.build import evidence, found, inputs, loss, run, spikes, targets
+
+
+def layer(ran=None, **changed):
+    """The first layer's spikes, and 16 targets in each of 20 updates."""
+    read = spikes(**{"by_step": 0.96, "by_sample": 0.0, **changed})
+    return evidence(
+        {"input": [inputs()], "lif1": [read], "loss": [loss(), targets(samples=320, updates=20)]}, run=ran or run()
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "severity"),
+    [
+        pytest.param(layer(), None, id="time tells, the sample does not"),
+        pytest.param(layer(by_sample=0.95, by_step=0.26), "warning", id="the sample tells"),
+        pytest.param(layer(by_sample=0.5, by_step=0.1), "warning", id="exactly at the limit"),
+        pytest.param(layer(by_sample=0.49, by_step=0.1), None, id="just below it"),
+        pytest.param(layer(by_sample=1.0, by_step=1.0), None, id="one batch again and again"),
+        pytest.param(layer(by_sample=0.95, by_step=0.26, forwards=15), None, id="too few to say"),
+        pytest.param(layer(by_sample=0.95, by_step=0.2, timed=False), None, id="time unknown"),
+        pytest.param(layer(steps=320, samples=400), "warning", id="as many steps as targets"),
+        pytest.param(layer(steps=320, samples=320), None, id="sizes that are equal say nothing"),
+        pytest.param(layer(steps=320, samples=20), None, id="one sample, and a target for each step"),
+        pytest.param(layer(ran=run(forwards=40), steps=320, samples=400), None, id="several forwards for one loss"),
+    ],
+)
+def test_judge(given, severity) -> None:
+    assert found(SwappedAxes(), given, "input") == severity
