@@ -1,0 +1,107 @@
+"""A layer whose potential grows, flips, or hardly takes up its input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.layers import summed
+from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.readings import SpikeReading
+from spikecheck.site import Site, SiteKind
+
+BY_HAND = (None, "torch")  # of these, what an attribute means is a guess
+
+
+@dataclass(frozen=True)
+class FaultyDecay(Check):
+    """A decay lets the potential grow, change sign, or take up next to no input.
+
+    ## What it means
+    The factor by which the potential shrinks in a step is below 0, above 1, or below {least}; or the layer multiplies
+    its input by so little that an input of one in every step of a forward adds up to less than {taken}, with a time
+    constant longer than the forward. In a layer written by hand, an attribute of the usual name may be something else:
+    a factor above 1 counts only where a neuron fired in a share of {most} of the steps of a forward, as it does once
+    its potential grows by itself.
+
+    ## Why it matters
+    Above 1, a potential that has passed a limit grows for ever, whatever comes in; below 0 it changes sign with every
+    step; near 0 the neuron remembers nothing. Each is a formula or a unit gone wrong: exp(dt / tau) for exp(-dt / tau),
+    1 - tau / dt for 1 - dt / tau, milliseconds for steps, a time constant where its inverse is wanted. The last leaves
+    a decay that looks healthy, next to 1, and an input gain of 1 - decay that is next to nothing.
+
+    ## Fix
+    ```python any
+    layer.beta = math.exp(-dt / tau)  # between 0 and 1; dt and tau in the same unit
+    ```
+    ```python snntorch
+    layer.beta.data.clamp_(0.01, 0.99)  # exp(-dt / tau), dt and tau in the same unit
+    ```
+    ```python sinabs
+    layer.tau_mem.data.fill_(20.0)  # in steps; norm_input=True multiplies the input by 1 - exp(-1 / tau_mem)
+    ```
+    ```python spikingjelly
+    layer.tau = 2.0  # in steps, above 1; decay_input=True divides the input by it
+    ```
+    ```python norse
+    norse.torch.LIFParameters(tau_mem_inv=torch.tensor(100.0))  # 1 / tau: 100 for 10 ms; times dt=0.001 below 1
+    ```
+    ```python rockpool
+    rockpool.nn.modules.LIFTorch(shape, tau_mem=0.02, dt=0.001)  # both in seconds, tau_mem larger than dt
+    ```
+
+    ## Intended when
+    A neuron without memory is what is studied: `[tool.spikecheck.ignore] "SPK207:lif1" = "a threshold unit on purpose"`
+    """
+
+    id: ClassVar = "SPK207"
+    slug: ClassVar = "faulty-decay"
+    severity: ClassVar = Severity.WARNING
+    since: ClassVar = "0.1"
+    sites: ClassVar = SiteKind.MODULE
+    needs: ClassVar = (SpikeReading,)
+    explained_by: ClassVar = ("SPK407",)
+    message: ClassVar = "{site} multiplies its potential by {decay:.4g} a step, its input by {gain:.3g}"
+
+    least: float = limit(0.01, why="derived: after one step a hundredth is left, so that no two steps add up")
+    taken: float = limit(
+        0.1,
+        why="measured: 0.9 and more in healthy networks, 0.008 where a time constant of 10 steps was given as 5000 "
+        "with a normalised input",
+    )
+    most: float = limit(
+        0.5,
+        why="measured: 0.98 where the potential grows, 0.35 at most in healthy networks that are driven by sparse "
+        "events",
+    )
+
+    def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
+        """Yield a finding where the factor is none of a decay, or where the gain leaves nothing of the input."""
+        spikes, neuron = readings[SpikeReading], site.neuron
+        if neuron is None or neuron.decay is None or not spikes.forwards:
+            return
+        decay, gain = neuron.decay, neuron.input_gain
+        steps = spikes.steps // spikes.forwards
+        taken = gain * summed(abs(decay), steps)
+        slow = neuron.tau_mem is not None and neuron.tau_mem > steps and steps > 1 and taken < self.taken
+        grows = decay > 1 and (site.framework not in BY_HAND or spikes.most >= self.most * steps)
+        if decay < 0:
+            because = "the potential changes its sign with every step"
+        elif grows:
+            because = "a potential that has passed a limit grows for ever"
+        elif decay < self.least:
+            because = "nothing is left of a step in the next one"
+        elif slow:
+            because = f"an input of 1 in all {steps} steps adds up to {taken:.2g}"
+        else:
+            return
+        yield self.found(
+            site,
+            seen=Seen("a decay of {decay:.6g} a step, an input gain of {gain:.3g}", decay=decay, gain=gain),
+            expected=Expected(
+                "a decay between 0 and 1, and a gain that lets the input reach a threshold", because=because
+            ),
+            weight=1,
+        )

@@ -1,0 +1,103 @@
+"""Activity that fades from layer to layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar
+
+from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.layers import hasty, unsure, unused
+from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.readings import SpikeReading
+from spikecheck.site import Site, SiteKind
+
+
+@dataclass(frozen=True)
+class FadingActivity(Check):
+    """The layers fire less and less, from the first to the last.
+
+    ## What it means
+    Of {layers} spiking layers or more, none fires more often than the one before, and the last has a share of {share}
+    or less of the rate of the first.
+
+    ## Why it matters
+    What reaches the loss are the spikes of the last layer, and what reaches a layer's weights passes all surrogates
+    behind it. Where each layer fires a tenth as often as the one before, three layers leave a thousandth, and a layer
+    more falls silent. The weights between the layers are too small for the rates that come in, or the thresholds too
+    high.
+
+    ## Fix
+    ```python any
+    linear.weight.data *= 3  # before each layer that fires less than the one before; or a normalisation in between
+    ```
+    ```python spikingjelly
+    layer.decay_input = False  # True divides the input of every layer by tau
+    ```
+
+    ## Intended when
+    A readout is to fire rarely, behind layers that thin out on purpose: `[tool.spikecheck.ignore] "SPK211" = "sparse
+    code, by layers"`
+    """
+
+    id: ClassVar = "SPK211"
+    slug: ClassVar = "fading-activity"
+    severity: ClassVar = Severity.WARNING
+    since: ClassVar = "0.1"
+    sites: ClassVar = SiteKind.SPIKES
+    needs: ClassVar = (SpikeReading,)
+    explained_by: ClassVar = (
+        "SPK102",
+        "SPK103",
+        "SPK104",
+        "SPK106",
+        "SPK203",
+        "SPK205",
+        "SPK206",
+        "SPK207",
+        "SPK209",
+        "SPK214",
+        "SPK215",
+        "SPK406",
+    )
+    message: ClassVar = (
+        "activity fades over {layers} layers: {first:.2g} spikes a step in the first, {last:.2g} in {site}"
+    )
+
+    layers: int = limit(3, why="taste: two layers are no trend")
+    share: float = limit(
+        0.02,
+        why="measured: 0.3 at least in healthy networks with three spiking layers or more, 0 where deep layers fall "
+        "silent",
+    )
+    patience: int = limit(10, why="measured: layers wake up in the first batches, as for a silent layer")
+
+    def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
+        """Yield a finding at the last layer, where the rates of all fall from the first to it."""
+        sites = sorted((s for s in readings.evidence.sites if s.kind is SiteKind.SPIKES), key=lambda s: s.position)
+        read = [(s.name, readings.at(s.name).get(SpikeReading)) for s in sites]
+        rates = [spikes.rate for _, spikes in read if spikes is not None and spikes.rate is not None]
+        whole = len(rates) == len(sites) >= self.layers and all(b <= a for a, b in pairwise(rates))
+        if not whole or site.name != sites[-1].name or unused(readings) or unsure(site, readings):
+            return
+        if (
+            hasty(readings, readings[SpikeReading].forwards, self.patience)
+            or rates[-1] > self.share * rates[0]
+            or rates[0] == 0
+        ):
+            return
+        yield self.found(
+            site,
+            seen=Seen(
+                "spikes per neuron and step, layer by layer: {rates}", rates=", ".join(f"{r:.2g}" for r in rates)
+            ),
+            expected=Expected(
+                "rates of one order in all layers",
+                because="a drive follows the rates before it: weights that are too small for them thin it out further",
+            ),
+            first=rates[0],
+            last=rates[-1],
+            layers=len(rates),
+            weight=1,
+        )

@@ -1,0 +1,32 @@
+"""SPK210 missing-reset: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk210_missing_reset import MissingReset
+from tests.unit.checks.build import drive, evidence, flow, found, modules, neuron, spikes
+
+
+def layer(flows=None, count=20_480.0, **known):
+    """One layer whose input pays for 0.275 spikes a step at most."""
+    places = {"lif1": [spikes(count=count), drive(), flows or flow()]}
+    return modules(evidence(places, sites={"lif1": {"neuron": neuron(**known)}}))
+
+
+@pytest.mark.parametrize(
+    ("given", "severity"),
+    [
+        pytest.param(layer(), None, id="ordinary"),
+        pytest.param(layer(count=4.1e5 * 0.28, reset=None), "warning", id="more than comes in"),
+        pytest.param(layer(count=4.1e5 * 0.27, reset=None), None, id="just what comes in"),
+        pytest.param(layer(count=4.1e5 * 0.28), None, id="the library says that it resets"),
+        pytest.param(layer(reset="none", decay=1.0), "warning", id="no reset, no leak"),
+        pytest.param(layer(reset="none"), None, id="no reset, but a leak"),
+        pytest.param(layer(flow(read=None), reset="none", decay=1.0), "note", id="before a backward pass"),
+        pytest.param(layer(flow(read=False), reset="none", decay=1.0), None, id="its potential is read out"),
+        pytest.param(layer(count=4.1e5, reset=None, decay=1.6), None, id="a decay that says nothing"),
+    ],
+)
+def test_judge(given, severity) -> None:
+    assert found(MissingReset(), given, "lif1") == severity

@@ -1,0 +1,28 @@
+"""SPK211 fading-activity: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk211_fading_activity import FadingActivity
+from tests.unit.checks.build import evidence, flow, found, spikes
+
+
+def layers(*rates):
+    """Layers that fire at these rates."""
+    return {f"lif{n}": [spikes(elements=100_000, count=r * 100_000), flow()] for n, r in enumerate(rates)}
+
+
+@pytest.mark.parametrize(
+    ("given", "severity"),
+    [
+        pytest.param(layers(0.05, 0.04, 0.03), None, id="even"),
+        pytest.param(layers(0.05, 0.005, 0.001), "warning", id="exactly at the limit"),
+        pytest.param(layers(0.05, 0.005, 0.0011), None, id="just above it"),
+        pytest.param(layers(0.05, 0.06, 0.0001), None, id="no trend"),
+        pytest.param(layers(0.05, 0.0001), None, id="two layers"),
+        pytest.param(layers(0.0, 0.0, 0.0), None, id="the first is silent"),
+    ],
+)
+def test_judge(given, severity) -> None:
+    assert found(FadingActivity(), evidence(given), list(given)[-1]) == severity
