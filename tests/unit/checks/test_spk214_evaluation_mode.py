@@ -1,0 +1,29 @@
+"""SPK214 evaluation-mode: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk214_evaluation_mode import EvaluationMode
+from tests.unit.checks.build import evidence, found, mode
+
+
+@pytest.mark.parametrize(
+    ("given", "severity"),
+    [
+        pytest.param([mode()], None, id="training mode"),
+        pytest.param([mode(evaluating=20)], "warning", id="evaluation mode"),
+        pytest.param([mode(evaluating=10)], "warning", id="exactly at the limit"),
+        pytest.param([mode(evaluating=9)], None, id="less than half"),
+        pytest.param([mode(updates=2, evaluating=2)], None, id="too few to say"),
+    ],
+)
+def test_judge(given, severity) -> None:
+    assert found(EvaluationMode(), evidence({"norm": given}), "norm") == severity
+
+
+def test_one_finding_for_the_model_and_none_where_a_module_trains() -> None:
+    off = [mode(evaluating=20)]
+    assert found(EvaluationMode(), evidence({"a": off, "b": off}), "a") == "warning"
+    assert found(EvaluationMode(), evidence({"a": off, "b": off}), "b") is None
+    assert found(EvaluationMode(), evidence({"a": off, "b": [mode()]}), "a") is None

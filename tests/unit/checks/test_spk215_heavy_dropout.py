@@ -1,0 +1,21 @@
+"""SPK215 heavy-dropout: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk215_heavy_dropout import HeavyDropout
+from tests.unit.checks.build import evidence, found, mode
+
+
+@pytest.mark.parametrize(
+    ("given", "severity"),
+    [
+        pytest.param([mode()], None, id="no dropout"),
+        pytest.param([mode(dropped=0.9)], "warning", id="exactly at the limit"),
+        pytest.param([mode(dropped=0.89)], None, id="just below it"),
+        pytest.param([mode(dropped=0.97, evaluating=20)], None, id="never in use"),
+    ],
+)
+def test_judge(given, severity) -> None:
+    assert found(HeavyDropout(), evidence({"norm": given}), "norm") == severity
