@@ -47,6 +47,7 @@ class CountInput(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.INPUT
     needs: ClassVar = (InputReading,)
+    explained_by: ClassVar = ("SPK103",)
     message: ClassVar = "{site} holds counts: 0 to {highest:g}, {average:.3g} in the average active bin"
 
     average: float = limit(

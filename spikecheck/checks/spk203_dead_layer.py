@@ -56,7 +56,20 @@ class DeadLayer(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.SPIKES
     needs: ClassVar = (SpikeReading,)
-    explained_by: ClassVar = ("SPK205", "SPK401", "SPK405", "SPK406", "SPK407")
+    explained_by: ClassVar = (
+        "SPK102",
+        "SPK103",
+        "SPK104",
+        "SPK205",
+        "SPK207",
+        "SPK209",
+        "SPK214",
+        "SPK215",
+        "SPK401",
+        "SPK405",
+        "SPK406",
+        "SPK407",
+    )
     message: ClassVar = "{site} fired 0 times in {steps} steps ({neurons} neurons)"
 
     small: float = limit(SMALL, why=WHY_SMALL)

@@ -56,7 +56,15 @@ class SaturatedLayer(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.SPIKES
     needs: ClassVar = (SpikeReading,)
-    explained_by: ClassVar = ("SPK101", "SPK206", "SPK405", "SPK406", "SPK407")
+    explained_by: ClassVar = (
+        "SPK101",
+        "SPK206",
+        "SPK207",
+        "SPK210",
+        "SPK405",
+        "SPK406",
+        "SPK407",
+    )
     message: ClassVar = "{site} fires in {active:.0%} of its bins, {saturated} of {neurons} neurons in nearly all"
 
     share: float = limit(

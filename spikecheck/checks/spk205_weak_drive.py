@@ -76,7 +76,18 @@ class WeakDrive(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.CURRENT
     needs: ClassVar = (DriveReading, SpikeReading)
-    explained_by: ClassVar = ("SPK405", "SPK406", "SPK407")
+    explained_by: ClassVar = (
+        "SPK102",
+        "SPK103",
+        "SPK104",
+        "SPK207",
+        "SPK209",
+        "SPK214",
+        "SPK215",
+        "SPK405",
+        "SPK406",
+        "SPK407",
+    )
     message: ClassVar = "{site} is silent: its potential reaches {reach:.3g}, its threshold is {threshold:.3g}"
 
     small: float = limit(SMALL, why=WHY_SMALL)

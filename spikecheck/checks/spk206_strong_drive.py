@@ -71,7 +71,16 @@ class StrongDrive(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.CURRENT
     needs: ClassVar = (DriveReading,)
-    explained_by: ClassVar = ("SPK101", "SPK201", "SPK405", "SPK406", "SPK407")
+    explained_by: ClassVar = (
+        "SPK101",
+        "SPK107",
+        "SPK201",
+        "SPK214",
+        "SPK215",
+        "SPK405",
+        "SPK406",
+        "SPK407",
+    )
     message: ClassVar = "{site} gets {rms:.3g} a step (root mean square) for a threshold of {threshold:.3g}"
 
     strong: float = limit(STRONG, why=WHY_STRONG)

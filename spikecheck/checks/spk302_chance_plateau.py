@@ -57,10 +57,19 @@ class ChancePlateau(Check):
     sites: ClassVar = SiteKind.LOSS
     needs: ClassVar = (LossReading,)
     explained_by: ClassVar = (
+        "SPK102",
+        "SPK103",
+        "SPK104",
+        "SPK106",
+        "SPK107",
         "SPK203",
         "SPK204",
         "SPK205",
+        "SPK207",
         "SPK208",
+        "SPK209",
+        "SPK214",
+        "SPK215",
         "SPK305",
         "SPK401",
         "SPK405",

@@ -43,7 +43,16 @@ class HighInitialLoss(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.LOSS
     needs: ClassVar = (LossReading,)
-    explained_by: ClassVar = ("SPK101", "SPK201", "SPK206", "SPK301", "SPK405", "SPK406")
+    explained_by: ClassVar = (
+        "SPK101",
+        "SPK107",
+        "SPK201",
+        "SPK206",
+        "SPK207",
+        "SPK301",
+        "SPK405",
+        "SPK406",
+    )
     message: ClassVar = "the first {site} is {first:.4g}, a uniform guess over {classes} classes gives {chance:.4g}"
 
     times: float = limit(

@@ -61,7 +61,10 @@ class WeightScale(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.PARAMETER
     needs: ClassVar = (ParameterReading,)
-    explained_by: ClassVar = ("SPK407",)
+    explained_by: ClassVar = (
+        "SPK214",
+        "SPK407",
+    )
     message: ClassVar = "{site} has a scale of {scale:.3g}; initialisers give 0.6 to 1.4"
 
     large: float = limit(LARGE, why=WHY_LARGE)
