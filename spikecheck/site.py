@@ -115,6 +115,7 @@ class Pace:
     worth: float
     updates: int
     shrink: float | None = None
+    decay: float = 0.0  # the weight decay it was told
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,18 +27,18 @@ class Paces:
             shrink = decay(optimizer, group, float(rate))
             for parameter in group["params"]:
                 old = self.so_far.get(id(parameter), Pace(0.0, 0.0, 0.0, 0))
-                self.so_far[id(parameter)] = later(old, float(rate), shrink)
+                self.so_far[id(parameter)] = later(old, float(rate), shrink, group.get("weight_decay", 0.0))
 
     def of(self, parameter: Tensor) -> Pace | None:
         """What a parameter was told."""
         return self.so_far.get(id(parameter))
 
 
-def later(old: Pace, rate: float, shrink: float | None) -> Pace:
+def later(old: Pace, rate: float, shrink: float | None, wanted: object) -> Pace:
     """One update more; what came before counts for less where the rate rises above all before."""
-    highest = max(old.highest, rate)
+    highest, told = max(old.highest, rate), float(wanted) if isinstance(wanted, int | float) else 0.0
     before = old.worth * old.highest / highest if highest else 0.0
-    return Pace(rate, highest, before + (rate / highest if highest else 0.0), old.updates + 1, shrink)
+    return Pace(rate, highest, before + (rate / highest if highest else 0.0), old.updates + 1, shrink, told)
 
 
 def decay(optimizer: Optimizer, group: dict[str, Any], rate: float) -> float | None:

@@ -1,0 +1,50 @@
+"""What several checks ask of a run: which weights there are, and whether anything was learned."""
+
+from __future__ import annotations
+
+from spikecheck.checks.base import Readings
+from spikecheck.readings import GradientReading, LossReading, ParameterReading, UpdateReading
+from spikecheck.site import SiteKind
+
+FALLEN = 0.9  # of what it was at first: a loss above that has not fallen
+DOUBT = 4.0  # standard errors: a slope steeper than that is no accident
+
+
+def weights(readings: Readings) -> list[str]:
+    """The parameters of two axes or more that ask for gradients, in the order of the data flow."""
+    sites = [site for site in readings.evidence.sites if site.kind is SiteKind.GRADIENT]
+    read = readings.all.every(GradientReading)
+    names = [site.name for site in sorted(sites, key=lambda site: site.position) if site.name in read]
+    return [name for name in dict.fromkeys(names) if axes(readings, name) > 1]
+
+
+def axes(readings: Readings, name: str) -> int:
+    """How many axes a parameter has; a gradient that never came has none."""
+    parameter = readings.at(name).get(ParameterReading)
+    return readings.all.at(name)[GradientReading].dimensions if parameter is None else parameter.dimensions
+
+
+def moved(readings: Readings, names: list[str]) -> dict[str, UpdateReading]:
+    """What the optimizer did to these, over the whole run; without those that it does not hold."""
+    updates = readings.all.every(UpdateReading)
+    return {name: updates[name] for name in names if name in updates}
+
+
+def learning(readings: Readings) -> bool:
+    """Has any loss fallen by a tenth, or does it fall beyond doubt?"""
+    return any(fell(loss) for loss in readings.all.every(LossReading).values())
+
+
+def fell(loss: LossReading) -> bool:
+    """Is a loss well below where it began, or on its way?"""
+    if loss.first is None or loss.recent_mean is None:
+        return False
+    slope, error = loss.recent_slope, loss.recent_slope_error
+    steep = slope is not None and error is not None and slope + DOUBT * error < 0
+    return steep or loss.recent_mean < min(FALLEN * loss.first, loss.first)
+
+
+def others(names: list[str]) -> str:
+    """How many more there are than the first, for a message."""
+    more = len(names) - 1
+    return f" and {more} more" if more > 0 else ""

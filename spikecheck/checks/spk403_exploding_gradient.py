@@ -1,0 +1,101 @@
+"""Gradients that grow on their way to the input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import inf, log10
+from typing import ClassVar
+
+from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.progress import weights
+from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.readings import GradientReading
+from spikecheck.site import Site, SiteKind
+
+
+@dataclass(frozen=True)
+class ExplodingGradient(Check):
+    """The gradient of the first weight is hundreds of times larger than that of the last.
+
+    ## What it means
+    Gradients of the weights, averaged over the recent updates, grow by a factor of {ratio} or more from the weight
+    nearest the loss to the one nearest the input.
+
+    ## Why it matters
+    What is multiplied by more than 1 in every layer, or in every step, grows without bound. The first layers are then
+    moved by whatever the last few samples said, and clipping the whole to a norm of 1 leaves nothing for the last. A
+    surrogate whose height grows as it gets narrower does this: 1 / width * exp(-|u| / width) with a width of 0.001 is
+    1000 at the threshold, and three such layers gave 3e11. So do a decay above 1 and recurrent weights with large
+    eigenvalues, over many steps.
+
+    ## Fix
+    ```python any
+    surrogate = 1 / (1 + 10 * (potential - threshold).abs()) ** 2  # as wide as the potentials are spread
+    ```
+    ```python snntorch
+    layer.spike_grad = snntorch.surrogate.fast_sigmoid(slope=10)  # 25 is the default; 1000 and more is too steep
+    ```
+    ```python sinabs
+    layer.surrogate_grad_fn = sinabs.activation.SingleExponential(grad_width=0.5)
+    ```
+    ```python spikingjelly
+    layer.surrogate_function = surrogate.ATan(alpha=2.0)  # from spikingjelly.activation_based import surrogate
+    ```
+    ```python norse
+    norse.torch.LIFCell(norse.torch.LIFParameters(method="super"))
+    ```
+
+    ## Intended when
+    The first weights are trained at a rate of their own: `[tool.spikecheck.ignore] "SPK403" = "groups of rates"`
+    """
+
+    id: ClassVar = "SPK403"
+    slug: ClassVar = "exploding-gradient"
+    severity: ClassVar = Severity.WARNING
+    since: ClassVar = "0.1"
+    sites: ClassVar = SiteKind.GRADIENT
+    needs: ClassVar = (GradientReading,)
+    explained_by: ClassVar = (
+        "SPK203",
+        "SPK204",
+        "SPK205",
+        "SPK206",
+        "SPK401",
+        "SPK405",
+        "SPK406",
+        "SPK407",
+    )
+    message: ClassVar = "the gradient of {site} is {first:.1e}, that of {behind} {last:.1e}"
+
+    ratio: float = limit(
+        300.0,
+        why="measured: 5 at most in healthy networks; 1e12 with a surrogate 0.001 wide, and 5,000 with one of a slope "
+        "of 2,000 that is as high as it is steep",
+    )
+
+    def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
+        """Yield one finding, at the weight nearest the input."""
+        read = readings.every(GradientReading)
+        names = [n for n in weights(readings) if n in read and 0 < read[n].norm < inf]
+        if names[:1] != [site.name] or len(names) == 1:
+            return
+        first, last = read[names[0]].norm, read[names[-1]].norm
+        if first < self.ratio * last:
+            return
+        yield self.found(
+            site,
+            seen=Seen(
+                "gradients from input to output: {listed}",
+                listed=", ".join(f"{n} {read[n].norm:.1e}" for n in names),
+            ),
+            expected=Expected(
+                "norms within a factor of {ratio:g}",
+                ratio=self.ratio,
+                because="the loss would else be decided in the first layer alone",
+            ),
+            weight=log10(first / last / self.ratio),
+            first=first,
+            last=last,
+            behind=names[-1],
+        )

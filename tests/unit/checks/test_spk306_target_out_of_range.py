@@ -1,0 +1,28 @@
+"""SPK306 target-out-of-range: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk306_target_out_of_range import TargetOutOfRange
+from tests.unit.checks.build import evidence, findings, found, targets
+
+
+@pytest.mark.parametrize(
+    ("labels", "severity"),
+    [
+        pytest.param(targets(classes=20), None, id="0 to 19"),
+        pytest.param(targets(classes=20, outside=16, lowest=1, highest=20), "error", id="counted from 1"),
+        pytest.param(targets(classes=20, outside=1, lowest=-1), "error", id="one label of -1"),
+        pytest.param(targets(classes=20, ignored=40), None, id="ignored labels are no labels"),
+        pytest.param(targets(classes=None, outside=3), None, id="the number of classes is not known"),
+    ],
+)
+def test_judge(labels, severity) -> None:
+    assert found(TargetOutOfRange(), evidence({"loss": [labels]}), "loss") == severity
+
+
+def test_the_message_says_both_ranges() -> None:
+    labels = targets(classes=20, outside=16, lowest=1, highest=20)
+    (finding,) = findings(TargetOutOfRange(), evidence({"loss": [labels]}), "loss")
+    assert finding.message == "targets are 1 to 20 for 20 classes, 0 to 19"

@@ -1,0 +1,27 @@
+"""SPK307 one-class-targets: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk307_one_class_targets import OneClassTargets
+from tests.unit.checks.build import evidence, found, run, targets
+
+SAME = {"classes": 20, "lowest": 3, "highest": 3}
+
+
+@pytest.mark.parametrize(
+    ("labels", "of_run", "severity"),
+    [
+        pytest.param(targets(classes=20), run(), None, id="several classes"),
+        pytest.param(targets(**SAME), run(), "error", id="always 3"),
+        pytest.param(targets(**SAME, samples=63), run(), None, id="too few to say"),
+        pytest.param(targets(**SAME, samples=64), run(), "error", id="just enough"),
+        pytest.param(targets(**SAME, updates=19), run(live=True), None, id="a loader that does not shuffle begins so"),
+        pytest.param(targets(**SAME), run(live=True), "error", id="and goes on"),
+        pytest.param(targets(**SAME, outside=320), run(), None, id="no class at all is SPK306's"),
+        pytest.param(targets(classes=1, lowest=0, highest=0), run(), None, id="a single output"),
+    ],
+)
+def test_judge(labels, of_run, severity) -> None:
+    assert found(OneClassTargets(), evidence({"loss": [labels]}, run=of_run), "loss") == severity

@@ -1,0 +1,37 @@
+"""SPK408 unoptimized-parameter: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk408_unoptimized_parameter import UnoptimizedParameter
+from tests.unit.checks.build import evidence, findings, found, gradient, parameter, run, update
+
+HELD = [gradient(), parameter(), update()]
+LEFT = [gradient(), parameter()]
+
+
+@pytest.mark.parametrize(
+    ("left", "of_run", "severity"),
+    [
+        pytest.param(HELD, run(), None, id="the optimizer holds it"),
+        pytest.param(LEFT, run(), "warning", id="no optimizer holds it"),
+        pytest.param(LEFT, run(live=True, update=15), None, id="too early: another optimizer may step yet"),
+        pytest.param(LEFT, run(live=True, update=16), "warning", id="not any more"),
+        pytest.param([gradient(norm=0.0, missing=20), parameter()], run(), None, id="it gets no gradient: unused"),
+        pytest.param([gradient(dimensions=1), parameter(dimensions=1)], run(), None, id="a threshold, or a bias"),
+    ],
+)
+def test_judge(left, of_run, severity) -> None:
+    given = evidence({"fc1.weight": left, "fc2.weight": HELD}, run=of_run)
+    assert found(UnoptimizedParameter(), given, "fc1.weight") == severity
+
+
+def test_nothing_is_said_where_no_optimizer_has_stepped() -> None:
+    assert found(UnoptimizedParameter(), evidence({"fc1.weight": LEFT}), "fc1.weight") is None
+
+
+def test_one_finding_stands_for_all() -> None:
+    given = evidence({"fc1.weight": LEFT, "fc2.weight": LEFT, "fc3.weight": HELD})
+    made = [f for n in (1, 2, 3) for f in findings(UnoptimizedParameter(), given, f"fc{n}.weight")]
+    assert [f.message for f in made] == ["no optimizer holds fc1.weight and 1 more, which get gradients"]

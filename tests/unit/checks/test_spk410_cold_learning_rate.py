@@ -1,0 +1,44 @@
+"""SPK410 cold-learning-rate: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk410_cold_learning_rate import ColdLearningRate
+from spikecheck.site import Pace
+from tests.unit.checks.build import evidence, found, gradient, loss, parameter, run, update
+
+FLAT = loss(first=3.0, recent_mean=3.01, recent_slope=1e-5, recent_slope_error=1e-4)
+LONG = run(update=80)
+COLD = update(mean=9e-7, learning_rate=1e-7)
+
+
+def net(moved, lost=FLAT, of_run=LONG):
+    return evidence({"fc1.weight": [gradient(), parameter(), moved], "loss": [lost]}, run=of_run)
+
+
+@pytest.mark.parametrize(
+    ("given", "severity"),
+    [
+        pytest.param(net(update(mean=7e-4)), None, id="a small rate, which learns"),
+        pytest.param(net(COLD), "warning", id="Adam at 1e-7"),
+        pytest.param(net(update(mean=1e-4)), None, id="exactly at the limit"),
+        pytest.param(net(update(mean=9e-5)), "warning", id="just below it"),
+        pytest.param(net(COLD, of_run=run(update=49)), None, id="a warm-up, perhaps"),
+        pytest.param(net(COLD, loss(first=3.0, recent_mean=2.0)), None, id="the loss is down all the same"),
+        pytest.param(net(COLD, loss(first=3.0, recent_mean=2.95)), None, id="the loss falls beyond doubt"),
+        pytest.param(net(update(mean=0.0)), None, id="no step at all is another check's"),
+        pytest.param(
+            net(update(mean=5e-5, pace=Pace(1e-9, 1e-3, 3.0, 80))), None, id="a schedule lowered it, which is another's"
+        ),
+        pytest.param(net(update(mean=9e-7, learning_rate=None)), "warning", id="the rate is not known"),
+    ],
+)
+def test_judge(given, severity) -> None:
+    assert found(ColdLearningRate(), given, "fc1.weight") == severity
+
+
+def test_it_is_asked_of_the_weight_that_moves_most() -> None:
+    places = {"fc1.weight": [gradient(), parameter(), COLD], "fc2.weight": [gradient(), parameter(), update()]}
+    given = evidence({**places, "loss": [FLAT]}, run=LONG)
+    assert [found(ColdLearningRate(), given, name) for name in places] == [None, None]

@@ -1,0 +1,38 @@
+"""SPK411 collapsed-learning-rate: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk411_collapsed_learning_rate import CollapsedLearningRate
+from spikecheck.site import Pace
+from tests.unit.checks.build import evidence, findings, found, gradient, parameter, update
+
+
+def net(pace):
+    return evidence({f"fc{n}.weight": [gradient(), parameter(), update(pace=pace)] for n in (1, 2)})
+
+
+@pytest.mark.parametrize(
+    ("pace", "severity"),
+    [
+        pytest.param(Pace(2e-3, 2e-3, 80.0, 80), None, id="constant"),
+        pytest.param(Pace(1e-22, 2e-3, 2.0, 65), "warning", id="halved after each batch"),
+        pytest.param(Pace(3e-5, 2e-3, 60.0, 120), None, id="a cosine at its end"),
+        pytest.param(Pace(1e-9, 2e-3, 10.0, 20), None, id="a short cosine at its end"),
+        pytest.param(Pace(2e-3, 2e-3, 2.0, 40), None, id="a warm-up that has just arrived"),
+        pytest.param(Pace(2e-5, 2e-3, 16.0, 80), "warning", id="exactly at the limits"),
+        pytest.param(Pace(2.1e-5, 2e-3, 16.0, 80), None, id="more than a hundredth is left"),
+        pytest.param(Pace(1e-6, 2e-3, 400.0, 9000), None, id="steps by epochs, after hundreds of updates"),
+        pytest.param(Pace(0.0, 0.0, 0.0, 80), None, id="0 from the start"),
+        pytest.param(None, None, id="the rate is not known"),
+    ],
+)
+def test_judge(pace, severity) -> None:
+    assert found(CollapsedLearningRate(), net(pace), "fc1.weight") == severity
+
+
+def test_one_finding_stands_for_all() -> None:
+    given = net(Pace(1e-22, 2e-3, 2.0, 65))
+    made = [f for n in (1, 2) for f in findings(CollapsedLearningRate(), given, f"fc{n}.weight")]
+    assert [f.message for f in made] == ["the rate of fc1.weight fell from 0.002 to 1e-22 in 65 updates"]
