@@ -6,39 +6,39 @@ means that no check names it yet: its faults count as missed.
 
 from __future__ import annotations
 
-DEAD = ("SPK203", "SPK205")
+DEAD = ("SPK203", "SPK205", "SPK211")
 BUSY = ("SPK204", "SPK206")
 PLATEAU = ("SPK302",)
 NON_FINITE = ("SPK405",)
 
 CHECKS: dict[str, tuple[str, ...]] = {
     # what goes in
-    "axis_swap": (),
+    "axis_swap": ("SPK106",),
     "count_input": ("SPK101",),
-    "dtype_overflow": (),
-    "empty_input": (),
+    "dtype_overflow": ("SPK107",),
+    "empty_input": ("SPK102",),
     "input_scale": ("SPK101", "SPK206"),
-    "input_scrambled": (),
-    "missing_time_axis": (),
-    "negative_input": (),
-    "single_time_step": (),
-    "time_bins_collapsed": (),
+    "input_scrambled": ("SPK106",),
+    "missing_time_axis": ("SPK104", "SPK105"),
+    "negative_input": ("SPK107",),
+    "single_time_step": ("SPK104",),
+    "time_bins_collapsed": ("SPK103",),
     # neurons and their state
     "bias_negative": DEAD,
     "dead_layer": DEAD,
     "decay_out_of_range": ("SPK207", "SPK505"),
     "decay_wrong": ("SPK207",),
-    "graph_reused": ("SPK208",),
+    "graph_reused": ("SPK208", "SPK213"),
     "multi_spike": ("SPK201",),
-    "no_memory": ("SPK207",),
-    "no_reset_membrane": (),
+    "no_memory": ("SPK207", "SPK209"),
+    "no_reset_membrane": ("SPK210",),
     "non_binary_spikes": ("SPK202",),
     "saturated_layer": BUSY,
     "state_carry": ("SPK208",),
-    "state_explosion": (),
-    "state_lost_each_step": (),
-    "state_not_reset": ("SPK208",),
-    "threshold_too_high": ("SPK203", "SPK205", "SPK504"),
+    "state_explosion": ("SPK207", "SPK212"),
+    "state_lost_each_step": ("SPK209",),
+    "state_not_reset": ("SPK208", "SPK213"),
+    "threshold_too_high": (*DEAD, "SPK504"),
     "threshold_too_low": BUSY,
     "time_constant_units": ("SPK207",),
     # labels, loss, readout
@@ -83,12 +83,12 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "zero_grad_missing": (),
     "zeroed_before_step": ("SPK409",),
     # mode, normalisation, numbers
-    "batchnorm_time": (),
-    "dropout_per_step": (),
-    "dropout_too_high": (),
-    "eval_mode": (),
+    "batchnorm_time": ("SPK216",),
+    "dropout_per_step": ("SPK215",),
+    "dropout_too_high": ("SPK215",),
+    "eval_mode": ("SPK214",),
     "fp16_overflow": NON_FINITE,
-    "train_eval_gap": (),
+    "train_eval_gap": ("SPK214", "SPK216"),
     # checkpoints
     "ckpt_exploding_weights": ("SPK502",),
     "ckpt_nan_weights": ("SPK501",),

@@ -159,13 +159,13 @@ def batch_norm() -> Script:
 def label_smoothing() -> Script:
     """Label smoothing, SGD with momentum and a one-cycle schedule: the loss cannot come near 0"""
     net = NorseNet()
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.02, momentum=0.9)
     return Script(
         net,
         Melodies(100),
         loss=lambda out, y: F.cross_entropy(out, y, label_smoothing=0.2),
         optimizer=optimizer,
-        schedule=torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.2, total_steps=100),
+        schedule=torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.02, total_steps=100),
     )
 
 

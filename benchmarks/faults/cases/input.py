@@ -87,7 +87,7 @@ def summed_over_time(broken: bool) -> Script:
     return Script(RockpoolNet(), Melodies(paired=True), prepare=prepare)
 
 
-@fault("hand", "dtype_overflow", "count_input", "input_scale", thread="")
+@fault("hand", "dtype_overflow", "count_input", "input_scale")
 def unsigned_difference(broken: bool) -> Script:
     """On minus off in uint8: minus one becomes 255."""
 
@@ -98,7 +98,7 @@ def unsigned_difference(broken: bool) -> Script:
     return Script(HandNet(), prepare=prepare)
 
 
-@fault("snntorch", "nan_origin", thread="")
+@fault("snntorch", "nan_origin")
 def silent_channel_normalised(broken: bool) -> Script:
     """Channels are divided by their spread; one that is silent in a batch becomes 0 / 0."""
 

@@ -51,7 +51,7 @@ def output_never_fires(broken: bool) -> Script:
     return Script(JellyNet(last=lambda: lif(v_threshold=40.0 if broken else 1.0)))
 
 
-@fault("sinabs", "weight_scale", "multi_spike", "threshold_too_low", thread="")
+@fault("sinabs", "weight_scale", "multi_spike", "threshold_too_low")
 def unit_normal_weights(broken: bool) -> Script:
     """Weights from N(0, 1), neurons that may spike many times a step."""
     net = SinabsNet(
@@ -70,16 +70,10 @@ def threshold_near_rest(broken: bool) -> Script:
     return Script(JellyNet((CHANNELS, 80, 80, CLASSES), node=lambda i: lif(v_threshold=0.01 if broken else 1.0)))
 
 
-@fault("snntorch", "threshold_too_low", "saturated_layer", thread="jeshraghian/snntorch#219")
-def negative_threshold(broken: bool) -> Script:
-    """A threshold below the resting potential: all neurons fire in every step."""
-    return Script(SnntorchNet(neuron=lambda i: leaky(threshold=-0.5 if broken else 1.0)))
-
-
 @fault("hand", "decay_out_of_range", "state_explosion", "logit_scale", thread="jeshraghian/snntorch#66")
 def decay_sign(broken: bool) -> Script:
     """The decay is 1 + dt / tau where 1 - dt / tau was meant: the potential grows by itself."""
-    return Script(HandNet((CHANNELS, 80, 80, CLASSES), cell=lambda i: Cell(decay=1 + 0.15 * (1 if broken else -1))))
+    return Script(HandNet((CHANNELS, 80, 80, CLASSES), cell=lambda i: Cell(decay=1 + 0.4 * (1 if broken else -1))))
 
 
 @fault("snntorch", "decay_out_of_range", "decay_wrong", "time_constant_units", thread="jeshraghian/snntorch#346")
@@ -88,14 +82,14 @@ def beta_is_a_time_constant(broken: bool) -> Script:
     return Script(SnntorchNet(neuron=lambda i: leaky(beta=8.0 if broken else math.exp(-1 / 8))))
 
 
-@fault("hand", "time_constant_units", "decay_wrong", "no_memory", thread="")
+@fault("hand", "time_constant_units", "decay_wrong", "no_memory")
 def tau_in_seconds(broken: bool) -> Script:
     """exp(-dt / tau) with dt in milliseconds and tau in seconds: the decay is 0, nothing is remembered."""
     decay = math.exp(-1 / (0.008 if broken else 8))
     return Script(HandNet(cell=lambda i: Cell(decay=decay)))
 
 
-@fault("norse", "time_constant_units", "decay_out_of_range", "decay_wrong", "state_explosion", thread="")
+@fault("norse", "time_constant_units", "decay_out_of_range", "decay_wrong", "state_explosion")
 def step_in_milliseconds(broken: bool) -> Script:
     """dt=1 for a millisecond, where norse wants seconds: the potential swings and grows."""
     return Script(NorseNet(lif=lambda i: norse.LIF(parameters(tau_mem_inv=100.0), dt=1.0 if broken else 1e-3)))
@@ -104,7 +98,7 @@ def step_in_milliseconds(broken: bool) -> Script:
 @fault("norse", "threshold_too_high", "dead_layer", thread="yjwu17/STBP-for-training-SpikingNN#6")
 def weights_made_for_another_library(broken: bool) -> Script:
     """Weights made for neurons that do not scale their input: norse takes a tenth, and nothing fires."""
-    return Script(NorseNet((CHANNELS, 80, 80, CLASSES), gain=0.3 if broken else 8.0))
+    return Script(NorseNet((CHANNELS, 80, 80, CLASSES), gain=0.3 if broken else 12.0))
 
 
 @fault("rockpool", "state_carry", "state_not_reset", thread="norse/norse#131")

@@ -3,58 +3,38 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from ..case import fault
 from ..melodies import CHANNELS, CLASSES, STEPS, Melodies
-from ..networks.hand import HandNet, integrated
+from ..networks.hand import HandNet
 from ..networks.norse import NorseNet
-from ..networks.rockpool import RockpoolNet
 from ..networks.sinabs import SinabsNet, lif
 from ..networks.snntorch import SnntorchNet, leaky
 from ..networks.spikingjelly import JellyNet
 from ..script import Script
 
 
-@fault("spikingjelly", "double_softmax", thread="")
+@fault("spikingjelly", "double_softmax")
 def probabilities_into_the_loss(broken: bool) -> Script:
     """The model ends in a softmax, and cross-entropy applies another."""
     return Script(JellyNet(read=lambda out: (out.mean(0) * 20).softmax(-1) if broken else out.mean(0) * 20))
 
 
-@fault("rockpool", "double_softmax", thread="")
-def softmax_in_the_loss_call(broken: bool) -> Script:
-    """nn.CrossEntropyLoss is given the softmax of the logits."""
-    criterion = nn.CrossEntropyLoss()
-    return Script(RockpoolNet(), loss=lambda out, y: criterion(out.softmax(1) if broken else out, y))
-
-
-@fault("norse", "label_noise", "labels_shuffled", "loss_plateau", thread="")
+@fault("norse", "label_noise", "labels_shuffled", "loss_plateau")
 def labels_of_other_samples(broken: bool) -> Script:
     """Inputs and labels are shuffled apart from each other."""
     return Script(NorseNet(), relabel=lambda y: y[torch.randperm(len(y))] if broken else y)
 
 
-@fault("rockpool", "label_noise", "labels_shuffled", "label_off_by_one", "loss_plateau", thread="")
-def labels_of_the_next_batch(broken: bool) -> Script:
-    """Labels lag one batch behind their inputs."""
-    kept = [torch.zeros(64, dtype=torch.long)]
-
-    def lag(y: Tensor) -> Tensor:
-        kept.append(y)
-        return kept.pop(0) if broken else y
-
-    return Script(RockpoolNet(), relabel=lag)
-
-
-@fault("sinabs", "labels_constant", "class_imbalance", thread="")
+@fault("sinabs", "labels_constant", "class_imbalance")
 def labels_divided_away(broken: bool) -> Script:
     """An integer division meant for file numbers makes every label 0."""
     return Script(SinabsNet(), relabel=lambda y: y // CLASSES if broken else y)
 
 
-@fault("hand", "labels_sorted", "labels_constant", "class_imbalance", thread="")
+@fault("hand", "labels_sorted", "labels_constant", "class_imbalance")
 def sorted_by_class(broken: bool) -> Script:
     """The loader does not shuffle a set that is sorted by class: each batch holds one class."""
     data = Melodies()
@@ -73,7 +53,7 @@ def sorted_by_class(broken: bool) -> Script:
     return Script(net, data, prepare=one_class)
 
 
-@fault("norse", "label_out_of_range", thread="")
+@fault("norse", "label_out_of_range")
 def labels_from_one(broken: bool) -> Script:
     """Labels count from 1: the last class has no logit."""
     return Script(NorseNet(), relabel=lambda y: y + 1 if broken else y)
@@ -103,13 +83,6 @@ def last_step_alone(broken: bool) -> Script:
     """Logits are the spikes of the last step, when the sound is long over."""
     read = lambda out: out[:, -1] if broken else out.mean(1) * 20  # noqa: E731
     return Script(SinabsNet(last=lambda: lif(), read=read), Melodies(quiet=12))
-
-
-@fault("hand", "readout_last_step", thread="jeshraghian/snntorch#33")
-def last_current_alone(broken: bool) -> Script:
-    """Logits are the readout's current in the last step alone."""
-    read = lambda currents: currents[-1] if broken else integrated(currents).mean(0)  # noqa: E731
-    return Script(HandNet(readout=read), Melodies(quiet=12))
 
 
 @fault("snntorch", "constant_prediction", "class_imbalance", thread="jeshraghian/snntorch#361")
