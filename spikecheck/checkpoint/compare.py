@@ -13,8 +13,8 @@ from spikecheck.checkpoint.diagnose import shown
 from spikecheck.checkpoint.measure import CHUNK, chunks, elements, parted
 from spikecheck.checkpoint.read import opened
 from spikecheck.checkpoint.values import Record, TensorRef
-from spikecheck.readings import ChangeReading
 from spikecheck.stats.stored import Difference, StoredStats, as_floats
+from spikecheck.stored import ChangeReading
 
 
 def changes(before: Path, after: Path, *, unsafe_pickle: bool = False) -> tuple[ChangeReading, ...]:

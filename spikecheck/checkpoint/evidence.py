@@ -12,10 +12,11 @@ from spikecheck.checkpoint.content import Content, Optimizer
 from spikecheck.checkpoint.names import Layer, Named, layers, sorted_out
 from spikecheck.checkpoint.values import TensorRef
 from spikecheck.checks.base import Evidence
-from spikecheck.readings import RunReading, StoredNeuronReading
+from spikecheck.readings import RunReading
 from spikecheck.site import Site, SiteKind
 from spikecheck.stats.stored import StoredStats
 from spikecheck.stats.stored_neurons import moment_reading, neuron_reading, with_reach
+from spikecheck.stored import StoredNeuronReading
 
 Counted = Mapping[TensorRef, StoredStats]
 

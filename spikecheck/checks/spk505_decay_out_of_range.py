@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings
 from spikecheck.finding import Expected, Finding, Seen, Severity
-from spikecheck.readings import StoredNeuronReading
 from spikecheck.site import Site, SiteKind
+from spikecheck.stored import StoredNeuronReading
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.finding import Expected, Finding, Seen, Severity
-from spikecheck.readings import StoredReading
 from spikecheck.site import Site, SiteKind
+from spikecheck.stored import StoredReading
 
 
 @dataclass(frozen=True)

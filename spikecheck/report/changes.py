@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from rich.table import Table
 
-from spikecheck.readings import ChangeReading
+from spikecheck.stored import ChangeReading
 
 
 def table(changes: Iterable[ChangeReading], before: str, after: str) -> Table:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from spikecheck.readings import ChangeReading, StoredReading
 from spikecheck.stats.base import State, earliest, merged
 from spikecheck.stats.parameters import fan_in
+from spikecheck.stored import ChangeReading, StoredReading
 
 MOST_ROWS = 1 << 20
 MOST_KEPT = 1 << 18

@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from spikecheck.readings import MomentReading, StoredNeuronReading, StoredReading
+from spikecheck.stored import MomentReading, StoredNeuronReading, StoredReading
 
 
 def neuron_reading(role: str, values: Tensor, layer: str, *, outer: bool, last: bool) -> StoredNeuronReading:

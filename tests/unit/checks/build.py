@@ -22,19 +22,17 @@ from spikecheck.readings import (
     LossReading,
     MemoryReading,
     ModeReading,
-    MomentReading,
     NonFinite,
     ParameterReading,
     PotentialReading,
     RunReading,
     SpikeReading,
     StateReading,
-    StoredNeuronReading,
-    StoredReading,
     TargetReading,
     UpdateReading,
 )
 from spikecheck.site import Moment, Site, SiteKind
+from spikecheck.stored import MomentReading, StoredNeuronReading, StoredReading
 
 FINITE = NonFinite(count=0, elements=1000)
 POISONED = NonFinite(count=7, elements=1000, first=Moment(3, 2))
