@@ -69,6 +69,7 @@ class DeadLayer(Check):
         "SPK405",
         "SPK406",
         "SPK407",
+        "SPK412",
     )
     message: ClassVar = "{site} fired 0 times in {steps} steps ({neurons} neurons)"
 

@@ -87,6 +87,7 @@ class WeakDrive(Check):
         "SPK405",
         "SPK406",
         "SPK407",
+        "SPK412",
     )
     message: ClassVar = "{site} is silent: its potential reaches {reach:.3g}, its threshold is {threshold:.3g}"
 

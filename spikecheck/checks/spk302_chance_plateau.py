@@ -71,10 +71,16 @@ class ChancePlateau(Check):
         "SPK214",
         "SPK215",
         "SPK305",
+        "SPK306",
         "SPK401",
+        "SPK402",
+        "SPK403",
         "SPK405",
         "SPK406",
         "SPK407",
+        "SPK410",
+        "SPK411",
+        "SPK412",
     )
     message: ClassVar = "{site} stays at {mean:.4g}, a uniform guess over {classes} classes gives {chance:.4g}"
 

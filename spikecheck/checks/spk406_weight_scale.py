@@ -64,6 +64,7 @@ class WeightScale(Check):
     explained_by: ClassVar = (
         "SPK214",
         "SPK407",
+        "SPK412",
     )
     message: ClassVar = "{site} has a scale of {scale:.3g}; initialisers give 0.6 to 1.4"
 
