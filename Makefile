@@ -46,8 +46,17 @@ bench: .venv/dev  ## what attach costs, as a ratio of step times
 bench-faults: .venv/dev  ## what is found of mistakes in small scripts, and said of healthy ones
 	$(BIN)/python -m benchmarks.faults $(ARGS)
 
-test: lint docs-check  ## all that CI runs; pytest last, a worker a core
+bench-plugin: .venv/dev  ## what the pytest plugin adds to a run that does not use it
+	$(BIN)/python benchmarks/pytest_plugin.py $(ARGS)
+
+.venv/pytest: tests/plugin/pytest_versions.txt | .venv/python
+	for v in $$(grep -v '^#' $<); do $(BIN)/python -m pip install -q --no-deps --upgrade --target $@/$$v pytest==$$v; done
+	touch $@
+
+pytests: .venv/pytest  ## the other versions of pytest that the plugin is tried with
+
+test: lint docs-check pytests  ## all that CI runs; pytest last, a worker a core
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto $(ARGS)
 
-.PHONY: help setup demo fmt lint quick promises conformance faults docs docs-check check-new bench bench-faults test
+.PHONY: help setup demo fmt lint quick promises conformance faults docs docs-check check-new bench bench-faults bench-plugin pytests test
 .DELETE_ON_ERROR:
