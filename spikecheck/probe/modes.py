@@ -1,4 +1,4 @@
-"""Modules that behave otherwise in evaluation, and in which mode they are: torch's, and libraries' that are like them."""
+"""Modules that behave otherwise in evaluation, and in which mode they are."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Moded:
 
     @property
     def momentum(self) -> float | None:
-        """The weight of one call in the running statistics; None where there are none, or they weigh all calls alike."""
+        """The weight of one call in the running statistics; None where there are none, or all weigh alike."""
         running = isinstance(self.module, _BatchNorm) and self.module.running_mean is not None
         return self.module.momentum if running else None  # type: ignore[return-value]
 
