@@ -21,6 +21,7 @@ class NeuronSpec:
     surrogate: str | None = None
     multi_spike: bool | None = None  # may a neuron spike several times in one step?
     input_gain: float = 1.0  # what a layer multiplies its input by: 1 - decay where it normalises, 1 / tau ...
+    lowest_threshold: float | None = None  # where each neuron has its own, the smallest; else as v_threshold
     threshold_name: str = "threshold"  # the attribute that holds the threshold, for the text of a fix
 
     @property

@@ -75,7 +75,8 @@ class MissingReset(Check):
             return
         synapse = 1 / -expm1(-1 / neuron.tau_syn) if neuron.tau_syn else 1
         given = neuron.input_gain * synapse * (drive.mean + drive.rms) / (1 + 1)
-        paid = spikes.rate * neuron.v_threshold
+        cost = neuron.v_threshold if neuron.lowest_threshold is None else neuron.lowest_threshold
+        paid = spikes.rate * cost
         said = neuron.reset == "none" and neuron.decay >= self.leakless
         if not said and (paid <= self.times * given or neuron.reset is not None):
             return
@@ -88,7 +89,7 @@ class MissingReset(Check):
                 "{given:.3g} at "
                 "most; the decay is {decay:.4g}",
                 rate=spikes.rate,
-                threshold=neuron.v_threshold,
+                threshold=cost,
                 given=given,
                 decay=neuron.decay,
             ),

@@ -43,6 +43,7 @@ class Generic(Framework):
         return NeuronSpec(
             v_threshold=number(getattr(module, threshold[0])) if len(threshold) == 1 else None,
             decay=decay[0] if len(decay) == 1 else None,
+            lowest_threshold=lowest(getattr(module, threshold[0])) if len(threshold) == 1 else None,
             threshold_name=threshold[0] if len(threshold) == 1 else "threshold",
         )
 
@@ -65,6 +66,11 @@ def constant(value: object) -> float | None:
     found = number(value)
     free = isinstance(value, nn.Parameter) and found is not None and not 0 <= found <= 1
     return None if free else found
+
+
+def lowest(value: object) -> float | None:
+    """The smallest entry of a tensor, or the number itself."""
+    return number(value.detach().amin()) if isinstance(value, Tensor) and value.numel() else number(value)
 
 
 def stacked_along(spikes: Tensor | None) -> Layout | None:

@@ -21,6 +21,7 @@ def layer(flows=None, count=20_480.0, **known):
         pytest.param(layer(count=4.1e5 * 0.28, reset=None), "warning", id="more than comes in"),
         pytest.param(layer(count=4.1e5 * 0.27, reset=None), None, id="just what comes in"),
         pytest.param(layer(count=4.1e5 * 0.28), None, id="the library says that it resets"),
+        pytest.param(layer(count=4.1e5 * 0.28, reset=None, lowest_threshold=0.9), None, id="each neuron has its own"),
         pytest.param(layer(reset="none", decay=1.0), "warning", id="no reset, no leak"),
         pytest.param(layer(reset="none"), None, id="no reset, but a leak"),
         pytest.param(layer(flow(read=None), reset="none", decay=1.0), "note", id="before a backward pass"),
