@@ -28,6 +28,8 @@ from spikecheck.stats.base import State, Statistic, merged
 
 SATURATED = 0.95  # share of steps and samples: a neuron that skips one step in twenty still carries next to nothing
 
+DIGITS = 6  # of a share of variance: the last ones depend on the order in which forwards were added up
+
 
 def padded(a: Tensor, b: Tensor) -> Tensor:
     """Rule of a field with an entry a step, or a sample, of which a later forward may have more or fewer."""
@@ -58,7 +60,8 @@ class PartState(State):
         if len(within) <= 1:
             return None
         signal = (mean[several].var() - (within / n[several]).mean()).clamp(min=0)
-        return float((signal / (signal + within.mean())).nan_to_num(0, 0, 0))
+        share = float((signal / (signal + within.mean())).nan_to_num(0, 0, 0))
+        return round(share, DIGITS)
 
 
 def join_parts(a: PartState, b: PartState) -> PartState:
