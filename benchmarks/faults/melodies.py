@@ -29,7 +29,7 @@ class Melodies:
         seed: of the stream; the classes are always the same.
     """
 
-    batches: int = 60
+    batches: int = 80
     counts: float = 0.0
     quiet: int = 0
     paired: bool = False

@@ -61,7 +61,7 @@ def regression() -> Script:
     angle = lambda y: torch.stack([(y * math.tau / CLASSES).sin(), (y * math.tau / CLASSES).cos()], -1)  # noqa: E731
     return Script(
         HandNet((CHANNELS, 100, 2)),
-        Melodies(100),
+        Melodies(),
         loss=lambda out, y: F.mse_loss(out, angle(y)),
         score=lambda out, y: float(1 - F.mse_loss(out, angle(y)) / 0.5),
     )
@@ -134,7 +134,7 @@ def parametric_with_dropout() -> Script:
         JellyNet(
             node=node, last=lambda: node(1), between=lambda i, size: [layer.Dropout(0.3)], read=lambda out: out.mean(0)
         ),
-        Melodies(100),
+        Melodies(),
         loss=lambda out, y: F.mse_loss(out, F.one_hot(y, CLASSES).float()),
     )
 
@@ -146,7 +146,7 @@ def direct_encoding() -> Script:
     def prepare(x: Tensor, y: Tensor) -> Batch:
         return (x.mean(1, keepdim=True) * 4).clamp(max=1).expand(-1, 12, -1), y
 
-    return Script(JellyNet(), Melodies(100), prepare=prepare)
+    return Script(JellyNet(), Melodies(), prepare=prepare)
 
 
 @healthy("spikingjelly")
@@ -162,10 +162,10 @@ def label_smoothing() -> Script:
     optimizer = torch.optim.SGD(net.parameters(), lr=0.02, momentum=0.9)
     return Script(
         net,
-        Melodies(100),
+        Melodies(),
         loss=lambda out, y: F.cross_entropy(out, y, label_smoothing=0.2),
         optimizer=optimizer,
-        schedule=torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.02, total_steps=100),
+        schedule=torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.02, total_steps=80),
     )
 
 
@@ -181,17 +181,18 @@ def adaptive_and_plain() -> Script:
         script.used.step()
         return loss
 
-    return Script(NorseNet(THREE, lif=lambda i: norse.LSNN() if i == 0 else norse.LIF()), Melodies(100), update=update)
+    return Script(NorseNet(THREE, lif=lambda i: norse.LSNN() if i == 0 else norse.LIF()), Melodies(), update=update)
 
 
 @healthy("rockpool")
 def learned_time_constants() -> Script:
-    """Time constants are learned, at a tenth of the weights' rate"""
-
-    def learning(i: int, size: int) -> nn.Module:
-        return rockpool_lif(size)
-
-    return Script(RockpoolNet(THREE, neuron=learning))
+    """Membrane time constants are learned, at a rate of their own"""
+    net = RockpoolNet(
+        THREE, neuron=lambda i, size: rockpool_lif(size, learned=("tau_mem",), tau_mem=torch.full((size,), 8e-3))
+    )
+    slow = [p for name, p in net.named_parameters() if "tau" in name]
+    fast = [p for name, p in net.named_parameters() if "tau" not in name]
+    return Script(net, optimizer=torch.optim.Adam([{"params": fast}, {"params": slow, "lr": 2e-5}], lr=LEARNING_RATE))
 
 
 @healthy("hand")
@@ -225,4 +226,4 @@ def graded_spikes() -> Script:
 @healthy("spikingjelly", thread="jeshraghian/snntorch#219")
 def output_hardly_fires() -> Script:
     """A sparse output that starts almost silent, and wakes"""
-    return Script(JellyNet(last=lambda: lif(v_threshold=3.0)), Melodies(100))
+    return Script(JellyNet(last=lambda: lif(v_threshold=3.0)))

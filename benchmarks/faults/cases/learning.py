@@ -57,7 +57,7 @@ def first_layer_without_graph(broken: bool) -> Script:
     """torch.no_grad() around the first layer has stayed from a test."""
     net = NorseNet(THREE, gain=12.0)
     if broken:
-        net.layers[0].forward = torch.no_grad()(net.layers[0].forward)  # type: ignore[method-assign]
+        net.layers[0].forward = torch.no_grad()(net.layers[0].forward)
     return Script(net)
 
 

@@ -17,11 +17,12 @@ GAIN = 3.0  # times torch's default weights
 DT = 1e-3
 
 
-def lif(size: int, **given: Any) -> nn.Module:
-    """`LIFTorch` with short time constants and one spike a step."""
+def lif(size: int, learned: Sequence[str] = (), **given: Any) -> nn.Module:
+    """`LIFTorch` with short time constants and one spike a step; only what is named is learned."""
     usual = {"tau_mem": 8e-3, "tau_syn": 4e-3, "bias": 0.0, "threshold": 1.0}
-    fixed = {name: Constant(value) for name, value in {**usual, **given}.items()}
-    return LIFTorch(size, **fixed, max_spikes_per_dt=1, dt=DT)
+    values = {name: value if name in learned else Constant(value) for name, value in {**usual, **given}.items()}
+    made: nn.Module = LIFTorch(size, **values, max_spikes_per_dt=1, dt=DT)
+    return made
 
 
 class RockpoolNet(nn.Module):

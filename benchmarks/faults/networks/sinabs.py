@@ -19,12 +19,14 @@ TAU = 8.0
 
 def lif(**given: Any) -> nn.Module:
     """`sinabs.layers.LIF` that takes its input unscaled and spikes once a step."""
-    return sl.LIF(**{"tau_mem": TAU, "norm_input": False, "spike_fn": sa.SingleSpike, **given})
+    made: nn.Module = sl.LIF(**{"tau_mem": TAU, "norm_input": False, "spike_fn": sa.SingleSpike, **given})
+    return made
 
 
 def leak() -> nn.Module:
     """A readout that leaks and never spikes."""
-    return sl.ExpLeak(tau_mem=TAU, norm_input=False)
+    made: nn.Module = sl.ExpLeak(tau_mem=TAU, norm_input=False)
+    return made
 
 
 class SinabsNet(nn.Module):

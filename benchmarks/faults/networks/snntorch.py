@@ -19,7 +19,8 @@ BETA = 0.88
 
 def leaky(**given: Any) -> nn.Module:
     """`snntorch.Leaky` with the benchmark's surrogate."""
-    return snn.Leaky(**{"beta": BETA, "spike_grad": surrogate.fast_sigmoid(slope=8), **given})
+    made: nn.Module = snn.Leaky(**{"beta": BETA, "spike_grad": surrogate.fast_sigmoid(slope=8), **given})
+    return made
 
 
 class SnntorchNet(nn.Module):

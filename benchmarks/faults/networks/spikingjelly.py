@@ -18,7 +18,8 @@ GAIN = 3.0  # times torch's default weights
 def lif(**given: Any) -> nn.Module:
     """`LIFNode` with a soft reset and its input unscaled."""
     usual = {"tau": 5.0, "decay_input": False, "v_reset": None, "surrogate_function": surrogate.ATan(alpha=2.0)}
-    return neuron.LIFNode(**{**usual, **given})
+    made: nn.Module = neuron.LIFNode(**{**usual, **given})
+    return made
 
 
 class JellyNet(nn.Module):
