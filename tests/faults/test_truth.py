@@ -12,8 +12,24 @@ from benchmarks.faults.causes import CHECKS
 from spikecheck.checks.base import discover
 
 CASES = every()
-FAULTS = ()
-HEALTHY = ()
+FAULTS = (
+    "hand-decay-sign",
+    "hand-reshaped",
+    "norse-schedule-of-epochs",
+    "rockpool-summed-over-time",
+    "sinabs-optimizer-of-the-old-layer",
+    "snntorch-detached-and-kept",
+    "spikingjelly-logarithm-of-rates",
+    "spikingjelly-output-never-fires",
+)
+HEALTHY = (
+    "hand-frozen-random-features",
+    "norse-label-smoothing",
+    "sinabs-counts-on-purpose",
+    "snntorch-learned-beta",
+    "spikingjelly-direct-encoding",
+    "spikingjelly-parametric-with-dropout",
+)
 
 
 @pytest.fixture(autouse=True)
