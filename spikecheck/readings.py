@@ -108,8 +108,8 @@ class InputReading:
 
     Among the `looked_at` elements (all of them, or an even sample of 65,536 a forward), `count` is the sum, `active`
     counts those other than 0, `above_one` those above 1, `negative` those below 0, `not_integer` those that are no
-    whole number. Extremes and `non_finite` are of all elements; `values` are as in `SpikeReading`. A frame is one step of
-    one sample: `filled` of the `frames` hold anything, `empty` of the `samples` nothing at all, and `densest` is the
+    whole number. Extremes and `non_finite` are of all elements; `values` are as in `SpikeReading`. A frame is one step
+    of one sample: `filled` of the `frames` hold anything, `empty` of the `samples` nothing at all, and `densest` is the
     largest share of a sample's sum of absolute values that one frame holds, averaged over the samples that hold any. In
     `constant` forwards all steps are alike, by their sums over samples and over channels.
     """
