@@ -24,7 +24,6 @@ FAULTS = (
 )
 HEALTHY = (
     "hand-frozen-random-features",
-    "norse-label-smoothing",
     "sinabs-counts-on-purpose",
     "snntorch-learned-beta",
     "spikingjelly-direct-encoding",

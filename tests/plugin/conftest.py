@@ -10,8 +10,6 @@ import pytest
 
 from tests.house.tree import ROOT
 
-pytest_plugins = ["pytester"]
-
 NETWORK = """
 import torch
 from torch import nn

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk402_vanishing_gradient import VanishingGradient
-from tests.unit.checks.build import evidence, findings, found, gradient, parameter
+from tests.unit.checks.build import evidence, findings, found, gradient, parameter, run
 
 
-def net(*norms: float, dimensions: int = 2):
+def net(*norms: float, dimensions: int = 2, update: int = 48):
     layers = {
         f"fc{n}.weight": [gradient(norm=norm, dimensions=dimensions), parameter(dimensions=dimensions)]
         for n, norm in enumerate(norms)
     }
-    return evidence(layers)
+    return evidence(layers, run=run(update=update))
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,7 @@ def net(*norms: float, dimensions: int = 2):
         pytest.param(net(1.0, 10.0, 3000.0), "warning", id="exactly at the limit"),
         pytest.param(net(1.0, 10.0, 2999.0), None, id="just below it"),
         pytest.param(net(500.0, 7.0, 0.1), None, id="the other way round"),
+        pytest.param(net(7e-7, 0.8, update=47), None, id="a last weight that starts at 0 does so at first"),
         pytest.param(net(1e-9), None, id="one layer alone"),
         pytest.param(net(0.0, 0.0, 1.0), None, id="0 is another check's"),
         pytest.param(net(float("nan"), 1.0), None, id="NaN is another check's"),
