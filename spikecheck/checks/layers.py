@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from spikecheck.checks.base import Readings
@@ -79,6 +80,12 @@ def above(site: Site, readings: Readings) -> SpikeReading | None:
     upstream = [s for s in readings.evidence.sites if s.kind is SiteKind.SPIKES and s.position < site.position]
     nearest = max(upstream, key=lambda s: s.position, default=None)
     return None if nearest is None else replace(readings.at(nearest.name), window="recent").get(SpikeReading)
+
+
+def rates_of(sites: Sequence[Site], readings: Readings) -> list[float]:
+    """The rates of those of the layers that were seen, in their order."""
+    read = (readings.at(site.name).get(SpikeReading) for site in sites)
+    return [spikes.rate for spikes in read if spikes is not None and spikes.rate is not None]
 
 
 def entrance(readings: Readings) -> float | None:

@@ -73,8 +73,7 @@ class FaultyDecay(Check):
     )
     most: float = limit(
         0.5,
-        why="measured: 0.98 where the potential grows, 0.35 at most in healthy networks that are driven by sparse "
-        "events",
+        why="measured: 0.98 where the potential grows; taste: half, since the healthy side was not measured",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

@@ -48,8 +48,7 @@ class HeavyDropout(Check):
 
     dropped: float = limit(
         0.9,
-        why="derived: what is left is multiplied by 10 or more; measured: 0.5 at most in recipes, 0.97 where the "
-        "share to keep was given",
+        why="derived: what is left is multiplied by 10 or more; 0.97 is what somebody sets who gives the share to keep",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

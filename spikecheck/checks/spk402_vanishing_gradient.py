@@ -77,7 +77,7 @@ class VanishingGradient(Check):
 
     ratio: float = limit(
         3000.0,
-        why="measured: 110 at most in healthy networks, at their first update; 13,000 at least with a surrogate that "
+        why="measured: 110 at most in healthy networks, at their first update; 18,000 at least with a surrogate that "
         "is too steep",
     )
     patience: int = limit(

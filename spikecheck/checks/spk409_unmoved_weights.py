@@ -57,7 +57,7 @@ class UnmovedWeights(Check):
     )
     message: ClassVar = "{first}{more} never moved in {updates} steps: {why}"
 
-    enough: int = limit(10, why="measured: a layer that is silent at first wakes up within ten updates, where it does")
+    enough: int = limit(10, why="taste: time for a layer that is silent at first to wake up")
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield one finding, at the first such weight."""

@@ -56,8 +56,7 @@ class ColdLearningRate(Check):
 
     cold: float = limit(
         1e-4,
-        why="measured: healthy networks move by 7e-4 (a small rate) to 5e-2 in an update, one with Adam at 1e-7 by "
-        "1e-6",
+        why="measured: healthy networks move by 4e-3 or more in an update, one with Adam at 1e-7 by 1e-6",
     )
     enough: int = limit(50, why="taste: long enough for most warm-ups in updates to have come to something")
     fallen: float = limit(

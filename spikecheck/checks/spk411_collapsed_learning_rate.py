@@ -52,7 +52,7 @@ class CollapsedLearningRate(Check):
         why="derived: a cosine and a line are worth 0.5 of their updates, a line to the power of 3 is worth 0.25; "
         "measured: halving each batch is worth 0.025 of 80",
     )
-    few: float = limit(50.0, why="measured: no healthy network has learned before 50 updates at the full rate")
+    few: float = limit(50.0, why="taste: fewer updates at the full rate than this rarely teach a network anything")
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield one finding, at the first weight for which this holds, while the loss is not down."""

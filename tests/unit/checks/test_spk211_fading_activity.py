@@ -26,3 +26,8 @@ def layers(*rates):
 )
 def test_judge(given, severity) -> None:
     assert found(FadingActivity(), evidence(given), list(given)[-1]) == severity
+
+
+def test_a_trend_that_came_with_training_is_left_alone() -> None:
+    given = evidence(layers(0.05, 0.005, 0.001), first=layers(0.05, 0.05, 0.05))
+    assert found(FadingActivity(), given, "lif2") is None
