@@ -33,7 +33,7 @@ class Result:
 
     @property
     def found(self) -> bool:
-        """Does a warning or an error name the cause?"""
+        """Does a warning, an error or a root cause name the cause?"""
         return self.outcome.said.found(self.case.checks)
 
     @property

@@ -16,7 +16,8 @@ Small training scripts that spikecheck judges without knowing them: {faults} wit
 libraries; `make bench-faults` runs them. The input is a stream of synthetic spikes of 20 classes, never the same batch
 twice, so that chance is 5 %.
 
-- A fault is **found** when a warning or an error names its cause, or another cause that is as true a name for it.
+- A fault is **found** when a warning, an error or a root cause names its cause, or another cause that is as true a name
+  for it.
 - Its **rank** is the place of the first such finding among the root causes.
 - A **false alarm** is a warning or an error on a healthy script, or on a script with its mistake taken out.
 

@@ -38,8 +38,8 @@ class Said:
         return cls(causes, tuple(named(finding) for finding in report.at_least(Severity.WARNING)))
 
     def found(self, checks: frozenset[str]) -> bool:
-        """Does a warning or an error come from one of these checks?"""
-        return any(check_of(alarm) in checks for alarm in self.alarms)
+        """Does a warning, an error or a root cause come from one of these checks?"""
+        return any(check_of(said) in checks for said in (*self.alarms, *self.causes))
 
     def rank(self, checks: frozenset[str]) -> int | None:
         """The place among the root causes of the first one from these checks, from 1."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..case import fault
 from ..melodies import CHANNELS, CLASSES, Melodies
-from ..networks.hand import Cell, HandNet, fast_sigmoid
+from ..networks.hand import Cell, HandNet
 from ..networks.norse import NorseNet, parameters
 from ..networks.rockpool import RockpoolNet
 from ..networks.rockpool import lif as rockpool_lif
@@ -180,17 +180,7 @@ def recurrent_unit_normal(broken: bool) -> Script:
     return Script(HandNet(cell=lambda i: Cell(recurrent=recurrent)))
 
 
-@fault("hand", "non_binary_spikes", "surrogate_mismatch", thread="bamsumit/slayerPytorch#102")
-def graded_by_accident(broken: bool) -> Script:
-    """Spikes are multiplied by the potential: what goes on to the next layer is no spike."""
-
-    def spike(distance: Tensor) -> Tensor:
-        return fast_sigmoid(distance) * ((distance + 1) * 3 if broken else 1)
-
-    return Script(HandNet((CHANNELS, 80, 80, CLASSES), cell=lambda i: Cell(spike=spike)))
-
-
-@fault("hand", "state_lost_each_step", "no_memory", "dead_layer", thread="norse/norse#131")
+@fault("hand", "state_lost_each_step", "no_memory", thread="norse/norse#131")
 def fresh_every_step(broken: bool) -> Script:
     """The potential starts at zero in every step: a state was returned and not handed on."""
 
