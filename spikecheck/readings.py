@@ -181,6 +181,37 @@ class FlowReading:
 
 
 @dataclass(frozen=True, slots=True)
+class ReturnReading:
+    """The steps to which a gradient other than 0 came back, of a layer's spikes, in the first forwards."""
+
+    forwards: int
+    steps: int  # summed over the forwards
+    reached: int
+    last_only: int  # forwards in which it came to the last step and to no other
+
+
+@dataclass(frozen=True, slots=True)
+class AimReading:
+    """What a loss over numbers compared: extremes of the targets, and of the outputs with their smallest values."""
+
+    updates: int
+    elements: int
+    lowest: float
+    highest: float
+    minimum: float
+    maximum: float
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftoverReading:
+    """Whether a parameter's gradient outlives its step: in how many updates some of it was there all the time."""
+
+    updates: int
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
 class LogitReading:
     """What a classification loss was computed from, one row a sample.
 

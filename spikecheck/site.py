@@ -31,6 +31,9 @@ class SiteKind(Flag):
     MOMENT = auto()  # what the optimizer in a checkpoint remembers of a parameter
     MEMORY = auto()  # what a spiking layer goes on from in the middle of a sequence
     MODULE = auto()  # a module as it is set up: its neurons, its mode
+    RETURN = auto()  # the gradient that comes back to a layer's spikes, step by step
+    LEFTOVER = auto()  # a parameter's gradient where a backward pass begins, after the step it was for
+    AIM = auto()  # what a loss over numbers compares, outputs and targets
 
     @property
     def label(self) -> str:
@@ -49,6 +52,7 @@ FORWARD = (
     | SiteKind.LOGITS
     | SiteKind.TARGETS
     | SiteKind.LOSS
+    | SiteKind.AIM
 )
 
 

@@ -61,6 +61,7 @@ class SaturatedLayer(Check):
         "SPK206",
         "SPK207",
         "SPK210",
+        "SPK311",
         "SPK405",
         "SPK406",
         "SPK407",

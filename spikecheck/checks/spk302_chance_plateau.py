@@ -72,6 +72,7 @@ class ChancePlateau(Check):
         "SPK215",
         "SPK305",
         "SPK306",
+        "SPK310",
         "SPK401",
         "SPK402",
         "SPK403",
@@ -81,6 +82,7 @@ class ChancePlateau(Check):
         "SPK410",
         "SPK411",
         "SPK412",
+        "SPK413",
     )
     message: ClassVar = "{site} stays at {mean:.4g}, a uniform guess over {classes} classes gives {chance:.4g}"
 

@@ -70,6 +70,11 @@ def leave_alone(function: Any) -> None:
         _frames.skip_code(function.__code__)
 
 
+def in_backward() -> bool:
+    """Is a backward pass going on? What runs in it is a checkpoint that computes a forward again."""
+    return torch._C._current_graph_task_id() != -1
+
+
 def outside(call: Callable[..., None], args: Sequence[Any]) -> None:
     """Call with the compiler switched off: beside a compiled model it would take our own code for the user's."""
     before = _frames.set_eval_frame(None)
@@ -80,6 +85,7 @@ def outside(call: Callable[..., None], args: Sequence[Any]) -> None:
 
 
 leave_alone(outside)
+leave_alone(in_backward)
 
 
 def register(receiver: Receiver) -> int:

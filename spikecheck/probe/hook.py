@@ -31,6 +31,8 @@ class Hook:
         traced: compiled.Receiver | None = None,
     ) -> None:
         self.call, self.wanted = call, wanted
+        if wanted is not None:
+            compiled.leave_alone(wanted)
         self.number = 0 if traced is None else compiled.register(traced)
 
     def __call__(self, *args: Any) -> None:

@@ -13,6 +13,7 @@ from torch.optim.optimizer import Optimizer
 from spikecheck.probe import loss as losses
 from spikecheck.probe.axes import input_layout, share_layout
 from spikecheck.probe.clock import Clock
+from spikecheck.probe.compiled import in_backward
 from spikecheck.probe.find import clean, decide, find
 from spikecheck.probe.frameworks import generic
 from spikecheck.probe.frameworks.base import Heard, tensors
@@ -25,7 +26,6 @@ from spikecheck.probe.trace import Trace
 from spikecheck.readings import FlowReading, InputReading, RunReading
 from spikecheck.site import Capture, Layout, LossCall, Site, SiteKind
 
-in_backward: Callable[[], bool] = lambda: torch._C._current_graph_task_id() != -1  # noqa: E731
 is_functorch_wrapped_tensor = torch._C._functorch.is_functorch_wrapped_tensor
 MOST_HELD = 4096  # calls kept before they are counted without waiting for the end of a forward
 
@@ -140,7 +140,7 @@ class Probe:
         for layer in self.layers.values():
             layer.forget()
         self.inputs.clear()
-        self.book.calls.clear()
+        self.book.forget()
         self.optimizers.before = []
 
     # -- the model
@@ -171,6 +171,7 @@ class Probe:
 
     def forward_ended(self, model: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """The model returned, or raised."""
+        self.book.returned(output)
         self.inside -= 1
         if self.inside == 0:
             self.end()
@@ -317,10 +318,9 @@ class Probe:
         self.backward = self.ran.concerned(roots)
         if not self.backward:
             return
-        scalars = [root.detach() for root in roots if root.numel() == 1]
-        if not self.book.calls and scalars and self.clock.since_boundary:
-            for scalar in scalars:
-                self.book.enter(LossCall("backward", plain=False), None, None, scalar)
+        self.optimizers.backward_begins()
+        if not self.book.calls and self.clock.since_boundary:
+            self.book.enter_roots(roots)
         self.flush()
         self.flush_losses()
         self.clock.backward()

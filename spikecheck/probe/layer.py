@@ -71,6 +71,8 @@ class Layer:
     listening: bool = False
     answered: list[bool] = field(default_factory=list)
     answer: bool | None = None
+    returned: dict[int, Tensor] = field(default_factory=dict)  # by call: did any gradient come, step by step?
+    steps_returned: int = 0  # calls of the forward that it came back from
     unseen: str = ""
     gone: bool = False
     traced: bool = False  # by torch.compile, so that nothing is known of the graph
@@ -128,7 +130,9 @@ class Layer:
             asked = isinstance(heard.current, Tensor) and heard.current.requires_grad
             self.blocked = asked and not heard.spikes.requires_grad
             if self.forwards < LISTENED and heard.spikes.requires_grad:
-                heard.spikes.register_hook(Listener(self.answered))  # type: ignore[no-untyped-call]
+                listener = Listener(self.answered, self.returned, self.calls, heard.spikes.shape, heard.layout.time)
+                source = heard.spikes if heard.returned is None else heard.returned
+                source.register_hook(listener)  # type: ignore[no-untyped-call]
                 self.listening = True
         if heard.layout.time is not None:
             self.layout = heard.layout
@@ -172,8 +176,20 @@ class Layer:
         if self.memory and all(h.untouched for h in self.memory):
             values = tuple(h.tensor for h in self.memory)
             yield Capture((self.site(SiteKind.MEMORY),), values, training=self.training, update=update)
+        yield from self.came_back(update)
         self.count()
         self.forget()
+
+    def came_back(self, update: int) -> Iterator[Capture[Tensor]]:
+        """The steps of the forward before that a gradient came back to; a call without any counts as one."""
+        if self.returned and self.answer:
+            some = next(iter(self.returned.values()))
+            none = some.new_zeros(1)
+            values = tuple(self.returned.get(call, none) for call in range(1, self.steps_returned + 1))
+            yield Capture((self.site(SiteKind.RETURN),), values, update=update)
+            self.returned.clear()
+        if self.calls and self.training:
+            self.steps_returned = self.calls
 
     def capture(self, kind: SiteKind, held: list[Held], update: int, width: int) -> Capture[Tensor]:
         """Several calls are the steps of a forward; a single one is a step, or the whole sequence."""
@@ -230,12 +246,18 @@ class Layer:
 class Listener:
     """A hook on a tensor that notices that a gradient came, and changes nothing."""
 
-    __slots__ = ("answered",)
+    __slots__ = ("answered", "call", "returned", "shape", "time")
 
-    def __init__(self, answered: list[bool]) -> None:
-        self.answered = answered
+    def __init__(
+        self, answered: list[bool], returned: dict[int, Tensor], call: int, shape: torch.Size, time: int | None
+    ) -> None:
+        self.answered, self.returned, self.call, self.shape, self.time = answered, returned, call, shape, time
 
+    @torch.no_grad()
     def __call__(self, gradient: Tensor) -> None:
-        """Note it; None tells torch to leave the gradient as it is."""
+        """Note it, and at which steps it is other than 0; None tells torch to leave the gradient as it is."""
         if not self.answered:
             self.answered.append(True)
+        came = gradient.detach().reshape(self.shape) != 0
+        steps = came.reshape(1, -1) if self.time is None else came.movedim(self.time, 0).flatten(1)
+        self.returned[self.call] = steps.any(1)

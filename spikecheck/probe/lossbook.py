@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from spikecheck.probe.compared import Returned, compared
 from spikecheck.site import Capture, LossCall, Site, SiteKind
 
+WRITTEN = "difference"  # what a loss that the script writes out is called
+OF_NUMBERS = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", WRITTEN)
 MOST_CALLS = 4096  # more calls of one loss for one update are not kept
 
 
@@ -22,6 +25,8 @@ class LossCalls:
     logits: list[Tensor] = field(default_factory=list)
     targets: list[Tensor] = field(default_factory=list)
     values: list[Tensor] = field(default_factory=list)
+    outputs: list[Tensor] = field(default_factory=list)
+    aims: list[Tensor] = field(default_factory=list)
 
 
 @dataclass
@@ -30,6 +35,7 @@ class LossBook:
 
     calls: dict[tuple[str, int | None], LossCalls] = field(default_factory=dict)
     seen: bool = False
+    outputs: tuple[Returned, ...] = ()  # of the latest forward with gradients
 
     def enter(self, call: LossCall, logits: Tensor | None, targets: Tensor | None, value: Tensor | None) -> None:
         """A loss was computed; `value` is None where torch refused to."""
@@ -44,6 +50,21 @@ class LossBook:
             calls.logits.append(logits.detach())
         if call.classes is not None and targets is not None and not targets.is_floating_point():
             calls.targets.append(targets.detach())
+        elif call.function in OF_NUMBERS and logits is not None and targets is not None and like(logits, targets):
+            calls.outputs.append(logits.detach())
+            calls.aims.append(targets.detach())
+
+    def returned(self, output: object) -> None:
+        """The model returned this."""
+        self.outputs = Returned.of(output)
+
+    def enter_roots(self, roots: tuple[Tensor, ...]) -> None:
+        """A backward pass begins at losses that torch did not compute."""
+        for root in roots:
+            if root.numel() == 1:
+                output, target = compared(root, self.outputs) or (None, None)
+                call = LossCall("backward" if output is None else WRITTEN, plain=False)
+                self.enter(call, output, target, root)
 
     def empty(self, update: int, position: int, framework: str | None) -> Iterator[Capture[Tensor]]:
         """Everything entered, as captures; the second loss of a script is called "loss 2"."""
@@ -52,9 +73,20 @@ class LossBook:
             for kind, name, values in (
                 (SiteKind.LOGITS, "logits", calls.logits),
                 (SiteKind.TARGETS, "targets", calls.targets),
+                (SiteKind.AIM, "targets", [*calls.outputs, *calls.aims]),
                 (SiteKind.LOSS, "loss", calls.values),
             ):
                 if values:
                     site = Site(kind, name + suffix, position + (kind is SiteKind.LOSS), framework)
                     yield Capture((site,), tuple(values), training=calls.training, update=update, call=calls.call)
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of every tensor."""
         self.calls.clear()
+        self.outputs = ()
+
+
+def like(output: Tensor, target: Tensor) -> bool:
+    """Are these numbers to be compared one by one?"""
+    return output.shape == target.shape and target.is_floating_point() and not output.is_complex()

@@ -38,6 +38,8 @@ class OptimizerWatch:
         self.before: list[Tensor] = []
         self.held: list[str] = []
         self.paces = Paces()
+        self.stepped: set[str] = set()  # parameters that have had a step, whose gradients may be left over
+        self.left: dict[str, Tensor] = {}  # the smallest norm their gradients had where a backward pass began
 
     def install(self, pre: Callable[..., None], post: Callable[..., None]) -> list[Any]:
         """Put both hooks on; the handles take them off."""
@@ -65,8 +67,9 @@ class OptimizerWatch:
             gradients = tuple(p.new_empty(0) if p.grad is None else p.grad.detach() for p in asking.values())
             sites = self.sites(SiteKind.GRADIENT, list(asking))
             self.sink(Capture(sites, gradients, update=update))
-        if self.steps < COMPARED_FIRST or self.steps % COMPARED_THEN == 0:
+        if self.compares():
             self.before = [p.detach().clone() for p in held]
+        self.leave()
         self.paces.step(optimizer)
         self.steps += 1
 
@@ -82,6 +85,33 @@ class OptimizerWatch:
         learning = tuple(None if (r := rates[id(p)]) is None else float(r) for p in held)
         sites, paces = self.sites(SiteKind.UPDATE, self.held), tuple(self.paces.of(p) for p in held)
         self.sink(Capture(sites, (*steps, *before), update=update, rates=learning, paces=paces))
+
+    @torch.no_grad()
+    def backward_begins(self) -> None:
+        """A backward pass begins: what is left of the gradients of a step that is over?"""
+        if not self.stepped or not self.compares():
+            return
+        there: dict[str, Tensor] = {}
+        for name in sorted(self.stepped):
+            gradient = self.named[name].grad
+            if gradient is None or gradient.layout is not torch.strided or not gradient.numel():
+                self.left[name] = self.named[name].new_empty(0)
+            elif self.left.get(name, gradient).numel():
+                there[name] = gradient.detach().float()
+        if there:
+            for name, norm in zip(there, torch._foreach_norm(list(there.values())), strict=True):
+                self.left[name] = torch.minimum(norm, self.left.get(name, norm))
+
+    def leave(self) -> None:
+        """The optimizer steps: hand on what was left of its parameters' gradients, which are the next to be left."""
+        left = {name: self.left.pop(name) for name in self.held if name in self.left}
+        if left:
+            self.sink(Capture(self.sites(SiteKind.LEFTOVER, list(left)), tuple(left.values())))
+        self.stepped.update(self.held)
+
+    def compares(self) -> bool:
+        """Is the coming step one of those that are compared?"""
+        return self.steps < COMPARED_FIRST or self.steps % COMPARED_THEN == 0
 
     def parameters(self, update: int) -> Capture[Tensor] | None:
         """All parameters as they are now."""

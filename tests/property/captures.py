@@ -21,7 +21,7 @@ VALUES = (*FINITE, np.nan, np.inf, -np.inf)
 FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 DTYPES = (*FLOATS, torch.bool, torch.uint8, torch.int8, torch.int64)
 RASTERS = (SiteKind.SPIKES, SiteKind.CURRENT, SiteKind.POTENTIAL, SiteKind.INPUT)
-LISTS = (SiteKind.GRADIENT, SiteKind.PARAMETER, SiteKind.UPDATE)
+LISTS = (SiteKind.GRADIENT, SiteKind.PARAMETER, SiteKind.UPDATE, SiteKind.LEFTOVER)
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def lists(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
     for number in range(draw(st.integers(1, most))):
         times = 2 if kind is SiteKind.UPDATE else 1
         values = [tensor(draw(arrays(*shape)), dtype) for _ in range(times) for shape in shapes]
-        if kind is SiteKind.GRADIENT:
+        if kind in SiteKind.GRADIENT | SiteKind.LEFTOVER:
             values = [v.new_empty(0) if draw(st.integers(0, 3)) == 0 else v for v in values]
         sites = tuple(Site(kind, f"parameter {place}") for place in range(len(shapes)))
         rates = tuple(draw(st.sampled_from((None, 0.1, 0.01))) for _ in shapes) if times == 2 else ()
@@ -127,10 +127,24 @@ def starts(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
     ]
 
 
+@st.composite
+def aims(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
+    """Outputs and targets of several updates, from one or more calls each; finite, since NaN has no order."""
+    dtype = draw(st.sampled_from(FLOATS))
+    updates = []
+    for number in range(draw(st.integers(1, most))):
+        shapes = [(draw(st.integers(0, 3)), 2) for _ in range(draw(st.integers(1, 2)))]
+        values = tuple(tensor(draw(arrays(*shape, values=FINITE)), dtype) for _ in range(2) for shape in shapes)
+        updates.append(Capture((Site(kind, "here"),), values, update=number))
+    return updates
+
+
 def runs(kind: SiteKind, most: int = 3) -> st.SearchStrategy[list[Capture[Tensor]]]:
     """What one site of this kind shows in a run of up to so many forwards or updates."""
     if kind in RASTERS:
         return raster(kind, most)
     if kind in LISTS:
         return lists(kind, most)
-    return starts(kind, most) if kind in SiteKind.STATE | SiteKind.MEMORY else calls(kind, most)
+    if kind is SiteKind.AIM:
+        return aims(kind, most)
+    return starts(kind, most) if kind in SiteKind.STATE | SiteKind.MEMORY | SiteKind.RETURN else calls(kind, most)

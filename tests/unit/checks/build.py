@@ -14,10 +14,12 @@ from spikecheck.checks.base import Check, Evidence, place
 from spikecheck.finding import Finding
 from spikecheck.neuron import NeuronSpec
 from spikecheck.readings import (
+    AimReading,
     DriveReading,
     FlowReading,
     GradientReading,
     InputReading,
+    LeftoverReading,
     LogitReading,
     LossReading,
     MemoryReading,
@@ -25,6 +27,7 @@ from spikecheck.readings import (
     NonFinite,
     ParameterReading,
     PotentialReading,
+    ReturnReading,
     RunReading,
     SpikeReading,
     StateReading,
@@ -180,13 +183,16 @@ KINDS: dict[type[Any], SiteKind] = {
     GradientReading: SiteKind.GRADIENT,
     ParameterReading: SiteKind.PARAMETER,
     UpdateReading: SiteKind.UPDATE,
+    ReturnReading: SiteKind.RETURN,
+    LeftoverReading: SiteKind.LEFTOVER,
+    AimReading: SiteKind.AIM,
     StoredReading: SiteKind.STORED,
     StoredNeuronReading: SiteKind.STORED_NEURON,
     MomentReading: SiteKind.MOMENT,
 }
 
 # The readings of a loss belong to the place "loss", whatever its sites are called.
-NAMES = {SiteKind.LOGITS: "logits", SiteKind.TARGETS: "targets"}
+NAMES = {SiteKind.LOGITS: "logits", SiteKind.TARGETS: "targets", SiteKind.AIM: "targets"}
 
 
 def spikes(**changed: Any) -> SpikeReading:

@@ -1,0 +1,63 @@
+"""A loss that the script writes out, such as `((output - target) ** 2).mean()`: what it compares, read off the graph.
+
+torch's own losses tell what they were given. A written one is seen where the backward pass begins: its last nodes are a
+mean or a sum, a square or an absolute value, which holds the difference, and the subtraction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+AVERAGES = ("MeanBackward", "SumBackward", "DivBackward", "MulBackward")
+OF_A_DIFFERENCE = ("PowBackward", "AbsBackward")
+LONGEST = 4  # averages one after the other
+
+
+class Returned(NamedTuple):
+    """One of a model's outputs: its values, and what kind of node made it."""
+
+    tensor: Tensor
+    made_by: str
+
+    @classmethod
+    def of(cls, output: Any) -> tuple[Returned, ...]:
+        """Every tensor that a model returned with a gradient to come."""
+        several = output if isinstance(output, tuple | list) else (output,)
+        return tuple(cls(t.detach(), kind(t.grad_fn)) for t in several if isinstance(t, Tensor) and t.requires_grad)
+
+
+def kind(node: Any) -> str:
+    """What a node of the graph does."""
+    return type(node).__name__
+
+
+@torch.no_grad()
+def compared(root: Tensor, returned: Sequence[Returned]) -> tuple[Tensor, Tensor] | None:
+    """Output and target of a written loss; None where the graph does not look like one."""
+    node = root.grad_fn
+    for _ in range(LONGEST):
+        if node is None or not kind(node).startswith(AVERAGES):
+            break
+        node = node.next_functions[0][0]
+    if node is None or not kind(node).startswith(OF_A_DIFFERENCE):
+        return None
+    subtraction = node.next_functions[0][0]
+    if subtraction is None or not kind(subtraction).startswith("SubBackward"):
+        return None
+    try:
+        difference = node._saved_self  # type: ignore[attr-defined]
+    except RuntimeError:  # it was changed in place, or the graph is used up
+        return None
+    first, second = (before for before, _ in subtraction.next_functions)
+    if (first is None) == (second is None) or not isinstance(difference, Tensor):
+        return None
+    made_by = kind(first if second is None else second)
+    for output in returned:
+        if output.made_by == made_by and output.tensor.shape == difference.shape:
+            gap = difference.detach()
+            return output.tensor, output.tensor - gap if second is None else output.tensor + gap
+    return None

@@ -1,0 +1,68 @@
+"""Outputs and targets of a loss over numbers: squared and absolute differences."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from spikecheck.readings import AimReading
+from spikecheck.site import Capture, SiteKind
+from spikecheck.stats.arrange import closely, distinct, highest, join_distinct, lowest, told
+from spikecheck.stats.base import State, Statistic, merged
+
+
+@dataclass(frozen=True)
+class AimState(State):
+    """Extremes, and the outputs' smallest values."""
+
+    lowest: Tensor = merged(torch.minimum)
+    highest: Tensor = merged(torch.maximum)
+    minimum: Tensor = merged(torch.minimum)
+    maximum: Tensor = merged(torch.maximum)
+    values: Tensor = merged(join_distinct)
+    updates: int = merged(operator.add)
+    elements: int = merged(operator.add)
+
+
+class AimStats(Statistic[AimState]):
+    """What a loss over numbers compares.
+
+    Unit: that of the output. Layout: the outputs of all calls, then their targets. Hides: which output has
+    which target.
+    """
+
+    kind: ClassVar = SiteKind.AIM
+    reading: ClassVar = AimReading
+
+    def measure(self, capture: Capture[Tensor]) -> AimState:
+        """Take the extremes of one update."""
+        half = len(capture.values) // 2
+        flat = [value.detach().float().reshape(-1) for value in capture.values]
+        outputs, targets = torch.cat(flat[:half]), torch.cat(flat[half:])
+        return AimState(
+            lowest=lowest(targets),
+            highest=highest(targets),
+            minimum=lowest(outputs),
+            maximum=highest(outputs),
+            values=distinct(closely(outputs)),
+            updates=1,
+            elements=targets.numel(),
+        )
+
+    def summarise(self, state: AimState) -> tuple[AimReading, ...]:
+        """Copy the extremes to the host."""
+        return (
+            AimReading(
+                updates=state.updates,
+                elements=state.elements,
+                lowest=told(state.lowest, state.elements),
+                highest=told(state.highest, state.elements),
+                minimum=told(state.minimum, state.elements),
+                maximum=told(state.maximum, state.elements),
+                values=tuple(v + 0.0 for v in state.values.tolist() if v != torch.inf),
+            ),
+        )

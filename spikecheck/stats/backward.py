@@ -1,0 +1,72 @@
+"""The backward pass: the steps that a gradient comes back to, and gradients that outlive the step they were for."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from spikecheck.readings import LeftoverReading, ReturnReading
+from spikecheck.site import Capture, SiteKind
+from spikecheck.stats.base import State, Statistic, merged
+from spikecheck.stats.parameters import norms
+
+
+@dataclass(frozen=True)
+class ReturnState(State):
+    """Steps that were reached."""
+
+    reached: Tensor = merged(torch.add)
+    last_only: Tensor = merged(torch.add)
+    forwards: int = merged(operator.add)
+    steps: int = merged(operator.add)
+
+
+class ReturnStats(Statistic[ReturnState]):
+    """Where in time gradients come back to a layer's spikes.
+
+    Unit: steps. Layout: one value a step, other than 0 where any gradient came. Hides: how large it was, and for which
+    neuron.
+    """
+
+    kind: ClassVar = SiteKind.RETURN
+    reading: ClassVar = ReturnReading
+
+    def measure(self, capture: Capture[Tensor]) -> ReturnState:
+        """Count the steps of one forward."""
+        came = torch.cat([value.detach().reshape(-1) for value in capture.values]) != 0
+        last = came[-1:].any() & ~came[:-1].any()
+        return ReturnState(came.sum(), last.int(), 1, len(came))
+
+    def summarise(self, state: ReturnState) -> tuple[ReturnReading, ...]:
+        """Copy the counts to the host."""
+        return (ReturnReading(state.forwards, state.steps, int(state.reached), int(state.last_only)),)
+
+
+@dataclass(frozen=True)
+class LeftoverState(State):
+    """One entry a parameter."""
+
+    kept: Tensor = merged(torch.add)
+    updates: int = merged(operator.add)
+
+
+class LeftoverStats(Statistic[LeftoverState]):
+    """Gradients of a step that is over, where the next backward pass begins.
+
+    Unit: updates. Layout: one tensor a parameter, empty where there was no gradient. Hides: how much was left.
+    """
+
+    kind: ClassVar = SiteKind.LEFTOVER
+    reading: ClassVar = LeftoverReading
+
+    def measure(self, capture: Capture[Tensor]) -> LeftoverState:
+        """Note which were left, for one update."""
+        return LeftoverState((norms(capture.values) != 0).int(), 1)
+
+    def summarise(self, state: LeftoverState) -> tuple[LeftoverReading, ...]:
+        """Copy the counts to the host."""
+        return tuple(LeftoverReading(state.updates, kept) for kept in state.kept.tolist())

@@ -1,0 +1,15 @@
+"""Gradients that were left, one parameter after the other; an empty tensor stands for none."""
+
+from __future__ import annotations
+
+from spikecheck.readings import LeftoverReading
+from tests.oracles.raster import Captures, number
+
+
+def oracle(captures: Captures) -> tuple[LeftoverReading, ...]:
+    return tuple(
+        LeftoverReading(
+            len(captures), sum(any(v != 0 for v in number(c.values[p]).flatten().tolist()) for c in captures)
+        )
+        for p in range(len(captures[0].values))
+    )

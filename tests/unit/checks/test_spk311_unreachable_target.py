@@ -1,0 +1,47 @@
+"""SPK311 unreachable-target: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk311_unreachable_target import UnreachableTarget
+from spikecheck.readings import AimReading
+from tests.unit.checks.build import evidence, findings, found, run, spikes
+
+COUNTS = (0.0, 1.0, 2.0, 5.0)
+RATES = (0.0, 0.05, 0.1, 0.45)
+POTENTIALS = (0.013, 0.2, 0.71)
+BY_STEPS = run(forwards=200, stepped=True)  # ten calls of the model for one backward pass
+
+
+def net(highest: float, outputs: tuple[float, ...], layer=None, of_run=None):
+    aim = AimReading(20, 6400, 0.0, highest, min(outputs), max(outputs), outputs)
+    return evidence({"lif1": [layer or spikes()], "loss": [aim]}, run=of_run or run())
+
+
+@pytest.mark.parametrize(
+    ("given", "severity"),
+    [
+        pytest.param(net(12.0, COUNTS), None, id="12 spikes in 20 steps"),
+        pytest.param(net(60.0, COUNTS), "warning", id="60 spikes in 20 steps"),
+        pytest.param(net(20.0, COUNTS), None, id="a spike in every step"),
+        pytest.param(net(20.5, COUNTS), "warning", id="just above it"),
+        pytest.param(net(1.0, RATES), None, id="a rate of 1"),
+        pytest.param(net(12.0, RATES), "warning", id="counts as targets of rates"),
+        pytest.param(net(60.0, POTENTIALS), None, id="potentials have no such end"),
+        pytest.param(net(60.0, (-1.0, 0.0, 1.0)), None, id="neither have differences of counts"),
+        pytest.param(net(60.0, (0.0, 1.0)), None, id="spikes, counts or rates: who knows"),
+        pytest.param(net(60.0, COUNTS, spikes(maximum=5.0)), None, id="a neuron may spike five times in a step"),
+        pytest.param(net(60.0, COUNTS, spikes(steps=20), BY_STEPS), "warning", id="more than ten calls can give"),
+        pytest.param(net(9.0, COUNTS, spikes(steps=20), BY_STEPS), None, id="ten calls can"),
+        pytest.param(net(60.0, COUNTS, spikes(not_integer=3)), None, id="graded spikes"),
+        pytest.param(net(60.0, (0.0, 1.0, 200.0)), None, id="more than the layer can have counted"),
+    ],
+)
+def test_judge(given, severity) -> None:
+    assert found(UnreachableTarget(), given, "loss") == severity
+
+
+def test_the_message_says_what_there_can_be() -> None:
+    (finding,) = findings(UnreachableTarget(), net(60.0, COUNTS), "loss")
+    assert finding.message.endswith("ask for 60, spikes in 20 steps come to 20 at most")

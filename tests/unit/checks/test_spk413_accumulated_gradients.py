@@ -1,0 +1,30 @@
+"""SPK413 accumulated-gradients: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk413_accumulated_gradients import AccumulatedGradients
+from spikecheck.readings import LeftoverReading
+from tests.unit.checks.build import evidence, findings, found, gradient, parameter
+
+
+@pytest.mark.parametrize(
+    ("left", "severity"),
+    [
+        pytest.param(LeftoverReading(12, 0), None, id="cleared each time"),
+        pytest.param(LeftoverReading(12, 12), "warning", id="never cleared"),
+        pytest.param(LeftoverReading(12, 11), None, id="cleared once"),
+        pytest.param(LeftoverReading(3, 3), "warning", id="three times is the loop"),
+        pytest.param(LeftoverReading(2, 2), None, id="too few to say"),
+    ],
+)
+def test_judge(left, severity) -> None:
+    given = evidence({"fc1.weight": [gradient(), parameter(), left]})
+    assert found(AccumulatedGradients(), given, "fc1.weight") == severity
+
+
+def test_one_finding_stands_for_all() -> None:
+    places = {f"fc{n}.weight": [gradient(), parameter(), LeftoverReading(12, 12)] for n in (1, 2, 3)}
+    made = [f for name in places for f in findings(AccumulatedGradients(), evidence(places), name)]
+    assert [f.message for f in made] == ["gradients of fc1.weight and 2 more are never cleared"]

@@ -1,0 +1,44 @@
+"""A loss that the script writes out: what it compares is read off the graph."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from spikecheck.probe.compared import Returned, compared
+
+OUTPUT = torch.tensor([[1.0, 2.0], [0.0, 5.0]])
+TARGET = torch.tensor([[3.0, 0.0], [4.0, 1.0]])
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        pytest.param(lambda o, t: ((o - t) ** 2).mean(), id="squared"),
+        pytest.param(lambda o, t: ((t - o) ** 2).mean(), id="the other way round"),
+        pytest.param(lambda o, t: (o - t).abs().sum() / 4, id="absolute"),
+        pytest.param(lambda o, t: ((o - t) ** 2).sum(1).mean() * 0.5, id="twice averaged"),
+    ],
+)
+def test_the_difference_gives_the_target_away(loss) -> None:
+    output = OUTPUT.clone().requires_grad_() * 1
+    found = compared(loss(output, TARGET), Returned.of((output, output.sum(1))))
+    assert found is not None
+    assert torch.equal(found[0], OUTPUT)
+    assert torch.equal(found[1], TARGET)
+    assert not any(value.requires_grad for value in found)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        pytest.param(lambda o, t: (o * t).sum(), id="a product"),
+        pytest.param(lambda o, t: ((o / 2 - t) ** 2).mean(), id="of something else than the output"),
+        pytest.param(lambda o, t: ((o - o.detach().requires_grad_()) ** 2).mean(), id="of two that learn"),
+        pytest.param(lambda o, t: o[0, 0], id="one number"),
+        pytest.param(lambda o, t: t.sum(), id="of nothing that learns"),
+    ],
+)
+def test_of_other_graphs_nothing_is_said(loss) -> None:
+    output = OUTPUT.clone().requires_grad_() * 1
+    assert compared(loss(output, TARGET), Returned.of(output)) is None
