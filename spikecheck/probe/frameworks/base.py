@@ -36,6 +36,8 @@ class Heard:
     potential: Tensor | None = None
     layout: Layout = PER_STEP
     potential_layout: Layout | None = None  # where the potential has another layout, such as the last step's alone
+    # What the layer returned, where `spikes` is a view made of it for us: gradients come to this one.
+    returned: Tensor | None = None
 
 
 class Framework:

@@ -50,14 +50,14 @@ class Sinabs(Framework):
 
     def heard(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Heard:
         """Spikes and current of the sequence; the potential of its last step."""
-        current = args[0] if args else kwargs.get("input_data")
+        current, returned = args[0] if args else kwargs.get("input_data"), output
         batch, steps = getattr(module, "batch_size", None), getattr(module, "num_timesteps", None)
         if isinstance(batch, int) and isinstance(steps, int):
             output = torch.unflatten(output, 0, (batch, steps))
             current = torch.unflatten(current, 0, (batch, steps)) if isinstance(current, Tensor) else None
         potential = getattr(module, "v_mem", None)
         shown = potential if isinstance(potential, Tensor) and potential.numel() else None
-        return Heard(output, current, shown, BATCH_FIRST, PER_STEP)
+        return Heard(output, current, shown, BATCH_FIRST, PER_STEP, returned)
 
     def state(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, ...]:
         """The potential and the synaptic current that the layer kept."""

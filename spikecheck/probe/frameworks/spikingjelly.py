@@ -91,7 +91,7 @@ class SpikingJelly(Framework):
         if not isinstance(spikes, Tensor) or not isinstance(current, Tensor) or current.shape != spikes.shape:
             current = None
         potential = getattr(module, "_memories", {}).get("v")
-        if getattr(module, "step_mode", "s") != "m":
+        if getattr(module, "step_mode", "m") != "m":
             return Heard(spikes, current, potential, PER_STEP)
         stored = getattr(module, "v_seq", None)
         if isinstance(stored, Tensor):
