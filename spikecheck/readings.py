@@ -35,6 +35,7 @@ class SpikeReading:
     ones in at least 95 % of the steps and samples. `timed`: is it known which axis is time? `by_step` and `by_sample`
     are the shares of the variance, from forward to forward, of a step's and of a sample's part in all spikes that its
     number tells: near 1 where step 3 is always busy, 0 where it differs by chance. None where there are too few.
+    `rates` are the spikes per step of each neuron; of an even sample of them where there are more than 1,024.
     """
 
     forwards: int
@@ -58,6 +59,7 @@ class SpikeReading:
     timed: bool = True
     by_step: float | None = None
     by_sample: float | None = None
+    rates: tuple[float, ...] = ()
 
     @property
     def rate(self) -> float | None:
@@ -100,6 +102,30 @@ class PotentialReading:
     minimum: float
     maximum: float
     non_finite: NonFinite
+
+
+@dataclass(frozen=True, slots=True)
+class RasterReading:
+    """An excerpt of one forward: the spikes of one sample, for a picture.
+
+    `raster` has a row a neuron, spikes by step: of the first 128 of the `steps`, and of each `stride`-th of the
+    `neurons`, at most 64 rows. `update`: how many updates had been done before that forward.
+    """
+
+    raster: tuple[tuple[float, ...], ...]
+    steps: int
+    neurons: int
+    stride: int
+    update: int
+
+
+@dataclass(frozen=True, slots=True)
+class PotentialSampleReading:
+    """Membrane potentials of one forward, after each step: all of them, or an even sample of 2,048 or so."""
+
+    values: tuple[float, ...]
+    elements: int
+    update: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +292,8 @@ class LossReading:
     """The losses of successive updates, each the mean of what was computed for it.
 
     `recent_*` describe the last `window` of them: mean, residual standard deviation around a straight line, its slope
-    an update, and the slope's standard error.
+    an update, and the slope's standard error. `trace` holds losses of the whole run by their update, at most 128: of
+    every update, or of those whose number is a multiple of 2, 4, 8 ...
     """
 
     function: str
@@ -282,6 +309,7 @@ class LossReading:
     classes: int | None
     plain: bool  # mean over samples, without class weights and label smoothing
     non_finite: NonFinite
+    trace: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

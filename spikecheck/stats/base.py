@@ -3,7 +3,7 @@
 The laws, which `tests/property/test_statistic_laws.py` runs over every statistic found:
 
 1. `summarise(measure(x))` says what the naive version in `tests/oracles/` says.
-2. Cutting x anywhere in time or batch and adding the parts changes nothing.
+2. Cutting x anywhere in time or batch and adding the parts changes nothing, but in an excerpt, which is of one forward.
 3. `+` is associative; commutative too unless the statistic says `ordered`.
 4. The bytes of a state do not depend on how many were added.
 5. x is unchanged, no gradient is recorded, the random state is untouched.
@@ -75,6 +75,7 @@ class Statistic(Generic[S]):
     kind: ClassVar[SiteKind]
     reading: ClassVar[type[Any]]
     ordered: ClassVar[bool] = False
+    once: ClassVar[bool] = False  # an excerpt: the first capture of a window counts, and only that one is measured
 
     def measure(self, capture: Capture[Tensor]) -> S:
         """What one capture adds. Runs on the device and never waits for it; raises nothing that depends on values."""

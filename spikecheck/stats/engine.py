@@ -63,9 +63,11 @@ class Engine:
     def receive(self, capture: Capture[Tensor]) -> None:
         """Count a capture. Never waits for the device."""
         for statistic in self.by_kind.get(capture.sites[0].kind, ()):
-            state = statistic.measure(capture)
             key = (capture.training, statistic, (capture.sites[0].kind, capture.sites[0].name))
             windows = self.windows.get(key)
+            if statistic.once and windows is not None and windows.current is not None:
+                continue
+            state = statistic.measure(capture)
             if windows is None:
                 self.windows[key] = Windows(capture.sites, state, state)
             else:
@@ -108,7 +110,8 @@ class Engine:
 
     def sites(self, training: bool) -> tuple[Site, ...]:
         """Every site that anything came from, as it was seen last."""
-        windows = [w for (of, stat, _), w in self.windows.items() if belongs(of, stat.kind, training)]
+        found = self.windows.items()  # what has an excerpt is counted as well, and need not be named twice
+        windows = [w for (of, stat, _), w in found if belongs(of, stat.kind, training) and not stat.once]
         return tuple(site for w in windows for site in w.sites)
 
     def trained(self) -> bool:

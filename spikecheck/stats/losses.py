@@ -14,10 +14,47 @@ from spikecheck.site import Capture, LossCall, SiteKind
 from spikecheck.stats.arrange import BadState, highest, join_bad, lowest, told
 from spikecheck.stats.base import State, Statistic, earliest, merged
 
+TRACE = 128  # losses kept of the whole run: more than a picture of it shows
 WINDOW = 64  # losses remembered: enough for the slope of a noisy loss, few enough to be recent
 SUMS_TO_ONE = 1e-3  # float16 probabilities of 20 classes sum to 1 within this
 COUNTED_CLASSES = 4096  # a count a class is kept up to here: 32 KB
 ONE_HOT = 0.999  # softmax beyond which the gradient of a row is 0 or 1 to three digits
+
+
+@dataclass(frozen=True)
+class TraceState(State):
+    """Losses of the whole run in fixed memory: of each update, then of each second, fourth, ... by its number.
+
+    Which of them stay depends on their numbers alone, so that it makes no difference in which order states are added.
+    """
+
+    values: Tensor = merged(earliest)
+    updates: tuple[int, ...] = merged(earliest)
+    stride: int = merged(max)
+
+    def __add__(self, other: TraceState) -> TraceState:
+        """Both, thinned out; of two losses of one update the earlier."""
+        stride = max(self.stride, other.stride)
+        every = (*self.updates, *other.updates)
+        places: dict[int, int] = {}
+        for place, update in enumerate(every):
+            if update % stride == 0:
+                places.setdefault(update, place)
+        while len(places) > TRACE:
+            stride *= 2
+            places = {update: place for update, place in places.items() if update % stride == 0}
+        kept = tuple(places.values())
+        if kept == tuple(range(len(self.updates))):
+            return TraceState(self.values, self.updates, stride)
+        values = torch.cat([self.values, other.values])
+        if len(kept) < len(every):  # by views: an index would have to be copied to the device
+            values = torch.stack([values[place] for place in kept])
+        return TraceState(values, tuple(places), stride)
+
+
+def join_traces(a: TraceState, b: TraceState) -> TraceState:
+    """Rule of a field that holds a TraceState."""
+    return a + b
 
 
 def last_of(a: Tensor, b: Tensor) -> Tensor:
@@ -37,6 +74,7 @@ class LossState(State):
     function: str = merged(earliest)
     classes: int | None = merged(earliest)
     plain: bool = merged(operator.and_)
+    trace: TraceState = merged(join_traces)
 
 
 class LossStats(Statistic[LossState]):
@@ -63,6 +101,7 @@ class LossStats(Statistic[LossState]):
             function=call.function,
             classes=call.classes,
             plain=call.plain,
+            trace=TraceState(value, (capture.update,), 1),
         )
 
     def summarise(self, state: LossState) -> tuple[LossReading, ...]:
@@ -93,6 +132,7 @@ class LossStats(Statistic[LossState]):
                 classes=state.classes,
                 plain=state.plain,
                 non_finite=state.bad.reading(timed=False),
+                trace=tuple(zip(state.trace.updates, state.trace.values.tolist(), strict=True)),
             ),
         )
 

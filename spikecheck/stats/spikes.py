@@ -28,6 +28,7 @@ from spikecheck.stats.base import State, Statistic, merged
 
 SATURATED = 0.95  # share of steps and samples: a neuron that skips one step in twenty still carries next to nothing
 
+RATES = 1024  # neurons whose rates are told one by one: enough for a histogram
 DIGITS = 6  # of a share of variance: the last ones depend on the order in which forwards were added up
 
 
@@ -160,5 +161,6 @@ class SpikeStats(Statistic[SpikeState]):
                 timed=state.timed,
                 by_step=state.by_step.told(),
                 by_sample=state.by_sample.told(),
+                rates=tuple((closely(state.per_neuron, RATES) / bins).tolist()) if bins else (),
             ),
         )

@@ -20,6 +20,10 @@ def oracle(captures: Captures) -> tuple[LossReading, ...]:
         deviation = float(np.sqrt((rest**2).sum() / (len(recent) - 2)))
         error = deviation / float(np.sqrt((t * t).sum()))
     call = captures[0].call
+    by_update: dict[int, float] = {}
+    for capture, loss in zip(captures, losses, strict=True):
+        by_update.setdefault(capture.update, loss)
+    every = next(2**n for n in range(64) if sum(update % 2**n == 0 for update in by_update) <= 128)
     reading = LossReading(
         function=call.function if call else "unknown",
         updates=len(losses),
@@ -34,5 +38,6 @@ def oracle(captures: Captures) -> tuple[LossReading, ...]:
         classes=call.classes if call else None,
         plain=all(capture.call is not None and capture.call.plain for capture in captures),
         non_finite=non_finite([(c.update, 0, loss) for c, loss in zip(captures, losses, strict=True)], timed=False),
+        trace=tuple((update, loss) for update, loss in by_update.items() if update % every == 0),
     )
     return (reading,)

@@ -52,6 +52,9 @@ def oracle(captures: Captures) -> tuple[SpikeReading, ...]:
         timed=timed(captures),
         by_step=told([part(x.sum((1, 2)) if x.size else np.zeros(x.shape[0])) for x in rasters]),
         by_sample=told([part(x.sum((0, 2)) if x.size else np.zeros(x.shape[1])) for x in rasters]),
+        rates=tuple(sum(sum(x[:, :, neuron].flatten().tolist()) for x in rasters) / bins for neuron in range(neurons))
+        if bins
+        else (),
     )
     return (reading,)
 

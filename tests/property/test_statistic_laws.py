@@ -28,6 +28,10 @@ every = pytest.mark.parametrize("statistic", statistics(), ids=lambda s: type(s)
 rasters = pytest.mark.parametrize(
     "statistic", [s for s in statistics() if s.kind in RASTERS], ids=lambda s: type(s).__name__
 )
+# An excerpt is of one forward, so that cutting that forward cuts the excerpt.
+sums = pytest.mark.parametrize(
+    "statistic", [s for s in statistics() if s.kind in RASTERS and not s.once], ids=lambda s: type(s).__name__
+)
 quickly = settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 thoroughly = settings(quickly, max_examples=50)
 
@@ -82,7 +86,7 @@ def test_it_says_what_the_slow_version_says(statistic: Counted, data: st.DataObj
 @pytest.mark.parametrize("rows", [1_025, 2_500, 16_385, 32_768])
 @pytest.mark.parametrize("kind", [SiteKind.SPIKES, SiteKind.INPUT])
 def test_values_are_from_an_even_sample_where_there_are_many(kind: SiteKind, rows: int) -> None:
-    statistic = next(s for s in statistics() if s.kind is kind)
+    statistic = next(s for s in statistics() if s.kind is kind and not s.once)
     x = torch.zeros(rows, 4)
     x[:, 2] = 0.5  # one channel of four
     (reading,) = statistic.summarise(statistic.measure(Capture((Site(kind, "here"),), (x,))))
@@ -96,7 +100,7 @@ def test_the_largest_of_each_step_is_among_the_values_even_where_the_sample_miss
     x = torch.zeros(3, 100, 1000)
     x[1, 7, 13] = 5.0
     for kind in (SiteKind.SPIKES, SiteKind.INPUT):
-        statistic = next(s for s in statistics() if s.kind is kind)
+        statistic = next(s for s in statistics() if s.kind is kind and not s.once)
         (reading,) = statistic.summarise(statistic.measure(Capture((Site(kind, "here"),), (x,), Layout(0, 1))))
         assert reading.values == (0.0, 5.0)
 
@@ -111,7 +115,7 @@ BATCH_SUMS = ("non_finite",)
 WITHIN_A_FORWARD = ("most", "least", "densest", "empty")
 
 
-@rasters
+@sums
 @given(data=st.data())
 @quickly
 def test_cutting_in_the_batch_changes_nothing(statistic: Counted, data: st.DataObject) -> None:
@@ -124,7 +128,7 @@ def test_cutting_in_the_batch_changes_nothing(statistic: Counted, data: st.DataO
     assert not all_different(statistic.summarise(total(statistic, parts)), whole, left_out)
 
 
-@rasters
+@sums
 @given(data=st.data())
 @quickly
 def test_cutting_in_time_changes_nothing(statistic: Counted, data: st.DataObject) -> None:
@@ -143,7 +147,7 @@ def test_cutting_in_time_changes_nothing(statistic: Counted, data: st.DataObject
 @given(data=st.data())
 @quickly
 def test_cutting_the_samples_of_a_loss_changes_nothing(kind: SiteKind, data: st.DataObject) -> None:
-    statistic = next(s for s in statistics() if s.kind is kind)
+    statistic = next(s for s in statistics() if s.kind is kind and not s.once)
     captures = data.draw(runs(statistic.kind))
     apart = [dataclasses.replace(one, values=(value,)) for one in captures for value in one.values]
     whole, joined = (statistic.summarise(total(statistic, of)) for of in (captures, apart))
@@ -180,6 +184,45 @@ def test_a_long_run_of_losses_remembers_the_last_of_them_whatever_the_order_of_a
     ]
     halves = reduce(add, states[:71]) + reduce(add, states[71:])
     assert not all_different(statistic.summarise(reduce(add, states)), statistic.summarise(halves))
+
+
+@pytest.mark.parametrize("updates", [128, 129, 600])
+@pytest.mark.parametrize("start", [0, 1])
+def test_the_trace_of_a_long_run_is_what_the_slow_version_says_and_does_not_grow(updates: int, start: int) -> None:
+    statistic = next(s for s in statistics() if s.kind is SiteKind.LOSS)
+    losses = torch.rand(updates, generator=torch.Generator().manual_seed(1))
+    site = (Site(SiteKind.LOSS, "loss"),)
+    captures = [Capture(site, (loss,), update=n) for n, loss in enumerate(losses, start=start)]
+    states = [statistic.measure(one) for one in captures]
+    (slow,) = importlib.import_module("tests.oracles.loss_stats").oracle(captures)
+    for cut in (1, updates // 3, updates - 1):
+        (reading,) = statistic.summarise(reduce(add, states[:cut]) + reduce(add, states[cut:]))
+        assert reading.trace == slow.trace
+        assert 64 <= len(reading.trace) <= 128
+
+
+# -- of an excerpt, which shows a part of one forward
+
+
+def test_a_raster_shows_each_so_many_th_neuron_of_the_first_sample() -> None:
+    statistic = next(s for s in statistics() if type(s).__name__ == "RasterStats")
+    x = (torch.rand(200, 3, 150, generator=torch.Generator().manual_seed(2)) < 0.3).float()
+    captured = Capture((Site(SiteKind.SPIKES, "here"),), (x,), Layout(0, 1), update=7)
+    (reading,) = statistic.summarise(statistic.measure(captured))
+    assert not all_different([reading], importlib.import_module("tests.oracles.raster_stats").oracle([captured]))
+    assert (len(reading.raster), len(reading.raster[0])) == (50, 128)
+    assert (reading.steps, reading.neurons, reading.stride, reading.update) == (200, 150, 3, 7)
+
+
+def test_a_sample_of_potentials_is_even() -> None:
+    statistic = next(s for s in statistics() if type(s).__name__ == "PotentialSampleStats")
+    x = torch.zeros(100, 30, 40)
+    x[:, :, ::4] = 1.0
+    captured = Capture((Site(SiteKind.POTENTIAL, "here"),), (x,), Layout(0, 1))
+    (reading,) = statistic.summarise(statistic.measure(captured))
+    assert 1_000 < len(reading.values) <= 2_048
+    assert sum(reading.values) / len(reading.values) == pytest.approx(0.25, abs=0.02)
+    assert reading.elements == 120_000
 
 
 # -- 4. the state does not grow
@@ -241,7 +284,7 @@ def test_measuring_and_adding_need_no_value(statistic: Counted, data: st.DataObj
 def test_sums_do_not_saturate(dtype: torch.dtype) -> None:
     x = torch.ones(3000, 40, 1, dtype=dtype)
     for statistic in statistics():
-        if statistic.kind in RASTERS:
+        if statistic.kind in RASTERS and not statistic.once:
             one = capture(statistic.kind, ARRANGEMENTS[0], x, 0)
             (reading,) = statistic.summarise(total(statistic, [one, one]))
             count = getattr(reading, "count", None)
@@ -258,7 +301,7 @@ def test_the_sum_and_the_norm_of_large_halves_are_finite(dtype: torch.dtype) -> 
     x = torch.full((8, 16, 2), 60000.0, dtype=dtype)
     size = x[0, 0, 0].item()
     for statistic in statistics():
-        if statistic.kind in RASTERS:
+        if statistic.kind in RASTERS and not statistic.once:
             (reading,) = statistic.summarise(statistic.measure(capture(statistic.kind, ARRANGEMENTS[0], x, 0)))
             assert reading.non_finite.count == 0
             assert getattr(reading, "count", 256 * size) == 256 * size

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from spikecheck.checks.base import place
-from spikecheck.readings import FlowReading, SpikeReading
+from spikecheck.readings import FlowReading, RasterReading, SpikeReading
 from spikecheck.site import Capture, Layout, Site, SiteKind
 from spikecheck.stats.engine import Engine, values_of
 
@@ -46,6 +46,24 @@ def test_recent_is_the_last_two_windows_and_all_is_everything() -> None:
     assert counts(engine) == {"first": 1, "recent": 4, "all": 10}, "a window just begun leaves the one before it"
 
 
+def test_an_excerpt_is_of_the_first_forward_of_each_window_and_no_other_is_measured() -> None:
+    engine = Engine()
+
+    def shown() -> dict[str, tuple[int, float]]:
+        read = engine.windowed(True, place, {})
+        readings = {window: read[window]["lif"][RasterReading] for window in ("first", "recent", "all")}
+        return {window: (r.update, sum(map(sum, r.raster))) for window, r in readings.items()}
+
+    for update, count in enumerate((1, 2)):
+        engine.receive(spikes(count, update=update))
+    assert shown() == {"first": (0, 1), "recent": (0, 1), "all": (0, 1)}
+    for update in (7, 8, 9):
+        engine.roll()
+        engine.receive(spikes(update, update=update))
+        engine.receive(spikes(3, update=update + 10))
+    assert shown() == {"first": (0, 1), "recent": (8, 8), "all": (0, 1)}
+
+
 def test_a_window_without_data_does_not_empty_what_is_recent() -> None:
     engine = Engine()
     engine.receive(spikes(3))
@@ -77,7 +95,7 @@ def test_what_is_known_without_tensors_joins_what_was_read() -> None:
     engine = Engine()
     engine.receive(spikes(3))
     read = engine.windowed(True, place, {"lif": FlowReading(1, 0), "other": FlowReading(2, 2)})["recent"]
-    assert read["lif"].keys() == {SpikeReading, FlowReading}
+    assert read["lif"].keys() == {SpikeReading, RasterReading, FlowReading}
     assert read["other"] == {FlowReading: FlowReading(2, 2)}
     with pytest.raises(KeyError):
         engine.windowed(True, place, {})["yesterday"]

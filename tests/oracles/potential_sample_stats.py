@@ -1,0 +1,12 @@
+"""Potentials of one forward, in the order of the raster; all of them, where there are few."""
+
+from __future__ import annotations
+
+from spikecheck.readings import PotentialSampleReading
+from tests.oracles.raster import Captures, everything
+
+
+def oracle(captures: Captures) -> tuple[PotentialSampleReading, ...]:
+    values = everything(captures[:1])
+    assert len(values) <= 2048
+    return (PotentialSampleReading(values=tuple(values), elements=len(values), update=captures[0].update),)
