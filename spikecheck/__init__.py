@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .account.save import save_evidence as save_evidence
     from .api import attach as attach
     from .api import disable as disable
     from .api import tap as tap
@@ -72,6 +73,7 @@ _HOMES = {
     "attach": "api",
     "disable": "api",
     "record_baseline": "baseline",
+    "save_evidence": "account.save",
     "tap": "api",
 }
 
@@ -102,6 +104,7 @@ __all__ = [
     "attach",
     "disable",
     "record_baseline",
+    "save_evidence",
     "tap",
 ]
 

@@ -2,7 +2,8 @@
 
 SpikecheckError            what was asked cannot be done: the message says what was wrong, where, and what to do
 ├── FindingError           a check fired, and the user asked to be stopped there (on_finding="raise")
-└── UnreadableError        a file cannot be read as a checkpoint
+├── UnreadableError        a file cannot be read as a checkpoint
+└── EvidenceError          the evidence of a run, kept in a checkpoint, cannot be used
 SpikecheckWarning          a check fired during training (UserWarning)
 """
 
@@ -23,3 +24,7 @@ class SpikecheckWarning(UserWarning):
 
 class UnreadableError(SpikecheckError):
     """A file cannot be read as a checkpoint; the message says why, without the file's name."""
+
+
+class EvidenceError(SpikecheckError):
+    """The evidence of a run in a checkpoint cannot be used; the message says why, without the file's name."""

@@ -12,16 +12,17 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
+from spikecheck.account.account import Account, limits_of
 from spikecheck.checks.base import Evidence, place
 from spikecheck.checks.judge import Judge
 from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.errors import FindingError, SpikecheckWarning
-from spikecheck.finding import Answer, Finding, Severity, Verdict
+from spikecheck.finding import Finding, Severity, Verdict
 from spikecheck.probe.hooks import Probe
 from spikecheck.probe.modes import Modes
 from spikecheck.probe.schedule import Schedule
-from spikecheck.readings import DriveReading, FlowReading, Raised, SpikeReading
-from spikecheck.report.model import LayerRow, Report
+from spikecheck.readings import Raised
+from spikecheck.report.model import Report
 from spikecheck.report.wording import not_seen, warning_text
 from spikecheck.site import Site, SiteKind
 from spikecheck.stats.engine import Engine, values_of
@@ -71,20 +72,11 @@ class Monitor:
 
     def report(self) -> Report:
         """What was seen so far, judged as if the run ended here."""
-        verdicts = tuple(map(self._with_earlier, self._verdicts(live=False)))
-        if self._error is not None:
-            verdicts += (Verdict(OwnError.id, OwnError.slug, Answer.FOUND, (self._error,)),)
-        run, layers = self._probe.run(live=False), self._rows()
-        blind = self._probe.unseen | {la.name: la.unseen for la in self._probe.spiking() if la.unseen}
-        return Report.of(
-            verdicts,
-            layers=layers,
-            unseen=not_seen(run, len(layers), self._probe.book.seen, self._probe.optimizers.kind, blind),
-            frameworks=run.frameworks,
-            updates=run.update,
-            forwards=run.forwards,
-            cost=self._schedule.cost(),
-        )
+        return self._account().report(self._judge)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The evidence for the report, in plain values: kept in a checkpoint, `spikecheck diagnose` judges by it."""
+        return self._account().state_dict()
 
     def tapped(self, name: str, spikes: Tensor, current: Tensor | None, potential: Tensor | None) -> None:
         """The script shows the spikes of code that is no module: see `spikecheck.tap`."""
@@ -106,27 +98,27 @@ class Monitor:
         return (*layers, *(Site(SiteKind.MODULE, name, order.get(name, 0), library) for name in moded))
 
     def _verdicts(self, *, live: bool) -> tuple[Verdict, ...]:
+        return self._judge.verdicts(self._seen(live=live))
+
+    def _seen(self, *, live: bool) -> Evidence:
         if (parameters := self._probe.optimizers.parameters(self._probe.clock.update)) is not None:
             self._engine.receive(parameters)
-        return self._judge.verdicts(self._evidence(live=live))
+        return self._evidence(live=live)
 
-    def _rows(self) -> tuple[LayerRow, ...]:
-        evidence = self._evidence(live=False)
-        rows = []
-        for site in sorted((s for s in evidence.sites if s.kind is SiteKind.SPIKES), key=lambda s: s.position):
-            read = evidence.readings(site, "all")
-            threshold = site.neuron.v_threshold if site.neuron else None
-            rows.append(
-                LayerRow(site.name, read[SpikeReading], read.get(DriveReading), read.get(FlowReading), threshold)
-            )
-        return tuple(rows)
-
-    def _with_earlier(self, verdict: Verdict) -> Verdict:
-        """A verdict with what the check found while training went on, dated when it was first found."""
-        early = {key: finding for key, finding in self._live.items() if finding.check == verdict.check}
-        now = [replace(f, when=early.pop(f.key).when) if f.key in early else f for f in verdict.findings]
-        findings = (*now, *early.values())
-        return replace(verdict, answer=Answer.FOUND, findings=findings) if findings else verdict
+    def _account(self) -> Account:
+        evidence = self._seen(live=False)
+        layers = self._probe.spiking()
+        blind = self._probe.unseen | {la.name: la.unseen for la in layers if la.unseen}
+        shown = sum(site.kind is SiteKind.SPIKES for site in evidence.sites)
+        return Account(
+            evidence,
+            earlier=tuple(self._live.values()),
+            error=self._error,
+            unseen=not_seen(evidence.run, shown, self._probe.book.seen, self._probe.optimizers.kind, blind),
+            cost=self._schedule.cost(),
+            silenced=self._judge.silenced,
+            limits=limits_of(self._judge.checks),
+        )
 
     # -- while training goes on
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from spikecheck.account.account import FORMAT
 from spikecheck.checkpoint.values import Standin, TensorRef
 
 MODELS: tuple[str, ...] = (
@@ -46,6 +47,7 @@ class Content:
     tensors: dict[str, TensorRef] = field(default_factory=dict)
     optimizers: list[Optimizer] = field(default_factory=list)
     counters: dict[str, int] = field(default_factory=dict)
+    evidence: dict[Any, Any] | None = None  # of a run, as `spikecheck.save_evidence` writes it
     others: int = 0  # tensors that belong to no model: states of random generators and the like
 
 
@@ -103,7 +105,7 @@ def walk(root: Any) -> Iterator[tuple[Path, Any]]:
             return
         yield path, value
         if isinstance(value, dict | list | tuple | Standin) and value is not None:
-            if id(value) in seen or is_optimizer(value):
+            if id(value) in seen or is_optimizer(value) or is_evidence(value):
                 continue
             seen.add(id(value))
             stack.extend(reversed([((path, key), inner) for key, inner in children(value)]))
@@ -116,6 +118,11 @@ def is_optimizer(value: Any) -> bool:
     )
 
 
+def is_evidence(value: Any) -> bool:
+    """Is it what a monitor saw of a run?"""
+    return isinstance(value, dict) and isinstance(value.get("format"), str) and value["format"] == FORMAT
+
+
 def harvest(root: Any) -> Content:
     """Sort what a file holds."""
     content = Content()
@@ -126,6 +133,8 @@ def harvest(root: Any) -> Content:
                 found.setdefault(parts(path), value)
         elif is_optimizer(value):
             content.optimizers.append(optimizer(value))
+        elif is_evidence(value) and content.evidence is None:
+            content.evidence = value
     if isinstance(root, dict):
         counted = ((name, root.get(name)) for name in COUNTERS)
         content.counters = {n: v for n, v in counted if isinstance(v, int) and not isinstance(v, bool) and v >= 0}

@@ -14,6 +14,7 @@ from spikecheck.checkpoint.content import Content
 from spikecheck.checkpoint.evidence import Counted, evidence, refs
 from spikecheck.checkpoint.measure import measured
 from spikecheck.checkpoint.read import Checkpoint, opened
+from spikecheck.checkpoint.run import with_run
 from spikecheck.checks.judge import Judge, Silenced
 from spikecheck.errors import UnreadableError
 from spikecheck.finding import Verdict
@@ -45,7 +46,7 @@ def count(path: Path | BinaryIO, *, unsafe_pickle: bool = False, advance: Advanc
     """Read a file once and count all its tensors; UnreadableError where it cannot be read."""
     with opened(path, unsafe_pickle=unsafe_pickle) as checkpoint:
         checkpoint.content = shown(checkpoint.content)
-        if not checkpoint.content.tensors:
+        if not checkpoint.content.tensors and checkpoint.content.evidence is None:
             names = f"; not loaded: {', '.join(map(safe, checkpoint.refused[:SHOWN]))}" if checkpoint.refused else ""
             raise UnreadableError(f"{checkpoint.format}, but it holds no tensor{names}")
         with torch.no_grad():
@@ -83,9 +84,11 @@ def reported(counts: Counts, name: str, settings: Settings) -> Report:
     judge = replace(judge, checks=tuple(check for check in judge.checks if check.id.startswith("SPK5")))
     found = evidence(counts.checkpoint.content, counts.counted)
     verdicts = tuple(map(undated, judge.verdicts(found)))
-    return Report.of(
+    report = Report.of(
         verdicts, subject=headline(name, counts.checkpoint), unseen=unseen(counts), updates=found.run.update
     )
+    state = counts.checkpoint.content.evidence
+    return report if state is None else with_run(report, state, settings, safe)
 
 
 def undated(verdict: Verdict) -> Verdict:

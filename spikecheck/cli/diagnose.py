@@ -63,6 +63,7 @@ def command(
     from rich.console import Console
 
     from spikecheck.checkpoint.diagnose import safe
+    from spikecheck.checkpoint.run import refusal
     from spikecheck.settings import Settings
 
     settings, level = Settings.load(), Severity.named(fail_on)
@@ -77,7 +78,7 @@ def command(
         if against is not None and answer[1] is not None:
             answers += [] if compared(name, against, console, unsafe_pickle) else [(against, None, "unreadable")]
     write_views(answers, level, json_file, sarif_file, junit_file)
-    if any(report is None for _, report, _ in answers):
+    if any(report is None or refusal(report) for _, report, _ in answers):
         return 2
     return int(any(report is not None and report.at_least(level) for _, report, _ in answers))
 

@@ -1,0 +1,214 @@
+"""All that a report is made of, in plain values: what a monitor knows, and what a checkpoint can keep of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cache
+from typing import Any
+
+from spikecheck import readings
+from spikecheck.account.findings import plain_finding, rebuilt_finding
+from spikecheck.account.plain import Clean, MisfitError, mapping, misfit, plain, rebuilt
+from spikecheck.checks.base import WINDOWS, Check, Evidence, discover
+from spikecheck.checks.judge import Judge, Silenced
+from spikecheck.checks.spk001_own_error import OwnError
+from spikecheck.errors import EvidenceError, SpikecheckError
+from spikecheck.finding import Answer, Finding, Verdict
+from spikecheck.readings import DriveReading, FlowReading, RunReading, SpikeReading
+from spikecheck.report.model import LayerRow, Report
+from spikecheck.site import Site, SiteKind
+
+FORMAT = "spikecheck evidence"
+VERSION = 1
+LONGEST = 1 << 25  # characters of JSON: some hundred layers with their pictures; read back it takes 8 times as much
+MOST_PARTS = 1_000_000  # lists and dicts in it
+# What a check or a reading of numbers that contradict each other can run into.
+CONTRADICTIONS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a run showed.
+
+    `earlier` was found while training went on. `error` is a finding about spikecheck itself. `limits` are those of the
+    run's checks that are not the defaults, by id; `silenced` is what was to be kept quiet.
+    """
+
+    evidence: Evidence
+    earlier: tuple[Finding, ...] = ()
+    error: Finding | None = None
+    unseen: tuple[str, ...] = ()
+    cost: float | None = None
+    silenced: tuple[Silenced, ...] = ()
+    limits: Mapping[str, Mapping[str, Any]] | None = None
+
+    def verdicts(self, judge: Judge) -> tuple[Verdict, ...]:
+        """One verdict a check, what it found earlier included."""
+        verdicts = tuple(self.with_earlier(verdict, judge) for verdict in judge.verdicts(self.evidence))
+        if self.error is not None:
+            verdicts += (Verdict(OwnError.id, OwnError.slug, Answer.FOUND, (self.error,)),)
+        return verdicts
+
+    def with_earlier(self, verdict: Verdict, judge: Judge) -> Verdict:
+        """A verdict with what the check found while training went on, dated when it was first found."""
+        loud = [f for f in self.earlier if not any(quiet.covers(f) for quiet in judge.silenced)]
+        early = {finding.key: finding for finding in loud if finding.check == verdict.check}
+        now = [replace(f, when=early.pop(f.key).when) if f.key in early else f for f in verdict.findings]
+        findings = (*now, *early.values())
+        return replace(verdict, answer=Answer.FOUND, findings=findings) if findings else verdict
+
+    def report(self, judge: Judge) -> Report:
+        """The report on the run, judged as if it ended here."""
+        return Report.of(self.verdicts(judge), **self.facts())
+
+    def facts(self) -> dict[str, Any]:
+        """What the report says beside the verdicts."""
+        run = self.evidence.run
+        return {
+            "layers": tuple(self.rows()),
+            "unseen": self.unseen,
+            "frameworks": run.frameworks,
+            "updates": run.update,
+            "forwards": run.forwards,
+            "cost": self.cost,
+        }
+
+    def rows(self) -> Iterable[LayerRow]:
+        """The table of the layers, in the order of the data flow."""
+        for site in sorted((s for s in self.evidence.sites if s.kind is SiteKind.SPIKES), key=lambda s: s.position):
+            read = self.evidence.readings(site, "all")
+            threshold = site.neuron.v_threshold if site.neuron else None
+            yield LayerRow(site.name, read[SpikeReading], read.get(DriveReading), read.get(FlowReading), threshold)
+
+    # -- in a file
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values that `torch.save` writes and `torch.load(weights_only=True)` reads.
+
+        The content is one text of JSON: torch's reader takes each number of a list by itself, which would make the
+        loading of a checkpoint slower by as much as the evidence is long.
+        """
+        content = json.dumps(self.content())
+        if len(content) > LONGEST:  # the pictures go first: no check needs them
+            content = json.dumps(self.content(without=excerpts()))
+        return {"format": FORMAT, "version": VERSION, "content": content}
+
+    def content(self, without: frozenset[type[Any]] = frozenset()) -> dict[str, Any]:
+        """Everything, as JSON can hold it."""
+        windows = {
+            window: {
+                place: {kind.__name__: plain(read) for kind, read in found.items() if kind not in without}
+                for place, found in self.evidence.windows[window].items()
+            }
+            for window in WINDOWS
+        }
+        return {
+            "run": plain(self.evidence.run),
+            "sites": plain(self.evidence.sites),
+            "windows": windows,
+            "earlier": [plain_finding(finding) for finding in self.earlier],
+            "error": None if self.error is None else plain_finding(self.error),
+            "unseen": list(self.unseen),
+            "cost": self.cost,
+            "silenced": plain(self.silenced),
+            "limits": plain(self.limits or {}),
+        }
+
+    @classmethod
+    def from_state_dict(cls, state: Mapping[str, Any], clean: Clean = str) -> Account:
+        """What `state_dict` was made of; texts pass through `clean`.
+
+        Raises:
+            EvidenceError: it is of a newer version, or no evidence at all; the message says why.
+        """
+        version, content = state.get("version"), state.get("content")
+        if isinstance(version, int) and version > VERSION:
+            shown = f"version {version}" if version < LONGEST else "a version far from here"
+            raise EvidenceError(
+                f"it is written in {shown}, and this spikecheck reads version {VERSION}: update spikecheck"
+            )
+        if version != VERSION or isinstance(version, bool) or not isinstance(content, str):
+            raise EvidenceError("its version or its content is missing, or of another type")
+        if len(content) > LONGEST or content.count("[") + content.count("{") > MOST_PARTS:
+            raise EvidenceError(f"it is larger than any that spikecheck writes: {len(content)} characters")
+        try:
+            return cls.rebuilt(mapping(json.loads(content), "evidence"), clean)
+        except (MisfitError, SpikecheckError) as error:
+            raise EvidenceError(clean(str(error))) from error
+        except CONTRADICTIONS as error:  # no JSON, too deep, or numbers of thousands of digits
+            raise EvidenceError(f"it cannot be read: {clean(str(error))}") from error
+
+    @classmethod
+    def rebuilt(cls, given: dict[str, Any], clean: Clean) -> Account:
+        """The account of these plain values."""
+        kinds = {one.__name__: one for one in kinds_of_readings()}
+        windows: dict[str, dict[str, dict[type[Any], Any]]] = {}
+        for window in WINDOWS:
+            found = windows.setdefault(window, {})
+            for place, parts in mapping(mapping(given.get("windows"), "windows").get(window), window).items():
+                known = mapping(parts, place)
+                if strange := sorted(set(known) - set(kinds)):
+                    misfit(window, f"no reading is called {strange[0]!r}")
+                at = f"{window} of {place}"
+                found[clean(place)] = {kinds[n]: rebuilt(kinds[n], part, clean, at) for n, part in known.items()}
+        run = rebuilt(RunReading, given.get("run"), clean, "run")
+        sites = rebuilt(tuple[Site, ...], given.get("sites"), clean, "sites")
+        checks = {id_: configured() for id_, configured in discover().items()}
+        earlier, error = given.get("earlier"), given.get("error")
+        if not isinstance(earlier, list):
+            misfit("earlier", "no list")
+        made = tuple(rebuilt_finding(named(checks, one), one, clean) for one in earlier or ())
+        limits = {id_: mapping(values, id_) for id_, values in mapping(given.get("limits"), "limits").items()}
+        return cls(
+            Evidence(run, sites, windows),
+            made,
+            None if error is None else rebuilt_finding(named(checks, error), error, clean),
+            rebuilt(tuple[str, ...], given.get("unseen"), clean, "unseen"),
+            rebuilt(float | None, given.get("cost"), clean, "cost"),
+            rebuilt(tuple[Silenced, ...], given.get("silenced"), clean, "silenced"),
+            limits,
+        )
+
+    def judged(self, limits: Mapping[str, Mapping[str, Any]], silenced: Iterable[Silenced]) -> Judge:
+        """A judge with the limits of the run, but where others are set here; silent about what either keeps quiet.
+
+        Raises:
+            SpikecheckError: a limit is unknown or no number, or a check that was to be kept quiet is unknown.
+        """
+        own = self.limits or {}
+        both = {id_: {**own.get(id_, {}), **limits.get(id_, {})} for id_ in (*own, *limits)}
+        judge = Judge.of(both, silenced)
+        return replace(judge, silenced=(*judge.silenced, *self.silenced))
+
+
+def named(checks: Mapping[str, Check], finding: Any) -> Check:
+    """The check that found something."""
+    id_ = mapping(finding, "a finding").get("check")
+    if not isinstance(id_, str) or id_ not in checks:
+        misfit("a finding", f"no check is called {id_!r}: it was another spikecheck's, or another package's")
+    return checks[str(id_)]
+
+
+def limits_of(checks: Iterable[Check]) -> dict[str, dict[str, Any]]:
+    """The limits that are not the defaults, by id."""
+    changed = {
+        check.id: {f.name: getattr(check, f.name) for f in fields(check) if getattr(check, f.name) != f.default}
+        for check in checks
+    }
+    return {id_: values for id_, values in changed.items() if values}
+
+
+@cache
+def kinds_of_readings() -> tuple[type[Any], ...]:
+    """Every kind of reading that a run can have."""
+    ours = (thing for thing in vars(readings).values() if isinstance(thing, type) and is_dataclass(thing))
+    return tuple(thing for thing in ours if thing.__module__ == readings.__name__)
+
+
+def excerpts() -> frozenset[type[Any]]:
+    """The readings that are pictures of one forward."""
+    from spikecheck.stats.base import statistics
+
+    return frozenset(statistic.reading for statistic in statistics() if statistic.once)

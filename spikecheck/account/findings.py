@@ -1,0 +1,77 @@
+"""A finding to plain values and back."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from spikecheck.account.plain import Clean, mapping, misfit, plain, rebuilt
+from spikecheck.checks.base import Check
+from spikecheck.finding import Expected, Finding, Fix, Phrase, Seen, Severity
+from spikecheck.site import Moment, Site
+
+P = TypeVar("P", bound=Phrase)
+
+
+def plain_finding(finding: Finding) -> dict[str, Any]:
+    """The finding as JSON can hold it, without what the check itself knows: its name, and what explains it."""
+    seen, expected = finding.seen, finding.expected
+    return {
+        "check": finding.check,
+        "severity": finding.severity.label,
+        "site": plain(finding.site),
+        "message": finding.message,
+        "seen": {"text": seen.text, "numbers": plain(seen.numbers)},
+        "expected": {"text": expected.text, "numbers": plain(expected.numbers), "because": expected.because},
+        "fixes": plain(finding.fixes),
+        "when": plain(finding.when),
+        "weight": finding.weight,
+    }
+
+
+def rebuilt_finding(check: Check, given: dict[str, Any], clean: Clean) -> Finding:
+    """A finding of this check. MisfitError where a part is missing, or of another type."""
+    where = f"what {check.id} found"
+
+    def lines(text: str) -> str:
+        return "\n".join(map(clean, text.split("\n")))
+
+    severity = str(given.get("severity")).upper()
+    if severity not in Severity.__members__:
+        misfit(where, "no severity")
+    site = rebuilt(Site, given.get("site"), clean, where)
+    because = mapping(given.get("expected"), where).get("because", "")
+    expected = phrase(Expected(""), given.get("expected"), clean, where)
+    expected.because = rebuilt(str, because, clean, where)
+    return Finding(
+        check=check.id,
+        slug=check.slug,
+        severity=Severity[severity],
+        site=site,
+        message=rebuilt(str, given.get("message"), clean, where),
+        seen=phrase(Seen(""), given.get("seen"), clean, where),
+        expected=expected,
+        fixes=rebuilt(tuple[Fix, ...], given.get("fixes"), lines, where),
+        when=rebuilt(Moment, given.get("when"), clean, where),
+        explained_by=check.explained_by,
+        weight=rebuilt(float, given.get("weight"), clean, where),
+    )
+
+
+def phrase(empty: P, given: Any, clean: Clean, where: str) -> P:
+    """A sentence with its numbers; it is text already, and no template."""
+    part = mapping(given, where)
+    empty.text = rebuilt(str, part.get("text"), clean, where)
+    numbers = mapping(part.get("numbers", {}), where)
+    empty.numbers = MappingProxyType({clean(name): number(value, clean, where) for name, value in numbers.items()})
+    return empty
+
+
+def number(value: Any, clean: Clean, where: str) -> Any:
+    """A number of a sentence: a plain value, or a list of them."""
+    if isinstance(value, list):
+        if any(isinstance(item, list) for item in value):
+            misfit(where, "a list of lists")
+        return tuple(number(item, clean, where) for item in value)
+    kind = next((kind for kind in (bool, int, float, str) if isinstance(value, kind)), None)
+    return None if value is None else rebuilt(kind, value, clean, where)

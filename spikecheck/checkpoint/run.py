@@ -1,0 +1,64 @@
+"""The verdict on the training run itself, where a checkpoint holds its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+from spikecheck.account.account import CONTRADICTIONS, Account
+from spikecheck.checks.judge import Silenced
+from spikecheck.errors import SpikecheckError
+from spikecheck.finding import Answer, Verdict
+from spikecheck.report.model import Report
+from spikecheck.settings import Settings
+
+OF_FILES = "SPK5"
+REFUSED = "the evidence of a run in it is not used: "
+
+
+def with_run(report: Report, state: Mapping[str, Any], settings: Settings, clean: Callable[[str], str]) -> Report:
+    """The report on a file, with the verdict on the run whose evidence it holds; or why that could not be used.
+
+    Every number of the evidence may be anybody's invention, so that a check, or the table of a report, may be given
+    what no run can show. Both are tried here, where it can still be said.
+    """
+    try:
+        account = Account.from_state_dict(state, clean)
+        made = joined(report, account, settings)
+        made.to_json()
+        str(made)
+    except CONTRADICTIONS as error:
+        return without(report, f"its numbers contradict each other ({type(error).__name__})")
+    except SpikecheckError as error:
+        return without(report, str(error))
+    return made
+
+
+def joined(report: Report, account: Account, settings: Settings) -> Report:
+    """The file's report and the run's as one: each check has said its part of what it is for."""
+    judge = account.judged(settings.limits, [Silenced(what, reason) for what, reason in settings.ignore.items()])
+    judge = replace(judge, checks=tuple(check for check in judge.checks if not check.id.startswith(OF_FILES)))
+    facts = account.facts()
+    kept = {f.name: getattr(report, f.name) for f in fields(report) if f.name not in ("verdicts", "diagnosis")}
+    plural = "" if facts["updates"] == 1 else "s"
+    told = {
+        "unseen": (*report.unseen, *facts["unseen"]),
+        "subject": f"{report.subject} · evidence of {facts['updates']} update{plural}",
+    }
+    return Report.of((*account.verdicts(judge), *report.verdicts), **{**kept, **facts, **told})
+
+
+def without(report: Report, why: str) -> Report:
+    """The file's report, saying that the run is not judged."""
+    from spikecheck.checks.base import discover
+
+    reason = REFUSED + why
+    others = [check for id_, check in discover().items() if not id_.startswith(OF_FILES)]
+    unjudged = tuple(Verdict(check.id, check.slug, Answer.NOT_SEEN, reason=reason) for check in others)
+    return replace(report, verdicts=(*unjudged, *report.verdicts), unseen=(*report.unseen, reason))
+
+
+def refusal(report: Report) -> str:
+    """Why the evidence in the file was not used; empty where it was, or where there is none."""
+    return next((line for line in report.unseen if line.startswith(REFUSED)), "")

@@ -1,0 +1,240 @@
+"""The evidence of a run in a checkpoint: the same verdict without the model, and nothing that is not checked."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import spikecheck
+from spikecheck.account.account import FORMAT, VERSION, Account
+from spikecheck.checkpoint import diagnose_file
+from spikecheck.cli import main
+from spikecheck.errors import EvidenceError, SpikecheckError
+from spikecheck.finding import Answer
+from spikecheck.monitor import Monitor
+from spikecheck.report.model import Report
+from spikecheck.settings import Settings
+from tests.promises.networks import STEPS, ByHand, Run, batch
+
+
+class Scaled(ByHand):
+    """The small network with its input multiplied, so that it is unwell."""
+
+    def __init__(self, times: float) -> None:
+        super().__init__()
+        self.times = times
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x * self.times)
+
+
+def watched(model: nn.Module, updates: int = 6, **options: Any) -> Monitor:
+    """A monitor that saw some updates."""
+    torch.manual_seed(0)
+    with spikecheck.attach(model, on_finding=lambda finding: None, **options) as monitor:
+        Run(model).train(updates)
+    return monitor
+
+
+def told(report: Report) -> dict[str, Any]:
+    """What a report says of a run: everything but the checks of files, the headline, and the time that it took."""
+    said = report.to_dict()
+    kept = [v for v in said["verdicts"] if not v["check"].startswith("SPK5")]
+    return {**said, "verdicts": kept, "subject": "", "cost": None}
+
+
+RUNS: dict[str, Any] = {
+    "healthy": lambda: watched(ByHand()),
+    "silent": lambda: watched(Scaled(0.0)),
+    "driven far": lambda: watched(Scaled(1e3)),
+    "nan": lambda: watched(Scaled(float("nan"))),
+    "infinite": lambda: watched(Scaled(float("inf"))),
+    "long": lambda: watched(ByHand(), updates=80),
+    "nothing seen": lambda: spikecheck.attach(ByHand()),
+}
+
+
+@pytest.mark.parametrize("made", RUNS.values(), ids=RUNS)
+def test_a_file_says_of_the_run_what_the_monitor_says(made: Any, tmp_path: Path) -> None:
+    monitor = made()
+    content = {"model": monitor.model.state_dict(), "epoch": 3}
+    spikecheck.save_evidence(content, monitor)
+    torch.save(content, tmp_path / "ck.pt")
+    report = diagnose_file(tmp_path / "ck.pt", settings=Settings())
+    alone = [f for f in report.findings if not f.check.startswith("SPK5")]
+    assert told(report)["verdicts"] == told(monitor.report())["verdicts"]
+    assert sorted(map(str, alone)) == sorted(map(str, monitor.report().findings))
+    assert json.dumps(told(report)["layers"]) == json.dumps(told(monitor.report())["layers"])
+    assert report.updates == monitor.report().updates
+    assert set(monitor.report().unseen) <= set(report.unseen)
+    monitor.detach()
+
+
+@pytest.mark.parametrize("made", RUNS.values(), ids=RUNS)
+def test_the_account_comes_back_as_it_was(made: Any) -> None:
+    monitor = made()
+    account = monitor._account()
+    again = Account.from_state_dict(account.state_dict())
+    assert json.dumps(again.content()) == json.dumps(account.content())
+    assert str(again.report(again.judged({}, ()))) == str(account.report(monitor._judge))
+    monitor.detach()
+
+
+def test_what_was_to_be_kept_quiet_and_other_limits_travel_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.spikecheck.SPK206]\nstrong = 1e9\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monitor = watched(Scaled(1e3), ignore=["SPK303", "SPK101"])
+    spikecheck.save_evidence("run.pt", monitor)
+    (tmp_path / "pyproject.toml").write_text("", encoding="utf-8")
+    report = diagnose_file(tmp_path / "run.pt")
+    assert [f.key for f in report.findings] == [f.key for f in monitor.report().findings]
+    assert not {"SPK206", "SPK303"} & {f.check for f in report.findings}
+
+
+def test_torch_reads_it_with_weights_only_and_the_rest_stays(tmp_path: Path) -> None:
+    monitor = watched(ByHand())
+    optimizer = torch.optim.Adam(monitor.model.parameters())
+    torch.save(
+        {"model": monitor.model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 3}, tmp_path / "a.pt"
+    )
+    spikecheck.save_evidence(tmp_path / "a.pt", monitor)
+    content = torch.load(tmp_path / "a.pt", weights_only=True)
+    assert list(content) == ["model", "optimizer", "epoch", "spikecheck"]
+    assert all(isinstance(value, str | int) for value in content["spikecheck"].values())
+    ByHand().load_state_dict(content["model"])
+    spikecheck.save_evidence(tmp_path / "a.pt", monitor)  # once more replaces it
+    assert torch.load(tmp_path / "a.pt", weights_only=True).keys() == content.keys()
+    assert not list(tmp_path.glob("*.partial"))
+
+
+@pytest.mark.parametrize(
+    ("make", "complaint"),
+    [
+        (lambda path: torch.save(ByHand().state_dict(), path), "bare state dict"),
+        (lambda path: torch.save([1, 2], path), "holds a list"),
+        (lambda path: torch.save({"net": ByHand()}, path), "put the evidence into the dict before"),
+        (lambda path: path.write_bytes(b"hello"), "cannot be read"),
+        (lambda path: path.mkdir(), "cannot be read"),
+    ],
+    ids=["bare", "list", "module", "text", "folder"],
+)
+def test_a_file_that_cannot_take_it_is_left_as_it_is(make: Any, complaint: str, tmp_path: Path) -> None:
+    path, monitor = tmp_path / "ck.pt", watched(ByHand(), updates=1)
+    make(path)
+    before = path.read_bytes() if path.is_file() else b""
+    with pytest.raises(SpikecheckError, match=complaint):
+        spikecheck.save_evidence(path, monitor)
+    assert (path.read_bytes() if path.is_file() else b"") == before
+    with pytest.raises(SpikecheckError, match="cannot be written"):
+        spikecheck.save_evidence(tmp_path / "no" / "where.pt", monitor)
+
+
+@cache
+def written() -> str:
+    return watched(Scaled(1e3), updates=2).state_dict()["content"]
+
+
+def sample() -> dict[str, Any]:
+    return json.loads(written())
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    content = sample()
+    *parents, last = path.split("/")
+    part: Any = content
+    for key in parents:
+        part = part[int(key) if isinstance(part, list) else key]
+    part[int(last) if isinstance(part, list) else last] = value
+    return {"format": FORMAT, "version": VERSION, "content": json.dumps(content)}
+
+
+def raw(content: Any, version: Any = VERSION) -> dict[str, Any]:
+    return {"format": FORMAT, "version": version, "content": content}
+
+
+HOSTILE: dict[str, Any] = {
+    "newer": (lambda: raw("{}", 2), "this spikecheck reads version 1: update spikecheck"),
+    "far newer": (lambda: raw("{}", 10**500), "update spikecheck"),
+    "no version": (lambda: {"format": FORMAT}, "missing"),
+    "bool as version": (lambda: raw("{}", True), "of another type"),
+    "text as version": (lambda: raw("{}", "1"), "of another type"),
+    "bytes": (lambda: raw(b"{}"), "of another type"),
+    "tensor": (lambda: raw(torch.zeros(3)), "of another type"),
+    "no JSON": (lambda: raw("{"), "cannot be read"),
+    "a list": (lambda: raw("[]"), "list in place of a dict"),
+    "empty": (lambda: raw("{}"), "in place of a dict"),
+    "deep": (lambda: raw("[" * 200_000), "cannot be read"),
+    "wide": (lambda: raw("[" + "[]," * 1_100_000), "larger than any"),
+    "long": (lambda: raw(" " * (1 << 25) + "{}"), "larger than any"),
+    "digits": (lambda: raw('{"run": ' + "9" * 10_000 + "}"), "cannot be read"),
+    "huge number": (lambda: changed("run/update", 10**30), "too large a number"),
+    "huge float": (lambda: changed("sites/0/position", 10**30), "too large a number"),
+    "nan as count": (lambda: changed("run/update", float("nan")), "float in place of int"),
+    "nan as text": (lambda: changed("sites/0/name", float("nan")), "float in place of str"),
+    "text as count": (lambda: changed("windows/all/lif/SpikeReading/steps", "many"), "str in place of int"),
+    "true as count": (lambda: changed("windows/all/lif/SpikeReading/steps", True), "bool in place of int"),
+    "a dict as a list": (lambda: changed("windows/all/lif/SpikeReading/values", {}), "dict in place of a list"),
+    "another field": (lambda: changed("windows/all/lif/SpikeReading/colour", 1), "has no 'colour'"),
+    "another reading": (lambda: changed("windows/all/lif/ColourReading", {}), "no reading is called"),
+    "another kind": (lambda: changed("sites/0/kind", "COLOUR"), "no kind of site is called"),
+    "another check": (lambda: changed("earlier/0/check", "SPK999"), "no check is called 'SPK999'"),
+    "another severity": (lambda: changed("earlier/0/severity", "fatal"), "no severity"),
+    "lists in lists": (lambda: changed("earlier/0/seen/numbers", {"a": [[1]]}), "a list of lists"),
+    "a limit of none": (lambda: changed("limits", {"SPK203": {"colour": 1}}), "colour"),
+    "a limit of an unknown check": (lambda: changed("limits", {"SPK999": {"a": 1}}), "no check has this id"),
+    "a missing part": (lambda: changed("windows/all/lif/DriveReading", {}), "without"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE.values(), ids=HOSTILE)
+def test_what_no_monitor_writes_is_refused_and_the_weights_are_judged(
+    case: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, complaint = case
+    sick = torch.randn(8, 16)
+    sick[3, 5] = float("nan")
+    torch.save({"model": {"fc1.weight": sick}, "spikecheck": make()}, tmp_path / "ck.pt")
+    report = diagnose_file(tmp_path / "ck.pt", settings=Settings())
+    assert [f.check for f in report.findings] == ["SPK501"]
+    (reason,) = (line for line in report.unseen if "evidence" in line)
+    assert complaint in reason
+    assert len(reason) < 500
+    assert reason.isprintable()
+    unjudged = {v.answer for v in report.verdicts if not v.check.startswith("SPK5")}
+    assert unjudged == {Answer.NOT_SEEN}, "what was refused must not look like health"
+    monkeypatch.chdir(tmp_path)
+    assert main(["diagnose", "ck.pt"]) == 2
+    assert complaint.split()[0] in capsys.readouterr().out
+
+
+def test_texts_of_the_evidence_cannot_steer_a_terminal(tmp_path: Path) -> None:
+    evil = "\x1b[2J\x1b]0;owned\x07 all is well\r\n::error::"
+    finding = {**sample()["earlier"][0], "message": evil, "fixes": [{"code": evil, "library": "any"}]}
+    finding["site"] = {**finding["site"], "name": evil}
+    state = changed("earlier", [finding])
+    torch.save({"model": {"a": torch.rand(3)}, "spikecheck": state}, tmp_path / "ck.pt")
+    report = diagnose_file(tmp_path / "ck.pt", settings=Settings())
+    assert "all is well" in report.to_json()
+    shown = str(report)
+    assert not any(mark in shown for mark in "\x1b\x07\r")
+    assert all("::error::" not in line[:9] for line in shown.splitlines())
+
+
+def test_a_newer_version_is_an_error_that_says_what_to_do() -> None:
+    with pytest.raises(EvidenceError, match="version 2, and this spikecheck reads version 1: update spikecheck"):
+        Account.from_state_dict(raw("{}", 2))
+
+
+def test_evidence_is_small_beside_a_network() -> None:
+    """It does not grow with the run, and its pictures are an excerpt."""
+    short, long = (len(watched(ByHand(), updates=n).state_dict()["content"]) for n in (40, 160))
+    assert long < 1.3 * short
+    assert batch()[0].shape[0] == STEPS
