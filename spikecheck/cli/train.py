@@ -13,6 +13,7 @@ from spikecheck import faults
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from spikecheck.monitor import Monitor
     from spikecheck.reference.train import Epoch, Plan, Run
 
 CHECKPOINT, CURVES = "checkpoint.pt", "curves.png"
@@ -64,7 +65,8 @@ def command(
 ) -> int:
     """Train the reference model on spoken digits, with spikecheck attached.
 
-    Writes a checkpoint after every epoch, learning curves, and the report of spikecheck at the end.
+    Writes a checkpoint after every epoch, learning curves, and the report of spikecheck at the end. `spikecheck
+    diagnose` of the checkpoint gives that report again: it holds the evidence of the run since it began, or went on.
     """
     import torch
     from rich.console import Console
@@ -81,7 +83,7 @@ def command(
         + (f", broken by {', '.join(run.plan.faults)}" if run.plan.faults else "")
     )
     with spikecheck.attach(run.model) if check else nullcontext() as monitor:
-        show_training(run, out, console)
+        show_training(run, out, console, monitor)
         if monitor is None:
             return 0
         report = monitor.report()
@@ -139,7 +141,7 @@ def refuse_another_plan(plan: Plan, *, epochs: int | None, seed: int | None, bro
             )
 
 
-def show_training(run: Run, out: Path, console: Console) -> None:
+def show_training(run: Run, out: Path, console: Console, monitor: Monitor | None = None) -> None:
     """Train to the end, with a bar, and a checkpoint and a line for every epoch; then draw the curves."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -150,7 +152,7 @@ def show_training(run: Run, out: Path, console: Console) -> None:
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("updates", total=total, completed=len(run.history) * run.updates)
         for row in run.epochs(lambda: progress.advance(bar)):
-            run.save(out / CHECKPOINT)
+            run.save(out / CHECKPOINT, monitor)
             progress.console.print(line(row, run.plan.epochs), highlight=False, soft_wrap=True)
     draw(run.history, out / CURVES, classes=CLASSES)
     console.print(f"{out / CHECKPOINT} and {out / CURVES}", highlight=False, soft_wrap=True)

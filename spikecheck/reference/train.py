@@ -15,9 +15,11 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
+from spikecheck.account.save import save_evidence
 from spikecheck.errors import SpikecheckError
 from spikecheck.faults import inject
 from spikecheck.faults.base import Recipe
+from spikecheck.monitor import Monitor
 
 from .frames import Augmentation, Examples, Frames
 from .model import build
@@ -157,10 +159,14 @@ class Run:
             score.add(self.recipe.loss(logits, labels), logits, labels)
         return score
 
-    def save(self, path: Path) -> None:
-        """Write a checkpoint that `torch.load(weights_only=True)` reads; an interruption leaves the old file whole."""
+    def save(self, path: Path, monitor: Monitor | None = None) -> None:
+        """Write a checkpoint that `torch.load(weights_only=True)` reads; an interruption leaves the old file whole.
+
+        With a monitor it holds the evidence of the run too. `spikecheck diagnose` then judges the run by it, or, where
+        there is none, makes the model by the factory that is named here.
+        """
         broken = list(self.plan.faults)
-        content = {
+        content: dict[str, Any] = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
@@ -173,6 +179,8 @@ class Run:
             "factory": f"{__name__}:build_with" if broken else f"{build.__module__}:build",
             "arguments": {"faults": broken} if broken else {},
         }
+        if monitor is not None:
+            save_evidence(content, monitor)
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(path.name + ".partial")
         torch.save(content, partial)

@@ -90,3 +90,20 @@ def test_a_healthy_run_is_silent_and_a_broken_one_is_not(tmp_path: Path, capsys:
         warnings.simplefilter("ignore")
         assert train(tmp_path / "broken", "--epochs", "3", "--break", "threshold-high") == 1
     assert faults.load("threshold-high").causes[0] in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"), [((), 0), (("--break", "threshold-high"), 1), (("--break", "nan-current"), 1)]
+)
+def test_diagnose_of_the_checkpoint_gives_the_verdict_of_the_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], fault: tuple[str, ...], code: int
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert train(tmp_path, "--epochs", "2", *fault) == code
+    run = capsys.readouterr().out
+    assert main(["diagnose", str(tmp_path / "checkpoint.pt")]) == code
+    said = capsys.readouterr().out
+    causes = [line for line in run.splitlines() if "ROOT CAUSE" in line]
+    assert [line for line in said.splitlines() if "ROOT CAUSE" in line and "SPK5" not in line] == causes
+    assert "evidence of 2 updates" in " ".join(said.split())
