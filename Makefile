@@ -31,8 +31,9 @@ quick: .venv/dev  ## unit, property and house tests: under a minute
 promises conformance faults: .venv/dev
 	$(BIN)/pytest tests/$@ $(ARGS)
 
-docs: .venv/dev  ## write docs/checks from the checks' docstrings
+docs: .venv/dev  ## write docs/checks from the checks' docstrings, docs/frameworks.md from what is measured
 	$(BIN)/python docs/generate.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.conformance.support
 
 docs-check: .venv/dev  ## fail where docs/checks differ from the docstrings
 	$(BIN)/python docs/generate.py --check

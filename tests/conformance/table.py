@@ -40,6 +40,7 @@ class Kind:
         potential: does the report see potentials?
         current: does the layer get a current, or does it weigh its input itself?
         compiles: does torch.compile take it in one graph?
+        clear: empties what the library remembers of models that are gone, before a model is compiled.
     """
 
     library: str
@@ -54,6 +55,7 @@ class Kind:
     potential: bool = True
     current: bool = True
     compiles: bool = True
+    clear: Callable[[], Any] | None = None
     halves: bool = True  # does it run in float16 and bfloat16?
     main: bool = False  # the one that stands for its library in docs/frameworks.md
 
@@ -104,7 +106,7 @@ def batch(steps: int = STEPS, samples: int = BATCH, seed: int = 0, rate: float =
     return x, torch.randint(CLASSES, (samples,), generator=generator)
 
 
-def train(model: nn.Module, updates: int = 3, lr: float = 0.01, **given: Any) -> list[Tensor]:
+def train(model: nn.Module, updates: int = 3, lr: float = 0.001, **given: Any) -> list[Tensor]:
     """A training loop that knows nothing of spikecheck; the losses."""
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=lr)
     losses = []

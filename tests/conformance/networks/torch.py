@@ -12,10 +12,15 @@ from tests.conformance.table import Kind, whole
 
 
 class Spike(torch.autograd.Function):
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, v: Tensor) -> Tensor:
-        ctx.save_for_backward(v)
+    def forward(v: Tensor) -> Tensor:
         return (v > 0).to(v.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)  # what torch.func asks for; the libraries' surrogates save in `forward`
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:

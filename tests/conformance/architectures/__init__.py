@@ -1,0 +1,1 @@
+"""Five networks that people publish, written from their papers: each must attach as it is."""

@@ -1,0 +1,81 @@
+"""The same fault is found under the same id, whatever the library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tests.conformance.features.registry import NotApplicable, feature, unharmed, watched
+from tests.conformance.table import Kind, Net, batch
+
+
+@feature("state carried over is found")
+def carried(kind: Kind) -> None:
+    if kind.reset is None:
+        raise NotApplicable("the layer keeps none")
+    model = Net(kind)
+    forgetful = kind.reset
+    object.__setattr__(kind, "reset", None)
+    try:
+        with watched(model) as monitor, torch.no_grad():
+            for update in range(8):
+                F.cross_entropy(model(batch(seed=update)[0]), batch()[1])
+            found = {finding.check for finding in monitor.report().findings}
+    finally:
+        object.__setattr__(kind, "reset", forgetful)
+    assert "SPK208" in found, found
+
+
+@feature("counts at the input are found")
+def count_input(kind: Kind) -> None:
+    model = Net(kind, gain=2.0)
+    found = findings(model, lambda x: (20 * x).round())
+    assert "SPK101" in found, found
+
+
+@feature("weights drawn from N(0, 1) are found")
+def large_weights(kind: Kind) -> None:
+    model = Net(kind)
+    with torch.no_grad():
+        for fc in (model.fc1, model.fc2):
+            fc.weight.normal_(0, 8 * kind.gain, generator=torch.Generator().manual_seed(0))
+    if not kind.current:
+        raise NotApplicable("the drive is made inside the layer")
+    found = findings(model)
+    assert "SPK406" in found, found
+
+
+@feature("several spikes in a step are found, where a neuron can")
+def multi_spike(kind: Kind) -> None:
+    found = findings(Net(kind, gain=8.0))
+    assert ("SPK201" in found) == kind.multi, found
+
+
+@feature("a silent network is found")
+def silent(kind: Kind) -> None:
+    found = findings(Net(kind, gain=1e-3))
+    assert "SPK203" in found, found
+
+
+@feature("a NaN current is found")
+def nan(kind: Kind) -> None:
+    model = Net(kind)
+    with torch.no_grad():
+        model.fc1.weight[0, 0] = float("nan")
+    found = findings(model)
+    assert "SPK405" in found, found
+
+
+def findings(model: Net, change: Callable[[Tensor], Tensor] = lambda x: x) -> set[str]:
+    """Ids found in a short training on changed inputs."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-6)
+    with watched(model) as monitor:
+        for update in range(12):
+            x, y = batch(seed=update)
+            optimizer.zero_grad()
+            F.cross_entropy(model(change(x)), y).backward()
+            optimizer.step()
+        return {finding.check for finding in unharmed(monitor).findings}

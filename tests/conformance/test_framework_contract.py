@@ -1,0 +1,40 @@
+"""Every kind of layer of every library, against the same expectations."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conformance.features import FEATURES, FOR_ALL, measured
+from tests.conformance.table import Kind, kinds
+
+KINDS = {str(kind): kind for kind in kinds()}
+ASKED = [(name, title) for name, kind in KINDS.items() for title in (FEATURES if kind.main else FOR_ALL)]
+NO_FUNC_GRAD = {"matterhorn_pytorch", "rockpool", "sinabs", "snntorch", "spikingjelly"}
+
+
+def expected(kind: Kind, title: str) -> str:
+    """What a cell says: "yes", or why the question does not arise for this kind; whatever else is a failure."""
+    reasons = {
+        "sees potentials": (not kind.potential, "the layer shows none"),
+        "state carried over is found": (kind.reset is None, "the layer keeps none"),
+        "activation checkpointing": (
+            kind.library == "matterhorn_pytorch",
+            "its compiled neurons do not run again inside a backward pass",
+        ),
+        "`torch.func`: functional_call and grad": (
+            kind.library in NO_FUNC_GRAD,
+            "its layers do not run inside `torch.func.grad`",
+        ),
+        "`torch.compile`: no break, no recompile": (not kind.compiles, "does not compile in one graph by itself"),
+        "weights drawn from N(0, 1) are found": (not kind.current, "the drive is made inside the layer"),
+    }
+    holds, reason = reasons.get(title, (False, ""))
+    return reason if holds else "yes"
+
+
+@pytest.mark.parametrize(("name", "title"), ASKED)
+def test_contract(name: str, title: str) -> None:
+    said, error = measured(title, name)
+    if error is not None:
+        raise AssertionError(f"{name} does not hold: {title}") from error
+    assert said == expected(KINDS[name], title)
