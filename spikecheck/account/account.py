@@ -11,11 +11,12 @@ from typing import Any
 from spikecheck import readings
 from spikecheck.account.findings import plain_finding, rebuilt_finding
 from spikecheck.account.plain import Clean, MisfitError, mapping, misfit, plain, rebuilt
-from spikecheck.checks.base import WINDOWS, Check, Evidence, discover
+from spikecheck.checks.base import WINDOWS, Check, Evidence, Readings, discover
 from spikecheck.checks.judge import Judge, Silenced
+from spikecheck.checks.progress import learned
 from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.errors import EvidenceError, SpikecheckError
-from spikecheck.finding import Answer, Finding, Verdict
+from spikecheck.finding import Answer, Finding, Severity, Verdict
 from spikecheck.readings import DriveReading, FlowReading, RunReading, SpikeReading
 from spikecheck.report.model import LayerRow, Report
 from spikecheck.site import Site, SiteKind
@@ -56,8 +57,17 @@ class Account:
         loud = [f for f in self.earlier if not any(quiet.covers(f) for quiet in judge.silenced)]
         early = {finding.key: finding for finding in loud if finding.check == verdict.check}
         now = [replace(f, when=early.pop(f.key).when) if f.key in early else f for f in verdict.findings]
-        findings = (*now, *early.values())
+        findings = (*now, *(self.as_of_now(finding, verdict, judge) for finding in early.values()))
         return replace(verdict, answer=Answer.FOUND, findings=findings) if findings else verdict
+
+    def as_of_now(self, finding: Finding, verdict: Verdict, judge: Judge) -> Finding:
+        """A finding that no longer holds: a note, where training mends such things and has halved the loss."""
+        judged = verdict.answer in (Answer.CLEAR, Answer.FOUND)
+        mended = judged and any(check.passes for check in judge.checks if check.id == finding.check)
+        if not mended or not learned(Readings(self.evidence, finding.site.name)):
+            return finding
+        message = f"{finding.message}; no longer, after update {self.evidence.run.update}"
+        return replace(finding, severity=Severity.NOTE, message=message)
 
     def report(self, judge: Judge) -> Report:
         """The report on the run, judged as if it ended here."""

@@ -114,6 +114,7 @@ class Check:
     sites: ClassVar[SiteKind]
     needs: ClassVar[tuple[type[Any], ...]] = ()
     explained_by: ClassVar[tuple[str, ...]] = ()
+    passes: ClassVar[bool] = False  # can training mend it? Then it is a note, once it is over and the loss has halved
     message: ClassVar[str]
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from spikecheck.readings import GradientReading, LossReading, ParameterReading, 
 from spikecheck.site import SiteKind
 
 FALLEN = 0.9  # of what it was at first: a loss above that has not fallen
+HALVED = 0.5  # of what it was at first: taste; whatever was wrong at first has not kept such a network from learning
 DOUBT = 4.0  # standard errors: a slope steeper than that is no accident
 
 
@@ -33,6 +34,12 @@ def moved(readings: Readings, names: list[str]) -> dict[str, UpdateReading]:
 def learning(readings: Readings) -> bool:
     """Has any loss fallen by a tenth, or does it fall beyond doubt?"""
     return any(fell(loss) for loss in readings.all.every(LossReading).values())
+
+
+def learned(readings: Readings) -> bool:
+    """Has any loss come down to half of what it was at first?"""
+    pairs = [(loss.first, loss.recent_mean) for loss in readings.all.every(LossReading).values()]
+    return any(first and now is not None and 0 <= now < HALVED * first for first, now in pairs)
 
 
 def fell(loss: LossReading) -> bool:

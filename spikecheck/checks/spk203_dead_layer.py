@@ -71,6 +71,7 @@ class DeadLayer(Check):
         "SPK407",
         "SPK412",
     )
+    passes: ClassVar = True
     message: ClassVar = "{site} fired 0 times in {steps} steps ({neurons} neurons)"
 
     small: float = limit(SMALL, why=WHY_SMALL)

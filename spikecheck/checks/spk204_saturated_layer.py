@@ -66,6 +66,7 @@ class SaturatedLayer(Check):
         "SPK406",
         "SPK407",
     )
+    passes: ClassVar = True
     message: ClassVar = "{site} fires in {active:.0%} of its bins, {saturated} of {neurons} neurons in nearly all"
 
     share: float = limit(

@@ -89,6 +89,7 @@ class WeakDrive(Check):
         "SPK407",
         "SPK412",
     )
+    passes: ClassVar = True
     message: ClassVar = "{site} is silent: its potential reaches {reach:.3g}, its threshold is {threshold:.3g}"
 
     small: float = limit(SMALL, why=WHY_SMALL)

@@ -62,6 +62,7 @@ class FadingActivity(Check):
         "SPK215",
         "SPK406",
     )
+    passes: ClassVar = True
     message: ClassVar = (
         "activity fades over {layers} layers: {first:.2g} spikes a step in the first, {last:.2g} in {site}"
     )

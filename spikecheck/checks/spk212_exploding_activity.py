@@ -51,6 +51,7 @@ class ExplodingActivity(Check):
         "SPK210",
         "SPK406",
     )
+    passes: ClassVar = True
     message: ClassVar = (
         "activity grows over {layers} layers: {first:.2g} spikes a step in the first, {last:.2g} in {site}"
     )

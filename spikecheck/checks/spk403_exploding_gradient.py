@@ -67,6 +67,7 @@ class ExplodingGradient(Check):
         "SPK407",
         "SPK413",
     )
+    passes: ClassVar = True
     message: ClassVar = "the gradient of {site} is {first:.1e}, that of {behind} {last:.1e}"
 
     ratio: float = limit(

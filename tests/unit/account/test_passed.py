@@ -1,0 +1,54 @@
+"""What was found early and no longer holds: a note where the network learned, else as grave as before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from spikecheck.account.account import Account
+from spikecheck.checks.judge import Judge
+from spikecheck.checks.spk203_dead_layer import DeadLayer
+from spikecheck.checks.spk406_weight_scale import WeightScale
+from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.report.model import Report
+from spikecheck.site import SiteKind
+from tests.unit.checks.build import evidence, flow, loss, parameter, site, spikes
+
+SILENT = spikes(active=0, count=0.0, maximum=0.0, values=(0.0,), silent=64, most=0.0)
+LEARNED = loss(first=3.1, recent_mean=1.2)
+STUCK = loss(first=3.0, recent_mean=3.0, recent_slope=0.0)
+SLOW = loss(first=3.0, recent_mean=2.6)
+
+
+def report(now: object, losses: object, *earlier: Finding, weight: Iterable[object] = (parameter(),)) -> Report:
+    given = evidence({"fc1.weight": weight, "lif1": [now, flow()], "loss": [losses]})
+    return Account(given, earlier=earlier).report(Judge.of({}, ()))
+
+
+def dead() -> Finding:
+    at = site(SiteKind.SPIKES, "lif1")
+    return DeadLayer().found(at, seen=Seen("", steps=200, neurons=64), expected=Expected("spikes"))
+
+
+def grave(made: Report) -> list[str]:
+    return [finding.check for finding in made.at_least(Severity.WARNING)]
+
+
+def test_a_layer_that_woke_up_in_a_run_that_learns_is_a_note() -> None:
+    made = report(spikes(), LEARNED, dead())
+    assert not grave(made)
+    (note,) = [finding for finding in made.findings if finding.check == "SPK203"]
+    assert note.severity is Severity.NOTE
+    assert note.message == "lif1 fired 0 times in 200 steps (64 neurons); no longer, after update 20"
+
+
+@pytest.mark.parametrize(("now", "losses"), [(spikes(), STUCK), (spikes(), SLOW), (SILENT, LEARNED)])
+def test_it_stays_an_error_where_little_is_learned_or_it_still_holds(now: object, losses: object) -> None:
+    assert grave(report(now, losses, dead())).count("SPK203") == 1
+
+
+def test_what_training_does_not_mend_stays() -> None:
+    at = site(SiteKind.PARAMETER, "fc1.weight")
+    large = WeightScale().found(at, seen=Seen("", scale=26.5, layer="lif1"), expected=Expected("0.6 to 1.4"))
+    assert "SPK406" in grave(report(spikes(), LEARNED, large))
