@@ -56,7 +56,6 @@ class Kind:
     current: bool = True
     compiles: bool = True
     clear: Callable[[], Any] | None = None
-    halves: bool = True  # does it run in float16 and bfloat16?
     main: bool = False  # the one that stands for its library in docs/frameworks.md
 
     def __str__(self) -> str:

@@ -13,7 +13,7 @@ def batch_first(layer: nn.Module, current: Tensor) -> Tensor:
 
 
 def kind(name, layer, run=first_of, **more) -> Kind:
-    return Kind("matterhorn_pytorch", name, layer, run, "sequence", gain=4.0, compiles=False, halves=False, **more)
+    return Kind("matterhorn_pytorch", name, layer, run, "sequence", gain=4.0, compiles=False, **more)
 
 
 KINDS = [

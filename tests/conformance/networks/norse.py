@@ -36,8 +36,8 @@ KINDS = [
     cell("LIFBoxCell", lambda n: nt.LIFBoxCell(), gain=20.0),
     cell("LIFRefracCell", lambda n: nt.LIFRefracCell()),
     cell("LSNNCell", lambda n: nt.LSNNCell(nt.LSNNParameters(v_th=torch.tensor(0.3)))),
-    cell("LIFRecurrentCell", lambda n: recurrent(nt.LIFRecurrentCell, n), current=False, halves=False),
+    cell("LIFRecurrentCell", lambda n: recurrent(nt.LIFRecurrentCell, n), current=False),
     sequence("LIF", lambda n: nt.LIF()),
     sequence("LIF record_states", lambda n: nt.LIF(record_states=True)),
-    sequence("LIFRecurrent", lambda n: recurrent(nt.LIFRecurrent, n), current=False, halves=False),
+    sequence("LIFRecurrent", lambda n: recurrent(nt.LIFRecurrent, n), current=False),
 ]

@@ -22,7 +22,7 @@ def reset(model: nn.Module) -> None:
 
 
 def kind(name, layer, **more) -> Kind:
-    more = {"gain": 0.7, "compiles": False, "halves": False, "multi": True, "values": COUNTS} | more
+    more = {"gain": 0.7, "compiles": False, "multi": True, "values": COUNTS} | more
     return Kind("rockpool", name, layer, batch_first, "sequence", reset, **more)
 
 
