@@ -48,7 +48,7 @@ def attach(
     check_arguments(model, loss, optimizer, every, budget, on_finding)
     settings = Settings.load()
     silenced = [*map(Silenced, [ignore] if isinstance(ignore, str) else ignore)]
-    silenced += [Silenced(what, reason) for what, reason in settings.ignore.items()]
+    silenced += Silenced.all_of(settings.ignore)
     judge = Judge.of(settings.limits, silenced)
     disable(model)
     schedule = Schedule(None if every == "auto" else every, budget, always=on_finding == "raise")

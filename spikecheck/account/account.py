@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from typing import Any
@@ -47,25 +47,28 @@ class Account:
 
     def verdicts(self, judge: Judge) -> tuple[Verdict, ...]:
         """One verdict a check, what it found earlier included."""
-        verdicts = tuple(self.with_earlier(verdict, judge) for verdict in judge.verdicts(self.evidence))
+        loud = [f for f in self.earlier if not any(quiet.covers(f) for quiet in judge.silenced)]
+        over = learned(Readings(self.evidence, ""))
+        passing = {check.id for check in judge.checks if over and check.passes}
+        verdicts = tuple(self.with_earlier(verdict, loud, passing) for verdict in judge.verdicts(self.evidence))
         if self.error is not None:
             verdicts += (Verdict(OwnError.id, OwnError.slug, Answer.FOUND, (self.error,)),)
         return verdicts
 
-    def with_earlier(self, verdict: Verdict, judge: Judge) -> Verdict:
-        """A verdict with what the check found while training went on, dated when it was first found."""
-        loud = [f for f in self.earlier if not any(quiet.covers(f) for quiet in judge.silenced)]
+    def with_earlier(self, verdict: Verdict, loud: Iterable[Finding], passing: Collection[str]) -> Verdict:
+        """A verdict with what the check found while training went on, dated when it was first found.
+
+        What no longer holds is a note for the checks in `passing`: training mends such things, and has halved the loss.
+        """
         early = {finding.key: finding for finding in loud if finding.check == verdict.check}
         now = [replace(f, when=early.pop(f.key).when) if f.key in early else f for f in verdict.findings]
-        findings = (*now, *(self.as_of_now(finding, verdict, judge) for finding in early.values()))
+        judged = verdict.answer in (Answer.CLEAR, Answer.FOUND)
+        over = judged and verdict.check in passing
+        findings = (*now, *(self.passed(f) if over else f for f in early.values()))
         return replace(verdict, answer=Answer.FOUND, findings=findings) if findings else verdict
 
-    def as_of_now(self, finding: Finding, verdict: Verdict, judge: Judge) -> Finding:
-        """A finding that no longer holds: a note, where training mends such things and has halved the loss."""
-        judged = verdict.answer in (Answer.CLEAR, Answer.FOUND)
-        mended = judged and any(check.passes for check in judge.checks if check.id == finding.check)
-        if not mended or not learned(Readings(self.evidence, finding.site.name)):
-            return finding
+    def passed(self, finding: Finding) -> Finding:
+        """The note on a finding that no longer holds."""
         message = f"{finding.message}; no longer, after update {self.evidence.run.update}"
         return replace(finding, severity=Severity.NOTE, message=message)
 
@@ -165,16 +168,15 @@ class Account:
                 found[clean(place)] = {kinds[n]: rebuilt(kinds[n], part, clean, at) for n, part in known.items()}
         run = rebuilt(RunReading, given.get("run"), clean, "run")
         sites = rebuilt(tuple[Site, ...], given.get("sites"), clean, "sites")
-        checks = {id_: configured() for id_, configured in discover().items()}
         earlier, error = given.get("earlier"), given.get("error")
         if not isinstance(earlier, list):
             misfit("earlier", "no list")
-        made = tuple(rebuilt_finding(named(checks, one), one, clean) for one in earlier or ())
+        made = tuple(rebuilt_finding(named(one), one, clean) for one in earlier)
         limits = {id_: mapping(values, id_) for id_, values in mapping(given.get("limits"), "limits").items()}
         return cls(
             Evidence(run, sites, windows),
             made,
-            None if error is None else rebuilt_finding(named(checks, error), error, clean),
+            None if error is None else rebuilt_finding(named(error), error, clean),
             rebuilt(tuple[str, ...], given.get("unseen"), clean, "unseen"),
             rebuilt(float | None, given.get("cost"), clean, "cost"),
             rebuilt(tuple[Silenced, ...], given.get("silenced"), clean, "silenced"),
@@ -193,12 +195,12 @@ class Account:
         return replace(judge, silenced=(*judge.silenced, *self.silenced))
 
 
-def named(checks: Mapping[str, Check], finding: Any) -> Check:
+def named(finding: Any) -> type[Check]:
     """The check that found something."""
-    id_ = mapping(finding, "a finding").get("check")
+    checks, id_ = discover(), mapping(finding, "a finding").get("check")
     if not isinstance(id_, str) or id_ not in checks:
         misfit("a finding", f"no check is called {id_!r}: it was another spikecheck's, or another package's")
-    return checks[str(id_)]
+    return checks[id_]
 
 
 def limits_of(checks: Iterable[Check]) -> dict[str, dict[str, Any]]:

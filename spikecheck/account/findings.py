@@ -29,7 +29,7 @@ def plain_finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def rebuilt_finding(check: Check, given: dict[str, Any], clean: Clean) -> Finding:
+def rebuilt_finding(check: type[Check], given: dict[str, Any], clean: Clean) -> Finding:
     """A finding of this check. MisfitError where a part is missing, or of another type."""
     where = f"what {check.id} found"
 

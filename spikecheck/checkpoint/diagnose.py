@@ -14,7 +14,7 @@ from spikecheck.checkpoint.content import Content
 from spikecheck.checkpoint.evidence import Counted, evidence, refs
 from spikecheck.checkpoint.measure import measured
 from spikecheck.checkpoint.read import Checkpoint, opened
-from spikecheck.checkpoint.run import with_run
+from spikecheck.checkpoint.run import OF_FILES, with_run
 from spikecheck.checks.judge import Judge, Silenced
 from spikecheck.errors import UnreadableError
 from spikecheck.finding import Verdict
@@ -80,8 +80,8 @@ def diagnose_file(
 
 def reported(counts: Counts, name: str, settings: Settings) -> Report:
     """The report on what was counted."""
-    judge = Judge.of(settings.limits, [Silenced(what, reason) for what, reason in settings.ignore.items()])
-    judge = replace(judge, checks=tuple(check for check in judge.checks if check.id.startswith("SPK5")))
+    judge = Judge.of(settings.limits, Silenced.all_of(settings.ignore))
+    judge = replace(judge, checks=tuple(check for check in judge.checks if check.id.startswith(OF_FILES)))
     found = evidence(counts.checkpoint.content, counts.counted)
     verdicts = tuple(map(undated, judge.verdicts(found)))
     report = Report.of(

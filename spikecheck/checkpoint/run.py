@@ -37,7 +37,7 @@ def with_run(report: Report, state: Mapping[str, Any], settings: Settings, clean
 
 def joined(report: Report, account: Account, settings: Settings) -> Report:
     """The file's report and the run's as one: each check has said its part of what it is for."""
-    judge = account.judged(settings.limits, [Silenced(what, reason) for what, reason in settings.ignore.items()])
+    judge = account.judged(settings.limits, Silenced.all_of(settings.ignore))
     judge = replace(judge, checks=tuple(check for check in judge.checks if not check.id.startswith(OF_FILES)))
     facts = account.facts()
     kept = {f.name: getattr(report, f.name) for f in fields(report) if f.name not in ("verdicts", "diagnosis")}

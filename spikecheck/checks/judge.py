@@ -19,6 +19,11 @@ class Silenced:
     what: str
     reason: str = ""
 
+    @classmethod
+    def all_of(cls, ignore: Mapping[str, str]) -> tuple[Silenced, ...]:
+        """What the settings keep quiet, each with its reason."""
+        return tuple(cls(what, reason) for what, reason in ignore.items())
+
     def covers(self, finding: Finding) -> bool:
         """Is this finding meant?"""
         check, _, site = self.what.partition(":")

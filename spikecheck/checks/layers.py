@@ -88,6 +88,21 @@ def rates_of(sites: Sequence[Site], readings: Readings) -> list[float]:
     return [spikes.rate for spikes in read if spikes is not None and spikes.rate is not None]
 
 
+def rates_to(site: Site, readings: Readings, patience: int) -> tuple[list[float], list[float]] | None:
+    """At the last spiking layer, the rates of all from the first on: the recent ones, and those of the first forward.
+
+    None at any other layer, where a rate is not known or the first is 0, where the last layer's spikes are not used or
+    may not be, and where it is too early to say.
+    """
+    sites = sorted((s for s in readings.evidence.sites if s.kind is SiteKind.SPIKES), key=lambda s: s.position)
+    rates, start = rates_of(sites, readings), rates_of(sites, readings.first)
+    if site.name != sites[-1].name or not len(rates) == len(start) == len(sites) or rates[0] == 0:
+        return None
+    if unused(readings) or unsure(site, readings) or hasty(readings, readings[SpikeReading].forwards, patience):
+        return None
+    return rates, start
+
+
 def entrance(readings: Readings) -> float | None:
     """What a step adds to the potentials of the first spiking layer, in thresholds."""
     currents = [s for s in readings.evidence.sites if s.kind is SiteKind.CURRENT]

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import hasty, rates_of, unsure, unused
+from spikecheck.checks.layers import rates_to
 from spikecheck.finding import Expected, Finding, Seen, Severity
 from spikecheck.readings import SpikeReading
 from spikecheck.site import Site, SiteKind
@@ -63,12 +63,11 @@ class ExplodingActivity(Check):
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding at the last layer, where the rates of all rise from the first to it."""
-        sites = sorted((s for s in readings.evidence.sites if s.kind is SiteKind.SPIKES), key=lambda s: s.position)
-        rates, start = rates_of(sites, readings), rates_of(sites, readings.first)
-        trend = len(rates) == len(start) == len(sites) >= self.layers and all(b >= a for a, b in pairwise(rates))
-        if not trend or site.name != sites[-1].name or unused(readings) or unsure(site, readings):
+        seen = rates_to(site, readings, self.patience)
+        if seen is None:
             return
-        if hasty(readings, readings[SpikeReading].forwards, self.patience) or rates[0] == 0:
+        rates, start = seen
+        if len(rates) < self.layers or not all(b >= a for a, b in pairwise(rates)):
             return
         if rates[-1] < max(self.rate, self.times * rates[0]) or start[-1] < self.times * start[0]:
             return

@@ -112,8 +112,3 @@ class BadState(State):
             return NonFinite(0, self.out_of)
         update, step = divmod(at, STEPS)
         return NonFinite(count, self.out_of, Moment(update, step if timed else None))
-
-
-def join_bad(a: BadState, b: BadState) -> BadState:
-    """Rule of a field that holds a BadState."""
-    return a + b

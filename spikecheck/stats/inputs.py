@@ -17,7 +17,6 @@ from spikecheck.stats.arrange import (
     closely,
     distinct,
     highest,
-    join_bad,
     join_distinct,
     lowest,
     told,
@@ -40,7 +39,7 @@ class InputState(State):
     maximum: Tensor = merged(torch.maximum)
     values: Tensor = merged(join_distinct)
     not_integer: Tensor = merged(torch.add)
-    bad: BadState = merged(join_bad)
+    bad: BadState = merged(operator.add)
     looked_at: int = merged(operator.add)
     forwards: int = merged(operator.add)
     elements: int = merged(operator.add)

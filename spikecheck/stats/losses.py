@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spikecheck.readings import LogitReading, LossReading, TargetReading
 from spikecheck.site import Capture, LossCall, SiteKind
-from spikecheck.stats.arrange import BadState, highest, join_bad, lowest, told
+from spikecheck.stats.arrange import BadState, highest, lowest, told
 from spikecheck.stats.base import State, Statistic, earliest, merged
 
 TRACE = 128  # losses kept of the whole run: more than a picture of it shows
@@ -52,11 +52,6 @@ class TraceState(State):
         return TraceState(values, tuple(places), stride)
 
 
-def join_traces(a: TraceState, b: TraceState) -> TraceState:
-    """Rule of a field that holds a TraceState."""
-    return a + b
-
-
 def last_of(a: Tensor, b: Tensor) -> Tensor:
     """Rule of a field that remembers the last WINDOW entries."""
     return torch.cat([a, b])[-WINDOW:]
@@ -69,12 +64,12 @@ class LossState(State):
     first: Tensor = merged(earliest)
     recent: Tensor = merged(last_of)
     lowest: Tensor = merged(torch.minimum)
-    bad: BadState = merged(join_bad)
+    bad: BadState = merged(operator.add)
     updates: int = merged(operator.add)
     function: str = merged(earliest)
     classes: int | None = merged(earliest)
     plain: bool = merged(operator.and_)
-    trace: TraceState = merged(join_traces)
+    trace: TraceState = merged(operator.add)
 
 
 class LossStats(Statistic[LossState]):
@@ -148,7 +143,7 @@ class LogitState(State):
     simplex: Tensor = merged(torch.add)
     one_hot: Tensor = merged(torch.add)
     predicted: Tensor = merged(torch.add)  # rows a class
-    bad: BadState = merged(join_bad)
+    bad: BadState = merged(operator.add)
     updates: int = merged(operator.add)
     rows: int = merged(operator.add)
     classes: int = merged(earliest)

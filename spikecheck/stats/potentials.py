@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spikecheck.readings import DriveReading, PotentialReading
 from spikecheck.site import Capture, SiteKind
-from spikecheck.stats.arrange import BadState, arranged, highest, join_bad, lowest, told
+from spikecheck.stats.arrange import BadState, arranged, highest, lowest, told
 from spikecheck.stats.base import State, Statistic, merged
 
 
@@ -23,7 +23,7 @@ class LevelState(State):
     squares: Tensor = merged(torch.add)
     minimum: Tensor = merged(torch.minimum)
     peaks: Tensor = merged(torch.maximum)  # of each neuron
-    bad: BadState = merged(join_bad)
+    bad: BadState = merged(operator.add)
     forwards: int = merged(operator.add)
     steps: int = merged(operator.add)
     elements: int = merged(operator.add)

@@ -18,7 +18,6 @@ from spikecheck.stats.arrange import (
     closely,
     distinct,
     highest,
-    join_bad,
     join_distinct,
     lowest,
     nonzero,
@@ -65,11 +64,6 @@ class PartState(State):
         return round(share, DIGITS)
 
 
-def join_parts(a: PartState, b: PartState) -> PartState:
-    """Rule of a field that holds a PartState."""
-    return a + b
-
-
 @dataclass(frozen=True)
 class SpikeState(State):
     """Sums over everything seen, and extremes."""
@@ -83,13 +77,13 @@ class SpikeState(State):
     not_integer: Tensor = merged(torch.add)
     most: Tensor = merged(torch.maximum)
     least: Tensor = merged(torch.minimum)
-    bad: BadState = merged(join_bad)
+    bad: BadState = merged(operator.add)
     looked_at: int = merged(operator.add)
     forwards: int = merged(operator.add)
     steps: int = merged(operator.add)
     samples: int = merged(operator.add)
-    by_step: PartState = merged(join_parts)
-    by_sample: PartState = merged(join_parts)
+    by_step: PartState = merged(operator.add)
+    by_sample: PartState = merged(operator.add)
     bins: int = merged(operator.add)  # steps * samples, of each forward
     timed: bool = merged(operator.and_)
 
