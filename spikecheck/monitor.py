@@ -72,11 +72,11 @@ class Monitor:
 
     def report(self) -> Report:
         """What was seen so far, judged as if the run ended here."""
-        return self._account().report(self._judge)
+        return self.account().report(self._judge)
 
     def state_dict(self) -> dict[str, Any]:
         """The evidence for the report, in plain values: kept in a checkpoint, `spikecheck diagnose` judges by it."""
-        return self._account().state_dict()
+        return self.account().state_dict()
 
     def tapped(self, name: str, spikes: Tensor, current: Tensor | None, potential: Tensor | None) -> None:
         """The script shows the spikes of code that is no module: see `spikecheck.tap`."""
@@ -105,7 +105,8 @@ class Monitor:
             self._engine.receive(parameters)
         return self._evidence(live=live)
 
-    def _account(self) -> Account:
+    def account(self) -> Account:
+        """All that the report is made of."""
         evidence = self._seen(live=False)
         layers = self._probe.spiking()
         blind = self._probe.unseen | {la.name: la.unseen for la in layers if la.unseen}

@@ -34,6 +34,7 @@ class SiteKind(Flag):
     RETURN = auto()  # the gradient that comes back to a layer's spikes, step by step
     LEFTOVER = auto()  # a parameter's gradient where a backward pass begins, after the step it was for
     AIM = auto()  # what a loss over numbers compares, outputs and targets
+    MODEL = auto()  # the model that a checkpoint is loaded into
 
     @property
     def label(self) -> str:

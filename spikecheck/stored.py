@@ -83,6 +83,26 @@ class MomentReading:
 
 
 @dataclass(frozen=True, slots=True)
+class FitReading:
+    """How the keys of a checkpoint fit those of a model.
+
+    `fitting` keys have the same name and shape in both, after `before` was taken off the file's keys and `instead` was
+    put there. `missing` are the model's alone, `unexpected` the file's, `shapes` (key, shape in the file, shape in the
+    model) of what differs; layers' states, which come and go with the batch, are not counted. `renamed`: the missing
+    ones have the shapes of the unexpected ones, in the same order.
+    """
+
+    fitting: int
+    missing: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    shapes: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...] = ()
+    before: str = ""
+    instead: str = ""
+    wrapped: bool = False  # parts of a key that torch.compile and the like put in between had to be taken out
+    renamed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeReading:
     """What became of a tensor from one checkpoint to another.
 

@@ -53,8 +53,8 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "labels_sorted": ("SPK307", "SPK308"),
     "logit_scale": ("SPK301", "SPK303"),
     "loss_plateau": PLATEAU,
-    "rate_target_unreachable": (),
-    "readout_last_step": (),
+    "rate_target_unreachable": ("SPK311",),
+    "readout_last_step": ("SPK310",),
     "silent_output": DEAD,
     # gradients and weights
     "detached_graph": ("SPK401", "SPK409"),
@@ -73,14 +73,14 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "weight_scale": ("SPK406",),
     # the optimizer
     "frozen_params": ("SPK408", "SPK409"),
-    "grad_accumulation": (),
+    "grad_accumulation": ("SPK413",),
     "loss_diverged": ("SPK407",),
     "lr_collapsed": ("SPK411",),
     "lr_too_big": ("SPK407",),
     "lr_too_small": ("SPK409", "SPK410"),
     "params_not_in_optimizer": ("SPK408",),
     "weight_decay_too_big": ("SPK412",),
-    "zero_grad_missing": (),
+    "zero_grad_missing": ("SPK413",),
     "zeroed_before_step": ("SPK409",),
     # mode, normalisation, numbers
     "batchnorm_time": ("SPK216",),

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 REASONS: dict[str, str] = {
     "hand-fresh-every-step": "The layer that loses its state is called weakly driven, which it is: nothing adds up.",
-    "hand-gradients-pile-up": "Whether gradients are set to zero is not looked at; what grew by it is named.",
     "hand-recurrent-unit-normal": "The weights' scale is looked at where a layer's input is a module's; this one is "
     "inside the cell, and the recurrent drive looks like a reset that is missing.",
     "hand-sorted-by-class": "Each batch holds one class, the run all of them: single batches are not looked at.",
     "norse-batch-as-time": "The loss moves with each batch and stays above that of a guess: no plateau.",
     "norse-labels-of-other-samples": "From watching, only the loss can tell, and it still falls towards ln 20 when the "
     "run ends.",
-    "sinabs-last-step-alone": "The plateau is seen; that the logits are one step's is not.",
     "snntorch-beta-is-a-time-constant": "The library clamps beta to 1, and that is what is read; it trains as well.",
     "snntorch-never-resets": "A reset that is switched off in the library's own words is taken as meant.",
     "snntorch-zeroed-before-the-step": "The gradients of the backward pass are right; that the step finds zeros is not "
     "seen.",
-    "spikingjelly-target-above-the-steps": "What a mean squared error is compared with is not looked at.",
 }

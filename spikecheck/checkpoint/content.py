@@ -48,6 +48,9 @@ class Content:
     optimizers: list[Optimizer] = field(default_factory=list)
     counters: dict[str, int] = field(default_factory=dict)
     evidence: dict[Any, Any] | None = None  # of a run, as `spikecheck.save_evidence` writes it
+    written: dict[str, str] = field(default_factory=dict)  # the names of the model's own tensors, as the file has them
+    factory: str | None = None  # what the file says it was made by; a file can say anything
+    arguments: dict[str, Any] = field(default_factory=dict)
     others: int = 0  # tensors that belong to no model: states of random generators and the like
 
 
@@ -138,13 +141,21 @@ def harvest(root: Any) -> Content:
     if isinstance(root, dict):
         counted = ((name, root.get(name)) for name in COUNTERS)
         content.counters = {n: v for n, v in counted if isinstance(v, int) and not isinstance(v, bool) and v >= 0}
+        factory, arguments = root.get("factory"), root.get("arguments")
+        content.factory = factory if isinstance(factory, str) else None
+        content.arguments = arguments if isinstance(arguments, dict) else {}
     chosen = beneath(found, root)
+    beside = {keys for keys in chosen if keys in found} if any(keys not in found for keys in chosen) else set()
     content.others = len(found) - len(chosen)
     for keys, ref in chosen.items():
         name = stripped(".".join(keys)) or "tensor"
-        content.tensors[name if name not in content.tensors else ".".join(keys)] = ref
+        name = name if name not in content.tensors else ".".join(keys)
+        content.tensors[name] = ref
+        if keys not in beside:
+            content.written[name] = ".".join(keys)
     while content.tensors and all(name.startswith(PARALLEL) and name != PARALLEL for name in content.tensors):
         content.tensors = {name.removeprefix(PARALLEL): ref for name, ref in content.tensors.items()}
+        content.written = {name.removeprefix(PARALLEL): raw for name, raw in content.written.items()}
     return content
 
 

@@ -28,10 +28,16 @@ LONGEST = 200
 SHOWN = 8
 
 Advance = Callable[[int, int], object]
+Then = Callable[[Report, Content], Report]
 
 
 def nobody(done: int, size: int) -> None:
     """Be told of the bytes read, and do nothing."""
+
+
+def unchanged(report: Report, content: Content) -> Report:
+    """The report as it is."""
+    return report
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ def diagnose_file(
     unsafe_pickle: bool = False,
     settings: Settings | None = None,
     advance: Advance = nobody,
+    then: Then = unchanged,
 ) -> Report:
     """Diagnose a checkpoint without its model; nothing that the file carries is run.
 
@@ -68,6 +75,7 @@ def diagnose_file(
         unsafe_pickle: load it with torch, and run what it carries. Only for a file that you made yourself.
         settings: limits and what to ignore; the nearest pyproject.toml's by default.
         advance: is told of the bytes read, and of the file's size.
+        then: makes of the report and of what the file holds the report that is wanted.
 
     Raises:
         UnreadableError: the file cannot be read; the message says why.
@@ -75,7 +83,8 @@ def diagnose_file(
     chosen = Path(path) if isinstance(path, str) else path
     name = chosen.name if isinstance(chosen, Path) else "standard input"
     counts = count(chosen, unsafe_pickle=unsafe_pickle, advance=advance)
-    return reported(counts, safe(name), Settings.load() if settings is None else settings)
+    report = reported(counts, safe(name), Settings.load() if settings is None else settings)
+    return then(report, counts.checkpoint.content)
 
 
 def reported(counts: Counts, name: str, settings: Settings) -> Report:

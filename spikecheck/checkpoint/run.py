@@ -15,6 +15,7 @@ from spikecheck.settings import Settings
 
 OF_FILES = "SPK5"
 REFUSED = "the evidence of a run in it is not used: "
+NOT_RUN = "the model was not run: "
 
 
 def with_run(report: Report, state: Mapping[str, Any], settings: Settings, clean: Callable[[str], str]) -> Report:
@@ -60,5 +61,5 @@ def without(report: Report, why: str) -> Report:
 
 
 def refusal(report: Report) -> str:
-    """Why the evidence in the file was not used; empty where it was, or where there is none."""
-    return next((line for line in report.unseen if line.startswith(REFUSED)), "")
+    """Why evidence in the file was not used, or a model not run; empty where all that was asked for was done."""
+    return next((line for line in report.unseen if line.startswith((REFUSED, NOT_RUN))), "")

@@ -19,6 +19,7 @@ from spikecheck.finding import Severity
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from spikecheck.checkpoint.content import Content
     from spikecheck.report.model import Report
 
 STDIN = "-"
@@ -44,6 +45,9 @@ Answer = tuple[str, "Report | None", str]  # name, report, or why there is none
     show_default=True,
     help="Exit with 1 for findings of this severity or above.",
 )
+@click.option("--model", metavar="MODULE:NAME", help="Make this model, load the weights, run it once: RUNS your code.")
+@click.option("--model-args", metavar="JSON", help='What the factory of --model is called with: {"hidden": 128}.')
+@click.option("--data", metavar="FILE", help="Run it with this batch: .npz, .pt, .h5, module:function or reference.")
 @click.option("--quiet", "-q", is_flag=True, help="One line a finding, nothing for a healthy file.")
 @click.option("--unsafe-pickle", is_flag=True, help="Let torch load the file, and RUN whatever code it carries.")
 def command(
@@ -53,6 +57,9 @@ def command(
     sarif_file: str | None,
     junit_file: str | None,
     fail_on: str,
+    model: str | None,
+    model_args: str | None,
+    data: str | None,
     quiet: bool,
     unsafe_pickle: bool,
 ) -> int:
@@ -70,15 +77,19 @@ def command(
     console = Console(stderr=STDIN in (json_file, sarif_file, junit_file))
     if unsafe_pickle:
         click.echo("spikecheck: --unsafe-pickle: torch loads these files, and runs whatever code they carry", err=True)
+    trying = wanted(model, model_args, data)
     answers: list[Answer] = []
     for name in matching(checkpoints):
-        answer = asked(name, safe(name), settings, unsafe_pickle)
+        answer = asked(name, safe(name), settings, unsafe_pickle, trying)
         answers.append(answer)
         show(answer, console, level, quiet=quiet)
         if against is not None and answer[1] is not None:
             answers += [] if compared(name, against, console, unsafe_pickle) else [(against, None, "unreadable")]
     write_views(answers, level, json_file, sarif_file, junit_file)
-    if any(report is None or refusal(report) for _, report, _ in answers):
+    refused = [(name, refusal(report)) for name, report, _ in answers if report is not None and refusal(report)]
+    for name, why in refused:
+        click.echo(f"spikecheck: {name}: {why}", err=True)
+    if refused or any(report is None for _, report, _ in answers):
         return 2
     return int(any(report is not None and report.at_least(level) for _, report, _ in answers))
 
@@ -99,13 +110,32 @@ def exists(name: str) -> bool:
     return True
 
 
-def asked(name: str, shown: str, settings: Any, unsafe_pickle: bool) -> Answer:
+def wanted(model: str | None, model_args: str | None, data: str | None) -> Any:
+    """The model and the batch that are asked for; None where neither is. SpikecheckError where they cannot be had."""
+    if model_args is not None and model is None:
+        raise click.UsageError("--model-args needs --model")
+    if model is None and data is None:
+        return None
+    from spikecheck.trial.trial import Wanted
+
+    return Wanted.of(model, model_args, data)
+
+
+def asked(name: str, shown: str, settings: Any, unsafe_pickle: bool, trying: Any = None) -> Answer:
     """The report on one file, or why there is none."""
     from spikecheck.checkpoint.diagnose import diagnose_file
 
+    def then(report: Report, content: Content) -> Report:
+        if trying is None and content.factory is None:
+            return report
+        from spikecheck.trial.trial import with_model
+
+        return with_model(report, content, path, trying, settings, unsafe_pickle=unsafe_pickle)
+
+    how = {"unsafe_pickle": unsafe_pickle, "settings": settings}
     try:
         with source(name) as path, progress(shown) as advance:
-            return shown, diagnose_file(path, unsafe_pickle=unsafe_pickle, settings=settings, advance=advance), ""
+            return shown, diagnose_file(path, advance=advance, then=then, **how), ""
     except UnreadableError as error:
         click.echo(f"spikecheck: {shown}: {error}", err=True)
         return shown, None, str(error)

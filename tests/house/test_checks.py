@@ -104,8 +104,9 @@ def test_explanations_exist_and_never_go_in_a_circle() -> None:
 
 
 def test_every_reading_is_needed_and_made() -> None:
-    """One that no statistic makes, nor the probe, which knows some without tensors, is never seen."""
+    """One that no statistic makes, nor the probe or the reader of files (some need no tensor), is never seen."""
     needed = {reading.__name__ for check in CHECKS for reading in check.needs}
     makers = [*(PACKAGE / "stats").glob("*.py"), *(PACKAGE / "probe").glob("*.py")]
+    makers += (PACKAGE / "checkpoint").glob("*.py")
     made = "\n".join(path.read_text(encoding="utf-8") for path in makers)
     assert not {name for name in needed if not re.search(rf"\b{name}\b", made)}

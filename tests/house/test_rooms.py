@@ -16,7 +16,7 @@ from tests.house.tree import LIBRARIES, PACKAGE, ROOT, imports, short
 NOUNS = ("site", "neuron", "readings", "stored", "finding", "settings", "errors")
 LEFT_TO_RIGHT = ("probe", "stats", "checks", "diagnosis", "report")
 JOINERS = ("account", "monitor", "api", "checkpoint", "assertions", "baseline")
-DOORS = ("cli", "reference", "faults", "pytest_plugin", "strategies")
+DOORS = ("cli", "reference", "trial", "faults", "pytest_plugin", "strategies")
 ANYTHING = ("*",)
 
 

@@ -79,7 +79,7 @@ def test_a_file_says_of_the_run_what_the_monitor_says(made: Any, tmp_path: Path)
 @pytest.mark.parametrize("made", RUNS.values(), ids=RUNS)
 def test_the_account_comes_back_as_it_was(made: Any) -> None:
     monitor = made()
-    account = monitor._account()
+    account = monitor.account()
     again = Account.from_state_dict(account.state_dict())
     assert json.dumps(again.content()) == json.dumps(account.content())
     assert str(again.report(again.judged({}, ()))) == str(account.report(monitor._judge))

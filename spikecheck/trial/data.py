@@ -1,0 +1,195 @@
+"""One batch to run a model with: of the reference set, of a file, of the user's own loader, or made up."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spikecheck.assertions.watched import apart, parts
+from spikecheck.checkpoint.read import opened
+from spikecheck.checkpoint.tensors import Values
+from spikecheck.errors import SpikecheckError, UnreadableError
+from spikecheck.trial.named import UsersCode, called, named
+
+REFERENCE = "reference"
+SAMPLES = 64  # of a file or of the reference set: statistics of spikes need no more, and a laptop has the memory
+INPUTS = ("x", "inputs", "input", "frames", "spikes", "data", "images", "x_test", "x_train", "0", "tensor")
+TARGETS = ("y", "labels", "label", "targets", "target", "y_test", "y_train", "1")
+STEPS = SYNTHETIC = 32  # time steps and samples; alike, so that either may come first
+RATE = 0.1  # of the made-up spikes, a neuron and step: that of a busy input layer
+SIDES = (28, 32, 34, 48, 64, 128)  # of images and event cameras: MNIST, CIFAR, N-MNIST, DVS at several scales
+# What a model that is given a tensor of the wrong shape raises.
+UNFIT = (RuntimeError, ValueError, IndexError, TypeError, AssertionError, AttributeError, KeyError)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What the model is called with, targets where there are any, and where they come from, in words."""
+
+    inputs: tuple[Any, ...]
+    targets: Any
+    source: str
+    made_up: bool = False
+
+    @property
+    def shape(self) -> list[int]:
+        """Of the first tensor."""
+        return list(next(value for value in self.inputs if isinstance(value, Tensor)).shape)
+
+
+def read(spec: str) -> Batch:
+    """The batch that `--data` names.
+
+    Raises:
+        SpikecheckError: there is none, or it cannot be read; the message says what was looked for.
+    """
+    if spec == REFERENCE:
+        return reference()
+    if ":" in spec and not Path(spec).exists():
+        return loaded(spec)
+    path = Path(spec)
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise SpikecheckError(
+            f"--data {spec}: takes {REFERENCE!r}, a file that ends in {', '.join(READERS)}, or package.module:function"
+        )
+    if not path.is_file():
+        raise SpikecheckError(f"--data {spec}: there is no such file")
+    return arranged(reader(path), path)
+
+
+def reference(frames: Callable[[Any], Tensor] | None = None) -> Batch:
+    """Words of the reference set that the reference model is not trained with, spread over them."""
+    from spikecheck.reference.frames import Frames
+    from spikecheck.reference.shd import open_digits
+
+    words = open_digits(None, train=False)
+    chosen = [words[index] for index in range(0, len(words), max(1, len(words) // SAMPLES))][:SAMPLES]
+    made = torch.stack([(frames or Frames())(events) for events, _ in chosen]).float()
+    return Batch((made,), torch.tensor([int(label) for _, label in chosen]), "words of the reference set")
+
+
+def loaded(spec: str) -> Batch:
+    """The first batch of what a user's function returns: a loader, or one batch."""
+    given = called(named(spec, "--data"), {}, spec)
+    with UsersCode(f"--data {spec}: taking the first batch"):
+        pair = isinstance(given, Tensor) or (isinstance(given, tuple) and any(isinstance(one, Tensor) for one in given))
+        first = given if pair else next(iter(given), None) if isinstance(given, Iterable) else None
+    if first is None:
+        raise SpikecheckError(f"--data {spec} returned a {type(given).__name__} without a batch in it")
+    inputs, targets = parts(first)
+    return Batch(inputs, targets, f"the first batch of {spec}")
+
+
+def from_npz(path: Path) -> dict[str, Any]:
+    """The arrays of an .npz file, by name; none that needs pickle is read."""
+    import zipfile
+
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: torch.from_numpy(np.ascontiguousarray(file[name])) for name in file.files}
+    except (ValueError, OSError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise SpikecheckError(f"--data {path}: {error}") from error
+
+
+def from_torch(path: Path) -> dict[str, Any]:
+    """The tensors of a file of torch.save, by name or place, read as a checkpoint is."""
+    try:
+        with opened(path) as checkpoint:
+            values = Values()
+            return {name: values.of(ref) for name, ref in checkpoint.content.tensors.items()}
+    except UnreadableError as error:
+        raise SpikecheckError(f"--data {path}: {error}") from error
+
+
+def from_hdf5(path: Path) -> dict[str, Any]:
+    """The datasets at the root of an HDF5 file, by name; the first samples of each."""
+    import h5py
+    import numpy as np
+
+    try:
+        with h5py.File(path, "r") as file:
+            known = {name: part for name, part in file.items() if isinstance(part, h5py.Dataset)}
+            if not known and "spikes" in file:
+                raise SpikecheckError(
+                    f"--data {path}: it holds events (as SHD does), and no frames: write a function that bins them,"
+                    " and pass --data package.module:function"
+                )
+            return {name: torch.from_numpy(np.ascontiguousarray(part[()])) for name, part in known.items()}
+    except (OSError, TypeError, ValueError) as error:
+        raise SpikecheckError(f"--data {path}: {error}") from error
+
+
+READERS: dict[str, Callable[[Path], dict[str, Any]]] = {
+    ".npz": from_npz,
+    ".pt": from_torch,
+    ".pth": from_torch,
+    ".h5": from_hdf5,
+    ".hdf5": from_hdf5,
+}
+
+
+def arranged(found: dict[str, Tensor], path: Path) -> Batch:
+    """The input and the targets among the tensors of a file: by their names, else the largest and a row of integers."""
+    if not found:
+        raise SpikecheckError(f"--data {path}: it holds no array")
+    lower = {name.lower(): name for name in found}
+    x = next((lower[name] for name in INPUTS if name in lower), max(found, key=lambda name: found[name].numel()))
+    rows = [name for name, value in found.items() if value.dim() == 1 and not value.is_floating_point() and name != x]
+    y = next((lower[name] for name in TARGETS if name in lower and lower[name] != x), rows[0] if rows else None)
+    inputs, targets = found[x], None if y is None else found[y]
+    if inputs.dim() < 2:
+        raise SpikecheckError(f"--data {path}: {x!r} has the shape {list(inputs.shape)}: a batch has two axes or more")
+    if targets is not None and targets.dim() and len(targets) > SAMPLES:
+        axis = next((axis for axis, size in enumerate(inputs.shape[:2]) if size == len(targets)), None)
+        if axis is not None:
+            inputs, targets = inputs.narrow(axis, 0, SAMPLES), targets[:SAMPLES]
+    if targets is not None and not targets.is_floating_point():
+        targets = targets.long()
+    named_ = f"{x!r}" + ("" if y is None else f" and {y!r}")
+    return Batch((inputs.float(),), targets, f"{named_} of {path.name}")
+
+
+def synthetic(model: nn.Module) -> Batch:
+    """Made-up spikes of the shape that the model takes, found out by trying.
+
+    Raises:
+        SpikecheckError: it takes none of the shapes that its first weight allows.
+    """
+    generator = torch.Generator().manual_seed(0)
+    last = "it has neither a linear nor a convolutional layer"
+    for shape in shapes(model):
+        batch = (torch.rand(shape, generator=generator) < RATE).float()
+        with apart(model, train=True) as twin, torch.no_grad():
+            try:
+                with redirect_stdout(sys.stderr):
+                    twin(batch)
+            except UNFIT as error:
+                last = f"{shape}: {' '.join(str(error).split())}"
+                continue
+        return Batch((batch,), None, f"synthetic spikes in {RATE:.0%} of the bins", made_up=True)
+    raise SpikecheckError(f"what the model takes could not be worked out ({last}): give a batch, --data FILE")
+
+
+def shapes(model: nn.Module) -> Iterable[tuple[int, ...]]:
+    """Shapes to try, by the first layer with weights: with a time axis, then without."""
+    convolutions: dict[type[nn.Module], int] = {nn.Conv1d: 1, nn.Conv2d: 2, nn.Conv3d: 3}
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            yield from ((STEPS, SYNTHETIC, module.in_features), (SYNTHETIC, module.in_features))
+            return
+        if type(module) in convolutions:
+            axes, channels = convolutions[type(module)], int(module.in_channels)  # type: ignore[arg-type]
+            for side in SIDES:
+                frame = (channels, *(side,) * axes)
+                yield from ((STEPS // 4, STEPS // 4, *frame), (STEPS // 4, *frame))
+            return

@@ -1,0 +1,255 @@
+"""The weights of a checkpoint in their model: a forward and a backward on a copy, judged by all checks that apply."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from spikecheck import api
+from spikecheck.account.account import Account
+from spikecheck.assertions.watched import apart, tensors_of
+from spikecheck.checkpoint.content import Content
+from spikecheck.checkpoint.diagnose import CONTROL, safe, undated
+from spikecheck.checkpoint.fit import Fit, fit
+from spikecheck.checkpoint.read import opened
+from spikecheck.checkpoint.run import NOT_RUN, OF_FILES
+from spikecheck.checkpoint.tensors import Values
+from spikecheck.checks.base import Evidence
+from spikecheck.checks.judge import Judge, Silenced
+from spikecheck.errors import SpikecheckError
+from spikecheck.finding import Answer, Verdict
+from spikecheck.readings import RunReading
+from spikecheck.report.model import Report
+from spikecheck.settings import Settings
+from spikecheck.site import Site, SiteKind
+from spikecheck.trial import data
+from spikecheck.trial.named import UsersCode, called, named
+
+BROKEN = "spikecheck.reference.train:build_with"
+OURS = ("spikecheck.reference.model:build", BROKEN)  # what a file may name
+MOST_FAULTS = 20
+Loss = Callable[[Any, Any], Tensor]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A model and a batch for it; without a batch, spikes are made up. `loss` is the training's, where it is known."""
+
+    name: str
+    model: nn.Module
+    batch: data.Batch | None = None
+    loss: Loss | None = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the command line asks for: a model that is already made, a batch, or both."""
+
+    trial: Trial | None = None
+    batch: data.Batch | None = None
+
+    @classmethod
+    def of(cls, model: str | None, arguments: str | None, source: str | None) -> Wanted:
+        """The model of a factory and its arguments in JSON, and the batch of `--data`.
+
+        Raises:
+            SpikecheckError: they cannot be had; the message says why.
+        """
+        batch = None if source is None else data.read(source)
+        return cls(None if model is None else prepared(model, parsed(arguments), batch), batch)
+
+
+def parsed(arguments: str | None) -> dict[str, Any]:
+    """The arguments of a factory. SpikecheckError where they are no object of JSON."""
+    try:
+        given = json.loads(arguments or "{}")
+    except json.JSONDecodeError as error:
+        raise SpikecheckError(f"--model-args {arguments}: no JSON ({error})") from error
+    if not isinstance(given, dict):
+        raise SpikecheckError(f'--model-args takes an object, as {{"hidden": 128}}, got {arguments}')
+    return given
+
+
+def prepared(spec: str, arguments: Mapping[str, Any], batch: data.Batch | None) -> Trial:
+    """The model that the user names. SpikecheckError where it cannot be made."""
+    made = named(spec, "--model")
+    model = made if isinstance(made, nn.Module) else called(made, arguments, spec)
+    if not isinstance(model, nn.Module):
+        raise SpikecheckError(f"--model {spec} returned a {type(model).__name__}, and no torch.nn.Module")
+    return Trial(spec, model, batch)
+
+
+def of_file(content: Content, batch: data.Batch | None) -> Trial | str:
+    """The reference model, where the file says that it holds one; or why what it names is not made, if it names any.
+
+    A file can name anything, and importing runs code: nothing but our own two factories is made, and with no argument
+    but the names of faults, since a size could be anything too.
+    """
+    spec = content.factory
+    if spec is None:
+        return ""
+    if spec not in OURS:
+        return f"the model at work: the file names {safe(spec)}, which is not imported, since a file can name anything"
+    faults = content.arguments.get("faults", [])
+    known = isinstance(faults, list) and len(faults) <= MOST_FAULTS and all(isinstance(one, str) for one in faults)
+    if not known or content.arguments.keys() - ({"faults"} if spec == BROKEN else set()):
+        return f"the model at work: the file names {spec}, with arguments that `train` does not write"
+    try:
+        from spikecheck.faults import inject
+        from spikecheck.reference.train import RECIPE
+    except ModuleNotFoundError as error:
+        return f"the model at work: what the file names needs {error.name}: pip install 'spikecheck[reference]'"
+    try:
+        recipe = inject(RECIPE, faults)
+    except SpikecheckError as error:
+        return f"the model at work: the file names {spec} with a fault that is not known: {safe(str(error))}"
+    return Trial(spec, recipe.build(), batch or data.reference(recipe.frames), recipe.loss)
+
+
+def with_model(
+    report: Report,
+    content: Content,
+    path: Path | BinaryIO,
+    wanted: Wanted | None,
+    settings: Settings,
+    *,
+    unsafe_pickle: bool = False,
+) -> Report:
+    """The report on a file, with what its model says when it is run with the file's weights.
+
+    Args:
+        content: what the file holds, as it was read for the report.
+        path: the file, which is read once more for the weights.
+        wanted: the model and the batch. Without a model, the one that the file names is made, if it is one of ours;
+            without both only if the file holds no evidence of the run itself, which says more.
+
+    Raises:
+        UnreadableError: the file cannot be read.
+    """
+    if wanted is None and content.evidence is not None:
+        return report
+    trial, batch = (None, None) if wanted is None else (wanted.trial, wanted.batch)
+    chosen = of_file(content, batch) if trial is None else trial
+    if isinstance(chosen, str):
+        unused = () if batch is None else (NOT_RUN + "there is only data for it; --model names one",)
+        return replace(report, unseen=(*report.unseen, *filter(None, (chosen, *unused))))
+    with opened(path, unsafe_pickle=unsafe_pickle) as checkpoint, apart(chosen.model, train=True) as twin:
+        fitted = fitting(checkpoint.content, twin)
+        verdicts = judged(fit_account(fitted, report.updates), settings, only=SiteKind.MODEL)
+        told: dict[str, Any] = {}
+        said: tuple[str, ...] = (
+            f"the model at work: {chosen.name} needs keys that the file does not hold, and is not run",
+        )
+        if fitted.whole:
+            try:
+                load(twin, checkpoint.content, fitted)
+                ran, shown, said = run(chosen, twin, report.updates)
+            except SpikecheckError as error:
+                said = (NOT_RUN + CONTROL.sub("?", str(error)),)
+            else:
+                verdicts = (*judged(ran, settings), *verdicts)
+                told = {**ran.facts(), "subject": f"{report.subject} · {chosen.name}, {shown}"}
+                said = (*said, *ran.unseen)
+    return together(report, verdicts, {**told, "unseen": (*report.unseen, *said)})
+
+
+def fitting(content: Content, model: nn.Module) -> Fit:
+    """How the file's keys, as it has them, fit the model's."""
+    own = {name: tuple(value.shape) for name, value in model.state_dict().items() if isinstance(value, Tensor)}
+    file = {safe(raw): content.tensors[name].shape for name, raw in content.written.items()}
+    return fit(file, own, own.keys() - {name for name, _ in model.named_parameters()})
+
+
+def load(model: nn.Module, content: Content, fitted: Fit) -> None:
+    """Put the file's values into the model. UnreadableError where one of them cannot be had."""
+    values = Values()
+    places = {safe(raw): name for name, raw in content.written.items()}
+    loaded = {own: values.of(content.tensors[places[key]]) for own, key in fitted.keys.items()}
+    with UsersCode("loading the weights"):
+        model.load_state_dict(loaded, strict=False)
+
+
+def fit_account(fitted: Fit, updates: int) -> Account:
+    """The fit, as evidence."""
+    site = Site(SiteKind.MODEL, "the model")
+    read = {site.name: {type(fitted.reading): fitted.reading}}
+    run = RunReading(live=False, update=updates, forwards=0, backwards=0, stepped=False)
+    return Account(Evidence(run, (site,), {"recent": read, "all": read, "first": {}}))
+
+
+def run(trial: Trial, model: nn.Module, updates: int) -> tuple[Account, str, tuple[str, ...]]:
+    """One forward and one backward of a model set apart; with what, and what was not seen."""
+    batch = trial.batch or data.synthetic(model)
+    said = [f"real data: the input is {batch.source}; --data gives the model a batch"] if batch.made_up else []
+    torch.manual_seed(0)
+    with api.attach(model, every=1, on_finding=lambda finding: None) as monitor:
+        with UsersCode(f"{trial.name} was called with data of the shape {batch.shape} and"):
+            output = model(*batch.inputs)
+        loss, why = objective(output, batch.targets, trial.loss)
+        said += [why] if why else []
+        if loss is not None and loss.requires_grad:
+            with UsersCode("the backward pass"):
+                loss.backward()  # type: ignore[no-untyped-call]
+        account = monitor.account()
+    evidence = replace(account.evidence, run=replace(account.evidence.run, update=updates))
+    unseen = tuple(line for line in account.unseen if not line.startswith("no optimizer"))
+    return (
+        replace(account, evidence=evidence, unseen=unseen),
+        f"one batch of {batch.shape}, {batch.source}",
+        tuple(said),
+    )
+
+
+def objective(output: Any, targets: Any, loss: Loss | None) -> tuple[Tensor | None, str]:
+    """What the gradient is taken of: the loss where output and targets fit one, else a direction drawn at random."""
+    found = [t for t in tensors_of(output) if t.is_floating_point()]
+    if not found:
+        return None, "a backward pass: the model returned no tensor of numbers"
+    first = found[0]
+    labelled = isinstance(targets, Tensor) and not targets.is_floating_point() and targets.dim() == 1
+    if labelled and first.dim() == 2 and len(first) == len(targets):
+        try:
+            return (loss or F.cross_entropy)(
+                first, targets
+            ), "" if loss else "the loss of the training: cross-entropy takes its place"
+        except (IndexError, RuntimeError, ValueError) as error:
+            return None, f"the loss, which could not be computed: {' '.join(str(error).split())}"
+    generator = torch.Generator().manual_seed(0)
+    direction = torch.randn(first.shape, generator=generator).to(first)
+    why = "there are no targets" if targets is None else f"the targets fit no output of {list(first.shape)}"
+    return (first * direction).mean(), f"a loss: {why}; the gradient is that of a random direction in the output"
+
+
+def judged(account: Account, settings: Settings, only: SiteKind | None = None) -> tuple[Verdict, ...]:
+    """The verdicts on what was seen, dated by the file; of checks for one kind of site alone where that is asked."""
+    judge = Judge.of(settings.limits, [Silenced(what, reason) for what, reason in settings.ignore.items()])
+    kept = tuple(c for c in judge.checks if (c.sites is only if only else not c.id.startswith(OF_FILES)))
+    return tuple(map(undated, account.verdicts(replace(judge, checks=kept))))
+
+
+def together(report: Report, verdicts: tuple[Verdict, ...], told: dict[str, Any]) -> Report:
+    """Both as one report: a check that both asked found what either found."""
+    more = {verdict.check: verdict for verdict in verdicts}
+    merged = [united(v, more.pop(v.check)) if v.check in more else v for v in report.verdicts]
+    kept = {f.name: getattr(report, f.name) for f in fields(report) if f.name not in ("verdicts", "diagnosis")}
+    told = {name: value for name, value in told.items() if name not in ("updates", "cost")}
+    if report.layers:  # the run's own table says more than one batch does
+        told = {"unseen": told["unseen"], "subject": told.get("subject", report.subject)}
+    return Report.of((*more.values(), *merged), **{**kept, **told})
+
+
+def united(one: Verdict, other: Verdict) -> Verdict:
+    """Two verdicts of the same check: what is found at the same place is said once."""
+    known = {finding.key for finding in one.findings}
+    findings = (*one.findings, *(finding for finding in other.findings if finding.key not in known))
+    answers = {one.answer, other.answer}
+    order = (Answer.FOUND, Answer.CLEAR, Answer.NOT_SEEN, Answer.NOT_APPLICABLE)
+    answer = next(answer for answer in order if answer in answers)
+    return replace(one if one.answer is answer else other, answer=answer, findings=findings)

@@ -1,0 +1,60 @@
+"""SPK509 unfitting-keys: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk509_unfitting_keys import UnfittingKeys
+from spikecheck.stored import FitReading
+from tests.unit.checks.build import evidence, findings, found
+
+NAME = "the model"
+
+
+@pytest.mark.parametrize(
+    ("given", "severity"),
+    [
+        pytest.param(FitReading(8), None, id="all fit"),
+        pytest.param(FitReading(8, before="module."), "note", id="after a prefix was taken off"),
+        pytest.param(FitReading(8, instead="net."), "note", id="after one was put on"),
+        pytest.param(FitReading(8, wrapped=True), "note", id="after wrappers were taken out"),
+        pytest.param(FitReading(8, unexpected=("ema.weight",)), "warning", id="the file holds more"),
+        pytest.param(FitReading(7, missing=("fc2.bias",)), "error", id="the file holds less"),
+        pytest.param(FitReading(7, shapes=(("fc2.bias", (10,), (20,)),)), "error", id="another shape"),
+        pytest.param(FitReading(0, missing=("a",), before="module."), "error", id="a prefix is not all"),
+    ],
+)
+def test_judge(given, severity) -> None:
+    assert found(UnfittingKeys(), evidence({NAME: [given]}), NAME) == severity
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (FitReading(8, before="module."), "begin with 'module.' (a model in DataParallel)"),
+        (FitReading(8, instead="net."), "the model's keys begin with 'net.'"),
+        (
+            FitReading(8, before="model.", instead="net."),
+            "the file's keys begin with 'model.', the model's with 'net.'",
+        ),
+        (FitReading(8, before="module.", wrapped=True), "(torch.compile)"),
+        (FitReading(8, wrapped=True), "_orig_mod"),
+    ],
+)
+def test_it_names_the_likely_cause(given: FitReading, words: str) -> None:
+    [finding] = findings(UnfittingKeys(), evidence({NAME: [given]}), NAME)
+    assert words in finding.message
+
+
+def test_it_shows_the_first_keys_and_counts_the_rest() -> None:
+    given = FitReading(
+        3,
+        missing=tuple(f"fc{i}.weight" for i in range(9)),
+        unexpected=("out.weight",),
+        shapes=(("fc.bias", (10,), (20,)),),
+        renamed=True,
+    )
+    [finding] = findings(UnfittingKeys(), evidence({NAME: [given]}), NAME)
+    assert finding.message.endswith("keys that do not fit: 9 missing, 1 unexpected, 1 of another shape")
+    for words in ("fc3.weight and 5 more", "unexpected out.weight", "fc.bias [10] for [20]", "were renamed"):
+        assert words in finding.seen.text
