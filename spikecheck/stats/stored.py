@@ -19,6 +19,7 @@ from spikecheck.stored import ChangeReading, StoredReading
 
 MOST_ROWS = 1 << 20
 MOST_KEPT = 1 << 18
+LEAST_NORM = math.sqrt(torch.finfo(torch.float32).tiny)  # below it float32 has no digits left for the squares
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,8 @@ def measure(x: Tensor, start: int = 0) -> tuple[StoredState, Tensor]:
         if not good.numel():
             return StoredState(x.numel(), nan, infinite, 0.0, 0.0, math.inf, -math.inf, bad, start), x
         low, high = (float(end) for end in torch.aminmax(good))
-    norm = float(torch.linalg.vector_norm(x))
-    if not math.isfinite(norm) or (norm == 0 and (low != 0 or high != 0)):  # the squares left the range of float32
-        largest = max(abs(low), abs(high))
+    norm, largest = float(torch.linalg.vector_norm(x)), max(abs(low), abs(high))
+    if not math.isfinite(norm) or (norm < LEAST_NORM and largest > 0):
         norm = float(torch.linalg.vector_norm(x.double() / largest)) * largest
     total = float(x.sum())
     if not math.isfinite(total):
@@ -77,15 +77,15 @@ def measure(x: Tensor, start: int = 0) -> tuple[StoredState, Tensor]:
 
 @dataclass
 class Rows:
-    """For each output of a weight: the norm of its row, and the sum of what is above 0."""
+    """For each output of a weight: its largest absolute weight, and the sum of what is above 0."""
 
     count: int
     width: int
-    squares: Tensor = field(init=False)
+    largest: Tensor = field(init=False)
     positive: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
-        self.squares = torch.zeros(self.count, dtype=torch.float64)
+        self.largest = torch.zeros(self.count, dtype=torch.float64)
         self.positive = torch.zeros(self.count, dtype=torch.float64)
 
     def add(self, x: Tensor, start: int) -> None:
@@ -104,13 +104,14 @@ class Rows:
     def put(self, row: int, x: Tensor) -> None:
         """Add [row, column] to the rows from one on."""
         rows = slice(row, row + len(x))
-        self.squares[rows] += torch.linalg.vector_norm(x, dim=1).double() ** 2
+        largest = torch.maximum(x.amax(dim=1), -x.amin(dim=1))
+        self.largest[rows] = torch.maximum(self.largest[rows], largest.double())
         self.positive[rows] += x.clamp_min(0).sum(dim=1, dtype=x.dtype)
 
     @property
     def silent(self) -> int:
         """Rows that are 0 in every place."""
-        return int((self.squares == 0).sum())
+        return int((self.largest == 0).sum())
 
 
 class StoredStats:

@@ -44,11 +44,18 @@ def test_it_counts_as_numpy_does(rows: int, width: int, cuts: list[int], seed: i
         assert said.place == tuple(int(axis[0]) for axis in np.where(~np.isfinite(y)))
 
 
-@pytest.mark.parametrize("size", [1e-30, 1e30, 3e38])
+@pytest.mark.parametrize("size", [1e-30, 3e-23, 1e30, 3e38])
 def test_squares_beyond_float32_are_counted(size: float) -> None:
     stats = StoredStats((4,), "float32", rows=False)
     stats.add(torch.full((4,), size))
     assert stats.summarise("bias").rms == pytest.approx(size, rel=1e-5)
+
+
+@pytest.mark.parametrize("size", [1e-45, 1e-30, -1e-30])
+def test_a_row_whose_squares_are_lost_in_float32_is_not_silent(size: float) -> None:
+    stats = StoredStats((2, 3), "float32", rows=True)
+    stats.add(torch.tensor([0, size, 0, 0, 0, 0]))
+    assert stats.summarise("weight").zero_rows == 1
 
 
 def test_a_difference_counts_what_moved_and_what_was_lost() -> None:
