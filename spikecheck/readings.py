@@ -137,7 +137,8 @@ class InputReading:
     whole number. Extremes and `non_finite` are of all elements; `values` are as in `SpikeReading`. A frame is one step
     of one sample: `filled` of the `frames` hold anything, `empty` of the `samples` nothing at all, and `densest` is the
     largest share of a sample's sum of absolute values that one frame holds, averaged over the samples that hold any. In
-    `constant` forwards all steps are alike, by their sums over samples and over channels.
+    `constant` forwards all steps are alike, by their sums over samples and over channels. `different` counts inputs
+    that differ from each other, 16 at most: 1 where the same batch came again and again.
     """
 
     forwards: int
@@ -161,6 +162,7 @@ class InputReading:
     empty: int = 0
     densest: float = 0.0
     constant: int = 0
+    different: int = 0
 
     @property
     def per_active_bin(self) -> float | None:
@@ -218,7 +220,10 @@ class ReturnReading:
 
 @dataclass(frozen=True, slots=True)
 class AimReading:
-    """What a loss over numbers compared: extremes of the targets, and of the outputs with their smallest values."""
+    """What a loss over numbers compared: extremes of the targets, and of the outputs with their smallest values.
+
+    `different` counts batches of targets that differ from each other, 16 at most.
+    """
 
     updates: int
     elements: int
@@ -227,6 +232,7 @@ class AimReading:
     minimum: float
     maximum: float
     values: tuple[float, ...]
+    different: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +273,8 @@ class TargetReading:
     """Class indices that a loss was given; `samples` and extremes leave out the `ignored` ones.
 
     `outside` counts those below 0 or not below `classes`. `counts` is how often each class came; empty where the
-    classes are not known, or more than 4,096. `weighted`: the loss has class weights.
+    classes are not known, or more than 4,096. `weighted`: the loss has class weights. `different` counts batches of
+    targets that differ from each other, 16 at most.
     """
 
     updates: int
@@ -279,6 +286,7 @@ class TargetReading:
     classes: int | None = None
     counts: tuple[int, ...] = ()
     weighted: bool = False
+    different: int = 0
 
     @property
     def entropy(self) -> float | None:

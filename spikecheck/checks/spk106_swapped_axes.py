@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.finding import Expected, Finding, Seen, Severity
-from spikecheck.readings import InputReading, SpikeReading, TargetReading
+from spikecheck.readings import AimReading, InputReading, SpikeReading, TargetReading
 from spikecheck.site import Site, SiteKind
 
 
@@ -21,7 +21,14 @@ class SwappedAxes(Check):
     another number of samples. By values: which sample of a batch is which is left to chance, so that over many batches
     each has the same part in the spikes; and each time step has its own, since recordings begin and end. Found is a
     layer where the number of the sample tells {sample} or more of the variance of its part, over {forwards} forwards or
-    more, and more than the number of the step does.
+    more, and more than the number of the step does. Among these are {forwards} batches of different inputs and, where a
+    loss shows them, of different targets: of one batch that comes again and again, as in a test of whether a network
+    can learn it by heart, the number tells all, encoded anew or not.
+
+    Where the samples are drawn anew for each batch, this comes about less often than once in 1000 runs: for two samples
+    and {forwards} forwards the means of their parts must differ by {forwards} times the variance that chance gives
+    them, which Fisher's F with 1 and 30 degrees of freedom does in 3 of 10,000, and more samples or forwards make it
+    rarer. This assumes parts that scatter normally.
 
     Data whose activity is even in time cannot show it by values, nor does an input that was scrambled by `view` or
     `reshape` where `permute` was meant, which spreads every recording over many samples: activity and loss look like
@@ -65,7 +72,9 @@ class SwappedAxes(Check):
     message: ClassVar = "{layer} takes the samples of a batch for time steps"
 
     sample: float = limit(0.5, why="measured: 0.01 at most in healthy networks, 0.95 where the axes are swapped")
-    forwards: int = limit(16, why="derived: chance alone tells about 1 / 16 of the variance in so many forwards")
+    forwards: int = limit(
+        16, why="derived: chance alone tells about 1 / 16 of the variance in so many forwards, as 16 batches in turn do"
+    )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where sizes or values say that the layer's steps are samples."""
@@ -79,7 +88,9 @@ class SwappedAxes(Check):
         fits = len(wanted) == 1 and steps in wanted and samples not in wanted and samples > 1
         by_size = fits and readings.run.forwards == readings.run.backwards and not readings.run.stepped
         told, by_step = spikes.by_sample or 0, spikes.by_step or 0
-        by_value = spikes.forwards >= self.forwards and told >= self.sample and told > by_step
+        by_value = (
+            min(spikes.forwards, batches(readings.all)) >= self.forwards and told >= self.sample and told > by_step
+        )
         if not (by_size or by_value):
             return
         because = "an order of samples that repeats from batch to batch is an order in time"
@@ -101,3 +112,11 @@ class SwappedAxes(Check):
             ),
             weight=1,
         )
+
+
+def batches(readings: Readings) -> int:
+    """How many batches differed: in their inputs and, where a loss shows its targets, in these."""
+    seen = max(read.different for read in readings.every(InputReading).values())
+    targets = [read.different for read in readings.every(TargetReading).values()]
+    numbers = [read.different for read in readings.every(AimReading).values()]
+    return min(seen, max([*targets, *numbers], default=seen))

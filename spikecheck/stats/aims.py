@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spikecheck.readings import AimReading
 from spikecheck.site import Capture, SiteKind
-from spikecheck.stats.arrange import closely, distinct, highest, join_distinct, lowest, told
+from spikecheck.stats.arrange import closely, distinct, fingerprint, highest, join_distinct, lowest, told
 from spikecheck.stats.base import State, Statistic, merged
 
 
@@ -24,6 +24,7 @@ class AimState(State):
     minimum: Tensor = merged(torch.minimum)
     maximum: Tensor = merged(torch.maximum)
     values: Tensor = merged(join_distinct)
+    batches: Tensor = merged(join_distinct)
     updates: int = merged(operator.add)
     elements: int = merged(operator.add)
 
@@ -49,6 +50,7 @@ class AimStats(Statistic[AimState]):
             minimum=lowest(outputs),
             maximum=highest(outputs),
             values=distinct(closely(outputs)),
+            batches=distinct(fingerprint(targets)),
             updates=1,
             elements=targets.numel(),
         )
@@ -64,5 +66,6 @@ class AimStats(Statistic[AimState]):
                 minimum=told(state.minimum, state.elements),
                 maximum=told(state.maximum, state.elements),
                 values=tuple(v + 0.0 for v in state.values.tolist() if v != torch.inf),
+                different=int(state.batches.isfinite().sum()),
             ),
         )

@@ -16,6 +16,7 @@ from spikecheck.stats.arrange import (
     arranged,
     closely,
     distinct,
+    fingerprint,
     highest,
     join_distinct,
     lowest,
@@ -49,6 +50,7 @@ class InputState(State):
     empty: Tensor = merged(torch.add)
     densest: Tensor = merged(torch.add)
     constant: Tensor = merged(torch.add)
+    batches: Tensor = merged(join_distinct)
     frames: int = merged(operator.add)
     samples: int = merged(operator.add)
     steps: int | None = merged(earliest)
@@ -69,6 +71,7 @@ class InputStats(Statistic[InputState]):
         x = arranged(capture)
         tops = highest(x.flatten(1), (1,))
         look = closely(x, COUNTED)
+        some = closely(look)
         timed = capture.layout.time is not None
         per_step = x.sum(1)
         mass = torch.linalg.vector_norm(x, 1, dim=2)  # [time, batch]
@@ -81,7 +84,7 @@ class InputStats(Statistic[InputState]):
             negative=(look < 0).sum(),
             minimum=lowest(x),
             maximum=highest(tops),
-            values=distinct(torch.cat([closely(look), tops]) if x.numel() else look),
+            values=distinct(torch.cat([some, tops]) if x.numel() else look),
             not_integer=look.frac().count_nonzero(),
             bad=BadState.of(per_step, capture.update),
             looked_at=look.numel(),
@@ -96,6 +99,7 @@ class InputStats(Statistic[InputState]):
             empty=(whole == 0).sum(),
             densest=(largest.double() / whole).nan_to_num(0, 0, 0).sum(),
             constant=alike(torch.cat([per_step, mass], 1), mass.numel()),
+            batches=distinct(fingerprint(torch.cat([some, mass.flatten()]))),
             frames=mass.numel(),
             samples=mass.shape[1],
         )
@@ -125,6 +129,7 @@ class InputStats(Statistic[InputState]):
                 empty=int(state.empty),
                 densest=state.densest.item() / max(1, state.samples - int(state.empty)),
                 constant=int(state.constant),
+                different=int(state.batches.isfinite().sum()),
             ),
         )
 

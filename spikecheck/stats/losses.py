@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spikecheck.readings import LogitReading, LossReading, TargetReading
 from spikecheck.site import Capture, LossCall, SiteKind
-from spikecheck.stats.arrange import BadState, highest, lowest, told
+from spikecheck.stats.arrange import BadState, distinct, fingerprint, highest, join_distinct, lowest, told
 from spikecheck.stats.base import State, Statistic, earliest, merged
 
 TRACE = 128  # losses kept of the whole run: more than a picture of it shows
@@ -224,6 +224,7 @@ class TargetState(State):
     samples: int = merged(operator.add)
     classes: int | None = merged(earliest)
     weighted: bool = merged(operator.or_)
+    batches: Tensor = merged(join_distinct)
 
 
 class TargetStats(Statistic[TargetState]):
@@ -253,6 +254,7 @@ class TargetStats(Statistic[TargetState]):
             samples=y.numel(),
             classes=call.classes,
             weighted=call.weighted,
+            batches=distinct(fingerprint(y)),
         )
 
     def summarise(self, state: TargetState) -> tuple[TargetReading, ...]:
@@ -269,5 +271,6 @@ class TargetStats(Statistic[TargetState]):
                 classes=state.classes,
                 counts=tuple(state.counts.tolist()),
                 weighted=state.weighted,
+                different=int(state.batches.isfinite().sum()),
             ),
         )

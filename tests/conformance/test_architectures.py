@@ -3,37 +3,62 @@
 from __future__ import annotations
 
 import pkgutil
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 import spikecheck
 import tests.conformance.architectures as folder
 from spikecheck.finding import Severity
+from spikecheck.report.model import Report
 
 UPDATES = 20  # enough for the checks that wait: SPK106 by values takes 16 forwards
 PUBLISHED = [info.name for info in pkgutil.iter_modules(folder.__path__)]
+every = pytest.mark.parametrize("name", PUBLISHED)
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_attaches_without_an_argument(name: str) -> None:
+def trained(published: Any, batches: Callable[[], tuple[Tensor, Tensor]]) -> Report:
+    """What is said of the network after the updates, each on what `batches` gives then."""
     torch.manual_seed(0)
-    published: Any = import_module(f"{folder.__name__}.{name}")
     model = published.Network()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     with spikecheck.attach(model, every=1, on_finding=lambda _: None) as monitor:
         for _ in range(UPDATES):
             optimizer.zero_grad()
-            logits = model(published.example())
-            F.cross_entropy(logits, torch.randint(5, (len(logits),))).backward()
+            x, y = batches()
+            F.cross_entropy(model(x), y).backward()
             optimizer.step()
-        report = monitor.report()
+        return monitor.report()
+
+
+def alarms(report: Report) -> list[str]:
+    return [f"{f.check} {f.message}" for f in report.findings if f.severity is not Severity.NOTE]
+
+
+def labels(published: Any) -> Tensor:
+    ((_, samples),) = set(published.LAYERS.values())
+    return torch.randint(5, (samples,))
+
+
+@every
+def test_attaches_without_an_argument(name: str) -> None:
+    published: Any = import_module(f"{folder.__name__}.{name}")
+    report = trained(published, lambda: (published.example(), labels(published)))
     assert not report.unseen, report.unseen
     shapes = {row.name: (row.spikes.steps // UPDATES, row.spikes.samples // UPDATES) for row in report.layers}
     assert shapes == published.LAYERS
     assert all(row.spikes.count > 0 and row.spikes.maximum == 1 for row in report.layers)
-    alarms = [f"{f.check} {f.message}" for f in report.findings if f.severity is not Severity.NOTE]
-    assert not alarms
+    assert not alarms(report)
+
+
+@every
+@pytest.mark.parametrize("encoded", ["once", "anew"])
+def test_learning_one_batch_by_heart_is_no_alarm(name: str, encoded: str) -> None:
+    published: Any = import_module(f"{folder.__name__}.{name}")
+    x, y, rates = published.example(), labels(published), torch.rand_like(published.example()) * 0.6
+    assert not alarms(trained(published, lambda: (x if encoded == "once" else torch.bernoulli(rates), y)))

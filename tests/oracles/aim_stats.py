@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from spikecheck.readings import AimReading
-from tests.oracles.raster import Captures, high, low, number
+from tests.oracles.raster import Captures, different, high, low, number
 
 
 def oracle(captures: Captures) -> tuple[AimReading, ...]:
-    outputs, targets = [], []
+    outputs, batches = [], []
     for capture in captures:
         half = len(capture.values) // 2
         outputs += [v for value in capture.values[:half] for v in number(value).flatten().tolist()]
-        targets += [v for value in capture.values[half:] for v in number(value).flatten().tolist()]
+        batches.append([v for value in capture.values[half:] for v in number(value).flatten().tolist()])
+    targets = [v for batch in batches for v in batch]
     reading = AimReading(
         updates=len(captures),
         elements=len(targets),
@@ -20,5 +21,6 @@ def oracle(captures: Captures) -> tuple[AimReading, ...]:
         minimum=low(outputs),
         maximum=high(outputs),
         values=tuple(sorted(set(outputs))[:16]),
+        different=different(batches),
     )
     return (reading,)

@@ -12,6 +12,7 @@ from tests.oracles.raster import (
     Raster,
     batch_sums,
     broken,
+    different,
     everything,
     high,
     low,
@@ -51,6 +52,7 @@ def oracle(captures: Captures) -> tuple[InputReading, ...]:
         empty=empty,
         densest=sum(shares) / max(1, len(by_sample) - empty),
         constant=sum(map(constant, map(raster, captures))),
+        different=different(raster(c).flatten().tolist() for c in captures),
     )
     return (reading,)
 

@@ -45,6 +45,12 @@ def smallest(values: Iterable[float]) -> tuple[float, ...]:
     return tuple(sorted({value for value in values if value < math.inf}))[:16]
 
 
+def different(batches: Iterable[Sequence[float]]) -> int:
+    """How many differ, 16 at most, in their values other than 0 and where these stand; NaN and inf count as 0."""
+    placed = {tuple((n, v) for n, v in enumerate(b) if v != 0 and math.isfinite(v)) for b in batches}
+    return min(16, len(placed))
+
+
 def broken(value: float) -> bool:
     """Is it no whole number?"""
     return not math.isfinite(value) or value != math.floor(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from spikecheck.readings import TargetReading
 from spikecheck.site import LossCall
-from tests.oracles.raster import Captures
+from tests.oracles.raster import Captures, different
 
 
 def oracle(captures: Captures) -> tuple[TargetReading, ...]:
@@ -22,5 +22,6 @@ def oracle(captures: Captures) -> tuple[TargetReading, ...]:
         classes=call.classes,
         counts=tuple(targets.count(k) for k in classes),
         weighted=call.weighted,
+        different=different([float(y) for v in c.values for y in v.flatten()] for c in captures),
     )
     return (reading,)

@@ -96,6 +96,7 @@ INPUT = InputReading(
     empty=0,
     densest=0.1,
     constant=0,
+    different=16,
 )
 STATE = StateReading(sequences=20, carried=0, largest=0.0)
 MEMORY = MemoryReading(forwards=20, held=20, largest=0.8)
@@ -113,7 +114,7 @@ LOGITS = LogitReading(
     one_hot=0,
     non_finite=FINITE,
 )
-TARGETS = TargetReading(updates=20, samples=320, lowest=0, highest=19)
+TARGETS = TargetReading(updates=20, samples=320, lowest=0, highest=19, different=16)
 LOSS = LossReading(
     function="cross_entropy",
     updates=200,

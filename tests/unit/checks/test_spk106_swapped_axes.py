@@ -5,26 +5,35 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk106_swapped_axes import SwappedAxes
-from tests.unit.checks.build import evidence, found, inputs, loss, run, spikes, targets
+from spikecheck.readings import AimReading
+from tests.unit.checks.build import evidence, found, inputs, logits, loss, run, spikes, targets
 
 
-def layer(ran=None, **changed):
-    """The first layer's spikes, and 16 targets in each of 20 updates."""
+def layer(ran=None, seen=16, told=None, **changed):
+    """The first layer's spikes, and 16 targets in each of 20 updates; `seen` inputs differ, and what a loss `told`."""
     read = spikes(**{"by_step": 0.96, "by_sample": 0.0, **changed})
-    return evidence(
-        {"input": [inputs()], "lif1": [read], "loss": [loss(), targets(samples=320, updates=20)]}, run=ran or run()
-    )
+    told = targets(samples=320, updates=20) if told is None else told
+    return evidence({"input": [inputs(different=seen)], "lif1": [read], "loss": [loss(), told]}, run=ran or run())
+
+
+AIMS = AimReading(20, 320, 0.0, 1.0, 0.0, 1.0, (0.0, 1.0), different=1)
+TOLD = {"by_sample": 0.95, "by_step": 0.26}
 
 
 @pytest.mark.parametrize(
     ("given", "severity"),
     [
         pytest.param(layer(), None, id="time tells, the sample does not"),
-        pytest.param(layer(by_sample=0.95, by_step=0.26), "warning", id="the sample tells"),
+        pytest.param(layer(**TOLD), "warning", id="the sample tells"),
         pytest.param(layer(by_sample=0.5, by_step=0.1), "warning", id="exactly at the limit"),
         pytest.param(layer(by_sample=0.49, by_step=0.1), None, id="just below it"),
-        pytest.param(layer(by_sample=1.0, by_step=1.0), None, id="one batch again and again"),
-        pytest.param(layer(by_sample=0.95, by_step=0.26, forwards=15), None, id="too few to say"),
+        pytest.param(layer(by_sample=1.0, by_step=1.0), None, id="a batch whose numbers tell all"),
+        pytest.param(layer(seen=1, **TOLD), None, id="one batch again and again"),
+        pytest.param(layer(seen=15, **TOLD), None, id="fewer batches in turn than can be told from chance"),
+        pytest.param(layer(told=targets(different=1), **TOLD), None, id="one batch, encoded anew each time"),
+        pytest.param(layer(told=AIMS, **TOLD), None, id="one batch of numbers, encoded anew"),
+        pytest.param(layer(told=logits(), **TOLD), "warning", id="a loss that shows no targets"),
+        pytest.param(layer(forwards=15, **TOLD), None, id="too few to say"),
         pytest.param(layer(by_sample=0.95, by_step=0.2, timed=False), None, id="time unknown"),
         pytest.param(layer(steps=320, samples=400), "warning", id="as many steps as targets"),
         pytest.param(layer(steps=320, samples=320), None, id="sizes that are equal say nothing"),
