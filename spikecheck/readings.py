@@ -244,6 +244,14 @@ class LeftoverReading:
 
 
 @dataclass(frozen=True, slots=True)
+class HandoverReading:
+    """Whether a gradient reaches its step: in how many updates all of it went after the backward pass and before."""
+
+    updates: int
+    cleared: int
+
+
+@dataclass(frozen=True, slots=True)
 class LogitReading:
     """What a classification loss was computed from, one row a sample.
 

@@ -12,6 +12,4 @@ REASONS: dict[str, str] = {
     "run ends.",
     "snntorch-beta-is-a-time-constant": "The library clamps beta to 1, and that is what is read; it trains as well.",
     "snntorch-never-resets": "A reset that is switched off in the library's own words is taken as meant.",
-    "snntorch-zeroed-before-the-step": "The gradients of the backward pass are right; that the step finds zeros is not "
-    "seen.",
 }

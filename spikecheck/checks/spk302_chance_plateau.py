@@ -79,6 +79,7 @@ class ChancePlateau(Check):
         "SPK405",
         "SPK406",
         "SPK407",
+        "SPK409",
         "SPK410",
         "SPK411",
         "SPK412",

@@ -60,6 +60,7 @@ class ConstantPrediction(Check):
         "SPK405",
         "SPK406",
         "SPK407",
+        "SPK409",
         "SPK410",
         "SPK411",
         "SPK412",

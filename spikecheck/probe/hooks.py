@@ -332,6 +332,7 @@ class Probe:
         if error is not None:
             self.raised.append((type(error).__name__, str(error), self.clock.update))
             return
+        self.optimizers.backward_ended()
         for layer in self.layers.values():
             layer.after_backward()
 

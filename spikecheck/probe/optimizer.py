@@ -40,6 +40,7 @@ class OptimizerWatch:
         self.paces = Paces()
         self.stepped: set[str] = set()  # parameters that have had a step, whose gradients may be left over
         self.left: dict[str, Tensor] = {}  # the smallest norm their gradients had where a backward pass began
+        self.made: dict[str, Tensor] = {}  # the norm of each gradient where the latest backward pass ended
 
     def install(self, pre: Callable[..., None], post: Callable[..., None]) -> list[Any]:
         """Put both hooks on; the handles take them off."""
@@ -70,6 +71,7 @@ class OptimizerWatch:
         if self.compares():
             self.before = [p.detach().clone() for p in held]
         self.leave()
+        self.hand_over()
         self.paces.step(optimizer)
         self.steps += 1
 
@@ -91,16 +93,26 @@ class OptimizerWatch:
         """A backward pass begins: what is left of the gradients of a step that is over?"""
         if not self.stepped or not self.compares():
             return
-        there: dict[str, Tensor] = {}
-        for name in sorted(self.stepped):
-            gradient = self.named[name].grad
-            if gradient is None or gradient.layout is not torch.strided or not gradient.numel():
+        norms = self.gradient_norms(sorted(self.stepped))
+        for name in self.stepped:
+            norm, before = norms.get(name), self.left.get(name)
+            if norm is None:
                 self.left[name] = self.named[name].new_empty(0)
-            elif self.left.get(name, gradient).numel():
-                there[name] = gradient.detach().float()
-        if there:
-            for name, norm in zip(there, torch._foreach_norm(list(there.values())), strict=True):
-                self.left[name] = torch.minimum(norm, self.left.get(name, norm))
+            elif before is None or before.numel():
+                self.left[name] = norm if before is None else torch.minimum(norm, before)
+
+    @torch.no_grad()
+    def backward_ended(self) -> None:
+        """A backward pass is over: these are the gradients that the next step should find."""
+        self.made = self.gradient_norms(list(self.named)) if self.compares() else {}
+
+    def gradient_norms(self, names: list[str]) -> dict[str, Tensor]:
+        """The norm of each gradient that there is, in one fused call."""
+        gradients = {name: g for name in names if (g := self.named[name].grad) is not None and dense(g)}
+        if not gradients:
+            return {}
+        norms = torch._foreach_norm([gradient.detach().float() for gradient in gradients.values()])
+        return dict(zip(gradients, norms, strict=True))
 
     def leave(self) -> None:
         """The optimizer steps: hand on what was left of its parameters' gradients, which are the next to be left."""
@@ -108,6 +120,15 @@ class OptimizerWatch:
         if left:
             self.sink(Capture(self.sites(SiteKind.LEFTOVER, list(left)), tuple(left.values())))
         self.stepped.update(self.held)
+
+    def hand_over(self) -> None:
+        """The optimizer steps: hand on what the backward pass made, and what of it the step finds."""
+        if self.made.keys().isdisjoint(self.held):
+            return
+        held = [self.named[name] for name in self.held]
+        made = [self.made.pop(name, p.new_empty(0)) for name, p in zip(self.held, held, strict=True)]
+        found = [p.new_empty(0) if p.grad is None else p.grad.detach() for p in held]
+        self.sink(Capture(self.sites(SiteKind.HANDOVER, self.held), (*made, *found)))
 
     def compares(self) -> bool:
         """Is the coming step one of those that are compared?"""
@@ -119,3 +140,8 @@ class OptimizerWatch:
         if not values:
             return None
         return Capture(self.sites(SiteKind.PARAMETER, list(values)), tuple(values.values()), update=update)
+
+
+def dense(gradient: Tensor) -> bool:
+    """Is it an ordinary tensor that holds anything? The norm of a sparse one would have to wait for its values."""
+    return gradient.layout is torch.strided and gradient.numel() > 0

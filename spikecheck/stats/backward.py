@@ -1,4 +1,4 @@
-"""The backward pass: the steps that a gradient comes back to, and gradients that outlive the step they were for."""
+"""The backward pass: the steps that a gradient comes back to, gradients that outlive their step or never reach it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from spikecheck.readings import LeftoverReading, ReturnReading
+from spikecheck.readings import HandoverReading, LeftoverReading, ReturnReading
 from spikecheck.site import Capture, SiteKind
 from spikecheck.stats.base import State, Statistic, merged
 from spikecheck.stats.parameters import norms
@@ -70,3 +70,32 @@ class LeftoverStats(Statistic[LeftoverState]):
     def summarise(self, state: LeftoverState) -> tuple[LeftoverReading, ...]:
         """Copy the counts to the host."""
         return tuple(LeftoverReading(state.updates, kept) for kept in state.kept.tolist())
+
+
+@dataclass(frozen=True)
+class HandoverState(State):
+    """One entry a parameter."""
+
+    cleared: Tensor = merged(torch.add)
+    updates: int = merged(operator.add)
+
+
+class HandoverStats(Statistic[HandoverState]):
+    """Gradients where the backward pass ends, beside what the optimizer's step finds of them.
+
+    Unit: updates. Layout: all parameters' gradients as the backward pass left them (or a norm of each), then as the
+    step finds them; empty where there is none. Hides: how much of a gradient was taken away where some of it stayed.
+    """
+
+    kind: ClassVar = SiteKind.HANDOVER
+    reading: ClassVar = HandoverReading
+
+    def measure(self, capture: Capture[Tensor]) -> HandoverState:
+        """Note which were there and are gone, for one update."""
+        half = len(capture.values) // 2
+        made, found = norms(capture.values[:half]), norms(capture.values[half:])
+        return HandoverState(((made != 0) & (found == 0)).int(), 1)
+
+    def summarise(self, state: HandoverState) -> tuple[HandoverReading, ...]:
+        """Copy the counts to the host."""
+        return tuple(HandoverReading(state.updates, cleared) for cleared in state.cleared.tolist())

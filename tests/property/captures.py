@@ -21,7 +21,7 @@ VALUES = (*FINITE, np.nan, np.inf, -np.inf)
 FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 DTYPES = (*FLOATS, torch.bool, torch.uint8, torch.int8, torch.int64)
 RASTERS = (SiteKind.SPIKES, SiteKind.CURRENT, SiteKind.POTENTIAL, SiteKind.INPUT)
-LISTS = (SiteKind.GRADIENT, SiteKind.PARAMETER, SiteKind.UPDATE, SiteKind.LEFTOVER)
+LISTS = (SiteKind.GRADIENT, SiteKind.PARAMETER, SiteKind.UPDATE, SiteKind.LEFTOVER, SiteKind.HANDOVER)
 
 
 @dataclass(frozen=True)
@@ -105,12 +105,12 @@ def lists(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
     dtype = draw(st.sampled_from(FLOATS))
     updates = []
     for number in range(draw(st.integers(1, most))):
-        times = 2 if kind is SiteKind.UPDATE else 1
+        times = 2 if kind in SiteKind.UPDATE | SiteKind.HANDOVER else 1
         values = [tensor(draw(arrays(*shape)), dtype) for _ in range(times) for shape in shapes]
-        if kind in SiteKind.GRADIENT | SiteKind.LEFTOVER:
+        if kind in SiteKind.GRADIENT | SiteKind.LEFTOVER | SiteKind.HANDOVER:
             values = [v.new_empty(0) if draw(st.integers(0, 3)) == 0 else v for v in values]
         sites = tuple(Site(kind, f"parameter {place}") for place in range(len(shapes)))
-        rates = tuple(draw(st.sampled_from((None, 0.1, 0.01))) for _ in shapes) if times == 2 else ()
+        rates = tuple(draw(st.sampled_from((None, 0.1, 0.01))) for _ in shapes) if kind is SiteKind.UPDATE else ()
         paces = tuple(None if rate is None else Pace(rate, 0.1, 1.0, 1 + number) for rate in rates)
         updates.append(Capture(sites, tuple(values), update=number, rates=rates, paces=paces))
     return updates

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk409_unmoved_weights import UnmovedWeights
-from tests.unit.checks.build import evidence, findings, found, gradient, parameter, update
+from spikecheck.readings import HandoverReading
+from tests.unit.checks.build import evidence, findings, found, gradient, loss, parameter, run, update
 
 STILL = update(unmoved=20, mean=0.0, path=0.0)
 
@@ -50,6 +51,44 @@ def test_the_reason_is_said(moved, grad, why) -> None:
     assert finding.message == f"fc1.weight never moved in 20 steps: {why}"
 
 
-def test_where_nothing_moves_it_is_no_single_weight() -> None:
-    given = evidence({"fc1.weight": [gradient(), parameter(), STILL]})
-    assert found(UnmovedWeights(), given, "fc1.weight") is None
+CLEARED = HandoverReading(updates=20, cleared=20)
+NO_RATE = update(unmoved=20, mean=0.0, path=0.0, learning_rate=0.0)
+FLAT = loss(first=3.0, recent_mean=3.01, recent_slope=0.0)
+
+
+def standstill(moved=STILL, grad=None, *more, lost=FLAT, live: bool = False):
+    """Neither weight moves."""
+    grad = grad or gradient()
+    weights = {f"fc{n}.weight": [grad, parameter(), moved, *more] for n in (1, 2)}
+    return evidence(weights | {"loss": [lost]}, run=run(live=live))
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        pytest.param(standstill(STILL, gradient(norm=0.0, zero=20), CLEARED), "its gradient is cleared", id="zeroed"),
+        pytest.param(standstill(STILL, gradient(norm=0.0, missing=20), CLEARED), "its gradient is cleared", id="None"),
+        pytest.param(
+            standstill(STILL, gradient(norm=0.0, zero=20), CLEARED, live=True), "its gradient is cleared", id="live"
+        ),
+        pytest.param(standstill(NO_RATE), "its rate is 0", id="rate"),
+        pytest.param(standstill(NO_RATE, live=True), None, id="a warm-up may begin so"),
+        pytest.param(standstill(), "its steps round to 0", id="rounding"),
+        pytest.param(standstill(lost=loss()), None, id="the loss falls: they are moved in another way"),
+        pytest.param(standstill(STILL, gradient(norm=0.0, zero=20)), None, id="no gradient came: another check's"),
+        pytest.param(standstill(STILL, gradient(norm=0.0, missing=20)), None, id="none was made: another check's"),
+        pytest.param(
+            standstill(STILL, gradient(norm=0.0, zero=19), HandoverReading(updates=20, cleared=19)),
+            "its steps round to 0",
+            id="cleared in all updates but one",
+        ),
+    ],
+)
+def test_where_nothing_moves_the_reason_lies_at_the_optimizer(given, why) -> None:
+    made = findings(UnmovedWeights(), given, "fc1.weight")
+    assert [f.message.partition(": ")[2].partition(" between")[0] for f in made] == ([why] if why else [])
+    assert all(f.explained_by == () for f in made)
+
+
+def test_one_finding_stands_for_all() -> None:
+    assert found(UnmovedWeights(), standstill(), "fc2.weight") is None
