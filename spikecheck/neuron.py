@@ -7,11 +7,24 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """A parameter in whose place its library uses another value, without a word: snntorch clamps `beta` to [0, 1].
+
+    `learned`: an optimizer may have carried it there.
+    """
+
+    name: str
+    given: float
+    used: float
+    learned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class NeuronSpec:
     """Parameters of a spiking layer; None is unknown, never a guess.
 
-    A layer with a value a neuron gives the mean. Time is in steps. `decay` is the factor by which the potential
-    shrinks in one step (snntorch's beta, sinabs' alpha, exp(-dt / tau)).
+    A layer with a value a neuron gives the mean. Values are those that the layer uses. Time is in steps. `decay` is the
+    factor by which the potential shrinks in one step (snntorch's beta, sinabs' alpha, exp(-dt / tau)).
     """
 
     v_threshold: float | None = None
@@ -23,6 +36,7 @@ class NeuronSpec:
     input_gain: float = 1.0  # what a layer multiplies its input by: 1 - decay where it normalises, 1 / tau ...
     lowest_threshold: float | None = None  # where each neuron has its own, the smallest; else as v_threshold
     threshold_name: str = "threshold"  # the attribute that holds the threshold, for the text of a fix
+    replaced: tuple[Replaced, ...] = ()
 
     @property
     def tau_mem(self) -> float | None:

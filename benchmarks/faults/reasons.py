@@ -10,6 +10,5 @@ REASONS: dict[str, str] = {
     "norse-batch-as-time": "The loss moves with each batch and stays above that of a guess: no plateau.",
     "norse-labels-of-other-samples": "From watching, only the loss can tell, and it still falls towards ln 20 when the "
     "run ends.",
-    "snntorch-beta-is-a-time-constant": "The library clamps beta to 1, and that is what is read; it trains as well.",
     "snntorch-never-resets": "A reset that is switched off in the library's own words is taken as meant.",
 }

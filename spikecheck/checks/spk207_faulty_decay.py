@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import exp
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import summed
 from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.neuron import NeuronSpec, Replaced
 from spikecheck.readings import SpikeReading
 from spikecheck.site import Site, SiteKind
 
@@ -26,6 +28,10 @@ class FaultyDecay(Check):
     a factor above 1 counts only where a neuron fired in a share of {most} of the steps of a forward, as it does once
     its potential grows by itself.
 
+    A library may use another value than the one that was set, without a word: one that clamps a decay to [0, 1] makes
+    1 of a time constant of 8 steps, and the layer never forgets. What was set is looked at as well. A decay that is
+    learned may drift out of the range, by up to {drift} on its way; then this is a note.
+
     ## Why it matters
     Above 1, a potential that has passed a limit grows for ever, whatever comes in; below 0 it changes sign with every
     step; near 0 the neuron remembers nothing. Each is a formula or a unit gone wrong: exp(dt / tau) for exp(-dt / tau),
@@ -37,7 +43,7 @@ class FaultyDecay(Check):
     layer.beta = math.exp(-dt / tau)  # between 0 and 1; dt and tau in the same unit
     ```
     ```python snntorch
-    layer.beta.data.clamp_(0.01, 0.99)  # exp(-dt / tau), dt and tau in the same unit
+    layer.beta.data.fill_(0.9)  # exp(-dt / tau), dt and tau in the same unit
     ```
     ```python sinabs
     layer.tau_mem.data.fill_(20.0)  # in steps; norm_input=True multiplies the input by 1 - exp(-1 / tau_mem)
@@ -63,7 +69,7 @@ class FaultyDecay(Check):
     sites: ClassVar = SiteKind.MODULE
     needs: ClassVar = (SpikeReading,)
     explained_by: ClassVar = ("SPK407",)
-    message: ClassVar = "{site} multiplies its potential by {decay:.4g} a step, its input by {gain:.3g}"
+    message: ClassVar = "{site} {does}"
 
     least: float = limit(0.01, why="derived: after one step a hundredth is left, so that no two steps add up")
     taken: float = limit(
@@ -76,31 +82,62 @@ class FaultyDecay(Check):
         why="measured: 0.98 where the potential grows; taste: half, since the healthy side was not measured",
     )
 
+    drift: float = limit(
+        0.5,
+        why="derived: a clamped value has no gradient, so that Adam's momentum carries a learned one about 10 steps "
+        "past the edge, each at most the learning rate; 0.05 is a large one",
+    )
+
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the factor is none of a decay, or where the gain leaves nothing of the input."""
         spikes, neuron = readings[SpikeReading], site.neuron
-        if neuron is None or neuron.decay is None or not spikes.forwards:
+        if neuron is None or not spikes.forwards:
             return
-        decay, gain = neuron.decay, neuron.input_gain
-        steps = spikes.steps // spikes.forwards
-        taken = gain * summed(abs(decay), steps)
-        slow = neuron.tau_mem is not None and neuron.tau_mem > steps and steps > 1 and taken < self.taken
-        grows = decay > 1 and (site.framework not in BY_HAND or spikes.most >= self.most * steps)
+        if because := self.because(site, neuron, spikes):
+            yield self.found(
+                site,
+                seen=Seen(
+                    "a decay of {decay:.6g} a step, an input gain of {gain:.3g}",
+                    decay=neuron.decay,
+                    gain=neuron.input_gain,
+                ),
+                expected=Expected(
+                    "a decay between 0 and 1, and a gain that lets the input reach a threshold", because=because
+                ),
+                does=f"multiplies its potential by {neuron.decay:.4g} a step, its input by {neuron.input_gain:.3g}",
+                weight=1,
+            )
+        elif neuron.replaced:
+            yield self.ignored(site, neuron.replaced[0])
+
+    def because(self, site: Site, neuron: NeuronSpec, spikes: SpikeReading) -> str:
+        """What is wrong with the decay that is used, or with the input gain; empty where nothing is known to be."""
+        decay, steps = neuron.decay, spikes.steps // spikes.forwards
+        if decay is None:
+            return ""
         if decay < 0:
-            because = "the potential changes its sign with every step"
-        elif grows:
-            because = "a potential that has passed a limit grows for ever"
-        elif decay < self.least:
-            because = "nothing is left of a step in the next one"
-        elif slow:
-            because = f"an input of 1 in all {steps} steps adds up to {taken:.2g}"
-        else:
-            return
-        yield self.found(
+            return "the potential changes its sign with every step"
+        if decay > 1 and (site.framework not in BY_HAND or spikes.most >= self.most * steps):
+            return "a potential that has passed a limit grows for ever"
+        if decay < self.least:
+            return "nothing is left of a step in the next one"
+        taken = neuron.input_gain * summed(decay, steps)
+        slow = neuron.tau_mem is not None and neuron.tau_mem > steps and steps > 1 and taken < self.taken
+        return f"an input of 1 in all {steps} steps adds up to {taken:.2g}" if slow else ""
+
+    def ignored(self, site: Site, replaced: Replaced) -> Finding:
+        """The finding where the library uses another value than the one that was set."""
+        name, given, used = replaced.name, replaced.given, replaced.used
+        meant = f"; a time constant of {given:.4g} steps is a decay of exp(-1 / {given:.4g}) = {exp(-1 / given):.3g}"
+        drifted = replaced.learned and abs(given - used) <= self.drift
+        return self.found(
             site,
-            seen=Seen("a decay of {decay:.6g} a step, an input gain of {gain:.3g}", decay=decay, gain=gain),
+            severity=Severity.NOTE if drifted else Severity.WARNING,
+            seen=Seen("{name} is set to {given:.6g}, and {used:.6g} is used", name=name, given=given, used=used),
             expected=Expected(
-                "a decay between 0 and 1, and a gain that lets the input reach a threshold", because=because
+                "a decay between 0 and 1",
+                because="the library clamps it without a word" + (meant if given > 1 else ""),
             ),
+            does=f"is given {name} = {given:.4g}, and its library uses {used:.4g}",
             weight=1,
         )

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from spikecheck.neuron import NeuronSpec
+from spikecheck.neuron import NeuronSpec, Replaced
 from spikecheck.probe.frameworks.base import PER_STEP, TIME_FIRST, Framework, Heard, number, tensors
 from spikecheck.site import Layout
 
 WHOLE_SEQUENCE = ("LeakyParallel", "LeakyKernel", "StateLeaky", "LinearLeaky")  # [time, batch, neuron] at once
 BARE_POTENTIAL = ("StateLeaky",)  # and what is built on it: without `output=True` it returns the potential
 PROJECTING = ("AssociativeLeaky",)  # returns a product of its spikes and its input
+CLAMPING = ("Leaky", "RLeaky", "Synaptic", "RSynaptic", "Alpha")  # alpha and beta to [0, 1], whenever they are used
 WEIGHTED = ("SLSTM", "SConv2dLSTM", "LeakyParallel", "LeakyKernel", "LinearLeaky", *PROJECTING)  # weights inside
 
 
@@ -30,8 +31,8 @@ def of(names: tuple[str, ...]) -> tuple[type, ...]:
 class SNNTorch(Framework):
     """Layers of snntorch 1.0.
 
-    `Leaky` clamps its beta to [0, 1] in use, whatever was set. With `init_hidden=True` the state is kept on the
-    module; without it, a layer that is called with no potential keeps it all the same.
+    `Leaky` and its like clamp alpha and beta to [0, 1] in use, whatever was set. With `init_hidden=True` the state is
+    kept on the module; without it, a layer that is called with no potential keeps it all the same.
     """
 
     name: ClassVar = "snntorch"
@@ -57,7 +58,17 @@ class SNNTorch(Framework):
             surrogate=getattr(surrogate, "__qualname__", "").partition(".")[0] or None,
             multi_spike=False,
             input_gain=gain,
+            replaced=tuple(self.clamped(module)),
         )
+
+    def clamped(self, module: nn.Module) -> Iterator[Replaced]:
+        """The decays that are out of [0, 1], with the value that is used."""
+        for name in ("alpha", "beta") if isinstance(module, of(CLAMPING)) else ():
+            value = getattr(module, name, None)
+            given = number(value)
+            if given is not None and not 0 <= given <= 1:
+                learned = isinstance(value, nn.Parameter) and value.requires_grad
+                yield Replaced(name, given, within(given), learned)
 
     def leak(self, module: nn.Module) -> tuple[float | None, float]:
         """The decay of one step, and what the input is multiplied by."""
@@ -65,7 +76,7 @@ class SNNTorch(Framework):
         if isinstance(module, of(("Lapicque",))):
             return (1 - step / (r * c), step / c) if step and r and c else (None, 1.0)
         beta = None if isinstance(module, of(("Alpha",))) else number(getattr(module, "beta", None))
-        return None if beta is None else min(1.0, max(0.0, beta)), 1.0
+        return None if beta is None else within(beta), 1.0
 
     def heard(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Heard:
         """The first item is the spikes, the last the potential; bare spikes leave the potential on the module."""
@@ -87,3 +98,8 @@ class SNNTorch(Framework):
         """The states that were passed, or those that the layer keeps."""
         passed = tensors([*args[1:], *kwargs.values()])
         return passed or tensors([getattr(module, "mem", None)])
+
+
+def within(decay: float) -> float:
+    """The decay that the library uses for a given one."""
+    return min(1.0, max(0.0, decay))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk207_faulty_decay import FaultyDecay
-from tests.unit.checks.build import evidence, found, modules, neuron, spikes
+from spikecheck.neuron import Replaced
+from tests.unit.checks.build import evidence, findings, found, modules, neuron, spikes
 
 
 def layer(library="snntorch", most=9.0, **known):
@@ -28,7 +29,19 @@ def layer(library="snntorch", most=9.0, **known):
         pytest.param(layer(decay=0.9998, input_gain=0.0002), "warning", id="the input hardly counts"),
         pytest.param(layer(decay=0.95, input_gain=0.05), None, id="an input that is normalised"),
         pytest.param(layer(decay=None), None, id="unknown"),
+        pytest.param(layer(decay=1.0, replaced=(Replaced("beta", 8.0, 1.0),)), "warning", id="clamped to 1"),
+        pytest.param(layer(decay=0.0, replaced=(Replaced("beta", -0.2, 0.0),)), "warning", id="clamped to 0"),
+        pytest.param(layer(decay=1.0, replaced=(Replaced("beta", 1.5, 1.0, True),)), "note", id="learned, drifted"),
+        pytest.param(layer(decay=1.0, replaced=(Replaced("beta", 1.51, 1.0, True),)), "warning", id="learned, set so"),
+        pytest.param(layer(replaced=(Replaced("alpha", 5.0, 1.0),)), "warning", id="the synapse's decay clamped"),
     ],
 )
 def test_judge(given, severity) -> None:
     assert found(FaultyDecay(), given, "lif1") == severity
+
+
+def test_what_is_set_and_what_is_used_are_both_said() -> None:
+    """A time constant given as a decay is named, with the decay that was meant."""
+    (finding,) = findings(FaultyDecay(), layer(decay=1.0, replaced=(Replaced("beta", 8.0, 1.0),)), "lif1")
+    assert finding.message == "lif1 is given beta = 8, and its library uses 1"
+    assert finding.expected.because.endswith("a time constant of 8 steps is a decay of exp(-1 / 8) = 0.882")
