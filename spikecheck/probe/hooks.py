@@ -376,10 +376,8 @@ class Probe:
             self.watching = self.observed(self.clock.forwards)
         if not self.watching:
             return
-        if name not in self.layers:
-            self.layers[name] = Layer(name, nn.Identity(), generic.Generic())
-            self.trace.order.setdefault(name, len(self.trace.order) + 1)
-        self.layers[name].take(heard)
+        self.trace.order.setdefault(name, len(self.trace.order) + 1)
+        self.layers.setdefault(name, Layer(name, nn.Identity(), generic.Generic())).tapped(heard)
 
     def refresh(self) -> None:
         """Read the neurons' parameters anew with the next forward: they may be learned."""

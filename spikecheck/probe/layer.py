@@ -226,9 +226,16 @@ class Layer:
         self.training, self.blocked, self.traced = False, False, False
 
     def let_go(self) -> None:
-        """It turned out to be no spiking layer: its hooks stay until the end, and hear nothing more."""
+        """Its hooks stay until the end, and hear nothing more: it turned out to be no spiking layer, or is tapped."""
         self.forget()
         self.gone = True
+
+    def tapped(self, heard: Heard) -> None:
+        """A tap shows what it emits; the hooks on a module of that name would show the same once more."""
+        if not self.gone:
+            self.let_go()
+            self.certain = True
+        self.take(heard)
 
     def after_backward(self) -> None:
         """A backward pass went by: did it come back to the spikes?"""

@@ -214,6 +214,22 @@ def test_a_tap_is_a_layer_under_its_name() -> None:
     assert (seen["hidden"].steps, seen["hidden"].samples, seen["hidden"].neurons) == (3 * STEPS, 3 * BATCH, NEURONS)
 
 
+@pytest.mark.parametrize("gain", [0.0, 1.0])
+def test_a_module_that_taps_its_own_name_is_counted_once_even_while_it_is_silent(gain: float) -> None:
+    class Hidden(nn.Module):
+        def forward(self, current: Tensor) -> Tensor:
+            v, shown = torch.zeros_like(current[0]), []
+            for step in current:
+                v = 0.9 * v + gain * step
+                shown.append(spikecheck.tap("1", Spike.apply(v - 0.3)))
+            return torch.stack(shown)
+
+    seen = found(nn.Sequential(nn.Linear(6, NEURONS), Hidden()))
+    assert list(seen) == ["1"]
+    assert (seen["1"].steps, seen["1"].samples, seen["1"].neurons) == (3 * STEPS, 3 * BATCH, NEURONS)
+    assert (seen["1"].count > 0) == (gain > 0)
+
+
 def test_a_tap_does_nothing_while_nothing_is_attached() -> None:
     spikes = torch.ones(2, 3)
     assert spikecheck.tap("hidden", spikes) is spikes
