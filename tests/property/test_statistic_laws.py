@@ -19,6 +19,7 @@ from torch import Tensor
 
 from spikecheck.site import Capture, Layout, Site, SiteKind
 from spikecheck.stats.base import State, Statistic, statistics
+from tests.oracles.agree import different
 from tests.property.captures import ARRANGEMENTS, RASTERS, arrays, capture, runs, tensor
 
 torch.set_num_threads(1)
@@ -39,23 +40,6 @@ thoroughly = settings(quickly, max_examples=50)
 def total(statistic: Counted, captures: Sequence[Capture[Tensor]]) -> State:
     state: State = reduce(add, [statistic.measure(one) for one in captures])
     return state
-
-
-def same(a: Any, b: Any) -> bool:
-    """Equal, but for what float32 rounds in a mean or a norm; NaN equals NaN."""
-    if dataclasses.is_dataclass(a):
-        return type(a) is type(b) and not different(a, b)
-    if isinstance(a, tuple):
-        return isinstance(b, tuple) and len(a) == len(b) and all(map(same, a, b))
-    if isinstance(a, float) and isinstance(b, float | int):
-        return (a != a and b != b) or a == b or math.isclose(a, b, rel_tol=1e-5, abs_tol=1e-5)
-    return type(a) is type(b) and bool(a == b)
-
-
-def different(a: Any, b: Any, leave_out: Sequence[str] = ()) -> dict[str, tuple[Any, Any]]:
-    """The fields in which two readings differ."""
-    pairs = {f.name: (getattr(a, f.name), getattr(b, f.name)) for f in dataclasses.fields(a)}
-    return {name: pair for name, pair in pairs.items() if name not in leave_out and not same(*pair)}
 
 
 def all_different(a: Sequence[Any], b: Sequence[Any], leave_out: Sequence[str] = ()) -> list[dict[str, Any]]:

@@ -1,0 +1,25 @@
+"""Do a reading and its slow version say the same?"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equal, but for what float32 rounds in a mean or a norm; NaN equals NaN."""
+    if dataclasses.is_dataclass(a):
+        return type(a) is type(b) and not different(a, b)
+    if isinstance(a, tuple):
+        return isinstance(b, tuple) and len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, float) and isinstance(b, float | int):
+        return (a != a and b != b) or a == b or math.isclose(a, b, rel_tol=1e-5, abs_tol=1e-5)
+    return type(a) is type(b) and bool(a == b)
+
+
+def different(a: Any, b: Any, leave_out: Sequence[str] = ()) -> dict[str, tuple[Any, Any]]:
+    """The fields in which two readings differ."""
+    pairs = {f.name: (getattr(a, f.name), getattr(b, f.name)) for f in dataclasses.fields(a)}
+    return {name: pair for name, pair in pairs.items() if name not in leave_out and not same(*pair)}
