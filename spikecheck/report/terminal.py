@@ -47,7 +47,7 @@ def html(report: Report) -> str:
 
 def renderables(report: Report) -> Iterator[RenderableType]:
     """The report from top to bottom."""
-    cost = "" if report.cost is None else f"cost {report.cost:.1%}"
+    cost = "" if report.cost is None else f"  cost {report.cost:.1%}"  # apart from a headline that fills its line
     head = Table.grid(expand=True)
     head.add_column(ratio=1)
     head.add_column(justify="right", no_wrap=True)

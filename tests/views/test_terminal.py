@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -64,6 +65,11 @@ def test_without_colour_the_words_say_what_is_what() -> None:
     assert text.count("ROOT CAUSE") == 2
     assert "cost 2.1%" in text
     assert "explain SPK101" in text
+
+
+def test_a_headline_that_fills_the_line_leaves_room_before_the_cost() -> None:
+    for length in range(60, 90):
+        assert "  cost 2.1%" in plain_text(replace(broken(), subject="a" * length + " and the rest"), 80)
 
 
 def test_no_fix_and_no_name_is_cut_off() -> None:
