@@ -8,10 +8,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
+from click.shell_completion import CompletionItem
 
 from spikecheck.errors import SpikecheckError, UnreadableError
 from spikecheck.finding import Severity
@@ -30,14 +32,20 @@ LARGE = 1 << 27  # from here on a file's progress is shown
 Answer = tuple[str, "Report | None", str]  # name, report, or why there is none
 
 
+def files(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Let the shell complete the name of a file."""
+    return [CompletionItem(begun, type="file")]
+
+
+file_option = partial(click.option, metavar="FILE", shell_complete=files)
+
+
 @click.command(epilog="Exit codes: 0 nothing found, 1 findings, 2 a file could not be read.")
-@click.argument("checkpoints", metavar="CKPT...", nargs=-1, required=True)
-@click.option("--against", metavar="OTHER", help="Also say what changed since this checkpoint, layer by layer.")
-@click.option(
-    "--json", "json_file", metavar="FILE", help="Write the reports as JSON; - writes them to standard output."
-)
-@click.option("--sarif", "sarif_file", metavar="FILE", help="Write the findings as SARIF 2.1.0.")
-@click.option("--junit", "junit_file", metavar="FILE", help="Write the verdicts as JUnit XML.")
+@click.argument("checkpoints", metavar="CKPT...", nargs=-1, required=True, shell_complete=files)
+@file_option("--against", metavar="OTHER", help="Also say what changed since this checkpoint, layer by layer.")
+@file_option("--json", "json_file", help="Write the reports as JSON; - writes them to standard output.")
+@file_option("--sarif", "sarif_file", help="Write the findings as SARIF 2.1.0.")
+@file_option("--junit", "junit_file", help="Write the verdicts as JUnit XML.")
 @click.option(
     "--fail-on",
     type=click.Choice(["note", "warning", "error"]),
@@ -47,7 +55,7 @@ Answer = tuple[str, "Report | None", str]  # name, report, or why there is none
 )
 @click.option("--model", metavar="MODULE:NAME", help="Make this model, load the weights, run it once: RUNS your code.")
 @click.option("--model-args", metavar="JSON", help='What the factory of --model is called with: {"hidden": 128}.')
-@click.option("--data", metavar="FILE", help="Run it with this batch: .npz, .pt, .h5, module:function or reference.")
+@file_option("--data", help="Run it with this batch: .npz, .pt, .h5, module:function or reference.")
 @click.option("--quiet", "-q", is_flag=True, help="One line a finding, nothing for a healthy file.")
 @click.option("--unsafe-pickle", is_flag=True, help="Let torch load the file, and RUN whatever code it carries.")
 def command(
