@@ -1,14 +1,18 @@
 """Write what is made from the checks' docstrings: docs/checks/*.md, its index, and the table in README.md.
 
+And the tables of docs/json.md, from the schema of the JSON report.
+
 `python docs/generate.py` writes; `python docs/generate.py --check` writes nothing and exits 1 where a file differs.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from spikecheck.checks.base import Check, discover
 from spikecheck.cli.explain import page
@@ -17,7 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "checks"
 README = ROOT / "README.md"
 WRITTEN = "<!-- Written by docs/generate.py"  # a page without this line is written by hand: that of a removed check
-MARKS = ("<!-- checks: written by docs/generate.py -->\n", "<!-- end of checks -->")
+JSON = ROOT / "docs" / "json.md"
+SCHEMA = ROOT / "spikecheck" / "report" / "schema-1.json"
 FAMILIES = {
     "0": "spikecheck itself",
     "1": "Input",
@@ -58,10 +63,45 @@ def index(checks: list[type[Check]]) -> str:
     return "".join(parts)
 
 
-def readme(checks: list[type[Check]]) -> str:
-    """README.md with the table between its two marks replaced."""
-    before, _, rest = README.read_text(encoding="utf-8").partition(MARKS[0])
-    return f"{before}{MARKS[0]}{table(checks, 'docs/checks/')}{MARKS[1]}{rest.partition(MARKS[1])[2]}"
+def fields(schema: dict[str, Any]) -> str:
+    """A table of fields for each kind of object that a JSON schema describes."""
+    described = {name: kind for name, kind in schema["$defs"].items() if {"properties", "$ref"} & kind.keys()}
+    kinds = {
+        "The whole": schema,
+        **{name.capitalize(): kind for name, kind in described.items() if "description" in kind},
+    }
+    return "\n".join(f"### {name}\n\n{kind['description']}\n\n{rows(kind, schema)}" for name, kind in kinds.items())
+
+
+def rows(kind: dict[str, Any], schema: dict[str, Any]) -> str:
+    """The fields of one kind of object; those of what it refers to where it adds none."""
+    own = kind.get("properties") or schema["$defs"][kind["$ref"].rpartition("/")[2]]["properties"]
+    lines = [f"| `{name}` | {kind_of(value)} | {value['description']} |" for name, value in own.items()]
+    return "\n".join(["| field | is | means |", "|---|---|---|", *lines]) + "\n"
+
+
+def kind_of(value: dict[str, Any]) -> str:
+    """A JSON schema in words."""
+    if "const" in value:
+        return f"{value['const']}"
+    if "enum" in value:
+        return ", ".join(f"`{one}`" for one in value["enum"])
+    if "$ref" in value:
+        return value["$ref"].rpartition("/")[2]
+    if "anyOf" in value:
+        return " or ".join(map(kind_of, value["anyOf"]))
+    if "items" in value:
+        return f"list of {kind_of(value['items'])}"
+    if "properties" in value:
+        return f"object of {', '.join(f'`{name}`' for name in value['properties'])}"
+    return " or ".join([value["type"]] if isinstance(value["type"], str) else value["type"])
+
+
+def between_marks(page: Path, what: str, text: str) -> str:
+    """A page with what stands between the two marks replaced."""
+    begin, end = f"<!-- {what}: written by docs/generate.py -->\n", f"<!-- end of {what} -->"
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    return f"{before}{begin}{text}{end}{rest.partition(end)[2]}"
 
 
 def generated() -> dict[Path, str]:
@@ -69,7 +109,12 @@ def generated() -> dict[Path, str]:
     checks = sorted(discover().values(), key=lambda check: check.id)
     ids = {check.id for check in checks}
     pages = {FOLDER / f"{check.id}.md": check_page(check, ids) for check in checks}
-    return {**pages, FOLDER / "index.md": index(checks), README: readme(checks)}
+    return {
+        **pages,
+        FOLDER / "index.md": index(checks),
+        README: between_marks(README, "checks", table(checks, "docs/checks/")),
+        JSON: between_marks(JSON, "fields", "\n" + fields(json.loads(SCHEMA.read_text(encoding="utf-8"))) + "\n"),
+    }
 
 
 def main() -> int:

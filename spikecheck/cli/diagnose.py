@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -22,14 +21,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from spikecheck.checkpoint.content import Content
+    from spikecheck.report.json import Changes
     from spikecheck.report.model import Report
 
 STDIN = "-"
-SCHEMA = 1
 COPIED = 1 << 20
 LARGE = 1 << 27  # from here on a file's progress is shown
 
-Answer = tuple[str, "Report | None", str]  # name, report, or why there is none
+Answer = tuple[str, "Report | None", str]  # name, report, why the question could not be asked
 
 
 def files(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
@@ -78,7 +77,8 @@ def command(
     from rich.console import Console
 
     from spikecheck.checkpoint.diagnose import safe
-    from spikecheck.checkpoint.run import refusal
+    from spikecheck.cli import EXIT_CANNOT_ASK
+    from spikecheck.report.changes import table
     from spikecheck.settings import Settings
 
     settings, level = Settings.load(), Severity.named(fail_on)
@@ -87,18 +87,21 @@ def command(
         click.echo("spikecheck: --unsafe-pickle: torch loads these files, and runs whatever code they carry", err=True)
     trying = wanted(model, model_args, data)
     answers: list[Answer] = []
+    changes: dict[str, Changes] = {}
     for name in matching(checkpoints):
         answer = asked(name, safe(name), settings, unsafe_pickle, trying)
         answers.append(answer)
         show(answer, console, level, quiet=quiet)
         if against is not None and answer[1] is not None:
-            answers += [] if compared(name, against, console, unsafe_pickle) else [(against, None, "unreadable")]
-    write_views(answers, level, json_file, sarif_file, junit_file)
-    refused = [(name, refusal(report)) for name, report, _ in answers if report is not None and refusal(report)]
-    for name, why in refused:
-        click.echo(f"spikecheck: {name}: {why}", err=True)
-    if refused or any(report is None for _, report, _ in answers):
-        return 2
+            found, why = compared(name, against, unsafe_pickle)
+            if why:
+                answers.append((safe(against), None, why))
+            else:
+                changes[answer[0]] = found
+                console.print(table(found, safe(against), safe(name)))
+    write_views(answers, level, json_file, sarif_file, junit_file, safe(against or ""), changes)
+    if any(error for _, _, error in answers):
+        return EXIT_CANNOT_ASK
     return int(any(report is not None and report.at_least(level) for _, report, _ in answers))
 
 
@@ -130,8 +133,9 @@ def wanted(model: str | None, model_args: str | None, data: str | None) -> Any:
 
 
 def asked(name: str, shown: str, settings: Any, unsafe_pickle: bool, trying: Any = None) -> Answer:
-    """The report on one file, or why there is none."""
+    """The report on one file, or why there is none; why not all that was asked of it could be done."""
     from spikecheck.checkpoint.diagnose import diagnose_file
+    from spikecheck.checkpoint.run import refusal
 
     def then(report: Report, content: Content) -> Report:
         if trying is None and content.factory is None:
@@ -143,10 +147,13 @@ def asked(name: str, shown: str, settings: Any, unsafe_pickle: bool, trying: Any
     how = {"unsafe_pickle": unsafe_pickle, "settings": settings}
     try:
         with source(name) as path, progress(shown) as advance:
-            return shown, diagnose_file(path, advance=advance, then=then, **how), ""
+            report = diagnose_file(path, advance=advance, then=then, **how)
+        why = refusal(report)
     except UnreadableError as error:
-        click.echo(f"spikecheck: {shown}: {error}", err=True)
-        return shown, None, str(error)
+        report, why = None, str(error)
+    if why:
+        click.echo(f"spikecheck: {shown}: {why}", err=True)
+    return shown, report, why
 
 
 @contextmanager
@@ -192,20 +199,18 @@ def show(answer: Answer, console: Console, level: Severity, *, quiet: bool) -> N
         console.print(f"{name}: {finding.severity.label} {finding}", markup=False, highlight=False, soft_wrap=True)
 
 
-def compared(name: str, other: str, console: Console, unsafe_pickle: bool) -> bool:
-    """Show what changed; False where the other file cannot be read."""
+def compared(name: str, other: str, unsafe_pickle: bool) -> tuple[Changes, str]:
+    """What changed, tensor by tensor; or why the other file cannot be read."""
     from spikecheck.checkpoint.compare import changes
     from spikecheck.checkpoint.diagnose import safe
-    from spikecheck.report.changes import table
 
     if STDIN in (name, other):
         raise SpikecheckError("--against compares two files: standard input can be read only once")
     try:
-        console.print(table(changes(Path(other), Path(name), unsafe_pickle=unsafe_pickle), safe(other), safe(name)))
+        return changes(Path(other), Path(name), unsafe_pickle=unsafe_pickle), ""
     except UnreadableError as error:
         click.echo(f"spikecheck: {safe(other)}: {error}", err=True)
-        return False
-    return True
+        return (), str(error)
 
 
 def write_views(
@@ -214,29 +219,21 @@ def write_views(
     json_file: str | None,
     sarif_file: str | None,
     junit_file: str | None,
+    against: str,
+    changes: dict[str, Changes],
 ) -> None:
     """All reports in each form that was asked for."""
     from spikecheck import __version__
+    from spikecheck.report.json import to_json
     from spikecheck.report.junit import to_junit
     from spikecheck.report.sarif import to_sarif
 
     if json_file is not None:
-        write(json_file, to_json(answers))
+        write(json_file, to_json(answers, against, changes))
     if sarif_file is not None:
         write(sarif_file, to_sarif(answers, __version__))
     if junit_file is not None:
         write(junit_file, to_junit(answers, level))
-
-
-def to_json(answers: Iterable[Answer]) -> str:
-    """All reports in one JSON object; a file that was not read has its reason."""
-    from spikecheck.report.model import plain
-
-    files = [
-        {"file": name, "error": error or None, "report": None if report is None else report.to_dict()}
-        for name, report, error in answers
-    ]
-    return json.dumps(plain({"schema": SCHEMA, "files": files}), indent=2, allow_nan=False)
 
 
 def write(file: str, text: str) -> None:

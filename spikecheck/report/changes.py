@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich.table import Table
+from rich.text import Text
 
 from spikecheck.stored import ChangeReading
 
@@ -17,7 +18,7 @@ def table(changes: Iterable[ChangeReading], before: str, after: str) -> Table:
         box=None,
         pad_edge=False,
         header_style="dim",
-        title=f"{before} → {after}",
+        title=Text(f"{before} → {after}", style="table.title"),
         title_justify="left",
         caption_justify="left",
     )
@@ -28,7 +29,6 @@ def table(changes: Iterable[ChangeReading], before: str, after: str) -> Table:
     for change in (change for change in given if change.what != "same"):
         lost = f", {change.lost} no longer finite" if change.lost else ""
         numbers = (change.relative, change.largest, change.before, change.after)
-        made.add_row(
-            change.name, change.what + lost, *("-" if number is None else f"{number:.3g}" for number in numbers)
-        )
+        shown = ("-" if number is None else f"{number:.3g}" for number in numbers)
+        made.add_row(Text(change.name), Text(change.what + lost), *shown)
     return made

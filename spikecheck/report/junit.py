@@ -13,12 +13,15 @@ FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def to_junit(reports: Iterable[tuple[str, Report | None, str]], level: Severity) -> str:
-    """Several files, each given as name, report, and why there is none; a finding from `level` on fails its case."""
+    """Several files, each given as name, report, and why the question could not be asked.
+
+    A finding from `level` on fails its case.
+    """
     root = ET.Element("testsuites", name="spikecheck")
     for name, report, error in reports:
         suite = ET.SubElement(root, "testsuite", name=clean(name))
-        if report is None:
-            case = ET.SubElement(suite, "testcase", classname=clean(name), name="read")
+        if error:
+            case = ET.SubElement(suite, "testcase", classname=clean(name), name="asked")
             ET.SubElement(case, "error", message=clean(error))
         for verdict in report.verdicts if report is not None else ():
             add(suite, clean(name), verdict, level)

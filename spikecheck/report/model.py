@@ -90,7 +90,7 @@ class Report:
         return " · ".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, as JSON can hold it; `schema` says in which form."""
+        """Everything, as JSON can hold it, in the form that `$defs/report` of schema-1.json describes."""
         return {
             "schema": SCHEMA,
             "ok": self.ok,
@@ -153,7 +153,7 @@ def finding_dict(finding: Finding) -> dict[str, Any]:
             "numbers": dict(finding.expected.numbers),
             "because": finding.expected.because,
         },
-        "update": finding.when.update,
+        "update": None if finding.when.stored else finding.when.update,
         "step": finding.when.step,
         "fixes": [{"code": fix.code, "library": fix.library} for fix in finding.fixes],
     }

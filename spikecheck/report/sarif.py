@@ -14,7 +14,7 @@ LEVELS = {Severity.NOTE: "note", Severity.WARNING: "warning", Severity.ERROR: "e
 
 
 def to_sarif(reports: Iterable[tuple[str, Report | None, str]], version: str) -> str:
-    """The findings of several files, each given as name, report, and why there is no report."""
+    """The findings of several files, each given as name, report, and why the question could not be asked."""
     given = tuple(reports)
     found = [(name, finding) for name, report, _ in given if report is not None for finding in report.findings]
     rules = {finding.check: finding.slug for _, finding in found}
@@ -24,13 +24,11 @@ def to_sarif(reports: Iterable[tuple[str, Report | None, str]], version: str) ->
         "version": version,
         "rules": [{"id": check, "name": rules[check], "shortDescription": {"text": rules[check]}} for check in order],
     }
-    unread = [
-        {"level": "error", "message": {"text": f"{name}: {error}"}} for name, report, error in given if report is None
-    ]
+    unasked = [{"level": "error", "message": {"text": f"{name}: {error}"}} for name, _, error in given if error]
     run = {
         "tool": {"driver": driver},
         "results": [result(name, finding, order[finding.check]) for name, finding in found],
-        "invocations": [{"executionSuccessful": not unread, "toolExecutionNotifications": unread}],
+        "invocations": [{"executionSuccessful": not unasked, "toolExecutionNotifications": unasked}],
     }
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
 

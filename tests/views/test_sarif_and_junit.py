@@ -67,6 +67,7 @@ GIVEN = [
     ("runs/a b.pt", report(finding(Severity.ERROR), finding(Severity.NOTE, "x\x0b")), ""),
     ("good.pt", report(), ""),
     ("bad.pt", None, "the file is empty"),
+    ("half.pt", report(), "the model was not run: it raised ValueError"),
 ]
 
 
@@ -81,15 +82,18 @@ def test_sarif_has_what_a_viewer_needs() -> None:
     assert place["physicalLocation"]["artifactLocation"]["uri"] == "runs/a%20b.pt"
     assert place["logicalLocations"][0]["fullyQualifiedName"] == "fc1.weight"
     assert run["invocations"][0]["executionSuccessful"] is False
+    said = [one["message"]["text"] for one in run["invocations"][0]["toolExecutionNotifications"]]
+    assert said == ["bad.pt: the file is empty", "half.pt: the model was not run: it raised ValueError"]
 
 
 @pytest.mark.parametrize(("level", "failures"), [(Severity.NOTE, 1), (Severity.ERROR, 1)])
 def test_junit_counts_what_it_holds(level: Severity, failures: int) -> None:
     root = ET.fromstring(to_junit(GIVEN, level).encode())
     assert root.tag == "testsuites"
-    first, good, bad = root
+    first, good, bad, half = root
     assert (first.get("tests"), first.get("failures"), first.get("skipped")) == ("2", str(failures), "1")
     assert (good.get("failures"), bad.get("errors")) == ("0", "1")
+    assert (half.get("tests"), half.get("failures"), half.get("errors")) == ("3", "0", "1")
     for suite in root:
         assert len(suite.findall("testcase")) == int(suite.get("tests", "-1"))
         assert all(case.get("name") and case.get("classname") for case in suite)

@@ -106,6 +106,14 @@ def test_what_changed_is_shown_tensor_by_tensor(capsys: pytest.CaptureFixture[st
     assert "1 of 2 tensors are the same in both" in shown
 
 
+def test_a_name_in_a_file_is_text_and_no_markup(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.save({"[red]a[/red].weight": torch.ones(2, 2), "[/x].weight": torch.ones(2)}, folder / "odd.pt")
+    main(["diagnose", "odd.pt", "--against", "healthy.pt"])
+    shown = capsys.readouterr().out
+    assert "[red]a[/red].weight" in shown
+    assert "[/x].weight" in shown
+
+
 @pytest.mark.usefixtures("folder")
 def test_unsafe_pickle_says_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["diagnose", "healthy.pt", "--unsafe-pickle"]) == 0

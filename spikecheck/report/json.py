@@ -1,0 +1,33 @@
+"""The reports on several files as one JSON object, in the form of schema-1.json beside this file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from spikecheck.report.model import Report, plain
+from spikecheck.stored import ChangeReading
+
+SCHEMA = 1
+Changes = tuple[ChangeReading, ...]
+
+
+def to_json(files: Iterable[tuple[str, Report | None, str]], against: str, changes: Mapping[str, Changes]) -> str:
+    """Each file as name, report, and why the question could not be asked; what changed since `against`, by name."""
+    told = [
+        {
+            "file": name,
+            "error": error or None,
+            "report": None if report is None else report.to_dict(),
+            "changes": changed(against, changes[name]) if name in changes else None,
+        }
+        for name, report, error in files
+    ]
+    return json.dumps(plain({"schema": SCHEMA, "files": told}), indent=2, allow_nan=False)
+
+
+def changed(against: str, changes: Changes) -> dict[str, Any]:
+    """What became of each tensor."""
+    return {"against": against, "tensors": [asdict(change) for change in changes]}
