@@ -17,9 +17,10 @@ from spikecheck.checks.progress import learned
 from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.errors import EvidenceError, SpikecheckError
 from spikecheck.finding import Answer, Finding, Severity, Verdict
-from spikecheck.readings import DriveReading, FlowReading, RunReading, SpikeReading
-from spikecheck.report.model import LayerRow, Report
-from spikecheck.site import Site, SiteKind
+from spikecheck.readings import RunReading
+from spikecheck.report.model import Report
+from spikecheck.report.rows import layer_rows, loss_rows, weight_rows
+from spikecheck.site import Site
 
 FORMAT = "spikecheck evidence"
 VERSION = 1
@@ -77,23 +78,19 @@ class Account:
         return Report.of(self.verdicts(judge), **self.facts())
 
     def facts(self) -> dict[str, Any]:
-        """What the report says beside the verdicts."""
-        run = self.evidence.run
-        return {
-            "layers": tuple(self.rows()),
+        """What the report says beside the verdicts, without what is not known: a file's own report may know it."""
+        run, sites, readings = self.evidence.run, self.evidence.sites, self.evidence.readings
+        facts = {
+            "layers": layer_rows(sites, readings),
+            "losses": loss_rows(sites, readings),
+            "weights": weight_rows(sites, readings),
             "unseen": self.unseen,
             "frameworks": run.frameworks,
             "updates": run.update,
             "forwards": run.forwards,
             "cost": self.cost,
         }
-
-    def rows(self) -> Iterable[LayerRow]:
-        """The table of the layers, in the order of the data flow."""
-        for site in sorted((s for s in self.evidence.sites if s.kind is SiteKind.SPIKES), key=lambda s: s.position):
-            read = self.evidence.readings(site, "all")
-            threshold = site.neuron.v_threshold if site.neuron else None
-            yield LayerRow(site.name, read[SpikeReading], read.get(DriveReading), read.get(FlowReading), threshold)
+        return {name: value for name, value in facts.items() if value not in ((), None)}
 
     # -- in a file
 

@@ -19,6 +19,7 @@ from spikecheck.checks.judge import Judge, Silenced
 from spikecheck.errors import UnreadableError
 from spikecheck.finding import Verdict
 from spikecheck.report.model import Report
+from spikecheck.report.rows import weight_rows
 from spikecheck.settings import Settings
 from spikecheck.site import Moment
 
@@ -94,7 +95,11 @@ def reported(counts: Counts, name: str, settings: Settings) -> Report:
     found = evidence(counts.checkpoint.content, counts.counted)
     verdicts = tuple(map(undated, judge.verdicts(found)))
     report = Report.of(
-        verdicts, subject=headline(name, counts.checkpoint), unseen=unseen(counts), updates=found.run.update
+        verdicts,
+        subject=headline(name, counts.checkpoint),
+        unseen=unseen(counts),
+        updates=found.run.update,
+        weights=weight_rows(found.sites, found.readings),
     )
     state = counts.checkpoint.content.evidence
     return report if state is None else with_run(report, state, settings, safe)

@@ -40,14 +40,13 @@ def joined(report: Report, account: Account, settings: Settings) -> Report:
     """The file's report and the run's as one: each check has said its part of what it is for."""
     judge = account.judged(settings.limits, Silenced.all_of(settings.ignore))
     judge = replace(judge, checks=tuple(check for check in judge.checks if not check.id.startswith(OF_FILES)))
-    facts = account.facts()
+    updates = account.evidence.run.update
     kept = {f.name: getattr(report, f.name) for f in fields(report) if f.name not in ("verdicts", "diagnosis")}
-    plural = "" if facts["updates"] == 1 else "s"
     told = {
-        "unseen": (*report.unseen, *facts["unseen"]),
-        "subject": f"{report.subject} · evidence of {facts['updates']} update{plural}",
+        "unseen": (*report.unseen, *account.unseen),
+        "subject": f"{report.subject} · evidence of {updates} update{'' if updates == 1 else 's'}",
     }
-    return Report.of((*account.verdicts(judge), *report.verdicts), **{**kept, **facts, **told})
+    return Report.of((*account.verdicts(judge), *report.verdicts), **{**kept, **account.facts(), **told})
 
 
 def without(report: Report, why: str) -> Report:

@@ -45,6 +45,7 @@ file_option = partial(click.option, metavar="FILE", shell_complete=files)
 @file_option("--json", "json_file", help="Write the reports as JSON; - writes them to standard output.")
 @file_option("--sarif", "sarif_file", help="Write the findings as SARIF 2.1.0.")
 @file_option("--junit", "junit_file", help="Write the verdicts as JUnit XML.")
+@file_option("--html", "html_file", help="Write the reports as one page of HTML, with pictures.")
 @click.option(
     "--fail-on",
     type=click.Choice(["note", "warning", "error"]),
@@ -63,6 +64,7 @@ def command(
     json_file: str | None,
     sarif_file: str | None,
     junit_file: str | None,
+    html_file: str | None,
     fail_on: str,
     model: str | None,
     model_args: str | None,
@@ -78,11 +80,14 @@ def command(
 
     from spikecheck.checkpoint.diagnose import safe
     from spikecheck.cli import EXIT_CANNOT_ASK
+    from spikecheck.report import html
     from spikecheck.report.changes import table
     from spikecheck.settings import Settings
 
+    if html_file is not None:
+        html.required()
     settings, level = Settings.load(), Severity.named(fail_on)
-    console = Console(stderr=STDIN in (json_file, sarif_file, junit_file))
+    console = Console(stderr=STDIN in (json_file, sarif_file, junit_file, html_file))
     if unsafe_pickle:
         click.echo("spikecheck: --unsafe-pickle: torch loads these files, and runs whatever code they carry", err=True)
     trying = wanted(model, model_args, data)
@@ -100,6 +105,8 @@ def command(
                 changes[answer[0]] = found
                 console.print(table(found, safe(against), safe(name)))
     write_views(answers, level, json_file, sarif_file, junit_file, safe(against or ""), changes)
+    if html_file is not None:
+        write(html_file, html.page(answers))
     if any(error for _, _, error in answers):
         return EXIT_CANNOT_ASK
     return int(any(report is not None and report.at_least(level) for _, report, _ in answers))

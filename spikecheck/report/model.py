@@ -5,11 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from spikecheck.diagnosis import Cause, Diagnosis, diagnose
 from spikecheck.finding import Answer, Finding, Severity, Verdict
-from spikecheck.readings import DriveReading, FlowReading, SpikeReading
+from spikecheck.readings import (
+    DriveReading,
+    FlowReading,
+    LossReading,
+    PotentialSampleReading,
+    RasterReading,
+    SpikeReading,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +34,30 @@ class LayerRow:
     drive: DriveReading | None = None
     flow: FlowReading | None = None
     threshold: float | None = None
+    first: RasterReading | None = None  # of the first forward
+    recent: RasterReading | None = None
+    potentials: PotentialSampleReading | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LossRow:
+    """One loss function's course."""
+
+    name: str
+    loss: LossReading
+
+
+@dataclass(frozen=True, slots=True)
+class WeightRow:
+    """How large a weight is: its root mean square * sqrt(fan-in), as in `ParameterReading.scale`.
+
+    `initial` is what it was when it was first seen, before the first update; None for a file, which does not say.
+    """
+
+    name: str
+    elements: int
+    scale: float
+    initial: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +78,8 @@ class Report:
     forwards: int = 0
     cost: float | None = None
     subject: str = ""  # of a file: the headline; empty for a run
+    losses: tuple[LossRow, ...] = ()
+    weights: tuple[WeightRow, ...] = ()
 
     @classmethod
     def of(cls, verdicts: Iterable[Verdict], **facts: Any) -> Report:
@@ -121,6 +155,17 @@ class Report:
     def to_json(self, *, indent: int | None = 2) -> str:
         """`to_dict()` as JSON; a number that is not finite is null, since JSON has none."""
         return json.dumps(plain(self.to_dict()), indent=indent, allow_nan=False)
+
+    def to_html(self, path: str | PathLike[str]) -> None:
+        """Write the report with its pictures as one file of HTML that loads nothing; an existing one is replaced.
+
+        Raises:
+            SpikecheckError: jinja2 or matplotlib is not installed (`pip install 'spikecheck[html]'`), or the file
+                cannot be written.
+        """
+        from spikecheck.report.html import page, write
+
+        write(path, page([("", self, "")]))
 
     def __str__(self) -> str:
         from spikecheck.report.terminal import plain_text

@@ -46,7 +46,7 @@ BEYOND = {
     "settings.py": {"tomli", "tomllib"},
     "report/terminal.py": {"rich"},
     "report/changes.py": {"rich"},
-    "report/html": {"jinja2"},
+    "report/html": {"jinja2", "markupsafe", "matplotlib"},
     **{f"probe/frameworks/{library}.py": {library} for library in LIBRARIES},
 }
 

@@ -48,6 +48,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ([], 2),
         (["healthy.pt", "--fail-on", "never"], 2),
         (["healthy.pt", "--json", "nowhere/x.json"], 2),
+        (["healthy.pt", "--html", "nowhere/x.html"], 2),
         (["healthy.pt", "--against", "none.bin"], 2),
         (["-", "--against", "healthy.pt"], 2),
     ],
@@ -90,6 +91,16 @@ def test_json_holds_every_file(capsys: pytest.CaptureFixture[str]) -> None:
 def test_json_goes_into_a_file(folder: Path) -> None:
     assert main(["diagnose", "healthy.pt", "--json", "out.json"]) == 0
     assert json.loads((folder / "out.json").read_text())["files"][0]["report"]["ok"]
+
+
+def test_one_page_shows_every_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["diagnose", "sick.pt", "none.bin", "--html", "out.html", "-q"]) == 2
+    page = (folder / "out.html").read_text(encoding="utf-8")
+    for said in (">sick.pt ", ">1 root cause<", "<b>SPK501</b> non-finite-weights", ">none.bin ", ">Not read<"):
+        assert said in page
+    capsys.readouterr()
+    assert main(["diagnose", "sick.pt", "none.bin", "--html", "-", "-q"]) == 2
+    assert capsys.readouterr().out == page
 
 
 def test_standard_input(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

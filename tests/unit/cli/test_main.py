@@ -81,7 +81,7 @@ def test_help_lists_every_file_with_its_first_line(capsys: pytest.CaptureFixture
         ("snntorch", "reference"),
         ("tonic.datasets", "reference"),
         ("espeakng_loader", "reference"),
-        ("jinja2", "report"),
+        ("jinja2", "html"),
         ("pytest", None),
         ("torch", None),
         ("", None),

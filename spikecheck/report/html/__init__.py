@@ -1,0 +1,46 @@
+"""The report as a page: one file of HTML with its pictures in it, which loads nothing and runs no script.
+
+Needs `pip install 'spikecheck[html]'`; `import spikecheck` loads none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.util import find_spec
+from os import PathLike
+from pathlib import Path
+
+from spikecheck.errors import SpikecheckError
+from spikecheck.report.model import Report
+
+LIBRARIES = ("jinja2", "matplotlib")
+
+
+def page(reports: Iterable[tuple[str, Report | None, str]], title: str = "") -> str:
+    """One page on several runs or files, each given as name, report, and why there is no report.
+
+    Raises:
+        SpikecheckError: jinja2 or matplotlib is not installed; the message names the extra that brings them.
+    """
+    required()
+    from spikecheck.report.html.template import render
+
+    return render(list(reports), title)
+
+
+def required() -> None:
+    """SpikecheckError where a library is missing: to be asked before the work is done that a page is to show."""
+    missing = [library for library in LIBRARIES if find_spec(library) is None]
+    if missing:
+        raise SpikecheckError(
+            f"an HTML report needs {' and '.join(missing)}, which "
+            f"{'is' if len(missing) == 1 else 'are'} not installed: pip install 'spikecheck[html]'"
+        )
+
+
+def write(path: str | PathLike[str], text: str) -> None:
+    """Write a page; SpikecheckError where that is not possible."""
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SpikecheckError(f"{path} cannot be written: {error.strerror}") from error

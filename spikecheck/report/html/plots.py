@@ -1,0 +1,280 @@
+"""The pictures of a report, each from one row of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from markupsafe import Markup
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from spikecheck.readings import RasterReading
+from spikecheck.report.html.canvas import (
+    ALERT,
+    BAND,
+    BOTTOM,
+    CARD,
+    INK,
+    LINE,
+    MAIN,
+    MUTED,
+    OTHER,
+    RIGHT,
+    TOP,
+    Drawing,
+    drawing,
+    svg,
+)
+from spikecheck.report.model import LayerRow, LossRow, WeightRow
+from spikecheck.report.terminal import short
+
+# Width and height in units. A layer's plots stand four in a row, or one on a phone, where a unit is about a pixel.
+WIDE, NARROW = (360, 220), (280, 180)
+BINS = 30
+DOTS = 30  # losses; so few are marked one by one
+FARTHEST = 1e30  # differences and margins of what is far beyond it would be infinite
+LEAST_SPAN = 1e-6  # of the values themselves: the edges of bins in a narrower one would coincide in a float
+DECADES = 20  # from here on the largest of the losses is so many times the smallest that a log scale shows more
+# Scales that initialisers give: `torch.nn.Linear` by default, and He's (see ParameterReading.scale).
+DEFAULT, HE = 1 / math.sqrt(3), math.sqrt(2)
+NAME = 44  # letters of a weight's name
+
+
+def drawable(value: float) -> bool:
+    """Can an axis reach so far?"""
+    return abs(value) < FARTHEST
+
+
+def positive(value: float) -> bool:
+    """Can a log axis show it?"""
+    return 1 / FARTHEST < value < FARTHEST
+
+
+def loss(row: LossRow, key: str, *, plateau: bool) -> Markup | None:
+    """The losses over the updates against that of a uniform guess; None where there is no loss that can be drawn."""
+    points = [(update, value) for update, value in sorted(row.loss.trace) if drawable(value)]
+    if not points:
+        return None
+    updates, values = zip(*points, strict=True)
+    chance = math.log(row.loss.classes) if row.loss.classes and row.loss.classes > 1 else None
+    says = f"from {short(values[0])} at update {updates[0]} to {short(values[-1])} at update {updates[-1]}"
+    says += "" if chance is None else f"; a uniform guess gives {chance:.3f}"
+    says += "; the end is marked as a plateau" if plateau else ""
+    with drawing(WIDE, f"{row.name} over the updates", says) as (drawn, axes):
+        if plateau and row.loss.recent_mean is not None:
+            begin = max(updates[0], updates[-1] - row.loss.window)
+            axes.axvspan(begin, updates[-1], color=BAND, linewidth=0)
+            axes.annotate("plateau", ((begin + updates[-1]) / 2, 1), xycoords=("data", "axes fraction"), ha="center",
+                          va="top", xytext=(0, -2), textcoords="offset points", color=INK, weight="bold")  # fmt: skip
+        axes.plot(updates, values, color=MAIN, marker="o" if len(points) <= DOTS else None, markersize=3.5)
+        if chance is not None:
+            axes.axhline(chance, color=ALERT, linestyle=(0, (5, 3)), linewidth=1.2)
+            axes.annotate(f"ln {row.loss.classes} = {chance:.3f}", (1, chance), xycoords=("axes fraction", "data"),
+                          ha="right", va="bottom", xytext=(0, 3), textcoords="offset points", color=ALERT,
+                          bbox={"facecolor": CARD, "edgecolor": "none", "pad": 1.5})  # fmt: skip
+        shown = [*values, *([] if chance is None else [chance])]
+        if min(shown) > 0 and max(shown) > DECADES * min(shown):
+            axes.set_yscale("log")
+            plain_log(axes.yaxis)
+        else:
+            axes.margins(y=0.15)
+        axes.set_xlabel("update")
+        axes.set_ylabel("loss")
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        axes.grid(axis="y")
+        return svg(drawn, key)
+
+
+def raster(row: LayerRow, reading: RasterReading, key: str) -> Markup | None:
+    """Spikes by neuron and step, more than one in a step marked; None where the layer has no step or no neuron."""
+    rows, steps = len(reading.raster), max(map(len, reading.raster), default=0)
+    if not rows or not steps:
+        return None
+    spikes = sum(v != 0 for neuron in reading.raster for v in neuron)
+    several = sum(v > 1 for neuron in reading.raster for v in neuron)
+    says = f"{rows} neurons over {steps} steps: {spikes} bins hold a spike, {several} of them more than one"
+    with drawing(NARROW, f"Spikes of {row.name}", says) as (drawn, axes):
+        thick = 0.72 * (NARROW[1] - TOP - BOTTOM) / rows
+        for colour, wanted in ((MAIN, single), (ALERT, multiple), (OTHER, negative)):
+            runs = [(n, *run) for n, neuron in enumerate(reading.raster) for run in stretches(neuron, wanted)]
+            if runs:
+                put(axes, runs, colour, thick)
+        if not spikes:
+            axes.annotate("no spike", (0.5, 0.5), xycoords="axes fraction", ha="center", va="center", color=MUTED)
+        axes.set_xlim(-0.5, steps - 0.5)
+        axes.set_ylim(rows - 0.5, -0.5)
+        axes.set_xlabel("step")
+        axes.set_ylabel("neuron" if reading.stride == 1 else f"every {ordinal(reading.stride)} neuron")
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at * reading.stride:.0f}"))
+        return svg(drawn, key)
+
+
+def single(value: float) -> bool:
+    """A spike, or a part of one."""
+    return 0 < value <= 1
+
+
+def multiple(value: float) -> bool:
+    """More than one spike in a step; or what is no number."""
+    return value > 1 or value != value
+
+
+def negative(value: float) -> bool:
+    """The third value of ternary spikes."""
+    return value < 0
+
+
+def stretches(neuron: Sequence[float], wanted: Any) -> list[tuple[int, int]]:
+    """First step and first step after, of each run of wanted values: one line, however long the neuron goes on."""
+    found: list[tuple[int, int]] = []
+    for step, value in enumerate(neuron):
+        if wanted(value):
+            if found and found[-1][1] == step:
+                found[-1] = (found[-1][0], step + 1)
+            else:
+                found.append((step, step + 1))
+    return found
+
+
+def put(axes: Any, runs: list[tuple[int, int, int]], colour: str, thick: float) -> None:
+    """Draw stretches as one path: an element a spike would be thousands of them."""
+    points = [(x, n) for n, begin, end in runs for x in (begin - 0.42, end - 0.58)]
+    codes = [Path.MOVETO, Path.LINETO] * len(runs)
+    axes.add_patch(PathPatch(Path(points, codes), edgecolor=colour, linewidth=thick, fill=False, capstyle="butt"))
+
+
+def rates(row: LayerRow, key: str) -> Markup | None:
+    """How many neurons fire how often; None where no rate is known."""
+    seen = [rate for rate in row.spikes.rates if drawable(rate)]
+    if not seen:
+        return None
+    silent = sum(rate == 0 for rate in seen)
+    says = f"{len(seen)} neurons, from {short(min(seen))} to {short(max(seen))} spikes a step; {silent} fire never"
+    with drawing(NARROW, f"Firing rates of {row.name}", says) as (drawn, axes):
+        ends = span((0.0, *seen))
+        histogram(axes, {ALERT: [v for v in seen if v == 0], MAIN: [v for v in seen if v != 0]}, ends)
+        if silent:
+            axes.annotate(f"{silent} silent", ((ends[1] - ends[0]) / BINS, silent), ha="left", va="top", xytext=(4, 0),
+                          textcoords="offset points", color=ALERT)  # fmt: skip
+        if row.spikes.rate is not None and drawable(row.spikes.rate):
+            axes.axvline(row.spikes.rate, color=INK, linewidth=1.1, linestyle=(0, (2, 2)))
+            mark(axes, row.spikes.rate, ends, f"mean {row.spikes.rate:.3g}", INK)
+        axes.set_xlabel("spikes a step")
+        axes.set_ylabel("neurons")
+        axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+        return svg(drawn, key)
+
+
+def potentials(row: LayerRow, key: str) -> Markup | None:
+    """Membrane potentials after each step, against the threshold; None where none was seen."""
+    seen = [] if row.potentials is None else [v for v in row.potentials.values if drawable(v)]
+    if not seen:
+        return None
+    threshold = row.threshold if row.threshold is not None and drawable(row.threshold) else None
+    says = f"from {short(min(seen))} to {short(max(seen))}" + (
+        "" if threshold is None else f"; threshold {threshold:g}"
+    )
+    with drawing(NARROW, f"Membrane potentials of {row.name}", says) as (drawn, axes):
+        ends = span(seen if threshold is None else (*seen, threshold), margin=0.06)
+        histogram(axes, {MAIN: seen}, ends, share=True)
+        if threshold is not None:
+            axes.axvline(threshold, color=ALERT, linewidth=1.4)
+            mark(axes, threshold, ends, f"threshold {threshold:g}", ALERT)
+        axes.set_xlabel("membrane potential after a step")
+        axes.set_ylabel("share")
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:.0%}"))
+        return svg(drawn, key)
+
+
+def span(values: Sequence[float], margin: float = 0.0) -> tuple[float, float]:
+    """Where a histogram of these begins and ends, with a margin at both ends as a share of their span."""
+    low, high = min(values), max(values)
+    if high - low <= max(LEAST_SPAN * max(abs(low), abs(high)), 1 / FARTHEST):
+        high = low + max(1.0, abs(low))
+    return low - margin * (high - low), high + margin * (high - low)
+
+
+def histogram(axes: Any, seen: dict[str, list[float]], ends: tuple[float, float], *, share: bool = False) -> None:
+    """Bars by colour, one upon the other; of a share of all, or of a number."""
+    every = sum(map(len, seen.values()))
+    parts = list(seen.values())
+    weights = [[1 / every] * len(part) for part in parts] if share else None
+    axes.hist(
+        parts,
+        bins=BINS,
+        range=ends,
+        weights=weights,
+        color=list(seen),
+        stacked=True,
+        histtype="stepfilled",
+        linewidth=0,
+    )
+    axes.set_xlim(*ends)
+    axes.margins(y=0.18)
+    axes.grid(axis="y")
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+
+
+def mark(axes: Any, at: float, ends: tuple[float, float], text: str, colour: str) -> None:
+    """What a vertical line is, beside its top, on the side where there is more room."""
+    left = at > (ends[0] + ends[1]) / 2
+    axes.annotate(text, (at, 1), xycoords=("data", "axes fraction"), ha="right" if left else "left", va="top",
+                  xytext=(-4 if left else 4, 0), textcoords="offset points", color=colour)  # fmt: skip
+
+
+def weights(rows: Sequence[WeightRow], key: str) -> Markup | None:
+    """Each weight's scale, before training and now, against what initialisers give; None where nothing can be drawn."""
+    drawn_rows = [row for row in rows if positive(row.scale)]
+    if not drawn_rows:
+        return None
+    says = "; ".join(
+        f"{row.name}: {row.scale:.3g}" + ("" if row.initial is None else f", at first {row.initial:.3g}")
+        for row in drawn_rows
+    )
+    height = TOP + BOTTOM + 12 + 27 * len(drawn_rows)
+    with drawing((WIDE[0], height), "Scale of the weights", says, left=RIGHT) as (drawn, axes):
+        axes.axvspan(DEFAULT, HE, color=BAND, linewidth=0)
+        for place, row in enumerate(drawn_rows):
+            line(axes, drawn, place, row)
+        axes.set_xscale("log")
+        low, high = axes.get_xlim()
+        axes.set_xlim(min(low, DEFAULT / 2), max(high, HE * 2))
+        axes.set_ylim(len(drawn_rows) - 0.4, -0.85)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel("root mean square × √ fan-in")
+        plain_log(axes.xaxis)
+        return svg(drawn, key)
+
+
+def line(axes: Any, drawn: Drawing, place: int, row: WeightRow) -> None:
+    """One weight: its name, a ring for what it was, a dot for what it is."""
+    name = row.name if len(row.name) <= NAME else f"…{row.name[-NAME:]}"
+    axes.axhline(place, color=LINE, linewidth=0.6, zorder=0.5)
+    axes.annotate(drawn.name(name), (0, place), xycoords=("axes fraction", "data"), va="bottom",
+                  xytext=(0, 3), textcoords="offset points", color=INK, size=9.5)  # fmt: skip
+    if row.initial is not None and positive(row.initial):
+        axes.plot([row.initial, row.scale], [place, place], color=MUTED, linewidth=1.2)
+        axes.plot([row.initial], [place], "o", color=CARD, markeredgecolor=MUTED, markersize=6.5)
+    axes.plot([row.scale], [place], "o", color=MAIN, markersize=6.5)
+
+
+def plain_log(axis: Any) -> None:
+    """Labels a person reads: 0.1, 1, 10 and not powers."""
+    low, high = axis.get_view_interval()
+    wide = high > 100 * low  # else two labels at most would be left
+    axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0), numticks=7))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def ordinal(number: int) -> str:
+    """2nd, 3rd, 4th."""
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10 if number % 100 not in (11, 12, 13) else 0, "th")
+    return f"{number}{ending}"

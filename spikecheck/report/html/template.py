@@ -1,0 +1,41 @@
+"""The page from its template: everything that comes from a model or a file is escaped, and shown as what it is."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from spikecheck.finding import Answer
+from spikecheck.report.html.text import visible
+from spikecheck.report.html.view import Entry, counted
+from spikecheck.report.model import Report
+from spikecheck.report.terminal import short, values
+
+FOLDER = Path(__file__).parent
+
+
+def render(reports: list[tuple[str, Report | None, str]], title: str) -> str:
+    """The page on these reports; the title is that of the first where none is given."""
+    entries = [Entry(name, report, error, f"r{number}") for number, (name, report, error) in enumerate(reports)]
+    first = next((f"{entry.verdict} · {entry.name or 'spikecheck'}" for entry in entries), "spikecheck")
+    style = Markup((FOLDER / "style.css").read_text(encoding="utf-8"))
+    return template().render(entries=entries, title=title or first, heading=title, style=style)
+
+
+@cache
+def template() -> Template:
+    """The template; an undefined name in it is an error, and no empty text."""
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(short=short, distinct=values)
+    environment.globals.update(Answer=Answer, counted=counted)
+    return environment.get_template("page.html")

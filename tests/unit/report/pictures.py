@@ -1,0 +1,49 @@
+"""Reports made up, with all that there is a picture of."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import replace
+from typing import Any
+
+from spikecheck.readings import LossReading, NonFinite, PotentialSampleReading, RasterReading
+from spikecheck.report.model import LayerRow, LossRow, Report, WeightRow
+from tests.unit.report.reports import broken, healthy, spikes
+
+CHANCE = math.log(20)
+
+
+def loss(name: str = "loss", **changed: Any) -> LossRow:
+    trace = tuple((update, CHANCE + 0.01 * math.sin(update)) for update in range(0, 256, 2))
+    facts: dict[str, Any] = {
+        "function": "cross_entropy", "updates": 256, "first": 3.0, "last": 3.0, "lowest": 2.9, "window": 64,
+        "recent_mean": CHANCE, "recent_deviation": 0.01, "recent_slope": 0.0, "recent_slope_error": 0.0001,
+        "classes": 20, "plain": True, "non_finite": NonFinite(0, 256), "trace": trace,
+    }  # fmt: skip
+    return LossRow(name, LossReading(**(facts | changed)))
+
+
+def raster(update: int = 0, most: float = 1.0) -> RasterReading:
+    drawn = random.Random(update)
+    rows = tuple(tuple(most if drawn.random() < 0.2 else 0.0 for _ in range(100)) for _ in range(32))
+    return RasterReading(rows, steps=100, neurons=64, stride=2, update=update)
+
+
+def layer(name: str, **changed: Any) -> LayerRow:
+    rates = tuple(n / 100 for n in range(40)) + (0.0,) * 24
+    potentials = PotentialSampleReading(tuple(math.sin(n) for n in range(500)), 6400, 0)
+    row = LayerRow(name, spikes(rates=rates), threshold=1.0, first=raster(), recent=raster(200), potentials=potentials)
+    return replace(row, **changed)
+
+
+def drawn(**names: str) -> Report:
+    """Everything that there is a picture of, beside the findings of `broken`."""
+    layers = (layer(names.get("layer", "lif1")), layer("counts", recent=raster(200, most=3.0)), *broken().layers)
+    weights = (WeightRow(names.get("weight", "fc1.weight"), 700, 26.5, 0.58), WeightRow("fc2.weight", 20, 1.0))
+    return replace(broken(), layers=layers, losses=(loss(names.get("loss", "loss")),), weights=weights, updates=256)
+
+
+def file() -> Report:
+    """Of a checkpoint: weights alone."""
+    return replace(healthy(), layers=(), subject="net.pt · 2 tensors", weights=(WeightRow("fc1.weight", 700, 0.6),))

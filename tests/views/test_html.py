@@ -1,0 +1,232 @@
+"""The report as a page: valid, needing nothing from anywhere, escaped, honest about what is missing.
+
+What a browser makes of it is asked in tests/browser.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import pytest
+
+from spikecheck import SpikecheckError
+from spikecheck.finding import Answer, Fix, Seen, Verdict
+from spikecheck.readings import PotentialSampleReading
+from spikecheck.report import html
+from spikecheck.report.model import LayerRow, Report, WeightRow
+from spikecheck.site import SiteKind
+from tests.unit.report.pictures import drawn, file, layer, loss
+from tests.unit.report.reports import LONG, broken, finding, healthy, spikes
+from tests.views.pages import REPORTS, local, of, page, page_of, parsed, text_of, texts
+
+every = pytest.mark.parametrize("name", REPORTS)
+LOADING = {"script", "link", "img", "iframe", "object", "embed", "source", "video", "audio", "base", "form", "image"}
+
+
+def verdict(root: Element) -> str | None:
+    (heading,) = of(root, "h1")
+    return heading.text
+
+
+@every
+def test_it_is_valid_and_no_id_comes_twice(name: str) -> None:
+    root = page_of(name)
+    ids = Counter(element.get("id") for element in root.iter() if element.get("id"))
+    assert [one for one, times in ids.items() if times > 1] == []
+    targets = [e.get("href", "") for e in root.iter() if e.get("href")]
+    labels = [label for e in root.iter() for label in (e.get("aria-labelledby") or "").split()]
+    assert {target[1:] for target in targets} | set(labels) <= set(ids), "a link or a label that leads nowhere"
+
+
+@every
+def test_it_loads_nothing_and_runs_nothing(name: str) -> None:
+    text, root = text_of(name), page_of(name)
+    assert not {local(e) for e in root.iter()} & LOADING
+    assert not re.search(r"https?:|//[a-z]|@import|@font-face", text), "an address of elsewhere"
+    assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", text))
+    for element in root.iter():
+        for attribute, value in element.attrib.items():
+            assert not str(attribute).startswith("on")
+            assert attribute not in ("src", "srcset", "action", "background")
+            assert "href" not in str(attribute) or value.startswith("#")
+    (policy,) = [e.get("content") for e in of(root, "meta") if e.get("http-equiv")]
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'")
+
+
+@every
+def test_the_verdict_comes_first_and_each_finding_has_its_evidence(name: str) -> None:
+    report, root = REPORTS[name](), page_of(name)
+    expected = {
+        "broken": "2 root causes", "drawn": "2 root causes", "nothing": "Nothing to judge",
+    }.get(name, "Healthy: no warning, no error")  # fmt: skip
+    assert verdict(root) == expected
+    main = texts(of(root, "main")[0])
+    assert main.index(expected) < 200
+    rows = [texts(row) for row in of(root, "tr") if (row.get("id") or "").startswith("r0-f")]
+    assert len(rows) == len(report.findings)
+    for row, one in zip(rows, report.findings, strict=True):
+        for said in (one.check, one.slug, one.message, one.seen.text, one.expected.text, str(one.when), one.site.name):
+            assert said in row
+    for line in (
+        *report.unseen,
+        *(v.reason for v in report.verdicts),
+        *(i for v in report.verdicts for i in v.ignored),
+    ):
+        assert line in main
+    for cause in report.root_causes:
+        assert all(re.sub(r"\s+", " ", fix.code) in main for fix in cause.finding.fixes)
+
+
+def test_the_consequences_hang_under_what_led_to_them() -> None:
+    root = page_of("broken")
+    trees = [e for e in of(root, "ol") if e.get("class") == "tree"]
+    assert len(trees) == 2
+
+    def shape(item: Element) -> dict[str, Any]:
+        (check,) = [texts(a).split()[0] for a in of(item.find("div"), "a")]  # type: ignore[arg-type]
+        return {check: [shape(child) for branch in item.findall("ol") for child in branch.findall("li")]}
+
+    assert [shape(li) for tree in trees for li in tree.findall("li")] == [
+        {"SPK101": [{"SPK201": [{"SPK301": [{"SPK303": []}]}]}]},
+        {"SPK408": []},
+    ]
+    assert f"(and at {LONG}1, {LONG}2" in texts(trees[0])
+
+
+def test_what_explains_a_consequence_beside_its_branch_is_named() -> None:
+    first = finding("SPK101", "a", SiteKind.INPUT, "input", 0, "a")
+    left = finding("SPK201", "b", SiteKind.SPIKES, "lif1", 1, "b", explained_by=("SPK101",))
+    right = finding("SPK202", "c", SiteKind.SPIKES, "lif2", 2, "c", explained_by=("SPK101",))
+    last = finding("SPK301", "d", SiteKind.LOGITS, "logits", 3, "d", explained_by=("SPK101", "SPK201", "SPK202"))
+    found = [Verdict(f.check, f.slug, Answer.FOUND, (f,)) for f in (first, left, right, last)]
+    (tree,) = [e for e in of(page(Report.of(found)), "ol") if e.get("class") == "tree"]
+    (note,) = [texts(p) for p in of(tree, "p") if "also explained by" in texts(p)]
+    assert note == "also explained by SPK201"
+
+
+def test_every_picture_is_there_and_has_a_name_and_a_description() -> None:
+    root = page_of("drawn")
+    captions = Counter(texts(e.find("b")) for e in of(root, "figcaption"))  # type: ignore[arg-type]
+    assert captions == {
+        "loss over the updates": 1, "Weights against initialisation": 1, "Spikes": 4, "Firing rates": 2,
+        "Membrane potentials": 2,
+    }  # fmt: skip
+    for svg in of(root, "svg"):
+        assert svg.get("role") == "img"
+        assert svg.get("viewBox")
+        names = {e.get("id"): e.text for e in svg if local(e) in ("title", "desc")}
+        assert (svg.get("aria-labelledby") or "").split() == list(names)
+        assert all(names.values())
+
+
+def test_the_pictures_say_what_they_are_of() -> None:
+    text = texts(page_of("drawn"))
+    assert "threshold 1" in text
+    assert "25 silent" in text, "24 at 0, and the one whose rate is 0 / 100"
+    assert "red: several in a step" in text
+    assert "after update 200" in text
+    assert "128 of 256 updates" in text
+
+
+def test_what_has_no_picture_is_named_with_the_reason() -> None:
+    assert "Spikes, firing rates, membrane potentials and losses: a file does not hold them" in texts(page_of("file"))
+    assert "no spiking layer was seen" in texts(page_of("nothing"))
+    bare = texts(page_of("healthy"))
+    for why in ("Loss: none was seen.", "Weights against initialisation: they are looked at when an optimizer steps",
+                "no raster", "no firing rates", "no membrane potentials: the layer does not show them"):  # fmt: skip
+        assert why in bare
+    nan = (float("nan"),)
+    layers = (LayerRow("lif1", spikes(), potentials=PotentialSampleReading(nan, 1, 0)),)
+    losses, weights = (loss(trace=((0, nan[0]),)),), (WeightRow("fc1.weight", 1, 0.0),)
+    text = texts(page(replace(healthy(), layers=layers, losses=losses, weights=weights)))
+    assert "no membrane potentials: none of them is finite" in text
+    assert "Loss: none of its values is finite" in text
+    assert "Weights against initialisation: none of them is finite, or all are 0" in text
+
+
+def test_of_many_layers_those_with_findings_are_drawn() -> None:
+    last = finding("SPK203", "dead-layer", SiteKind.SPIKES, "lif19", 19, "lif19 is silent")
+    found = Report.of([Verdict("SPK203", "dead-layer", Answer.FOUND, (last,))])
+    root = page(replace(found, layers=tuple(LayerRow(f"lif{n}", spikes()) for n in range(20))))
+    assert [e.text for e in of(root, "h3")] == [*(f"lif{n}" for n in range(15)), "lif19"]
+    assert "4 of 20 layers, to keep the page small" in texts(root)
+
+
+HOSTILE = (
+    '<script>alert("x")</script>&amp;\'"><img src=x onerror=alert(1)>$x_1$ '
+    "\x00\x1b[31m\u202egpj\ud800 \U0001f9e0 {{ 7*7 }}"
+)
+
+
+def test_names_from_a_model_or_a_file_are_text() -> None:
+    one = finding(
+        "SPK203", HOSTILE, SiteKind.SPIKES, HOSTILE, 1, HOSTILE, seen=Seen("{x}", x=HOSTILE),
+        fixes=(Fix(HOSTILE, HOSTILE),),
+    )  # fmt: skip
+    led = finding("SPK301", HOSTILE, SiteKind.LOSS, HOSTILE, 2, HOSTILE, explained_by=("SPK203",))
+    verdicts = [Verdict(f.check, f.slug, Answer.FOUND, (f,), HOSTILE, (HOSTILE,)) for f in (one, led)]
+    report = replace(
+        Report.of(verdicts), layers=(layer(HOSTILE),), losses=(loss(HOSTILE),), weights=(WeightRow(HOSTILE, 1, 1.0),),
+        unseen=(HOSTILE,), frameworks=(HOSTILE,), subject=HOSTILE,
+    )  # fmt: skip
+    text = html.page([(HOSTILE, report, HOSTILE), (HOSTILE, None, HOSTILE)], HOSTILE)
+    text.encode()
+    root = parsed(text)
+    assert not {local(e) for e in root.iter()} & LOADING
+    assert not any(str(name).startswith("on") for e in root.iter() for name in e.attrib)
+    seen = texts(root)
+    assert seen.count('<script>alert("x")</script>&amp;') > 20
+    assert "$x_1$" in seen
+    assert "{{ 7*7 }}" in seen
+    assert "\\u202egpj\\ud800 \U0001f9e0" in seen
+    assert not re.search("[\x00\x1b\u202e]", text)
+
+
+def test_several_files_are_on_one_page_with_links_to_each() -> None:
+    root = parsed(html.page([("a.pt", file(), ""), ("b.pt", None, "b.pt is no checkpoint"), ("c.pt", broken(), "")]))
+    assert [e.text for e in of(root, "h1")] == ["Healthy: no warning, no error", "Not read", "2 root causes"]
+    links = [e.get("href") for e in of(of(root, "nav")[0], "a")]
+    assert links == ["#r0", "#r1", "#r2"]
+    assert "b.pt is no checkpoint" in texts(root)
+
+
+def test_the_same_report_gives_the_same_page_whatever_style_the_user_has() -> None:
+    import matplotlib
+
+    mine = {"axes.facecolor": "red", "text.color": "white", "font.size": 30, "svg.fonttype": "path"}
+    with matplotlib.rc_context(mine):
+        assert html.page([("", drawn(), "")]) == text_of("drawn")
+        assert matplotlib.rcParams["font.size"] == 30
+
+
+# -- files, and what is missing
+
+
+def test_the_report_writes_itself(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    healthy().to_html(path)
+    assert path.read_text(encoding="utf-8") == text_of("healthy")
+    with pytest.raises(SpikecheckError, match="cannot be written"):
+        healthy().to_html(tmp_path / "no folder" / "report.html")
+
+
+@pytest.mark.parametrize(
+    ("absent", "said"),
+    [
+        (("jinja2",), "needs jinja2, which is not installed: pip install 'spikecheck[html]'"),
+        (("jinja2", "matplotlib"), "needs jinja2 and matplotlib, which are not installed"),
+    ],
+)
+def test_without_a_library_the_message_names_the_extra(
+    absent: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(html, "find_spec", lambda name: None if name in absent else object())
+    with pytest.raises(SpikecheckError, match=re.escape(said)):
+        healthy().to_html(tmp_path / "report.html")
+    assert list(tmp_path.iterdir()) == []

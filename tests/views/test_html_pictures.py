@@ -1,0 +1,108 @@
+"""The pictures of the page: of what was seen, and of whatever numbers a file may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+import spikecheck
+from spikecheck.checkpoint import diagnose_file
+from spikecheck.finding import Answer, Verdict
+from spikecheck.readings import PotentialSampleReading, RasterReading
+from spikecheck.report.html.view import Shown
+from spikecheck.report.model import LayerRow, Report, WeightRow
+from spikecheck.site import SiteKind
+from tests.promises.networks import Run, batch, by_hand, in_snntorch
+from tests.unit.report.pictures import loss
+from tests.unit.report.reports import finding, healthy, spikes
+from tests.views.pages import page, parsed, texts
+
+
+def curve(report: Report) -> str:
+    """What the picture of the only loss says."""
+    (picture,) = Shown(report, "r0").losses
+    return texts(parsed(f"<!doctype html><title>x</title>{picture.svg}"))
+
+
+def test_the_loss_is_shown_against_that_of_a_guess_with_its_plateau_where_one_was_found() -> None:
+    stalled = finding("SPK302", "chance-plateau", SiteKind.LOSS, "loss", 9, "loss stays at 2.996")
+    found = Report.of([Verdict("SPK302", "chance-plateau", Answer.FOUND, (stalled,))])
+    marked = curve(replace(found, losses=(loss(),)))
+    assert "ln 20 = 2.996" in marked
+    assert "plateau" in marked
+    unmarked = curve(replace(healthy(), losses=(loss(),)))
+    assert "ln 20 = 2.996" in unmarked
+    assert "plateau" not in unmarked
+    other = curve(replace(found, losses=(loss("another loss", classes=None),)))
+    assert "plateau" not in other
+    assert "ln " not in other
+
+
+@pytest.mark.parametrize("make", [by_hand, in_snntorch])
+def test_a_run_is_drawn_from_what_was_seen_of_it(make: Callable[[], nn.Module]) -> None:
+    torch.manual_seed(0)
+    model = make()
+    with spikecheck.attach(model, on_finding=lambda finding: None) as monitor:
+        run = Run(model).train(2)
+    (shown,) = [Shown(monitor.report(), "r0")]
+    (curve,) = shown.losses
+    assert f"from {run.losses[0]:.3g} at update 0 to {run.losses[1]:.3g} at update 1" in curve.svg
+    assert shown.weights is not None
+    assert "before the first update" in shown.weights.note
+    layers = [[picture.caption for picture in layer.pictures] for layer in shown.layers]
+    potentials = [] if make is by_hand else ["Membrane potentials"]
+    assert layers == [["Spikes", "Firing rates", *potentials]] * len(layers)
+    assert layers
+
+
+def test_a_file_with_a_run_that_looked_at_no_weights_shows_its_own(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = by_hand()
+    with spikecheck.attach(model, on_finding=lambda finding: None) as monitor, torch.no_grad():
+        model(batch()[0])
+    checkpoint = {"model": model.state_dict()}
+    spikecheck.save_evidence(checkpoint, monitor)
+    torch.save(checkpoint, tmp_path / "run.pt")
+    report = diagnose_file(tmp_path / "run.pt")
+    assert report.layers
+    assert {row.name for row in report.weights} == {"fc1.weight", "fc2.weight"}
+
+
+# -- numbers that no run shows, as a file may hold them
+
+numbers = st.floats(width=64) | st.sampled_from((0.0, 1.0, -1.0, 1e308, -1e308, 5e-324))
+lines = st.lists(numbers, max_size=6).map(tuple)
+rasters = st.builds(
+    RasterReading, st.lists(lines, max_size=4).map(tuple), steps=st.integers(-5, 2**62), neurons=st.integers(-5, 2**62),
+    stride=st.integers(-5, 2**62), update=st.integers(-5, 2**62),
+)  # fmt: skip
+rows = st.builds(
+    LayerRow, st.text(max_size=20), lines.map(lambda rates: spikes(rates=rates)), threshold=st.none() | numbers,
+    first=st.none() | rasters, recent=st.none() | rasters,
+    potentials=st.none() | st.builds(PotentialSampleReading, lines, st.integers(), st.integers()),
+)  # fmt: skip
+losses = st.builds(
+    loss, st.text(max_size=20), trace=st.lists(st.tuples(st.integers(-5, 2**62), numbers), max_size=6).map(tuple),
+    classes=st.none() | st.integers(-5, 2**62), window=st.integers(-5, 2**62), recent_mean=st.none() | numbers,
+)  # fmt: skip
+weights = st.builds(WeightRow, st.text(max_size=60), st.integers(), numbers, st.none() | numbers)
+
+
+CLOSE = LayerRow("close", spikes(rates=(0.0, 5e-324)), potentials=PotentialSampleReading((0.0, 5e-324), 2, 0))
+
+
+@example(CLOSE, loss(trace=((0, 5e-324), (1, 0.0))), WeightRow("fc1.weight", 1, 1e-30))
+@given(rows, losses, weights)
+@settings(max_examples=12, deadline=None, derandomize=True)
+def test_whatever_the_numbers_there_is_a_page(row: LayerRow, loss: Any, weight: WeightRow) -> None:
+    stalled = finding("SPK302", "chance-plateau", SiteKind.LOSS, loss.name, 9, "stays")
+    found = Report.of([Verdict("SPK302", "chance-plateau", Answer.FOUND, (stalled,))])
+    page(replace(found, layers=(row,), losses=(loss,), weights=(weight,)))
