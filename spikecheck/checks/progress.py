@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from math import log
+
 from spikecheck.checks.base import Readings
 from spikecheck.readings import GradientReading, LossReading, ParameterReading, UpdateReading
 from spikecheck.site import SiteKind
 
 FALLEN = 0.9  # of what it was at first: a loss above that has not fallen
 HALVED = 0.5  # of what it was at first: taste; whatever was wrong at first has not kept such a network from learning
+GUESSED = 0.05  # below ln C, measured: networks that had stopped at chance were 0.02 below it at most
 DOUBT = 4.0  # standard errors: a slope steeper than that is no accident
 
 
@@ -34,6 +37,18 @@ def moved(readings: Readings, names: list[str]) -> dict[str, UpdateReading]:
 def learning(readings: Readings) -> bool:
     """Has any loss fallen by a tenth, or does it fall beyond doubt?"""
     return any(fell(loss) for loss in readings.all.every(LossReading).values())
+
+
+def nothing_learned(readings: Readings) -> bool:
+    """Is each loss about where it began, or no better than a guess? From large logits it falls to ln C by itself."""
+    return not any(fell(loss) and not guessed(loss) for loss in readings.all.every(LossReading).values())
+
+
+def guessed(loss: LossReading) -> bool:
+    """Is the loss no lower than that of a uniform guess over its classes?"""
+    if loss.classes is None or loss.classes <= 1 or not loss.plain or loss.recent_mean is None:
+        return False
+    return loss.recent_mean > log(loss.classes) - GUESSED
 
 
 def learned(readings: Readings) -> bool:

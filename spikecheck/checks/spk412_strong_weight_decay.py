@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import log10, sqrt
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.progress import learning, moved, weights
+from spikecheck.checks.progress import learning, moved, nothing_learned, weights
 from spikecheck.finding import Expected, Finding, Seen, Severity
 from spikecheck.readings import GradientReading, ParameterReading, UpdateReading
-from spikecheck.site import Moment, Site, SiteKind
+from spikecheck.site import Moment, Pace, Site, SiteKind
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,16 @@ class StrongWeightDecay(Check):
     ## What it means
     Apart from any gradient, an update takes a share of {strong} or more off the weight: the learning rate times the
     decay, which halves it in ln 2 / share updates. Where the decay is added to a gradient that is rescaled afterwards
-    (Adam's `weight_decay`), found is a decay {outweighed} times the gradient, while the loss does not fall.
+    (Adam's `weight_decay`), found is a decay {outweighed} times the gradient, while the loss does not fall; or one that
+    was {balance} times the gradient or more in the first update, for every weight, where the weight is down to {shrunk}
+    of what it was and the loss is no better than a guess.
 
     ## Why it matters
     Adam's step is the learning rate in every entry at most, so that decoupled decay holds every weight below 1 / decay
     in size: 0.017 for a decay of 60, a fifth of what torch draws for 140 inputs. The drive falls below the threshold,
     layer by layer, the layers fall silent, and silence has no gradient to come back by. A decay of 60 beside a rate of
-    0.002 is most often the two arguments in each other's place.
+    0.002 is most often the two arguments in each other's place. A loss that falls to ln C meanwhile has learned
+    nothing: small weights make small logits.
 
     ## Fix
     ```python any
@@ -64,10 +67,18 @@ class StrongWeightDecay(Check):
         "training; the loss has fallen by then",
     )
 
+    balance: float = limit(
+        5.0,
+        why="derived: gradient and decay balance where a weight is gradient / decay, here a fifth of what was drawn; a "
+        "decay of 1e-4, a weight of norm 20 and a first gradient of 1 give 0.002",
+    )
+    shrunk: float = limit(0.5, why="taste: a weight of half its size is on its way to 0, and one of 0.9 may turn round")
+
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield one finding, at the first weight that is taken away so fast."""
         updates = moved(readings, weights(readings))
-        fast = [name for name in updates if self.excess(readings, name) >= 1]
+        excess = self.excesses(readings, updates)
+        fast = [name for name, times in excess.items() if times >= 1]
         if fast[:1] != [site.name]:
             return
         pace = updates[site.name].pace
@@ -85,17 +96,32 @@ class StrongWeightDecay(Check):
                 "less than {strong:g}", strong=self.strong, because="the gradient cannot hold the weights against it"
             ),
             when=Moment(0),
-            weight=log10(self.excess(readings, site.name)),
+            weight=log10(excess[site.name]),
         )
 
-    def excess(self, readings: Readings, name: str) -> float:
-        """How many times its limit the decay of a weight is."""
-        pace, weight = readings.all.at(name)[UpdateReading].pace, readings.at(name).get(ParameterReading)
-        gradient = readings.at(name).get(GradientReading)
-        if pace is None:
-            return 0.0
+    def excesses(self, readings: Readings, updates: Mapping[str, UpdateReading]) -> dict[str, float]:
+        """How many times its limit the decay of each weight is."""
+        told = {name: update.pace for name, update in updates.items() if update.pace is not None}
+        drawn = [outweighed(readings.first.at(name), pace) / self.balance for name, pace in told.items()]
+        weakest = min(drawn, default=0.0) if nothing_learned(readings) else 0.0
+        return {name: self.excess(readings.at(name), pace, weakest) for name, pace in told.items()}
+
+    def excess(self, weight: Readings, pace: Pace, weakest: float) -> float:
+        """How many times its limit the decay of one weight is; `weakest` is that of the least decayed, at first."""
         if pace.shrink is not None:
             return pace.shrink / self.strong
-        if weight is None or gradient is None or not gradient.norm > 0 or learning(readings):
-            return 0.0
-        return pace.decay * weight.rms * sqrt(weight.elements) / gradient.norm / self.outweighed
+        now = 0.0 if learning(weight) else outweighed(weight, pace) / self.outweighed
+        return max(now, weakest if self.smaller(weight) else 0.0)
+
+    def smaller(self, weight: Readings) -> bool:
+        """Is the weight down to a part of what it was at first?"""
+        first, now = weight.first.get(ParameterReading), weight.get(ParameterReading)
+        return first is not None and now is not None and now.rms <= self.shrunk * first.rms
+
+
+def outweighed(weight: Readings, pace: Pace | None) -> float:
+    """How many times the gradient of a weight its decay is, by their norms; 0 where either is not known."""
+    values, gradient = weight.get(ParameterReading), weight.get(GradientReading)
+    if pace is None or values is None or gradient is None or not gradient.norm > 0:
+        return 0.0
+    return pace.decay * values.rms * sqrt(values.elements) / gradient.norm

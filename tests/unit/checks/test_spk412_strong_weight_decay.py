@@ -42,6 +42,41 @@ def test_judge(given, severity) -> None:
     assert found(StrongWeightDecay(), given, "fc1.weight") == severity
 
 
+AT_CHANCE = loss(first=8.0, recent_mean=3.0, recent_slope=-0.001, recent_slope_error=0.0001)
+
+
+def shrinking(*, to: float = 0.3, first_norm: float = 0.5, last_norm: float = 0.5, lost=AT_CHANCE, decay: float = 1.0):
+    """Weights of norm 8 at first whose gradient is a sixteenth of a decay of 1; the last may have another gradient."""
+    pace_ = pace(None, decay)
+    norms = {"fc1.weight": first_norm, "fc2.weight": last_norm}
+
+    def at(scale: float):
+        return {n: [gradient(norm=g), parameter(rms=0.1 * scale), update(pace=pace_)] for n, g in norms.items()}
+
+    return evidence(at(to) | {"loss": [lost]}, first=at(1.0))
+
+
+@pytest.mark.parametrize(
+    ("given", "severity"),
+    [
+        pytest.param(shrinking(), "warning", id="to a third, while the loss falls to that of a guess"),
+        pytest.param(shrinking(lost=FLAT), "warning", id="to a third, while the loss stays"),
+        pytest.param(shrinking(lost=loss()), None, id="to a third, and it learns"),
+        pytest.param(
+            shrinking(lost=loss(first=8.0, recent_mean=3.0, classes=None)), None, id="no ln C to compare with"
+        ),
+        pytest.param(shrinking(to=0.5), "warning", id="to a half, exactly at the limit"),
+        pytest.param(shrinking(to=0.51), None, id="to more than a half"),
+        pytest.param(shrinking(first_norm=1.6, last_norm=1.6), "warning", id="a fifth of the decay"),
+        pytest.param(shrinking(first_norm=1.7, last_norm=1.6), None, id="a gradient of more than a fifth"),
+        pytest.param(shrinking(first_norm=1e-6, last_norm=1.0, decay=1e-2), None, id="a layer without a gradient"),
+        pytest.param(shrinking(first_norm=0.0), None, id="no gradient to compare with"),
+    ],
+)
+def test_weights_that_shrink_while_nothing_is_learned(given, severity) -> None:
+    assert found(StrongWeightDecay(), given, "fc1.weight") == severity
+
+
 def test_one_finding_stands_for_all() -> None:
     made = [f for n in (1, 2) for f in findings(StrongWeightDecay(), net(pace(0.12, 60.0)), f"fc{n}.weight")]
     assert [f.message for f in made] == ["weight decay takes 0.12 of fc1.weight away in one update"]
