@@ -304,6 +304,19 @@ class TargetReading:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchReading:
+    """The labels of batches of two `samples` or more. `pure` ones hold one label alone.
+
+    `alike` is the share of a batch's pairs with one label, weighted by its samples; None for more than 4,096 classes.
+    """
+
+    batches: int
+    samples: int
+    pure: int
+    alike: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class LossReading:
     """The losses of successive updates, each the mean of what was computed for it.
 

@@ -35,6 +35,7 @@ class SiteKind(Flag):
     LEFTOVER = auto()  # a parameter's gradient where a backward pass begins, after the step it was for
     AIM = auto()  # what a loss over numbers compares, outputs and targets
     MODEL = auto()  # the model that a checkpoint is loaded into
+    LABELS = auto()  # the class indices of one batch, one a sample
     HANDOVER = auto()  # a parameter's gradient on the way from the end of a backward pass to the optimizer's step
 
     @property
@@ -55,6 +56,7 @@ FORWARD = (
     | SiteKind.TARGETS
     | SiteKind.LOSS
     | SiteKind.AIM
+    | SiteKind.LABELS
 )
 
 

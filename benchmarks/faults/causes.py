@@ -50,7 +50,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "label_out_of_range": ("SPK306",),
     "labels_constant": ("SPK307",),
     "labels_shuffled": PLATEAU,
-    "labels_sorted": ("SPK307", "SPK308"),
+    "labels_sorted": ("SPK314",),
     "logit_scale": ("SPK301", "SPK303"),
     "loss_plateau": PLATEAU,
     "rate_target_unreachable": ("SPK311",),

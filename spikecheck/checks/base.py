@@ -33,7 +33,7 @@ def limit(default: T, *, why: str) -> T:
 
 def place(site: Site) -> str:
     """The name under which readings of several kinds belong together: a layer, a parameter, a loss."""
-    if site.kind in SiteKind.LOGITS | SiteKind.TARGETS | SiteKind.LOSS | SiteKind.AIM:
+    if site.kind in SiteKind.LOGITS | SiteKind.TARGETS | SiteKind.LOSS | SiteKind.AIM | SiteKind.LABELS:
         return site.name.replace("logits", "loss").replace("targets", "loss")
     return site.name
 

@@ -73,6 +73,7 @@ class ChancePlateau(Check):
         "SPK305",
         "SPK306",
         "SPK310",
+        "SPK314",
         "SPK401",
         "SPK402",
         "SPK403",

@@ -41,7 +41,10 @@ class OneClassTargets(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.TARGETS
     needs: ClassVar = (TargetReading,)
-    explained_by: ClassVar = ("SPK306",)
+    explained_by: ClassVar = (
+        "SPK306",
+        "SPK314",
+    )
     message: ClassVar = "all {samples} {site} are {label}, of {classes} classes"
 
     enough: int = limit(

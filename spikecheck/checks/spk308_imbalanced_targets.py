@@ -43,7 +43,10 @@ class ImbalancedTargets(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.TARGETS
     needs: ClassVar = (TargetReading,)
-    explained_by: ClassVar = ("SPK306",)
+    explained_by: ClassVar = (
+        "SPK306",
+        "SPK314",
+    )
     message: ClassVar = "{share:.0%} of {site} are class {label}, of {classes} classes"
 
     most: float = limit(

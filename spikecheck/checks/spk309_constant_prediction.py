@@ -56,6 +56,7 @@ class ConstantPrediction(Check):
         "SPK307",
         "SPK308",
         "SPK310",
+        "SPK314",
         "SPK401",
         "SPK405",
         "SPK406",

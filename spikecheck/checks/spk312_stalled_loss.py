@@ -54,6 +54,7 @@ class StalledLoss(Check):
         "SPK307",
         "SPK308",
         "SPK310",
+        "SPK314",
         "SPK402",
         "SPK403",
         "SPK410",

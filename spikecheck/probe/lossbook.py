@@ -73,6 +73,7 @@ class LossBook:
             for kind, name, values in (
                 (SiteKind.LOGITS, "logits", calls.logits),
                 (SiteKind.TARGETS, "targets", calls.targets),
+                (SiteKind.LABELS, "targets", [y for y in calls.targets[:1] if y.dim() == 1]),
                 (SiteKind.AIM, "targets", [*calls.outputs, *calls.aims]),
                 (SiteKind.LOSS, "loss", calls.values),
             ):

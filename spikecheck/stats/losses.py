@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from spikecheck.readings import LogitReading, LossReading, TargetReading
+from spikecheck.readings import BatchReading, LogitReading, LossReading, TargetReading
 from spikecheck.site import Capture, LossCall, SiteKind
 from spikecheck.stats.arrange import BadState, distinct, fingerprint, highest, join_distinct, lowest, told
 from spikecheck.stats.base import State, Statistic, earliest, merged
@@ -155,6 +155,11 @@ def counted(classes: Tensor, among: int, which: Tensor) -> Tensor:
     return counts.scatter_add_(0, classes.clamp(0, among - 1), which.long()) if len(counts) else counts
 
 
+def heeded(targets: Tensor, call: LossCall) -> Tensor:
+    """Which of the targets the loss does not pass over."""
+    return torch.ones_like(targets, dtype=torch.bool) if call.ignored is None else targets != call.ignored
+
+
 def by_row(logits: Tensor) -> Tensor:
     """Logits as [row, class]; torch's losses take the classes on axis 1, or on axis 0 where there is no batch."""
     axis = min(1, logits.dim() - 1)
@@ -240,7 +245,7 @@ class TargetStats(Statistic[TargetState]):
         """Count one update's targets."""
         y = torch.cat([v.detach().reshape(-1) for v in capture.values]).long()
         call = capture.call or LossCall("unknown")
-        kept = torch.ones_like(y, dtype=torch.bool) if call.ignored is None else y != call.ignored
+        kept = heeded(y, call)
         inside = kept if call.classes is None else kept & (y >= 0) & (y < call.classes)
         none = torch.iinfo(torch.int64)
         some = [y.new_full((1,), none.max), y.new_full((1,), none.min)]
@@ -274,3 +279,45 @@ class TargetStats(Statistic[TargetState]):
                 different=int(state.batches.isfinite().sum()),
             ),
         )
+
+
+@dataclass(frozen=True)
+class BatchState(State):
+    """Sums over batches."""
+
+    batches: Tensor = merged(torch.add)
+    samples: Tensor = merged(torch.add)
+    pure: Tensor = merged(torch.add)
+    alike: Tensor = merged(torch.add)  # pairs of one label, as a share of a batch's pairs, times its samples
+    known: bool = merged(operator.and_)
+
+
+class BatchStats(Statistic[BatchState]):
+    """How the labels of single batches lie together.
+
+    Unit: none. Layout: [sample], one batch. Hides: which label.
+    """
+
+    kind: ClassVar = SiteKind.LABELS
+    reading: ClassVar = BatchReading
+
+    def measure(self, capture: Capture[Tensor]) -> BatchState:
+        """Count one batch's labels."""
+        y, call = capture.values[0].detach().long(), capture.call or LossCall("unknown")
+        classes = call.classes or 0
+        counts = counted(y, classes, heeded(y, call) & (y >= 0) & (y < classes)).double()
+        samples = counts.sum()
+        several = (samples > 1).double()
+        return BatchState(
+            batches=several,
+            samples=several * samples,
+            pure=several * (counts == samples).any(),
+            alike=several * (counts * (counts - 1)).sum() / (samples - 1).clamp(min=1),
+            known=len(counts) > 0,
+        )
+
+    def summarise(self, state: BatchState) -> tuple[BatchReading, ...]:
+        """Copy the sums to the host."""
+        samples = int(state.samples)
+        alike = state.alike.item() / samples if samples and state.known else None
+        return (BatchReading(int(state.batches), samples, int(state.pure), alike),)

@@ -81,17 +81,17 @@ def calls(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
     """Several updates of a loss: logits, targets or values, from one or more calls each."""
     classes = draw(st.integers(1, 4))
     more = draw(st.sampled_from(((), (2,))))  # pixels
-    dtype = (
-        draw(st.sampled_from((torch.int64, torch.uint8))) if kind is SiteKind.TARGETS else draw(st.sampled_from(FLOATS))
-    )
+    indices = kind in SiteKind.TARGETS | SiteKind.LABELS
+    dtype = draw(st.sampled_from((torch.int64, torch.uint8) if indices else FLOATS))
     ignored = draw(st.sampled_from((None, -64, 1)))
     call = LossCall("cross_entropy", classes, draw(st.booleans()), draw(st.booleans()), ignored)
     updates = []
     for number in range(draw(st.integers(1, most))):
         values = []
-        for _ in range(draw(st.integers(1, 2))):
+        for _ in range(1 if kind is SiteKind.LABELS else draw(st.integers(1, 2))):
             samples = draw(st.integers(0, 3))
             shape = {SiteKind.LOGITS: (samples, classes, *more), SiteKind.TARGETS: (samples, *more), SiteKind.LOSS: ()}
+            shape[SiteKind.LABELS] = (samples,)
             x = draw(arrays(*shape[kind]))
             values.append(tensor(x.astype(float), dtype))
         updates.append(Capture((Site(kind, "here"),), tuple(values), update=number, call=call))

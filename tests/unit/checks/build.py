@@ -15,6 +15,7 @@ from spikecheck.finding import Finding
 from spikecheck.neuron import NeuronSpec
 from spikecheck.readings import (
     AimReading,
+    BatchReading,
     DriveReading,
     FlowReading,
     GradientReading,
@@ -189,6 +190,7 @@ KINDS: dict[type[Any], SiteKind] = {
     LeftoverReading: SiteKind.LEFTOVER,
     HandoverReading: SiteKind.HANDOVER,
     AimReading: SiteKind.AIM,
+    BatchReading: SiteKind.LABELS,
     StoredReading: SiteKind.STORED,
     StoredNeuronReading: SiteKind.STORED_NEURON,
     MomentReading: SiteKind.MOMENT,
@@ -196,7 +198,7 @@ KINDS: dict[type[Any], SiteKind] = {
 }
 
 # The readings of a loss belong to the place "loss", whatever its sites are called.
-NAMES = {SiteKind.LOGITS: "logits", SiteKind.TARGETS: "targets", SiteKind.AIM: "targets"}
+NAMES = {SiteKind.LOGITS: "logits", SiteKind.TARGETS: "targets", SiteKind.AIM: "targets", SiteKind.LABELS: "targets"}
 
 
 def spikes(**changed: Any) -> SpikeReading:
