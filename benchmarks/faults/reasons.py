@@ -4,8 +4,6 @@ from __future__ import annotations
 
 REASONS: dict[str, str] = {
     "hand-fresh-every-step": "The layer that loses its state is called weakly driven, which it is: nothing adds up.",
-    "hand-recurrent-unit-normal": "The weights' scale is looked at where a layer's input is a module's; this one is "
-    "inside the cell, and the recurrent drive looks like a reset that is missing.",
     "norse-batch-as-time": "The loss moves with each batch and stays above that of a guess: no plateau.",
     "norse-labels-of-other-samples": "From watching, only the loss can tell, and it still falls towards ln 20 when the "
     "run ends.",

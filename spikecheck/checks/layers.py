@@ -116,6 +116,27 @@ def feeding(site: Site, readings: Readings) -> ParameterReading | None:
     return readings.at(f"{site.fed_by}.weight").get(ParameterReading) if site.fed_by is not None else None
 
 
+def within(parameter: str, site: Site) -> bool:
+    """Is this a parameter of the layer itself, or of a module inside of it?"""
+    return parameter.startswith(f"{site.name}.")
+
+
+def recurrent(weight: ParameterReading) -> bool:
+    """Does it map as many neurons to as many? Inside a layer, that is from its spikes to its current."""
+    return weight.dimensions > 1 and weight.elements == weight.fan_in**2
+
+
+def own_drive(site: Site, readings: Readings) -> float:
+    """What a layer's spikes give it by recurrent weights inside of it, root mean square a step; 0 without any.
+
+    Independent weights of n inputs, of which a share `rate` is active, add up to rms * sqrt(n * rate).
+    """
+    spikes = readings.get(SpikeReading)
+    inside = [w for name, w in readings.every(ParameterReading).items() if within(name, site) and recurrent(w)]
+    rate = None if spikes is None else spikes.rate
+    return sum(weight.scale for weight in inside) * math.sqrt(max(0.0, rate or 0.0))
+
+
 def threshold(site: Site) -> float | None:
     """The layer's threshold; None where it is unknown."""
     return site.neuron.v_threshold if site.neuron is not None else None

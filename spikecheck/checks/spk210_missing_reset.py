@@ -8,7 +8,7 @@ from math import expm1
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import unused
+from spikecheck.checks.layers import own_drive, unused
 from spikecheck.finding import Expected, Finding, Seen, Severity
 from spikecheck.readings import DriveReading, FlowReading, SpikeReading
 from spikecheck.site import Site, SiteKind
@@ -21,8 +21,9 @@ class MissingReset(Check):
     ## What it means
     Each spike takes a threshold from the potential, or all of it, so that a layer with a decay between 0 and 1 cannot
     spend more thresholds than positive input comes in. Found is a layer that spends {times} times as much as (mean +
-    rms) / 2, which that input cannot exceed. A layer that says itself that it has no reset is found where it has no
-    leak either (a decay of {leakless} or more) and its spikes are used.
+    rms) / 2, which that input cannot exceed; what recurrent weights inside of the layer give comes on top. A layer that
+    says itself that it has no reset is found where it has no leak either (a decay of {leakless} or more) and its spikes
+    are used.
 
     ## Why it matters
     Without a reset and without a leak, a neuron that has once crossed its threshold fires in every step until the input
@@ -44,8 +45,8 @@ class MissingReset(Check):
     ```
 
     ## Intended when
-    A recurrent input is added inside of the layer, so that more comes in than is seen: `[tool.spikecheck.ignore]
-    "SPK210:lif1" = "recurrent weights inside"`
+    Something is added inside of the layer that is neither its input nor a recurrent weight, such as a noise current:
+    `[tool.spikecheck.ignore] "SPK210:lif1" = "noise inside"`
     """
 
     id: ClassVar = "SPK210"
@@ -74,7 +75,8 @@ class MissingReset(Check):
         if unused(readings) or drive.non_finite.count or not 0 <= neuron.decay <= 1 or not neuron.v_threshold > 0:
             return
         synapse = 1 / -expm1(-1 / neuron.tau_syn) if neuron.tau_syn else 1
-        given = neuron.input_gain * synapse * (drive.mean + drive.rms) / (1 + 1)
+        outside = (drive.mean + drive.rms) / (1 + 1)
+        given = synapse * (neuron.input_gain * outside + own_drive(site, readings))
         cost = neuron.v_threshold if neuron.lowest_threshold is None else neuron.lowest_threshold
         paid = spikes.rate * cost
         said = neuron.reset == "none" and neuron.decay >= self.leakless

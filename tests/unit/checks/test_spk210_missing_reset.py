@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk210_missing_reset import MissingReset
-from tests.unit.checks.build import drive, evidence, flow, found, modules, neuron, spikes
+from tests.unit.checks.build import drive, evidence, flow, found, modules, neuron, parameter, spikes
 
 
 def layer(flows=None, count=20_480.0, **known):
@@ -30,4 +30,18 @@ def layer(flows=None, count=20_480.0, **known):
     ],
 )
 def test_judge(given, severity) -> None:
+    assert found(MissingReset(), given, "lif1") == severity
+
+
+@pytest.mark.parametrize(
+    ("weight", "severity"),
+    [
+        pytest.param(parameter(scale=1.0, elements=64 * 64, fan_in=64), None, id="recurrent: it may be what pays"),
+        pytest.param(parameter(scale=0.001, elements=64 * 64, fan_in=64), "warning", id="recurrent, and tiny"),
+        pytest.param(parameter(scale=1.0, elements=64 * 30, fan_in=30), "warning", id="inside, and not recurrent"),
+    ],
+)
+def test_a_recurrent_weight_inside_pays_for_spikes_as_well(weight, severity) -> None:
+    places = {"lif1": [spikes(count=4.1e5 * 0.28), drive()], "lif1.rec.weight": [weight]}
+    given = modules(evidence(places, sites={"lif1": {"neuron": neuron(reset=None)}}))
     assert found(MissingReset(), given, "lif1") == severity

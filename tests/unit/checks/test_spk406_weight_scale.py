@@ -58,3 +58,38 @@ def test_it_says_what_the_scale_does_and_how_to_draw_it() -> None:
     assert finding.message == "fc2.weight has a scale of 26.5; initialisers give 0.6 to 1.4"
     assert "rms 1 * sqrt(fan-in 700) = 26.5, which drives lif2 at 8.2 a step" in finding.seen.text
     assert finding.fix.startswith("torch.nn.init.kaiming_uniform_(model.fc2.weight")
+
+
+def recurrent(scale: float, *, rate: float = 0.25, v_threshold: float = 1.0, elements: int = 64 * 64, fan_in: int = 64):
+    """A layer of 64 neurons with a weight inside of it."""
+    layer = spikes(count=rate * SILENT.elements, active=int(rate * SILENT.elements))
+    weight = parameter(scale=scale, elements=elements, fan_in=fan_in)
+    known = {"neuron": neuron(v_threshold=v_threshold)}
+    return evidence({"rnn": [drive(), layer], "rnn.rec.weight": [weight]}, sites={"rnn": known})
+
+
+@pytest.mark.parametrize(
+    ("given", "severity"),
+    [
+        pytest.param(recurrent(8.0), "warning", id="N(0, 1) among 64 neurons"),
+        pytest.param(recurrent(8.0, rate=0.0625), "warning", id="2 thresholds a step, exactly at the limit"),
+        pytest.param(recurrent(8.0, rate=0.06), None, id="a layer too quiet to drive itself"),
+        pytest.param(recurrent(5.0, rate=1.0), None, id="a scale at the limit"),
+        pytest.param(recurrent(8.0, v_threshold=3.0), None, id="a threshold that takes it back"),
+        pytest.param(recurrent(8.0, v_threshold=0.0), None, id="a threshold at rest: another check's"),
+        pytest.param(recurrent(8.0, elements=64 * 30, fan_in=30), None, id="inside, and not recurrent"),
+    ],
+)
+def test_a_recurrent_weight_by_which_a_layer_drives_itself(given, severity) -> None:
+    assert found(WeightScale(), given, "rnn.rec.weight") == severity
+
+
+def test_it_says_what_the_layer_gives_itself() -> None:
+    (finding,) = findings(WeightScale(), recurrent(8.0), "rnn.rec.weight")
+    assert finding.seen.text.endswith("which by its own spikes gives rnn 4 a step, root mean square")
+
+
+def test_a_weight_of_another_layer_is_not_this_ones() -> None:
+    given = recurrent(8.0)
+    sites = tuple(replace(site, name="rn") if site.name == "rnn" else site for site in given.sites)
+    assert found(WeightScale(), replace(given, sites=sites), "rnn.rec.weight") is None
