@@ -190,9 +190,18 @@ def summed(decay: float, steps: int) -> float:
 
 def starved(finding: Finding, weight: ParameterReading | None, small: float, by: str) -> Finding:
     """A silent layer's finding, which the check `by`, of weights out of scale, explains only where they are tiny."""
-    if weight is not None and weight.scale < small:
-        return finding
-    return replace(finding, explained_by=tuple(check for check in finding.explained_by if check != by))
+    return finding if weight is not None and weight.scale < small else without(finding, by)
+
+
+def without(finding: Finding, check: str) -> Finding:
+    """The finding, which this check does not explain."""
+    return replace(finding, explained_by=tuple(other for other in finding.explained_by if other != check))
+
+
+def growing(readings: Readings) -> bool:
+    """Does any layer multiply its potential by more than 1 a step, whatever the sign?"""
+    neurons = [site.neuron for site in readings.evidence.sites if site.neuron is not None]
+    return any(neuron.decay is not None and abs(neuron.decay) > 1 for neuron in neurons)
 
 
 def proposing(finding: Finding, number: float, instead_of: str) -> Finding:

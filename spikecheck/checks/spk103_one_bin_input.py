@@ -18,7 +18,7 @@ class OneBinInput(Check):
 
     ## What it means
     Of the sum of a sample's values, {densest} or more lie in a single time step, averaged over the samples that hold
-    anything, with {steps} steps or more.
+    anything, with {steps} steps or more, and {events} events or more a sample: of fewer, all lie in one step by chance.
 
     ## Why it matters
     What is left of time is one step. The layers are driven once, far above their threshold since the bin adds up the
@@ -52,10 +52,16 @@ class OneBinInput(Check):
     )
     steps: int = limit(4, why="derived: with two or three steps, one of them holds most of a short event by nature")
 
+    events: float = limit(
+        4.0, why="derived: of 4 events in 4 steps, all lie in one step once in 64 samples, and of 2 once in 4"
+    )
+
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where one step holds nearly all."""
         x = readings[InputReading]
         if x.steps is None or x.steps < self.steps or x.densest < self.densest or x.filled == 0:
+            return
+        if events(x) < self.events:
             return
         yield self.found(
             site,
@@ -73,3 +79,9 @@ class OneBinInput(Check):
             ),
             weight=1,
         )
+
+
+def events(x: InputReading) -> float:
+    """How many events a sample holds that holds any: its active bins, or what they count."""
+    in_all = max(float(x.active), x.count if x.negative == 0 else 0.0) * x.elements / max(1, x.looked_at)
+    return in_all / max(1, x.samples - x.empty)

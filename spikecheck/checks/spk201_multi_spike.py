@@ -55,7 +55,10 @@ class MultiSpike(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.SPIKES
     needs: ClassVar = (SpikeReading,)
-    explained_by: ClassVar = ("SPK407",)
+    explained_by: ClassVar = (
+        "SPK407",
+        "SPK413",
+    )
     message: ClassVar = "{site} emits up to {peak:g} spikes of a neuron in one step, {average:.3g} per active bin"
 
     average: float = limit(

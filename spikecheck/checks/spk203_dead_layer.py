@@ -70,6 +70,7 @@ class DeadLayer(Check):
         "SPK406",
         "SPK407",
         "SPK412",
+        "SPK413",
     )
     passes: ClassVar = True
     message: ClassVar = "{site} fired 0 times in {steps} steps ({neurons} neurons)"

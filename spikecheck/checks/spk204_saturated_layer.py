@@ -65,6 +65,7 @@ class SaturatedLayer(Check):
         "SPK405",
         "SPK406",
         "SPK407",
+        "SPK413",
     )
     passes: ClassVar = True
     message: ClassVar = "{site} fires in {active:.0%} of its bins, {saturated} of {neurons} neurons in nearly all"

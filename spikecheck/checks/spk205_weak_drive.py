@@ -88,6 +88,7 @@ class WeakDrive(Check):
         "SPK406",
         "SPK407",
         "SPK412",
+        "SPK413",
     )
     passes: ClassVar = True
     message: ClassVar = "{site} is silent: its potential reaches {reach:.3g}, its threshold is {threshold:.3g}"

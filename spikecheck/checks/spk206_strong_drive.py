@@ -22,6 +22,7 @@ from spikecheck.checks.layers import (
     unsure,
     unused,
     weights,
+    without,
 )
 from spikecheck.finding import Expected, Finding, Seen, Severity
 from spikecheck.readings import DriveReading
@@ -75,11 +76,13 @@ class StrongDrive(Check):
         "SPK101",
         "SPK107",
         "SPK201",
+        "SPK207",
         "SPK214",
         "SPK215",
         "SPK405",
         "SPK406",
         "SPK407",
+        "SPK413",
     )
     message: ClassVar = "{site} gets {rms:.3g} a step (root mean square) for a threshold of {threshold:.3g}"
 
@@ -119,4 +122,6 @@ class StrongDrive(Check):
             ),
             weight=1 if isinf(times) else log10(times / self.strong),
         )
+        if site.neuron.input_gain <= 1:
+            finding = without(finding, "SPK207")
         yield proposing(finding, rms, instead_of="1.0") if rms > 0 else finding

@@ -45,7 +45,15 @@ class LargeLogits(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.LOGITS
     needs: ClassVar = (LogitReading, LossReading)
-    explained_by: ClassVar = ("SPK101", "SPK201", "SPK206", "SPK207", "SPK406", "SPK407")
+    explained_by: ClassVar = (
+        "SPK101",
+        "SPK201",
+        "SPK206",
+        "SPK207",
+        "SPK406",
+        "SPK407",
+        "SPK413",
+    )
     message: ClassVar = "{site} are {spread:.4g} apart while the loss is {loss:.4g}: sure, and wrong"
 
     spread: float = limit(

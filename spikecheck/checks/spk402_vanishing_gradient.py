@@ -72,6 +72,7 @@ class VanishingGradient(Check):
         "SPK406",
         "SPK407",
         "SPK412",
+        "SPK413",
     )
     message: ClassVar = "the gradient of {site} is {first:.1e}, that of {behind} {last:.1e}"
 

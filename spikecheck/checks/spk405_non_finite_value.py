@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from spikecheck.checks.base import Check, Readings
+from spikecheck.checks.layers import growing, without
 from spikecheck.finding import Expected, Finding, Seen, Severity
 from spikecheck.readings import (
     DriveReading,
@@ -83,7 +84,11 @@ class NonFiniteValue(Check):
     severity: ClassVar = Severity.ERROR
     since: ClassVar = "0.1"
     sites: ClassVar = WHERE
-    explained_by: ClassVar = ("SPK407",)
+    explained_by: ClassVar = (
+        "SPK207",
+        "SPK407",
+        "SPK413",
+    )
     message: ClassVar = "{what} is NaN or infinite, first {moment}"
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -93,7 +98,7 @@ class NonFiniteValue(Check):
         if bad is None or bad.count == 0:
             return
         first = bad.first or Moment(readings.run.update)
-        yield self.found(
+        finding = self.found(
             site,
             seen=Seen("{count} of {elements} values looked at are not finite", count=bad.count, elements=bad.elements),
             expected=Expected("finite values", because="NaN passes through every sum, and stops at every comparison"),
@@ -101,3 +106,4 @@ class NonFiniteValue(Check):
             what=WORDS[site.kind].format(site=site),
             moment=str(first),
         )
+        yield finding if growing(readings) else without(finding, "SPK207")

@@ -72,6 +72,7 @@ class WeightScale(Check):
         "SPK214",
         "SPK407",
         "SPK412",
+        "SPK413",
     )
     message: ClassVar = "{site} has a scale of {scale:.3g}; initialisers give 0.6 to 1.4"
 

@@ -105,4 +105,4 @@ def reason(readings: Readings, live: bool) -> str | None:
         return CLEARED
     if gradient.missing == gradient.updates:
         return MISSING
-    return ZERO if gradient.zero + gradient.missing == gradient.updates else ROUNDED
+    return ZERO if gradient.zero + gradient.missing > 0 else ROUNDED

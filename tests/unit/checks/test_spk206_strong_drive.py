@@ -60,3 +60,9 @@ def test_the_message_holds_the_drive_against_the_threshold() -> None:
 def test_the_fix_proposes_a_threshold_that_fits_the_drive() -> None:
     [finding] = findings(StrongDrive(), layer(strong(0.18), v_threshold=0.01), "lif1")
     assert finding.fix.startswith("model.lif1.threshold.data.fill_(0.18)")
+
+
+@pytest.mark.parametrize(("gain", "explains"), [(100.0, True), (1.0, False), (0.5, False)])
+def test_a_faulty_decay_explains_it_where_the_layer_enlarges_its_input(gain: float, explains: bool) -> None:
+    [finding] = findings(StrongDrive(), layer(strong(45.0), input_gain=gain), "lif1")
+    assert ("SPK207" in finding.explained_by) is explains

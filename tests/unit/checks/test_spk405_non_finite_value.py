@@ -18,6 +18,7 @@ from tests.unit.checks.build import (
     inputs,
     logits,
     loss,
+    neuron,
     parameter,
     potential,
     spikes,
@@ -83,3 +84,13 @@ def test_the_origin_is_the_root_and_all_else_follows() -> None:
     assert (cause.finding.site.name, cause.finding.site.kind) == ("lif2", SiteKind.CURRENT)
     assert cause.finding.when == Moment(3, 2)
     assert len(cause.consequences) == len(made) - 1
+
+
+@pytest.mark.parametrize(
+    ("decay", "explains"), [(-99.0, True), (1.01, True), (1.0, False), (-1.0, False), (0.9, False), (None, False)]
+)
+def test_only_a_decay_that_lets_a_potential_grow_makes_it_infinite(decay: float | None, explains: bool) -> None:
+    layers = {"lif1": {"neuron": neuron(decay=decay)}}
+    given = evidence({"lif1": [potential(non_finite=POISONED)]}, sites=layers)
+    (finding,) = findings(NonFiniteValue(), given, "lif1")
+    assert ("SPK207" in finding.explained_by) is explains
