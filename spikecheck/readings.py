@@ -186,6 +186,8 @@ class MemoryReading:
     forwards: int
     held: int  # forwards in which that was anything other than 0
     largest: float
+    telling: int = 0  # elements that did not spike, whose state was neither 0 nor a multiple of their current
+    ignored: int = 0  # of them, those that handed on a multiple of the current and nothing else
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,15 +307,12 @@ class TargetReading:
 
 @dataclass(frozen=True, slots=True)
 class BatchReading:
-    """The labels of batches of two `samples` or more. `pure` ones hold one label alone.
-
-    `alike` is the share of a batch's pairs with one label, weighted by its samples; None for more than 4,096 classes.
-    """
+    """The labels of batches of two `samples` or more, and how often two of a batch have the same."""
 
     batches: int
     samples: int
-    pure: int
-    alike: float | None
+    pure: int  # batches with one label alone
+    alike: float | None  # share of a batch's pairs, weighted by its samples; None for more than 4,096 classes
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,3 +143,4 @@ class Capture(Generic[T]):
     call: LossCall | None = None
     rates: tuple[float | None, ...] = ()  # of an UPDATE: each parameter's learning rate
     paces: tuple[Pace | None, ...] = ()  # of an UPDATE: what each parameter's rates were so far
+    step: tuple[T, ...] = ()  # of a MEMORY: the step's spikes, its current, and what it handed on

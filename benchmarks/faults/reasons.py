@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 REASONS: dict[str, str] = {
-    "hand-fresh-every-step": "The layer that loses its state is called weakly driven, which it is: nothing adds up.",
     "norse-batch-as-time": "The loss moves with each batch and stays above that of a guess: no plateau.",
     "norse-labels-of-other-samples": "From watching, only the loss can tell, and it still falls towards ln 20 when the "
     "run ends.",

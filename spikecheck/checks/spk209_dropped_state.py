@@ -18,7 +18,10 @@ class DroppedState(Check):
 
     ## What it means
     The layer is called once a step, and in all forwards, of {forwards} at least, it went on from no state, or from a
-    state of 0 only, in the last call that was looked at: the fifth, ninth, seventeenth ... of a forward.
+    state of 0 only, in the last call that was looked at: the fifth, ninth, seventeenth ... of a forward. Or, in a layer
+    written by hand, it was given a state and did not use it: neurons that did not spike handed on a multiple of the
+    step's current and nothing else, of {telling} at least whose state was no such multiple, and one threshold on the
+    current tells all spikes.
 
     ## Why it matters
     A neuron without state adds nothing up: each step is compared with the threshold alone, and what came before is
@@ -59,26 +62,36 @@ class DroppedState(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.MEMORY
     needs: ClassVar = (MemoryReading,)
-    message: ClassVar = "{site} starts anew in every step: {held} of {forwards} forwards held any state"
+    message: ClassVar = "{site} starts anew in every step: {why}"
 
     forwards: int = limit(3, why="derived: a forward whose first steps hold nothing may have nothing to remember")
+    telling: int = limit(
+        100, why="taste: where a state is added, not one of them agrees with a multiple of the current to five digits"
+    )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where no forward held any state in its middle."""
+        """Yield a finding where no forward held any state in its middle, or none that was handed in was used."""
         memory = readings[MemoryReading]
         first = readings.first.get(MemoryReading) or memory
-        if memory.held or memory.forwards < self.forwards:
+        ignored = memory.ignored == memory.telling >= self.telling
+        if memory.forwards < self.forwards or (memory.held and not ignored):
             return
+        since_the_start = first.ignored == first.telling > 0 if ignored else not first.held
         yield self.found(
             site,
             seen=Seen(
-                "{held} of {forwards} forwards went on from a state other than 0",
+                "of {telling} neurons with a state and without a spike, {used} handed on anything of that state"
+                if ignored
+                else "{held} of {forwards} forwards went on from a state other than 0",
                 held=memory.held,
                 forwards=memory.forwards,
+                telling=memory.telling,
+                used=memory.telling - memory.ignored,
             ),
             expected=Expected(
                 "a potential other than 0 in the middle of a sequence", because="a neuron adds up over the steps"
             ),
-            when=None if first.held else Moment(0),
+            when=Moment(0) if since_the_start else None,
             weight=1,
+            why="the state it is given is not used" if ignored else "its state is 0 in the middle of a forward",
         )

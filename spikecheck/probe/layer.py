@@ -63,6 +63,8 @@ class Layer:
     held: dict[SiteKind, list[Held]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     state: tuple[Tensor, ...] = ()
     memory: tuple[Held, ...] = ()  # what a later step of the forward went on from
+    step: tuple[Held, ...] = ()  # that step's spikes, its current, and what it handed on
+    remembered: int = 0  # calls before that step
     calls: int = 0  # since it was last emptied
     training: bool = False
     blocked: bool = False
@@ -81,17 +83,21 @@ class Layer:
         """Before a call: the first one of a sequence shows the state it starts from."""
         if not self.certain or 0 < self.calls < REMEMBERED:
             return
-        found = self.framework.state(self.module, args, kwargs)
         if self.calls == 0:
-            self.state = tuple(t.detach() for t in found)
+            self.state = tuple(t.detach() for t in self.framework.state(self.module, args, kwargs))
             return
+        found = self.framework.goes_on_from(self.module, args, kwargs)
         if not found and self.framework.shows_state and self.held[SiteKind.SPIKES]:
             found = (self.held[SiteKind.SPIKES][0].tensor.new_zeros(1),)
         self.memory = tuple(Held.of(t, Layout()) for t in found)
+        self.remembered = self.calls
 
     def hear(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> None:
         """After a call: keep references to what it showed."""
-        self.take(self.framework.heard(self.module, args, kwargs, output))
+        heard = self.framework.heard(self.module, args, kwargs, output)
+        if self.memory and self.remembered == self.calls:
+            self.step = one_step(heard, self.framework.hands_on(self.module, output))
+        self.take(heard)
 
     def hear_traced(self, grad: bool, given: Sequence[Any], output: Any) -> None:
         """After a call in compiled code: what the module keeps is of an earlier call, so its potential is not shown."""
@@ -174,8 +180,9 @@ class Layer:
         if self.state and new_sequence:
             yield Capture((self.site(SiteKind.STATE),), self.state, training=self.training, update=update)
         if self.memory and all(h.untouched for h in self.memory):
-            values = tuple(h.tensor for h in self.memory)
-            yield Capture((self.site(SiteKind.MEMORY),), values, training=self.training, update=update)
+            values, unchanged = tuple(h.tensor for h in self.memory), all(h.untouched for h in self.step)
+            step = tuple(h.tensor for h in self.step) if unchanged else ()
+            yield Capture((self.site(SiteKind.MEMORY),), values, training=self.training, update=update, step=step)
         yield from self.came_back(update)
         self.count()
         self.forget()
@@ -221,7 +228,7 @@ class Layer:
         """Let go of every reference."""
         for held in self.held.values():
             held.clear()
-        self.memory = ()
+        self.memory, self.step = (), ()
         self.state, self.given, self.calls = (), None, 0
         self.training, self.blocked, self.traced = False, False, False
 
@@ -248,6 +255,14 @@ class Layer:
     def flow(self) -> FlowReading:
         """Whether gradients pass, and whether any ever came."""
         return FlowReading(self.forwards, self.blocked_forwards, self.answer)
+
+
+def one_step(heard: Heard, handed_on: tuple[Tensor, ...]) -> tuple[Held, ...]:
+    """A step's spikes, current and what it handed on, where all are of one shape; else nothing."""
+    if heard.spikes is None or heard.current is None or not handed_on:
+        return ()
+    values = (heard.spikes, heard.current, *handed_on)
+    return tuple(Held.of(v, Layout()) for v in values) if len({v.shape for v in values}) == 1 else ()
 
 
 class Listener:

@@ -139,6 +139,21 @@ def aims(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
     return updates
 
 
+@st.composite
+def memories(draw: st.DrawFn, most: int) -> list[Capture[Tensor]]:
+    """What several steps went on from; with the step itself, or without, of a cell that uses its state or does not."""
+    shape = draw(st.sampled_from(((3,), (2, 4))))
+    steps = []
+    for number in range(draw(st.integers(1, most))):
+        before = tuple(tensor(draw(arrays(*shape, values=FINITE)), torch.float64) for _ in range(2))
+        current = tensor(draw(arrays(*shape, values=FINITE)), torch.float64)
+        potential = current + before[0] / 2 if draw(st.booleans()) else current
+        spikes = (potential > 1).double()
+        step = (spikes, current, potential, before[1]) if draw(st.booleans()) else (spikes, current, potential)
+        steps.append(Capture((Site(SiteKind.MEMORY, "here"),), before, update=number, step=step))
+    return steps
+
+
 def runs(kind: SiteKind, most: int = 3) -> st.SearchStrategy[list[Capture[Tensor]]]:
     """What one site of this kind shows in a run of up to so many forwards or updates."""
     if kind in RASTERS:
@@ -147,4 +162,6 @@ def runs(kind: SiteKind, most: int = 3) -> st.SearchStrategy[list[Capture[Tensor
         return lists(kind, most)
     if kind is SiteKind.AIM:
         return aims(kind, most)
-    return starts(kind, most) if kind in SiteKind.STATE | SiteKind.MEMORY | SiteKind.RETURN else calls(kind, most)
+    if kind is SiteKind.MEMORY:
+        return st.one_of(starts(kind, most), memories(most))
+    return starts(kind, most) if kind in SiteKind.STATE | SiteKind.RETURN else calls(kind, most)

@@ -62,6 +62,14 @@ class Framework:
         """What the layer will start from, read before its call; empty where it starts anew or shows nothing."""
         return ()
 
+    def goes_on_from(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, ...]:
+        """What a call in the middle of a sequence starts from."""
+        return self.state(module, args, kwargs)
+
+    def hands_on(self, module: nn.Module, output: Any) -> tuple[Tensor, ...]:
+        """What the next call is to start from, read after a call; empty where the library sees to it."""
+        return ()
+
 
 def number(value: object) -> float | None:
     """A parameter as one number: the mean of a tensor's entries, None where it is no number."""
@@ -73,6 +81,12 @@ def number(value: object) -> float | None:
 def tensors(values: Sequence[Any]) -> tuple[Tensor, ...]:
     """The tensors that hold anything, of a sequence of anything."""
     return tuple(value for value in values if isinstance(value, Tensor) and value.numel())
+
+
+def nested(values: Sequence[Any]) -> tuple[Tensor, ...]:
+    """The tensors that hold anything, of sequences within sequences too."""
+    inner = (nested(v) if isinstance(v, tuple | list) else tensors([v]) for v in values)
+    return tuple(tensor for some in inner for tensor in some)
 
 
 @cache

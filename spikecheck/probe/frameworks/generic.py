@@ -15,7 +15,16 @@ from torch import Tensor, nn
 from torch.autograd.function import BackwardCFunction
 
 from spikecheck.neuron import NeuronSpec
-from spikecheck.probe.frameworks.base import BATCH_FIRST, PER_STEP, TIME_FIRST, Framework, Heard, number, tensors
+from spikecheck.probe.frameworks.base import (
+    BATCH_FIRST,
+    PER_STEP,
+    TIME_FIRST,
+    Framework,
+    Heard,
+    nested,
+    number,
+    tensors,
+)
 from spikecheck.readings import InputReading
 from spikecheck.site import Layout
 
@@ -57,8 +66,22 @@ class Generic(Framework):
 
     def state(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, ...]:
         """Tensors passed beside the input, or kept on the module under a usual name."""
-        kept = [getattr(module, name, None) for name in STATES]
-        return tensors([*args, *kwargs.values()])[1:] or tensors([t for t in kept if not isinstance(t, nn.Parameter)])
+        return tensors([*args, *kwargs.values()])[1:] or kept(module)
+
+    def goes_on_from(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, ...]:
+        """The same, in tuples within the arguments too: there, in the middle of a sequence, nothing else is handed."""
+        return nested([*args, *kwargs.values()])[1:] or kept(module)
+
+    def hands_on(self, module: nn.Module, output: Any) -> tuple[Tensor, ...]:
+        """Tensors returned beside the spikes, or kept on the module under a usual name."""
+        returned = output if isinstance(output, tuple | list) else [output]
+        return nested(returned)[1:] or kept(module)
+
+
+def kept(module: nn.Module) -> tuple[Tensor, ...]:
+    """The state that a module keeps on itself, as far as its names tell."""
+    named = [getattr(module, name, None) for name in STATES]
+    return tensors([value for value in named if not isinstance(value, nn.Parameter)])
 
 
 def constant(value: object) -> float | None:

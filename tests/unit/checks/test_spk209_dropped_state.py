@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk209_dropped_state import DroppedState
-from tests.unit.checks.build import evidence, found, memory
+from tests.unit.checks.build import evidence, findings, found, memory
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,23 @@ from tests.unit.checks.build import evidence, found, memory
         pytest.param(memory(held=1), None, id="once is enough"),
         pytest.param(memory(held=0, forwards=3), "error", id="exactly at the limit"),
         pytest.param(memory(held=0, forwards=2), None, id="too few to say"),
+        pytest.param(memory(telling=100, ignored=100), "error", id="handed in and not used"),
+        pytest.param(memory(telling=100, ignored=99), None, id="once used is enough"),
+        pytest.param(memory(telling=99, ignored=99), None, id="too few neurons to say"),
+        pytest.param(memory(telling=100, ignored=100, forwards=2), None, id="not used, in too few forwards"),
     ],
 )
 def test_judge(given, severity) -> None:
     assert found(DroppedState(), evidence({"lif1": [given]}), "lif1") == severity
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (memory(held=0), "its state is 0 in the middle of a forward"),
+        (memory(telling=500, ignored=500), "the state it is given is not used"),
+    ],
+)
+def test_it_says_which_of_the_two_it_is(given, why) -> None:
+    (finding,) = findings(DroppedState(), evidence({"lif1": [given]}), "lif1")
+    assert finding.message == f"lif1 starts anew in every step: {why}"
