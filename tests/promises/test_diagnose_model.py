@@ -68,6 +68,26 @@ def wrong_labels():
 
 def empty():
     return []
+
+class Talks(Net):
+    def forward(self, x):
+        print("a word in the middle of a forward")
+        return super().forward(x)
+
+class Words(nn.Module):                               # [batch, time, channel], as the reference set gives it
+    def __init__(self, threshold=0.3):
+        super().__init__()
+        self.fc1, self.lif, self.fc2 = nn.Linear(140, 24), LIF(threshold=threshold), nn.Linear(24, 20)
+
+    def forward(self, x):
+        return self.fc2(self.lif(self.fc1(x.movedim(1, 0)))).mean(0)
+
+class Raises(Net):
+    def forward(self, x):
+        raise ValueError("a mistake of the user's own")
+
+def leaves():
+    raise SystemExit(3)
 """
 
 
@@ -92,6 +112,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "wide": spk_nets.make(32).state_dict(),
             "dead": {k: v - 100 if k == "fc1.bias" else v for k, v in net.state_dict().items()},
             "image": spk_nets.Image().state_dict(),
+            "words": spk_nets.Words().state_dict(),
             "meta": {k: v.to("meta") if k == "fc2.bias" else v for k, v in net.state_dict().items()},
         }
     for name, content in files.items():
@@ -101,9 +122,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(folder / "wrong.npz", x=x[..., :5], y=y)
     np.savez(folder / "line.npz", x=y)
     np.savez(folder / "objects.npz", x=np.array([{}], dtype=object))
-    torch.save((torch.from_numpy(x), torch.from_numpy(y)), folder / "batch.pt")
-    with h5py.File(folder / "batch.h5", "w") as file:
-        file["frames"], file["labels"] = x, y
+    for ending in ("pt", "pth", "PT"):
+        torch.save((torch.from_numpy(x), torch.from_numpy(y)), folder / f"batch.{ending}")
+    torch.save({"Y": torch.from_numpy(y), "Inputs": torch.from_numpy(x)}, folder / "named.pth")
+    for ending in ("h5", "hdf5"):
+        with h5py.File(folder / f"batch.{ending}", "w") as file:
+            file["frames"], file["labels"] = x, y
     with h5py.File(folder / "events.h5", "w") as file:
         file.create_group("spikes")
     (folder / "text.npz").write_text("hello", encoding="utf-8")
@@ -139,6 +163,14 @@ def test_a_model_with_data_is_judged_by_all_checks_that_apply(folder: Path) -> N
     assert len(answers) == len(report["verdicts"]), "each check answers once"
 
 
+def test_what_a_model_prints_does_not_get_into_the_report(folder: Path) -> None:
+    talks = ("--model", "spk_nets:Talks", *ARGS)
+    for data in (("--data", "batch.npz"), ()):
+        said = diagnose(folder, "ok.pt", *talks, *data, "--json", "-")
+        assert checks(said)["SPK203"] == "clear"
+        assert "a word in the middle of a forward" in said.stderr
+
+
 def test_without_data_the_spikes_are_made_up_and_that_is_said(folder: Path) -> None:
     for file, model in (("ok.pt", "spk_nets:make"), ("image.pt", "spk_nets:Image")):
         said = diagnose(folder, file, "--model", model, "--json", "-")
@@ -158,6 +190,8 @@ def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 MODEL = ["--model", "spk_nets:make"]
+ARGS = ["--model-args", '{"hidden": 16, "threshold": 0.3}']
+WORDS = ["--model", "spk_nets:Words"]
 
 
 @pytest.mark.usefixtures("here")
@@ -165,7 +199,16 @@ MODEL = ["--model", "spk_nets:make"]
     ("args", "code", "words"),
     [
         (["ok.pt", *MODEL, "--data", "batch.pt"], 0, "of batch.pt"),
+        (["ok.pt", *MODEL, "--data", "batch.pth"], 0, "of batch.pth"),
+        (["ok.pt", *MODEL, "--data", "batch.PT"], 0, "of batch.PT"),
+        (["ok.pt", *MODEL, "--data", "named.pth"], 0, "'Inputs' and 'Y' of named.pth"),
         (["ok.pt", *MODEL, "--data", "batch.h5"], 0, "'frames' and 'labels' of batch.h5"),
+        (["ok.pt", *MODEL, "--data", "batch.hdf5"], 0, "'frames' and 'labels' of batch.hdf5"),
+        (["words.pt", *WORDS, "--data", "reference"], 0, "one batch of [64, 50, 140], words of"),
+        (["words.pt", *WORDS, "--model-args", '{"threshold": 1e9}', "--data", "reference"], 1, "SPK203"),
+        (["ok.pt", *MODEL, "--data", "reference"], 2, "data of the shape [64, 50, 140] and raised RuntimeError"),
+        (["ok.pt", "--model", "spk_nets:Raises", *ARGS, "--data", "batch.pt"], 2, "a mistake of the user's own ("),
+        (["ok.pt", "--model", "spk_nets:leaves"], 2, "raised SystemExit: 3"),
         (["ok.pt", *MODEL, "--data", "spk_nets:loader"], 0, "the first batch of spk_nets:loader"),
         (["ok.pt", *MODEL, "--model-args", '{"threshold": 1000.0}', "--data", "batch.npz"], 1, "SPK203"),
         (["dead.pt", *MODEL, "--data", "batch.npz"], 1, "SPK205"),
