@@ -11,7 +11,7 @@ from typing import BinaryIO
 import torch
 
 from spikecheck.checkpoint.content import Content
-from spikecheck.checkpoint.evidence import Counted, evidence, refs
+from spikecheck.checkpoint.evidence import Counted, evidence, refs, steps
 from spikecheck.checkpoint.measure import measured
 from spikecheck.checkpoint.read import Checkpoint, opened
 from spikecheck.checkpoint.run import OF_FILES, with_run
@@ -102,7 +102,9 @@ def reported(counts: Counts, name: str, settings: Settings) -> Report:
         weights=weight_rows(found.sites, found.readings),
     )
     state = counts.checkpoint.content.evidence
-    return report if state is None else with_run(report, state, settings, safe)
+    if state is None:
+        return report
+    return with_run(report, state, settings, safe, steps(counts.checkpoint.content, counts.counted))
 
 
 def undated(verdict: Verdict) -> Verdict:

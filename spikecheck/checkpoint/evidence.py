@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,11 +49,10 @@ def evidence(content: Content, counted: Counted) -> Evidence:
             reading = neuron(parameter, layer, content, counted)
             if reading is not None:
                 gathered.add(SiteKind.STORED_NEURON, parameter.name, reading, place[parameter.name])
-    steps = [0.0]
     for number, optimizer in enumerate(content.optimizers):
         prefix = "optimizer" if len(content.optimizers) == 1 else f"optimizer {number}"
-        steps += moments(prefix, optimizer, named, content, counted, gathered)
-    updates = int(max(steps)) or max((v for k, v in content.counters.items()), default=0)
+        moments(prefix, optimizer, named, content, counted, gathered)
+    updates = steps(content, counted) or max(content.counters.values(), default=0)
     run = RunReading(live=False, update=updates, forwards=0, backwards=0, stepped=False)
     return Evidence(run, tuple(gathered.sites), {"recent": gathered.readings, "all": gathered.readings, "first": {}})
 
@@ -68,7 +68,7 @@ def neuron(one: Named, layer: Layer, content: Content, counted: Counted) -> Stor
     drives = driving(layer, content, counted)
     others = [(other, counted[content.tensors[other.name]].kept) for other in layer.parameters if other != one]
     decays = [values for other, values in others if other.means == "decay" and values is not None]
-    if drives is None or len(decays) < len(others):  # a time constant, in units that are not known
+    if drives is None or not decays or len(decays) < len(others):  # how long it adds up is not known
         return reading
     return with_reach(reading, stats.kept, drives, decays)
 
@@ -88,8 +88,8 @@ def driving(layer: Layer, content: Content, counted: Counted) -> list[torch.Tens
 
 def moments(
     prefix: str, optimizer: Optimizer, named: tuple[Named, ...], content: Content, counted: Counted, gathered: Gathered
-) -> list[float]:
-    """The moments of each parameter, under the parameter's name where that can be told; the steps that they counted."""
+) -> None:
+    """The moments of each parameter, under the parameter's name where that can be told."""
     wanted: list[tuple[Any, float | None, str | None]] = []
     for group in optimizer.groups:
         names, rate = group.get("param_names"), group.get("lr")
@@ -100,7 +100,6 @@ def moments(
     held = {key: tensors(optimizer.state.get(key, {})) for key, _, _ in wanted}
     called = parameters([(key, told, held[key]) for key, _, told in wanted], named, content)
     present = sum(1 for slots in held.values() if slots)
-    counts = []
     order = {one.name: place for place, one in enumerate(named, start=1)}
     for number, (key, rate, _) in enumerate(wanted):
         name = called.get(key, f"parameter {number}")
@@ -110,15 +109,19 @@ def moments(
             slots.append(counted[ref].summarise("moment"))
             gathered.add(SiteKind.STORED, f"{prefix}: {name} {slot}", slots[-1], position)
         step = stepped(optimizer.state.get(key, {}), counted)
-        counts += [step] if step is not None else []
         moment = moment_reading(slots, others=present - bool(slots), steps=step, rate=rate)
         gathered.add(SiteKind.MOMENT, f"{prefix}: {name}", moment, position)
-    return counts
 
 
 def tensors(slots: dict[str, Any]) -> dict[str, TensorRef]:
     """The moments of one parameter: its tensors but for the count of steps."""
     return {str(k): v for k, v in slots.items() if isinstance(v, TensorRef) and k not in ("step", "eta", "mu")}
+
+
+def steps(content: Content, counted: Counted) -> int:
+    """How many updates the optimizers counted; 0 where they did not."""
+    counts = (stepped(slots, counted) for optimizer in content.optimizers for slots in optimizer.state.values())
+    return int(max((count for count in counts if count is not None and math.isfinite(count)), default=0))
 
 
 def stepped(slots: dict[str, Any], counted: Counted) -> float | None:

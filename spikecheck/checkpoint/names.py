@@ -9,6 +9,7 @@ from dataclasses import dataclass
 THRESHOLDS = {"threshold", "v_threshold", "v_th", "vth", "spike_threshold", "thresh", "thr", "v_thresh"}
 DECAYS = {"beta", "alpha", "decay", "leak", "alpha_mem", "alpha_syn", "beta_mem", "mem_decay", "syn_decay", "lam"}
 TAUS = {"tau", "tau_mem", "tau_syn", "tau_m", "tau_s"}
+POTENTIALS = {"v_leak", "v_reset", "v_rest"}  # beside a time constant: only a neuron has them
 STATES = {"mem", "syn", "spk", "v", "v_mem", "i_syn", "vmem", "isyn", "spikes"}
 BUFFERS = {"running_mean", "running_var", "num_batches_tracked", "graded_spikes_factor", "reset_mechanism_val"}
 NEURONS = re.compile(r"lif|leaky|neuron|spik|snn|cuba|iaf|\bif\d*$|syn|alif|readout|cell", flags=re.IGNORECASE)
@@ -53,7 +54,11 @@ def neuron(leaf: str, owner: str, beside: Iterable[str]) -> str:
     others = set(beside)
     if others & {"gamma", "weight", "running_mean"}:
         return ""
-    certain = bool(others & THRESHOLDS) or NEURONS.search(owner.rpartition(".")[2] or owner) or NEURONS.search(owner)
+    certain = (
+        bool(others & (THRESHOLDS | POTENTIALS))
+        or NEURONS.search(owner.rpartition(".")[2] or owner)
+        or NEURONS.search(owner)
+    )
     if leaf in THRESHOLDS:
         return "threshold"
     if not certain:

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from spikecheck.checkpoint.archive import read_archive
 from spikecheck.checkpoint.content import Content, harvest
 from spikecheck.checkpoint.legacy import read_legacy, read_nested
+from spikecheck.checkpoint.nir import read_graph
 from spikecheck.checkpoint.source import FileSource, look, open_regular
 from spikecheck.checkpoint.tensorfile import read_tensorfile, shards
 from spikecheck.errors import UnreadableError
@@ -33,7 +34,7 @@ def opened(path: Path | BinaryIO, *, unsafe_pickle: bool = False) -> Iterator[Ch
 
     Args:
         path: a file of torch.save (any version), a Lightning checkpoint, TorchScript, safetensors, or a JSON index of
-            several safetensors; or a regular file that is open for reading.
+            several safetensors, a NIR graph; or a regular file that is open for reading.
         unsafe_pickle: let torch load a pickle and run what it carries. Only for files that you made yourself.
 
     Raises:
@@ -71,6 +72,9 @@ def described(kind: str, source: FileSource) -> tuple[Any, str, tuple[str, ...]]
         return root, said, tuple(refused)
     if kind == "safetensors":
         tensors, said = read_tensorfile(source)
+        return tensors, said, ()
+    if kind == "hdf5":
+        tensors, said = read_graph(source)
         return tensors, said, ()
     root, said, refused = read_legacy(source, read_nested)
     return root, said, tuple(refused)

@@ -18,15 +18,18 @@ REFUSED = "the evidence of a run in it is not used: "
 NOT_RUN = "the model was not run: "
 
 
-def with_run(report: Report, state: Mapping[str, Any], settings: Settings, clean: Callable[[str], str]) -> Report:
+def with_run(
+    report: Report, state: Mapping[str, Any], settings: Settings, clean: Callable[[str], str], steps: int
+) -> Report:
     """The report on a file, with the verdict on the run whose evidence it holds; or why that could not be used.
 
-    Every number of the evidence may be anybody's invention, so that a check, or the table of a report, may be given
-    what no run can show. Both are tried here, where it can still be said.
+    `steps` is how many updates the optimizer in the file counted, 0 where it did not. Every number of the evidence may
+    be anybody's invention, so that a check, or the table of a report, may be given what no run can show. Both are tried
+    here, where it can still be said.
     """
     try:
         account = Account.from_state_dict(state, clean)
-        made = joined(report, account, settings)
+        made = joined(report, account, settings, steps)
         made.to_json()
         str(made)
     except CONTRADICTIONS as error:
@@ -36,14 +39,15 @@ def with_run(report: Report, state: Mapping[str, Any], settings: Settings, clean
     return made
 
 
-def joined(report: Report, account: Account, settings: Settings) -> Report:
+def joined(report: Report, account: Account, settings: Settings, steps: int) -> Report:
     """The file's report and the run's as one: each check has said its part of what it is for."""
     judge = account.judged(settings.limits, Silenced.all_of(settings.ignore))
     judge = replace(judge, checks=tuple(check for check in judge.checks if not check.id.startswith(OF_FILES)))
     updates = account.evidence.run.update
     kept = {f.name: getattr(report, f.name) for f in fields(report) if f.name not in ("verdicts", "diagnosis")}
+    missed = f"the first {steps - updates} of {steps} updates: the run was resumed, or watched, after them"
     told = {
-        "unseen": (*report.unseen, *account.unseen),
+        "unseen": (*report.unseen, *([missed] if steps > updates else []), *account.unseen),
         "subject": f"{report.subject} · evidence of {updates} update{'' if updates == 1 else 's'}",
     }
     return Report.of((*account.verdicts(judge), *report.verdicts), **{**kept, **account.facts(), **told})

@@ -27,7 +27,6 @@ WORDS = {
 }
 FOREIGN = (
     (b"version https://git-lfs", "a pointer of git-lfs, not the file itself: run `git lfs pull`"),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file (Keras?), not a checkpoint of torch"),
     (b"\x93NUMPY", "a numpy array, not a checkpoint of torch"),
     (b"\x1f\x8b", "compressed by gzip: unpack it first"),
     (b"BZh", "compressed by bzip2: unpack it first"),
@@ -118,7 +117,7 @@ def refuse_special(mode: int) -> None:
 
 
 def look(source: FileSource | BytesSource) -> str:
-    """The format by its first bytes: "zip", "pickle", "safetensors" or "json"; UnreadableError says what else it is."""
+    """The format by its first bytes: zip, pickle, safetensors, hdf5 or json; UnreadableError says what else it is."""
     head = source.read(0, HEAD)
     if not head:
         raise UnreadableError("the file is empty")
@@ -127,6 +126,8 @@ def look(source: FileSource | BytesSource) -> str:
             raise UnreadableError(what)
     if head.startswith(b"PK\x03\x04"):
         return "zip"
+    if head.startswith(b"\x89HDF\r\n\x1a\n"):
+        return "hdf5"
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") > 0:
         return "safetensors"
     if head[0] == 0x80 and len(head) > 1 and head[1] <= 5:
@@ -139,4 +140,4 @@ def look(source: FileSource | BytesSource) -> str:
         raise UnreadableError("a tar archive: written by torch before 0.1.10, or no checkpoint; load and save it again")
     if head[:1] in b"(]}clidFISVNK" and b"\n" in head:  # a pickle of protocol 0 or 1 has no mark of its own
         return "pickle"
-    raise UnreadableError("its first bytes are those of no checkpoint: neither zip, pickle nor safetensors")
+    raise UnreadableError("its first bytes are those of no checkpoint: neither zip, pickle, safetensors nor HDF5")

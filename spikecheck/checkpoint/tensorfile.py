@@ -14,6 +14,7 @@ from spikecheck.errors import UnreadableError
 
 MOST_HEADER = 100_000_000  # the limit of the safetensors library itself
 MOST_INDEX = 1 << 26
+KEY = "spikecheck"  # as `spikecheck.save_evidence` calls it in a dict
 MOST_DEPTH = 40
 DTYPES = {
     "BOOL": "bool",
@@ -64,8 +65,7 @@ def read_tensorfile(source: Source) -> tuple[dict[str, Any], str]:
     if length > MOST_HEADER or 8 + length > source.size:
         raise UnreadableError(f"its header claims {length} bytes, in a file of {source.size}: cut short or damaged")
     header = parsed(source.read(8, length), "its header")
-    header.pop("__metadata__", None)
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = evidence(header.pop("__metadata__", None))
     reach: list[tuple[int, int]] = []
     for name, entry in header.items():
         dtype, shape, begin, end = described(name, entry)
@@ -84,6 +84,12 @@ def read_tensorfile(source: Source) -> tuple[dict[str, Any], str]:
     if 8 + length + at != source.size:
         raise UnreadableError("damaged: there are bytes behind its last tensor")
     return found, "safetensors"
+
+
+def evidence(metadata: Any) -> dict[str, Any]:
+    """The evidence of a run, where the metadata hold one as JSON: texts are all that they can hold."""
+    told = metadata.get(KEY) if isinstance(metadata, dict) else None
+    return {KEY: parsed(told.encode(), "the evidence in its metadata")} if isinstance(told, str) else {}
 
 
 def described(name: str, entry: Any) -> tuple[str, tuple[int, ...], int, int]:

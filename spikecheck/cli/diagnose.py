@@ -72,7 +72,7 @@ def command(
     quiet: bool,
     unsafe_pickle: bool,
 ) -> int:
-    """Diagnose checkpoints: torch.save files of any version, Lightning's, TorchScript, safetensors.
+    """Diagnose checkpoints: torch.save files of any version, Lightning's, TorchScript, safetensors, NIR graphs.
 
     CKPT is a file, a pattern ("runs/*.pt"), or - for standard input. Nothing that a file carries is run.
     """

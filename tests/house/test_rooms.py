@@ -47,6 +47,7 @@ BEYOND = {
     "report/terminal.py": {"rich"},
     "report/changes.py": {"rich"},
     "report/html": {"jinja2", "markupsafe", "matplotlib"},
+    "checkpoint/graph.py": {"h5py"},
     **{f"probe/frameworks/{library}.py": {library} for library in LIBRARIES},
 }
 

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nir
 import torch
 from torch import nn
 
 from spikecheck.checkpoint.values import ITEM_SIZES
 from tests.promises.checkpoint_attacks import attacks, weights
+from tests.promises.checkpoint_graphs import HOSTILE, graph, written
 
 
 @dataclass(frozen=True)
@@ -353,6 +355,12 @@ def corpus(folder: Path) -> tuple[list[Case], Path]:
         home = folder / maker.__name__
         home.mkdir()
         made += maker(home)
+    graphs = folder / "graphs"
+    graphs.mkdir()
+    nir.write(graphs / "healthy.nir", graph())
+    made.append(Case("a NIR graph", graphs / "healthy.nir", words=("NIR graph", "13 tensors")))
+    for name, (fill, word) in HOSTILE.items():
+        made.append(Case(name, written(graphs / f"{name}.nir", fill), True, (word,)))
     hostile = folder / "attacks"
     hostile.mkdir()
     for name, path, word, refused in attacks(hostile, canary):

@@ -15,7 +15,7 @@ import spikecheck
 from spikecheck.account.account import FORMAT, VERSION, Account
 from spikecheck.checkpoint import diagnose_file
 from spikecheck.cli import main
-from spikecheck.errors import EvidenceError, SpikecheckError
+from spikecheck.errors import EvidenceError, SpikecheckError, UnreadableError
 from spikecheck.finding import Answer
 from spikecheck.monitor import Monitor
 from spikecheck.report.model import Report
@@ -74,6 +74,34 @@ def test_a_file_says_of_the_run_what_the_monitor_says(made: Any, tmp_path: Path)
     assert report.updates == monitor.report().updates
     assert set(monitor.report().unseen) <= set(report.unseen)
     monitor.detach()
+
+
+def test_evidence_of_a_part_of_the_run_says_of_which(tmp_path: Path) -> None:
+    """After a run was resumed, the monitor knows the rest of it, and the optimizer all."""
+    run = Run(ByHand()).train(4)
+    with spikecheck.attach(run.model, on_finding=lambda finding: None) as monitor:
+        run.train(3)
+    for saved, missed in ((7, True), (3, False)):
+        optimizer = run.optimizer.state_dict()
+        for slots in optimizer["state"].values():
+            slots["step"] = torch.tensor(float(saved))
+        spikecheck.save_evidence(content := {"model": run.model.state_dict(), "optimizer": optimizer}, monitor)
+        torch.save(content, tmp_path / "ck.pt")
+        said = diagnose_file(tmp_path / "ck.pt", settings=Settings()).unseen
+        assert ("the first 4 of 7 updates: the run was resumed, or watched, after them" in said) is missed
+
+
+def test_safetensors_hold_it_as_json_in_their_metadata(tmp_path: Path) -> None:
+    save_file = pytest.importorskip("safetensors.torch", reason="pip install safetensors").save_file
+    monitor = watched(Scaled(1e3))
+    weights = monitor.model.state_dict()
+    save_file(weights, tmp_path / "net.safetensors", metadata={"spikecheck": json.dumps(monitor.state_dict())})
+    report = diagnose_file(tmp_path / "net.safetensors", settings=Settings())
+    assert told(report)["verdicts"] == told(monitor.report())["verdicts"]
+    assert "evidence of 6 updates" in report.headline
+    save_file(weights, tmp_path / "net.safetensors", metadata={"spikecheck": "not JSON", "format": "pt"})
+    with pytest.raises(UnreadableError, match="the evidence in its metadata is no JSON"):
+        diagnose_file(tmp_path / "net.safetensors", settings=Settings())
 
 
 @pytest.mark.parametrize("made", RUNS.values(), ids=RUNS)

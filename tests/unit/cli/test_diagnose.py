@@ -117,6 +117,19 @@ def test_what_changed_is_shown_tensor_by_tensor(capsys: pytest.CaptureFixture[st
     assert "1 of 2 tensors are the same in both" in shown
 
 
+def test_quiet_says_why_evidence_is_not_used(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = torch.load(folder / "healthy.pt")
+    evidence = {"format": "spikecheck evidence", "version": 99}
+    torch.save({"model": content, "spikecheck": evidence}, folder / "newer.pt")
+    assert main(["diagnose", "newer.pt", "-q"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(
+        "spikecheck: newer.pt: the evidence of a run in it is not used: it is written in version 99"
+    )
+    assert said.err.count("\n") == 1
+
+
 def test_a_name_in_a_file_is_text_and_no_markup(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.save({"[red]a[/red].weight": torch.ones(2, 2), "[/x].weight": torch.ones(2)}, folder / "odd.pt")
     main(["diagnose", "odd.pt", "--against", "healthy.pt"])

@@ -1,0 +1,240 @@
+"""Turns a NIR graph into a safetensors file: its parameters by node, in the order of the data flow.
+
+A program of its own, which `nir.py` starts: the HDF5 library never comes to an end with some damaged files
+(docs/decisions/0022-nir-graphs-in-a-process-of-their-own.md). It reads a file from standard input, and imports nothing
+of spikecheck. The layout is that of `nir.write` (Neuromorphic Intermediate Representation, https://neuroir.org): the
+group `node` holds nodes and edges.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import zlib
+from collections.abc import Iterator
+from math import prod
+from typing import Any
+
+import h5py
+
+REFUSED = 3  # the exit code; the reason is on standard error
+MOST_MEMORY = 1 << 32
+MOST_BYTES = 1 << 28  # of all parameters together
+MOST_PARTS = 10_000
+MOST_DEPTH = 40
+MOST_TEXT, MOST_EDGES = 1 << 16, 1 << 20
+LONGEST = 100
+RATIO, SMALL = 200, 1 << 24  # what unpacks to more than 16 MB and 200 times its size is a bomb
+DEFLATE, SHUFFLE = 1, 2  # the HDF5 library's numbers of its filters
+PACKED: tuple[list[int], ...] = ([], [DEFLATE], [SHUFFLE, DEFLATE])
+GRAPH = "NIRGraph"
+MATRICES = ("Affine", "Linear", "Conv1d", "Conv2d")
+# What says how a node is applied, and is no parameter.
+GEOMETRY = {"input_shape", "input_type", "shape", "stride", "padding", "dilation", "groups", "kernel_size"}
+GEOMETRY |= {"start_dim", "end_dim"}
+DTYPES = {"bool": "BOOL", "float16": "F16", "float32": "F32", "float64": "F64", "complex64": "C64"}
+DTYPES |= {f"{sign}int{bits}": f"{sign.upper() or 'I'}{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
+# What h5py raises for a damaged file.
+DAMAGED = (LookupError, OSError, RuntimeError, TypeError, ValueError, zlib.error)
+
+
+class RefusedError(Exception):
+    """The file is no graph, or holds what no graph holds; the message says what."""
+
+
+def quoted(text: str) -> str:
+    """A text that the file has a part in, without control characters and of a bearable length."""
+    return ascii(text if len(text) < LONGEST else f"{text[:LONGEST]}...")
+
+
+def linked(group: Any, name: str) -> Any:
+    """What a group holds under a name; None where there is nothing, RefusedError where it lies somewhere else."""
+    link = group.get(name, getlink=True)
+    if link is None:
+        return None
+    if not isinstance(link, h5py.HardLink):
+        raise RefusedError(f"{quoted(name)} is a link to another place or file: refused")
+    return group[name]
+
+
+class Graph:
+    """One file: its parameters by `node.parameter`, as arrays."""
+
+    def __init__(self, root: Any) -> None:
+        self.seen: set[int] = set()
+        self.parts = self.bytes = 0
+        self.parameters: dict[str, Any] = {}
+        waiting: list[tuple[tuple[str, ...], Any]] = [((), root)]
+        while waiting:
+            path, group = waiting.pop()
+            kind, members = self.entered(path, group)
+            if kind == GRAPH:
+                nodes = members.get("nodes")
+                inside = dict(self.members(nodes)) if isinstance(nodes, h5py.Group) else {}
+                order = in_order(list(inside), edges(members.get("edges")))
+                waiting += [((*path, name), inside[name]) for name in reversed(order)]
+            else:
+                self.take(path, kind, members)
+
+    def entered(self, path: tuple[str, ...], group: Any) -> tuple[str, dict[str, Any]]:
+        """The kind of a node, and what it holds; RefusedError for a group that is reached twice, or is no node."""
+        named = quoted(".".join(path) or "node")
+        if not isinstance(group, h5py.Group):
+            raise RefusedError(f"damaged: {named} is no node")
+        address = h5py.h5o.get_info(group.id).addr
+        if address in self.seen or len(path) > MOST_DEPTH:
+            raise RefusedError(f"damaged: {named} lies within itself, in several places, or too deep")
+        self.seen.add(address)
+        members = dict(self.members(group))
+        kind = text(members.get("type"))
+        if not kind:
+            raise RefusedError(f"damaged: {named} does not say what kind of node it is")
+        return kind, members
+
+    def members(self, group: Any) -> Iterator[tuple[str, Any]]:
+        """What a group holds, in the order of its names."""
+        self.parts += len(group)
+        if self.parts > MOST_PARTS:
+            raise RefusedError(f"more than {MOST_PARTS} parts: no graph has so many")
+        for name in group:
+            yield name, linked(group, name)
+
+    def take(self, path: tuple[str, ...], kind: str, members: dict[str, Any]) -> None:
+        """Read the parameters of a node; those of neurons as one row, whatever the shape of their layer."""
+        for name, value in members.items():
+            if name in GEOMETRY or not isinstance(value, h5py.Dataset) or value.dtype.kind not in "biufc":
+                continue
+            if value.dtype.name not in DTYPES:
+                raise RefusedError(f"{quoted(name)} has the unknown type {value.dtype.name}")
+            array = values(value, MOST_BYTES - self.bytes)
+            self.bytes += array.nbytes
+            self.parameters[".".join((*path, name))] = array if kind in MATRICES else array.reshape(-1)
+
+
+def text(value: Any) -> str:
+    """A text; empty where it is none."""
+    if not isinstance(value, h5py.Dataset) or value.shape != () or value.dtype.kind not in "OS":
+        return ""
+    found = values(value, MOST_TEXT)
+    return found.decode("utf-8", "replace") if isinstance(found, bytes) else ""
+
+
+def edges(value: Any) -> list[tuple[str, str]]:
+    """From node to node; empty where the graph has none."""
+    if not isinstance(value, h5py.Dataset) or value.dtype.kind not in "OS" or value.shape[1:] != (2,):
+        return []
+    pairs = values(value, MOST_EDGES).tolist()
+    return [(begin.decode("utf-8", "replace"), end.decode("utf-8", "replace")) for begin, end in pairs]
+
+
+def values(value: Any, most: int) -> Any:
+    """The values of a dataset, once it is known where they lie and how much they unpack to."""
+    name, size, stored = quoted(value.name), value.size * value.dtype.itemsize, value.id.get_storage_size()
+    if value.external or value.is_virtual:
+        raise RefusedError(f"{name} lies in another file: refused")
+    piece = prod(value.chunks or ()) * value.dtype.itemsize
+    if max(size, piece) > min(most, max(SMALL, RATIO * stored)):
+        raise RefusedError(f"{name} unpacks from {stored} to {max(size, piece)} bytes: too much")
+    if value.chunks is not None:
+        refuse_bombs(value, name, piece)
+    return value[()]
+
+
+def refuse_bombs(value: Any, name: str, size: int) -> None:
+    """RefusedError where a piece of a dataset unpacks to anything but its size: HDF5 itself would let it grow."""
+    settings = value.id.get_create_plist()
+    filters = [settings.get_filter(place)[0] for place in range(settings.get_nfilters())]
+    if filters not in PACKED:
+        raise RefusedError(f"{name} is packed, and not by gzip: write it with nir.write(file, graph)")
+    if value.id.get_num_chunks() > MOST_PARTS:
+        raise RefusedError(f"{name} lies in more than {MOST_PARTS} pieces: no graph has so many")
+    pieces: list[Any] = []
+    value.id.chunk_iter(pieces.append)
+    for piece in pieces:
+        if piece.size > max(SMALL, 2 * size):
+            raise RefusedError(f"damaged: a piece of {name} claims {piece.size} bytes")
+        skipped, raw = value.id.read_direct_chunk(piece.chunk_offset)
+        packed = DEFLATE in filters and not skipped >> filters.index(DEFLATE) & 1
+        if packed and len(zlib.decompressobj().decompress(raw, size + 1)) != size:
+            raise RefusedError(f"damaged: a piece of {name} does not unpack to its {size} bytes")
+
+
+def in_order(names: list[str], edges: list[tuple[str, str]]) -> list[str]:
+    """The nodes in the order of the data flow; what leads back is passed over, so that a circle has a begin.
+
+    Depth first, each node behind all that follow from it, and then the other way round: the topological order where
+    there is no circle (Cormen et al., Introduction to Algorithms, 22.4).
+    """
+    following: dict[str, list[str]] = {name: [] for name in names}
+    for begin, end in edges:
+        if begin in following and end in following:
+            following[begin].append(end)
+    reached = {end for ends in following.values() for end in ends}
+    done: list[str] = []
+    entered: set[str] = set()
+    for first in sorted(names, key=reached.__contains__):
+        stack = [] if first in entered else [(first, iter(following[first]))]
+        entered.add(first)
+        while stack:
+            name, others = stack[-1]
+            deeper = next((other for other in others if other not in entered), None)
+            if deeper is None:
+                done.append(name)
+                stack.pop()
+            else:
+                entered.add(deeper)
+                stack.append((deeper, iter(following[deeper])))
+    return done[::-1]
+
+
+def read(file: Any) -> dict[str, Any]:
+    """The parameters of a graph.
+
+    Raises:
+        RefusedError: it holds no graph, or what no graph holds: links to other files, circles, too much.
+    """
+    try:
+        with h5py.File(file, "r") as opened:
+            root = linked(opened, "node")
+            if root is None:
+                raise RefusedError("an HDF5 file (Keras?), but no NIR graph: it has no group 'node'")
+            return Graph(root).parameters
+    except DAMAGED as error:
+        raise RefusedError(f"a damaged HDF5 file: {quoted(str(error))}") from error
+    except MemoryError as error:
+        raise RefusedError("it does not fit into memory") from error
+
+
+def write(parameters: dict[str, Any], file: Any) -> None:
+    """Write arrays in the form of safetensors: the length of a header, the header, the bytes."""
+    header, at = {}, 0
+    contents = []
+    for name, array in parameters.items():
+        contents.append(array.astype(array.dtype.newbyteorder("<")).tobytes())
+        end = at + len(contents[-1])
+        header[name] = {"dtype": DTYPES[array.dtype.name], "shape": list(array.shape), "data_offsets": [at, end]}
+        at = end
+    described = json.dumps(header).encode()
+    for content in (len(described).to_bytes(8, "little"), described, *contents):
+        file.write(content)
+
+
+def main(seconds: int) -> int:
+    """Read standard input, write standard output, with so many seconds of computing and a bounded memory."""
+    for what, most in ((resource.RLIMIT_CPU, seconds), (resource.RLIMIT_AS, MOST_MEMORY)):
+        hard = resource.getrlimit(what)[1]
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(what, (most, hard))
+    try:
+        with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as file:
+            parameters = read(file)
+    except RefusedError as error:
+        sys.stderr.write(str(error))
+        return REFUSED
+    write(parameters, sys.stdout.buffer)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))
