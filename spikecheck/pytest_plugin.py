@@ -37,10 +37,24 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     if (level := config.getini("spikecheck_fail_on")) not in LEVELS:
         raise pytest.UsageError(f"spikecheck_fail_on = {level!r}: it takes {', '.join(LEVELS)}")
+    if report_folder(config):
+        from spikecheck.errors import SpikecheckError
+        from spikecheck.report import html
+
+        try:
+            html.required()
+        except SpikecheckError as error:
+            raise pytest.UsageError(str(error)) from error
     if config.getoption("--spikecheck-update"):
         from spikecheck import baseline
 
         baseline.updating = True
+
+
+def report_folder(config: pytest.Config) -> str:
+    """Where the reports of failing tests go; empty where none are asked for."""
+    folder: str = config.getoption("--spikecheck-report") or config.getini("spikecheck_report")
+    return folder
 
 
 @pytest.fixture
@@ -89,7 +103,7 @@ def pytest_runtest_makereport(
     raised = None if call.excinfo is None else call.excinfo.value
     if raised is not None and (diagnosed := getattr(raised, "report", None)) and hasattr(diagnosed, "root_causes"):
         reports.append(diagnosed)
-    folder = item.config.getoption("--spikecheck-report") or item.config.getini("spikecheck_report")
+    folder = report_folder(item.config)
     path = (
         ours.written(item.config.invocation_params.dir / folder, item.nodeid, reports)
         if (reports and result.failed and folder)

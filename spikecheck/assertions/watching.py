@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterable
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from torch import nn
 from spikecheck import api, assertions, baseline
 from spikecheck.assertions.health import quiet, severity, trouble
 from spikecheck.monitor import Monitor
+from spikecheck.report import html
 from spikecheck.report.model import Report
 
 
@@ -75,15 +75,5 @@ def written(folder: Path, test: str, reports: Iterable[Report]) -> Path:
     name = re.sub(r"\W+", "-", test.rpartition("/")[2]).strip("-")[:80]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-{zlib.crc32(test.encode()):08x}.html"
-    path.write_text(page(test, reports), encoding="utf-8")
+    html.write(path, html.page([("", report, "") for report in reports], test))
     return path
-
-
-def page(test: str, reports: Iterable[Report]) -> str:
-    """The reports of one test as a page of HTML that needs no other file."""
-    body = "\n".join(report._repr_html_() for report in reports)
-    return (
-        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(test)}</title>\n'
-        f"<style>body {{ margin: 2rem; background: #fff; color: #111 }}</style>\n</head>\n<body>\n"
-        f"<h1>{escape(test)}</h1>\n{body}\n</body>\n</html>\n"
-    )

@@ -80,7 +80,16 @@ def test_what_it_says_of_a_suite(runs: Runs) -> None:
     }
     assert set(pages) == {f"test_suite-py-test_{name}" for name in ("dead", "asserted", "of_its_own")}
     assert all(page.startswith("<!doctype html>") and "src=" not in page for page in pages.values())
-    assert "SPK203" in pages["test_suite-py-test_dead"]
+    dead = pages["test_suite-py-test_dead"]
+    for said in (">test_suite.py::test_dead<", ">1 root cause<", "<b>SPK203</b> dead-layer", "<b>Firing rates</b>"):
+        assert said in dead
+
+
+def test_without_the_extra_a_run_that_asks_for_pages_says_so_at_once(runs: Runs) -> None:
+    hidden = "import sys\nsys.modules['jinja2'] = None\n"
+    result = runs("--spikecheck-report=reports", test_suite=SUITE, conftest=hidden)
+    result.stderr.fnmatch_lines(["ERROR: an HTML report needs jinja2*pip install 'spikecheck[[]html[]]'"])
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
 
 
 LEVELS = """

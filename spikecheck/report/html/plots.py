@@ -32,7 +32,7 @@ from spikecheck.report.model import LayerRow, LossRow, WeightRow
 from spikecheck.report.terminal import short
 
 # Width and height in units. A layer's plots stand four in a row, or one on a phone, where a unit is about a pixel.
-WIDE, NARROW = (360, 220), (280, 180)
+WIDE, NARROW = (360, 220), (240, 165)
 BINS = 30
 DOTS = 30  # losses; so few are marked one by one
 FARTHEST = 1e30  # differences and margins of what is far beyond it would be infinite
@@ -161,7 +161,7 @@ def rates(row: LayerRow, key: str) -> Markup | None:
         if silent:
             axes.annotate(f"{silent} silent", ((ends[1] - ends[0]) / BINS, silent), ha="left", va="top", xytext=(4, 0),
                           textcoords="offset points", color=ALERT)  # fmt: skip
-        if row.spikes.rate is not None and drawable(row.spikes.rate):
+        if row.spikes.rate and drawable(row.spikes.rate):
             axes.axvline(row.spikes.rate, color=INK, linewidth=1.1, linestyle=(0, (2, 2)))
             mark(axes, row.spikes.rate, ends, f"mean {row.spikes.rate:.3g}", INK)
         axes.set_xlabel("spikes a step")
