@@ -104,9 +104,7 @@ def command(
             else:
                 changes[answer[0]] = found
                 console.print(table(found, safe(against), safe(name)))
-    write_views(answers, level, json_file, sarif_file, junit_file, safe(against or ""), changes)
-    if html_file is not None:
-        write(html_file, html.page(answers))
+    write_views(answers, level, json_file, sarif_file, junit_file, html_file, safe(against or ""), changes)
     if any(error for _, _, error in answers):
         return EXIT_CANNOT_ASK
     return int(any(report is not None and report.at_least(level) for _, report, _ in answers))
@@ -226,11 +224,13 @@ def write_views(
     json_file: str | None,
     sarif_file: str | None,
     junit_file: str | None,
+    html_file: str | None,
     against: str,
     changes: dict[str, Changes],
 ) -> None:
     """All reports in each form that was asked for."""
     from spikecheck import __version__
+    from spikecheck.report import html
     from spikecheck.report.json import to_json
     from spikecheck.report.junit import to_junit
     from spikecheck.report.sarif import to_sarif
@@ -241,6 +241,8 @@ def write_views(
         write(sarif_file, to_sarif(answers, __version__))
     if junit_file is not None:
         write(junit_file, to_junit(answers, level))
+    if html_file is not None:
+        write(html_file, html.page(answers))
 
 
 def write(file: str, text: str) -> None:

@@ -24,6 +24,7 @@ from tests.unit.report.pictures import drawn, file, layer, loss
 from tests.unit.report.reports import LONG, broken, finding, healthy, spikes
 from tests.views.pages import REPORTS, local, of, page, page_of, parsed, text_of, texts
 
+pytestmark = pytest.mark.filterwarnings("error")  # who asks for a report shall not get a warning of matplotlib's
 every = pytest.mark.parametrize("name", REPORTS)
 LOADING = {"script", "link", "img", "iframe", "object", "embed", "source", "video", "audio", "base", "form", "image"}
 

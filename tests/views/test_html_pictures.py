@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +18,15 @@ import spikecheck
 from spikecheck.checkpoint import diagnose_file
 from spikecheck.finding import Answer, Verdict
 from spikecheck.readings import PotentialSampleReading, RasterReading
-from spikecheck.report.html.view import Shown
+from spikecheck.report.html.view import Shown, rasters
 from spikecheck.report.model import LayerRow, Report, WeightRow
 from spikecheck.site import SiteKind
 from tests.promises.networks import Run, batch, by_hand, in_snntorch
 from tests.unit.report.pictures import loss
 from tests.unit.report.reports import finding, healthy, spikes
 from tests.views.pages import page, parsed, texts
+
+pytestmark = pytest.mark.filterwarnings("error")  # who asks for a report shall not get a warning of matplotlib's
 
 
 def curve(report: Report) -> str:
@@ -63,6 +66,16 @@ def test_a_run_is_drawn_from_what_was_seen_of_it(make: Callable[[], nn.Module]) 
     assert layers
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(1.0, ""), (3.0, "; red: several in a step"), (math.nan, "; red: NaN"), (-1.0, "; violet: negative")],
+)
+def test_the_colours_of_a_raster_are_named_where_they_come_up(value: float, said: str) -> None:
+    reading = RasterReading(((0.0, value),), steps=9, neurons=1, stride=1, update=3)
+    (picture,) = rasters(LayerRow("lif1", spikes(), first=reading), "r0")
+    assert picture.note == f"one sample, after update 3, 2 of 9 steps{said}"
+
+
 def test_a_file_with_a_run_that_looked_at_no_weights_shows_its_own(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = by_hand()
@@ -80,13 +93,13 @@ def test_a_file_with_a_run_that_looked_at_no_weights_shows_its_own(tmp_path: Pat
 
 numbers = st.floats(width=64) | st.sampled_from((0.0, 1.0, -1.0, 1e308, -1e308, 5e-324))
 lines = st.lists(numbers, max_size=6).map(tuple)
-rasters = st.builds(
+excerpts = st.builds(
     RasterReading, st.lists(lines, max_size=4).map(tuple), steps=st.integers(-5, 2**62), neurons=st.integers(-5, 2**62),
     stride=st.integers(-5, 2**62), update=st.integers(-5, 2**62),
 )  # fmt: skip
 rows = st.builds(
     LayerRow, st.text(max_size=20), lines.map(lambda rates: spikes(rates=rates)), threshold=st.none() | numbers,
-    first=st.none() | rasters, recent=st.none() | rasters,
+    first=st.none() | excerpts, recent=st.none() | excerpts,
     potentials=st.none() | st.builds(PotentialSampleReading, lines, st.integers(), st.integers()),
 )  # fmt: skip
 losses = st.builds(

@@ -37,7 +37,7 @@ BINS = 30
 DOTS = 30  # losses; so few are marked one by one
 FARTHEST = 1e30  # differences and margins of what is far beyond it would be infinite
 LEAST_SPAN = 1e-6  # of the values themselves: the edges of bins in a narrower one would coincide in a float
-DECADES = 20  # from here on the largest of the losses is so many times the smallest that a log scale shows more
+LOG_FROM = 20  # the largest of the losses is so many times the smallest: on a linear scale most would lie on the axis
 # Scales that initialisers give: `torch.nn.Linear` by default, and He's (see ParameterReading.scale).
 DEFAULT, HE = 1 / math.sqrt(3), math.sqrt(2)
 NAME = 44  # letters of a weight's name
@@ -76,7 +76,7 @@ def loss(row: LossRow, key: str, *, plateau: bool) -> Markup | None:
                           ha="right", va="bottom", xytext=(0, 3), textcoords="offset points", color=ALERT,
                           bbox={"facecolor": CARD, "edgecolor": "none", "pad": 1.5})  # fmt: skip
         shown = [*values, *([] if chance is None else [chance])]
-        if min(shown) > 0 and max(shown) > DECADES * min(shown):
+        if min(shown) > 0 and max(shown) > LOG_FROM * min(shown):
             axes.set_yscale("log")
             plain_log(axes.yaxis)
         else:
@@ -107,7 +107,7 @@ def raster(row: LayerRow, reading: RasterReading, key: str) -> Markup | None:
         axes.set_xlim(-0.5, steps - 0.5)
         axes.set_ylim(rows - 0.5, -0.5)
         axes.set_xlabel("step")
-        axes.set_ylabel("neuron" if reading.stride == 1 else f"every {ordinal(reading.stride)} neuron")
+        axes.set_ylabel("neuron" if reading.stride == 1 else f"neuron, 1 of {reading.stride}")
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at * reading.stride:.0f}"))
@@ -176,9 +176,8 @@ def potentials(row: LayerRow, key: str) -> Markup | None:
     if not seen:
         return None
     threshold = row.threshold if row.threshold is not None and drawable(row.threshold) else None
-    says = f"from {short(min(seen))} to {short(max(seen))}" + (
-        "" if threshold is None else f"; threshold {threshold:g}"
-    )
+    says = f"from {short(min(seen))} to {short(max(seen))}"
+    says += "" if threshold is None else f"; threshold {threshold:g}"
     with drawing(NARROW, f"Membrane potentials of {row.name}", says) as (drawn, axes):
         ends = span(seen if threshold is None else (*seen, threshold), margin=0.06)
         histogram(axes, {MAIN: seen}, ends, share=True)
@@ -206,14 +205,7 @@ def histogram(axes: Any, seen: dict[str, list[float]], ends: tuple[float, float]
     parts = list(seen.values())
     weights = [[1 / every] * len(part) for part in parts] if share else None
     axes.hist(
-        parts,
-        bins=BINS,
-        range=ends,
-        weights=weights,
-        color=list(seen),
-        stacked=True,
-        histtype="stepfilled",
-        linewidth=0,
+        parts, BINS, range=ends, weights=weights, color=list(seen), stacked=True, histtype="stepfilled", linewidth=0
     )
     axes.set_xlim(*ends)
     axes.margins(y=0.18)
@@ -272,9 +264,3 @@ def plain_log(axis: Any) -> None:
     axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0), numticks=7))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
-
-
-def ordinal(number: int) -> str:
-    """2nd, 3rd, 4th."""
-    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10 if number % 100 not in (11, 12, 13) else 0, "th")
-    return f"{number}{ending}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -166,22 +166,27 @@ class Shown:
     def weights(self) -> Picture | None:
         """The weights against what initialisers give; None where none of them can be drawn."""
         rows = self.report.weights
-        drawn = plots.weights(rows[:DRAWN_WEIGHTS], f"{self.key}-w")
+        chosen = self.chosen([row.name for row in rows], DRAWN_WEIGHTS)
+        drawn = plots.weights([rows[at] for at in chosen], f"{self.key}-w")
         if drawn is None:
             return None
         rings = any(row.initial is not None for row in rows)
         note = "dot: now; ring: before the first update. " if rings else ""
         note += "The band is what initialisers give, 0.58 (torch's default) to 1.41 (He)."
-        more = f" The first {DRAWN_WEIGHTS} of {len(rows)}." if len(rows) > DRAWN_WEIGHTS else ""
+        more = f" {DRAWN_WEIGHTS} of {len(rows)}, those with findings first." if len(rows) > DRAWN_WEIGHTS else ""
         return Picture("Weights against initialisation", drawn, note + more)
 
     @cached_property
     def layers(self) -> list[LayerPictures]:
         """The layers that are drawn, in the order of the data flow."""
         rows = self.report.layers
+        chosen = self.chosen([row.name for row in rows], DRAWN_LAYERS)
+        return [layer(rows[at], f"{self.key}-y{at}") for at in chosen]
+
+    def chosen(self, names: Sequence[str], most: int) -> list[int]:
+        """Which of these places are drawn: those with findings before the others, each in its order."""
         found = {f.site.name for f in self.report.findings}
-        chosen = sorted(range(len(rows)), key=lambda at: (rows[at].name not in found, at))[:DRAWN_LAYERS]
-        return [layer(rows[at], f"{self.key}-y{at}") for at in sorted(chosen)]
+        return sorted(sorted(range(len(names)), key=lambda at: names[at] not in found)[:most])
 
     @property
     def missing(self) -> list[str]:
@@ -255,5 +260,11 @@ def excerpt(reading: RasterReading) -> str:
     """Of which forward a raster is, how much of it is shown, and what its colours say."""
     steps = max(map(len, reading.raster))
     part = f", {steps} of {reading.steps} steps" if reading.steps > steps else ""
-    several = any(value > 1 for neuron in reading.raster for value in neuron)
-    return f"one sample, {when(reading.update)}{part}{'; red: several in a step' if several else ''}"
+    seen = {value for neuron in reading.raster for value in neuron}
+    colours = {
+        "red: several in a step": any(value > 1 for value in seen),
+        "red: NaN": any(math.isnan(value) for value in seen),
+        "violet: negative": any(value < 0 for value in seen),
+    }
+    said = [f"one sample, {when(reading.update)}{part}", *(colour for colour, there in colours.items() if there)]
+    return "; ".join(said)
