@@ -56,9 +56,9 @@ STYLE = {
     "lines.linewidth": 1.6,
 }
 UNIT = 72  # points of an inch: a point is a unit of the SVG
-# Around the axes, in units: room for two lines of text below, and for numbers of five digits at the left. Fixed, since
-# matplotlib's own layout draws everything once more to find the same.
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 36
+# Around the axes, in units: room for a line of text above, for two below, and for numbers of five digits at the left.
+# Fixed, since matplotlib's own layout draws everything once more to find the same.
+LEFT, RIGHT, TOP, BOTTOM = 46, 12, 16, 36
 GEOMETRY = re.compile(r'\b(?:d|x|y|width|height|transform)="[^"]*"')
 DIGITS = re.compile(r"(\d\.\d\d)\d+")  # a hundredth of a unit is seen by nobody
 NO_METADATA: dict[str, Any] = {"Creator": None, "Date": None, "Format": None, "Type": None}

@@ -72,9 +72,7 @@ def loss(row: LossRow, key: str, *, plateau: bool) -> Markup | None:
         axes.plot(updates, values, color=MAIN, marker="o" if len(points) <= DOTS else None, markersize=3.5)
         if chance is not None:
             axes.axhline(chance, color=ALERT, linestyle=(0, (5, 3)), linewidth=1.2)
-            axes.annotate(f"ln {row.loss.classes} = {chance:.3f}", (1, chance), xycoords=("axes fraction", "data"),
-                          ha="right", va="bottom", xytext=(0, 3), textcoords="offset points", color=ALERT,
-                          bbox={"facecolor": CARD, "edgecolor": "none", "pad": 1.5})  # fmt: skip
+            above(axes, (0, "axes fraction"), f"dashed: ln {row.loss.classes} = {chance:.3f}, a uniform guess", ALERT)
         shown = [*values, *([] if chance is None else [chance])]
         if min(shown) > 0 and max(shown) > LOG_FROM * min(shown):
             axes.set_yscale("log")
@@ -159,11 +157,10 @@ def rates(row: LayerRow, key: str) -> Markup | None:
         ends = span((0.0, *seen))
         histogram(axes, {ALERT: [v for v in seen if v == 0], MAIN: [v for v in seen if v != 0]}, ends)
         if silent:
-            axes.annotate(f"{silent} silent", ((ends[1] - ends[0]) / BINS, silent), ha="left", va="top", xytext=(4, 0),
-                          textcoords="offset points", color=ALERT)  # fmt: skip
+            axes.annotate(f"{silent} silent", (1, 1), xycoords="axes fraction", ha="right", va="top", color=ALERT)
         if row.spikes.rate and drawable(row.spikes.rate):
             axes.axvline(row.spikes.rate, color=INK, linewidth=1.1, linestyle=(0, (2, 2)))
-            mark(axes, row.spikes.rate, ends, f"mean {row.spikes.rate:.3g}", INK)
+            above(axes, (row.spikes.rate, "data"), f"mean {row.spikes.rate:.3g}", INK)
         axes.set_xlabel("spikes a step")
         axes.set_ylabel("neurons")
         axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
@@ -183,7 +180,7 @@ def potentials(row: LayerRow, key: str) -> Markup | None:
         histogram(axes, {MAIN: seen}, ends, share=True)
         if threshold is not None:
             axes.axvline(threshold, color=ALERT, linewidth=1.4)
-            mark(axes, threshold, ends, f"threshold {threshold:g}", ALERT)
+            above(axes, (threshold, "data"), f"threshold {threshold:g}", ALERT)
         axes.set_xlabel("membrane potential after a step")
         axes.set_ylabel("share")
         axes.yaxis.set_major_locator(MaxNLocator(4))
@@ -213,11 +210,12 @@ def histogram(axes: Any, seen: dict[str, list[float]], ends: tuple[float, float]
     axes.xaxis.set_major_locator(MaxNLocator(5))
 
 
-def mark(axes: Any, at: float, ends: tuple[float, float], text: str, colour: str) -> None:
-    """What a vertical line is, beside its top, on the side where there is more room."""
-    left = at > (ends[0] + ends[1]) / 2
-    axes.annotate(text, (at, 1), xycoords=("data", "axes fraction"), ha="right" if left else "left", va="top",
-                  xytext=(-4 if left else 4, 0), textcoords="offset points", color=colour)  # fmt: skip
+def above(axes: Any, at: tuple[float, str], text: str, colour: str) -> None:
+    """What a line is, above the axes, where nothing is drawn: beginning or ending at its place, as there is room."""
+    place, kind = at
+    low, high = axes.get_xlim() if kind == "data" else (0, 1)
+    axes.annotate(text, (place, 1), xycoords=(kind, "axes fraction"), ha="right" if 2 * place > low + high else "left",
+                  va="bottom", xytext=(0, 2), textcoords="offset points", color=colour)  # fmt: skip
 
 
 def weights(rows: Sequence[WeightRow], key: str) -> Markup | None:
