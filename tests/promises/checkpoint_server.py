@@ -1,7 +1,8 @@
 """Diagnoses files, each in a process of its own with little memory and time, without paying for torch each time.
 
 Reads a JSON list of jobs from standard input, and writes one JSON line a job. Torch is imported once; a process is
-forked for every file, its address space limited to what it has plus `SPARE`, its life to `SECONDS`.
+forked for every file, its address space limited to what it has plus `SPARE`, its work to `SECONDS` of the processor,
+and its life to `PATIENCE` seconds, since other programs take the processor too.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from spikecheck.settings import Settings
 
 SPARE = 400 << 20
 SECONDS = 10
+PATIENCE = 120
 
 
 def size() -> int:
@@ -48,7 +50,8 @@ def forked(job: dict) -> dict:
     child = os.fork()
     if child == 0:
         os.close(read)
-        signal.alarm(SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
+        signal.alarm(PATIENCE)
         resource.setrlimit(resource.RLIMIT_AS, (size() + SPARE,) * 2)
         try:
             content = json.dumps(answer(job)).encode()

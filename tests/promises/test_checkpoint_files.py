@@ -1,6 +1,7 @@
 """`diagnose` executes nothing that a checkpoint carries, reads what can be read, and says why where nothing can.
 
-Every file is judged in a process of its own, with 400 MB of memory beyond what torch takes, and ten seconds.
+Every file is judged in a process of its own, with 400 MB of memory beyond what torch takes, and ten seconds of the
+processor.
 """
 
 from __future__ import annotations
