@@ -1,7 +1,7 @@
 """pytest's door: the fixture `spikecheck`, its marker and options, and the summary.
 
-Loaded in every pytest run where spikecheck is installed, so it imports pytest alone; the rest is imported by the test
-that asks for it. The assertions raise with texts of their own, so no file of ours needs pytest's rewriting.
+Loaded in every pytest run where spikecheck is installed, so it imports next to nothing; the rest is imported by the
+test that asks for it. The assertions raise with texts of their own, so no file of ours needs pytest's rewriting.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from spikecheck import rootdir
 
 if TYPE_CHECKING:
     from spikecheck.assertions.watching import Watching
@@ -45,6 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
             html.required()
         except SpikecheckError as error:
             raise pytest.UsageError(str(error)) from error
+    before, rootdir.folder = rootdir.folder, config.rootpath
+    config.add_cleanup(lambda: setattr(rootdir, "folder", before))
     if config.getoption("--spikecheck-update"):
         from spikecheck import baseline
 
