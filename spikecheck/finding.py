@@ -123,3 +123,4 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
     reason: str = ""
     ignored: tuple[str, ...] = field(default=())  # findings that were silenced, with the reason given
+    failed: bool = False  # a check of another package raised: `reason` says what, and the report shows it

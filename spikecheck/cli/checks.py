@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from spikecheck.checks.base import discover
+from spikecheck.checks.base import broken, discover
 
 
 @click.command()
@@ -17,3 +17,5 @@ def command() -> None:
     for check in discover().values():
         table.add_row(check.id, check.slug, check.severity.name.lower(), check.sections()[""])
     Console().print(table)
+    for one in broken():
+        click.echo(f"spikecheck: {one}", err=True)

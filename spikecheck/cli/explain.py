@@ -8,7 +8,7 @@ from dataclasses import fields
 
 import click
 
-from spikecheck.checks.base import Check, discover
+from spikecheck.checks.base import Check, broken, discover
 
 
 def page(check: type[Check]) -> str:
@@ -57,6 +57,8 @@ def explained_by(check: type[Check]) -> str:
 def find(name: str) -> type[Check]:
     """The check of this id or slug, in any case of letters."""
     known = discover()
+    for one in broken():
+        click.echo(f"spikecheck: {one}", err=True)
     for check in known.values():
         if name.lower() in (check.id.lower(), check.slug):
             return check

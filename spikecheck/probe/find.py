@@ -23,7 +23,7 @@ def find(model: nn.Module, spikes: Iterable[str | nn.Module]) -> list[Layer]:
     A module of torch's own emits no spikes; one that holds a certain layer hands on that layer's, and one inside of it,
     such as its surrogate, is a part of it.
     """
-    frameworks, hand = imported(), generic.Generic()
+    frameworks, hand = imported(model), generic.Generic()
     told = {id(resolve(model, which)) for which in spikes}
     found = []
     for name, module in model.named_modules():

@@ -85,7 +85,8 @@ class Report:
     def of(cls, verdicts: Iterable[Verdict], **facts: Any) -> Report:
         """The report on these verdicts, diagnosed."""
         given = tuple(verdicts)
-        return cls(given, diagnose(f for v in given for f in v.findings), **facts)
+        unseen = dict.fromkeys((*facts.pop("unseen", ()), *(v.reason for v in given if v.failed)))
+        return cls(given, diagnose(f for v in given for f in v.findings), unseen=tuple(unseen), **facts)
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from importlib.util import find_spec
+from textwrap import dedent
 
 import pytest
 
+from tests.house.tree import ROOT
 from tests.plugin.conftest import Runs
 
 pytestmark = pytest.mark.slow
@@ -46,7 +49,7 @@ NOT_USED = """
         assert "spikecheck.pytest_plugin" in sys.modules
         assert not {"torch", "numpy", "rich", "click"} & set(sys.modules)
         ours = {name for name in sys.modules if name.startswith("spikecheck")}
-        assert ours == {"spikecheck", "spikecheck.pytest_plugin"}
+        assert ours == {"spikecheck", "spikecheck.pytest_plugin", "spikecheck.rootdir"}
 """
 
 
@@ -148,6 +151,56 @@ def test_levels_and_settings_come_from_the_options_and_from_pyproject(runs: Runs
         ]
     )
     assert list(runs.path.glob("pages/test_levels-py-test_never_called-*.html"))
+
+
+ELSEWHERE = """
+    import os
+    import subprocess
+    import sys
+
+    import pytest
+    import spikecheck as sc
+    import torch
+    from network import F, Net, run, x, y
+    from spikecheck.cli import main
+
+    @pytest.fixture(autouse=True)
+    def elsewhere(tmp_path, monkeypatch):
+        (tmp_path / "pyproject.toml").write_text("[tool.spikecheck.SPK203]\\npatiense = 3\\n")
+        monkeypatch.chdir(tmp_path)
+
+    def test_attach():
+        with sc.attach(Net(threshold=100.0), on_finding=id) as monitor:
+            run(monitor.model)
+            assert any("closed here" in line for v in monitor.report().verdicts for line in v.ignored)
+
+    def test_fixture(spikecheck):
+        run(spikecheck.attach(Net(threshold=100.0)).model)
+
+    def test_assertions(tmp_path):
+        sc.assert_healthy(Net(threshold=100.0), (x, y), F.cross_entropy)
+        torch.save({"fc1.weight": torch.full((4, 4), float("nan"))}, tmp_path / "net.pt")
+        sc.assert_checkpoint_healthy(tmp_path / "net.pt")
+        assert main(["diagnose", str(tmp_path / "net.pt")]) == 0
+
+    def test_a_process_of_its_own_reads_where_it_stands():
+        code = "import spikecheck, network; spikecheck.attach(network.Net())"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert "patiense is not known" in done.stderr
+"""
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n", "2")], ids=["", "xdist"])
+def test_the_settings_are_those_of_the_rootdir_wherever_a_test_works(runs: Runs, arguments: tuple[str, ...]) -> None:
+    quiet = "\n".join(f'{what} = "closed here"' for what in ("SPK2", "SPK3", "SPK4", "SPK5"))
+    (runs.path / "pyproject.toml").write_text(
+        f"[tool.pytest.ini_options]\n[tool.spikecheck.ignore]\n{quiet}\n", encoding="utf-8"
+    )
+    runs.patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(runs.path)]))
+    inner = runs.pytester.mkdir("inner")
+    (inner / "test_elsewhere.py").write_text(dedent(ELSEWHERE), encoding="utf-8")
+    runs.patch.chdir(inner)  # pytest is started below its rootdir as well
+    runs(*arguments).assert_outcomes(passed=4)
 
 
 def test_a_failing_level_of_the_command_line_and_a_wrong_setting(runs: Runs) -> None:

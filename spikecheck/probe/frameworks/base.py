@@ -10,16 +10,18 @@ from __future__ import annotations
 import inspect
 import pkgutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from spikecheck.errors import SpikecheckError
 from spikecheck.neuron import NeuronSpec
+from spikecheck.packages import Broken, PackagesCode, offers
 from spikecheck.site import Layout
 
 PER_STEP = Layout(time=None, batch=0)
@@ -99,11 +101,38 @@ def load(home: str) -> Framework:
     raise LookupError(f"{home} defines no Framework")
 
 
-def imported() -> list[Framework]:
+def imported(model: nn.Module) -> list[Framework]:
     """The frameworks whose library this process has imported, ours and those of other packages."""
     package = __name__.rpartition(".")[0]
     here = import_module(package).__path__
     names = [info.name for info in pkgutil.iter_modules(here) if info.name in sys.modules]
     ours = [load(f"{package}.{name}") for name in names if name not in ("base", "generic")]
-    others = [point.load()() for point in entry_points(group="spikecheck.frameworks") if point.name in sys.modules]
-    return [*ours, *others]
+    return [*ours, *(tried for tried in others(model) if isinstance(tried, Framework))]
+
+
+def broken_for(model: nn.Module) -> tuple[Broken, ...]:
+    """What other packages offer for libraries that this process has imported, and cannot be used for the model."""
+    return tuple(tried for tried in others(model) if isinstance(tried, Broken))
+
+
+def others(model: nn.Module) -> Iterator[Framework | Broken]:
+    """Other packages' frameworks, each asked about the modules of the model before it is relied on."""
+    for point in offers("spikecheck.frameworks"):
+        if point.name in sys.modules:
+            with PackagesCode() as code:
+                framework = made(point)
+                for module in model.modules():
+                    framework.spikes(module)
+            yield Broken.of("framework", point, code.why) if code.why else framework
+
+
+@cache
+def made(point: EntryPoint) -> Framework:
+    """The framework that an entry point names; SpikecheckError where it is none."""
+    offer = point.load()
+    if not inspect.isclass(offer) or not issubclass(offer, Framework):
+        raise SpikecheckError("it is no subclass of spikecheck.probe.frameworks.base.Framework")
+    if not hasattr(offer, "name"):
+        raise SpikecheckError("it lacks name, the module that must have been imported")
+    framework: Framework = offer()
+    return framework

@@ -1,0 +1,56 @@
+"""What other packages add through entry points: a broken one is told of, with what to do, and stepped over."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from types import TracebackType
+
+from spikecheck.errors import SpikecheckError
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """What another package offers, in words ("check LAB001"), and why it cannot be used."""
+
+    offer: str
+    package: str
+    why: str
+
+    @classmethod
+    def of(cls, kind: str, point: EntryPoint, why: str) -> Broken:
+        """What this entry point would have added."""
+        package = "an unknown package" if point.dist is None else f"{point.dist.name} {point.dist.version}"
+        return cls(f"{kind} {point.name}", package, f"{why}, from its entry point {point.value}")
+
+    def __str__(self) -> str:
+        return f"the {self.offer} of {self.package} is left out: {self.why}. Update that package, or uninstall it"
+
+
+class PackagesCode:
+    """While another package's code runs: what it raises is kept in `why`, with the place, and goes no further."""
+
+    def __init__(self) -> None:
+        self.why = ""
+
+    def __enter__(self) -> PackagesCode:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if not isinstance(error, Exception | SystemExit):
+            return False
+        text = " ".join(str(error).split()) or "without a word"
+        last = traceback.extract_tb(trace)[-1]
+        place = f" ({last.filename}, line {last.lineno})"
+        self.why = text if isinstance(error, SpikecheckError) else f"{type(error).__name__}: {text}{place}"
+        return True
+
+
+@cache
+def offers(group: str) -> tuple[EntryPoint, ...]:
+    """The entry points of a group, in an order that does not depend on the order of installation."""
+    return tuple(sorted(entry_points(group=group), key=lambda point: (point.name, point.value)))

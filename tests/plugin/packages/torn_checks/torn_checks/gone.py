@@ -1,0 +1,3 @@
+"""Cannot be imported."""
+
+import torn_dependency  # noqa: F401

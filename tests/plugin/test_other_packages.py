@@ -1,0 +1,232 @@
+"""Checks and spiking libraries of other packages, in fresh processes: used where they are whole, else stepped over."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.plugin.conftest import Runs
+from tests.plugin.other_packages import install
+
+pytestmark = pytest.mark.slow
+
+NETWORK = """
+    import torch
+    from lab_neurons import Clicks
+    from torch import nn
+    from torch.nn import functional as F
+
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc1, self.clicks1, self.gate, self.fc2 = nn.Linear(8, 12), Clicks(), Clicks(), nn.Linear(12, 3)
+
+        def forward(self, x):
+            current = self.fc1(x)
+            return self.fc2(self.clicks1(current)["spikes"] + self.gate(current)["spikes"]).mean(1)
+
+    x, y = (torch.rand(9, 7, 8) < 0.3).float(), torch.arange(9) % 3
+
+    def run(model):
+        optimizer = torch.optim.Adam(model.parameters())
+        for _ in range(2):
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+"""
+SCRIPT = """
+    import spikecheck
+    from lab_network import Net, run
+
+    monitor = spikecheck.attach(Net())
+    run(monitor.model)
+    report = monitor.report()
+    print(report)
+    print([f"{f.check} at {f.site}" for f in report.findings if f.check.startswith("LAB")])
+"""
+
+
+@pytest.fixture
+def lab(runs: Runs, tmp_path: Path) -> Runs:
+    """A folder from which the lab's package is imported, and a network of its layers."""
+    install("lab_checks", tmp_path)
+    runs.first_on_path(tmp_path)
+    runs.pytester.makepyfile(lab_network=NETWORK, script=SCRIPT)
+    return runs
+
+
+@pytest.fixture
+def torn(lab: Runs, tmp_path: Path) -> Runs:
+    """The broken package beside it."""
+    install("torn_checks", tmp_path)
+    return lab
+
+
+def command(runs: Runs, *words: str) -> pytest.RunResult:
+    return runs.pytester.run(sys.executable, "-m", "spikecheck", *words, timeout=120)
+
+
+def script(runs: Runs, settings: str = "") -> pytest.RunResult:
+    (runs.path / "pyproject.toml").write_text(settings, encoding="utf-8")
+    return runs.pytester.run(sys.executable, "script.py", timeout=120)
+
+
+def test_the_check_is_listed_and_explained(lab: Runs) -> None:
+    command(lab, "checks").stdout.fnmatch_lines(["SPK509*", "LAB001*sparse-layer*warning*fires too seldom*"])
+    explained = command(lab, "explain", "lab001")
+    assert explained.ret == 0
+    explained.stdout.fnmatch_lines(
+        ["*LAB001 sparse-layer*", "*fewer than 0.9 spikes*", "*rate = 0.9*data sheet*", "*tool.spikecheck.LAB001*"]
+    )
+    assert not explained.stderr.lines
+    assert command(lab, "explain", "SPK205").ret == 0
+
+
+def test_its_findings_and_the_layers_of_its_library_are_in_the_report(lab: Runs) -> None:
+    result = script(lab)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*lab_neurons · 2 spiking layers*", "*LAB001 sparse-layer*clicks1 fires*"])
+    assert "['LAB001 at clicks1', 'LAB001 at gate']" in result.stdout.lines
+    result.stderr.fnmatch_lines(["*SpikecheckWarning: LAB001 sparse-layer: clicks1 fires*"])
+
+
+# What pyproject.toml says, and what is found then.
+SETTINGS = {
+    "[tool.spikecheck.LAB001]\nrate = 0.001": "[]",
+    '[tool.spikecheck.ignore]\nLAB001 = "no chip"': "[]",
+    '[tool.spikecheck.ignore]\n"sparse-layer:gate" = "closed here"': "['clicks1']",
+    '[[tool.spikecheck.sites]]\nmatch = "ga*"\nLAB001.rate = 0.001': "['clicks1']",
+    '[[tool.spikecheck.sites]]\nmatch = "clicks?"\nignore = { LAB001 = "no chip" }': "['gate']",
+    "[tool.spikecheck.LAB001]\nrats = 0.1": "LAB001: rats is not known (it has rate), did you mean rate?",
+    "[tool.spikecheck.LAB002]\nrate = 0.1": "LAB002: no check has this id, did you mean LAB001?",
+}
+EACH = f"""
+    from pathlib import Path
+
+    import spikecheck
+    from lab_network import Net, run
+
+    for text in {list(SETTINGS)!r}:
+        Path("pyproject.toml").write_text(text)
+        try:
+            monitor = spikecheck.attach(Net(), on_finding=id)
+            run(monitor.model)
+            print([f.site.name for f in monitor.report().findings if f.check == "LAB001"])
+        except spikecheck.SpikecheckError as error:
+            print(error)
+"""
+
+
+def test_it_has_limits_and_is_ignored_as_ours_are(lab: Runs) -> None:
+    result = lab.pytester.run(sys.executable, lab.pytester.makepyfile(each=EACH), timeout=120)
+    said = result.stdout.lines
+    assert len(said) == len(SETTINGS), result.stderr.str()
+    assert [(text, line) for (text, words), line in zip(SETTINGS.items(), said, strict=True) if words not in line] == []
+
+
+SUITE = """
+    import pytest
+    import spikecheck as sc
+    from lab_network import F, Net, run, x, y
+
+    def test_found(spikecheck):
+        run(spikecheck.attach(Net()).model)
+
+    @pytest.mark.spikecheck(ignore=["LAB001"])
+    def test_ignored(spikecheck):
+        run(spikecheck.attach(Net()).model)
+
+    def test_asserted():
+        with pytest.raises(sc.UnhealthyError, match="LAB001 sparse-layer"):
+            sc.assert_healthy(Net(), (x, y), F.cross_entropy)
+        sc.assert_healthy(Net(), (x, y), F.cross_entropy, settings={"LAB001": {"rate": 0.001}})
+
+    def test_spikes_of_its_library():
+        sc.assert_no_dead_layers(Net(), x, layer="clicks*")
+"""
+
+
+def test_the_plugin_and_the_assertions_judge_by_it(lab: Runs) -> None:
+    result = lab(test_lab=SUITE)
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines(["*test_lab.py::test_found: LAB001 sparse-layer at *"])
+
+
+def test_a_checkpoint_is_judged_beside_it(torn: Runs) -> None:
+    torn.pytester.makepyfile(save="import torch; torch.save({'fc1.weight': torch.rand(9, 9)}, 'net.pt')")
+    torn.pytester.run(sys.executable, "save.py")
+    result = command(torn, "diagnose", "net.pt")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*healthy*", "*not seen: the check TRN001 of torn-checks 2.0 is left out*"])
+
+
+# -- beside a broken package
+
+BROKEN = {
+    "TRN001": "ModuleNotFoundError: No module named 'torn_dependency'*gone.py, line 3*",
+    "TRN002": "its id LAB001 or slug clashing-id is that of LAB001*",
+    "TRN003": "its id TRN003 or slug dead-layer is that of SPK203*",
+    "TRN004": "its id 'SPK299' is not of the form LAB001*",
+    "TRN005": "it lacks slug and severity and since and sites and message*",
+    "TRN006": "it is no subclass of spikecheck.checks.base.Check*",
+    "TRN007": "its field patience gives no reason*",
+    "TRN009": "it explains what explains it*",
+    "TRN010": "SystemExit: 3*",
+}
+
+
+@pytest.mark.parametrize("words", [("checks",), ("explain", "LAB001"), ("explain", "SPK203")], ids=" ".join)
+def test_the_commands_work_and_say_what_is_left_out(torn: Runs, words: tuple[str, ...]) -> None:
+    result = command(torn, *words)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines([f"*{words[-1]}*" if len(words) > 1 else "*LAB001*"])
+    said = [
+        f"spikecheck: the check {id_} of torn-checks 2.0 is left out: {why}. Update that package, or uninstall it"
+        for id_, why in BROKEN.items()
+    ]
+    result.stderr.fnmatch_lines(said, consecutive=True)
+
+
+def test_a_check_that_cannot_be_loaded_is_not_explained(torn: Runs) -> None:
+    result = command(torn, "explain", "TRN001")
+    assert result.ret == 2
+    result.stderr.fnmatch_lines(["*the check TRN001 of torn-checks 2.0 is left out*", "*no check is called 'TRN001'*"])
+
+
+SILENT = """
+[tool.spikecheck.TRN001]
+patience = 3
+[tool.spikecheck.ignore]
+TRN002 = "not for us"
+gone = "the slug of one of them"
+[[tool.spikecheck.sites]]
+match = "gate"
+TRN003.most = 3
+"""
+
+
+def test_attach_goes_on_and_the_report_says_what_is_left_out(torn: Runs) -> None:
+    result = script(torn, SILENT)
+    assert result.ret == 0, result.stderr.str()
+    text = " ".join(result.stdout.str().split())
+    assert "2 spiking layers" in text
+    assert "['LAB001 at clicks1', 'LAB001 at gate']" in text
+    for id_ in BROKEN:
+        assert f"not seen: the check {id_} of torn-checks 2.0 is left out: " in text
+    assert "not seen: TRN008 raising, which raised ZeroDivisionError: division by zero (" in text
+    assert "not seen: the framework torch of torn-checks 2.0 is left out: AttributeError: " in text
+    assert "the framework math of torn-checks 2.0 is left out: it is no subclass" in text
+    assert "the framework json of torn-checks 2.0 is left out: ModuleNotFoundError" in text
+    assert "torn_library" not in text, "nobody imported that library"
+    result.stderr.fnmatch_lines(["*script.py:4: SpikecheckWarning: the check TRN001 of torn-checks 2.0 is left out*"])
+
+
+def test_a_suite_runs_beside_it(torn: Runs) -> None:
+    result = torn("-W", "error", test_lab=SUITE)
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines(["*not seen: the check TRN001 of torn-checks 2.0 is left out*"])
