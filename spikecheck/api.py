@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
-from spikecheck.checks.judge import Judge, Silenced
-from spikecheck.errors import SpikecheckError
+from spikecheck.checks.judge import Judge
+from spikecheck.errors import SpikecheckError, SpikecheckWarning
 from spikecheck.monitor import Monitor, OnFinding, attached
 from spikecheck.probe.schedule import Schedule
 from spikecheck.settings import Settings
@@ -25,6 +26,7 @@ def attach(
     budget: float = 0.02,
     on_finding: OnFinding = "warn",
     ignore: Iterable[str] = (),
+    settings: Settings | Mapping[str, Any] | None = None,
 ) -> Monitor:
     """Watch a model; nothing else changes in the script.
 
@@ -37,23 +39,27 @@ def attach(
         budget: the share of the run's time that spikecheck may take with every="auto".
         on_finding: "warn" gives a SpikecheckWarning the first time that a check fires at a site; "raise" judges at
             every update and raises FindingError in the step where it happened; a callable is given each Finding.
-        ignore: ids ("SPK203"), beginnings of ids ("SPK2") or slugs ("dead-layer"), with ":layer" for one site alone.
+        ignore: ids ("SPK203"), beginnings of ids ("SPK2") or slugs ("dead-layer"), with ":layer" for the sites of one
+            name or pattern alone.
+        settings: a dict that takes the place of `[tool.spikecheck]` in the nearest pyproject.toml, in the same form:
+            {"SPK203": {"patience": 20}}.
 
     Returns:
         The monitor. Attaching to a model again replaces its monitor.
 
     Raises:
-        SpikecheckError: an argument cannot be used, or `[tool.spikecheck]` is not understood.
+        SpikecheckError: an argument cannot be used, or the settings are not understood.
     """
     check_arguments(model, loss, optimizer, every, budget, on_finding)
-    settings = Settings.load()
-    silenced = [*map(Silenced, [ignore] if isinstance(ignore, str) else ignore)]
-    silenced += Silenced.all_of(settings.ignore)
-    judge = Judge.of(settings.limits, silenced)
+    judge = Judge.of(Settings.of(settings), [ignore] if isinstance(ignore, str) else ignore)
     disable(model)
     schedule = Schedule(None if every == "auto" else every, budget, always=on_finding == "raise")
     told = [spikes] if isinstance(spikes, str | nn.Module) else list(spikes)
-    return Monitor(model, judge, schedule, on_finding, spikes=told, loss=loss, optimizer=optimizer)
+    monitor = Monitor(model, judge, schedule, on_finding, spikes=told, loss=loss, optimizer=optimizer)
+    if on_finding == "warn":
+        for broken in monitor.left_out:
+            warnings.warn(str(broken), SpikecheckWarning, stacklevel=2)
+    return monitor
 
 
 def check_arguments(model: object, loss: object, optimizer: object, every: object, budget: float, on: object) -> None:

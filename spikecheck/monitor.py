@@ -13,11 +13,12 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from spikecheck.account.account import Account, limits_of
-from spikecheck.checks.base import Evidence, place
+from spikecheck.checks.base import Evidence, broken, place
 from spikecheck.checks.judge import Judge
 from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.errors import FindingError, SpikecheckWarning
 from spikecheck.finding import Finding, Severity, Verdict
+from spikecheck.probe.frameworks.base import broken_for
 from spikecheck.probe.hooks import Probe
 from spikecheck.probe.modes import Modes
 from spikecheck.probe.schedule import Schedule
@@ -41,6 +42,7 @@ class Monitor:
         self._live: dict[tuple[str, str, str], Finding] = {}
         self._error: Finding | None = None
         self._in_callback = False
+        self.left_out = (*broken(), *broken_for(model))
         self._probe = Probe(
             model,
             self._engine.receive,
@@ -115,10 +117,14 @@ class Monitor:
             evidence,
             earlier=tuple(self._live.values()),
             error=self._error,
-            unseen=not_seen(evidence.run, shown, self._probe.book.seen, self._probe.optimizers.kind, blind),
+            unseen=(
+                *not_seen(evidence.run, shown, self._probe.book.seen, self._probe.optimizers.kind, blind),
+                *map(str, self.left_out),
+            ),
             cost=self._schedule.cost(),
             silenced=self._judge.silenced,
             limits=limits_of(self._judge.checks),
+            site_limits=self._judge.site_limits,
         )
 
     # -- while training goes on

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from spikecheck import rootdir
 from spikecheck.errors import SpikecheckError
 
 if sys.version_info >= (3, 11):
@@ -17,32 +20,65 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-ID = re.compile(r"SPK\d{3}")
+ID = re.compile(r"[A-Z]{2,}\d{3}")  # ours begin with SPK, those of other packages with letters of their own
+
+Limits = Mapping[str, Mapping[str, Any]]  # by id of a check, then by name
+
+
+@dataclass(frozen=True)
+class SiteLimits:
+    """Limits that hold at the sites of these names alone; a name may be a pattern ("encoder.*")."""
+
+    match: tuple[str, ...]
+    limits: Limits
+
+    def covers(self, site: str) -> bool:
+        """Is the site of this name meant?"""
+        return any(fnmatchcase(site, pattern) for pattern in self.match)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Limits by check, and what is ignored with the reason why.
+    """Limits by check, for all sites and for some, and what is ignored with the reason why.
 
     [tool.spikecheck.SPK203]
     patience = 20
 
     [tool.spikecheck.ignore]
     "SPK203:gate" = "inhibitory, closed on this task"
+
+    [[tool.spikecheck.sites]]
+    match = "encoder.*"
+    SPK204.rate = 0.95
+    ignore = { SPK205 = "latency code: most neurons spike once, or never" }
     """
 
-    limits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    limits: Limits = field(default_factory=dict)
     ignore: Mapping[str, str] = field(default_factory=dict)
+    sites: tuple[SiteLimits, ...] = ()
     source: Path | None = None
+
+    @property
+    def place(self) -> str:
+        """Where they stand, for a message."""
+        return "[tool.spikecheck]" if self.source is None else f"{self.source}: [tool.spikecheck]"
+
+    @classmethod
+    def of(cls, given: Settings | Mapping[str, Any] | None) -> Settings:
+        """These; those of a table, as a dict; the nearest pyproject.toml's where there are none."""
+        if given is None:
+            return cls.load()
+        return given if isinstance(given, Settings) else cls.parsed(given)
 
     @classmethod
     def load(cls, start: Path | None = None) -> Settings:
-        """Read the nearest pyproject.toml at or above a folder (the working folder); defaults where there is none.
+        """Read the nearest pyproject.toml at or above a folder; defaults where there is none.
 
-        SPIKECHECK_CONFIG names another file. SpikecheckError says what in the file is not understood.
+        The folder is the working folder, or pytest's rootdir while pytest runs. SPIKECHECK_CONFIG names another file.
+        SpikecheckError says what in the file is not understood.
         """
         named = os.environ.get("SPIKECHECK_CONFIG")
-        here = (start or Path.cwd()).resolve()
+        here = (start or rootdir.folder or Path.cwd()).resolve()
         files = [Path(named)] if named else [folder / "pyproject.toml" for folder in (here, *here.parents)]
         path = next((file for file in files if file.is_file()), None)
         if path is None:
@@ -60,24 +96,51 @@ class Settings:
 
     @classmethod
     def parsed(cls, table: Mapping[str, Any], source: Path | None = None) -> Settings:
-        """The settings of a `[tool.spikecheck]` table."""
-        ignore = table.get("ignore", {})
-        if not isinstance(ignore, Mapping):
-            raise SpikecheckError(
-                f'{source}: [tool.spikecheck] ignore is a table of reasons: "SPK203:gate" = "closed here"'
-            )
-        limits = {name: value for name, value in table.items() if ID.fullmatch(name)}
-        flat = sorted(name for name, value in limits.items() if not isinstance(value, Mapping))
-        if flat:
-            raise SpikecheckError(
-                f"{source}: [tool.spikecheck] {flat[0]} is a table of limits: [tool.spikecheck.{flat[0]}]"
-            )
-        strange = sorted(set(table) - set(limits) - {"ignore"})
-        if strange:
-            raise SpikecheckError(
-                f"{source}: [tool.spikecheck] {strange[0]} is not known; it takes ignore and check ids"
-            )
-        for what, reason in ignore.items():
-            if not isinstance(reason, str) or not reason.strip():
-                raise SpikecheckError(f"{source}: [tool.spikecheck.ignore] {what!r} needs a reason, in words")
-        return cls(limits, ignore, source)
+        """The settings of a `[tool.spikecheck]` table; whether there are such checks and limits, the judge says."""
+        place = cls(source=source).place
+        limits, ignore = rules(table, place, "sites")
+        given = table.get("sites", [])
+        if not isinstance(given, list | tuple) or not all(isinstance(one, Mapping) for one in given):
+            raise SpikecheckError(f"{place} sites is a list of tables, each [[tool.spikecheck.sites]]")
+        sites = []
+        for number, one in enumerate(given, 1):
+            at = f"{place} sites, table {number}:"
+            match, (own, quiet) = patterns(one.get("match"), at), rules(one, at, "match")
+            sites.append(SiteLimits(match, own))
+            if named := next((what for what in quiet if ":" in what), None):
+                raise SpikecheckError(f"{at} ignore {named!r}: match names the sites, leave out what follows the colon")
+            ignore |= {f"{what}:{pattern}": reason for what, reason in quiet.items() for pattern in match}
+        return cls(limits, ignore, tuple(sites), source)
+
+
+def rules(table: Mapping[str, Any], place: str, other: str) -> tuple[Limits, dict[str, str]]:
+    """The limits of a table by check, and what it ignores; `other` is the key that it takes besides."""
+    ignore = table.get("ignore", {})
+    if not isinstance(ignore, Mapping):
+        raise SpikecheckError(f'{place} ignore is a table of reasons: ignore = {{ SPK203 = "closed on this task" }}')
+    for what, reason in ignore.items():
+        if not isinstance(reason, str) or not reason.strip():
+            raise SpikecheckError(f"{place} ignore {what!r} needs a reason, in words")
+    limits = {name: value for name, value in table.items() if name not in ("ignore", other)}
+    for name, value in limits.items():
+        if not isinstance(value, Mapping):
+            if ID.fullmatch(name):
+                raise SpikecheckError(f"{place} {name} is a table of limits: {name} = {{ patience = 20 }}")
+            takes = f"it takes ignore, {other} and ids of checks"
+            raise SpikecheckError(f"{place} {name} is not known ({takes}){meant(name, ('ignore', other))}")
+    return limits, dict(ignore)
+
+
+def patterns(match: Any, place: str) -> tuple[str, ...]:
+    """The names and patterns of `match`."""
+    given = (match,) if isinstance(match, str) else tuple(match) if isinstance(match, list | tuple) else ()
+    if not given or not all(isinstance(one, str) and one for one in given):
+        raise SpikecheckError(f'{place} match says for which sites, by name or pattern: match = "encoder.*"')
+    return given
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """What was probably meant by a word that is not known, as the rest of a sentence; empty where nothing is near."""
+    by_lower = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1)
+    return f", did you mean {by_lower[near[0]]}?" if near else ""

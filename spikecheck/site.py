@@ -59,6 +59,9 @@ FORWARD = (
     | SiteKind.LABELS
 )
 
+#: The kinds that only a file has; the others are seen while a model runs.
+OF_FILES = SiteKind.STORED | SiteKind.STORED_NEURON | SiteKind.MOMENT | SiteKind.MODEL
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:

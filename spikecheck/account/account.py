@@ -20,6 +20,7 @@ from spikecheck.finding import Answer, Finding, Severity, Verdict
 from spikecheck.readings import RunReading
 from spikecheck.report.model import Report
 from spikecheck.report.rows import layer_rows, loss_rows, weight_rows
+from spikecheck.settings import Limits, Settings, SiteLimits
 from spikecheck.site import Site
 
 FORMAT = "spikecheck evidence"
@@ -35,7 +36,8 @@ class Account:
     """What a run showed.
 
     `earlier` was found while training went on. `error` is a finding about spikecheck itself. `limits` are those of the
-    run's checks that are not the defaults, by id; `silenced` is what was to be kept quiet.
+    run's checks that are not the defaults, by id, `site_limits` those of some sites alone; `silenced` is what was to be
+    kept quiet.
     """
 
     evidence: Evidence
@@ -44,7 +46,8 @@ class Account:
     unseen: tuple[str, ...] = ()
     cost: float | None = None
     silenced: tuple[Silenced, ...] = ()
-    limits: Mapping[str, Mapping[str, Any]] | None = None
+    limits: Limits | None = None
+    site_limits: tuple[SiteLimits, ...] = ()
 
     def verdicts(self, judge: Judge) -> tuple[Verdict, ...]:
         """One verdict a check, what it found earlier included."""
@@ -124,6 +127,7 @@ class Account:
             "cost": self.cost,
             "silenced": plain(self.silenced),
             "limits": plain(self.limits or {}),
+            "site_limits": [{"match": list(one.match), "limits": plain(one.limits)} for one in self.site_limits],
         }
 
     @classmethod
@@ -178,17 +182,18 @@ class Account:
             rebuilt(float | None, given.get("cost"), clean, "cost"),
             rebuilt(tuple[Silenced, ...], given.get("silenced"), clean, "silenced"),
             limits,
+            Settings.parsed({"sites": given.get("site_limits", [])}).sites,
         )
 
-    def judged(self, limits: Mapping[str, Mapping[str, Any]], silenced: Iterable[Silenced]) -> Judge:
+    def judged(self, settings: Settings) -> Judge:
         """A judge with the limits of the run, but where others are set here; silent about what either keeps quiet.
 
         Raises:
             SpikecheckError: a limit is unknown or no number, or a check that was to be kept quiet is unknown.
         """
         own = self.limits or {}
-        both = {id_: {**own.get(id_, {}), **limits.get(id_, {})} for id_ in (*own, *limits)}
-        judge = Judge.of(both, silenced)
+        both = {id_: {**own.get(id_, {}), **settings.limits.get(id_, {})} for id_ in (*own, *settings.limits)}
+        judge = Judge.of(Settings(both, settings.ignore, (*self.site_limits, *settings.sites)))
         return replace(judge, silenced=(*judge.silenced, *self.silenced))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from os import PathLike, fspath
+from typing import Any
 
 import torch
 from torch import nn
@@ -30,11 +31,15 @@ def assert_healthy(
     *,
     fail_on: str = "warning",
     ignore: Iterable[str] = (),
+    settings: Settings | Mapping[str, Any] | None = None,
     optimizer: MakeOptimizer | None = None,
     spikes: Iterable[str] = (),
     reset: Reset | None = None,
 ) -> None:
-    """A copy of the model trains for a few steps under `attach`; no check finds anything at or above `fail_on`."""
+    """A copy of the model trains for a few steps under `attach`; no check finds anything at or above `fail_on`.
+
+    `ignore` and `settings` are those of `attach`.
+    """
     __tracebackhide__ = True
     level = severity(fail_on)
     inputs, target = parts(batch)
@@ -42,7 +47,7 @@ def assert_healthy(
     with apart(model, train=True) as twin:
         trained = [p for p in twin.parameters() if p.requires_grad]
         made = (torch.optim.Adam(trained, lr=RATE) if optimizer is None else optimizer(trained)) if trained else None
-        with attach(twin, spikes=told, every=1, on_finding=quiet, ignore=ignore) as monitor:
+        with attach(twin, spikes=told, every=1, on_finding=quiet, ignore=ignore, settings=settings) as monitor:
             for _ in range(steps):
                 if reset is not None:
                     reset(twin)
@@ -57,14 +62,21 @@ def assert_healthy(
 
 
 def assert_checkpoint_healthy(
-    path: str | PathLike[str], *, fail_on: str = "warning", ignore: Iterable[str] = ()
+    path: str | PathLike[str],
+    *,
+    fail_on: str = "warning",
+    ignore: Iterable[str] = (),
+    settings: Settings | Mapping[str, Any] | None = None,
 ) -> None:
-    """No check finds anything at or above `fail_on` in a checkpoint; nothing that the file carries is run."""
+    """No check finds anything at or above `fail_on` in a checkpoint; nothing that the file carries is run.
+
+    `ignore` and `settings` are those of `attach`.
+    """
     __tracebackhide__ = True
     level = severity(fail_on)
-    settings = Settings.load()
+    chosen = Settings.of(settings)
     quieted = dict.fromkeys([ignore] if isinstance(ignore, str) else ignore, "ignored in this test")
-    judged(diagnose_file(fspath(path), settings=replace(settings, ignore={**settings.ignore, **quieted})), level)
+    judged(diagnose_file(fspath(path), settings=replace(chosen, ignore={**chosen.ignore, **quieted})), level)
 
 
 def quiet(finding: object) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import torch
 
@@ -14,14 +14,15 @@ from spikecheck.checkpoint.content import Content
 from spikecheck.checkpoint.evidence import Counted, evidence, refs, steps
 from spikecheck.checkpoint.measure import measured
 from spikecheck.checkpoint.read import Checkpoint, opened
-from spikecheck.checkpoint.run import OF_FILES, with_run
-from spikecheck.checks.judge import Judge, Silenced
+from spikecheck.checkpoint.run import with_run
+from spikecheck.checks.base import broken
+from spikecheck.checks.judge import Judge
 from spikecheck.errors import UnreadableError
 from spikecheck.finding import Verdict
 from spikecheck.report.model import Report
 from spikecheck.report.rows import weight_rows
 from spikecheck.settings import Settings
-from spikecheck.site import Moment
+from spikecheck.site import OF_FILES, Moment
 
 LEAST_TORCH = (2, 10)  # before, loading "weights only" has known holes
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -65,7 +66,7 @@ def diagnose_file(
     path: str | Path | BinaryIO,
     *,
     unsafe_pickle: bool = False,
-    settings: Settings | None = None,
+    settings: Settings | Mapping[str, Any] | None = None,
     advance: Advance = nobody,
     then: Then = unchanged,
 ) -> Report:
@@ -74,7 +75,7 @@ def diagnose_file(
     Args:
         path: the file, or a regular file that is open for reading.
         unsafe_pickle: load it with torch, and run what it carries. Only for a file that you made yourself.
-        settings: limits and what to ignore; the nearest pyproject.toml's by default.
+        settings: limits and what to ignore, or a dict of the same; the nearest pyproject.toml's by default.
         advance: is told of the bytes read, and of the file's size.
         then: makes of the report and of what the file holds the report that is wanted.
 
@@ -84,20 +85,20 @@ def diagnose_file(
     chosen = Path(path) if isinstance(path, str) else path
     name = chosen.name if isinstance(chosen, Path) else "standard input"
     counts = count(chosen, unsafe_pickle=unsafe_pickle, advance=advance)
-    report = reported(counts, safe(name), Settings.load() if settings is None else settings)
+    report = reported(counts, safe(name), Settings.of(settings))
     return then(report, counts.checkpoint.content)
 
 
 def reported(counts: Counts, name: str, settings: Settings) -> Report:
     """The report on what was counted."""
-    judge = Judge.of(settings.limits, Silenced.all_of(settings.ignore))
-    judge = replace(judge, checks=tuple(check for check in judge.checks if check.id.startswith(OF_FILES)))
+    judge = Judge.of(settings)
+    judge = replace(judge, checks=tuple(check for check in judge.checks if check.sites & OF_FILES))
     found = evidence(counts.checkpoint.content, counts.counted)
     verdicts = tuple(map(undated, judge.verdicts(found)))
     report = Report.of(
         verdicts,
         subject=headline(name, counts.checkpoint),
-        unseen=unseen(counts),
+        unseen=(*unseen(counts), *map(str, broken())),
         updates=found.run.update,
         weights=weight_rows(found.sites, found.readings),
     )

@@ -7,13 +7,12 @@ from dataclasses import fields, replace
 from typing import Any
 
 from spikecheck.account.account import CONTRADICTIONS, Account
-from spikecheck.checks.judge import Silenced
 from spikecheck.errors import SpikecheckError
 from spikecheck.finding import Answer, Verdict
 from spikecheck.report.model import Report
 from spikecheck.settings import Settings
+from spikecheck.site import OF_FILES
 
-OF_FILES = "SPK5"
 REFUSED = "the evidence of a run in it is not used: "
 NOT_RUN = "the model was not run: "
 
@@ -41,8 +40,8 @@ def with_run(
 
 def joined(report: Report, account: Account, settings: Settings, steps: int) -> Report:
     """The file's report and the run's as one: each check has said its part of what it is for."""
-    judge = account.judged(settings.limits, Silenced.all_of(settings.ignore))
-    judge = replace(judge, checks=tuple(check for check in judge.checks if not check.id.startswith(OF_FILES)))
+    judge = account.judged(settings)
+    judge = replace(judge, checks=tuple(check for check in judge.checks if not check.sites & OF_FILES))
     updates = account.evidence.run.update
     kept = {f.name: getattr(report, f.name) for f in fields(report) if f.name not in ("verdicts", "diagnosis")}
     missed = f"the first {steps - updates} of {steps} updates: the run was resumed, or watched, after them"
@@ -58,7 +57,7 @@ def without(report: Report, why: str) -> Report:
     from spikecheck.checks.base import discover
 
     reason = REFUSED + why
-    others = [check for id_, check in discover().items() if not id_.startswith(OF_FILES)]
+    others = [check for check in discover().values() if not check.sites & OF_FILES]
     unjudged = tuple(Verdict(check.id, check.slug, Answer.NOT_SEEN, reason=reason) for check in others)
     return replace(report, verdicts=(*unjudged, *report.verdicts), unseen=(*report.unseen, reason))
 

@@ -9,14 +9,16 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
-from importlib.metadata import entry_points
-from math import isnan
+from graphlib import CycleError, TopologicalSorter
+from math import inf
 from string import digits
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, get_type_hints
 
 from spikecheck.errors import SpikecheckError
 from spikecheck.finding import Expected, Finding, Fix, Seen, Severity
+from spikecheck.packages import Broken, PackagesCode, offers
 from spikecheck.readings import RunReading
+from spikecheck.settings import ID, meant
 from spikecheck.site import Moment, Site, SiteKind
 
 T = TypeVar("T")
@@ -149,7 +151,7 @@ class Check:
 
     def fixes(self, site: Site) -> tuple[Fix, ...]:
         """The code of the Fix section that fits the site's library: its own block, else the one for any."""
-        blocks = {library or "any": code for _, library, code in FENCE.findall(self.sections()["Fix"])}
+        blocks = {library or "any": code for _, library, code in FENCE.findall(self.sections().get("Fix", ""))}
         library = site.framework if site.framework is not None and site.framework in blocks else "any"
         return (Fix(named(blocks[library].strip(), site), library),) if library in blocks else ()
 
@@ -168,16 +170,18 @@ class Check:
         return {f.name: (f.default, f.metadata["why"]) for f in fields(cls)}
 
     @classmethod
-    def configured(cls, values: Mapping[str, Any]) -> Check:
-        """The check with other limits; SpikecheckError where one is unknown or of another type."""
+    def configured(cls, values: Mapping[str, Any], place: str = "[tool.spikecheck]") -> Check:
+        """The check with other limits; SpikecheckError where one is unknown or of another type, and `place` in it."""
         known = {f.name: f.default for f in fields(cls)}
         for name, value in values.items():
             if name not in known:
-                raise SpikecheckError(
-                    f"[tool.spikecheck.{cls.id}] {name}: {cls.id} has {', '.join(known) or 'no limits'}"
-                )
-            if isinstance(value, bool) or not isinstance(value, int | float) or isnan(value):
-                raise SpikecheckError(f"[tool.spikecheck.{cls.id}] {name} = {value!r}: a number is wanted")
+                has = f"it has {', '.join(known) or 'no limits'}"
+                raise SpikecheckError(f"{place} {cls.id}: {name} is not known ({has}){meant(name, known)}")
+            whole = isinstance(known[name], int)
+            number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+            if not number or not -inf < value < inf:
+                wanted = "a whole number" if whole else "a number"
+                raise SpikecheckError(f"{place} {cls.id}: {name} = {value!r}: {wanted} is wanted")
         return cls(**values)
 
 
@@ -196,23 +200,63 @@ def named(code: str, site: Site) -> str:
 
 
 @cache
-def discover() -> dict[str, type[Check]]:
-    """Every check by its id, in order: those of this folder, and those of other packages' entry points."""
+def ours() -> dict[str, type[Check]]:
+    """The checks of this folder by their ids, in order."""
     found: dict[str, type[Check]] = {}
     package = importlib.import_module("spikecheck.checks")
     for info in pkgutil.iter_modules(package.__path__):
         if info.name.startswith("spk"):
             module = importlib.import_module(f"{package.__name__}.{info.name}")
-            ours = [t for t in vars(module).values() if is_check(t) and t.__module__ == module.__name__]
-            found |= {check.id: check for check in ours}
-    for point in entry_points(group="spikecheck.checks"):
-        check = point.load()
-        if not is_check(check) or check.id in found:
-            raise SpikecheckError(
-                f"the entry point {point.value} of spikecheck.checks is no check with an id of its own"
-            )
-        found[check.id] = check
+            here = [t for t in vars(module).values() if is_check(t) and t.__module__ == module.__name__]
+            found |= {check.id: check for check in here}
     return dict(sorted(found.items()))
+
+
+def discover() -> dict[str, type[Check]]:
+    """Every check by its id, in order: ours, then those that other packages' entry points name."""
+    return everything()[0]
+
+
+def broken() -> tuple[Broken, ...]:
+    """What other packages offer as checks, and cannot be used."""
+    return everything()[1]
+
+
+@cache
+def everything() -> tuple[dict[str, type[Check]], tuple[Broken, ...]]:
+    """The checks that can be used, and the offers that cannot."""
+    found, left_out = dict(ours()), []
+    for point in offers("spikecheck.checks"):
+        with PackagesCode() as code:
+            check = accepted(point.load(), found)
+            found[check.id] = check
+        if code.why:
+            left_out.append(Broken.of("check", point, code.why))
+    return {**ours(), **dict(sorted(found.items()))}, tuple(left_out)
+
+
+def accepted(offer: Any, known: Mapping[str, type[Check]]) -> type[Check]:
+    """The check that another package offers; SpikecheckError where it is none, or would be mistaken for another."""
+    if not is_check(offer):
+        raise SpikecheckError("it is no subclass of spikecheck.checks.base.Check")
+    check: type[Check] = offer
+    if lacking := [name for name in get_type_hints(Check) if not hasattr(check, name)]:
+        raise SpikecheckError(f"it lacks {' and '.join(lacking)}")
+    if not ID.fullmatch(check.id) or check.id.startswith("SPK"):
+        raise SpikecheckError(
+            f"its id {check.id!r} is not of the form LAB001, or begins with SPK, which is spikecheck's"
+        )
+    for other in known.values():
+        if check.id == other.id or check.slug == other.slug:
+            raise SpikecheckError(f"its id {check.id} or slug {check.slug} is that of {other.id} ({other.__module__})")
+    if bare := [f.name for f in fields(check) if "why" not in f.metadata]:
+        raise SpikecheckError(f"its field {bare[0]} gives no reason: {bare[0]} = limit(1, why='...')")
+    check()
+    try:
+        TopologicalSorter({one.id: one.explained_by for one in (*known.values(), check)}).prepare()
+    except CycleError as error:
+        raise SpikecheckError(f"it explains what explains it: {' by '.join(error.args[1])}") from error
+    return check
 
 
 def is_check(thing: object) -> bool:

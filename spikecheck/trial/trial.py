@@ -19,16 +19,16 @@ from spikecheck.checkpoint.content import Content
 from spikecheck.checkpoint.diagnose import CONTROL, safe, undated
 from spikecheck.checkpoint.fit import Fit, fit
 from spikecheck.checkpoint.read import opened
-from spikecheck.checkpoint.run import NOT_RUN, OF_FILES
+from spikecheck.checkpoint.run import NOT_RUN
 from spikecheck.checkpoint.tensors import Values
 from spikecheck.checks.base import Evidence
-from spikecheck.checks.judge import Judge, Silenced
+from spikecheck.checks.judge import Judge
 from spikecheck.errors import SpikecheckError
 from spikecheck.finding import Answer, Verdict
 from spikecheck.readings import RunReading
 from spikecheck.report.model import Report
 from spikecheck.settings import Settings
-from spikecheck.site import Site, SiteKind
+from spikecheck.site import OF_FILES, Site, SiteKind
 from spikecheck.trial import data
 from spikecheck.trial.named import UsersCode, called, named
 
@@ -229,8 +229,8 @@ def objective(output: Any, targets: Any, loss: Loss | None) -> tuple[Tensor | No
 
 def judged(account: Account, settings: Settings, only: SiteKind | None = None) -> tuple[Verdict, ...]:
     """The verdicts on what was seen, dated by the file; of checks for one kind of site alone where that is asked."""
-    judge = Judge.of(settings.limits, [Silenced(what, reason) for what, reason in settings.ignore.items()])
-    kept = tuple(c for c in judge.checks if (c.sites is only if only else not c.id.startswith(OF_FILES)))
+    judge = Judge.of(settings)
+    kept = tuple(c for c in judge.checks if (c.sites is only if only else not c.sites & OF_FILES))
     return tuple(map(undated, account.verdicts(replace(judge, checks=kept))))
 
 

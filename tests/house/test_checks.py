@@ -8,10 +8,10 @@ from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
-from spikecheck.checks.base import Check, discover
+from spikecheck.checks.base import Check, ours
 from tests.house.tree import LIBRARIES, PACKAGE, ROOT, short, tree
 
-CHECKS = list(discover().values())
+CHECKS = list(ours().values())
 SECTIONS = ("What it means", "Why it matters", "Fix", "Intended when")
 CURES = ("no-", "avoid-", "use-", "prefer-", "set-", "lower-", "raise-")
 FENCE = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)

@@ -75,7 +75,7 @@ def test_an_unknown_check_in_the_settings_is_said_with_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.spikecheck.SPK999]\nlimit = 1\n")
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("spikecheck.rootdir.folder", tmp_path)
     with pytest.raises(SpikecheckError, match="SPK999"):
         spikecheck.attach(by_hand())
 

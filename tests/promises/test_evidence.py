@@ -110,14 +110,16 @@ def test_the_account_comes_back_as_it_was(made: Any) -> None:
     account = monitor.account()
     again = Account.from_state_dict(account.state_dict())
     assert json.dumps(again.content()) == json.dumps(account.content())
-    assert str(again.report(again.judged({}, ()))) == str(account.report(monitor._judge))
+    assert str(again.report(again.judged(Settings()))) == str(account.report(monitor._judge))
     monitor.detach()
 
 
+@pytest.mark.parametrize("table", ["[tool.spikecheck]", '[[tool.spikecheck.sites]]\nmatch = "*"'])
 def test_what_was_to_be_kept_quiet_and_other_limits_travel_along(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "pyproject.toml").write_text("[tool.spikecheck.SPK206]\nstrong = 1e9\n", encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text(f"{table}\nSPK206.strong = 1e9\n", encoding="utf-8")
+    monkeypatch.setattr("spikecheck.rootdir.folder", tmp_path)
     monkeypatch.chdir(tmp_path)
     monitor = watched(Scaled(1e3), ignore=["SPK303", "SPK101"])
     spikecheck.save_evidence("run.pt", monitor)

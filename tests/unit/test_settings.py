@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from spikecheck import rootdir
 from spikecheck.errors import SpikecheckError
-from spikecheck.settings import Settings
+from spikecheck.settings import Settings, SiteLimits
 
 
 def written(folder: Path, text: str, name: str = "pyproject.toml") -> Path:
@@ -24,6 +25,56 @@ def test_limits_and_reasons_are_read(tmp_path: Path) -> None:
     assert settings.source == path
 
 
+SITES = """
+[tool.spikecheck.ignore]
+SPK1 = "counts, on purpose"
+
+[[tool.spikecheck.sites]]
+match = ["encoder.*", "gate"]
+SPK204.rate = 0.95
+ignore = { SPK205 = "latency code" }
+
+[[tool.spikecheck.sites]]
+match = "encoder.0"
+LAB001.patience = 3
+"""
+
+
+def test_settings_of_some_sites(tmp_path: Path) -> None:
+    written(tmp_path, SITES)
+    settings = Settings.load(tmp_path)
+    assert settings.sites == (
+        SiteLimits(("encoder.*", "gate"), {"SPK204": {"rate": 0.95}}),
+        SiteLimits(("encoder.0",), {"LAB001": {"patience": 3}}),
+    )
+    assert settings.ignore == {
+        "SPK1": "counts, on purpose",
+        "SPK205:encoder.*": "latency code",
+        "SPK205:gate": "latency code",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "covered"),
+    [("encoder.0", True), ("encoder.0.weight", True), ("encoder", False), ("gate", True), ("Gate", False)],
+)
+def test_names_and_patterns(name: str, covered: bool) -> None:
+    assert SiteLimits(("encoder.*", "gate"), {}).covers(name) is covered
+
+
+def test_settings_can_be_given_as_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(tmp_path, "[tool.spikecheck.SPK203]\npatience = 1\n")
+    monkeypatch.setattr(rootdir, "folder", None)
+    monkeypatch.chdir(tmp_path)
+    given = Settings(limits={"SPK203": {"patience": 3}})
+    assert Settings.of(given) is given
+    assert Settings.of({"SPK203": {"patience": 3}}) == given
+    assert Settings.of(None).limits == {"SPK203": {"patience": 1}}
+    assert Settings.of({}) == Settings()
+    with pytest.raises(SpikecheckError, match=r"^\[tool\.spikecheck\] ignor is not known .*, did you mean ignore"):
+        Settings.of({"ignor": 3})
+
+
 def test_the_nearest_file_above_counts(tmp_path: Path) -> None:
     written(tmp_path, "[tool.spikecheck.SPK203]\npatience = 1\n")
     inner = tmp_path / "a" / "b"
@@ -31,6 +82,17 @@ def test_the_nearest_file_above_counts(tmp_path: Path) -> None:
     assert Settings.load(inner).limits == {"SPK203": {"patience": 1}}
     written(tmp_path / "a", "[tool.other]\n")
     assert Settings.load(inner) == Settings(source=tmp_path / "a" / "pyproject.toml")
+
+
+def test_a_rootdir_goes_before_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "work").mkdir()
+    written(tmp_path / "work", "[tool.spikecheck.SPK203]\npatience = 1\n")
+    written(tmp_path, "[tool.spikecheck.SPK203]\npatience = 2\n")
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setattr(rootdir, "folder", None)
+    assert Settings.load().limits == {"SPK203": {"patience": 1}}
+    monkeypatch.setattr(rootdir, "folder", tmp_path)
+    assert Settings.load().limits == {"SPK203": {"patience": 2}}
 
 
 def test_without_a_file_there_are_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,11 +113,29 @@ def test_the_environment_names_another_file(tmp_path: Path, monkeypatch: pytest.
     ("text", "words"),
     [
         ("[tool.spikecheck", ["cannot be read"]),
-        ('[tool.spikecheck]\nignore = ["SPK2"]', ["ignore is a table of reasons", "SPK203:gate"]),
+        ('[tool.spikecheck]\nignore = ["SPK2"]', ["ignore is a table of reasons", 'ignore = { SPK203 = "']),
         ('[tool.spikecheck]\nignore = "SPK2"', ["ignore is a table of reasons"]),
-        ("[tool.spikecheck]\nevery = 3", ["every is not known", "check ids"]),
-        ("[tool.spikecheck.SPK20]\nlimit = 3", ["SPK20 is not known"]),
+        ("[tool.spikecheck]\nevery = 3", ["every is not known", "ids of checks"]),
+        ("[tool.spikecheck]\nignor = 3", ["ignor is not known (it takes ignore, sites", "did you mean ignore?"]),
+        ("[tool.spikecheck]\nsite = 3", ["site is not known", "did you mean sites?"]),
         ("[tool.spikecheck]\nSPK203 = 3", ["SPK203", "table"]),
+        ("[tool.spikecheck]\nLAB001 = 3", ["LAB001", "table"]),
+        ("[tool.spikecheck]\nsites = 3", ["sites is a list of tables", "[[tool.spikecheck.sites]]"]),
+        ("[tool.spikecheck.sites]\nmatch = 'a'", ["sites is a list of tables", "[[tool.spikecheck.sites]]"]),
+        ("[[tool.spikecheck.sites]]\nSPK203.patience = 3", ["sites, table 1", 'match = "encoder.*"']),
+        ("[[tool.spikecheck.sites]]\nmatch = ''", ["sites, table 1", 'match = "encoder.*"']),
+        ("[[tool.spikecheck.sites]]\nmatch = ['a', 3]", ["sites, table 1", 'match = "encoder.*"']),
+        ("[[tool.spikecheck.sites]]\nmatch = []", ["sites, table 1", 'match = "encoder.*"']),
+        (
+            "[[tool.spikecheck.sites]]\nmatch = 'a'\nmatsh = 'b'",
+            ["matsh is not known", "did you mean match?"],
+        ),
+        ("[[tool.spikecheck.sites]]\nmatch = 'a'\nignore = ['SPK2']", ["table 1: ignore is a table of reasons"]),
+        ("[[tool.spikecheck.sites]]\nmatch = 'a'\nignore = {SPK2 = ''}", ["table 1: ignore 'SPK2' needs a reason"]),
+        (
+            "[[tool.spikecheck.sites]]\nmatch = 'a'\nignore = {'SPK2:b' = 'x'}",
+            ["table 1: ignore 'SPK2:b'", "match names the sites"],
+        ),
         ('[tool.spikecheck.ignore]\n"SPK203" = ""', ["SPK203", "needs a reason"]),
         ('[tool.spikecheck.ignore]\n"SPK203" = true', ["SPK203", "needs a reason"]),
         ("[tool]\nspikecheck = 3", ["tool.spikecheck", "table"]),

@@ -12,6 +12,7 @@ from spikecheck.checks.spk203_dead_layer import DeadLayer
 from spikecheck.checks.spk406_weight_scale import WeightScale
 from spikecheck.finding import Expected, Finding, Seen, Severity
 from spikecheck.report.model import Report
+from spikecheck.settings import Settings
 from spikecheck.site import SiteKind
 from tests.unit.checks.build import evidence, flow, loss, parameter, site, spikes
 
@@ -23,7 +24,7 @@ SLOW = loss(first=3.0, recent_mean=2.6)
 
 def report(now: object, losses: object, *earlier: Finding, weight: Iterable[object] = (parameter(),)) -> Report:
     given = evidence({"fc1.weight": weight, "lif1": [now, flow()], "loss": [losses]})
-    return Account(given, earlier=earlier).report(Judge.of({}, ()))
+    return Account(given, earlier=earlier).report(Judge.of(Settings()))
 
 
 def dead() -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -13,6 +14,7 @@ from spikecheck.checks.judge import Judge, Silenced
 from spikecheck.errors import SpikecheckError
 from spikecheck.finding import Answer, Expected, Finding, Seen, Severity
 from spikecheck.readings import LogitReading, RunReading, TargetReading
+from spikecheck.settings import Settings, SiteLimits
 from spikecheck.site import Moment, Site, SiteKind
 
 
@@ -125,6 +127,8 @@ def test_what_the_first_forward_shows_is_dated_from_the_start() -> None:
         ("SPK3", set()),
         ("hig", set()),
         ("SPK299:b", set()),
+        ("SPK299:b.*", {"b.0"}),
+        ("high:*", {"a", "b.0"}),
     ],
 )
 def test_silencing_by_id_beginning_slug_and_site(what: str, quiet: set[str]) -> None:
@@ -136,9 +140,9 @@ def test_silencing_by_id_beginning_slug_and_site(what: str, quiet: set[str]) -> 
 
 def test_nothing_silences_everything_by_being_empty() -> None:
     with pytest.raises(SpikecheckError, match="no check is called so"):
-        Judge.of({}, [Silenced("")])
+        Judge.of(Settings(), [""])
     with pytest.raises(SpikecheckError, match="no check is called so"):
-        Judge.of({}, [Silenced(":lif1")])
+        Judge.of(Settings(), [":lif1"])
 
 
 # -- limits
@@ -155,10 +159,14 @@ def test_limits_are_those_that_were_set() -> None:
     ("values", "words"),
     [
         ({"least": 3}, ["SPK299", "least", "most, share"]),
-        ({"most": "3"}, ["SPK299", "most", "'3'", "a number is wanted"]),
-        ({"most": True}, ["most", "a number is wanted"]),
-        ({"most": [3]}, ["most", "a number is wanted"]),
-        ({"most": float("nan")}, ["most", "a number is wanted"]),  # no comparison with NaN is ever true
+        ({"most": "3"}, ["SPK299", "most", "'3'", "a whole number is wanted"]),
+        ({"most": True}, ["most", "a whole number is wanted"]),
+        ({"most": [3]}, ["most", "a whole number is wanted"]),
+        ({"most": 2.5}, ["most", "2.5", "a whole number is wanted"]),
+        ({"share": True}, ["share", "a number is wanted"]),
+        ({"share": float("nan")}, ["share", "a number is wanted"]),  # no comparison with NaN is ever true
+        ({"share": float("inf")}, ["share", "a number is wanted"]),
+        ({"share": -float("inf")}, ["share", "a number is wanted"]),
     ],
 )
 def test_a_limit_that_cannot_be_is_said_with_its_name(values: dict[str, Any], words: list[str]) -> None:
@@ -168,9 +176,52 @@ def test_a_limit_that_cannot_be_is_said_with_its_name(values: dict[str, Any], wo
 
 
 def test_the_judge_knows_every_check_and_refuses_others() -> None:
-    assert {c.id for c in Judge.of({}, []).checks} == set(discover())
-    with pytest.raises(SpikecheckError, match=r"SPK999.*spikecheck checks"):
-        Judge.of({"SPK999": {}}, [])
+    assert {c.id for c in Judge.of(Settings()).checks} == set(discover())
+    with pytest.raises(SpikecheckError, match=r"XYZ000: no check has this id: `spikecheck checks`"):
+        Judge.of(Settings({"XYZ000": {}}))
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"SPK20": {"patience": 1}}, "SPK20: no check has this id, did you mean SPK2"),
+        ({"spk203": {"patience": 1}}, "did you mean SPK203"),
+        ({"dead-layer": {"patience": 1}}, "it is the name of SPK203"),
+        ({"dead-lyer": {"patience": 1}}, "did you mean dead-layer"),
+        ({"ignored": {"SPK203": "closed here"}}, "did you mean ignore"),
+        ({"SPK203": {"patienc": 1}}, "patienc is not known (it has small, patience), did you mean patience?"),
+        ({"SPK203": {"xyz": 1}}, "SPK203: xyz is not known (it has small, patience)"),
+        ({"SPK203": {"patience": 2.5}}, "patience = 2.5: a whole number is wanted"),
+        (
+            {"ignore": {"dead-lyer": "closed here"}},
+            "ignore 'dead-lyer': no check is called so, did you mean dead-layer",
+        ),
+        ({"sites": [{"match": "gate", "SPK203": {"patienc": 1}}]}, "did you mean patience"),
+        ({"sites": [{"match": "gate", "SPK293": {}}]}, "SPK293: no check has this id"),
+        ({"sites": [{"match": "gate", "ignore": {"SPK293": "closed"}}]}, "ignore 'SPK293:gate'"),
+    ],
+)
+def test_a_name_that_is_not_known_is_answered_with_the_nearest(table: dict[str, Any], words: str) -> None:
+    with pytest.raises(SpikecheckError) as caught:
+        Judge.of(Settings.parsed(table, Path("pyproject.toml")))
+    assert words in str(caught.value)
+
+
+def test_limits_of_some_sites_hold_there_alone_and_the_last_table_counts() -> None:
+    tables = (
+        SiteLimits(("encoder.*", "gate"), {"SPK299": {"most": 20, "share": 0.1}}),
+        SiteLimits(("encoder.1",), {"SPK299": {"most": 5}, "SPK203": {"patience": 3}}),
+    )
+    judge = Judge((High(most=10),), site_limits=tables)
+    given = evidence({"encoder.0": 11, "encoder.1": 6, "gate": 21, "other": 11, "encoder": 11})
+    found = judge.verdicts(given)[0].findings
+    assert [f.message for f in found] == [
+        "encoder.1: 6 is above 5",
+        "gate: 21 is above 20",
+        "other: 11 is above 10",
+        "encoder: 11 is above 10",
+    ]
+    assert judge.limited(High(), Site(SiteKind.SPIKES, "encoder.1")) == High(most=5, share=0.1)
 
 
 # -- the text of a check
