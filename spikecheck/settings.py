@@ -1,4 +1,4 @@
-"""What `[tool.spikecheck]` in pyproject.toml sets; the only reader of that file and of the environment."""
+"""What `[tool.spikecheck]` in pyproject.toml sets, and the environment; nothing else reads either of them."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+CACHE_VARIABLE = "SPIKECHECK_CACHE"
 ID = re.compile(r"[A-Z]{2,}\d{3}")  # ours begin with SPK, those of other packages with letters of their own
 
 Limits = Mapping[str, Mapping[str, Any]]  # by id of a check, then by name
@@ -144,3 +145,20 @@ def meant(word: str, known: Iterable[str]) -> str:
     by_lower = {name.lower(): name for name in known}
     near = difflib.get_close_matches(word.lower(), by_lower, n=1)
     return f", did you mean {by_lower[near[0]]}?" if near else ""
+
+
+def cache_folder() -> Path:
+    """Where unpacked data is kept: $SPIKECHECK_CACHE, or `spikecheck` in the system's folder for caches.
+
+    That is $XDG_CACHE_HOME or ~/.cache, ~/Library/Caches on macOS, %LOCALAPPDATA% on Windows. Source: the XDG Base
+    Directory Specification, by which a relative path in the variable is to be ignored.
+    """
+    if own := os.environ.get(CACHE_VARIABLE):
+        return Path(own).expanduser()
+    if sys.platform == "win32":
+        base, usual = os.environ.get("LOCALAPPDATA", ""), Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base, usual = "", Path.home() / "Library" / "Caches"
+    else:
+        base, usual = os.environ.get("XDG_CACHE_HOME", ""), Path.home() / ".cache"
+    return (Path(base) if Path(base).is_absolute() else usual) / "spikecheck"

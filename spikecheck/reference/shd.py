@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -22,9 +21,9 @@ from numpy.typing import NDArray
 
 from spikecheck.errors import SpikecheckError
 from spikecheck.reference import pack
+from spikecheck.settings import CACHE_VARIABLE, cache_folder
 
 PACKED = Path(__file__).with_name("digits.xz")
-CACHE_VARIABLE = "SPIKECHECK_CACHE"
 CLASSES = 20
 
 
@@ -75,23 +74,6 @@ def labels(dataset: tonic.datasets.SHD) -> NDArray[np.int64]:
 def class_names(dataset: tonic.datasets.SHD) -> tuple[str, ...]:
     """Names of the classes in the order of their labels: "zero" to "nine", then "null" to "neun"."""
     return tuple(key.decode() if isinstance(key, bytes) else str(key) for key in dataset.classes)
-
-
-def cache_folder() -> Path:
-    """Where unpacked data is kept: $SPIKECHECK_CACHE, or `spikecheck` in the system's folder for caches.
-
-    That is $XDG_CACHE_HOME or ~/.cache, ~/Library/Caches on macOS, %LOCALAPPDATA% on Windows. Source: the XDG Base
-    Directory Specification, by which a relative path in the variable is to be ignored.
-    """
-    if own := os.environ.get(CACHE_VARIABLE):
-        return Path(own).expanduser()
-    if sys.platform == "win32":
-        base, usual = os.environ.get("LOCALAPPDATA", ""), Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base, usual = "", Path.home() / "Library" / "Caches"
-    else:
-        base, usual = os.environ.get("XDG_CACHE_HOME", ""), Path.home() / ".cache"
-    return (Path(base) if Path(base).is_absolute() else usual) / "spikecheck"
 
 
 def packed_digits(path: Path = PACKED) -> tuple[dict[str, pack.Words], tuple[str, ...]]:

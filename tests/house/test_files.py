@@ -89,6 +89,18 @@ def test_only_the_monitor_catches_everything() -> None:
     assert len(broad) <= 1, broad
 
 
+def test_only_the_settings_read_the_environment() -> None:
+    """What a run depends on can be looked up in one place."""
+    readers = {
+        short(path)
+        for path in sources("spikecheck")
+        for node in ast.walk(tree(path))
+        if (isinstance(node, ast.Attribute) and node.attr in {"environ", "environb", "getenv"})
+        or (isinstance(node, ast.alias) and node.name in {"environ", "environb", "getenv"})
+    }
+    assert readers == {"spikecheck/settings.py"}
+
+
 def catches_all(kind: ast.expr | None) -> bool:
     return kind is None or (isinstance(kind, ast.Name) and kind.id in {"Exception", "BaseException"})
 

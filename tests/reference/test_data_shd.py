@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import socket
-import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -126,15 +125,6 @@ def test_a_cache_that_cannot_be_written_names_the_variable(
     monkeypatch.setenv("SPIKECHECK_CACHE", str(tmp_path / "a file"))
     with pytest.raises(SpikecheckError, match="SPIKECHECK_CACHE"):
         shd.unpacked(packed)
-
-
-@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="XDG is the rule of other systems")
-def test_the_cache_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("SPIKECHECK_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert shd.cache_folder() == tmp_path / "spikecheck"
-    monkeypatch.setenv("XDG_CACHE_HOME", "not/absolute")
-    assert shd.cache_folder() == Path.home() / ".cache" / "spikecheck"
 
 
 def test_the_set_that_comes_with_spikecheck() -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from spikecheck import rootdir
 from spikecheck.errors import SpikecheckError
-from spikecheck.settings import Settings, SiteLimits
+from spikecheck.settings import Settings, SiteLimits, cache_folder
 
 
 def written(folder: Path, text: str, name: str = "pyproject.toml") -> Path:
@@ -152,3 +153,19 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SpikecheckError, match="cannot be read"):
         Settings.load(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="XDG is the rule of other systems")
+def test_the_cache_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("SPIKECHECK_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "spikecheck"
+    monkeypatch.setenv("XDG_CACHE_HOME", "not/absolute")
+    assert cache_folder() == Path.home() / ".cache" / "spikecheck"
+
+
+def test_a_variable_of_our_own_names_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SPIKECHECK_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path
+    monkeypatch.setenv("SPIKECHECK_CACHE", "~/digits")
+    assert cache_folder() == Path.home() / "digits"
