@@ -1,4 +1,4 @@
-"""Write what is made from the checks' docstrings: docs/checks/*.md, its index, and the table in README.md.
+"""Write what is made from the checks: docs/checks/*.md, its index, docs/checks/causes.md, and the table in README.md.
 
 And the tables of docs/json.md, from the schema of the JSON report.
 
@@ -23,6 +23,16 @@ README = ROOT / "README.md"
 WRITTEN = "<!-- Written by docs/generate.py"  # a page without this line is written by hand: that of a removed check
 JSON = ROOT / "docs" / "json.md"
 SCHEMA = ROOT / "spikecheck" / "report" / "schema-1.json"
+CAUSES = """\
+# What explains what
+
+A finding is a root cause where nothing upstream, or earlier in training, explains it. Which check can explain which
+stands in the checks, as `explained_by`. Each graph shows the findings of one family and what explains them, from
+whatever family; an arrow leads from a cause to its consequence.
+
+Where a cause also reaches a consequence through another, only the way through the other is drawn: the page of each
+check lists all, under *Consequence of* and *Leads to*. The relation never goes in a circle.
+"""
 FAMILIES = {
     "0": "spikecheck itself",
     "1": "Input",
@@ -38,10 +48,11 @@ def source(check: type[Check]) -> str:
     return check.__module__.replace(".", "/") + ".py"
 
 
-def check_page(check: type[Check], ids: set[str]) -> str:
+def check_page(check: type[Check], known: dict[str, type[Check]]) -> str:
     """The page of one check, with a first line that says where to edit it, and links to the checks it names."""
     first = f"{WRITTEN} from {source(check)}: edit that file, then `make docs`. -->\n\n"
-    linked = re.sub(r"(?m)^- (SPK\d{3}) ", lambda m: f"- [{m[1]}]({m[1]}.md) " if m[1] in ids else m[0], page(check))
+    text = page(check, known)
+    linked = re.sub(r"(?m)^- (SPK\d{3}) ", lambda m: f"- [{m[1]}]({m[1]}.md) " if m[1] in known else m[0], text)
     return f"{first}{linked}\n[Source](../../{source(check)})\n"
 
 
@@ -56,7 +67,7 @@ def table(checks: list[type[Check]], folder: str) -> str:
 
 def index(checks: list[type[Check]]) -> str:
     """The list of all pages, a table a family."""
-    parts = [f"{WRITTEN}: `make docs`. -->\n\n# What is checked\n"]
+    parts = [f"{WRITTEN}: `make docs`. -->\n\n# What is checked\n\n[What explains what](causes.md), drawn.\n"]
     for digit, family in FAMILIES.items():
         members = [check for check in checks if check.id[3] == digit]
         parts += [f"\n## {family}\n\n{table(members, '')}"] if members else []
@@ -104,14 +115,46 @@ def between_marks(page: Path, what: str, text: str) -> str:
     return f"{before}{begin}{text}{end}{rest.partition(end)[2]}"
 
 
+def causes(known: dict[str, type[Check]]) -> str:
+    """The relation between causes and consequences, drawn: a graph for each family that has consequences in it."""
+    parts = [f"{WRITTEN}: `make docs`. -->\n\n{CAUSES}"]
+    direct = {id_: direct_causes(id_, known) for id_ in known}
+    for digit, family in FAMILIES.items():
+        edges = [(cause, id_) for id_ in known if id_[3] == digit for cause in direct[id_]]
+        if edges:
+            nodes = [
+                f'    {id_}["{id_}<br>{known[id_].slug}"]' for id_ in sorted({id_ for edge in edges for id_ in edge})
+            ]
+            arrows = [f"    {cause} --> {effect}" for cause, effect in edges]
+            graph = "\n".join(["```mermaid", "flowchart LR", *nodes, *arrows, "```"])
+            parts.append(f"\n## {family}\n\n{graph}\n")
+    roots = [check for id_, check in known.items() if not check.explained_by and id_ != "SPK001"]
+    listed = "\n".join(f"- [{check.id}]({check.id}.md) {check.slug}" for check in roots)
+    parts.append(f"\n## Never a consequence\n\nWhat these find, nothing else that is checked explains:\n\n{listed}\n")
+    return "".join(parts)
+
+
+def direct_causes(id_: str, known: dict[str, type[Check]]) -> list[str]:
+    """What explains a check, without what explains it through another of them."""
+    named = known[id_].explained_by
+    return [cause for cause in named if not any(cause in behind(other, known) for other in named)]
+
+
+def behind(id_: str, known: dict[str, type[Check]]) -> set[str]:
+    """All that explains a check, through any number of others."""
+    named = known[id_].explained_by
+    return set(named).union(*(behind(cause, known) for cause in named))
+
+
 def generated() -> dict[Path, str]:
     """Every generated file with the text it should have."""
-    checks = list(ours().values())
-    ids = {check.id for check in checks}
-    pages = {FOLDER / f"{check.id}.md": check_page(check, ids) for check in checks}
+    known = ours()
+    checks = list(known.values())
+    pages = {FOLDER / f"{check.id}.md": check_page(check, known) for check in checks}
     return {
         **pages,
         FOLDER / "index.md": index(checks),
+        FOLDER / "causes.md": causes(known),
         README: between_marks(README, "checks", table(checks, "docs/checks/")),
         JSON: between_marks(JSON, "fields", "\n" + fields(json.loads(SCHEMA.read_text(encoding="utf-8"))) + "\n"),
     }

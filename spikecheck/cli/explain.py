@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 
 import click
@@ -11,11 +12,13 @@ import click
 from spikecheck.checks.base import Check, broken, discover
 
 
-def page(check: type[Check]) -> str:
-    """The check's documentation as Markdown: its docstring, its limits, and what would explain it.
+def page(check: type[Check], known: Mapping[str, type[Check]]) -> str:
+    """The check's documentation as Markdown: its docstring, its limits, which of the known checks explain which.
 
     `docs/generate.py` writes the same text to `docs/checks/`.
     """
+    causes = [known[id_] for id_ in check.explained_by if id_ in known]
+    effects = [other for other in known.values() if check.id in other.explained_by]
     sections = check.sections()
     summary = sections.pop("")
     parts = [
@@ -24,7 +27,8 @@ def page(check: type[Check]) -> str:
         f"Severity: {check.severity.name.lower()}. Since {check.since}.",
         *(f"## {title}\n\n{label_fences(text)}" for title, text in sections.items() if text),
         limits(check),
-        explained_by(check),
+        others("Consequence of", causes),
+        others("Leads to", effects),
     ]
     return "\n\n".join(filter(None, parts)) + "\n"
 
@@ -48,10 +52,10 @@ def limits(check: type[Check]) -> str:
     return "\n".join(["## Limits", "", *rows, "", "Another value goes into `pyproject.toml`:", "", setting])
 
 
-def explained_by(check: type[Check]) -> str:
-    """The section on the findings that would make this one a consequence; empty where there are none."""
-    rows = [f"- {other.id} {other.slug}" for id_ in check.explained_by if (other := discover().get(id_))]
-    return "\n".join(["## Consequence of", "", *rows]) if rows else ""
+def others(title: str, checks: Iterable[type[Check]]) -> str:
+    """A section that lists checks; empty where there are none."""
+    rows = [f"- {check.id} {check.slug}" for check in checks]
+    return "\n".join([f"## {title}", "", *rows]) if rows else ""
 
 
 def find(name: str) -> type[Check]:
@@ -75,4 +79,4 @@ def command(check: type[Check]) -> None:
     from rich.console import Console
     from rich.markdown import Markdown
 
-    Console().print(Markdown(page(check)))
+    Console().print(Markdown(page(check, discover())))

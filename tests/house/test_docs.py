@@ -6,10 +6,12 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from spikecheck.checks.base import ours
 from tests.house.tree import PACKAGE, ROOT, short
 
 PAGES = sorted(
@@ -61,6 +63,24 @@ def test_python_in_the_page_compiles(page: Path) -> None:
 def test_generated_pages_are_in_step() -> None:
     run = subprocess.run([sys.executable, "docs/generate.py", "--check"], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_graphs_of_causes_say_what_the_checks_say() -> None:
+    """Along the arrows one comes from each cause to all that it explains, and to nothing else."""
+    page = (ROOT / "docs" / "checks" / "causes.md").read_text(encoding="utf-8")
+    drawn = Counter(re.findall(r"^    (\w+) --> (\w+)$", page, flags=re.MULTILINE))
+    assert set(drawn.values()) == {1}
+    arrows: dict[str, set[str]] = {id_: {cause for cause, effect in drawn if effect == id_} for id_ in ours()}
+    named = {id_: set(check.explained_by) for id_, check in ours().items()}
+    for id_, check in ours().items():
+        assert arrows[id_] <= set(check.explained_by)
+        assert reached(id_, arrows) == reached(id_, named)
+        assert bool(check.explained_by or id_ == "SPK001") != (f"- [{id_}]({id_}.md) {check.slug}" in page)
+
+
+def reached(id_: str, named: dict[str, set[str]]) -> set[str]:
+    """All that is behind an id, through any number of others."""
+    return named[id_].union(*(reached(cause, named) for cause in named[id_]))
 
 
 def test_every_command_has_a_line_of_help() -> None:

@@ -38,9 +38,27 @@ def test_the_list_names_every_check(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("check", discover().values(), ids=lambda check: check.id)
 def test_a_page_shows_every_limit_with_its_default(check) -> None:
-    shown = page(check)
+    shown = page(check, discover())
     for name, (default, why) in check.limits().items():
         assert f"- `{name} = {default!r}`: {why}" in shown
+
+
+def test_a_check_names_what_explains_it_and_what_it_explains(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "SPK205"]) == 0
+    _, _, related = capsys.readouterr().out.partition("Consequence of")
+    before, _, after = related.partition("Leads to")
+    assert "SPK406 weight-scale" in before
+    assert "SPK203 dead-layer" in after
+    assert "SPK203" not in before
+    assert "SPK406" not in after
+
+
+def test_both_directions_are_the_same_relation() -> None:
+    known = discover()
+    for check in known.values():
+        _, _, led = page(check, known).partition("## Leads to\n")
+        effects = {line.split()[1] for line in led.splitlines() if line.startswith("- SPK")}
+        assert effects == {other.id for other in known.values() if check.id in other.explained_by}
 
 
 def test_fences_say_their_library_in_the_prose() -> None:
