@@ -35,7 +35,7 @@ def attach(
         spikes: names or modules of spiking layers that are not found by themselves.
         loss: the criterion, where it is a module whose loss torch.nn does not compute.
         optimizer: the one to watch, where several train the model.
-        every: look at each so-many-th forward; "auto" looks at the first 64, then as often as the budget allows.
+        every: look at each so-many-th forward; "auto" looks at the first 24, then as often as the budget allows.
         budget: the share of the run's time that spikecheck may take with every="auto".
         on_finding: "warn" gives a SpikecheckWarning the first time that a check fires at a site; "raise" judges at
             every update and raises FindingError in the step where it happened; a callable is given each Finding.

@@ -89,7 +89,7 @@ def measured(model: nn.Module, batch: Batch, loss: Loss, spikes: Iterable[str], 
         seen = look(twin, batch, loss=loss, spikes=spikes, reset=reset)
         layers = {shown.name: float(shown.spikes.double().mean()) for shown in seen.chosen(None)}
         logits = seen.logits if seen.logits is not None else torch.cat([t.flatten() for t in tensors_of(seen.output)])
-        value = scalar(seen)
+        value = scalar(seen.loss)
         if value.requires_grad:
             value.backward()  # type: ignore[no-untyped-call]
         gradients = {name: norm(p.grad) for name, p in twin.named_parameters() if p.requires_grad}

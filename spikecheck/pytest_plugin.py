@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Iterator
+from functools import partial
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,35 +50,32 @@ def pytest_configure(config: pytest.Config) -> None:
             html.required()
         except SpikecheckError as error:
             raise pytest.UsageError(str(error)) from error
-    before, rootdir.folder = rootdir.folder, config.rootpath
-    config.add_cleanup(lambda: setattr(rootdir, "folder", before))
+    keep(config, rootdir, "folder", config.rootpath)
     if config.getoption("--spikecheck-update"):
         from spikecheck import baseline
 
-        baseline.updating = True
+        keep(config, baseline, "updating", True)
 
 
-def report_folder(config: pytest.Config) -> str:
-    """Where the reports of failing tests go; empty where none are asked for."""
-    folder: str = config.getoption("--spikecheck-report") or config.getini("spikecheck_report")
-    return folder
+def keep(config: pytest.Config, module: ModuleType, name: str, value: object) -> None:
+    """Set what a module goes by, for as long as this run of pytest lasts."""
+    config.add_cleanup(partial(setattr, module, name, getattr(module, name)))
+    setattr(module, name, value)
 
 
 @pytest.fixture
 def spikecheck(request: pytest.FixtureRequest) -> Iterator[Watching]:
     """`spikecheck.attach(model)` watches it while the test lasts; findings at or above the set level fail the test."""
     from spikecheck.assertions.watching import Watching
+    from spikecheck.errors import SpikecheckError
 
-    config = request.config
-    fail_on = config.getoption("--spikecheck-fail-on") or config.getini("spikecheck_fail_on")
-    ignore: list[str] = []
-    for marker in reversed(list(request.node.iter_markers("spikecheck"))):  # the closest one comes last, and counts
-        if marker.args or set(marker.kwargs) - {"ignore", "fail_on"}:
-            pytest.fail(f"{marker}: the marker takes ignore=[...] and fail_on='warning'", pytrace=False)
-        given = marker.kwargs.get("ignore", ())
-        ignore += [given] if isinstance(given, str) else given
-        fail_on = marker.kwargs.get("fail_on", fail_on)
-    request.node.stash[WATCHING] = watching = Watching(fail_on=fail_on, ignore=ignore)
+    config, marks = request.config, list(request.node.iter_markers("spikecheck"))
+    level = config.getoption("--spikecheck-fail-on") or config.getini("spikecheck_fail_on")
+    try:
+        watching = Watching.marked([(mark.args, mark.kwargs) for mark in marks], fail_on=level)
+    except SpikecheckError as error:
+        pytest.fail(f"@pytest.mark.spikecheck: {error}", pytrace=False)
+    request.node.stash[WATCHING] = watching
     yield watching
     watching.detach()
 
@@ -83,8 +83,12 @@ def spikecheck(request: pytest.FixtureRequest) -> Iterator[Watching]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Fail the test itself, and not its teardown, where what it watched is unwell."""
-    result = yield
-    watching = item.stash.get(WATCHING, None)
+    try:
+        result = yield
+    finally:  # judged here, where an error is the test's own: raised in the hook below, it would end the whole run
+        watching = item.stash.get(WATCHING, None)
+        if watching is not None:
+            watching.judge()
     if watching is not None and (why := watching.trouble()):
         pytest.fail(why, pytrace=False)
     return result
@@ -94,37 +98,39 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Tell the summary what was found; a plain string on the report reaches it from a worker of xdist as well."""
+    """Tell the summary what was found; plain strings on the report reach it from a worker of xdist as well."""
     result = yield
-    if call.when != "call" or "spikecheck.assertions" not in sys.modules:
-        return result
-    from spikecheck.assertions import watching as ours
+    if call.when == "call" and "spikecheck.assertions" in sys.modules:
+        from spikecheck.assertions import watching as ours
 
-    watching = item.stash.get(WATCHING, None)
-    reports = [] if watching is None else watching.reports()
-    if reports and result.failed and watching is not None and not watching.told:
-        result.sections.append(("spikecheck, when the test failed", "\n\n".join(map(str, reports))))
-    raised = None if call.excinfo is None else call.excinfo.value
-    if raised is not None and (diagnosed := getattr(raised, "report", None)) and hasattr(diagnosed, "root_causes"):
-        reports.append(diagnosed)
-    folder = report_folder(item.config)
-    path = (
-        ours.written(item.config.invocation_params.dir / folder, item.nodeid, reports)
-        if (reports and result.failed and folder)
-        else None
-    )
-    if said := ours.summary(reports, path):
-        result.spikecheck = said  # type: ignore[attr-defined]
+        watching, raised = item.stash.get(WATCHING, None), None if call.excinfo is None else call.excinfo.value
+        if result.failed and watching is not None and watching.reports and not watching.told:
+            result.sections.append(("spikecheck, when the test failed", "\n\n".join(map(str, watching.reports))))
+        folder = report_folder(item.config) if result.failed else None
+        result.spikecheck = ours.outcome(item.nodeid, watching, raised, folder)  # type: ignore[attr-defined]
     return result
+
+
+def report_folder(config: pytest.Config) -> Path | None:
+    """Where the pages go: an option counts from where pytest was started, a setting from the rootdir."""
+    option: str | None = config.getoption("--spikecheck-report")
+    setting: str = config.getini("spikecheck_report")
+    folder = config.rootpath / setting if setting else None
+    return config.invocation_params.dir / option if option else folder
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """How many tests looked at a network's health, what the failing ones found, which baselines were written."""
-    reports = [r for kind in terminalreporter.stats.values() for r in kind if hasattr(r, "spikecheck")]
-    if reports:
+    tests = [r for kind in terminalreporter.stats.values() for r in kind if hasattr(r, "spikecheck")]
+    looked = [(test, test.spikecheck[0]) for test in tests if test.spikecheck[0]]
+    left_out = dict.fromkeys(line for test in tests for line in test.spikecheck[1])
+    if looked or left_out:
         terminalreporter.section("spikecheck")
-        failed = [r for r in reports if r.failed]
-        terminalreporter.line(f"{len(reports)} tests looked at a network's health, {len(failed)} failed")
-        for report in reports:
-            if report.failed or "baseline written" in report.spikecheck:
-                terminalreporter.line(f"{report.nodeid}: {report.spikecheck}")
+    if looked:
+        plural, failed = "" if len(looked) == 1 else "s", sum(test.failed for test, _ in looked)
+        terminalreporter.line(f"{len(looked)} test{plural} looked at a network's health, {failed} failed")
+    for test, said in looked:
+        if test.failed or "baseline written" in said:
+            terminalreporter.line(f"{test.nodeid}: {said}")
+    for line in left_out:
+        terminalreporter.line(line)

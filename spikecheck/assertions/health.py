@@ -7,13 +7,12 @@ from dataclasses import replace
 from os import PathLike, fspath
 from typing import Any
 
-import torch
 from torch import nn
 
 from spikecheck.api import attach
 from spikecheck.assertions.failure import UnhealthyError
-from spikecheck.assertions.learning import MakeOptimizer
-from spikecheck.assertions.watched import Batch, Loss, Reset, apart, parts
+from spikecheck.assertions.learning import MakeOptimizer, counted, made_by, scalar
+from spikecheck.assertions.watched import Batch, Loss, Reset, apart, with_target
 from spikecheck.checkpoint import diagnose_file
 from spikecheck.errors import SpikecheckError
 from spikecheck.finding import Severity
@@ -42,16 +41,17 @@ def assert_healthy(
     """
     __tracebackhide__ = True
     level = severity(fail_on)
-    inputs, target = parts(batch)
+    counted(steps)
+    inputs, target = with_target(batch)
     told = [spikes] if isinstance(spikes, str) else list(spikes)
     with apart(model, train=True) as twin:
         trained = [p for p in twin.parameters() if p.requires_grad]
-        made = (torch.optim.Adam(trained, lr=RATE) if optimizer is None else optimizer(trained)) if trained else None
+        made = made_by(optimizer, trained, RATE) if trained else None
         with attach(twin, spikes=told, every=1, on_finding=quiet, ignore=ignore, settings=settings) as monitor:
             for _ in range(steps):
                 if reset is not None:
                     reset(twin)
-                value = loss(twin(*inputs), target)
+                value = scalar(loss(twin(*inputs), target))
                 if made is None or not value.requires_grad:
                     break
                 made.zero_grad()

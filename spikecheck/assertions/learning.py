@@ -10,12 +10,41 @@ from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
 from spikecheck.assertions.failure import fail, first_place, number, span
-from spikecheck.assertions.watched import Batch, Loss, Names, Reset, Seen, apart, look, matching, parts, tensors_of
+from spikecheck.assertions.watched import (
+    Batch,
+    Loss,
+    Names,
+    Reset,
+    apart,
+    look,
+    matching,
+    said,
+    tensors_of,
+    with_target,
+)
 from spikecheck.errors import SpikecheckError
 from spikecheck.site import Layout
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 RATE = 0.01  # Adam's; measured on the example network: learns a batch of 16 in some 20 steps
+
+
+def made_by(optimizer: MakeOptimizer | None, parameters: list[nn.Parameter], rate: float) -> Optimizer:
+    """The optimizer that trains a copy: of the user's making, or Adam at a rate."""
+    if optimizer is None:
+        return torch.optim.Adam(parameters, lr=rate)
+    if not callable(optimizer):
+        raise SpikecheckError(
+            f"optimizer= takes a function that makes one for the copy, such as lambda p: torch.optim.SGD(p, lr=0.1); "
+            f"got {said(optimizer)}"
+        )
+    return optimizer(parameters)
+
+
+def counted(steps: int) -> None:
+    """SpikecheckError where `steps=` is no number of steps."""
+    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
+        raise SpikecheckError(f"steps= is a whole number from 1 on, got {steps!r}")
 
 
 def assert_logits_in_range(
@@ -33,6 +62,8 @@ def assert_logits_in_range(
     Beyond 10 a softmax is one-hot for all that a gradient can tell: a difference of 10 leaves exp(-10) = 5e-5.
     """
     __tracebackhide__ = True
+    if not low <= high:
+        raise SpikecheckError(f"the lowest logit is above the highest: low={low!r}, high={high!r}")
     with apart(model) as twin:
         seen = look(twin, batch, loss=loss, spikes=spikes, reset=reset)
     logits = seen.logits
@@ -66,12 +97,14 @@ def assert_initial_loss_near_chance(
     5.4 times or above.
     """
     __tracebackhide__ = True
+    if not times >= 1:
+        raise SpikecheckError(f"times= is a factor from 1 on, got {times!r}")
     with apart(model) as twin:
         seen = look(twin, batch, loss=loss, spikes=spikes, reset=reset)
     known = seen.classes if classes is None else classes
     if known is None or known < 2:
         raise SpikecheckError("no loss over classes was seen: pass classes=, the number of them")
-    value, chance = float(scalar(seen).detach()), math.log(known)
+    value, chance = float(scalar(seen.loss).detach()), math.log(known)
     if not chance / times <= value <= chance * times:
         of = f"{number(value)}, {number(value / chance)} times ln {known}"
         where = "loss" if seen.logits is None else f"loss; its logits lie in {span(seen.logits)}"
@@ -96,7 +129,7 @@ def assert_gradients_reach_every_parameter(
     with apart(model, train=True) as twin:
         twin.zero_grad(set_to_none=True)
         seen = look(twin, batch, loss=loss, spikes=spikes, reset=reset)
-        value = scalar(seen)
+        value = scalar(seen.loss)
         if value.requires_grad:
             value.backward()  # type: ignore[no-untyped-call]
         asking = {name: p for name, p in twin.named_parameters() if p.requires_grad}
@@ -139,9 +172,8 @@ def assert_learns_one_batch(
     `optimizer` makes one from the copy's parameters: `lambda p: torch.optim.SGD(p, lr=0.1)`; Adam at 0.01 without.
     """
     __tracebackhide__ = True
-    inputs, target = parts(batch)
-    if steps < 1:
-        raise SpikecheckError(f"steps= is a whole number from 1 on, got {steps!r}")
+    counted(steps)
+    inputs, target = with_target(batch)
     losses: list[float] = []
     with apart(model, train=True) as twin:
         seen = look(twin, batch, loss=loss, spikes=spikes, reset=reset)
@@ -149,8 +181,8 @@ def assert_learns_one_batch(
         trained = [p for p in twin.parameters() if p.requires_grad]
         if not trained:
             raise SpikecheckError("no parameter of the model asks for a gradient (requires_grad)")
-        made = torch.optim.Adam(trained, lr=RATE) if optimizer is None else optimizer(trained)
-        if not scalar(seen).requires_grad:
+        made = made_by(optimizer, trained, RATE)
+        if not scalar(seen.loss).requires_grad:
             fail("the loss depends on no parameter", [("loss", "it carries no gradient")], "a gradient to learn from")
         for step in range(steps + 1):
             if reset is not None:
@@ -184,9 +216,9 @@ def trail(losses: list[float]) -> str:
     return ", ".join(number(losses[i]) for i in picked)
 
 
-def scalar(seen: Seen) -> Tensor:
+def scalar(loss: object) -> Tensor:
     """The loss, which must be one number."""
-    if not isinstance(seen.loss, Tensor) or seen.loss.numel() != 1:
-        given = tuple(seen.loss.shape) if isinstance(seen.loss, Tensor) else type(seen.loss).__name__
+    if not isinstance(loss, Tensor) or loss.numel() != 1:
+        given = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
         raise SpikecheckError(f"loss(output, target) must return a tensor of one number, got {given}")
-    return seen.loss
+    return loss

@@ -95,6 +95,14 @@ def parts(batch: Batch) -> tuple[tuple[Any, ...], Any]:
     )
 
 
+def with_target(batch: Batch) -> tuple[tuple[Any, ...], Any]:
+    """A batch for a loss: what the model is called with, and the target; SpikecheckError where it has none."""
+    inputs, target = parts(batch)
+    if target is None:
+        raise SpikecheckError("this needs a target: pass batch=(input, target), as the DataLoader gives it")
+    return inputs, target
+
+
 def said(thing: object) -> str:
     """A value by its type, in a sentence."""
     inside = f" of {', '.join(type(part).__name__ for part in thing)}" if isinstance(thing, tuple | list) else ""
@@ -174,9 +182,7 @@ def look(
     axes: Layout = Layout(),
 ) -> Seen:
     """One forward of a model that was set apart, and what it showed; `back` sends a gradient back from its output."""
-    inputs, target = parts(batch)
-    if loss is not None and target is None:
-        raise SpikecheckError("this needs a target: pass batch=(input, target), as the DataLoader gives it")
+    inputs, target = parts(batch) if loss is None else with_target(batch)
     found: list[Capture[Tensor]] = []
     told = [spikes] if isinstance(spikes, str | nn.Module) else list(spikes)
     probe = Probe(

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from spikecheck import api, assertions, baseline
+from spikecheck import api, baseline
+from spikecheck.assertions.failure import UnhealthyError
 from spikecheck.assertions.health import quiet, severity, trouble
+from spikecheck.checks.base import broken
+from spikecheck.errors import SpikecheckError
 from spikecheck.monitor import Monitor
 from spikecheck.report import html
 from spikecheck.report.model import Report
@@ -23,7 +27,23 @@ class Watching:
     def __init__(self, *, fail_on: str, ignore: Iterable[str]) -> None:
         self.level, self.ignore = severity(fail_on), tuple(ignore)
         self.monitors: list[Monitor] = []
+        self.reports: list[Report] = []
         self.told = False  # is the evidence in the test's failure already?
+
+    @classmethod
+    def marked(cls, marks: list[tuple[tuple[Any, ...], Mapping[str, Any]]], fail_on: str) -> Watching:
+        """As a test's marks say, each by its arguments, the closest first: its level counts, and all that they ignore.
+
+        SpikecheckError where a mark has other arguments.
+        """
+        ignore: list[str] = []
+        for unnamed, named in marks:
+            if unnamed or set(named) - {"ignore", "fail_on"}:
+                raise SpikecheckError("the marker takes ignore=[...] and fail_on='warning'")
+            given = named.get("ignore", ())
+            ignore += [given] if isinstance(given, str) else given
+        levels = [named["fail_on"] for _, named in marks if "fail_on" in named]
+        return cls(fail_on=levels[0] if levels else fail_on, ignore=ignore)
 
     def attach(self, model: nn.Module, **options: Any) -> Monitor:
         """Watch a model until the test is over; takes what `spikecheck.attach` takes.
@@ -36,13 +56,14 @@ class Watching:
         self.monitors.append(monitor)
         return monitor
 
-    def reports(self) -> list[Report]:
-        """The report on each model that was attached."""
-        return [monitor.report() for monitor in self.monitors]
+    def judge(self) -> None:
+        """The test is over: take every hook off, and keep the report on each model that was attached."""
+        self.detach()
+        self.reports = [monitor.report() for monitor in self.monitors]
 
     def trouble(self) -> str:
         """Why the test fails, with all the evidence; empty where it passes."""
-        why = "\n\n".join(filter(None, (trouble(report, self.level) for report in self.reports())))
+        why = "\n\n".join(filter(None, (trouble(report, self.level) for report in self.reports)))
         self.told = bool(why)
         return why
 
@@ -52,28 +73,48 @@ class Watching:
             monitor.detach()
 
     def __getattr__(self, name: str) -> Any:
-        """The fixture's name hides the module in its test, so the assertions are found here too."""
-        for home in (assertions, baseline, api):
-            if hasattr(home, name):
-                return getattr(home, name)
+        """The fixture's name hides the package in its test, so the package's public names are found here too."""
+        package = import_module("spikecheck")
+        if name in package.__all__:
+            return getattr(package, name)
         raise AttributeError(f"spikecheck has no {name!r}")
 
 
-def summary(reports: Iterable[Report], path: Path | None) -> str:
+def outcome(
+    test: str, watching: Watching | None, raised: BaseException | None, folder: Path | None
+) -> tuple[str, list[str]]:
+    """What the summary says of a test that is over, and what other packages offer as checks and cannot be used.
+
+    A page is written to `folder`, where one is given, of the models that the test watched and of the one whose
+    assertion failed.
+    """
+    reports = [] if watching is None else list(watching.reports)
+    if isinstance(raised, UnhealthyError) and raised.report is not None:
+        reports.append(raised.report)
+    page = "" if folder is None or not reports else written(folder, test, reports)
+    return summary(reports, page), [str(one) for one in broken()]
+
+
+def summary(reports: Iterable[Report], page: str) -> str:
     """A test in one line: the root causes it found, its page, the baselines it wrote; empty where there is nothing."""
     reports = list(reports)
     causes = [cause.finding for report in reports for cause in report.root_causes]
     said = [", ".join(f"{f.check} {f.slug} at {f.site}" for f in causes) or "no cause found"] if reports else []
-    said += [] if path is None else [f"report: {path}"]
+    said += [page] if page else []
     said += [f"baseline written: {file}" for file in baseline.updated]
     baseline.updated.clear()
     return "; ".join(said)
 
 
-def written(folder: Path, test: str, reports: Iterable[Report]) -> Path:
-    """Write a test's reports as one page; the number keeps apart what the same letters would name."""
+def written(folder: Path, test: str, reports: Iterable[Report]) -> str:
+    """Write a test's reports as one page, and say where; the number keeps apart what the same letters would name."""
     name = re.sub(r"\W+", "-", test.rpartition("/")[2]).strip("-")[:80]
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-{zlib.crc32(test.encode()):08x}.html"
-    html.write(path, html.page([("", report, "") for report in reports], test))
-    return path
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        html.write(path, html.page([("", report, "") for report in reports], test))
+    except OSError as error:
+        return f"no report: {folder} cannot be made ({error.strerror})"
+    except SpikecheckError as error:
+        return f"no report: {error}"
+    return f"report: {path}"

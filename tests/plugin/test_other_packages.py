@@ -226,7 +226,7 @@ def test_attach_goes_on_and_the_report_says_what_is_left_out(torn: Runs) -> None
     result.stderr.fnmatch_lines(["*script.py:4: SpikecheckWarning: the check TRN001 of torn-checks 2.0 is left out*"])
 
 
-def test_a_suite_runs_beside_it(torn: Runs) -> None:
+def test_a_suite_runs_beside_it_and_the_summary_says_what_is_left_out(torn: Runs) -> None:
     result = torn("-W", "error", test_lab=SUITE)
     result.assert_outcomes(passed=3, failed=1)
-    result.stdout.fnmatch_lines(["*not seen: the check TRN001 of torn-checks 2.0 is left out*"])
+    result.stdout.fnmatch_lines(["*= spikecheck =*", "the check TRN001 of torn-checks 2.0 is left out: *"])

@@ -203,6 +203,68 @@ def test_the_settings_are_those_of_the_rootdir_wherever_a_test_works(runs: Runs,
     runs(*arguments).assert_outcomes(passed=4)
 
 
+RARE = """
+    import pytest
+    import network
+    from network import Net, run
+
+    def test_asked_for_within(request):
+        run(request.getfixturevalue("spikecheck").attach(Net(threshold=100.0)).model)
+
+    def test_a_report_that_cannot_be_made(spikecheck, monkeypatch):
+        monitor = spikecheck.attach(Net())
+        monkeypatch.setattr(type(monitor), "account", lambda self: 1 / 0)
+        assert 1 == 2
+
+    def test_every_public_name_is_there(spikecheck):
+        from importlib import import_module
+        package = import_module("spikecheck")
+        for name in set(package.__all__) - {"attach"}:
+            assert getattr(spikecheck, name) is getattr(package, name)
+        with pytest.raises(AttributeError, match="spikecheck has no 'torch'"):
+            spikecheck.torch
+
+    @pytest.mark.spikecheck(fail_on="fatal")
+    def test_no_such_level(spikecheck):
+        pass
+
+    def test_another_librarys_error_with_a_report():
+        error = ValueError("not ours")
+        error.report = type("Report", (), {"root_causes": ()})()
+        raise error
+
+    def test_the_run_goes_on():
+        pass
+"""
+
+
+def test_what_goes_wrong_in_one_test_does_not_end_the_run(runs: Runs) -> None:
+    (runs.path / "reports").touch()
+    result = runs("--spikecheck-report=reports", test_rare=RARE)
+    result.assert_outcomes(passed=2, failed=3, errors=1)
+    result.stdout.fnmatch_lines_random(
+        [
+            "*ROOT CAUSE   SPK203 dead-layer  lif1 fired 0 times*",
+            "E *ZeroDivisionError: division by zero",
+            "*@pytest.mark.spikecheck: fail_on='fatal': the levels are note, warning, error",
+            "1 test looked at a network's health, 1 failed",
+            "test_rare.py::test_asked_for_within: SPK203*; no report: *reports*html cannot be written (*",
+        ]
+    )
+
+
+def test_a_folder_in_the_settings_counts_from_the_rootdir(runs: Runs) -> None:
+    (runs.path / "pytest.ini").write_text("[pytest]\nspikecheck_report = pages\n", encoding="utf-8")
+    inner = runs.pytester.mkdir("inner")
+    (inner / "test_suite.py").write_text(dedent(SUITE), encoding="utf-8")
+    runs.patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(runs.path)]))
+    runs.patch.chdir(inner)
+    runs("-k", "dead").assert_outcomes(failed=1)
+    assert len(list(runs.path.glob("pages/*.html"))) == 1
+    runs("-k", "dead", "--spikecheck-report=here").assert_outcomes(failed=1)
+    assert len(list(inner.glob("here/*.html"))) == 1
+
+
 def test_a_failing_level_of_the_command_line_and_a_wrong_setting(runs: Runs) -> None:
     (runs.path / "pytest.ini").write_text("[pytest]\nspikecheck_fail_on = fatal\n", encoding="utf-8")
     result = runs(test_nothing="def test_nothing(): pass")

@@ -65,6 +65,9 @@ def same(a: object, b: object) -> bool:
     return a == b
 
 
+ADAM = torch.optim.Adam([torch.zeros(1, requires_grad=True)])
+
+
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @pytest.mark.parametrize("check", [*WITHOUT, *WITH_LOSS], ids=lambda check: check.__name__)
 def test_the_model_and_every_random_state_stay_as_they_were(check: Callable[..., None], training: bool) -> None:
@@ -116,6 +119,16 @@ def test_spikes_that_are_tapped_are_seen() -> None:
         (lambda: sc.assert_batch_independent(Net(), batch(empty=True)), "0 throughout"),
         (lambda: sc.assert_causal_in_time(nn.Linear(5, 2), batch()), "which axis of the input"),
         (lambda: sc.assert_binary([1, 0]), "takes a tensor"),
+        (lambda: sc.assert_healthy(Net(), batch()[0], loss), "needs a target"),
+        (lambda: sc.assert_learns_one_batch(Net(), batch()[0], loss), "needs a target"),
+        (lambda: sc.assert_healthy(Net(), batch(), loss, 0), "steps= is a whole number from 1 on, got 0"),
+        (lambda: sc.assert_healthy(Net(), batch(), lambda y, t: y), "must return a tensor of one number"),
+        (lambda: sc.assert_healthy(Net(), batch(), loss, optimizer=ADAM), "optimizer= takes a function .*got Adam"),
+        (lambda: sc.assert_learns_one_batch(Net(), batch(), loss, optimizer=ADAM), "optimizer= takes a function"),
+        (lambda: sc.assert_healthy(Net(), batch(), loss, settings={"SPK999": {}}), "SPK999: no check has this id"),
+        (lambda: sc.assert_checkpoint_healthy("no", settings={"ignor": 3}), "did you mean ignore"),
+        (lambda: sc.assert_logits_in_range(Net(), batch(), low=1, high=0), "lowest logit is above the highest"),
+        (lambda: sc.assert_initial_loss_near_chance(Net(), batch(), loss, times=0), "times= is a factor from 1 on"),
     ],
 )
 def test_what_cannot_be_asked_is_said_and_never_passes(call: Callable[[], None], says: str) -> None:
