@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from typing import Any
 
+from spikecheck import excerpts as drawn
 from spikecheck import readings
 from spikecheck.account.findings import plain_finding, rebuilt_finding
 from spikecheck.account.plain import Clean, MisfitError, mapping, misfit, plain, rebuilt
@@ -217,8 +218,12 @@ def limits_of(checks: Iterable[Check]) -> dict[str, dict[str, Any]]:
 @cache
 def kinds_of_readings() -> tuple[type[Any], ...]:
     """Every kind of reading that a run can have."""
-    ours = (thing for thing in vars(readings).values() if isinstance(thing, type) and is_dataclass(thing))
-    return tuple(thing for thing in ours if thing.__module__ == readings.__name__)
+    return tuple(
+        thing
+        for module in (readings, drawn)
+        for thing in vars(module).values()
+        if isinstance(thing, type) and is_dataclass(thing) and thing.__module__ == module.__name__
+    )
 
 
 def excerpts() -> frozenset[type[Any]]:

@@ -9,15 +9,9 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from spikecheck.diagnosis import Cause, Diagnosis, diagnose
+from spikecheck.excerpts import PotentialSampleReading, RasterReading
 from spikecheck.finding import Answer, Finding, Severity, Verdict
-from spikecheck.readings import (
-    DriveReading,
-    FlowReading,
-    LossReading,
-    PotentialSampleReading,
-    RasterReading,
-    SpikeReading,
-)
+from spikecheck.readings import DriveReading, FlowReading, LossReading, SpikeReading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

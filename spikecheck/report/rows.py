@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
-from spikecheck.readings import (
-    DriveReading,
-    FlowReading,
-    LossReading,
-    ParameterReading,
-    PotentialSampleReading,
-    RasterReading,
-    SpikeReading,
-)
+from spikecheck.excerpts import PotentialSampleReading, RasterReading
+from spikecheck.readings import DriveReading, FlowReading, LossReading, ParameterReading, SpikeReading
 from spikecheck.report.model import LayerRow, LossRow, WeightRow
 from spikecheck.site import Site, SiteKind
 from spikecheck.stored import StoredReading

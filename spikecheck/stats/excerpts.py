@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from spikecheck.readings import PotentialSampleReading, RasterReading
+from spikecheck.excerpts import PotentialSampleReading, RasterReading
 from spikecheck.site import Capture, SiteKind
 from spikecheck.stats.arrange import arranged, closely
 from spikecheck.stats.base import State, Statistic, earliest, merged

@@ -13,7 +13,7 @@ import pytest
 
 from tests.house.tree import LIBRARIES, PACKAGE, ROOT, imports, short
 
-NOUNS = ("site", "neuron", "readings", "stored", "finding", "settings", "rootdir", "packages", "errors")
+NOUNS = ("site", "neuron", "readings", "excerpts", "stored", "finding", "settings", "rootdir", "packages", "errors")
 LEFT_TO_RIGHT = ("probe", "stats", "checks", "diagnosis", "report")
 JOINERS = ("account", "monitor", "api", "checkpoint", "assertions", "baseline")
 DOORS = ("cli", "reference", "trial", "faults", "pytest_plugin", "strategies")

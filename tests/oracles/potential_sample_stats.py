@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spikecheck.readings import PotentialSampleReading
+from spikecheck.excerpts import PotentialSampleReading
 from tests.oracles.raster import Captures, everything
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spikecheck.readings import RasterReading
+from spikecheck.excerpts import RasterReading
 from tests.oracles.raster import Captures, raster
 
 

@@ -248,7 +248,7 @@ def test_what_goes_wrong_in_one_test_does_not_end_the_run(runs: Runs) -> None:
             "E *ZeroDivisionError: division by zero",
             "*@pytest.mark.spikecheck: fail_on='fatal': the levels are note, warning, error",
             "1 test looked at a network's health, 1 failed",
-            "test_rare.py::test_asked_for_within: SPK203*; no report: *reports*html cannot be written (*",
+            "test_rare.py::test_asked_for_within: SPK203*; no report: *reports cannot be made (*",
         ]
     )
 

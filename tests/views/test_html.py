@@ -15,8 +15,8 @@ from xml.etree.ElementTree import Element
 import pytest
 
 from spikecheck import SpikecheckError
+from spikecheck.excerpts import PotentialSampleReading
 from spikecheck.finding import Answer, Fix, Seen, Verdict
-from spikecheck.readings import PotentialSampleReading
 from spikecheck.report import html
 from spikecheck.report.model import LayerRow, Report, WeightRow
 from spikecheck.site import SiteKind

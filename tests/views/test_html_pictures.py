@@ -16,8 +16,8 @@ from torch import nn
 
 import spikecheck
 from spikecheck.checkpoint import diagnose_file
+from spikecheck.excerpts import PotentialSampleReading, RasterReading
 from spikecheck.finding import Answer, Verdict
-from spikecheck.readings import PotentialSampleReading, RasterReading
 from spikecheck.report.html.view import Shown, rasters
 from spikecheck.report.model import LayerRow, Report, WeightRow
 from spikecheck.site import SiteKind

@@ -11,7 +11,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from spikecheck.readings import RasterReading
+from spikecheck.excerpts import RasterReading
 from spikecheck.report.html.canvas import (
     ALERT,
     BAND,

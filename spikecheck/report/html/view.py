@@ -11,8 +11,8 @@ from markupsafe import Markup
 
 from spikecheck.diagnosis import Cause
 from spikecheck.diagnosis.rank import explaining
+from spikecheck.excerpts import RasterReading
 from spikecheck.finding import Finding, Severity
-from spikecheck.readings import RasterReading
 from spikecheck.report.html import plots
 from spikecheck.report.model import LayerRow, LossRow, Report
 from spikecheck.report.terminal import elsewhere, grouped

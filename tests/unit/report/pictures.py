@@ -7,7 +7,8 @@ import random
 from dataclasses import replace
 from typing import Any
 
-from spikecheck.readings import LossReading, NonFinite, PotentialSampleReading, RasterReading
+from spikecheck.excerpts import PotentialSampleReading, RasterReading
+from spikecheck.readings import LossReading, NonFinite
 from spikecheck.report.model import LayerRow, LossRow, Report, WeightRow
 from tests.unit.report.reports import broken, healthy, spikes
 

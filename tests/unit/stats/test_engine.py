@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from spikecheck.checks.base import place
-from spikecheck.readings import FlowReading, RasterReading, SpikeReading
+from spikecheck.excerpts import RasterReading
+from spikecheck.readings import FlowReading, SpikeReading
 from spikecheck.site import Capture, Layout, Site, SiteKind
 from spikecheck.stats.engine import Engine, values_of
 
