@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +20,11 @@ REFERENCE = "reference"
 SAMPLES = 64  # of a file or of the reference set: statistics of spikes need no more, and a laptop has the memory
 INPUTS = ("x", "inputs", "input", "frames", "spikes", "data", "images", "x_test", "x_train", "0", "tensor")
 TARGETS = ("y", "labels", "label", "targets", "target", "y_test", "y_train", "1")
-STEPS = SYNTHETIC = 32  # time steps and samples; alike, so that either may come first
-RATE = 0.1  # of the made-up spikes, a neuron and step: that of a busy input layer
+MADE_UP = 32  # time steps and samples of made-up spikes; alike, so that either may come first
+FEW = 8  # of them, where a sample is an image
+# How often a made-up channel spikes in a step, taste: as in a busy input layer; in a sparse, and in a dense one.
+RATES = (0.1, 0.02, 0.5)
 SIDES = (28, 32, 34, 48, 64, 128)  # of images and event cameras: MNIST, CIFAR, N-MNIST, DVS at several scales
-# What a model that is given a tensor of the wrong shape raises.
-UNFIT = (RuntimeError, ValueError, IndexError, TypeError, AssertionError, AttributeError, KeyError)
 
 
 @dataclass(frozen=True)
@@ -77,15 +75,20 @@ def reference(frames: Callable[[Any], Tensor] | None = None) -> Batch:
 
 
 def loaded(spec: str) -> Batch:
-    """The first batch of what a user's function returns: a loader, or one batch."""
-    given = called(named(spec, "--data"), {}, spec)
+    """The first batch of what the user names: a loader or one batch, or a function that returns one."""
+    made = named(spec, "--data")
+    given = called(made, {}, spec) if callable(made) else made
     with UsersCode(f"--data {spec}: taking the first batch"):
-        pair = isinstance(given, Tensor) or (isinstance(given, tuple) and any(isinstance(one, Tensor) for one in given))
-        first = given if pair else next(iter(given), None) if isinstance(given, Iterable) else None
+        first = given if is_batch(given) else next(iter(given), None) if isinstance(given, Iterable) else None
     if first is None:
-        raise SpikecheckError(f"--data {spec} returned a {type(given).__name__} without a batch in it")
+        raise SpikecheckError(f"--data {spec} is or returned a {type(given).__name__} without a batch in it")
     inputs, targets = parts(first)
     return Batch(inputs, targets, f"the first batch of {spec}")
+
+
+def is_batch(given: Any) -> bool:
+    """Is it one batch, as a DataLoader gives it (a list), and not a loader?"""
+    return isinstance(given, Tensor) or (isinstance(given, tuple | list) and any(isinstance(g, Tensor) for g in given))
 
 
 def from_npz(path: Path) -> dict[str, Any]:
@@ -112,7 +115,7 @@ def from_torch(path: Path) -> dict[str, Any]:
 
 
 def from_hdf5(path: Path) -> dict[str, Any]:
-    """The datasets at the root of an HDF5 file, by name; the first samples of each."""
+    """The datasets at the root of an HDF5 file, by name."""
     import h5py
     import numpy as np
 
@@ -155,29 +158,34 @@ def arranged(found: dict[str, Tensor], path: Path) -> Batch:
             inputs, targets = inputs.narrow(axis, 0, SAMPLES), targets[:SAMPLES]
     if targets is not None and not targets.is_floating_point():
         targets = targets.long()
-    named_ = f"{x!r}" + ("" if y is None else f" and {y!r}")
-    return Batch((inputs.float(),), targets, f"{named_} of {path.name}")
+    names = " and ".join(repr(name) for name in (x, y) if name is not None)
+    return Batch((inputs.float(),), targets, f"{names} of {path.name}")
 
 
-def synthetic(model: nn.Module) -> Batch:
-    """Made-up spikes of the shape that the model takes, found out by trying.
+def synthetic(model: nn.Module) -> tuple[Batch, ...]:
+    """Made-up spikes of the shape that the model takes, found out by trying: a batch for each of `RATES`.
 
     Raises:
         SpikecheckError: it takes none of the shapes that its first weight allows.
     """
-    generator = torch.Generator().manual_seed(0)
     last = "it has neither a linear nor a convolutional layer"
     for shape in shapes(model):
-        batch = (torch.rand(shape, generator=generator) < RATE).float()
+        batches = tuple(made_up(shape, rate) for rate in RATES)
         with apart(model, train=True) as twin, torch.no_grad():
             try:
-                with redirect_stdout(sys.stderr):
-                    twin(batch)
-            except UNFIT as error:
-                last = f"{shape}: {' '.join(str(error).split())}"
+                with UsersCode(f"{list(shape)}"):
+                    twin(*batches[0].inputs)
+            except SpikecheckError as error:
+                last = str(error)
                 continue
-        return Batch((batch,), None, f"synthetic spikes in {RATE:.0%} of the bins", made_up=True)
+        return batches
     raise SpikecheckError(f"what the model takes could not be worked out ({last}): give a batch, --data FILE")
+
+
+def made_up(shape: tuple[int, ...], rate: float) -> Batch:
+    """Spikes at random, at one rate everywhere."""
+    spikes = torch.rand(shape, generator=torch.Generator().manual_seed(0)) < rate
+    return Batch((spikes.float(),), None, f"synthetic spikes in {rate:.0%} of the bins", made_up=True)
 
 
 def shapes(model: nn.Module) -> Iterable[tuple[int, ...]]:
@@ -185,11 +193,11 @@ def shapes(model: nn.Module) -> Iterable[tuple[int, ...]]:
     convolutions: dict[type[nn.Module], int] = {nn.Conv1d: 1, nn.Conv2d: 2, nn.Conv3d: 3}
     for module in model.modules():
         if isinstance(module, nn.Linear):
-            yield from ((STEPS, SYNTHETIC, module.in_features), (SYNTHETIC, module.in_features))
+            yield from ((MADE_UP, MADE_UP, module.in_features), (MADE_UP, module.in_features))
             return
         if type(module) in convolutions:
             axes, channels = convolutions[type(module)], int(module.in_channels)  # type: ignore[arg-type]
             for side in SIDES:
                 frame = (channels, *(side,) * axes)
-                yield from ((STEPS // 4, STEPS // 4, *frame), (STEPS // 4, *frame))
+                yield from ((FEW, FEW, *frame), (FEW, *frame))
             return

@@ -150,13 +150,12 @@ def with_model(
         if fitted.whole:
             try:
                 load(twin, checkpoint.content, fitted)
-                ran, shown, said = run(chosen, twin, report.updates)
+                ran, found, said = tried(chosen, twin, report.updates, settings)
             except SpikecheckError as error:
                 said = (NOT_RUN + CONTROL.sub("?", str(error)),)
             else:
-                verdicts = (*judged(ran, settings), *verdicts)
-                told = {**ran.facts(), "subject": f"{report.subject} · {chosen.name}, {shown}"}
-                said = (*said, *ran.unseen)
+                verdicts = (*found, *verdicts)
+                told = {**ran.account.facts(), "subject": f"{report.subject} · {chosen.name}, {ran.shown}"}
     return together(report, verdicts, {**told, "unseen": (*report.unseen, *said)})
 
 
@@ -184,14 +183,53 @@ def fit_account(fitted: Fit, updates: int) -> Account:
     return Account(Evidence(run, (site,), {"recent": read, "all": read, "first": {}}))
 
 
-def run(trial: Trial, model: nn.Module, updates: int) -> tuple[Account, str, tuple[str, ...]]:
-    """One forward and one backward of a model set apart; with what, and what was not seen."""
-    batch = trial.batch or data.synthetic(model)
+@dataclass(frozen=True)
+class Ran:
+    """One forward and backward: what it showed, with which batch in words, and what was not seen."""
+
+    account: Account
+    shown: str
+    unseen: tuple[str, ...]
+
+
+def tried(
+    trial: Trial, model: nn.Module, updates: int, settings: Settings
+) -> tuple[Ran, tuple[Verdict, ...], tuple[str, ...]]:
+    """The model at work, what is found of it, and what was not seen.
+
+    Spikes that are made up are not what the model was trained with: found is what holds for sparse and dense ones.
+    """
+    batches = data.synthetic(model) if trial.batch is None else (trial.batch,)
+    ran = run(trial, model, batches[0], updates)
+    verdicts = judged(ran.account, settings)
+    for batch in batches[1:]:
+        if any(verdict.findings for verdict in verdicts):
+            again = judged(run(trial, model, batch, updates).account, settings)
+            verdicts = agreed(verdicts, again)
+    return ran, verdicts, (*ran.unseen, *ran.account.unseen)
+
+
+def agreed(verdicts: tuple[Verdict, ...], others: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
+    """The verdicts without what the others did not find as well."""
+    also = {finding.key for verdict in others for finding in verdict.findings}
+    kept = []
+    for verdict in verdicts:
+        findings = tuple(finding for finding in verdict.findings if finding.key in also)
+        if verdict.findings and not findings:
+            verdict = replace(
+                verdict, answer=Answer.NOT_SEEN, reason="found with some made-up spikes, and not with others"
+            )
+        kept.append(replace(verdict, findings=findings))
+    return tuple(kept)
+
+
+def run(trial: Trial, model: nn.Module, batch: data.Batch, updates: int) -> Ran:
+    """One forward and one backward of a copy of the model."""
     said = [f"real data: the input is {batch.source}; --data gives the model a batch"] if batch.made_up else []
-    torch.manual_seed(0)
-    with api.attach(model, every=1, on_finding=lambda finding: None) as monitor:
+    with apart(model) as twin, api.attach(twin, every=1, on_finding=lambda finding: None) as monitor:
+        torch.manual_seed(0)
         with UsersCode(f"{trial.name} was called with data of the shape {batch.shape} and"):
-            output = model(*batch.inputs)
+            output = twin(*batch.inputs)
         loss, why = objective(output, batch.targets, trial.loss)
         said += [why] if why else []
         if loss is not None and loss.requires_grad:
@@ -200,11 +238,8 @@ def run(trial: Trial, model: nn.Module, updates: int) -> tuple[Account, str, tup
         account = monitor.account()
     evidence = replace(account.evidence, run=replace(account.evidence.run, update=updates))
     unseen = tuple(line for line in account.unseen if not line.startswith("no optimizer"))
-    return (
-        replace(account, evidence=evidence, unseen=unseen),
-        f"one batch of {batch.shape}, {batch.source}",
-        tuple(said),
-    )
+    account = replace(account, evidence=evidence, unseen=unseen)
+    return Ran(account, f"one batch of {batch.shape}, {batch.source}", tuple(said))
 
 
 def objective(output: Any, targets: Any, loss: Loss | None) -> tuple[Tensor | None, str]:
@@ -215,10 +250,9 @@ def objective(output: Any, targets: Any, loss: Loss | None) -> tuple[Tensor | No
     first = found[0]
     labelled = isinstance(targets, Tensor) and not targets.is_floating_point() and targets.dim() == 1
     if labelled and first.dim() == 2 and len(first) == len(targets):
+        why = "" if loss else "the loss of the training: cross-entropy takes its place"
         try:
-            return (loss or F.cross_entropy)(
-                first, targets
-            ), "" if loss else "the loss of the training: cross-entropy takes its place"
+            return (loss or F.cross_entropy)(first, targets), why
         except (IndexError, RuntimeError, ValueError) as error:
             return None, f"the loss, which could not be computed: {' '.join(str(error).split())}"
     generator = torch.Generator().manual_seed(0)

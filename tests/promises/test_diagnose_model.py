@@ -63,6 +63,11 @@ def loader():
     for a, b in DataLoader(TensorDataset(x, y), batch_size=8):
         yield a.movedim(0, 1), b
 
+def pair():
+    return [(torch.rand(10, 8, 12) < 0.3).float(), torch.arange(8) % 4]  # a list, as next(iter(loader)) gives it
+
+LOADER = [(a, b) for a, b in loader()]
+
 def wrong_labels():
     return (torch.rand(10, 8, 12) < 0.3).float(), torch.full((8,), 9)
 
@@ -181,6 +186,21 @@ def test_without_data_the_spikes_are_made_up_and_that_is_said(folder: Path) -> N
         assert report["layers"][0]["rate"] > 0
 
 
+@pytest.mark.usefixtures("here")
+def test_of_made_up_spikes_what_holds_for_sparse_and_dense_ones_alike_is_found(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A threshold that a tenth of the inputs does not reach may well be reached by what the model was trained with."""
+    said = {}
+    for threshold in (5.5, 1e4):
+        arguments = json.dumps({"threshold": threshold})
+        code = main(["diagnose", "ok.pt", *MODEL, "--model-args", arguments, "--json", "-"])
+        said[threshold] = code, json.loads(capsys.readouterr().out)["files"][0]["report"]["verdicts"]
+    for threshold, answer, code in ((5.5, "not seen", 0), (1e4, "found", 1)):
+        assert said[threshold][0] == code
+        assert {v["answer"] for v in said[threshold][1] if v["check"] == "SPK203"} == {answer}
+
+
 @pytest.fixture
 def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder as the working folder; the path that --model puts in is taken out again."""
@@ -210,6 +230,8 @@ WORDS = ["--model", "spk_nets:Words"]
         (["ok.pt", "--model", "spk_nets:Raises", *ARGS, "--data", "batch.pt"], 2, "a mistake of the user's own ("),
         (["ok.pt", "--model", "spk_nets:leaves"], 2, "raised SystemExit: 3"),
         (["ok.pt", *MODEL, "--data", "spk_nets:loader"], 0, "the first batch of spk_nets:loader"),
+        (["ok.pt", *MODEL, "--data", "spk_nets:LOADER"], 0, "the first batch of spk_nets:LOADER"),
+        (["ok.pt", *MODEL, "--data", "spk_nets:pair"], 0, "cross-entropy takes its place"),
         (["ok.pt", *MODEL, "--model-args", '{"threshold": 1000.0}', "--data", "batch.npz"], 1, "SPK203"),
         (["dead.pt", *MODEL, "--data", "batch.npz"], 1, "SPK205"),
         (["ok.pt", *MODEL, "--data", "spk_nets:wrong_labels"], 1, "SPK306"),

@@ -149,14 +149,14 @@ def test_changed_evidence_is_judged_or_refused(changes: list[tuple[tuple[Any, ..
         if isinstance(part, dict) or (isinstance(part, list) and isinstance(path[-1], int) and path[-1] < len(part)):
             part[path[-1]] = value
     state = {"format": FORMAT, "version": VERSION, "content": json.dumps(content)}
-    report = with_run(Report.of(()), state, Settings(), str)
+    report = with_run(Report.of(()), state, Settings(), str, 0)
     assert refusal(report) or report.verdicts
     assert str(report)
 
 
 def test_evidence_that_is_not_changed_is_judged() -> None:
     state = {"format": FORMAT, "version": VERSION, "content": written()}
-    report = with_run(Report.of(()), state, Settings(), str)
+    report = with_run(Report.of(()), state, Settings(), str, 0)
     assert not refusal(report)
     assert report.layers
     assert Account.from_state_dict(state).earlier
