@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from spikecheck.diagnosis.order import along, phase, precedes
 from spikecheck.finding import Finding, Severity
 
+Key = tuple[str, str, str]  # of a finding: check, kind of site, site
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
@@ -36,12 +38,13 @@ def diagnose(findings: Iterable[Finding]) -> Diagnosis:
     parents = {finding.key: explaining(finding, grave) or nearest(finding, slight) for finding in grave}
     promoted = {p.key: p for f in grave for p in parents[f.key] if p.severity is Severity.NOTE}
     roots = [*(finding for finding in grave if not parents[finding.key]), *promoted.values()]
-    ranked = sorted(roots, key=lambda root: gravity(root, grave, parents))
+    origins = roots_of(grave, parents)
+    ranked = sorted(roots, key=lambda root: gravity(root, grave, origins))
     rank = {root.key: place for place, root in enumerate(ranked)}
-    led: dict[tuple[str, str, str], list[Finding]] = {key: [] for key in rank}
+    led: dict[Key, list[Finding]] = {key: [] for key in rank}
     for finding in grave:
         if finding.key not in rank:
-            led[min(roots_of(finding, parents), key=lambda key: rank[key])].append(finding)
+            led[min(origins[finding.key], key=lambda key: rank[key])].append(finding)
     notes = []
     for note in slight:
         first = next((root for root in promoted.values() if root.check == note.check), None)
@@ -73,16 +76,18 @@ def related(cause: Finding, effect: Finding) -> bool:
     return cause.check in effect.explained_by
 
 
-def roots_of(finding: Finding, parents: dict[tuple[str, str, str], list[Finding]]) -> set[tuple[str, str, str]]:
-    """The roots that a finding goes back to, through any number of others."""
-    roots, seen, ahead = set(), set(), [finding]
-    while ahead:
-        one = ahead.pop()
-        if one.key not in seen:  # paths through twenty findings, each explained by all before it, are a million
-            seen.add(one.key)
-            above = parents.get(one.key) or []
-            ahead += above
-            roots |= set() if above else {one.key}
+def roots_of(findings: list[Finding], parents: dict[Key, list[Finding]]) -> dict[Key, set[Key]]:
+    """The roots that each finding goes back to, through any number of others.
+
+    For all of them at once, from the first on: a file of a thousand broken tensors has half a million ways back.
+    """
+    roots = {parent.key: {parent.key} for above in parents.values() for parent in above if parent.key not in parents}
+    roots |= {finding.key: set() if parents[finding.key] else {finding.key} for finding in findings}
+    known = 0
+    while known < (found := sum(map(len, roots.values()))):  # once more where one stood before what explains it
+        known = found
+        for finding in findings:
+            roots[finding.key].update(*(roots[parent.key] for parent in parents[finding.key]))
     return roots
 
 
@@ -92,9 +97,9 @@ def order(finding: Finding) -> tuple[int, int, tuple[int, int, int], str]:
 
 
 def gravity(
-    root: Finding, grave: list[Finding], parents: dict[tuple[str, str, str], list[Finding]]
+    root: Finding, grave: list[Finding], origins: dict[Key, set[Key]]
 ) -> tuple[int, int, float, tuple[int, int, tuple[int, int, int], str]]:
     """Which root to name first: the worst consequence, then how far beyond its limit, then what came first."""
-    led = [finding for finding in grave if root.key in roots_of(finding, parents)]
+    led = [finding for finding in grave if root.key in origins[finding.key]]
     worst = max((finding.severity for finding in (root, *led)), default=root.severity)
     return -worst, -len({finding.check for finding in led}), -root.weight, order(root)
