@@ -17,7 +17,9 @@ LIBRARIES = ("jinja2", "matplotlib")
 
 
 def page(reports: Iterable[tuple[str, Report | None, str]], title: str = "") -> str:
-    """One page on several runs or files, each given as name, report, and why there is no report.
+    """One page on several runs or files, each given as name, report, and why there is none.
+
+    Where there is a report, the reason is one for which it is not whole, and stands in its `unseen` as well.
 
     Raises:
         SpikecheckError: jinja2 or matplotlib is not installed; the message names the extra that brings them.
