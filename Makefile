@@ -35,6 +35,9 @@ docs: .venv/dev  ## write docs/checks from the checks' docstrings, docs/framewor
 	$(BIN)/python docs/generate.py
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.conformance.support
 
+inductor: .venv/dev  ## measure torch.compile with inductor for docs/frameworks.md: minutes
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.conformance.inductor
+
 docs-check: .venv/dev  ## fail where docs/checks differ from the docstrings
 	$(BIN)/python docs/generate.py --check
 
@@ -57,7 +60,7 @@ bench-plugin: .venv/dev  ## what the pytest plugin adds to a run that does not u
 pytests: .venv/pytest  ## the other versions of pytest that the plugin is tried with
 
 test: lint docs-check pytests  ## all that CI runs; pytest last, a worker a core
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadgroup $(ARGS)
 
-.PHONY: help setup demo fmt lint quick promises conformance faults docs docs-check check-new bench bench-faults bench-plugin pytests test
+.PHONY: help setup demo fmt lint quick promises conformance faults docs inductor docs-check check-new bench bench-faults bench-plugin pytests test
 .DELETE_ON_ERROR:

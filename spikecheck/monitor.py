@@ -11,6 +11,7 @@ from functools import wraps
 from typing import Any, Literal
 
 from torch import Tensor, nn
+from torch.utils.data import get_worker_info
 
 from spikecheck.account.account import Account, limits_of
 from spikecheck.checks.base import Evidence, broken, place
@@ -109,6 +110,8 @@ class Monitor:
 
     def account(self) -> Account:
         """All that the report is made of."""
+        if self.watching:
+            self._guard(self._probe.settle)()
         evidence = self._seen(live=False)
         layers = self._probe.spiking()
         blind = self._probe.unseen | {la.name: la.unseen for la in layers if la.unseen}
@@ -155,11 +158,14 @@ class Monitor:
             warnings.warn(warning_text(finding), SpikecheckWarning, stacklevel=outside())
 
     def _guard(self, entry: Callable[..., None]) -> Callable[..., None]:
-        """The entry point with the clock running, and with our errors kept from the user's training."""
+        """The entry point with the clock running, and with our errors kept from the user's training.
+
+        A DataLoader's worker has a copy of the model and of us: what it sees would be told to nobody.
+        """
 
         @wraps(entry)
         def guarded(*args: Any, **kwargs: Any) -> None:
-            if self not in attached:
+            if self not in attached or get_worker_info() is not None:
                 return
             self._schedule.enter()
             try:

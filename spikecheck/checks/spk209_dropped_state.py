@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.finding import Expected, Finding, Seen, Severity
-from spikecheck.readings import MemoryReading
+from spikecheck.readings import DriveReading, MemoryReading
 from spikecheck.site import Moment, Site, SiteKind
 
 
@@ -21,7 +21,7 @@ class DroppedState(Check):
     state of 0 only, in the last call that was looked at: the fifth, ninth, seventeenth ... of a forward. Or, in a layer
     written by hand, it was given a state and did not use it: neurons that did not spike handed on a multiple of the
     step's current and nothing else, of {telling} at least whose state was no such multiple, and one threshold on the
-    current tells all spikes.
+    current tells all spikes. A layer that nothing but zeros comes to has nothing to remember, and is passed over.
 
     ## Why it matters
     A neuron without state adds nothing up: each step is compared with the threshold alone, and what came before is
@@ -73,8 +73,10 @@ class DroppedState(Check):
         """Yield a finding where no forward held any state in its middle, or none that was handed in was used."""
         memory = readings[MemoryReading]
         first = readings.first.get(MemoryReading) or memory
+        drive = readings.get(DriveReading)
+        idle = drive is not None and drive.rms == 0  # nothing comes in, so that there is nothing to remember
         ignored = memory.ignored == memory.telling >= self.telling
-        if memory.forwards < self.forwards or (memory.held and not ignored):
+        if idle or memory.forwards < self.forwards or (memory.held and not ignored):
             return
         since_the_start = first.ignored == first.telling > 0 if ignored else not first.held
         yield self.found(

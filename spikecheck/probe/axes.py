@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from torch import Tensor
 
@@ -25,12 +25,12 @@ def share_layout(layers: Iterable[Layer]) -> None:
                 layer.adopt(layout, sizes)
 
 
-def input_layout(tensor: Tensor, first: Capture[Tensor]) -> Layout:
-    """The input's axes, named after those of the first spiking layer; unknown where two could be meant."""
-    time, batch, values = first.layout.time, first.layout.batch, first.values
-    if time is None:
+def input_layout(tensor: Tensor, shown: Sequence[Capture[Tensor]]) -> Layout:
+    """The input's axes, named after those of the first capture of a spiking layer; unknown where two could be meant."""
+    if not shown or shown[0].layout.time is None:
         return Layout()
-    shape = (len(values), *values[0].shape) if first.stacked else values[0].shape
+    time, batch, values = shown[0].layout.time, shown[0].layout.batch, shown[0].values
+    shape = (len(values), *values[0].shape) if shown[0].stacked else values[0].shape
     sizes = [shape[time], None if batch is None else shape[batch]]
     where = [[axis for axis, n in enumerate(tensor.shape[:2]) if n == size] for size in sizes]
     if sizes[0] != sizes[1] and all(len(axes) <= 1 for axes in where) and where[0] != where[1]:

@@ -24,7 +24,7 @@ from spikecheck.probe.optimizer import OptimizerWatch
 from spikecheck.probe.ownership import Guarded, Ran
 from spikecheck.probe.trace import Trace
 from spikecheck.readings import FlowReading, InputReading, RunReading
-from spikecheck.site import Capture, Layout, LossCall, Site, SiteKind
+from spikecheck.site import Capture, LossCall, Site, SiteKind
 
 is_functorch_wrapped_tensor = torch._C._functorch.is_functorch_wrapped_tensor
 MOST_HELD = 4096  # calls kept before they are counted without waiting for the end of a forward
@@ -70,7 +70,6 @@ class Probe:
         self.entry: nn.Module | None = None  # the module that gets the input of a model that is not called itself
         self.compiled = False
         self.ran = Ran()
-        self.backward = False  # does the backward pass that goes on concern this model?
         self.claimed: set[Any] = set()  # autograd functions of this forward that a layer has taken for its own
         self.first_of_sequence = True
         self.unseen: dict[str, str] = {}
@@ -247,9 +246,12 @@ class Probe:
     ) -> None:
         """A spiking layer returned, or a module that may turn out to be one."""
         layer.hear(args, kwargs, output)
-        held = layer.held[SiteKind.SPIKES]
-        if self.clock.training_forwards <= 1 and held:
+        if self.clock.training_forwards <= 1 and layer.held[SiteKind.SPIKES]:
             layer.claim(args, output, self.claimed)
+        self.hold(layer)
+
+    def hold(self, layer: Layer) -> None:
+        """Keep what a layer showed to the end of the forward, unless that does not come."""
         if layer.calls >= MOST_HELD:
             self.flush()
 
@@ -266,16 +268,16 @@ class Probe:
             shapes += captures[:1]
             for capture in captures:
                 self.sink(capture)
+        site = Site(SiteKind.INPUT, "input", 0, self.framework)
         for tensor in self.inputs:
-            self.sink(self.input_capture(tensor, shapes))
+            self.sink(Capture((site,), (tensor,), input_layout(tensor, shapes), self.grad, self.clock.update))
         self.inputs.clear()
         self.claimed.clear()
 
-    def input_capture(self, tensor: Tensor, shapes: list[Capture[Tensor]]) -> Capture[Tensor]:
-        """The input, with its axes where its shape leaves no doubt."""
-        layout = input_layout(tensor, shapes[0]) if shapes else Layout()
-        site = Site(SiteKind.INPUT, "input", 0, self.framework)
-        return Capture((site,), (tensor,), layout, self.grad, self.clock.update)
+    def settle(self) -> None:
+        """Hand on what no end was seen of: taps, or parts of a model that is not called itself."""
+        if self.inside == 0:
+            self.flush()
 
     def decide(self) -> None:
         """Keep the candidates that turned out to spike; let go of those that did not."""
@@ -301,11 +303,10 @@ class Probe:
 
     def loss_failed(self, call: LossCall, logits: Tensor, targets: Tensor, error: Exception) -> None:
         """torch refused to compute a loss."""
-        if not self.ran.concerned((logits,)):
-            return
-        self.raised.append((type(error).__name__, str(error), self.clock.update))
-        self.book.enter(call, logits, targets, None)
-        self.flush_losses()
+        if self.ran.concerned((logits,)):
+            self.raised.append((type(error).__name__, str(error), self.clock.update))
+            self.book.enter(call, logits, targets, None)
+            self.flush_losses()
 
     def flush_losses(self) -> None:
         """Hand on the losses since the last backward pass, each function's calls together."""
@@ -315,8 +316,7 @@ class Probe:
 
     def backward_begins(self, roots: tuple[Tensor, ...]) -> None:
         """`backward()` is called; a loss that torch did not compute is seen here at the latest."""
-        self.backward = self.ran.concerned(roots)
-        if not self.backward:
+        if not self.ran.backward_begins(roots):
             return
         self.optimizers.backward_begins()
         if not self.book.calls and self.clock.since_boundary:
@@ -327,7 +327,7 @@ class Probe:
 
     def backward_ended(self, error: Exception | None) -> None:
         """The backward pass is over."""
-        if not self.backward:
+        if not self.ran.in_backward():
             return
         if error is not None:
             self.raised.append((type(error).__name__, str(error), self.clock.update))
@@ -377,7 +377,9 @@ class Probe:
         if not self.watching:
             return
         self.trace.order.setdefault(name, len(self.trace.order) + 1)
-        self.layers.setdefault(name, Layer(name, nn.Identity(), generic.Generic())).tapped(heard)
+        layer = self.layers.setdefault(name, Layer(name, nn.Identity(), generic.Generic()))
+        layer.tapped(heard)
+        self.hold(layer)
 
     def refresh(self) -> None:
         """Read the neurons' parameters anew with the next forward: they may be learned."""

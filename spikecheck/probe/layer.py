@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -15,10 +15,12 @@ from spikecheck.probe.frameworks.generic import surrogates
 from spikecheck.readings import FlowReading
 from spikecheck.site import Capture, Layout, Site, SiteKind
 
+is_functorch_wrapped_tensor = torch._C._functorch.is_functorch_wrapped_tensor
 REMEMBERED = 4  # a layer called twice or three times in a forward may be shared by branches, and start anew in each
 LISTENED = 3  # forwards in which a hook on the spikes notices whether any gradient comes back
 KINDS = (SiteKind.SPIKES, SiteKind.CURRENT, SiteKind.POTENTIAL)
 TRANSFORMED = "it ran inside torch.func, whose tensors have no values to count"
+UNTIMED = "which of its axes is time is seen in a forward with gradients alone: run one before those without"
 
 
 class Held(NamedTuple):
@@ -84,9 +86,9 @@ class Layer:
         if not self.certain or 0 < self.calls < REMEMBERED:
             return
         if self.calls == 0:
-            self.state = tuple(t.detach() for t in self.framework.state(self.module, args, kwargs))
+            self.state = tuple(t.detach() for t in untransformed(self.framework.state(self.module, args, kwargs)))
             return
-        found = self.framework.goes_on_from(self.module, args, kwargs)
+        found = untransformed(self.framework.goes_on_from(self.module, args, kwargs))
         if not found and self.framework.shows_state and self.held[SiteKind.SPIKES]:
             found = (self.held[SiteKind.SPIKES][0].tensor.new_zeros(1),)
         self.memory = tuple(Held.of(t, Layout()) for t in found)
@@ -128,7 +130,7 @@ class Layer:
         if not isinstance(heard.spikes, Tensor):
             self.unseen = "the layer returned no tensor"
             return
-        if torch._C._functorch.is_functorch_wrapped_tensor(heard.spikes):
+        if is_functorch_wrapped_tensor(heard.spikes):
             self.unseen = TRANSFORMED
             return
         if torch.is_grad_enabled() and not self.traced:
@@ -142,6 +144,7 @@ class Layer:
                 self.listening = True
         if heard.layout.time is not None:
             self.layout = heard.layout
+            self.unseen = "" if self.unseen == UNTIMED else self.unseen
         layout = self.layout if self.layout is not None and self.layout.time is not None else heard.layout
         if heard.spikes.dim() < 2:
             layout = Layout()
@@ -209,7 +212,14 @@ class Layer:
             several = False
         else:
             values = (held[0].tensor,)
+            if self.untimed(values[0], layout):
+                self.unseen = UNTIMED
         return Capture((self.site(kind, width),), values, layout, self.training, update, stacked=several)
+
+    def untimed(self, tensor: Tensor, layout: Layout) -> bool:
+        """May one of its axes be time, where neither the library nor a graph tells, nor a tap, which shows steps?"""
+        told = self.framework.shows_time or self.training or self.gone
+        return not told and layout.time is None and tensor.dim() > 2
 
     def adopt(self, layout: Layout | None, sizes: torch.Size) -> None:
         """Take another layer's axes for a call that did not show its own, where the first two sizes are the same."""
@@ -263,6 +273,11 @@ def one_step(heard: Heard, handed_on: tuple[Tensor, ...]) -> tuple[Held, ...]:
         return ()
     values = (heard.spikes, heard.current, *handed_on)
     return tuple(Held.of(v, Layout()) for v in values) if len({v.shape for v in values}) == 1 else ()
+
+
+def untransformed(found: Iterable[Tensor]) -> tuple[Tensor, ...]:
+    """Without what torch.func has wrapped: it is of no use once the transform is over."""
+    return tuple(tensor for tensor in found if not is_functorch_wrapped_tensor(tensor))
 
 
 class Listener:

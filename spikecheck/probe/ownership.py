@@ -30,6 +30,7 @@ class Ran:
     thread: int = 0
     first: int = 0
     last: int = 0
+    backward: int = 0  # the thread in which a backward pass of it goes on
 
     def join(self) -> None:
         """A model is watched from now on."""
@@ -63,6 +64,19 @@ class Ran:
         here = [ran for ran in self.everyone if ran.thread == thread]
         owners = {id(ran) for n in numbers(roots) for ran in here if ran.first < n < (ran.last or n + 1)}
         return id(self) in owners if owners else self.latest.get(thread) is self
+
+    def backward_begins(self, roots: tuple[Tensor, ...]) -> bool:
+        """Does the backward pass that begins in this thread concern this model?"""
+        own, here = self.concerned(roots), threading.get_ident()
+        if own:
+            self.backward = here
+        elif self.backward == here:
+            self.backward = 0
+        return own
+
+    def in_backward(self) -> bool:
+        """Did the latest backward pass of this thread concern this model? Other threads have theirs meanwhile."""
+        return self.backward == threading.get_ident()
 
 
 def now() -> int:

@@ -22,7 +22,10 @@ def not_seen(
 ) -> tuple[str, ...]:
     """What was looked for and not found, each with what would show it."""
     if run.forwards == 0:
-        return ("the model was not called since attach(): run one batch through it, then ask again",)
+        return (
+            "the model was not called since attach(): run one batch through it, then ask again; one that runs without "
+            'being called shows its spikes by spikecheck.tap("layer name", spikes)',
+        )
     missing = []
     if layers == 0:
         missing.append(

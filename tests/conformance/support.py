@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tests.conformance.features import FEATURES, FOR_ALL, measured
+from tests.conformance.inductor import section
 from tests.conformance.table import Kind, kinds
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "frameworks.md"
@@ -17,6 +18,28 @@ Every cell is measured by the conformance suite (`make conformance`), on the sam
 the CPU. A number refers to the reason below the table why the question does not arise. Where a neuron cannot spike
 several times in a step, "yes" in that row means that nothing is said of it. The suite fails where this page says
 anything else than what it measures.
+"""
+BY_HAND = """## Libraries that the suite does without
+
+Tried by hand with torch 2.13.0 on the CPU and Python 3.11, on two layers as above; `pip install --no-deps` each,
+since what they ask for would bring another torch.
+
+- **btorch** 0.1.0, with jaxtyping, wadler-lindig, omegaconf, xarray and pandas. Its neurons are found by themselves,
+  step by step, and every spike is counted. They are found by the surrogate function inside, which all neurons share
+  by default, so that the report calls them `lif1.surrogate_function`: name the layers instead,
+  `spikecheck.attach(model, spikes=("lif1", "lif2"))`. Potentials are not seen.
+- **lava-dl** 0.6.0 with lava-nc 0.10.0, which ask for Python 3.10 and a torch below 2.4: `--ignore-requires-python`,
+  with h5py, networkx and opencv-python-headless. PyPI's torchvision 0.28.0 does not load beside the CPU build of
+  torch, so an empty module stood in its place. Neurons and blocks of `slayer` are found by themselves and every spike
+  is counted, of a block twice: its neuron, and the block itself, which delays. They have time as the last axis, which
+  is not recognised, so that checks that need steps do not apply, and the report counts a neuron at each step as one
+  of its own. With its steps, a layer is seen by a tap: `for step in spikes.unbind(-1): spikecheck.tap("hidden",
+  step)`.
+- **bindsnet** 0.3.4, which asks for torch 2.14, with pandas, gymnasium, opencv-python-headless, tensorboardX,
+  scikit-image and the same empty module. `Network.run` goes past the hooks: nothing is seen, and the report says so.
+  Its own monitors have what to tap, after a run: `for step in monitor.get("s"): spikecheck.tap("Y", step)`; every
+  spike is counted then. A connection's infinite bounds are parameters and bring SPK405:
+  `ignore=["SPK405:X_to_Y.wmin", "SPK405:X_to_Y.wmax"]`.
 """
 
 
@@ -50,7 +73,14 @@ def page() -> str:
     heads = [f"{kind.library} {version(kind.library).partition('+')[0]}, {kind.name}" for kind in main]
     features = table(main, heads, list(FEATURES), across=True)
     layers = table(every, [str(kind) for kind in every], list(FOR_ALL), across=False)
-    return f"{PREFACE}\n## One layer of each library\n\n{features}\n## Every layer that is tried\n\n{layers}"
+    parts = [
+        PREFACE,
+        f"## One layer of each library\n\n{features}",
+        section(),
+        f"## Every layer that is tried\n\n{layers}",
+        BY_HAND,
+    ]
+    return "\n".join(parts)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ class Kind:
         potential: does the report see potentials?
         current: does the layer get a current, or does it weigh its input itself?
         compiles: does torch.compile take it in one graph?
-        clear: empties what the library remembers of models that are gone, before a model is compiled.
+        clear: empties what the library remembers of models that are gone.
     """
 
     library: str

@@ -5,11 +5,22 @@ from __future__ import annotations
 import pytest
 
 from tests.conformance.features import FEATURES, FOR_ALL, measured
+from tests.conformance.features.compiling import OWN_BREAKS
 from tests.conformance.table import Kind, kinds
 
+pytestmark = pytest.mark.xdist_group("conformance")  # the page says the same, so that one worker measures for both
 KINDS = {str(kind): kind for kind in kinds()}
 ASKED = [(name, title) for name, kind in KINDS.items() for title in (FEATURES if kind.main else FOR_ALL)]
 NO_FUNC_GRAD = {"matterhorn_pytorch", "rockpool", "sinabs", "snntorch", "spikingjelly"}
+NO_VMAP = {"matterhorn_pytorch", "norse", "rockpool", "sinabs", "snntorch"}
+COMPILE = "`torch.compile`, eager and aot_eager: no break, no recompile"
+
+
+def compiling(kind: Kind) -> str:
+    """Why "no break, no recompile" is not asked of this kind; empty where it is."""
+    if not kind.compiles:
+        return "does not compile in one graph by itself"
+    return OWN_BREAKS if kind.library in ("norse", "sinabs") else ""
 
 
 def expected(kind: Kind, title: str) -> str:
@@ -25,7 +36,12 @@ def expected(kind: Kind, title: str) -> str:
             kind.library in NO_FUNC_GRAD,
             "its layers do not run inside `torch.func.grad`",
         ),
-        "`torch.compile`: no break, no recompile": (not kind.compiles, "does not compile in one graph by itself"),
+        "`torch.func`: vmap": (kind.library in NO_VMAP, "its layers do not run inside `torch.func.vmap`"),
+        COMPILE: (compiling(kind) != "", compiling(kind)),
+        "two threads in one model, evaluating": (
+            kind.reset is not None or kind.library == "snntorch",
+            "its layers keep their state on themselves, where two threads would share it",
+        ),
         "weights drawn from N(0, 1) are found": (not kind.current, "the drive is made inside the layer"),
     }
     holds, reason = reasons.get(title, (False, ""))

@@ -46,6 +46,7 @@ class Framework:
     """How to read the layers of one library. `name` is the module that must have been imported."""
 
     name: ClassVar[str]
+    shows_time: ClassVar[bool] = True  # does `heard` know which axis is time, or that a call is a step?
     shows_state: ClassVar[bool] = True  # does `state` find whatever a layer goes on from, so that empty means nothing?
 
     def spikes(self, module: nn.Module) -> bool:

@@ -39,6 +39,7 @@ class Generic(Framework):
     """A layer that no library's file knows."""
 
     name: ClassVar = "torch"
+    shows_time: ClassVar = False  # but where a graph is recorded: see `stacked_along`
     shows_state: ClassVar = False  # its state may have any name
 
     def spikes(self, module: nn.Module) -> bool:

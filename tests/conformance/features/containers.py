@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tests.conformance.features.registry import LAYERS, NotApplicable, feature, unharmed, watched
-from tests.conformance.table import Kind, Net, batch, train
+from tests.conformance.table import HIDDEN, INPUTS, Kind, Net, batch, train
 
 
 @feature("one layer used twice")
@@ -40,6 +40,33 @@ def used_twice(kind: Kind) -> None:
         model(batch()[0])
         report = unharmed(monitor, ["net.lif1"])
     both = torch.cat([model.first, model.second])
+    assert report.layers[0].spikes.count == both.double().sum().item()
+    assert report.layers[0].spikes.elements == both.numel()
+
+
+@feature("one layer shared by two parents")
+def shared(kind: Kind) -> None:
+    if kind.name == "functions, tapped":
+        raise NotApplicable("a tap is no layer")
+
+    class Block(nn.Module):
+        def __init__(self, lif: nn.Module) -> None:
+            super().__init__()
+            self.fc, self.lif = Net(kind).fc1, lif
+
+        def forward(self, x: Tensor) -> Tensor:
+            if kind.reset is not None:
+                kind.reset(self)
+            self.shown = kind.run(self.lif, self.fc(x))
+            return self.shown
+
+    lif = kind.layer(HIDDEN)
+    one, other = Block(lif), Block(lif)
+    model = nn.Sequential(one, nn.Linear(HIDDEN, INPUTS), other)
+    with watched(model) as monitor:
+        model(batch()[0])
+        report = unharmed(monitor, ["0.lif"])
+    both = torch.cat([one.shown, other.shown]).detach()
     assert report.layers[0].spikes.count == both.double().sum().item()
     assert report.layers[0].spikes.elements == both.numel()
 

@@ -35,6 +35,11 @@ def first(layer: nn.Module, current: Tensor) -> Tensor:
     return layer(current)[0]
 
 
+def clear() -> None:
+    """`utils.reset` resets the layers of every model that there was, and fails on states that vmap left in them."""
+    snn.SpikingNeuron.instances.clear()
+
+
 def kind(name, layer, run=handed_on, sees="step", **more) -> Kind:
     return Kind("snntorch", name, layer, run, sees, **more)
 
@@ -42,7 +47,7 @@ def kind(name, layer, run=handed_on, sees="step", **more) -> Kind:
 R = {"all_to_all": False, "V": 0.2}  # recurrence from each neuron to itself: weights that are given, not drawn
 
 KINDS = [
-    kind("Leaky", lambda n: named(snn.Leaky(beta=0.9), "mem"), main=True),
+    kind("Leaky", lambda n: named(snn.Leaky(beta=0.9), "mem"), clear=clear, main=True),
     kind("Leaky init_hidden", lambda n: snn.Leaky(beta=0.9, init_hidden=True), stepwise, reset=utils.reset),
     kind("Leaky output", lambda n: snn.Leaky(beta=0.9, init_hidden=True, output=True), kept, reset=utils.reset),
     kind("Leaky graded", lambda n: named(snn.Leaky(beta=0.9, graded_spikes_factor=2.5), "mem"), values={0.0, 2.5}),

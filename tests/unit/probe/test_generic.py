@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 import spikecheck
+from spikecheck.probe.hooks import MOST_HELD
+from spikecheck.probe.layer import UNTIMED
 from spikecheck.readings import SpikeReading
 from tests.promises.networks import LIF, Spike
 
@@ -228,6 +230,88 @@ def test_a_module_that_taps_its_own_name_is_counted_once_even_while_it_is_silent
     assert list(seen) == ["1"]
     assert (seen["1"].steps, seen["1"].samples, seen["1"].neurons) == (3 * STEPS, 3 * BATCH, NEURONS)
     assert (seen["1"].count > 0) == (gain > 0)
+
+
+def test_taps_beside_a_model_that_is_never_called_are_reported_and_do_not_pile_up() -> None:
+    with spikecheck.attach(nn.Linear(2, 2), every=1) as monitor, torch.no_grad():
+        for _ in range(MOST_HELD + 10):
+            spikecheck.tap("hidden", torch.ones(2, 3))
+        assert monitor._probe.layers["hidden"].calls == 10
+        (row,) = monitor.report().layers
+        assert monitor._probe.layers["hidden"].calls == 0
+    assert (row.name, row.spikes.count, row.spikes.steps) == ("hidden", 6 * (MOST_HELD + 10), MOST_HELD + 10)
+
+
+def test_parts_of_a_model_that_are_called_one_by_one_are_reported_without_a_loss() -> None:
+    class Threshold(nn.Module):
+        def forward(self, current: Tensor) -> Tensor:
+            spikes: Tensor = Spike.apply(current)
+            return spikes
+
+    model = nn.Sequential(nn.Linear(6, NEURONS), Threshold())
+    with spikecheck.attach(model, every=1, spikes="1") as monitor, torch.no_grad():
+        spikes = [model[1](model[0](step)) for step in torch.rand(STEPS, BATCH, 6)]
+        (row,) = monitor.report().layers
+    assert (row.spikes.count, row.spikes.steps) == (torch.stack(spikes).sum(), STEPS)
+
+
+def test_without_gradients_the_time_axis_of_a_sequence_is_not_known_and_the_report_says_why() -> None:
+    model = nn.Sequential(nn.Linear(6, NEURONS), LIF())
+    x = torch.rand(STEPS, BATCH, 6)
+    with spikecheck.attach(model, every=1, spikes="1") as monitor:
+        with torch.no_grad():
+            model(x)
+        report = monitor.report()
+        assert not report.layers[0].spikes.timed
+        assert f"1: {UNTIMED}" in report.unseen
+        model(x)
+        report = monitor.report()
+    assert (report.layers[0].spikes.timed, report.layers[0].spikes.steps) == (True, STEPS)
+    assert f"1: {UNTIMED}" not in report.unseen
+
+
+class ByItself(nn.Module):
+    """Runs its layers by `forward`, where no hook fires, and is never called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.lif = nn.Linear(6, NEURONS), LIF()
+
+    def run(self, x: Tensor, *, tapping: bool) -> None:
+        spikes = self.lif.forward(self.fc.forward(x))
+        for step in spikes if tapping else ():
+            spikecheck.tap("lif", step)
+
+
+def test_where_no_hook_fires_the_report_says_what_to_tap() -> None:
+    model = ByItself()
+    with spikecheck.attach(model, every=1) as monitor:
+        model.run(torch.rand(STEPS, BATCH, 6), tapping=False)
+        (said,) = monitor.report().unseen
+        assert 'spikecheck.tap("layer name", spikes)' in said
+        model.run(torch.rand(STEPS, BATCH, 6), tapping=True)
+        report = monitor.report()
+    (row,) = report.layers
+    assert (row.name, row.spikes.steps, row.spikes.samples, row.spikes.neurons) == ("lif", STEPS, BATCH, NEURONS)
+    assert not [said for said in report.unseen if "tap" in said]
+
+
+def test_where_no_module_spikes_the_report_says_what_to_tap() -> None:
+    class Functional(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(6, NEURONS)
+
+        def forward(self, x: Tensor) -> Tensor:
+            spikes: Tensor = Spike.apply(self.fc(x))
+            return spikes.mean(0)
+
+    model = Functional()
+    with spikecheck.attach(model, every=1) as monitor:
+        model(torch.rand(STEPS, BATCH, 6)).sum().backward()
+        report = monitor.report()
+    assert not report.layers
+    assert [said for said in report.unseen if 'call spikecheck.tap("name", spikes) where they are made' in said]
 
 
 def test_a_tap_does_nothing_while_nothing_is_attached() -> None:
