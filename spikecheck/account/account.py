@@ -21,7 +21,7 @@ from spikecheck.finding import Answer, Finding, Severity, Verdict
 from spikecheck.readings import RunReading
 from spikecheck.report.model import Report
 from spikecheck.report.rows import layer_rows, loss_rows, weight_rows
-from spikecheck.settings import Limits, Settings, SiteLimits
+from spikecheck.settings import ID, Limits, Settings, SiteLimits
 from spikecheck.site import Site
 
 FORMAT = "spikecheck evidence"
@@ -128,7 +128,7 @@ class Account:
             "cost": self.cost,
             "silenced": plain(self.silenced),
             "limits": plain(self.limits or {}),
-            "site_limits": [{"match": list(one.match), "limits": plain(one.limits)} for one in self.site_limits],
+            "site_limits": [{"match": list(one.match), **plain(one.limits)} for one in self.site_limits],
         }
 
     @classmethod
@@ -170,9 +170,8 @@ class Account:
                 found[clean(place)] = {kinds[n]: rebuilt(kinds[n], part, clean, at) for n, part in known.items()}
         run = rebuilt(RunReading, given.get("run"), clean, "run")
         sites = rebuilt(tuple[Site, ...], given.get("sites"), clean, "sites")
-        earlier, error = given.get("earlier"), given.get("error")
-        if not isinstance(earlier, list):
-            misfit("earlier", "no list")
+        given = without_strangers(given)
+        earlier, error = given["earlier"], given.get("error")
         made = tuple(rebuilt_finding(named(one), one, clean) for one in earlier)
         limits = {id_: mapping(values, id_) for id_, values in mapping(given.get("limits"), "limits").items()}
         return cls(
@@ -196,6 +195,35 @@ class Account:
         both = {id_: {**own.get(id_, {}), **settings.limits.get(id_, {})} for id_ in (*own, *settings.limits)}
         judge = Judge.of(Settings(both, settings.ignore, (*self.site_limits, *settings.sites)))
         return replace(judge, silenced=(*judge.silenced, *self.silenced))
+
+
+def without_strangers(given: dict[str, Any]) -> dict[str, Any]:
+    """The plain values without what belongs to checks of packages that are not installed here; a line tells which."""
+    earlier, tables = given.get("earlier"), given.get("site_limits", [])
+    if not isinstance(earlier, list) or not isinstance(tables, list):
+        misfit("earlier or site_limits", "no list")
+    limits, tables = mapping(given.get("limits"), "limits"), [mapping(one, "site_limits") for one in tables]
+    ids = [
+        *(mapping(one, "a finding").get("check") for one in earlier),
+        *limits,
+        *(id_ for one in tables for id_ in one),
+    ]
+    strangers = sorted({id_ for id_ in ids if isinstance(id_, str) and is_strange(id_)})
+    if not strangers:
+        return given
+    told = f"what {', '.join(strangers)} found: it is of a package that is not installed here"
+    return {
+        **given,
+        "earlier": [one for one in earlier if one.get("check") not in strangers],
+        "limits": {id_: values for id_, values in limits.items() if id_ not in strangers},
+        "site_limits": [{key: value for key, value in one.items() if key not in strangers} for one in tables],
+        "unseen": [*given.get("unseen", ()), told],
+    }
+
+
+def is_strange(id_: str) -> bool:
+    """Is this the id of a check that no package here brings?"""
+    return bool(ID.fullmatch(id_)) and not id_.startswith("SPK") and id_ not in discover()
 
 
 def named(finding: Any) -> type[Check]:

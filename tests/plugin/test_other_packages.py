@@ -165,6 +165,28 @@ def test_a_checkpoint_is_judged_beside_it(torn: Runs) -> None:
     result.stdout.fnmatch_lines(["*healthy*", "*not seen: the check TRN001 of torn-checks 2.0 is left out*"])
 
 
+KEPT = """
+    import spikecheck
+    from lab_network import Net, run
+
+    settings = {"LAB001": {"rate": 0.8}, "sites": [{"match": "gate", "LAB001": {"rate": 0.7}}]}
+    monitor = spikecheck.attach(Net(), on_finding=id, settings=settings)
+    run(monitor.model)
+    spikecheck.save_evidence("run.pt", monitor)
+"""
+
+
+def test_the_evidence_of_a_run_is_judged_where_the_package_is_not_installed(lab: Runs, tmp_path: Path) -> None:
+    lab.pytester.run(sys.executable, lab.pytester.makepyfile(kept=KEPT), timeout=120)
+    here = command(lab, "diagnose", "run.pt")
+    here.stdout.fnmatch_lines(["of 2 updates*", "*LAB001 sparse-layer*"])
+    lab.first_on_path(tmp_path / "nowhere")
+    elsewhere = command(lab, "diagnose", "run.pt")
+    text = " ".join(elsewhere.stdout.str().split())
+    assert "of 2 updates" in text
+    assert "not seen: what LAB001 found: it is of a package that is not installed here" in text
+
+
 # -- beside a broken package
 
 BROKEN = {

@@ -127,6 +127,7 @@ def test_what_was_to_be_kept_quiet_and_other_limits_travel_along(
     report = diagnose_file(tmp_path / "run.pt")
     assert [f.key for f in report.findings] == [f.key for f in monitor.report().findings]
     assert not {"SPK206", "SPK303"} & {f.check for f in report.findings}
+    assert "evidence of " in report.subject
 
 
 def test_torch_reads_it_with_weights_only_and_the_rest_stays(tmp_path: Path) -> None:
