@@ -150,11 +150,11 @@ def with_model(
         if fitted.whole:
             try:
                 load(twin, checkpoint.content, fitted)
-                ran, found, said = tried(chosen, twin, report.updates, settings)
+                ran, found = tried(chosen, twin, report.updates, settings)
             except SpikecheckError as error:
                 said = (NOT_RUN + CONTROL.sub("?", str(error)),)
             else:
-                verdicts = (*found, *verdicts)
+                verdicts, said = (*found, *verdicts), ran.unseen
                 told = {**ran.account.facts(), "subject": f"{report.subject} · {chosen.name}, {ran.shown}"}
     return together(report, verdicts, {**told, "unseen": (*report.unseen, *said)})
 
@@ -192,10 +192,8 @@ class Ran:
     unseen: tuple[str, ...]
 
 
-def tried(
-    trial: Trial, model: nn.Module, updates: int, settings: Settings
-) -> tuple[Ran, tuple[Verdict, ...], tuple[str, ...]]:
-    """The model at work, what is found of it, and what was not seen.
+def tried(trial: Trial, model: nn.Module, updates: int, settings: Settings) -> tuple[Ran, tuple[Verdict, ...]]:
+    """The model at work, and what is found of it.
 
     Spikes that are made up are not what the model was trained with: found is what holds for sparse and dense ones.
     """
@@ -206,7 +204,7 @@ def tried(
         if any(verdict.findings for verdict in verdicts):
             again = judged(run(trial, model, batch, updates).account, settings)
             verdicts = agreed(verdicts, again)
-    return ran, verdicts, (*ran.unseen, *ran.account.unseen)
+    return ran, verdicts
 
 
 def agreed(verdicts: tuple[Verdict, ...], others: tuple[Verdict, ...]) -> tuple[Verdict, ...]:
@@ -237,9 +235,8 @@ def run(trial: Trial, model: nn.Module, batch: data.Batch, updates: int) -> Ran:
                 loss.backward()  # type: ignore[no-untyped-call]
         account = monitor.account()
     evidence = replace(account.evidence, run=replace(account.evidence.run, update=updates))
-    unseen = tuple(line for line in account.unseen if not line.startswith("no optimizer"))
-    account = replace(account, evidence=evidence, unseen=unseen)
-    return Ran(account, f"one batch of {batch.shape}, {batch.source}", tuple(said))
+    said += [line for line in account.unseen if not line.startswith("no optimizer")]
+    return Ran(replace(account, evidence=evidence), f"one batch of {batch.shape}, {batch.source}", tuple(said))
 
 
 def objective(output: Any, targets: Any, loss: Loss | None) -> tuple[Tensor | None, str]:
