@@ -67,6 +67,31 @@ def silent(kind: Kind) -> None:
     assert "SPK209" not in found, found  # the layer behind a silent one holds nothing, since nothing comes
 
 
+@feature("spike counts as logits are found")
+def large_logits(kind: Kind) -> None:
+    class Counting(Net):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x) * len(x)
+
+    found = findings(Counting(kind, gain=8.0), lambda x: x.repeat(6, 1, 1), updates=3)
+    assert {"SPK301", "SPK303"} <= found, found
+
+
+@feature("a loss that stays at chance is found")
+def chance(kind: Kind) -> None:
+    """The labels have nothing to do with the input; the step is in proportion to the weights."""
+    model = Net(kind)
+    optimizer = torch.optim.Adam([*model.fc1.parameters(), *model.fc2.parameters()], lr=0.004 * kind.gain)
+    with watched(model) as monitor:
+        for update in range(66):
+            x, y = batch(5, 64, seed=update)
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+        found = {finding.check for finding in unharmed(monitor).findings}
+    assert "SPK302" in found, found
+
+
 @feature("a NaN current is found")
 def nan(kind: Kind) -> None:
     model = Net(kind)
