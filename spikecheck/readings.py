@@ -260,7 +260,7 @@ class TargetReading:
 
     `outside` counts those below 0 or not below `classes`. `counts` is how often each class came; empty where the
     classes are not known, or more than 4,096. `weighted`: the loss has class weights. `different` counts batches of
-    targets that differ from each other, 16 at most.
+    targets that differ from each other, 16 at most; `repeated` counts those that are the same as the batch before.
     """
 
     updates: int
@@ -273,6 +273,7 @@ class TargetReading:
     counts: tuple[int, ...] = ()
     weighted: bool = False
     different: int = 0
+    repeated: int = 0
 
     @property
     def entropy(self) -> float | None:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.finding import Expected, Finding, Seen, Severity
-from spikecheck.readings import StateReading
+from spikecheck.readings import InputReading, StateReading, TargetReading
 from spikecheck.site import Site, SiteKind
 
 
@@ -19,7 +19,9 @@ class CarriedState(Check):
     ## What it means
     At the first step of {enough} sequences or more, and of at least the share {share} of them, the layer's potential
     was not 0. A sequence begins after a loss or a backward pass, so that a script which calls the model once a time
-    step is not meant.
+    step is not meant. Pieces of one batch are not meant either: where the targets of most batches are those of the
+    batch before and the input is another, a state that was back at 0 {resets} times is taken to be reset for every
+    batch.
 
     ## Why it matters
     The potential of sample 3 of the last batch has nothing to do with sample 3 of this one. What a sample gives depends
@@ -59,11 +61,26 @@ class CarriedState(Check):
 
     enough: int = limit(3, why="taste: once may be a warm-up batch, twice an evaluation in between; three is a habit")
     share: float = limit(0.5, why="taste: a script that resets once an epoch carries in nearly all of its sequences")
+    resets: int = limit(2, why="derived: the first may be the start of the run; the second is the script's own")
+
+    def in_pieces(self, readings: Readings) -> bool:
+        """Does the script train on successive pieces of each batch, and reset the state between two batches?"""
+        state = readings.get(StateReading)
+        moves = any(read.different > 1 for read in readings.every(InputReading).values())
+        labels = [
+            read
+            for read in readings.every(TargetReading).values()
+            if read.repeated >= max(1, self.share * (read.updates - 1))
+        ]
+        if not (moves and labels and state is not None):
+            return False
+        batches = max(read.different for read in labels)
+        return state.sequences - state.carried >= min(self.resets, batches - 1)  # the latest may not be counted yet
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where most sequences began with something left over."""
         state = readings[StateReading]
-        if state.carried < self.enough or state.carried < self.share * state.sequences:
+        if state.carried < self.enough or state.carried < self.share * state.sequences or self.in_pieces(readings.all):
             return
         yield self.found(
             site,

@@ -58,6 +58,16 @@ def fingerprint(x: Tensor) -> Tensor:
     return (x.flatten().double().nan_to_num(0, 0, 0) * places).sum().reshape(1)
 
 
+def repeats(mark: Tensor) -> Tensor:
+    """The first and the last of the marks [1] in a row, and how often one was that before it."""
+    return torch.cat([mark, mark, mark.new_zeros(1)])
+
+
+def join_repeats(a: Tensor, b: Tensor) -> Tensor:
+    """Rule of a field made by `repeats`."""
+    return torch.stack([a[0], b[1], a[2] + b[2] + (a[1] == b[0])])
+
+
 def closely(x: Tensor, most: int = LOOKED_AT) -> Tensor:
     """An even sample of the elements of x, at most about `most` of them.
 

@@ -11,7 +11,17 @@ from torch import Tensor
 
 from spikecheck.readings import BatchReading, LogitReading, LossReading, TargetReading
 from spikecheck.site import Capture, LossCall, SiteKind
-from spikecheck.stats.arrange import BadState, distinct, fingerprint, highest, join_distinct, lowest, told
+from spikecheck.stats.arrange import (
+    BadState,
+    distinct,
+    fingerprint,
+    highest,
+    join_distinct,
+    join_repeats,
+    lowest,
+    repeats,
+    told,
+)
 from spikecheck.stats.base import State, Statistic, earliest, merged
 
 TRACE = 128  # losses kept of the whole run: more than a picture of it shows
@@ -230,6 +240,7 @@ class TargetState(State):
     classes: int | None = merged(earliest)
     weighted: bool = merged(operator.or_)
     batches: Tensor = merged(join_distinct)
+    repeats: Tensor = merged(join_repeats)
 
 
 class TargetStats(Statistic[TargetState]):
@@ -240,6 +251,7 @@ class TargetStats(Statistic[TargetState]):
 
     kind: ClassVar = SiteKind.TARGETS
     reading: ClassVar = TargetReading
+    ordered: ClassVar = True
 
     def measure(self, capture: Capture[Tensor]) -> TargetState:
         """Count one update's targets."""
@@ -259,7 +271,8 @@ class TargetStats(Statistic[TargetState]):
             samples=y.numel(),
             classes=call.classes,
             weighted=call.weighted,
-            batches=distinct(fingerprint(y)),
+            batches=distinct(mark := fingerprint(y)),
+            repeats=repeats(mark),
         )
 
     def summarise(self, state: TargetState) -> tuple[TargetReading, ...]:
@@ -277,6 +290,7 @@ class TargetStats(Statistic[TargetState]):
                 counts=tuple(state.counts.tolist()),
                 weighted=state.weighted,
                 different=int(state.batches.isfinite().sum()),
+                repeated=int(state.repeats[2]),
             ),
         )
 

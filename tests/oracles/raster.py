@@ -47,8 +47,12 @@ def smallest(values: Iterable[float]) -> tuple[float, ...]:
 
 def different(batches: Iterable[Sequence[float]]) -> int:
     """How many differ, 16 at most, in their values other than 0 and where these stand; NaN and inf count as 0."""
-    placed = {tuple((n, v) for n, v in enumerate(b) if v != 0 and math.isfinite(v)) for b in batches}
-    return min(16, len(placed))
+    return min(16, len(set(map(placed, batches))))
+
+
+def placed(batch: Sequence[float]) -> tuple[tuple[int, float], ...]:
+    """The finite values other than 0, with where they stand."""
+    return tuple((n, v) for n, v in enumerate(batch) if v != 0 and math.isfinite(v))
 
 
 def broken(value: float) -> bool:

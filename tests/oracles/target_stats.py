@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from spikecheck.readings import TargetReading
 from spikecheck.site import LossCall
-from tests.oracles.raster import Captures, different
+from tests.oracles.raster import Captures, different, placed
 
 
 def oracle(captures: Captures) -> tuple[TargetReading, ...]:
@@ -12,6 +14,7 @@ def oracle(captures: Captures) -> tuple[TargetReading, ...]:
     every = [int(y) for capture in captures for value in capture.values for y in value.flatten()]
     targets = [y for y in every if y != call.ignored]
     classes = range(call.classes or 0)
+    batches = [[float(y) for v in c.values for y in v.flatten()] for c in captures]
     reading = TargetReading(
         updates=len(captures),
         samples=len(targets),
@@ -22,6 +25,7 @@ def oracle(captures: Captures) -> tuple[TargetReading, ...]:
         classes=call.classes,
         counts=tuple(targets.count(k) for k in classes),
         weighted=call.weighted,
-        different=different([float(y) for v in c.values for y in v.flatten()] for c in captures),
+        different=different(batches),
+        repeated=sum(a == b for a, b in pairwise(map(placed, batches))),
     )
     return (reading,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk208_carried_state import CarriedState
-from tests.unit.checks.build import evidence, findings, found, state
+from tests.unit.checks.build import evidence, findings, found, inputs, state, targets
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,33 @@ def test_it_says_how_often_and_how_much() -> None:
     assert finding.message == "lif1 started 19 of 20 sequences with potentials left over"
     assert "up to 0.75" in finding.seen.text
     assert finding.fix.startswith("model.lif1.reset_states()")
+
+
+PIECES = targets(updates=48, repeated=36, different=12)  # four pieces of each of twelve batches
+
+
+@pytest.mark.parametrize(
+    ("labels", "read", "input_read", "severity"),
+    [
+        pytest.param(PIECES, state(sequences=48, carried=36), inputs(different=16), None, id="reset for every batch"),
+        pytest.param(PIECES, state(sequences=48, carried=47), inputs(different=16), "warning", id="never reset"),
+        pytest.param(PIECES, state(sequences=48, carried=36), inputs(different=1), "warning", id="one input for ever"),
+        pytest.param(
+            targets(updates=4, repeated=3, different=1),
+            state(sequences=4, carried=3),
+            inputs(different=4),
+            None,
+            id="the first batch is not over",
+        ),
+        pytest.param(
+            targets(updates=48, repeated=0, different=16),
+            state(sequences=48, carried=36),
+            inputs(different=16),
+            "warning",
+            id="reset now and then, every batch another",
+        ),
+    ],
+)
+def test_pieces_of_one_batch_go_on_from_each_other(labels, read, input_read, severity) -> None:
+    seen = evidence({"lif1": [read], "input": [input_read], "targets": [labels]})
+    assert found(CarriedState(), seen, "lif1") == severity
