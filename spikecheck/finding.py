@@ -89,6 +89,7 @@ class Finding:
     when: Moment = Moment()
     explained_by: tuple[str, ...] = ()
     weight: float = 0.0  # how far beyond its limit, in powers of ten: which of two root causes to name first
+    until: int | None = None  # the update at which it was over, of what was found while training went on
 
     @property
     def key(self) -> tuple[str, str, str]:

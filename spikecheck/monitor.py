@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import wraps
 from typing import Any, Literal
@@ -16,9 +16,10 @@ from torch.utils.data import get_worker_info
 from spikecheck.account.account import Account, limits_of
 from spikecheck.checks.base import Evidence, broken, place
 from spikecheck.checks.judge import Judge
+from spikecheck.checks.progress import WAKING
 from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.errors import FindingError, SpikecheckWarning
-from spikecheck.finding import Finding, Severity, Verdict
+from spikecheck.finding import Finding, Severity
 from spikecheck.probe.frameworks.base import broken_for
 from spikecheck.probe.hooks import Probe
 from spikecheck.probe.modes import Modes
@@ -41,6 +42,8 @@ class Monitor:
         self.model, self._judge, self._schedule, self._on_finding = model, judge, schedule, on_finding
         self._engine, self._modes = Engine(), Modes(model)
         self._live: dict[tuple[str, str, str], Finding] = {}
+        self._raised: list[Raised] = []
+        self._told: dict[tuple[str, str, str], int] = {}
         self._error: Finding | None = None
         self._in_callback = False
         self.left_out = (*broken(), *broken_for(model))
@@ -89,7 +92,7 @@ class Monitor:
 
     def _evidence(self, *, live: bool) -> Evidence:
         training = self._engine.trained()
-        run = replace(self._probe.run(live=live), raised=tuple(Raised(*error) for error in self._probe.raised))
+        run = replace(self._probe.run(live=live), raised=tuple(self._raised))
         known = {**self._modes.readings(self._probe.trace.calls), **self._probe.flows()}
         windows = self._engine.windowed(training, place, {**known, RUN.name: run})
         return Evidence(run, (*self._engine.sites(training), *self._modules(), RUN), windows)
@@ -99,9 +102,6 @@ class Monitor:
         moded = self._modes.readings(self._probe.trace.calls)
         layers = (layer.site(SiteKind.MODULE) for layer in self._probe.spiking() if layer.forwards)
         return (*layers, *(Site(SiteKind.MODULE, name, order.get(name, 0), library) for name in moded))
-
-    def _verdicts(self, *, live: bool) -> tuple[Verdict, ...]:
-        return self._judge.verdicts(self._seen(live=live))
 
     def _seen(self, *, live: bool) -> Evidence:
         if (parameters := self._probe.optimizers.parameters(self._probe.clock.update)) is not None:
@@ -132,20 +132,34 @@ class Monitor:
 
     # -- while training goes on
 
-    def _due(self) -> None:
-        """The optimizer is about to step, or a forward without gradients is over: judge, and tell what is new."""
-        self._modes.look()
-        if not self._schedule.judged(self._probe.clock.update or self._probe.clock.forwards):
+    def _due(self, error: Exception | None = None) -> None:
+        """The optimizer is about to step, a forward without gradients is over, or torch raised: judge and tell."""
+        if error is None:
+            self._modes.look()
+        else:
+            self._raised.append(Raised(type(error).__name__, str(error), self._probe.clock.update))
+        update = self._probe.clock.update or self._probe.clock.forwards
+        waited = update == WAKING and self._live.keys() != self._told.keys()
+        if not (error or waited or self._schedule.judged(update)):
             return
-        found = Report.of(self._verdicts(live=True)).findings
+        evidence = self._seen(live=True)
+        found = Report.of(self._judge.verdicts(evidence)).findings
         if self._schedule.full():
             self._engine.roll()
         self._probe.refresh()
+        self._keep(found, evidence.run.update)
         for finding in found:
-            before = self._live.get(finding.key)
-            if before is None or finding.severity > before.severity:
-                self._live[finding.key] = finding
-                self._tell(finding)
+            if finding.severity > self._told.get(finding.key, 0) and not self._judge.awaits(finding, evidence):
+                self._told[finding.key] = finding.severity
+                self._tell(self._live[finding.key])
+
+    def _keep(self, found: Iterable[Finding], update: int) -> None:
+        """Keep what is found as it was at first, or is worse now, and since when that is over."""
+        now = {finding.key: finding for finding in found}
+        kept = {key: self._live.get(key, finding) for key, finding in now.items()}
+        self._live |= {key: replace(max(kept[key], now[key], key=severity), until=None) for key in now}
+        over = {key: finding for key, finding in self._live.items() if key not in now and finding.until is None}
+        self._live |= {key: replace(finding, until=update) for key, finding in over.items()}
 
     def _tell(self, finding: Finding) -> None:
         if callable(self._on_finding):
@@ -190,6 +204,11 @@ class Monitor:
         self._error = OwnError().of(error, last.filename, last.lineno or 0, self._probe.clock.update)
         if self._on_finding != "raise":
             self._tell(self._error)
+
+
+def severity(finding: Finding) -> int:
+    """How bad it is; of two that are as bad, `max` takes the first."""
+    return finding.severity
 
 
 def outside() -> int:

@@ -36,6 +36,7 @@ class SpikeReading:
     are the shares of the variance, from forward to forward, of a step's and of a sample's part in all spikes that its
     number tells: near 1 where step 3 is always busy, 0 where it differs by chance. None where there are too few.
     `rates` are the spikes per step of each neuron; of an even sample of them where there are more than 1,024.
+    `profile` says how busy each step was, relative to the average step; empty where there are more than 1,024.
     """
 
     forwards: int
@@ -60,6 +61,7 @@ class SpikeReading:
     by_step: float | None = None
     by_sample: float | None = None
     rates: tuple[float, ...] = ()
+    profile: tuple[float, ...] = ()
 
     @property
     def rate(self) -> float | None:
@@ -114,7 +116,8 @@ class InputReading:
     of one sample: `filled` of the `frames` hold anything, `empty` of the `samples` nothing at all, and `densest` is the
     largest share of a sample's sum of absolute values that one frame holds, averaged over the samples that hold any. In
     `constant` forwards all steps are alike, by their sums over samples and over channels. `different` counts inputs
-    that differ from each other, 16 at most: 1 where the same batch came again and again.
+    that differ from each other, 16 at most: 1 where the same batch came again and again. `profile` is as in
+    `SpikeReading`, of the absolute values.
     """
 
     forwards: int
@@ -139,6 +142,7 @@ class InputReading:
     densest: float = 0.0
     constant: int = 0
     different: int = 0
+    profile: tuple[float, ...] = ()
 
     @property
     def per_active_bin(self) -> float | None:
@@ -259,8 +263,9 @@ class TargetReading:
     """Class indices that a loss was given; `samples` and extremes leave out the `ignored` ones.
 
     `outside` counts those below 0 or not below `classes`. `counts` is how often each class came; empty where the
-    classes are not known, or more than 4,096. `weighted`: the loss has class weights. `different` counts batches of
-    targets that differ from each other, 16 at most; `repeated` counts those that are the same as the batch before.
+    classes are not known, or more than 4,096. `weighted`: the loss has class weights. `different` counts batches that
+    differ from each other, 16 at most, `repeated` those that are the same as the batch before; `calls` how often the
+    loss was computed, which may be several times an update.
     """
 
     updates: int
@@ -274,6 +279,7 @@ class TargetReading:
     weighted: bool = False
     different: int = 0
     repeated: int = 0
+    calls: int = 0
 
     @property
     def entropy(self) -> float | None:

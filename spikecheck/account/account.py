@@ -14,7 +14,7 @@ from spikecheck.account.findings import plain_finding, rebuilt_finding
 from spikecheck.account.plain import Clean, MisfitError, mapping, misfit, plain, rebuilt
 from spikecheck.checks.base import WINDOWS, Check, Evidence, Readings, discover
 from spikecheck.checks.judge import Judge, Silenced
-from spikecheck.checks.progress import learned
+from spikecheck.checks.progress import recovered
 from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.errors import EvidenceError, SpikecheckError
 from spikecheck.finding import Answer, Finding, Severity, Verdict
@@ -53,8 +53,7 @@ class Account:
     def verdicts(self, judge: Judge) -> tuple[Verdict, ...]:
         """One verdict a check, what it found earlier included."""
         loud = [f for f in self.earlier if not any(quiet.covers(f) for quiet in judge.silenced)]
-        over = learned(Readings(self.evidence, ""))
-        passing = {check.id for check in judge.checks if over and check.passes}
+        passing = {check.id for check in judge.checks if check.passes}
         verdicts = tuple(self.with_earlier(verdict, loud, passing) for verdict in judge.verdicts(self.evidence))
         if self.error is not None:
             verdicts += (Verdict(OwnError.id, OwnError.slug, Answer.FOUND, (self.error,)),)
@@ -63,19 +62,24 @@ class Account:
     def with_earlier(self, verdict: Verdict, loud: Iterable[Finding], passing: Collection[str]) -> Verdict:
         """A verdict with what the check found while training went on, dated when it was first found.
 
-        What no longer holds is a note for the checks in `passing`: training mends such things, and has halved the loss.
+        What no longer holds is a note for the checks in `passing`, where the network learned all the same.
         """
         early = {finding.key: finding for finding in loud if finding.check == verdict.check}
         now = [replace(f, when=early.pop(f.key).when) if f.key in early else f for f in verdict.findings]
-        judged = verdict.answer in (Answer.CLEAR, Answer.FOUND)
-        over = judged and verdict.check in passing
-        findings = (*now, *(self.passed(f) if over else f for f in early.values()))
+        passes = verdict.answer in (Answer.CLEAR, Answer.FOUND) and verdict.check in passing
+        past = (self.passed(f) if passes and recovered(self.whole, f.until) else f for f in early.values())
+        findings = (*now, *past)
         return replace(verdict, answer=Answer.FOUND, findings=findings) if findings else verdict
+
+    @property
+    def whole(self) -> Readings:
+        """The run, and no place in it."""
+        return Readings(self.evidence, "")
 
     def passed(self, finding: Finding) -> Finding:
         """The note on a finding that no longer holds."""
-        message = f"{finding.message}; no longer, after update {self.evidence.run.update}"
-        return replace(finding, severity=Severity.NOTE, message=message)
+        last = self.evidence.run.update if finding.until is None else finding.until
+        return replace(finding, severity=Severity.NOTE, message=f"{finding.message}; no longer, after update {last}")
 
     def report(self, judge: Judge) -> Report:
         """The report on the run, judged as if it ended here."""

@@ -26,6 +26,7 @@ def plain_finding(finding: Finding) -> dict[str, Any]:
         "fixes": plain(finding.fixes),
         "when": plain(finding.when),
         "weight": finding.weight,
+        "until": finding.until,
     }
 
 
@@ -55,6 +56,7 @@ def rebuilt_finding(check: type[Check], given: dict[str, Any], clean: Clean) -> 
         when=rebuilt(Moment, given.get("when"), clean, where),
         explained_by=check.explained_by,
         weight=rebuilt(float, given.get("weight"), clean, where),
+        until=rebuilt(int | None, given.get("until"), clean, where),
     )
 
 

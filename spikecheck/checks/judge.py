@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from spikecheck.checks.base import UNTOLD, Check, Evidence, broken, discover
+from spikecheck.checks.progress import mendable
 from spikecheck.errors import SpikecheckError
 from spikecheck.finding import Answer, Finding, Verdict
 from spikecheck.packages import PackagesCode
@@ -85,6 +86,11 @@ class Judge:
         ignored = tuple(f"{f.check} at {f.site}: {quiet[f.key].reason or 'ignored'}" for f in found if f.key in quiet)
         answer = Answer.FOUND if loud else Answer.CLEAR
         return Verdict(check.id, check.slug, answer, loud, ignored=ignored)
+
+    def awaits(self, finding: Finding, evidence: Evidence) -> bool:
+        """Is it too early to warn of this, since training mends such things and has only begun?"""
+        passes = any(check.passes for check in self.checks if check.id == finding.check)
+        return passes and mendable(finding.site, evidence.readings(finding.site))
 
     def at(self, check: Check, site: Site, evidence: Evidence) -> list[Finding]:
         """What a check finds at a site, dated: from the start where the first forward shows it already."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from spikecheck.checks.base import Readings
 from spikecheck.finding import Finding
+from spikecheck.neuron import NeuronSpec
 from spikecheck.readings import (
     DriveReading,
     FlowReading,
@@ -174,9 +175,16 @@ def added_up(site: Site, readings: Readings, drive: DriveReading) -> float | Non
     state = readings.get(StateReading)
     endless = readings.run.stepped or (state is not None and state.carried > 0)
     steps = drive.steps if endless else math.ceil(drive.steps / max(1, drive.forwards))
-    synapse = 1 / -math.expm1(-1 / neuron.tau_syn) if neuron.tau_syn else 1.0
     current = max(0.0, min(drive.rms, drive.maximum))
-    return neuron.input_gain * current * synapse * summed(abs(neuron.decay), steps)
+    return neuron.input_gain * current * synapse(neuron) * summed(abs(neuron.decay), steps)
+
+
+def synapse(neuron: NeuronSpec) -> float:
+    """What a current of 1 in every step adds up to in the synapse: without end where its time constant is below 0."""
+    tau = neuron.tau_syn
+    if not tau:
+        return 1.0
+    return 1 / -math.expm1(-1 / tau) if tau > 0 else math.inf
 
 
 def summed(decay: float, steps: int) -> float:

@@ -6,11 +6,13 @@ from math import log
 
 from spikecheck.checks.base import Readings
 from spikecheck.readings import GradientReading, LossReading, ParameterReading, UpdateReading
-from spikecheck.site import SiteKind
+from spikecheck.site import Site, SiteKind
 
 FALLEN = 0.9  # of what it was at first: a loss above that has not fallen
 HALVED = 0.5  # of what it was at first: taste; whatever was wrong at first has not kept such a network from learning
 GUESSED = 0.05  # below ln C, measured: networks that had stopped at chance were 0.02 below it at most
+SHORT = 0.25  # of the run: taste; what is over by then has cost less than a quarter of it
+WAKING = 64  # updates in which training may mend what was wrong at first; measured: docs/decisions/0020
 DOUBT = 4.0  # standard errors: a slope steeper than that is no accident
 
 
@@ -55,6 +57,30 @@ def learned(readings: Readings) -> bool:
     """Has any loss come down to half of what it was at first?"""
     pairs = [(loss.first, loss.recent_mean) for loss in readings.all.every(LossReading).values()]
     return any(first and now is not None and 0 <= now < HALVED * first for first, now in pairs)
+
+
+def recovered(readings: Readings, until: int | None) -> bool:
+    """Did a run make up for what was over by an update: has it learned much, or learned and lost little time?"""
+    soon = until is not None and until < SHORT * readings.run.update
+    return learned(readings) or (soon and learning(readings))
+
+
+def mendable(site: Site, readings: Readings) -> bool:
+    """May training still mend what is wrong at a site: is the run young, and do weights on the way to it learn?
+
+    Without a gradient to any of them, or where none ever moved, all stays as it is.
+    """
+    names = weights(readings)
+    own = site.name if site.fed_by is None else f"{site.fed_by}.weight"
+    before = names[: names.index(own) + 1] if own in names else names
+    return readings.run.update < WAKING and any(learns(readings.all.at(name)) for name in before)
+
+
+def learns(weight: Readings) -> bool:
+    """Did a weight ever get a gradient, and did it move, as far as that was seen?"""
+    gradient, update = weight.get(GradientReading), weight.get(UpdateReading)
+    got = gradient is not None and gradient.missing + gradient.zero < gradient.updates
+    return got and (update is None or update.unmoved < max(1, update.updates))
 
 
 def fell(loss: LossReading) -> bool:

@@ -84,7 +84,7 @@ class SwappedAxes(Check):
         if first is None or spikes is None or not spikes.timed or not spikes.forwards:
             return
         steps, samples = spikes.steps / spikes.forwards, spikes.samples / spikes.forwards
-        wanted = [t.samples / t.updates for t in readings.every(TargetReading).values() if t.updates]
+        wanted = [t.samples / t.calls for t in readings.every(TargetReading).values() if t.calls]
         fits = len(wanted) == 1 and steps in wanted and samples not in wanted and samples > 1
         by_size = fits and readings.run.forwards == readings.run.backwards and not readings.run.stepped
         told, by_step = spikes.by_sample or 0, spikes.by_step or 0

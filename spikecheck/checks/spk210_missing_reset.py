@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import expm1
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import own_drive, unused
+from spikecheck.checks.layers import own_drive, synapse, unused
 from spikecheck.finding import Expected, Finding, Seen, Severity
 from spikecheck.readings import DriveReading, FlowReading, SpikeReading
 from spikecheck.site import Site, SiteKind
@@ -74,9 +73,8 @@ class MissingReset(Check):
             return
         if unused(readings) or drive.non_finite.count or not 0 <= neuron.decay <= 1 or not neuron.v_threshold > 0:
             return
-        synapse = 1 / -expm1(-1 / neuron.tau_syn) if neuron.tau_syn else 1
         outside = (drive.mean + drive.rms) / (1 + 1)
-        given = synapse * (neuron.input_gain * outside + own_drive(site, readings))
+        given = synapse(neuron) * (neuron.input_gain * outside + own_drive(site, readings))
         cost = neuron.v_threshold if neuron.lowest_threshold is None else neuron.lowest_threshold
         paid = spikes.rate * cost
         said = neuron.reset == "none" and neuron.decay >= self.leakless

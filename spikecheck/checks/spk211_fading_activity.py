@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import rates_to
+from spikecheck.checks.progress import learning
 from spikecheck.finding import Expected, Finding, Seen, Severity
 from spikecheck.readings import SpikeReading
 from spikecheck.site import Site, SiteKind
@@ -21,7 +22,7 @@ class FadingActivity(Check):
     ## What it means
     Of {layers} spiking layers or more, none fires more often than the one before, and the last has a share of {share}
     or less of the rate of the first, now and in the first forward: where training alone has silenced the last layer,
-    the set-up is not at fault.
+    the set-up is not at fault. It is a note where the last layer fires and a loss falls: there is enough to learn from.
 
     ## Why it matters
     What reaches the loss are the spikes of the last layer, and what reaches a layer's weights passes all surrogates
@@ -86,6 +87,7 @@ class FadingActivity(Check):
             return
         yield self.found(
             site,
+            severity=Severity.NOTE if rates[-1] and learning(readings) else Severity.WARNING,
             seen=Seen(
                 "spikes per neuron and step, layer by layer: {rates}", rates=", ".join(f"{r:.2g}" for r in rates)
             ),

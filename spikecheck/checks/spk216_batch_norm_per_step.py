@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.finding import Expected, Finding, Seen, Severity
-from spikecheck.readings import ModeReading
+from spikecheck.readings import InputReading, ModeReading, SpikeReading
 from spikecheck.site import Site, SiteKind
 
 
@@ -19,8 +19,9 @@ class BatchNormPerStep(Check):
     ## What it means
     A module that normalises by the batch is called {calls} times or more in a forward. In training each step is
     normalised by its own mean and variance; in evaluation all of them by one running mean, in which each call replaces
-    a share of `momentum`. It is a warning where the second half of the steps makes up {late} or more of that mean, else
-    a note.
+    a share of `momentum`. It is a warning where the second half of the steps makes up {late} or more of that mean, and
+    the steps differ: where what comes to the module, weighted by step as that mean is, is {even} of the average step or
+    less, or as many times more. Else it is a note.
 
     ## Why it matters
     Training and evaluation differ: the rates of a recording change from step to step, and the running statistics are
@@ -59,19 +60,28 @@ class BatchNormPerStep(Check):
         "20 steps",
     )
 
+    even: float = limit(
+        0.8,
+        why="derived: a variance follows the rate, so that potentials are then 12 % off; measured: 0.99 in a network "
+        "that is as good in evaluation, 0.52 where recordings end early, 0.65 with a momentum of 0.1",
+    )
+
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where a module with running statistics is called once a step."""
         mode = readings[ModeReading]
         if mode.momentum is None or mode.calls < self.calls or (mode.updates and mode.evaluating >= mode.updates):
             return
         late = 1 / (1 + (1 - mode.momentum) ** (mode.calls / (1 + 1)))
+        counted = weighted(profile_before(site, readings), mode.momentum)
+        apart = counted is None or not self.even < counted < 1 / self.even
         yield self.found(
             site,
-            severity=Severity.WARNING if late >= self.late else Severity.NOTE,
+            severity=Severity.WARNING if late >= self.late and apart else Severity.NOTE,
             seen=Seen(
                 "{calls} calls in a forward, a momentum of {momentum:g}: {late:.0%} of the running statistics are of "
-                "the second "
-                "half of the steps",
+                "the second half of the steps"
+                + ("" if counted is None else "; what comes in then is {counted:.2g} times that of an average step"),
+                counted=counted,
                 calls=mode.calls,
                 momentum=mode.momentum,
                 late=late,
@@ -81,3 +91,23 @@ class BatchNormPerStep(Check):
             ),
             weight=1,
         )
+
+
+def profile_before(site: Site, readings: Readings) -> tuple[float, ...]:
+    """How busy each step of the nearest layer before a site was, or of the input; empty where that is not known."""
+    sites = [s for s in readings.evidence.sites if s.kind in SiteKind.SPIKES | SiteKind.INPUT]
+    nearest = max((s for s in sites if s.position < site.position), key=lambda s: s.position, default=None)
+    at = readings.at(None if nearest is None else nearest.name).all
+    spikes, given = at.get(SpikeReading), at.get(InputReading)
+    if spikes is not None:
+        return spikes.profile if spikes.timed else ()
+    return given.profile if given is not None and given.steps is not None else ()
+
+
+def weighted(profile: tuple[float, ...], momentum: float) -> float | None:
+    """The mean of the steps as running statistics of this momentum weigh them; None where nothing is known."""
+    if len(profile) <= 1 or not sum(profile) > 0 or not 0 < momentum < 1:
+        return None
+    weights = [(1 - momentum) ** ago for ago in reversed(range(len(profile)))]
+    mean = sum(w * part for w, part in zip(weights, profile, strict=True)) / sum(weights)
+    return mean * len(profile) / sum(profile)

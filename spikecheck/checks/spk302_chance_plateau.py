@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import log
+from math import log, sqrt
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.finding import Expected, Finding, Seen, Severity
-from spikecheck.readings import GradientReading, LogitReading, LossReading, ParameterReading, UpdateReading
+from spikecheck.readings import (
+    GradientReading,
+    LogitReading,
+    LossReading,
+    ParameterReading,
+    TargetReading,
+    UpdateReading,
+)
 from spikecheck.site import Moment, Site, SiteKind
 
 
@@ -18,16 +25,19 @@ class ChancePlateau(Check):
     """The loss stays at ln C, that of a uniform guess over C classes, although the optimizer moves the weights.
 
     ## What it means
-    The last {losses} losses average between {below} below and {above} above ln C (3.0 for 20 classes), and they do not
-    fall: a straight line through them, {doubt} standard errors steeper than it came out, still falls by less than
-    {fall} in 64 updates. In that time the optimizer moved some weight by {moved} of its norm or more, or no weight got
-    any gradient. A warm-up or a tiny learning rate, with weights that hardly move, is no plateau. While training goes
-    on, this is said only after {patience} losses, since a plateau may come to an end.
+    The last 64 losses, of {losses} or more, average between {below} below and {above} above ln C (3.0 for 20 classes),
+    and they do not fall: a straight line through them, {doubt} standard errors steeper than it came out, still falls by
+    less than {fall} in 64 updates. In that time the optimizer moved some weight by {moved} of its norm or more, or no
+    weight got any gradient. A warm-up or a tiny learning rate, with weights that hardly move, is no plateau, nor is a
+    slow learner: losses that fall, however slowly, and are below what the frequencies of the labels alone allow, both
+    by {doubt} standard errors. While training goes on, this is said only after {patience} losses, since a plateau may
+    come to an end. Where neither gradients nor an optimizer was seen, nothing is said.
 
-    A run whose loss falls by {fall} or more in 64 updates is taken for one less often than once in 1000 runs. This
-    assumes that the losses scatter about a line independently and normally; then one look in 11,000 is wrong (Student's
-    t with 62 degrees of freedom above 4), and the loss passes ln C within a few looks. A run that stays nearer to ln C
-    and falls more slowly is called a plateau, and may learn later.
+    A run whose loss falls by {fall} or more in 64 updates is taken for one less often than once in 1000 runs, and so is
+    one that falls by less, where it is 10 standard errors below the labels' entropy and falls by 8. This assumes that
+    the losses scatter about a line independently and normally; then one look in 11,000 is wrong (Student's t with 62
+    degrees of freedom above 4), and the loss passes ln C within a few looks. A run that stays nearer to ln C and falls
+    more slowly is called a plateau, and may learn later.
 
     ## Why it matters
     The network gives every class the same, whatever the input: nothing of the input reaches the loss, or nothing of the
@@ -126,11 +136,12 @@ class ChancePlateau(Check):
         steepest = (slope - self.doubt * error) * an_update * self.losses
         level = -self.below <= mean - log(classes) <= self.above and steepest > -self.fall
         path, stuck = moves(readings) * self.losses / an_update, starved(readings)
-        early = loss.window < self.losses or (readings.run.live and loss.updates < self.patience)
-        if early or not level or not (stuck or path >= self.moved):
-            return
+        early = loss.updates < self.losses or (readings.run.live and loss.updates < self.patience)
         logits = readings.get(LogitReading)
         tied = logits is not None and logits.rows > 0 and logits.tied == logits.rows
+        slow = not tied and informed(loss, readings, self.doubt) and slope + self.doubt * error < 0
+        if early or slow or not level or not (stuck or path >= self.moved):
+            return
         yield self.found(
             site,
             seen=Seen(
@@ -153,6 +164,16 @@ class ChancePlateau(Check):
             classes=classes,
             chance=log(classes),
         )
+
+
+def informed(loss: LossReading, readings: Readings, doubt: float) -> bool:
+    """Is a loss below what the labels' frequencies alone allow, beyond doubt? Then it has learned of the input."""
+    if loss.recent_mean is None or loss.recent_deviation is None or loss.classes is None:
+        return False
+    targets = readings.all.get(TargetReading)
+    entropy = None if targets is None else targets.entropy
+    best = log(loss.classes) if entropy is None else min(entropy, log(loss.classes))
+    return loss.recent_mean + doubt * loss.recent_deviation / sqrt(loss.window) < best
 
 
 def weights(readings: Readings) -> list[str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import inf, log10
+from math import inf, log10, sqrt
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.progress import weights
 from spikecheck.finding import Expected, Finding, Seen, Severity
-from spikecheck.readings import GradientReading
+from spikecheck.readings import GradientReading, InputReading, SpikeReading
 from spikecheck.site import Site, SiteKind
 
 
@@ -20,7 +20,9 @@ class ExplodingGradient(Check):
 
     ## What it means
     Gradients of the weights, averaged over the recent updates, grow by a factor of {ratio} or more from the weight
-    nearest the loss to the one nearest the input.
+    nearest the loss to the one nearest the input. Where the last weight is given fewer spikes than the first is given
+    events, the factor that this alone makes is taken off: a gradient is the sum over what comes in, so that it shrinks
+    with the root of the rate, and hardly anything is left of it behind a layer that is all but silent.
 
     ## Why it matters
     What is multiplied by more than 1 in every layer, or in every step, grows without bound. The first layers are then
@@ -83,12 +85,14 @@ class ExplodingGradient(Check):
         if names[:1] != [site.name] or len(names) == 1:
             return
         first, last = read[names[0]].norm, read[names[-1]].norm
-        if first < self.ratio * last:
+        quiet = sqrt(max(1, share_before(readings, names[0]) / share_before(readings, names[-1])))
+        if first < self.ratio * quiet * last:
             return
         yield self.found(
             site,
             seen=Seen(
-                "gradients from input to output: {listed}",
+                "gradients from input to output: {listed}; a factor of {quiet:.2g} is due to rates that fall",
+                quiet=quiet,
                 listed=", ".join(f"{n} {read[n].norm:.1e}" for n in names),
             ),
             expected=Expected(
@@ -96,8 +100,21 @@ class ExplodingGradient(Check):
                 ratio=self.ratio,
                 because="the loss would else be decided in the first layer alone",
             ),
-            weight=log10(first / last / self.ratio),
+            weight=log10(first / last / quiet / self.ratio),
             first=first,
             last=last,
             behind=names[-1],
         )
+
+
+def share_before(readings: Readings, name: str) -> float:
+    """The share of what comes to a weight that is not 0: spikes of the layer before it, or the input. 1 if unknown."""
+    sites = readings.evidence.sites
+    place = next(site.position for site in sites if site.name == name)
+    before = [s for s in sites if s.kind in SiteKind.SPIKES | SiteKind.INPUT and s.position < place]
+    nearest = max(before, key=lambda site: site.position, default=None)
+    at = readings.at(nearest.name if nearest is not None else None)
+    spikes, given = at.get(SpikeReading), at.get(InputReading)
+    if spikes is not None and spikes.active:
+        return spikes.active / spikes.elements
+    return given.active / given.looked_at if given is not None and given.active else 1.0

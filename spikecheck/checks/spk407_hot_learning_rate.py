@@ -51,8 +51,9 @@ class HotLearningRate(Check):
 
     hot: float = limit(
         0.5,
-        why="measured: Adam at 1e-2 moves healthy networks by 0.3 at most over ten updates, at 0.5 by 2.5; derived: "
-        "two steps of half the norm can undo the weights",
+        why="derived: two steps of half the norm can undo the weights; measured over the first five updates, after "
+        "which it is asked: 0.12 at most in 57 of 60 random healthy networks, 0.53 in one that learned, 1.5 with "
+        "Adam at 0.5",
     )
     enough: int = limit(5, why="taste: the first steps of a warm-up or of a fresh Adam say little by themselves")
 

@@ -45,7 +45,7 @@ class Probe:
         *,
         guard: Callable[[Callable[..., None]], Callable[..., None]],
         look: Callable[[Tensor], InputReading],
-        due: Callable[[], None],
+        due: Callable[..., None],
         observed: Callable[[int], bool],
         spikes: Iterable[str | nn.Module] = (),
         loss: nn.Module | None = None,
@@ -73,7 +73,6 @@ class Probe:
         self.claimed: set[Any] = set()  # autograd functions of this forward that a layer has taken for its own
         self.first_of_sequence = True
         self.unseen: dict[str, str] = {}
-        self.raised: list[tuple[str, str, int]] = []
         self.most_calls = 0
 
     def position_of(self, parameter: str) -> int:
@@ -304,9 +303,9 @@ class Probe:
     def loss_failed(self, call: LossCall, logits: Tensor, targets: Tensor, error: Exception) -> None:
         """torch refused to compute a loss."""
         if self.ran.concerned((logits,)):
-            self.raised.append((type(error).__name__, str(error), self.clock.update))
             self.book.enter(call, logits, targets, None)
             self.flush_losses()
+            self.due(error)
 
     def flush_losses(self) -> None:
         """Hand on the losses since the last backward pass, each function's calls together."""
@@ -330,7 +329,7 @@ class Probe:
         if not self.ran.in_backward():
             return
         if error is not None:
-            self.raised.append((type(error).__name__, str(error), self.clock.update))
+            self.due(error)
             return
         self.optimizers.backward_ended()
         for layer in self.layers.values():

@@ -23,6 +23,7 @@ from spikecheck.stats.arrange import (
     told,
 )
 from spikecheck.stats.base import State, Statistic, earliest, merged
+from spikecheck.stats.parts import PartState
 
 ALIKE = 1e-5  # of the largest sum: what float32 rounds when it adds up the same values in another order
 COUNTED = 65_536  # elements a forward whose values are counted: at 2 % active, the share of counts is known to 1 %
@@ -51,6 +52,7 @@ class InputState(State):
     densest: Tensor = merged(torch.add)
     constant: Tensor = merged(torch.add)
     batches: Tensor = merged(join_distinct)
+    by_step: PartState = merged(operator.add)
     frames: int = merged(operator.add)
     samples: int = merged(operator.add)
     steps: int | None = merged(earliest)
@@ -100,6 +102,7 @@ class InputStats(Statistic[InputState]):
             densest=(largest.double() / whole).nan_to_num(0, 0, 0).sum(),
             constant=alike(torch.cat([per_step, mass], 1), mass.numel()),
             batches=distinct(fingerprint(torch.cat([some, mass.flatten()]))),
+            by_step=PartState.of(mass.sum(1)),
             frames=mass.numel(),
             samples=mass.shape[1],
         )
@@ -130,6 +133,7 @@ class InputStats(Statistic[InputState]):
                 densest=state.densest.item() / max(1, state.samples - int(state.empty)),
                 constant=int(state.constant),
                 different=int(state.batches.isfinite().sum()),
+                profile=tuple(state.by_step.profile().tolist()),
             ),
         )
 

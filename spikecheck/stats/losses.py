@@ -241,6 +241,7 @@ class TargetState(State):
     weighted: bool = merged(operator.or_)
     batches: Tensor = merged(join_distinct)
     repeats: Tensor = merged(join_repeats)
+    calls: int = merged(operator.add)
 
 
 class TargetStats(Statistic[TargetState]):
@@ -273,6 +274,7 @@ class TargetStats(Statistic[TargetState]):
             weighted=call.weighted,
             batches=distinct(mark := fingerprint(y)),
             repeats=repeats(mark),
+            calls=len(capture.values),
         )
 
     def summarise(self, state: TargetState) -> tuple[TargetReading, ...]:
@@ -291,6 +293,7 @@ class TargetStats(Statistic[TargetState]):
                 weighted=state.weighted,
                 different=int(state.batches.isfinite().sum()),
                 repeated=int(state.repeats[2]),
+                calls=state.calls,
             ),
         )
 

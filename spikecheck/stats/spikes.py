@@ -8,7 +8,6 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from spikecheck.readings import SpikeReading
 from spikecheck.site import Capture, SiteKind
@@ -24,44 +23,11 @@ from spikecheck.stats.arrange import (
     told,
 )
 from spikecheck.stats.base import State, Statistic, merged
+from spikecheck.stats.parts import PartState
 
 SATURATED = 0.95  # share of steps and samples: a neuron that skips one step in twenty still carries next to nothing
 
 RATES = 1024  # neurons whose rates are told one by one: enough for a histogram
-DIGITS = 6  # of a share of variance: the last ones depend on the order in which forwards were added up
-
-
-def padded(a: Tensor, b: Tensor) -> Tensor:
-    """Rule of a field with an entry a step, or a sample, of which a later forward may have more or fewer."""
-    most = max(len(a), len(b))
-    return pad(a, (0, most - len(a))) + pad(b, (0, most - len(b)))
-
-
-@dataclass(frozen=True)
-class PartState(State):
-    """What part of all spikes each step has (or each sample), relative to the mean: sums over the forwards."""
-
-    sums: Tensor = merged(padded)
-    squares: Tensor = merged(padded)
-    counts: Tensor = merged(padded)
-
-    @classmethod
-    def of(cls, spikes: Tensor) -> PartState:
-        """From one forward's spikes by step, or by sample."""
-        part = (spikes.double() / spikes.double().mean()).nan_to_num(0, 0, 0)
-        return cls(part, part.square(), torch.ones_like(part))
-
-    def told(self) -> float | None:
-        """The share of the variance that the number tells; None for less than two forwards, or two numbers."""
-        counts = self.counts
-        several = counts > 1
-        mean, n = self.sums / counts.clamp(min=1), counts.clamp(min=2)
-        within = ((self.squares - self.sums * mean) / (n - 1)).clamp(min=0)[several]
-        if len(within) <= 1:
-            return None
-        signal = (mean[several].var() - (within / n[several]).mean()).clamp(min=0)
-        share = float((signal / (signal + within.mean())).nan_to_num(0, 0, 0))
-        return round(share, DIGITS)
 
 
 @dataclass(frozen=True)
@@ -155,6 +121,7 @@ class SpikeStats(Statistic[SpikeState]):
                 timed=state.timed,
                 by_step=state.by_step.told(),
                 by_sample=state.by_sample.told(),
+                profile=tuple(state.by_step.profile().tolist()),
                 rates=tuple((closely(state.per_neuron, RATES) / bins).tolist()) if bins else (),
             ),
         )

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from spikecheck.readings import InputReading
+from tests.oracles.parts import part, profile
 from tests.oracles.raster import (
     Captures,
     Raster,
@@ -52,6 +53,7 @@ def oracle(captures: Captures) -> tuple[InputReading, ...]:
         empty=empty,
         densest=sum(shares) / max(1, len(by_sample) - empty),
         constant=sum(map(constant, map(raster, captures))),
+        profile=profile([part(mass.sum(1)) for mass in masses]),
         different=different(raster(c).flatten().tolist() for c in captures),
     )
     return (reading,)

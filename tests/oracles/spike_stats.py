@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from spikecheck.readings import SpikeReading
+from tests.oracles.parts import part, profile, told
 from tests.oracles.raster import (
     Captures,
-    Raster,
     batch_sums,
     broken,
     everything,
@@ -50,6 +50,7 @@ def oracle(captures: Captures) -> tuple[SpikeReading, ...]:
         least=low(by_sample),
         non_finite=non_finite(batch_sums(captures), timed=timed(captures)),
         timed=timed(captures),
+        profile=profile([part(x.sum((1, 2)) if x.size else np.zeros(x.shape[0])) for x in rasters]),
         by_step=told([part(x.sum((1, 2)) if x.size else np.zeros(x.shape[0])) for x in rasters]),
         by_sample=told([part(x.sum((0, 2)) if x.size else np.zeros(x.shape[1])) for x in rasters]),
         rates=tuple(sum(sum(x[:, :, neuron].flatten().tolist()) for x in rasters) / bins for neuron in range(neurons))
@@ -57,23 +58,3 @@ def oracle(captures: Captures) -> tuple[SpikeReading, ...]:
         else (),
     )
     return (reading,)
-
-
-def part(spikes: Raster) -> list[float]:
-    """Each entry over the mean of them, 0 where that is no number."""
-    with np.errstate(all="ignore"):
-        parts = spikes / spikes.mean() if spikes.size else spikes
-    return [float(v) if np.isfinite(v) else 0.0 for v in parts]
-
-
-def told(parts: list[list[float]]) -> float | None:
-    """The share of the variance of the parts that lies between their numbers."""
-    numbered = [[p[i] for p in parts if i < len(p)] for i in range(max(map(len, parts)))]
-    several = [values for values in numbered if len(values) > 1]
-    if len(several) < 2:
-        return None
-    within = [float(np.var(values, ddof=1)) for values in several]
-    between = float(np.var([np.mean(values) for values in several], ddof=1))
-    signal = max(0.0, between - float(np.mean([w / len(v) for w, v in zip(within, several, strict=True)])))
-    whole = signal + float(np.mean(within))
-    return signal / whole if whole > 0 else 0.0

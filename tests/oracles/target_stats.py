@@ -27,5 +27,6 @@ def oracle(captures: Captures) -> tuple[TargetReading, ...]:
         weighted=call.weighted,
         different=different(batches),
         repeated=sum(a == b for a, b in pairwise(map(placed, batches))),
+        calls=sum(len(c.values) for c in captures),
     )
     return (reading,)

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 import spikecheck
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.judge import Judge
+from spikecheck.checks.spk213_reused_graph import ReusedGraph
 from spikecheck.errors import FindingError, SpikecheckWarning
 from spikecheck.finding import Expected, Finding, Seen, Severity
 from spikecheck.monitor import Monitor
@@ -39,6 +40,15 @@ class Loud(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         if count := readings[SpikeReading].count:
             yield self.found(site, seen=Seen("{count} spikes", count=count), expected=Expected("silence"))
+
+
+class Passing(Loud):
+    """As `Loud`, of what training may mend.
+
+    ## Fix
+    """
+
+    passes = True
 
 
 class Huge(Check):
@@ -142,6 +152,56 @@ def test_raise_comes_from_optimizer_step_and_from_nowhere_else() -> None:
     with pytest.raises(FindingError):
         optimizer.step()
     monitor.detach()
+
+
+def test_what_training_may_mend_is_kept_at_once_and_told_after_64_updates() -> None:
+    run, found = Run(by_hand()), list[Finding]()
+    noise(run.model, 1.0)
+    monitor = attach(run.model, found.append, Passing())
+    run.train(64)
+    assert not found
+    assert [f.when.update for f in monitor.report().findings] == [0]
+    run.train(20)
+    monitor.detach()
+    assert [(f.check, f.when.update) for f in found] == [("SPK299", 0)]
+
+
+def test_what_training_cannot_mend_is_told_at_once() -> None:
+    run, found = Run(by_hand()), list[Finding]()
+    noise(run.model, 1.0)
+    run.model.requires_grad_(False)
+    run.model.get_parameter("fc2.bias").requires_grad_()  # the only thing that learns is behind the layer
+    monitor = attach(run.model, found.append, Passing())
+    run.train(2)
+    monitor.detach()
+    assert [f.check for f in found] == ["SPK299"]
+
+
+def test_it_is_kept_by_when_a_finding_was_over_and_that_it_came_back() -> None:
+    run = Run(by_hand())
+    noise(run.model, 1.0)
+    monitor = Monitor(run.model, Judge((Loud(),)), Schedule(every=1), lambda _: None, spikes=["lif"])
+    run.train(3)
+    noise(run.model, -1.0)
+    run.train(57)
+    assert [(f.when.update, f.until) for f in monitor.account().earlier] == [(0, 47)]  # judged by forwards 17 to 48
+    noise(run.model, 1.0)
+    run.train(20)
+    monitor.detach()
+    assert [(f.when.update, f.until) for f in monitor.account().earlier] == [(0, None)]
+
+
+def test_what_torch_raised_is_told_before_the_script_ends() -> None:
+    run, found = Run(by_hand()), list[Finding]()
+    monitor = attach(run.model, found.append, ReusedGraph())
+    run.train(40)  # by then not every update is judged
+    x, y = batch()
+    loss = F.cross_entropy(run.model(x), y)
+    loss.backward()
+    with pytest.raises(RuntimeError, match="second time"):
+        loss.backward()
+    monitor.detach()
+    assert [(f.check, f.when.update) for f in found] == [("SPK213", 40)]
 
 
 def test_without_an_optimizer_an_evaluation_is_judged_too() -> None:

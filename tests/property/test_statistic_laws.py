@@ -92,7 +92,7 @@ def test_the_largest_of_each_step_is_among_the_values_even_where_the_sample_miss
 # -- 2. cutting and adding changes nothing
 
 # A forward more is a forward more, and a step seen in two forwards counts twice: that is what these count.
-COUNTS_FORWARDS = ("forwards", "steps", "samples", "shape", "constant", "by_step", "by_sample", "different")
+COUNTS_FORWARDS = ("forwards", "steps", "samples", "shape", "constant", "by_step", "by_sample", "different", "profile")
 # Non-finite sums are over the batch, so that a batch in two halves has twice as many of them.
 BATCH_SUMS = ("non_finite",)
 # Spikes of a neuron *in one forward*, and a time step within it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -27,9 +28,10 @@ def report(now: object, losses: object, *earlier: Finding, weight: Iterable[obje
     return Account(given, earlier=earlier).report(Judge.of(Settings()))
 
 
-def dead() -> Finding:
+def dead(until: int = 20) -> Finding:
     at = site(SiteKind.SPIKES, "lif1")
-    return DeadLayer().found(at, seen=Seen("", steps=200, neurons=64), expected=Expected("spikes"))
+    found = DeadLayer().found(at, seen=Seen("", steps=200, neurons=64), expected=Expected("spikes"))
+    return replace(found, until=until)
 
 
 def grave(made: Report) -> list[str]:
@@ -37,16 +39,23 @@ def grave(made: Report) -> list[str]:
 
 
 def test_a_layer_that_woke_up_in_a_run_that_learns_is_a_note() -> None:
-    made = report(spikes(), LEARNED, dead())
+    made = report(spikes(), LEARNED, dead(until=9))
     assert not grave(made)
     (note,) = [finding for finding in made.findings if finding.check == "SPK203"]
     assert note.severity is Severity.NOTE
-    assert note.message == "lif1 fired 0 times in 200 steps (64 neurons); no longer, after update 20"
+    assert note.message == "lif1 fired 0 times in 200 steps (64 neurons); no longer, after update 9"
 
 
 @pytest.mark.parametrize(("now", "losses"), [(spikes(), STUCK), (spikes(), SLOW), (SILENT, LEARNED)])
 def test_it_stays_an_error_where_little_is_learned_or_it_still_holds(now: object, losses: object) -> None:
     assert grave(report(now, losses, dead())).count("SPK203") == 1
+
+
+def test_in_a_run_that_learns_slowly_it_is_a_note_where_it_was_over_in_a_quarter_of_it() -> None:
+    """The run has 20 updates."""
+    assert not grave(report(spikes(), SLOW, dead(until=4)))
+    assert grave(report(spikes(), SLOW, dead(until=5))) == ["SPK203"]
+    assert grave(report(spikes(), STUCK, dead(until=4))) == ["SPK203"]
 
 
 def test_what_training_does_not_mend_stays() -> None:

@@ -116,7 +116,7 @@ LOGITS = LogitReading(
     one_hot=0,
     non_finite=FINITE,
 )
-TARGETS = TargetReading(updates=20, samples=320, lowest=0, highest=19, different=16)
+TARGETS = TargetReading(updates=20, samples=320, lowest=0, highest=19, different=16, calls=20)
 LOSS = LossReading(
     function="cross_entropy",
     updates=200,

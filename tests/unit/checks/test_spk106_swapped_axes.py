@@ -36,6 +36,8 @@ TOLD = {"by_sample": 0.95, "by_step": 0.26}
         pytest.param(layer(forwards=15, **TOLD), None, id="too few to say"),
         pytest.param(layer(by_sample=0.95, by_step=0.2, timed=False), None, id="time unknown"),
         pytest.param(layer(steps=320, samples=400), "warning", id="as many steps as targets"),
+        pytest.param(layer(told=targets(updates=10), steps=320, samples=400), "warning", id="two calls"),
+        pytest.param(layer(told=targets(calls=40), steps=320, samples=400), None, id="two batches add up to the steps"),
         pytest.param(layer(steps=320, samples=320), None, id="sizes that are equal say nothing"),
         pytest.param(layer(steps=320, samples=20), None, id="one sample, and a target for each step"),
         pytest.param(layer(ran=run(forwards=40), steps=320, samples=400), None, id="several forwards for one loss"),

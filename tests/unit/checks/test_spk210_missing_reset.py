@@ -26,6 +26,8 @@ def layer(flows=None, count=20_480.0, **known):
         pytest.param(layer(reset="none"), None, id="no reset, but a leak"),
         pytest.param(layer(flow(read=None), reset="none", decay=1.0), "note", id="before a backward pass"),
         pytest.param(layer(flow(read=False), reset="none", decay=1.0), None, id="its potential is read out"),
+        pytest.param(layer(count=4.1e5 * 0.28, reset=None, tau_syn=2.0), None, id="the synapse spreads each input"),
+        pytest.param(layer(count=4.1e5 * 0.28, reset=None, tau_syn=-1e-3), None, id="a time constant learned below 0"),
         pytest.param(layer(count=4.1e5, reset=None, decay=1.6), None, id="a decay that says nothing"),
     ],
 )

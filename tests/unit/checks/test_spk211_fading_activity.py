@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk211_fading_activity import FadingActivity
-from tests.unit.checks.build import evidence, flow, found, spikes
+from tests.unit.checks.build import evidence, flow, found, loss, spikes
 
 
 def layers(*rates):
@@ -31,3 +31,17 @@ def test_judge(given, severity) -> None:
 def test_a_trend_that_came_with_training_is_left_alone() -> None:
     given = evidence(layers(0.05, 0.005, 0.001), first=layers(0.05, 0.05, 0.05))
     assert found(FadingActivity(), given, "lif2") is None
+
+
+@pytest.mark.parametrize(
+    ("last", "losses", "severity"),
+    [
+        (0.0001, loss(), "note"),
+        (0.0001, loss(recent_mean=3.1, recent_slope=0.0), "warning"),
+        (0.0, loss(), "warning"),
+    ],
+    ids=["it fires, and the loss falls", "the loss stays", "it is silent"],
+)
+def test_it_is_a_note_where_enough_is_left_to_learn_from(last, losses, severity) -> None:
+    given = evidence(layers(0.05, 0.005, last) | {"loss": [losses]})
+    assert found(FadingActivity(), given, "lif2") == severity

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk216_batch_norm_per_step import BatchNormPerStep
-from tests.unit.checks.build import evidence, found, mode
+from tests.unit.checks.build import evidence, found, inputs, mode, spikes
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,36 @@ from tests.unit.checks.build import evidence, found, mode
 )
 def test_judge(given, severity) -> None:
     assert found(BatchNormPerStep(), evidence({"norm": given}), "norm") == severity
+
+
+def after(profile, **changed):
+    """A batch norm of 40 steps behind a layer that is as busy as this in each."""
+    places = {"input": [inputs()], "lif1": [spikes(profile=profile, **changed)], "norm": [mode(momentum=0.1, calls=40)]}
+    return evidence(places)
+
+
+EARLY, LATE = (1.6,) * 20 + (0.4,) * 20, (0.4,) * 20 + (1.6,) * 20
+SLOPED = tuple(1.25 - 0.0128 * step for step in range(40))
+
+
+@pytest.mark.parametrize(
+    ("given", "severity"),
+    [
+        pytest.param(after((1.0,) * 40), "note", id="all steps are as busy"),
+        pytest.param(after(EARLY), "warning", id="recordings end early"),
+        pytest.param(after(LATE), "warning", id="they begin late"),
+        pytest.param(after(SLOPED), "note", id="they thin out a little"),
+        pytest.param(after(()), "warning", id="not known"),
+        pytest.param(after((0.0,) * 40), "warning", id="silent, which says nothing"),
+        pytest.param(after((1.0,) * 40, timed=False), "warning", id="which axis is time is not known"),
+    ],
+)
+def test_it_is_a_note_where_the_steps_are_alike(given, severity) -> None:
+    assert found(BatchNormPerStep(), given, "norm") == severity
+
+
+def test_behind_no_layer_the_input_counts() -> None:
+    given = {"input": [inputs(profile=EARLY)], "norm": [mode(momentum=0.1, calls=40)], "lif1": [spikes()]}
+    assert found(BatchNormPerStep(), evidence(given), "norm") == "warning"
+    given["input"] = [inputs(profile=(1.0,) * 40)]
+    assert found(BatchNormPerStep(), evidence(given), "norm") == "note"

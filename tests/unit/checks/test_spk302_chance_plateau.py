@@ -9,7 +9,7 @@ import pytest
 
 from spikecheck.checks.spk302_chance_plateau import ChancePlateau
 from spikecheck.site import Moment
-from tests.unit.checks.build import evidence, findings, found, gradient, logits, loss, parameter, run, update
+from tests.unit.checks.build import evidence, findings, found, gradient, logits, loss, parameter, run, targets, update
 
 CHANCE = log(20)
 LOOK = 16  # updates from one judgement to the next
@@ -22,15 +22,17 @@ FLAT = {
     "recent_slope": 0.0,
     "recent_slope_error": 0.0002,
 }
+SLOW = {"recent_mean": CHANCE - 0.03, "recent_slope": -0.0005, "recent_slope_error": 0.0001}
+FEW = targets(counts=(*(30,) * 5, *(11,) * 15))  # their entropy is ln 20 - 0.10
 MOVING = update(mean=0.004)
 STILL = update(mean=0.0)
 
 
-def net(moved=MOVING, grad=None, rows=None, done=200, weight=None, **changed):
+def net(moved=MOVING, grad=None, rows=None, done=200, weight=None, labels=None, **changed):
     places = {
         "fc1.weight": [moved, grad or gradient(), weight or parameter()],
         "fc1.bias": [update(mean=1.0), gradient(dimensions=1), parameter(dimensions=1)],
-        "loss": [rows or logits(), loss(**(FLAT | changed))],
+        "loss": [rows or logits(), labels or targets(), loss(**(FLAT | changed))],
     }
     return evidence(places, run=run(update=done))
 
@@ -39,7 +41,12 @@ def net(moved=MOVING, grad=None, rows=None, done=200, weight=None, **changed):
     ("given", "severity"),
     [
         pytest.param(net(), "error", id="flat at ln 20"),
-        pytest.param(net(window=63), None, id="too few losses"),
+        pytest.param(net(window=63, updates=63), None, id="too few losses"),
+        pytest.param(net(**SLOW), None, id="a slow learner, below ln 20 and falling beyond doubt"),
+        pytest.param(net(**SLOW | {"recent_mean": CHANCE - 0.014}), "error", id="below, within doubt"),
+        pytest.param(net(**SLOW | {"recent_slope_error": 0.00013}), "error", id="falling, within doubt"),
+        pytest.param(net(labels=FEW, **SLOW), "error", id="no better than the frequencies of the labels"),
+        pytest.param(net(rows=logits(tied=320), **SLOW), "error", id="equal logits, whose losses are rounded"),
         pytest.param(net(recent_mean=CHANCE + 0.099), "error", id="just below the upper limit"),
         pytest.param(net(recent_mean=CHANCE + 0.11), None, id="worse than a guess"),
         pytest.param(net(recent_mean=CHANCE - 0.049), "error", id="just above the lower limit"),
@@ -74,6 +81,12 @@ def test_while_training_goes_on_it_takes_more_losses() -> None:
             run=run(live=True, update=updates),
         )
         assert found(ChancePlateau(), given, "loss") == severity
+
+
+def test_a_limit_of_more_losses_than_are_remembered_waits_for_them() -> None:
+    patient = ChancePlateau(losses=128)
+    assert found(patient, net(updates=127), "loss") is None
+    assert found(patient, net(updates=128), "loss") == "error"
 
 
 def test_losses_of_parts_of_a_batch_are_put_down_to_one_update() -> None:
@@ -138,6 +151,18 @@ def test_nor_of_1000_that_learn_as_slowly_as_the_limit_allows() -> None:
     random = np.random.default_rng(1)
     wrong = sum(stuck(learning(random, fall=0.15, noise=noise)) for noise in (0.01, 0.03, 0.08) for _ in range(1000))
     assert wrong <= 3
+
+
+def test_nor_of_1000_that_learn_yet_more_slowly_but_beyond_doubt() -> None:
+    random = np.random.default_rng(3)
+
+    def slow():
+        noise = float(np.exp(random.uniform(np.log(0.005), np.log(0.02))))
+        below, fall = 10 * noise / np.sqrt(WINDOW), 8 * noise * np.sqrt(12 / WINDOW)
+        t = np.linspace(-0.5, 0.5, WINDOW)
+        return CHANCE - below - fall * t + noise * random.standard_normal(WINDOW)
+
+    assert sum(stuck(slow()) for _ in range(1000)) <= 1
 
 
 def test_runs_that_are_stuck_are_found() -> None:

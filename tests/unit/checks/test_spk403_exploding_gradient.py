@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk403_exploding_gradient import ExplodingGradient
-from tests.unit.checks.build import evidence, found
+from tests.unit.checks.build import evidence, found, gradient, inputs, parameter, spikes
 from tests.unit.checks.test_spk402_vanishing_gradient import net
 
 
@@ -26,3 +26,29 @@ from tests.unit.checks.test_spk402_vanishing_gradient import net
 def test_judge(given, severity) -> None:
     assert isinstance(given, type(evidence({})))
     assert found(ExplodingGradient(), given, "fc0.weight") == severity
+
+
+def quiet(active, *, last=1.0):
+    """Gradients of 3000 and `last`; 23 % of the input are events, `active` of 409,600 bins of the layer are spikes."""
+    places = {
+        "input": [inputs()],
+        "fc1.weight": [parameter(), gradient(norm=3000.0)],
+        "lif1": [spikes(active=active)],
+        "fc2.weight": [parameter(), gradient(norm=last)],
+    }
+    return evidence(places)
+
+
+@pytest.mark.parametrize(
+    ("given", "severity"),
+    [
+        pytest.param(quiet(20_480), "warning", id="layers that fire as often as the input"),
+        pytest.param(quiet(961), "warning", id="a hundredth of the input's rate makes a factor of 10"),
+        pytest.param(quiet(959), None, id="and a little less explains it"),
+        pytest.param(quiet(4), None, id="a layer that is all but silent"),
+        pytest.param(quiet(4, last=0.01), "warning", id="more than that explains"),
+        pytest.param(quiet(0), "warning", id="no spike recently, and a gradient from before: not known"),
+    ],
+)
+def test_what_a_quiet_layer_makes_of_a_gradient_is_taken_off(given, severity) -> None:
+    assert found(ExplodingGradient(), given, "fc1.weight") == severity

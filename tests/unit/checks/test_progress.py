@@ -1,0 +1,60 @@
+"""Whether training may still mend something, and whether a run made up for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.judge import Judge
+from spikecheck.checks.progress import mendable
+from spikecheck.checks.spk203_dead_layer import DeadLayer
+from spikecheck.checks.spk406_weight_scale import WeightScale
+from spikecheck.finding import Expected, Seen
+from spikecheck.site import SiteKind
+from tests.unit.checks.build import evidence, gradient, parameter, run, site, spikes, update
+
+NONE = gradient(zero=12, missing=8)
+STILL = update(unmoved=20)
+
+
+def net(first=(), last=(), done=20, fed_by="fc2"):
+    """Two layers; a weight before each, with an ordinary gradient and update but for what is given."""
+    places = {
+        "fc1.weight": [parameter(), gradient(), update(), *first],
+        "lif1": [spikes()],
+        "fc2.weight": [parameter(), gradient(), update(), *last],
+        "lif2": [spikes(active=0, count=0.0)],
+        "fc3.weight": [parameter(), gradient(), update()],
+    }
+    return evidence(places, sites={"lif2": {"fed_by": fed_by}}, run=run(live=True, update=done))
+
+
+def layer(given):
+    return next(s for s in given.sites if s.kind is SiteKind.SPIKES and s.name == "lif2")
+
+
+@pytest.mark.parametrize(
+    ("given", "may"),
+    [
+        pytest.param(net(), True, id="its weight learns"),
+        pytest.param(net(done=63), True, id="just before the limit"),
+        pytest.param(net(done=64), False, id="exactly at the limit"),
+        pytest.param(net(last=[NONE]), True, id="a weight before it does"),
+        pytest.param(net(first=[NONE], last=[NONE]), False, id="no gradient reaches any up to it"),
+        pytest.param(net(first=[STILL], last=[STILL]), False, id="none is moved"),
+        pytest.param(net(first=[NONE], last=[STILL]), False, id="one gets no gradient, one does not move"),
+        pytest.param(net(first=[NONE], last=[NONE], fed_by=None), True, id="not known what feeds it: any weight"),
+        pytest.param(net(last=[update(updates=0, unmoved=0)]), True, id="no update was compared yet"),
+    ],
+)
+def test_training_may_mend_a_layer_that_weights_on_the_way_to_it_change(given, may) -> None:
+    assert mendable(layer(given), given.readings(layer(given))) is may
+
+
+def test_only_what_training_mends_is_waited_for() -> None:
+    given = net()
+    judge = Judge((DeadLayer(), WeightScale()))
+    dead = DeadLayer().found(layer(given), seen=Seen("", steps=1, neurons=1), expected=Expected(""))
+    at = site(SiteKind.PARAMETER, "fc2.weight")
+    large = WeightScale().found(at, seen=Seen("", scale=26.5, layer="lif2"), expected=Expected("0.6 to 1.4"))
+    assert judge.awaits(dead, given)
+    assert not judge.awaits(large, given)
