@@ -50,6 +50,10 @@ bench: .venv/dev  ## what attach costs, as a ratio of step times
 bench-faults: .venv/dev  ## what is found of mistakes in small scripts, and said of healthy ones
 	$(BIN)/python -m benchmarks.faults $(ARGS)
 
+N ?= 200
+bench-healthy: .venv/dev  ## make bench-healthy N=200: how often there is a warning of random healthy networks
+	nice $(BIN)/python -m benchmarks.healthy --seeds $(N) $(ARGS)
+
 bench-plugin: .venv/dev  ## what the pytest plugin adds to a run that does not use it
 	$(BIN)/python benchmarks/pytest_plugin.py $(ARGS)
 
@@ -62,5 +66,5 @@ pytests: .venv/pytest  ## the other versions of pytest that the plugin is tried 
 test: lint docs-check pytests  ## all that CI runs; pytest last, a worker a core
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadgroup $(ARGS)
 
-.PHONY: help setup demo fmt lint quick promises conformance faults docs inductor docs-check check-new bench bench-faults bench-plugin pytests test
+.PHONY: help setup demo fmt lint quick promises conformance faults docs inductor docs-check check-new bench bench-faults bench-healthy bench-plugin pytests test
 .DELETE_ON_ERROR:
