@@ -21,7 +21,8 @@ class SaturatedLayer(Check):
     ## What it means
     A neuron that fires in at least 95 % of the steps and samples is saturated. Found is a layer in which a share of
     {share} or more of the neurons is, or in which a share of {active} or more of all bins hold a spike. While training
-    goes on, this is said only after {patience} forwards.
+    goes on, this is found only after {patience} forwards, and there is a warning only after 64 updates; at once where
+    no weight from the input up to the layer gets a gradient and moves.
 
     ## Why it matters
     A neuron that always fires carries no more than one that never does: the layer behind it gets a constant. The

@@ -91,7 +91,8 @@ class ExplodingGradient(Check):
         yield self.found(
             site,
             seen=Seen(
-                "gradients from input to output: {listed}; a factor of {quiet:.2g} is due to rates that fall",
+                "gradients from input to output: {listed}"
+                + ("; a factor of {quiet:.2g} is due to rates that fall" if quiet > 1 else ""),
                 quiet=quiet,
                 listed=", ".join(f"{n} {read[n].norm:.1e}" for n in names),
             ),
