@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from math import log
+from math import inf, log
 
 from spikecheck.checks.base import Readings
 from spikecheck.readings import GradientReading, LossReading, ParameterReading, UpdateReading
 from spikecheck.site import Site, SiteKind
 
 FALLEN = 0.9  # of what it was at first: a loss above that has not fallen
-HALVED = 0.5  # of what it was at first: taste; whatever was wrong at first has not kept such a network from learning
+HALVED = 0.5  # taste: whatever was wrong at first has not kept a network from learning whose loss has halved
 GUESSED = 0.05  # below ln C, measured: networks that had stopped at chance were 0.02 below it at most
 SHORT = 0.25  # of the run: taste; what is over by then has cost less than a quarter of it
 WAKING = 64  # updates in which training may mend what was wrong at first; measured: docs/decisions/0020
@@ -48,15 +48,25 @@ def nothing_learned(readings: Readings) -> bool:
 
 def guessed(loss: LossReading) -> bool:
     """Is the loss no lower than that of a uniform guess over its classes?"""
-    if loss.classes is None or loss.classes <= 1 or not loss.plain or loss.recent_mean is None:
-        return False
-    return loss.recent_mean > log(loss.classes) - GUESSED
+    return loss.recent_mean is not None and loss.recent_mean > chance(loss) - GUESSED
+
+
+def chance(loss: LossReading) -> float:
+    """The loss of a uniform guess over the classes; infinite where it is not known."""
+    known = loss.classes is not None and loss.classes > 1 and loss.plain
+    return log(loss.classes or 1) if known else inf
 
 
 def learned(readings: Readings) -> bool:
-    """Has any loss come down to half of what it was at first?"""
-    pairs = [(loss.first, loss.recent_mean) for loss in readings.all.every(LossReading).values()]
-    return any(first and now is not None and 0 <= now < HALVED * first for first, now in pairs)
+    """Has any loss come down to half of what it was at first, or of a guess's where that is less?"""
+    return any(halved(loss) for loss in readings.all.every(LossReading).values())
+
+
+def halved(loss: LossReading) -> bool:
+    """Is it down to half? To ln C it comes by itself, from logits that are large at first."""
+    if loss.first is None or loss.recent_mean is None:
+        return False
+    return 0 <= loss.recent_mean < HALVED * min(loss.first, chance(loss))
 
 
 def recovered(readings: Readings, until: int | None) -> bool:
