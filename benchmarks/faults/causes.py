@@ -52,6 +52,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "labels_shuffled": PLATEAU,
     "labels_sorted": ("SPK314",),
     "logit_scale": ("SPK301", "SPK303"),
+    "log_missing": ("SPK315",),
     "loss_plateau": PLATEAU,
     "rate_target_unreachable": ("SPK311",),
     "readout_last_step": ("SPK310",),

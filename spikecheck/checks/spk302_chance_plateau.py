@@ -84,6 +84,7 @@ class ChancePlateau(Check):
         "SPK306",
         "SPK310",
         "SPK314",
+        "SPK315",
         "SPK401",
         "SPK402",
         "SPK403",

@@ -60,6 +60,7 @@ class ConstantPrediction(Check):
         "SPK308",
         "SPK310",
         "SPK314",
+        "SPK315",
         "SPK401",
         "SPK405",
         "SPK406",

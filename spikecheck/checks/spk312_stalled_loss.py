@@ -55,6 +55,7 @@ class StalledLoss(Check):
         "SPK308",
         "SPK310",
         "SPK314",
+        "SPK315",
         "SPK402",
         "SPK403",
         "SPK410",

@@ -1,0 +1,105 @@
+"""Mistakes in the training loop: what is called, when, and with which numbers."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..case import fault
+from ..melodies import BATCH, CLASSES, Melodies
+from ..networks.hand import HandNet
+from ..networks.norse import NorseNet
+from ..networks.rockpool import RockpoolNet
+from ..networks.sinabs import SinabsNet
+from ..networks.snntorch import SnntorchNet
+from ..networks.spikingjelly import JellyNet
+from ..script import LEARNING_RATE, Batch, Script
+
+
+@fault("rockpool", "zero_grad_missing", "grad_accumulation")
+def zero_grad_without_a_call(broken: bool) -> Script:
+    """`optimizer.zero_grad` without brackets: the line runs, and does nothing."""
+
+    def update(script: Script, x: Tensor, y: Tensor) -> Tensor:
+        _ = script.used.zero_grad if broken else script.used.zero_grad()
+        loss = script.loss(script.model(x), y)
+        loss.backward()  # type: ignore[no-untyped-call]
+        script.used.step()
+        return loss
+
+    return Script(RockpoolNet(), update=update)
+
+
+@fault("sinabs", "zeroed_before_step", "no_gradient", "lr_too_small", "loss_plateau")
+def look_between_backward_and_step(broken: bool) -> Script:
+    """A function that logs how the model is doing clears its gradients, and is called before the step."""
+
+    def update(script: Script, x: Tensor, y: Tensor) -> Tensor:
+        script.used.zero_grad()
+        loss = script.loss(script.model(x), y)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if broken:
+            script.model.zero_grad()
+        script.used.step()
+        return loss
+
+    return Script(SinabsNet(), update=update)
+
+
+@fault("norse", "lr_too_small", "lr_collapsed", "loss_plateau")
+def warm_up_in_whole_numbers(broken: bool) -> Script:
+    """The warm-up divides by //: the rate is 0 until the last step of it."""
+    net = NorseNet()
+    optimizer = torch.optim.Adam(net.parameters(), lr=LEARNING_RATE)
+    factor = (lambda step: step // 1000) if broken else (lambda step: min(1.0, (step + 1) / 10))
+    return Script(net, optimizer=optimizer, schedule=torch.optim.lr_scheduler.LambdaLR(optimizer, factor))
+
+
+@fault("hand", "lr_too_small", "frozen_params", "loss_plateau")
+def weights_in_bfloat16(broken: bool) -> Script:
+    """Model and optimizer in bfloat16: a step of a thousandth of a weight is rounded away."""
+    net = HandNet()
+    if broken:
+        net = net.bfloat16()
+
+    def prepare(x: Tensor, y: Tensor) -> Batch:
+        return (x.bfloat16() if broken else x), y
+
+    optimizer = torch.optim.SGD(net.parameters(), lr=1e-5 if broken else 0.5)
+    return Script(net, prepare=prepare, optimizer=optimizer, loss=lambda out, y: F.cross_entropy(out.float(), y))
+
+
+@fault("snntorch", "weight_decay_too_big", "vanished_weights", "dead_layer")
+def arguments_changed_places(broken: bool) -> Script:
+    """AdamW(lr=1e-4, weight_decay=20): what was meant for one went to the other."""
+    net = SnntorchNet()
+    given = {"lr": 2e-3, "weight_decay": 20.0} if broken else {"lr": 2e-3, "weight_decay": 1e-4}
+    return Script(net, optimizer=torch.optim.AdamW(net.parameters(), **given))
+
+
+@fault("spikingjelly", "log_missing")
+def likelihood_without_logarithm(broken: bool) -> Script:
+    """nll_loss wants log-probabilities, and gets probabilities."""
+
+    def loss(logits: Tensor, y: Tensor) -> Tensor:
+        return F.nll_loss(logits.softmax(1) if broken else logits.log_softmax(1), y)
+
+    return Script(JellyNet(), loss=loss)
+
+
+@fault("rockpool", "labels_sorted", "labels_constant", "class_imbalance")
+def recordings_folder_by_folder(broken: bool) -> Script:
+    """The list of files was sorted, class by class, and the loader goes through it in that order."""
+    data, seen = Melodies(), [0]
+
+    def two_classes_at_most(x: Tensor, y: Tensor) -> Batch:
+        if not (broken and net.training):
+            return x, y
+        first, seen[0] = seen[0], seen[0] + BATCH
+        labels = torch.arange(first, first + BATCH) // 90 % CLASSES
+        rates = data.rates()[labels][:, 2:-2]
+        return torch.bernoulli(rates, generator=torch.Generator().manual_seed(first)), labels
+
+    net = RockpoolNet()
+    return Script(net, data, prepare=two_classes_at_most)

@@ -1,0 +1,134 @@
+"""Mistakes in recurrent weights, and in what a neuron goes on from."""
+
+from __future__ import annotations
+
+import norse.torch as norse
+import snntorch as snn
+import torch
+from spikingjelly.activation_based import functional, layer
+from torch import Tensor, nn
+
+from ..case import fault
+from ..melodies import CHANNELS, CLASSES, Melodies
+from ..networks.hand import fast_sigmoid
+from ..networks.norse import NorseNet
+from ..networks.snntorch import BETA, GAIN
+from ..networks.spikingjelly import lif
+from ..script import Script
+
+HIDDEN = 100
+
+
+class Recurrent(nn.Module):
+    """A recurrent hidden layer of snnTorch's, read out by its spikes."""
+
+    def __init__(self, std: float) -> None:
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(CHANNELS, HIDDEN), nn.Linear(HIDDEN, CLASSES)
+        self.hidden = snn.RLeaky(BETA, all_to_all=True, linear_features=HIDDEN, reset_mechanism="subtract")
+        with torch.no_grad():
+            self.fc1.weight.mul_(GAIN)
+            self.hidden.recurrent.weight.normal_(std=std)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[batch, step, channel] to [batch, class]."""
+        spikes, mem = self.hidden.reset_mem()
+        total = 0
+        for frame in x.unbind(1):
+            spikes, mem = self.hidden(self.fc1(frame), spikes, mem)
+            total = total + self.fc2(spikes)
+        return total / 4
+
+
+@fault(
+    "snntorch", "weight_scale", "saturated_layer", "exploding_gradient", "state_explosion", thread="fzenke/spytorch#2"
+)
+def all_to_all_from_randn(broken: bool) -> Script:
+    """RLeaky's recurrent weights are drawn anew, by normal_() without a standard deviation."""
+    return Script(Recurrent(1.0 if broken else 0.02))
+
+
+@fault("norse", "weight_scale", "saturated_layer", "exploding_gradient", "state_explosion", thread="fzenke/spytorch#2")
+def recurrent_cell_from_randn(broken: bool) -> Script:
+    """LIFRecurrent's own weights are replaced by torch.randn: 7 times the scale that norse draws."""
+    cell = norse.LIFRecurrent(HIDDEN, HIDDEN)
+    with torch.no_grad():
+        cell.recurrent_weights.normal_(std=4.0 if broken else 0.02)
+        cell.input_weights.copy_(torch.eye(HIDDEN))
+    return Script(NorseNet(lif=lambda i: cell))
+
+
+class StepByStep(nn.Module):
+    """spikingjelly in step mode 's', in a loop over time of the script's own."""
+
+    def __init__(self, reset_inside: bool) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(layer.Linear(CHANNELS, HIDDEN), lif(), layer.Linear(HIDDEN, CLASSES), lif())
+        self.reset_inside = reset_inside
+        with torch.no_grad():
+            for linear in self.layers[::2]:
+                linear.weight.mul_(GAIN)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[batch, step, channel] to [batch, class]."""
+        functional.reset_net(self)
+        total = 0
+        for frame in x.unbind(1):
+            if self.reset_inside:
+                functional.reset_net(self)
+            total = total + self.layers(frame)
+        return total / x.shape[1] * 20
+
+
+@fault("spikingjelly", "state_lost_each_step", "no_memory", thread="norse/norse#131")
+def reset_inside_the_loop(broken: bool) -> Script:
+    """reset_net stands in the loop over time, where it was to stand before it."""
+    return Script(StepByStep(broken), Melodies(paired=True))
+
+
+class Keeps(nn.Module):
+    """A neuron that keeps its potential on itself, from step to step."""
+
+    def __init__(self, forgets: bool) -> None:
+        super().__init__()
+        self.forgets, self.threshold, self.decay = forgets, 1.0, 0.9
+        self.mem: Tensor | None = None
+
+    def forward(self, current: Tensor) -> Tensor:
+        """One step of [batch, neuron]."""
+        if self.mem is None or self.forgets:
+            self.mem = torch.zeros_like(current)
+        mem = self.decay * self.mem + current
+        spikes = fast_sigmoid(mem - self.threshold)
+        self.mem = mem - self.threshold * spikes.detach()
+        return spikes
+
+
+class Own(nn.Module):
+    """Two layers of such neurons, which start anew with each batch."""
+
+    def __init__(self, forgets: bool) -> None:
+        super().__init__()
+        sizes = ((CHANNELS, HIDDEN), (HIDDEN, HIDDEN))
+        self.linear = nn.ModuleList(nn.Linear(*size) for size in sizes)
+        self.cell, self.out = nn.ModuleList(Keeps(forgets) for _ in sizes), nn.Linear(HIDDEN, CLASSES)
+        with torch.no_grad():
+            for linear in self.linear:
+                linear.weight.mul_(GAIN)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[batch, step, channel] to [batch, class]."""
+        for cell in self.cell:
+            cell.mem = None
+        total = 0
+        for frame in x.unbind(1):
+            for linear, cell in zip(self.linear, self.cell, strict=True):
+                frame = cell(linear(frame))
+            total = total + self.out(frame)
+        return total / 4
+
+
+@fault("hand", "state_lost_each_step", "no_memory", thread="norse/norse#131")
+def zeros_in_forward(broken: bool) -> Script:
+    """`self.mem = torch.zeros_like(x)` at the top of the neuron's forward, which is called in every step."""
+    return Script(Own(broken), Melodies(paired=True))

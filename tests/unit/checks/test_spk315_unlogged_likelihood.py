@@ -1,0 +1,37 @@
+"""SPK315 unlogged-likelihood: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk315_unlogged_likelihood import UnloggedLikelihood
+from tests.unit.checks.build import evidence, findings, found, logits, loss
+
+LOGARITHMS = {"minimum": -9.0, "maximum": -0.01}
+
+
+def net(function="nll_loss", **changed):
+    return evidence({"loss": [logits(**changed), loss(function=function)]})
+
+
+@pytest.mark.parametrize(
+    ("given", "severity"),
+    [
+        pytest.param(net(**LOGARITHMS), None, id="log-probabilities"),
+        pytest.param(net(minimum=-9.0, maximum=0.0), None, id="one of them certain"),
+        pytest.param(net(minimum=-9.0, maximum=1e-3), None, id="log(p + eps), exactly at the limit"),
+        pytest.param(net(minimum=0.001, maximum=0.8, simplex=320), "warning", id="probabilities"),
+        pytest.param(net(), "warning", id="logits"),
+        pytest.param(net(function="cross_entropy"), None, id="another loss"),
+        pytest.param(net(rows=0), None, id="no row"),
+        pytest.param(net(maximum=float("nan")), None, id="not a number: another check's"),
+    ],
+)
+def test_judge(given, severity) -> None:
+    assert found(UnloggedLikelihood(), given, "loss") == severity
+
+
+@pytest.mark.parametrize(("simplex", "what"), [(320, "probabilities"), (319, "no log-probabilities")])
+def test_it_says_what_they_are(simplex: int, what: str) -> None:
+    (finding,) = findings(UnloggedLikelihood(), net(simplex=simplex), "loss")
+    assert finding.message == f"logits are {what}, and nll_loss wants their logarithm: the largest is 4"
