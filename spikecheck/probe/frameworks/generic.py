@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 from torch.autograd.function import BackwardCFunction
 
@@ -66,11 +67,16 @@ class Generic(Framework):
         return Heard(spikes, current, layout=stacked_along(spikes) or PER_STEP)
 
     def state(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, ...]:
-        """Tensors passed beside the input, or kept on the module under a usual name."""
-        return tensors([*args, *kwargs.values()])[1:] or kept(module)
+        """Tensors passed beside the input, or kept on the module under a usual name and cut from the graph.
+
+        What still hangs on the graph of the batch before was not gone on from, or `backward` would raise: layers keep
+        their last potential to be looked at. Without gradients the two look alike, and neither is told.
+        """
+        left = kept(module) if torch.is_grad_enabled() else ()
+        return tensors([*args, *kwargs.values()])[1:] or tuple(t for t in left if not t.requires_grad)
 
     def goes_on_from(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, ...]:
-        """The same, in tuples within the arguments too: there, in the middle of a sequence, nothing else is handed."""
+        """Tensors passed beside the input, in tuples too, or kept on the module under a usual name."""
         return nested([*args, *kwargs.values()])[1:] or kept(module)
 
     def hands_on(self, module: nn.Module, output: Any) -> tuple[Tensor, ...]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import spikecheck
+from spikecheck.probe.frameworks.generic import Generic
 from spikecheck.probe.hooks import MOST_HELD
 from spikecheck.probe.layer import UNTIMED
 from spikecheck.readings import SpikeReading
@@ -333,3 +334,19 @@ def test_a_module_that_is_no_spiking_layer_is_not_listened_to_any_more() -> None
             model(torch.rand(2, 4)).sum().backward()
         assert "1" not in monitor._probe.layers
         assert candidate.calls == 0
+
+
+@pytest.mark.parametrize(
+    ("keep", "found"),
+    [
+        pytest.param(lambda mem: mem, 0, id="to be looked at: backward would raise if it were gone on from"),
+        pytest.param(lambda mem: mem.detach(), 1, id="cut from the graph, to be gone on from"),
+    ],
+)
+def test_a_potential_that_a_layer_keeps_is_what_it_starts_from_only_without_its_graph(keep, found) -> None:
+    module = nn.Identity()
+    module.mem = keep(torch.ones(3, requires_grad=True) * 2)
+    assert len(Generic().state(module, (torch.ones(3),), {})) == found
+    assert len(Generic().goes_on_from(module, (torch.ones(3),), {})) == 1
+    with torch.no_grad():
+        assert Generic().state(module, (torch.ones(3),), {}) == ()
