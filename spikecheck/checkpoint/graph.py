@@ -36,7 +36,7 @@ GEOMETRY |= {"start_dim", "end_dim"}
 DTYPES = {"bool": "BOOL", "float16": "F16", "float32": "F32", "float64": "F64", "complex64": "C64"}
 DTYPES |= {f"{sign}int{bits}": f"{sign.upper() or 'I'}{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 # What h5py raises for a damaged file.
-DAMAGED = (LookupError, OSError, RuntimeError, TypeError, ValueError, zlib.error)
+DAMAGED = (LookupError, OSError, OverflowError, RuntimeError, TypeError, ValueError, zlib.error)
 
 
 class RefusedError(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -14,6 +15,7 @@ from spikecheck.errors import UnreadableError
 
 SECONDS = 10  # of computing: 3,000 nodes took 1.5
 PATIENCE = 12  # times as long by the clock: the machine may be busy
+ENDLESS = "damaged: the HDF5 library does not come to an end with it"
 REFUSED = 3  # as in graph.py, which needs h5py to be imported
 
 
@@ -31,11 +33,13 @@ def read_graph(source: FileSource) -> tuple[dict[str, Any], str]:
             program, stdin=source.descriptor, capture_output=True, timeout=PATIENCE * SECONDS, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise UnreadableError("damaged: the HDF5 library does not come to an end with it") from error
+        raise UnreadableError(ENDLESS) from error
     if run.returncode == REFUSED:
         raise UnreadableError(run.stderr.decode())
+    if run.returncode == -signal.SIGXCPU:
+        raise UnreadableError(ENDLESS)
     if run.returncode < 0:
-        raise UnreadableError(f"damaged: the HDF5 library does not come to an end with it (signal {-run.returncode})")
+        raise UnreadableError(f"damaged: the HDF5 library broke down over it (signal {-run.returncode})")
     if run.returncode:
         raise UnreadableError(f"the HDF5 library failed: {run.stderr.decode().strip().rpartition(chr(10))[2][:120]!r}")
     return read_tensorfile(BytesSource(run.stdout))[0], "NIR graph"

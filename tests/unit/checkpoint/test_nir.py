@@ -106,8 +106,28 @@ def test_the_order_is_that_of_the_edges(edges: list[tuple[str, str]], expected: 
 def test_what_never_comes_to_an_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`nir.read` of this file does not return."""
     monkeypatch.setattr(reader, "SECONDS", 2)
-    with pytest.raises(UnreadableError, match="damaged"):
+    with pytest.raises(UnreadableError, match="does not come to an end with it"):
         diagnose_file(graphs.endless(tmp_path / "endless.nir"))
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", r"broke down over it \(signal 11\)"),
+        ("import time; time.sleep(60)", "does not come to an end with it"),
+        ("raise ImportError('no library of C')", "failed: 'ImportError: no library of C'"),
+    ],
+    ids=["breaks down", "sleeps", "fails"],
+)
+def test_whatever_becomes_of_the_program_is_said(
+    program: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved(tmp_path, graphs.graph())
+    (tmp_path / "graph.py").write_text(program, encoding="utf-8")
+    monkeypatch.setattr(reader, "__file__", str(tmp_path / "nir.py"))
+    monkeypatch.setattr(reader, "PATIENCE", 0.5)
+    with pytest.raises(UnreadableError, match=said):
+        diagnose_file(path)
 
 
 def test_without_the_extra_it_says_what_to_install(
