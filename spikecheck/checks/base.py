@@ -185,6 +185,13 @@ class Check:
         return cls(**values)
 
 
+#: What the attributes are that lists and pages show: of another package's check, they are looked at when it is loaded.
+KINDS = {
+    **dict.fromkeys(("id", "slug", "since", "message"), str),
+    **dict.fromkeys(("needs", "explained_by"), tuple),
+    "severity": Severity,
+    "sites": SiteKind,
+}
 UNTOLD = Moment(update=-1)  # the check does not know since when: whoever judges fills it in
 
 OWNED = SiteKind.PARAMETER | SiteKind.STORED | SiteKind.STORED_NEURON  # named after the layer they belong to
@@ -242,6 +249,9 @@ def accepted(offer: Any, known: Mapping[str, type[Check]]) -> type[Check]:
     check: type[Check] = offer
     if lacking := [name for name in get_type_hints(Check) if not hasattr(check, name)]:
         raise SpikecheckError(f"it lacks {' and '.join(lacking)}")
+    for name, kind in KINDS.items():
+        if not isinstance(getattr(check, name), kind):
+            raise SpikecheckError(f"its {name} is no {kind.__name__}")
     if not ID.fullmatch(check.id) or check.id.startswith("SPK"):
         raise SpikecheckError(
             f"its id {check.id!r} is not of the form LAB001, or begins with SPK, which is spikecheck's"
@@ -252,6 +262,7 @@ def accepted(offer: Any, known: Mapping[str, type[Check]]) -> type[Check]:
     if bare := [f.name for f in fields(check) if "why" not in f.metadata]:
         raise SpikecheckError(f"its field {bare[0]} gives no reason: {bare[0]} = limit(1, why='...')")
     check()
+    check.sections()
     try:
         TopologicalSorter({one.id: one.explained_by for one in (*known.values(), check)}).prepare()
     except CycleError as error:

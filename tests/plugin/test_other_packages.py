@@ -199,6 +199,7 @@ BROKEN = {
     "TRN007": "its field patience gives no reason*",
     "TRN009": "it explains what explains it*",
     "TRN010": "SystemExit: 3*",
+    "TRN011": "its severity is no Severity*",
 }
 
 

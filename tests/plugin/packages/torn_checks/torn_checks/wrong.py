@@ -75,6 +75,13 @@ class Roundabout(Torn):
     explained_by: ClassVar = ("TRN009",)
 
 
+@dataclass(frozen=True)
+class Mistyped(Torn):
+    id: ClassVar = "TRN011"
+    slug: ClassVar = "mistyped"
+    severity: ClassVar = "warning"
+
+
 class Blind(Framework):
     """Is asked for nothing: its library is not imported."""
 
