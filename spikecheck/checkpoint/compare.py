@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from spikecheck.checkpoint.diagnose import shown
-from spikecheck.checkpoint.measure import CHUNK, chunks, elements, parted
+from spikecheck.checkpoint.measure import elements, parted
 from spikecheck.checkpoint.read import opened
+from spikecheck.checkpoint.streams import CHUNK, chunks
 from spikecheck.checkpoint.values import Record, TensorRef
 from spikecheck.stats.stored import Difference, StoredStats, as_floats
 from spikecheck.stored import ChangeReading

@@ -151,10 +151,12 @@ def parameters(
     return {}
 
 
-def refs(content: Content) -> list[TensorRef]:
-    """Every tensor whose values are wanted."""
-    found = list(content.tensors.values())
+def refs(content: Content) -> dict[TensorRef, bool]:
+    """Every tensor whose values are wanted, and whether its rows are: those of moments are not."""
+    found = dict.fromkeys(content.tensors.values(), True)
     for optimizer in content.optimizers:
         for slots in optimizer.state.values():
-            found += [value for value in slots.values() if isinstance(value, TensorRef)]
+            for value in slots.values():
+                if isinstance(value, TensorRef):
+                    found.setdefault(value, False)
     return found

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+import os
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import pairwise
+from threading import Event, Lock
 
 import torch
 from torch import Tensor
 
+from spikecheck.checkpoint.streams import CHUNK, verified
 from spikecheck.checkpoint.values import ITEM_SIZES, Record, TensorRef
-from spikecheck.errors import UnreadableError
 from spikecheck.stats.stored import StoredStats
 
-CHUNK = 1 << 20
-AHEAD = 1 << 24
-LARGE = 1 << 23  # a storage that is worth a thread for its checksum
+LOAD = 1 << 23  # bytes that are worth a thread
+MOST_THREADS = 4
 IN_MEMORY = 1 << 26  # a tensor that is no one piece of its storage is taken into memory up to here
 ROUNDS = 4  # how often all tensors together may look at the bytes of a storage
 INTEGERS = {"quint8": "uint8", "qint8": "int8", "qint32": "int32"}
 
 Advance = Callable[[int], object]
+Flow = tuple[Record, "list[Part]"]
 
 
 @dataclass(eq=False)
@@ -60,8 +62,8 @@ def elements(chunk: memoryview, dtype: torch.dtype) -> Tensor:
     return torch.frombuffer(chunk, dtype=torch.uint8).view(dtype)
 
 
-def measured(refs: Iterable[TensorRef], advance: Advance = lambda count: None) -> dict[TensorRef, StoredStats]:
-    """What was counted of each tensor; `advance` is told of the bytes read.
+def measured(refs: Mapping[TensorRef, bool], advance: Advance = lambda count: None) -> dict[TensorRef, StoredStats]:
+    """What was counted of each tensor, and of its rows where that is asked for; `advance` is told of the bytes read.
 
     Raises:
         UnreadableError: bytes are missing, or do not fit their checksum.
@@ -71,13 +73,13 @@ def measured(refs: Iterable[TensorRef], advance: Advance = lambda count: None) -
     alike: dict[tuple[object, ...], StoredStats] = {}
     looked: dict[Record, int] = {}
     copied: dict[Record, int] = {}
-    for ref in refs:
+    for ref, rows in refs.items():
         record = ref.storage.record
-        key = (record, ref.dtype, ref.offset, ref.shape, ref.stride)
-        if ref in found or key in alike:
+        key = (record, ref.dtype, ref.offset, ref.shape, ref.stride, rows)
+        if key in alike:
             found[ref] = alike[key]
             continue
-        stats = found[ref] = alike[key] = StoredStats(ref.shape, ref.dtype, rows=not ref.remark)
+        stats = found[ref] = alike[key] = StoredStats(ref.shape, ref.dtype, rows=rows and not ref.remark)
         if record is None:
             continue
         part = parted(ref, stats)
@@ -91,9 +93,58 @@ def measured(refs: Iterable[TensorRef], advance: Advance = lambda count: None) -
             parts.append(part)
         else:
             stats.rows = None
-    for record, parts in sorted(records.items(), key=lambda item: item[0].offset):
-        pour(record, parts, advance)
+    in_order = sorted(records.items(), key=lambda item: item[0].offset)
+    together(loads(in_order, copied), advance)
     return found
+
+
+def loads(records: Iterable[Flow], copied: Container[Record]) -> Iterator[list[Flow]]:
+    """What a thread takes at a time: a large record, or small ones that are worth a thread together.
+
+    Records that are taken into memory are one load, so that one copy is there at a time.
+    """
+    load, size = list[Flow](), 0
+    for flow in records:
+        if flow[0] in copied:
+            continue
+        load.append(flow)
+        size += flow[0].size
+        if size >= LOAD:
+            yield load
+            load, size = [], 0
+    yield load
+    yield [flow for flow in records if flow[0] in copied]
+
+
+def together(all_loads: Iterable[list[Flow]], advance: Advance) -> None:
+    """Pour all loads, several at a time where there are processors for it.
+
+    One thread counts a record from end to end, so that no figure depends on how many there are. Torch itself takes one
+    thread meanwhile: it would start several for each of ours, for chunks that are too small to share.
+    """
+    telling, over = Lock(), Event()
+
+    def told(count: int) -> None:
+        if over.is_set():
+            raise CancelledError
+        with telling:
+            advance(count)
+
+    def carry(load: list[Flow]) -> None:
+        for record, parts in load:
+            pour(record, parts, told)
+
+    with ExitStack() as leaving:
+        leaving.callback(torch.set_num_threads, torch.get_num_threads())
+        pool = leaving.enter_context(ThreadPoolExecutor(min(MOST_THREADS, processors()), "spikecheck"))
+        leaving.callback(over.set)  # before the threads are waited for: after an error they stop at their next chunk
+        torch.set_num_threads(1)
+        deque(pool.map(carry, all_loads), maxlen=0)
+
+
+def processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def parted(ref: TensorRef, stats: StoredStats) -> Part:
@@ -122,83 +173,22 @@ def parted(ref: TensorRef, stats: StoredStats) -> Part:
 
 
 def pour(record: Record, parts: list[Part], advance: Advance) -> None:
-    """Read a record from end to end and hand each part its bytes."""
-    parts = sorted(parts, key=lambda part: part.start)
-    done, waiting, open_parts = 0, 0, list[Part]()
-    with ExitStack() as threads:
-        checksum = Checksum(threads.enter_context(ThreadPoolExecutor(1)) if record.size > LARGE else None)
-        for chunk in unpacked(record) if record.packed is not None else chunks(record):
-            if record.crc is not None:
-                checksum.begin(chunk)
-            while waiting < len(parts) and parts[waiting].start < done + len(chunk):
-                open_parts.append(parts[waiting])
-                waiting += 1
-            for part in open_parts:
-                part.take(done, chunk)
-            done += len(chunk)
-            open_parts = [part for part in open_parts if part.end > done]
-            checksum.end()
-            advance(len(chunk))
-    if done != record.size:
-        raise UnreadableError(f"cut short: storage {record.name!r} has {done} of {record.size} bytes")
-    if record.crc is not None and checksum.value != record.crc:
-        raise UnreadableError(f"corrupt: storage {record.name!r} does not fit its checksum")
+    """Read a record from end to end and hand each part its bytes; UnreadableError as in `verified`."""
+    waiting = deque(sorted(parts, key=lambda part: part.start))
+    done, now = 0, list[Part]()
+    for chunk in verified(record, whole_rows(parts)):
+        while waiting and waiting[0].start < done + len(chunk):
+            now.append(waiting.popleft())
+        for part in now:
+            part.take(done, chunk)
+        done += len(chunk)
+        now = [part for part in now if part.end > done]
+        advance(len(chunk))
 
 
-class Checksum:
-    """The checksum of chunks, reckoned beside the counting where there is a thread for it."""
-
-    def __init__(self, thread: ThreadPoolExecutor | None) -> None:
-        self.value, self.thread = 0, thread
-        self.running: Future[int] | None = None
-
-    def begin(self, chunk: memoryview) -> None:
-        """Take a chunk in, which must stay as it is until the end."""
-        if self.thread is None:
-            self.value = zlib.crc32(chunk, self.value)
-        else:
-            self.running = self.thread.submit(zlib.crc32, chunk, self.value)
-
-    def end(self) -> None:
-        """Wait for the chunk."""
-        if self.running is not None:
-            self.value, self.running = self.running.result(), None
-
-
-def chunks(record: Record) -> Iterator[memoryview]:
-    """The bytes of a record, in a buffer that is used again."""
-    buffer = memoryview(bytearray(min(CHUNK, max(1, record.size))))
-    for at in range(0, record.size, CHUNK):
-        if at % AHEAD == 0:
-            record.source.expect(record.offset + at, 2 * AHEAD)
-        wanted = min(CHUNK, record.size - at)
-        got = record.source.readinto(record.offset + at, buffer[:wanted])
-        yield buffer[:got]
-        if got < wanted:
-            return
-
-
-def unpacked(record: Record) -> Iterator[memoryview]:
-    """The bytes of a deflated record, a chunk at a time and never more than that in memory."""
-    machine = zlib.decompressobj(-zlib.MAX_WBITS)
-    left, at = record.packed or 0, record.offset
-    total, rest, ready = 0, b"", bytearray()
-    while not machine.eof:
-        if not rest:
-            rest = record.source.read(at, min(CHUNK, left))
-            at, left = at + len(rest), left - len(rest)
-            if not rest:
-                break
-        try:
-            ready += machine.decompress(rest, CHUNK - len(ready))
-        except zlib.error as error:
-            raise UnreadableError(f"corrupt: storage {record.name!r} cannot be unpacked") from error
-        rest = machine.unconsumed_tail
-        if len(ready) == CHUNK:
-            total += CHUNK
-            if total > record.size:
-                raise UnreadableError(f"storage {record.name!r} unpacks to more than the {record.size} bytes announced")
-            yield memoryview(ready)
-            ready = bytearray()
-    if ready:
-        yield memoryview(ready)
+def whole_rows(parts: list[Part]) -> int:
+    """The bytes of a chunk: whole rows where one weight is all that looks, so that none has to be put together."""
+    if len(parts) == 1 and parts[0].stats.rows is not None:
+        row = parts[0].stats.rows.width * parts[0].dtype.itemsize // parts[0].stats.parts
+        return max(1, CHUNK // row) * row if row <= CHUNK else CHUNK
+    return CHUNK

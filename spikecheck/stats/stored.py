@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -49,30 +50,39 @@ def as_floats(flat: Tensor) -> Tensor:
     return flat.float() if flat.is_floating_point() and flat.element_size() <= 2 else flat.double()
 
 
-def measure(x: Tensor, start: int = 0) -> tuple[StoredState, Tensor]:
-    """Count a chunk of float32 or float64 that begins at an index; and the chunk with 0 for what is not finite."""
+def measure(x: Tensor, start: int, rows: Rows | None = None) -> StoredState:
+    """Count a chunk of float32 or float64 that begins at an index, and its rows; what is not finite is a 0 to them."""
     if x.numel() == 0:
-        return NOTHING, x
-    low, high = (float(end) for end in torch.aminmax(x))
+        return NOTHING
     nan = infinite = 0
     bad: tuple[int, ...] = ()
-    if not (math.isfinite(low) and math.isfinite(high)):
-        wrong = ~torch.isfinite(x)
+    good, norm = x, float(torch.linalg.vector_norm(x))
+    if not math.isfinite(norm) and bool((wrong := ~torch.isfinite(x)).any()):
         nan = int(torch.isnan(x).sum())
         infinite = int(wrong.sum()) - nan
         bad = (start + int(wrong.int().argmax()),)
-        x = torch.where(wrong, x.new_zeros(()), x)
-        good = x[~wrong]
-        if not good.numel():
-            return StoredState(x.numel(), nan, infinite, 0.0, 0.0, math.inf, -math.inf, bad, start), x
-        low, high = (float(end) for end in torch.aminmax(good))
-    norm, largest = float(torch.linalg.vector_norm(x)), max(abs(low), abs(high))
-    if not math.isfinite(norm) or (norm < LEAST_NORM and largest > 0):
-        norm = float(torch.linalg.vector_norm(x.double() / largest)) * largest
+        good, x = x[~wrong], torch.where(wrong, x.new_zeros(()), x)
+    low, high = ends(x) if rows is None else rows.add(x, start)
+    if bad:
+        low, high = ends(good)
+    if not LEAST_NORM <= norm < math.inf:
+        norm = scaled_norm(x)
     total = float(x.sum())
     if not math.isfinite(total):
         total = float(x.sum(dtype=torch.float64))
-    return StoredState(x.numel(), nan, infinite, total, norm, low, high, bad, start), x
+    return StoredState(x.numel(), nan, infinite, total, norm, low, high, bad, start)
+
+
+def ends(x: Tensor) -> tuple[float, float]:
+    """The least and the greatest; infinities that any value replaces where there is none."""
+    low, high = torch.aminmax(x) if x.numel() else (math.inf, -math.inf)
+    return float(low), float(high)
+
+
+def scaled_norm(x: Tensor) -> float:
+    """The norm where the squares leave the range of the type."""
+    largest = float(x.abs().max())
+    return float(torch.linalg.vector_norm(x.double() / largest)) * largest if largest else 0.0
 
 
 @dataclass
@@ -88,25 +98,31 @@ class Rows:
         self.largest = torch.zeros(self.count, dtype=torch.float64)
         self.positive = torch.zeros(self.count, dtype=torch.float64)
 
-    def add(self, x: Tensor, start: int) -> None:
-        """Count a finite chunk that begins at an index: the rest of a row, whole rows, the beginning of one."""
+    def add(self, x: Tensor, start: int) -> tuple[float, float]:
+        """Count a finite chunk that begins at an index; its least and greatest."""
+        found = [self.put(row, piece) for row, piece in self.cut(x, start)]
+        return min(low for low, _ in found), max(high for _, high in found)
+
+    def cut(self, x: Tensor, start: int) -> Iterator[tuple[int, Tensor]]:
+        """The rest of a row, whole rows, the beginning of one: the first row, and [row, column]."""
         row, column = divmod(start, self.width)
         head = min((self.width - column) % self.width, x.numel())
         whole = (x.numel() - head) // self.width
+        middle = head + whole * self.width
         if head:
-            self.put(row, x[:head].view(1, -1))
+            yield row, x[:head].view(1, -1)
             row += column + head == self.width
         if whole:
-            self.put(row, x[head : head + whole * self.width].view(whole, -1))
-        if head + whole * self.width < x.numel():
-            self.put(row + whole, x[head + whole * self.width :].view(1, -1))
+            yield row, x[head:middle].view(whole, -1)
+        if middle < x.numel():
+            yield row + whole, x[middle:].view(1, -1)
 
-    def put(self, row: int, x: Tensor) -> None:
-        """Add [row, column] to the rows from one on."""
-        rows = slice(row, row + len(x))
-        largest = torch.maximum(x.amax(dim=1), -x.amin(dim=1))
-        self.largest[rows] = torch.maximum(self.largest[rows], largest.double())
-        self.positive[rows] += x.clamp_min(0).sum(dim=1, dtype=x.dtype)
+    def put(self, row: int, x: Tensor) -> tuple[float, float]:
+        """Add [row, column] to the rows from one on; the least and the greatest."""
+        rows, low, high = slice(row, row + len(x)), x.amin(dim=1), x.amax(dim=1)
+        self.largest[rows] = torch.maximum(self.largest[rows], torch.maximum(high, -low))
+        self.positive[rows] += x.clamp_min(0).sum(dim=1)
+        return float(low.min()), float(high.max())
 
     @property
     def silent(self) -> int:
@@ -132,15 +148,10 @@ class StoredStats:
 
     def add(self, flat: Tensor) -> None:
         """Count the next chunk."""
-        start = self.state.elements
-        state, x = measure(as_floats(flat), start)
-        self.state = self.state + state
-        if self.rows is not None:
-            self.rows.add(x, start)
-        elif start == 0 and 0 < x.numel() <= MOST_KEPT:
-            self.kept = x.to(torch.float64, copy=True)
-        else:
-            self.kept = None
+        x, start = as_floats(flat), self.state.elements
+        self.state = self.state + measure(x, start, self.rows)
+        small = self.rows is None and start == 0 and 0 < x.numel() <= MOST_KEPT
+        self.kept = x.to(torch.float64, copy=True) if small else None
 
     def summarise(self, role: str) -> StoredReading:
         """The plain numbers."""

@@ -113,6 +113,20 @@ def test_unsafe_pickle_is_what_runs_it_and_nothing_else_does(tmp_path: Path) -> 
     assert "was run" in said["headline"]
 
 
+def test_a_file_larger_than_the_memory_is_read(tmp_path: Path) -> None:
+    """600 MB, of which the disk holds none: a file of zeros behind a header."""
+    rows, columns, path = 3000, 50_000, tmp_path / "large.safetensors"
+    header = json.dumps(
+        {"fc.weight": {"dtype": "F32", "shape": [rows, columns], "data_offsets": [0, 4 * rows * columns]}}
+    )
+    path.write_bytes(len(header).to_bytes(8, "little") + header.encode())
+    with path.open("r+b") as file:
+        file.truncate(8 + len(header) + 4 * rows * columns)
+    said = ask([{"name": "large", "path": str(path)}])["large"]
+    assert "fault" not in said
+    assert "SPK506 fc.weight" in said["findings"]
+
+
 def test_a_refused_file_is_never_loaded_by_torch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from spikecheck.checkpoint import diagnose_file
     from spikecheck.errors import UnreadableError
