@@ -24,10 +24,9 @@ from spikecheck.probe.frameworks.base import broken_for
 from spikecheck.probe.hooks import Probe
 from spikecheck.probe.modes import Modes
 from spikecheck.probe.schedule import Schedule
-from spikecheck.readings import Raised
 from spikecheck.report.model import Report
 from spikecheck.report.wording import not_seen, warning_text
-from spikecheck.site import Site, SiteKind
+from spikecheck.site import Raised, Site, SiteKind
 from spikecheck.stats.engine import Engine, values_of
 
 OnFinding = Literal["warn", "raise"] | Callable[[Finding], object]

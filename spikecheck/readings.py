@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from spikecheck.site import Moment, Pace
+from spikecheck.site import Likeness, Moment, Pace, Raised
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,8 @@ class SpikeReading:
     number tells: near 1 where step 3 is always busy, 0 where it differs by chance. None where there are too few.
     `rates` are the spikes per step of each neuron; of an even sample of them where there are more than 1,024.
     `profile` says how busy each step was, relative to the average step; empty where there are more than 1,024.
+    `in_a_row` sums the products of a neuron's values in one step and in the next: of binary spikes, how many follow
+    right on another one.
     """
 
     forwards: int
@@ -62,6 +64,7 @@ class SpikeReading:
     by_sample: float | None = None
     rates: tuple[float, ...] = ()
     profile: tuple[float, ...] = ()
+    in_a_row: float = 0.0
 
     @property
     def rate(self) -> float | None:
@@ -78,7 +81,8 @@ class SpikeReading:
 class DriveReading:
     """What went into a spiking layer, in the units of its threshold.
 
-    `peak` is the largest input that each neuron got in any step, averaged over the neurons.
+    `peak` is the largest input that each neuron got in any step, averaged over the neurons. `along_steps` and
+    `along_samples` compare steps with each other, and samples; None where there are too few, or no two forwards.
     """
 
     forwards: int
@@ -90,6 +94,8 @@ class DriveReading:
     maximum: float
     peak: float
     non_finite: NonFinite
+    along_steps: Likeness | None = None
+    along_samples: Likeness | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,15 +371,6 @@ class UpdateReading:
     unmoved: int
     learning_rate: float | None
     pace: Pace | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Raised:
-    """An error that torch raised in a loss or a backward pass."""
-
-    kind: str
-    text: str
-    update: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,33 @@ class LossCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Raised:
+    """An error that torch raised in a loss or a backward pass."""
+
+    kind: str
+    text: str
+    update: int
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How alike the entries of an axis are: correlations over neurons and the other axis, averaged over forwards.
+
+    `near` is that of neighbours, `far` that of entries half of the axis apart. `error` is the standard error of the
+    difference, over the forwards.
+    """
+
+    near: float
+    far: float
+    error: float
+
+    @property
+    def order(self) -> float:
+        """By how much neighbours are more alike: above 0 along time, 0 along samples that were shuffled."""
+        return self.near - self.far
+
+
+@dataclass(frozen=True, slots=True)
 class Pace:
     """What an optimizer was told to do to a parameter, over the updates so far; known without looking at values.
 

@@ -52,8 +52,13 @@ def unused(readings: Readings) -> bool:
 def unsure(site: Site, readings: Readings) -> bool:
     """The last spiking layer, before any backward pass: its spikes may be used, or its potential alone."""
     flow = readings.get(FlowReading)
+    return (flow is None or flow.read is None) and is_last(site, readings)
+
+
+def is_last(site: Site, readings: Readings) -> bool:
+    """Does no spiking layer come after this one?"""
     spiking = [other for other in readings.evidence.sites if other.kind is SiteKind.SPIKES]
-    return (flow is None or flow.read is None) and all(other.position <= site.position for other in spiking)
+    return all(other.position <= site.position for other in spiking)
 
 
 def hasty(readings: Readings, forwards: int, patience: int) -> bool:

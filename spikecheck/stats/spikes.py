@@ -43,6 +43,7 @@ class SpikeState(State):
     not_integer: Tensor = merged(torch.add)
     most: Tensor = merged(torch.maximum)
     least: Tensor = merged(torch.minimum)
+    in_a_row: Tensor = merged(torch.add)
     bad: BadState = merged(operator.add)
     looked_at: int = merged(operator.add)
     forwards: int = merged(operator.add)
@@ -82,6 +83,7 @@ class SpikeStats(Statistic[SpikeState]):
             not_integer=look.frac().count_nonzero(),
             most=highest(per_sample),
             least=lowest(per_sample),
+            in_a_row=torch.dot(x[1:].flatten(), x[:-1].flatten()).double(),
             bad=BadState.of(per_step, capture.update),
             looked_at=look.numel(),
             forwards=1,
@@ -123,5 +125,6 @@ class SpikeStats(Statistic[SpikeState]):
                 by_sample=state.by_sample.told(),
                 profile=tuple(state.by_step.profile().tolist()),
                 rates=tuple((closely(state.per_neuron, RATES) / bins).tolist()) if bins else (),
+                in_a_row=state.in_a_row.item(),
             ),
         )

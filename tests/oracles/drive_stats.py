@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from spikecheck.readings import DriveReading
-from tests.oracles.raster import Captures, batch_sums, everything, high, low, mean, non_finite, raster, timed
+from spikecheck.site import Likeness
+from tests.oracles.raster import Captures, Raster, batch_sums, everything, high, low, mean, non_finite, raster, timed
 
 
 def oracle(captures: Captures) -> tuple[DriveReading, ...]:
@@ -20,5 +23,28 @@ def oracle(captures: Captures) -> tuple[DriveReading, ...]:
         maximum=high(values),
         peak=mean(peaks),
         non_finite=non_finite(batch_sums(captures), timed=timed(captures)),
+        along_steps=compared(rasters),
+        along_samples=compared([x.swapaxes(0, 1) for x in rasters]),
     )
     return (reading,)
+
+
+def compared(rasters: list[Raster]) -> Likeness | None:
+    """Neighbours along the first axis, and entries half of it apart, over the forwards that have four or more."""
+    pairs = [(correlation(x, 1), correlation(x, len(x) // 2)) for x in rasters if len(x) >= 4 and x.size]
+    if len(pairs) < 2:
+        return None
+    near, far = np.mean(pairs, axis=0)
+    differences = [a - b for a, b in pairs]
+    return Likeness(float(near), float(far), float(np.std(differences, ddof=1)) / len(pairs) ** 0.5)
+
+
+def correlation(x: Raster, lag: int) -> float:
+    """Of each neuron's values with those `lag` entries later, in units of the variance around the neurons' means."""
+    with np.errstate(all="ignore"):
+        around = x - x.mean((0, 1))
+        variance = (around**2).mean()
+        if not variance > 1e-12 * (x**2).mean():
+            return 0.0
+        products = [a * b for a, b in zip(around[:-lag].flat, around[lag:].flat, strict=True)]
+        return float(np.mean(products) / variance) if np.isfinite(variance) else 0.0

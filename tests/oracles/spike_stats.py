@@ -56,5 +56,6 @@ def oracle(captures: Captures) -> tuple[SpikeReading, ...]:
         rates=tuple(sum(sum(x[:, :, neuron].flatten().tolist()) for x in rasters) / bins for neuron in range(neurons))
         if bins
         else (),
+        in_a_row=sum(float(a) * float(b) for x in rasters for a, b in zip(x[:-1].flat, x[1:].flat, strict=True)),
     )
     return (reading,)

@@ -20,7 +20,7 @@ from torch import Tensor
 from spikecheck.site import Capture, Layout, Site, SiteKind
 from spikecheck.stats.base import State, Statistic, statistics
 from tests.oracles.agree import different
-from tests.property.captures import ARRANGEMENTS, RASTERS, arrays, capture, runs, tensor
+from tests.property.captures import ARRANGEMENTS, RASTERS, Arrangement, arrays, capture, runs, tensor
 
 torch.set_num_threads(1)
 
@@ -89,14 +89,29 @@ def test_the_largest_of_each_step_is_among_the_values_even_where_the_sample_miss
         assert reading.values == (0.0, 5.0)
 
 
+@pytest.mark.parametrize("how", [how for how in ARRANGEMENTS if how.name != "no batch"], ids=lambda how: how.name)
+def test_steps_and_samples_are_compared_along_axes_that_are_long_enough(how: Arrangement) -> None:
+    statistic = next(s for s in statistics() if s.kind is SiteKind.CURRENT)
+    rng = torch.Generator().manual_seed(3)
+    forwards = [torch.randn(9, n, 5, generator=rng).cumsum(0) for n in (4, 3, 6, 7)]
+    captures = [capture(SiteKind.CURRENT, how, x, n) for n, x in enumerate(forwards)]
+    (reading,) = statistic.summarise(total(statistic, captures))
+    assert not all_different([reading], importlib.import_module("tests.oracles.drive_stats").oracle(captures))
+    assert reading.along_steps.order > 10 * reading.along_steps.error
+    assert abs(reading.along_samples.order) < 4 * reading.along_samples.error
+
+
 # -- 2. cutting and adding changes nothing
 
 # A forward more is a forward more, and a step seen in two forwards counts twice: that is what these count.
-COUNTS_FORWARDS = ("forwards", "steps", "samples", "shape", "constant", "by_step", "by_sample", "different", "profile")
+COUNTS_FORWARDS = (
+    *("forwards", "steps", "samples", "shape", "constant", "different", "profile"),
+    *("by_step", "by_sample", "along_steps", "along_samples"),
+)
 # Non-finite sums are over the batch, so that a batch in two halves has twice as many of them.
 BATCH_SUMS = ("non_finite",)
-# Spikes of a neuron *in one forward*, and a time step within it.
-WITHIN_A_FORWARD = ("most", "least", "densest", "empty")
+# Spikes of a neuron *in one forward*, and a time step within it, or two.
+WITHIN_A_FORWARD = ("most", "least", "densest", "empty", "in_a_row")
 
 
 @sums

@@ -6,18 +6,26 @@ import pytest
 
 from spikecheck.checks.spk106_swapped_axes import SwappedAxes
 from spikecheck.readings import AimReading
-from tests.unit.checks.build import evidence, found, inputs, logits, loss, run, spikes, targets
+from spikecheck.site import Likeness
+from tests.unit.checks.build import drive, evidence, found, inputs, logits, loss, run, spikes, targets
 
 
-def layer(ran=None, seen=16, told=None, **changed):
+def layer(ran=None, seen=16, told=None, current=None, **changed):
     """The first layer's spikes, and 16 targets in each of 20 updates; `seen` inputs differ, and what a loss `told`."""
-    read = spikes(**{"by_step": 0.96, "by_sample": 0.0, **changed})
+    read = [spikes(**{"by_step": 0.96, "by_sample": 0.0, **changed}), current or drive()]
     told = targets(samples=320, updates=20) if told is None else told
-    return evidence({"input": [inputs(different=seen)], "lif1": [read], "loss": [loss(), told]}, run=ran or run())
+    return evidence({"input": [inputs(different=seen)], "lif1": read, "loss": [loss(), told]}, run=ran or run())
+
+
+def compared(steps, samples, forwards=20):
+    """The current into the layer, by (near, far, error) along either axis."""
+    return drive(forwards=forwards, along_steps=Likeness(*steps), along_samples=Likeness(*samples))
 
 
 AIMS = AimReading(20, 320, 0.0, 1.0, 0.0, 1.0, (0.0, 1.0), different=1)
 TOLD = {"by_sample": 0.95, "by_step": 0.26}
+ALONG_TIME, AT_RANDOM = (0.13, 0.0, 0.002), (0.01, 0.01, 0.002)
+SORTED = (0.2, 0.1, 0.002)  # samples class by class
 
 
 @pytest.mark.parametrize(
@@ -34,6 +42,15 @@ TOLD = {"by_sample": 0.95, "by_step": 0.26}
         pytest.param(layer(told=AIMS, **TOLD), None, id="one batch of numbers, encoded anew"),
         pytest.param(layer(told=logits(), **TOLD), "warning", id="a loss that shows no targets"),
         pytest.param(layer(forwards=15, **TOLD), None, id="too few to say"),
+        pytest.param(layer(current=compared(ALONG_TIME, AT_RANDOM)), None, id="neighbouring steps are alike"),
+        pytest.param(layer(current=compared(AT_RANDOM, ALONG_TIME)), "warning", id="neighbouring samples are alike"),
+        pytest.param(layer(current=compared(AT_RANDOM, (0.05, 0.0, 0.002))), "warning", id="just alike enough"),
+        pytest.param(layer(current=compared(AT_RANDOM, (0.049, 0.0, 0.002))), None, id="not quite"),
+        pytest.param(layer(current=compared(AT_RANDOM, (0.13, 0.0, 0.03))), None, id="alike in some batches alone"),
+        pytest.param(layer(current=compared((0.5, 0.5, 0.01), SORTED)), None, id="sorted, and constant in time"),
+        pytest.param(layer(current=compared(ALONG_TIME, SORTED)), None, id="sorted, and ordered in time"),
+        pytest.param(layer(current=compared(AT_RANDOM, ALONG_TIME, 15)), None, id="alike, and too few to say"),
+        pytest.param(layer(current=compared(AT_RANDOM, ALONG_TIME), seen=4), None, id="four batches in turn"),
         pytest.param(layer(by_sample=0.95, by_step=0.2, timed=False), None, id="time unknown"),
         pytest.param(layer(steps=320, samples=400), "warning", id="as many steps as targets"),
         pytest.param(layer(told=targets(updates=10), steps=320, samples=400), "warning", id="two calls"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk213_reused_graph import AGAIN, ReusedGraph
-from spikecheck.readings import Raised
+from spikecheck.site import Raised
 from tests.unit.checks.build import evidence, found, run, state
 
 
