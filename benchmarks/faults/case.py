@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from .causes import CHECKS
@@ -26,6 +26,7 @@ class Case:
         about: one line on it.
         watch: runs the script with its mistake (True) or without (False), spikecheck attached.
         has_twin: is there a script without the mistake?
+        noted: for a mistake that watching cannot know, the checks whose note names the experiment that can.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Case:
     about: str
     watch: Callable[[bool], Outcome]
     has_twin: bool = True
+    noted: frozenset[str] = frozenset()
 
     @property
     def checks(self) -> frozenset[str]:
@@ -43,12 +45,14 @@ class Case:
         return frozenset(check for cause in (self.cause, *self.accepted) if cause for check in CHECKS[cause])
 
 
-def fault(library: str, cause: str, *accepted: str, thread: str = "") -> Callable[[Build], Case]:
+def fault(
+    library: str, cause: str, *accepted: str, thread: str = "", noted: Iterable[str] = ()
+) -> Callable[[Build], Case]:
     """Make a case of a function: its name and its docstring name and describe the mistake."""
 
     def made(build: Build) -> Case:
-        name, about = named(library, build), first_line(build)
-        return Case(name, library, cause, accepted, thread, about, lambda broken: judged(build, broken))
+        name, about, beyond = named(library, build), first_line(build), frozenset(noted)
+        return Case(name, library, cause, accepted, thread, about, lambda broken: judged(build, broken), noted=beyond)
 
     return made
 

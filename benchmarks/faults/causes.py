@@ -8,8 +8,9 @@ from __future__ import annotations
 
 DEAD = ("SPK203", "SPK205", "SPK211")
 BUSY = ("SPK204", "SPK206")
-PLATEAU = ("SPK302",)
+PLATEAU = ("SPK302", "SPK313")
 NON_FINITE = ("SPK405",)
+EXPERIMENT = ("SPK312", "SPK313")  # as notes, these name the experiment that tells what watching cannot
 
 CHECKS: dict[str, tuple[str, ...]] = {
     # what goes in

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .case import Case
-from .verdict import Outcome
+from .verdict import Outcome, check_of
 
 PROCESSES = 2
 
@@ -35,6 +35,11 @@ class Result:
     def found(self) -> bool:
         """Does a warning, an error or a root cause name the cause?"""
         return self.outcome.said.found(self.case.checks)
+
+    @property
+    def noted(self) -> bool:
+        """Does a note name the experiment that would tell what watching cannot?"""
+        return any(check_of(note) in self.case.noted for note in self.outcome.said.notes)
 
     @property
     def rank(self) -> int | None:

@@ -14,18 +14,22 @@ from .verdict import Outcome
 
 @dataclass(frozen=True)
 class Score:
-    """The figures over many results."""
+    """The figures over many results: of the faults that watching can know, and of those beyond it."""
 
     faults: int
     found: int
     first: int
     clean_runs: int
     alarmed: int
+    beyond: int
+    noted: int
 
     @classmethod
     def of(cls, results: Sequence[Result]) -> Score:
         """Count."""
-        faults = [result for result in results if result.case.cause is not None]
+        broken = [result for result in results if result.case.cause is not None]
+        faults = [result for result in broken if not result.case.noted]
+        beyond = [result for result in broken if result.case.noted]
         clean = [result for result in results if result.case.cause is None or result.twin is not None]
         return cls(
             faults=len(faults),
@@ -33,12 +37,15 @@ class Score:
             first=sum(result.rank == 1 for result in faults),
             clean_runs=len(clean),
             alarmed=sum(bool(result.false_alarms) for result in clean),
+            beyond=len(beyond),
+            noted=sum(result.noted for result in beyond),
         )
 
     def __str__(self) -> str:
         return (
             f"recall {share(self.found, self.faults)}, first root cause right {share(self.first, self.faults)}, "
-            f"scripts without a mistake that get an alarm {share(self.alarmed, self.clean_runs)}"
+            f"scripts without a mistake that get an alarm {share(self.alarmed, self.clean_runs)}; of what watching "
+            f"cannot know, a note names the experiment in {share(self.noted, self.beyond)}"
         )
 
 
@@ -61,13 +68,20 @@ def row(result: Result) -> tuple[str | Text, ...]:
     return (
         case.name,
         case.cause or "healthy",
-        Text("yes", "green") if result.found else Text("no", "red") if faulty else "",
+        verdict(result) if faulty else "",
         str(result.rank or "–") if faulty else "",
         next(iter(result.outcome.said.causes), ""),
         losses(result.outcome),
         scores(result.outcome, twin),
         Text(", ".join(sorted(set(result.false_alarms))), "red"),
     )
+
+
+def verdict(result: Result) -> Text:
+    """Was the cause named, or, where watching cannot know it, the experiment that can?"""
+    if result.found:
+        return Text("yes", "green")
+    return Text("a note", "yellow") if result.noted else Text("no", "red")
 
 
 def losses(outcome: Outcome) -> str:

@@ -26,16 +26,19 @@ class Said:
     Attributes:
         causes: the root causes, the gravest first, each as "SPK203 lif1".
         alarms: every warning and error, in the same form.
+        notes: what is said as a note, in the same form.
     """
 
     causes: tuple[str, ...]
     alarms: tuple[str, ...]
+    notes: tuple[str, ...]
 
     @classmethod
     def of(cls, report: Report) -> Said:
         """Take what counts from a report."""
         causes = tuple(named(cause.finding) for cause in report.root_causes)
-        return cls(causes, tuple(named(finding) for finding in report.at_least(Severity.WARNING)))
+        alarms = tuple(named(finding) for finding in report.at_least(Severity.WARNING))
+        return cls(causes, alarms, tuple(named(finding) for finding in report.diagnosis.notes))
 
     def found(self, checks: frozenset[str]) -> bool:
         """Does a warning, an error or a root cause come from one of these checks?"""

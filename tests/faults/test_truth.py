@@ -9,6 +9,10 @@ pytest.importorskip("norse", reason="python -m pip install --no-deps -r tests/co
 
 from benchmarks.faults.cases import every
 from benchmarks.faults.causes import CHECKS
+from benchmarks.faults.folder import NOWHERE
+from benchmarks.faults.jobs import Result
+from benchmarks.faults.scores import Score
+from benchmarks.faults.verdict import Outcome, Said
 from spikecheck.checks.base import discover
 
 CASES = every()
@@ -45,6 +49,21 @@ def test_the_mistake_is_found_first(name: str) -> None:
     case = CASES[name]
     said = case.watch(True).said
     assert said.rank(case.checks) == 1, said
+
+
+@pytest.mark.slow
+def test_what_watching_cannot_know_gets_a_note_that_names_the_experiment() -> None:
+    case = CASES["norse-labels-of-other-samples"]
+    result = Result(case, case.watch(True))
+    assert result.noted, result.outcome.said
+    assert not result.outcome.said.alarms
+
+
+def test_what_watching_cannot_know_is_counted_by_itself() -> None:
+    known, beyond = CASES["norse-labels-from-one"], CASES["norse-labels-of-other-samples"]
+    silent, told = (Outcome(Said((), (), notes), NOWHERE, 0.0) for notes in ((), ("SPK313 loss",)))
+    score = Score.of([Result(known, told), Result(beyond, silent), Result(beyond, told)])
+    assert (score.faults, score.found, score.beyond, score.noted) == (1, 0, 2, 1)
 
 
 @pytest.mark.slow

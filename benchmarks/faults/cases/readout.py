@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..case import fault
+from ..causes import EXPERIMENT
 from ..melodies import CHANNELS, CLASSES, STEPS, Melodies
 from ..networks.hand import HandNet
 from ..networks.norse import NorseNet
@@ -22,7 +23,7 @@ def probabilities_into_the_loss(broken: bool) -> Script:
     return Script(JellyNet(read=lambda out: (out.mean(0) * 20).softmax(-1) if broken else out.mean(0) * 20))
 
 
-@fault("norse", "label_noise", "labels_shuffled", "loss_plateau")
+@fault("norse", "label_noise", "labels_shuffled", "loss_plateau", noted=EXPERIMENT)
 def labels_of_other_samples(broken: bool) -> Script:
     """Inputs and labels are shuffled apart from each other."""
     return Script(NorseNet(), relabel=lambda y: y[torch.randperm(len(y))] if broken else y)
