@@ -64,7 +64,7 @@ bench-plugin: .venv/dev  ## what the pytest plugin adds to a run that does not u
 pytests: .venv/pytest  ## the other versions of pytest that the plugin is tried with
 
 test: lint docs-check pytests  ## all that CI runs; pytest last, a worker a core
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadgroup $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto $(ARGS)
 
 .PHONY: help setup demo fmt lint quick promises conformance faults docs inductor docs-check check-new bench bench-faults bench-healthy bench-plugin pytests test
 .DELETE_ON_ERROR:

@@ -8,7 +8,6 @@ from tests.conformance.features import FEATURES, FOR_ALL, measured
 from tests.conformance.features.compiling import OWN_BREAKS
 from tests.conformance.table import Kind, kinds
 
-pytestmark = pytest.mark.xdist_group("conformance")  # the page says the same, so that one worker measures for both
 KINDS = {str(kind): kind for kind in kinds()}
 ASKED = [(name, title) for name, kind in KINDS.items() for title in (FEATURES if kind.main else FOR_ALL)]
 NO_FUNC_GRAD = {"matterhorn_pytorch", "rockpool", "sinabs", "snntorch", "spikingjelly"}
