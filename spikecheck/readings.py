@@ -123,7 +123,9 @@ class InputReading:
     largest share of a sample's sum of absolute values that one frame holds, averaged over the samples that hold any. In
     `constant` forwards all steps are alike, by their sums over samples and over channels. `different` counts inputs
     that differ from each other, 16 at most: 1 where the same batch came again and again. `profile` is as in
-    `SpikeReading`, of the absolute values.
+    `SpikeReading`, of the absolute values. Of the
+    `channels`, `silent` ones never held anything; `silent_half`: those of one half, in a row or every other, and few of
+    the other.
     """
 
     forwards: int
@@ -149,6 +151,9 @@ class InputReading:
     constant: int = 0
     different: int = 0
     profile: tuple[float, ...] = ()
+    channels: int = 0
+    silent: int = 0
+    silent_half: bool = False
 
     @property
     def per_active_bin(self) -> float | None:

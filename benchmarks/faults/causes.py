@@ -22,6 +22,8 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "input_scrambled": ("SPK106",),
     "missing_time_axis": ("SPK104", "SPK105"),
     "negative_input": ("SPK107",),
+    "polarity_lost": ("SPK108",),
+    "silent_channels": ("SPK108",),
     "single_time_step": ("SPK104",),
     "time_bins_collapsed": ("SPK103",),
     # neurons and their state

@@ -75,6 +75,8 @@ class CarriedState(Check):
         if not (moves and labels and state is not None):
             return False
         batches = max(read.different for read in labels)
+        if batches == 1:  # of one batch, or of many with the same targets: more batches will tell
+            return readings.run.live
         return state.sequences - state.carried >= min(self.resets, batches - 1)  # the latest may not be counted yet
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from spikecheck.readings import InputReading
 from spikecheck.site import Capture, SiteKind
@@ -27,6 +28,12 @@ from spikecheck.stats.parts import PartState
 
 ALIKE = 1e-5  # of the largest sum: what float32 rounds when it adds up the same values in another order
 COUNTED = 65_536  # elements a forward whose values are counted: at 2 % active, the share of counts is known to 1 %
+
+
+def highest_of(a: Tensor, b: Tensor) -> Tensor:
+    """Rule of a field with an entry a channel, of which a later forward may have more or fewer."""
+    most = max(len(a), len(b))
+    return torch.maximum(pad(a, (0, most - len(a))), pad(b, (0, most - len(b))))
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,7 @@ class InputState(State):
     frames: int = merged(operator.add)
     samples: int = merged(operator.add)
     steps: int | None = merged(earliest)
+    per_channel: Tensor = merged(highest_of)  # its largest absolute value; empty where no axis is known to be time
 
 
 class InputStats(Statistic[InputState]):
@@ -105,10 +113,12 @@ class InputStats(Statistic[InputState]):
             by_step=PartState.of(mass.sum(1)),
             frames=mass.numel(),
             samples=mass.shape[1],
+            per_channel=torch.linalg.vector_norm(x, torch.inf, (0, 1)) if timed and x.numel() else x.new_zeros(0),
         )
 
     def summarise(self, state: InputState) -> tuple[InputReading, ...]:
         """Copy the counts to the host."""
+        held = [value != 0 for value in state.per_channel.tolist()]
         return (
             InputReading(
                 forwards=state.forwards,
@@ -134,8 +144,21 @@ class InputStats(Statistic[InputState]):
                 constant=int(state.constant),
                 different=int(state.batches.isfinite().sum()),
                 profile=tuple(state.by_step.profile().tolist()),
+                channels=len(held),
+                silent=held.count(False),
+                silent_half=silent_half(held),
             ),
         )
+
+
+def silent_half(held: list[bool]) -> bool:
+    """Did all channels of one half hold nothing, while most of the other half did?
+
+    Halves are [polarity, pixel] and [pixel, polarity], as frames with an axis of two polarities have them in a row.
+    """
+    middle = len(held) // 2
+    pairs = ((held[:middle], held[middle:]), (held[::2], held[1::2])) if len(held) == 2 * middle else ()
+    return any(sum(a) == 0 and 2 * sum(b) > middle for one, other in pairs for a, b in ((one, other), (other, one)))
 
 
 def alike(sums: Tensor, held: int) -> Tensor:

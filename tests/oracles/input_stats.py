@@ -31,6 +31,7 @@ def oracle(captures: Captures) -> tuple[InputReading, ...]:
     by_sample = [[float(v) for v in mass[:, b]] for mass in masses for b in range(mass.shape[1])]
     shares = [share(frames) for frames in by_sample]
     empty = sum(sum(frames) == 0 for frames in by_sample)
+    held = channels(captures) if timed(captures) else []
     reading = InputReading(
         forwards=len(captures),
         shape=((len(first.values),) if first.stacked else ()) + tuple(first.values[0].shape),
@@ -54,9 +55,35 @@ def oracle(captures: Captures) -> tuple[InputReading, ...]:
         densest=sum(shares) / max(1, len(by_sample) - empty),
         constant=sum(map(constant, map(raster, captures))),
         profile=profile([part(mass.sum(1)) for mass in masses]),
+        channels=len(held),
+        silent=sum(not one for one in held),
+        silent_half=half(held),
         different=different(raster(c).flatten().tolist() for c in captures),
     )
     return (reading,)
+
+
+def channels(captures: Captures) -> list[bool]:
+    """Of each channel, did it hold anything in any step of any sample? Of no element, no channel is known."""
+    full = [x for x in map(raster, captures) if x.size]
+    return (
+        [any(bool((x[:, :, n] != 0).any()) for x in full if n < x.shape[2]) for n in range(full[0].shape[2])]
+        if full
+        else []
+    )
+
+
+def half(held: list[bool]) -> bool:
+    """Is a polarity empty, before the pixels or after them, and the other one more than half full?"""
+    if len(held) % 2:
+        return False
+    for shape in ((2, -1), (-1, 2)):
+        grid = np.reshape(held, shape)
+        polarities = grid if shape[0] == 2 else grid.T
+        for one, other in (polarities, polarities[::-1]):
+            if not one.any() and 2 * other.sum() > len(other):
+                return True
+    return False
 
 
 def share(frames: list[float]) -> float:

@@ -54,6 +54,17 @@ def microseconds_as_milliseconds(broken: bool) -> Script:
     return Script(JellyNet(), Melodies(paired=True), prepare=prepare)
 
 
+@fault("spikingjelly", "polarity_lost", "silent_channels", thread="neuromorphs/tonic#244")
+def polarities_merged(broken: bool) -> Script:
+    """Events of both polarities are written to the first of two halves; the other one stays empty."""
+
+    def prepare(x: Tensor, y: Tensor) -> Batch:
+        on, off = x.chunk(2, dim=-1)
+        return (torch.cat([(on + off).clamp(max=1), torch.zeros_like(off)], -1) if broken else x), y
+
+    return Script(JellyNet(), prepare=prepare)
+
+
 @fault("norse", "axis_swap", "input_scrambled", thread="jeshraghian/snntorch#133")
 def batch_as_time(broken: bool) -> Script:
     """What already is [step, batch, channel] is transposed once more; 40 of both, so that nothing raises."""

@@ -1,0 +1,30 @@
+"""SPK108 silent-channels: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk108_silent_channels import SilentChannels
+from tests.unit.checks.build import evidence, found, inputs
+
+
+def given(**changed):
+    return evidence({"input": [inputs(**({"different": 16, "channels": 100} | changed))]})
+
+
+@pytest.mark.parametrize(
+    ("seen", "severity"),
+    [
+        pytest.param(given(), None, id="all in use"),
+        pytest.param(given(silent=24), None, id="a border"),
+        pytest.param(given(silent=25), "note", id="a quarter"),
+        pytest.param(given(silent=50), "note", id="half of them, here and there"),
+        pytest.param(given(silent=50, silent_half=True), "warning", id="one polarity"),
+        pytest.param(given(silent=60, silent_half=True), "warning", id="one polarity, and a border of the other"),
+        pytest.param(given(silent=100), None, id="all: the input is empty, which is another's"),
+        pytest.param(given(silent=50, silent_half=True, different=15), None, id="too few batches to say"),
+        pytest.param(given(channels=0), None, id="no axis is known to be time"),
+    ],
+)
+def test_judge(seen, severity) -> None:
+    assert found(SilentChannels(), seen, "input") == severity
