@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import exp
+from math import exp, inf
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
@@ -27,6 +27,9 @@ class FaultyDecay(Check):
     constant longer than the forward. In a layer written by hand, an attribute of the usual name may be something else:
     a factor above 1 counts only where a neuron fired in a share of {most} of the steps of a forward, as it does once
     its potential grows by itself.
+
+    A time constant that is {endless} times as long as a forward or longer, and not infinite, is a note: nothing leaks,
+    although a leak was asked for. Seconds read as milliseconds look like that, and so does a long memory on purpose.
 
     A library may use another value than the one that was set, without a word: one that clamps a decay to [0, 1] makes
     1 of a time constant of 8 steps, and the layer never forgets. What was set is looked at as well. A decay that is
@@ -88,6 +91,10 @@ class FaultyDecay(Check):
         "past the edge, each at most the learning rate; 0.05 is a large one",
     )
 
+    endless: float = limit(
+        100.0, why="derived: a potential then keeps 99 % of itself over the forward, as if there were no leak"
+    )
+
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the factor is none of a decay, or where the gain leaves nothing of the input."""
         spikes, neuron = readings[SpikeReading], site.neuron
@@ -109,6 +116,21 @@ class FaultyDecay(Check):
             )
         elif neuron.replaced:
             yield self.ignored(site, neuron.replaced[0])
+        elif self.endless * spikes.steps <= (neuron.tau_mem or 0.0) * spikes.forwards < inf:
+            yield self.found(
+                site,
+                severity=Severity.NOTE,
+                seen=Seen(
+                    "a time constant of {tau:.3g} steps, {steps} steps a forward",
+                    tau=neuron.tau_mem,
+                    steps=spikes.steps // spikes.forwards,
+                ),
+                expected=Expected(
+                    "a time constant of the order of what happens in a forward",
+                    because="nothing leaks, although the layer has a leak: are dt and tau in the same unit?",
+                ),
+                does=f"keeps its potential over a whole forward: {neuron.decay:.6g} of it a step",
+            )
 
     def because(self, site: Site, neuron: NeuronSpec, spikes: SpikeReading) -> str:
         """What is wrong with the decay that is used, or with the input gain; empty where nothing is known to be."""

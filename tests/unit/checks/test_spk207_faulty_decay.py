@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import exp
+
 import pytest
 
 from spikecheck.checks.spk207_faulty_decay import FaultyDecay
@@ -29,6 +31,8 @@ def layer(library="snntorch", most=9.0, **known):
         pytest.param(layer(decay=0.9998, input_gain=0.0002), "warning", id="the input hardly counts"),
         pytest.param(layer(decay=0.95, input_gain=0.05), None, id="an input that is normalised"),
         pytest.param(layer(decay=None), None, id="unknown"),
+        pytest.param(layer(decay=exp(-1 / 1999)), None, id="a long memory"),
+        pytest.param(layer(decay=exp(-1 / 2001)), "note", id="a hundred times as long as a forward"),
         pytest.param(layer(decay=1.0, replaced=(Replaced("beta", 8.0, 1.0),)), "warning", id="clamped to 1"),
         pytest.param(layer(decay=0.0, replaced=(Replaced("beta", -0.2, 0.0),)), "warning", id="clamped to 0"),
         pytest.param(layer(decay=1.0, replaced=(Replaced("beta", 1.5, 1.0, True),)), "note", id="learned, drifted"),
