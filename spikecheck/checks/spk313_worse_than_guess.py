@@ -1,4 +1,4 @@
-"""A loss that is worse than that of a constant guess, long after the start."""
+"""A loss that is no better than that of a constant guess, long after the start."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spikecheck.site import Moment, Site, SiteKind
 
 @dataclass(frozen=True)
 class WorseThanGuess(Check):
-    """After many updates the loss is still above that of a constant guess.
+    """After many updates the loss is no better than that of a constant guess.
 
     ## What it means
     Whoever never looks at the input, and says of each class how often it comes, has a loss of the labels' entropy: ln C
@@ -26,6 +26,10 @@ class WorseThanGuess(Check):
     and one that cannot learn its labels comes down to the guess and stays there. Whoever only watches cannot tell
     which: labels that belong to other samples leave spikes and gradients as healthy as can be. While training goes on,
     this is said after {patience} losses.
+
+    Labels that come unequally often have an entropy below ln C. A loss that stays there, no more than a share of {near}
+    below it, is found as well, where the entropy is {least} of ln C or more: the network has learned how often each
+    class comes, by its last bias, and nothing else. Below that, nearly all labels are of one class.
 
     ## Why it matters
     Everything that such a network says with confidence is wrong more often than not, and nothing of what it has learned
@@ -64,6 +68,12 @@ class WorseThanGuess(Check):
     )
     fall: float = limit(0.15, why="measured: the slowest healthy network falls by 0.51 in 64 updates")
     doubt: float = limit(4.0, why="derived: Student's t with 62 degrees of freedom is larger once in 11,000")
+    near: float = limit(
+        0.02, why="taste: 0.06 at ln 20, three times what networks that had stopped at chance came below it"
+    )
+    least: float = limit(
+        0.3, why="taste: for 20 classes 0.9, of which a margin of 0.02 is as small as the noise of a loss"
+    )
     patience: int = limit(256, why="taste: four windows, as for a plateau")
     path: float = limit(
         0.05,
@@ -75,15 +85,18 @@ class WorseThanGuess(Check):
         loss = readings.all[LossReading]
         mean, slope, error = loss.recent_mean, loss.recent_slope, loss.recent_slope_error
         guess = guessed(loss, readings.all.get(TargetReading))
-        if mean is None or slope is None or error is None or guess is None or not loss.plain:
+        if mean is None or slope is None or error is None or guess is None or loss.classes is None or not loss.plain:
             return
         early = loss.window < self.losses or (readings.run.live and loss.updates < self.patience)
         an_update = max(1, loss.updates / max(1, readings.run.update))  # losses, where gradients are accumulated
         steps = moved(readings, weights(readings)).values()
         path = max((update.mean for update in steps), default=0.0) * self.losses / an_update
-        if early or not isfinite(mean) or mean < guess + self.above or path < self.path:
+        if early or not isfinite(mean) or path < self.path:
             return
         stays = (slope - self.doubt * error) * an_update * self.losses > -self.fall
+        uneven = self.least * log(loss.classes) <= guess <= log(loss.classes) - self.above
+        if mean < guess + self.above and not (stays and uneven and mean >= (1 - self.near) * guess):
+            return
         yield self.found(
             site,
             severity=Severity.WARNING if stays else Severity.NOTE,

@@ -13,6 +13,12 @@ CHANCE = log(20)
 STAYS = {"updates": 200, "window": 64, "recent_mean": 3.6, "recent_slope": 0.0, "recent_slope_error": 0.0002}
 
 
+def uneven(share):
+    """Of 20 classes, one with this share of 3,800 labels; with half, the entropy is 2.165."""
+    rest = round(3800 * (1 - share) / 19)
+    return targets(classes=20, counts=(3800 - 19 * rest, *[rest] * 19))
+
+
 def net(share=0.004, live=False, labels=None, done=200, **changed):
     places = {
         "fc1.weight": [update(mean=share), gradient(), parameter()],
@@ -37,6 +43,10 @@ def net(share=0.004, live=False, labels=None, done=200, **changed):
             "warning",
             id="below ln 20, and a guess that knows the labels is better",
         ),
+        pytest.param(net(recent_mean=2.16, labels=uneven(0.5)), "warning", id="at the entropy of uneven labels"),
+        pytest.param(net(recent_mean=2.11, labels=uneven(0.5)), None, id="a little below it"),
+        pytest.param(net(recent_mean=2.16, recent_slope=-0.009, labels=uneven(0.5)), None, id="at it, and falls"),
+        pytest.param(net(recent_mean=0.4, labels=uneven(0.95)), None, id="nearly all labels of one class"),
         pytest.param(net(labels=targets()), "warning", id="labels that were not counted"),
         pytest.param(net(window=63), None, id="too few losses"),
         pytest.param(net(live=True, updates=255), None, id="too early, while training goes on"),
