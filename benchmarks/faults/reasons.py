@@ -2,4 +2,7 @@
 
 from __future__ import annotations
 
-REASONS: dict[str, str] = {}
+REASONS: dict[str, str] = {
+    "sinabs-uneven-labels-of-other-samples": "Losses of uneven labels scatter so much that 64 of them cannot say that "
+    "they stay at the entropy.",
+}

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..case import fault
-from ..melodies import STEPS, Melodies
+from ..melodies import CHANNELS, CLASSES, STEPS, Melodies
 from ..networks.hand import HandNet
 from ..networks.norse import NorseNet
 from ..networks.rockpool import RockpoolNet
@@ -14,6 +14,8 @@ from ..networks.sinabs import SinabsNet
 from ..networks.snntorch import SnntorchNet
 from ..networks.spikingjelly import JellyNet
 from ..script import Batch, Script
+
+THREE = (CHANNELS, 80, 80, CLASSES)
 
 
 @fault("snntorch", "count_input", "input_scale", thread="neuromorphs/tonic#244")
@@ -63,6 +65,16 @@ def polarities_merged(broken: bool) -> Script:
         return (torch.cat([(on + off).clamp(max=1), torch.zeros_like(off)], -1) if broken else x), y
 
     return Script(JellyNet(), prepare=prepare)
+
+
+@fault("sinabs", "axis_swap", "input_scrambled", thread="jeshraghian/snntorch#133")
+def time_first(broken: bool) -> Script:
+    """[step, batch, channel], as other libraries want it, for layers that want [batch, step, channel]."""
+
+    def prepare(x: Tensor, y: Tensor) -> Batch:
+        return (x.transpose(0, 1) if broken else x), y
+
+    return Script(SinabsNet(THREE), Melodies(batch=STEPS), prepare=prepare)
 
 
 @fault("norse", "axis_swap", "input_scrambled", thread="jeshraghian/snntorch#133")

@@ -23,6 +23,24 @@ def probabilities_into_the_loss(broken: bool) -> Script:
     return Script(JellyNet(read=lambda out: (out.mean(0) * 20).softmax(-1) if broken else out.mean(0) * 20))
 
 
+@fault("snntorch", "log_missing", "double_softmax")
+def likelihood_of_probabilities(broken: bool) -> Script:
+    """nll_loss is given the softmax, where it expects its logarithm."""
+    last = torch.softmax if broken else torch.log_softmax
+    return Script(SnntorchNet(read=lambda spikes, v: last(v.mean(0), -1)), loss=F.nll_loss)
+
+
+@fault("sinabs", "labels_shuffled", "label_noise", "loss_plateau", "constant_prediction")
+def uneven_labels_of_other_samples(broken: bool) -> Script:
+    """Half of the labels are of one class, and all are shuffled: the network learns how often each class comes."""
+    return Script(
+        SinabsNet(),
+        Melodies(160),
+        prepare=lambda x, y: (x, torch.where(y < CLASSES // 2, 0, y)),
+        relabel=lambda y: y[torch.randperm(len(y))] if broken else y,
+    )
+
+
 @fault("norse", "label_noise", "labels_shuffled", "loss_plateau", noted=EXPERIMENT)
 def labels_of_other_samples(broken: bool) -> Script:
     """Inputs and labels are shuffled apart from each other."""
