@@ -13,6 +13,7 @@ from spikecheck.readings import DriveReading, PotentialReading
 from spikecheck.site import Capture, Likeness, SiteKind
 from spikecheck.stats.arrange import BadState, arranged, highest, lowest, told
 from spikecheck.stats.base import State, Statistic, merged
+from spikecheck.stats.parts import DIGITS
 
 COMPARED = (
     64  # neurons of which steps and samples are compared: a correlation of 0.1 over 40 x 64 x 64 is known to 0.003
@@ -79,7 +80,8 @@ class AxisState(State):
             return None
         order = float(self.order) / n
         variance = max(0.0, float(self.squares) / n - order**2) * n / (n - 1)
-        return Likeness(near=float(self.near) / n, far=float(self.far) / n, error=(variance / n) ** 0.5)
+        near, far, error = (round(value, DIGITS) for value in (float(self.near) / n, float(self.far) / n, (variance / n) ** 0.5))
+        return Likeness(near=near, far=far, error=error)
 
 
 def lagged(x: Tensor, axis: int, lag: int) -> Tensor:
