@@ -80,8 +80,8 @@ class AxisState(State):
             return None
         order = float(self.order) / n
         variance = max(0.0, float(self.squares) / n - order**2) * n / (n - 1)
-        near, far, error = (round(value, DIGITS) for value in (float(self.near) / n, float(self.far) / n, (variance / n) ** 0.5))
-        return Likeness(near=near, far=far, error=error)
+        values = (float(self.near) / n, float(self.far) / n, (variance / n) ** 0.5)
+        return Likeness(*(round(value, DIGITS) for value in values))
 
 
 def lagged(x: Tensor, axis: int, lag: int) -> Tensor:
