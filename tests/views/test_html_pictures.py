@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +48,13 @@ def test_the_loss_is_shown_against_that_of_a_guess_with_its_plateau_where_one_wa
     other = curve(replace(found, losses=(loss("another loss", classes=None),)))
     assert "plateau" not in other
     assert "ln " not in other
+
+
+def test_a_loss_that_moves_by_rounding_errors_alone_is_drawn_as_a_flat_line() -> None:
+    still = loss(trace=tuple((update, 2.9957318 + 1e-7 * (update % 2)) for update in range(30)))
+    shown = curve(replace(healthy(), losses=(still,)))
+    assert "e−" not in shown
+    assert {"2.98", "3.00"} <= set(re.findall(r"\d\.\d\d", shown))
 
 
 @pytest.mark.parametrize("make", [by_hand, in_snntorch])

@@ -37,6 +37,7 @@ BINS = 30
 DOTS = 30  # losses; so few are marked one by one
 FARTHEST = 1e30  # differences and margins of what is far beyond it would be infinite
 LEAST_SPAN = 1e-6  # of the values themselves: the edges of bins in a narrower one would coincide in a float
+FLAT = 0.02  # of the largest loss: an axis that spans less would make mountains of rounding errors
 LOG_FROM = 20  # the largest of the losses is so many times the smallest: on a linear scale most would lie on the axis
 # Scales that initialisers give: `torch.nn.Linear` by default, and He's (see ParameterReading.scale).
 DEFAULT, HE = 1 / math.sqrt(3), math.sqrt(2)
@@ -79,6 +80,7 @@ def loss(row: LossRow, key: str, *, plateau: bool) -> Markup | None:
             plain_log(axes.yaxis)
         else:
             axes.margins(y=0.15)
+            widened(axes, FLAT * max(map(abs, shown)))
         axes.set_xlabel("update")
         axes.set_ylabel("loss")
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -262,3 +264,10 @@ def plain_log(axis: Any) -> None:
     axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0), numticks=7))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+def widened(axes: Any, least: float) -> None:
+    """Let the vertical axis span no less than this."""
+    low, high = axes.get_ylim()
+    missing = max(0.0, least - (high - low))
+    axes.set_ylim(low - missing / 2, high + missing / 2)
