@@ -89,7 +89,7 @@ class NonFiniteValue(Check):
         "SPK407",
         "SPK413",
     )
-    message: ClassVar = "{what} is NaN or infinite, first {moment}"
+    message: ClassVar = "NaN or infinity in {what}, {moment}"
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the site's own reading counts anything that is not finite."""

@@ -43,8 +43,8 @@ def test_every_kind_of_site_is_judged_by_its_own_reading(kind: SiteKind) -> None
     [finding] = findings(NonFiniteValue(), evidence({name: [MADE[kind](non_finite=POISONED)]}), name)
     assert finding.severity.label == "error"
     assert finding.when == POISONED.first
-    assert finding.message.startswith(WORDS[kind].format(site=finding.site))
-    assert "after update 3, time step 2" in finding.message
+    what = WORDS[kind].format(site=finding.site)
+    assert finding.message == f"NaN or infinity in {what}, after update 3, time step 2"
 
 
 def test_every_kind_has_words() -> None:
