@@ -84,7 +84,8 @@ class InputStats(Statistic[InputState]):
         some = closely(look)
         timed = capture.layout.time is not None
         per_step = x.sum(1)
-        mass = torch.linalg.vector_norm(x, 1, dim=2)  # [time, batch]
+        size = x.abs()
+        mass = size.sum(2)  # [time, batch]
         whole = mass.sum(0)
         largest = mass.amax(0) if len(mass) else whole
         return InputState(
@@ -113,7 +114,7 @@ class InputStats(Statistic[InputState]):
             by_step=PartState.of(mass.sum(1)),
             frames=mass.numel(),
             samples=mass.shape[1],
-            per_channel=torch.linalg.vector_norm(x, torch.inf, (0, 1)) if timed and x.numel() else x.new_zeros(0),
+            per_channel=size.amax((0, 1)) if timed and x.numel() else x.new_zeros(0),
         )
 
     def summarise(self, state: InputState) -> tuple[InputReading, ...]:
