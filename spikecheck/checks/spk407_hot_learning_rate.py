@@ -8,6 +8,7 @@ from math import log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.layers import without
 from spikecheck.finding import Expected, Finding, Seen, Severity
 from spikecheck.readings import LossReading, ParameterReading, UpdateReading
 from spikecheck.site import Moment, Site, SiteKind
@@ -47,6 +48,7 @@ class HotLearningRate(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.UPDATE
     needs: ClassVar = (UpdateReading, ParameterReading)
+    explained_by: ClassVar = ("SPK413",)
     message: ClassVar = "one step changes {site} by {share:.3g} times its norm"
 
     hot: float = limit(
@@ -67,7 +69,7 @@ class HotLearningRate(Check):
         if update.updates < self.enough or update.mean < self.hot or learning(readings):
             return
         rate = update.learning_rate
-        yield self.found(
+        finding = self.found(
             site,
             seen=Seen(
                 "a step of {share:.3g} times the norm on average, {largest:.3g} at most, over {updates} updates"
@@ -84,6 +86,8 @@ class HotLearningRate(Check):
             when=Moment(0),
             weight=log10(update.mean / self.hot),
         )
+        begin = readings.first.get(UpdateReading)  # before anything could pile up
+        yield finding if begin is not None and begin.mean < self.hot else without(finding, "SPK413")
 
 
 def weight(readings: Readings, name: str) -> bool:

@@ -39,3 +39,11 @@ def test_one_finding_stands_at_the_weight_that_is_moved_most() -> None:
     assert [finding.site.name for finding in made] == ["fc3.weight"]
     assert made[0].message == "one step changes fc3.weight by 3 times its norm"
     assert "at a learning rate of 0.001" in made[0].seen.text
+
+
+@pytest.mark.parametrize(("begin", "explained"), [(0.1, True), (0.5, False), (None, False)])
+def test_gradients_that_pile_up_explain_steps_that_were_small_at_first(begin, explained) -> None:
+    places = {"fc1.weight": [update(mean=2.5), parameter()], "loss": [WORSE]}
+    first = {} if begin is None else {"fc1.weight": [update(mean=begin, updates=1)]}
+    [finding] = findings(HotLearningRate(), evidence(places, first=first), "fc1.weight")
+    assert ("SPK413" in finding.explained_by) is explained
