@@ -18,6 +18,7 @@ from spikecheck.checks.base import broken
 from spikecheck.errors import SpikecheckError
 from spikecheck.monitor import Monitor
 from spikecheck.report import html
+from spikecheck.report.file import write
 from spikecheck.report.model import Report
 
 
@@ -112,7 +113,7 @@ def written(folder: Path, test: str, reports: Iterable[Report]) -> str:
     path = folder / f"{name}-{zlib.crc32(test.encode()):08x}.html"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        html.write(path, html.page([("", report, "") for report in reports], test))
+        write(path, html.page([("", report, "") for report in reports], test))
     except OSError as error:
         return f"no report: {folder} cannot be made ({error.strerror})"
     except SpikecheckError as error:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import zlib
-
 import torch
 from torch import Tensor
 
+from spikecheck.checkpoint.streams import verified
 from spikecheck.checkpoint.values import ITEM_SIZES, Record, TensorRef
 from spikecheck.errors import UnreadableError
 
@@ -36,14 +35,8 @@ class Values:
 
 
 def whole(record: Record) -> bytearray:
-    """The bytes of a record, unpacked. Their checksum was verified when they were counted."""
-    if record.packed is None:
-        content = bytearray(record.size)
-        if record.source.readinto(record.offset, memoryview(content)) < record.size:
-            raise UnreadableError(f"storage {record.name!r} is cut off")
-        return content
-    packed = record.source.read(record.offset, record.packed)
-    try:
-        return bytearray(zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, record.size))
-    except zlib.error as error:
-        raise UnreadableError(f"corrupt: storage {record.name!r} cannot be unpacked") from error
+    """The bytes of a record, unpacked. UnreadableError where they are not those that the file announces."""
+    content = bytearray()
+    for chunk in verified(record):
+        content += chunk
+    return content

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf, log
 
 from spikecheck.checks.base import Readings
-from spikecheck.readings import GradientReading, LossReading, ParameterReading, UpdateReading
+from spikecheck.readings import GradientReading, LossReading, ParameterReading, TargetReading, UpdateReading
 from spikecheck.site import Site, SiteKind
 
 FALLEN = 0.9  # of what it was at first: a loss above that has not fallen
@@ -55,6 +55,14 @@ def chance(loss: LossReading) -> float:
     """The loss of a uniform guess over the classes; infinite where it is not known."""
     known = loss.classes is not None and loss.classes > 1 and loss.plain
     return log(loss.classes or 1) if known else inf
+
+
+def constant_guess(loss: LossReading, targets: TargetReading | None) -> float | None:
+    """The loss of saying of each class how often it comes: the labels' entropy, or ln C where they were not counted."""
+    if loss.classes is None or loss.classes <= 1:
+        return None
+    entropy = None if targets is None else targets.entropy
+    return log(loss.classes) if entropy is None else min(entropy, log(loss.classes))
 
 
 def learned(readings: Readings) -> bool:

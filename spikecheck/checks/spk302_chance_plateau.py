@@ -8,6 +8,7 @@ from math import log, sqrt
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.progress import constant_guess
 from spikecheck.finding import Expected, Finding, Seen, Severity
 from spikecheck.readings import (
     GradientReading,
@@ -169,11 +170,9 @@ class ChancePlateau(Check):
 
 def informed(loss: LossReading, readings: Readings, doubt: float) -> bool:
     """Is a loss below what the labels' frequencies alone allow, beyond doubt? Then it has learned of the input."""
-    if loss.recent_mean is None or loss.recent_deviation is None or loss.classes is None:
+    best = constant_guess(loss, readings.all.get(TargetReading))
+    if loss.recent_mean is None or loss.recent_deviation is None or best is None:
         return False
-    targets = readings.all.get(TargetReading)
-    entropy = None if targets is None else targets.entropy
-    best = log(loss.classes) if entropy is None else min(entropy, log(loss.classes))
     return loss.recent_mean + doubt * loss.recent_deviation / sqrt(loss.window) < best
 
 

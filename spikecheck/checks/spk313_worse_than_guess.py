@@ -8,7 +8,7 @@ from math import isfinite, log, log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.progress import moved, weights
+from spikecheck.checks.progress import constant_guess, moved, weights
 from spikecheck.finding import Expected, Finding, Seen, Severity
 from spikecheck.readings import LossReading, TargetReading
 from spikecheck.site import Moment, Site, SiteKind
@@ -84,7 +84,7 @@ class WorseThanGuess(Check):
         """Yield a finding where a guess would do better; a note as long as the loss comes down."""
         loss = readings.all[LossReading]
         mean, slope, error = loss.recent_mean, loss.recent_slope, loss.recent_slope_error
-        guess = guessed(loss, readings.all.get(TargetReading))
+        guess = constant_guess(loss, readings.all.get(TargetReading))
         if mean is None or slope is None or error is None or guess is None or loss.classes is None or not loss.plain:
             return
         early = loss.window < self.losses or (readings.run.live and loss.updates < self.patience)
@@ -116,11 +116,3 @@ class WorseThanGuess(Check):
             weight=log10(mean / guess) if guess > 0 else 0.0,
             guess=guess,
         )
-
-
-def guessed(loss: LossReading, targets: TargetReading | None) -> float | None:
-    """The loss of a constant guess: the labels' entropy, or ln C where they were not counted."""
-    if loss.classes is None or loss.classes <= 1:
-        return None
-    entropy = None if targets is None else targets.entropy
-    return log(loss.classes) if entropy is None else entropy

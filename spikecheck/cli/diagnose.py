@@ -247,10 +247,9 @@ def write_views(
 
 def write(file: str, text: str) -> None:
     """Write to a file, or to standard output."""
+    from spikecheck.report.file import write as put
+
     if file == STDIN:
         click.echo(text)
         return
-    try:
-        Path(file).write_text(text.rstrip() + "\n", encoding="utf-8")
-    except OSError as error:
-        raise SpikecheckError(f"{file} cannot be written: {error.strerror}") from error
+    put(file, text.rstrip() + "\n")

@@ -18,7 +18,7 @@ from spikecheck.probe.find import clean, decide, find
 from spikecheck.probe.frameworks import generic
 from spikecheck.probe.frameworks.base import Heard, tensors
 from spikecheck.probe.hook import Hook
-from spikecheck.probe.layer import Layer
+from spikecheck.probe.layer import Layer, is_functorch_wrapped_tensor
 from spikecheck.probe.lossbook import LossBook
 from spikecheck.probe.optimizer import OptimizerWatch
 from spikecheck.probe.ownership import Guarded, Ran
@@ -26,7 +26,6 @@ from spikecheck.probe.trace import Trace
 from spikecheck.readings import FlowReading, InputReading, RunReading
 from spikecheck.site import Capture, LossCall, Site, SiteKind
 
-is_functorch_wrapped_tensor = torch._C._functorch.is_functorch_wrapped_tensor
 MOST_HELD = 4096  # calls kept before they are counted without waiting for the end of a forward
 
 

@@ -158,7 +158,8 @@ class Report:
             SpikecheckError: jinja2 or matplotlib is not installed (`pip install 'spikecheck[html]'`), or the file
                 cannot be written.
         """
-        from spikecheck.report.html import page, write
+        from spikecheck.report.file import write
+        from spikecheck.report.html import page
 
         write(path, page([("", self, "")]))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-import torch
 
 pytest.importorskip("norse", reason="python -m pip install --no-deps -r tests/conformance/frameworks.txt")
 
@@ -13,14 +12,6 @@ from benchmarks.healthy.__main__ import summary
 from benchmarks.healthy.sweep import Alarm, Outcome, upper_bound, watched
 
 SEEDS = (104, 109, 124, 126)  # a cell in a loop, sinabs twice, norse: those that take least time
-
-
-@pytest.fixture(autouse=True)
-def as_before():
-    threads, state = torch.get_num_threads(), torch.get_rng_state()
-    yield
-    torch.set_num_threads(threads)
-    torch.set_rng_state(state)
 
 
 @pytest.mark.slow

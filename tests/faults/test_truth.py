@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
 pytest.importorskip("norse", reason="python -m pip install --no-deps -r tests/conformance/frameworks.txt")
 
@@ -33,14 +32,6 @@ HEALTHY = (
     "spikingjelly-direct-encoding",
     "spikingjelly-parametric-with-dropout",
 )
-
-
-@pytest.fixture(autouse=True)
-def as_before():
-    threads, state = torch.get_num_threads(), torch.get_rng_state()
-    yield
-    torch.set_num_threads(threads)
-    torch.set_rng_state(state)
 
 
 @pytest.mark.slow

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from importlib.util import find_spec
-from os import PathLike
-from pathlib import Path
 
 from spikecheck.errors import SpikecheckError
 from spikecheck.report.model import Report
@@ -38,11 +36,3 @@ def required() -> None:
             f"an HTML report needs {' and '.join(missing)}, which "
             f"{'is' if len(missing) == 1 else 'are'} not installed: pip install 'spikecheck[html]'"
         )
-
-
-def write(path: str | PathLike[str], text: str) -> None:
-    """Write a page; SpikecheckError where that is not possible."""
-    try:
-        Path(path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise SpikecheckError(f"{path} cannot be written: {error.strerror}") from error
