@@ -86,14 +86,18 @@ def layers(named: Iterable[Named]) -> tuple[Layer, ...]:
     """
     given = tuple(named)
     owners = list(dict.fromkeys(n.owner for n in given))
-    spiking = [owner for owner in owners if any(n.owner == owner and n.role == "neuron" for n in given)]
+    neurons: dict[str, list[Named]] = {}
+    for one in given:
+        if one.role == "neuron":
+            neurons.setdefault(one.owner, []).append(one)
+    spiking = [owner for owner in owners if owner in neurons]
     weighted = {n.owner for n in given if n.role == "weight"}
     normalised = {n.owner for n in given if n.leaf in ("running_mean", "running_var")}
     normalised |= {n.owner for n in given if n.leaf == "weight" and n.role == "buffer"}
     between: dict[str, list[str]] = {}
     waiting: list[str] = []
     for owner in owners:
-        if owner in spiking:
+        if owner in neurons:
             between[owner], waiting = waiting, []
         elif owner in weighted or owner in normalised:
             waiting.append(owner)
@@ -105,8 +109,9 @@ def layers(named: Iterable[Named]) -> tuple[Layer, ...]:
     for place, owner in enumerate(spiking):
         feeders = tuple(between[owner])
         known = feeders and not set(feeders) & normalised
-        own = tuple(n for n in given if n.owner == owner and n.role == "neuron")
-        made.append(Layer(owner, own, feeders if known else None, place == 0, place == len(spiking) - 1))
+        made.append(
+            Layer(owner, tuple(neurons[owner]), feeders if known else None, place == 0, place == len(spiking) - 1)
+        )
     return tuple(made)
 
 

@@ -8,6 +8,16 @@ from spikecheck.site import FORWARD, SiteKind
 BACKWARD = SiteKind.GRADIENT
 APPLIED = SiteKind.UPDATE  # its effect shows in the next forward at the earliest
 VALUES = FORWARD | SiteKind.PARAMETER | SiteKind.MODULE
+FLOW = (
+    SiteKind.MODULE,
+    SiteKind.PARAMETER,
+    SiteKind.STATE,
+    SiteKind.MEMORY,
+    SiteKind.INPUT,
+    SiteKind.CURRENT,
+    SiteKind.POTENTIAL,
+    SiteKind.SPIKES,
+)
 
 
 def precedes(cause: Finding, effect: Finding) -> bool:
@@ -16,14 +26,12 @@ def precedes(cause: Finding, effect: Finding) -> bool:
     Within one update, values flow from the input to the loss, and gradients from the loss to the input: a forward
     finding precedes every gradient, a gradient precedes the update. Over updates, whatever came earlier precedes.
     """
-    if cause.key == effect.key:
-        return False
-    if cause.when.update != effect.when.update:
-        return cause.when.update < effect.when.update
-    mine, other = phase(cause), phase(effect)
-    if mine != other:
-        return mine < other
-    return along(cause) <= along(effect)
+    return cause.key != effect.key and place(cause) <= place(effect)
+
+
+def place(finding: Finding) -> tuple[int, int, tuple[int, int, int]]:
+    """When and where: the update, the pass, the place in it."""
+    return finding.when.update, phase(finding), along(finding)
 
 
 def phase(finding: Finding) -> int:
@@ -39,8 +47,6 @@ def along(finding: Finding) -> tuple[int, int, int]:
 
     A backward pass goes through the modules from the last to the first.
     """
-    before = (SiteKind.MODULE, SiteKind.PARAMETER, SiteKind.STATE, SiteKind.MEMORY)
-    order = (*before, SiteKind.INPUT, SiteKind.CURRENT, SiteKind.POTENTIAL, SiteKind.SPIKES)
     kind = finding.site.kind
     position = -finding.site.position if kind is BACKWARD else finding.site.position
-    return position, order.index(kind) if kind in order else len(order), finding.when.step or 0
+    return position, FLOW.index(kind) if kind in FLOW else len(FLOW), finding.when.step or 0

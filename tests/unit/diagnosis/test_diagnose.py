@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikecheck.diagnosis import Diagnosis, diagnose, precedes
+from spikecheck.diagnosis.rank import Known, explaining, in_order, roots_of
 from spikecheck.finding import Expected, Finding, Seen, Severity
 from spikecheck.site import Moment, Site, SiteKind
 
@@ -228,3 +229,32 @@ def test_no_root_cause_is_explained_by_a_graver_or_equal_finding(found: list[Fin
         if cause.finding.severity > NOTE:
             above = [f for f in grave if f.check in cause.finding.explained_by and precedes(f, cause.finding)]
             assert not above
+
+
+def by_definition(found: list[Finding]) -> dict[tuple[str, ...], set[tuple[str, ...]]]:
+    """The roots of every finding, by looking at all pairs."""
+    above = {f.key: [c for c in found if explaining(f, [c])] for f in found}
+
+    def roots(key: tuple[str, ...], seen: frozenset[tuple[str, ...]]) -> set[tuple[str, ...]]:
+        if not above[key]:
+            return {key}
+        return set().union(*(roots(c.key, seen | {key}) for c in above[key] if c.key not in seen))
+
+    return {f.key: roots(f.key, frozenset()) for f in found}
+
+
+@given(findings())
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_few_ways_back_lead_to_the_same_roots_as_all_of_them(found: list[Finding]) -> None:
+    grave = sorted((f for f in found if f.severity > NOTE), key=in_order)
+    known = Known(grave)
+    assert roots_of(grave, {f.key: known.parents(f) for f in grave}) == by_definition(grave)
+
+
+def test_a_thousand_findings_of_two_checks_have_few_ways_back() -> None:
+    weights = [finding("SPK101", KINDS.PARAMETER, at) for at in range(1000)]
+    moments = [finding("SPK405", KINDS.UPDATE, at, by=("SPK101",)) for at in range(1000)]
+    known = Known(sorted(weights + moments, key=in_order))
+    assert max(len(known.parents(one)) for one in weights + moments) == 2
+    assert told(diagnose(weights + moments))[0][0] == "SPK101@0"
+    assert len(diagnose(weights + moments).causes) == 1
