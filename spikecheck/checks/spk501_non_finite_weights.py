@@ -43,7 +43,7 @@ class NonFiniteWeights(Check):
     sites: ClassVar = SiteKind.STORED
     needs: ClassVar = (StoredReading,)
     explained_by: ClassVar = ()
-    message: ClassVar = "{site} holds {bad} values that are not finite, the first at {where}"
+    message: ClassVar = "{bad} of {elements} values of {site} not finite, the first at {where}"
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where any element is not finite, but for masks."""
@@ -64,6 +64,7 @@ class NonFiniteWeights(Check):
             ),
             expected=Expected("finite values", because="one NaN weight silences its neuron for ever"),
             bad=bad,
+            elements=stored.elements,
             where=f"[{where}]",
         )
 

@@ -242,7 +242,7 @@ def write_views(
     if junit_file is not None:
         write(junit_file, to_junit(answers, level))
     if html_file is not None:
-        write(html_file, html.page(answers))
+        write(html_file, html.page(answers, against=against, changes=changes))
 
 
 def write(file: str, text: str) -> None:

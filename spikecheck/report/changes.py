@@ -9,6 +9,8 @@ from rich.text import Text
 
 from spikecheck.stored import ChangeReading
 
+WIDE = 30  # columns that a name has at least, where it needs them
+
 
 def table(changes: Iterable[ChangeReading], before: str, after: str) -> Table:
     """One row a tensor; those that stayed the same are counted below."""
@@ -22,13 +24,15 @@ def table(changes: Iterable[ChangeReading], before: str, after: str) -> Table:
         title_justify="left",
         caption_justify="left",
     )
-    made.add_column("tensor", overflow="fold")
-    for column in ("what", "step / weights", "largest step", "rms before", "rms after"):
-        made.add_column(column, justify="right", no_wrap=column == "what")
+    changed = [change for change in given if change.what != "same"]
+    longest = max((len(change.name) for change in changed), default=0)
+    made.add_column("tensor", overflow="fold", min_width=min(longest, WIDE))
+    lost = any(change.lost for change in changed)
+    for column in ("what", "step / weights", "largest step", "rms before", "rms after", *["no longer finite"] * lost):
+        made.add_column(column, justify="right", min_width=len(max(column.split(), key=len)))
     made.caption = f"{same} of {len(given)} tensors are the same in both"
-    for change in (change for change in given if change.what != "same"):
-        lost = f", {change.lost} no longer finite" if change.lost else ""
+    for change in changed:
         numbers = (change.relative, change.largest, change.before, change.after)
         shown = ("-" if number is None else f"{number:.3g}" for number in numbers)
-        made.add_row(Text(change.name), Text(change.what + lost), *shown)
+        made.add_row(Text(change.name), Text(change.what), *shown, *[str(change.lost)] * lost)
     return made

@@ -20,6 +20,7 @@ from spikecheck.finding import Answer, Fix, Seen, Verdict
 from spikecheck.report import html
 from spikecheck.report.model import LayerRow, Report, WeightRow
 from spikecheck.site import SiteKind
+from spikecheck.stored import ChangeReading
 from tests.unit.report.pictures import drawn, file, layer, loss
 from tests.unit.report.reports import LONG, broken, finding, healthy, spikes
 from tests.views.pages import REPORTS, local, of, page, page_of, parsed, text_of, texts
@@ -195,6 +196,23 @@ def test_several_files_are_on_one_page_with_links_to_each() -> None:
     links = [e.get("href") for e in of(of(root, "nav")[0], "a")]
     assert links == ["#r0", "#r1", "#r2"]
     assert "b.pt is no checkpoint" in texts(root)
+
+
+def test_what_changed_since_another_file_is_a_table_of_what_is_not_the_same() -> None:
+    changes = (
+        ChangeReading("fc1.weight", "changed", (3, 2), 0.0823, 0.0342, 6, 0.12, 0.121, lost=1),
+        ChangeReading("fc2.weight", "same", (3, 2), 0.0, 0.0, 0, 0.1, 0.1),
+        ChangeReading(HOSTILE, "new", (1,)),
+    )
+    files = [("late.pt", file(), ""), ("other.pt", file(), "")]
+    root = parsed(html.page(files, against=HOSTILE, changes={"late.pt": changes}))
+    (section,) = [e for e in of(root, "section") if str(e.get("aria-labelledby")).endswith("-changes")]
+    assert [[texts(cell).strip() for cell in row] for row in of(of(section, "tbody")[0], "tr")] == [
+        ["fc1.weight", "changed, 1 no longer finite", "0.0823", "0.0342", "0.12", "0.121"],
+        [texts(of(section, "th")[-1]).strip(), "new", "–", "–", "–", "–"],
+    ]
+    assert '<script>alert("x")</script>' in texts(of(section, "h2")[0])
+    assert "1 of 3 tensors are the same in both." in texts(section)
 
 
 def test_the_same_report_gives_the_same_page_whatever_style_the_user_has() -> None:

@@ -5,19 +5,27 @@ Needs `pip install 'spikecheck[html]'`; `import spikecheck` loads none of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
+from types import MappingProxyType
 
 from spikecheck.errors import SpikecheckError
 from spikecheck.report.model import Report
+from spikecheck.stored import ChangeReading
 
 LIBRARIES = ("jinja2", "matplotlib")
 
 
-def page(reports: Iterable[tuple[str, Report | None, str]], title: str = "") -> str:
+def page(
+    reports: Iterable[tuple[str, Report | None, str]],
+    title: str = "",
+    against: str = "",
+    changes: Mapping[str, Sequence[ChangeReading]] = MappingProxyType({}),
+) -> str:
     """One page on several runs or files, each given as name, report, and why there is none.
 
-    Where there is a report, the reason is one for which it is not whole, and stands in its `unseen` as well.
+    Where there is a report, the reason is one for which it is not whole, and stands in its `unseen` as well. `changes`
+    is what became of the tensors since the file `against`, by the name of a report.
 
     Raises:
         SpikecheckError: jinja2 or matplotlib is not installed; the message names the extra that brings them.
@@ -25,7 +33,7 @@ def page(reports: Iterable[tuple[str, Report | None, str]], title: str = "") -> 
     required()
     from spikecheck.report.html.template import render
 
-    return render(list(reports), title)
+    return render(list(reports), title, against, changes)
 
 
 def required() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -13,16 +14,25 @@ from spikecheck.report.html.text import visible
 from spikecheck.report.html.view import Entry, counted
 from spikecheck.report.model import Report
 from spikecheck.report.terminal import short, values
+from spikecheck.stored import ChangeReading
 
 FOLDER = Path(__file__).parent
 
 
-def render(reports: list[tuple[str, Report | None, str]], title: str) -> str:
+def render(
+    reports: list[tuple[str, Report | None, str]],
+    title: str,
+    against: str,
+    changes: Mapping[str, Sequence[ChangeReading]],
+) -> str:
     """The page on these reports; the title is that of the first where none is given."""
-    entries = [Entry(name, report, error, f"r{number}") for number, (name, report, error) in enumerate(reports)]
+    entries = [
+        Entry(name, report, error, f"r{number}", changes.get(name))
+        for number, (name, report, error) in enumerate(reports)
+    ]
     first = next((f"{entry.verdict} · {entry.name or 'spikecheck'}" for entry in entries), "spikecheck")
     style = Markup((FOLDER / "style.css").read_text(encoding="utf-8"))
-    return template().render(entries=entries, title=title or first, heading=title, style=style)
+    return template().render(entries=entries, title=title or first, heading=title, against=against, style=style)
 
 
 @cache

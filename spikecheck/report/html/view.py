@@ -17,6 +17,7 @@ from spikecheck.report.html import plots
 from spikecheck.report.model import LayerRow, LossRow, Report
 from spikecheck.report.terminal import elsewhere, grouped
 from spikecheck.site import SiteKind
+from spikecheck.stored import ChangeReading
 
 PLATEAUS = ("chance-plateau", "stalled-loss")  # the findings that say that the last losses do not fall
 DRAWN_LAYERS = 16  # a page of more can be neither loaded nor read; those with findings come first
@@ -31,6 +32,12 @@ class Entry:
     report: Report | None
     error: str
     key: str
+    changes: Sequence[ChangeReading] | None = None  # since another file, where one was given
+
+    @property
+    def moved(self) -> list[ChangeReading]:
+        """What is not the same as in the other file."""
+        return [change for change in self.changes or () if change.what != "same"]
 
     @property
     def shown(self) -> Shown | None:
