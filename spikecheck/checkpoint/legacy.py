@@ -32,10 +32,6 @@ class Late:
         """At most so many bytes from a place on."""
         return self.source.read(self.start + offset, min(count, self.size - offset))
 
-    def expect(self, offset: int, count: int) -> None:
-        """Let the system read ahead."""
-        self.source.expect(self.start + offset, count)
-
 
 @dataclass
 class Storages:

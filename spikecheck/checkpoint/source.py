@@ -61,11 +61,6 @@ class FileSource:
         buffer = bytearray(count)
         return bytes(buffer[: self.readinto(offset, memoryview(buffer))])
 
-    def expect(self, offset: int, count: int) -> None:
-        """Let the system read ahead."""
-        if hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(self.descriptor, offset, count, os.POSIX_FADV_WILLNEED)
-
 
 class BytesSource:
     """Bytes in memory, as a file."""
@@ -83,9 +78,6 @@ class BytesSource:
     def read(self, offset: int, count: int) -> bytes:
         """At most so many bytes from a place on."""
         return self.content[offset : offset + max(0, count)]
-
-    def expect(self, offset: int, count: int) -> None:
-        """Nothing: they are there."""
 
 
 def open_regular(path: Path) -> BinaryIO:

@@ -5,40 +5,31 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
+from spikecheck.checkpoint.checksum import Proof, crc32
 from spikecheck.checkpoint.values import Record
 from spikecheck.errors import UnreadableError
 
-CHUNK = 1 << 20  # fits a processor's own cache, where its checksum and its figures are reckoned
-AHEAD = 1 << 24
+CHUNK = 1 << 20
 
 
-def verified(record: Record, size: int = CHUNK) -> Iterator[memoryview]:
-    """All bytes of a record, `size` at a time, each chunk valid until the next.
+def verified(record: Record) -> Iterator[memoryview]:
+    """All bytes of a record, each chunk valid until the next.
 
     Raises:
         UnreadableError: at the end, where bytes were missing or do not fit the checksum.
     """
-    done, checksum = 0, 0
-    for chunk in chunks(record, size) if record.packed is None else unpacked(record):
-        if record.crc is not None:
-            checksum = zlib.crc32(chunk, checksum)
-        done += len(chunk)
+    proof = Proof(record)
+    for chunk in chunks(record) if record.packed is None else unpacked(record):
+        proof.add(len(chunk), None if record.crc is None else crc32(chunk))
         yield chunk
-    if done != record.size:
-        raise UnreadableError(f"cut short: storage {record.name!r} has {done} of {record.size} bytes")
-    if record.crc is not None and checksum != record.crc:
-        raise UnreadableError(f"corrupt: storage {record.name!r} does not fit its checksum")
+    proof.close()
 
 
-def chunks(record: Record, size: int = CHUNK) -> Iterator[memoryview]:
+def chunks(record: Record) -> Iterator[memoryview]:
     """The bytes of a record that is not packed, in a buffer that is used again."""
-    buffer = memoryview(bytearray(min(size, max(1, record.size))))
-    expected = 0
-    for at in range(0, record.size, size):
-        if at + AHEAD > expected and expected < record.size:  # what comes next is on its way while this is looked at
-            record.source.expect(record.offset + expected, min(AHEAD, record.size - expected))
-            expected += AHEAD
-        wanted = min(size, record.size - at)
+    buffer = memoryview(bytearray(min(CHUNK, max(1, record.size))))
+    for at in range(0, record.size, CHUNK):
+        wanted = min(CHUNK, record.size - at)
         got = record.source.readinto(record.offset + at, buffer[:wanted])
         yield buffer[:got]
         if got < wanted:

@@ -53,10 +53,6 @@ class Source(Protocol):
         """At most so many bytes from a place on."""
         ...
 
-    def expect(self, offset: int, count: int) -> None:
-        """These bytes will be wanted soon."""
-        ...
-
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Record:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -50,10 +51,13 @@ def as_floats(flat: Tensor) -> Tensor:
     return flat.float() if flat.is_floating_point() and flat.element_size() <= 2 else flat.double()
 
 
-def measure(x: Tensor, start: int, rows: Rows | None = None) -> StoredState:
-    """Count a chunk of float32 or float64 that begins at an index, and its rows; what is not finite is a 0 to them."""
+def look(x: Tensor, start: int, width: int = 0) -> Look:
+    """See what is in a chunk of float32 or float64 that begins at an index, and in its rows of a width, if it has one.
+
+    What is not finite is a 0 to the rows.
+    """
     if x.numel() == 0:
-        return NOTHING
+        return Look(NOTHING)
     nan = infinite = 0
     bad: tuple[int, ...] = ()
     good, norm = x, float(torch.linalg.vector_norm(x))
@@ -62,15 +66,17 @@ def measure(x: Tensor, start: int, rows: Rows | None = None) -> StoredState:
         infinite = int(wrong.sum()) - nan
         bad = (start + int(wrong.int().argmax()),)
         good, x = x[~wrong], torch.where(wrong, x.new_zeros(()), x)
-    low, high = ends(x) if rows is None else rows.add(x, start)
-    if bad:
+    rows = [RowLook.of(row, piece) for row, piece in cut(x, start, width)] if width else []
+    if bad or not rows:
         low, high = ends(good)
+    else:
+        low, high = min(row.low for row in rows), max(row.high for row in rows)
     if not LEAST_NORM <= norm < math.inf:
         norm = scaled_norm(x)
     total = float(x.sum())
     if not math.isfinite(total):
         total = float(x.sum(dtype=torch.float64))
-    return StoredState(x.numel(), nan, infinite, total, norm, low, high, bad, start)
+    return Look(StoredState(x.numel(), nan, infinite, total, norm, low, high, bad, start), rows)
 
 
 def ends(x: Tensor) -> tuple[float, float]:
@@ -83,6 +89,63 @@ def scaled_norm(x: Tensor) -> float:
     """The norm where the squares leave the range of the type."""
     largest = float(x.abs().max())
     return float(torch.linalg.vector_norm(x.double() / largest)) * largest if largest else 0.0
+
+
+class Room(threading.local):
+    """Memory that a thread keeps: to ask the system for it anew in each chunk takes longer than what is done in it."""
+
+    def __init__(self) -> None:
+        self.of = {dtype: torch.empty(0, dtype=dtype) for dtype in (torch.float32, torch.float64)}
+
+
+ROOM = Room()
+
+
+def above_zero(x: Tensor) -> Tensor:
+    """What is above 0, and 0 elsewhere; valid until the thread asks again."""
+    return torch.clamp_min(x, 0, out=ROOM.of[x.dtype].resize_(x.shape))
+
+
+def cut(x: Tensor, start: int, width: int) -> Iterator[tuple[int, Tensor]]:
+    """The rest of a row, whole rows, the beginning of one: the first row, and [row, column]."""
+    row, column = divmod(start, width)
+    head = min((width - column) % width, x.numel())
+    whole = (x.numel() - head) // width
+    middle = head + whole * width
+    if head:
+        yield row, x[:head].view(1, -1)
+        row += column + head == width
+    if whole:
+        yield row, x[head:middle].view(whole, -1)
+    if middle < x.numel():
+        yield row + whole, x[middle:].view(1, -1)
+
+
+@dataclass(frozen=True)
+class RowLook:
+    """What was seen of some rows, or of a part of one: of each what `Rows` holds; the extremes of all."""
+
+    row: int
+    largest: Tensor
+    positive: Tensor
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, row: int, x: Tensor) -> RowLook:
+        """From [row, column], the first of which is a row of the weight."""
+        low, high = x.amin(dim=1), x.amax(dim=1)
+        largest = torch.maximum(high, -low).double()
+        return cls(row, largest, above_zero(x).sum(dim=1).double(), float(low.min()), float(high.max()))
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen in a chunk of a tensor."""
+
+    state: StoredState
+    rows: Sequence[RowLook] = ()
+    kept: Tensor | None = None  # the values themselves, of few that begin a vector
 
 
 @dataclass
@@ -98,31 +161,11 @@ class Rows:
         self.largest = torch.zeros(self.count, dtype=torch.float64)
         self.positive = torch.zeros(self.count, dtype=torch.float64)
 
-    def add(self, x: Tensor, start: int) -> tuple[float, float]:
-        """Count a finite chunk that begins at an index; its least and greatest."""
-        found = [self.put(row, piece) for row, piece in self.cut(x, start)]
-        return min(low for low, _ in found), max(high for _, high in found)
-
-    def cut(self, x: Tensor, start: int) -> Iterator[tuple[int, Tensor]]:
-        """The rest of a row, whole rows, the beginning of one: the first row, and [row, column]."""
-        row, column = divmod(start, self.width)
-        head = min((self.width - column) % self.width, x.numel())
-        whole = (x.numel() - head) // self.width
-        middle = head + whole * self.width
-        if head:
-            yield row, x[:head].view(1, -1)
-            row += column + head == self.width
-        if whole:
-            yield row, x[head:middle].view(whole, -1)
-        if middle < x.numel():
-            yield row + whole, x[middle:].view(1, -1)
-
-    def put(self, row: int, x: Tensor) -> tuple[float, float]:
-        """Add [row, column] to the rows from one on; the least and the greatest."""
-        rows, low, high = slice(row, row + len(x)), x.amin(dim=1), x.amax(dim=1)
-        self.largest[rows] = torch.maximum(self.largest[rows], torch.maximum(high, -low))
-        self.positive[rows] += x.clamp_min(0).sum(dim=1)
-        return float(low.min()), float(high.max())
+    def take(self, seen: RowLook) -> None:
+        """Count what was seen of some of them."""
+        rows = slice(seen.row, seen.row + len(seen.largest))
+        self.largest[rows] = torch.maximum(self.largest[rows], seen.largest)
+        self.positive[rows] += seen.positive
 
     @property
     def silent(self) -> int:
@@ -146,12 +189,24 @@ class StoredStats:
         self.rows = Rows(shape[0], wide) if many else None
         self.kept: Tensor | None = None  # the values themselves, of a tensor that is one piece of a vector
 
+    def look(self, flat: Tensor, start: int) -> Look:
+        """See what is in a chunk that begins at an element; counts nothing, so that several threads may look."""
+        x = as_floats(flat)
+        seen = look(x, start * self.parts, self.rows.width if self.rows is not None else 0)
+        small = self.rows is None and start == 0 and 0 < x.numel() <= MOST_KEPT
+        return replace(seen, kept=x.to(torch.float64, copy=True)) if small else seen
+
+    def take(self, seen: Look) -> None:
+        """Count what was seen in the next chunk."""
+        self.state = self.state + seen.state
+        self.kept = seen.kept
+        if self.rows is not None:
+            for row in seen.rows:
+                self.rows.take(row)
+
     def add(self, flat: Tensor) -> None:
         """Count the next chunk."""
-        x, start = as_floats(flat), self.state.elements
-        self.state = self.state + measure(x, start, self.rows)
-        small = self.rows is None and start == 0 and 0 < x.numel() <= MOST_KEPT
-        self.kept = x.to(torch.float64, copy=True) if small else None
+        self.take(self.look(flat, self.state.elements // self.parts))
 
     def summarise(self, role: str) -> StoredReading:
         """The plain numbers."""

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import threading
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from spikecheck.checkpoint import measure, streams
+from spikecheck.checkpoint import measure, pour, streams
+from spikecheck.checkpoint.checksum import combined
 from spikecheck.checkpoint.diagnose import Counts, count
-from spikecheck.checkpoint.source import BytesSource
+from spikecheck.checkpoint.pour import PIECE
+from spikecheck.checkpoint.source import BytesSource, FileSource
 from spikecheck.checkpoint.values import Record
 from spikecheck.errors import UnreadableError
 
@@ -26,11 +31,11 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Small chunks, each storage of some size a load of its own, four processors; and a look at what is left."""
-    for module in (measure, streams):
-        monkeypatch.setattr(module, "CHUNK", SMALL_CHUNK)
-    monkeypatch.setattr(measure, "LOAD", SMALL_CHUNK)
-    monkeypatch.setattr(measure, "processors", lambda: 4)
+    """Small pieces, four processors; and a look at what is left."""
+    for module in (measure, pour):
+        monkeypatch.setattr(module, "PIECE", SMALL_CHUNK)
+    monkeypatch.setattr(streams, "CHUNK", SMALL_CHUNK)
+    monkeypatch.setattr(pour, "processors", lambda: 4)
     before = torch.get_num_threads(), threading.active_count()
     yield
     assert (torch.get_num_threads(), threading.active_count()) == before
@@ -79,7 +84,7 @@ def test_threads_change_no_figure(form: str, path: Path, monkeypatch: pytest.Mon
     save(content(), path, form)
     said = []
     for threads in (1, 2, 5):
-        monkeypatch.setattr(measure, "processors", lambda threads=threads: threads)
+        monkeypatch.setattr(pour, "processors", lambda threads=threads: threads)
         said.append(figures(count(path)))
     assert said[0] == said[1] == said[2]
 
@@ -162,25 +167,81 @@ def test_an_error_of_the_caller_stops_all_threads(path: Path) -> None:
     assert len(told) < 8 * 100
 
 
+class Notes:
+    """Takes down which bytes it is shown, and when."""
+
+    def __init__(self, start: int, end: int) -> None:
+        self.start, self.end = start, end
+        self.seen: list[tuple[int, int]] = []
+
+    def look(self, at: int, chunk: memoryview) -> bytes:
+        return bytes(chunk)
+
+    def take(self, at: int, chunk: memoryview, seen: object) -> None:
+        assert seen == bytes(chunk)
+        self.seen.append((at, len(chunk)))
+
+
+def test_every_part_is_shown_the_chunks_that_hold_its_bytes_in_order() -> None:
+    size = 5 * SMALL_CHUNK + 17
+    parts = [Notes(0, size), Notes(SMALL_CHUNK - 1, SMALL_CHUNK + 1), Notes(3 * SMALL_CHUNK, 3 * SMALL_CHUNK)]
+    small = [Notes(0, 10) for _ in range(300)]
+    flows = [
+        pour.Flow(record("large", size), parts, SMALL_CHUNK),
+        *(pour.Flow(record("small", 10), [part], 10) for part in small),
+    ]
+    told: list[int] = []
+    pour.pour(flows, told.append)
+    starts = range(0, size, SMALL_CHUNK)
+    assert parts[0].seen == [(at, min(SMALL_CHUNK, size - at)) for at in starts]
+    assert parts[1].seen == [(0, SMALL_CHUNK), (SMALL_CHUNK, SMALL_CHUNK)]
+    assert parts[2].seen == []
+    assert all(part.seen == [(0, 10)] for part in small)
+    assert sum(told) == size + 3000
+
+
+def test_a_record_that_cannot_be_unpacked_waits_for_its_turn() -> None:
+    wrong = Record("wrong", BytesSource(bytes(10)), 0, 10, crc=1)
+    packed = Record("packed", BytesSource(b"no deflated bytes"), 0, 1000, packed=17)
+    for records, first in ([wrong, packed], "wrong"), ([packed, wrong], "packed"):
+        with pytest.raises(UnreadableError, match=f"storage '{first}'"):
+            pour.pour([pour.Flow(record, [], SMALL_CHUNK) for record in records], lambda count: None)
+
+
+def test_a_file_is_read_from_its_beginning_to_its_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places: list[int] = []
+    readinto = FileSource.readinto
+    torch.save(content(), path)
+    with zipfile.ZipFile(path) as file:
+        first = min(info.header_offset for info in file.infolist() if "/data/" in info.filename)
+
+    def noted(self: FileSource, offset: int, buffer: memoryview) -> int:
+        places.append(offset)
+        return readinto(self, offset, buffer)
+
+    monkeypatch.setattr(FileSource, "readinto", noted)
+    count(path)
+    poured = places[len(places) - [*reversed(places)].index(min(at for at in places if at > first)) - 1 :]
+    assert len(poured) > 50
+    assert poured == sorted(poured)
+
+
+@given(st.binary(max_size=300), st.integers(0, 300))
+def test_checksums_of_two_pieces_make_that_of_both(whole: bytes, cut: int) -> None:
+    first, second = whole[:cut], whole[cut:]
+    assert combined(zlib.crc32(first), zlib.crc32(second), len(second)) == zlib.crc32(whole)
+
+
+@pytest.mark.parametrize("length", [0, 1, PIECE, 5 * 10**8])
+def test_zeros_of_any_number_may_follow(length: int) -> None:
+    checksum, zeros = zlib.crc32(b"spikes"), bytes(1 << 20)
+    for at in range(0, length, len(zeros)):
+        checksum = zlib.crc32(zeros[: length - at], checksum)
+    alone = 0
+    for at in range(0, length, len(zeros)):
+        alone = zlib.crc32(zeros[: length - at], alone)
+    assert combined(zlib.crc32(b"spikes"), alone, length) == checksum
+
+
 def record(name: str, size: int) -> Record:
     return Record(name, BytesSource(bytes(size)), 0, size)
-
-
-def test_small_records_are_one_load_and_so_are_those_that_are_copied() -> None:
-    sizes = {"a": 10, "b": SMALL_CHUNK - 10, "copied": SMALL_CHUNK, "large": 3 * SMALL_CHUNK, "also copied": 5, "c": 1}
-    records = [(record(name, size), []) for name, size in sizes.items()]
-    copied = {records[2][0], records[4][0]}
-    loads = [[one.name for one, _ in load] for load in measure.loads(records, copied)]
-    assert loads == [["a", "b"], ["large"], ["c"], ["copied", "also copied"]]
-
-
-def test_what_comes_next_is_asked_for_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[int, int]] = []
-    monkeypatch.setattr(BytesSource, "expect", lambda self, offset, count: asked.append((offset, count)))
-    monkeypatch.setattr(streams, "AHEAD", 3 * SMALL_CHUNK)
-    size, read = 10 * SMALL_CHUNK + 1, 0
-    for chunk in streams.verified(record("weight", size), SMALL_CHUNK):
-        read += len(chunk)
-        assert sum(count for _, count in asked) >= min(size, read + 2 * SMALL_CHUNK)
-    assert [offset for offset, _ in asked] == [0, 3 * SMALL_CHUNK, 6 * SMALL_CHUNK, 9 * SMALL_CHUNK]
-    assert sum(count for _, count in asked) == size
