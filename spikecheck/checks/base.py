@@ -26,6 +26,8 @@ R = TypeVar("R")
 FENCE = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
 WINDOWS = ("recent", "first", "all")
 
+OF_A_LOSS = SiteKind.LOGITS | SiteKind.TARGETS | SiteKind.LOSS | SiteKind.AIM | SiteKind.LABELS
+
 
 def limit(default: T, *, why: str) -> T:
     """A number a check judges by; `[tool.spikecheck.<ID>]` in pyproject.toml sets another."""
@@ -35,7 +37,7 @@ def limit(default: T, *, why: str) -> T:
 
 def place(site: Site) -> str:
     """The name under which readings of several kinds belong together: a layer, a parameter, a loss."""
-    if site.kind in SiteKind.LOGITS | SiteKind.TARGETS | SiteKind.LOSS | SiteKind.AIM | SiteKind.LABELS:
+    if site.kind in OF_A_LOSS:
         return site.name.replace("logits", "loss").replace("targets", "loss")
     return site.name
 
