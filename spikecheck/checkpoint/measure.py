@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spikecheck.checkpoint.pour import PIECE, Advance, Flow, pour
 from spikecheck.checkpoint.values import ITEM_SIZES, Record, TensorRef
-from spikecheck.stats.stored import Look, StoredStats
+from spikecheck.stats.stored import ROOM, Look, StoredStats
 
 IN_MEMORY = 1 << 26  # a tensor that is no one piece of its storage is taken into memory up to here
 ROUNDS = 4  # how often all tensors together may look at the bytes of a storage
@@ -94,7 +94,10 @@ def measured(refs: Mapping[TensorRef, bool], advance: Advance = lambda count: No
         else:
             stats.rows = None
     in_order = sorted(views.items(), key=lambda item: item[0].offset)
-    pour((Flow(record, own, step(own)) for record, own in in_order), advance)
+    try:
+        pour((Flow(record, own, step(own)) for record, own in in_order), advance)
+    finally:
+        ROOM.clear()
     return found
 
 

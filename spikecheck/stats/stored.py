@@ -42,13 +42,34 @@ class StoredState(State):
 NOTHING = StoredState(0, 0, 0, 0.0, 0.0, math.inf, -math.inf, (), 0)
 
 
+class Room(threading.local):
+    """Memory that a thread keeps: to ask the system for it anew in each chunk takes longer than what is done in it."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, torch.dtype], Tensor] = {}
+
+    def get(self, use: str, dtype: torch.dtype, shape: torch.Size) -> Tensor:
+        """A tensor of any values; valid until the thread asks again for the same use."""
+        if (use, dtype) not in self.kept:
+            self.kept[use, dtype] = torch.empty(0, dtype=dtype)
+        return self.kept[use, dtype].resize_(shape)
+
+    def clear(self) -> None:
+        """Give it back."""
+        self.kept.clear()
+
+
+ROOM = Room()
+
+
 def as_floats(flat: Tensor) -> Tensor:
-    """Elements of any type as float32 or float64; a complex one as its two parts."""
+    """Elements of any type as float32 or float64, a complex one as its two parts; valid until the thread asks again."""
     if flat.is_complex():
         flat = torch.view_as_real(flat.to(torch.complex64) if flat.dtype is torch.complex32 else flat).flatten()
     if flat.dtype in (torch.float32, torch.float64):
         return flat
-    return flat.float() if flat.is_floating_point() and flat.element_size() <= 2 else flat.double()
+    dtype = torch.float32 if flat.is_floating_point() and flat.element_size() <= 2 else torch.float64
+    return ROOM.get("floats", dtype, flat.shape).copy_(flat)
 
 
 def look(x: Tensor, start: int, width: int = 0) -> Look:
@@ -91,21 +112,6 @@ def scaled_norm(x: Tensor) -> float:
     return float(torch.linalg.vector_norm(x.double() / largest)) * largest if largest else 0.0
 
 
-class Room(threading.local):
-    """Memory that a thread keeps: to ask the system for it anew in each chunk takes longer than what is done in it."""
-
-    def __init__(self) -> None:
-        self.of = {dtype: torch.empty(0, dtype=dtype) for dtype in (torch.float32, torch.float64)}
-
-
-ROOM = Room()
-
-
-def above_zero(x: Tensor) -> Tensor:
-    """What is above 0, and 0 elsewhere; valid until the thread asks again."""
-    return torch.clamp_min(x, 0, out=ROOM.of[x.dtype].resize_(x.shape))
-
-
 def cut(x: Tensor, start: int, width: int) -> Iterator[tuple[int, Tensor]]:
     """The rest of a row, whole rows, the beginning of one: the first row, and [row, column]."""
     row, column = divmod(start, width)
@@ -136,7 +142,13 @@ class RowLook:
         """From [row, column], the first of which is a row of the weight."""
         low, high = x.amin(dim=1), x.amax(dim=1)
         largest = torch.maximum(high, -low).double()
-        return cls(row, largest, above_zero(x).sum(dim=1).double(), float(low.min()), float(high.max()))
+        return cls(
+            row,
+            largest,
+            torch.clamp_min(x, 0, out=ROOM.get("above 0", x.dtype, x.shape)).sum(dim=1).double(),
+            float(low.min()),
+            float(high.max()),
+        )
 
 
 @dataclass(frozen=True)
