@@ -55,10 +55,14 @@ def unsure(site: Site, readings: Readings) -> bool:
     return (flow is None or flow.read is None) and is_last(site, readings)
 
 
+def spiking(readings: Readings) -> list[Site]:
+    """The spiking layers that were seen."""
+    return [site for site in readings.evidence.sites if site.kind is SiteKind.SPIKES]
+
+
 def is_last(site: Site, readings: Readings) -> bool:
     """Does no spiking layer come after this one?"""
-    spiking = [other for other in readings.evidence.sites if other.kind is SiteKind.SPIKES]
-    return all(other.position <= site.position for other in spiking)
+    return all(other.position <= site.position for other in spiking(readings))
 
 
 def hasty(readings: Readings, forwards: int, patience: int) -> bool:
@@ -83,7 +87,7 @@ def above(site: Site, readings: Readings) -> SpikeReading | None:
     Recent whatever the window: what is dated by the first forward is what is found now, and a layer above that has
     woken up since would otherwise put off the date.
     """
-    upstream = [s for s in readings.evidence.sites if s.kind is SiteKind.SPIKES and s.position < site.position]
+    upstream = [s for s in spiking(readings) if s.position < site.position]
     nearest = max(upstream, key=lambda s: s.position, default=None)
     return None if nearest is None else replace(readings.at(nearest.name), window="recent").get(SpikeReading)
 
@@ -100,7 +104,7 @@ def rates_to(site: Site, readings: Readings, patience: int) -> tuple[list[float]
     None at any other layer, where a rate is not known or the first is 0, where the last layer's spikes are not used or
     may not be, and where it is too early to say.
     """
-    sites = sorted((s for s in readings.evidence.sites if s.kind is SiteKind.SPIKES), key=lambda s: s.position)
+    sites = sorted(spiking(readings), key=lambda s: s.position)
     rates, start = rates_of(sites, readings), rates_of(sites, readings.first)
     if site.name != sites[-1].name or not len(rates) == len(start) == len(sites) or rates[0] == 0:
         return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings
+from spikecheck.checks.layers import spiking
 from spikecheck.finding import Expected, Finding, Seen, Severity
 from spikecheck.readings import InputReading, SpikeReading, StateReading
 from spikecheck.site import Site, SiteKind
@@ -57,7 +58,7 @@ class SingleStep(Check):
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where all layers that show their steps see one, and nothing is carried on."""
-        sites = [s for s in readings.evidence.sites if s.kind is SiteKind.SPIKES]
+        sites = spiking(readings)
         read = [(s, readings.at(s.name)) for s in sites if readings.at(s.name).get(SpikeReading)]
         one = [r[SpikeReading].steps == r[SpikeReading].forwards for _, r in read]
         sure = [r[SpikeReading].timed or s.framework not in BY_HAND for s, r in read]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.layers import spiking
 from spikecheck.finding import Expected, Finding, Seen, Severity
 from spikecheck.readings import AimReading, DriveReading, InputReading, SpikeReading, TargetReading
 from spikecheck.site import Site, SiteKind
@@ -96,7 +97,7 @@ class SwappedAxes(Check):
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where sizes, values or their order say that the layer's steps are samples."""
-        sites = [s for s in readings.evidence.sites if s.kind is SiteKind.SPIKES]
+        sites = spiking(readings)
         first = min(sites, key=lambda s: s.position, default=None)
         layer = None if first is None else readings.at(first.name).all
         spikes = None if layer is None else layer.get(SpikeReading)

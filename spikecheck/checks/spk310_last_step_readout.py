@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.layers import spiking
 from spikecheck.finding import Expected, Finding, Seen, Severity
 from spikecheck.readings import ReturnReading
 from spikecheck.site import Moment, Site, SiteKind
@@ -49,7 +50,7 @@ class LastStepReadout(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding at the last spiking layer."""
         came = readings.all[ReturnReading]
-        positions = [s.position for s in readings.evidence.sites if s.kind is SiteKind.SPIKES]
+        positions = [s.position for s in spiking(readings)]
         steps = came.steps // max(1, came.forwards)
         if site.position < max(positions) or steps <= self.enough or not 0 < came.last_only == came.forwards:
             return

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.layers import spiking
 from spikecheck.finding import Expected, Finding, Seen, Severity
 from spikecheck.readings import AimReading, SpikeReading
 from spikecheck.site import Moment, Site, SiteKind
@@ -50,7 +51,7 @@ class UnreachableTarget(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the highest target is above the highest count."""
         aim = readings.all[AimReading]
-        layers = [s for s in readings.evidence.sites if s.kind is SiteKind.SPIKES]
+        layers = spiking(readings)
         last = max(layers, key=lambda s: s.position, default=None)
         spikes = None if last is None else readings.all.at(last.name).get(SpikeReading)
         if spikes is None or spikes.forwards == 0 or len(aim.values) < self.several or spikes.not_integer > 0:

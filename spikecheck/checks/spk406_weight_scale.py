@@ -19,6 +19,7 @@ from spikecheck.checks.layers import (
     ratio,
     recurrent,
     silent,
+    spiking,
     threshold,
     unused,
     within,
@@ -130,7 +131,7 @@ class WeightScale(Check):
         """The layer that holds a recurrent weight, and drives itself by it."""
         if weight.scale <= self.large or not recurrent(weight):
             return
-        for layer in (s for s in readings.evidence.sites if s.kind is SiteKind.SPIKES and within(site.name, s)):
+        for layer in (s for s in spiking(readings) if within(site.name, s)):
             limit, spikes = threshold(layer), readings.at(layer.name).get(SpikeReading)
             if limit is None or layer.neuron is None or spikes is None or spikes.rate is None:
                 continue
