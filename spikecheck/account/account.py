@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from typing import Any
@@ -14,7 +14,7 @@ from spikecheck.account.findings import plain_finding, rebuilt_finding
 from spikecheck.account.plain import Clean, MisfitError, mapping, misfit, plain, rebuilt
 from spikecheck.checks.base import WINDOWS, Check, Evidence, Readings, discover
 from spikecheck.checks.judge import Judge, Silenced
-from spikecheck.checks.progress import recovered
+from spikecheck.checks.progress import nothing_learned, recovered
 from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.errors import EvidenceError, SpikecheckError
 from spikecheck.finding import Answer, Finding, Severity, Verdict
@@ -53,21 +53,23 @@ class Account:
     def verdicts(self, judge: Judge) -> tuple[Verdict, ...]:
         """One verdict a check, what it found earlier included."""
         loud = [f for f in self.earlier if not any(quiet.covers(f) for quiet in judge.silenced)]
-        passing = {check.id for check in judge.checks if check.passes}
+        passing = {check.id: check.soon_mended for check in judge.checks if check.passes}
         verdicts = tuple(self.with_earlier(verdict, loud, passing) for verdict in judge.verdicts(self.evidence))
         if self.error is not None:
             verdicts += (Verdict(OwnError.id, OwnError.slug, Answer.FOUND, (self.error,)),)
         return verdicts
 
-    def with_earlier(self, verdict: Verdict, loud: Iterable[Finding], passing: Collection[str]) -> Verdict:
+    def with_earlier(self, verdict: Verdict, loud: Iterable[Finding], passing: Mapping[str, bool]) -> Verdict:
         """A verdict with what the check found while training went on, dated when it was first found.
 
-        What no longer holds is a note for the checks in `passing`, where the network learned all the same.
+        What no longer holds is a note for the checks in `passing`, where the network learned all the same: much, or
+        anything at all for those that map to True.
         """
         early = {finding.key: finding for finding in loud if finding.check == verdict.check}
         now = [replace(f, when=early.pop(f.key).when) if f.key in early else f for f in verdict.findings]
         passes = verdict.answer in (Answer.CLEAR, Answer.FOUND) and verdict.check in passing
-        past = (self.passed(f) if passes and recovered(self.whole, f.until) else f for f in early.values())
+        soon = passes and passing[verdict.check] and not nothing_learned(self.whole)
+        past = (self.passed(f) if passes and (soon or recovered(self.whole, f.until)) else f for f in early.values())
         findings = (*now, *past)
         return replace(verdict, answer=Answer.FOUND, findings=findings) if findings else verdict
 

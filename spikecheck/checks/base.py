@@ -119,6 +119,7 @@ class Check:
     needs: ClassVar[tuple[type[Any], ...]] = ()
     explained_by: ClassVar[tuple[str, ...]] = ()
     passes: ClassVar[bool] = False  # can training mend it? Then it is a note, once it is over and the loss has halved
+    soon_mended: ClassVar[bool] = False  # or is below a guess's: where there was something to learn from all the time
     message: ClassVar[str]
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ import pytest
 from spikecheck.account.account import Account
 from spikecheck.checks.judge import Judge
 from spikecheck.checks.spk203_dead_layer import DeadLayer
+from spikecheck.checks.spk211_fading_activity import FadingActivity
 from spikecheck.checks.spk406_weight_scale import WeightScale
 from spikecheck.finding import Expected, Finding, Seen, Severity
 from spikecheck.report.model import Report
@@ -56,6 +57,15 @@ def test_in_a_run_that_learns_slowly_it_is_a_note_where_it_was_over_in_a_quarter
     assert not grave(report(spikes(), SLOW, dead(until=4)))
     assert grave(report(spikes(), SLOW, dead(until=5))) == ["SPK203"]
     assert grave(report(spikes(), STUCK, dead(until=4))) == ["SPK203"]
+
+
+def test_activity_that_faded_is_a_note_once_anything_was_learned_however_long_it_took() -> None:
+    at = site(SiteKind.SPIKES, "lif1")
+    faded = FadingActivity().found(at, seen=Seen(""), expected=Expected(""), layers=4, first=0.01, last=1e-4)
+    faded = replace(faded, until=19)
+    assert not grave(report(spikes(), SLOW, faded))
+    assert grave(report(spikes(), STUCK, faded)) == ["SPK211"]
+    assert grave(report(spikes(), loss(first=8.0, recent_mean=3.0), faded)) == ["SPK211"]  # logits that shrink
 
 
 def test_what_training_does_not_mend_stays() -> None:
