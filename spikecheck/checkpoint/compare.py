@@ -60,11 +60,10 @@ def floats(ref: TensorRef) -> Iterator[Tensor]:
     if record is None:
         return
     part = parted(ref, StoredStats(ref.shape, ref.dtype, rows=False))
-    item = part.dtype.itemsize
     own = Record(record.name, record.source, record.offset + part.start, part.end - part.start)
     rest = torch.empty(0)
     for chunk in chunks(own):
-        values = as_floats(elements(chunk[: len(chunk) // item * item], part.dtype))
+        values = as_floats(elements(chunk, part.dtype))
         rest = torch.cat([rest.to(values.dtype), values])
         while len(rest) >= CHUNK:
             yield rest[:CHUNK]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -38,16 +39,12 @@ class View:
         if self.view is not None:
             return None
         start = max(0, at - self.start) // self.dtype.itemsize
-        own = self.own(at, chunk)
-        return self.stats.look(
-            elements(own[: len(own) // self.dtype.itemsize * self.dtype.itemsize], self.dtype), start
-        )
+        return self.stats.look(elements(self.own(at, chunk), self.dtype), start)
 
-    def take(self, at: int, chunk: memoryview, seen: object) -> None:
+    def take(self, at: int, chunk: memoryview, seen: Any) -> None:
         """Count it."""
-        if isinstance(seen, Look):
-            self.stats.take(seen)
         if self.view is None:
+            self.stats.take(seen)
             return
         self.kept += self.own(at, chunk)
         if len(self.kept) == self.end - self.start:
@@ -58,8 +55,11 @@ class View:
 
 
 def elements(chunk: memoryview, dtype: torch.dtype) -> Tensor:
-    """Bytes as elements."""
-    return torch.frombuffer(chunk, dtype=torch.uint8).view(dtype)
+    """Bytes as elements; the end of a file that was cut short may hold a part of one, which is left out."""
+    usable = len(chunk) // dtype.itemsize * dtype.itemsize
+    if not usable:
+        return torch.empty(0, dtype=dtype)
+    return torch.frombuffer(chunk[:usable], dtype=torch.uint8).view(dtype)
 
 
 def measured(refs: Mapping[TensorRef, bool], advance: Advance = lambda count: None) -> dict[TensorRef, StoredStats]:

@@ -126,14 +126,16 @@ def test_of_several_damaged_storages_the_first_is_named(path: Path) -> None:
             count(path)
 
 
-def test_a_file_cut_short_while_it_is_read_is_refused(path: Path) -> None:
-    torch.save({"fc.weight": torch.rand(64, 1000)}, path)
+@pytest.mark.parametrize("pieces", [0.5, 20, 20.0002, 20.3])
+def test_a_file_cut_short_while_it_is_read_is_refused(pieces: float, path: Path) -> None:
+    torch.save({"fc.weight": torch.rand(64, 1024)}, path)
+    begin = path.read_bytes().index(torch.load(path)["fc.weight"].numpy().tobytes())
     told: list[int] = []
 
     def cut(done: int, size: int) -> None:
         if not told:
             with path.open("r+b") as file:
-                file.truncate(100_000)
+                file.truncate(begin + int(pieces * SMALL_CHUNK))
         told.append(done)
 
     with pytest.raises(UnreadableError, match="cut short: storage 'data/0' has"):
