@@ -120,3 +120,8 @@ class ChangeReading:
     before: float | None = None
     after: float | None = None
     lost: int = 0  # elements that were finite and are no more
+
+    @property
+    def same(self) -> bool:
+        """Is it the same in both?"""
+        return self.what == "same"

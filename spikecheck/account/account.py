@@ -14,7 +14,7 @@ from spikecheck.account.findings import plain_finding, rebuilt_finding
 from spikecheck.account.plain import Clean, MisfitError, mapping, misfit, plain, rebuilt
 from spikecheck.checks.base import WINDOWS, Check, Evidence, Readings, discover
 from spikecheck.checks.judge import Judge, Silenced
-from spikecheck.checks.progress import nothing_learned, recovered
+from spikecheck.checks.progress import recovered
 from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.errors import EvidenceError, SpikecheckError
 from spikecheck.finding import Answer, Finding, Severity, Verdict
@@ -67,9 +67,11 @@ class Account:
         """
         early = {finding.key: finding for finding in loud if finding.check == verdict.check}
         now = [replace(f, when=early.pop(f.key).when) if f.key in early else f for f in verdict.findings]
-        passes = verdict.answer in (Answer.CLEAR, Answer.FOUND) and verdict.check in passing
-        soon = passes and passing[verdict.check] and not nothing_learned(self.whole)
-        past = (self.passed(f) if passes and (soon or recovered(self.whole, f.until)) else f for f in early.values())
+        if verdict.answer in (Answer.CLEAR, Answer.FOUND) and verdict.check in passing:
+            easily = passing[verdict.check]
+            past = [self.passed(f) if recovered(self.whole, f.until, easily=easily) else f for f in early.values()]
+        else:
+            past = list(early.values())
         findings = (*now, *past)
         return replace(verdict, answer=Answer.FOUND, findings=findings) if findings else verdict
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,8 +11,6 @@ from spikecheck.errors import UnreadableError
 POLYNOMIAL = 0xEDB88320  # the bits of a checksum are reversed: the highest is the coefficient of 1
 ONE = 1 << 31
 BYTE = ONE >> 8  # x to the power of 8
-
-crc32 = zlib.crc32
 
 
 def combined(first: int, second: int, length: int) -> int:

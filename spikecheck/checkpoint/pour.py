@@ -8,6 +8,7 @@ how many threads there are.
 from __future__ import annotations
 
 import os
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,11 +16,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from mmap import mmap
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
-from spikecheck.checkpoint.checksum import Proof, crc32
+from spikecheck.checkpoint.checksum import Proof
 from spikecheck.checkpoint.streams import unpacked
 from spikecheck.checkpoint.values import Record
 from spikecheck.errors import UnreadableError
@@ -31,7 +32,7 @@ ALIGNED = 64  # a record begins at a multiple of it
 
 Advance = Callable[[int], object]
 Put = Callable[[memoryview], int]
-Seen = tuple["int | None", "list[object]"]
+Seen = tuple["int | None", "list[Any]"]
 
 
 class Part(Protocol):
@@ -40,11 +41,11 @@ class Part(Protocol):
     start: int
     end: int
 
-    def look(self, at: int, chunk: memoryview) -> object:
+    def look(self, at: int, chunk: memoryview) -> Any:
         """What is to be seen in a chunk of the record that begins at a byte; changes nothing."""
         ...
 
-    def take(self, at: int, chunk: memoryview, seen: object) -> None:
+    def take(self, at: int, chunk: memoryview, seen: Any) -> None:
         """Count it; called for one chunk after the other."""
         ...
 
@@ -86,7 +87,7 @@ class Piece:
 
     def look(self) -> Seen:
         """Their checksum, and what each part sees in them."""
-        checksum = None if self.flow.record.crc is None else crc32(self.chunk)
+        checksum = None if self.flow.record.crc is None else zlib.crc32(self.chunk)
         return checksum, [part.look(self.at, self.chunk) for part in self.parts]
 
     def take(self, seen: Seen) -> None:

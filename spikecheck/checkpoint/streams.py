@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
-from spikecheck.checkpoint.checksum import Proof, crc32
+from spikecheck.checkpoint.checksum import Proof
 from spikecheck.checkpoint.values import Record
 from spikecheck.errors import UnreadableError
 
@@ -20,7 +20,7 @@ def verified(record: Record) -> Iterator[memoryview]:
     """
     proof = Proof(record)
     for chunk in chunks(record) if record.packed is None else unpacked(record):
-        proof.add(len(chunk), None if record.crc is None else crc32(chunk))
+        proof.add(len(chunk), None if record.crc is None else zlib.crc32(chunk))
         yield chunk
     proof.close()
 

@@ -77,10 +77,13 @@ def halved(loss: LossReading) -> bool:
     return 0 <= loss.recent_mean < HALVED * min(loss.first, chance(loss))
 
 
-def recovered(readings: Readings, until: int | None) -> bool:
-    """Did a run make up for what was over by an update: has it learned much, or learned and lost little time?"""
+def recovered(readings: Readings, until: int | None, *, easily: bool) -> bool:
+    """Did a run make up for what was over by an update: has it learned much, or learned and lost little time?
+
+    Of what can be made up for easily: has it learned anything?
+    """
     soon = until is not None and until < SHORT * readings.run.update
-    return learned(readings) or (soon and learning(readings))
+    return learned(readings) or (soon and learning(readings)) or (easily and not nothing_learned(readings))
 
 
 def mendable(site: Site, readings: Readings) -> bool:

@@ -15,7 +15,6 @@ WIDE = 30  # columns that a name has at least, where it needs them
 def table(changes: Iterable[ChangeReading], before: str, after: str) -> Table:
     """One row a tensor; those that stayed the same are counted below."""
     given = tuple(changes)
-    same = sum(change.what == "same" for change in given)
     made = Table(
         box=None,
         pad_edge=False,
@@ -24,13 +23,13 @@ def table(changes: Iterable[ChangeReading], before: str, after: str) -> Table:
         title_justify="left",
         caption_justify="left",
     )
-    changed = [change for change in given if change.what != "same"]
+    changed = [change for change in given if not change.same]
     longest = max((len(change.name) for change in changed), default=0)
     made.add_column("tensor", overflow="fold", min_width=min(longest, WIDE))
     lost = any(change.lost for change in changed)
     for column in ("what", "step / weights", "largest step", "rms before", "rms after", *["no longer finite"] * lost):
         made.add_column(column, justify="right", min_width=len(max(column.split(), key=len)))
-    made.caption = f"{same} of {len(given)} tensors are the same in both"
+    made.caption = f"{len(given) - len(changed)} of {len(given)} tensors are the same in both"
     for change in changed:
         numbers = (change.relative, change.largest, change.before, change.after)
         shown = ("-" if number is None else f"{number:.3g}" for number in numbers)

@@ -37,7 +37,7 @@ class Entry:
     @property
     def moved(self) -> list[ChangeReading]:
         """What is not the same as in the other file."""
-        return [change for change in self.changes or () if change.what != "same"]
+        return [change for change in self.changes or () if not change.same]
 
     @property
     def shown(self) -> Shown | None:
