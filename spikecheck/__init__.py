@@ -15,7 +15,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .account.save import save_evidence as save_evidence
     from .api import attach as attach
     from .api import disable as disable
     from .api import tap as tap
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from .baseline import record_baseline as record_baseline
     from .errors import SpikecheckError as SpikecheckError
     from .errors import SpikecheckWarning as SpikecheckWarning
+    from .evidence.save import save_evidence as save_evidence
     from .finding import Finding as Finding
     from .finding import Severity as Severity
     from .monitor import Monitor as Monitor
@@ -73,7 +73,7 @@ _HOMES = {
     "attach": "api",
     "disable": "api",
     "record_baseline": "baseline",
-    "save_evidence": "account.save",
+    "save_evidence": "evidence.save",
     "tap": "api",
 }
 

@@ -13,12 +13,12 @@ from typing import Any, Literal
 from torch import Tensor, nn
 from torch.utils.data import get_worker_info
 
-from spikecheck.account.account import Account, limits_of
 from spikecheck.checks.base import Evidence, broken, place
 from spikecheck.checks.judge import Judge
 from spikecheck.checks.progress import WAKING
 from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.errors import FindingError, SpikecheckWarning
+from spikecheck.evidence.evidence import Account, limits_of
 from spikecheck.finding import Finding, Severity
 from spikecheck.probe.frameworks.base import broken_for
 from spikecheck.probe.hooks import Probe

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from spikecheck.account.account import FORMAT
 from spikecheck.checkpoint.values import Standin, TensorRef
+from spikecheck.evidence.evidence import FORMAT
 
 MODELS: tuple[str, ...] = (
     "state_dict",

@@ -11,10 +11,10 @@ from typing import Any, BinaryIO
 import torch
 
 from spikecheck.checkpoint.content import Content
-from spikecheck.checkpoint.evidence import Counted, evidence, refs, steps
 from spikecheck.checkpoint.measure import measured
+from spikecheck.checkpoint.observations import Counted, evidence, refs, steps
 from spikecheck.checkpoint.read import Checkpoint, opened
-from spikecheck.checkpoint.run import with_run
+from spikecheck.checkpoint.stored_run import with_run
 from spikecheck.checks.base import broken
 from spikecheck.checks.judge import Judge
 from spikecheck.errors import UnreadableError

@@ -132,20 +132,20 @@ def wanted(model: str | None, model_args: str | None, data: str | None) -> Any:
         raise click.UsageError("--model-args needs --model")
     if model is None and data is None:
         return None
-    from spikecheck.trial.trial import Wanted
+    from spikecheck.model_run.run import RunRequest
 
-    return Wanted.of(model, model_args, data)
+    return RunRequest.of(model, model_args, data)
 
 
 def asked(name: str, shown: str, settings: Any, unsafe_pickle: bool, trying: Any = None) -> Answer:
     """The report on one file, or why there is none; why not all that was asked of it could be done."""
     from spikecheck.checkpoint.diagnose import diagnose_file
-    from spikecheck.checkpoint.run import refusal
+    from spikecheck.checkpoint.stored_run import refusal
 
     def then(report: Report, content: Content) -> Report:
         if trying is None and content.factory is None:
             return report
-        from spikecheck.trial.trial import with_model
+        from spikecheck.model_run.run import with_model
 
         return with_model(report, content, path, trying, settings, unsafe_pickle=unsafe_pickle)
 

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
-from spikecheck.account.save import save_evidence
 from spikecheck.errors import SpikecheckError
+from spikecheck.evidence.save import save_evidence
 from spikecheck.faults import inject
 from spikecheck.faults.base import Recipe
 from spikecheck.monitor import Monitor

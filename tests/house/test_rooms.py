@@ -15,8 +15,8 @@ from tests.house.tree import LIBRARIES, PACKAGE, ROOT, imports, short
 
 NOUNS = ("site", "neuron", "readings", "excerpts", "stored", "finding", "settings", "rootdir", "packages", "errors")
 LEFT_TO_RIGHT = ("probe", "stats", "checks", "diagnosis", "report")
-JOINERS = ("account", "monitor", "api", "checkpoint", "assertions", "baseline")
-DOORS = ("cli", "reference", "trial", "faults", "pytest_plugin", "strategies")
+JOINERS = ("evidence", "monitor", "api", "checkpoint", "assertions", "baseline")
+DOORS = ("cli", "reference", "model_run", "faults", "pytest_plugin", "strategies")
 ANYTHING = ("*",)
 
 

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 import spikecheck
-from spikecheck.account.account import FORMAT, VERSION, Account
 from spikecheck.checkpoint import diagnose_file
 from spikecheck.cli import main
 from spikecheck.errors import EvidenceError, SpikecheckError, UnreadableError
+from spikecheck.evidence.evidence import FORMAT, VERSION, Account
 from spikecheck.finding import Answer
 from spikecheck.monitor import Monitor
 from spikecheck.report.model import Report

@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import spikecheck
-from spikecheck.account.account import FORMAT, VERSION, Account, kinds_of_readings
-from spikecheck.account.findings import plain_finding, rebuilt_finding
-from spikecheck.account.plain import LARGEST, plain, rebuilt
-from spikecheck.checkpoint.run import refusal, with_run
+from spikecheck.checkpoint.stored_run import refusal, with_run
 from spikecheck.checks.base import discover
+from spikecheck.evidence.evidence import FORMAT, VERSION, Account, kinds_of_readings
+from spikecheck.evidence.findings import plain_finding, rebuilt_finding
+from spikecheck.evidence.plain import LARGEST, plain, rebuilt
 from spikecheck.finding import Expected, Finding, Fix, Seen, Severity
 from spikecheck.report.model import Report
 from spikecheck.settings import Settings

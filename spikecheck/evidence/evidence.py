@@ -10,13 +10,13 @@ from typing import Any
 
 from spikecheck import excerpts as drawn
 from spikecheck import readings
-from spikecheck.account.findings import plain_finding, rebuilt_finding
-from spikecheck.account.plain import Clean, MisfitError, mapping, misfit, plain, rebuilt
 from spikecheck.checks.base import WINDOWS, Check, Evidence, Readings, discover
 from spikecheck.checks.judge import Judge, Silenced
 from spikecheck.checks.progress import recovered
 from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.errors import EvidenceError, SpikecheckError
+from spikecheck.evidence.findings import plain_finding, rebuilt_finding
+from spikecheck.evidence.plain import Clean, MisfitError, mapping, misfit, plain, rebuilt
 from spikecheck.finding import Answer, Finding, Severity, Verdict
 from spikecheck.readings import RunReading
 from spikecheck.report.model import Report

@@ -14,7 +14,7 @@ from spikecheck.assertions.watched import apart, parts
 from spikecheck.checkpoint.read import opened
 from spikecheck.checkpoint.tensors import Values
 from spikecheck.errors import SpikecheckError, UnreadableError
-from spikecheck.trial.named import UsersCode, called, named
+from spikecheck.model_run.user_code import UserCode, called, named
 
 REFERENCE = "reference"
 SAMPLES = 64  # of a file or of the reference set: statistics of spikes need no more, and a laptop has the memory
@@ -78,7 +78,7 @@ def loaded(spec: str) -> Batch:
     """The first batch of what the user names: a loader or one batch, or a function that returns one."""
     made = named(spec, "--data")
     given = called(made, {}, spec) if callable(made) else made
-    with UsersCode(f"--data {spec}: taking the first batch"):
+    with UserCode(f"--data {spec}: taking the first batch"):
         first = given if is_batch(given) else next(iter(given), None) if isinstance(given, Iterable) else None
     if first is None:
         raise SpikecheckError(f"--data {spec} is or returned a {type(given).__name__} without a batch in it")
@@ -173,7 +173,7 @@ def synthetic(model: nn.Module) -> tuple[Batch, ...]:
         batches = tuple(made_up(shape, rate) for rate in RATES)
         with apart(model, train=True) as twin, torch.no_grad():
             try:
-                with UsersCode(f"{list(shape)}"):
+                with UserCode(f"{list(shape)}"):
                     twin(*batches[0].inputs)
             except SpikecheckError as error:
                 last = str(error)

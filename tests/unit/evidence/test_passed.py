@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from spikecheck.account.account import Account
 from spikecheck.checks.judge import Judge
 from spikecheck.checks.spk203_dead_layer import DeadLayer
 from spikecheck.checks.spk211_fading_activity import FadingActivity
 from spikecheck.checks.spk406_weight_scale import WeightScale
+from spikecheck.evidence.evidence import Account
 from spikecheck.finding import Expected, Finding, Seen, Severity
 from spikecheck.report.model import Report
 from spikecheck.settings import Settings

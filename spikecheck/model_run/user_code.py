@@ -16,7 +16,7 @@ from typing import Any
 from spikecheck.errors import SpikecheckError
 
 
-class UsersCode:
+class UserCode:
     """While the user's code runs: what it raises becomes a SpikecheckError with the place; its prints go to stderr.
 
     Standard output is for the report, which may be JSON.
@@ -61,7 +61,7 @@ def named(spec: str, option: str) -> Any:
     here = os.getcwd()
     if here not in sys.path:
         sys.path.insert(0, here)
-    with UsersCode(f"{option} {spec}: importing {module}"):
+    with UserCode(f"{option} {spec}: importing {module}"):
         try:
             found: Any = import_module(module)
         except ModuleNotFoundError as error:
@@ -93,5 +93,5 @@ def called(made: Any, arguments: Mapping[str, Any], name: str) -> Any:
             signature.bind(**arguments)
         except TypeError as error:
             raise SpikecheckError(f"the arguments {dict(arguments)} do not fit {name}{signature}: {error}") from error
-    with UsersCode(f"{name} was called and"):
+    with UserCode(f"{name} was called and"):
         return made(**arguments)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from spikecheck.account.plain import Clean, mapping, misfit, plain, rebuilt
 from spikecheck.checks.base import Check
+from spikecheck.evidence.plain import Clean, mapping, misfit, plain, rebuilt
 from spikecheck.finding import Expected, Finding, Fix, Phrase, Seen, Severity
 from spikecheck.site import Moment, Site
 

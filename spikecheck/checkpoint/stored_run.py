@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from spikecheck.account.account import CONTRADICTIONS, Account
 from spikecheck.errors import SpikecheckError
+from spikecheck.evidence.evidence import CONTRADICTIONS, Account
 from spikecheck.finding import Answer, Verdict
 from spikecheck.report.model import Report
 from spikecheck.settings import Settings

@@ -13,24 +13,24 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spikecheck import api
-from spikecheck.account.account import Account
 from spikecheck.assertions.watched import apart, tensors_of
 from spikecheck.checkpoint.content import Content
 from spikecheck.checkpoint.diagnose import CONTROL, safe, undated
 from spikecheck.checkpoint.fit import Fit, fit
 from spikecheck.checkpoint.read import opened
-from spikecheck.checkpoint.run import NOT_RUN
+from spikecheck.checkpoint.stored_run import NOT_RUN
 from spikecheck.checkpoint.tensors import Values
 from spikecheck.checks.base import Evidence
 from spikecheck.checks.judge import Judge
 from spikecheck.errors import SpikecheckError
+from spikecheck.evidence.evidence import Account
 from spikecheck.finding import Answer, Verdict
+from spikecheck.model_run import data
+from spikecheck.model_run.user_code import UserCode, called, named
 from spikecheck.readings import RunReading
 from spikecheck.report.model import Report
 from spikecheck.settings import Settings
 from spikecheck.site import OF_FILES, Site, SiteKind
-from spikecheck.trial import data
-from spikecheck.trial.named import UsersCode, called, named
 
 BROKEN = "spikecheck.reference.train:build_with"
 OURS = ("spikecheck.reference.model:build", BROKEN)  # what a file may name
@@ -39,7 +39,7 @@ Loss = Callable[[Any, Any], Tensor]
 
 
 @dataclass(frozen=True)
-class Trial:
+class PreparedModel:
     """A model and a batch for it; without a batch, spikes are made up. `loss` is the training's, where it is known."""
 
     name: str
@@ -49,14 +49,14 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RunRequest:
     """What the command line asks for: a model that is already made, a batch, or both."""
 
-    trial: Trial | None = None
+    trial: PreparedModel | None = None
     batch: data.Batch | None = None
 
     @classmethod
-    def of(cls, model: str | None, arguments: str | None, source: str | None) -> Wanted:
+    def of(cls, model: str | None, arguments: str | None, source: str | None) -> RunRequest:
         """The model of a factory and its arguments in JSON, and the batch of `--data`.
 
         Raises:
@@ -77,16 +77,16 @@ def parsed(arguments: str | None) -> dict[str, Any]:
     return given
 
 
-def prepared(spec: str, arguments: Mapping[str, Any], batch: data.Batch | None) -> Trial:
+def prepared(spec: str, arguments: Mapping[str, Any], batch: data.Batch | None) -> PreparedModel:
     """The model that the user names. SpikecheckError where it cannot be made."""
     made = named(spec, "--model")
     model = made if isinstance(made, nn.Module) else called(made, arguments, spec)
     if not isinstance(model, nn.Module):
         raise SpikecheckError(f"--model {spec} returned a {type(model).__name__}, and no torch.nn.Module")
-    return Trial(spec, model, batch)
+    return PreparedModel(spec, model, batch)
 
 
-def of_file(content: Content, batch: data.Batch | None) -> Trial | str:
+def of_file(content: Content, batch: data.Batch | None) -> PreparedModel | str:
     """The reference model, where the file says that it holds one; or why what it names is not made, if it names any.
 
     A file can name anything, and importing runs code: nothing but our own two factories is made, and with no argument
@@ -110,14 +110,14 @@ def of_file(content: Content, batch: data.Batch | None) -> Trial | str:
         recipe = inject(RECIPE, faults)
     except SpikecheckError as error:
         return f"the model at work: the file names {spec} with a fault that is not known: {safe(str(error))}"
-    return Trial(spec, recipe.build(), batch or data.reference(recipe.frames), recipe.loss)
+    return PreparedModel(spec, recipe.build(), batch or data.reference(recipe.frames), recipe.loss)
 
 
 def with_model(
     report: Report,
     content: Content,
     path: Path | BinaryIO,
-    wanted: Wanted | None,
+    wanted: RunRequest | None,
     settings: Settings,
     *,
     unsafe_pickle: bool = False,
@@ -171,7 +171,7 @@ def load(model: nn.Module, content: Content, fitted: Fit) -> None:
     values = Values()
     places = {safe(raw): name for name, raw in content.written.items()}
     loaded = {own: values.of(content.tensors[places[key]]) for own, key in fitted.keys.items()}
-    with UsersCode("loading the weights"):
+    with UserCode("loading the weights"):
         model.load_state_dict(loaded, strict=False)
 
 
@@ -184,7 +184,7 @@ def fit_account(fitted: Fit, updates: int) -> Account:
 
 
 @dataclass(frozen=True)
-class Ran:
+class RunResult:
     """One forward and backward: what it showed, with which batch in words, and what was not seen."""
 
     account: Account
@@ -192,7 +192,9 @@ class Ran:
     unseen: tuple[str, ...]
 
 
-def tried(trial: Trial, model: nn.Module, updates: int, settings: Settings) -> tuple[Ran, tuple[Verdict, ...]]:
+def tried(
+    trial: PreparedModel, model: nn.Module, updates: int, settings: Settings
+) -> tuple[RunResult, tuple[Verdict, ...]]:
     """The model at work, and what is found of it.
 
     Spikes that are made up are not what the model was trained with: found is what holds for sparse and dense ones.
@@ -221,22 +223,22 @@ def agreed(verdicts: tuple[Verdict, ...], others: tuple[Verdict, ...]) -> tuple[
     return tuple(kept)
 
 
-def run(trial: Trial, model: nn.Module, batch: data.Batch, updates: int) -> Ran:
+def run(trial: PreparedModel, model: nn.Module, batch: data.Batch, updates: int) -> RunResult:
     """One forward and one backward of a copy of the model."""
     said = [f"real data: the input is {batch.source}; --data gives the model a batch"] if batch.made_up else []
     with apart(model) as twin, api.attach(twin, every=1, on_finding=lambda finding: None) as monitor:
         torch.manual_seed(0)
-        with UsersCode(f"{trial.name} was called with data of the shape {batch.shape} and"):
+        with UserCode(f"{trial.name} was called with data of the shape {batch.shape} and"):
             output = twin(*batch.inputs)
         loss, why = objective(output, batch.targets, trial.loss)
         said += [why] if why else []
         if loss is not None and loss.requires_grad:
-            with UsersCode("the backward pass"):
+            with UserCode("the backward pass"):
                 loss.backward()  # type: ignore[no-untyped-call]
         account = monitor.account()
     evidence = replace(account.evidence, run=replace(account.evidence.run, update=updates))
     said += [line for line in account.unseen if not line.startswith("no optimizer")]
-    return Ran(replace(account, evidence=evidence), f"one batch of {batch.shape}, {batch.source}", tuple(said))
+    return RunResult(replace(account, evidence=evidence), f"one batch of {batch.shape}, {batch.source}", tuple(said))
 
 
 def objective(output: Any, targets: Any, loss: Loss | None) -> tuple[Tensor | None, str]:
