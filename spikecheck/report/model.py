@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from spikecheck.diagnosis import Cause, Diagnosis, diagnose
 from spikecheck.excerpts import PotentialSampleReading, RasterReading
@@ -54,6 +54,9 @@ class WeightRow:
     initial: float | None = None
 
 
+Row = TypeVar("Row", LayerRow, LossRow, WeightRow)
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a monitor saw and thinks of it.
@@ -81,6 +84,33 @@ class Report:
         given = tuple(verdicts)
         unseen = dict.fromkeys((*facts.pop("unseen", ()), *(v.reason for v in given if v.failed)))
         return cls(given, diagnose(f for v in given for f in v.findings), unseen=tuple(unseen), **facts)
+
+    @classmethod
+    def merge(cls, *reports: Report) -> Report:
+        """Return one report on what several reports say of the same training: a file and its run, or several ranks.
+
+        A check is listed once, with every finding that any report has of it; of two findings of a check at one site,
+        and of two rows of one name, the first report's is kept. The counts of updates and forward passes and the cost
+        are the largest of all reports, since all describe the same training. The result is diagnosed again, so that a
+        finding of one report can explain a finding of another. Without any report, the result is an empty report.
+        """
+        verdicts: dict[str, Verdict] = {}
+        for verdict in (v for report in reports for v in report.verdicts):
+            known = verdicts.get(verdict.check)
+            verdicts[verdict.check] = verdict if known is None else merged_verdict(known, verdict)
+        costs = [report.cost for report in reports if report.cost is not None]
+        return cls.of(
+            [verdicts[check] for check in sorted(verdicts)],
+            layers=first_by_name(report.layers for report in reports),
+            unseen=tuple(dict.fromkeys(unseen for report in reports for unseen in report.unseen)),
+            frameworks=tuple(dict.fromkeys(name for report in reports for name in report.frameworks)),
+            updates=max((report.updates for report in reports), default=0),
+            forwards=max((report.forwards for report in reports), default=0),
+            cost=max(costs, default=None),
+            subject=next((report.subject for report in reports if report.subject), ""),
+            losses=first_by_name(report.losses for report in reports),
+            weights=first_by_name(report.weights for report in reports),
+        )
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -177,6 +207,24 @@ class Report:
         from spikecheck.report.terminal import html
 
         return html(self)
+
+
+def merged_verdict(first: Verdict, second: Verdict) -> Verdict:
+    """Return one verdict from two of the same check: what either found, or else the stronger of both answers."""
+    known = {finding.key for finding in first.findings}
+    findings = (*first.findings, *(finding for finding in second.findings if finding.key not in known))
+    order = (Answer.FOUND, Answer.CLEAR, Answer.NOT_SEEN, Answer.NOT_APPLICABLE)
+    stronger = min(first, second, key=lambda verdict: order.index(verdict.answer))
+    ignored = tuple(dict.fromkeys((*first.ignored, *second.ignored)))
+    return replace(stronger, findings=findings, ignored=ignored, failed=first.failed or second.failed)
+
+
+def first_by_name(tables: Iterable[tuple[Row, ...]]) -> tuple[Row, ...]:
+    """Return the rows of several tables, of each name the first."""
+    rows: dict[str, Row] = {}
+    for row in (row for table in tables for row in table):
+        rows.setdefault(row.name, row)
+    return tuple(rows.values())
 
 
 def finding_dict(finding: Finding) -> dict[str, Any]:
