@@ -8,6 +8,7 @@ from enum import Enum, IntEnum
 from types import MappingProxyType
 from typing import Any
 
+from spikecheck.number_format import fill
 from spikecheck.site import Moment, Site
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -32,12 +33,15 @@ class Severity(IntEnum):
 
 
 class Phrase:
-    """A sentence with numbers in it: a template, and the numbers that fill it."""
+    """A sentence with numbers in it: a template, and the numbers that fill it.
+
+    `spikecheck.number_format` lists the format specifications: `{value:n}`, `{share:%}`, `{ratio:x}`.
+    """
 
     __slots__ = ("numbers", "text")
 
     def __init__(self, template: str, /, **numbers: Any) -> None:
-        self.text = template.format(**numbers) if numbers else template
+        self.text = fill(template, **numbers) if numbers else template
         self.numbers: Mapping[str, Any] = MappingProxyType(dict(numbers))
 
     def __repr__(self) -> str:
@@ -125,3 +129,33 @@ class Verdict:
     reason: str = ""
     ignored: tuple[str, ...] = field(default=())  # findings that were silenced, with the reason given
     failed: bool = False  # a check of another package raised: `reason` says what, and the report shows it
+
+
+class UnseenKind(Enum):
+    """What was not observed, for code: behavior depends on this alone, never on the sentence beside it."""
+
+    FORWARD_PASS = "no forward pass"
+    SPIKING_LAYER = "no spiking layer"
+    LOSS = "no loss"
+    BACKWARD_PASS = "no backward pass"
+    UPDATE = "no optimizer update"
+    SITE = "a site without numbers"  # a layer or an input that was found, and could not be measured
+    EARLIER_UPDATES = "the updates before the watching began"
+    SUBSTITUTE = "a substitute"  # made-up data or another loss took the place of the real one
+    FILE_CONTENT = "part of a file"
+    EVIDENCE_REFUSED = "evidence refused"  # a file holds evidence of a run that cannot be used
+    MODEL_NOT_RUN = "model not run"  # a run of the model was asked for, and did not happen
+    EXTENSION = "unusable extension"  # another package's check or framework was left out, or failed
+    SETTING = "a setting without effect"  # it names a site that was not observed
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """Something that was looked for and not observed, and in `text` what would show it."""
+
+    kind: UnseenKind
+    text: str
+
+    def __str__(self) -> str:
+        return self.text

@@ -32,19 +32,29 @@ class $class_name(Check):
     """TODO one sentence that lists and tables show.
 
     ## What it means
-    TODO what was observed, in the glossary's words; {min_steps} stands for the limit's default.
+    TODO two sentences that a student understands.
 
-    ## Why it matters
-    TODO the mechanism, measured or with its source.
+    ## Example
+    ```python broken
+    # TODO 2 to 8 lines that have the fault
+    ...
+    ```
+    ```python repaired
+    # TODO the same lines without it
+    ...
+    ```
 
     ## Fix
     ```python any
     layer.weight.data *= 3  # TODO code that can be pasted; one block a library where they differ
     ```
 
-    ## Intended when
-    TODO the case in which this is meant, and the line that silences it for one site:
+    ## When it is intended
+    TODO the case in which this is intended, and the line that silences it for one site:
     `[tool.spikecheck.ignore] "$id:lif1" = "TODO the reason"`
+
+    ## How it is decided
+    TODO the rule, with its limits ({min_time_steps} stands for the default), its error probability, what was measured.
     """
 
     id: ClassVar = "$id"
@@ -56,12 +66,12 @@ class $class_name(Check):
     explained_by: ClassVar = ()
     message: ClassVar = "{site} TODO in {steps} steps"
 
-    min_steps: int = limit(50, why="TODO derived, measured or taste")
+    min_time_steps: int = limit(50, why="TODO derived, measured, published or a judgment call")
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where TODO."""
         spikes = readings[SpikeReading]
-        if spikes.steps >= self.min_steps and spikes.count == 0:
+        if spikes.steps >= self.min_time_steps and spikes.count == 0:
             yield self.found(site, seen=Seen(count=0), expected=Expected("TODO"), steps=spikes.steps)
 ''')
 

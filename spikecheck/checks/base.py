@@ -12,10 +12,12 @@ from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from math import inf
 from string import digits
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
 from spikecheck.errors import SpikecheckError
 from spikecheck.finding import Expected, Finding, Fix, Seen, Severity
+from spikecheck.number_format import fill
 from spikecheck.packages import Broken, PackagesCode, offers
 from spikecheck.readings import RunReading
 from spikecheck.settings import ID, meant
@@ -24,6 +26,9 @@ from spikecheck.site import Moment, Site, SiteKind
 T = TypeVar("T")
 R = TypeVar("R")
 FENCE = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
+#: The sections of a check's docstring, in this order; limits, causes and consequences are appended to its page.
+SECTIONS = ("What it means", "Example", "Fix", "When it is intended", "How it is decided")
+EXAMPLES = ("broken", "repaired")  # the two fences of an example, as their second word: ```python broken
 WINDOWS = ("recent", "first", "all")
 
 OF_A_LOSS = SiteKind.LOGITS | SiteKind.TARGETS | SiteKind.LOSS | SiteKind.AIM | SiteKind.LABELS
@@ -143,7 +148,7 @@ class Check:
             slug=self.slug,
             severity=self.severity if severity is None else severity,
             site=site,
-            message=self.message.format(site=site, **{**seen.numbers, **numbers}),
+            message=fill(self.message, site=site, **{**seen.numbers, **numbers}),
             seen=seen,
             expected=expected,
             fixes=self.fixes(site),
@@ -153,19 +158,28 @@ class Check:
         )
 
     def fixes(self, site: Site) -> tuple[Fix, ...]:
-        """The code of the Fix section that fits the site's library: its own block, else the one for any."""
-        blocks = {library or "any": code for _, library, code in FENCE.findall(self.sections().get("Fix", ""))}
+        """Return the code of the Fix section for the site's library: its own block, else the one for any."""
+        blocks = self.fix_by_library()
         library = site.framework if site.framework is not None and site.framework in blocks else "any"
-        return (Fix(named(blocks[library].strip(), site), library),) if library in blocks else ()
+        return (Fix(named(blocks[library], site), library),) if library in blocks else ()
 
     @classmethod
-    def sections(cls) -> dict[str, str]:
-        """The docstring by its `##` headings, limits filled in; the summary stands under the empty heading."""
+    @cache
+    def sections(cls) -> Mapping[str, str]:
+        """Return the docstring by its `##` headings, limits filled in; the summary is under the empty heading."""
         text = inspect.cleandoc(cls.__doc__ or "")
         for f in fields(cls):
             text = text.replace("{" + f.name + "}", f"{f.default}")
         head, *rest = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
-        return {"": head.strip()} | {t: b.strip() for t, b in zip(rest[::2], rest[1::2], strict=True)}
+        parts = {"": head.strip()} | {t: b.strip() for t, b in zip(rest[::2], rest[1::2], strict=True)}
+        return MappingProxyType(parts)
+
+    @classmethod
+    @cache
+    def fix_by_library(cls) -> Mapping[str, str]:
+        """Return the code of the Fix section by library; `any` is for all of them."""
+        blocks = FENCE.findall(cls.sections().get("Fix", ""))
+        return MappingProxyType({library or "any": code.strip() for _, library, code in blocks})
 
     @classmethod
     def limits(cls) -> dict[str, tuple[Any, str]]:

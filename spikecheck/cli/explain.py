@@ -1,4 +1,4 @@
-"""Explain a check: what it means, why it matters, how to fix it, when it is intended."""
+"""Explain a check: what it means, an example, how to fix it, when it is intended, how it is decided."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from dataclasses import fields
 
 import click
 
-from spikecheck.checks.base import Check, broken, discover
+from spikecheck.checks.base import EXAMPLES, Check, broken, discover
+
+LIBRARY_NAMES = {"any": "any library"}
 
 
 def page(check: type[Check], known: Mapping[str, type[Check]]) -> str:
@@ -19,7 +21,7 @@ def page(check: type[Check], known: Mapping[str, type[Check]]) -> str:
     """
     causes = [known[id_] for id_ in check.explained_by if id_ in known]
     effects = [other for other in known.values() if check.id in other.explained_by]
-    sections = check.sections()
+    sections = dict(check.sections())
     summary = sections.pop("")
     parts = [
         f"# {check.id} {check.slug}",
@@ -34,11 +36,11 @@ def page(check: type[Check], known: Mapping[str, type[Check]]) -> str:
 
 
 def label_fences(text: str) -> str:
-    """Write above each fenced block which library it is for: readers of Markdown do not see the fence's second word."""
+    """Write above each fenced block what it is: readers of Markdown do not see the fence's second word."""
 
     def labelled(fence: re.Match[str]) -> str:
-        library = "any library" if fence[2] == "any" else fence[2]
-        return f"\n\nIn {library}:\n\n```{fence[1]}"
+        label = fence[2].capitalize() if fence[2] in EXAMPLES else f"In {LIBRARY_NAMES.get(fence[2], fence[2])}"
+        return f"\n\n{label}:\n\n```{fence[1]}"
 
     return re.sub(r"\n*^```(\w+) (\w+)$", labelled, text, flags=re.MULTILINE).strip("\n")
 

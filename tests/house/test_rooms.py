@@ -13,7 +13,19 @@ import pytest
 
 from tests.house.tree import LIBRARIES, PACKAGE, ROOT, imports, short
 
-NOUNS = ("site", "neuron", "readings", "excerpts", "stored", "finding", "settings", "rootdir", "packages", "errors")
+NOUNS = (
+    "site",
+    "neuron",
+    "readings",
+    "excerpts",
+    "stored",
+    "finding",
+    "number_format",
+    "settings",
+    "rootdir",
+    "packages",
+    "errors",
+)
 LEFT_TO_RIGHT = ("probe", "stats", "checks", "diagnosis", "report")
 JOINERS = ("evidence", "monitor", "api", "checkpoint", "assertions", "baseline")
 DOORS = ("cli", "reference", "model_run", "faults", "pytest_plugin", "strategies")

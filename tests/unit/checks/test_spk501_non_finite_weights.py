@@ -39,5 +39,5 @@ def test_judge(given, severity) -> None:
 
 def test_it_names_the_place_and_the_share() -> None:
     [finding] = findings(NonFiniteWeights(), evidence({NAME: [stored(nan=4, place=(3, 5))]}), NAME)
-    assert finding.message == "4 of 6400 values of fc1.weight not finite, the first at [3, 5]"
+    assert finding.message == "4 of 6,400 values of fc1.weight not finite, the first at [3, 5]"
     assert "4 NaN and 0 infinite of 6400 values (0.06%)" in finding.seen.text
