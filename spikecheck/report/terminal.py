@@ -14,10 +14,12 @@ from rich.text import Text
 
 from spikecheck.diagnosis import Cause
 from spikecheck.finding import Answer, Finding, Severity
-from spikecheck.report.model import LayerRow, Report
+from spikecheck.report.format import by_check, distinct, other_sites, short
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from spikecheck.report.model import LayerRow, Report
 
 COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
 BADGES = {
@@ -25,7 +27,6 @@ BADGES = {
     Severity.WARNING: "bold black on yellow",
     Severity.NOTE: "bold black on cyan",
 }
-SHOWN = 6  # distinct values, or sites, in one line
 WIDTH = 80  # of a log file, or wherever nobody says how wide it is
 
 
@@ -86,8 +87,8 @@ def cause_block(cause: Cause) -> Iterator[RenderableType]:
         rows = Table.grid(padding=(0, 2))
         rows.add_column(no_wrap=True)
         rows.add_column()
-        for led in grouped(cause.consequences):
-            rows.add_row(Text(led[0].check, style=COLOURS[led[0].severity]), Text(led[0].message + elsewhere(led)))
+        for led in by_check(cause.consequences):
+            rows.add_row(Text(led[0].check, style=COLOURS[led[0].severity]), Text(led[0].message + other_sites(led)))
         yield Padding(rows, (0, 0, 0, 3))
 
 
@@ -114,23 +115,6 @@ def evidence(finding: Finding, *, fix: bool = True) -> RenderableType:
     return Group(rows)
 
 
-def grouped(findings: tuple[Finding, ...]) -> list[list[Finding]]:
-    """Findings of one check together, in the order of the first of each."""
-    groups: dict[str, list[Finding]] = {}
-    for finding in findings:
-        groups.setdefault(finding.check, []).append(finding)
-    return list(groups.values())
-
-
-def elsewhere(findings: list[Finding]) -> str:
-    """The sites of all but the first of one check's findings, as many as a line bears; empty where there are none."""
-    sites = [name for name in dict.fromkeys(f.site.name for f in findings) if name != findings[0].site.name]
-    if not sites:
-        return ""
-    more = f" and {len(sites) - SHOWN} more" if len(sites) > SHOWN else ""
-    return f" (and at {', '.join(sites[:SHOWN])}{more})"
-
-
 def layer_table(layers: tuple[LayerRow, ...]) -> Table:
     """What each spiking layer did: the numbers that one would otherwise print by hand."""
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -142,24 +126,13 @@ def layer_table(layers: tuple[LayerRow, ...]) -> Table:
         table.add_row(
             Text(row.name),
             short(spikes.maximum),
-            values(spikes.values),
+            distinct(spikes.values),
             "-" if spikes.rate is None else f"{spikes.rate:.3g}",
             f"{short(spikes.least)}..{short(spikes.most)}",
             f"{spikes.silent}/{spikes.neurons}",
             f"{spikes.saturated}/{spikes.neurons}",
         )
     return table
-
-
-def short(number: float) -> str:
-    """A number in as few characters as say it."""
-    return f"{number:.0f}" if number == number and abs(number) < 1e6 and number == int(number) else f"{number:.3g}"
-
-
-def values(seen: tuple[float, ...]) -> str:
-    """The distinct values, the first few of them."""
-    more = ", ..." if len(seen) > SHOWN else ""
-    return "{" + ", ".join(short(value) for value in seen[:SHOWN]) + more + "}"
 
 
 def summary(report: Report) -> Iterator[RenderableType]:

@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from spikecheck.errors import SpikecheckError
-from spikecheck.report.model import Report
 from spikecheck.stored import ChangeReading
+
+if TYPE_CHECKING:
+    from spikecheck.report.model import Report
 
 LIBRARIES = ("jinja2", "matplotlib")
 

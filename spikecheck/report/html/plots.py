@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 from matplotlib.patches import PathPatch
@@ -12,6 +12,7 @@ from matplotlib.path import Path
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from spikecheck.excerpts import RasterReading
+from spikecheck.report.format import short
 from spikecheck.report.html.canvas import (
     ALERT,
     BAND,
@@ -28,8 +29,9 @@ from spikecheck.report.html.canvas import (
     drawing,
     svg,
 )
-from spikecheck.report.model import LayerRow, LossRow, WeightRow
-from spikecheck.report.terminal import short
+
+if TYPE_CHECKING:
+    from spikecheck.report.model import LayerRow, LossRow, WeightRow
 
 # Width and height in units. A layer's plots stand four in a row, or one on a phone, where a unit is about a pixel.
 WIDE, NARROW = (360, 220), (240, 165)

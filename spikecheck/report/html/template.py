@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from spikecheck.finding import Answer
+from spikecheck.report.format import counted, distinct, short
 from spikecheck.report.html.text import visible
-from spikecheck.report.html.view import Entry, counted
-from spikecheck.report.model import Report
-from spikecheck.report.terminal import short, values
+from spikecheck.report.html.view import Entry
 from spikecheck.stored import ChangeReading
+
+if TYPE_CHECKING:
+    from spikecheck.report.model import Report
 
 FOLDER = Path(__file__).parent
 
@@ -46,6 +49,6 @@ def template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(short=short, distinct=values)
+    environment.filters.update(short=short, distinct=distinct)
     environment.globals.update(Answer=Answer, counted=counted)
     return environment.get_template("page.html")

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
@@ -13,11 +14,13 @@ from spikecheck.diagnosis import Cause
 from spikecheck.diagnosis.rank import explaining
 from spikecheck.excerpts import RasterReading
 from spikecheck.finding import Finding, Severity
+from spikecheck.report.format import by_check, counted, other_sites
 from spikecheck.report.html import plots
-from spikecheck.report.model import LayerRow, LossRow, Report
-from spikecheck.report.terminal import elsewhere, grouped
 from spikecheck.site import SiteKind
 from spikecheck.stored import ChangeReading
+
+if TYPE_CHECKING:
+    from spikecheck.report.model import LayerRow, LossRow, Report
 
 PLATEAUS = ("chance-plateau", "stalled-loss")  # the findings that say that the last losses do not fall
 DRAWN_LAYERS = 16  # a page of more can be neither loaded nor read; those with findings come first
@@ -73,11 +76,6 @@ def judged(report: Report) -> bool:
     return bool(report.layers or report.subject)
 
 
-def counted(number: int, thing: str) -> str:
-    """1 check, 2 checks."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
 @dataclass
 class Node:
     """A check's findings in the tree of a cause; `also` are checks elsewhere in the tree that explain it as well."""
@@ -94,12 +92,12 @@ class Node:
     @property
     def elsewhere(self) -> str:
         """Where the others are, which are the same at further sites."""
-        return elsewhere(self.findings)
+        return other_sites(self.findings)
 
 
 def tree(cause: Cause) -> Node:
     """The consequences under what led to them: under the last of those that explain one, where there are several."""
-    nodes = [Node([cause.finding]), *(Node(findings) for findings in grouped(cause.consequences))]
+    nodes = [Node([cause.finding]), *(Node(findings) for findings in by_check(cause.consequences))]
     parent: dict[int, int] = {}
     for place, node in enumerate(nodes[1:], start=1):
         able = [at for at in range(place) if any(explaining(f, nodes[at].findings) for f in node.findings)]
