@@ -41,7 +41,7 @@ class SilentChannels(Check):
     id: ClassVar = "SPK108"
     slug: ClassVar = "silent-channels"
     severity: ClassVar = Severity.WARNING
-    since: ClassVar = "0.2"
+    since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.INPUT
     needs: ClassVar = (InputReading,)
     explained_by: ClassVar = ("SPK102", "SPK103")

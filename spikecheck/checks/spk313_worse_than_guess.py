@@ -50,7 +50,7 @@ class WorseThanGuess(Check):
     id: ClassVar = "SPK313"
     slug: ClassVar = "worse-than-guess"
     severity: ClassVar = Severity.WARNING
-    since: ClassVar = "0.2"
+    since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.LOSS
     needs: ClassVar = (LossReading,)
     explained_by: ClassVar = (

@@ -48,7 +48,7 @@ class SortedLabels(Check):
     id: ClassVar = "SPK314"
     slug: ClassVar = "sorted-labels"
     severity: ClassVar = Severity.WARNING
-    since: ClassVar = "0.2"
+    since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.LABELS
     needs: ClassVar = (BatchReading, TargetReading)
     explained_by: ClassVar = ("SPK306",)

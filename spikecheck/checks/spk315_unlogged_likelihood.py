@@ -39,7 +39,7 @@ class UnloggedLikelihood(Check):
     id: ClassVar = "SPK315"
     slug: ClassVar = "unlogged-likelihood"
     severity: ClassVar = Severity.WARNING
-    since: ClassVar = "0.2"
+    since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.LOGITS
     needs: ClassVar = (LogitReading, LossReading)
     message: ClassVar = "{site} are {what}, and nll_loss wants their logarithm: the largest is {largest:.3g}"

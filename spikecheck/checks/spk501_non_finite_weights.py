@@ -39,7 +39,7 @@ class NonFiniteWeights(Check):
     id: ClassVar = "SPK501"
     slug: ClassVar = "non-finite-weights"
     severity: ClassVar = Severity.ERROR
-    since: ClassVar = "0.2"
+    since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.STORED
     needs: ClassVar = (StoredReading,)
     explained_by: ClassVar = ()

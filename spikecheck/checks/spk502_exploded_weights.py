@@ -41,7 +41,7 @@ class ExplodedWeights(Check):
     id: ClassVar = "SPK502"
     slug: ClassVar = "exploded-weights"
     severity: ClassVar = Severity.WARNING
-    since: ClassVar = "0.2"
+    since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.STORED
     needs: ClassVar = (StoredReading,)
     explained_by: ClassVar = ("SPK501",)

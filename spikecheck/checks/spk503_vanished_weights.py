@@ -38,7 +38,7 @@ class VanishedWeights(Check):
     id: ClassVar = "SPK503"
     slug: ClassVar = "vanished-weights"
     severity: ClassVar = Severity.WARNING
-    since: ClassVar = "0.2"
+    since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.STORED
     needs: ClassVar = (StoredReading,)
     explained_by: ClassVar = ()

@@ -41,7 +41,7 @@ class UnreachableThreshold(Check):
     id: ClassVar = "SPK504"
     slug: ClassVar = "unreachable-threshold"
     severity: ClassVar = Severity.ERROR
-    since: ClassVar = "0.2"
+    since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.STORED_NEURON
     needs: ClassVar = (StoredNeuronReading,)
     explained_by: ClassVar = ("SPK501", "SPK503", "SPK506")

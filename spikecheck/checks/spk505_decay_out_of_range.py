@@ -39,7 +39,7 @@ class DecayOutOfRange(Check):
     id: ClassVar = "SPK505"
     slug: ClassVar = "decay-out-of-range"
     severity: ClassVar = Severity.WARNING
-    since: ClassVar = "0.2"
+    since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.STORED_NEURON
     needs: ClassVar = (StoredNeuronReading,)
     explained_by: ClassVar = ()

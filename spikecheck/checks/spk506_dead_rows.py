@@ -37,7 +37,7 @@ class DeadRows(Check):
     id: ClassVar = "SPK506"
     slug: ClassVar = "dead-rows"
     severity: ClassVar = Severity.WARNING
-    since: ClassVar = "0.2"
+    since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.STORED
     needs: ClassVar = (StoredReading,)
     explained_by: ClassVar = ()

@@ -41,7 +41,7 @@ class UntrainedWeights(Check):
     id: ClassVar = "SPK507"
     slug: ClassVar = "untrained-weights"
     severity: ClassVar = Severity.WARNING
-    since: ClassVar = "0.2"
+    since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.STORED
     needs: ClassVar = (StoredReading,)
     explained_by: ClassVar = ("SPK508",)

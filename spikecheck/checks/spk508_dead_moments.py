@@ -38,7 +38,7 @@ class DeadMoments(Check):
     id: ClassVar = "SPK508"
     slug: ClassVar = "dead-moments"
     severity: ClassVar = Severity.WARNING
-    since: ClassVar = "0.2"
+    since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.MOMENT
     needs: ClassVar = (MomentReading,)
     explained_by: ClassVar = ()

@@ -40,7 +40,7 @@ class UnfittingKeys(Check):
     id: ClassVar = "SPK509"
     slug: ClassVar = "unfitting-keys"
     severity: ClassVar = Severity.ERROR
-    since: ClassVar = "0.2"
+    since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.MODEL
     needs: ClassVar = (FitReading,)
     message: ClassVar = "the checkpoint does not fit {site}: {problem}"
