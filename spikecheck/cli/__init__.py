@@ -21,7 +21,11 @@ import click
 from spikecheck.errors import SpikecheckError
 
 EXIT_CANNOT_ASK = 2
-USERS_EXTRAS = ("reference", "html")  # what a command can lack; the others are for developers, or parts of these
+USERS_EXTRAS = (
+    "reference",
+    "data",
+    "html",
+)  # what a command may need; the others are for development, or part of these
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, what a shell reports for a program stopped by Ctrl-C
 
 

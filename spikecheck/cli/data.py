@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 import click
+
+from spikecheck.errors import SpikecheckError
 
 
 @click.group()
@@ -20,15 +23,33 @@ def make(out: Path, words: int | None, processes: int) -> None:
     """Say the words with espeak-ng, run them through the cochlea, and pack the spikes."""
     from rich.progress import Progress
 
-    from spikecheck.reference import generator
-
-    everything = generator.plan()
-    chosen = generator.some(everything, min(words or len(everything), len(everything)))
+    generator = import_generator()
+    planned = generator.plan()
+    chosen = generator.evenly_spaced(planned, min(words or len(planned), len(planned)))
     with Progress(transient=True) as progress:
         task = progress.add_task("words", total=len(chosen))
         packed = generator.make(chosen, processes=processes, progress=lambda done: progress.advance(task, done))
     out.write_bytes(packed)
     click.echo(f"{out}: {len(chosen)} words, {len(packed)} bytes")
+
+
+def import_generator() -> ModuleType:
+    """Import the generator, which is in the repository and not in the wheel.
+
+    Raises:
+        SpikecheckError: spikecheck does not run from a checkout.
+    """
+    try:
+        from tools.spoken_digits import generator
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("tools"):
+            raise
+        raise SpikecheckError(
+            "the generator of the data set is not part of the installed package: run this command in a checkout of"
+            " the repository, or in the unpacked source distribution (pip download --no-deps --no-binary spikecheck"
+            " spikecheck), after pip install --editable '.[data]'"
+        ) from error
+    return generator
 
 
 @command.command()

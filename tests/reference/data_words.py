@@ -1,4 +1,4 @@
-"""Small sets of spikes to pack, unpack and open."""
+"""Small spike sets for the tests of packing and reading."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KEYS = tuple(f"word{number}" for number in range(20))
 
 
 def words(spikes: Sequence[Sequence[tuple[int, int]]], speakers: Sequence[int] | None = None) -> pack.Words:
-    """Words from (bin, channel) of each spike; the labels count up."""
+    """Build words from the (bin, channel) of each spike; labels are 0, 1, 2, ..."""
     count = len(spikes)
     return pack.Words(
         bins=[np.array([bin_ for bin_, _ in word], dtype=np.uint16) for word in spikes],
@@ -22,7 +22,7 @@ def words(spikes: Sequence[Sequence[tuple[int, int]]], speakers: Sequence[int] |
     )
 
 
-def listed(some: pack.Words) -> list[list[tuple[int, int]]]:
-    """The (bin, channel) of each spike again, sorted."""
-    pairs = zip(some.bins, some.units, strict=True)
+def sorted_spikes(spike_set: pack.Words) -> list[list[tuple[int, int]]]:
+    """Return the (bin, channel) of each spike, sorted."""
+    pairs = zip(spike_set.bins, spike_set.units, strict=True)
     return [sorted(zip(bins.tolist(), units.tolist(), strict=True)) for bins, units in pairs]

@@ -1,4 +1,4 @@
-"""A packed set gives back every spike, and its HDF5 file every 1 ms bin."""
+"""A packed file keeps every spike, and its HDF5 file every 1 ms bin."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from spikecheck.errors import SpikecheckError
 from spikecheck.reference import pack
-from tests.reference.data_words import KEYS, listed, words
+from tests.reference.data_words import KEYS, sorted_spikes, words
+from tools.spoken_digits import packing
 
 spike = st.tuples(st.integers(0, pack.BINS - 1), st.integers(0, pack.UNITS - 1))
 some_words = st.lists(st.lists(spike, max_size=40), max_size=6)
@@ -20,10 +21,10 @@ some_words = st.lists(st.lists(spike, max_size=40), max_size=6)
 
 @given(train=some_words, test=some_words)
 def test_no_spike_is_lost_in_packing(train: list[list[tuple[int, int]]], test: list[list[tuple[int, int]]]) -> None:
-    splits, keys = pack.unpack(pack.pack({"train": words(train), "test": words(test)}, KEYS))
+    splits, keys = pack.unpack(packing.pack({"train": words(train), "test": words(test)}, KEYS))
     assert keys == KEYS
-    assert listed(splits["train"]) == [sorted(word) for word in train]
-    assert listed(splits["test"]) == [sorted(word) for word in test]
+    assert sorted_spikes(splits["train"]) == [sorted(word) for word in train]
+    assert sorted_spikes(splits["test"]) == [sorted(word) for word in test]
 
 
 @pytest.mark.parametrize(
@@ -32,66 +33,66 @@ def test_no_spike_is_lost_in_packing(train: list[list[tuple[int, int]]], test: l
         pytest.param([], id="no spike"),
         pytest.param([(5, 3), (5, 3), (5, 3)], id="three in one bin of one channel"),
         pytest.param([(0, 0)], id="the first bin of the first channel"),
-        pytest.param([(0, 255)], id="a difference that is just the escape byte"),
-        pytest.param([(0, 0), (1999, 699)], id="the longest gap there can be"),
+        pytest.param([(0, 255)], id="a difference equal to the escape byte"),
+        pytest.param([(0, 0), (1999, 699)], id="the longest possible gap"),
     ],
 )
-def test_extreme_words_come_back(word: list[tuple[int, int]]) -> None:
-    splits, _ = pack.unpack(pack.pack({"train": words([word, [(1, 1)], word])}, KEYS))
-    assert listed(splits["train"]) == [word, [(1, 1)], word]
+def test_extreme_words_are_kept(word: list[tuple[int, int]]) -> None:
+    splits, _ = pack.unpack(packing.pack({"train": words([word, [(1, 1)], word])}, KEYS))
+    assert sorted_spikes(splits["train"]) == [word, [(1, 1)], word]
 
 
-def test_labels_and_speakers_come_back_in_order() -> None:
-    given = words([[(1, 2)]] * 3, speakers=[7, 0, 39])
-    splits, _ = pack.unpack(pack.pack({"train": given}, KEYS))
+def test_labels_and_speakers_keep_their_order() -> None:
+    train = words([[(1, 2)]] * 3, speakers=[7, 0, 39])
+    splits, _ = pack.unpack(packing.pack({"train": train}, KEYS))
     assert splits["train"].labels.tolist() == [0, 1, 2]
     assert splits["train"].speakers.tolist() == [7, 0, 39]
 
 
 def test_the_same_words_give_the_same_bytes() -> None:
     def packed() -> bytes:
-        return pack.pack({"train": words([[(3, 4), (1, 2)]])}, KEYS)
+        return packing.pack({"train": words([[(3, 4), (1, 2)]])}, KEYS)
 
     assert packed() == packed()
 
 
-def test_a_word_beyond_the_format_is_refused() -> None:
+def test_a_word_outside_the_format_is_refused() -> None:
     with pytest.raises(ValueError, match="channel 700"):
-        pack.pack({"train": words([[(0, 700)]])}, KEYS)
+        packing.pack({"train": words([[(0, 700)]])}, KEYS)
     with pytest.raises(ValueError, match="0 to 2 s"):
-        pack.to_bins(np.array([0.5, 2.0]))
+        packing.to_bins(np.array([0.5, 2.0]))
 
 
 @pytest.mark.parametrize(
     "broken", [b"", b"no xz", lzma.compress(b"no json\n"), lzma.compress(b'{"format": 99}\n'), lzma.compress(b"3\n")]
 )
-def test_what_is_no_packed_set_is_said_to_be_none(broken: bytes) -> None:
+def test_other_bytes_are_refused(broken: bytes) -> None:
     with pytest.raises(SpikecheckError, match="spikecheck data make"):
         pack.unpack(broken)
 
 
-def test_a_packed_set_cut_short_is_said_to_be_broken() -> None:
-    whole = lzma.decompress(pack.pack({"train": words([[(3, 4), (1, 2)]])}, KEYS))
+def test_a_truncated_packed_file_is_refused() -> None:
+    whole = lzma.decompress(packing.pack({"train": words([[(3, 4), (1, 2)]])}, KEYS))
     with pytest.raises(SpikecheckError, match="spikecheck data make"):
         pack.unpack(lzma.compress(whole[:-1]))
 
 
 def test_every_bin_survives_the_float16_of_the_hdf5_layout() -> None:
     bins = np.arange(pack.BINS, dtype=np.uint16)
-    times = pack.bin_centres_s(bins)
+    times = pack.bin_centers_s(bins)
     assert times.dtype == np.float16
-    assert pack.to_bins(times.astype(np.float64)).tolist() == bins.tolist()
+    assert packing.to_bins(times.astype(np.float64)).tolist() == bins.tolist()
 
 
 def test_float16_moves_a_time_by_less_than_half_a_bin() -> None:
     bins = np.arange(pack.BINS, dtype=np.uint16)
-    moved = np.abs(pack.bin_centres_s(bins).astype(np.float64) - (bins + 0.5) * 1e-3)
-    assert moved[:1000].max() <= 0.25e-3
-    assert moved[1000:].max() < 0.5e-3
+    error = np.abs(pack.bin_centers_s(bins).astype(np.float64) - (bins + 0.5) * 1e-3)
+    assert error[:1000].max() <= 0.25e-3
+    assert error[1000:].max() < 0.5e-3
 
 
-def test_a_bin_begins_with_its_first_instant() -> None:
-    assert pack.to_bins(np.array([0.0, 0.003, 0.0039, 0.004, 1.999])).tolist() == [0, 3, 3, 4, 1999]
+def test_a_bin_includes_its_first_instant() -> None:
+    assert packing.to_bins(np.array([0.0, 0.003, 0.0039, 0.004, 1.999])).tolist() == [0, 3, 3, 4, 1999]
 
 
 def test_the_hdf5_file_has_the_layout_of_shd(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The packed set opens as tonic's SHD, in any folder, by several processes, and never by way of the network."""
+"""The packed set opens as tonic's SHD, in any folder and in several processes, without network access."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from spikecheck.errors import SpikecheckError
-from spikecheck.reference import pack
 from tests.reference.data_words import KEYS, words
+from tools.spoken_digits import packing
 
 pytest.importorskip("tonic", reason="pip install 'spikecheck[reference]'")
 pytest.importorskip("h5py", reason="pip install 'spikecheck[reference]'")
@@ -30,7 +30,7 @@ SMALL = {
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
-        raise AssertionError("a download was tried")
+        raise AssertionError("attempted a download")
 
     monkeypatch.setenv("SPIKECHECK_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
@@ -40,7 +40,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def packed(tmp_path: Path) -> Path:
     path = tmp_path / "small.xz"
-    path.write_bytes(pack.pack(SMALL, KEYS))
+    path.write_bytes(packing.pack(SMALL, KEYS))
     return path
 
 
@@ -85,9 +85,9 @@ def test_a_deleted_file_is_written_again(packed: Path) -> None:
     assert len(tonic.datasets.SHD(str(shd.unpacked(packed)), train=False)) == 1
 
 
-def test_another_set_gets_another_folder(packed: Path, tmp_path: Path) -> None:
+def test_a_different_set_gets_a_different_folder(packed: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.xz"
-    other.write_bytes(pack.pack({**SMALL, "test": words([[]])}, KEYS))
+    other.write_bytes(packing.pack({**SMALL, "test": words([[]])}, KEYS))
     assert shd.unpacked(other) != shd.unpacked(packed)
 
 
@@ -111,7 +111,7 @@ def test_a_real_folder_opens_without_its_zip_file(packed: Path) -> None:
     assert len(shd.open_digits(folder, train=True)) == 2
 
 
-def test_half_a_download_is_said_to_be_unreadable(tmp_path: Path) -> None:
+def test_an_incomplete_download_is_refused(tmp_path: Path) -> None:
     (tmp_path / "SHD").mkdir()
     (tmp_path / "SHD/shd_train.h5").write_bytes(b"\x89HDF\r\n\x1a\n and no more")
     with pytest.raises(SpikecheckError, match="no readable SHD"):
@@ -127,7 +127,7 @@ def test_a_cache_that_cannot_be_written_names_the_variable(
         shd.unpacked(packed)
 
 
-def test_the_set_that_comes_with_spikecheck() -> None:
+def test_the_packaged_set() -> None:
     train, test = (shd.open_digits(None, train=part) for part in (True, False))
     assert (len(train), len(test)) == (640, 160)
     assert len(shd.class_names(train)) == shd.CLASSES
@@ -141,5 +141,5 @@ def test_the_set_that_comes_with_spikecheck() -> None:
     assert 0 <= events["x"].min() <= events["x"].max() < 700
 
 
-def test_the_set_is_small_enough_to_be_shipped() -> None:
+def test_the_packaged_file_is_small() -> None:
     assert shd.PACKED.stat().st_size < 3_500_000

@@ -44,7 +44,7 @@ def test_a_missing_extra_is_named(run_body, capsys: pytest.CaptureFixture[str]) 
     assert run_body(body) == 2
     said = capsys.readouterr().err
     assert "espeakng_loader" in said
-    assert "pip install 'spikecheck[reference]'" in said
+    assert "pip install 'spikecheck[data]'" in said
     assert said.count("\n") == 1
 
 
@@ -80,7 +80,7 @@ def test_help_lists_every_file_with_its_first_line(capsys: pytest.CaptureFixture
     [
         ("snntorch", "reference"),
         ("tonic.datasets", "reference"),
-        ("espeakng_loader", "reference"),
+        ("espeakng_loader", "data"),
         ("jinja2", "html"),
         ("pytest", None),
         ("torch", None),

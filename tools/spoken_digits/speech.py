@@ -1,7 +1,7 @@
-"""Words spoken by espeak-ng, through ctypes: only the generator of the reference set imports this.
+"""Words synthesized by espeak-ng, called through ctypes.
 
-espeak-ng is free software under the GPL, version 3; the wheel `espeakng-loader` carries its library and voices. Neither
-is needed to use the set. The interface is that of espeak-ng's `speak_lib.h`.
+espeak-ng is free software under the GPL, version 3; the wheel `espeakng-loader` ships its library and voices. Neither
+is needed to use the data set. The interface is that of espeak-ng's `speak_lib.h`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from spikecheck.errors import SpikecheckError
 
 SYNCHRONOUS, CHARACTERS, UTF8 = 2, 1, 1
 RATE, PITCH, RANGE = 1, 3, 4  # numbers of espeak_PARAMETER
-SILENT = 0.01  # part of the peak; quieter ends are pauses that espeak puts around a sentence
+SILENT = 0.01  # fraction of the peak; quieter ends are pauses that espeak-ng adds around a sentence
 
 
 @dataclass(frozen=True)
 class Line:
-    """What to say and how: `voice` as espeak-ng names it ("en-us", "de"), `timbre` one of its variants ("f2")."""
+    """A text and how to say it: `voice` as espeak-ng names it ("en-us", "de"), `timbre` one of its variants ("f2")."""
 
     text: str
     voice: str
@@ -37,13 +37,14 @@ class Line:
 
 
 def speak(lines: Sequence[Line]) -> tuple[int, list[NDArray[np.int16]]]:
-    """Say each line: (sampling rate in Hz, a sound of shape (samples,) for each), pauses at the ends cut off.
+    """Synthesize each line; return the sampling rate in Hz and one sound of shape (samples,) per line, pauses trimmed.
 
-    espeak-ng carries state from one word into the next (the same line said twice differs), so all are said in order in
-    one fresh process: the same lines give the same samples. Raises SpikecheckError for a voice that does not exist.
+    espeak-ng carries state from one word to the next (the same line synthesized twice differs), so all lines are
+    synthesized in order in one new process: the same lines give the same samples. Raises SpikecheckError for an unknown
+    voice.
     """
-    fresh = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=1, mp_context=fresh) as process:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=1, mp_context=context) as process:
         return process.submit(_speak, list(lines)).result()
 
 
@@ -54,7 +55,7 @@ def _speak(lines: list[Line]) -> tuple[int, list[NDArray[np.int16]]]:
     library = ctypes.CDLL(str(espeakng_loader.get_library_path()))
     rate = library.espeak_Initialize(SYNCHRONOUS, 0, str(data).encode(), 0)
     if rate <= 0:
-        raise SpikecheckError(f"espeak-ng does not start from {data}: install espeakng-loader again")
+        raise SpikecheckError(f"espeak-ng cannot be initialized from {data}: reinstall espeakng-loader")
     pieces: list[NDArray[np.int16]] = []
 
     def receive(samples: Any, count: int, _events: Any) -> int:
@@ -78,7 +79,7 @@ def _speak(lines: list[Line]) -> tuple[int, list[NDArray[np.int16]]]:
 
 def _choose(library: ctypes.CDLL, data: Path, line: Line) -> None:
     name = f"{line.voice}+{line.timbre}"
-    known = (data / "voices" / "!v" / line.timbre).is_file()  # an unknown timbre would silently give the plain voice
+    known = (data / "voices" / "!v" / line.timbre).is_file()  # espeak-ng ignores an unknown timbre silently
     if not known or library.espeak_SetVoiceByName(name.encode()) != 0:
         raise SpikecheckError(f"espeak-ng has no voice {name!r}: `Line.voice` and `Line.timbre` name its voices")
     library.espeak_SetParameter(RATE, line.words_per_minute, 0)
@@ -87,6 +88,6 @@ def _choose(library: ctypes.CDLL, data: Path, line: Line) -> None:
 
 
 def trim(sound: NDArray[np.int16]) -> NDArray[np.int16]:
-    """Cut off the ends that stay below a hundredth of the peak; a silent sound becomes empty."""
+    """Remove the ends that stay below a hundredth of the peak; a silent sound becomes empty."""
     loud = np.flatnonzero(np.abs(sound.astype(np.int32)) > SILENT * np.abs(sound.astype(np.int32)).max(initial=0))
     return sound[loud[0] : loud[-1] + 1] if loud.size else sound[:0]

@@ -1,8 +1,8 @@
-"""What an inner hair cell makes of the membrane's movement: the probability that a nerve fibre fires.
+"""Inner hair cell: from the velocity of the membrane to the firing probability of a nerve fiber.
 
 Source: R. Meddis, "Simulation of mechanical to neural transduction in the auditory receptor", J. Acoust. Soc. Am.
 79(3), 702-711 (1986); "Simulation of auditory-neural transduction: further studies", ibid. 83(3), 1056-1063 (1988);
-constants of a fibre with a high spontaneous rate from R. Meddis, M. Hewitt and T. Shackleton, "Implementation details
+constants of a fiber with a high spontaneous rate from R. Meddis, M. Hewitt and T. Shackleton, "Implementation details
 of a computation model of the inner hair cell / auditory-nerve synapse", ibid. 87(4), 1813-1816 (1990).
 
 Transmitter moves between a free pool q, the cleft c and a reprocessing store w:
@@ -10,7 +10,7 @@ Transmitter moves between a free pool q, the cleft c and a reprocessing store w:
     dq/dt = y max(M - q, 0) + x w - k q,   dc/dt = k q - (l + r) c,   dw/dt = r c - x w,
     k = g (s + A) / (s + A + B) where s + A > 0, else 0,
 
-with the membrane's velocity s. A fibre fires within dt with probability h c dt.
+where s is the velocity of the membrane. A fiber fires within dt with probability h c dt.
 """
 
 from __future__ import annotations
@@ -25,33 +25,33 @@ RETURN = 6580.0  # r, 1/s
 REPROCESS = 66.3  # x, 1/s
 OFFSET = 5.0  # A, units of the stimulus
 HALF = 300.0  # B, units of the stimulus
-FIRING = 50000.0  # h, 1/s for each unit of transmitter in the cleft
-POOL = 1.0  # M, the most transmitter that the free pool is refilled to
+FIRING = 50000.0  # h, 1/s per unit of transmitter in the cleft
+POOL = 1.0  # M, capacity of the free pool
 
-MOST_PROBABLE = np.float32(0.999)  # keeps log(1 - p) finite; speech stays far below
-BLOCK = 64  # samples: an array of this many rows stays in the processor's cache, which halves the time
+MAX_PROBABILITY = np.float32(0.999)  # keeps log(1 - p) finite; speech stays far below
+BLOCK = 64  # samples: arrays of this many rows stay in the CPU cache, which halves the time
 
 
 def permeability(velocity: NDArray[np.float32]) -> NDArray[np.float32]:
-    """k(t) in 1/s for the membrane's velocity, any shape."""
+    """Return k(t) in 1/s for the velocity of the membrane, of any shape."""
     above = np.maximum(velocity + OFFSET, 0)
     return np.asarray(RELEASE * above / (above + HALF), dtype=np.float32)
 
 
 def resting_state() -> tuple[float, float, float]:
-    """(q, c, w) at which nothing changes in silence."""
+    """Return the steady state (q, c, w) in silence."""
     k = RELEASE * OFFSET / (OFFSET + HALF)
     cleft = POOL * REPLENISH * k / (LOSS * k + REPLENISH * (LOSS + RETURN))
     return cleft * (LOSS + RETURN) / k, cleft, cleft * RETURN / REPROCESS
 
 
 def firing_probability(velocity: NDArray[np.float32], *, rate: int) -> NDArray[np.float32]:
-    """Probability in [0, 1) that a fibre fires in each sample: shape (samples, channels), as `velocity`.
+    """Return the probability in [0, 1) that a fiber fires in each sample: (samples, channels), as `velocity`.
 
-    Forward Euler at `rate` Hz, from the resting state.
+    Forward Euler at `rate` Hz, starting in the steady state.
     """
     q, c, w = (np.full(velocity.shape[1], start, dtype=np.float32) for start in resting_state())
-    replenish, reprocess, give_back, keep, firing = (
+    replenish, reprocess, recover, keep, firing = (
         np.float32(a)
         for a in (REPLENISH / rate, REPROCESS / rate, RETURN / rate, 1 - (LOSS + RETURN) / rate, FIRING / rate)
     )
@@ -68,11 +68,11 @@ def firing_probability(velocity: NDArray[np.float32], *, rate: int) -> NDArray[n
             other += reprocessed
             other -= ejected
             q += other
-            np.multiply(c, give_back, out=other)
+            np.multiply(c, recover, out=other)
             other -= reprocessed
             w += other
             c *= keep
             c += ejected
             np.multiply(c, firing, out=out)
-        np.minimum(cleft[block], MOST_PROBABLE, out=cleft[block])
+        np.minimum(cleft[block], MAX_PROBABILITY, out=cleft[block])
     return cleft
