@@ -19,13 +19,13 @@ from spikecheck.checks.progress import WAKING
 from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.errors import FindingError, SpikecheckWarning
 from spikecheck.evidence.evidence import Account, limits_of
-from spikecheck.finding import Finding, Severity
+from spikecheck.finding import Finding, Severity, Unseen, UnseenKind
 from spikecheck.probe.frameworks.base import broken_for
 from spikecheck.probe.hooks import Probe
 from spikecheck.probe.modes import Modes
 from spikecheck.probe.schedule import Schedule
 from spikecheck.report.model import Report
-from spikecheck.report.wording import not_seen, warning_text
+from spikecheck.report.wording import unobserved, warning_text
 from spikecheck.site import Raised, Site, SiteKind
 from spikecheck.stats.engine import Engine, values_of
 
@@ -120,8 +120,8 @@ class Monitor:
             earlier=tuple(self._live.values()),
             error=self._error,
             unseen=(
-                *not_seen(evidence.run, shown, self._probe.book.seen, self._probe.optimizers.kind, blind),
-                *map(str, self.left_out),
+                *unobserved(evidence.run, shown, self._probe.book.seen, self._probe.optimizers.kind, blind),
+                *(Unseen(UnseenKind.EXTENSION, str(one)) for one in self.left_out),
             ),
             cost=self._schedule.cost(),
             silenced=self._judge.silenced,

@@ -18,7 +18,7 @@ from spikecheck.checkpoint.stored_run import with_run
 from spikecheck.checks.base import broken
 from spikecheck.checks.judge import Judge
 from spikecheck.errors import UnreadableError
-from spikecheck.finding import Verdict
+from spikecheck.finding import Unseen, UnseenKind, Verdict
 from spikecheck.report.model import Report
 from spikecheck.report.rows import weight_rows
 from spikecheck.settings import Settings
@@ -98,7 +98,10 @@ def reported(counts: Counts, name: str, settings: Settings) -> Report:
     report = Report.of(
         verdicts,
         subject=headline(name, counts.checkpoint),
-        unseen=(*unseen(counts), *map(str, broken())),
+        unseen=(
+            *(Unseen(UnseenKind.FILE_CONTENT, text) for text in unseen(counts)),
+            *(Unseen(UnseenKind.EXTENSION, str(one)) for one in broken()),
+        ),
         updates=found.run.update,
         weights=weight_rows(found.sites, found.readings),
     )

@@ -8,13 +8,12 @@ from typing import Any
 
 from spikecheck.errors import SpikecheckError
 from spikecheck.evidence.evidence import CONTRADICTIONS, Account
-from spikecheck.finding import Answer, Verdict
+from spikecheck.finding import Answer, Unseen, UnseenKind, Verdict
 from spikecheck.report.model import Report
 from spikecheck.settings import Settings
 from spikecheck.site import OF_FILES
 
-REFUSED = "the evidence of a run in it is not used: "
-NOT_RUN = "the model was not run: "
+REFUSALS = (UnseenKind.EVIDENCE_REFUSED, UnseenKind.MODEL_NOT_RUN)  # not all that was asked for was done
 
 
 def with_run(
@@ -44,7 +43,10 @@ def joined(report: Report, account: Account, settings: Settings, steps: int) -> 
     judge = replace(judge, checks=tuple(check for check in judge.checks if not check.sites & OF_FILES))
     updates = account.evidence.run.update
     kept = {f.name: getattr(report, f.name) for f in fields(report) if f.name not in ("verdicts", "diagnosis")}
-    missed = f"the first {steps - updates} of {steps} updates: the run was resumed, or watched, after them"
+    text = (
+        f"the first {steps - updates:,} of {steps:,} updates were not observed: the run was attached or resumed later"
+    )
+    missed = Unseen(UnseenKind.EARLIER_UPDATES, text)
     told = {
         "unseen": (*report.unseen, *([missed] if steps > updates else []), *account.unseen),
         "subject": f"{report.subject} · evidence of {updates} update{'' if updates == 1 else 's'}",
@@ -56,12 +58,16 @@ def without(report: Report, why: str) -> Report:
     """The file's report, saying that the run is not judged."""
     from spikecheck.checks.base import discover
 
-    reason = REFUSED + why
+    reason = f"the evidence of the run in this file is not used: {why}"
     others = [check for check in discover().values() if not check.sites & OF_FILES]
     unjudged = tuple(Verdict(check.id, check.slug, Answer.NOT_SEEN, reason=reason) for check in others)
-    return replace(report, verdicts=(*unjudged, *report.verdicts), unseen=(*report.unseen, reason))
+    return replace(
+        report,
+        verdicts=(*unjudged, *report.verdicts),
+        unseen=(*report.unseen, Unseen(UnseenKind.EVIDENCE_REFUSED, reason)),
+    )
 
 
 def refusal(report: Report) -> str:
     """Why evidence in the file was not used, or a model not run; empty where all that was asked for was done."""
-    return next((line for line in report.unseen if line.startswith((REFUSED, NOT_RUN))), "")
+    return next((one.text for one in report.unseen if one.kind in REFUSALS), "")

@@ -17,7 +17,7 @@ from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.errors import EvidenceError, SpikecheckError
 from spikecheck.evidence.findings import plain_finding, rebuilt_finding
 from spikecheck.evidence.plain import Clean, MisfitError, mapping, misfit, plain, rebuilt
-from spikecheck.finding import Answer, Finding, Severity, Verdict
+from spikecheck.finding import Answer, Finding, Severity, Unseen, UnseenKind, Verdict
 from spikecheck.readings import RunReading
 from spikecheck.report.model import Report
 from spikecheck.report.rows import layer_rows, loss_rows, weight_rows
@@ -44,7 +44,7 @@ class Account:
     evidence: Evidence
     earlier: tuple[Finding, ...] = ()
     error: Finding | None = None
-    unseen: tuple[str, ...] = ()
+    unseen: tuple[Unseen, ...] = ()
     cost: float | None = None
     silenced: tuple[Silenced, ...] = ()
     limits: Limits | None = None
@@ -132,7 +132,7 @@ class Account:
             "windows": windows,
             "earlier": [plain_finding(finding) for finding in self.earlier],
             "error": None if self.error is None else plain_finding(self.error),
-            "unseen": list(self.unseen),
+            "unseen": plain(self.unseen),
             "cost": self.cost,
             "silenced": plain(self.silenced),
             "limits": plain(self.limits or {}),
@@ -186,7 +186,7 @@ class Account:
             Evidence(run, sites, windows),
             made,
             None if error is None else rebuilt_finding(named(error), error, clean),
-            rebuilt(tuple[str, ...], given.get("unseen"), clean, "unseen"),
+            rebuilt(tuple[Unseen, ...], given.get("unseen"), clean, "unseen"),
             rebuilt(float | None, given.get("cost"), clean, "cost"),
             rebuilt(tuple[Silenced, ...], given.get("silenced"), clean, "silenced"),
             limits,
@@ -225,7 +225,7 @@ def without_strangers(given: dict[str, Any]) -> dict[str, Any]:
         "earlier": [one for one in earlier if one.get("check") not in strangers],
         "limits": {id_: values for id_, values in limits.items() if id_ not in strangers},
         "site_limits": [{key: value for key, value in one.items() if key not in strangers} for one in tables],
-        "unseen": [*given.get("unseen", ()), told],
+        "unseen": [*given.get("unseen", ()), plain(Unseen(UnseenKind.EXTENSION, told))],
     }
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, NoReturn, Union, get_args, get_origin, get_type_hints
-
-from spikecheck.site import SiteKind
 
 Clean = Callable[[str], str]
 LARGEST = 1 << 63  # counts of a run fit into 64 bits, and arithmetic with longer ones can take for ever
@@ -22,7 +21,7 @@ def plain(value: Any) -> Any:
     """The value as JSON can hold it. TypeError for what is neither a plain value nor made of them."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, SiteKind):
+    if isinstance(value, Enum):
         return value.name
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
@@ -48,11 +47,11 @@ def rebuilt(kind: Any, value: Any, clean: Clean, where: str) -> Any:
         return rebuilt(next(one for one in inner if one is not NoneType), value, clean, where)
     if origin is tuple:
         return row(inner, value, clean, where)
-    if kind is SiteKind:
+    if isinstance(kind, type) and issubclass(kind, Enum):
         name = rebuilt(str, value, clean, where)
-        if name not in SiteKind.__members__:
-            misfit(where, f"no kind of site is called {name!r}")
-        return SiteKind[name]
+        if name not in kind.__members__:
+            misfit(where, f"{kind.__name__} has no {name!r}")
+        return kind[name]
     if is_dataclass(kind) and isinstance(kind, type):
         return record(kind, value, clean, where)
     if isinstance(value, int) and abs(value) >= LARGEST:

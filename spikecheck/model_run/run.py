@@ -18,13 +18,12 @@ from spikecheck.checkpoint.content import Content
 from spikecheck.checkpoint.diagnose import CONTROL, safe, undated
 from spikecheck.checkpoint.fit import Fit, fit
 from spikecheck.checkpoint.read import opened
-from spikecheck.checkpoint.stored_run import NOT_RUN
 from spikecheck.checkpoint.tensors import Values
 from spikecheck.checks.base import Evidence
 from spikecheck.checks.judge import Judge
 from spikecheck.errors import SpikecheckError
 from spikecheck.evidence.evidence import Account
-from spikecheck.finding import Answer, Verdict
+from spikecheck.finding import Answer, Unseen, UnseenKind, Verdict
 from spikecheck.model_run import data
 from spikecheck.model_run.user_code import UserCode, called, named
 from spikecheck.readings import RunReading
@@ -96,20 +95,20 @@ def of_file(content: Content, batch: data.Batch | None) -> PreparedModel | str:
     if spec is None:
         return ""
     if spec not in OURS:
-        return f"the model at work: the file names {safe(spec)}, which is not imported, since a file can name anything"
+        return f"the file names {safe(spec)}, which is not imported, since a file can name anything"
     faults = content.arguments.get("faults", [])
     known = isinstance(faults, list) and len(faults) <= MOST_FAULTS and all(isinstance(one, str) for one in faults)
     if not known or content.arguments.keys() - ({"faults"} if spec == BROKEN else set()):
-        return f"the model at work: the file names {spec}, with arguments that `train` does not write"
+        return f"the file names {spec}, with arguments that `train` does not write"
     try:
         from spikecheck.faults import inject
         from spikecheck.reference.train import RECIPE
     except ModuleNotFoundError as error:
-        return f"the model at work: what the file names needs {error.name}: pip install 'spikecheck[reference]'"
+        return f"what the file names needs {error.name}: pip install 'spikecheck[reference]'"
     try:
         recipe = inject(RECIPE, faults)
     except SpikecheckError as error:
-        return f"the model at work: the file names {spec} with a fault that is not known: {safe(str(error))}"
+        return f"the file names {spec} with a fault that is not known: {safe(str(error))}"
     return PreparedModel(spec, recipe.build(), batch or data.reference(recipe.frames), recipe.loss)
 
 
@@ -138,25 +137,32 @@ def with_model(
     trial, batch = (None, None) if wanted is None else (wanted.trial, wanted.batch)
     chosen = of_file(content, batch) if trial is None else trial
     if isinstance(chosen, str):
-        unused = () if batch is None else (NOT_RUN + "there is only data for it; --model names one",)
-        return replace(report, unseen=(*report.unseen, *filter(None, (chosen, *unused))))
+        missed = [not_run(chosen)] if chosen else []
+        if batch is not None:
+            missed.append(
+                Unseen(UnseenKind.MODEL_NOT_RUN, "the model was not run: --data needs --model, which names it")
+            )
+        return replace(report, unseen=(*report.unseen, *missed))
     with opened(path, unsafe_pickle=unsafe_pickle) as checkpoint, apart(chosen.model, train=True) as twin:
         fitted = fitting(checkpoint.content, twin)
         verdicts = judged(fit_account(fitted, report.updates), settings, only=SiteKind.MODEL)
         told: dict[str, Any] = {}
-        said: tuple[str, ...] = (
-            f"the model at work: {chosen.name} needs keys that the file does not hold, and is not run",
-        )
+        said: tuple[Unseen, ...] = (not_run(f"{chosen.name} needs keys that the file does not hold"),)
         if fitted.whole:
             try:
                 load(twin, checkpoint.content, fitted)
                 ran, found = tried(chosen, twin, report.updates, settings)
             except SpikecheckError as error:
-                said = (NOT_RUN + CONTROL.sub("?", str(error)),)
+                said = (Unseen(UnseenKind.MODEL_NOT_RUN, f"the model was not run: {CONTROL.sub('?', str(error))}"),)
             else:
                 verdicts, said = (*found, *verdicts), ran.unseen
                 told = {**ran.account.facts(), "subject": f"{report.subject} · {chosen.name}, {ran.shown}"}
     return together(report, verdicts, {**told, "unseen": (*report.unseen, *said)})
+
+
+def not_run(why: str) -> Unseen:
+    """Return why the model that a file names was not run; no refusal, since the file itself was judged."""
+    return Unseen(UnseenKind.OTHER, f"the model was not run: {why}")
 
 
 def fitting(content: Content, model: nn.Module) -> Fit:
@@ -189,7 +195,7 @@ class RunResult:
 
     account: Account
     shown: str
-    unseen: tuple[str, ...]
+    unseen: tuple[Unseen, ...]
 
 
 def tried(
@@ -225,39 +231,44 @@ def agreed(verdicts: tuple[Verdict, ...], others: tuple[Verdict, ...]) -> tuple[
 
 def run(trial: PreparedModel, model: nn.Module, batch: data.Batch, updates: int) -> RunResult:
     """One forward and one backward of a copy of the model."""
-    said = [f"real data: the input is {batch.source}; --data gives the model a batch"] if batch.made_up else []
+    made_up = f"no real data was used: the input is {batch.source}; --data gives the model a batch of yours"
+    said = [Unseen(UnseenKind.SUBSTITUTE, made_up)] if batch.made_up else []
     with apart(model) as twin, api.attach(twin, every=1, on_finding=lambda finding: None) as monitor:
         torch.manual_seed(0)
         with UserCode(f"{trial.name} was called with data of the shape {batch.shape} and"):
             output = twin(*batch.inputs)
         loss, why = objective(output, batch.targets, trial.loss)
-        said += [why] if why else []
+        said += [why] if why is not None else []
         if loss is not None and loss.requires_grad:
             with UserCode("the backward pass"):
                 loss.backward()  # type: ignore[no-untyped-call]
         account = monitor.account()
     evidence = replace(account.evidence, run=replace(account.evidence.run, update=updates))
-    said += [line for line in account.unseen if not line.startswith("no optimizer")]
+    said += [one for one in account.unseen if one.kind is not UnseenKind.UPDATE]
     return RunResult(replace(account, evidence=evidence), f"one batch of {batch.shape}, {batch.source}", tuple(said))
 
 
-def objective(output: Any, targets: Any, loss: Loss | None) -> tuple[Tensor | None, str]:
+def objective(output: Any, targets: Any, loss: Loss | None) -> tuple[Tensor | None, Unseen | None]:
     """What the gradient is taken of: the loss where output and targets fit one, else a direction drawn at random."""
     found = [t for t in tensors_of(output) if t.is_floating_point()]
     if not found:
-        return None, "a backward pass: the model returned no tensor of numbers"
+        return None, Unseen(
+            UnseenKind.BACKWARD_PASS, "no backward pass was run: the model returned no floating-point tensor"
+        )
     first = found[0]
     labelled = isinstance(targets, Tensor) and not targets.is_floating_point() and targets.dim() == 1
     if labelled and first.dim() == 2 and len(first) == len(targets):
-        why = "" if loss else "the loss of the training: cross-entropy takes its place"
+        text = "the loss used in training is not known: cross-entropy takes its place"
         try:
-            return (loss or F.cross_entropy)(first, targets), why
+            value = (loss or F.cross_entropy)(first, targets)
         except (IndexError, RuntimeError, ValueError) as error:
-            return None, f"the loss, which could not be computed: {' '.join(str(error).split())}"
+            return None, Unseen(UnseenKind.LOSS, f"the loss could not be computed: {' '.join(str(error).split())}")
+        return value, None if loss else Unseen(UnseenKind.SUBSTITUTE, text)
     generator = torch.Generator().manual_seed(0)
     direction = torch.randn(first.shape, generator=generator).to(first)
     why = "there are no targets" if targets is None else f"the targets fit no output of {list(first.shape)}"
-    return (first * direction).mean(), f"a loss: {why}; the gradient is that of a random direction in the output"
+    text = f"no loss was computed, since {why}: gradients are those of a random direction in the output"
+    return (first * direction).mean(), Unseen(UnseenKind.SUBSTITUTE, text)
 
 
 def judged(account: Account, settings: Settings, only: SiteKind | None = None) -> tuple[Verdict, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from spikecheck.diagnosis import Cause, Diagnosis, diagnose
 from spikecheck.excerpts import PotentialSampleReading, RasterReading
-from spikecheck.finding import Answer, Finding, Severity, Verdict
+from spikecheck.finding import Answer, Finding, Severity, Unseen, UnseenKind, Verdict
 from spikecheck.readings import DriveReading, FlowReading, LossReading, SpikeReading
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Report:
     verdicts: tuple[Verdict, ...]
     diagnosis: Diagnosis
     layers: tuple[LayerRow, ...] = ()
-    unseen: tuple[str, ...] = ()
+    unseen: tuple[Unseen, ...] = ()
     frameworks: tuple[str, ...] = ()
     updates: int = 0
     forwards: int = 0
@@ -82,7 +82,8 @@ class Report:
     def of(cls, verdicts: Iterable[Verdict], **facts: Any) -> Report:
         """The report on these verdicts, diagnosed."""
         given = tuple(verdicts)
-        unseen = dict.fromkeys((*facts.pop("unseen", ()), *(v.reason for v in given if v.failed)))
+        failed = (Unseen(UnseenKind.EXTENSION, v.reason) for v in given if v.failed)
+        unseen = dict.fromkeys((*facts.pop("unseen", ()), *failed))
         return cls(given, diagnose(f for v in given for f in v.findings), unseen=tuple(unseen), **facts)
 
     @classmethod
@@ -174,7 +175,7 @@ class Report:
                 for v in self.verdicts
             ],
             "layers": [layer_dict(row) for row in self.layers],
-            "unseen": list(self.unseen),
+            "unseen": [{"kind": one.kind.value, "text": one.text} for one in self.unseen],
         }
 
     def to_json(self, *, indent: int | None = 2) -> str:

@@ -145,6 +145,6 @@ def summary(report: Report) -> Iterator[RenderableType]:
         line += f" · `spikecheck explain {report.findings[0].check}` for more"
     yield Text(line, style="dim")
     for reason in report.unseen:
-        yield Text(f"not seen: {reason}", style="yellow")
+        yield Text(f"incomplete: {reason}", style="yellow")
     for ignored in (text for verdict in report.verdicts for text in verdict.ignored):
         yield Text(f"ignored: {ignored}", style="dim")

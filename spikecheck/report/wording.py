@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from spikecheck.finding import Finding
+from spikecheck.finding import Finding, Unseen, UnseenKind
 from spikecheck.readings import RunReading
 
 
@@ -17,25 +17,31 @@ def warning_text(finding: Finding) -> str:
     )
 
 
-def not_seen(
-    run: RunReading, layers: int, loss: bool, optimizer: str | None, blind: Mapping[str, str]
-) -> tuple[str, ...]:
-    """What was looked for and not found, each with what would show it."""
+def unobserved(
+    run: RunReading, layers: int, loss: bool, optimizer: str | None, sites: Mapping[str, str]
+) -> tuple[Unseen, ...]:
+    """Return what a run did not show, each with what would show it; `sites` could not be measured, by name with why."""
     if run.forwards == 0:
         return (
-            "the model was not called since attach(): run one batch through it, then ask again; one that runs without "
-            'being called shows its spikes by spikecheck.tap("layer name", spikes)',
+            Unseen(
+                UnseenKind.FORWARD_PASS,
+                "the model was not called after attach(); run a batch through it and ask for the report again. "
+                'Code that is not called as a module can show its spikes with spikecheck.tap("layer name", spikes)',
+            ),
         )
     missing = []
     if layers == 0:
-        missing.append(
-            'no spiking layer: pass spikes=("layer name", ...), or call spikecheck.tap("name", spikes) where '
-            "they are made"
-        )
+        tip = 'name them with spikes=("layer name", ...), or call spikecheck.tap("name", spikes) in forward()'
+        missing.append(Unseen(UnseenKind.SPIKING_LAYER, f"no spiking layer was recognized; {tip}"))
     if not loss:
-        missing.append("no loss: compute it with torch.nn or torch.nn.functional, or pass loss=criterion (a module)")
+        tip = "compute it with torch.nn or torch.nn.functional, or pass loss=criterion (a module)"
+        missing.append(Unseen(UnseenKind.LOSS, f"no loss was observed; {tip}"))
     if run.backwards == 0:
-        missing.append("no backward pass: what the gradients would show is not judged")
+        missing.append(
+            Unseen(UnseenKind.BACKWARD_PASS, "no backward pass was observed, so gradients could not be checked")
+        )
     if optimizer is None:
-        missing.append("no optimizer step: what the updates would show is not judged; optimizer= names one by hand")
-    return (*missing, *(f"{name}: {why}" for name, why in blind.items()))
+        tip = "optimizer= names one that is not found automatically"
+        text = f"no optimizer update was observed, so updates could not be checked; {tip}"
+        missing.append(Unseen(UnseenKind.UPDATE, text))
+    return (*missing, *(Unseen(UnseenKind.SITE, f"{name}: {why}") for name, why in sites.items()))

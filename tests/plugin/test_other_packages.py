@@ -162,7 +162,7 @@ def test_a_checkpoint_is_judged_beside_it(torn: Runs) -> None:
     torn.pytester.run(sys.executable, "save.py")
     result = command(torn, "diagnose", "net.pt")
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["*healthy*", "*not seen: the check TRN001 of torn-checks 2.0 is left out*"])
+    result.stdout.fnmatch_lines(["*healthy*", "*incomplete: the check TRN001 of torn-checks 2.0 is left out*"])
 
 
 KEPT = """
@@ -184,7 +184,7 @@ def test_the_evidence_of_a_run_is_judged_where_the_package_is_not_installed(lab:
     elsewhere = command(lab, "diagnose", "run.pt")
     text = " ".join(elsewhere.stdout.str().split())
     assert "of 2 updates" in text
-    assert "not seen: what LAB001 found: it is of a package that is not installed here" in text
+    assert "incomplete: what LAB001 found: it is of a package that is not installed here" in text
 
 
 # -- beside a broken package
@@ -240,9 +240,9 @@ def test_attach_goes_on_and_the_report_says_what_is_left_out(torn: Runs) -> None
     assert "2 spiking layers" in text
     assert "['LAB001 at clicks1', 'LAB001 at gate']" in text
     for id_ in BROKEN:
-        assert f"not seen: the check {id_} of torn-checks 2.0 is left out: " in text
-    assert "not seen: TRN008 raising, which raised ZeroDivisionError: division by zero (" in text
-    assert "not seen: the framework torch of torn-checks 2.0 is left out: AttributeError: " in text
+        assert f"incomplete: the check {id_} of torn-checks 2.0 is left out: " in text
+    assert "incomplete: TRN008 raising, which raised ZeroDivisionError: division by zero (" in text
+    assert "incomplete: the framework torch of torn-checks 2.0 is left out: AttributeError: " in text
     assert "the framework math of torn-checks 2.0 is left out: it is no subclass" in text
     assert "the framework json of torn-checks 2.0 is left out: ModuleNotFoundError" in text
     assert "torn_library" not in text, "nobody imported that library"

@@ -146,7 +146,7 @@ def test_levels_and_settings_come_from_the_options_and_from_pyproject(runs: Runs
             "*the marker takes ignore=?...? and fail_on='warning'",
             "FAILED test_levels.py::test_never_called*",
             "*nothing was judged: no spiking layer was seen",
-            "*the model was not called since attach()*",
+            "*the model was not called after attach()*",
             "XPASS test_levels.py::test_expected_to_be_dead - known",
         ]
     )

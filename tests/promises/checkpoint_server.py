@@ -40,7 +40,12 @@ def answer(job: dict) -> dict:
     except BaseException as error:  # noqa: BLE001 - also what a test must see
         return {"fault": f"{type(error).__name__}: {error}"}
     found = [f"{f.check} {f.site.name}" for f in report.findings]
-    return {"findings": found, "headline": report.headline, "unseen": list(report.unseen), "text": str(report)}
+    return {
+        "findings": found,
+        "headline": report.headline,
+        "unseen": list(map(str, report.unseen)),
+        "text": str(report),
+    }
 
 
 def forked(job: dict) -> dict:

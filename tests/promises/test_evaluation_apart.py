@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 import spikecheck
+from spikecheck.finding import UnseenKind
 from tests.promises.networks import BATCH, INPUTS, STEPS, Run, assert_watched, by_hand, every
 
 
@@ -73,4 +74,6 @@ def test_evaluation_alone_is_reported_on(named: list[str]) -> None:
     monitor.detach()
     assert (seen.forwards, seen.updates) == (4, 0)
     assert seen.layers or not named
-    assert bool(seen.layers) is ("no spiking layer" not in " ".join(seen.unseen)), "neither seen nor said to be unseen"
+    assert bool(seen.layers) is (UnseenKind.SPIKING_LAYER not in {one.kind for one in seen.unseen}), (
+        "neither seen nor said to be unseen"
+    )

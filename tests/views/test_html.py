@@ -16,7 +16,7 @@ import pytest
 
 from spikecheck import SpikecheckError
 from spikecheck.excerpts import PotentialSampleReading
-from spikecheck.finding import Answer, Fix, Seen, Verdict
+from spikecheck.finding import Answer, Fix, Seen, Unseen, UnseenKind, Verdict
 from spikecheck.report import html
 from spikecheck.report.model import LayerRow, Report, WeightRow
 from spikecheck.site import SiteKind
@@ -76,7 +76,7 @@ def test_the_verdict_comes_first_and_each_finding_has_its_evidence(name: str) ->
         for said in (one.check, one.slug, one.message, one.seen.text, one.expected.text, str(one.when), one.site.name):
             assert said in row
     for line in (
-        *report.unseen,
+        *map(str, report.unseen),
         *(v.reason for v in report.verdicts),
         *(i for v in report.verdicts for i in v.ignored),
     ):
@@ -175,7 +175,7 @@ def test_names_from_a_model_or_a_file_are_text() -> None:
     verdicts = [Verdict(f.check, f.slug, Answer.FOUND, (f,), HOSTILE, (HOSTILE,)) for f in (one, led)]
     report = replace(
         Report.of(verdicts), layers=(layer(HOSTILE),), losses=(loss(HOSTILE),), weights=(WeightRow(HOSTILE, 1, 1.0),),
-        unseen=(HOSTILE,), frameworks=(HOSTILE,), subject=HOSTILE,
+        unseen=(Unseen(UnseenKind.OTHER, HOSTILE),), frameworks=(HOSTILE,), subject=HOSTILE,
     )  # fmt: skip
     text = html.page([(HOSTILE, report, HOSTILE), (HOSTILE, None, HOSTILE)], HOSTILE)
     text.encode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from spikecheck.finding import Answer, Expected, Finding, Fix, Seen, Severity, Verdict
+from spikecheck.finding import Answer, Expected, Finding, Fix, Seen, Severity, Unseen, UnseenKind, Verdict
 from spikecheck.readings import NonFinite, SpikeReading
 from spikecheck.report.model import LayerRow, Report
 from spikecheck.site import Moment, Site, SiteKind
@@ -77,7 +77,11 @@ def broken() -> Report:
         LayerRow("nan", spikes(count=math.nan, maximum=math.nan, most=math.nan, values=(0.0, 0.5))),
         LayerRow("never called", spikes(elements=0, neurons=0, values=(), count=0.0, maximum=0.0, silent=0, most=0.0)),
     ]
-    unseen = ("no optimizer step: what the updates would show is not judged; optimizer= names one by hand",)
+    unseen = (
+        Unseen(
+            UnseenKind.UPDATE, "no optimizer update was observed, so updates could not be checked; optimizer= names one"
+        ),
+    )
     return Report.of(
         verdicts, layers=tuple(rows), unseen=unseen, frameworks=("snntorch",), updates=12, forwards=12, cost=0.021
     )
@@ -89,7 +93,9 @@ def healthy() -> Report:
 
 
 def nothing() -> Report:
-    return Report.of([], unseen=("the model was not called since attach(): run one batch through it, then ask again",))
+    return Report.of(
+        [], unseen=(Unseen(UnseenKind.FORWARD_PASS, "the model was not called after attach(); run a batch through it"),)
+    )
 
 
 REPORTS = {"broken": broken, "healthy": healthy, "nothing": nothing}
