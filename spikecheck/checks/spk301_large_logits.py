@@ -1,4 +1,4 @@
-"""Logits so far apart that the softmax is sure of one class, and the loss shows that it is the wrong one."""
+"""Logits so far apart that the softmax is certain of one class, while the loss shows that it is the wrong one."""
 
 from __future__ import annotations
 
@@ -15,28 +15,49 @@ from spikecheck.site import Site, SiteKind
 
 @dataclass(frozen=True)
 class LargeLogits(Check):
-    """Logits are far apart while the loss is worse than that of a uniform guess: confident and wrong.
+    """Logits are far apart while the loss is worse than that of a uniform guess: confidently wrong.
 
     ## What it means
-    From the largest to the smallest logit of a sample it is {spread} or more on average, and the mean loss is above
-    ln C, what equal logits would give. A trained network may have logits as far apart: its loss is low, and it is left
-    alone.
+    The logits of a sample are so far apart that the softmax puts nearly all probability on one class, and the loss
+    shows that it is often the wrong class. Training is slow from there: a sample has either no gradient or a gradient
+    of full size.
 
-    ## Why it matters
-    The softmax of such logits is 1 for one class and 0 for all others, so the gradient of a sample is 0 or of full
-    size, and the loss is of the logits' own size. For counts spread evenly over 0 to N and 20 classes, N = 11 gives a
-    loss of 6.2, 50 gives 23, 280 gives 128, 2821 about 1280; a uniform guess gives 3.0. Training is slow, but it does
-    not break: torch's `cross_entropy` subtracts the largest logit first, and its loss and gradient are finite for
-    logits of 1e30. A softmax written by hand, exp(x) / sum(exp(x)), is NaN from 89 on.
+    ## Example
+    ```python broken
+    spikes, membrane = [], lif.init_leaky()  # lif = snntorch.Leaky(beta=0.9)
+    for frame in x:  # x: [time, batch, features], 100 time steps
+        spike, membrane = lif(fc(frame), membrane)
+        spikes.append(spike)
+    logits = torch.stack(spikes).sum(0)  # spike counts: 0 to 100
+    loss = torch.nn.functional.cross_entropy(logits, y)
+    ```
+    ```python repaired
+    spikes, membrane = [], lif.init_leaky()
+    for frame in x:
+        spike, membrane = lif(fc(frame), membrane)
+        spikes.append(spike)
+    logits = torch.stack(spikes).mean(0)  # firing rates: 0 to 1
+    loss = torch.nn.functional.cross_entropy(logits, y)
+    ```
 
     ## Fix
     ```python any
-    logits = spikes.mean(0)  # spikes [time, batch, class]: divide counts by the steps, or read out the mean potential
+    logits = spikes.mean(0)  # spikes: [time, batch, class]; or use the mean membrane potential of the output layer
     ```
 
-    ## Intended when
-    The scale is given from outside and falls in training, as distances between embeddings are:
+    ## When it is intended
+    The scale of the logits is given and shrinks during training, as for distances between embeddings:
     `[tool.spikecheck.ignore] "SPK301" = "negative squared distances, large at first"`
+
+    ## How it is decided
+    The spread of a sample is its largest minus its smallest logit. A finding needs an average spread of
+    {max_logit_spread} or more in the recent updates, and a mean loss above ln C, the loss of equal logits. A trained
+    network may have logits as far apart; its loss is low, and it passes.
+
+    Where counts are spread evenly over 0 to N and there are 20 classes, N = 11 gives a loss of 6.2, 50 gives 23, 280
+    gives 128 and 2,821 about 1,280; a uniform guess gives 3.0. Large logits slow training down, but they do not break
+    it: torch's `cross_entropy` subtracts the largest logit first, and its loss and gradient are finite for logits of
+    1e30. A softmax written by hand, exp(x) / sum(exp(x)), is NaN from a logit of 89 on.
     """
 
     id: ClassVar = "SPK301"
@@ -54,40 +75,41 @@ class LargeLogits(Check):
         "SPK407",
         "SPK413",
     )
-    message: ClassVar = "{site} are {spread:.4g} apart while the loss is {loss:.4g}: sure, and wrong"
+    message: ClassVar = "{site} span {spread:n} while the loss is {loss:n}: confidently wrong"
 
-    spread: float = limit(
+    max_logit_spread: float = limit(
         30.0,
-        why="measured: 12.3 at most in networks that learn, as long as their loss is above ln C, and 36 at least where "
-        "a threshold or a learning rate is at fault; derived: 20 counts spread evenly over 0 to 30 give a loss of 14",
+        why="measured: at most 12.3 in networks that learn, while their loss is above ln C, and at least 36 where a "
+        "threshold or a learning rate is at fault; derived: counts spread evenly over 0 to 30 and 20 classes give a "
+        "loss of 14",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where logits are far apart and the loss is above that of equal ones."""
+        """Yield a finding where logits are far apart and the loss is above that of equal logits."""
         logits, loss = readings[LogitReading], readings[LossReading]
         mean, classes = loss.recent_mean, loss.classes
         if mean is None or classes is None or classes <= 1 or not loss.plain or not logits.rows:
             return
-        if not (logits.spread >= self.spread and mean > log(classes)):
+        if not (logits.spread >= self.max_logit_spread and mean > log(classes)):
             return
         yield self.found(
             site,
             seen=Seen(
-                "logits {lowest:.4g} to {highest:.4g}, {spread:.4g} apart for one sample; the softmax is above 0.999 "
-                "in {sure:.0%} of {rows} samples; the loss is {loss:.4g}",
+                "logits from {lowest:n} to {highest:n}, spanning {spread:n} within a sample; the softmax exceeds 0.999 "
+                "in {certain:%} of {rows} samples; the loss is {loss:n}",
                 lowest=logits.minimum,
                 highest=logits.maximum,
                 spread=logits.spread,
-                sure=logits.one_hot / logits.rows,
+                certain=logits.one_hot / logits.rows,
                 rows=logits.rows,
                 loss=mean,
             ),
             expected=Expected(
-                "logits less than {most:g} apart until the loss is below ln {classes} = {chance:.4g}",
-                because="the loss of a wrong class is as large as its logit's lead",
-                most=self.spread,
+                "logits that span less than {max_spread:n} until the loss is below ln {classes} = {chance:#n}",
+                because="a wrong prediction costs as much as its logit exceeds that of the right class",
+                max_spread=self.max_logit_spread,
                 classes=classes,
                 chance=log(classes),
             ),
-            weight=log10(logits.spread / self.spread),
+            weight=log10(logits.spread / self.max_logit_spread),
         )

@@ -26,39 +26,62 @@ class ChancePlateau(Check):
     """The loss stays at ln C, that of a uniform guess over C classes, although the optimizer moves the weights.
 
     ## What it means
-    The last 64 losses, of {losses} or more, average between {below} below and {above} above ln C (3.0 for 20 classes),
-    and they do not fall: a straight line through them, {doubt} standard errors steeper than it came out, still falls by
-    less than {fall} in 64 updates. In that time the optimizer moved some weight by {moved} of its norm or more, or no
-    weight got any gradient. A warm-up or a tiny learning rate, with weights that hardly move, is no plateau, nor is a
-    slow learner: losses that fall, however slowly, and are below what the frequencies of the labels alone allow, both
-    by {doubt} standard errors. While training goes on, this is said only after {patience} losses, since a plateau may
-    come to an end. Where neither gradients nor an optimizer was seen, nothing is said.
+    The network gives every class about the same probability, whatever the input, and training does not change that.
+    Either nothing about the input reaches the loss (a silent layer, mixed-up axes), or nothing about the labels reaches
+    the weights (gradients that are cut off or NaN).
 
-    A run whose loss falls by {fall} or more in 64 updates is taken for one less often than once in 1000 runs, and so is
-    one that falls by less, where it is 10 standard errors below the labels' entropy and falls by 8. This assumes that
-    the losses scatter about a line independently and normally; then one look in 11,000 is wrong (Student's t with 62
-    degrees of freedom above 4), and the loss passes ln C within a few looks. A run that stays nearer to ln C and falls
-    more slowly is called a plateau, and may learn later.
-
-    ## Why it matters
-    The network gives every class the same, whatever the input: nothing of the input reaches the loss, or nothing of the
-    labels reaches the weights. A silent layer does so, gradients that are cut off or NaN, and input whose axes are
-    mixed up, for which the network is as healthy as can be. What is learned is the last bias, and with equal classes
-    there is nothing to learn there. All logits equal, however large, give exactly ln C.
+    ## Example
+    ```python broken
+    fc, lif = torch.nn.Linear(700, 20), snntorch.Leaky(beta=0.9, threshold=100.0)  # never reached: no spikes
+    spikes, membrane = [], lif.init_leaky()
+    for frame in x:  # x: [time, batch, 700], binary
+        spike, membrane = lif(fc(frame), membrane)
+        spikes.append(spike)
+    loss = torch.nn.functional.cross_entropy(torch.stack(spikes).mean(0), y)  # ln 20 = 3.00, update after update
+    ```
+    ```python repaired
+    fc, lif = torch.nn.Linear(700, 20), snntorch.Leaky(beta=0.9, reset_mechanism="none")
+    membranes, membrane = [], lif.init_leaky()
+    for frame in x:
+        _, membrane = lif(fc(frame), membrane)
+        membranes.append(membrane)
+    loss = torch.nn.functional.cross_entropy(torch.stack(membranes).mean(0), y)  # graded, with or without spikes
+    ```
 
     ## Fix
     ```python any
     x, y = next(iter(loader))
-    for _ in range(200):  # one batch, again and again: a network in order learns it by heart
+    for _ in range(200):  # overfit a single batch: a working network learns it by heart
         optimizer.zero_grad()
         loss = torch.nn.functional.cross_entropy(model(x), y)
         loss.backward()
         optimizer.step()
-    # learned: look at the data (labels, axes, time bins); not learned: look at spikes and gradients, layer by layer
+    # the loss falls: check the data (labels, axes, time bins); it does not: check spikes and gradients layer by layer
     ```
 
-    ## Intended when
+    ## When it is intended
     The labels are random on purpose, as a control: `[tool.spikecheck.ignore] "SPK302" = "shuffled labels"`
+
+    ## How it is decided
+    Of at least {loss_window} losses, the most recent (up to 64) average between {max_below_chance} below and
+    {max_above_chance} above ln C (3.0 for 20 classes), and they do not fall: a straight line through them, made steeper
+    by {t_score} of its standard errors, still falls by less than {min_fall} in {loss_window} updates. In that time the
+    optimizer moved some weight by {min_relative_movement} of its norm or more, or no weight received any gradient.
+
+    Weights that hardly move, as in a warm-up or at a tiny learning rate, are no plateau. Neither is a slow learner,
+    whose losses fall, however slowly, and are below what the label frequencies alone allow, both by {t_score} standard
+    errors. During training, a finding needs {min_losses_in_training} losses, since a plateau may come to an end. Where
+    neither gradients nor an optimizer was observed, there is no finding.
+
+    A run whose loss falls by {min_fall} or more in {loss_window} updates is mistaken for a plateau less often than once
+    in 1,000 runs. The same holds for a run that falls by less, if its loss is 10 standard errors below the labels'
+    entropy and falls by 8. This assumes losses that scatter around a line independently and normally; then one judgment
+    in 11,000 is wrong (Student's t with 62 degrees of freedom exceeds 4), and the loss passes ln C within a few
+    judgments. A run that stays nearer to ln C and falls more slowly is called a plateau, and may learn later.
+
+    Input whose axes are mixed up leaves the network itself as healthy as can be. All that is learned on a plateau is
+    the last bias, and with equally frequent classes there is nothing to learn there. All logits equal, however large,
+    give exactly ln C.
     """
 
     id: ClassVar = "SPK302"
@@ -98,67 +121,78 @@ class ChancePlateau(Check):
         "SPK412",
         "SPK413",
     )
-    message: ClassVar = "{site} stays at {mean:.4g}, a uniform guess over {classes} classes gives {chance:.4g}"
+    message: ClassVar = "{site} stays at {mean:#n}; a uniform guess over {classes} classes gives {chance:#n}"
 
-    losses: int = limit(
-        64, why="derived: of losses that scatter by 0.08, the slope of 64 is known to 0.04 in 64 updates"
+    loss_window: int = limit(
+        64, why="derived: where losses scatter by 0.08, the slope of 64 is known to within 0.04 in 64 updates"
     )
-    above: float = limit(
+    max_above_chance: float = limit(
         0.1,
-        why="derived: logits of no use with a standard deviation of 0.45 add half of its square; measured: 0.03 at "
-        "most in networks that had stopped at chance",
+        why="derived: useless logits with a standard deviation of 0.45 add half of its square; measured: at most 0.03 "
+        "in networks that had stopped at chance",
     )
-    below: float = limit(0.05, why="measured: 0.02 at most in networks that had stopped at chance")
-    fall: float = limit(
+    max_below_chance: float = limit(0.05, why="measured: at most 0.02 in networks that had stopped at chance")
+    min_fall: float = limit(
         0.15, why="measured: the slowest healthy network falls by 0.51 in 64 updates, those stuck at chance by 0.08"
     )
-    doubt: float = limit(
-        4.0, why="derived: Student's t with 62 degrees of freedom is larger with a probability of 0.00009"
+    t_score: float = limit(
+        4.0, why="derived: Student's t with 62 degrees of freedom exceeds it with a probability of 0.00009"
     )
-    moved: float = limit(
+    min_relative_movement: float = limit(
         0.05,
-        why="measured: a healthy network with a small learning rate moves by 0.21 in 64 updates, one whose rate is too "
-        "small to learn by 0.00005",
+        why="measured: in 64 updates, a healthy network with a small learning rate moves by 0.21 of the weights' norm, "
+        "one whose learning rate is too small to learn by 0.00005",
     )
-
-    patience: int = limit(
+    min_losses_in_training: int = limit(
         256,
-        why="measured: a network that saw one time step stayed at chance for 64 updates, and then learned; four times "
-        "as many are taste",
+        why="measured: a network that saw one time step stayed at chance for 64 updates and then learned; four times "
+        "as many are a judgment call",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where the loss is at chance and, beyond doubt, does not fall."""
+        """Yield a finding where the loss is at chance level and, beyond doubt, does not fall."""
         loss = readings.all[LossReading]
         mean, slope, error = loss.recent_mean, loss.recent_slope, loss.recent_slope_error
         classes = loss.classes
         if mean is None or slope is None or error is None or classes is None or classes <= 1 or not loss.plain:
             return
-        an_update = max(1, loss.updates / max(1, readings.run.update))  # losses, where gradients are accumulated
-        steepest = (slope - self.doubt * error) * an_update * self.losses
-        level = -self.below <= mean - log(classes) <= self.above and steepest > -self.fall
-        path, stuck = moves(readings) * self.losses / an_update, starved(readings)
-        early = loss.updates < self.losses or (readings.run.live and loss.updates < self.patience)
+        losses_per_update = max(1, loss.updates / max(1, readings.run.update))  # above 1: accumulated gradients
+        steepest = (slope - self.t_score * error) * losses_per_update * self.loss_window
+        at_chance = -self.max_below_chance <= mean - log(classes) <= self.max_above_chance
+        movement = largest_relative_update(readings) * self.loss_window / losses_per_update
+        no_gradient = no_weight_receives_gradient(readings)
+        too_early = loss.updates < self.loss_window or (
+            readings.run.live and loss.updates < self.min_losses_in_training
+        )
         logits = readings.get(LogitReading)
-        tied = logits is not None and logits.rows > 0 and logits.tied == logits.rows
-        slow = not tied and informed(loss, readings, self.doubt) and slope + self.doubt * error < 0
-        if early or slow or not level or not (stuck or path >= self.moved):
+        all_equal = logits is not None and logits.rows > 0 and logits.tied == logits.rows
+        falls = slope + self.t_score * error < 0
+        learns_slowly = falls and not all_equal and beats_label_frequencies(loss, readings, self.t_score)
+        if too_early or learns_slowly or not at_chance or steepest <= -self.min_fall:
+            return
+        if not (no_gradient or movement >= self.min_relative_movement):
             return
         yield self.found(
             site,
             seen=Seen(
-                "the last {window} losses average {mean:.4f} and change by {change:+.3f} +- {error:.3f} in 64 updates"
-                + ("; all logits are equal" if tied else "")
-                + ("; no weight gets a gradient" if stuck else "; the optimizer moves weights by {path:.2g} of them"),
-                window=loss.window,
+                "the last {losses} losses average {mean:#n} and change by {change:+n} ± {error:n} in {loss_window} "
+                "updates"
+                + ("; all logits are equal" if all_equal else "")
+                + (
+                    "; no weight receives a gradient"
+                    if no_gradient
+                    else "; the optimizer moves weights by {movement:%} of their norm in that time"
+                ),
+                losses=loss.window,
                 mean=mean,
-                change=slope * an_update * self.losses,
-                error=error * an_update * self.losses,
-                path=path,
+                change=slope * losses_per_update * self.loss_window,
+                error=error * losses_per_update * self.loss_window,
+                loss_window=self.loss_window,
+                movement=movement,
             ),
             expected=Expected(
-                "a loss below ln {classes} = {chance:.4f}, and falling",
-                because="that is what a network gives that does not look at its input",
+                "a loss below ln {classes} = {chance:#n}, and falling",
+                because="a network that ignores its input has that loss",
                 classes=classes,
                 chance=log(classes),
             ),
@@ -168,27 +202,27 @@ class ChancePlateau(Check):
         )
 
 
-def informed(loss: LossReading, readings: Readings, doubt: float) -> bool:
-    """Is a loss below what the labels' frequencies alone allow, beyond doubt? Then it has learned of the input."""
-    best = constant_guess(loss, readings.all.get(TargetReading))
-    if loss.recent_mean is None or loss.recent_deviation is None or best is None:
+def beats_label_frequencies(loss: LossReading, readings: Readings, t_score: float) -> bool:
+    """Return whether a loss is below what the label frequencies alone allow, beyond doubt: it has learned of the input."""
+    guess = constant_guess(loss, readings.all.get(TargetReading))
+    if loss.recent_mean is None or loss.recent_deviation is None or guess is None:
         return False
-    return loss.recent_mean + doubt * loss.recent_deviation / sqrt(loss.window) < best
+    return loss.recent_mean + t_score * loss.recent_deviation / sqrt(loss.window) < guess
 
 
-def weights(readings: Readings) -> list[str]:
-    """The parameters with several axes."""
-    return [name for name, read in readings.every(ParameterReading).items() if read.dimensions > 1]
+def weight_names(readings: Readings) -> list[str]:
+    """Return the parameters with several axes."""
+    return [name for name, parameter in readings.every(ParameterReading).items() if parameter.dimensions > 1]
 
 
-def moves(readings: Readings) -> float:
-    """How far one update moves the weight that is moved most, as a share of it; recently, where that was seen."""
-    seen = readings.every(UpdateReading) or readings.all.every(UpdateReading)
-    return max((seen[name].mean for name in weights(readings) if name in seen), default=0.0)
+def largest_relative_update(readings: Readings) -> float:
+    """Return the largest mean update of a weight, relative to its norm; that of recent updates where known."""
+    updates = readings.every(UpdateReading) or readings.all.every(UpdateReading)
+    return max((updates[name].mean for name in weight_names(readings) if name in updates), default=0.0)
 
 
-def starved(readings: Readings) -> bool:
-    """Was every recent gradient of every weight missing, exactly 0 or not finite?"""
-    seen = readings.every(GradientReading)
-    read = [seen[name] for name in weights(readings) if name in seen]
-    return bool(read) and all(g.missing + g.zero + g.non_finite.count >= g.updates for g in read)
+def no_weight_receives_gradient(readings: Readings) -> bool:
+    """Return whether every recent gradient of every weight was missing, exactly 0 or not finite."""
+    by_name = readings.every(GradientReading)
+    gradients = [by_name[name] for name in weight_names(readings) if name in by_name]
+    return bool(gradients) and all(g.missing + g.zero + g.non_finite.count >= g.updates for g in gradients)

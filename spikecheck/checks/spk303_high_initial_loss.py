@@ -18,23 +18,37 @@ class HighInitialLoss(Check):
     """The first loss, before any update, is several times that of a uniform guess.
 
     ## What it means
-    A network that knows nothing should give every class about the same, and have a loss of about ln C: 3.0 for 20
-    classes. Found is a first loss of {times} times ln C or more. Only a loss that was seen from the first update on is
-    judged; the first update is the first after `attach`.
+    A network that has learned nothing should give every class about the same probability, and have a loss of about
+    ln C (3.0 for 20 classes). A much higher first loss means that the logits are on too large a scale, not that the
+    network is worse than guessing.
 
-    ## Why it matters
-    It is not worse than guessing in any deep sense: it is the scale of the logits. Counts that are spread evenly over 0
-    to N are wrong by N / 2 on average, so the loss is about that. The first updates then go into making the logits
-    smaller, with gradients of full size for every sample, and what drives the logits usually drives the hidden layers
-    out of their range as well.
+    ## Example
+    ```python broken
+    layer = sinabs.layers.IAF()  # several spikes per time step by default
+    spikes = layer(torch.nn.functional.linear(x, 5 * torch.randn(20, 700)))  # x: [batch, time, 700]
+    loss = torch.nn.functional.cross_entropy(spikes.sum(1), y)  # counts in the hundreds
+    ```
+    ```python repaired
+    layer = sinabs.layers.IAF(spike_fn=sinabs.activation.SingleSpike)
+    spikes = layer(torch.nn.functional.linear(x, torch.randn(20, 700) / 700**0.5))
+    loss = torch.nn.functional.cross_entropy(spikes.mean(1), y)  # firing rates: 0 to 1
+    ```
 
     ## Fix
     ```python any
-    logits = spikes.mean(0)  # spikes [time, batch, class]: divide counts by the steps, or read out the mean potential
+    logits = spikes.mean(0)  # spikes: [time, batch, class]; or use the mean membrane potential of the output layer
     ```
 
-    ## Intended when
-    Training goes on from weights of another task: `[tool.spikecheck.ignore] "SPK303" = "fine-tuning, other labels"`
+    ## When it is intended
+    Training continues from the weights of another task: `[tool.spikecheck.ignore] "SPK303" = "fine-tuning, new labels"`
+
+    ## How it is decided
+    A finding needs a first loss of {max_times_chance} times ln C or more. Only a loss that was observed from the first
+    update on is judged; the first update is the first after `attach`.
+
+    Counts that are spread evenly over 0 to N are wrong by N / 2 on average, so the loss is about that. The first
+    updates then shrink the logits, with gradients of full size for every sample, and what drives the logits usually
+    drives the hidden layers out of their range as well.
     """
 
     id: ClassVar = "SPK303"
@@ -53,38 +67,36 @@ class HighInitialLoss(Check):
         "SPK405",
         "SPK406",
     )
-    message: ClassVar = "the first {site} is {first:.4g}, a uniform guess over {classes} classes gives {chance:.4g}"
+    message: ClassVar = "the first {site} is {first:#n}; a uniform guess over {classes} classes gives {chance:#n}"
 
-    times: float = limit(
+    max_times_chance: float = limit(
         4.0,
-        why="derived: random logits give it from a standard deviation of about 5 (2 classes) to 8 (1000 classes) on; "
-        "measured: with 20 classes 2.6 at most in networks that learn well, 5.4 at least where a scale is at fault",
+        why="derived: random logits reach it with a standard deviation of about 5 (2 classes) to 8 (1,000 classes); "
+        "measured: with 20 classes at most 2.6 in networks that learn well, at least 5.4 where a scale is at fault",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where the loss that came before the first update is large for its classes."""
+        """Yield a finding where the loss before the first update is large for its number of classes."""
         loss = readings.all[LossReading]
         first, classes = loss.first, loss.classes
-        early = loss.updates >= readings.run.update
-        if first is None or classes is None or classes <= 1 or not (loss.plain and early and isfinite(first)):
+        from_the_start = loss.updates >= readings.run.update
+        if first is None or classes is None or classes <= 1:
             return
-        if first < self.times * log(classes):
+        if not (loss.plain and from_the_start and isfinite(first)) or first < self.max_times_chance * log(classes):
             return
         yield self.found(
             site,
             seen=Seen(
-                "a first loss of {first:.4g}, {ratio:.3g} times that of a uniform guess",
-                first=first,
-                ratio=first / log(classes),
+                "a first loss of {first:#n}, {ratio:x} that of a uniform guess", first=first, ratio=first / log(classes)
             ),
             expected=Expected(
-                "about ln {classes} = {chance:.4g}",
-                because="before training no class should be far ahead of another",
+                "about ln {classes} = {chance:#n}",
+                because="before training, no class should be far ahead of another",
                 classes=classes,
                 chance=log(classes),
             ),
             when=Moment(),
-            weight=log10(first / log(classes) / self.times),
+            weight=log10(first / log(classes) / self.max_times_chance),
             classes=classes,
             chance=log(classes),
         )

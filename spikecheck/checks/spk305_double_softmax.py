@@ -1,4 +1,4 @@
-"""A loss that applies softmax to what has been through one already."""
+"""A loss that applies softmax to values that have passed a softmax already."""
 
 from __future__ import annotations
 
@@ -15,27 +15,41 @@ from spikecheck.site import Site, SiteKind
 
 @dataclass(frozen=True)
 class DoubleSoftmax(Check):
-    """Cross-entropy is given probabilities, to which it applies softmax once more.
+    """Cross-entropy is given probabilities, to which it applies softmax again.
 
     ## What it means
-    Every row that the loss was given is a distribution: no entry below 0, the sum 1, and fractions among the entries.
-    Rows that hold a single 1, as the counts of a layer that spikes once do, are left alone.
+    `cross_entropy` expects logits and applies softmax itself, but it is given probabilities. Probabilities differ by at
+    most 1, too little for the second softmax to be certain of a class, so the loss stays high however right the network
+    is.
 
-    ## Why it matters
-    `cross_entropy` expects logits and applies softmax itself. Probabilities are at most 1 apart, too little for the
-    second softmax to be sure of a class: with C classes the loss cannot fall below ln(1 + (C - 1) / e), 2.08 for 20,
-    however right the network is. The gradient passes two softmaxes and shrinks in both. Measured, the same network
-    reaches an accuracy of 0.43 with the first softmax and 0.89 without it.
+    ## Example
+    ```python broken
+    spikes, membrane = lif(fc(x), lif.init_leaky())  # lif = snntorch.Leaky(beta=0.9)
+    probabilities = membrane.softmax(1)
+    loss = torch.nn.functional.cross_entropy(probabilities, y)
+    ```
+    ```python repaired
+    spikes, membrane = lif(fc(x), lif.init_leaky())
+    loss = torch.nn.functional.cross_entropy(membrane, y)
+    ```
 
     ## Fix
     ```python any
-    loss = torch.nn.functional.cross_entropy(logits, targets)  # the output itself, without softmax before it
-    # where probabilities are all there is: torch.nn.functional.nll_loss(probabilities.clamp_min(1e-8).log(), targets)
+    loss = torch.nn.functional.cross_entropy(logits, targets)  # the output itself, without a softmax before it
+    # if you only have probabilities: torch.nn.functional.nll_loss(probabilities.clamp_min(1e-8).log(), targets)
     ```
 
-    ## Intended when
-    The bound is wanted, as a way not to grow confident: `[tool.spikecheck.ignore] "SPK305" = "probabilities on
-    purpose"`. Label smoothing does the same and leaves the logits alone.
+    ## When it is intended
+    The bound on the loss keeps the network from growing too confident: `[tool.spikecheck.ignore] "SPK305" =
+    "probabilities on purpose"`. Label smoothing has the same effect and leaves the logits alone.
+
+    ## How it is decided
+    Every row that the loss was given is a distribution: no entry is negative, the sum is 1, and some entries are
+    fractions. Rows that hold a single 1, such as the counts of a layer that spikes once, pass.
+
+    With C classes, the loss cannot fall below ln(1 + (C - 1) / e), which is 2.08 for 20 classes. The gradient passes
+    two softmaxes and shrinks in both. Measured: the same network reaches an accuracy of 0.43 with the additional
+    softmax and 0.89 without it.
     """
 
     id: ClassVar = "SPK305"
@@ -44,10 +58,10 @@ class DoubleSoftmax(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.LOGITS
     needs: ClassVar = (LogitReading, LossReading)
-    message: ClassVar = "{site} are probabilities, and cross_entropy applies softmax again: never below {floor:.3f}"
+    message: ClassVar = "{site} are already probabilities: after a second softmax, the loss cannot fall below {floor:n}"
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where every row is a distribution, and not all are one-hot: those are 1 apart."""
+        """Yield a finding where every row is a distribution and not all are one-hot; the spread of those is 1."""
         logits, loss = readings[LogitReading], readings[LossReading]
         distributions = logits.rows > 0 and logits.simplex == logits.rows and logits.classes > 1
         if loss.function != "cross_entropy" or not distributions or logits.spread >= 1:
@@ -55,20 +69,16 @@ class DoubleSoftmax(Check):
         yield self.found(
             site,
             seen=Seen(
-                "all {rows} rows sum to 1, their entries {lowest:.3g} to {highest:.3g}",
+                "all {rows} rows sum to 1, with entries from {lowest:n} to {highest:n}",
                 rows=logits.rows,
                 lowest=logits.minimum,
                 highest=logits.maximum,
             ),
-            expected=Expected(
-                "logits, as they are before any softmax",
-                because=f"entries in [0, 1] keep the loss over {logits.classes} classes above "
-                f"{floor(logits.classes):.3f}",
-            ),
-            floor=floor(logits.classes),
+            expected=Expected("logits, as they are before any softmax", because="cross_entropy applies softmax itself"),
+            floor=lowest_loss(logits.classes),
         )
 
 
-def floor(classes: int) -> float:
-    """The loss where the right class has probability 1 and all others 0: -1 + ln(e + C - 1)."""
+def lowest_loss(classes: int) -> float:
+    """Return the loss where the right class has probability 1 and all others 0: -1 + ln(e + C - 1)."""
     return log(1 + (classes - 1) / e)

@@ -14,25 +14,41 @@ from spikecheck.site import Site, SiteKind
 
 @dataclass(frozen=True)
 class TargetOutOfRange(Check):
-    """A label names a class that the network has no output for.
+    """A label names a class for which the network has no output.
 
     ## What it means
-    A classification loss was given a class index below 0, or not below the number of logits of a row. Labels that the
-    loss was told to pass over (`ignore_index`, -100 unless set) are not counted.
+    A label is negative, or not below the number of outputs. Most often the labels count from 1, or the last layer has
+    one output too few.
 
-    ## Why it matters
-    On a CPU torch refuses, with "Target 20 is out of bounds". On a GPU the kernel stops with "device-side assert
-    triggered", in whatever line waits for the device next, and the process has to be started anew. Most often the
-    labels count from 1, or the last layer is one output short. Labels that count from 1 and never reach the last class
-    of a layer that is too large are shifted all the same, and nothing complains.
+    ## Example
+    ```python broken
+    fc, lif = torch.nn.Linear(700, 20), snntorch.Leaky(beta=0.9)
+    spikes, membrane = lif(fc(x), lif.init_leaky())
+    loss = torch.nn.functional.cross_entropy(membrane, y)  # y counts from 1 to 20
+    ```
+    ```python repaired
+    fc, lif = torch.nn.Linear(700, 20), snntorch.Leaky(beta=0.9)
+    spikes, membrane = lif(fc(x), lif.init_leaky())
+    loss = torch.nn.functional.cross_entropy(membrane, y - 1)  # 0 to 19
+    ```
 
     ## Fix
     ```python any
-    y = y - y.min()  # labels that count from 1; or as many outputs in the last layer as there are classes
+    y = y - 1  # for labels that count from 1; otherwise, give the last layer one output per class
     ```
 
-    ## Intended when
-    Never: where some samples are to be left out, give them the label of `ignore_index`.
+    ## When it is intended
+    Never. To leave samples out of the loss, give them the label `ignore_index` (-100 by default). The check itself is
+    silenced by `[tool.spikecheck.ignore] "SPK306" = "reason"`
+
+    ## How it is decided
+    A finding needs a single class index below 0, or not below the number of logits per sample. Labels that the loss
+    ignores (`ignore_index`) are not counted.
+
+    On the CPU, torch raises "Target 20 is out of bounds". On a GPU, the kernel stops with "device-side assert
+    triggered" at whatever line next waits for the device, and the process has to be restarted. Labels that count from 1
+    and never reach the last class of a layer that is too large are shifted all the same, and neither torch nor this
+    check notices.
     """
 
     id: ClassVar = "SPK306"
@@ -41,7 +57,7 @@ class TargetOutOfRange(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.TARGETS
     needs: ClassVar = (TargetReading,)
-    message: ClassVar = "{site} are {lowest} to {highest} for {classes} classes, 0 to {last}"
+    message: ClassVar = "{site} range from {lowest} to {highest}; {classes} outputs allow 0 to {last}"
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where any label has no class."""
@@ -51,7 +67,7 @@ class TargetOutOfRange(Check):
         yield self.found(
             site,
             seen=Seen(
-                "{outside} of {samples} labels are outside; the lowest is {lowest}, the highest {highest}",
+                "{outside} of {samples} labels are out of range; the lowest is {lowest}, the highest {highest}",
                 outside=targets.outside,
                 samples=targets.samples,
                 lowest=targets.lowest,
@@ -60,7 +76,7 @@ class TargetOutOfRange(Check):
             expected=Expected(
                 "labels from 0 to {last}",
                 last=targets.classes - 1,
-                because="a row has one logit a class, counted from 0",
+                because="each sample has one logit per class, counted from 0",
             ),
             classes=targets.classes,
             last=targets.classes - 1,

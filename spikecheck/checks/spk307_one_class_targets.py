@@ -17,25 +17,35 @@ class OneClassTargets(Check):
     """All labels are the same.
 
     ## What it means
-    {enough} labels or more were seen, and each was the same class. While training goes on this is said only after
-    {patience} updates, since a loader that does not shuffle begins with one class, too.
+    Every label observed in the run names the same class, so there is nothing to tell apart. The loss falls to 0 faster
+    than with good labels, since one bias is enough, and the accuracy on true labels is 1 / C.
 
-    Where the labels are drawn independently and the commonest class has a share of up to 0.89, {enough} are all alike
-    less often than once in 1000 runs.
-
-    ## Why it matters
-    There is nothing to tell apart. The loss falls to 0 all the same, faster than with any good labels, since one bias
-    is enough; the accuracy on such labels is 1, and on true ones 1 / C. Labels become 0 where they are scaled as images
-    are (`y.float() / 255` and back to integers), where a file name is split in the wrong place, and where the wrong
-    column is read.
+    ## Example
+    ```python broken
+    x, y = x.float() / 255, y.float() / 255  # scaled like the images
+    loss = torch.nn.functional.cross_entropy(model(x), y.long())  # every label is now 0
+    ```
+    ```python repaired
+    x = x.float() / 255
+    loss = torch.nn.functional.cross_entropy(model(x), y)
+    ```
 
     ## Fix
     ```python any
-    print(torch.stack([y for _, y in dataset]).bincount())  # how often each class comes; then follow y to its source
+    print(torch.as_tensor([int(y) for _, y in dataset]).bincount())  # labels per class; then follow y to its source
     ```
 
-    ## Intended when
-    One class is all that one stage of a curriculum shows: `[tool.spikecheck.ignore] "SPK307" = "first stage"`
+    ## When it is intended
+    One stage of a curriculum shows a single class: `[tool.spikecheck.ignore] "SPK307" = "first stage"`
+
+    ## How it is decided
+    A finding needs at least {min_labels} labels, all of the same class. During training it also needs
+    {min_updates_in_training} updates, since a loader that does not shuffle begins with one class, too. Where labels are
+    drawn independently and the most frequent class has a share of up to 0.89, {min_labels} labels are all alike less
+    often than once in 1,000 runs.
+
+    Labels become 0 where they are scaled as images are (`y.float() / 255` and back to integers). They become equal
+    where a file name is split in the wrong place, and where the wrong column is read.
     """
 
     id: ClassVar = "SPK307"
@@ -48,26 +58,27 @@ class OneClassTargets(Check):
         "SPK306",
         "SPK314",
     )
-    message: ClassVar = "all {samples} {site} are {label}, of {classes} classes"
+    message: ClassVar = "all {samples} {site} are class {label} (of {classes})"
 
-    enough: int = limit(
-        64, why="derived: of 20 classes that come equally often, 64 labels are all alike once in 10**81 runs"
+    min_labels: int = limit(
+        64, why="derived: of 20 equally frequent classes, 64 labels are all alike once in 10**81 runs"
     )
-    patience: int = limit(
-        20, why="taste: an epoch of sorted data is longer, but by then the loss has learned that class"
+    min_updates_in_training: int = limit(
+        20,
+        why="judgment call: an epoch of sorted data is longer, but by then the loss has learned that class",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where no label differs from another."""
         targets = readings.all[TargetReading]
-        alike = targets.lowest == targets.highest and targets.samples >= self.enough
-        early = readings.run.live and targets.updates < self.patience
-        if not alike or early or targets.outside > 0 or targets.classes is None or targets.classes <= 1:
+        alike = targets.lowest == targets.highest and targets.samples >= self.min_labels
+        too_early = readings.run.live and targets.updates < self.min_updates_in_training
+        if not alike or too_early or targets.outside > 0 or targets.classes is None or targets.classes <= 1:
             return
         yield self.found(
             site,
-            seen=Seen("{samples} labels, each of them {label}", samples=targets.samples, label=targets.lowest),
-            expected=Expected("several classes", because="with one there is nothing to learn but to say it"),
+            seen=Seen("{samples} labels, every one of them {label}", samples=targets.samples, label=targets.lowest),
+            expected=Expected("several classes", because="with one class there is nothing to tell apart"),
             when=Moment(0),
             classes=targets.classes,
         )

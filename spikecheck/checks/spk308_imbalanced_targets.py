@@ -15,29 +15,42 @@ from spikecheck.site import Moment, Site, SiteKind
 
 @dataclass(frozen=True)
 class ImbalancedTargets(Check):
-    """One class has nearly all of the labels, and the loss does not make up for it.
+    """One class has nearly all of the labels, and the loss has no class weights to make up for it.
 
     ## What it means
-    Of {enough} labels or more, a share of {most} or more were one class, and the loss has no class weights. A note says
-    where less than {few} of the classes would make up the same variety, exp(entropy) / C.
+    A network that always predicts the most frequent class is nearly always right here, without looking at its input.
+    Loss and accuracy then look as if it had learned, while it never predicts the other classes.
 
-    Where the labels are drawn independently and the commonest class has a share of up to 0.8, it has {most} of {enough}
-    or more less often than once in 1000 runs.
-
-    ## Why it matters
-    Saying that class always is right as often as it comes. The loss starts at ln C and falls to the entropy of the
-    labels, 0.2 for 97 % among 20 classes, without a look at the input: it looks learned, and the accuracy too, while
-    each of the other classes is never said. Compare with the accuracy class by class.
+    ## Example
+    ```python broken
+    loss_fn = torch.nn.CrossEntropyLoss()  # y: 95% background, 5% gestures
+    loss = loss_fn(model(x), y)
+    ```
+    ```python repaired
+    counts = y_train.bincount(minlength=20).clamp(min=1)
+    loss_fn = torch.nn.CrossEntropyLoss(weight=counts.sum() / (20 * counts))
+    loss = loss_fn(model(x), y)
+    ```
 
     ## Fix
     ```python any
-    counts = torch.stack([y for _, y in dataset]).bincount(minlength=classes).clamp(min=1)
+    counts = torch.as_tensor([int(y) for _, y in dataset]).bincount(minlength=classes).clamp(min=1)
     loss_fn = torch.nn.CrossEntropyLoss(weight=counts.sum() / (classes * counts))  # or a WeightedRandomSampler
     ```
 
-    ## Intended when
+    ## When it is intended
     The rare classes do not matter, or a background fills most of every image: `[tool.spikecheck.ignore] "SPK308" =
     "background"`
+
+    ## How it is decided
+    Of at least {min_labels} labels, {max_class_share} or more (as a share of all) are one class, and the loss has no
+    class weights: a warning. Otherwise it is a note where the effective number of classes, exp(entropy of the labels),
+    is less than {min_effective_classes} times the number of classes. Where labels are drawn independently and the most
+    frequent class has a share of up to 0.8, it reaches {max_class_share} of {min_labels} labels less often than once in
+    1,000 runs.
+
+    The loss starts at ln C and falls to the entropy of the labels, 0.2 for 97% in one of 20 classes, without any use of
+    the input. Compare the accuracies of the single classes to see it.
     """
 
     id: ClassVar = "SPK308"
@@ -50,40 +63,42 @@ class ImbalancedTargets(Check):
         "SPK306",
         "SPK314",
     )
-    message: ClassVar = "{share:.0%} of {site} are class {label}, of {classes} classes"
+    message: ClassVar = "{share:%} of {site} are class {label} (of {classes})"
 
-    most: float = limit(
+    max_class_share: float = limit(
         0.9,
-        why="derived: a constant guess is then right for 90 %, which is what most good networks reach; measured: a "
-        "healthy set with 10 to 1 among 20 classes has 0.34 in one",
+        why="derived: a constant guess is then right in 90%, which is what most good networks reach; measured: in a "
+        "healthy data set with an imbalance of 10 to 1 among 20 classes, the share is 0.34",
     )
-    few: float = limit(0.5, why="taste: half of the classes' variety is missing, which is worth a line and no alarm")
-    enough: int = limit(200, why="derived: a share of 0.9 is then known to 0.02")
+    min_effective_classes: float = limit(
+        0.5, why="judgment call: half of the classes' variety is missing, which is worth a note but no warning"
+    )
+    min_labels: int = limit(200, why="derived: a share of 0.9 is then known to within 0.02")
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where one class is nearly all there is; a note where the classes differ much."""
+        """Yield a finding where nearly all labels are one class; a note where the classes' shares differ much."""
         targets = readings.all[TargetReading]
         entropy, total = targets.entropy, sum(targets.counts)
-        if entropy is None or targets.classes is None or total < self.enough or targets.weighted:
+        if entropy is None or targets.classes is None or total < self.min_labels or targets.weighted:
             return
         share = max(targets.counts) / total
-        varied = exp(entropy) / targets.classes
-        if share >= 1 or (share < self.most and varied >= self.few):
+        effective_classes = exp(entropy) / targets.classes
+        if share >= 1 or (share < self.max_class_share and effective_classes >= self.min_effective_classes):
             return
         yield self.found(
             site,
-            severity=Severity.WARNING if share >= self.most else Severity.NOTE,
+            severity=Severity.WARNING if share >= self.max_class_share else Severity.NOTE,
             seen=Seen(
-                "of {total} labels {share:.1%} are class {label}, without class weights; the entropy is {entropy:.3g}",
+                "of {total} labels, {share:%} are class {label}, without class weights; their entropy is {entropy:n}",
                 total=total,
                 share=share,
                 label=targets.counts.index(max(targets.counts)),
                 entropy=entropy,
             ),
             expected=Expected(
-                "about {chance:.1%} of each class, or class weights",
-                chance=1 / targets.classes,
-                because="a constant guess is otherwise nearly always right",
+                "about {even_share:%} of the labels per class, or class weights in the loss",
+                even_share=1 / targets.classes,
+                because="otherwise a constant guess is nearly always right",
             ),
             when=Moment(0),
             classes=targets.classes,

@@ -14,27 +14,40 @@ from spikecheck.site import Moment, Site, SiteKind
 
 @dataclass(frozen=True)
 class ConstantPrediction(Check):
-    """Nearly every sample is predicted to be of one class, while the labels vary.
+    """Nearly every sample is predicted to be the same class, while the labels vary.
 
     ## What it means
-    In the recent updates a share of {most} or more of the rows had their largest logit in the same class, while no
-    class had more than {varied} of the labels. This is asked after {patience} updates; before, it is ordinary. Rows
-    whose logits are all equal are not counted.
+    The largest logit is almost always that of one class, so the logits hardly depend on the input. The last bias or a
+    neuron that always fires decides: nothing about the input reaches the loss, or one output drowns out the others.
 
-    Where the predictions are independent and the favourite class has a share of up to 0.8, this is found less often
-    than once in 1000 runs: {enough} rows are judged, or more.
-
-    ## Why it matters
-    The logits do not depend on the input, but for a small part: what decides is the last bias, or a neuron that always
-    fires. Nothing of the input reaches the loss, or one output drowns the others.
+    ## Example
+    ```python broken
+    fc, lif = torch.nn.Linear(256, 20), snntorch.Leaky(beta=0.9)
+    torch.nn.init.normal_(fc.bias, std=10.0)  # the largest bias decides, whatever the input
+    spikes, membrane = lif(fc(hidden_spikes), lif.init_leaky())
+    loss = torch.nn.functional.cross_entropy(membrane, y)
+    ```
+    ```python repaired
+    fc, lif = torch.nn.Linear(256, 20), snntorch.Leaky(beta=0.9)
+    torch.nn.init.zeros_(fc.bias)
+    spikes, membrane = lif(fc(hidden_spikes), lif.init_leaky())
+    loss = torch.nn.functional.cross_entropy(membrane, y)
+    ```
 
     ## Fix
     ```python any
-    print(logits.std(0))  # near 0: the input does not reach the logits; look layer by layer, from the input on
+    print(logits.std(0))  # near 0: the input does not reach the logits; check layer by layer, beginning at the input
     ```
 
-    ## Intended when
-    The loss looks at something other than the largest logit: `[tool.spikecheck.ignore] "SPK309" = "ranking"`
+    ## When it is intended
+    The loss uses something other than the largest logit: `[tool.spikecheck.ignore] "SPK309" = "ranking"`
+
+    ## How it is decided
+    In the recent updates, a share of {max_prediction_share} or more of the predictions are one class, while no class
+    has a share of more than {max_label_share} of the labels. A finding needs {min_updates} updates, since before that a
+    constant prediction is ordinary, and {min_predictions} predictions. Samples whose logits are all equal are not
+    counted; if most are like that, there is no finding. Where predictions are independent and the most frequent class
+    has a share of up to 0.8, a finding is made less often than once in 1,000 runs.
     """
 
     id: ClassVar = "SPK309"
@@ -71,34 +84,44 @@ class ConstantPrediction(Check):
         "SPK412",
         "SPK413",
     )
-    message: ClassVar = "{share:.0%} of the rows of {site} say class {label}, of {classes} classes"
+    message: ClassVar = "{share:%} of predictions are class {label} (of {classes})"
 
-    most: float = limit(
-        0.95, why="measured: a healthy network with 20 classes said one for 0.56 of a batch at most, after update 64"
+    max_prediction_share: float = limit(
+        0.95,
+        why="measured: a healthy network with 20 classes predicted one class for at most 0.56 of a batch after update "
+        "64",
     )
-    varied: float = limit(0.5, why="derived: with half of the labels in one class, saying it is half right")
-    patience: int = limit(64, why="measured: healthy networks say one class alone for up to 32 updates at the start")
-    enough: int = limit(128, why="derived: a share of 0.95 is then known to 0.02")
+    max_label_share: float = limit(
+        0.5, why="derived: with half of the labels in one class, always predicting it is right half of the time"
+    )
+    min_updates: int = limit(
+        64, why="measured: healthy networks predict a single class for up to 32 updates at the start"
+    )
+    min_predictions: int = limit(128, why="derived: a share of 0.95 is then known to within 0.02")
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the prediction hardly depends on the input."""
         logits, targets = readings[LogitReading], readings[TargetReading]
-        if logits.favoured is None or logits.decided < self.enough or logits.decided < logits.rows - logits.decided:
+        tied = logits.rows - logits.decided
+        if logits.favoured is None or logits.decided < self.min_predictions or logits.decided < tied:
             return
-        share, total = logits.favoured / logits.decided, sum(targets.counts)
-        common = max(targets.counts, default=0) / max(1, total)
-        if share < self.most or total == 0 or common > self.varied or readings.run.update < self.patience:
+        share, labels = logits.favoured / logits.decided, sum(targets.counts)
+        label_share = max(targets.counts, default=0) / max(1, labels)
+        too_early = readings.run.update < self.min_updates
+        if share < self.max_prediction_share or labels == 0 or label_share > self.max_label_share or too_early:
             return
         yield self.found(
             site,
             seen=Seen(
-                "{share:.1%} of {decided} rows have their largest logit in class {label}",
+                "{share:%} of {predictions} samples have their largest logit at class {label}",
                 share=share,
-                decided=logits.decided,
+                predictions=logits.decided,
                 label=logits.favourite,
             ),
             expected=Expected(
-                "at most {common:.0%}, as the labels are", common=common, because="the labels of these rows vary"
+                "about {label_share:%}, the share of the most frequent label",
+                label_share=label_share,
+                because="the labels of these samples vary",
             ),
             when=Moment(readings.run.update),
             classes=logits.classes,

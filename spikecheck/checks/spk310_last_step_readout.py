@@ -15,26 +15,45 @@ from spikecheck.site import Moment, Site, SiteKind
 
 @dataclass(frozen=True)
 class LastStepReadout(Check):
-    """The loss looks at a layer's spikes in the last time step alone.
+    """The loss uses a layer's spikes from the last time step alone.
 
     ## What it means
-    In the first forwards, a gradient came back to the last step of the last spiking layer, and to none of the {enough}
-    or more before it. What is asked for is any gradient other than 0, through whatever the script does with the spikes.
-    A layer whose reset passes gradients on is reached in every step all the same, and is not found by this.
+    Only the spikes of the last time step reach the loss, and those of all earlier steps are thrown away. Recordings
+    tend to end in silence; then no output neuron spikes, all logits are 0, and few samples have a gradient.
 
-    ## Why it matters
-    A logit of one step is 0 or 1: a softmax over 20 classes gives 0.125 at most to the one that is right, and the loss
-    cannot fall below 2.1. Of the input, what was long ago is forgotten; recordings tend to end in silence, and then no
-    output spikes, the logits are all 0, and few samples have a gradient. `spk_rec[-1]` in place of `spk_rec.sum(0)`
-    does it, and so does a library's function that wants all steps and gets the return value of the last call.
+    ## Example
+    ```python broken
+    spikes, membrane = [], lif.init_leaky()  # lif = snntorch.Leaky(beta=0.9)
+    for frame in x:  # x: [time, batch, features]
+        spike, membrane = lif(fc(frame), membrane)
+        spikes.append(spike)
+    loss = torch.nn.functional.cross_entropy(spikes[-1], y)
+    ```
+    ```python repaired
+    spikes, membrane = [], lif.init_leaky()
+    for frame in x:
+        spike, membrane = lif(fc(frame), membrane)
+        spikes.append(spike)
+    loss = torch.nn.functional.cross_entropy(torch.stack(spikes).mean(0), y)
+    ```
 
     ## Fix
     ```python any
-    logits = torch.stack(spikes).sum(0)  # counts over all steps; or the mean of a potential that is never reset
+    logits = torch.stack(spikes).mean(0)  # firing rates over all time steps; or the mean of a potential without reset
     ```
 
-    ## Intended when
-    The last step is a question that the network is asked: `[tool.spikecheck.ignore] "SPK310:lif2" = "cue at the end"`
+    ## When it is intended
+    The last time step is a question that the network is asked, after a delay:
+    `[tool.spikecheck.ignore] "SPK310:lif2" = "cue at the end"`
+
+    ## How it is decided
+    In the first forward passes, a gradient other than 0 came back to the last time step of the last spiking layer, and
+    to none of the {min_earlier_time_steps} or more steps before it, whatever the script does with the spikes. A layer
+    whose reset passes gradients on receives them in every step, and is not found by this check.
+
+    A spike is 0 or 1, so a softmax over 20 classes gives the right one 0.125 at most, and the loss cannot fall below
+    2.1. The usual causes are `spk_rec[-1]` in place of `spk_rec.sum(0)`, and a library function that expects all time
+    steps and is given the return value of the last call.
     """
 
     id: ClassVar = "SPK310"
@@ -43,24 +62,30 @@ class LastStepReadout(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.SPIKES
     needs: ClassVar = (ReturnReading,)
-    message: ClassVar = "only the last of {steps} steps of {site} reaches the loss"
+    message: ClassVar = "only the last of {time_steps} time steps of {site} reaches the loss"
 
-    enough: int = limit(4, why="derived: with fewer steps, the last is a good part of all that the network says")
+    min_earlier_time_steps: int = limit(
+        4, why="derived: with fewer time steps, the last one is a good part of all that the layer says"
+    )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding at the last spiking layer."""
-        came = readings.all[ReturnReading]
+        gradients = readings.all[ReturnReading]
         positions = [s.position for s in spiking(readings)]
-        steps = came.steps // max(1, came.forwards)
-        if site.position < max(positions) or steps <= self.enough or not 0 < came.last_only == came.forwards:
+        time_steps = gradients.steps // max(1, gradients.forwards)
+        long_enough = time_steps > self.min_earlier_time_steps
+        if site.position < max(positions) or not long_enough or not 0 < gradients.last_only == gradients.forwards:
             return
         yield self.found(
             site,
             seen=Seen(
-                "in {forwards} forwards a gradient came back to the last of {steps} steps, and to no other",
-                forwards=came.forwards,
-                steps=steps,
+                "in {forward_passes} of {forward_passes} forward passes, only the last of {time_steps} time steps "
+                "received a gradient",
+                forward_passes=gradients.forwards,
+                time_steps=time_steps,
             ),
-            expected=Expected("a gradient for every step", because="what the layer says before is thrown away"),
+            expected=Expected(
+                "a gradient in every time step", because="what the layer emits before the last step is thrown away"
+            ),
             when=Moment(0),
         )

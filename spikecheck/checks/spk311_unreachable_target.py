@@ -18,23 +18,40 @@ class UnreachableTarget(Check):
     """A target asks for more spikes than there are time steps.
 
     ## What it means
-    A loss over numbers (squared or absolute differences, torch's own or written out) compares targets with outputs that
-    are spike counts or rates, whole multiples of one step's spikes. A neuron that spikes once a step at most counts up
-    to the number of steps, and has a rate of 1 at most; the highest target is above that.
+    A neuron that spikes at most once per time step cannot have a higher spike count than there are time steps, nor a
+    firing rate above 1, and the highest target is above that. The loss cannot reach 0, and drives the layer into
+    saturation.
 
-    ## Why it matters
-    The loss cannot reach 0, and falls for as long as more neurons spike more often: the layer is driven into
-    saturation, where every step holds a spike and the surrogate's gradient fades. A target of 60 spikes is copied from
-    a window of 300 steps to one of 40. Accuracy may be fair meanwhile, since the right class is still the largest.
+    ## Example
+    ```python broken
+    counts = torch.stack(spikes).sum(0)  # 40 time steps, at most one spike each
+    target = torch.full_like(counts, 3.0).scatter_(1, y[:, None], 60.0)  # 60 spikes: from a window of 300 steps
+    loss = torch.nn.functional.mse_loss(counts, target)
+    ```
+    ```python repaired
+    counts = torch.stack(spikes).sum(0)
+    target = torch.full_like(counts, 0.05 * 40).scatter_(1, y[:, None], 0.6 * 40)  # shares of the 40 steps
+    loss = torch.nn.functional.mse_loss(counts, target)
+    ```
 
     ## Fix
     ```python any
-    steps = spikes.shape[0]
-    target = torch.full_like(counts, 0.05 * steps).scatter_(1, labels[:, None], 0.6 * steps)  # shares of the window
+    time_steps = spikes.shape[0]  # spikes: [time, batch, class]
+    target = torch.full_like(counts, 0.05 * time_steps).scatter_(1, y[:, None], 0.6 * time_steps)
     ```
 
-    ## Intended when
-    The target is out of reach on purpose, to push on for ever: `[tool.spikecheck.ignore] "SPK311" = "pushes"`
+    ## When it is intended
+    The target is out of reach on purpose, so that the loss never stops pushing:
+    `[tool.spikecheck.ignore] "SPK311" = "pushes for ever"`
+
+    ## How it is decided
+    A regression loss (squared or absolute differences, torch's own or written by hand) compares targets with outputs
+    that are spike counts or firing rates: whole multiples of the spikes of one time step, within {max_rounding_error},
+    with at least {min_distinct_outputs} distinct values. A layer that spikes at most once per time step reaches a count
+    of the number of time steps, or a rate of 1; the highest target is above that.
+
+    The loss keeps falling for as long as more neurons spike more often, until every time step holds a spike and the
+    surrogate gradient fades. Accuracy may be fair meanwhile, since the right class still has the highest output.
     """
 
     id: ClassVar = "SPK311"
@@ -43,51 +60,59 @@ class UnreachableTarget(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.AIM
     needs: ClassVar = (AimReading,)
-    message: ClassVar = "{site} ask for {highest:.4g}, spikes in {steps:g} steps come to {reach:.4g} at most"
+    message: ClassVar = "{site} go up to {highest:n}, but {time_steps:n} time steps allow {reach:n} at most"
 
-    whole: float = limit(1e-3, why="derived: a rate times 1000 steps is whole to this in 32 bits")
-    several: int = limit(3, why="derived: 0 and one value more may be spikes, counts or rates")
+    max_rounding_error: float = limit(
+        1e-3, why="derived: a rate times 1,000 time steps is a whole number to within this in 32 bits"
+    )
+    min_distinct_outputs: int = limit(
+        3, why="derived: 0 and one other value may be spikes, counts or rates: nothing tells which"
+    )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where the highest target is above the highest count."""
-        aim = readings.all[AimReading]
-        layers = spiking(readings)
-        last = max(layers, key=lambda s: s.position, default=None)
+        """Yield a finding where the highest target is above the highest possible output."""
+        regression = readings.all[AimReading]
+        last = max(spiking(readings), key=lambda s: s.position, default=None)
         spikes = None if last is None else readings.all.at(last.name).get(SpikeReading)
-        if spikes is None or spikes.forwards == 0 or len(aim.values) < self.several or spikes.not_integer > 0:
+        if spikes is None or spikes.forwards == 0 or spikes.not_integer > 0:
             return
-        calls = max(1, round(readings.run.forwards / max(1, readings.run.backwards))) if readings.run.stepped else 1
-        steps = calls * spikes.steps / spikes.forwards
-        reach = self.reach(aim, steps, max(1, spikes.maximum))
-        if reach is None or aim.highest <= reach:
+        if len(regression.values) < self.min_distinct_outputs:
+            return
+        run = readings.run
+        calls = max(1, round(run.forwards / max(1, run.backwards))) if run.stepped else 1
+        time_steps = calls * spikes.steps / spikes.forwards
+        reach = self.highest_output(regression, time_steps, max(1, spikes.maximum))
+        if reach is None or regression.highest <= reach:
             return
         yield self.found(
             site,
             seen=Seen(
-                "targets from {lowest:.4g} to {highest:.4g}, outputs from {minimum:.4g} to {maximum:.4g}",
-                lowest=aim.lowest,
-                highest=aim.highest,
-                minimum=aim.minimum,
-                maximum=aim.maximum,
+                "targets from {lowest:n} to {highest:n}, outputs from {minimum:n} to {maximum:n}",
+                lowest=regression.lowest,
+                highest=regression.highest,
+                minimum=regression.minimum,
+                maximum=regression.maximum,
             ),
             expected=Expected(
-                "targets of {reach:.4g} at most", reach=reach, because="a step holds one spike of a neuron, or none"
+                "targets of {reach:n} at most",
+                reach=reach,
+                because="a neuron of this layer emits no more spikes in that many time steps",
             ),
             when=Moment(0),
-            steps=steps,
+            time_steps=time_steps,
             reach=reach,
         )
 
-    def reach(self, aim: AimReading, steps: float, most: float) -> float | None:
-        """The highest output there can be: of counts, or of rates; None where the outputs are neither."""
-        if aim.minimum < 0:
+    def highest_output(self, regression: AimReading, time_steps: float, max_per_step: float) -> float | None:
+        """Return the highest possible output, of counts or of rates; None where the outputs are neither."""
+        if regression.minimum < 0:
             return None
-        if all(self.is_whole(value) for value in aim.values):
-            return steps * most if aim.maximum <= steps * most else None
-        if aim.maximum <= most and all(self.is_whole(value * steps) for value in aim.values):
-            return most
-        return None
+        if all(self.is_whole(value) for value in regression.values):
+            max_count = time_steps * max_per_step
+            return max_count if regression.maximum <= max_count else None
+        rates = all(self.is_whole(value * time_steps) for value in regression.values)
+        return max_per_step if rates and regression.maximum <= max_per_step else None
 
     def is_whole(self, value: float) -> bool:
-        """Is it a whole number, but for rounding?"""
-        return abs(value - round(value)) < self.whole
+        """Return whether it is a whole number, apart from rounding."""
+        return abs(value - round(value)) < self.max_rounding_error

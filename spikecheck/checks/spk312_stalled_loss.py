@@ -1,4 +1,4 @@
-"""A loss that has stopped half way."""
+"""A loss that has stopped falling half way."""
 
 from __future__ import annotations
 
@@ -15,31 +15,46 @@ from spikecheck.site import Moment, Site, SiteKind
 
 @dataclass(frozen=True)
 class StalledLoss(Check):
-    """The loss fell, and then stopped far above 0, with nothing wrong that can be seen from outside.
+    """The loss fell, and then stopped far above 0, while nothing is visibly wrong.
 
     ## What it means
-    The last {losses} losses do not fall, beyond doubt, by {fall} in 64 updates; they average between {low} and {high}
-    of ln C; and weights still move. This is a note, and no verdict. Labels of which some are wrong, an axis mixed up,
-    bins that are too wide, a network that is too small and data that allow no better all look like this: spikes are
-    healthy, gradients are, and the loss stays. Whoever only watches cannot tell which.
+    The loss stays between chance level and a loss that counts as learned. Wrong labels, a mixed-up axis, time bins that
+    are too wide, a network that is too small and data that allow no better all look like this; only an experiment can
+    tell them apart.
 
-    ## Why it matters
-    Half of the labels shifted by one have an entropy of ln 2 = 0.69 that no network gets below, and accuracy on true
-    labels is 0.5 at best. The floor is the entropy of the label given the input, whatever it comes from.
+    ## Example
+    ```python broken
+    labels = torch.cat([labels_a, labels_b])  # labels_a counts from 0, labels_b from 1
+    dataset = torch.utils.data.TensorDataset(torch.cat([x_a, x_b]), labels)
+    ```
+    ```python repaired
+    labels = torch.cat([labels_a, labels_b - 1])
+    dataset = torch.utils.data.TensorDataset(torch.cat([x_a, x_b]), labels)
+    ```
 
     ## Fix
     ```python any
     x, y = next(iter(loader))
-    for _ in range(500):  # one batch, again and again
+    for _ in range(500):  # overfit a single batch
         optimizer.zero_grad()
         loss = torch.nn.functional.cross_entropy(model(x), y)
         loss.backward()
         optimizer.step()
-    # learned by heart: the network can; look at 20 samples and their labels by eye. Not learned: it is the network
+    # the loss reaches 0: the network can learn, so look at 20 samples and their labels; it does not: the network is at fault
     ```
 
-    ## Intended when
-    The data allow no better: `[tool.spikecheck.ignore] "SPK312" = "human listeners reach 60 %"`
+    ## When it is intended
+    The data allow no better: `[tool.spikecheck.ignore] "SPK312" = "human listeners reach 60%"`
+
+    ## How it is decided
+    After at least {min_losses} losses, a straight line through the most recent (up to 64), made steeper by {t_score} of
+    its standard errors, still falls by less than {min_fall} in {loss_window} updates; and their mean is between
+    {min_fraction_of_chance} and {max_fraction_of_chance} of ln C, the loss of a uniform guess. This is a note and no
+    verdict: spikes and gradients are healthy, and the loss stays.
+
+    Half of the labels shifted by one have an entropy of ln 2 = 0.69, which no network gets below, and accuracy on true
+    labels is then 0.5 at best. The lowest possible loss is the entropy of the label given the input, whatever its
+    cause.
     """
 
     id: ClassVar = "SPK312"
@@ -63,36 +78,43 @@ class StalledLoss(Check):
         "SPK412",
         "SPK413",
     )
-    message: ClassVar = "{site} has stopped at {mean:.4g}; a uniform guess over {classes} classes gives {chance:.4g}"
+    message: ClassVar = "{site} has stopped at {mean:#n}; a uniform guess over {classes} classes gives {chance:#n}"
 
-    losses: int = limit(64, why="derived: enough for the slope of losses that scatter by 0.08, as for a plateau")
-    fall: float = limit(0.15, why="measured: the slowest healthy network falls by 0.51 in 64 updates")
-    low: float = limit(0.2, why="taste: 0.6 for 20 classes; a loss below that has been learned")
-    high: float = limit(0.9, why="taste: nearer to ln C it is a plateau at chance")
-    doubt: float = limit(4.0, why="derived: Student's t with 62 degrees of freedom is larger once in 11,000")
-    patience: int = limit(256, why="taste: four windows, since many losses rest for a while and go on")
+    loss_window: int = limit(
+        64, why="derived: enough for the slope of losses that scatter by 0.08, as for a plateau at chance"
+    )
+    min_fall: float = limit(0.15, why="measured: the slowest healthy network falls by 0.51 in 64 updates")
+    min_fraction_of_chance: float = limit(
+        0.2, why="judgment call: 0.6 for 20 classes; a loss below that has been learned"
+    )
+    max_fraction_of_chance: float = limit(0.9, why="judgment call: nearer to ln C it is a plateau at chance")
+    t_score: float = limit(4.0, why="derived: Student's t with 62 degrees of freedom exceeds it once in 11,000")
+    min_losses: int = limit(256, why="judgment call: four windows, since many losses rest for a while and then go on")
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a note where the loss has stopped between chance and learned."""
+        """Yield a note where the loss has stopped between chance level and learned."""
         loss = readings.all[LossReading]
         mean, slope, error, classes = loss.recent_mean, loss.recent_slope, loss.recent_slope_error, loss.classes
         if mean is None or slope is None or error is None or classes is None or classes <= 1 or not loss.plain:
             return
-        level = self.low <= mean / log(classes) <= self.high
-        flat = (slope - self.doubt * error) * self.losses > -self.fall
-        if not level or not flat or loss.window < self.losses or loss.updates < self.patience:
+        between = self.min_fraction_of_chance <= mean / log(classes) <= self.max_fraction_of_chance
+        flat = (slope - self.t_score * error) * self.loss_window > -self.min_fall
+        if not between or not flat or loss.updates < max(self.loss_window, self.min_losses):
             return
         yield self.found(
             site,
             seen=Seen(
-                "the last {window} losses average {mean:.4g} and change by {change:+.3f} +- {error:.3f}",
-                window=loss.window,
+                "the last {losses} losses average {mean:#n} and change by {change:+n} ± {error:n} in {loss_window} "
+                "updates",
+                losses=loss.window,
                 mean=mean,
-                change=slope * self.losses,
-                error=error * self.losses,
+                change=slope * self.loss_window,
+                error=error * self.loss_window,
+                loss_window=self.loss_window,
             ),
             expected=Expected(
-                "a loss that goes on falling", because="labels, axes, time bins or size: an experiment can tell"
+                "a loss that keeps falling",
+                because="labels, axes, time bins or the network's size set a floor: an experiment can tell which",
             ),
             when=Moment(readings.run.update),
             classes=classes,

@@ -16,35 +16,53 @@ from spikecheck.site import Moment, Site, SiteKind
 
 @dataclass(frozen=True)
 class WorseThanGuess(Check):
-    """After many updates the loss is no better than that of a constant guess.
+    """After many updates, the loss is no better than that of a guess that ignores the input.
 
     ## What it means
-    Whoever never looks at the input, and says of each class how often it comes, has a loss of the labels' entropy: ln C
-    where all come alike. The last {losses} losses average {above} or more above it, although some weight moves by
-    {path} of its norm or more in 64 updates. Where they do not fall, beyond doubt, by {fall} in that time, this is a
-    warning. Where they still fall it is a note: a network that began with logits of a wrong scale comes down like that,
-    and one that cannot learn its labels comes down to the guess and stays there. Whoever only watches cannot tell
-    which: labels that belong to other samples leave spikes and gradients as healthy as can be. While training goes on,
-    this is said after {patience} losses.
+    Predicting how often each class occurs, without looking at the input, would give a loss as low or lower. Nothing of
+    what the network has learned depends on the input in a way that holds for the next batch.
 
-    Labels that come unequally often have an entropy below ln C. A loss that stays there, no more than a share of {near}
-    below it, is found as well, where the entropy is {least} of ln C or more: the network has learned how often each
-    class comes, by its last bias, and nothing else. Below that, nearly all labels are of one class.
-
-    ## Why it matters
-    Everything that such a network says with confidence is wrong more often than not, and nothing of what it has learned
-    depends on the input in a way that holds for the next batch. It is the mark of labels that do not belong to their
-    inputs, of axes mixed up, of steps that are too large, and of logits that are too large.
+    ## Example
+    ```python broken
+    order = torch.randperm(len(x))
+    dataset = torch.utils.data.TensorDataset(x[order], y)  # the labels no longer belong to their inputs
+    logits = spikes.sum(1)  # spikes: [batch, time, class] of a sinabs layer, with counts up to 100
+    ```
+    ```python repaired
+    order = torch.randperm(len(x))
+    dataset = torch.utils.data.TensorDataset(x[order], y[order])
+    logits = spikes.mean(1)  # firing rates
+    ```
 
     ## Fix
     ```python any
-    y = y[torch.randperm(len(y))]  # train once more, on labels shuffled on purpose
-    # the losses look the same: the true labels say nothing either; look at 20 samples and their labels by eye
-    # they look different: the labels are learned; lower the scale of the logits or the learning rate
+    y = y[torch.randperm(len(y))]  # train once more, with the labels of each batch shuffled on purpose
+    # the same losses as before: the true labels tell the network nothing either; look at 20 samples and their labels
+    # different losses: the labels are learned; use smaller logits or a lower learning rate
     ```
 
-    ## Intended when
+    ## When it is intended
     The labels are random on purpose, as a control: `[tool.spikecheck.ignore] "SPK313" = "shuffled labels"`
+
+    ## How it is decided
+    A guess that ignores the input and gives each class its frequency has a loss of the labels' entropy: ln C where all
+    classes are equally frequent. Of at least {loss_window} losses, the most recent (up to 64) average
+    {max_above_guess} or more above it, although some weight moves by {min_relative_movement} of its norm or more in
+    {loss_window} updates. During training, a finding needs {min_losses_in_training} losses.
+
+    It is a warning where the losses do not fall: a straight line through them, made steeper by {t_score} of its
+    standard errors, falls by less than {min_fall} in {loss_window} updates. Where they still fall it is a note: a
+    network that began with logits of a wrong scale comes down like that, and one that cannot learn its labels comes
+    down to the guess and stays there. Observing the run cannot tell which: labels that belong to other samples leave
+    spikes and gradients as healthy as can be.
+
+    Classes that are not equally frequent have an entropy below ln C. A loss that stays there, less than a share of
+    {min_relative_gain} below it, is found as well, where the entropy is {min_entropy_ratio} of ln C or more: the
+    network has learned how often each class occurs, by its last bias, and nothing else. At a lower entropy, nearly all
+    labels are of one class.
+
+    A loss above the guess means that confident predictions are wrong more often than not. It is the mark of labels that
+    do not belong to their inputs, of mixed-up axes, of updates that are too large, and of logits that are too large.
     """
 
     id: ClassVar = "SPK313"
@@ -60,24 +78,28 @@ class WorseThanGuess(Check):
         *("SPK301", "SPK303", "SPK305", "SPK306", "SPK307", "SPK308", "SPK310", "SPK314"),
         *("SPK401", "SPK402", "SPK403", "SPK405", "SPK406", "SPK407", "SPK410", "SPK411", "SPK412", "SPK413"),
     )
-    message: ClassVar = "{site} is {mean:.4g}, and a guess without the input gives {guess:.4g}"
+    message: ClassVar = "{site} {mean:#n} is {relation} ignoring the input ({guess:#n})"
 
-    losses: int = limit(64, why="derived: enough for the slope of losses that scatter by 0.08, as for a plateau")
-    above: float = limit(
+    loss_window: int = limit(
+        64, why="derived: enough for the slope of losses that scatter by 0.08, as for a plateau at chance"
+    )
+    max_above_guess: float = limit(
         0.1, why="derived: nearer to the guess it is a plateau at chance, which has a check of its own"
     )
-    fall: float = limit(0.15, why="measured: the slowest healthy network falls by 0.51 in 64 updates")
-    doubt: float = limit(4.0, why="derived: Student's t with 62 degrees of freedom is larger once in 11,000")
-    near: float = limit(
-        0.02, why="taste: 0.06 at ln 20, three times what networks that had stopped at chance came below it"
+    min_fall: float = limit(0.15, why="measured: the slowest healthy network falls by 0.51 in 64 updates")
+    t_score: float = limit(4.0, why="derived: Student's t with 62 degrees of freedom exceeds it once in 11,000")
+    min_relative_gain: float = limit(
+        0.02,
+        why="judgment call: 0.06 at ln 20, three times as far below it as networks came that had stopped at chance",
     )
-    least: float = limit(
-        0.3, why="taste: for 20 classes 0.9, of which a margin of 0.02 is as small as the noise of a loss"
+    min_entropy_ratio: float = limit(
+        0.3, why="judgment call: 0.9 for 20 classes, of which a margin of 0.02 is as small as the noise of a loss"
     )
-    patience: int = limit(256, why="taste: four windows, as for a plateau")
-    path: float = limit(
+    min_losses_in_training: int = limit(256, why="judgment call: four windows, as for a plateau at chance")
+    min_relative_movement: float = limit(
         0.05,
-        why="measured: a healthy network with a small learning rate moves by 0.21 in 64 updates; below, it warms up",
+        why="measured: a healthy network with a small learning rate moves by 0.21 of its weights' norm in 64 updates; "
+        "one that moves less than this is warming up",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -87,32 +109,40 @@ class WorseThanGuess(Check):
         guess = constant_guess(loss, readings.all.get(TargetReading))
         if mean is None or slope is None or error is None or guess is None or loss.classes is None or not loss.plain:
             return
-        early = loss.window < self.losses or (readings.run.live and loss.updates < self.patience)
-        an_update = max(1, loss.updates / max(1, readings.run.update))  # losses, where gradients are accumulated
-        steps = moved(readings, weights(readings)).values()
-        path = max((update.mean for update in steps), default=0.0) * self.losses / an_update
-        if early or not isfinite(mean) or path < self.path:
+        too_early = loss.updates < self.loss_window or (
+            readings.run.live and loss.updates < self.min_losses_in_training
+        )
+        losses_per_update = max(1, loss.updates / max(1, readings.run.update))  # above 1: accumulated gradients
+        updates = moved(readings, weights(readings)).values()
+        largest = max((update.mean for update in updates), default=0.0)
+        movement = largest * self.loss_window / losses_per_update
+        if too_early or not isfinite(mean) or movement < self.min_relative_movement:
             return
-        stays = (slope - self.doubt * error) * an_update * self.losses > -self.fall
-        uneven = self.least * log(loss.classes) <= guess <= log(loss.classes) - self.above
-        if mean < guess + self.above and not (stays and uneven and mean >= (1 - self.near) * guess):
+        chance = log(loss.classes)
+        flat = (slope - self.t_score * error) * losses_per_update * self.loss_window > -self.min_fall
+        uneven = self.min_entropy_ratio * chance <= guess <= chance - self.max_above_guess
+        no_gain = flat and uneven and mean >= (1 - self.min_relative_gain) * guess
+        if mean < guess + self.max_above_guess and not no_gain:
             return
         yield self.found(
             site,
-            severity=Severity.WARNING if stays else Severity.NOTE,
+            severity=Severity.WARNING if flat else Severity.NOTE,
             seen=Seen(
-                "the last {window} losses average {mean:.4g} and change by {change:+.3f} +- {error:.3f} in 64 updates",
-                window=loss.window,
+                "the last {losses} losses average {mean:#n} and change by {change:+n} ± {error:n} in {loss_window} "
+                "updates",
+                losses=loss.window,
                 mean=mean,
-                change=slope * an_update * self.losses,
-                error=error * an_update * self.losses,
+                change=slope * losses_per_update * self.loss_window,
+                error=error * losses_per_update * self.loss_window,
+                loss_window=self.loss_window,
             ),
             expected=Expected(
-                "less than {guess:.4g}",
+                "less than {guess:#n}",
                 guess=guess,
-                because="that is the loss of saying of each class how often it comes",
+                because="that is the loss of predicting how often each class occurs",
             ),
             when=Moment(readings.run.update),
             weight=log10(mean / guess) if guess > 0 else 0.0,
             guess=guess,
+            relation="worse than" if mean > guess else "no better than",
         )

@@ -12,7 +12,8 @@ from spikecheck.finding import Expected, Finding, Seen, Severity
 from spikecheck.readings import BatchReading, SpikeReading, TargetReading
 from spikecheck.site import Moment, Site, SiteKind
 
-SEVERAL = 2  # labels a sample from which on they are those of steps or pixels, whose neighbours are alike by nature
+#: Labels per sample from which on they belong to time steps or pixels, whose neighbors are alike by nature.
+DENSE_LABELS = 2
 
 
 @dataclass(frozen=True)
@@ -20,25 +21,37 @@ class SortedLabels(Check):
     """The samples of a batch nearly all have the same label, while other batches have others.
 
     ## What it means
-    Two samples of one batch have the same label far more often than two samples of the run: {clustered} or more of the
-    way from what shuffled data would give to batches of a single label. Labels that were drawn independently of each
-    other are called sorted less often than once in 1 / {error} looks: by Hoeffding's inequality for the pairs of a
-    batch and for those of the run, 2 exp(-n d^2 / 6) with a difference d and n labels.
+    The data are not shuffled, so a batch contains one class or few. Its gradient tells the network to predict that
+    class whatever the input, the next class undoes it, and the loss swings between 0 and far above ln C.
 
-    ## Why it matters
-    A batch of one class has a gradient that says nothing but "this class": the network learns to give that answer
-    whatever the input, the next class undoes it, and the loss swings between 0 and far more than ln C. Batch
-    normalisation takes statistics of one class for those of all. Data sets of recordings are often stored class by
-    class, and a loader keeps their order unless it is told to shuffle.
+    ## Example
+    ```python broken
+    dataset = tonic.datasets.NMNIST("data", transform=to_frames)  # stored class by class
+    loader = torch.utils.data.DataLoader(dataset, batch_size=64)
+    ```
+    ```python repaired
+    dataset = tonic.datasets.NMNIST("data", transform=to_frames)
+    loader = torch.utils.data.DataLoader(dataset, batch_size=64, shuffle=True)
+    ```
 
     ## Fix
     ```python any
     loader = torch.utils.data.DataLoader(dataset, batch_size=64, shuffle=True)
-    # a list of files: random.shuffle(files); an iterable set: a shuffle buffer larger than one class
+    # a list of files: random.shuffle(files); an iterable data set: a shuffle buffer larger than one class
     ```
 
-    ## Intended when
+    ## When it is intended
     Classes come one after the other on purpose: `[tool.spikecheck.ignore] "SPK314" = "class-incremental learning"`
+
+    ## How it is decided
+    Two samples of one batch have the same label far more often than two samples of the run. Clustering is 0 where
+    batches are like shuffled data, and 1 where each batch has a single label; a finding needs {max_clustering} or more.
+    Labels that were drawn independently are called sorted with a probability of less than {max_error_probability} per
+    judgment, by Hoeffding's inequality for the pairs of a batch and for those of the run: 2 exp(-n d^2 / 6) with a
+    difference d and n labels. There is no finding where a sample has several labels, as for time steps or pixels.
+
+    Batch normalization takes the statistics of one class for those of all. Data sets of recordings are often stored
+    class by class, and a loader keeps their order unless it is told to shuffle.
 
     ## References
     Hoeffding, Probability inequalities for sums of bounded random variables, Journal of the American Statistical
@@ -52,53 +65,63 @@ class SortedLabels(Check):
     sites: ClassVar = SiteKind.LABELS
     needs: ClassVar = (BatchReading, TargetReading)
     explained_by: ClassVar = ("SPK306",)
-    message: ClassVar = "{pure} of {batches} batches hold a single label; the run holds {varied} of {classes}"
+    message: ClassVar = "{composition}: is the data shuffled?"
 
-    clustered: float = limit(
+    max_clustering: float = limit(
         0.5,
-        why="derived: half of what is between shuffled batches and those of one class; batches of 8 classes of 4 "
-        "samples each, as for metric learning, are 0.1 of the way",
+        why="derived: half way between shuffled batches and batches of one class; batches of 8 classes with 4 samples "
+        "each, as for metric learning, are at 0.1",
     )
-    error: float = limit(1e-6, why="derived: with a look at each of 1000 updates, one false warning in 1000 runs")
+    max_error_probability: float = limit(
+        1e-6, why="derived: with a judgment at each of 1,000 updates, one false warning in 1,000 runs"
+    )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where labels lie together beyond doubt, one label a sample."""
+        """Yield a finding where labels lie together beyond doubt, one label per sample."""
         batches, targets = readings.all[BatchReading], readings.all[TargetReading]
         total = sum(targets.counts)
-        if batches.alike is None or total <= 1 or not a_label_a_sample(batches, readings):
+        if batches.alike is None or total <= 1 or not one_label_per_sample(batches, readings):
             return
-        chance = sum(n * (n - 1) for n in targets.counts) / (total * (total - 1))
-        beyond = batches.alike - chance
-        if chance == 1 or beyond < self.clustered * (1 - chance) or by_chance(beyond, batches.samples) > self.error:
+        expected_alike = sum(n * (n - 1) for n in targets.counts) / (total * (total - 1))
+        excess = batches.alike - expected_alike
+        if expected_alike == 1 or excess < self.max_clustering * (1 - expected_alike):
             return
+        if chance_of_excess(excess, batches.samples) > self.max_error_probability:
+            return
+        mostly_pure = batches.pure > batches.batches - batches.pure
+        composition = "{pure} of {batches} batches contain a single class"
+        if not mostly_pure:
+            composition = "a batch contains few of the {present} classes"
         yield self.found(
             site,
             seen=Seen(
-                "two samples of a batch have the same label in {alike:.1%} of the pairs, in {batches} batches of "
-                "{samples:.3g} on average",
+                "two samples of a batch have the same label in {alike:%} of pairs ({batches} batches of {samples:n} "
+                "samples on average); the run has labels of {present} of {classes} classes",
                 alike=batches.alike,
                 batches=batches.batches,
                 samples=batches.samples / batches.batches,
+                present=sum(n > 0 for n in targets.counts),
+                classes=targets.classes,
             ),
             expected=Expected(
-                "{chance:.1%}, as between any two samples of the run",
-                chance=chance,
-                because="a batch of one class pulls every weight towards that answer",
+                "{expected_alike:%}, as between any two samples of the run",
+                expected_alike=expected_alike,
+                because="a batch of one class pulls every weight towards predicting that class",
             ),
             when=Moment(0),
-            pure=batches.pure,
-            varied=sum(n > 0 for n in targets.counts),
-            classes=targets.classes,
+            composition=composition.format(
+                pure=batches.pure, batches=batches.batches, present=sum(n > 0 for n in targets.counts)
+            ),
         )
 
 
-def a_label_a_sample(batches: BatchReading, readings: Readings) -> bool:
-    """Is there one label for each sample of a forward, as far as the layers show?"""
-    seen = readings.all.every(SpikeReading).values()
-    samples = max((spikes.samples / spikes.forwards for spikes in seen if spikes.forwards), default=0.0)
-    return 0 < batches.samples < SEVERAL * samples * batches.batches
+def one_label_per_sample(batches: BatchReading, readings: Readings) -> bool:
+    """Return whether there is one label for each sample of a forward pass, as far as the layers show."""
+    layers = readings.all.every(SpikeReading).values()
+    samples = max((spikes.samples / spikes.forwards for spikes in layers if spikes.forwards), default=0.0)
+    return 0 < batches.samples < DENSE_LABELS * samples * batches.batches
 
 
-def by_chance(difference: float, labels: int) -> float:
-    """A bound on the probability that shares of so many independent labels differ so much."""
+def chance_of_excess(difference: float, labels: int) -> float:
+    """Return a bound on the probability that shares of so many independent labels differ by so much."""
     return 2 * exp(-labels * difference**2 / 6)

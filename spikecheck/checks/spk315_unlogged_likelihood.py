@@ -1,4 +1,4 @@
-"""nll_loss that is given something else than log-probabilities."""
+"""nll_loss that is given something other than log-probabilities."""
 
 from __future__ import annotations
 
@@ -17,13 +17,19 @@ class UnloggedLikelihood(Check):
     """`nll_loss` is given values above 0, which no log-probability is.
 
     ## What it means
-    The largest value that the loss was given is above {highest}. `nll_loss` takes the entry of the right class, and
-    turns its sign: it applies neither softmax nor logarithm.
+    `nll_loss` takes the value of the right class and changes its sign; it applies neither softmax nor logarithm. Given
+    logits, membrane potentials or spike counts, the loss falls without end as all of them grow, whichever class is the
+    largest.
 
-    ## Why it matters
-    Given logits, potentials or spike counts, the loss is the mean of minus the right one: it falls without end as all
-    of them grow, whichever class is the largest, and no class is pushed down. Given probabilities it is between -1 and
-    0, and the gradient of a sample vanishes where the network is wrong: the right class's probability is a factor.
+    ## Example
+    ```python broken
+    spikes, membrane = lif(fc(x), lif.init_leaky())  # lif = snntorch.Leaky(beta=0.9)
+    loss = torch.nn.functional.nll_loss(membrane, y)
+    ```
+    ```python repaired
+    spikes, membrane = lif(fc(x), lif.init_leaky())
+    loss = torch.nn.functional.cross_entropy(membrane, y)
+    ```
 
     ## Fix
     ```python any
@@ -31,9 +37,16 @@ class UnloggedLikelihood(Check):
     # or torch.nn.functional.nll_loss(logits.log_softmax(1), targets)
     ```
 
-    ## Intended when
-    The expected score of the right class is what is to be raised, as in a policy gradient: `[tool.spikecheck.ignore]
-    "SPK315" = "expected accuracy"`
+    ## When it is intended
+    The expected score of the right class is to be raised, as in a policy gradient: `[tool.spikecheck.ignore] "SPK315" =
+    "expected accuracy"`
+
+    ## How it is decided
+    The largest value that the loss was given is above {max_log_probability}. Where every row sums to 1, the values are
+    called probabilities.
+
+    Given logits, no class is pushed down. Given probabilities, the loss is between -1 and 0, and the gradient of a
+    sample vanishes where the network is wrong: the probability of the right class is a factor of it.
     """
 
     id: ClassVar = "SPK315"
@@ -42,27 +55,30 @@ class UnloggedLikelihood(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.LOGITS
     needs: ClassVar = (LogitReading, LossReading)
-    message: ClassVar = "{site} are {what}, and nll_loss wants their logarithm: the largest is {largest:.3g}"
+    message: ClassVar = "{site} given to nll_loss are {what}, not log-probabilities: up to {largest:n}, above 0"
 
-    highest: float = limit(
-        1e-3, why="derived: a log-probability is 0 at most; log(p + 1e-8) and half precision go above it by less"
+    max_log_probability: float = limit(
+        1e-3,
+        why="derived: a log-probability is 0 at most; log(p + 1e-8) and half precision exceed that by less than this",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the values are no logarithms of probabilities."""
         logits, loss = readings[LogitReading], readings[LossReading]
-        if loss.function != "nll_loss" or not logits.rows or not logits.maximum > self.highest:
+        if loss.function != "nll_loss" or not logits.rows or not logits.maximum > self.max_log_probability:
             return
         probabilities = logits.simplex == logits.rows
         yield self.found(
             site,
             seen=Seen(
-                "entries {lowest:.3g} to {largest:.3g}; {simplex} of {rows} rows are distributions that sum to 1",
+                "values from {lowest:n} to {largest:n}; {distributions} of {rows} rows are non-negative and sum to 1",
                 lowest=logits.minimum,
                 largest=logits.maximum,
-                simplex=logits.simplex,
+                distributions=logits.simplex,
                 rows=logits.rows,
             ),
-            expected=Expected("log-probabilities, 0 at most", because="the loss takes them as they are"),
-            what="probabilities" if probabilities else "no log-probabilities",
+            expected=Expected(
+                "log-probabilities, 0 at most", because="nll_loss applies neither softmax nor logarithm"
+            ),
+            what="probabilities" if probabilities else "unnormalized",
         )
