@@ -57,7 +57,7 @@ class LargeLogits(Check):
     Where counts are spread evenly over 0 to N and there are 20 classes, N = 11 gives a loss of 6.2, 50 gives 23, 280
     gives 128 and 2,821 about 1,280; a uniform guess gives 3.0. Large logits slow training down, but they do not break
     it: torch's `cross_entropy` subtracts the largest logit first, and its loss and gradient are finite for logits of
-    1e30. A softmax written by hand, exp(x) / sum(exp(x)), is NaN from a logit of 89 on.
+    10^30. A softmax written by hand, exp(x) / sum(exp(x)), is NaN from a logit of 89 on.
     """
 
     id: ClassVar = "SPK301"

@@ -203,7 +203,7 @@ class ChancePlateau(Check):
 
 
 def beats_label_frequencies(loss: LossReading, readings: Readings, t_score: float) -> bool:
-    """Return whether a loss is below what the label frequencies alone allow, beyond doubt: it has learned of the input."""
+    """Return whether a loss is below what the label frequencies alone allow, beyond doubt."""
     guess = constant_guess(loss, readings.all.get(TargetReading))
     if loss.recent_mean is None or loss.recent_deviation is None or guess is None:
         return False

@@ -40,7 +40,8 @@ class StalledLoss(Check):
         loss = torch.nn.functional.cross_entropy(model(x), y)
         loss.backward()
         optimizer.step()
-    # the loss reaches 0: the network can learn, so look at 20 samples and their labels; it does not: the network is at fault
+    # the loss reaches 0: the network can learn, so look at 20 samples and their labels
+    # it does not: the network itself is at fault
     ```
 
     ## When it is intended

@@ -77,8 +77,6 @@ class UnloggedLikelihood(Check):
                 distributions=logits.simplex,
                 rows=logits.rows,
             ),
-            expected=Expected(
-                "log-probabilities, 0 at most", because="nll_loss applies neither softmax nor logarithm"
-            ),
+            expected=Expected("log-probabilities, 0 at most", because="nll_loss applies neither softmax nor logarithm"),
             what="probabilities" if probabilities else "unnormalized",
         )

@@ -12,7 +12,7 @@ from spikecheck.site import Moment
 from tests.unit.checks.build import evidence, findings, found, gradient, logits, loss, parameter, run, targets, update
 
 CHANCE = log(20)
-LOOK = 16  # updates from one judgement to the next
+INTERVAL = 16  # updates from one judgment to the next
 WINDOW = 64
 FLAT = {
     "updates": 200,
@@ -38,7 +38,7 @@ def net(moved=MOVING, grad=None, rows=None, done=200, weight=None, labels=None, 
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("observations", "severity"),
     [
         pytest.param(net(), "error", id="flat at ln 20"),
         pytest.param(net(window=63, updates=63), None, id="too few losses"),
@@ -60,57 +60,61 @@ def net(moved=MOVING, grad=None, rows=None, done=200, weight=None, labels=None, 
         pytest.param(net(classes=1), None, id="one class"),
         pytest.param(net(classes=10), None, id="not the chance of ten classes"),
         pytest.param(net(plain=False), None, id="the loss is a sum, or weighted"),
-        pytest.param(net(recent_mean=float("nan"), recent_slope=float("nan")), None, id="NaN is another's"),
+        pytest.param(
+            net(recent_mean=float("nan"), recent_slope=float("nan")), None, id="NaN is found by another check"
+        ),
         pytest.param(net(STILL), None, id="a warm-up: the weights do not move yet"),
         pytest.param(net(update(mean=0.05 / 64)), "error", id="they move by just enough"),
         pytest.param(net(update(mean=1e-6)), None, id="a tiny learning rate"),
         pytest.param(net(STILL, gradient(zero=20)), "error", id="they do not move, since no gradient comes"),
-        pytest.param(net(STILL, gradient(zero=10, missing=10)), "error", id="nor here"),
-        pytest.param(net(STILL, gradient(zero=19)), None, id="once one came"),
+        pytest.param(
+            net(STILL, gradient(zero=10, missing=10)), "error", id="they do not move: gradients are zero or missing"
+        ),
+        pytest.param(net(STILL, gradient(zero=19)), None, id="they do not move, though one gradient came"),
         pytest.param(net(STILL, weight=parameter(dimensions=1)), None, id="biases alone do not count"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert found(ChancePlateau(), given, "loss") == severity
+def test_judge(observations, severity) -> None:
+    assert found(ChancePlateau(), observations, "loss") == severity
 
 
-def test_while_training_goes_on_it_takes_more_losses() -> None:
+def test_during_training_more_losses_are_needed() -> None:
     for updates, severity in ((255, None), (256, "error")):
-        given = evidence(
+        observations = evidence(
             {"fc1.weight": [MOVING, gradient(), parameter()], "loss": [loss(**(FLAT | {"updates": updates}))]},
             run=run(live=True, update=updates),
         )
-        assert found(ChancePlateau(), given, "loss") == severity
+        assert found(ChancePlateau(), observations, "loss") == severity
 
 
-def test_a_limit_of_more_losses_than_are_remembered_waits_for_them() -> None:
-    patient = ChancePlateau(losses=128)
+def test_a_window_longer_than_the_remembered_losses_waits_for_them() -> None:
+    patient = ChancePlateau(loss_window=128)
     assert found(patient, net(updates=127), "loss") is None
     assert found(patient, net(updates=128), "loss") == "error"
 
 
-def test_losses_of_parts_of_a_batch_are_put_down_to_one_update() -> None:
+def test_losses_of_parts_of_a_batch_count_as_one_update() -> None:
     """Four losses an update: a loss that falls by 0.04 in 64 of them falls by 0.16 in 64 updates."""
     falling = {"recent_slope": -0.04 / 64, "recent_slope_error": 0.0}
     assert found(ChancePlateau(), net(done=200, **falling), "loss") == "error"
     assert found(ChancePlateau(), net(done=50, **falling), "loss") is None
 
 
-def test_it_says_since_when_and_whether_all_logits_are_equal() -> None:
+def test_a_finding_gives_its_date_and_whether_all_logits_are_equal() -> None:
     [finding] = findings(ChancePlateau(), net(STILL, gradient(zero=20), logits(tied=320)), "loss")
-    assert finding.message == "loss stays at 3, a uniform guess over 20 classes gives 2.996"
-    assert "; all logits are equal; no weight gets a gradient" in finding.seen.text
+    assert finding.message == "loss stays at 3.00; a uniform guess over 20 classes gives 3.00"
+    assert "; all logits are equal; no weight receives a gradient" in finding.seen.text
     assert finding.when == Moment(200)
     [finding] = findings(ChancePlateau(), net(), "loss")
     assert "logits are equal" not in finding.seen.text
-    assert "weights by 0.26 of them" in finding.seen.text
+    assert "moves weights by 26% of their norm" in finding.seen.text
 
 
-# -- the law: a run that learns is taken for a plateau at most once in 1000
+# -- a run that learns is called a plateau at most once in 1,000
 
 
 def line(losses):
-    """What LossStats says of the last losses."""
+    """The fields that LossStats computes from the last losses."""
     t = np.arange(WINDOW) - (WINDOW - 1) / 2
     slope = t @ losses / (t @ t)
     deviation = np.sqrt(np.square(losses - losses.mean() - slope * t).sum() / (WINDOW - 2))
@@ -123,12 +127,12 @@ def line(losses):
 
 
 def stuck(losses) -> bool:
-    """Is a run ever taken for a plateau, looking at it again and again as the monitor does?"""
-    for end in range(WINDOW, len(losses) + 1, LOOK):
+    """Whether a run is ever called a plateau, judged every INTERVAL updates as the monitor does."""
+    for end in range(WINDOW, len(losses) + 1, INTERVAL):
         if abs(losses[end - WINDOW : end].mean() - CHANCE) > 0.2:
-            continue  # far from chance: what the table says need not be said a thousand times
-        given = net(done=end, **(line(losses[end - WINDOW : end]) | {"updates": end}))
-        if found(ChancePlateau(), given, "loss"):
+            continue  # far from chance: the table covers that
+        observations = net(done=end, **(line(losses[end - WINDOW : end]) | {"updates": end}))
+        if found(ChancePlateau(), observations, "loss"):
             return True
     return False
 
@@ -142,18 +146,18 @@ def learning(random, fall=None, noise=None):
     return start - fall / 64 * np.arange(updates) + noise * random.standard_normal(updates)
 
 
-def test_of_1000_runs_that_learn_at_most_one_is_taken_for_a_plateau() -> None:
+def test_at_most_one_of_1000_runs_that_learn_is_called_a_plateau() -> None:
     random = np.random.default_rng(0)
     assert sum(stuck(learning(random)) for _ in range(1000)) <= 1
 
 
-def test_nor_of_1000_that_learn_as_slowly_as_the_limit_allows() -> None:
+def test_at_most_one_of_1000_runs_at_the_limit_of_the_fall_is_called_a_plateau() -> None:
     random = np.random.default_rng(1)
     wrong = sum(stuck(learning(random, fall=0.15, noise=noise)) for noise in (0.01, 0.03, 0.08) for _ in range(1000))
     assert wrong <= 3
 
 
-def test_nor_of_1000_that_learn_yet_more_slowly_but_beyond_doubt() -> None:
+def test_at_most_one_of_1000_slower_runs_that_fall_beyond_doubt_is_called_a_plateau() -> None:
     random = np.random.default_rng(3)
 
     def slow():

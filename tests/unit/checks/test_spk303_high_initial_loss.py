@@ -16,11 +16,11 @@ def net(first, update=200, **changed):
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("observations", "severity"),
     [
         pytest.param(net(3.1), None, id="about ln 20"),
-        pytest.param(net(7.8), None, id="the most that a network showed that learns"),
-        pytest.param(net(4 * log(20)), "warning", id="exactly at the limit"),
+        pytest.param(net(7.8), None, id="the highest measured in a network that learns"),
+        pytest.param(net(4 * log(20)), "warning", id="at the limit"),
         pytest.param(net(11.9), None, id="just below it"),
         pytest.param(net(16.2), "warning", id="counts in the input"),
         pytest.param(net(16.2, classes=1000), None, id="a thousand classes: 2.3 times ln 1000"),
@@ -31,18 +31,18 @@ def net(first, update=200, **changed):
         pytest.param(net(16.2, plain=False), None, id="the loss is a sum, or weighted"),
         pytest.param(net(16.2, classes=None), None, id="no classes"),
         pytest.param(net(16.2, classes=1), None, id="one class"),
-        pytest.param(net(float("nan")), None, id="NaN is another's"),
+        pytest.param(net(float("nan")), None, id="NaN is found by another check"),
         pytest.param(net(float("inf")), None, id="so is infinity"),
         pytest.param(net(None), None, id="no loss"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert found(HighInitialLoss(), given, "loss") == severity
+def test_judge(observations, severity) -> None:
+    assert found(HighInitialLoss(), observations, "loss") == severity
 
 
-def test_it_is_the_first_loss_of_all_and_dated_so() -> None:
-    given = evidence({"loss": [loss(first=1.0)]}, all={"loss": [loss(first=119005.0)]}, run=run(update=200))
-    [finding] = findings(HighInitialLoss(), given, "loss")
-    assert finding.message == "the first loss is 1.19e+05, a uniform guess over 20 classes gives 2.996"
+def test_the_first_loss_of_the_run_is_judged_and_dated() -> None:
+    observations = evidence({"loss": [loss(first=1.0)]}, all={"loss": [loss(first=119005.0)]}, run=run(update=200))
+    [finding] = findings(HighInitialLoss(), observations, "loss")
+    assert finding.message == "the first loss is 119,000; a uniform guess over 20 classes gives 3.00"
     assert finding.when == Moment(0)
     assert finding.weight == pytest.approx(4.0, abs=0.01)

@@ -6,7 +6,7 @@ from math import e, log
 
 import pytest
 
-from spikecheck.checks.spk305_double_softmax import DoubleSoftmax, floor
+from spikecheck.checks.spk305_double_softmax import DoubleSoftmax, lowest_loss
 from tests.unit.checks.build import evidence, findings, found, logits, loss
 
 ROWS = {"rows": 320, "simplex": 320, "minimum": 0.001, "maximum": 0.8, "spread": 0.4}
@@ -17,12 +17,12 @@ def net(function="cross_entropy", **changed):
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("observations", "severity"),
     [
         pytest.param(net(), "warning", id="probabilities"),
         pytest.param(net(tied=320, spread=0.0), "warning", id="all of them 1 / C: a silent layer behind the softmax"),
         pytest.param(net(spread=0.9999), "warning", id="nearly all are sure of a class"),
-        pytest.param(net(spread=1.0, minimum=0.0, maximum=1.0), None, id="one spike a sample: one-hot counts"),
+        pytest.param(net(spread=1.0, minimum=0.0, maximum=1.0), None, id="one spike per sample: one-hot counts"),
         pytest.param(net(simplex=319), None, id="one row is no distribution"),
         pytest.param(net(simplex=20), None, id="counts, some of which sum to 1"),
         pytest.param(net(simplex=0), None, id="logits"),
@@ -31,18 +31,19 @@ def net(function="cross_entropy", **changed):
         pytest.param(net(classes=1), None, id="one class"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert found(DoubleSoftmax(), given, "loss") == severity
+def test_judge(observations, severity) -> None:
+    assert found(DoubleSoftmax(), observations, "loss") == severity
 
 
 @pytest.mark.parametrize(("classes", "lowest"), [(2, 0.3133), (10, 1.4612), (20, 2.0782), (1000, 5.9095)])
 def test_the_loss_cannot_fall_below_this(classes: int, lowest: float) -> None:
     """A one-hot row, the right class: log(e + C - 1) - 1."""
-    assert floor(classes) == pytest.approx(log(e + classes - 1) - 1)
-    assert floor(classes) == pytest.approx(lowest, abs=1e-4)
+    assert lowest_loss(classes) == pytest.approx(log(e + classes - 1) - 1)
+    assert lowest_loss(classes) == pytest.approx(lowest, abs=1e-4)
 
 
-def test_the_bound_is_told() -> None:
+def test_the_message_gives_the_lowest_possible_loss() -> None:
     [finding] = findings(DoubleSoftmax(), net(), "loss")
-    assert finding.message == "logits are probabilities, and cross_entropy applies softmax again: never below 2.078"
-    assert "over 20 classes above 2.078" in finding.expected.because
+    assert (
+        finding.message == "logits are already probabilities: after a second softmax, the loss cannot fall below 2.08"
+    )

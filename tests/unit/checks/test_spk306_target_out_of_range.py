@@ -22,7 +22,7 @@ def test_judge(labels, severity) -> None:
     assert found(TargetOutOfRange(), evidence({"loss": [labels]}), "loss") == severity
 
 
-def test_the_message_says_both_ranges() -> None:
+def test_the_message_gives_both_ranges() -> None:
     labels = targets(classes=20, outside=16, lowest=1, highest=20)
     (finding,) = findings(TargetOutOfRange(), evidence({"loss": [labels]}), "loss")
-    assert finding.message == "targets are 1 to 20 for 20 classes, 0 to 19"
+    assert finding.message == "targets range from 1 to 20; 20 outputs allow 0 to 19"

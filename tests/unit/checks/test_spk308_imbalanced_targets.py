@@ -13,11 +13,11 @@ def labels(*counts: int, **changed):
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("observations", "severity"),
     [
         pytest.param(labels(*[100] * 20), None, id="even"),
         pytest.param(labels(970, *[2] * 15), "warning", id="97 % in one"),
-        pytest.param(labels(900, 100), "warning", id="exactly at the limit"),
+        pytest.param(labels(900, 100), "warning", id="at the limit"),
         pytest.param(labels(890, 110), None, id="two classes, below it"),
         pytest.param(labels(970, *[2] * 15, weighted=True), None, id="class weights make up for it"),
         pytest.param(labels(*[1000] * 2, *[10] * 18), "note", id="two of 20 classes have most"),
@@ -26,11 +26,11 @@ def labels(*counts: int, **changed):
         pytest.param(targets(), None, id="not counted"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert found(ImbalancedTargets(), evidence({"loss": [given]}), "loss") == severity
+def test_judge(observations, severity) -> None:
+    assert found(ImbalancedTargets(), evidence({"loss": [observations]}), "loss") == severity
 
 
-def test_the_entropy_is_said() -> None:
+def test_a_finding_gives_the_share_and_the_entropy() -> None:
     (finding,) = findings(ImbalancedTargets(), evidence({"loss": [labels(970, *[2] * 15)]}), "loss")
-    assert finding.message == "97% of targets are class 0, of 16 classes"
-    assert "the entropy is 0.216" in finding.seen.text
+    assert finding.message == "97% of targets are class 0 (of 16)"
+    assert "their entropy is 0.216" in finding.seen.text

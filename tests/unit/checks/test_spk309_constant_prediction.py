@@ -16,11 +16,11 @@ def rows(favoured: int, decided: int = 320, **changed):
 
 
 @pytest.mark.parametrize(
-    ("given", "labels", "of_run", "severity"),
+    ("observations", "labels", "of_run", "severity"),
     [
         pytest.param(rows(40), EVEN, LATE, None, id="spread over the classes"),
         pytest.param(rows(320), EVEN, LATE, "warning", id="always 7"),
-        pytest.param(rows(304), EVEN, LATE, "warning", id="exactly at the limit"),
+        pytest.param(rows(304), EVEN, LATE, "warning", id="at the limit"),
         pytest.param(rows(303), EVEN, LATE, None, id="just below it"),
         pytest.param(rows(320), EVEN, run(update=63), None, id="too early"),
         pytest.param(rows(320), targets(classes=2, counts=(200, 120)), LATE, None, id="the labels are hardly better"),
@@ -30,5 +30,5 @@ def rows(favoured: int, decided: int = 320, **changed):
         pytest.param(logits(), EVEN, LATE, None, id="too many classes to count"),
     ],
 )
-def test_judge(given, labels, of_run, severity) -> None:
-    assert found(ConstantPrediction(), evidence({"loss": [given, labels]}, run=of_run), "loss") == severity
+def test_judge(observations, labels, of_run, severity) -> None:
+    assert found(ConstantPrediction(), evidence({"loss": [observations, labels]}, run=of_run), "loss") == severity

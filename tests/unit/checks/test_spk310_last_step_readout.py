@@ -21,11 +21,11 @@ from tests.unit.checks.build import evidence, found, spikes
     ],
 )
 def test_judge(came, severity) -> None:
-    given = evidence({"lif1": [spikes()], "lif2": [spikes(), came]})
-    assert found(LastStepReadout(), given, "lif2") == severity
+    observations = evidence({"lif1": [spikes()], "lif2": [spikes(), came]})
+    assert found(LastStepReadout(), observations, "lif2") == severity
 
 
 def test_a_layer_in_the_middle_is_not_the_readout() -> None:
     came = ReturnReading(3, 120, 3, 3)
-    given = evidence({"lif1": [spikes(), came], "lif2": [spikes(), came]})
-    assert found(LastStepReadout(), given, "lif1") is None
+    observations = evidence({"lif1": [spikes(), came], "lif2": [spikes(), came]})
+    assert found(LastStepReadout(), observations, "lif1") is None

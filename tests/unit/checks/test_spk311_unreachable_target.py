@@ -20,7 +20,7 @@ def net(highest: float, outputs: tuple[float, ...], layer=None, of_run=None):
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("observations", "severity"),
     [
         pytest.param(net(12.0, COUNTS), None, id="12 spikes in 20 steps"),
         pytest.param(net(60.0, COUNTS), "warning", id="60 spikes in 20 steps"),
@@ -28,9 +28,9 @@ def net(highest: float, outputs: tuple[float, ...], layer=None, of_run=None):
         pytest.param(net(20.5, COUNTS), "warning", id="just above it"),
         pytest.param(net(1.0, RATES), None, id="a rate of 1"),
         pytest.param(net(12.0, RATES), "warning", id="counts as targets of rates"),
-        pytest.param(net(60.0, POTENTIALS), None, id="potentials have no such end"),
-        pytest.param(net(60.0, (-1.0, 0.0, 1.0)), None, id="neither have differences of counts"),
-        pytest.param(net(60.0, (0.0, 1.0)), None, id="spikes, counts or rates: who knows"),
+        pytest.param(net(60.0, POTENTIALS), None, id="potentials have no upper bound"),
+        pytest.param(net(60.0, (-1.0, 0.0, 1.0)), None, id="differences of counts have none either"),
+        pytest.param(net(60.0, (0.0, 1.0)), None, id="spikes, counts or rates: not known"),
         pytest.param(net(60.0, COUNTS, spikes(maximum=5.0)), None, id="a neuron may spike five times in a step"),
         pytest.param(net(60.0, COUNTS, spikes(steps=20), BY_STEPS), "warning", id="more than ten calls can give"),
         pytest.param(net(9.0, COUNTS, spikes(steps=20), BY_STEPS), None, id="ten calls can"),
@@ -38,10 +38,10 @@ def net(highest: float, outputs: tuple[float, ...], layer=None, of_run=None):
         pytest.param(net(60.0, (0.0, 1.0, 200.0)), None, id="more than the layer can have counted"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert found(UnreachableTarget(), given, "loss") == severity
+def test_judge(observations, severity) -> None:
+    assert found(UnreachableTarget(), observations, "loss") == severity
 
 
-def test_the_message_says_what_there_can_be() -> None:
+def test_the_message_gives_the_highest_target_and_the_highest_output() -> None:
     (finding,) = findings(UnreachableTarget(), net(60.0, COUNTS), "loss")
-    assert finding.message.endswith("ask for 60, spikes in 20 steps come to 20 at most")
+    assert finding.message == "targets go up to 60, but 20 time steps allow 20 at most"

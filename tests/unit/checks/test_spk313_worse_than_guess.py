@@ -28,7 +28,7 @@ def net(share=0.004, live=False, labels=None, done=200, **changed):
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("observations", "severity"),
     [
         pytest.param(net(), "warning", id="above ln 20, and stays"),
         pytest.param(net(recent_slope=-0.009), "note", id="above ln 20, and falls"),
@@ -36,7 +36,7 @@ def net(share=0.004, live=False, labels=None, done=200, **changed):
         pytest.param(net(recent_slope=-0.0015), "warning", id="falls by less"),
         pytest.param(net(recent_slope_error=0.001), "note", id="too noisy to say that it stays"),
         pytest.param(net(recent_mean=CHANCE + 0.11), "warning", id="just above a plateau at chance"),
-        pytest.param(net(recent_mean=CHANCE + 0.09), None, id="a plateau at chance is another's"),
+        pytest.param(net(recent_mean=CHANCE + 0.09), None, id="a plateau at chance is found by another check"),
         pytest.param(net(recent_mean=1.6), None, id="ordinary"),
         pytest.param(
             net(recent_mean=1.6, labels=targets(classes=20, counts=(190, 10, *[0] * 18))),
@@ -48,7 +48,7 @@ def net(share=0.004, live=False, labels=None, done=200, **changed):
         pytest.param(net(recent_mean=2.16, recent_slope=-0.009, labels=uneven(0.5)), None, id="at it, and falls"),
         pytest.param(net(recent_mean=0.4, labels=uneven(0.95)), None, id="nearly all labels of one class"),
         pytest.param(net(labels=targets()), "warning", id="labels that were not counted"),
-        pytest.param(net(window=63), None, id="too few losses"),
+        pytest.param(net(updates=63, window=63, done=63), None, id="too few losses"),
         pytest.param(net(live=True, updates=255), None, id="too early, while training goes on"),
         pytest.param(net(live=True, updates=256), "warning", id="long enough, while training goes on"),
         pytest.param(net(share=0.0005), None, id="a warm-up: the weights hardly move"),
@@ -56,8 +56,8 @@ def net(share=0.004, live=False, labels=None, done=200, **changed):
         pytest.param(net(plain=False), None, id="the loss is a sum, or weighted"),
         pytest.param(net(classes=None), None, id="no classes"),
         pytest.param(net(recent_slope=None), None, id="no line"),
-        pytest.param(net(recent_mean=float("nan")), None, id="NaN is another's"),
+        pytest.param(net(recent_mean=float("nan")), None, id="NaN is found by another check"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert found(WorseThanGuess(), given, "loss") == severity
+def test_judge(observations, severity) -> None:
+    assert found(WorseThanGuess(), observations, "loss") == severity

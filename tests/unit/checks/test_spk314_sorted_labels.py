@@ -27,7 +27,7 @@ def batch(alike: float | None, *, samples: int = 1600, pure: int = 0):
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("observations", "severity"),
     [
         pytest.param(net(SORTED), "warning", id="sorted by class"),
         pytest.param(net(batch(0.05)), None, id="shuffled"),
@@ -41,17 +41,23 @@ def batch(alike: float | None, *, samples: int = 1600, pure: int = 0):
         pytest.param(net(batch(1.0, samples=64, pure=1)), None, id="and 64 are too few"),
         pytest.param(net(batch(1.0, samples=128, pure=2), (1440, 160)), None, id="as are 128 where one is common"),
         pytest.param(net(batch(None)), None, id="too many classes to count"),
-        pytest.param(net(SORTED, samples=32), None, id="two labels a sample: steps or pixels"),
+        pytest.param(net(SORTED, samples=32), None, id="two labels per sample: steps or pixels"),
         pytest.param(net(SORTED, samples=1), None, id="where the batch is not known"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert found(SortedLabels(), given, "loss") == severity
+def test_judge(observations, severity) -> None:
+    assert found(SortedLabels(), observations, "loss") == severity
 
 
-def test_it_says_how_many_batches_are_of_one_class() -> None:
+def test_the_message_gives_the_batches_of_a_single_class() -> None:
     (finding,) = findings(SortedLabels(), net(SORTED), "loss")
-    assert finding.message == "20 of 25 batches hold a single label; the run holds 20 of 20"
+    assert finding.message == "20 of 25 batches contain a single class: is the data shuffled?"
+    assert "the run has labels of 20 of 20 classes" in finding.seen.text
+
+
+def test_the_message_of_batches_with_few_classes_counts_no_pure_ones() -> None:
+    (finding,) = findings(SortedLabels(), net(batch(0.53)), "loss")
+    assert finding.message == "a batch contains few of the 20 classes: is the data shuffled?"
 
 
 def test_of_1000_runs_with_shuffled_labels_none_is_called_sorted() -> None:

@@ -15,7 +15,7 @@ def net(function="nll_loss", **changed):
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("observations", "severity"),
     [
         pytest.param(net(**LOGARITHMS), None, id="log-probabilities"),
         pytest.param(net(minimum=-9.0, maximum=0.0), None, id="one of them certain"),
@@ -27,11 +27,11 @@ def net(function="nll_loss", **changed):
         pytest.param(net(maximum=float("nan")), None, id="not a number: another check's"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert found(UnloggedLikelihood(), given, "loss") == severity
+def test_judge(observations, severity) -> None:
+    assert found(UnloggedLikelihood(), observations, "loss") == severity
 
 
-@pytest.mark.parametrize(("simplex", "what"), [(320, "probabilities"), (319, "no log-probabilities")])
-def test_it_says_what_they_are(simplex: int, what: str) -> None:
+@pytest.mark.parametrize(("simplex", "what"), [(320, "probabilities"), (319, "unnormalized")])
+def test_the_message_says_what_the_values_are(simplex: int, what: str) -> None:
     (finding,) = findings(UnloggedLikelihood(), net(simplex=simplex), "loss")
-    assert finding.message == f"logits are {what}, and nll_loss wants their logarithm: the largest is 4"
+    assert finding.message == f"logits observations to nll_loss are {what}, not log-probabilities: up to 4, above 0"

@@ -34,15 +34,15 @@ def test_judge(read, severity) -> None:
 )
 def test_it_is_a_note_where_gradients_go_round_the_layer(before, severity) -> None:
     places = {"lif1": [flow(blocked=20, read=None), spikes()], "fc1.weight": before}
-    given = evidence(places, sites={"lif1": {"fed_by": "fc1"}})
-    assert found(MissingSurrogate(), given, "lif1") == severity
+    observations = evidence(places, sites={"lif1": {"fed_by": "fc1"}})
+    assert found(MissingSurrogate(), observations, "lif1") == severity
 
 
 @pytest.mark.parametrize(
     ("library", "fix"), [("snntorch", "model.lif1.spike_grad = "), ("torch", "class Spike(torch.autograd.Function)")]
 )
 def test_the_fix_is_that_of_the_library(library: str, fix: str) -> None:
-    given = evidence({"lif1": [flow(blocked=20, read=None)]}, sites={"lif1": {"framework": library}})
-    [finding] = findings(MissingSurrogate(), given, "lif1")
+    observations = evidence({"lif1": [flow(blocked=20, read=None)]}, sites={"lif1": {"framework": library}})
+    [finding] = findings(MissingSurrogate(), observations, "lif1")
     assert finding.fix.startswith(fix)
     assert "20 of 20 training forwards" in finding.seen.text

@@ -17,7 +17,7 @@ def net(*norms: float, dimensions: int = 2, update: int = 48):
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("observations", "severity"),
     [
         pytest.param(net(0.1, 0.2, 1.0), None, id="of ordinary size"),
         pytest.param(net(0.18, 1.0, 20.0), None, id="the steepest healthy one"),
@@ -32,12 +32,12 @@ def net(*norms: float, dimensions: int = 2, update: int = 48):
         pytest.param(net(1e-9, 1.0, dimensions=1), None, id="biases and thresholds"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert found(VanishingGradient(), given, "fc0.weight") == severity
+def test_judge(observations, severity) -> None:
+    assert found(VanishingGradient(), observations, "fc0.weight") == severity
 
 
 def test_one_finding_names_both_ends_and_lists_what_lies_between() -> None:
-    given = net(7e-7, 7e-5, 5e-3, 0.8)
-    made = [f for n in range(4) for f in findings(VanishingGradient(), given, f"fc{n}.weight")]
+    observations = net(7e-7, 7e-5, 5e-3, 0.8)
+    made = [f for n in range(4) for f in findings(VanishingGradient(), observations, f"fc{n}.weight")]
     assert [f.message for f in made] == ["the gradient of fc0.weight is 7.0e-07, that of fc3.weight 8.0e-01"]
     assert "fc1.weight 7.0e-05" in made[0].seen.text

@@ -10,7 +10,7 @@ from tests.unit.checks.test_spk402_vanishing_gradient import net
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("observations", "severity"),
     [
         pytest.param(net(2.0, 0.7, 1.0), None, id="of ordinary size"),
         pytest.param(net(5.3, 1.3, 2.0), None, id="a little larger in front"),
@@ -23,9 +23,9 @@ from tests.unit.checks.test_spk402_vanishing_gradient import net
         pytest.param(net(float("inf"), 1.0), None, id="infinity is another check's"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert isinstance(given, type(evidence({})))
-    assert found(ExplodingGradient(), given, "fc0.weight") == severity
+def test_judge(observations, severity) -> None:
+    assert isinstance(observations, type(evidence({})))
+    assert found(ExplodingGradient(), observations, "fc0.weight") == severity
 
 
 def quiet(active, *, last=1.0):
@@ -40,7 +40,7 @@ def quiet(active, *, last=1.0):
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("observations", "severity"),
     [
         pytest.param(quiet(20_480), "warning", id="layers that fire as often as the input"),
         pytest.param(quiet(961), "warning", id="a hundredth of the input's rate makes a factor of 10"),
@@ -50,5 +50,5 @@ def quiet(active, *, last=1.0):
         pytest.param(quiet(0), "warning", id="no spike recently, and a gradient from before: not known"),
     ],
 )
-def test_what_a_quiet_layer_makes_of_a_gradient_is_taken_off(given, severity) -> None:
-    assert found(ExplodingGradient(), given, "fc1.weight") == severity
+def test_what_a_quiet_layer_makes_of_a_gradient_is_taken_off(observations, severity) -> None:
+    assert found(ExplodingGradient(), observations, "fc1.weight") == severity

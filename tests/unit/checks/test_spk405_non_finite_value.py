@@ -53,21 +53,21 @@ def test_every_kind_has_words() -> None:
 
 
 def test_what_a_layer_shows_at_one_kind_is_not_held_against_another() -> None:
-    given = evidence({"lif1": [drive(non_finite=POISONED), spikes()]})
-    assert [finding.site.kind for finding in findings(NonFiniteValue(), given, "lif1")] == [SiteKind.CURRENT]
+    observations = evidence({"lif1": [drive(non_finite=POISONED), spikes()]})
+    assert [finding.site.kind for finding in findings(NonFiniteValue(), observations, "lif1")] == [SiteKind.CURRENT]
 
 
 def test_the_first_moment_of_the_whole_run_is_told() -> None:
     early = NonFinite(1, 1000, Moment(1, 7))
-    given = evidence({"lif1": [drive(non_finite=POISONED)]}, all={"lif1": [drive(non_finite=early)]})
-    [finding] = findings(NonFiniteValue(), given, "lif1")
+    observations = evidence({"lif1": [drive(non_finite=POISONED)]}, all={"lif1": [drive(non_finite=early)]})
+    [finding] = findings(NonFiniteValue(), observations, "lif1")
     assert finding.when == Moment(1, 7)
 
 
 def test_the_origin_is_the_root_and_all_else_follows() -> None:
     """A current of the second layer is poisoned at update 3; gradient and weights of both layers follow."""
     later = NonFinite(1, 20, Moment(4))
-    given = evidence(
+    observations = evidence(
         {
             "fc1.weight": [gradient(non_finite=NonFinite(1, 20, Moment(3))), parameter(non_finite=later)],
             "lif1": [drive(non_finite=NonFinite(9, 1000, Moment(4, 0)))],
@@ -78,7 +78,7 @@ def test_the_origin_is_the_root_and_all_else_follows() -> None:
     made = [
         finding
         for name in ("fc1.weight", "lif1", "lif2", "loss")
-        for finding in findings(NonFiniteValue(), given, name)
+        for finding in findings(NonFiniteValue(), observations, name)
     ]
     [cause] = diagnose(made).causes
     assert (cause.finding.site.name, cause.finding.site.kind) == ("lif2", SiteKind.CURRENT)
@@ -91,6 +91,6 @@ def test_the_origin_is_the_root_and_all_else_follows() -> None:
 )
 def test_only_a_decay_that_lets_a_potential_grow_makes_it_infinite(decay: float | None, explains: bool) -> None:
     layers = {"lif1": {"neuron": neuron(decay=decay)}}
-    given = evidence({"lif1": [potential(non_finite=POISONED)]}, sites=layers)
-    (finding,) = findings(NonFiniteValue(), given, "lif1")
+    observations = evidence({"lif1": [potential(non_finite=POISONED)]}, sites=layers)
+    (finding,) = findings(NonFiniteValue(), observations, "lif1")
     assert ("SPK207" in finding.explained_by) is explains

@@ -19,7 +19,7 @@ def net(weight, current, spike=None, upstream=None, read=True, name="fc2.weight"
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("observations", "severity"),
     [
         pytest.param(net(parameter(), ORDINARY), None, id="torch's default"),
         pytest.param(net(parameter(scale=26.5), DRIVEN), "warning", id="N(0, 1)"),
@@ -38,13 +38,13 @@ def net(weight, current, spike=None, upstream=None, read=True, name="fc2.weight"
         pytest.param(net(parameter(scale=float("nan")), DRIVEN), None, id="not a number"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert found(WeightScale(), given, "fc2.weight") == severity
+def test_judge(observations, severity) -> None:
+    assert found(WeightScale(), observations, "fc2.weight") == severity
 
 
 def test_a_weight_that_feeds_no_layer_is_left_alone() -> None:
-    given = net(parameter(scale=26.5), DRIVEN, name="readout.weight")
-    assert found(WeightScale(), given, "readout.weight") is None
+    observations = net(parameter(scale=26.5), DRIVEN, name="readout.weight")
+    assert found(WeightScale(), observations, "readout.weight") is None
 
 
 def test_tiny_weights_are_found_only_when_the_layer_has_had_time_to_wake_up() -> None:
@@ -69,7 +69,7 @@ def recurrent(scale: float, *, rate: float = 0.25, v_threshold: float = 1.0, ele
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("observations", "severity"),
     [
         pytest.param(recurrent(8.0), "warning", id="N(0, 1) among 64 neurons"),
         pytest.param(recurrent(8.0, rate=0.0625), "warning", id="2 thresholds a step, exactly at the limit"),
@@ -80,8 +80,8 @@ def recurrent(scale: float, *, rate: float = 0.25, v_threshold: float = 1.0, ele
         pytest.param(recurrent(8.0, elements=64 * 30, fan_in=30), None, id="inside, and not recurrent"),
     ],
 )
-def test_a_recurrent_weight_by_which_a_layer_drives_itself(given, severity) -> None:
-    assert found(WeightScale(), given, "rnn.rec.weight") == severity
+def test_a_recurrent_weight_by_which_a_layer_drives_itself(observations, severity) -> None:
+    assert found(WeightScale(), observations, "rnn.rec.weight") == severity
 
 
 def test_it_says_what_the_layer_gives_itself() -> None:
@@ -90,6 +90,6 @@ def test_it_says_what_the_layer_gives_itself() -> None:
 
 
 def test_a_weight_of_another_layer_is_not_this_ones() -> None:
-    given = recurrent(8.0)
-    sites = tuple(replace(site, name="rn") if site.name == "rnn" else site for site in given.sites)
-    assert found(WeightScale(), replace(given, sites=sites), "rnn.rec.weight") is None
+    observations = recurrent(8.0)
+    sites = tuple(replace(site, name="rn") if site.name == "rnn" else site for site in observations.sites)
+    assert found(WeightScale(), replace(observations, sites=sites), "rnn.rec.weight") is None

@@ -15,7 +15,7 @@ def net(moved, lost=WORSE, weight=None):
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("observations", "severity"),
     [
         pytest.param(net(update()), None, id="ordinary steps"),
         pytest.param(net(update(mean=2.5, largest=23.0, learning_rate=0.5)), "warning", id="Adam at 0.5"),
@@ -28,14 +28,14 @@ def net(moved, lost=WORSE, weight=None):
         pytest.param(net(update(mean=2.5, learning_rate=None)), "warning", id="the rate is not known"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert found(HotLearningRate(), given, "fc1.weight") == severity
+def test_judge(observations, severity) -> None:
+    assert found(HotLearningRate(), observations, "fc1.weight") == severity
 
 
 def test_one_finding_stands_at_the_weight_that_is_moved_most() -> None:
     places = {f"fc{n}.weight": [update(mean=float(n)), parameter()] for n in (1, 2, 3)}
-    given = evidence({**places, "loss": [WORSE]})
-    made = [finding for name in places for finding in findings(HotLearningRate(), given, name)]
+    observations = evidence({**places, "loss": [WORSE]})
+    made = [finding for name in places for finding in findings(HotLearningRate(), observations, name)]
     assert [finding.site.name for finding in made] == ["fc3.weight"]
     assert made[0].message == "one step changes fc3.weight by 3 times its norm"
     assert "at a learning rate of 0.001" in made[0].seen.text

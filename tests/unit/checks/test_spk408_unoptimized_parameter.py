@@ -23,8 +23,8 @@ LEFT = [gradient(), parameter()]
     ],
 )
 def test_judge(left, of_run, severity) -> None:
-    given = evidence({"fc1.weight": left, "fc2.weight": HELD}, run=of_run)
-    assert found(UnoptimizedParameter(), given, "fc1.weight") == severity
+    observations = evidence({"fc1.weight": left, "fc2.weight": HELD}, run=of_run)
+    assert found(UnoptimizedParameter(), observations, "fc1.weight") == severity
 
 
 def test_nothing_is_said_where_no_optimizer_has_stepped() -> None:
@@ -32,6 +32,6 @@ def test_nothing_is_said_where_no_optimizer_has_stepped() -> None:
 
 
 def test_one_finding_stands_for_all() -> None:
-    given = evidence({"fc1.weight": LEFT, "fc2.weight": LEFT, "fc3.weight": HELD})
-    made = [f for n in (1, 2, 3) for f in findings(UnoptimizedParameter(), given, f"fc{n}.weight")]
+    observations = evidence({"fc1.weight": LEFT, "fc2.weight": LEFT, "fc3.weight": HELD})
+    made = [f for n in (1, 2, 3) for f in findings(UnoptimizedParameter(), observations, f"fc{n}.weight")]
     assert [f.message for f in made] == ["no optimizer holds fc1.weight and 1 more, which get gradients"]

@@ -22,7 +22,7 @@ def net(moved, grad, *, position: int = 1, dimensions: int = 2):
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("observations", "severity"),
     [
         pytest.param(net(update(), gradient()), None, id="it moves"),
         pytest.param(net(STILL, gradient(norm=0.0, zero=20)), "warning", id="its gradient is 0"),
@@ -33,8 +33,8 @@ def net(moved, grad, *, position: int = 1, dimensions: int = 2):
         pytest.param(net(update(updates=9, unmoved=9), gradient()), None, id="too few steps to say"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert found(UnmovedWeights(), given, "fc1.weight") == severity
+def test_judge(observations, severity) -> None:
+    assert found(UnmovedWeights(), observations, "fc1.weight") == severity
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def standstill(moved=STILL, grad=None, *more, lost=FLAT, live: bool = False):
 
 
 @pytest.mark.parametrize(
-    ("given", "why"),
+    ("observations", "why"),
     [
         pytest.param(standstill(STILL, gradient(norm=0.0, zero=20), CLEARED), "its gradient is cleared", id="zeroed"),
         pytest.param(standstill(STILL, gradient(norm=0.0, missing=20), CLEARED), "its gradient is cleared", id="None"),
@@ -85,8 +85,8 @@ def standstill(moved=STILL, grad=None, *more, lost=FLAT, live: bool = False):
         ),
     ],
 )
-def test_where_nothing_moves_the_reason_lies_at_the_optimizer(given, why) -> None:
-    made = findings(UnmovedWeights(), given, "fc1.weight")
+def test_where_nothing_moves_the_reason_lies_at_the_optimizer(observations, why) -> None:
+    made = findings(UnmovedWeights(), observations, "fc1.weight")
     assert [f.message.partition(": ")[2].partition(" between")[0] for f in made] == ([why] if why else [])
     assert all(f.explained_by == () for f in made)
 

@@ -18,7 +18,7 @@ def net(moved, lost=FLAT, of_run=LONG):
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("observations", "severity"),
     [
         pytest.param(net(update(mean=7e-4)), None, id="a small rate, which learns"),
         pytest.param(net(COLD), "warning", id="Adam at 1e-7"),
@@ -34,11 +34,11 @@ def net(moved, lost=FLAT, of_run=LONG):
         pytest.param(net(update(mean=9e-7, learning_rate=None)), "warning", id="the rate is not known"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert found(ColdLearningRate(), given, "fc1.weight") == severity
+def test_judge(observations, severity) -> None:
+    assert found(ColdLearningRate(), observations, "fc1.weight") == severity
 
 
 def test_it_is_asked_of_the_weight_that_moves_most() -> None:
     places = {"fc1.weight": [gradient(), parameter(), COLD], "fc2.weight": [gradient(), parameter(), update()]}
-    given = evidence({**places, "loss": [FLAT]}, run=LONG)
-    assert [found(ColdLearningRate(), given, name) for name in places] == [None, None]
+    observations = evidence({**places, "loss": [FLAT]}, run=LONG)
+    assert [found(ColdLearningRate(), observations, name) for name in places] == [None, None]

@@ -33,6 +33,6 @@ def test_judge(pace, severity) -> None:
 
 
 def test_one_finding_stands_for_all() -> None:
-    given = net(Pace(1e-22, 2e-3, 2.0, 65))
-    made = [f for n in (1, 2) for f in findings(CollapsedLearningRate(), given, f"fc{n}.weight")]
+    observations = net(Pace(1e-22, 2e-3, 2.0, 65))
+    made = [f for n in (1, 2) for f in findings(CollapsedLearningRate(), observations, f"fc{n}.weight")]
     assert [f.message for f in made] == ["the rate of fc1.weight fell from 0.002 to 1e-22 in 65 updates"]

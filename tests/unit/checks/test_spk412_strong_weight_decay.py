@@ -22,7 +22,7 @@ def pace(shrink: float | None, decay: float):
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("observations", "severity"),
     [
         pytest.param(net(pace(0.0, 0.0)), None, id="none"),
         pytest.param(net(pace(2e-7, 1e-4)), None, id="AdamW with 1e-4"),
@@ -38,8 +38,8 @@ def pace(shrink: float | None, decay: float):
         pytest.param(net(None), None, id="not known"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert found(StrongWeightDecay(), given, "fc1.weight") == severity
+def test_judge(observations, severity) -> None:
+    assert found(StrongWeightDecay(), observations, "fc1.weight") == severity
 
 
 AT_CHANCE = loss(first=8.0, recent_mean=3.0, recent_slope=-0.001, recent_slope_error=0.0001)
@@ -57,7 +57,7 @@ def shrinking(*, to: float = 0.3, first_norm: float = 0.5, last_norm: float = 0.
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("observations", "severity"),
     [
         pytest.param(shrinking(), "warning", id="to a third, while the loss falls to that of a guess"),
         pytest.param(shrinking(lost=FLAT), "warning", id="to a third, while the loss stays"),
@@ -73,8 +73,8 @@ def shrinking(*, to: float = 0.3, first_norm: float = 0.5, last_norm: float = 0.
         pytest.param(shrinking(first_norm=0.0), None, id="no gradient to compare with"),
     ],
 )
-def test_weights_that_shrink_while_nothing_is_learned(given, severity) -> None:
-    assert found(StrongWeightDecay(), given, "fc1.weight") == severity
+def test_weights_that_shrink_while_nothing_is_learned(observations, severity) -> None:
+    assert found(StrongWeightDecay(), observations, "fc1.weight") == severity
 
 
 def test_one_finding_stands_for_all() -> None:

@@ -20,8 +20,8 @@ from tests.unit.checks.build import evidence, findings, found, gradient, paramet
     ],
 )
 def test_judge(left, severity) -> None:
-    given = evidence({"fc1.weight": [gradient(), parameter(), left]})
-    assert found(AccumulatedGradients(), given, "fc1.weight") == severity
+    observations = evidence({"fc1.weight": [gradient(), parameter(), left]})
+    assert found(AccumulatedGradients(), observations, "fc1.weight") == severity
 
 
 def test_one_finding_stands_for_all() -> None:
