@@ -1,4 +1,4 @@
-"""spikecheck itself failed, and stepped aside."""
+"""spikecheck itself failed and stopped watching."""
 
 from __future__ import annotations
 
@@ -13,22 +13,34 @@ from spikecheck.site import Moment, Site, SiteKind
 
 @dataclass(frozen=True)
 class OwnError(Check):
-    """An error of spikecheck's own ended the watching; the training went on without it.
+    """spikecheck hit an error of its own and stopped watching; training went on without it.
 
     ## What it means
-    One of spikecheck's hooks raised an error. The monitor took every hook off and let the training go on as if
-    nothing had been attached. What it had seen until then is still in the report.
+    One of spikecheck's hooks raised an error, so spikecheck removed all its hooks and let training continue. The
+    report holds what was observed up to then; anything that went wrong later is not in it.
 
-    ## Why it matters
-    From then on the run was not watched: what is not in the report may still be wrong.
+    ## Example
+    ```python broken
+    monitor = spikecheck.attach(model)
+    train(model)  # a hook of spikecheck raises: one warning, and training goes on
+    print(monitor.report())  # ends at that update, and names the error and the line
+    ```
+    ```python repaired
+    monitor = spikecheck.attach(model, on_finding="raise")
+    train(model)  # stops at the error, with the full traceback for a bug report
+    ```
 
     ## Fix
     ```python any
-    monitor = spikecheck.attach(model, on_finding="raise")  # stops with the whole traceback: please report it
+    monitor = spikecheck.attach(model, on_finding="raise")  # stops with the full traceback: please report it
     ```
 
-    ## Intended when
-    Never. This is a fault of spikecheck, and a report of it is welcome.
+    ## When it is intended
+    Never: this is a bug in spikecheck, and a report of it is welcome.
+
+    ## How it is decided
+    The monitor itself makes this finding when it catches an exception from one of its own hooks during a forward
+    pass, a backward pass or an optimizer update. It reports the error once and removes every hook.
     """
 
     id: ClassVar = "SPK001"
@@ -39,11 +51,11 @@ class OwnError(Check):
     message: ClassVar = "spikecheck stopped watching: {error}"
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Nothing: the monitor makes this finding itself, with `of`."""
+        """Yield nothing: the monitor makes this finding itself, with `of`."""
         yield from ()
 
     def of(self, error: Exception, file: str, line: int, update: int) -> Finding:
-        """The finding for an error that was caught."""
+        """Return the finding for an error that was caught."""
         text = f"{type(error).__name__}: {error}"
         return self.found(
             Site(SiteKind.RUN, "spikecheck"),

@@ -1,4 +1,4 @@
-"""A tensor of a checkpoint that holds NaN or infinity."""
+"""A tensor of a checkpoint that contains NaN or infinity."""
 
 from __future__ import annotations
 
@@ -14,26 +14,43 @@ from spikecheck.stored import StoredReading
 
 @dataclass(frozen=True)
 class NonFiniteWeights(Check):
-    """A tensor in the checkpoint holds NaN or infinity.
+    """A tensor in the checkpoint contains NaN or infinity.
 
     ## What it means
-    Some elements of a weight, a buffer or an optimizer's moment are no numbers. The finding names the first by its
-    index, and their share. A mask is left alone: a tensor in which all else is 0 and nothing is NaN.
+    Some values of a weight, a buffer or an optimizer state are NaN or infinite. A neuron with a NaN weight never fires
+    again, and training on from this file cannot repair it.
 
-    ## Why it matters
-    A NaN weight makes the current of its neuron NaN. A potential that is NaN is never above the threshold, so the
-    neuron is silent for ever while the loss stays finite: the run looks well and learns worse. A NaN in a moment
-    writes itself into the weight with the next update. Training on from this file cannot mend it.
+    ## Example
+    ```python broken
+    probabilities = model(x).softmax(-1)
+    loss = -probabilities[range(len(y)), y].log().mean()  # log(0) where a logit is 100 below the largest
+    loss.backward()
+    optimizer.step()
+    torch.save(model.state_dict(), "last.pt")
+    ```
+    ```python repaired
+    loss = F.cross_entropy(model(x), y)  # the same loss, finite for any finite logits
+    loss.backward()
+    optimizer.step()
+    torch.save(model.state_dict(), "last.pt")
+    ```
 
     ## Fix
     ```python any
-    # go back to an earlier checkpoint, attach spikecheck to the run that follows, and see where the first one is born
+    # go back to an earlier checkpoint and let spikecheck stop the run where the first NaN appears
     monitor = spikecheck.attach(model, on_finding="raise")
     ```
 
-    ## Intended when
-    A buffer marks what is to be left out by infinity, among other numbers: `[tool.spikecheck.ignore]
-    "SPK501:mask" = "minus infinity outside the window"`
+    ## When it is intended
+    A buffer uses infinity as a marker among other numbers. Silence it for that buffer:
+    `[tool.spikecheck.ignore] "SPK501:mask" = "minus infinity outside the window"`
+
+    ## How it is decided
+    Any NaN or infinite element of a weight, bias, neuron parameter, buffer or optimizer state counts. The finding
+    names the index of the first one and the percentage of all elements. A mask is left alone: a buffer without NaN
+    whose finite elements are all 0. A NaN weight makes the input current of its neuron NaN; a NaN membrane potential
+    is never above the threshold, so the neuron stays silent while the loss stays finite: the run looks normal and
+    learns worse. A NaN in an optimizer state reaches the weight with the next update.
     """
 
     id: ClassVar = "SPK501"
@@ -43,32 +60,30 @@ class NonFiniteWeights(Check):
     sites: ClassVar = SiteKind.STORED
     needs: ClassVar = (StoredReading,)
     explained_by: ClassVar = ()
-    message: ClassVar = "{bad} of {elements} values of {site} not finite, the first at {where}"
+    message: ClassVar = "{site} contains {non_finite} NaN or infinite values (of {elements}), the first at {index}"
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where any element is not finite, but for masks."""
+        """Yield a finding where any element is not finite, except in masks."""
         stored = readings[StoredReading]
         if stored.finite or is_mask(stored):
             return
-        bad = stored.nan + stored.infinite
-        where = ", ".join(map(str, stored.place or ()))
+        non_finite = stored.nan + stored.infinite
+        index = "[" + ", ".join(map(str, stored.place or ())) + "]"
         yield self.found(
             site,
             seen=Seen(
-                "{nan} NaN and {infinite} infinite of {elements} values ({share:.2%}), the first at [{where}]",
+                "{nan} NaN and {infinite} infinite of {elements} values ({share:%}), the first at {index}",
                 nan=stored.nan,
                 infinite=stored.infinite,
                 elements=stored.elements,
-                share=min(1, bad / max(1, stored.elements)),
-                where=where,
+                share=min(1, non_finite / max(1, stored.elements)),
+                index=index,
             ),
-            expected=Expected("finite values", because="one NaN weight silences its neuron for ever"),
-            bad=bad,
-            elements=stored.elements,
-            where=f"[{where}]",
+            expected=Expected("finite values", because="one NaN weight silences its neuron permanently"),
+            non_finite=non_finite,
         )
 
 
 def is_mask(stored: StoredReading) -> bool:
-    """Is all that is finite 0, and nothing NaN?"""
+    """Return whether a buffer has no NaN and all its finite elements are 0."""
     return stored.role == "buffer" and stored.nan == 0 and stored.minimum == stored.maximum == 0

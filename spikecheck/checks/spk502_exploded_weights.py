@@ -1,4 +1,4 @@
-"""Weights far above the scale of any initialiser."""
+"""Weights far above the scale of any initializer."""
 
 from __future__ import annotations
 
@@ -15,27 +15,38 @@ from spikecheck.stored import StoredReading
 
 @dataclass(frozen=True)
 class ExplodedWeights(Check):
-    """Weights in the checkpoint are far larger than initialisers and training make them.
+    """Weights in the checkpoint are far larger than initialization and training make them.
 
     ## What it means
-    The scale of a weight is its root mean square times the root of its fan-in: 0.58 as `nn.Linear` draws it, 1.41 as He
-    does, for any width. Found is a scale above {large}; above {exploded} it is an error. Tables of embeddings are left
-    alone: nothing is summed over their rows.
+    The weights of this layer are many times larger than in a network that trains well. Its neurons then fire according
+    to the sign of the weights alone, and updates of ordinary size no longer change that.
 
-    ## Why it matters
-    After a divergence the loss may look calm again, because spikes are bounded, while a layer fires by the sign of its
-    weights alone: no update of ordinary size changes that. Measured: 0.6 to 3.7 in healthy trained networks; N(0, 1)
-    gives 16 with 256 inputs; one layer trained with a learning rate of 3e4 for 12 updates has 527.
+    ## Example
+    ```python broken
+    nn.init.normal_(model.fc1.weight)  # N(0, 1): scale sqrt(700) = 26 for 700 inputs
+    torch.save(model.state_dict(), "last.pt")
+    ```
+    ```python repaired
+    nn.init.kaiming_uniform_(model.fc1.weight, a=5**0.5)  # scale 0.58 for any number of inputs
+    torch.save(model.state_dict(), "last.pt")
+    ```
 
     ## Fix
     ```python any
-    # a lower learning rate from an earlier checkpoint on; or draw the layer anew:
+    # continue from an earlier checkpoint with a lower learning rate, or initialize the layer again:
     torch.nn.init.kaiming_uniform_(layer.weight, a=5**0.5)
     ```
 
-    ## Intended when
-    The layer works in units of its own, such as millivolts: `[tool.spikecheck.ignore]
-    "SPK502:fc1.weight" = "converted weights in millivolts"`
+    ## When it is intended
+    The layer works in its own units, such as millivolts. Silence it for that weight:
+    `[tool.spikecheck.ignore] "SPK502:fc1.weight" = "converted weights in millivolts"`
+
+    ## How it is decided
+    The scale of a weight is its root mean square times the square root of its fan-in: 0.58 by default in `nn.Linear`,
+    1.41 with He initialization, for any layer width. A scale above {max_scale} is a warning, one above
+    {min_error_scale} an error. Embedding tables are left alone, because nothing is summed over their rows. After a
+    divergence the loss may look calm again, because spikes are bounded. Measured: 0.6 to 3.7 in healthy trained
+    networks; N(0, 1) gives 16 with 256 inputs; a layer trained for 12 updates with a learning rate of 30,000 has 527.
     """
 
     id: ClassVar = "SPK502"
@@ -45,31 +56,31 @@ class ExplodedWeights(Check):
     sites: ClassVar = SiteKind.STORED
     needs: ClassVar = (StoredReading,)
     explained_by: ClassVar = ("SPK501",)
-    message: ClassVar = "{site} has a scale of {scale:.3g}; initialisers give 0.6 to 1.4"
+    message: ClassVar = "{site} has scale {scale}; initializers give 0.6 to 1.4, training up to 4"
 
-    large: float = limit(10.0, why="measured: healthy trained networks up to 3.7; N(0, 1) gives 16 with 256 inputs")
-    exploded: float = limit(
-        100.0, why="derived: N(0, 1) stays below it for any fan-in up to 10,000; only divergence goes on"
+    max_scale: float = limit(10.0, why="measured: healthy trained networks up to 3.7; N(0, 1) gives 16 with 256 inputs")
+    min_error_scale: float = limit(
+        100.0, why="derived: N(0, 1) stays below it for any fan-in up to 10,000; only divergence goes beyond"
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where a weight's scale is above the limit."""
         weight = readings[StoredReading]
-        if weight.role != "weight" or "embed" in site.name.lower() or not weight.scale > self.large:
+        if weight.role != "weight" or "embed" in site.name.lower() or not weight.scale > self.max_scale:
             return
         yield self.found(
             site,
-            severity=Severity.ERROR if weight.scale > self.exploded else Severity.WARNING,
+            severity=Severity.ERROR if weight.scale > self.min_error_scale else Severity.WARNING,
             seen=Seen(
-                "rms {rms:.3g} * sqrt(fan-in {fan_in}) = {scale:.3g}, values {low:.3g} to {high:.3g}",
+                "scale {scale} (RMS {rms} x sqrt(fan-in {fan_in})), values {minimum} to {maximum}",
                 rms=weight.rms,
                 fan_in=weight.fan_in,
                 scale=weight.scale,
-                low=weight.minimum,
-                high=weight.maximum,
+                minimum=weight.minimum,
+                maximum=weight.maximum,
             ),
             expected=Expected(
-                "a scale of about 0.6 to 1.4, and up to 4 when trained", because="it does not depend on the width"
+                "a scale of 0.6 to 1.4, up to 4 after training", because="it is the same for any layer width"
             ),
-            weight=log10(weight.scale / self.large) if weight.scale < inf else inf,
+            weight=log10(weight.scale / self.max_scale) if weight.scale < inf else inf,
         )

@@ -1,4 +1,4 @@
-"""Weights far below the scale of any initialiser."""
+"""Weights far below the scale of any initializer."""
 
 from __future__ import annotations
 
@@ -15,24 +15,38 @@ from spikecheck.stored import StoredReading
 
 @dataclass(frozen=True)
 class VanishedWeights(Check):
-    """Weights in the checkpoint have shrunk to nearly nothing.
+    """Weights in the checkpoint have shrunk to nearly 0.
 
     ## What it means
-    The scale of a weight (root mean square times the root of its fan-in) is below {small}, and not exactly 0.
-    Initialisers give 0.58 to 1.41. A weight of zeros throughout is the finding of another check.
+    The weights of this layer are so small that its input hardly moves a membrane potential. The neurons behind it
+    cannot fire, and get almost no gradient that would let the weights grow again.
 
-    ## Why it matters
-    With a scale of 0.01 and a tenth of 700 inputs active, a step drives a neuron at 0.003 of a threshold of 1: it
-    cannot fire, and gets next to no gradient to grow by. The usual cause is weight decay without a gradient against it.
+    ## Example
+    ```python broken
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.5)  # each update takes 5% off every weight
+    train(model, optimizer, updates=200)
+    torch.save(model.state_dict(), "last.pt")
+    ```
+    ```python repaired
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=1e-4)
+    train(model, optimizer, updates=200)
+    torch.save(model.state_dict(), "last.pt")
+    ```
 
     ## Fix
     ```python any
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=1e-4)  # less than it was
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=1e-4)  # less weight decay than before
     ```
 
-    ## Intended when
-    The layer starts from nearly 0 on purpose, as the last one of a residual branch: `[tool.spikecheck.ignore]
-    "SPK503:block.out.weight" = "starts at 0"`
+    ## When it is intended
+    The layer starts near 0 on purpose, such as the last one of a residual branch. Silence it for that weight:
+    `[tool.spikecheck.ignore] "SPK503:block.out.weight" = "starts at 0"`
+
+    ## How it is decided
+    The scale of a weight (root mean square times the square root of its fan-in) is below {min_scale} and not exactly
+    0; initializers give 0.58 to 1.41. A weight that is 0 everywhere is reported by another check. With a scale of
+    0.01 and a tenth of 700 inputs active, the input current per step is 0.003 for a threshold of 1. The usual cause
+    is weight decay with no gradient against it.
     """
 
     id: ClassVar = "SPK503"
@@ -42,27 +56,27 @@ class VanishedWeights(Check):
     sites: ClassVar = SiteKind.STORED
     needs: ClassVar = (StoredReading,)
     explained_by: ClassVar = ()
-    message: ClassVar = "{site} has a scale of {scale:.3g}; initialisers give 0.6 to 1.4"
+    message: ClassVar = "{site} has scale {scale}; initializers give 0.6 to 1.4"
 
-    small: float = limit(
-        0.01, why="measured: 0.58 at least as drawn, 0.1 at least in networks that train; a tenth of that"
+    min_scale: float = limit(
+        0.01, why="measured: at least 0.58 after initialization and 0.1 in networks that train; a tenth of that"
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where a weight's scale is below the limit and not 0."""
         weight = readings[StoredReading]
-        if weight.role != "weight" or not weight.finite or not 0 < weight.scale < self.small:
+        if weight.role != "weight" or not weight.finite or not 0 < weight.scale < self.min_scale:
             return
         yield self.found(
             site,
             seen=Seen(
-                "rms {rms:.3g} * sqrt(fan-in {fan_in}) = {scale:.3g}",
+                "scale {scale} (RMS {rms} x sqrt(fan-in {fan_in}))",
                 rms=weight.rms,
                 fan_in=weight.fan_in,
                 scale=weight.scale,
             ),
             expected=Expected(
-                "a scale of about 0.6 to 1.4", because="weights this small do not drive a neuron to its threshold"
+                "a scale of 0.6 to 1.4", because="weights this small do not bring a neuron to its threshold"
             ),
-            weight=log10(self.small / weight.scale),
+            weight=log10(self.min_scale / weight.scale),
         )

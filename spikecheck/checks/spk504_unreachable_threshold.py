@@ -1,4 +1,4 @@
-"""A threshold that nothing can reach, or that a neuron at rest is above."""
+"""A threshold that no input can reach, or that is exceeded at rest."""
 
 from __future__ import annotations
 
@@ -8,34 +8,46 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.number_format import number
 from spikecheck.site import Site, SiteKind
 from spikecheck.stored import StoredNeuronReading
 
 
 @dataclass(frozen=True)
 class UnreachableThreshold(Check):
-    """A spiking layer's threshold is not above 0, or no drive can reach it.
+    """A spiking layer's threshold is 0 or negative, or no input can reach it.
 
     ## What it means
-    Either the threshold is 0 or below, or it is above the highest potential that the layer's weights allow: all inputs
-    with a positive weight spike in every step for ever, the bias and the decay added up. For the first layer, whose
-    input may hold counts, {counts} spikes a bin are allowed for. Reckoned where the keys tell which weights feed the
-    layer and how it decays; else nothing is said.
+    With a threshold of 0 or below, a neuron fires at every step, even without input. With a threshold above anything
+    its weights can produce, it never fires; in both cases its spikes carry no information.
 
-    ## Why it matters
-    A neuron with a threshold below 0 fires at rest, in every step, whatever it hears; learned thresholds drift there
-    when nothing holds them. A layer that cannot reach its threshold is silent for every input. Both carry no
-    information.
+    ## Example
+    ```python broken
+    model.lif2 = snn.Leaky(beta=0.5, threshold=30.0)  # in millivolts, but the weights can drive it to about 8
+    torch.save(model.state_dict(), "last.pt")
+    ```
+    ```python repaired
+    model.lif2 = snn.Leaky(beta=0.5, threshold=1.0)
+    torch.save(model.state_dict(), "last.pt")
+    ```
 
     ## Fix
     ```python any
     with torch.no_grad():
-        layer.threshold.clamp_(min=0.1)  # after every update; or make a learned one positive: softplus(raw)
+        layer.threshold.clamp_(min=0.1)  # after every update; or learn it as softplus(raw), which stays positive
     ```
 
-    ## Intended when
-    The layer is read out by its potential, so that no spike is meant to come: `[tool.spikecheck.ignore]
-    "SPK504:readout.threshold" = "its potential is read"`. For the last layer an unreachable threshold is a note.
+    ## When it is intended
+    The layer's membrane potential is the output of the network, and no spike is expected. Silence it for that layer:
+    `[tool.spikecheck.ignore] "SPK504:readout.threshold" = "its potential is the output"`
+
+    ## How it is decided
+    Either the threshold is 0 or below, or it is above the highest potential that the layer's weights allow: every
+    input with a positive weight spikes at every step, the bias is added, and the potential accumulates with the
+    layer's decay. The first layer's input may hold event counts, so up to {max_input_count} spikes per bin are
+    allowed for there. This is computed only where the keys of the file show which weights feed the layer and how it
+    decays. For the last layer an unreachable threshold is a note, since its potential may be the output. Learned
+    thresholds drift below 0 when nothing holds them.
     """
 
     id: ClassVar = "SPK504"
@@ -45,48 +57,53 @@ class UnreachableThreshold(Check):
     sites: ClassVar = SiteKind.STORED_NEURON
     needs: ClassVar = (StoredNeuronReading,)
     explained_by: ClassVar = ("SPK501", "SPK503", "SPK506")
-    message: ClassVar = "{site} is {threshold:.3g}: {problem}"
+    message: ClassVar = "{site} is {threshold}{problem}"
 
-    counts: float = limit(
-        10.0, why="measured: coarse bins of SHD hold up to 18 spikes, 93 % of the active ones a single one"
+    max_input_count: float = limit(
+        10.0, why="measured: coarse bins of SHD hold up to 18 spikes, but 93% of the non-empty bins hold one"
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where the threshold is not positive, or beyond the reach of every neuron."""
+        """Yield a finding where the threshold is not positive, or no neuron of the layer can reach it."""
         neuron = readings[StoredNeuronReading]
         if neuron.role != "threshold":
             return
         if neuron.outside:
-            share = "" if neuron.outside == neuron.elements else f" for {neuron.outside} of {neuron.elements} neurons"
+            part = "" if neuron.outside == neuron.elements else " for {outside} of {elements} neurons"
             yield self.found(
                 site,
-                seen=Seen("threshold {threshold:.3g}" + share, threshold=neuron.minimum),
-                expected=Expected(
-                    "a threshold above 0", because="a neuron at rest is at 0 and would fire in every step"
+                seen=Seen(
+                    "threshold {threshold}" + part,
+                    threshold=neuron.minimum,
+                    outside=neuron.outside,
+                    elements=neuron.elements,
                 ),
-                problem="neurons fire at rest, in every step",
+                expected=Expected(
+                    "a threshold above 0", because="a neuron at rest has potential 0, and would fire at every step"
+                ),
+                problem=", not above 0: its neurons fire at every step, even without input",
             )
             return
-        reach = out_of_reach(neuron, self.counts)
+        reach = out_of_reach(neuron, self.max_input_count)
         if reach is not None:
             yield self.found(
                 site,
                 severity=Severity.NOTE if neuron.last else Severity.ERROR,
                 seen=Seen(
-                    "threshold {threshold:.3g}; with every input active the potential reaches {reach:.3g}",
+                    "threshold {threshold}; with every input active, the membrane potential reaches {reach}",
                     threshold=neuron.minimum,
                     reach=reach,
                 ),
                 expected=Expected(
-                    "a threshold that some neuron can reach", because="the layer is silent for every input"
+                    "a threshold that at least one neuron can reach", because="otherwise no input makes the layer fire"
                 ),
-                problem=f"no input drives a neuron beyond {reach:.3g}",
+                problem=f", but no input can raise the membrane potential above {number(reach)}",
             )
 
 
-def out_of_reach(neuron: StoredNeuronReading, counts: float) -> float | None:
-    """The highest potential, where no neuron of the layer comes to its threshold; None where one does, or may."""
+def out_of_reach(neuron: StoredNeuronReading, max_input_count: float) -> float | None:
+    """Return the highest reachable potential if no neuron can reach its threshold, None if one can or may."""
     if neuron.reach is None or neuron.unreachable < neuron.neurons or not neuron.neurons:
         return None
-    reach = neuron.reach * counts if neuron.outer and neuron.reach > 0 else neuron.reach
+    reach = neuron.reach * max_input_count if neuron.outer and neuron.reach > 0 else neuron.reach
     return reach if reach < neuron.minimum else None

@@ -1,4 +1,4 @@
-"""A decay that is none, or a time constant that is not positive."""
+"""A decay outside [0, 1], or a time constant that is not positive."""
 
 from __future__ import annotations
 
@@ -14,26 +14,36 @@ from spikecheck.stored import StoredNeuronReading
 
 @dataclass(frozen=True)
 class DecayOutOfRange(Check):
-    """A stored decay lies outside [0, 1], or a time constant is 0 or below.
+    """A stored decay is outside [0, 1], or a time constant is 0 or negative.
 
     ## What it means
-    The decay is the factor by which a potential shrinks in one step. Found is one above 1 or below 0, or a time
-    constant that is not positive, in a checkpoint: it was learned, and nothing held it.
+    The decay (beta) is the factor by which a membrane potential shrinks at each time step. Above 1 the potential grows
+    by itself; below 0 it changes its sign at every step.
 
-    ## Why it matters
-    Above 1 the potential grows by itself without end; below 0 it changes its sign in every step. A library may clamp
-    it in use (snntorch does, to [0, 1]): then the layer never forgets, or remembers nothing, and the clamp gives no
-    gradient, so that the parameter cannot come back.
+    ## Example
+    ```python broken
+    model.lif1 = snn.Leaky(beta=20.0)  # 20 steps is the time constant, not the decay
+    torch.save(model.state_dict(), "last.pt")
+    ```
+    ```python repaired
+    model.lif1 = snn.Leaky(beta=math.exp(-1 / 20))  # 0.951
+    torch.save(model.state_dict(), "last.pt")
+    ```
 
     ## Fix
     ```python any
     with torch.no_grad():
-        layer.beta.clamp_(0, 1)  # after every update; or learn beta = sigmoid(raw)
+        layer.beta.clamp_(0, 1)  # after every update; or learn raw, with beta = sigmoid(raw)
     ```
 
-    ## Intended when
-    The parameter of this name is no decay in this model: `[tool.spikecheck.ignore]
-    "SPK505:lif1.beta" = "scales the input"`
+    ## When it is intended
+    The parameter of this name is not a decay in this model. Silence it for that parameter:
+    `[tool.spikecheck.ignore] "SPK505:lif1.beta" = "scales the input"`
+
+    ## How it is decided
+    A stored decay above 1 or below 0 counts, and so does a time constant of 0 or below. Usually it was learned without
+    bounds. A library may clamp it in use (snntorch clamps to [0, 1]): the layer then never forgets, or remembers
+    nothing, and because the clamp passes no gradient, the parameter cannot come back.
     """
 
     id: ClassVar = "SPK505"
@@ -43,29 +53,32 @@ class DecayOutOfRange(Check):
     sites: ClassVar = SiteKind.STORED_NEURON
     needs: ClassVar = (StoredNeuronReading,)
     explained_by: ClassVar = ()
-    message: ClassVar = "{site} is {value:.3g}: {problem}"
+    message: ClassVar = "{site} is {value}: {problem}"
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where any neuron's decay or time constant cannot be one."""
+        """Yield a finding where the decay or time constant of any neuron is outside its range."""
         neuron = readings[StoredNeuronReading]
         if neuron.role not in ("decay", "tau") or not neuron.outside:
             return
-        high = neuron.role == "decay" and neuron.maximum > 1
-        value = neuron.maximum if high else neuron.minimum
-        problems = {"tau": "a time constant is above 0", "decay": "the potential changes sign in every step"}
+        too_high = neuron.role == "decay" and neuron.maximum > 1
+        value = neuron.maximum if too_high else neuron.minimum
+        problems = {
+            "tau": "a time constant must be above 0",
+            "decay": "below 0, so the membrane potential flips its sign each step",
+        }
         yield self.found(
             site,
             seen=Seen(
-                "{outside} of {elements} values outside, {low:.3g} to {high:.3g}",
+                "{outside} of {elements} values out of range; values {minimum} to {maximum}",
                 outside=neuron.outside,
                 elements=neuron.elements,
-                low=neuron.minimum,
-                high=neuron.maximum,
+                minimum=neuron.minimum,
+                maximum=neuron.maximum,
             ),
             expected=Expected(
                 "a time constant above 0" if neuron.role == "tau" else "a decay between 0 and 1",
-                because="a library that clamps it gives no gradient to bring it back",
+                because="where a library clamps it, no gradient can bring it back",
             ),
             value=value,
-            problem="the potential never shrinks" if high else problems[neuron.role],
+            problem="above 1, so the membrane potential never decays" if too_high else problems[neuron.role],
         )

@@ -1,4 +1,4 @@
-"""Outputs of a weight that are 0 throughout."""
+"""Rows of a weight that are 0 throughout."""
 
 from __future__ import annotations
 
@@ -14,24 +14,37 @@ from spikecheck.stored import StoredReading
 
 @dataclass(frozen=True)
 class DeadRows(Check):
-    """Outputs of a weight have no connection left: every weight of their row is exactly 0.
+    """Some outputs of a layer have no input left: all weights of their row are exactly 0.
 
     ## What it means
-    A row of a weight is what one neuron or channel hears. Found are rows of zeros: a note for a few, a warning from
-    {share} of the rows on. Depthwise and one-input weights count like others.
+    Each row of a weight holds the incoming connections of one neuron or channel. Where the whole row is 0, that neuron
+    receives nothing: it is silent, or fires on its bias alone.
 
-    ## Why it matters
-    Such a neuron hears nothing. It is silent or fires by its bias alone, and where its spikes are silent too, it gets
-    no gradient to come back by.
+    ## Example
+    ```python broken
+    prune.ln_structured(model.fc1, "weight", amount=0.2, n=2, dim=0)  # removes all inputs of 20% of the neurons
+    prune.remove(model.fc1, "weight")
+    torch.save(model.state_dict(), "last.pt")
+    ```
+    ```python repaired
+    prune.l1_unstructured(model.fc1, "weight", amount=0.2)  # removes 20% of the connections, the smallest ones
+    prune.remove(model.fc1, "weight")
+    torch.save(model.state_dict(), "last.pt")
+    ```
 
     ## Fix
     ```python any
-    torch.nn.init.kaiming_uniform_(layer.weight, a=5**0.5)  # or take the dead outputs out of the layer
+    torch.nn.init.kaiming_uniform_(layer.weight, a=5**0.5)  # or remove the dead outputs from the layer
     ```
 
-    ## Intended when
-    The network was pruned by whole neurons, or the layer starts at 0 (the last one of a residual branch):
-    `[tool.spikecheck.ignore] "SPK506:fc1.weight" = "pruned"`
+    ## When it is intended
+    Whole neurons were pruned, or the layer starts at 0 (the last one of a residual branch). Silence it for that
+    weight: `[tool.spikecheck.ignore] "SPK506:fc1.weight" = "pruned"`
+
+    ## How it is decided
+    A row counts when every one of its weights is exactly 0. A few such rows are a note; from {min_warning_fraction} of
+    the rows on it is a warning. Depthwise weights and weights with one input count like others. Where such a neuron's
+    spikes are silent too, no gradient reaches its weights, so they stay 0.
     """
 
     id: ClassVar = "SPK506"
@@ -41,24 +54,27 @@ class DeadRows(Check):
     sites: ClassVar = SiteKind.STORED
     needs: ClassVar = (StoredReading,)
     explained_by: ClassVar = ()
-    message: ClassVar = "{zero_rows} of {rows} outputs of {site} have no input: their weights are all 0"
+    message: ClassVar = "{site}: {zero_rows} of {rows} rows are all 0, so these outputs receive no input"
 
-    share: float = limit(0.1, why="taste: below a tenth of a layer the rest can do its work; one row is worth a look")
+    min_warning_fraction: float = limit(
+        0.1,
+        why="judgment call: with less than a tenth dead, the rest of a layer can do its work; one row is worth a look",
+    )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where rows are 0 throughout."""
+        """Yield a finding where every weight of a row is 0."""
         weight = readings[StoredReading]
         if weight.role != "weight" or not weight.finite or not weight.rows or not weight.zero_rows:
             return
-        share = weight.zero_rows / weight.rows
+        fraction = weight.zero_rows / weight.rows
         yield self.found(
             site,
-            severity=Severity.WARNING if share >= self.share else Severity.NOTE,
+            severity=Severity.WARNING if fraction >= self.min_warning_fraction else Severity.NOTE,
             seen=Seen(
-                "{zero_rows} of {rows} rows are 0 in all {fan_in} places",
+                "{zero_rows} of {rows} rows are 0 in all {fan_in} weights",
                 zero_rows=weight.zero_rows,
                 rows=weight.rows,
                 fan_in=weight.fan_in,
             ),
-            expected=Expected("weights other than 0 in every row", because="a neuron without input carries nothing"),
+            expected=Expected("nonzero weights in every row", because="a neuron without input carries no information"),
         )

@@ -1,4 +1,4 @@
-"""Weights that are still as they were drawn."""
+"""Weights that still have their initial random values."""
 
 from __future__ import annotations
 
@@ -15,27 +15,42 @@ from spikecheck.stored import StoredReading
 
 @dataclass(frozen=True)
 class UntrainedWeights(Check):
-    """A weight follows its initialiser's law to the edges, although the file counts updates.
+    """A weight still has its initial random values, although the file counts optimizer updates.
 
     ## What it means
-    The initialisers of `torch.nn` that draw uniformly (the default of `nn.Linear` and `nn.Conv`, Xavier, He) fill an
-    interval evenly and exactly up to its ends. Found is a weight of {elements} elements or more that fills such an
-    interval, ends, mean and mean square included, in a file that says
-    it was trained: a note, and a warning from {patience} updates on. One update of ordinary size blurs the ends.
-    Weights drawn from a normal law have no ends, and are not judged.
+    This weight looks exactly as the initializer left it, so training never changed it. It is missing from the
+    optimizer, it is frozen, or no gradient reached it.
 
-    ## Why it matters
-    The layer never learned: it is missing from the optimizer, frozen, or got no gradient, as behind a spike without a
-    surrogate.
+    ## Example
+    ```python broken
+    optimizer = torch.optim.Adam(model.fc2.parameters(), lr=1e-3)  # fc1 is missing
+    train(model, optimizer, updates=100)
+    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, "last.pt")
+    ```
+    ```python repaired
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    train(model, optimizer, updates=100)
+    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, "last.pt")
+    ```
 
     ## Fix
     ```python any
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)  # all of them; then attach and look
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)  # all parameters; then attach spikecheck for one update
     ```
 
-    ## Intended when
-    The layer is a fixed random projection, as in a reservoir: `[tool.spikecheck.ignore]
-    "SPK507:reservoir.weight" = "random on purpose"`
+    ## When it is intended
+    The layer is a fixed random projection, as in a reservoir. Silence it for that weight:
+    `[tool.spikecheck.ignore] "SPK507:reservoir.weight" = "random on purpose"`
+
+    ## How it is decided
+    The uniform initializers of `torch.nn` (the default of `nn.Linear` and `nn.Conv`, Xavier, He) fill an interval
+    evenly and exactly up to its ends, and one update of ordinary size blurs the ends. A weight of at least
+    {min_elements} elements counts that fills such an interval to its ends and has the mean and mean square of a
+    uniform distribution, in a file that counts updates or epochs: a note, and a warning from {min_updates} updates
+    on. For an even draw the mean and the mean square lie within {z_score} standard errors all but once in 100,000
+    draws, and the ends within {max_edge_gap} / n of the interval's ends all but once in a million. A normal
+    distribution has no ends, so weights drawn from one are not judged. A spike function without a surrogate gradient
+    is a common reason why no gradient arrives.
     """
 
     id: ClassVar = "SPK507"
@@ -45,44 +60,49 @@ class UntrainedWeights(Check):
     sites: ClassVar = SiteKind.STORED
     needs: ClassVar = (StoredReading,)
     explained_by: ClassVar = ("SPK508",)
-    message: ClassVar = "{site} looks untouched since it was drawn, after {updates} updates or epochs"
+    message: ClassVar = "{site} looks untrained: after {updates} updates or epochs it still matches its initialization"
 
-    elements: int = limit(
-        1000, why="derived: with fewer the ends are too blurred by chance to tell one update from none"
+    min_elements: int = limit(
+        1000, why="derived: with fewer, chance blurs the ends too much to tell one update from none"
     )
-    patience: int = limit(
-        50, why="measured: five small steps of plain SGD move no weight by more than 0.04 % of its interval"
+    min_updates: int = limit(
+        50, why="measured: five small updates of plain SGD move no weight by more than 0.04% of its interval"
     )
-    errors: float = limit(
-        4.5, why="derived: mean and mean square of a fair draw are this many standard errors off once in 100,000"
+    z_score: float = limit(
+        4.5, why="derived: mean and mean square of an even draw are this many standard errors off once in 100,000"
     )
-    gap: float = limit(14.0, why="derived: the largest of n draws is more than 14 / n below the end once in a million")
+    max_edge_gap: float = limit(
+        14.0, why="derived: the largest of n draws is more than 14 / n below the end once in a million"
+    )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where a trained file holds a weight as it was drawn."""
+        """Yield a finding where a file that counts updates holds a weight as initialized."""
         weight, updates = readings[StoredReading], readings.run.update
-        if weight.role != "weight" or updates == 0 or weight.elements < self.elements or not weight.finite:
+        if weight.role != "weight" or updates == 0 or weight.elements < self.min_elements or not weight.finite:
             return
-        for law, bound in laws(weight).items():
-            if uniform(weight, bound, self.errors, self.gap):
+        for initializer, bound in bounds(weight).items():
+            if is_uniform(weight, bound, self.z_score, self.max_edge_gap):
                 yield self.found(
                     site,
-                    severity=Severity.WARNING if updates >= self.patience else Severity.NOTE,
+                    severity=Severity.WARNING if updates >= self.min_updates else Severity.NOTE,
                     seen=Seen(
-                        "even over [{low:.4g}, {high:.4g}], as {law} draws it: [-{bound:.4g}, {bound:.4g}]",
-                        low=weight.minimum,
-                        high=weight.maximum,
-                        law=law,
+                        "evenly distributed from {minimum} to {maximum}, as from {initializer} (-{bound} to {bound})",
+                        minimum=weight.minimum,
+                        maximum=weight.maximum,
+                        initializer=initializer,
                         bound=bound,
                     ),
-                    expected=Expected("ends that training has blurred", because="one update of ordinary size does"),
+                    expected=Expected(
+                        "values beyond the ends of the initial interval",
+                        because="one update of ordinary size moves them there",
+                    ),
                     updates=updates,
                 )
                 return
 
 
-def laws(weight: StoredReading) -> dict[str, float]:
-    """Half the width of the interval that each uniform initialiser fills, by its name."""
+def bounds(weight: StoredReading) -> dict[str, float]:
+    """Return half the width of the interval that each uniform initializer fills, by its name."""
     outputs = weight.elements / weight.fan_in
     spread = weight.elements / (weight.shape[0] * weight.shape[1]) if weight.dimensions > 1 else 1
     return {
@@ -92,13 +112,13 @@ def laws(weight: StoredReading) -> dict[str, float]:
     }
 
 
-def uniform(weight: StoredReading, bound: float, errors: float, gap: float) -> bool:
-    """Does it fill the interval evenly and up to its ends?"""
+def is_uniform(weight: StoredReading, bound: float, z_score: float, max_edge_gap: float) -> bool:
+    """Return whether a weight fills the interval evenly and up to its ends."""
     n = weight.elements
     if weight.minimum is None or weight.maximum is None:
         return False
-    end = bound * (1 + 1e-6)  # as float32 rounds it
+    end = bound * (1 + 1e-6)  # rounded to float32
     inside = -end <= weight.minimum and weight.maximum <= end
-    edges = min(-weight.minimum, weight.maximum) >= bound * (1 - gap / n)
-    even = abs(weight.mean) <= errors * bound / sqrt(3 * n)
-    return inside and edges and even and abs(weight.rms**2 * 3 / bound**2 - 1) <= errors * sqrt(0.8 / n)
+    edges = min(-weight.minimum, weight.maximum) >= bound * (1 - max_edge_gap / n)
+    even = abs(weight.mean) <= z_score * bound / sqrt(3 * n)
+    return inside and edges and even and abs(weight.rms**2 * 3 / bound**2 - 1) <= z_score * sqrt(0.8 / n)

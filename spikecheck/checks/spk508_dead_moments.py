@@ -1,4 +1,4 @@
-"""A parameter that the optimizer has nothing to say about."""
+"""A parameter without a gradient in the optimizer's state."""
 
 from __future__ import annotations
 
@@ -8,31 +8,47 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings
 from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.number_format import number
 from spikecheck.site import Site, SiteKind
 from spikecheck.stored import MomentReading
 
 
 @dataclass(frozen=True)
 class DeadMoments(Check):
-    """The optimizer in the checkpoint never had a gradient for a parameter, or only gradients of exactly 0.
+    """The optimizer in the checkpoint never received a gradient for a parameter, or only gradients of exactly 0.
 
     ## What it means
-    An optimizer with momentum keeps moments of every gradient it got. Found is a parameter without any, while others in
-    the same optimizer have theirs (its gradient was always None); or one whose moments are 0 in every place although
-    updates were counted (its gradient was always exactly 0). An optimizer that keeps nothing is not judged.
+    The optimizer's state shows that this parameter did not learn. Either the loss does not depend on it, or the
+    gradient is 0 on the way to it.
 
-    ## Why it matters
-    The parameter did not learn. With None it is not reached by the loss: detached, frozen, or not used in the forward.
-    With zeros it is reached, but nothing passes: spikes without a surrogate, or a layer behind that never fires.
+    ## Example
+    ```python broken
+    spikes = (model.fc1(x) > 1).float()  # a comparison has no gradient: fc1 never learns
+    F.cross_entropy(model.fc2(spikes), y).backward()
+    optimizer.step()
+    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, "last.pt")
+    ```
+    ```python repaired
+    spikes = surrogate.fast_sigmoid()(model.fc1(x) - 1)  # the same spikes, with a surrogate gradient
+    F.cross_entropy(model.fc2(spikes), y).backward()
+    optimizer.step()
+    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, "last.pt")
+    ```
 
     ## Fix
     ```python any
-    monitor = spikecheck.attach(model)  # then one update, and the report says where the gradient stops
+    monitor = spikecheck.attach(model)  # then run one update: the report says where the gradient stops
     ```
 
-    ## Intended when
-    The parameter is frozen, and was given to the optimizer all the same: `[tool.spikecheck.ignore]
-    "SPK508:optimizer: encoder.weight" = "frozen"`
+    ## When it is intended
+    The parameter is frozen, but was passed to the optimizer anyway. Silence it for that parameter:
+    `[tool.spikecheck.ignore] "SPK508:optimizer: encoder.weight" = "frozen"`
+
+    ## How it is decided
+    An optimizer with momentum keeps running averages (moments) of every gradient. A parameter counts when it has none
+    while others in the same optimizer do (its gradient was always None: detached, frozen, or not used in the forward
+    pass), or when all of them are exactly 0 although updates were counted (its gradient was always 0: spikes without a
+    surrogate gradient, or a later layer that never fires). An optimizer that keeps no moments is not judged.
     """
 
     id: ClassVar = "SPK508"
@@ -42,23 +58,25 @@ class DeadMoments(Check):
     sites: ClassVar = SiteKind.MOMENT
     needs: ClassVar = (MomentReading,)
     explained_by: ClassVar = ()
-    message: ClassVar = "{site}: {problem}"
+    message: ClassVar = "{site} {problem}"
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where moments are missing beside others, or 0 after updates."""
+        """Yield a finding where moments are missing while others exist, or are 0 after updates."""
         moment = readings[MomentReading]
         if moment.missing and moment.others:
             yield self.found(
                 site,
-                seen=Seen("no moments, where {others} other parameters have theirs", others=moment.others),
-                expected=Expected("moments of every parameter", because="the first gradient makes them"),
-                problem="it never got a gradient",
+                seen=Seen("no moments, while {others} other parameters have them", others=moment.others),
+                expected=Expected("moments of every parameter", because="the first gradient creates them"),
+                problem=f"never received a gradient, while {moment.others} other parameters did",
             )
         elif moment.largest == 0 and (moment.steps is None or moment.steps > 0):
-            counted = "" if moment.steps is None else f" after {moment.steps:.0f} updates"
+            counted = (
+                "" if moment.steps is None else f" in {number(int(moment.steps))} update" + "s" * (moment.steps != 1)
+            )
             yield self.found(
                 site,
-                seen=Seen("moments of exactly 0" + counted),
-                expected=Expected("moments other than 0", because="any gradient but 0 leaves a trace in them"),
-                problem="every gradient was exactly 0",
+                seen=Seen(f"all moments are exactly 0{counted}"),
+                expected=Expected("nonzero moments", because="any nonzero gradient leaves a trace in them"),
+                problem=f"received only gradients of exactly 0{counted}",
             )

@@ -1,4 +1,4 @@
-"""A checkpoint whose keys are not those of the model."""
+"""A checkpoint whose keys do not match those of the model."""
 
 from __future__ import annotations
 
@@ -14,27 +14,37 @@ from spikecheck.stored import FitReading
 
 @dataclass(frozen=True)
 class UnfittingKeys(Check):
-    """The keys of the checkpoint are not those of the model that it is loaded into.
+    """The keys of the checkpoint do not match those of the model.
 
     ## What it means
-    `model.load_state_dict(content)` asks for the same keys with the same shapes on both sides. An error: keys of the
-    model are missing in the file, or have another shape there. A warning: the file holds keys that the model does not
-    have. A note: all of them fit once a prefix is taken off, as `module.` of DataParallel, `_orig_mod.` of
-    torch.compile and `model.` of a LightningModule. States of neurons, whose shapes follow the batch, do not count.
+    Some weights of the model are not in the file under the same name and with the same shape. With `strict=False` they
+    silently keep their random values, and the network seems to have forgotten what it learned.
 
-    ## Why it matters
-    With `strict=False` what does not fit is passed over in silence: the layer keeps its random weights, and the network
-    looks as if it had forgotten what it learned.
+    ## Example
+    ```python broken
+    torch.save(nn.DataParallel(model).state_dict(), "last.pt")  # every key begins with "module."
+    model.load_state_dict(torch.load("last.pt"), strict=False)  # loads nothing, and does not say so
+    ```
+    ```python repaired
+    torch.save(nn.DataParallel(model).module.state_dict(), "last.pt")
+    model.load_state_dict(torch.load("last.pt"))
+    ```
 
     ## Fix
     ```python any
     content = {key.removeprefix("module.").replace("_orig_mod.", ""): value for key, value in content.items()}
-    model.load_state_dict(content)  # strict, which is the default: it says what does not fit
+    model.load_state_dict(content)  # strict by default: it raises where a key does not match
     ```
 
-    ## Intended when
-    Part of the network is loaded on purpose, as for another task with a new last layer: `[tool.spikecheck.ignore]
-    "SPK509" = "the readout is new"`
+    ## When it is intended
+    Only part of the network is loaded, such as for a new task with a new last layer. Silence it:
+    `[tool.spikecheck.ignore] "SPK509" = "the readout is new"`
+
+    ## How it is decided
+    `model.load_state_dict(content)` needs the same keys with the same shapes on both sides. An error: keys of the
+    model are missing from the file or have another shape there. A warning: the file has keys that the model does not.
+    A note: all keys match once a prefix is removed, such as `module.` of DataParallel, `_orig_mod.` of torch.compile
+    or `model.` of a LightningModule. Neuron states, whose shapes follow the batch, do not count.
     """
 
     id: ClassVar = "SPK509"
@@ -43,15 +53,15 @@ class UnfittingKeys(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.MODEL
     needs: ClassVar = (FitReading,)
-    message: ClassVar = "the checkpoint does not fit {site}: {problem}"
+    message: ClassVar = "the checkpoint does not match {site}: {problem}"
 
-    shown: int = limit(4, why="derived: what a line holds; the first keys name the layer that is at fault")
+    max_keys_shown: int = limit(4, why="derived: what fits on a line; the first keys name the layer at fault")
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield one finding for all keys that do not fit."""
+        """Yield one finding for all keys that do not match."""
         fit = readings[FitReading]
-        lost, changed = len(fit.missing), len(fit.shapes)
-        if lost or changed:
+        missing, reshaped = len(fit.missing), len(fit.shapes)
+        if missing or reshaped:
             severity = Severity.ERROR
         elif fit.unexpected:
             severity = Severity.WARNING
@@ -59,30 +69,33 @@ class UnfittingKeys(Check):
             severity = Severity.NOTE
         else:
             return
-        counts = ((lost, "missing"), (len(fit.unexpected), "unexpected"), (changed, "of another shape"))
-        said = [f"{count} {what}" for count, what in counts if count]
-        keys = (*self.keys(fit), cause(fit) if said else f"{fit.fitting} keys, all of which fit once that is changed")
+        counts = ((missing, "missing"), (len(fit.unexpected), "unexpected"), (reshaped, "with another shape"))
+        mismatches = [f"{count:,} {what}" for count, what in counts if count]
+        keys = (
+            *self.keys(fit),
+            cause(fit) if mismatches else f"all {fit.fitting:,} keys match once that is removed or added",
+        )
         yield self.found(
             site,
             severity=severity,
             seen=Seen("{keys}", keys="; ".join(filter(None, keys))),
             expected=Expected("the same keys with the same shapes on both sides"),
-            problem=f"keys that do not fit: {', '.join(said)}" if said else cause(fit),
+            problem=f"{fit.fitting:,} matching keys, {', '.join(mismatches)}" if mismatches else cause(fit),
         )
 
     def keys(self, fit: FitReading) -> Iterator[str]:
-        """The first keys of each kind, and how many more there are."""
-        shapes = tuple(f"{key} {list(stored)} for {list(own)}" for key, stored, own in fit.shapes)
-        for what, keys in (("missing", fit.missing), ("unexpected", fit.unexpected), ("shapes", shapes)):
-            more = f" and {len(keys) - self.shown} more" if len(keys) > self.shown else ""
+        """Yield the first keys of each kind, and how many more there are."""
+        shapes = tuple(f"{key} {list(stored)} in the file, {list(own)} in the model" for key, stored, own in fit.shapes)
+        for what, keys in (("missing", fit.missing), ("unexpected", fit.unexpected), ("another shape", shapes)):
+            more = f" and {len(keys) - self.max_keys_shown} more" if len(keys) > self.max_keys_shown else ""
             if keys:
-                yield f"{what} {', '.join(keys[: self.shown])}{more}"
+                yield f"{what}: {', '.join(keys[: self.max_keys_shown])}{more}"
 
 
 def cause(fit: FitReading) -> str:
-    """What is behind it, where that can be told."""
+    """Return the likely cause in words, empty where none is known."""
     if fit.renamed:
-        return "the missing keys have the shapes of the unexpected ones, in the same order: the layers were renamed"
+        return "the missing and the unexpected keys have the same shapes in the same order: layers were renamed"
     wrapper = " (a model in DataParallel)" if "module" in (fit.before + fit.instead).split(".") else ""
     compiled = " (torch.compile)" if fit.wrapped else ""
     if fit.before and fit.instead:
@@ -90,4 +103,4 @@ def cause(fit: FitReading) -> str:
     if fit.before or fit.instead:
         whose = "file" if fit.before else "model"
         return f"the {whose}'s keys begin with {(fit.before or fit.instead)!r}{wrapper}{compiled}"
-    return "parts of the keys are torch.compile's '_orig_mod'" if fit.wrapped else ""
+    return "its keys contain '_orig_mod' (torch.compile)" if fit.wrapped else ""

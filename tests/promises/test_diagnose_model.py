@@ -237,7 +237,7 @@ WORDS = ["--model", "spk_nets:Words"]
         (["ok.pt", *MODEL, "--data", "spk_nets:wrong_labels"], 1, "SPK306"),
         (["wide.pt", *MODEL, "--model-args", '{"hidden": 32}', "--data", "batch.npz"], 0, "clear"),
         (["wide.pt", *MODEL], 1, "fc1.weight [32, 12] for [16, 12]"),
-        (["renamed.pt", *MODEL], 1, "the layers were renamed"),
+        (["renamed.pt", *MODEL], 1, "layers were renamed"),
         (["parallel.pt", *MODEL, "--data", "batch.npz"], 0, "begin with 'module.' (a model in DataParallel)"),
         (["ok.pt", "--model", "spk_nets:compiled", "--data", "batch.npz"], 0, "the model's keys begin with 'module.'"),
         (["ok.pt", *MODEL, "--data", "wrong.npz"], 2, "data of the shape [10, 8, 5] and raised RuntimeError: mat1"),

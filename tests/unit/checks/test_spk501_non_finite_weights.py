@@ -11,7 +11,7 @@ NAME = "fc1.weight"
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("reading", "severity"),
     [
         pytest.param(stored(), None, id="finite"),
         pytest.param(stored(nan=1, place=(3, 5)), "error", id="one NaN"),
@@ -33,11 +33,11 @@ NAME = "fc1.weight"
         ),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert found(NonFiniteWeights(), evidence({NAME: [given]}), NAME) == severity
+def test_judge(reading, severity) -> None:
+    assert found(NonFiniteWeights(), evidence({NAME: [reading]}), NAME) == severity
 
 
-def test_it_names_the_place_and_the_share() -> None:
+def test_it_names_the_first_index_and_the_share() -> None:
     [finding] = findings(NonFiniteWeights(), evidence({NAME: [stored(nan=4, place=(3, 5))]}), NAME)
-    assert finding.message == "4 of 6,400 values of fc1.weight not finite, the first at [3, 5]"
-    assert "4 NaN and 0 infinite of 6400 values (0.06%)" in finding.seen.text
+    assert finding.message == "fc1.weight contains 4 NaN or infinite values (of 6,400), the first at [3, 5]"
+    assert finding.seen.numbers["share"] == 4 / 6400

@@ -11,7 +11,7 @@ NAME = "fc1.weight"
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("reading", "severity"),
     [
         pytest.param(stored(), None, id="trained"),
         pytest.param(stored(scale=3.7), None, id="the most that a healthy network showed"),
@@ -24,8 +24,8 @@ NAME = "fc1.weight"
         pytest.param(stored(scale=500.0, role="moment"), None, id="a moment"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert found(ExplodedWeights(), evidence({NAME: [given]}), NAME) == severity
+def test_judge(reading, severity) -> None:
+    assert found(ExplodedWeights(), evidence({NAME: [reading]}), NAME) == severity
 
 
 def test_a_table_of_embeddings_is_left_alone() -> None:

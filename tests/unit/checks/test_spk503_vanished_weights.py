@@ -11,7 +11,7 @@ NAME = "fc1.weight"
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("reading", "severity"),
     [
         pytest.param(stored(), None, id="trained"),
         pytest.param(stored(scale=0.01), None, id="at the limit"),
@@ -21,5 +21,5 @@ NAME = "fc1.weight"
         pytest.param(stored(scale=0.001, role="buffer"), None, id="a buffer"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert found(VanishedWeights(), evidence({NAME: [given]}), NAME) == severity
+def test_judge(reading, severity) -> None:
+    assert found(VanishedWeights(), evidence({NAME: [reading]}), NAME) == severity

@@ -11,7 +11,7 @@ NAME = "lif1.threshold"
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("reading", "severity"),
     [
         pytest.param(stored_neuron(), None, id="easily reached"),
         pytest.param(stored_neuron(minimum=-0.2, maximum=-0.2, outside=1), "error", id="below 0"),
@@ -27,11 +27,11 @@ NAME = "lif1.threshold"
         pytest.param(stored_neuron(role="decay", minimum=-1.0, outside=1), None, id="a decay"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert found(UnreachableThreshold(), evidence({NAME: [given]}), NAME) == severity
+def test_judge(reading, severity) -> None:
+    assert found(UnreachableThreshold(), evidence({NAME: [reading]}), NAME) == severity
 
 
-def test_it_says_how_far_the_potential_comes() -> None:
-    given = evidence({NAME: [stored_neuron(reach=0.25, unreachable=64)]})
-    [finding] = findings(UnreachableThreshold(), given, NAME)
-    assert finding.message == "lif1.threshold is 1: no input drives a neuron beyond 0.25"
+def test_it_names_the_highest_reachable_potential() -> None:
+    reading = stored_neuron(reach=0.25, unreachable=64)
+    [finding] = findings(UnreachableThreshold(), evidence({NAME: [reading]}), NAME)
+    assert finding.message == "lif1.threshold is 1, but no input can raise the membrane potential above 0.25"

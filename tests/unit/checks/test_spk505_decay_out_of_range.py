@@ -11,7 +11,7 @@ NAME = "lif1.beta"
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("reading", "severity"),
     [
         pytest.param(stored_neuron(role="decay", minimum=0.9, maximum=0.9), None, id="0.9"),
         pytest.param(stored_neuron(role="decay", minimum=0.0, maximum=1.0), None, id="the ends"),
@@ -24,18 +24,18 @@ NAME = "lif1.beta"
         pytest.param(stored_neuron(role="threshold", minimum=-1.0, outside=1), None, id="a threshold"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert found(DecayOutOfRange(), evidence({NAME: [given]}), NAME) == severity
+def test_judge(reading, severity) -> None:
+    assert found(DecayOutOfRange(), evidence({NAME: [reading]}), NAME) == severity
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("reading", "words"),
     [
-        (stored_neuron(role="decay", minimum=0.5, maximum=1.37, outside=1), "is 1.37: the potential never shrinks"),
-        (stored_neuron(role="decay", minimum=-0.1, maximum=0.5, outside=1), "is -0.1: the potential changes sign"),
-        (stored_neuron(role="tau", minimum=-3.0, maximum=5.0, outside=1), "is -3: a time constant is above 0"),
+        (stored_neuron(role="decay", minimum=0.5, maximum=1.37, outside=1), "is 1.37: above 1"),
+        (stored_neuron(role="decay", minimum=-0.1, maximum=0.5, outside=1), "is -0.1: below 0"),
+        (stored_neuron(role="tau", minimum=-3.0, maximum=5.0, outside=1), "is -3: a time constant must be above 0"),
     ],
 )
-def test_it_says_what_that_does(given, words) -> None:
-    [finding] = findings(DecayOutOfRange(), evidence({NAME: [given]}), NAME)
+def test_it_names_the_value_and_the_range(reading, words) -> None:
+    [finding] = findings(DecayOutOfRange(), evidence({NAME: [reading]}), NAME)
     assert words in finding.message

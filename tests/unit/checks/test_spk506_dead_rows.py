@@ -11,7 +11,7 @@ NAME = "fc1.weight"
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("reading", "severity"),
     [
         pytest.param(stored(), None, id="none"),
         pytest.param(stored(zero_rows=1), "note", id="one"),
@@ -23,5 +23,5 @@ NAME = "fc1.weight"
         pytest.param(stored(zero_rows=64, role="moment"), None, id="a moment"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert found(DeadRows(), evidence({NAME: [given]}), NAME) == severity
+def test_judge(reading, severity) -> None:
+    assert found(DeadRows(), evidence({NAME: [reading]}), NAME) == severity

@@ -19,7 +19,7 @@ def drawn(bound: float, n: int = 6400, **changed):
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("reading", "severity"),
     [
         pytest.param(stored(), None, id="trained"),
         pytest.param(drawn(0.1), "warning", id="the default of nn.Linear, fan-in 100"),
@@ -36,8 +36,8 @@ def drawn(bound: float, n: int = 6400, **changed):
         pytest.param(drawn(0.1, minimum=None, maximum=None), None, id="nothing finite"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert found(UntrainedWeights(), evidence({NAME: [given]}, run=run(update=50)), NAME) == severity
+def test_judge(reading, severity) -> None:
+    assert found(UntrainedWeights(), evidence({NAME: [reading]}, run=run(update=50)), NAME) == severity
 
 
 def test_a_file_that_counts_no_update_may_hold_fresh_weights() -> None:
@@ -48,6 +48,6 @@ def test_a_few_updates_may_be_too_small_to_show() -> None:
     assert found(UntrainedWeights(), evidence({NAME: [drawn(0.1)]}, run=run(update=49)), NAME) == "note"
 
 
-def test_it_names_the_law() -> None:
+def test_it_names_the_initializer() -> None:
     [finding] = findings(UntrainedWeights(), evidence({NAME: [drawn(0.1)]}), NAME)
-    assert "as the default of nn.Linear draws it: [-0.1, 0.1]" in finding.seen.text
+    assert (finding.seen.numbers["initializer"], finding.seen.numbers["bound"]) == ("the default of nn.Linear", 0.1)

@@ -11,7 +11,7 @@ NAME = "optimizer: fc1.weight"
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("reading", "severity"),
     [
         pytest.param(moment(), None, id="alive"),
         pytest.param(moment(missing=True, largest=None, steps=None), "warning", id="missing beside others"),
@@ -24,12 +24,12 @@ NAME = "optimizer: fc1.weight"
         pytest.param(moment(largest=1e-30), None, id="tiny"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert found(DeadMoments(), evidence({NAME: [given]}), NAME) == severity
+def test_judge(reading, severity) -> None:
+    assert found(DeadMoments(), evidence({NAME: [reading]}), NAME) == severity
 
 
-def test_it_says_which_of_the_two() -> None:
-    given = {"never got": moment(missing=True, largest=None, steps=None), "exactly 0": moment(largest=0.0)}
-    for words, reading in given.items():
+def test_the_message_distinguishes_no_gradient_from_gradients_of_0() -> None:
+    readings = {"never received": moment(missing=True, largest=None, steps=None), "exactly 0": moment(largest=0.0)}
+    for words, reading in readings.items():
         [finding] = findings(DeadMoments(), evidence({NAME: [reading]}), NAME)
         assert words in finding.message

@@ -12,7 +12,7 @@ NAME = "the model"
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("reading", "severity"),
     [
         pytest.param(FitReading(8), None, id="all fit"),
         pytest.param(FitReading(8, before="module."), "note", id="after a prefix was taken off"),
@@ -24,12 +24,12 @@ NAME = "the model"
         pytest.param(FitReading(0, missing=("a",), before="module."), "error", id="a prefix is not all"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert found(UnfittingKeys(), evidence({NAME: [given]}), NAME) == severity
+def test_judge(reading, severity) -> None:
+    assert found(UnfittingKeys(), evidence({NAME: [reading]}), NAME) == severity
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("reading", "words"),
     [
         (FitReading(8, before="module."), "begin with 'module.' (a model in DataParallel)"),
         (FitReading(8, instead="net."), "the model's keys begin with 'net.'"),
@@ -41,20 +41,21 @@ def test_judge(given, severity) -> None:
         (FitReading(8, wrapped=True), "_orig_mod"),
     ],
 )
-def test_it_names_the_likely_cause(given: FitReading, words: str) -> None:
-    [finding] = findings(UnfittingKeys(), evidence({NAME: [given]}), NAME)
+def test_it_names_the_likely_cause(reading: FitReading, words: str) -> None:
+    [finding] = findings(UnfittingKeys(), evidence({NAME: [reading]}), NAME)
     assert words in finding.message
 
 
 def test_it_shows_the_first_keys_and_counts_the_rest() -> None:
-    given = FitReading(
+    reading = FitReading(
         3,
         missing=tuple(f"fc{i}.weight" for i in range(9)),
         unexpected=("out.weight",),
         shapes=(("fc.bias", (10,), (20,)),),
         renamed=True,
     )
-    [finding] = findings(UnfittingKeys(), evidence({NAME: [given]}), NAME)
-    assert finding.message.endswith("keys that do not fit: 9 missing, 1 unexpected, 1 of another shape")
-    for words in ("fc3.weight and 5 more", "unexpected out.weight", "fc.bias [10] for [20]", "were renamed"):
+    [finding] = findings(UnfittingKeys(), evidence({NAME: [reading]}), NAME)
+    assert finding.message.endswith("3 matching keys, 9 missing, 1 unexpected, 1 with another shape")
+    shown = ("fc3.weight and 5 more", "unexpected: out.weight", "fc.bias [10] in the file, [20]", "were renamed")
+    for words in shown:
         assert words in finding.seen.text

@@ -67,7 +67,8 @@ def test_one_file_that_cannot_be_read_leaves_the_others(capsys: pytest.CaptureFi
     assert main(["diagnose", "none.bin", "sick.pt", "-q"]) == 2
     said = capsys.readouterr()
     assert said.out == (
-        "sick.pt: error SPK501 non-finite-weights: 1 of 128 values of fc1.weight not finite, the first at [3, 5]\n"
+        "sick.pt: error SPK501 non-finite-weights: "
+        "fc1.weight contains 1 NaN or infinite values (of 128), the first at [3, 5]\n"
     )
     assert said.err.startswith("spikecheck: none.bin: its first bytes are those of no checkpoint")
     assert said.err.count("\n") == 1
