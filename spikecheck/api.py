@@ -42,7 +42,7 @@ def attach(
         ignore: ids ("SPK203"), beginnings of ids ("SPK2") or slugs ("dead-layer"), with ":layer" for the sites of one
             name or pattern alone.
         settings: a dict that takes the place of `[tool.spikecheck]` in the nearest pyproject.toml, in the same form:
-            {"SPK203": {"patience": 20}}.
+            {"SPK203": {"min_forward_passes": 20}}.
 
     Returns:
         The monitor. Attaching to a model again replaces its monitor.

@@ -43,14 +43,14 @@ class Settings:
     """Limits by check, for all sites and for some, and what is ignored with the reason why.
 
     [tool.spikecheck.SPK203]
-    patience = 20
+    min_forward_passes = 20
 
     [tool.spikecheck.ignore]
     "SPK203:gate" = "inhibitory, closed on this task"
 
     [[tool.spikecheck.sites]]
     match = "encoder.*"
-    SPK204.rate = 0.95
+    SPK204.max_active_fraction = 0.95
     ignore = { SPK205 = "latency code: most neurons spike once, or never" }
     """
 
@@ -126,7 +126,7 @@ def rules(table: Mapping[str, Any], place: str, other: str) -> tuple[Limits, dic
     for name, value in limits.items():
         if not isinstance(value, Mapping):
             if ID.fullmatch(name):
-                raise SpikecheckError(f"{place} {name} is a table of limits: {name} = {{ patience = 20 }}")
+                raise SpikecheckError(f"{place} {name} is a table of limits: {name} = {{ min_forward_passes = 20 }}")
             takes = f"it takes ignore, {other} and ids of checks"
             raise SpikecheckError(f"{place} {name} is not known ({takes}){meant(name, ('ignore', other))}")
     return limits, dict(ignore)

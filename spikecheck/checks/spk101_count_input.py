@@ -16,29 +16,53 @@ from spikecheck.site import Site, SiteKind
 
 @dataclass(frozen=True)
 class CountInput(Check):
-    """The input holds counts of events, not binary spikes.
+    """The input holds event counts, not binary spikes.
 
     ## What it means
-    Every value of the input is a whole number, none is negative, and some bins hold more than 1. Frames are made by
-    adding up the events of a bin: `ToFrame` does so. It is a warning where binarizing would shrink the input by
-    {average} or more and the first spiking layer gets {strong} thresholds a step or more, or by {alone} or more and it
-    gets {more}; where its threshold is not known, from {alone} on. Else it is a note.
+    Some time bins of the input hold more than one event, as `ToFrame` makes them: it adds up the events of each bin. A
+    bin that holds 5 drives the first layer five times as strongly as a single spike.
 
-    ## Why it matters
-    A bin of 5 drives the first layer five times as much as a spike. How much that matters is told by the mean of the
-    active bins, the factor by which binarizing would shrink the input, and by the drive that comes of it. Measured on
-    spoken digits in 100 bins, the mean is 1.05, and binarizing changes the first layer's drive by 7 %: a bystander.
-    With a mean of 6 and 10 thresholds a step, a network stayed at 11 % accuracy, and learned to 97 % with binary input.
+    ## Example
+    ```python broken
+    to_frame = tonic.transforms.ToFrame(sensor_size=(700, 1, 1), n_time_bins=10)
+    x = torch.as_tensor(to_frame(events)).float().flatten(1)  # [time, 700], up to 18 events in a bin
+    model = nn.Sequential(nn.Linear(700, 20), sinabs.layers.LIF(tau_mem=20.0))
+    logits = model(x.unsqueeze(0)).mean(1)
+    ```
+    ```python repaired
+    to_frame = tonic.transforms.ToFrame(sensor_size=(700, 1, 1), n_time_bins=10)
+    x = (torch.as_tensor(to_frame(events)) > 0).float().flatten(1)  # [time, 700], 0 or 1
+    model = nn.Sequential(nn.Linear(700, 20), sinabs.layers.LIF(tau_mem=20.0))
+    logits = model(x.unsqueeze(0)).mean(1)
+    ```
 
     ## Fix
     ```python any
-    x = (x > 0).float()  # before the model: a bin holds a spike or none
-    # to keep the counts, make bins shorter, or scale them to the weights: x = x / x[x > 0].mean()
+    x = (x > 0).float()  # before the model: each bin holds one spike or none
+    # to keep the counts, use shorter bins, or scale them to the weights: x = x / x[x > 0].mean()
     ```
 
-    ## Intended when
-    The counts are the code, and the weights or the threshold were chosen for their scale: `[tool.spikecheck.ignore]
-    "SPK101" = "counts on purpose; the first weights are scaled for them"`
+    ## When it is intended
+    The counts are the code, and the weights or the threshold were chosen for their size.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK101" = "counts on purpose; the first weights are scaled for them"
+    ```
+
+    ## How it is decided
+    The input holds counts where every value is a whole number, none is negative, and some are above 1. An `int64` input
+    is left alone: indices of an embedding look the same.
+
+    How much counts matter depends on two numbers: the mean of the non-empty bins, which is the factor by which
+    binarizing would shrink the input, and the drive of the first spiking layer (what one time step adds to its
+    potential, RMS, in thresholds). It is a warning where the mean is {max_mean_count} or more and the drive {max_drive}
+    or more, or where the mean is {min_large_mean_count} or more and the drive {max_drive_at_large_counts} or more.
+    Where the threshold is not known, it is a warning from a mean of {min_large_mean_count} on. In all other cases it is
+    a note.
+
+    Measured on spoken digits in 100 bins: the mean is 1.05, and binarizing changes the drive of the first layer by 7%,
+    so the counts are a bystander. With a mean of 6 and a drive of 10 thresholds per step, a network stayed at 11%
+    accuracy, and reached 97% with binary input.
     """
 
     id: ClassVar = "SPK101"
@@ -50,17 +74,19 @@ class CountInput(Check):
     explained_by: ClassVar = ("SPK103",)
     message: ClassVar = "{site} holds counts: 0 to {highest:g}, {average:.3g} in the average active bin"
 
-    average: float = limit(
+    max_mean_count: float = limit(
         2.0,
-        why="derived: from 2 on, binarizing takes half of the drive or more away; measured: 1.25 at most in healthy "
-        "networks with small counts, 6.0 where binarizing took one from 11 % to 97 %",
+        why="derived: from a mean of 2 on, binarizing removes half of the drive or more; measured: at most 1.25 in "
+        "healthy networks with small counts, 6.0 where binarizing took a network from 11% to 97% accuracy",
     )
-    strong: float = limit(STRONG, why=WHY_STRONG)
-    more: float = limit(
-        3.5, why="measured: the most thresholds a step, root mean square, that a healthy network shows without counts"
+    max_drive: float = limit(STRONG, why=WHY_STRONG)
+    min_large_mean_count: float = limit(
+        5.0,
+        why="measured: a network with a mean of 4.1 and a drive of 6.0 thresholds per step learns, one with 6.0 and 10 "
+        "does not",
     )
-    alone: float = limit(
-        5.0, why="measured: a network with a mean of 4.1 and 6.0 thresholds a step learns, one with 6.0 and 10 does not"
+    max_drive_at_large_counts: float = limit(
+        3.5, why="measured: the largest drive, in thresholds per step (RMS), of healthy networks without counts"
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -71,8 +97,12 @@ class CountInput(Check):
         if not counted or average is None:
             return
         times = entrance(readings)
-        many, most = average >= self.average, average >= self.alone
-        grave = most if times is None else (many and times >= self.strong) or (most and times >= self.more)
+        many, most = average >= self.max_mean_count, average >= self.min_large_mean_count
+        grave = (
+            most
+            if times is None
+            else (many and times >= self.max_drive) or (most and times >= self.max_drive_at_large_counts)
+        )
         yield self.found(
             site,
             severity=Severity.WARNING if grave else Severity.NOTE,
@@ -89,5 +119,5 @@ class CountInput(Check):
                 "0 or 1 in every bin",
                 because=f"sums of a bin's events drive the first layer {average:.3g} times as much as binary spikes",
             ),
-            weight=log10(max(average, 1) / self.average),
+            weight=log10(max(average, 1) / self.max_mean_count),
         )

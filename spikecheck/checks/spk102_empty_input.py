@@ -15,27 +15,49 @@ from spikecheck.site import Site, SiteKind
 
 @dataclass(frozen=True)
 class EmptyInput(Check):
-    """Most time bins of the input hold nothing.
+    """Most time bins of the input are empty.
 
     ## What it means
-    A bin here is one step of one sample, over all channels. Less than a share of {filled} of them hold any event; or a
-    share of {empty} or more of the samples hold none at all.
+    Only a few time bins of the input hold any event (a bin is one time step of one sample, over all channels). A leaky
+    neuron forgets one event before the next one comes, so layers fall silent and the loss stays at chance level.
 
-    ## Why it matters
-    A layer fires only for what comes in, and a leaky neuron forgets it before the next event comes: with a decay of
-    0.9, a step's drive has shrunk to an eighth after 20 empty steps. Layers fall silent, and the loss stays at chance.
-    The usual reason is a unit of time: times in microseconds read as milliseconds, or a window of bins that covers the
-    beginning of a recording alone.
+    ## Example
+    ```python broken
+    x = torch.zeros(100, 700)  # 100 bins of 100 ms, for a recording of 0.8 s
+    x[(times / 0.1).long(), units] = 1.0  # only the first 8 bins are ever filled
+    mem = lif1.init_leaky()
+    for x_t in x:
+        spikes, mem = lif1(fc1(x_t), mem)
+    ```
+    ```python repaired
+    x = torch.zeros(100, 700)  # 100 bins of 8 ms, for a recording of 0.8 s
+    x[(times / 0.008).long(), units] = 1.0
+    mem = lif1.init_leaky()
+    for x_t in x:
+        spikes, mem = lif1(fc1(x_t), mem)
+    ```
 
     ## Fix
     ```python any
-    print(times.min(), times.max(), steps * dt)  # are the events' times and the window of the bins in the same unit?
-    print((x != 0).any(-1).float().mean())  # the share of bins that hold anything
+    print(times.min(), times.max(), steps * dt)  # do the events and the bins use the same unit of time?
+    print((x != 0).any(-1).float().mean())  # the fraction of bins that hold any event
     ```
 
-    ## Intended when
-    Events are rare by nature, and the decay bridges the pauses: `[tool.spikecheck.ignore] "SPK102" = "one event a
-    second, tau = 5 s"`
+    ## When it is intended
+    Events are rare by nature, and the decay is slow enough to bridge the pauses.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK102" = "one event per second, tau = 5 s"
+    ```
+
+    ## How it is decided
+    It is a warning where less than a fraction of {min_filled_bin_fraction} of the bins hold any event, or where a
+    fraction of {max_empty_sample_fraction} or more of the samples hold none at all. It is an error where the whole
+    input is empty.
+
+    Why pauses are costly: with a decay of 0.9, the effect of one step has shrunk to an eighth after 20 empty steps. The
+    usual cause is a unit of time: microseconds read as milliseconds, or bins that extend far beyond the end of the
+    recording.
     """
 
     id: ClassVar = "SPK102"
@@ -47,13 +69,14 @@ class EmptyInput(Check):
     explained_by: ClassVar = ("SPK103",)
     message: ClassVar = "{site} is empty in {share:.0%} of its time bins"
 
-    filled: float = limit(
+    min_filled_bin_fraction: float = limit(
         0.1,
         why="measured: 0.84 of the bins hold an event in healthy networks, 0.03 where two bins were spread over 40; "
-        "in between, taste",
+        "the value in between is a judgment call",
     )
-    empty: float = limit(
-        0.5, why="taste: where half of the samples hold nothing, no network tells more than half of them apart"
+    max_empty_sample_fraction: float = limit(
+        0.5,
+        why="judgment call: where half of the samples are empty, no network can tell more than half of them apart",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -62,7 +85,7 @@ class EmptyInput(Check):
         if not x.frames or not x.elements or x.non_finite.count:
             return
         filled, empty = x.filled / x.frames, x.empty / max(1, x.samples)
-        if filled >= self.filled and empty < self.empty:
+        if filled >= self.min_filled_bin_fraction and empty < self.max_empty_sample_fraction:
             return
         yield self.found(
             site,
@@ -77,8 +100,8 @@ class EmptyInput(Check):
             expected=Expected(
                 "events in {wanted:.0%} of the bins or more",
                 because="a leak forgets what came before a long pause; the unit of time is the first suspect",
-                wanted=self.filled,
+                wanted=self.min_filled_bin_fraction,
             ),
             share=1 - filled,
-            weight=log10(self.filled / filled) if 0 < filled < self.filled else 1,
+            weight=log10(self.min_filled_bin_fraction / filled) if 0 < filled < self.min_filled_bin_fraction else 1,
         )

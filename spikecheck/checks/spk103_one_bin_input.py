@@ -14,27 +14,50 @@ from spikecheck.site import Site, SiteKind
 
 @dataclass(frozen=True)
 class OneBinInput(Check):
-    """One time bin holds nearly all events of a sample.
+    """Nearly all events of a sample lie in a single time bin.
 
     ## What it means
-    Of the sum of a sample's values, {densest} or more lie in a single time step, averaged over the samples that hold
-    anything, with {steps} steps or more, and {events} events or more a sample: of fewer, all lie in one step by chance.
+    The time axis of the input holds one full bin and is nearly empty otherwise, so everything that depends on order or
+    duration is lost. The layers are driven once, far above their threshold because one bin adds up the whole recording,
+    and then decay in silence.
 
-    ## Why it matters
-    What is left of time is one step. The layers are driven once, far above their threshold since the bin adds up the
-    whole recording, and then decay in silence: whatever tells two classes apart by order or duration is gone. Measured
-    with pairs of classes that are each other played backwards, accuracy is 53 % instead of 98 %. The usual reason is a
-    window in another unit than the events' times, so that all of them fall into the first bin.
+    ## Example
+    ```python broken
+    step = (times / 10_000).long()  # 10 ms per bin if times are in microseconds, but they are in seconds
+    x = torch.zeros(100, 700)
+    x.index_put_((step, units), torch.ones(len(times)), accumulate=True)  # every event lands in bin 0
+    for x_t in x:
+        spikes, mem = lif1(fc1(x_t), mem)
+    ```
+    ```python repaired
+    step = (times / 0.01).long()  # 10 ms per bin, both in seconds
+    x = torch.zeros(100, 700)
+    x.index_put_((step, units), torch.ones(len(times)), accumulate=True)
+    for x_t in x:
+        spikes, mem = lif1(fc1(x_t), mem)
+    ```
 
     ## Fix
     ```python any
-    print(times.min(), times.max(), dt)  # the width of a bin in the unit of the events' times
-    bins = ((times - times.min()) / (times.max() - times.min() + 1) * steps).astype(int)  # spread over all steps
+    print(times.min(), times.max(), dt)  # dt, the width of a bin, must be in the unit of the event times
+    edges = np.linspace(times.min(), times.max(), steps + 1)
+    step = np.digitize(times, edges[1:-1])  # 0 to steps - 1: equal bins over the whole recording
     ```
 
-    ## Intended when
-    The stimulus is a single flash, and the network is to answer it later: `[tool.spikecheck.ignore] "SPK103" = "one
-    flash, then a delay"`
+    ## When it is intended
+    The stimulus is a single flash, and the network is to answer it later.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK103" = "one flash, then a delay"
+    ```
+
+    ## How it is decided
+    For each sample that holds anything, the fullest time step is compared with the sample's total. It is a warning
+    where that fraction is {max_fraction_in_one_bin} or more on average, with at least {min_time_steps} time steps and
+    at least {min_events_per_sample} events per sample: fewer events may share one step by chance.
+
+    Measured on pairs of classes that are each other played backwards: accuracy is 53% instead of 98%. The usual cause
+    is a bin width in another unit than the event times, so that all events fall into the first bin.
     """
 
     id: ClassVar = "SPK103"
@@ -45,23 +68,29 @@ class OneBinInput(Check):
     needs: ClassVar = (InputReading,)
     message: ClassVar = "{site} holds {densest:.0%} of a sample in one of its {steps} time bins"
 
-    densest: float = limit(
+    max_fraction_in_one_bin: float = limit(
         0.9,
-        why="measured: 0.08 in healthy networks with 40 bins, 0.83 where two nearly empty bins hold all, 1.0 where "
-        "one does",
+        why="measured: 0.08 in healthy networks with 40 bins, 0.83 where two nearly empty bins hold everything, 1.0 "
+        "where one does",
     )
-    steps: int = limit(4, why="derived: with two or three steps, one of them holds most of a short event by nature")
-
-    events: float = limit(
-        4.0, why="derived: of 4 events in 4 steps, all lie in one step once in 64 samples, and of 2 once in 4"
+    min_time_steps: int = limit(
+        4, why="derived: with two or three time steps, one of them holds most of a short event by nature"
+    )
+    min_events_per_sample: float = limit(
+        4.0, why="derived: 4 events in 4 time steps share one step by chance once in 64 samples, 2 events once in 4"
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where one step holds nearly all."""
         x = readings[InputReading]
-        if x.steps is None or x.steps < self.steps or x.densest < self.densest or x.filled == 0:
+        if (
+            x.steps is None
+            or x.steps < self.min_time_steps
+            or x.densest < self.max_fraction_in_one_bin
+            or x.filled == 0
+        ):
             return
-        if events(x) < self.events:
+        if events(x) < self.min_events_per_sample:
             return
         yield self.found(
             site,

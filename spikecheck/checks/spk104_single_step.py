@@ -17,35 +17,58 @@ BY_HAND = (None, "torch")  # of these a call may be a step or a whole sequence
 
 @dataclass(frozen=True)
 class SingleStep(Check):
-    """Every spiking layer sees a single time step.
+    """Every spiking layer sees only one time step.
 
     ## What it means
-    In every forward, each spiking layer got one step, and no state went on to the next forward. A script that calls the
-    model once a time step is left alone: there, state is carried from call to call, or several calls come before a
-    loss. Layers written by hand count where their time axis is known.
+    The network is run for a single time step, so its neurons cannot add up input over time: they compare one weighted
+    sum with a threshold, like a perceptron. A drive that would reach the threshold within ten steps never does in one,
+    and layers stay silent.
 
-    ## Why it matters
-    A neuron that lives for one step adds nothing up: it compares one weighted sum with its threshold, as a perceptron
-    does, and leak and reset play no part. A drive that reaches the threshold in ten steps never does in one, so that
-    layers are silent. The usual reason is a missing time axis: a static frame that was unsqueezed to one step and not
-    repeated, or an axis that was averaged away.
+    ## Example
+    ```python broken
+    net = nn.Sequential(layer.Linear(784, 128), neuron.LIFNode(), layer.Linear(128, 10), neuron.LIFNode())
+    functional.set_step_mode(net, "m")  # spikingjelly: [time, batch, channels]
+    x = images.flatten(1).unsqueeze(0)  # [1, batch, 784]: one time step
+    logits = net(x).mean(0)
+    ```
+    ```python repaired
+    net = nn.Sequential(layer.Linear(784, 128), neuron.LIFNode(), layer.Linear(128, 10), neuron.LIFNode())
+    functional.set_step_mode(net, "m")  # spikingjelly: [time, batch, channels]
+    x = images.flatten(1).unsqueeze(0).repeat(20, 1, 1)  # [20, batch, 784]
+    logits = net(x).mean(0)
+    ```
 
     ## Fix
     ```python any
-    x = x.unsqueeze(1).expand(-1, steps, *x.shape[1:])  # [batch, channels]: repeat a static frame
+    x = x.unsqueeze(1).expand(-1, steps, *x.shape[1:])  # [batch, channels] -> [batch, time, channels]
     ```
     ```python snntorch
-    spikes = [layer(x, mem) for _ in range(steps)]  # a layer is called once a step: loop over them, and hand mem on
+    mem = layer.init_leaky()
+    for _ in range(steps):  # an snntorch layer takes one time step per call
+        spikes, mem = layer(current, mem)
     ```
     ```python spikingjelly
-    x = x.unsqueeze(0).repeat(steps, 1, 1)  # [steps, batch, channels] for step_mode "m"
+    x = x.unsqueeze(0).repeat(steps, 1, 1)  # [time, batch, channels] for step_mode "m"
     ```
     ```python norse
-    x = x.unsqueeze(0).repeat(steps, 1, 1)  # [steps, batch, channels] for a layer; a cell wants a loop over the steps
+    x = x.unsqueeze(0).repeat(steps, 1, 1)  # [time, batch, channels] for a layer; call a cell in a loop over time
     ```
 
-    ## Intended when
-    The network was distilled to one step on purpose: `[tool.spikecheck.ignore] "SPK104" = "T = 1 by design"`
+    ## When it is intended
+    The network was distilled to a single time step on purpose.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK104" = "T = 1 by design"
+    ```
+
+    ## How it is decided
+    It is a warning where, in every forward pass that was observed, each spiking layer got exactly one time step, a
+    backward pass was made, and no state was carried to the next forward pass. A script that calls the model once per
+    time step is left alone: it carries state from call to call, or makes several calls before each loss. Hand-written
+    layers count where their time axis is known.
+
+    Leak and reset play no part in a single step. The usual cause is a missing time axis: a static image that was
+    unsqueezed to one step and not repeated, or an axis that was averaged away.
     """
 
     id: ClassVar = "SPK104"

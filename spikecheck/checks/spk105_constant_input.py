@@ -17,22 +17,42 @@ class ConstantInput(Check):
     """The input is the same in every time step.
 
     ## What it means
-    In every forward, all steps of the input had the same sums over samples and over channels: a static frame that was
-    repeated. This is direct coding, and often intended; it is a note.
+    A static frame was repeated along the time axis (direct coding). That is often intended; data that had a time axis,
+    such as event recordings, have lost it.
 
-    ## Why it matters
-    Nothing in the input depends on time, so that the network has nothing to gain from remembering. The first layer
-    turns the constant into a regular spike train, whose first spike may come late and which repeats from then on: more
-    steps make it more precise and nothing else. Data that had a time axis has lost it.
+    ## Example
+    ```python broken
+    x = images.flatten(1).unsqueeze(0).repeat(25, 1, 1)  # [time, batch, 784]: the same frame 25 times
+    mem = lif1.init_leaky()
+    for x_t in x:
+        spikes, mem = lif1(fc1(x_t), mem)
+    ```
+    ```python repaired
+    x = snntorch.spikegen.rate(images.flatten(1), num_steps=25)  # [time, batch, 784]: new spikes in every step
+    mem = lif1.init_leaky()
+    for x_t in x:
+        spikes, mem = lif1(fc1(x_t), mem)
+    ```
 
     ## Fix
     ```python any
-    x = (torch.rand(steps, *x.shape) < x).float()  # rate coding: another draw in every step, for x between 0 and 1
+    x = (torch.rand(steps, *x.shape) < x).float()  # rate coding of one frame x in [0, 1]: new spikes in every step
     ```
 
-    ## Intended when
-    Static images are given to the first layer as a current (direct coding): `[tool.spikecheck.ignore] "SPK105" =
-    "direct coding"`
+    ## When it is intended
+    Static images are given to the first layer as a constant current (direct coding).
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK105" = "direct coding"
+    ```
+
+    ## How it is decided
+    It is a note where, in every forward pass, all time steps of the input have the same sums over samples and the same
+    sums over channels.
+
+    Nothing in such an input depends on time, so the network gains nothing from memory. The first layer turns the
+    constant into a regular spike train, whose first spike may come late and which then repeats: more time steps make it
+    more precise and add nothing else.
     """
 
     id: ClassVar = "SPK105"

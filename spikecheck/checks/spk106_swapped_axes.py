@@ -15,58 +15,78 @@ from spikecheck.site import Site, SiteKind
 
 @dataclass(frozen=True)
 class SwappedAxes(Check):
-    """Time and batch are swapped on the way to the spiking layers.
+    """The time and batch axes are swapped before the spiking layers.
 
     ## What it means
-    Three things show it. By sizes: the first spiking layer sees as many steps as there are targets in a batch, and
-    another number of samples. By values: which sample of a batch is which is left to chance, so that over many batches
-    each has the same part in the spikes; and each time step has its own, since recordings begin and end. Found is a
-    layer where the number of the sample tells {sample} or more of the variance of its part, over {forwards} forwards or
-    more, and more than the number of the step does. By order: what happens at one moment is alike to what happens at
-    the next, and less so to what happens much later, while of a batch that was shuffled no two samples are nearer to
-    each other than any others. Found is a layer in whose input neighbouring samples correlate by {order} more than
-    samples half a batch apart, at {doubt} standard errors or more, and neighbouring steps less than {share} as strongly
-    as neighbouring samples.
+    The first spiking layer integrates over the samples of a batch as if they were time steps, so the result for one
+    sample depends on the samples before it. PyTorch raises no error where both axes have the same size, or where a mean
+    over the wrong axis hides the difference.
 
-    Either is asked over {forwards} batches of different inputs and, where a loss shows them, of different targets: of
-    one batch that comes again and again, as in a test of whether a network can learn it by heart, the number of a
-    sample tells all, encoded anew or not.
-
-    Where the samples are drawn anew for each batch, the first comes about less often than once in 1000 runs: for two
-    samples and {forwards} forwards the means of their parts must differ by {forwards} times the variance that chance
-    gives them, which Fisher's F with 1 and 30 degrees of freedom does in 3 of 10,000, and more samples or forwards make
-    it rarer. This assumes parts that scatter normally. The second comes about once in 80,000, by Student's t.
-
-    Data that are even in time and without any memory cannot show it, nor does an input that `view` or `reshape` has
-    scrambled so that neighbours are neighbours no more: activity and loss look like those of noisy labels. An
-    experiment settles it: change one sample of a batch, and see whether the output of any other changes.
-
-    ## Why it matters
-    A layer integrates over what it takes for time. With the axes swapped, its potential adds up the same moment of one
-    sample after another, and every result depends on all samples of the batch before it. Nothing raises: the sizes fit
-    wherever both are equal, or a mean over the wrong axis hides them. Measured, accuracy is 5 % of 20 classes instead
-    of 90 %.
+    ## Example
+    ```python broken
+    x = torch.stack(samples, dim=1)  # [time, batch, 700]
+    model = nn.Sequential(nn.Linear(700, 20), sinabs.layers.LIF(tau_mem=20.0))
+    logits = model(x).mean(0)  # sinabs takes axis 0 for the batch and axis 1 for time; [batch, 20] all the same
+    ```
+    ```python repaired
+    x = torch.stack(samples, dim=1)  # [time, batch, 700]
+    model = nn.Sequential(nn.Linear(700, 20), sinabs.layers.LIF(tau_mem=20.0))
+    logits = model(x.transpose(0, 1)).mean(1)  # [batch, time, 700] for sinabs
+    ```
 
     ## Fix
     ```python any
     x = x.transpose(0, 1)  # [batch, time, ...] <-> [time, batch, ...]; never view or reshape for this
     ```
     ```python snntorch
-    for x_t in x.unbind(1): spikes, mem = layer(x_t, mem)  # x is [batch, time, channels]: loop over axis 1
+    for x_t in x.unbind(1):  # x is [batch, time, channels]: loop over axis 1
+        spikes, mem = layer(x_t, mem)
     ```
     ```python spikingjelly
-    x = x.transpose(0, 1)  # layers in step_mode "m" want [time, batch, channels]
+    x = x.transpose(0, 1)  # layers in step_mode "m" take [time, batch, channels]
     ```
     ```python sinabs
-    x = x.transpose(0, 1)  # layers want [batch, time, channels]
+    x = x.transpose(0, 1)  # layers take [batch, time, channels]
     ```
     ```python norse
-    x = x.transpose(0, 1)  # layers want [time, batch, channels]
+    x = x.transpose(0, 1)  # layers take [time, batch, channels]
     ```
 
-    ## Intended when
-    Every batch is arranged alike, a class to each place or classes one after the other, and activity is even in time:
-    `[tool.spikecheck.ignore] "SPK106" = "batches are sorted by class"`
+    ## When it is intended
+    Every batch is arranged alike (one class per place, or classes one after the other), and activity is even in time.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK106" = "batches are sorted by class"
+    ```
+
+    ## How it is decided
+    Any of three observations at the first spiking layer gives a warning:
+
+    - Sizes: the layer sees as many time steps as the batch has targets, and a different number of samples.
+    - Activity: the position of a sample in the batch explains a fraction of {min_sample_variance_share} or more of the
+      variance of its share of the spikes, over {min_forward_passes} forward passes or more, and more than the position
+      of a time step explains. In a shuffled batch the position of a sample is chance, so all positions fire alike over
+      many batches; time steps differ, because recordings begin and end.
+    - Order: in the layer's input current, neighboring samples correlate by {min_neighbor_correlation} more than samples
+      half a batch apart, at {t_score} standard errors or more, and neighboring time steps less than {max_step_ratio}
+      times as strongly as neighboring samples. What happens at one moment resembles what happens next, and resembles
+      less what happens much later; in a shuffled batch, no two samples are closer than any others.
+
+    Activity and order are judged only over {min_forward_passes} batches of different inputs and, where a loss shows
+    them, of different targets. With one batch repeated, as when testing whether a network can memorize a batch, the
+    position of a sample explains everything, whether the samples are encoded again or not.
+
+    Error probability, where samples are drawn again for each batch: the activity rule fires wrongly less often than
+    once in 1000 runs. For two samples and 16 forward passes, the means of their shares must differ by 16 times the
+    variance that chance gives them, which Fisher's F with 1 and 30 degrees of freedom does in 3 of 10,000 cases; more
+    samples or forward passes make it rarer. This assumes normally distributed shares. The order rule fires wrongly
+    about once in 80,000 (Student's t).
+
+    Not detectable: data that are even in time and without memory, and an input that `view` or `reshape` has scrambled
+    so that neighbors are no longer neighbors; activity and loss then look like those of noisy labels. An experiment
+    settles it: change one sample of a batch, and see whether the output of any other sample changes.
+
+    Measured: accuracy is 5% on 20 classes instead of 90%.
     """
 
     id: ClassVar = "SPK106"
@@ -77,22 +97,26 @@ class SwappedAxes(Check):
     needs: ClassVar = (InputReading,)
     message: ClassVar = "{layer} takes the samples of a batch for time steps"
 
-    sample: float = limit(0.5, why="measured: 0.01 at most in healthy networks, 0.95 where the axes are swapped")
-    forwards: int = limit(
-        16, why="derived: chance alone tells about 1 / 16 of the variance in so many forwards, as 16 batches in turn do"
+    min_sample_variance_share: float = limit(
+        0.5, why="measured: at most 0.01 in healthy networks, 0.95 where the axes are swapped"
     )
-    order: float = limit(
+    min_forward_passes: int = limit(
+        16,
+        why="derived: by chance alone, a position explains about 1/16 of the variance in 16 forward passes, as it does "
+        "for 16 batches in rotation",
+    )
+    min_neighbor_correlation: float = limit(
         0.05,
-        why="measured: 0.13 to 0.19 where the axes are swapped, 0.004 at most in 33 healthy networks; taste: well "
-        "between the two",
+        why="measured: 0.13 to 0.19 where the axes are swapped, at most 0.004 in 33 healthy networks; the value in "
+        "between is a judgment call",
     )
-    doubt: float = limit(
-        6.0, why="derived: of 16 forwards, Student's t with 15 degrees of freedom is larger once in 80,000"
+    t_score: float = limit(
+        6.0, why="derived: with 16 forward passes, Student's t with 15 degrees of freedom is larger once in 80,000"
     )
-    share: float = limit(
+    max_step_ratio: float = limit(
         0.5,
-        why="derived: steps of one sample are more alike than steps of two, unless the samples are steps; measured: "
-        "0.09 at most where the axes are swapped",
+        why="derived: time steps of one sample are more alike than those of two samples, unless the samples are the "
+        "time steps; measured: at most 0.09 where the axes are swapped",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -104,7 +128,7 @@ class SwappedAxes(Check):
         if first is None or layer is None or spikes is None or not spikes.timed or not spikes.forwards:
             return
         steps, samples = spikes.steps / spikes.forwards, spikes.samples / spikes.forwards
-        several = batches(readings.all) >= self.forwards
+        several = batches(readings.all) >= self.min_forward_passes
         if by_size(readings, steps, samples):
             said, because = "", "there are as many targets as the layer sees steps"
         elif several and (said := self.by_part(spikes)):
@@ -128,7 +152,7 @@ class SwappedAxes(Check):
     def by_part(self, spikes: SpikeReading) -> str:
         """What a sample's number tells of its part in the spikes; empty where that is nothing to speak of."""
         told, by_step = spikes.by_sample or 0, spikes.by_step or 0
-        if spikes.forwards < self.forwards or told < self.sample or told <= by_step:
+        if spikes.forwards < self.min_forward_passes or told < self.min_sample_variance_share or told <= by_step:
             return ""
         return f"; the number of a sample tells {told:.0%} of its part in the spikes, that of a step {by_step:.0%}"
 
@@ -137,8 +161,8 @@ class SwappedAxes(Check):
         if drive is None or drive.along_samples is None or drive.along_steps is None:
             return ""
         samples, steps = drive.along_samples, drive.along_steps
-        ordered = samples.order >= max(self.order, self.doubt * samples.error)
-        if drive.forwards < self.forwards or not ordered or steps.near >= self.share * samples.near:
+        ordered = samples.order >= max(self.min_neighbor_correlation, self.t_score * samples.error)
+        if drive.forwards < self.min_forward_passes or not ordered or steps.near >= self.max_step_ratio * samples.near:
             return ""
         return (
             f"; neighbouring samples correlate by {samples.near:.2g}, those half a batch apart by {samples.far:.2g}, "

@@ -14,27 +14,49 @@ from spikecheck.site import Site, SiteKind
 
 @dataclass(frozen=True)
 class WrappedCounts(Check):
-    """Counts were stored in too small an integer, and wrapped to negative values.
+    """Counts overflowed a small integer type and became negative.
 
     ## What it means
-    The smallest and the largest value are the two ends of a signed integer of {short} or {long} bits (-128 and 127, or
-    -32768 and 32767), whatever the values were multiplied by afterwards, and the smallest values lie on that integer's
-    grid. Counts that overflow an unsigned byte begin at 0 again; that leaves no trace in the values, and cannot be
-    seen.
+    The frames were stored as `int8` or `int16`, and bins with many events wrapped around: a bin with 130 events holds
+    -126 in `int8`. The busiest channels get random signs, and the more events come in, the more they inhibit.
 
-    ## Why it matters
-    A bin with 130 events holds -126: the more comes in, the more it inhibits. The busiest channels have random signs,
-    and what the network is given is no longer in order of size. Measured, accuracy is 21 % instead of 99 %.
+    ## Example
+    ```python broken
+    frames = np.zeros((100, 700), dtype=np.int8)
+    np.add.at(frames, (step, unit), 1)  # the 128th event of a bin turns 127 into -128
+    x = torch.as_tensor(frames, dtype=torch.float32)
+    for x_t in x:
+        spikes, mem = lif1(fc1(x_t), mem)
+    ```
+    ```python repaired
+    frames = np.zeros((100, 700), dtype=np.int32)
+    np.add.at(frames, (step, unit), 1)
+    x = torch.as_tensor(frames, dtype=torch.float32)
+    for x_t in x:
+        spikes, mem = lif1(fc1(x_t), mem)
+    ```
 
     ## Fix
     ```python any
-    frames = frames.astype("int32")  # before events are added up, in place of int8 or int16
+    frames = frames.astype("int32")  # before events are added up, instead of int8 or int16
     x = torch.as_tensor(frames, dtype=torch.float32)
     ```
 
-    ## Intended when
-    The input is a signal that was quantised with a sign, and uses the whole range: `[tool.spikecheck.ignore] "SPK107" =
-    "8-bit audio"`
+    ## When it is intended
+    The input is a signed signal that was quantized and uses the whole range of its integer type.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK107" = "8-bit audio"
+    ```
+
+    ## How it is decided
+    It is a warning where the smallest and the largest value are the two ends of a signed integer of
+    {small_integer_bits} or {large_integer_bits} bits (-128 and 127, or -32768 and 32767), whatever factor the values
+    were multiplied by afterwards, and where the smallest distinct values lie on the grid of that integer.
+
+    Counts that overflow an unsigned byte start again at 0. That leaves no trace in the values and cannot be detected.
+
+    Measured: accuracy is 21% instead of 99%.
     """
 
     id: ClassVar = "SPK107"
@@ -45,13 +67,14 @@ class WrappedCounts(Check):
     needs: ClassVar = (InputReading,)
     message: ClassVar = "{site} fills a signed {bits}-bit integer: {lowest:.4g} to {highest:.4g} on its grid"
 
-    short: int = limit(8, why="derived: bits of the smallest integer that frames are stored in")
-    long: int = limit(16, why="derived: bits of the next larger one")
-    close: float = limit(
-        1e-6, why="derived: what float32 rounds; the ends of 16 bits differ from a symmetric range by 3e-5"
+    small_integer_bits: int = limit(8, why="derived: bits of the smallest integer type that frames are stored in")
+    large_integer_bits: int = limit(16, why="derived: bits of the next larger integer type")
+    max_relative_range_error: float = limit(
+        1e-6, why="derived: the rounding of float32; the ends of 16 bits differ from a symmetric range by 0.00003"
     )
-    off: float = limit(
-        0.01, why="taste: by how much of a step of the grid a value may be off; rounding makes 0.001 at 8 bits"
+    max_grid_error: float = limit(
+        0.01,
+        why="judgment call: how far a value may lie off the grid, in grid steps; rounding gives 0.001 at 8 bits",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -59,12 +82,14 @@ class WrappedCounts(Check):
         x = readings[InputReading]
         if x.minimum >= 0 or x.maximum <= 0 or x.non_finite.count:
             return
-        for bits in (self.short, self.long):
+        for bits in (self.small_integer_bits, self.large_integer_bits):
             levels = (1 << bits) - 1
             unit = (x.maximum - x.minimum) / levels
             ends = x.minimum + (1 << (bits - 1)) * unit
             steps = [value / unit for value in x.values]
-            if abs(ends) > self.close * -x.minimum or any(abs(step - round(step)) > self.off for step in steps):
+            if abs(ends) > self.max_relative_range_error * -x.minimum or any(
+                abs(step - round(step)) > self.max_grid_error for step in steps
+            ):
                 continue
             yield self.found(
                 site,

@@ -14,28 +14,49 @@ from spikecheck.site import Site, SiteKind
 
 @dataclass(frozen=True)
 class SilentChannels(Check):
-    """Some channels of the input never held anything in the whole run.
+    """Some input channels stay empty during the whole run.
 
     ## What it means
-    A channel is one position of the input beside time and batch. A share of {silent} of them was 0 in every step of
-    every sample, over {forwards} different batches or more: that is a note, since the border of a sensor often sees
-    nothing. It is a warning where these are just one half, the first or the second of all channels in a row or every
-    other one, and most of the other half is used: so looks an axis of two polarities of which one is empty.
+    Some channels of the input (positions beside time and batch) never hold an event, so the weights from them get no
+    gradient. Where exactly one half of the channels is empty, a polarity was probably lost: ON and OFF events, or
+    movement to the left and to the right, then look alike.
 
-    ## Why it matters
-    The weights from such a channel get no gradient and stay what they were, and what the channel would have told is
-    lost. An empty half is a polarity that was merged into the other one, or dropped with a filter: then a movement to
-    the left and one to the right, or light and shadow, look alike. Other reasons are a sensor size that is larger than
-    the sensor, width and height swapped, and channels that are numbered from 1.
+    ## Example
+    ```python broken
+    to_frame = tonic.transforms.ToFrame(sensor_size=(700, 1, 2), n_time_bins=50)
+    x = torch.as_tensor(to_frame(shd_events)).float().flatten(1)  # 1400 channels, but all SHD events have polarity 1
+    model = nn.Sequential(nn.Linear(1400, 20), sinabs.layers.LIF(tau_mem=20.0))
+    logits = model(x.unsqueeze(0)).mean(1)
+    ```
+    ```python repaired
+    to_frame = tonic.transforms.ToFrame(sensor_size=tonic.datasets.SHD.sensor_size, n_time_bins=50)
+    x = torch.as_tensor(to_frame(shd_events)).float().flatten(1)  # 700 channels
+    model = nn.Sequential(nn.Linear(700, 20), sinabs.layers.LIF(tau_mem=20.0))
+    logits = model(x.unsqueeze(0)).mean(1)
+    ```
 
     ## Fix
     ```python any
-    print((x != 0).flatten(0, 1).any(0).float().mean(-1))  # x [batch, time, polarity, ...]: the share in use
-    tonic.transforms.ToFrame(sensor_size=dataset.sensor_size, n_time_bins=40)  # (width, height, 2): two polarities
+    print((x != 0).flatten(0, 1).any(0).float().mean(-1))  # x [batch, time, polarity, ...]: the fraction in use
+    to_frame = tonic.transforms.ToFrame(sensor_size=dataset.sensor_size, n_time_bins=40)  # the data set's own size
     ```
 
-    ## Intended when
-    The sensor's size is kept for the sake of a shape: `[tool.spikecheck.ignore] "SPK108" = "ON events alone"`
+    ## When it is intended
+    The size of the sensor is kept for the sake of a shape.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK108" = "ON events only"
+    ```
+
+    ## How it is decided
+    A channel is silent where it was 0 in every time step of every sample. It is a note where a fraction of
+    {max_silent_fraction} or more of the channels is silent over {min_distinct_batches} different batches or more: the
+    border of a sensor often sees nothing. It is a warning where the silent channels are one half of all channels (the
+    first, the second, or every other one) and most of the other half is used: an axis of two polarities looks like this
+    when one of them is empty.
+
+    What a silent channel would have told is lost, and its weights stay as they were initialized. Other causes are a
+    sensor size that is larger than the sensor, width and height swapped, and channels numbered from 1.
     """
 
     id: ClassVar = "SPK108"
@@ -47,17 +68,23 @@ class SilentChannels(Check):
     explained_by: ClassVar = ("SPK102", "SPK103")
     message: ClassVar = "{silent} of {channels} channels of {site} never hold anything{half}"
 
-    silent: float = limit(0.25, why="taste: a border of 6 % on each side of an image is 23 % of it")
-    forwards: int = limit(
+    max_silent_fraction: float = limit(
+        0.25, why="judgment call: a border of 6% on each side of an image is 23% of its area"
+    )
+    min_distinct_batches: int = limit(
         16,
-        why="derived: of 16 batches of 16 samples, a channel that holds anything in one sample of 50 is empty with a "
-        "probability of 0.006, half of them together never; more are not told apart",
+        why="derived: in 16 batches of 16 samples, a channel that is used in one sample of 50 stays empty with a "
+        "probability of 0.006, and half of the channels together never; more batches are not told apart",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where many channels, or one half of them, are never used."""
         x = readings.all[InputReading]
-        if x.different < self.forwards or x.silent < self.silent * x.channels or x.silent in (0, x.channels):
+        if (
+            x.different < self.min_distinct_batches
+            or x.silent < self.max_silent_fraction * x.channels
+            or x.silent in (0, x.channels)
+        ):
             return
         yield self.found(
             site,

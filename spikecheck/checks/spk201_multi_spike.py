@@ -16,37 +16,56 @@ from spikecheck.site import Site, SiteKind
 
 @dataclass(frozen=True)
 class MultiSpike(Check):
-    """Neurons of a spiking layer spike several times in one step.
+    """Neurons of a spiking layer spike several times in one time step.
 
     ## What it means
-    The layer's values are whole numbers above 1. Its neurons emit floor(potential / threshold) spikes a step and
-    subtract as many thresholds: a drive of 40 thresholds comes out as 40. It is the spike function that does so,
-    whatever the threshold. Where the average active bin holds {average} or more, this is a warning; below, a note.
+    The layer emits whole numbers instead of 0 or 1: its spike function returns floor(potential / threshold), so a drive
+    of 40 thresholds comes out as 40 spikes. Such a layer passes its drive on undiminished, like a ReLU, and scales
+    multiply from layer to layer.
 
-    ## Why it matters
-    A layer of such neurons passes its drive on undiminished, as a ReLU does, so that scales multiply from layer to
-    layer. Measured with weights from N(0, 1) and three layers: 43, 370 and 3530 spikes of one neuron in a step, and a
-    first loss of 50174; neurons that spike once a step gave counts of 100 at most and a first loss of 53 on the same
-    weights. Raising the threshold divides the weights and hides this; the neurons stay what they are. Below {average}
-    it does little harm: a healthy network shows a mean of 1.5 or 1.6, with bursts of up to 16, and learns.
+    ## Example
+    ```python broken
+    nn.init.normal_(fc1.weight)  # N(0, 1): a large drive
+    lif1 = sinabs.layers.IAF()  # spike_fn=MultiSpike by default
+    spikes = lif1(fc1(x))  # 0, 1, 2, ... 43
+    ```
+    ```python repaired
+    nn.init.normal_(fc1.weight, std=fc1.in_features**-0.5)
+    lif1 = sinabs.layers.IAF(spike_fn=sinabs.activation.SingleSpike)
+    spikes = lif1(fc1(x))  # 0 or 1
+    ```
 
     ## Fix
     ```python any
-    spikes = (potential >= threshold).float()  # in the spike function's forward; its surrogate gradient stays
+    spikes = (potential >= threshold).float()  # in the spike function's forward; keep its surrogate gradient
     ```
     ```python sinabs
-    layer.spike_fn = sinabs.activation.SingleSpike  # at most one spike a step; the default is MultiSpike
+    layer.spike_fn = sinabs.activation.SingleSpike  # at most one spike per step; the default is MultiSpike
     ```
     ```python rockpool
-    LIFTorch(shape, max_spikes_per_dt=1)  # the default allows 65536
+    layer.max_spikes_per_dt.fill_(1)  # the default allows 65,536 spikes per step
     ```
     ```python spikingjelly
-    neuron.LIFNode(tau=2.0)  # spikes once a step; ILIFNode counts up to 4
+    neuron.LIFNode(tau=2.0)  # at most one spike per step; ILIFNode counts up to 4
     ```
 
-    ## Intended when
-    The network is to run on hardware that takes several spikes a step, or emulates a ReLU network:
-    `[tool.spikecheck.ignore] "SPK201:lif1" = "multi-spike on purpose, converted from a ReLU network"`
+    ## When it is intended
+    The network will run on hardware that takes several spikes per step, or emulates a ReLU network.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK201:lif1" = "multi-spike on purpose, converted from a ReLU network"
+    ```
+
+    ## How it is decided
+    The layer's values are whole numbers, none negative, some above 1. It is a warning where a neuron that fires emits
+    {max_spikes_per_active_step} spikes or more in that time step on average, and a note below. Below
+    {max_spikes_per_active_step} it does little harm: a healthy network shows a mean of 1.5 or 1.6, with bursts of up to
+    16, and learns.
+
+    Measured with weights from N(0, 1) and three layers: up to 43, 370 and 3530 spikes of one neuron in a step, and a
+    first loss of 50,174. Neurons that spike at most once per step gave counts of at most 100 and a first loss of 53 on
+    the same weights. Raising the threshold divides the weights and hides the effect; the spike function stays what it
+    is.
     """
 
     id: ClassVar = "SPK201"
@@ -61,10 +80,10 @@ class MultiSpike(Check):
     )
     message: ClassVar = "{site} emits up to {peak:g} spikes of a neuron in one step, {average:.3g} per active bin"
 
-    average: float = limit(
+    max_spikes_per_active_step: float = limit(
         3.0,
-        why="derived: from 3 on, two of three spikes are a second or later one of their step; measured: 1.6 at most in "
-        "healthy networks, with single bursts of 16, and 7 at least where the first loss explodes",
+        why="derived: from 3 on, two of three spikes are a second or later one in their time step; measured: at most "
+        "1.6 in healthy networks, with single bursts of 16, and at least 7 where the first loss explodes",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -76,7 +95,7 @@ class MultiSpike(Check):
         given = [x.per_active_bin or 0 for x in readings.every(InputReading).values()]
         yield self.found(
             site,
-            severity=Severity.WARNING if average >= self.average else Severity.NOTE,
+            severity=Severity.WARNING if average >= self.max_spikes_per_active_step else Severity.NOTE,
             seen=Seen(
                 "up to {peak:g} spikes of one neuron in a step ({values}); the average active bin holds {average:.3g}",
                 peak=spikes.maximum,
@@ -87,5 +106,5 @@ class MultiSpike(Check):
                 "0 or 1 spike of a neuron in a step",
                 because="a neuron that emits floor(potential / threshold) spikes passes any drive on undiminished",
             ),
-            weight=log10(average / max(self.average, *given, 1)),
+            weight=log10(average / max(self.max_spikes_per_active_step, *given, 1)),
         )

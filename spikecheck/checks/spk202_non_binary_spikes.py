@@ -18,24 +18,39 @@ class NonBinarySpikes(Check):
     """A spiking layer emits graded or negative spikes.
 
     ## What it means
-    The layer's values are other than 0 and 1, and they count nothing: negative, fractional, or 0 and one other value. A
-    factor on the spikes (graded spikes), a ternary code, and a layer that puts out its potential all look so.
+    The layer's values are neither 0 or 1 nor spike counts: they are negative, fractional, or 0 and one other value.
+    Graded spikes and ternary codes look like this, and so does a layer that returns its membrane potential instead of
+    its spikes.
 
-    ## Why it matters
-    Often not at all: a factor on the spikes acts as a factor on the weights behind them. But rates, and the limits of
-    other checks that are in spikes, are off by it, and hardware that carries binary events cannot carry it. A layer
-    that puts out its potential where spikes are meant is found here first.
+    ## Example
+    ```python broken
+    lif1 = snn.Leaky(beta=0.9, graded_spikes_factor=2.5)
+    spikes, mem = lif1(fc1(x_t), mem)  # 0 or 2.5
+    ```
+    ```python repaired
+    lif1 = snn.Leaky(beta=0.9)
+    spikes, mem = lif1(fc1(x_t), mem)  # 0 or 1
+    ```
 
     ## Fix
     ```python any
-    spikes = (potential >= threshold).float()  # in the spike function's forward; its surrogate gradient stays
+    spikes = (potential >= threshold).float()  # in the spike function's forward; keep its surrogate gradient
     ```
     ```python snntorch
     layer.graded_spikes_factor.data.fill_(1.0)
     ```
 
-    ## Intended when
-    The code is graded or ternary on purpose: `[tool.spikecheck.ignore] "SPK202:lif1" = "ternary spikes"`
+    ## When it is intended
+    The code is graded or ternary on purpose.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK202:lif1" = "ternary spikes"
+    ```
+
+    ## How it is decided
+    It is a note where any finite value lies outside 0 and 1 and the values do not count spikes. Often it does no harm:
+    a factor on the spikes acts like a factor on the weights behind them. But firing rates, and the limits of other
+    checks that are given in spikes, are off by that factor, and hardware for binary events cannot carry it.
     """
 
     id: ClassVar = "SPK202"

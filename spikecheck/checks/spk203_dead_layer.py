@@ -15,44 +15,62 @@ from spikecheck.site import Site, SiteKind
 
 @dataclass(frozen=True)
 class DeadLayer(Check):
-    """A spiking layer emits no spike at all.
+    """A spiking layer never fires.
 
     ## What it means
-    No neuron of the layer fired in any recent step, for any sample. While training goes on, this is found only after
-    {patience} forwards, and there is a warning only after 64 updates, since healthy layers may wake up; at once where
-    none can: where no weight from the input up to the layer gets a gradient and moves. A layer whose potential is read
-    out, and whose spikes get no gradient, is left alone.
+    No neuron of the layer fired, in any time step, for any sample. Everything behind the layer sees zeros, so no
+    information about the input reaches the loss, and the best that can still be learned is a bias.
 
-    A layer that spikes now and then, 10 times in {patience} forwards on average, is found while training goes on less
-    often than once in 1000 runs: independent spikes are all missing once in 22,000 looks, exp(-10), and later looks are
-    at more forwards.
-
-    ## Why it matters
-    Everything behind it sees zeros: the input cannot reach the loss, and the best that remains to be learned is a bias.
-    The loss then stays at the entropy of the labels, ln 20 = 3.0 for 20 classes. Gradients still pass the layer as far
-    as the surrogate reaches from the threshold down to the potentials, so that it may wake up; a surrogate of limited
-    width passes none.
+    ## Example
+    ```python broken
+    fc1 = nn.Linear(700, 128)  # drives lif1 with a fraction of 1 per step
+    lif1 = snn.Leaky(beta=0.9, threshold=30.0)
+    spikes, mem = lif1(fc1(x_t), mem)  # always 0
+    ```
+    ```python repaired
+    fc1 = nn.Linear(700, 128)
+    lif1 = snn.Leaky(beta=0.9, threshold=0.5)
+    spikes, mem = lif1(fc1(x_t), mem)
+    ```
 
     ## Fix
     ```python any
-    layer.threshold = 0.1  # below what the potential reaches; or larger weights before it, or no negative bias
+    layer.threshold = 0.1  # below the highest potential; or larger weights before the layer, or no negative bias
     ```
     ```python snntorch
-    layer.threshold.data.fill_(0.1)  # below what the potential reaches; or larger weights before it
+    layer.threshold.data.fill_(0.1)  # below the highest potential; or larger weights before the layer
     ```
     ```python sinabs
-    layer.spike_threshold.data.fill_(0.1)  # below what the potential reaches; or norm_input=False
+    layer.spike_threshold.data.fill_(0.1)  # below the highest potential; or layer.norm_input = False
     ```
     ```python spikingjelly
-    layer.v_threshold = 0.1  # below what the potential reaches; or decay_input=False
+    layer.v_threshold = 0.1  # below the highest potential; or layer.decay_input = False
     ```
     ```python norse
-    norse.torch.LIFCell(norse.torch.LIFParameters(v_th=torch.tensor(0.1)))  # below what the potential reaches
+    layer.p = layer.p._replace(v_th=torch.tensor(0.1))  # below the highest potential
     ```
 
-    ## Intended when
-    The layer is a gate that the task leaves closed: `[tool.spikecheck.ignore] "SPK203:gate" = "inhibitory, closed on
-    this task"`
+    ## When it is intended
+    The layer is a gate that stays closed on this task.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK203:gate" = "inhibitory, closed on this task"
+    ```
+
+    ## How it is decided
+    It is an error where the layer emitted no spike in the recent forward passes. While training goes on, it is reported
+    only after {min_forward_passes} forward passes, and the monitor warns of it only after 64 updates, since healthy
+    layers may wake up; it warns at once where none can: where no weight from the input up to the layer gets a gradient
+    and moves. A layer whose potential is read out, and whose spikes get no gradient, is left alone. As long as no
+    backward pass was observed, the last spiking layer gets a note, since its potential may be what is read.
+
+    Error probability: a layer with 10 spikes in {min_forward_passes} forward passes on average is called silent less
+    often than once in 1000 runs. Independent spikes are all missing once in 22,000 looks, exp(-10), and later looks
+    cover more forward passes.
+
+    Consequences: the loss stays at the entropy of the labels, ln 20 = 3.0 for 20 classes. Gradients still pass the
+    layer as far as the surrogate gradient reaches below the threshold, so the layer may wake up; a surrogate of limited
+    width passes none.
     """
 
     id: ClassVar = "SPK203"
@@ -80,13 +98,13 @@ class DeadLayer(Check):
     passes: ClassVar = True
     message: ClassVar = "{site} fired 0 times in {steps} steps ({neurons} neurons)"
 
-    small: float = limit(SMALL, why=WHY_SMALL)
-    patience: int = limit(10, why=WHY_PATIENCE)
+    min_weight_scale: float = limit(SMALL, why=WHY_SMALL)
+    min_forward_passes: int = limit(10, why=WHY_PATIENCE)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where a layer was silent; a note where its potential may be what is read."""
         spikes = readings[SpikeReading]
-        if not silent(spikes) or unused(readings) or hasty(readings, spikes.forwards, self.patience):
+        if not silent(spikes) or unused(readings) or hasty(readings, spikes.forwards, self.min_forward_passes):
             return
         finding = self.found(
             site,
@@ -99,4 +117,4 @@ class DeadLayer(Check):
             ),
             expected=Expected("spikes in some steps", because="behind a silent layer nothing is left of the input"),
         )
-        yield starved(finding, feeding(site, readings), self.small, by="SPK406")
+        yield starved(finding, feeding(site, readings), self.min_weight_scale, by="SPK406")

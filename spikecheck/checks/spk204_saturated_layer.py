@@ -19,36 +19,53 @@ class SaturatedLayer(Check):
     """A spiking layer fires nearly all the time.
 
     ## What it means
-    A neuron that fires in at least 95 % of the steps and samples is saturated. Found is a layer in which a share of
-    {share} or more of the neurons is, or in which a share of {active} or more of all bins hold a spike. While training
-    goes on, this is found only after {patience} forwards, and there is a warning only after 64 updates; at once where
-    no weight from the input up to the layer gets a gradient and moves.
+    Most neurons of the layer fire in nearly every time step, so the next layer gets a constant: a neuron that always
+    fires says no more about the input than one that never does. The potentials lie far above the threshold, where the
+    surrogate gradient is small, so the weights that drive the layer too strongly come down slowly.
 
-    ## Why it matters
-    A neuron that always fires carries no more than one that never does: the layer behind it gets a constant. The
-    potentials lie far above the threshold, where the surrogate gradient is small, so that the weights that drive it too
-    strongly are slow to come down.
+    ## Example
+    ```python broken
+    nn.init.uniform_(fc1.weight, 0, 1)  # all weights positive: every step adds many thresholds
+    lif1 = snn.Leaky(beta=0.9, threshold=1.0)
+    spikes, mem = lif1(fc1(x_t), mem)
+    ```
+    ```python repaired
+    nn.init.kaiming_uniform_(fc1.weight)
+    lif1 = snn.Leaky(beta=0.9, threshold=1.0)
+    spikes, mem = lif1(fc1(x_t), mem)
+    ```
 
     ## Fix
     ```python any
-    layer.threshold = 1.0  # larger than what a step adds; or smaller weights before it, or a reset
+    layer.threshold = 1.0  # larger than what one step adds; or smaller weights before the layer, or a reset
     ```
     ```python snntorch
-    layer.threshold.data.fill_(1.0)  # larger than what a step adds; or smaller weights and biases before it
+    layer.threshold.data.fill_(1.0)  # larger than what one step adds; or smaller weights and biases before the layer
     ```
     ```python sinabs
-    layer.spike_threshold.data.fill_(1.0)  # larger than what a step adds; or smaller weights and biases before it
+    layer.spike_threshold.data.fill_(1.0)  # larger than what one step adds; or smaller weights before the layer
     ```
     ```python spikingjelly
-    layer.v_threshold = 1.0  # larger than what a step adds; or smaller weights and biases before it
+    layer.v_threshold = 1.0  # larger than what one step adds; or smaller weights and biases before the layer
     ```
     ```python norse
-    norse.torch.LIFCell(norse.torch.LIFParameters(v_th=torch.tensor(1.0)))  # larger than what a step adds
+    layer.p = layer.p._replace(v_th=torch.tensor(1.0))  # larger than what one step adds
     ```
 
-    ## Intended when
-    The layer encodes a constant, or a bias as a neuron that always fires: `[tool.spikecheck.ignore] "SPK204:encoder" =
-    "constant current in, by design"`
+    ## When it is intended
+    The layer encodes a constant, or works as a bias: a neuron that always fires.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK204:encoder" = "constant current in, by design"
+    ```
+
+    ## How it is decided
+    A neuron is saturated where it fires in at least 95% of the time steps and samples. It is a warning where a fraction
+    of {max_saturated_fraction} or more of the neurons is saturated, or where a fraction of {max_active_fraction} or
+    more of all values (one per neuron, time step and sample) are spikes. While training goes on, it is reported only
+    after {min_forward_passes} forward passes, and the monitor warns of it only after 64 updates; at once where no
+    weight from the input up to the layer gets a gradient and moves. As long as no backward pass was observed, the last
+    spiking layer gets a note, since its potential may be what is read.
     """
 
     id: ClassVar = "SPK204"
@@ -71,24 +88,25 @@ class SaturatedLayer(Check):
     passes: ClassVar = True
     message: ClassVar = "{site} fires in {active:.0%} of its bins, {saturated} of {neurons} neurons in nearly all"
 
-    share: float = limit(
+    max_saturated_fraction: float = limit(
         0.5,
-        why="derived: most of the layer; measured: 7 % at most in healthy networks, one of them with 47 % of its bins "
-        "active, and 81 % where the threshold is below rest",
+        why="derived: most of the layer; measured: at most 7% in healthy networks, one of which fired in 47% of all "
+        "steps, and 81% where the threshold is below the resting potential",
     )
-    active: float = limit(
+    max_active_fraction: float = limit(
         0.7,
-        why="measured: 0.47 at most in healthy networks, 0.80 where neurons are never reset; in between, taste",
+        why="measured: at most 0.47 in healthy networks, 0.80 where neurons are never reset; the value in between is a "
+        "judgment call",
     )
-    patience: int = limit(10, why=WHY_PATIENCE)
+    min_forward_passes: int = limit(10, why=WHY_PATIENCE)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where too many neurons are saturated, or too many bins active."""
         spikes = readings[SpikeReading]
-        if not spikes.elements or unused(readings) or hasty(readings, spikes.forwards, self.patience):
+        if not spikes.elements or unused(readings) or hasty(readings, spikes.forwards, self.min_forward_passes):
             return
         share, active = spikes.saturated / spikes.neurons, spikes.active / spikes.elements
-        if share < self.share and active < self.active:
+        if share < self.max_saturated_fraction and active < self.max_active_fraction:
             return
         yield self.found(
             site,
@@ -102,7 +120,7 @@ class SaturatedLayer(Check):
             expected=Expected(
                 "spikes in less than {active:.0%} of the bins",
                 because="a neuron that always fires tells nothing, and no reset or a low threshold makes it so",
-                active=self.active,
+                active=self.max_active_fraction,
             ),
-            weight=log10(max(share / self.share, active / self.active)),
+            weight=log10(max(share / self.max_saturated_fraction, active / self.max_active_fraction)),
         )

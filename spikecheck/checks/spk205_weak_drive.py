@@ -33,41 +33,64 @@ from spikecheck.site import Site, SiteKind
 
 @dataclass(frozen=True)
 class WeakDrive(Check):
-    """The drive of a silent layer does not reach its threshold.
+    """The input of a silent layer is too weak to reach the threshold.
 
     ## What it means
-    The layer never fired, although the layer before it did, and the potential stays below the threshold. Where
-    potentials were seen, the largest is what it reaches. Where they were not, what it reaches is reckoned: the root
-    mean square current in every step of a forward, times the layer's own factor on its input, summed up with the decay.
+    The layer never fires although the layer before it does: its membrane potential stays below the threshold for every
+    input. The finding says which of three numbers is wrong: the weights are tiny, the threshold is too high for
+    ordinary weights, or the layer itself scales its input down.
 
-    ## Why it matters
-    A layer that cannot reach its threshold is silent for every input, and nothing behind it sees the input. One of
-    three numbers is wrong, and the finding says which: the weights before the layer are tiny; or they are of ordinary
-    scale and the threshold is too high; or the layer shrinks its input. The last is the default of some layers: they
-    multiply it by 1 - decay, a factor of 0.05 for a time constant of 20 steps and of 0.0002 where a time in other units
-    makes it 5000.
+    ## Example
+    ```python broken
+    fc1 = nn.Linear(700, 128)
+    lif1 = sinabs.layers.LIF(tau_mem=20.0)  # norm_input=True by default: multiplies its input by 0.05
+    spikes = lif1(fc1(x))  # always 0
+    ```
+    ```python repaired
+    fc1 = nn.Linear(700, 128)
+    lif1 = sinabs.layers.LIF(tau_mem=20.0, norm_input=False)
+    spikes = lif1(fc1(x))
+    ```
 
     ## Fix
     ```python any
-    layer.threshold = 0.1  # below what the potential reaches; or larger weights before it
+    layer.threshold = 0.1  # below the highest potential; or larger weights before the layer
     ```
     ```python snntorch
-    layer.threshold.data.fill_(0.1)  # below what the potential reaches; or larger weights before it
+    layer.threshold.data.fill_(0.1)  # below the highest potential; or larger weights before the layer
     ```
     ```python sinabs
-    layer.norm_input = False  # the default multiplies the input by 1 - decay; tau_mem is in steps
-    layer.spike_threshold.data.fill_(0.1)  # below what the potential reaches, if it is silent still
+    layer.norm_input = False  # the default multiplies the input by 1 - decay; tau_mem is in time steps
+    layer.spike_threshold.data.fill_(0.1)  # below the highest potential, if the layer is still silent
     ```
     ```python spikingjelly
-    layer.v_threshold = 0.1  # below what the potential reaches; or decay_input=False
+    layer.v_threshold = 0.1  # below the highest potential; or layer.decay_input = False
     ```
     ```python norse
-    norse.torch.LIFCell(norse.torch.LIFParameters(v_th=torch.tensor(0.1)))  # tau_mem_inv is 1 / tau: 100 for 10 ms
+    layer.p = layer.p._replace(v_th=torch.tensor(0.1))  # tau_mem_inv is 1 / tau in seconds: 100 for 10 ms
     ```
 
-    ## Intended when
-    The layer is a readout of potentials, with a threshold that is out of reach on purpose, and nothing was trained
-    while spikecheck watched: `[tool.spikecheck.ignore] "SPK205:readout" = "its potential is read"`
+    ## When it is intended
+    The layer is read out through its potential, its threshold is out of reach on purpose, and spikecheck watched no
+    training.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK205:readout" = "its potential is read"
+    ```
+
+    ## How it is decided
+    It is an error where the layer emitted no spike, the spiking layer before it did, and the potential stays below the
+    threshold. Where potentials were observed, the largest one is compared. Where they were not, the highest potential
+    is computed: the RMS of the input current, taken as the input of every time step of a forward pass, times the
+    layer's own input gain, summed up with the decay. While training goes on, it is reported only after
+    {min_forward_passes} forward passes. As long as no backward pass was observed, the last spiking layer gets a note,
+    since its potential may be what is read.
+
+    Weights are tiny below {min_weight_scale} and large above {max_weight_scale} (RMS times sqrt(fan-in)). Some layers
+    multiply their input by 1 - decay by default: that is a factor of 0.05 for a time constant of 20 steps, and of
+    0.0002 where another unit of time makes it 5000 steps.
+
+    The threshold in the fix is {proposed_threshold_ratio} times the highest potential of this run.
     """
 
     id: ClassVar = "SPK205"
@@ -93,12 +116,13 @@ class WeakDrive(Check):
     passes: ClassVar = True
     message: ClassVar = "{site} is silent: its potential reaches {reach:.3g}, its threshold is {threshold:.3g}"
 
-    small: float = limit(SMALL, why=WHY_SMALL)
-    large: float = limit(LARGE, why=WHY_LARGE)
-    proposed: float = limit(
-        0.5, why="taste: a threshold of half of what the potential reached at most lets some neurons fire, and not all"
+    min_weight_scale: float = limit(SMALL, why=WHY_SMALL)
+    max_weight_scale: float = limit(LARGE, why=WHY_LARGE)
+    proposed_threshold_ratio: float = limit(
+        0.5,
+        why="judgment call: a threshold at half of the highest potential lets some neurons fire, and not all of them",
     )
-    patience: int = limit(10, why=WHY_PATIENCE)
+    min_forward_passes: int = limit(10, why=WHY_PATIENCE)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where a layer is silent by itself, not for want of spikes from the layer above."""
@@ -106,16 +130,16 @@ class WeakDrive(Check):
         wanted, most = threshold(site), reach(site, readings)
         if wanted is None or most is None or site.neuron is None or not most < wanted:
             return
-        early = hasty(readings, spikes.forwards, self.patience)
+        early = hasty(readings, spikes.forwards, self.min_forward_passes)
         if drive.non_finite.count or not silent(spikes) or early:
             return
         if silent(above(site, readings)) or unused(readings):
             return
         weight = feeding(site, readings)
-        because = weights(weight, self.small, self.large)
+        because = weights(weight, self.min_weight_scale, self.max_weight_scale)
         if drive.maximum <= 0:
             because = f"no current was above 0 (mean {drive.mean:.3g}): a negative bias, or inhibition, holds it down"
-        elif weight is not None and weight.scale < self.small:
+        elif weight is not None and weight.scale < self.min_weight_scale:
             because += ", so they have to grow"
         elif site.neuron.input_gain < 1:
             because += f", and the layer multiplies its input by {site.neuron.input_gain:.2g}: that is too little"
@@ -135,5 +159,5 @@ class WeakDrive(Check):
             ),
             weight=log10(wanted / most) if most > 0 else 1,
         )
-        finding = starved(finding, weight, self.small, by="SPK406")
-        yield proposing(finding, most * self.proposed, instead_of="0.1") if most > 0 else finding
+        finding = starved(finding, weight, self.min_weight_scale, by="SPK406")
+        yield proposing(finding, most * self.proposed_threshold_ratio, instead_of="0.1") if most > 0 else finding

@@ -31,39 +31,60 @@ from spikecheck.site import Site, SiteKind
 
 @dataclass(frozen=True)
 class StrongDrive(Check):
-    """A spiking layer is driven far above its threshold.
+    """The input to a spiking layer is far above its threshold.
 
     ## What it means
-    What one step adds to the potential is {strong} thresholds or more, root mean square; or the threshold is not above
-    0, so that a neuron at rest fires by itself.
+    A single time step adds many thresholds to the membrane potential, so the sign of that one step decides whether a
+    neuron fires: its earlier input, its leak and its threshold hardly count. The surrogate gradient is evaluated far
+    from the threshold, where it is small.
 
-    ## Why it matters
-    The sign of one step's input decides whether the neuron fires: what it got before, its leak and its threshold hardly
-    count. A spiking network in this state computes with signs, or, where neurons may spike several times a step, as a
-    ReLU network whose scales multiply from layer to layer. The surrogate gradient is taken many thresholds away from
-    where it is large. Where the weights before the layer are of ordinary scale, the threshold is too low for them, or
-    the layer's input is too large.
+    ## Example
+    ```python broken
+    x = images.float().flatten(1)  # pixels from 0 to 255
+    lif1 = neuron.LIFNode(tau=2.0)  # spikingjelly, v_threshold=1.0
+    spikes = lif1(fc1(x))
+    ```
+    ```python repaired
+    x = images.float().flatten(1) / 255  # pixels from 0 to 1
+    lif1 = neuron.LIFNode(tau=2.0)  # spikingjelly, v_threshold=1.0
+    spikes = lif1(fc1(x))
+    ```
 
     ## Fix
     ```python any
-    layer.threshold = 1.0  # about what a step adds, root mean square; or smaller weights before it
+    layer.threshold = 1.0  # about the RMS of what one step adds; or smaller weights before the layer
     ```
     ```python snntorch
-    layer.threshold.data.fill_(1.0)  # about what a step adds, root mean square; or smaller weights before it
+    layer.threshold.data.fill_(1.0)  # about the RMS of what one step adds; or smaller weights before the layer
     ```
     ```python sinabs
-    layer.spike_threshold.data.fill_(1.0)  # about what a step adds, root mean square; or smaller weights before it
+    layer.spike_threshold.data.fill_(1.0)  # about the RMS of what one step adds; or smaller weights before the layer
     ```
     ```python spikingjelly
-    layer.v_threshold = 1.0  # about what a step adds, root mean square; or smaller weights before it
+    layer.v_threshold = 1.0  # about the RMS of what one step adds; or smaller weights before the layer
     ```
     ```python norse
-    norse.torch.LIFCell(norse.torch.LIFParameters(v_th=torch.tensor(1.0)))  # about what a step adds
+    layer.p = layer.p._replace(v_th=torch.tensor(1.0))  # about the RMS of what one step adds
     ```
 
-    ## Intended when
-    The layer is to pass on the sign of its input, as an encoder of frames does: `[tool.spikecheck.ignore]
-    "SPK206:encoder" = "one spike for every bright pixel"`
+    ## When it is intended
+    The layer passes on the sign of its input, as an encoder of images does.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK206:encoder" = "one spike for every bright pixel"
+    ```
+
+    ## How it is decided
+    The drive is what one time step adds to the potential (input current times the layer's input gain), RMS over
+    neurons, samples and time steps. It is a warning where the drive is {max_drive} thresholds or more, or where the
+    threshold is 0 or below, so that a neuron at rest fires by itself. Where the largest input of each neuron is smaller
+    than that RMS on average, as with a large negative bias, the largest input is compared instead. As long as no
+    backward pass was observed, the last spiking layer gets a note, since its potential may be what is read.
+
+    A network in this state computes with signs or, where neurons may spike several times per step, like a ReLU network
+    whose scales multiply from layer to layer. Weights are tiny below {min_weight_scale} and large above
+    {max_weight_scale} (RMS times sqrt(fan-in)); where they are of ordinary scale, the threshold is too low for them, or
+    the layer's input is too large.
     """
 
     id: ClassVar = "SPK206"
@@ -86,9 +107,9 @@ class StrongDrive(Check):
     )
     message: ClassVar = "{site} gets {rms:.3g} a step (root mean square) for a threshold of {threshold:.3g}"
 
-    strong: float = limit(STRONG, why=WHY_STRONG)
-    small: float = limit(SMALL, why=WHY_SMALL)
-    large: float = limit(LARGE, why=WHY_LARGE)
+    max_drive: float = limit(STRONG, why=WHY_STRONG)
+    min_weight_scale: float = limit(SMALL, why=WHY_SMALL)
+    max_weight_scale: float = limit(LARGE, why=WHY_LARGE)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where a step adds many thresholds, or where the threshold is at rest or below."""
@@ -96,13 +117,13 @@ class StrongDrive(Check):
         times, wanted = ratio(site, drive), threshold(site)
         if times is None or wanted is None or site.neuron is None or unused(readings):
             return
-        if drive.non_finite.count or times < self.strong:
+        if drive.non_finite.count or times < self.max_drive:
             return
         weight = feeding(site, readings)
-        because = weights(weight, self.small, self.large)
+        because = weights(weight, self.min_weight_scale, self.max_weight_scale)
         if isinf(times):
             because = "a neuron at rest has a potential of 0, so that it fires by itself"
-        elif weight is not None and weight.scale <= self.large:
+        elif weight is not None and weight.scale <= self.max_weight_scale:
             because += ", so the threshold is too low, or what the weights are given is too large"
         rms = site.neuron.input_gain * drive.rms
         finding = self.found(
@@ -117,10 +138,10 @@ class StrongDrive(Check):
             expected=Expected(
                 "a threshold above 0, and less than {strong:g} of them a step: about {rms:.3g} for this drive",
                 because=because,
-                strong=self.strong,
+                strong=self.max_drive,
                 rms=rms,
             ),
-            weight=1 if isinf(times) else log10(times / self.strong),
+            weight=1 if isinf(times) else log10(times / self.max_drive),
         )
         if site.neuron.input_gain <= 1:
             finding = without(finding, "SPK207")

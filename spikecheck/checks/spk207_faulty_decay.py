@@ -19,27 +19,24 @@ BY_HAND = (None, "torch")  # of these, what an attribute means is a guess
 
 @dataclass(frozen=True)
 class FaultyDecay(Check):
-    """A decay lets the potential grow, change sign, or take up next to no input.
+    """A decay makes the potential grow, change sign, or ignore its input.
 
     ## What it means
-    The factor by which the potential shrinks in a step is below 0, above 1, or below {least}; or the layer multiplies
-    its input by so little that an input of one in every step of a forward adds up to less than {taken}, with a time
-    constant longer than the forward. In a layer written by hand, an attribute of the usual name may be something else:
-    a factor above 1 counts only where a neuron fired in a share of {most} of the steps of a forward, as it does once
-    its potential grows by itself.
+    The factor by which the membrane potential shrinks in each time step (the decay, often called beta) should lie
+    between 0 and 1. Above 1 the potential grows without limit, below 0 it changes sign in every step, and near 0 the
+    neuron remembers nothing; often a time constant was given where a decay is expected, or in another unit of time.
 
-    A time constant that is {endless} times as long as a forward or longer, and not infinite, is a note: nothing leaks,
-    although a leak was asked for. Seconds read as milliseconds look like that, and so does a long memory on purpose.
-
-    A library may use another value than the one that was set, without a word: one that clamps a decay to [0, 1] makes
-    1 of a time constant of 8 steps, and the layer never forgets. What was set is looked at as well. A decay that is
-    learned may drift out of the range, by up to {drift} on its way; then this is a note.
-
-    ## Why it matters
-    Above 1, a potential that has passed a limit grows for ever, whatever comes in; below 0 it changes sign with every
-    step; near 0 the neuron remembers nothing. Each is a formula or a unit gone wrong: exp(dt / tau) for exp(-dt / tau),
-    1 - tau / dt for 1 - dt / tau, milliseconds for steps, a time constant where its inverse is wanted. The last leaves
-    a decay that looks healthy, next to 1, and an input gain of 1 - decay that is next to nothing.
+    ## Example
+    ```python broken
+    tau = 20.0  # time steps
+    lif1 = snn.Leaky(beta=tau)  # beta is a decay, not a time constant: snntorch clamps it to 1, and nothing leaks
+    spikes, mem = lif1(fc1(x_t), mem)
+    ```
+    ```python repaired
+    tau = 20.0  # time steps
+    lif1 = snn.Leaky(beta=math.exp(-1 / tau))
+    spikes, mem = lif1(fc1(x_t), mem)
+    ```
 
     ## Fix
     ```python any
@@ -49,20 +46,46 @@ class FaultyDecay(Check):
     layer.beta.data.fill_(0.9)  # exp(-dt / tau), dt and tau in the same unit
     ```
     ```python sinabs
-    layer.tau_mem.data.fill_(20.0)  # in steps; norm_input=True multiplies the input by 1 - exp(-1 / tau_mem)
+    layer.tau_mem.data.fill_(20.0)  # in time steps; norm_input=True multiplies the input by 1 - exp(-1 / tau_mem)
     ```
     ```python spikingjelly
-    layer.tau = 2.0  # in steps, above 1; decay_input=True divides the input by it
+    layer.tau = 2.0  # in time steps, above 1; decay_input=True divides the input by it
     ```
     ```python norse
-    norse.torch.LIFParameters(tau_mem_inv=torch.tensor(100.0))  # 1 / tau: 100 for 10 ms; times dt=0.001 below 1
+    layer.p = layer.p._replace(tau_mem_inv=torch.tensor(100.0))  # 1 / tau: 100 for 10 ms; times dt=0.001 below 1
     ```
     ```python rockpool
-    rockpool.nn.modules.LIFTorch(shape, tau_mem=0.02, dt=0.001)  # both in seconds, tau_mem larger than dt
+    layer.tau_mem.data.fill_(0.02)  # in seconds, like layer.dt, and larger than it
     ```
 
-    ## Intended when
-    A neuron without memory is what is studied: `[tool.spikecheck.ignore] "SPK207:lif1" = "a threshold unit on purpose"`
+    ## When it is intended
+    A neuron without memory is what is studied.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK207:lif1" = "a threshold unit on purpose"
+    ```
+
+    ## How it is decided
+    It is a warning where
+
+    - the decay is below 0, above 1, or below {min_decay};
+    - the input is scaled down too far: an input of 1 in every time step of a forward pass adds up to less than
+      {min_accumulated_input}, with a time constant longer than the forward pass;
+    - the library uses another value than the one that was set, without saying so. One that clamps a decay to [0, 1]
+      makes 1 of a time constant of 8 steps, and the layer never forgets. A learned decay may drift out of the range by
+      up to {max_learned_drift} on its way; then it is a note.
+
+    It is also a note where the time constant is {max_time_constant_ratio} times as long as a forward pass or longer,
+    and not infinite: nothing leaks, although a leak was asked for. Seconds read as milliseconds look like that, and so
+    does a long memory on purpose.
+
+    In a hand-written layer, an attribute with the usual name may mean something else. There, a decay above 1 counts
+    only where some neuron fired in a fraction of {min_firing_fraction} of the time steps of a forward pass, as it does
+    once its potential grows by itself.
+
+    The usual causes are a formula or a unit: exp(dt / tau) instead of exp(-dt / tau), 1 - tau / dt instead of 1 - dt /
+    tau, milliseconds instead of time steps, or a time constant instead of its inverse. The last leaves a decay close to
+    1 that looks healthy, and an input gain of 1 - decay that is close to 0.
     """
 
     id: ClassVar = "SPK207"
@@ -74,25 +97,24 @@ class FaultyDecay(Check):
     explained_by: ClassVar = ("SPK407",)
     message: ClassVar = "{site} {does}"
 
-    least: float = limit(0.01, why="derived: after one step a hundredth is left, so that no two steps add up")
-    taken: float = limit(
+    min_decay: float = limit(0.01, why="derived: after one time step a hundredth is left, so no two time steps add up")
+    min_accumulated_input: float = limit(
         0.1,
         why="measured: 0.9 and more in healthy networks, 0.008 where a time constant of 10 steps was given as 5000 "
-        "with a normalised input",
+        "with a normalized input",
     )
-    most: float = limit(
+    min_firing_fraction: float = limit(
         0.5,
-        why="measured: 0.98 where the potential grows; taste: half, since the healthy side was not measured",
+        why="measured: 0.98 where the potential grows; one half is a judgment call, since healthy networks were not "
+        "measured",
     )
-
-    drift: float = limit(
+    max_learned_drift: float = limit(
         0.5,
-        why="derived: a clamped value has no gradient, so that Adam's momentum carries a learned one about 10 steps "
-        "past the edge, each at most the learning rate; 0.05 is a large one",
+        why="derived: a clamped value has no gradient, so Adam's momentum carries a learned one about 10 updates past "
+        "the edge, each of at most the learning rate; 0.05 is a large one",
     )
-
-    endless: float = limit(
-        100.0, why="derived: a potential then keeps 99 % of itself over the forward, as if there were no leak"
+    max_time_constant_ratio: float = limit(
+        100.0, why="derived: the potential then keeps 99% of itself over a forward pass, as if there were no leak"
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -116,7 +138,7 @@ class FaultyDecay(Check):
             )
         elif neuron.replaced:
             yield self.ignored(site, neuron.replaced[0])
-        elif self.endless * spikes.steps <= (neuron.tau_mem or 0.0) * spikes.forwards < inf:
+        elif self.max_time_constant_ratio * spikes.steps <= (neuron.tau_mem or 0.0) * spikes.forwards < inf:
             yield self.found(
                 site,
                 severity=Severity.NOTE,
@@ -139,19 +161,21 @@ class FaultyDecay(Check):
             return ""
         if decay < 0:
             return "the potential changes its sign with every step"
-        if decay > 1 and (site.framework not in BY_HAND or spikes.most >= self.most * steps):
+        if decay > 1 and (site.framework not in BY_HAND or spikes.most >= self.min_firing_fraction * steps):
             return "a potential that has passed a limit grows for ever"
-        if decay < self.least:
+        if decay < self.min_decay:
             return "nothing is left of a step in the next one"
         taken = neuron.input_gain * summed(decay, steps)
-        slow = neuron.tau_mem is not None and neuron.tau_mem > steps and steps > 1 and taken < self.taken
+        slow = (
+            neuron.tau_mem is not None and neuron.tau_mem > steps and steps > 1 and taken < self.min_accumulated_input
+        )
         return f"an input of 1 in all {steps} steps adds up to {taken:.2g}" if slow else ""
 
     def ignored(self, site: Site, replaced: Replaced) -> Finding:
         """The finding where the library uses another value than the one that was set."""
         name, given, used = replaced.name, replaced.given, replaced.used
         meant = f"; a time constant of {given:.4g} steps is a decay of exp(-1 / {given:.4g}) = {exp(-1 / given):.3g}"
-        drifted = replaced.learned and abs(given - used) <= self.drift
+        drifted = replaced.learned and abs(given - used) <= self.max_learned_drift
         return self.found(
             site,
             severity=Severity.NOTE if drifted else Severity.WARNING,

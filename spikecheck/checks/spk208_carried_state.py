@@ -14,27 +14,35 @@ from spikecheck.site import Site, SiteKind
 
 @dataclass(frozen=True)
 class CarriedState(Check):
-    """A spiking layer starts with the potentials that the batch before left behind.
+    """A spiking layer starts a batch with the potentials of the batch before.
 
     ## What it means
-    At the first step of {enough} sequences or more, and of at least the share {share} of them, the layer's potential
-    was not 0. A sequence begins after a loss or a backward pass, so that a script which calls the model once a time
-    step is not meant. Pieces of one batch are not meant either: where the targets of most batches are those of the
-    batch before and the input is another, a state that was back at 0 {resets} times is taken to be reset for every
-    batch.
+    The membrane potentials were not reset between two batches, so the potential of sample 3 in this batch starts from
+    that of sample 3 in the last batch, which has nothing to do with it. Training sees noise, and evaluation depends on
+    the order of the data.
 
-    ## Why it matters
-    The potential of sample 3 of the last batch has nothing to do with sample 3 of this one. What a sample gives depends
-    on what came before it: training sees noise, evaluation depends on the order of the data, and a batch of another
-    size raises or, in some libraries, draws states at random. Where the old state still carries its graph, backward
-    raises "backward through the graph a second time"; detaching it ends the error and not the fault.
+    ## Example
+    ```python broken
+    lif1 = snn.Leaky(beta=0.9, init_hidden=True)
+    for x, y in loader:
+        snn.Leaky.detach_hidden()  # cuts the graph, but keeps the potentials of the last batch
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+    ```
+    ```python repaired
+    lif1 = snn.Leaky(beta=0.9, init_hidden=True)
+    for x, y in loader:
+        snntorch.utils.reset(model)  # all potentials back to 0
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+    ```
 
     ## Fix
     ```python any
-    layer.reset()  # whatever sets the potential back, before the first step of every batch
+    layer.reset()  # whatever sets the potential back, before the first time step of every batch
     ```
     ```python snntorch
-    potential = layer.reset_mem()  # before the first step of every batch; with init_hidden=True: utils.reset(model)
+    mem = layer.reset_mem()  # before the first time step of every batch; init_hidden=True: snntorch.utils.reset(model)
     ```
     ```python sinabs
     layer.reset_states()  # before every batch; sinabs.reset_states(model) does it for all layers
@@ -43,12 +51,28 @@ class CarriedState(Check):
     spikingjelly.activation_based.functional.reset_net(model)  # before or after every batch
     ```
     ```python norse
-    output, state = model(batch, None)  # state=None starts anew; do not pass on the state of the last batch
+    output, state = model(batch, None)  # None starts from rest; do not pass on the state of the last batch
     ```
 
-    ## Intended when
-    The batches are successive pieces of one recording (truncated backpropagation through time, streams), or the state
-    at the start is learned: `[tool.spikecheck.ignore] "SPK208" = "one long recording, cut into pieces"`
+    ## When it is intended
+    The batches are successive pieces of one recording (streams, truncated backpropagation through time), or the initial
+    state is learned.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK208" = "one long recording, cut into pieces"
+    ```
+
+    ## How it is decided
+    A sequence begins after a loss or a backward pass, so a script that calls the model once per time step is not
+    affected. It is a warning where the potential was not 0 at the first time step of {min_carried_sequences} sequences
+    or more, and of at least a fraction of {max_carried_fraction} of them.
+
+    Pieces of one batch are recognized and left alone: where the targets of most batches are those of the batch before
+    and the input is different, a state that was back at 0 {min_resets} times is taken to be reset for every batch.
+
+    A batch of another size raises an error or, in some libraries, draws states at random. Where the old state still
+    carries its graph, backward raises "backward through the graph a second time"; detaching the state ends that error
+    and leaves this fault.
     """
 
     id: ClassVar = "SPK208"
@@ -59,9 +83,16 @@ class CarriedState(Check):
     needs: ClassVar = (StateReading,)
     message: ClassVar = "{site} started {carried} of {sequences} sequences with potentials left over"
 
-    enough: int = limit(3, why="taste: once may be a warm-up batch, twice an evaluation in between; three is a habit")
-    share: float = limit(0.5, why="taste: a script that resets once an epoch carries in nearly all of its sequences")
-    resets: int = limit(2, why="derived: the first may be the start of the run; the second is the script's own")
+    min_carried_sequences: int = limit(
+        3, why="judgment call: once may be a warm-up batch, twice an evaluation in between; three times is a habit"
+    )
+    max_carried_fraction: float = limit(
+        0.5,
+        why="judgment call: a script that resets once per epoch carries state into nearly all of its sequences",
+    )
+    min_resets: int = limit(
+        2, why="derived: the first may be the start of the run; the second is the script's own reset"
+    )
 
     def in_pieces(self, readings: Readings) -> bool:
         """Does the script train on successive pieces of each batch, and reset the state between two batches?"""
@@ -70,19 +101,23 @@ class CarriedState(Check):
         labels = [
             read
             for read in readings.every(TargetReading).values()
-            if read.repeated >= max(1, self.share * (read.updates - 1))
+            if read.repeated >= max(1, self.max_carried_fraction * (read.updates - 1))
         ]
         if not (moves and labels and state is not None):
             return False
         batches = max(read.different for read in labels)
         if batches == 1:  # of one batch, or of many with the same targets: more batches will tell
             return readings.run.live
-        return state.sequences - state.carried >= min(self.resets, batches - 1)  # the latest may not be counted yet
+        return state.sequences - state.carried >= min(self.min_resets, batches - 1)  # the latest may not be counted yet
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where most sequences began with something left over."""
         state = readings[StateReading]
-        if state.carried < self.enough or state.carried < self.share * state.sequences or self.in_pieces(readings.all):
+        if (
+            state.carried < self.min_carried_sequences
+            or state.carried < self.max_carried_fraction * state.sequences
+            or self.in_pieces(readings.all)
+        ):
             return
         yield self.found(
             site,

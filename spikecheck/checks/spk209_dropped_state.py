@@ -14,46 +14,66 @@ from spikecheck.site import Moment, Site, SiteKind
 
 @dataclass(frozen=True)
 class DroppedState(Check):
-    """A layer starts every step from a potential of 0.
+    """A spiking layer loses its state at every time step.
 
     ## What it means
-    The layer is called once a step, and in all forwards, of {forwards} at least, it went on from no state, or from a
-    state of 0 only, in the last call that was looked at: the fifth, ninth, seventeenth ... of a forward. Or, in a layer
-    written by hand, it was given a state and did not use it: neurons that did not spike handed on a multiple of the
-    step's current and nothing else, of {telling} at least whose state was no such multiple, and one threshold on the
-    current tells all spikes. A layer that nothing but zeros comes to has nothing to remember, and is passed over.
+    The layer starts every time step from a potential of 0, so it adds nothing up: each step is compared with the
+    threshold alone, and what came before is lost. Either the state was not passed on to the next call, or a reset
+    stands inside the loop over time.
 
-    ## Why it matters
-    A neuron without state adds nothing up: each step is compared with the threshold alone, and what came before is
-    lost. Layers whose input is scaled for adding up over time are silent. The state was not handed on to the next call,
-    or a reset stands inside the loop over time.
+    ## Example
+    ```python broken
+    for x_t in x.unbind(1):
+        mem = lif1.init_leaky()  # inside the loop: every step starts from 0
+        spikes, mem = lif1(fc1(x_t), mem)
+    ```
+    ```python repaired
+    mem = lif1.init_leaky()  # before the loop
+    for x_t in x.unbind(1):
+        spikes, mem = lif1(fc1(x_t), mem)
+    ```
 
     ## Fix
     ```python any
-    state = None
+    state = None  # before the loop over time, not in it
     for x_t in x.unbind(1):
-        out, state = layer(x_t, state)  # hand the state on; reset it before the loop, not in it
+        out, state = layer(x_t, state)  # pass the state on
     ```
     ```python snntorch
-    mem = layer.init_leaky()  # before the loop over time
+    mem = layer.init_leaky()  # before the loop over time, not in it
     for x_t in x.unbind(1):
         spikes, mem = layer(x_t, mem)
     ```
     ```python norse
-    state = None
+    state = None  # before the loop over time, not in it
     for x_t in x.unbind(1):
-        out, state = layer(x_t, state)  # None starts anew, so hand the state on
+        out, state = layer(x_t, state)  # None starts from rest, so pass the state on
     ```
     ```python spikingjelly
-    functional.reset_net(model)  # once a batch, before or after the loop over time, and never in it
+    spikingjelly.activation_based.functional.reset_net(model)  # once per batch, never inside the loop over time
     ```
     ```python sinabs
-    layer.reset_states()  # once a batch, before the loop over time, and never in it
+    layer.reset_states()  # once per batch, before the loop over time, never inside it
     ```
 
-    ## Intended when
-    The layer is shared by many branches, each of which starts anew: `[tool.spikecheck.ignore] "SPK209:lif1" = "one call
-    a patch"`
+    ## When it is intended
+    The layer is shared by many branches, each of which starts from rest.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK209:lif1" = "one call per patch"
+    ```
+
+    ## How it is decided
+    The layer is called once per time step. It is an error where, in every forward pass, and over {min_forward_passes}
+    of them at least, the state that a call started from was missing or 0. The state is sampled in calls 5, 9, 17, ...
+    of a forward pass, and the last sample counts.
+
+    For a hand-written layer it is also an error where the state was passed in and not used: of at least
+    {min_informative_elements} neurons that did not spike and whose state was not a multiple of the step's input
+    current, each one handed on a multiple of the current and nothing else, and a single threshold on the current
+    explains all spikes. A layer that gets nothing but zeros has nothing to remember and is skipped.
+
+    Layers whose input is scaled for adding up over time are silent without their state.
     """
 
     id: ClassVar = "SPK209"
@@ -64,9 +84,12 @@ class DroppedState(Check):
     needs: ClassVar = (MemoryReading,)
     message: ClassVar = "{site} starts anew in every step: {why}"
 
-    forwards: int = limit(3, why="derived: a forward whose first steps hold nothing may have nothing to remember")
-    telling: int = limit(
-        100, why="taste: where a state is added, not one of them agrees with a multiple of the current to five digits"
+    min_forward_passes: int = limit(
+        3, why="derived: a forward pass whose first time steps are empty may have nothing to remember"
+    )
+    min_informative_elements: int = limit(
+        100,
+        why="judgment call: where a state is added, not one of them is a multiple of the current to five digits",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -75,8 +98,8 @@ class DroppedState(Check):
         first = readings.first.get(MemoryReading) or memory
         drive = readings.get(DriveReading)
         idle = drive is not None and drive.rms == 0  # nothing comes in, so that there is nothing to remember
-        ignored = memory.ignored == memory.telling >= self.telling
-        if idle or memory.forwards < self.forwards or (memory.held and not ignored):
+        ignored = memory.ignored == memory.telling >= self.min_informative_elements
+        if idle or memory.forwards < self.min_forward_passes or (memory.held and not ignored):
             return
         since_the_start = first.ignored == first.telling > 0 if ignored else not first.held
         yield self.found(

@@ -17,30 +17,49 @@ from spikecheck.site import Site, SiteKind
 
 @dataclass(frozen=True)
 class FadingActivity(Check):
-    """The layers fire less and less, from the first to the last.
+    """Firing rates fall from layer to layer until little is left.
 
     ## What it means
-    Of {layers} spiking layers or more, none fires more often than the one before, and the last has a share of {share}
-    or less of the rate of the first, now and in the first forward: where training alone has silenced the last layer,
-    the set-up is not at fault. It is a note where the last layer fires and a loss falls: there is enough to learn from.
+    Each layer fires less than the one before, and the last one hardly fires at all. Where each layer fires a tenth as
+    often as the one before, three layers leave a thousandth of the activity, and one more falls silent.
 
-    ## Why it matters
-    What reaches the loss are the spikes of the last layer, and what reaches a layer's weights passes all surrogates
-    behind it. Where each layer fires a tenth as often as the one before, three layers leave a thousandth, and a layer
-    more falls silent. The weights between the layers are too small for the rates that come in, or the thresholds too
-    high.
+    ## Example
+    ```python broken
+    for fc in (fc2, fc3):
+        nn.init.normal_(fc.weight, std=0.02)  # too small for firing rates of a few percent
+    lif1, lif2, lif3 = (snn.Leaky(beta=0.9) for _ in range(3))
+    ```
+    ```python repaired
+    for fc in (fc2, fc3):
+        nn.init.normal_(fc.weight, std=3 * fc.in_features**-0.5)
+    lif1, lif2, lif3 = (snn.Leaky(beta=0.9) for _ in range(3))
+    ```
 
     ## Fix
     ```python any
-    linear.weight.data *= 3  # before each layer that fires less than the one before; or a normalisation in between
+    linear.weight.data *= 3  # before each layer that fires less than the one before; or add normalization
     ```
     ```python spikingjelly
     layer.decay_input = False  # True divides the input of every layer by tau
     ```
 
-    ## Intended when
-    A readout is to fire rarely, behind layers that thin out on purpose: `[tool.spikecheck.ignore] "SPK211" = "sparse
-    code, by layers"`
+    ## When it is intended
+    The readout fires rarely, behind layers that thin out the activity on purpose.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK211" = "sparse code, by layers"
+    ```
+
+    ## How it is decided
+    The firing rates (spikes per neuron per time step) of all spiking layers are compared at the last one, with at least
+    {min_layers} layers. It is a warning where no layer fires more often than the one before and the last fires at most
+    {min_rate_ratio} times as often as the first, now and in the first forward pass: where training alone has silenced
+    the last layer, the setup is not at fault. While training goes on, it is reported only after {min_forward_passes}
+    forward passes. It is a note where the last layer still fires and a loss falls: that is enough to learn from.
+
+    What reaches the loss are the spikes of the last layer, and what reaches a layer's weights passes all surrogate
+    gradients behind it. The weights between the layers are too small for the rates that come in, or the thresholds are
+    too high.
     """
 
     id: ClassVar = "SPK211"
@@ -69,22 +88,25 @@ class FadingActivity(Check):
         "activity fades over {layers} layers: {first:.2g} spikes a step in the first, {last:.2g} in {site}"
     )
 
-    layers: int = limit(3, why="taste: two layers are no trend")
-    share: float = limit(
+    min_layers: int = limit(3, why="judgment call: two layers are no trend")
+    min_rate_ratio: float = limit(
         0.02,
-        why="measured: 0 where deep layers fall silent, 0.9 in the same network when healthy; taste in between",
+        why="measured: 0 where deep layers fall silent, 0.9 in the same network when healthy; the value in between is "
+        "a judgment call",
     )
-    patience: int = limit(10, why="taste: as for a silent layer, since layers may wake up in the first batches")
+    min_forward_passes: int = limit(
+        10, why="judgment call: as for a silent layer, since layers may wake up in the first batches"
+    )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding at the last layer, where the rates of all fall from the first to it."""
-        seen = rates_to(site, readings, self.patience)
+        seen = rates_to(site, readings, self.min_forward_passes)
         if seen is None:
             return
         rates, start = seen
-        if len(rates) < self.layers or not all(b <= a for a, b in pairwise(rates)):
+        if len(rates) < self.min_layers or not all(b <= a for a, b in pairwise(rates)):
             return
-        if rates[-1] > self.share * rates[0] or start[-1] > self.share * start[0]:
+        if rates[-1] > self.min_rate_ratio * rates[0] or start[-1] > self.min_rate_ratio * start[0]:
             return
         yield self.found(
             site,

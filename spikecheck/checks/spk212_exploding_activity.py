@@ -16,24 +16,43 @@ from spikecheck.site import Site, SiteKind
 
 @dataclass(frozen=True)
 class ExplodingActivity(Check):
-    """The layers fire more and more, from the first to the last.
+    """Firing rates grow from layer to layer toward saturation.
 
     ## What it means
-    Of {layers} spiking layers or more, none fires less often than the one before, and the last fires {rate} times a
-    step or more, {times} times as often as the first. That factor holds in the first forward too.
+    Each layer fires more than the one before, and the last one is close to saturation: its neurons no longer tell the
+    patterns of the input apart.
 
-    ## Why it matters
-    Each layer gets more spikes than the one before, and the last is near saturation: its neurons tell the input's
-    patterns apart no longer. Where neurons may spike several times a step, the rates multiply from layer to layer, and
-    gradients with them.
+    ## Example
+    ```python broken
+    for fc in (fc2, fc3):
+        nn.init.uniform_(fc.weight, 0, 0.2)  # all positive: each layer adds to the rate of the one before
+    lif1, lif2, lif3 = (snn.Leaky(beta=0.9) for _ in range(3))
+    ```
+    ```python repaired
+    for fc in (fc2, fc3):
+        nn.init.normal_(fc.weight, std=3 * fc.in_features**-0.5)
+    lif1, lif2, lif3 = (snn.Leaky(beta=0.9) for _ in range(3))
+    ```
 
     ## Fix
     ```python any
     linear.weight.data /= 3  # before each layer that fires more than the one before; or higher thresholds
     ```
 
-    ## Intended when
-    The layers are to amplify a very sparse input: `[tool.spikecheck.ignore] "SPK212" = "amplifier, by design"`
+    ## When it is intended
+    The layers amplify a very sparse input.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK212" = "amplifier, by design"
+    ```
+
+    ## How it is decided
+    The firing rates (spikes per neuron per time step) of all spiking layers are compared at the last one, with at least
+    {min_layers} layers. It is a warning where no layer fires less often than the one before, the last fires {max_rate}
+    times per step or more, and {max_rate_ratio} times as often as the first, now and in the first forward pass. While
+    training goes on, it is reported only after {min_forward_passes} forward passes.
+
+    Where neurons may spike several times per step, the rates multiply from layer to layer, and the gradients with them.
     """
 
     id: ClassVar = "SPK212"
@@ -56,20 +75,24 @@ class ExplodingActivity(Check):
         "activity grows over {layers} layers: {first:.2g} spikes a step in the first, {last:.2g} in {site}"
     )
 
-    layers: int = limit(3, why="taste: two layers are no trend")
-    rate: float = limit(0.5, why="taste: more than every second step is half way to saturation")
-    times: float = limit(4.0, why="taste: from the first layer to the last; not measured on networks")
-    patience: int = limit(10, why="taste: as for a silent layer, since rates may settle in the first batches")
+    min_layers: int = limit(3, why="judgment call: two layers are no trend")
+    max_rate: float = limit(
+        0.5, why="judgment call: a neuron that fires in more than every second step is halfway to saturation"
+    )
+    max_rate_ratio: float = limit(4.0, why="judgment call: from the first layer to the last; not measured on networks")
+    min_forward_passes: int = limit(
+        10, why="judgment call: as for a silent layer, since rates may settle in the first batches"
+    )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding at the last layer, where the rates of all rise from the first to it."""
-        seen = rates_to(site, readings, self.patience)
+        seen = rates_to(site, readings, self.min_forward_passes)
         if seen is None:
             return
         rates, start = seen
-        if len(rates) < self.layers or not all(b >= a for a, b in pairwise(rates)):
+        if len(rates) < self.min_layers or not all(b >= a for a, b in pairwise(rates)):
             return
-        if rates[-1] < max(self.rate, self.times * rates[0]) or start[-1] < self.times * start[0]:
+        if rates[-1] < max(self.max_rate, self.max_rate_ratio * rates[0]) or start[-1] < self.max_rate_ratio * start[0]:
             return
         yield self.found(
             site,

@@ -16,38 +16,55 @@ AGAIN = "Trying to backward through the graph a second time"
 
 @dataclass(frozen=True)
 class ReusedGraph(Check):
-    """A backward pass goes through the graph of an earlier one, and torch raises.
+    """A backward pass runs through the graph of an earlier one, and PyTorch raises an error.
 
     ## What it means
-    torch raised "Trying to backward through the graph a second time". The finding says which layers began their last
-    sequences with a state that the one before had left: they were not reset, and their state still holds the graph of
-    the batch before.
+    PyTorch raised "Trying to backward through the graph a second time": a spiking layer was not reset between two
+    batches, and its state still holds the graph of the batch before. Training stops at the second batch.
 
-    ## Why it matters
-    Training stops at the second batch. `retain_graph=True` silences the error and makes it worse: every batch then goes
-    back through all batches before it, in growing time and memory, and torch raises again when the optimizer has
-    changed the weights in place. Reset the state before each batch, or detach it where it is to go on.
+    ## Example
+    ```python broken
+    lif1 = snn.Leaky(beta=0.9, init_hidden=True)
+    for x, y in loader:
+        loss = F.cross_entropy(model(x), y)  # lif1 still holds the potentials, and the graph, of the last batch
+        loss.backward()
+    ```
+    ```python repaired
+    lif1 = snn.Leaky(beta=0.9, init_hidden=True)
+    for x, y in loader:
+        snntorch.utils.reset(model)  # before each batch
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+    ```
 
     ## Fix
     ```python any
-    state = None  # before each batch; or, to go on from the last one without its graph:
+    state = None  # before each batch; or, to continue from the last batch without its graph:
     state = state.detach()
     ```
     ```python snntorch
-    snntorch.utils.reset(model)  # before each batch; to keep the state, without its graph: layer.detach_hidden()
+    snntorch.utils.reset(model)  # before each batch; to keep the state without its graph: snn.Leaky.detach_hidden()
     ```
     ```python sinabs
-    sinabs.reset_states(model)  # before each batch; to keep the state, without its graph: sinabs.zero_grad(model)
+    sinabs.reset_states(model)  # before each batch; to keep the state without its graph: sinabs.zero_grad(model)
     ```
     ```python spikingjelly
-    functional.reset_net(model)  # after each batch; to keep the state, without its graph: functional.detach_net(model)
+    functional.reset_net(model)  # after each batch; to keep the state without its graph: functional.detach_net(model)
     ```
     ```python norse
-    out, state = model(x, None)  # None starts anew; do not hand the state of the last batch in
+    out, state = model(x, None)  # None starts from rest; do not pass in the state of the last batch
     ```
 
-    ## Intended when
-    It never is: torch has raised.
+    ## When it is intended
+    Never: PyTorch has raised an error.
+
+    ## How it is decided
+    It is an error where PyTorch raised this message. The finding names the layers that began their last sequences with
+    a state left over from the one before.
+
+    `retain_graph=True` silences the error and makes things worse: every batch then goes back through all batches before
+    it, with growing time and memory, and PyTorch raises again once the optimizer has changed the weights in place.
+    Reset the state before each batch, or detach it where it is meant to continue.
     """
 
     id: ClassVar = "SPK213"

@@ -17,24 +17,47 @@ class EvaluationMode(Check):
     """The model is trained in evaluation mode.
 
     ## What it means
-    In {updates} updates or more, and in a share of {share} of them, the model and all its modules that have a mode,
-    normalisation by the batch and dropout, were in evaluation mode while it was trained. A model in training mode some
-    of whose modules are frozen is left alone, and so is one without such modules.
+    `model.eval()` was active during training updates. Batch normalization then uses running statistics that are never
+    updated, and dropout does nothing.
 
-    ## Why it matters
-    A batch normalisation in evaluation mode normalises by running statistics, and those are never updated: at the
-    start, they are 0 and 1, so that it does nothing, and weights that rely on it drive their layers far too weakly or
-    too strongly. Dropout does nothing either. The usual reason is a validation that calls `model.eval()`, and a loop
-    that calls `model.train()` once before it all.
+    ## Example
+    ```python broken
+    model = nn.Sequential(nn.Linear(700, 128), nn.BatchNorm1d(128), snn.Leaky(beta=0.9, init_hidden=True))
+    model.train()
+    for epoch in range(20):
+        train_one_epoch(model)
+        model.eval()  # stays active in all later epochs
+        validate(model)
+    ```
+    ```python repaired
+    model = nn.Sequential(nn.Linear(700, 128), nn.BatchNorm1d(128), snn.Leaky(beta=0.9, init_hidden=True))
+    for epoch in range(20):
+        model.train()  # in every epoch
+        train_one_epoch(model)
+        model.eval()
+        validate(model)
+    ```
 
     ## Fix
     ```python any
     model.train()  # at the start of each epoch, and after each validation
     ```
 
-    ## Intended when
-    A trained network is tuned with its statistics frozen as a whole: `[tool.spikecheck.ignore] "SPK214" = "fine-tuning
-    with frozen statistics"`
+    ## When it is intended
+    A trained network is fine-tuned with all of its statistics frozen.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK214" = "fine-tuning with frozen statistics"
+    ```
+
+    ## How it is decided
+    It is a warning where, in at least a fraction of {max_evaluation_fraction} of {min_updates} updates or more, the
+    model and all of its modules that have a mode (batch normalization and dropout) were in evaluation mode while it was
+    trained. A model in training mode with some frozen modules is left alone, and so is one without such modules.
+
+    At the start, the running statistics are 0 and 1, so a batch normalization in evaluation mode does nothing, and
+    weights that rely on it drive their layers far too weakly or too strongly. The usual cause is a validation that
+    calls `model.eval()`, with a single `model.train()` before the whole loop.
     """
 
     id: ClassVar = "SPK214"
@@ -45,16 +68,16 @@ class EvaluationMode(Check):
     needs: ClassVar = (ModeReading,)
     message: ClassVar = "{site} was in evaluation mode in {evaluating} of {updates} updates, the whole model with it"
 
-    updates: int = limit(3, why="taste: one or two updates may be a test of the loop")
-    share: float = limit(0.5, why="derived: the larger part of the training")
+    min_updates: int = limit(3, why="judgment call: one or two updates may be a test of the loop")
+    max_evaluation_fraction: float = limit(0.5, why="derived: the larger part of the training")
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield one finding, at the first module that has a mode, where all of them were in evaluation mode."""
         modes, mode = readings.every(ModeReading), readings[ModeReading]
         sites = [s for s in readings.evidence.sites if s.kind is SiteKind.MODULE and s.name in modes]
-        if site.name != min(sites, key=lambda s: s.position).name or mode.updates < self.updates:
+        if site.name != min(sites, key=lambda s: s.position).name or mode.updates < self.min_updates:
             return
-        if any(other.evaluating < self.share * other.updates for other in modes.values()):
+        if any(other.evaluating < self.max_evaluation_fraction * other.updates for other in modes.values()):
             return
         yield self.found(
             site,

@@ -14,28 +14,52 @@ from spikecheck.site import Site, SiteKind
 
 @dataclass(frozen=True)
 class HeavyDropout(Check):
-    """A dropout sets nearly everything to 0.
+    """A dropout layer sets nearly all of its input to 0.
 
     ## What it means
-    The probability of a dropout is {dropped} or more. It is the share that is set to 0, not the share that is kept.
+    The probability `p` of a dropout layer is the fraction that is set to 0, not the fraction that is kept. With `p`
+    close to 1 a spike train becomes rare events of enormous size, and the next layer sees noise.
 
-    ## Why it matters
-    What is left is multiplied by 1 / (1 - p), by 33 for p = 0.97: a spike train becomes rare events of enormous size,
-    other ones in every step and every forward, since a plain dropout draws a mask for each step. The layer behind sees
-    noise, and the network does not learn in training what it is asked in evaluation. Measured, accuracy is 9 % instead
-    of 92 %.
+    ## Example
+    ```python broken
+    model = nn.Sequential(
+        nn.Linear(700, 256),
+        snn.Leaky(beta=0.9, init_hidden=True),
+        nn.Dropout(0.95),  # meant to keep 95%
+        nn.Linear(256, 20),
+    )
+    ```
+    ```python repaired
+    model = nn.Sequential(
+        nn.Linear(700, 256),
+        snn.Leaky(beta=0.9, init_hidden=True),
+        nn.Dropout(0.05),  # drops 5%
+        nn.Linear(256, 20),
+    )
+    ```
 
     ## Fix
     ```python any
-    dropout.p = 0.2  # the share to drop; 1 - keep_prob
+    dropout.p = 0.2  # the fraction to drop: 1 - keep_prob
     ```
     ```python spikingjelly
-    spikingjelly.activation_based.layer.Dropout(0.2, step_mode="m")  # one mask for all steps of a sample
+    spikingjelly.activation_based.layer.Dropout(0.2, step_mode="m")  # one mask for all time steps of a sample
     ```
 
-    ## Intended when
-    A mask of very few inputs is the method, as in masked autoencoders: `[tool.spikecheck.ignore] "SPK215" = "masked
-    input"`
+    ## When it is intended
+    A mask that leaves very few inputs is the method, as in masked autoencoders.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK215" = "masked input"
+    ```
+
+    ## How it is decided
+    It is a warning where the probability of a dropout layer that is active in training is {max_dropout_probability} or
+    more.
+
+    What is left is multiplied by 1 / (1 - p), by 33 for p = 0.97. A plain dropout draws another mask for each time
+    step, so other spikes survive in every step and every forward pass: the network is not trained on what it is
+    evaluated on. Measured: accuracy is 9% instead of 92%.
     """
 
     id: ClassVar = "SPK215"
@@ -46,15 +70,19 @@ class HeavyDropout(Check):
     needs: ClassVar = (ModeReading,)
     message: ClassVar = "{site} sets {dropped:.0%} of its input to 0"
 
-    dropped: float = limit(
+    max_dropout_probability: float = limit(
         0.9,
-        why="derived: what is left is multiplied by 10 or more; 0.97 is what somebody sets who gives the share to keep",
+        why="derived: what is left is multiplied by 10 or more; 0.97 is what results from giving the fraction to keep",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where nearly all is dropped."""
         mode = readings[ModeReading]
-        if mode.dropped is None or mode.dropped < self.dropped or (mode.updates and mode.evaluating >= mode.updates):
+        if (
+            mode.dropped is None
+            or mode.dropped < self.max_dropout_probability
+            or (mode.updates and mode.evaluating >= mode.updates)
+        ):
             return
         yield self.found(
             site,
@@ -64,7 +92,7 @@ class HeavyDropout(Check):
             expected=Expected(
                 "less than {most:g}",
                 because="p is the share that is set to 0, not the share that is kept",
-                most=self.dropped,
+                most=self.max_dropout_probability,
             ),
             weight=1,
         )

@@ -14,33 +14,58 @@ from spikecheck.site import Site, SiteKind
 
 @dataclass(frozen=True)
 class BatchNormPerStep(Check):
-    """A batch normalisation is called once a time step, with one set of running statistics.
+    """Batch normalization runs once per time step, with a single set of running statistics.
 
     ## What it means
-    A module that normalises by the batch is called {calls} times or more in a forward. In training each step is
-    normalised by its own mean and variance; in evaluation all of them by one running mean, in which each call replaces
-    a share of `momentum`. It is a warning where the second half of the steps makes up {late} or more of that mean, and
-    the steps differ: where what comes to the module, weighted by step as that mean is, is {even} of the average step or
-    less, or as many times more. Else it is a note.
+    In training, each time step is normalized by its own mean and variance; in evaluation, all of them by one running
+    mean, which mostly reflects the last time steps. Accuracy can then be lower in evaluation mode than in training
+    mode.
 
-    ## Why it matters
-    Training and evaluation differ: the rates of a recording change from step to step, and the running statistics are
-    those of its end. With a momentum of 0.1 and 40 steps, 89 % are of the second half, often silence. Measured,
-    accuracy is 100 % in training mode and 86 % in evaluation mode. Normalising a step by itself also takes away how
-    busy the step was.
+    ## Example
+    ```python broken
+    fc1, norm1, lif1 = nn.Linear(700, 256), nn.BatchNorm1d(256), snn.Leaky(beta=0.9)
+    mem = lif1.init_leaky()
+    for x_t in x.unbind(1):  # x is [batch, time, 700]
+        spikes, mem = lif1(norm1(fc1(x_t)), mem)  # normalizes every time step by itself
+    ```
+    ```python repaired
+    fc1, norm1, lif1 = nn.Linear(700, 256), nn.BatchNorm1d(256), snn.Leaky(beta=0.9)
+    mem = lif1.init_leaky()
+    current = norm1(fc1(x).flatten(0, 1)).view(*x.shape[:2], -1)  # all time steps at once
+    for current_t in current.unbind(1):
+        spikes, mem = lif1(current_t, mem)
+    ```
 
     ## Fix
     ```python any
-    x = norm(x.flatten(0, 1)).view_as(x)  # [time, batch, channels]: all steps at once
-    norm.momentum = 0.1 / steps  # or, step by step: an average over several forwards
+    x = norm(x.flatten(0, 1)).view_as(x)  # [time, batch, channels]: all time steps at once
+    norm.momentum = 0.1 / steps  # or, step by step: an average over several forward passes
     ```
     ```python spikingjelly
-    functional.set_step_mode(model, "m")  # layer.BatchNorm1d then normalises all steps at once
+    functional.set_step_mode(model, "m")  # layer.BatchNorm1d then normalizes all time steps at once
     ```
 
-    ## Intended when
-    The statistics of the steps are alike, or evaluation uses those of the batch: `[tool.spikecheck.ignore] "SPK216" =
-    "stationary input"`
+    ## When it is intended
+    The statistics of the time steps are alike, or evaluation uses those of the batch.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK216" = "stationary input"
+    ```
+
+    ## How it is decided
+    The check applies to a module with running statistics that is called {min_calls} times or more in a forward pass, in
+    training mode. Each call replaces a fraction `momentum` of the running mean, so late time steps weigh more. It is a
+    warning where both hold, and a note otherwise:
+
+    - the second half of the time steps makes up a fraction of {max_late_fraction} or more of the running mean;
+    - the time steps differ: the activity before the module, weighted by time step as the running mean weighs it, is at
+      most {min_activity_ratio} of that of an average step, or at least 1 / {min_activity_ratio} of it. Where the
+      activity is not known, this is assumed.
+
+    The firing rates of a recording change from step to step, and the running statistics are those of its end. With a
+    momentum of 0.1 and 40 time steps, 89% of them come from the second half, which is often silence. Measured: accuracy
+    is 100% in training mode and 86% in evaluation mode. Normalizing a step by itself also removes how busy the step
+    was.
     """
 
     id: ClassVar = "SPK216"
@@ -53,30 +78,29 @@ class BatchNormPerStep(Check):
         "{site} normalises each of {calls} time steps by itself; {late:.0%} of its statistics are late steps"
     )
 
-    calls: int = limit(4, why="derived: a module that branches share is called twice or three times")
-    late: float = limit(
+    min_calls: int = limit(4, why="derived: a module that several branches share is called two or three times")
+    max_late_fraction: float = limit(
         0.75,
         why="derived: 1 / (1 + (1 - momentum) ** (steps / 2)); an even mean has 0.5, a momentum of 0.1 has 0.74 with "
-        "20 steps",
+        "20 time steps",
     )
-
-    even: float = limit(
+    min_activity_ratio: float = limit(
         0.8,
-        why="derived: a variance follows the rate, so that potentials are then 12 % off; measured: 0.99 in a network "
-        "that is as good in evaluation, 0.52 where recordings end early, 0.65 with a momentum of 0.1",
+        why="derived: the variance follows the firing rate, so potentials are then 12% off; measured: 0.99 in a "
+        "network that is as good in evaluation mode, 0.52 where recordings end early, 0.65 with a momentum of 0.1",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where a module with running statistics is called once a step."""
         mode = readings[ModeReading]
-        if mode.momentum is None or mode.calls < self.calls or (mode.updates and mode.evaluating >= mode.updates):
+        if mode.momentum is None or mode.calls < self.min_calls or (mode.updates and mode.evaluating >= mode.updates):
             return
         late = 1 / (1 + (1 - mode.momentum) ** (mode.calls / (1 + 1)))
         counted = weighted(profile_before(site, readings), mode.momentum)
-        apart = counted is None or not self.even < counted < 1 / self.even
+        apart = counted is None or not self.min_activity_ratio < counted < 1 / self.min_activity_ratio
         yield self.found(
             site,
-            severity=Severity.WARNING if late >= self.late and apart else Severity.NOTE,
+            severity=Severity.WARNING if late >= self.max_late_fraction and apart else Severity.NOTE,
             seen=Seen(
                 "{calls} calls in a forward, a momentum of {momentum:g}: {late:.0%} of the running statistics are of "
                 "the second half of the steps"

@@ -54,10 +54,10 @@ def test_the_file_is_understood_and_the_last_table_counts(project: Path) -> None
     judge = Judge.of(Settings.load())
     check = next(check for check in judge.checks if check.id == "SPK204")
     at = {name: judge.limited(check, Site(SiteKind.SPIKES, name)) for name in ("encoder.0", "encoder.2", "gate", "lif")}
-    limits = {name: (one.share, one.active) for name, one in at.items()}  # type: ignore[attr-defined]
-    whole = (check.share, check.active)  # type: ignore[attr-defined]
+    limits = {name: (one.max_saturated_fraction, one.max_active_fraction) for name, one in at.items()}  # type: ignore[attr-defined]
+    whole = (check.max_saturated_fraction, check.max_active_fraction)  # type: ignore[attr-defined]
     assert limits == {"encoder.0": (0.8, 0.95), "encoder.2": (whole[0], 0.9), "gate": (0.8, 0.95), "lif": whole}
-    assert next(c for c in judge.checks if c.id == "SPK203").patience == 20  # type: ignore[attr-defined]
+    assert next(c for c in judge.checks if c.id == "SPK203").min_forward_passes == 20  # type: ignore[attr-defined]
 
 
 def test_the_report_shows_what_is_ignored(project: Path) -> None:

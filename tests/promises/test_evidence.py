@@ -120,7 +120,7 @@ def test_the_account_comes_back_as_it_was(made: Any) -> None:
 def test_what_was_to_be_kept_quiet_and_other_limits_travel_along(
     table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "pyproject.toml").write_text(f"{table}\nSPK206.strong = 1e9\n", encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text(f"{table}\nSPK206.max_drive = 1e9\n", encoding="utf-8")
     monkeypatch.setattr("spikecheck.rootdir.folder", tmp_path)
     monkeypatch.chdir(tmp_path)
     monitor = watched(Scaled(1e3), ignore=["SPK303", "SPK101"])

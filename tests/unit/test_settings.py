@@ -18,10 +18,11 @@ def written(folder: Path, text: str, name: str = "pyproject.toml") -> Path:
 
 def test_limits_and_reasons_are_read(tmp_path: Path) -> None:
     path = written(
-        tmp_path, '[tool.spikecheck.SPK203]\npatience = 20\n[tool.spikecheck.ignore]\n"SPK203:gate" = "closed here"\n'
+        tmp_path,
+        '[tool.spikecheck.SPK203]\nmin_forward_passes = 20\n[tool.spikecheck.ignore]\n"SPK203:gate" = "closed here"\n',
     )
     settings = Settings.load(tmp_path)
-    assert settings.limits == {"SPK203": {"patience": 20}}
+    assert settings.limits == {"SPK203": {"min_forward_passes": 20}}
     assert settings.ignore == {"SPK203:gate": "closed here"}
     assert settings.source == path
 
@@ -32,7 +33,7 @@ SPK1 = "counts, on purpose"
 
 [[tool.spikecheck.sites]]
 match = ["encoder.*", "gate"]
-SPK204.rate = 0.95
+SPK204.max_active_fraction = 0.95
 ignore = { SPK205 = "latency code" }
 
 [[tool.spikecheck.sites]]
@@ -45,7 +46,7 @@ def test_settings_of_some_sites(tmp_path: Path) -> None:
     written(tmp_path, SITES)
     settings = Settings.load(tmp_path)
     assert settings.sites == (
-        SiteLimits(("encoder.*", "gate"), {"SPK204": {"rate": 0.95}}),
+        SiteLimits(("encoder.*", "gate"), {"SPK204": {"max_active_fraction": 0.95}}),
         SiteLimits(("encoder.0",), {"LAB001": {"patience": 3}}),
     )
     assert settings.ignore == {
@@ -64,36 +65,36 @@ def test_names_and_patterns(name: str, covered: bool) -> None:
 
 
 def test_settings_can_be_given_as_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written(tmp_path, "[tool.spikecheck.SPK203]\npatience = 1\n")
+    written(tmp_path, "[tool.spikecheck.SPK203]\nmin_forward_passes = 1\n")
     monkeypatch.setattr(rootdir, "folder", None)
     monkeypatch.chdir(tmp_path)
-    given = Settings(limits={"SPK203": {"patience": 3}})
+    given = Settings(limits={"SPK203": {"min_forward_passes": 3}})
     assert Settings.of(given) is given
-    assert Settings.of({"SPK203": {"patience": 3}}) == given
-    assert Settings.of(None).limits == {"SPK203": {"patience": 1}}
+    assert Settings.of({"SPK203": {"min_forward_passes": 3}}) == given
+    assert Settings.of(None).limits == {"SPK203": {"min_forward_passes": 1}}
     assert Settings.of({}) == Settings()
     with pytest.raises(SpikecheckError, match=r"^\[tool\.spikecheck\] ignor is not known .*, did you mean ignore"):
         Settings.of({"ignor": 3})
 
 
 def test_the_nearest_file_above_counts(tmp_path: Path) -> None:
-    written(tmp_path, "[tool.spikecheck.SPK203]\npatience = 1\n")
+    written(tmp_path, "[tool.spikecheck.SPK203]\nmin_forward_passes = 1\n")
     inner = tmp_path / "a" / "b"
     inner.mkdir(parents=True)
-    assert Settings.load(inner).limits == {"SPK203": {"patience": 1}}
+    assert Settings.load(inner).limits == {"SPK203": {"min_forward_passes": 1}}
     written(tmp_path / "a", "[tool.other]\n")
     assert Settings.load(inner) == Settings(source=tmp_path / "a" / "pyproject.toml")
 
 
 def test_a_rootdir_goes_before_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "work").mkdir()
-    written(tmp_path / "work", "[tool.spikecheck.SPK203]\npatience = 1\n")
-    written(tmp_path, "[tool.spikecheck.SPK203]\npatience = 2\n")
+    written(tmp_path / "work", "[tool.spikecheck.SPK203]\nmin_forward_passes = 1\n")
+    written(tmp_path, "[tool.spikecheck.SPK203]\nmin_forward_passes = 2\n")
     monkeypatch.chdir(tmp_path / "work")
     monkeypatch.setattr(rootdir, "folder", None)
-    assert Settings.load().limits == {"SPK203": {"patience": 1}}
+    assert Settings.load().limits == {"SPK203": {"min_forward_passes": 1}}
     monkeypatch.setattr(rootdir, "folder", tmp_path)
-    assert Settings.load().limits == {"SPK203": {"patience": 2}}
+    assert Settings.load().limits == {"SPK203": {"min_forward_passes": 2}}
 
 
 def test_without_a_file_there_are_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +124,7 @@ def test_the_environment_names_another_file(tmp_path: Path, monkeypatch: pytest.
         ("[tool.spikecheck]\nLAB001 = 3", ["LAB001", "table"]),
         ("[tool.spikecheck]\nsites = 3", ["sites is a list of tables", "[[tool.spikecheck.sites]]"]),
         ("[tool.spikecheck.sites]\nmatch = 'a'", ["sites is a list of tables", "[[tool.spikecheck.sites]]"]),
-        ("[[tool.spikecheck.sites]]\nSPK203.patience = 3", ["sites, table 1", 'match = "encoder.*"']),
+        ("[[tool.spikecheck.sites]]\nSPK203.min_forward_passes = 3", ["sites, table 1", 'match = "encoder.*"']),
         ("[[tool.spikecheck.sites]]\nmatch = ''", ["sites, table 1", 'match = "encoder.*"']),
         ("[[tool.spikecheck.sites]]\nmatch = ['a', 3]", ["sites, table 1", 'match = "encoder.*"']),
         ("[[tool.spikecheck.sites]]\nmatch = []", ["sites, table 1", 'match = "encoder.*"']),

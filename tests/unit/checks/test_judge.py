@@ -184,19 +184,19 @@ def test_the_judge_knows_every_check_and_refuses_others() -> None:
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        ({"SPK20": {"patience": 1}}, "SPK20: no check has this id, did you mean SPK2"),
-        ({"spk203": {"patience": 1}}, "did you mean SPK203"),
-        ({"dead-layer": {"patience": 1}}, "it is the name of SPK203"),
-        ({"dead-lyer": {"patience": 1}}, "did you mean dead-layer"),
+        ({"SPK20": {"min_forward_passes": 1}}, "SPK20: no check has this id, did you mean SPK2"),
+        ({"spk203": {"min_forward_passes": 1}}, "did you mean SPK203"),
+        ({"dead-layer": {"min_forward_passes": 1}}, "it is the name of SPK203"),
+        ({"dead-lyer": {"min_forward_passes": 1}}, "did you mean dead-layer"),
         ({"ignored": {"SPK203": "closed here"}}, "did you mean ignore"),
-        ({"SPK203": {"patienc": 1}}, "patienc is not known (it has small, patience), did you mean patience?"),
-        ({"SPK203": {"xyz": 1}}, "SPK203: xyz is not known (it has small, patience)"),
-        ({"SPK203": {"patience": 2.5}}, "patience = 2.5: a whole number is wanted"),
+        ({"SPK203": {"min_forward_pases": 1}}, "min_forward_passes), did you mean min_forward_passes?"),
+        ({"SPK203": {"xyz": 1}}, "SPK203: xyz is not known (it has min_weight_scale, min_forward_passes)"),
+        ({"SPK203": {"min_forward_passes": 2.5}}, "min_forward_passes = 2.5: a whole number is wanted"),
         (
             {"ignore": {"dead-lyer": "closed here"}},
             "ignore 'dead-lyer': no check is called so, did you mean dead-layer",
         ),
-        ({"sites": [{"match": "gate", "SPK203": {"patienc": 1}}]}, "did you mean patience"),
+        ({"sites": [{"match": "gate", "SPK203": {"min_forward_pases": 1}}]}, "did you mean min_forward_passes"),
         ({"sites": [{"match": "gate", "SPK293": {}}]}, "SPK293: no check has this id"),
         ({"sites": [{"match": "gate", "ignore": {"SPK293": "closed"}}]}, "ignore 'SPK293:gate'"),
     ],
@@ -210,7 +210,7 @@ def test_a_name_that_is_not_known_is_answered_with_the_nearest(table: dict[str, 
 def test_limits_of_some_sites_hold_there_alone_and_the_last_table_counts() -> None:
     tables = (
         SiteLimits(("encoder.*", "gate"), {"SPK299": {"most": 20, "share": 0.1}}),
-        SiteLimits(("encoder.1",), {"SPK299": {"most": 5}, "SPK203": {"patience": 3}}),
+        SiteLimits(("encoder.1",), {"SPK299": {"most": 5}, "SPK203": {"min_forward_passes": 3}}),
     )
     judge = Judge((High(most=10),), site_limits=tables)
     given = evidence({"encoder.0": 11, "encoder.1": 6, "gate": 21, "other": 11, "encoder": 11})

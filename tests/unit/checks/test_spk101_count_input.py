@@ -67,4 +67,5 @@ def test_it_says_how_much_binarizing_would_take_away() -> None:
 
 
 def test_another_limit_can_be_set() -> None:
-    assert found(CountInput(average=7.0, alone=7.0), driving(counts(6.0), 10.0), "input") == "note"
+    check = CountInput(max_mean_count=7.0, min_large_mean_count=7.0)
+    assert found(check, driving(counts(6.0), 10.0), "input") == "note"
