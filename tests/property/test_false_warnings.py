@@ -16,7 +16,7 @@ from spikecheck.checks.spk307_one_class_targets import OneClassTargets
 from spikecheck.checks.spk308_imbalanced_targets import ImbalancedTargets
 from spikecheck.checks.spk309_constant_prediction import ConstantPrediction
 from spikecheck.stats.parts import PartState
-from tests.unit.checks.build import evidence, flow, found, inputs, logits, run, spikes, targets
+from tests.unit.checks.build import evidence, flow, inputs, logits, run, severity_of, spikes, targets
 
 RUNS, WRONG = 1000, 1
 LOOKS = (16, 32, 48, 64, 80, 96, 128, 192, 256)  # forwards, or updates, after which a run is judged
@@ -43,7 +43,7 @@ def batches(random: np.random.Generator, samples: int, swapped: bool) -> Looks:
         seen = parts[:forward]
         told = PartState(seen.sum(0), seen.square().sum(0), torch.full((samples,), float(forward))).told()
         read = spikes(by_sample=told, by_step=0.0, forwards=forward)
-        yield found(SwappedAxes(), evidence({"input": [inputs()], "lif1": [read]}), "input")
+        yield severity_of(SwappedAxes(), evidence({"input": [inputs()], "lif1": [read]}), "input")
 
 
 def test_samples_that_are_drawn_anew_are_not_taken_for_time_steps() -> None:
@@ -64,7 +64,7 @@ def layer(random: np.random.Generator, expected: float) -> Looks:
         count = float(counts[max(0, forward - 32) : forward].sum())
         read = spikes(count=count, active=int(count), forwards=min(forward, 32))
         given = evidence({"lif1": [read, flow()]}, run=run(live=True, update=forward))
-        yield found(DeadLayer(), given, "lif1")
+        yield severity_of(DeadLayer(), given, "lif1")
 
 
 def test_a_layer_that_fires_now_and_then_is_not_called_silent() -> None:
@@ -96,7 +96,7 @@ def labels(random: np.random.Generator, check: OneClassTargets | ImbalancedTarge
             lowest=int(here[0]),
             highest=int(here[-1]),
         )
-        yield found(check, evidence({"loss": [read]}, run=run(live=True, update=update)), "loss")
+        yield severity_of(check, evidence({"loss": [read]}, run=run(live=True, update=update)), "loss")
 
 
 def test_labels_of_several_classes_are_not_called_one() -> None:
@@ -128,7 +128,7 @@ def predictions(random: np.random.Generator, share: float) -> Looks:
         read = logits(rows=rows, decided=rows, favoured=int(recent.sum()), favourite=3)
         known = targets(samples=rows, counts=(rows // 3, rows - rows // 3 - rows // 3, rows // 3))
         given = evidence({"loss": [read, known]}, run=run(live=True, update=update))
-        yield found(ConstantPrediction(), given, "loss")
+        yield severity_of(ConstantPrediction(), given, "loss")
 
 
 def test_a_favourite_class_is_not_called_the_only_one() -> None:

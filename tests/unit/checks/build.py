@@ -1,7 +1,7 @@
 """Readings for the tables of the checks: everything healthy, but for what a row names.
 
 `evidence({"lif1": [spikes(active=0)]})` is a run in which spikes were read at one layer; a row judges it with
-`found(DeadLayer(), evidence(...), "lif1")`.
+`severity_of(DeadLayer(), evidence(...), "lif1")`.
 """
 
 from __future__ import annotations
@@ -343,7 +343,7 @@ def findings(check: Check, given: Evidence, name: str) -> list[Finding]:
     return [finding for s in meant for finding in check.judge(s, given.readings(s))]
 
 
-def found(check: Check, given: Evidence, name: str) -> str | None:
+def severity_of(check: Check, given: Evidence, name: str) -> str | None:
     """The severity of the one finding at a place, None where there is none."""
     made = findings(check, given, name)
     assert len(made) < 2

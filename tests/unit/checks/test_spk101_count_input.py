@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk101_count_input import CountInput
-from tests.unit.checks.build import drive, evidence, findings, found, inputs, neuron, spikes
+from tests.unit.checks.build import drive, evidence, findings, inputs, neuron, severity_of, spikes
 
 
 def counts(average: float, **changed):
@@ -39,7 +39,7 @@ def driving(x, times, **known):
     ],
 )
 def test_judge(x, severity) -> None:
-    assert found(CountInput(), driving(x, 10.0), "input") == severity
+    assert severity_of(CountInput(), driving(x, 10.0), "input") == severity
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_judge(x, severity) -> None:
     ],
 )
 def test_counts_are_weighed_by_the_drive_that_comes_of_them(given, severity) -> None:
-    assert found(CountInput(), given, "input") == severity
+    assert severity_of(CountInput(), given, "input") == severity
 
 
 def test_it_says_how_much_binarizing_would_take_away() -> None:
@@ -68,4 +68,4 @@ def test_it_says_how_much_binarizing_would_take_away() -> None:
 
 def test_another_limit_can_be_set() -> None:
     check = CountInput(max_mean_count=7.0, min_large_mean_count=7.0)
-    assert found(check, driving(counts(6.0), 10.0), "input") == "note"
+    assert severity_of(check, driving(counts(6.0), 10.0), "input") == "note"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk102_empty_input import EmptyInput
-from tests.unit.checks.build import evidence, found, inputs
+from tests.unit.checks.build import evidence, inputs, severity_of
 
 
 @pytest.mark.parametrize(
@@ -21,4 +21,4 @@ from tests.unit.checks.build import evidence, found, inputs
     ],
 )
 def test_judge(given, severity) -> None:
-    assert found(EmptyInput(), evidence({"input": [given]}), "input") == severity
+    assert severity_of(EmptyInput(), evidence({"input": [given]}), "input") == severity

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk103_one_bin_input import OneBinInput
-from tests.unit.checks.build import evidence, found, inputs
+from tests.unit.checks.build import evidence, inputs, severity_of
 
 
 def one_bin(**changed):
@@ -30,4 +30,4 @@ def one_bin(**changed):
     ],
 )
 def test_judge(given, severity) -> None:
-    assert found(OneBinInput(), evidence({"input": [given]}), "input") == severity
+    assert severity_of(OneBinInput(), evidence({"input": [given]}), "input") == severity

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk104_single_step import SingleStep
-from tests.unit.checks.build import evidence, found, inputs, run, spikes, state
+from tests.unit.checks.build import evidence, inputs, run, severity_of, spikes, state
 
 
 def one(*more, steps=20, ran=None, library="snntorch", **changed):
@@ -29,4 +29,4 @@ def one(*more, steps=20, ran=None, library="snntorch", **changed):
     ],
 )
 def test_judge(given, severity) -> None:
-    assert found(SingleStep(), given, "input") == severity
+    assert severity_of(SingleStep(), given, "input") == severity

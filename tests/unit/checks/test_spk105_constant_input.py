@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk105_constant_input import ConstantInput
-from tests.unit.checks.build import evidence, found, inputs
+from tests.unit.checks.build import evidence, inputs, severity_of
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,4 @@ from tests.unit.checks.build import evidence, found, inputs
     ],
 )
 def test_judge(given, severity) -> None:
-    assert found(ConstantInput(), evidence({"input": [given]}), "input") == severity
+    assert severity_of(ConstantInput(), evidence({"input": [given]}), "input") == severity

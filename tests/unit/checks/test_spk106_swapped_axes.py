@@ -7,7 +7,7 @@ import pytest
 from spikecheck.checks.spk106_swapped_axes import SwappedAxes
 from spikecheck.readings import AimReading
 from spikecheck.site import Likeness
-from tests.unit.checks.build import drive, evidence, found, inputs, logits, loss, run, spikes, targets
+from tests.unit.checks.build import drive, evidence, inputs, logits, loss, run, severity_of, spikes, targets
 
 
 def layer(ran=None, seen=16, told=None, current=None, **changed):
@@ -61,4 +61,4 @@ SORTED = (0.2, 0.1, 0.002)  # samples class by class
     ],
 )
 def test_judge(given, severity) -> None:
-    assert found(SwappedAxes(), given, "input") == severity
+    assert severity_of(SwappedAxes(), given, "input") == severity

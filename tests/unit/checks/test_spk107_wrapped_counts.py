@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk107_wrapped_counts import WrappedCounts
-from tests.unit.checks.build import evidence, found, inputs
+from tests.unit.checks.build import evidence, inputs, severity_of
 
 
 def grid(lowest, highest, unit):
@@ -27,4 +27,4 @@ def grid(lowest, highest, unit):
     ],
 )
 def test_judge(given, severity) -> None:
-    assert found(WrappedCounts(), evidence({"input": [given]}), "input") == severity
+    assert severity_of(WrappedCounts(), evidence({"input": [given]}), "input") == severity

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk108_silent_channels import SilentChannels
-from tests.unit.checks.build import evidence, found, inputs
+from tests.unit.checks.build import evidence, inputs, severity_of
 
 
 def given(**changed):
@@ -27,4 +27,4 @@ def given(**changed):
     ],
 )
 def test_judge(seen, severity) -> None:
-    assert found(SilentChannels(), seen, "input") == severity
+    assert severity_of(SilentChannels(), seen, "input") == severity

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk201_multi_spike import MultiSpike
-from tests.unit.checks.build import evidence, findings, flow, found, inputs, spikes
+from tests.unit.checks.build import evidence, findings, flow, inputs, severity_of, spikes
 
 
 def several(average: float, peak: float = 5.0, **changed):
@@ -32,7 +32,7 @@ def several(average: float, peak: float = 5.0, **changed):
     ],
 )
 def test_judge(read, severity) -> None:
-    assert found(MultiSpike(), evidence({"lif1": read}), "lif1") == severity
+    assert severity_of(MultiSpike(), evidence({"lif1": read}), "lif1") == severity
 
 
 def test_it_shows_the_values_and_the_library_s_fix() -> None:

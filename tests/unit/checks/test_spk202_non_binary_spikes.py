@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk202_non_binary_spikes import NonBinarySpikes
-from tests.unit.checks.build import POISONED, evidence, findings, found, spikes
+from tests.unit.checks.build import POISONED, evidence, findings, severity_of, spikes
 
 TERNARY = spikes(minimum=-1.0, values=(-1.0, 0.0, 1.0), not_binary=9000)
 GRADED = spikes(maximum=2.5, values=(0.0, 2.5), not_binary=20_480, not_integer=4000)
@@ -25,7 +25,7 @@ GRADED = spikes(maximum=2.5, values=(0.0, 2.5), not_binary=20_480, not_integer=4
     ],
 )
 def test_judge(read, severity) -> None:
-    assert found(NonBinarySpikes(), evidence({"lif1": [read]}), "lif1") == severity
+    assert severity_of(NonBinarySpikes(), evidence({"lif1": [read]}), "lif1") == severity
 
 
 def test_it_shows_the_values() -> None:

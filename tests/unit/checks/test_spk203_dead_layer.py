@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk203_dead_layer import DeadLayer
-from tests.unit.checks.build import POISONED, evidence, findings, flow, found, parameter, run, spikes
+from tests.unit.checks.build import POISONED, evidence, findings, flow, parameter, run, severity_of, spikes
 
 
 def silent(**changed):
@@ -32,13 +32,13 @@ OVER, LIVE = run(), run(live=True)
     ],
 )
 def test_judge(read, when, severity) -> None:
-    assert found(DeadLayer(), evidence({"lif1": read}, run=when), "lif1") == severity
+    assert severity_of(DeadLayer(), evidence({"lif1": read}, run=when), "lif1") == severity
 
 
 def test_without_a_backward_only_the_last_layer_is_in_doubt() -> None:
     given = evidence({"lif1": [silent()], "lif2": [silent()]})
-    assert found(DeadLayer(), given, "lif1") == "error"
-    assert found(DeadLayer(), given, "lif2") == "note"
+    assert severity_of(DeadLayer(), given, "lif1") == "error"
+    assert severity_of(DeadLayer(), given, "lif2") == "note"
 
 
 def test_the_message_counts_steps_and_neurons() -> None:

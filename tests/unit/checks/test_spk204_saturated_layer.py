@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk204_saturated_layer import SaturatedLayer
-from tests.unit.checks.build import evidence, findings, flow, found, run, spikes
+from tests.unit.checks.build import evidence, findings, flow, run, severity_of, spikes
 
 
 def busy(saturated: int = 0, active: float = 0.5, **changed):
@@ -33,7 +33,7 @@ OVER, LIVE = run(), run(live=True)
     ],
 )
 def test_judge(read, when, severity) -> None:
-    assert found(SaturatedLayer(), evidence({"lif1": read}, run=when), "lif1") == severity
+    assert severity_of(SaturatedLayer(), evidence({"lif1": read}, run=when), "lif1") == severity
 
 
 def test_the_message_gives_both_shares() -> None:

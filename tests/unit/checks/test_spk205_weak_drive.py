@@ -11,11 +11,11 @@ from tests.unit.checks.build import (
     evidence,
     findings,
     flow,
-    found,
     neuron,
     parameter,
     potential,
     run,
+    severity_of,
     spikes,
     state,
 )
@@ -62,13 +62,13 @@ def layer(*read, upstream=None, when=None, weight=None, **known):
     ],
 )
 def test_judge(given, severity) -> None:
-    assert found(WeakDrive(), given, "lif2") == severity
+    assert severity_of(WeakDrive(), given, "lif2") == severity
 
 
 def test_training_goes_on_and_the_layer_may_wake_up() -> None:
     for forwards, severity in ((9, None), (10, "error")):
         given = layer(WEAK, spikes(count=0.0, active=0, forwards=forwards), when=run(live=True))
-        assert found(WeakDrive(), given, "lif2") == severity
+        assert severity_of(WeakDrive(), given, "lif2") == severity
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk206_strong_drive import StrongDrive
-from tests.unit.checks.build import POISONED, drive, evidence, findings, flow, found, neuron, parameter, spikes
+from tests.unit.checks.build import POISONED, drive, evidence, findings, flow, neuron, parameter, severity_of, spikes
 
 
 def layer(*read, weight=None, **known):
@@ -36,7 +36,7 @@ def strong(rms: float, **changed):
     ],
 )
 def test_judge(given, severity) -> None:
-    assert found(StrongDrive(), given, "lif1") == severity
+    assert severity_of(StrongDrive(), given, "lif1") == severity
 
 
 @pytest.mark.parametrize(

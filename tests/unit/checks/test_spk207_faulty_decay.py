@@ -8,7 +8,7 @@ import pytest
 
 from spikecheck.checks.spk207_faulty_decay import FaultyDecay
 from spikecheck.neuron import Replaced
-from tests.unit.checks.build import evidence, findings, found, modules, neuron, spikes
+from tests.unit.checks.build import evidence, findings, modules, neuron, severity_of, spikes
 
 
 def layer(library="snntorch", most=9.0, **known):
@@ -41,7 +41,7 @@ def layer(library="snntorch", most=9.0, **known):
     ],
 )
 def test_judge(given, severity) -> None:
-    assert found(FaultyDecay(), given, "lif1") == severity
+    assert severity_of(FaultyDecay(), given, "lif1") == severity
 
 
 def test_what_is_set_and_what_is_used_are_both_said() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk208_carried_state import CarriedState
-from tests.unit.checks.build import evidence, findings, found, inputs, run, state, targets
+from tests.unit.checks.build import evidence, findings, inputs, run, severity_of, state, targets
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from tests.unit.checks.build import evidence, findings, found, inputs, run, stat
     ],
 )
 def test_judge(read, severity) -> None:
-    assert found(CarriedState(), evidence({"lif1": [read]}), "lif1") == severity
+    assert severity_of(CarriedState(), evidence({"lif1": [read]}), "lif1") == severity
 
 
 def test_it_says_how_often_and_how_much() -> None:
@@ -51,7 +51,7 @@ PIECES = targets(updates=48, repeated=36, different=12)  # four pieces of each o
 )
 def test_pieces_of_one_batch_go_on_from_each_other(labels, read, input_read, severity) -> None:
     seen = evidence({"lif1": [read], "input": [input_read], "targets": [labels]})
-    assert found(CarriedState(), seen, "lif1") == severity
+    assert severity_of(CarriedState(), seen, "lif1") == severity
 
 
 @pytest.mark.parametrize(("live", "severity"), [(True, None), (False, "warning")])
@@ -61,4 +61,4 @@ def test_the_same_targets_for_ever_may_be_a_first_batch_that_is_not_over(live, s
         "input": [inputs(different=4)],
         "targets": [targets(updates=4, repeated=3, different=1)],
     }
-    assert found(CarriedState(), evidence(seen, run=run(live=live)), "lif1") == severity
+    assert severity_of(CarriedState(), evidence(seen, run=run(live=live)), "lif1") == severity

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk209_dropped_state import DroppedState
-from tests.unit.checks.build import drive, evidence, findings, found, memory
+from tests.unit.checks.build import drive, evidence, findings, memory, severity_of
 
 
 def test_a_layer_that_nothing_comes_to_has_nothing_to_remember() -> None:
-    assert found(DroppedState(), evidence({"lif1": [memory(held=0), drive(rms=0.0)]}), "lif1") is None
-    assert found(DroppedState(), evidence({"lif1": [memory(held=0), drive(rms=1e-6)]}), "lif1") == "error"
+    assert severity_of(DroppedState(), evidence({"lif1": [memory(held=0), drive(rms=0.0)]}), "lif1") is None
+    assert severity_of(DroppedState(), evidence({"lif1": [memory(held=0), drive(rms=1e-6)]}), "lif1") == "error"
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_a_layer_that_nothing_comes_to_has_nothing_to_remember() -> None:
     ],
 )
 def test_judge(given, severity) -> None:
-    assert found(DroppedState(), evidence({"lif1": [given]}), "lif1") == severity
+    assert severity_of(DroppedState(), evidence({"lif1": [given]}), "lif1") == severity
 
 
 @pytest.mark.parametrize(

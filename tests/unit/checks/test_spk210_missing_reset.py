@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk210_missing_reset import MissingReset
-from tests.unit.checks.build import drive, evidence, flow, found, modules, neuron, parameter, spikes
+from tests.unit.checks.build import drive, evidence, flow, modules, neuron, parameter, severity_of, spikes
 
 
 def layer(flows=None, count=20_480.0, in_a_row=0.0, output=True, **known):
@@ -44,7 +44,7 @@ def hidden(flows=None, in_a_row=20_480 * 0.75, reset="none"):
     ],
 )
 def test_judge(given, severity) -> None:
-    assert found(MissingReset(), given, "lif1") == severity
+    assert severity_of(MissingReset(), given, "lif1") == severity
 
 
 @pytest.mark.parametrize(
@@ -58,4 +58,4 @@ def test_judge(given, severity) -> None:
 def test_a_recurrent_weight_inside_pays_for_spikes_as_well(weight, severity) -> None:
     places = {"lif1": [spikes(count=4.1e5 * 0.28), drive()], "lif1.rec.weight": [weight]}
     given = modules(evidence(places, sites={"lif1": {"neuron": neuron(reset=None)}}))
-    assert found(MissingReset(), given, "lif1") == severity
+    assert severity_of(MissingReset(), given, "lif1") == severity

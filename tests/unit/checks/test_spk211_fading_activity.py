@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk211_fading_activity import FadingActivity
-from tests.unit.checks.build import evidence, flow, found, loss, spikes
+from tests.unit.checks.build import evidence, flow, loss, severity_of, spikes
 
 
 def layers(*rates):
@@ -25,12 +25,12 @@ def layers(*rates):
     ],
 )
 def test_judge(given, severity) -> None:
-    assert found(FadingActivity(), evidence(given), list(given)[-1]) == severity
+    assert severity_of(FadingActivity(), evidence(given), list(given)[-1]) == severity
 
 
 def test_a_trend_that_came_with_training_is_left_alone() -> None:
     given = evidence(layers(0.05, 0.005, 0.001), first=layers(0.05, 0.05, 0.05))
-    assert found(FadingActivity(), given, "lif2") is None
+    assert severity_of(FadingActivity(), given, "lif2") is None
 
 
 @pytest.mark.parametrize(
@@ -44,4 +44,4 @@ def test_a_trend_that_came_with_training_is_left_alone() -> None:
 )
 def test_it_is_a_note_where_enough_is_left_to_learn_from(last, losses, severity) -> None:
     given = evidence(layers(0.05, 0.005, last) | {"loss": [losses]})
-    assert found(FadingActivity(), given, "lif2") == severity
+    assert severity_of(FadingActivity(), given, "lif2") == severity

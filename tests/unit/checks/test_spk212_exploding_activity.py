@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk212_exploding_activity import ExplodingActivity
-from tests.unit.checks.build import evidence, flow, found, spikes
+from tests.unit.checks.build import evidence, flow, severity_of, spikes
 
 
 def layers(*rates):
@@ -25,9 +25,9 @@ def layers(*rates):
     ],
 )
 def test_judge(given, severity) -> None:
-    assert found(ExplodingActivity(), evidence(given), list(given)[-1]) == severity
+    assert severity_of(ExplodingActivity(), evidence(given), list(given)[-1]) == severity
 
 
 def test_a_trend_that_came_with_training_is_left_alone() -> None:
     given = evidence(layers(0.125, 0.3, 0.5), first=layers(0.05, 0.05, 0.05))
-    assert found(ExplodingActivity(), given, "lif2") is None
+    assert severity_of(ExplodingActivity(), given, "lif2") is None

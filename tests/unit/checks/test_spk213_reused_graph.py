@@ -6,7 +6,7 @@ import pytest
 
 from spikecheck.checks.spk213_reused_graph import AGAIN, ReusedGraph
 from spikecheck.site import Raised
-from tests.unit.checks.build import evidence, found, run, state
+from tests.unit.checks.build import evidence, run, severity_of, state
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,6 @@ from tests.unit.checks.build import evidence, found, run, state
 )
 def test_judge(given, severity) -> None:
     assert (
-        found(ReusedGraph(), evidence({"the run": [given], "lif1": [state(carried=1)]}, run=given), "the run")
+        severity_of(ReusedGraph(), evidence({"the run": [given], "lif1": [state(carried=1)]}, run=given), "the run")
         == severity
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk214_evaluation_mode import EvaluationMode
-from tests.unit.checks.build import evidence, found, mode
+from tests.unit.checks.build import evidence, mode, severity_of
 
 
 @pytest.mark.parametrize(
@@ -19,11 +19,11 @@ from tests.unit.checks.build import evidence, found, mode
     ],
 )
 def test_judge(given, severity) -> None:
-    assert found(EvaluationMode(), evidence({"norm": given}), "norm") == severity
+    assert severity_of(EvaluationMode(), evidence({"norm": given}), "norm") == severity
 
 
 def test_one_finding_for_the_model_and_none_where_a_module_trains() -> None:
     off = [mode(evaluating=20)]
-    assert found(EvaluationMode(), evidence({"a": off, "b": off}), "a") == "warning"
-    assert found(EvaluationMode(), evidence({"a": off, "b": off}), "b") is None
-    assert found(EvaluationMode(), evidence({"a": off, "b": [mode()]}), "a") is None
+    assert severity_of(EvaluationMode(), evidence({"a": off, "b": off}), "a") == "warning"
+    assert severity_of(EvaluationMode(), evidence({"a": off, "b": off}), "b") is None
+    assert severity_of(EvaluationMode(), evidence({"a": off, "b": [mode()]}), "a") is None

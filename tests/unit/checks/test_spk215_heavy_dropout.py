@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk215_heavy_dropout import HeavyDropout
-from tests.unit.checks.build import evidence, found, mode
+from tests.unit.checks.build import evidence, mode, severity_of
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from tests.unit.checks.build import evidence, found, mode
     ],
 )
 def test_judge(given, severity) -> None:
-    assert found(HeavyDropout(), evidence({"norm": given}), "norm") == severity
+    assert severity_of(HeavyDropout(), evidence({"norm": given}), "norm") == severity

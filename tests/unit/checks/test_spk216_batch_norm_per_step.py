@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk216_batch_norm_per_step import BatchNormPerStep
-from tests.unit.checks.build import evidence, found, inputs, mode, spikes
+from tests.unit.checks.build import evidence, inputs, mode, severity_of, spikes
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from tests.unit.checks.build import evidence, found, inputs, mode, spikes
     ],
 )
 def test_judge(given, severity) -> None:
-    assert found(BatchNormPerStep(), evidence({"norm": given}), "norm") == severity
+    assert severity_of(BatchNormPerStep(), evidence({"norm": given}), "norm") == severity
 
 
 def after(profile, **changed):
@@ -46,11 +46,11 @@ SLOPED = tuple(1.25 - 0.0128 * step for step in range(40))
     ],
 )
 def test_it_is_a_note_where_the_steps_are_alike(given, severity) -> None:
-    assert found(BatchNormPerStep(), given, "norm") == severity
+    assert severity_of(BatchNormPerStep(), given, "norm") == severity
 
 
 def test_behind_no_layer_the_input_counts() -> None:
     given = {"input": [inputs(profile=EARLY)], "norm": [mode(momentum=0.1, calls=40)], "lif1": [spikes()]}
-    assert found(BatchNormPerStep(), evidence(given), "norm") == "warning"
+    assert severity_of(BatchNormPerStep(), evidence(given), "norm") == "warning"
     given["input"] = [inputs(profile=(1.0,) * 40)]
-    assert found(BatchNormPerStep(), evidence(given), "norm") == "note"
+    assert severity_of(BatchNormPerStep(), evidence(given), "norm") == "note"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk301_large_logits import LargeLogits
-from tests.unit.checks.build import POISONED, evidence, findings, found, logits, loss
+from tests.unit.checks.build import POISONED, evidence, findings, logits, loss, severity_of
 
 BAD = {"recent_mean": 33.8}
 
@@ -34,7 +34,7 @@ def net(spread, **changed):
     ],
 )
 def test_judge(observations, severity) -> None:
-    assert found(LargeLogits(), observations, "loss") == severity
+    assert severity_of(LargeLogits(), observations, "loss") == severity
 
 
 def test_the_message_gives_the_spread_and_the_loss() -> None:

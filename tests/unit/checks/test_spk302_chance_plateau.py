@@ -9,7 +9,18 @@ import pytest
 
 from spikecheck.checks.spk302_chance_plateau import ChancePlateau
 from spikecheck.site import Moment
-from tests.unit.checks.build import evidence, findings, found, gradient, logits, loss, parameter, run, targets, update
+from tests.unit.checks.build import (
+    evidence,
+    findings,
+    gradient,
+    logits,
+    loss,
+    parameter,
+    run,
+    severity_of,
+    targets,
+    update,
+)
 
 CHANCE = log(20)
 INTERVAL = 16  # updates from one judgment to the next
@@ -75,7 +86,7 @@ def net(moved=MOVING, grad=None, rows=None, done=200, weight=None, labels=None, 
     ],
 )
 def test_judge(observations, severity) -> None:
-    assert found(ChancePlateau(), observations, "loss") == severity
+    assert severity_of(ChancePlateau(), observations, "loss") == severity
 
 
 def test_during_training_more_losses_are_needed() -> None:
@@ -84,20 +95,20 @@ def test_during_training_more_losses_are_needed() -> None:
             {"fc1.weight": [MOVING, gradient(), parameter()], "loss": [loss(**(FLAT | {"updates": updates}))]},
             run=run(live=True, update=updates),
         )
-        assert found(ChancePlateau(), observations, "loss") == severity
+        assert severity_of(ChancePlateau(), observations, "loss") == severity
 
 
 def test_a_window_longer_than_the_remembered_losses_waits_for_them() -> None:
     patient = ChancePlateau(loss_window=128)
-    assert found(patient, net(updates=127), "loss") is None
-    assert found(patient, net(updates=128), "loss") == "error"
+    assert severity_of(patient, net(updates=127), "loss") is None
+    assert severity_of(patient, net(updates=128), "loss") == "error"
 
 
 def test_losses_of_parts_of_a_batch_count_as_one_update() -> None:
     """Four losses an update: a loss that falls by 0.04 in 64 of them falls by 0.16 in 64 updates."""
     falling = {"recent_slope": -0.04 / 64, "recent_slope_error": 0.0}
-    assert found(ChancePlateau(), net(done=200, **falling), "loss") == "error"
-    assert found(ChancePlateau(), net(done=50, **falling), "loss") is None
+    assert severity_of(ChancePlateau(), net(done=200, **falling), "loss") == "error"
+    assert severity_of(ChancePlateau(), net(done=50, **falling), "loss") is None
 
 
 def test_a_finding_gives_its_date_and_whether_all_logits_are_equal() -> None:
@@ -132,7 +143,7 @@ def stuck(losses) -> bool:
         if abs(losses[end - WINDOW : end].mean() - CHANCE) > 0.2:
             continue  # far from chance: the table covers that
         observations = net(done=end, **(line(losses[end - WINDOW : end]) | {"updates": end}))
-        if found(ChancePlateau(), observations, "loss"):
+        if severity_of(ChancePlateau(), observations, "loss"):
             return True
     return False
 

@@ -8,7 +8,7 @@ import pytest
 
 from spikecheck.checks.spk303_high_initial_loss import HighInitialLoss
 from spikecheck.site import Moment
-from tests.unit.checks.build import evidence, findings, found, loss, run
+from tests.unit.checks.build import evidence, findings, loss, run, severity_of
 
 
 def net(first, update=200, **changed):
@@ -37,7 +37,7 @@ def net(first, update=200, **changed):
     ],
 )
 def test_judge(observations, severity) -> None:
-    assert found(HighInitialLoss(), observations, "loss") == severity
+    assert severity_of(HighInitialLoss(), observations, "loss") == severity
 
 
 def test_the_first_loss_of_the_run_is_judged_and_dated() -> None:

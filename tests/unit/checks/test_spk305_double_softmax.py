@@ -7,7 +7,7 @@ from math import e, log
 import pytest
 
 from spikecheck.checks.spk305_double_softmax import DoubleSoftmax, lowest_loss
-from tests.unit.checks.build import evidence, findings, found, logits, loss
+from tests.unit.checks.build import evidence, findings, logits, loss, severity_of
 
 ROWS = {"rows": 320, "simplex": 320, "minimum": 0.001, "maximum": 0.8, "spread": 0.4}
 
@@ -32,7 +32,7 @@ def net(function="cross_entropy", **changed):
     ],
 )
 def test_judge(observations, severity) -> None:
-    assert found(DoubleSoftmax(), observations, "loss") == severity
+    assert severity_of(DoubleSoftmax(), observations, "loss") == severity
 
 
 @pytest.mark.parametrize(("classes", "lowest"), [(2, 0.3133), (10, 1.4612), (20, 2.0782), (1000, 5.9095)])

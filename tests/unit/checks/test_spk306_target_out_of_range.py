@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk306_target_out_of_range import TargetOutOfRange
-from tests.unit.checks.build import evidence, findings, found, targets
+from tests.unit.checks.build import evidence, findings, severity_of, targets
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from tests.unit.checks.build import evidence, findings, found, targets
     ],
 )
 def test_judge(labels, severity) -> None:
-    assert found(TargetOutOfRange(), evidence({"loss": [labels]}), "loss") == severity
+    assert severity_of(TargetOutOfRange(), evidence({"loss": [labels]}), "loss") == severity
 
 
 def test_the_message_gives_both_ranges() -> None:

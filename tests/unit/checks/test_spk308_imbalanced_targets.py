@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk308_imbalanced_targets import ImbalancedTargets
-from tests.unit.checks.build import evidence, findings, found, targets
+from tests.unit.checks.build import evidence, findings, severity_of, targets
 
 
 def labels(*counts: int, **changed):
@@ -27,7 +27,7 @@ def labels(*counts: int, **changed):
     ],
 )
 def test_judge(observations, severity) -> None:
-    assert found(ImbalancedTargets(), evidence({"loss": [observations]}), "loss") == severity
+    assert severity_of(ImbalancedTargets(), evidence({"loss": [observations]}), "loss") == severity
 
 
 def test_a_finding_gives_the_share_and_the_entropy() -> None:

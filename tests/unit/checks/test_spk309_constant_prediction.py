@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk309_constant_prediction import ConstantPrediction
-from tests.unit.checks.build import evidence, found, logits, run, targets
+from tests.unit.checks.build import evidence, logits, run, severity_of, targets
 
 EVEN = targets(classes=20, counts=(16,) * 20)
 LATE = run(update=64)
@@ -31,4 +31,4 @@ def rows(favoured: int, decided: int = 320, **changed):
     ],
 )
 def test_judge(observations, labels, of_run, severity) -> None:
-    assert found(ConstantPrediction(), evidence({"loss": [observations, labels]}, run=of_run), "loss") == severity
+    assert severity_of(ConstantPrediction(), evidence({"loss": [observations, labels]}, run=of_run), "loss") == severity

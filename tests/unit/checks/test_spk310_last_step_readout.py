@@ -6,7 +6,7 @@ import pytest
 
 from spikecheck.checks.spk310_last_step_readout import LastStepReadout
 from spikecheck.readings import ReturnReading
-from tests.unit.checks.build import evidence, found, spikes
+from tests.unit.checks.build import evidence, severity_of, spikes
 
 
 @pytest.mark.parametrize(
@@ -22,10 +22,10 @@ from tests.unit.checks.build import evidence, found, spikes
 )
 def test_judge(came, severity) -> None:
     observations = evidence({"lif1": [spikes()], "lif2": [spikes(), came]})
-    assert found(LastStepReadout(), observations, "lif2") == severity
+    assert severity_of(LastStepReadout(), observations, "lif2") == severity
 
 
 def test_a_layer_in_the_middle_is_not_the_readout() -> None:
     came = ReturnReading(3, 120, 3, 3)
     observations = evidence({"lif1": [spikes(), came], "lif2": [spikes(), came]})
-    assert found(LastStepReadout(), observations, "lif1") is None
+    assert severity_of(LastStepReadout(), observations, "lif1") is None

@@ -6,7 +6,7 @@ import pytest
 
 from spikecheck.checks.spk311_unreachable_target import UnreachableTarget
 from spikecheck.readings import AimReading
-from tests.unit.checks.build import evidence, findings, found, run, spikes
+from tests.unit.checks.build import evidence, findings, run, severity_of, spikes
 
 COUNTS = (0.0, 1.0, 2.0, 5.0)
 RATES = (0.0, 0.05, 0.1, 0.45)
@@ -39,7 +39,7 @@ def net(highest: float, outputs: tuple[float, ...], layer=None, of_run=None):
     ],
 )
 def test_judge(observations, severity) -> None:
-    assert found(UnreachableTarget(), observations, "loss") == severity
+    assert severity_of(UnreachableTarget(), observations, "loss") == severity
 
 
 def test_the_message_gives_the_highest_target_and_the_highest_output() -> None:

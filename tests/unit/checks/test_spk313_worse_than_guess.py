@@ -7,7 +7,7 @@ from math import log
 import pytest
 
 from spikecheck.checks.spk313_worse_than_guess import WorseThanGuess
-from tests.unit.checks.build import evidence, found, gradient, loss, parameter, run, targets, update
+from tests.unit.checks.build import evidence, gradient, loss, parameter, run, severity_of, targets, update
 
 CHANCE = log(20)
 STAYS = {"updates": 200, "window": 64, "recent_mean": 3.6, "recent_slope": 0.0, "recent_slope_error": 0.0002}
@@ -60,4 +60,4 @@ def net(share=0.004, live=False, labels=None, done=200, **changed):
     ],
 )
 def test_judge(observations, severity) -> None:
-    assert found(WorseThanGuess(), observations, "loss") == severity
+    assert severity_of(WorseThanGuess(), observations, "loss") == severity

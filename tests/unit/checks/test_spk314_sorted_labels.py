@@ -9,7 +9,7 @@ import pytest
 
 from spikecheck.checks.spk314_sorted_labels import SortedLabels
 from spikecheck.readings import BatchReading
-from tests.unit.checks.build import evidence, findings, found, spikes, targets
+from tests.unit.checks.build import evidence, findings, severity_of, spikes, targets
 
 EVEN = (80,) * 20  # 1600 labels: two of them are alike with a probability of 0.0494
 TWO = (800, 800)
@@ -46,7 +46,7 @@ def batch(alike: float | None, *, samples: int = 1600, pure: int = 0):
     ],
 )
 def test_judge(observations, severity) -> None:
-    assert found(SortedLabels(), observations, "loss") == severity
+    assert severity_of(SortedLabels(), observations, "loss") == severity
 
 
 def test_the_message_gives_the_batches_of_a_single_class() -> None:
@@ -62,7 +62,7 @@ def test_the_message_of_batches_with_few_classes_counts_no_pure_ones() -> None:
 
 def test_of_1000_runs_with_shuffled_labels_none_is_called_sorted() -> None:
     draw = random.Random(0)
-    assert not sum(found(SortedLabels(), shuffled(draw), "loss") is not None for _ in range(1000))
+    assert not sum(severity_of(SortedLabels(), shuffled(draw), "loss") is not None for _ in range(1000))
 
 
 def shuffled(draw: random.Random):

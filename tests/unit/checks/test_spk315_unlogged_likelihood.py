@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk315_unlogged_likelihood import UnloggedLikelihood
-from tests.unit.checks.build import evidence, findings, found, logits, loss
+from tests.unit.checks.build import evidence, findings, logits, loss, severity_of
 
 LOGARITHMS = {"minimum": -9.0, "maximum": -0.01}
 
@@ -28,7 +28,7 @@ def net(function="nll_loss", **changed):
     ],
 )
 def test_judge(observations, severity) -> None:
-    assert found(UnloggedLikelihood(), observations, "loss") == severity
+    assert severity_of(UnloggedLikelihood(), observations, "loss") == severity
 
 
 @pytest.mark.parametrize(("simplex", "what"), [(320, "probabilities"), (319, "unnormalized")])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk401_missing_surrogate import MissingSurrogate
-from tests.unit.checks.build import evidence, findings, flow, found, gradient, spikes
+from tests.unit.checks.build import evidence, findings, flow, gradient, severity_of, spikes
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from tests.unit.checks.build import evidence, findings, flow, found, gradient, s
     ],
 )
 def test_judge(read, severity) -> None:
-    assert found(MissingSurrogate(), evidence({"lif1": [read], "lif2": [spikes()]}), "lif1") == severity
+    assert severity_of(MissingSurrogate(), evidence({"lif1": [read], "lif2": [spikes()]}), "lif1") == severity
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_judge(read, severity) -> None:
 def test_it_is_a_note_where_gradients_go_round_the_layer(before, severity) -> None:
     places = {"lif1": [flow(blocked=20, read=None), spikes()], "fc1.weight": before}
     observations = evidence(places, sites={"lif1": {"fed_by": "fc1"}})
-    assert found(MissingSurrogate(), observations, "lif1") == severity
+    assert severity_of(MissingSurrogate(), observations, "lif1") == severity
 
 
 @pytest.mark.parametrize(

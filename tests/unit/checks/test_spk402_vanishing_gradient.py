@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk402_vanishing_gradient import VanishingGradient
-from tests.unit.checks.build import evidence, findings, found, gradient, parameter, run
+from tests.unit.checks.build import evidence, findings, gradient, parameter, run, severity_of
 
 
 def net(*norms: float, dimensions: int = 2, update: int = 48):
@@ -33,7 +33,7 @@ def net(*norms: float, dimensions: int = 2, update: int = 48):
     ],
 )
 def test_judge(observations, severity) -> None:
-    assert found(VanishingGradient(), observations, "fc0.weight") == severity
+    assert severity_of(VanishingGradient(), observations, "fc0.weight") == severity
 
 
 def test_one_finding_names_both_ends_and_lists_what_lies_between() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk403_exploding_gradient import ExplodingGradient
-from tests.unit.checks.build import evidence, found, gradient, inputs, parameter, spikes
+from tests.unit.checks.build import evidence, gradient, inputs, parameter, severity_of, spikes
 from tests.unit.checks.test_spk402_vanishing_gradient import net
 
 
@@ -25,7 +25,7 @@ from tests.unit.checks.test_spk402_vanishing_gradient import net
 )
 def test_judge(observations, severity) -> None:
     assert isinstance(observations, type(evidence({})))
-    assert found(ExplodingGradient(), observations, "fc0.weight") == severity
+    assert severity_of(ExplodingGradient(), observations, "fc0.weight") == severity
 
 
 def quiet(active, *, last=1.0):
@@ -51,4 +51,4 @@ def quiet(active, *, last=1.0):
     ],
 )
 def test_what_a_quiet_layer_makes_of_a_gradient_is_taken_off(observations, severity) -> None:
-    assert found(ExplodingGradient(), observations, "fc1.weight") == severity
+    assert severity_of(ExplodingGradient(), observations, "fc1.weight") == severity

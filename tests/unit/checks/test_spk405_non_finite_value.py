@@ -13,7 +13,6 @@ from tests.unit.checks.build import (
     drive,
     evidence,
     findings,
-    found,
     gradient,
     inputs,
     logits,
@@ -21,6 +20,7 @@ from tests.unit.checks.build import (
     neuron,
     parameter,
     potential,
+    severity_of,
     spikes,
 )
 
@@ -39,7 +39,7 @@ MADE = {
 @pytest.mark.parametrize("kind", READ_BY, ids=lambda kind: kind.label)
 def test_every_kind_of_site_is_judged_by_its_own_reading(kind: SiteKind) -> None:
     name = "loss" if kind in SiteKind.LOGITS | SiteKind.LOSS else "place"
-    assert found(NonFiniteValue(), evidence({name: [MADE[kind]()]}), name) is None
+    assert severity_of(NonFiniteValue(), evidence({name: [MADE[kind]()]}), name) is None
     [finding] = findings(NonFiniteValue(), evidence({name: [MADE[kind](non_finite=POISONED)]}), name)
     assert finding.severity.label == "error"
     assert finding.when == POISONED.first

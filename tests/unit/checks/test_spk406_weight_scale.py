@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from spikecheck.checks.spk406_weight_scale import WeightScale
-from tests.unit.checks.build import drive, evidence, findings, flow, found, neuron, parameter, run, spikes
+from tests.unit.checks.build import drive, evidence, findings, flow, neuron, parameter, run, severity_of, spikes
 
 SILENT = spikes(count=0.0, active=0, maximum=0.0, values=(0.0,))
 DRIVEN, ORDINARY = drive(rms=8.2, peak=25.0, maximum=43.0), drive()
@@ -39,18 +39,18 @@ def net(weight, current, spike=None, upstream=None, read=True, name="fc2.weight"
     ],
 )
 def test_judge(observations, severity) -> None:
-    assert found(WeightScale(), observations, "fc2.weight") == severity
+    assert severity_of(WeightScale(), observations, "fc2.weight") == severity
 
 
 def test_a_weight_that_feeds_no_layer_is_left_alone() -> None:
     observations = net(parameter(scale=26.5), DRIVEN, name="readout.weight")
-    assert found(WeightScale(), observations, "readout.weight") is None
+    assert severity_of(WeightScale(), observations, "readout.weight") is None
 
 
 def test_tiny_weights_are_found_only_when_the_layer_has_had_time_to_wake_up() -> None:
     for forwards, severity in ((9, None), (10, "warning")):
         early = replace(net(parameter(scale=0.03), ORDINARY, replace(SILENT, forwards=forwards)), run=run(live=True))
-        assert found(WeightScale(), early, "fc2.weight") == severity
+        assert severity_of(WeightScale(), early, "fc2.weight") == severity
 
 
 def test_it_says_what_the_scale_does_and_how_to_draw_it() -> None:
@@ -81,7 +81,7 @@ def recurrent(scale: float, *, rate: float = 0.25, v_threshold: float = 1.0, ele
     ],
 )
 def test_a_recurrent_weight_by_which_a_layer_drives_itself(observations, severity) -> None:
-    assert found(WeightScale(), observations, "rnn.rec.weight") == severity
+    assert severity_of(WeightScale(), observations, "rnn.rec.weight") == severity
 
 
 def test_it_says_what_the_layer_gives_itself() -> None:
@@ -92,4 +92,4 @@ def test_it_says_what_the_layer_gives_itself() -> None:
 def test_a_weight_of_another_layer_is_not_this_ones() -> None:
     observations = recurrent(8.0)
     sites = tuple(replace(site, name="rn") if site.name == "rnn" else site for site in observations.sites)
-    assert found(WeightScale(), replace(observations, sites=sites), "rnn.rec.weight") is None
+    assert severity_of(WeightScale(), replace(observations, sites=sites), "rnn.rec.weight") is None

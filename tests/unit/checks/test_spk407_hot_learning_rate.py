@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk407_hot_learning_rate import HotLearningRate
-from tests.unit.checks.build import evidence, findings, found, loss, parameter, update
+from tests.unit.checks.build import evidence, findings, loss, parameter, severity_of, update
 
 WORSE = loss(first=3.0, recent_mean=12.0)
 
@@ -29,7 +29,7 @@ def net(moved, lost=WORSE, weight=None):
     ],
 )
 def test_judge(observations, severity) -> None:
-    assert found(HotLearningRate(), observations, "fc1.weight") == severity
+    assert severity_of(HotLearningRate(), observations, "fc1.weight") == severity
 
 
 def test_one_finding_stands_at_the_weight_that_is_moved_most() -> None:

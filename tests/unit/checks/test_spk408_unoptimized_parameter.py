@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk408_unoptimized_parameter import UnoptimizedParameter
-from tests.unit.checks.build import evidence, findings, found, gradient, parameter, run, update
+from tests.unit.checks.build import evidence, findings, gradient, parameter, run, severity_of, update
 
 HELD = [gradient(), parameter(), update()]
 LEFT = [gradient(), parameter()]
@@ -24,11 +24,11 @@ LEFT = [gradient(), parameter()]
 )
 def test_judge(left, of_run, severity) -> None:
     observations = evidence({"fc1.weight": left, "fc2.weight": HELD}, run=of_run)
-    assert found(UnoptimizedParameter(), observations, "fc1.weight") == severity
+    assert severity_of(UnoptimizedParameter(), observations, "fc1.weight") == severity
 
 
 def test_nothing_is_said_where_no_optimizer_has_stepped() -> None:
-    assert found(UnoptimizedParameter(), evidence({"fc1.weight": LEFT}), "fc1.weight") is None
+    assert severity_of(UnoptimizedParameter(), evidence({"fc1.weight": LEFT}), "fc1.weight") is None
 
 
 def test_one_finding_stands_for_all() -> None:

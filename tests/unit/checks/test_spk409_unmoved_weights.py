@@ -6,7 +6,7 @@ import pytest
 
 from spikecheck.checks.spk409_unmoved_weights import UnmovedWeights
 from spikecheck.readings import HandoverReading
-from tests.unit.checks.build import evidence, findings, found, gradient, loss, parameter, run, update
+from tests.unit.checks.build import evidence, findings, gradient, loss, parameter, run, severity_of, update
 
 STILL = update(unmoved=20, mean=0.0, path=0.0)
 
@@ -34,7 +34,7 @@ def net(moved, grad, *, position: int = 1, dimensions: int = 2):
     ],
 )
 def test_judge(observations, severity) -> None:
-    assert found(UnmovedWeights(), observations, "fc1.weight") == severity
+    assert severity_of(UnmovedWeights(), observations, "fc1.weight") == severity
 
 
 @pytest.mark.parametrize(
@@ -92,4 +92,4 @@ def test_where_nothing_moves_the_reason_lies_at_the_optimizer(observations, why)
 
 
 def test_one_finding_stands_for_all() -> None:
-    assert found(UnmovedWeights(), standstill(), "fc2.weight") is None
+    assert severity_of(UnmovedWeights(), standstill(), "fc2.weight") is None

@@ -6,7 +6,7 @@ import pytest
 
 from spikecheck.checks.spk410_cold_learning_rate import ColdLearningRate
 from spikecheck.site import Pace
-from tests.unit.checks.build import evidence, found, gradient, loss, parameter, run, update
+from tests.unit.checks.build import evidence, gradient, loss, parameter, run, severity_of, update
 
 FLAT = loss(first=3.0, recent_mean=3.01, recent_slope=1e-5, recent_slope_error=1e-4)
 LONG = run(update=80)
@@ -35,10 +35,10 @@ def net(moved, lost=FLAT, of_run=LONG):
     ],
 )
 def test_judge(observations, severity) -> None:
-    assert found(ColdLearningRate(), observations, "fc1.weight") == severity
+    assert severity_of(ColdLearningRate(), observations, "fc1.weight") == severity
 
 
 def test_it_is_asked_of_the_weight_that_moves_most() -> None:
     places = {"fc1.weight": [gradient(), parameter(), COLD], "fc2.weight": [gradient(), parameter(), update()]}
     observations = evidence({**places, "loss": [FLAT]}, run=LONG)
-    assert [found(ColdLearningRate(), observations, name) for name in places] == [None, None]
+    assert [severity_of(ColdLearningRate(), observations, name) for name in places] == [None, None]

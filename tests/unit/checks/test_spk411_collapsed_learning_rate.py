@@ -6,7 +6,7 @@ import pytest
 
 from spikecheck.checks.spk411_collapsed_learning_rate import CollapsedLearningRate
 from spikecheck.site import Pace
-from tests.unit.checks.build import evidence, findings, found, gradient, parameter, update
+from tests.unit.checks.build import evidence, findings, gradient, parameter, severity_of, update
 
 
 def net(pace):
@@ -29,7 +29,7 @@ def net(pace):
     ],
 )
 def test_judge(pace, severity) -> None:
-    assert found(CollapsedLearningRate(), net(pace), "fc1.weight") == severity
+    assert severity_of(CollapsedLearningRate(), net(pace), "fc1.weight") == severity
 
 
 def test_one_finding_stands_for_all() -> None:

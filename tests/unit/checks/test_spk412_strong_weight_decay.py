@@ -6,7 +6,7 @@ import pytest
 
 from spikecheck.checks.spk412_strong_weight_decay import StrongWeightDecay
 from spikecheck.site import Pace
-from tests.unit.checks.build import evidence, findings, found, gradient, loss, parameter, update
+from tests.unit.checks.build import evidence, findings, gradient, loss, parameter, severity_of, update
 
 FLAT = loss(first=3.0, recent_mean=3.01, recent_slope=0.0)
 
@@ -39,7 +39,7 @@ def pace(shrink: float | None, decay: float):
     ],
 )
 def test_judge(observations, severity) -> None:
-    assert found(StrongWeightDecay(), observations, "fc1.weight") == severity
+    assert severity_of(StrongWeightDecay(), observations, "fc1.weight") == severity
 
 
 AT_CHANCE = loss(first=8.0, recent_mean=3.0, recent_slope=-0.001, recent_slope_error=0.0001)
@@ -74,7 +74,7 @@ def shrinking(*, to: float = 0.3, first_norm: float = 0.5, last_norm: float = 0.
     ],
 )
 def test_weights_that_shrink_while_nothing_is_learned(observations, severity) -> None:
-    assert found(StrongWeightDecay(), observations, "fc1.weight") == severity
+    assert severity_of(StrongWeightDecay(), observations, "fc1.weight") == severity
 
 
 def test_one_finding_stands_for_all() -> None:

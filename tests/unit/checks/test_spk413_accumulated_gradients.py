@@ -6,7 +6,7 @@ import pytest
 
 from spikecheck.checks.spk413_accumulated_gradients import AccumulatedGradients
 from spikecheck.readings import LeftoverReading
-from tests.unit.checks.build import evidence, findings, found, gradient, parameter
+from tests.unit.checks.build import evidence, findings, gradient, parameter, severity_of
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from tests.unit.checks.build import evidence, findings, found, gradient, paramet
 )
 def test_judge(left, severity) -> None:
     observations = evidence({"fc1.weight": [gradient(), parameter(), left]})
-    assert found(AccumulatedGradients(), observations, "fc1.weight") == severity
+    assert severity_of(AccumulatedGradients(), observations, "fc1.weight") == severity
 
 
 def test_one_finding_stands_for_all() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk501_non_finite_weights import NonFiniteWeights
-from tests.unit.checks.build import evidence, findings, found, stored
+from tests.unit.checks.build import evidence, findings, severity_of, stored
 
 NAME = "fc1.weight"
 
@@ -34,7 +34,7 @@ NAME = "fc1.weight"
     ],
 )
 def test_judge(reading, severity) -> None:
-    assert found(NonFiniteWeights(), evidence({NAME: [reading]}), NAME) == severity
+    assert severity_of(NonFiniteWeights(), evidence({NAME: [reading]}), NAME) == severity
 
 
 def test_it_names_the_first_index_and_the_share() -> None:

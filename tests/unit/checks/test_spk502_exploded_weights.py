@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk502_exploded_weights import ExplodedWeights
-from tests.unit.checks.build import evidence, findings, found, stored
+from tests.unit.checks.build import evidence, findings, severity_of, stored
 
 NAME = "fc1.weight"
 
@@ -25,11 +25,13 @@ NAME = "fc1.weight"
     ],
 )
 def test_judge(reading, severity) -> None:
-    assert found(ExplodedWeights(), evidence({NAME: [reading]}), NAME) == severity
+    assert severity_of(ExplodedWeights(), evidence({NAME: [reading]}), NAME) == severity
 
 
 def test_a_table_of_embeddings_is_left_alone() -> None:
-    assert found(ExplodedWeights(), evidence({"embedding.weight": [stored(scale=16.0)]}), "embedding.weight") is None
+    assert (
+        severity_of(ExplodedWeights(), evidence({"embedding.weight": [stored(scale=16.0)]}), "embedding.weight") is None
+    )
 
 
 def test_the_largest_weighs_most() -> None:

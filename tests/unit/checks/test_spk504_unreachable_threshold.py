@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk504_unreachable_threshold import UnreachableThreshold
-from tests.unit.checks.build import evidence, findings, found, stored_neuron
+from tests.unit.checks.build import evidence, findings, severity_of, stored_neuron
 
 NAME = "lif1.threshold"
 
@@ -28,7 +28,7 @@ NAME = "lif1.threshold"
     ],
 )
 def test_judge(reading, severity) -> None:
-    assert found(UnreachableThreshold(), evidence({NAME: [reading]}), NAME) == severity
+    assert severity_of(UnreachableThreshold(), evidence({NAME: [reading]}), NAME) == severity
 
 
 def test_it_names_the_highest_reachable_potential() -> None:

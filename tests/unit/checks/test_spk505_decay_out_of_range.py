@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk505_decay_out_of_range import DecayOutOfRange
-from tests.unit.checks.build import evidence, findings, found, stored_neuron
+from tests.unit.checks.build import evidence, findings, severity_of, stored_neuron
 
 NAME = "lif1.beta"
 
@@ -25,7 +25,7 @@ NAME = "lif1.beta"
     ],
 )
 def test_judge(reading, severity) -> None:
-    assert found(DecayOutOfRange(), evidence({NAME: [reading]}), NAME) == severity
+    assert severity_of(DecayOutOfRange(), evidence({NAME: [reading]}), NAME) == severity
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk508_dead_moments import DeadMoments
-from tests.unit.checks.build import evidence, findings, found, moment
+from tests.unit.checks.build import evidence, findings, moment, severity_of
 
 NAME = "optimizer: fc1.weight"
 
@@ -25,7 +25,7 @@ NAME = "optimizer: fc1.weight"
     ],
 )
 def test_judge(reading, severity) -> None:
-    assert found(DeadMoments(), evidence({NAME: [reading]}), NAME) == severity
+    assert severity_of(DeadMoments(), evidence({NAME: [reading]}), NAME) == severity
 
 
 def test_the_message_distinguishes_no_gradient_from_gradients_of_0() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from spikecheck.checks.spk509_unfitting_keys import UnfittingKeys
 from spikecheck.stored import FitReading
-from tests.unit.checks.build import evidence, findings, found
+from tests.unit.checks.build import evidence, findings, severity_of
 
 NAME = "the model"
 
@@ -25,7 +25,7 @@ NAME = "the model"
     ],
 )
 def test_judge(reading, severity) -> None:
-    assert found(UnfittingKeys(), evidence({NAME: [reading]}), NAME) == severity
+    assert severity_of(UnfittingKeys(), evidence({NAME: [reading]}), NAME) == severity
 
 
 @pytest.mark.parametrize(
