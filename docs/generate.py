@@ -1,6 +1,6 @@
 """Write what is made from the checks: docs/checks/*.md, its index, docs/checks/causes.md, and the table in README.md.
 
-And the tables of docs/json.md, from the schema of the JSON report.
+And the tables of docs/json.md, from the schema of the JSON report, and the list of docs/decisions.
 
 `python docs/generate.py` writes; `python docs/generate.py --check` writes nothing and exits 1 where a file differs.
 """
@@ -22,6 +22,7 @@ FOLDER = ROOT / "docs" / "checks"
 README = ROOT / "README.md"
 WRITTEN = "<!-- Written by docs/generate.py"  # a page without this line is written by hand: that of a removed check
 JSON = ROOT / "docs" / "json.md"
+DECISIONS = ROOT / "docs" / "decisions"
 SCHEMA = ROOT / "spikecheck" / "report" / "schema-1.json"
 CAUSES = """\
 # What explains what
@@ -33,6 +34,15 @@ whatever family; an arrow leads from a cause to its consequence.
 Where a cause also reaches a consequence through another, only the way through the other is drawn: the page of each
 check lists all, under *Consequence of* and *Leads to*. The relation never goes in a circle.
 """
+DECISIONS_PAGE = """\
+# Decisions
+
+What was decided about the code, why, and what it costs. One file per decision, with the same parts: the title, *Status*
+(`accepted`, or `superseded by` another one), *Context*, *Decision* and *Consequences*. A decision that no longer holds
+keeps its file and gets a new status. Numbers are never reused.
+
+"""
+UNUSED_DECISIONS = (16, 17, 21)  # reserved for records that were never written
 FAMILIES = {
     "0": "spikecheck itself",
     "1": "Input",
@@ -115,6 +125,18 @@ def between_marks(page: Path, what: str, text: str) -> str:
     return f"{before}{begin}{text}{end}{rest.partition(end)[2]}"
 
 
+def decisions() -> str:
+    """Return the index of the decision records, with the numbers that no record has."""
+    rows = ["| number | decision | status |", "|---|---|---|"]
+    for path in sorted(DECISIONS.glob("0*.md")):
+        title, _, status = path.read_text(encoding="utf-8").splitlines()[:3]
+        number, _, name = title.removeprefix("# ").partition(". ")
+        rows.append(f"| {number} | [{name}]({path.name}) | {status.removeprefix('Status: ')} |")
+    unused = " and ".join(", ".join(map(str, UNUSED_DECISIONS)).rsplit(", ", 1))
+    table = "\n".join(rows)
+    return f"{WRITTEN}: `make docs`. -->\n\n{DECISIONS_PAGE}{table}\n\nThe numbers {unused} were never used.\n"
+
+
 def causes(known: dict[str, type[Check]]) -> str:
     """The relation between causes and consequences, drawn: a graph for each family that has consequences in it."""
     parts = [f"{WRITTEN}: `make docs`. -->\n\n{CAUSES}"]
@@ -155,6 +177,7 @@ def generated() -> dict[Path, str]:
         **pages,
         FOLDER / "index.md": index(checks),
         FOLDER / "causes.md": causes(known),
+        DECISIONS / "README.md": decisions(),
         README: between_marks(README, "checks", table(checks, "docs/checks/")),
         JSON: between_marks(JSON, "fields", "\n" + fields(json.loads(SCHEMA.read_text(encoding="utf-8"))) + "\n"),
     }

@@ -1,7 +1,7 @@
 """Turns a NIR graph into a safetensors file: its parameters by node, in the order of the data flow.
 
 A program of its own, which `nir.py` starts: the HDF5 library never comes to an end with some damaged files
-(docs/decisions/0022-nir-graphs-in-a-process-of-their-own.md). It reads a file from standard input, and imports nothing
+(docs/decisions/0022). It reads a file from standard input, and imports nothing
 of spikecheck. The layout is that of `nir.write` (Neuromorphic Intermediate Representation, https://neuroir.org): the
 group `node` holds nodes and edges.
 """

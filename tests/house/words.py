@@ -54,7 +54,7 @@ def word(pattern: str, instead: str) -> Word:
     return Word(re.compile(pattern, flags=re.IGNORECASE), instead)
 
 
-COUNTED = r"(?:spikes?|thresholds?|times|once|twice|steps|elements|labels|potentials?|\d[\d.]*|\})"
+COUNTED = r"(?:spikes?|thresholds?|times|once|twice|steps|elements|labels|potentials?|\d(?:[\d.]*\d)?|\})"
 #: Where "forward" is the whole noun: not "forward pass", "forward hook" or the method.
 ALONE = r"(?=[,.;:)]|$| (?:a|alone|and|at|as|before|by|ends?|in|is|of|on|or|that|to|was|when|where|which|with)\b)"
 STEMS = (
