@@ -259,7 +259,7 @@ WORDS = ["--model", "spk_nets:Words"]
         (["ok.pt", *MODEL, "--data", "events.h5"], 2, "it holds events"),
         (["ok.pt", *MODEL, "--data", "table.csv"], 2, "a file that ends in .npz"),
         (["ok.pt", *MODEL, "--data", "spk_nets:empty"], 2, "without a batch in it"),
-        (["ok.pt", "--data", "batch.npz"], 2, "--model names one"),
+        (["ok.pt", "--data", "batch.npz"], 2, "--data needs --model"),
     ],
     ids=lambda value: " ".join(value).replace("/", "") if isinstance(value, list) else "",
 )
