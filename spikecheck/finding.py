@@ -38,11 +38,20 @@ class Phrase:
     `spikecheck.number_format` lists the format specifications: `{value:n}`, `{share:%}`, `{ratio:x}`.
     """
 
-    __slots__ = ("numbers", "text")
+    __slots__ = ("_numbers", "text")
 
     def __init__(self, template: str, /, **numbers: Any) -> None:
         self.text = fill(template, **numbers) if numbers else template
-        self.numbers: Mapping[str, Any] = MappingProxyType(dict(numbers))
+        self._numbers = numbers
+
+    @property
+    def numbers(self) -> Mapping[str, Any]:
+        """The numbers by name, read-only."""
+        return MappingProxyType(self._numbers)
+
+    def restore(self, text: str, numbers: Mapping[str, Any]) -> None:
+        """Take the text and the numbers of a phrase that was stored: the text is no template."""
+        self.text, self._numbers = text, dict(numbers)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.text!r})"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from spikecheck.checks.base import Check
@@ -63,9 +62,9 @@ def rebuilt_finding(check: type[Check], given: dict[str, Any], clean: Clean) -> 
 def phrase(empty: P, given: Any, clean: Clean, where: str) -> P:
     """A sentence with its numbers; it is text already, and no template."""
     part = mapping(given, where)
-    empty.text = rebuilt(str, part.get("text"), clean, where)
     numbers = mapping(part.get("numbers", {}), where)
-    empty.numbers = MappingProxyType({clean(name): number(value, clean, where) for name, value in numbers.items()})
+    text = rebuilt(str, part.get("text"), clean, where)
+    empty.restore(text, {clean(name): number(value, clean, where) for name, value in numbers.items()})
     return empty
 
 

@@ -37,6 +37,6 @@ def other_sites(findings: list[Finding]) -> str:
     return f" (and at {', '.join(sites[:SHOWN])}{more})"
 
 
-def counted(number: int, thing: str) -> str:
+def counted(number: int, thing: str, plural: str = "s") -> str:
     """Return a number with its noun: "1 check", "2 checks", "1,200 tensors"."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+    return f"{number:,} {thing}{'' if number == 1 else plural}"

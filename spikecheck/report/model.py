@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +13,7 @@ from spikecheck.diagnosis import Cause, Diagnosis, diagnose
 from spikecheck.excerpts import PotentialSampleReading, RasterReading
 from spikecheck.finding import Answer, Finding, Severity, Unseen, UnseenKind, Verdict
 from spikecheck.readings import DriveReading, FlowReading, LossReading, SpikeReading
+from spikecheck.report.format import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,13 +59,13 @@ class WeightRow:
 Row = TypeVar("Row", LayerRow, LossRow, WeightRow)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Report:
-    """What a monitor saw and thinks of it.
+    """What a monitor observed and what is wrong with it.
 
-    `verdicts` has one entry a check. `diagnosis` orders the findings into root causes and consequences. `unseen` says
-    what was looked for and not found, each with what would show it. `cost` is the share of the run's time that
-    spikecheck took, None where the run was too short to tell.
+    `verdicts` has one entry per check. `diagnosis` orders the findings into root causes and consequences. `unseen` is
+    what was not observed, each with what would show it. `cost` is the share of the run's time that spikecheck took,
+    None for a run that is too short to tell.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -79,12 +81,12 @@ class Report:
     weights: tuple[WeightRow, ...] = ()
 
     @classmethod
-    def of(cls, verdicts: Iterable[Verdict], **facts: Any) -> Report:
-        """The report on these verdicts, diagnosed."""
+    def of(cls, verdicts: Iterable[Verdict], *, unseen: Iterable[Unseen] = (), **facts: Any) -> Report:
+        """Return the report on these verdicts, diagnosed; `facts` are the other fields."""
         given = tuple(verdicts)
         failed = (Unseen(UnseenKind.EXTENSION, v.reason) for v in given if v.failed)
-        unseen = dict.fromkeys((*facts.pop("unseen", ()), *failed))
-        return cls(given, diagnose(f for v in given for f in v.findings), unseen=tuple(unseen), **facts)
+        every = tuple(dict.fromkeys((*unseen, *failed)))
+        return cls(given, diagnose(f for v in given for f in v.findings), unseen=every, **facts)
 
     @classmethod
     def merge(cls, *reports: Report) -> Report:
@@ -142,15 +144,15 @@ class Report:
         """The run or the file in one line."""
         if self.subject:
             return self.subject
-        plural = "" if len(self.layers) == 1 else "s"
-        run = f"{self.updates} update{'' if self.updates == 1 else 's'}"
-        if self.updates == 0:
-            run = f"{self.forwards} forward{'' if self.forwards == 1 else 's'}"
-        parts = ["spikecheck", run, *self.frameworks, f"{len(self.layers)} spiking layer{plural}"]
-        return " · ".join(parts)
+        run = counted(self.updates, "update") if self.updates else counted(self.forwards, "forward pass", "es")
+        return " · ".join(["spikecheck", run, *self.frameworks, counted(len(self.layers), "spiking layer")])
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, as JSON can hold it, in the form that `$defs/report` of schema-1.json describes."""
+        """Return the report as JSON can hold it, in the form that `$defs/report` of schema-1.json describes.
+
+        It has every finding, verdict, loss and weight. Of a layer, it has the numbers of the table, and not the samples
+        that only the pictures of `to_html` are made from: rasters, membrane potentials and the rate of each neuron.
+        """
         return {
             "schema": SCHEMA,
             "ok": self.ok,
@@ -175,6 +177,8 @@ class Report:
                 for v in self.verdicts
             ],
             "layers": [layer_dict(row) for row in self.layers],
+            "losses": [loss_dict(row) for row in self.losses],
+            "weights": [asdict(row) for row in self.weights],
             "unseen": [{"kind": one.kind.value, "text": one.text} for one in self.unseen],
         }
 
@@ -194,15 +198,29 @@ class Report:
 
         write(path, page([("", self, "")]))
 
+    @property
+    def conclusion(self) -> str:
+        """The result in a few words."""
+        if not self.ok:
+            return counted(len(self.root_causes), "root cause")
+        return "healthy: no warning, no error" if self.layers or self.subject else "nothing was judged"
+
+    def __repr__(self) -> str:
+        from spikecheck.report.encoding import encodable
+
+        return encodable(f"<Report: {self.headline} · {self.conclusion}>", getattr(sys.stdout, "encoding", None))
+
     def __str__(self) -> str:
+        """Return the report as text, in characters that standard output can show: `print(report)` never raises."""
+        from spikecheck.report.encoding import encodable
         from spikecheck.report.terminal import plain_text
 
-        return plain_text(self)
+        return encodable(plain_text(self), getattr(sys.stdout, "encoding", None))
 
     def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
-        from spikecheck.report.terminal import renderables
+        from spikecheck.report.terminal import render
 
-        yield from renderables(self)
+        yield from render(self, console, options)
 
     def _repr_html_(self) -> str:
         from spikecheck.report.terminal import html
@@ -265,6 +283,24 @@ def layer_dict(row: LayerRow) -> dict[str, Any]:
         "fewest": spikes.least,
         "most": spikes.most,
         "current_rms": None if row.drive is None else row.drive.rms,
+    }
+
+
+def loss_dict(row: LossRow) -> dict[str, Any]:
+    """Return one loss as JSON can hold it."""
+    loss = row.loss
+    return {
+        "name": row.name,
+        "function": loss.function,
+        "classes": loss.classes,
+        "updates": loss.updates,
+        "first": loss.first,
+        "last": loss.last,
+        "lowest": loss.lowest,
+        "recent_mean": loss.recent_mean,
+        "recent_updates": loss.window,
+        "non_finite": loss.non_finite.count,
+        "trace": [{"update": update, "loss": value} for update, value in loss.trace],
     }
 
 

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 from rich.console import Console, Group
 from rich.padding import Padding
 from rich.rule import Rule
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from spikecheck.diagnosis import Cause
 from spikecheck.finding import Answer, Finding, Severity
+from spikecheck.report.encoding import encodable
 from spikecheck.report.format import by_check, distinct, other_sites, short
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import ConsoleOptions, RenderableType
 
     from spikecheck.report.model import LayerRow, Report
 
@@ -46,6 +48,12 @@ def html(report: Report) -> str:
     return console.export_html(inline_styles=True, code_format=f'<pre style="{style}">{{code}}</pre>')
 
 
+def render(report: Report, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+    """Yield the report for a console, in characters that its stream can show."""
+    for segment in console.render(Group(*renderables(report)), options):
+        yield Segment(encodable(segment.text, options.encoding), segment.style, segment.control)
+
+
 def renderables(report: Report) -> Iterator[RenderableType]:
     """The report from top to bottom."""
     cost = "" if report.cost is None else f"  cost {report.cost:.1%}"  # apart from a headline that fills its line
@@ -56,10 +64,7 @@ def renderables(report: Report) -> Iterator[RenderableType]:
     yield head
     yield Rule(style="dim")
     if report.ok:
-        yield Text(
-            "healthy: no warning, no error" if report.layers or report.subject else "nothing to judge",
-            style="bold green",
-        )
+        yield Text(report.conclusion, style="bold green")
     for cause in report.root_causes:
         yield from cause_block(cause)
     for note in report.diagnosis.notes:

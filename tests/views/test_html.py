@@ -65,7 +65,7 @@ def test_it_loads_nothing_and_runs_nothing(name: str) -> None:
 def test_the_verdict_comes_first_and_each_finding_has_its_evidence(name: str) -> None:
     report, root = REPORTS[name](), page_of(name)
     expected = {
-        "broken": "2 root causes", "drawn": "2 root causes", "nothing": "Nothing to judge",
+        "broken": "2 root causes", "drawn": "2 root causes", "nothing": "Nothing was judged",
     }.get(name, "Healthy: no warning, no error")  # fmt: skip
     assert verdict(root) == expected
     main = texts(of(root, "main")[0])

@@ -66,9 +66,7 @@ class Entry:
         """The verdict in a few words."""
         if self.report is None:
             return "Not read"
-        if self.report.ok:
-            return "Healthy: no warning, no error" if judged(self.report) else "Nothing to judge"
-        return counted(len(self.report.root_causes), "root cause")
+        return self.report.conclusion[:1].upper() + self.report.conclusion[1:]
 
 
 def judged(report: Report) -> bool:

@@ -86,7 +86,7 @@ def test_the_findings_stand_in_the_order_of_reading() -> None:
 
 def test_the_headline_counts_updates_or_else_forwards() -> None:
     assert healthy().headline == "spikecheck · 1 update · sinabs · 1 spiking layer"
-    assert nothing().headline == "spikecheck · 0 forwards · 0 spiking layers"
+    assert nothing().headline == "spikecheck · 0 forward passes · 0 spiking layers"
 
 
 def test_a_report_of_nothing_is_not_called_healthy() -> None:
