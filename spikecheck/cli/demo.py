@@ -11,8 +11,8 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from spikecheck.reference.diary import Figures, Variant
     from spikecheck.reference.frames import Examples
-    from spikecheck.reference.patient import Figures, Setting
 
 # What the notes printed, by threshold: most spikes a step, counts, what became of it.
 NOTES = {
@@ -39,25 +39,25 @@ def command(seconds: float, seed: int) -> int:
     import torch
     from rich.console import Console
 
+    from spikecheck.reference.diary import Variant, examples
     from spikecheck.reference.frames import Examples
-    from spikecheck.reference.patient import Setting, words
 
     torch.set_num_threads(1)  # the tensors are small: two threads on a busy machine wait for each other
     console = Console()
-    train, test = words(train=True), words(train=False)
+    train, test = examples(train=True), examples(train=False)
     batch = Examples(train.frames[::7][:WORDS], train.labels[::7][:WORDS])
-    setting = Setting()
-    thresholds(console, setting, batch, seed)
-    diagnosis(console, setting, batch, seed)
-    fixes(console, setting, batch, seed)
-    return training(console, setting.healed, train, test, seconds, seed)
+    variant = Variant()
+    thresholds(console, variant, batch, seed)
+    diagnosis(console, variant, batch, seed)
+    fixes(console, variant, batch, seed)
+    return training(console, variant.repaired, train, test, seconds, seed)
 
 
-def thresholds(console: Console, setting: Setting, batch: Examples, seed: int) -> None:
+def thresholds(console: Console, variant: Variant, batch: Examples, seed: int) -> None:
     """The notes' table beside the measured one."""
     from rich.table import Table
 
-    from spikecheck.reference.patient import examine
+    from spikecheck.reference.diary import initial_figures
 
     console.rule("[bold]1. the patient[/]", align="left")
     console.print(
@@ -68,51 +68,51 @@ def thresholds(console: Console, setting: Setting, batch: Examples, seed: int) -
     for title in ("spikes a step", "counts", "first loss"):
         table.add_column(title, justify="right")
     for threshold, noted in NOTES.items():
-        figures = examine(replace(setting, threshold=threshold), batch, seed)
+        figures = initial_figures(replace(variant, threshold=threshold), batch, seed)
         table.add_row(f"{threshold:g}", noted, *columns(figures))
     console.print(table)
     console.print("ln 20 = 3.0 is the loss of a guess.\n")
 
 
-def diagnosis(console: Console, setting: Setting, batch: Examples, seed: int) -> None:
+def diagnosis(console: Console, variant: Variant, batch: Examples, seed: int) -> None:
     """Attach, train one step, report."""
     import torch
 
     import spikecheck
-    from spikecheck.reference.patient import Patient, first_update
+    from spikecheck.reference.diary import DiaryNetwork, train_one_update
 
     console.rule("[bold]2. the diagnosis, after one step at threshold 1[/]", align="left")
     torch.manual_seed(seed)
-    model = Patient(setting)
+    model = DiaryNetwork(variant)
     with spikecheck.attach(model, on_finding=lambda finding: None) as monitor:
-        first_update(model, batch)
+        train_one_update(model, batch)
     console.print(monitor.report())
     console.print()
 
 
-def fixes(console: Console, setting: Setting, batch: Examples, seed: int) -> None:
+def fixes(console: Console, variant: Variant, batch: Examples, seed: int) -> None:
     """What each fix does, one after the other; and the one that the notes began with, by itself."""
     from rich.table import Table
 
-    from spikecheck.reference.patient import examine
+    from spikecheck.reference.diary import initial_figures
 
     console.rule("[bold]3. the fixes, one by one[/]", align="left")
-    weights = replace(setting, ordinary_weights=True)
+    weights = replace(variant, default_init=True)
     single = replace(weights, single_spike=True)
     binary = replace(single, binary_input=True)
     stages = (
-        ("as it was", setting),
-        ("only binary input, as the notes advise", replace(setting, binary_input=True)),
+        ("as it was", variant),
+        ("only binary input, as the notes advise", replace(variant, binary_input=True)),
         ("1. weights as torch draws them", weights),
         ("2. and at most one spike a step", single),
         ("3. and binary input", binary),
-        ("4. and counts / 10 as logits", setting.healed),
+        ("4. and counts / 10 as logits", variant.repaired),
     )
     table = Table("", box=None, header_style="dim", pad_edge=False)
     for title in ("spikes a step", "counts", "first loss"):
         table.add_column(title, justify="right")
     for name, stage in stages:
-        table.add_row(name, *columns(examine(stage, batch, seed)))
+        table.add_row(name, *columns(initial_figures(stage, batch, seed)))
     console.print(table)
     console.print()
 
@@ -120,22 +120,22 @@ def fixes(console: Console, setting: Setting, batch: Examples, seed: int) -> Non
 def columns(figures: Figures) -> tuple[str, str, str]:
     """Spikes a step, counts, loss."""
     loss = f"{figures.loss:,.0f}" if figures.loss >= 1000 else f"{figures.loss:.2f}"
-    return f"{figures.per_step:.0f}", f"{figures.least:.0f}..{figures.most:,.0f}", loss
+    return f"{figures.max_per_step:.0f}", f"{figures.min_count:.0f}..{figures.max_count:,.0f}", loss
 
 
-def training(console: Console, setting: Setting, train: Examples, test: Examples, seconds: float, seed: int) -> int:
+def training(console: Console, variant: Variant, train: Examples, test: Examples, seconds: float, seed: int) -> int:
     """Train the healed network with spikecheck attached; exit code 1 where it is found to be unwell."""
     import torch
 
     import spikecheck
-    from spikecheck.reference.patient import Patient, learn
+    from spikecheck.reference.diary import DiaryNetwork, train_epochs
 
     console.rule(f"[bold]4. the healed network, trained for {seconds:g} seconds[/]", align="left")
     torch.manual_seed(seed)
-    model = Patient(setting)
+    model = DiaryNetwork(variant)
     end = time.monotonic() + seconds
     with spikecheck.attach(model) as monitor:
-        for epoch, (loss, accuracy) in enumerate(learn(model, train, test), start=1):
+        for epoch, (loss, accuracy) in enumerate(train_epochs(model, train, test), start=1):
             bar = "█" * round(40 * accuracy)
             console.print(f"epoch {epoch:2d}  loss {loss:5.2f}  accuracy {accuracy:4.0%} {bar}", highlight=False)
             if time.monotonic() > end:

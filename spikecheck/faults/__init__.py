@@ -1,7 +1,7 @@
-"""Mistakes that can be switched on, one file each: what `train --break` and the tests of the checks share.
+"""Faults to inject into a training script, one file each; used by `train --break` and by the tests of the checks.
 
-A file holds a docstring, whose first line says what the mistake is, and a `FAULT`. Looking at names and first lines
-imports no fault, so that a command can list them without loading torch.
+A file has a docstring, whose first line describes the fault, and a `FAULT`. Listing names and first lines imports no
+fault, so a command can list them without loading torch.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ NOT_A_FAULT = {"base", "layers"}
 
 
 def names() -> list[str]:
-    """Name every fault, in alphabetical order, by looking at the folder alone."""
-    found = {info.name for info in pkgutil.iter_modules(__path__)} - NOT_A_FAULT
-    return sorted(name.replace("_", "-") for name in found)
+    """List the names of all faults in alphabetical order, without importing them."""
+    modules = {info.name for info in pkgutil.iter_modules(__path__)} - NOT_A_FAULT
+    return sorted(name.replace("_", "-") for name in modules)
 
 
 def first_line(name: str) -> str:
-    """Say in one line what a fault is: the first line of its file's docstring.
+    """Return the first line of the docstring of a fault's file.
 
     Raises:
-        SpikecheckError: there is no fault of that name.
+        SpikecheckError: there is no fault with this name.
     """
     source = (Path(__file__).parent / _module(name)).with_suffix(".py").read_text(encoding="utf-8")
     return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
@@ -41,17 +41,17 @@ def load(name: str) -> Fault:
     """Import one fault by its name; `count-input`, `count_input` and `COUNT_INPUT` are the same.
 
     Raises:
-        SpikecheckError: there is no fault of that name.
+        SpikecheckError: there is no fault with this name.
     """
     fault: Fault = import_module(f"{__name__}.{_module(name)}").FAULT
     return fault
 
 
 def inject(recipe: Recipe, faults: Iterable[str]) -> Recipe:
-    """Put the named faults into a recipe, from left to right.
+    """Inject the named faults into a recipe, from left to right.
 
     Raises:
-        SpikecheckError: there is no fault of one of the names.
+        SpikecheckError: a name is not that of a fault.
     """
     for name in faults:
         recipe = load(name).inject(recipe)
@@ -59,7 +59,7 @@ def inject(recipe: Recipe, faults: Iterable[str]) -> Recipe:
 
 
 def _module(name: str) -> str:
-    wanted = name.strip().lower().replace("_", "-")
-    if wanted not in names():
-        raise SpikecheckError(f"no fault is called {name!r}; there are: {', '.join(names())}")
-    return wanted.replace("-", "_")
+    normalized = name.strip().lower().replace("_", "-")
+    if normalized not in names():
+        raise SpikecheckError(f"unknown fault {name!r}; the faults are: {', '.join(names())}")
+    return normalized.replace("-", "_")

@@ -1,4 +1,4 @@
-"""A fault, and the parts of a training script that a fault can replace."""
+"""A fault, and the parts of a training script that it can replace."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # `spikecheck train --help` lists the faults, and must not wait for torch
+if TYPE_CHECKING:  # `spikecheck train --help` lists the faults without loading torch
     import torch
     from torch import nn
     from torch.optim import Optimizer
@@ -15,14 +15,14 @@ if TYPE_CHECKING:  # `spikecheck train --help` lists the faults, and must not wa
 
 @dataclass(frozen=True)
 class Recipe:
-    """The parts of a training script, each of which a mistake can replace; `dataclasses.replace` makes another.
+    """The parts of a training script that a fault can replace.
 
     Attributes:
-        frames: the events of one sample (numpy, fields t in microseconds, x, p) to its frames [time, channel].
-        build: makes the model, [batch, time, channel] to logits [batch, class].
-        loss: logits [batch, class] and labels [batch] to a scalar.
-        learning_rate: the largest of the schedule.
-        schedule: the optimizer and the number of updates to a scheduler that is stepped once an update.
+        frames: converts the events of one sample (numpy, fields t in microseconds, x, p) to frames [time, channel].
+        build: builds the model, from [batch, time, channel] to logits [batch, class].
+        loss: maps logits [batch, class] and labels [batch] to a scalar.
+        learning_rate: maximum of the schedule.
+        schedule: makes a scheduler, stepped once per update, from the optimizer and the number of updates.
     """
 
     frames: Callable[[Any], torch.Tensor]
@@ -34,12 +34,12 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Fault:
-    """A mistake that people make, as a change of the recipe.
+    """A common mistake, as a change of the recipe.
 
     Attributes:
         name: as written after `--break`, words joined by hyphens.
-        causes: the checks that must find it, by id; the first is the root cause.
-        inject: a recipe to the same recipe with the mistake in it.
+        causes: ids of the checks that must report it; the first is the root cause.
+        inject: returns the recipe with the fault in it.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""Frames are left as the event counts that ToFrame makes, in bins of 80 ms, not binarized.
+"""Input frames contain the event counts of ToFrame in bins of 80 ms instead of 0 and 1.
 
-`tonic.transforms.ToFrame` sums the events of a bin. Bins this coarse, shared by five channels, hold eleven events on
-average where they hold any: a drive eleven times as large as the model was made for.
+`tonic.transforms.ToFrame` sums the events of a bin. A non-empty bin of 80 ms and five pooled channels contains eleven
+events on average, so the input current is eleven times larger than the model was designed for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ BINS, WINDOW_MS = 12, 80
 
 
 def inject(recipe: Recipe) -> Recipe:
-    """Make the bins coarse, and leave out the comparison with 0."""
+    """Make the bins coarse and keep the event counts."""
     if not isinstance(recipe.frames, Frames):
         raise SpikecheckError(
             f"count-input needs frames made by Frames, got {recipe.frames!r}: pass Recipe(frames=Frames())"

@@ -1,6 +1,6 @@
 """Softmax is applied before nn.CrossEntropyLoss, which applies it again.
 
-The logits that the loss sees lie in [0, 1]: with 20 classes the loss cannot fall below ln(1 + 19 / e) = 2.08.
+The loss receives logits in [0, 1]: with 20 classes the loss cannot fall below ln(1 + 19 / e) = 2.08.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .base import Fault, Recipe
 
 
 def inject(recipe: Recipe) -> Recipe:
-    """Hand probabilities to the loss."""
+    """Pass probabilities to the loss."""
 
     def loss_of_probabilities(logits: Tensor, labels: Tensor) -> Tensor:
         return recipe.loss(logits.softmax(dim=-1), labels)

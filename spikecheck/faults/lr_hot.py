@@ -1,4 +1,4 @@
-"""Adam's learning rate is 0.5 and never falls."""
+"""Adam's learning rate is 0.5, without a schedule."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from torch.optim.lr_scheduler import ConstantLR, LRScheduler
 
 from .base import Fault, Recipe
 
-LEARNING_RATE = 0.5  # a rate for plain SGD; Adam moves every weight by about as much in each update
+LEARNING_RATE = 0.5  # suited to plain SGD; Adam moves every weight by about this much per update
 
 
 def constant(optimizer: Optimizer, updates: int) -> LRScheduler:
-    """Keep the learning rate as it is."""
+    """Keep the learning rate constant."""
     return ConstantLR(optimizer, factor=1.0, total_iters=updates)
 
 
 def inject(recipe: Recipe) -> Recipe:
-    """Raise the learning rate, and take its schedule away."""
+    """Raise the learning rate and remove its schedule."""
     return replace(recipe, learning_rate=LEARNING_RATE, schedule=constant)
 
 

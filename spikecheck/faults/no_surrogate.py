@@ -1,4 +1,4 @@
-"""Hidden spikes come from a bare comparison, which has no gradient: only the last layer learns."""
+"""Hidden spikes come from a plain comparison, which has no gradient: only the last layer learns."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import replace
 from torch import Tensor, nn
 
 from .base import Fault, Recipe
-from .layers import changed, spiking
+from .layers import spiking, wrap_build
 
 
 def heaviside(distance: Tensor) -> Tensor:
-    """Spike where the potential is above the threshold; autograd sees a constant."""
+    """Spike where the potential is above the threshold; the result has no gradient."""
     return (distance > 0).float()
 
 
-def _bare(model: nn.Module) -> None:
+def _remove_surrogate(model: nn.Module) -> None:
     for layer in spiking(model):
         layer.spike_grad = heaviside
 
 
 def inject(recipe: Recipe) -> Recipe:
-    """Take the surrogate gradient away from every spiking layer."""
-    return replace(recipe, build=changed(recipe.build, _bare))
+    """Remove the surrogate gradient of every spiking layer."""
+    return replace(recipe, build=wrap_build(recipe.build, _remove_surrogate))
 
 
 FAULT = Fault("no-surrogate", causes=("SPK401",), inject=inject)

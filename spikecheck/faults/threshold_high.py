@@ -1,4 +1,4 @@
-"""The threshold is 100: far above any potential that the weights can reach, so that no neuron ever fires."""
+"""The threshold is 100, far above any potential that the weights allow: no neuron fires."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import replace
 from torch import nn
 
 from .base import Fault, Recipe
-from .layers import changed, spiking
+from .layers import spiking, wrap_build
 
-THRESHOLD = 100.0  # the initialisation is made for 1
+THRESHOLD = 100.0  # the initialization assumes 1
 
 
 def _set(model: nn.Module) -> None:
@@ -19,7 +19,7 @@ def _set(model: nn.Module) -> None:
 
 def inject(recipe: Recipe) -> Recipe:
     """Set the threshold of every spiking layer."""
-    return replace(recipe, build=changed(recipe.build, _set))
+    return replace(recipe, build=wrap_build(recipe.build, _set))
 
 
 FAULT = Fault("threshold-high", causes=("SPK205",), inject=inject)

@@ -1,4 +1,4 @@
-"""The threshold is 0.01: a hundredth of what the weights are made for, so that every neuron fires often."""
+"""The threshold is 0.01, a hundredth of what the weights assume: every neuron fires often."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import replace
 from torch import nn
 
 from .base import Fault, Recipe
-from .layers import changed, spiking
+from .layers import spiking, wrap_build
 
-THRESHOLD = 0.01  # the initialisation is made for 1
+THRESHOLD = 0.01  # the initialization assumes 1
 
 
 def _set(model: nn.Module) -> None:
@@ -19,7 +19,7 @@ def _set(model: nn.Module) -> None:
 
 def inject(recipe: Recipe) -> Recipe:
     """Set the threshold of every spiking layer."""
-    return replace(recipe, build=changed(recipe.build, _set))
+    return replace(recipe, build=wrap_build(recipe.build, _set))
 
 
 FAULT = Fault("threshold-low", causes=("SPK206",), inject=inject)

@@ -1,1 +1,1 @@
-"""The reference: a spoken-digit spike set, and a network that learns it."""
+"""Reference data and networks: spoken digits as spikes, a network that learns them, and one that does not."""

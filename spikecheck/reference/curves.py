@@ -1,4 +1,4 @@
-"""Learning curves as a picture."""
+"""Plot learning curves."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .train import Epoch
 
 
 def draw(history: Sequence[Epoch], path: Path, *, classes: int) -> None:
-    """Write a PNG: loss and accuracy an epoch, each with the line of a uniform guess among the classes.
+    """Write a PNG with loss and accuracy per epoch, each with the chance level of the classes.
 
-    The figure is made without pyplot, so no window system is asked and no global state is left.
+    The figure is made without pyplot, so it needs no display and leaves no global state.
     """
     figure = Figure(figsize=(9, 3.5), layout="constrained")
     FigureCanvasAgg(figure)
@@ -23,11 +23,11 @@ def draw(history: Sequence[Epoch], path: Path, *, classes: int) -> None:
     epochs = [row.epoch for row in history]
     loss.plot(epochs, [row.train_loss for row in history], label="train")
     loss.plot(epochs, [row.test_loss for row in history], label="test")
-    loss.axhline(math.log(classes), color="grey", linestyle="--", label=f"ln {classes}: a uniform guess")
+    loss.axhline(math.log(classes), color="gray", linestyle="--", label=f"chance level: ln {classes}")
     loss.set(xlabel="epoch", ylabel="loss")
     accuracy.plot(epochs, [row.train_accuracy for row in history], label="train")
     accuracy.plot(epochs, [row.test_accuracy for row in history], label="test")
-    accuracy.axhline(1 / classes, color="grey", linestyle="--", label=f"1/{classes}: a uniform guess")
+    accuracy.axhline(1 / classes, color="gray", linestyle="--", label=f"chance level: 1/{classes}")
     accuracy.set(xlabel="epoch", ylabel="accuracy", ylim=(0, 1))
     for axes in (loss, accuracy):
         axes.legend(frameon=False)

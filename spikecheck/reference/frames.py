@@ -1,4 +1,4 @@
-"""Events to frames, and the ways in which a frame may vary and still be the same word."""
+"""Convert events to frames, and augment frames."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ CHANNELS = 700  # of the cochlea, in SHD
 
 @dataclass(frozen=True)
 class Frames:
-    """Make frames [time, channel] of equal duration from the events of one word.
+    """Convert the events of one word to frames [time, channel] of fixed duration.
 
     Attributes:
-        bins: time bins; events after the last are dropped.
-        window_ms: duration of a bin in milliseconds. It is the same for every word, where `n_time_bins` would stretch
-            each word to the same length and so lose its duration.
-        pool: neighbouring cochlea channels that share one channel of the frame.
-        binary: 1 where a bin holds an event. Without it a bin holds its number of events, as `ToFrame` counts them.
+        bins: number of time bins; later events are dropped.
+        window_ms: duration of a bin in milliseconds, the same for every word. (tonic's `n_time_bins` would stretch
+            all words to the same length and lose their duration.)
+        pool: number of adjacent cochlea channels summed into one channel of the frame.
+        binary: set a bin to 1 if it holds any event; otherwise a bin holds its number of events, as in `ToFrame`.
     """
 
     bins: int = 50
@@ -32,13 +32,13 @@ class Frames:
 
     @property
     def channels(self) -> int:
-        """Count the channels of a frame."""
+        """Return the number of channels of a frame."""
         return CHANNELS // self.pool
 
     def __call__(self, events: Any) -> Tensor:
-        """Turn events (numpy, fields t in microseconds, x = channel, p) into int16 frames [time, channel]."""
+        """Convert events (numpy, fields t in microseconds, x = channel, p) to int16 frames [time, channel]."""
         window = self.window_ms * 1000
-        # Without start and end, ToFrame begins at the first event, and the silence before the word is lost.
+        # Without start and end, ToFrame starts at the first event and drops the silence before the word.
         to_frame = ToFrame((self.channels, 1, 1), time_window=window, start_time=0, end_time=self.bins * window)
         pooled = events.copy()
         pooled["x"] //= self.pool
@@ -58,7 +58,7 @@ class Examples:
 
 
 def examples(dataset: Sized, frames: Callable[[Any], Tensor]) -> Examples:
-    """Make all frames of a dataset of (events, label) at once: an epoch then only reads a tensor."""
+    """Convert a whole dataset of (events, label) to frames once, so that an epoch only indexes a tensor."""
     pairs = [dataset[index] for index in range(len(dataset))]  # type: ignore[index]
     labels = torch.tensor([int(label) for _, label in pairs])
     return Examples(torch.stack([frames(events) for events, _ in pairs]), labels)
@@ -66,16 +66,16 @@ def examples(dataset: Sized, frames: Callable[[Any], Tensor]) -> Examples:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Vary each word of a batch at random, within what another speaker or another moment would sound like.
+    """Augment each word of a batch at random: pitch, vocal tract, onset, speed and loudness vary.
 
-    What each is worth is in docs/reference-model.md. One look-up and one mask apply them all, so an epoch stays cheap.
+    docs/reference-model.md gives the effect of each. One indexing operation and one mask apply all of them.
 
     Attributes:
-        channel_shift: most channels up or down: another pitch.
-        channel_stretch: most relative stretch around the middle channel: another length of vocal tract.
-        time_shift: most bins earlier or later: the word begins at another moment.
-        time_stretch: most relative stretch: slower and faster speech.
-        drop: largest share of a word's bins that fall silent: a weaker sound.
+        channel_shift: maximum shift in channels, up or down (pitch).
+        channel_stretch: maximum relative stretch around the middle channel (length of the vocal tract).
+        time_shift: maximum shift in bins, earlier or later (onset of the word).
+        time_stretch: maximum relative stretch in time (speed of speech).
+        drop: maximum fraction of a word's bins set to 0 (loudness).
     """
 
     channel_shift: float = 3.0
@@ -85,26 +85,26 @@ class Augmentation:
     drop: float = 0.5
 
     def __call__(self, frames: Tensor) -> Tensor:
-        """Give varied frames [batch, time, channel] of the same shape and kind; torch's global generator is used."""
+        """Return augmented frames [batch, time, channel] of the same shape and dtype; uses torch's global generator."""
         batch, bins, channels = frames.shape
-        time = torch.arange(bins) * (1 + _up_to(self.time_stretch, batch)) + _up_to(self.time_shift, batch)
+        time = torch.arange(bins) * (1 + _uniform(self.time_stretch, batch)) + _uniform(self.time_shift, batch)
         middle = channels / 2
-        channel = (torch.arange(channels) - middle) * (1 + _up_to(self.channel_stretch, batch)) + middle
-        channel = channel + _up_to(self.channel_shift, batch)
-        # One element of padding at index `bins` and `channels`: what is moved in from outside is silence.
+        channel = (torch.arange(channels) - middle) * (1 + _uniform(self.channel_stretch, batch)) + middle
+        channel = channel + _uniform(self.channel_shift, batch)
+        # One element of padding at index `bins` and `channels`: positions outside the frame read silence.
         padded = torch.nn.functional.pad(frames, (0, 1, 0, 1))
-        rows, columns = _inside(time, bins), _inside(channel, channels)
+        rows, columns = _to_index(time, bins), _to_index(channel, channels)
         moved = padded[torch.arange(batch)[:, None, None], rows[:, :, None], columns[:, None, :]]
-        kept = torch.rand(moved.shape) >= self.drop * torch.rand(batch, 1, 1)
-        return moved * kept
+        mask = torch.rand(moved.shape) >= self.drop * torch.rand(batch, 1, 1)
+        return moved * mask
 
 
-def _up_to(most: float, batch: int) -> Tensor:
-    """Draw one value of [-most, most] a word: [batch, 1]."""
-    return (2 * torch.rand(batch, 1) - 1) * most
+def _uniform(bound: float, batch: int) -> Tensor:
+    """Draw one value from [-bound, bound] per word: [batch, 1]."""
+    return (2 * torch.rand(batch, 1) - 1) * bound
 
 
-def _inside(position: Tensor, size: int) -> Tensor:
-    """Round positions to indices, and those outside to `size`, the index of the padding."""
+def _to_index(position: Tensor, size: int) -> Tensor:
+    """Round positions to indices; positions outside become `size`, the index of the padding."""
     index = position.round().long()
     return torch.where((index < 0) | (index >= size), size, index)

@@ -1,6 +1,6 @@
-"""A small recurrent spiking network that learns spoken digits: code to copy from.
+"""A small recurrent spiking network that learns spoken digits, written to be copied.
 
-The numbers behind each choice are in docs/reference-model.md.
+docs/reference-model.md gives the measurements behind each choice.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 
 class SpokenDigits(nn.Module):
-    """Frames [batch, time, channel] of 0 and 1 to logits [batch, class].
+    """A network from binary frames [batch, time, channel] to logits [batch, class].
 
-    One layer of leaky integrate-and-fire neurons that also hear each other's last spikes, and a readout: leaky neurons
-    that never spike, whose potential, averaged over time, is the logit.
+    One recurrent layer of leaky integrate-and-fire neurons, and a readout layer of leaky neurons without spikes, whose
+    membrane potential, averaged over time, is the logit.
     """
 
     def __init__(
@@ -35,15 +35,15 @@ class SpokenDigits(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.fc2 = nn.Linear(hidden, classes)
         self.readout = snn.Leaky(beta=readout_beta, reset_mechanism="none")
-        nn.init.zeros_(self.fc2.bias)  # no class is preferred before training: the first loss is about ln(classes)
+        nn.init.zeros_(self.fc2.bias)  # no class is preferred at initialization: the first loss is about ln(classes)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Run all time steps and average the readout's potential over them."""
-        potential1 = self.lif1.reset_mem()  # every batch starts from rest
+        """Run all time steps; return the mean potential of the readout."""
+        potential1 = self.lif1.reset_mem()  # every batch starts at the resting potential
         potential2 = self.readout.reset_mem()
         spikes = frames.new_zeros(len(frames), self.fc1.out_features)
         total = frames.new_zeros(len(frames), self.fc2.out_features)
-        currents = self.fc1(frames)  # all time steps at once: they do not depend on each other
+        currents = self.fc1(frames)  # for all time steps at once: they are independent
         for current in currents.unbind(dim=1):
             spikes, potential1 = self.lif1(current + self.recurrent(spikes), potential1)
             _, potential2 = self.readout(self.fc2(self.dropout(spikes)), potential2)
@@ -52,9 +52,9 @@ class SpokenDigits(nn.Module):
 
 
 def build(**arguments: float) -> nn.Module:
-    """Make the model from plain values, as a checkpoint keeps them.
+    """Build the model from plain values, as stored in a checkpoint.
 
     Raises:
-        TypeError: an argument that SpokenDigits does not know.
+        TypeError: SpokenDigits has no such argument.
     """
     return SpokenDigits(**arguments)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Open spoken digits: the set that comes with spikecheck, or the user's own Spiking Heidelberg Digits.
+"""Open spoken digits: the packaged set, or the user's own Spiking Heidelberg Digits (SHD).
 
 Both are read by `tonic.datasets.SHD`: a sample is (events, label), `events` a structured array of shape (spikes,)
 with `t` in microseconds, `x` the channel from 0 to 699, and `p`, which is 1 for every event. Source: B. Cramer,
@@ -28,43 +28,45 @@ CLASSES = 20
 
 
 class SHD(tonic.datasets.SHD):  # type: ignore[misc]
-    """tonic's SHD, which reads `<folder>/SHD/shd_train.h5` or `shd_test.h5`, but never starts a download.
+    """tonic's SHD without downloads: reads `<folder>/SHD/shd_train.h5` or `shd_test.h5`.
 
-    It bears the same name because tonic looks in a folder called after the class.
+    The class has the same name because tonic looks in a folder named after the class.
     """
 
     def _check_exists(self) -> bool:
-        # tonic would also ask for the zip file that it once unpacked, and download 130 MB where that was deleted.
+        # tonic also requires the zip file that it unpacked, and would download 130 MB if it was deleted.
         return Path(self.location_on_system, self.data_filename).is_file()
 
     def download(self) -> None:
-        """Say what is missing. Raises SpikecheckError."""
+        """Raise SpikecheckError with the name of the missing file."""
         raise SpikecheckError(
-            f"{Path(self.location_on_system, self.data_filename)} does not exist: give the folder that holds"
-            f" SHD/{self.data_filename}, or leave it out to use the set that comes with spikecheck"
+            f"{Path(self.location_on_system, self.data_filename)} does not exist: pass the folder that contains"
+            f" SHD/{self.data_filename}, or pass no folder to use the packaged set"
         )
 
 
 def open_digits(folder: Path | None, *, train: bool, transform: Callable[[NDArray[Any]], object] | None = None) -> SHD:
     """Open the training or the test words; `transform` is applied to the events of each sample.
 
-    `folder=None` is the packed set, which is unpacked into `cache_folder()` at first use. Otherwise the user's own SHD
-    is read from `<folder>/SHD/`. Raises SpikecheckError where the files are missing or broken; nothing is downloaded.
+    `folder=None` opens the packaged set, which is unpacked into `cache_folder()` on first use. Otherwise the user's
+    own SHD is read from `<folder>/SHD/`. Raises SpikecheckError if the files are missing or broken; never downloads.
     """
-    place = unpacked() if folder is None else folder
+    location = unpacked() if folder is None else folder
     try:
-        return SHD(str(place), train=train, transform=transform)
-    except (OSError, KeyError) as error:  # what h5py raises for a file that is no HDF5, or not of this layout
-        raise SpikecheckError(f"{place} holds no readable SHD ({error}): it may be half a download") from error
+        return SHD(str(location), train=train, transform=transform)
+    except (OSError, KeyError) as error:  # h5py's errors for a file that is not HDF5, or has a different layout
+        raise SpikecheckError(
+            f"{location} contains no readable SHD ({error}): the download may be incomplete"
+        ) from error
 
 
 def speakers(dataset: tonic.datasets.SHD) -> NDArray[np.int64]:
-    """Number of each sample's speaker, shape (samples,): to hold some speakers out for validation."""
+    """Return the speaker of each sample, shape (samples,): hold some speakers out for validation."""
     return np.asarray(dataset.speaker, dtype=np.int64)
 
 
 def labels(dataset: tonic.datasets.SHD) -> NDArray[np.int64]:
-    """Class of each sample, shape (samples,), without reading any spikes."""
+    """Return the class of each sample, shape (samples,), without reading any spikes."""
     import h5py
 
     with h5py.File(Path(dataset.location_on_system, dataset.data_filename), "r") as file:
@@ -72,12 +74,12 @@ def labels(dataset: tonic.datasets.SHD) -> NDArray[np.int64]:
 
 
 def class_names(dataset: tonic.datasets.SHD) -> tuple[str, ...]:
-    """Names of the classes in the order of their labels: "zero" to "nine", then "null" to "neun"."""
+    """Return the names of the classes in the order of their labels: "zero" to "nine", then "null" to "neun"."""
     return tuple(key.decode() if isinstance(key, bytes) else str(key) for key in dataset.classes)
 
 
 def packed_digits(path: Path = PACKED) -> tuple[dict[str, pack.Words], tuple[str, ...]]:
-    """Splits ("train", "test") and class names of a packed file. Raises SpikecheckError if it is missing or broken."""
+    """Return splits ("train", "test") and class names of a packed file. Raises SpikecheckError if it is unreadable."""
     return pack.unpack(_bytes(path))
 
 
@@ -85,14 +87,15 @@ def _bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise SpikecheckError(f"{path} cannot be read: make it with `spikecheck data make`") from error
+        raise SpikecheckError(f"{path} cannot be read: generate it with `spikecheck data make`") from error
 
 
 def unpacked(path: Path = PACKED) -> Path:
-    """Unpack a packed set where it is not yet, and return the folder that tonic wants as `save_to`.
+    """Unpack a packed set if necessary, and return the folder for tonic's `save_to`.
 
-    The folder bears a digest of the packed file, so a new set never meets old files. Each file is written under another
-    name and moved into place, so two processes may do this at once. Raises SpikecheckError where it cannot be written.
+    The folder's name contains a digest of the packed file, so different sets never share files. Each file is written
+    under a temporary name and then renamed, so several processes may unpack at once. Raises SpikecheckError if the
+    folder cannot be written.
     """
     folder = cache_folder() / f"digits-{hashlib.sha256(_bytes(path)).hexdigest()[:12]}"
     files = {split: folder / "SHD" / f"shd_{split}.h5" for split in ("train", "test")}
@@ -102,7 +105,7 @@ def unpacked(path: Path = PACKED) -> Path:
         for split in missing:
             _write(files[split], splits[split], keys)
         for file in files.values():
-            # Without a zip file beside it, tonic's own class would download the real set over this one.
+            # Without a zip file beside it, tonic's own class would download SHD and overwrite this set.
             file.with_name(f"{file.name}.zip").touch()
     except OSError as error:
         raise SpikecheckError(f"{folder} cannot be written ({error}): set {CACHE_VARIABLE} to a folder") from error
@@ -111,7 +114,7 @@ def unpacked(path: Path = PACKED) -> Path:
 
 def _write(file: Path, words: pack.Words, keys: tuple[str, ...]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=file.parent) as beside:
-        fresh = Path(beside, file.name)
-        pack.write_hdf5(fresh, words, keys)
-        os.replace(fresh, file)
+    with tempfile.TemporaryDirectory(dir=file.parent) as temporary:
+        partial = Path(temporary, file.name)
+        pack.write_hdf5(partial, words, keys)
+        os.replace(partial, file)

@@ -1,4 +1,4 @@
-"""The training loop of the reference model, from frames to a checkpoint that continues bit for bit."""
+"""The training loop of the reference model; a resumed run equals an uninterrupted one bit for bit."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from .frames import Augmentation, Examples, Frames
 from .model import build
 
 BATCH = 32
-EVALUATION_BATCH = 256  # no gradients are kept, so a larger batch fits; it changes nothing but the speed
+EVALUATION_BATCH = 256  # without gradients a larger batch fits; it affects only the speed
 
 
 def one_cycle(optimizer: Optimizer, updates: int) -> LRScheduler:
-    """Raise the learning rate to the optimizer's own over the first third of the updates, then lower it to nearly 0."""
+    """Raise the learning rate to the optimizer's own over the first third of the updates, then lower it to about 0."""
     return OneCycleLR(optimizer, max_lr=optimizer.defaults["lr"], total_steps=updates)
 
 
@@ -37,22 +37,22 @@ RECIPE = Recipe(frames=Frames(), build=build, loss=nn.CrossEntropyLoss(), learni
 
 
 def build_with(faults: list[str]) -> nn.Module:
-    """Make the model as `train --break` does: the factory that a broken run's checkpoint names.
+    """Build the model with faults, as `train --break` does; the factory named in the checkpoint of such a run.
 
     Raises:
-        SpikecheckError: there is no fault of one of the names.
+        SpikecheckError: a name is not that of a fault.
     """
     return inject(RECIPE, faults).build()
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What decides a run, beside the data.
+    """The settings of a run; together with the data they determine it.
 
     Attributes:
-        epochs: length of the whole run; the learning rate's schedule is laid out over it.
-        seed: of weights, order, augmentation and dropout.
-        faults: names of the mistakes to make.
+        epochs: length of the whole run, including the learning rate schedule.
+        seed: random seed for weights, shuffling, augmentation and dropout.
+        faults: names of the faults to inject.
     """
 
     epochs: int = 80
@@ -62,7 +62,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One line of the history. Losses are means over words, accuracies fractions of words."""
+    """One entry of the history. Losses are means over words, accuracies fractions of words."""
 
     epoch: int
     train_loss: float
@@ -73,32 +73,32 @@ class Epoch:
 
 @dataclass
 class Score:
-    """Loss and hits, summed over batches."""
+    """Loss and correct predictions, summed over batches."""
 
     words: int = 0
     loss: float = 0.0
-    hits: int = 0
+    correct: int = 0
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Count a batch: its mean loss, logits [batch, class], labels [batch]."""
+        """Add a batch: mean loss, logits [batch, class], labels [batch]."""
         self.words += len(labels)
         self.loss += loss.item() * len(labels)
-        self.hits += int((logits.argmax(dim=1) == labels).sum())
+        self.correct += int((logits.argmax(dim=1) == labels).sum())
 
 
 def nothing() -> None:
-    """Be told of an update, and do nothing."""
+    """Do nothing after an update."""
 
 
 @dataclass
 class Run:
-    """A training run: make it, then iterate over `epochs()`; `save` and `load` whenever an epoch is done.
+    """A training run: create it and iterate over `epochs()`; call `save` or `load` between epochs.
 
     Attributes:
         plan: epochs, seed, faults.
-        recipe: the parts of the script, the plan's faults already in it.
+        recipe: the parts of the training script, with the plan's faults injected.
         train, test: words of different speakers.
-        history: one entry an epoch.
+        history: one entry per epoch.
     """
 
     plan: Plan
@@ -116,19 +116,19 @@ class Run:
 
     @property
     def updates(self) -> int:
-        """Count the updates of one epoch."""
+        """Return the number of updates per epoch."""
         return math.ceil(len(self.train) / BATCH)
 
     def epochs(self, advance: Callable[[], None] = nothing) -> Iterator[Epoch]:
-        """Train to the end of the plan, giving each epoch's line when it is done; `advance` is called every update."""
+        """Train to the end of the plan and yield the entry of each epoch; call `advance` after every update."""
         for number in range(len(self.history) + 1, self.plan.epochs + 1):
             train, test = self._learn(advance), self._evaluate()
             row = Epoch(
                 epoch=number,
                 train_loss=train.loss / train.words,
-                train_accuracy=train.hits / train.words,
+                train_accuracy=train.correct / train.words,
                 test_loss=test.loss / test.words,
-                test_accuracy=test.hits / test.words,
+                test_accuracy=test.correct / test.words,
             )
             self.history.append(row)
             yield row
@@ -160,12 +160,12 @@ class Run:
         return score
 
     def save(self, path: Path, monitor: Monitor | None = None) -> None:
-        """Write a checkpoint that `torch.load(weights_only=True)` reads; an interruption leaves the old file whole.
+        """Write a checkpoint readable with `torch.load(weights_only=True)`; an interruption keeps the old file intact.
 
-        With a monitor it holds the evidence of the run too. `spikecheck diagnose` then judges the run by it, or, where
-        there is none, makes the model by the factory that is named here.
+        With a monitor, the checkpoint contains the evidence of the run, which `spikecheck diagnose` judges. Without
+        evidence, `diagnose` builds the model with the factory named in the checkpoint.
         """
-        broken = list(self.plan.faults)
+        faults = list(self.plan.faults)
         content: dict[str, Any] = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -174,10 +174,10 @@ class Run:
             "epoch": len(self.history),
             "seed": self.plan.seed,
             "epochs": self.plan.epochs,
-            "faults": broken,
+            "faults": faults,
             "history": [asdict(row) for row in self.history],
-            "factory": f"{__name__}:build_with" if broken else f"{build.__module__}:build",
-            "arguments": {"faults": broken} if broken else {},
+            "factory": f"{__name__}:build_with" if faults else f"{build.__module__}:build",
+            "arguments": {"faults": faults} if faults else {},
         }
         if monitor is not None:
             save_evidence(content, monitor)
@@ -187,7 +187,7 @@ class Run:
         os.replace(partial, path)
 
     def load(self, content: dict[str, Any]) -> None:
-        """Continue where a checkpoint, as read by `read_checkpoint`, left off: weights, optimizer, schedule, chance."""
+        """Restore weights, optimizer, schedule, random state and history from a checkpoint of `read_checkpoint`."""
         self.model.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])
         self.scheduler.load_state_dict(content["scheduler"])
@@ -196,17 +196,17 @@ class Run:
 
 
 def read_checkpoint(path: Path) -> tuple[Plan, dict[str, Any]]:
-    """Read a checkpoint of `Run.save`: its plan, and all that it holds.
+    """Read a checkpoint of `Run.save`; return its plan and its content.
 
     Raises:
-        SpikecheckError: there is no such file, or it is not a checkpoint of this training loop.
+        SpikecheckError: the file does not exist, or is not a checkpoint of this training loop.
     """
     if not path.exists():
-        raise SpikecheckError(f"nothing to resume: {path} does not exist; leave out --resume to begin a run")
+        raise SpikecheckError(f"nothing to resume: {path} does not exist; omit --resume to start a new run")
     try:
         content = torch.load(path, weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise SpikecheckError(f"{path} is no checkpoint of `spikecheck train`: it cannot be read") from error
+        raise SpikecheckError(f"{path} is not a checkpoint of `spikecheck train`: it cannot be read") from error
     if not isinstance(content, dict) or not {"epochs", "seed", "faults", "history", "rng"} <= content.keys():
-        raise SpikecheckError(f"{path} is no checkpoint of `spikecheck train`: it cannot be continued")
+        raise SpikecheckError(f"{path} is not a checkpoint of `spikecheck train`: entries are missing")
     return Plan(content["epochs"], content["seed"], tuple(content["faults"])), content

@@ -96,7 +96,7 @@ def test_the_command_makes_a_set_and_shows_it(tmp_path: Path) -> None:
     assert "2 words" in result.output
     shown = CliRunner().invoke(data.command, ["show", str(out)])
     assert shown.exit_code == 0, shown.output
-    assert "spikes a word" in shown.output
+    assert "spikes per word" in shown.output
 
 
 def test_the_packaged_set_follows_the_plan() -> None:

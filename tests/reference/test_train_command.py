@@ -54,7 +54,7 @@ def test_resume_after_an_interruption_ends_as_a_whole_run(tmp_path: Path) -> Non
     ("arguments", "complaint"),
     [
         (["--resume"], "nothing to resume"),
-        (["--break", "dead-cat"], "no fault is called 'dead-cat'"),
+        (["--break", "dead-cat"], "unknown fault 'dead-cat'"),
         (["--epochs", "0"], "--epochs"),
         (["--data", "no/such/folder"], "does not exist"),
     ],

@@ -53,9 +53,9 @@ def test_all_faults_at_once_compose() -> None:
 
 def test_names_are_read_as_people_write_them() -> None:
     assert faults.load("COUNT_INPUT") is faults.load("count-input") is faults.load(" count_input ")
-    with pytest.raises(SpikecheckError, match=r"no fault is called 'cuont-input'; there are: count-input, "):
+    with pytest.raises(SpikecheckError, match=r"unknown fault 'cuont-input'; the faults are: count-input, "):
         faults.load("cuont-input")
-    with pytest.raises(SpikecheckError, match="no fault"):
+    with pytest.raises(SpikecheckError, match="unknown fault"):
         faults.first_line("base")
 
 

@@ -119,10 +119,10 @@ def test_what_cannot_be_resumed_is_said(tmp_path: Path) -> None:
     with pytest.raises(SpikecheckError, match="nothing to resume"):
         read_checkpoint(tmp_path / "none.pt")
     torch.save({"model": {}}, tmp_path / "other.pt")
-    with pytest.raises(SpikecheckError, match="no checkpoint of"):
+    with pytest.raises(SpikecheckError, match="not a checkpoint of"):
         read_checkpoint(tmp_path / "other.pt")
     (tmp_path / "text.pt").write_text("no archive at all", encoding="utf-8")
-    with pytest.raises(SpikecheckError, match="no checkpoint of"):
+    with pytest.raises(SpikecheckError, match="not a checkpoint of"):
         read_checkpoint(tmp_path / "text.pt")
 
 
