@@ -1,6 +1,6 @@
 """How fast `spikecheck diagnose` reads a large checkpoint, against plainly reading it, and the memory it takes.
 
-`python -m benchmarks.checkpoint [--size 1000] [--rounds 9] [--threads N]`. What is measured:
+`python -m benchmarks.checkpoint [--size 1000] [--rounds 9]`. What is measured:
 
 - *bytes*: every byte of the file goes into one buffer of a megabyte, and nothing is done with it. Not in the system's
   cache, it is as fast as the disk; in the cache it is a copy into the processor's own, which any use of the bytes makes
@@ -37,7 +37,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from spikecheck.checkpoint import diagnose_file, pour
+from spikecheck.checkpoint import diagnose_file
 from spikecheck.settings import Settings
 
 ROWS, COLUMNS = 4096, 4000  # 66 MB a weight; its rows do not fill megabytes
@@ -126,12 +126,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=1000, help="megabytes")
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--threads", type=int, help="as if the machine had so many processors")
     asked = parser.parse_args()
-    if asked.threads:
-        pour.processors = lambda: asked.threads
     console = Console()
-    console.print(f"{pour.processors()} processors, load {os.getloadavg()[0]:.1f} before")
+    console.print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} before")
     with tempfile.TemporaryDirectory() as folder:
         path, small = Path(folder) / "large.pt", Path(folder) / "small.pt"
         in_child(lambda: write(path, asked.size))  # what writing takes is not to be counted as what diagnosing takes

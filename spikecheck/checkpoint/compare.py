@@ -1,4 +1,4 @@
-"""Two checkpoints side by side: what changed, tensor by tensor."""
+"""Compare two checkpoints, tensor by tensor."""
 
 from __future__ import annotations
 
@@ -10,63 +10,73 @@ import torch
 from torch import Tensor
 
 from spikecheck.checkpoint.diagnose import shown
-from spikecheck.checkpoint.measure import elements, parted
-from spikecheck.checkpoint.read import opened
-from spikecheck.checkpoint.streams import CHUNK, chunks
+from spikecheck.checkpoint.read import open_checkpoint
+from spikecheck.checkpoint.record_reader import RecordReader
+from spikecheck.checkpoint.scan import elements, view_of
 from spikecheck.checkpoint.values import Record, TensorRef
 from spikecheck.stats.stored import Difference, StoredStats, as_floats
 from spikecheck.stored import ChangeReading
 
+PIECE = 1 << 20  # values that are compared at once
+
 
 def changes(before: Path, after: Path, *, unsafe_pickle: bool = False) -> tuple[ChangeReading, ...]:
-    """What became of every tensor of either file, in the order of the later one; UnreadableError as in `opened`."""
-    with opened(before, unsafe_pickle=unsafe_pickle) as old, opened(after, unsafe_pickle=unsafe_pickle) as new:
-        mine, theirs = shown(new.content).tensors, shown(old.content).tensors
-        names = dict.fromkeys([*mine, *theirs])
+    """Return what changed in every tensor of either file, in the order of the later one.
+
+    Raises:
+        UnreadableError: one of the files cannot be read.
+    """
+    with (
+        open_checkpoint(before, unsafe_pickle=unsafe_pickle) as old,
+        open_checkpoint(after, unsafe_pickle=unsafe_pickle) as new,
+    ):
+        after_tensors, before_tensors = shown(new.content).tensors, shown(old.content).tensors
+        names = dict.fromkeys([*after_tensors, *before_tensors])
         with torch.no_grad():
-            return tuple(compared(name, theirs.get(name), mine.get(name)) for name in names)
+            return tuple(compare(name, before_tensors.get(name), after_tensors.get(name)) for name in names)
 
 
-def compared(name: str, old: TensorRef | None, new: TensorRef | None) -> ChangeReading:
-    """What became of one tensor."""
+def compare(name: str, old: TensorRef | None, new: TensorRef | None) -> ChangeReading:
+    """Return what changed in one tensor."""
     if new is None:
         return ChangeReading(name, "gone", () if old is None else old.shape)
     if old is None:
         return ChangeReading(name, "new", new.shape)
     if old.shape != new.shape:
         return ChangeReading(name, f"was {list(old.shape)}", new.shape)
-    if not plain(old) or not plain(new):
+    if not is_comparable(old) or not is_comparable(new):
         return ChangeReading(name, "not compared", new.shape)
     difference = Difference()
-    for a, b in zip_longest(floats(old), floats(new)):
+    for a, b in zip_longest(values_in_order(old), values_in_order(new)):
         if a is None or b is None or a.shape != b.shape:
             return ChangeReading(name, "not compared", new.shape)
         difference.add(a, b)
     return difference.summarise(name, new.shape)
 
 
-def plain(ref: TensorRef) -> bool:
-    """Is it one piece of bytes, unpacked, with values?"""
+def is_comparable(ref: TensorRef) -> bool:
+    """Return whether the tensor is one piece of bytes in order, not packed, with values."""
     record = ref.storage.record
     if record is None or record.packed is not None or ref.remark:
         return False
-    part = parted(ref, StoredStats(ref.shape, ref.dtype, rows=True))
-    return part.view is None and (len(ref.shape) < 2 or 0 in ref.shape or part.stats.rows is not None)
+    view = view_of(ref, StoredStats(ref.shape, ref.dtype, rows=True))
+    return view.strided is None and (len(ref.shape) < 2 or 0 in ref.shape or view.stats.rows is not None)
 
 
-def floats(ref: TensorRef) -> Iterator[Tensor]:
-    """The values in order, a million at a time; the buffer behind them is used again."""
+def values_in_order(ref: TensorRef) -> Iterator[Tensor]:
+    """Yield the values in order, in pieces of `PIECE`; the buffer behind them is used again."""
     record = ref.storage.record
     if record is None:
         return
-    part = parted(ref, StoredStats(ref.shape, ref.dtype, rows=False))
-    own = Record(record.name, record.source, record.offset + part.start, part.end - part.start)
+    view = view_of(ref, StoredStats(ref.shape, ref.dtype, rows=False))
+    crc = record.crc if view.end - view.start == record.size else None
+    own = Record(record.name, record.source, record.offset + view.start, view.end - view.start, crc=crc)
     rest = torch.empty(0)
-    for chunk in chunks(own):
-        values = as_floats(elements(chunk, part.dtype))
+    for chunk in RecordReader(own):
+        values = as_floats(elements(chunk, view.dtype))
         rest = torch.cat([rest.to(values.dtype), values])
-        while len(rest) >= CHUNK:
-            yield rest[:CHUNK]
-            rest = rest[CHUNK:]
+        while len(rest) >= PIECE:
+            yield rest[:PIECE]
+            rest = rest[PIECE:]
     if len(rest):
         yield rest

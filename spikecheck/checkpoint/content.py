@@ -126,7 +126,7 @@ def is_evidence(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("format"), str) and value["format"] == FORMAT
 
 
-def harvest(root: Any) -> Content:
+def sort_content(root: Any) -> Content:
     """Sort what a file holds."""
     content = Content()
     found: dict[tuple[str, ...], TensorRef] = {}

@@ -11,9 +11,9 @@ from typing import Any, BinaryIO
 import torch
 
 from spikecheck.checkpoint.content import Content
-from spikecheck.checkpoint.measure import measured
 from spikecheck.checkpoint.observations import Counted, evidence, refs, steps
-from spikecheck.checkpoint.read import Checkpoint, opened
+from spikecheck.checkpoint.read import Checkpoint, open_checkpoint
+from spikecheck.checkpoint.scan import scan
 from spikecheck.checkpoint.stored_run import with_run
 from spikecheck.checks.base import broken
 from spikecheck.checks.judge import Judge
@@ -52,13 +52,13 @@ class Counts:
 
 def count(path: Path | BinaryIO, *, unsafe_pickle: bool = False, advance: Advance = nobody) -> Counts:
     """Read a file once and count all its tensors; UnreadableError where it cannot be read."""
-    with opened(path, unsafe_pickle=unsafe_pickle) as checkpoint:
+    with open_checkpoint(path, unsafe_pickle=unsafe_pickle) as checkpoint:
         checkpoint.content = shown(checkpoint.content)
         if not checkpoint.content.tensors and checkpoint.content.evidence is None:
             names = f"; not loaded: {', '.join(map(safe, checkpoint.refused[:SHOWN]))}" if checkpoint.refused else ""
             raise UnreadableError(f"{checkpoint.format}, but it holds no tensor{names}")
         with torch.no_grad():
-            counted = measured(refs(checkpoint.content), lambda done: advance(done, checkpoint.size))
+            counted = scan(refs(checkpoint.content), lambda done: advance(done, checkpoint.size))
         return Counts(checkpoint, counted)
 
 

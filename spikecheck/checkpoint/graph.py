@@ -9,14 +9,21 @@ group `node` holds nodes and edges.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib import import_module
 from math import prod
 from typing import Any
 
 import h5py
+
+resource: Any
+try:
+    resource = import_module("resource")
+except ImportError:  # Windows
+    resource = None
 
 REFUSED = 3  # the exit code; the reason is on standard error
 MOST_MEMORY = 1 << 32
@@ -220,12 +227,20 @@ def write(parameters: dict[str, Any], file: Any) -> None:
         file.write(content)
 
 
-def main(seconds: int) -> int:
-    """Read standard input, write standard output, with so many seconds of computing and a bounded memory."""
-    for what, most in ((resource.RLIMIT_CPU, seconds), (resource.RLIMIT_AS, MOST_MEMORY)):
-        hard = resource.getrlimit(what)[1]
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (most, hard))
+def limit_resources(cpu_seconds: int) -> None:
+    """Limit processor time and memory where the system can; elsewhere the caller's timeout and the budgets here do."""
+    if resource is None:
+        return
+    for kind, limit in ((resource.RLIMIT_CPU, cpu_seconds), (resource.RLIMIT_AS, MOST_MEMORY)):
+        hard = resource.getrlimit(kind)[1]
+        limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        with suppress(ValueError, OSError):  # macOS refuses limits of memory
+            resource.setrlimit(kind, (limit, hard))
+
+
+def main(cpu_seconds: int) -> int:
+    """Read standard input, write standard output, with limited processor time and memory."""
+    limit_resources(cpu_seconds)
     try:
         with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as file:
             parameters = read(file)

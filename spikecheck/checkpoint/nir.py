@@ -1,4 +1,4 @@
-"""NIR graphs: reads what `graph.py` makes of one, in a process of its own."""
+"""Read NIR graphs, through `graph.py` in a process of its own."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from pathlib import Path
 from typing import Any
 
 from spikecheck.checkpoint.source import BytesSource, FileSource
-from spikecheck.checkpoint.tensorfile import read_tensorfile
+from spikecheck.checkpoint.tensorfile import read_safetensors
 from spikecheck.errors import UnreadableError
 
-SECONDS = 10  # of computing: 3,000 nodes took 1.5
-PATIENCE = 12  # times as long by the clock: the machine may be busy
-ENDLESS = "damaged: the HDF5 library does not come to an end with it"
-REFUSED = 3  # as in graph.py, which needs h5py to be imported
+CPU_SECONDS = 10  # 3,000 nodes took 1.5
+WALL_SECONDS = 120  # the machine may be busy; the only limit on time where the system has no limit for a process
+ENDLESS = "damaged: the HDF5 library does not finish reading it"
+REFUSED = 3  # as in graph.py, which cannot be imported without h5py
+OUT_OF_TIME = -getattr(signal, "SIGXCPU", 0)  # the exit code where the system has such a limit; Windows has none
 
 
 def read_graph(source: FileSource) -> tuple[dict[str, Any], str]:
-    """The parameters of a NIR graph by `node.parameter`, in the order of the data flow, and the format in words.
+    """Return the parameters of a NIR graph by `node.parameter`, in the order of the data flow, and the format's name.
 
     Raises:
-        UnreadableError: it holds no graph, or what no graph holds; or h5py is not installed.
+        UnreadableError: it is no NIR graph, is damaged or unreasonably large; or h5py is not installed.
     """
     if find_spec("h5py") is None:
-        raise UnreadableError('a NIR graph, or another HDF5 file: reading it needs pip install "spikecheck[nir]"')
-    program = [sys.executable, str(Path(__file__).with_name("graph.py")), str(SECONDS)]
+        raise UnreadableError('a NIR graph or another HDF5 file: to read it, pip install "spikecheck[nir]"')
+    program = [sys.executable, str(Path(__file__).with_name("graph.py")), str(CPU_SECONDS)]
     try:
-        run = subprocess.run(
-            program, stdin=source.descriptor, capture_output=True, timeout=PATIENCE * SECONDS, check=False
-        )
+        process = subprocess.run(program, stdin=source.file, capture_output=True, timeout=WALL_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
         raise UnreadableError(ENDLESS) from error
-    if run.returncode == REFUSED:
-        raise UnreadableError(run.stderr.decode())
-    if run.returncode == -signal.SIGXCPU:
+    if process.returncode == REFUSED:
+        raise UnreadableError(process.stderr.decode())
+    if process.returncode and process.returncode == OUT_OF_TIME:
         raise UnreadableError(ENDLESS)
-    if run.returncode < 0:
-        raise UnreadableError(f"damaged: the HDF5 library broke down over it (signal {-run.returncode})")
-    if run.returncode:
-        raise UnreadableError(f"the HDF5 library failed: {run.stderr.decode().strip().rpartition(chr(10))[2][:120]!r}")
-    return read_tensorfile(BytesSource(run.stdout))[0], "NIR graph"
+    if process.returncode < 0:
+        raise UnreadableError(f"damaged: the HDF5 library crashed while reading it (signal {-process.returncode})")
+    if process.returncode:
+        last_line = process.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise UnreadableError(f"the HDF5 library failed to read it: {last_line[:120]!r}")
+    return read_safetensors(BytesSource(process.stdout))[0], "NIR graph"

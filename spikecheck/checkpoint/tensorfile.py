@@ -59,7 +59,7 @@ def nested(text: bytes) -> int:
     return most
 
 
-def read_tensorfile(source: Source) -> tuple[dict[str, Any], str]:
+def read_safetensors(source: Source) -> tuple[dict[str, Any], str]:
     """The tensors of a safetensors file by name, its format in words."""
     length = int.from_bytes(source.read(0, 8), "little")
     if length > MOST_HEADER or 8 + length > source.size:

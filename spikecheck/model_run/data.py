@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from spikecheck.assertions.watched import apart, parts
-from spikecheck.checkpoint.read import opened
-from spikecheck.checkpoint.tensors import Values
+from spikecheck.checkpoint.read import open_checkpoint
+from spikecheck.checkpoint.tensors import TensorLoader
 from spikecheck.errors import SpikecheckError, UnreadableError
 from spikecheck.model_run.user_code import UserCode, called, named
 
@@ -107,9 +107,9 @@ def from_npz(path: Path) -> dict[str, Any]:
 def from_torch(path: Path) -> dict[str, Any]:
     """The tensors of a file of torch.save, by name or place, read as a checkpoint is."""
     try:
-        with opened(path) as checkpoint:
-            values = Values()
-            return {name: values.of(ref) for name, ref in checkpoint.content.tensors.items()}
+        with open_checkpoint(path) as checkpoint:
+            values = TensorLoader()
+            return {name: values.load(ref) for name, ref in checkpoint.content.tensors.items()}
     except UnreadableError as error:
         raise SpikecheckError(f"--data {path}: {error}") from error
 

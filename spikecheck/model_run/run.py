@@ -17,8 +17,8 @@ from spikecheck.assertions.watched import apart, tensors_of
 from spikecheck.checkpoint.content import Content
 from spikecheck.checkpoint.diagnose import CONTROL, safe, undated
 from spikecheck.checkpoint.fit import Fit, fit
-from spikecheck.checkpoint.read import opened
-from spikecheck.checkpoint.tensors import Values
+from spikecheck.checkpoint.read import open_checkpoint
+from spikecheck.checkpoint.tensors import TensorLoader
 from spikecheck.checks.base import Evidence
 from spikecheck.checks.judge import Judge
 from spikecheck.errors import SpikecheckError
@@ -143,7 +143,7 @@ def with_model(
                 Unseen(UnseenKind.MODEL_NOT_RUN, "the model was not run: --data needs --model, which names it")
             )
         return replace(report, unseen=(*report.unseen, *missed))
-    with opened(path, unsafe_pickle=unsafe_pickle) as checkpoint, apart(chosen.model, train=True) as twin:
+    with open_checkpoint(path, unsafe_pickle=unsafe_pickle) as checkpoint, apart(chosen.model, train=True) as twin:
         fitted = fitting(checkpoint.content, twin)
         verdicts = judged(fit_account(fitted, report.updates), settings, only=SiteKind.MODEL)
         told: dict[str, Any] = {}
@@ -174,9 +174,9 @@ def fitting(content: Content, model: nn.Module) -> Fit:
 
 def load(model: nn.Module, content: Content, fitted: Fit) -> None:
     """Put the file's values into the model. UnreadableError where one of them cannot be had."""
-    values = Values()
+    values = TensorLoader()
     places = {safe(raw): name for name, raw in content.written.items()}
-    loaded = {own: values.of(content.tensors[places[key]]) for own, key in fitted.keys.items()}
+    loaded = {own: values.load(content.tensors[places[key]]) for own, key in fitted.keys.items()}
     with UserCode("loading the weights"):
         model.load_state_dict(loaded, strict=False)
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import operator
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -72,13 +72,13 @@ def as_floats(flat: Tensor) -> Tensor:
     return ROOM.get("floats", dtype, flat.shape).copy_(flat)
 
 
-def look(x: Tensor, start: int, width: int = 0) -> Look:
-    """See what is in a chunk of float32 or float64 that begins at an index, and in its rows of a width, if it has one.
+def analyze(x: Tensor, start: int, width: int = 0) -> tuple[StoredState, list[RowChunk]]:
+    """Return the state of a chunk of float32 or float64 that begins at an index, and of its rows of a width, if any.
 
     What is not finite is a 0 to the rows.
     """
     if x.numel() == 0:
-        return Look(NOTHING)
+        return NOTHING, []
     nan = infinite = 0
     bad: tuple[int, ...] = ()
     good, norm = x, float(torch.linalg.vector_norm(x))
@@ -87,7 +87,7 @@ def look(x: Tensor, start: int, width: int = 0) -> Look:
         infinite = int(wrong.sum()) - nan
         bad = (start + int(wrong.int().argmax()),)
         good, x = x[~wrong], torch.where(wrong, x.new_zeros(()), x)
-    rows = [RowLook.of(row, piece) for row, piece in cut(x, start, width)] if width else []
+    rows = [RowChunk.of(row, piece) for row, piece in cut(x, start, width)] if width else []
     if bad or not rows:
         low, high = ends(good)
     else:
@@ -97,7 +97,7 @@ def look(x: Tensor, start: int, width: int = 0) -> Look:
     total = float(x.sum())
     if not math.isfinite(total):
         total = float(x.sum(dtype=torch.float64))
-    return Look(StoredState(x.numel(), nan, infinite, total, norm, low, high, bad, start), rows)
+    return StoredState(x.numel(), nan, infinite, total, norm, low, high, bad, start), rows
 
 
 def ends(x: Tensor) -> tuple[float, float]:
@@ -128,8 +128,8 @@ def cut(x: Tensor, start: int, width: int) -> Iterator[tuple[int, Tensor]]:
 
 
 @dataclass(frozen=True)
-class RowLook:
-    """What was seen of some rows, or of a part of one: of each what `Rows` holds; the extremes of all."""
+class RowChunk:
+    """Some rows of a chunk, or a part of one: for each what `Rows` holds; the extremes of all."""
 
     row: int
     largest: Tensor
@@ -138,7 +138,7 @@ class RowLook:
     high: float
 
     @classmethod
-    def of(cls, row: int, x: Tensor) -> RowLook:
+    def of(cls, row: int, x: Tensor) -> RowChunk:
         """From [row, column], the first of which is a row of the weight."""
         low, high = x.amin(dim=1), x.amax(dim=1)
         largest = torch.maximum(high, -low).double()
@@ -149,15 +149,6 @@ class RowLook:
             float(low.min()),
             float(high.max()),
         )
-
-
-@dataclass(frozen=True)
-class Look:
-    """What was seen in a chunk of a tensor."""
-
-    state: StoredState
-    rows: Sequence[RowLook] = ()
-    kept: Tensor | None = None  # the values themselves, of few that begin a vector
 
 
 @dataclass
@@ -173,11 +164,11 @@ class Rows:
         self.largest = torch.zeros(self.count, dtype=torch.float64)
         self.positive = torch.zeros(self.count, dtype=torch.float64)
 
-    def take(self, seen: RowLook) -> None:
-        """Count what was seen of some of them."""
-        rows = slice(seen.row, seen.row + len(seen.largest))
-        self.largest[rows] = torch.maximum(self.largest[rows], seen.largest)
-        self.positive[rows] += seen.positive
+    def accumulate(self, chunk: RowChunk) -> None:
+        """Add some of the rows, or a part of one."""
+        rows = slice(chunk.row, chunk.row + len(chunk.largest))
+        self.largest[rows] = torch.maximum(self.largest[rows], chunk.largest)
+        self.positive[rows] += chunk.positive
 
     @property
     def silent(self) -> int:
@@ -201,24 +192,16 @@ class StoredStats:
         self.rows = Rows(shape[0], wide) if many else None
         self.kept: Tensor | None = None  # the values themselves, of a tensor that is one piece of a vector
 
-    def look(self, flat: Tensor, start: int) -> Look:
-        """See what is in a chunk that begins at an element; counts nothing, so that several threads may look."""
-        x = as_floats(flat)
-        seen = look(x, start * self.parts, self.rows.width if self.rows is not None else 0)
-        small = self.rows is None and start == 0 and 0 < x.numel() <= MOST_KEPT
-        return replace(seen, kept=x.to(torch.float64, copy=True)) if small else seen
-
-    def take(self, seen: Look) -> None:
-        """Count what was seen in the next chunk."""
-        self.state = self.state + seen.state
-        self.kept = seen.kept
-        if self.rows is not None:
-            for row in seen.rows:
-                self.rows.take(row)
-
     def add(self, flat: Tensor) -> None:
-        """Count the next chunk."""
-        self.take(self.look(flat, self.state.elements // self.parts))
+        """Add the next chunk; chunks come in order."""
+        x, start = as_floats(flat), self.state.elements
+        state, rows = analyze(x, start, self.rows.width if self.rows is not None else 0)
+        self.state = self.state + state
+        small = self.rows is None and start == 0 and 0 < x.numel() <= MOST_KEPT
+        self.kept = x.to(torch.float64, copy=True) if small else None
+        if self.rows is not None:
+            for chunk in rows:
+                self.rows.accumulate(chunk)
 
     def summarise(self, role: str) -> StoredReading:
         """The plain numbers."""

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from spikecheck.checkpoint import streams
+from spikecheck.checkpoint import compare as comparison
+from spikecheck.checkpoint import record_reader
 from spikecheck.checkpoint.compare import changes
 from spikecheck.stored import ChangeReading
 
@@ -16,7 +17,8 @@ SMALL_CHUNK = 1 << 12
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "CHUNK", SMALL_CHUNK)
+    monkeypatch.setattr(record_reader, "CHUNK", SMALL_CHUNK)
+    monkeypatch.setattr(comparison, "PIECE", SMALL_CHUNK)
 
 
 def compared(folder: Path, before: dict[str, object], after: dict[str, object]) -> dict[str, ChangeReading]:

@@ -11,7 +11,7 @@ import pytest
 
 from spikecheck.checkpoint import diagnose_file, graph
 from spikecheck.checkpoint import nir as reader
-from spikecheck.checkpoint.read import opened
+from spikecheck.checkpoint.read import open_checkpoint
 from spikecheck.cli import main
 from spikecheck.errors import UnreadableError
 from spikecheck.settings import Settings
@@ -28,7 +28,7 @@ def found(path: Path) -> list[str]:
 
 
 def test_the_parameters_stand_in_the_order_of_the_data_flow(tmp_path: Path) -> None:
-    with opened(saved(tmp_path, graphs.graph())) as checkpoint:
+    with open_checkpoint(saved(tmp_path, graphs.graph())) as checkpoint:
         tensors = checkpoint.content.tensors
     assert list(dict.fromkeys(name.partition(".")[0] for name in tensors)) == ["z", "y", "x", "w"]
     assert tensors["z.weight"].shape == (8, 16)
@@ -73,7 +73,7 @@ def test_neurons_of_a_convolution_are_a_row_and_no_weights(tmp_path: Path) -> No
     weight = (np.random.default_rng(0).random((3, 2, 3, 3), "float32") - 0.5) / 2
     convolution = nir.Conv2d((7, 7), weight, 1, 0, 1, 1, np.zeros(3, "float32"))
     path = saved(tmp_path, nir.NIRGraph.from_list(convolution, layer))
-    with opened(path) as checkpoint:
+    with open_checkpoint(path) as checkpoint:
         shapes = {name: ref.shape for name, ref in checkpoint.content.tensors.items()}
     assert shapes["if.v_threshold"] == (75,)
     assert shapes["conv2d.weight"] == (3, 2, 3, 3)
@@ -105,27 +105,27 @@ def test_the_order_is_that_of_the_edges(edges: list[tuple[str, str]], expected: 
 
 def test_what_never_comes_to_an_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`nir.read` of this file does not return."""
-    monkeypatch.setattr(reader, "SECONDS", 2)
-    with pytest.raises(UnreadableError, match="does not come to an end with it"):
+    monkeypatch.setattr(reader, "CPU_SECONDS", 2)
+    with pytest.raises(UnreadableError, match="the HDF5 library does not finish reading it"):
         diagnose_file(graphs.endless(tmp_path / "endless.nir"))
 
 
 @pytest.mark.parametrize(
     ("program", "said"),
     [
-        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", r"broke down over it \(signal 11\)"),
-        ("import time; time.sleep(60)", "does not come to an end with it"),
-        ("raise ImportError('no library of C')", "failed: 'ImportError: no library of C'"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", r"crashed while reading it \(signal 11\)"),
+        ("import time; time.sleep(60)", "the HDF5 library does not finish reading it"),
+        ("raise ImportError('no library of C')", "failed to read it: 'ImportError: no library of C'"),
     ],
     ids=["breaks down", "sleeps", "fails"],
 )
-def test_whatever_becomes_of_the_program_is_said(
+def test_the_message_says_what_became_of_the_process(
     program: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = saved(tmp_path, graphs.graph())
     (tmp_path / "graph.py").write_text(program, encoding="utf-8")
     monkeypatch.setattr(reader, "__file__", str(tmp_path / "nir.py"))
-    monkeypatch.setattr(reader, "PATIENCE", 0.5)
+    monkeypatch.setattr(reader, "WALL_SECONDS", 5)
     with pytest.raises(UnreadableError, match=said):
         diagnose_file(path)
 
