@@ -11,8 +11,9 @@ from torch.optim.optimizer import Optimizer
 
 from spikecheck.checks.judge import Judge
 from spikecheck.errors import SpikecheckError, SpikecheckWarning
-from spikecheck.monitor import Monitor, OnFinding, attached
+from spikecheck.monitor import Monitor, OnFinding
 from spikecheck.probe.schedule import Schedule
+from spikecheck.probe.watchers import watchers
 from spikecheck.settings import Settings
 
 
@@ -82,18 +83,20 @@ def check_arguments(model: object, loss: object, optimizer: object, every: objec
 
 def disable(model: nn.Module) -> None:
     """Detach the monitor of a model, if it has one."""
-    for monitor in [m for m in attached if m.model is model]:
-        monitor.detach()
+    for watch in watchers.of(model):
+        watch.remove()
 
 
 def tap(name: str, spikes: Tensor, *, current: Tensor | None = None, potential: Tensor | None = None) -> Tensor:
     """Show the spikes of code that is no module; returns them unchanged, and does nothing while nothing is attached.
+
+    With several models watched they are those of the model that is running, or that they were computed from, or that
+    ran last in this thread.
 
     Args:
         name: what the report calls the layer.
         spikes: [batch, neuron...], one call a time step.
         current: what goes into the neurons, and `potential` their membrane potential, of the same shape; both optional.
     """
-    if attached:
-        attached[-1].tapped(name, spikes, current, potential)
+    watchers.tap(name, spikes, current, potential)
     return spikes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterable
@@ -10,7 +11,7 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any, Literal
 
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import get_worker_info
 
 from spikecheck.checks.base import Evidence, broken, place
@@ -21,9 +22,9 @@ from spikecheck.errors import FindingError, SpikecheckWarning
 from spikecheck.evidence.evidence import Account, limits_of
 from spikecheck.finding import Finding, Severity, Unseen, UnseenKind
 from spikecheck.probe.frameworks.base import broken_for
-from spikecheck.probe.hooks import Probe
-from spikecheck.probe.modes import Modes
 from spikecheck.probe.schedule import Schedule
+from spikecheck.probe.session import Session, Snapshot
+from spikecheck.probe.watchers import watchers
 from spikecheck.report.model import Report
 from spikecheck.report.wording import unobserved, warning_text
 from spikecheck.site import Raised, Site, SiteKind
@@ -31,7 +32,6 @@ from spikecheck.stats.engine import Engine, values_of
 
 OnFinding = Literal["warn", "raise"] | Callable[[Finding], object]
 RUN = Site(SiteKind.RUN, "the run")
-attached: list[Monitor] = []  # in the order of attaching; the last one hears the taps
 
 
 class Monitor:
@@ -39,35 +39,35 @@ class Monitor:
 
     def __init__(self, model: nn.Module, judge: Judge, schedule: Schedule, on_finding: OnFinding, **told: Any) -> None:
         self.model, self._judge, self._schedule, self._on_finding = model, judge, schedule, on_finding
-        self._engine, self._modes = Engine(), Modes(model)
+        self._engine = Engine()
+        self._lock = (
+            threading.RLock()
+        )  # held while anything is observed, judged or copied; never while the user is told
         self._live: dict[tuple[str, str, str], Finding] = {}
         self._raised: list[Raised] = []
         self._told: dict[tuple[str, str, str], int] = {}
+        self._untold: list[Finding] = []
         self._error: Finding | None = None
-        self._in_callback = False
         self.left_out = (*broken(), *broken_for(model))
-        self._probe = Probe(
+        self._session = Session(
             model,
             self._engine.receive,
-            guard=self._guard,
             look=values_of,
-            due=self._due,
+            guard=self._guard,
+            due=self._evaluate_if_scheduled,
             observed=schedule.observed,
             **told,
         )
-        self._probe.install()
-        attached.append(self)
+        self._session.install()
 
     @property
     def watching(self) -> bool:
-        """Is it watching? Not after `detach()`, and not after an error of its own."""
-        return self in attached
+        """Whether it is watching: not after `detach()`, and not after an error of its own."""
+        return self._session in watchers
 
     def detach(self) -> None:
         """Take every hook and patch off; what was seen stays, and can still be reported. Twice does no harm."""
-        if self in attached:
-            attached.remove(self)
-            self._probe.remove()
+        self._session.remove()
 
     def __enter__(self) -> Monitor:
         return self
@@ -75,52 +75,39 @@ class Monitor:
     def __exit__(self, *exc: object) -> None:
         self.detach()
 
+    def __repr__(self) -> str:
+        with self._lock:
+            layers, run = len(self._session.spiking()), self._session.run(live=False)
+        libraries = f" ({', '.join(run.frameworks)})" if run.frameworks else ""
+        counted = (
+            f"{layers} spiking layer{'s' * (layers != 1)}{libraries}, {run.update} update{'s' * (run.update != 1)}"
+        )
+        return f"<Monitor of {type(self.model).__name__}: {counted}{'' if self.watching else ', detached'}>"
+
     def report(self) -> Report:
-        """What was seen so far, judged as if the run ended here."""
+        """Judge what was seen so far as if the run ended here; from any thread, while the training goes on."""
         return self.account().report(self._judge)
 
     def state_dict(self) -> dict[str, Any]:
-        """The evidence for the report, in plain values: kept in a checkpoint, `spikecheck diagnose` judges by it."""
+        """Return the evidence for the report in plain values, to be saved in a checkpoint for `spikecheck diagnose`."""
         return self.account().state_dict()
 
-    def tapped(self, name: str, spikes: Tensor, current: Tensor | None, potential: Tensor | None) -> None:
-        """The script shows the spikes of code that is no module: see `spikecheck.tap`."""
-        self._probe.tapped(name, spikes, current, potential)
-
-    # -- from room to room
-
-    def _evidence(self, *, live: bool) -> Evidence:
-        training = self._engine.trained()
-        run = replace(self._probe.run(live=live), raised=tuple(self._raised))
-        known = {**self._modes.readings(self._probe.trace.calls), **self._probe.flows()}
-        windows = self._engine.windowed(training, place, {**known, RUN.name: run})
-        return Evidence(run, (*self._engine.sites(training), *self._modules(), RUN), windows)
-
-    def _modules(self) -> tuple[Site, ...]:
-        order, library = self._probe.trace.order, self._probe.framework
-        moded = self._modes.readings(self._probe.trace.calls)
-        layers = (layer.site(SiteKind.MODULE) for layer in self._probe.spiking() if layer.forwards)
-        return (*layers, *(Site(SiteKind.MODULE, name, order.get(name, 0), library) for name in moded))
-
-    def _seen(self, *, live: bool) -> Evidence:
-        if (parameters := self._probe.optimizers.parameters(self._probe.clock.update)) is not None:
-            self._engine.receive(parameters)
-        return self._evidence(live=live)
-
     def account(self) -> Account:
-        """All that the report is made of."""
-        if self.watching:
-            self._guard(self._probe.settle)()
-        evidence = self._seen(live=False)
-        layers = self._probe.spiking()
-        blind = self._probe.unseen | {la.name: la.unseen for la in layers if la.unseen}
+        """Return all that the report is made of, as it is now."""
+        self._guard(self._session.settle)()
+        with self._lock:
+            return self._account()
+
+    def _account(self) -> Account:
+        known = self._session.snapshot(live=False)
+        evidence = self._evidence(known, self._engine.snapshot)
         shown = sum(site.kind is SiteKind.SPIKES for site in evidence.sites)
         return Account(
             evidence,
             earlier=tuple(self._live.values()),
             error=self._error,
             unseen=(
-                *unobserved(evidence.run, shown, self._probe.book.seen, self._probe.optimizers.kind, blind),
+                *unobserved(evidence.run, shown, known.loss_seen, known.optimizer, known.unseen),
                 *(Unseen(UnseenKind.EXTENSION, str(one)) for one in self.left_out),
             ),
             cost=self._schedule.cost(),
@@ -129,28 +116,36 @@ class Monitor:
             site_limits=self._judge.site_limits,
         )
 
+    def _evidence(self, known: Snapshot, engine: Callable[[], Engine]) -> Evidence:
+        """What the checks judge by: what was counted, the parameters as they are now, and what needs no counting."""
+        if known.parameters is not None:
+            self._engine.receive(known.parameters)
+        counted = engine()
+        training = counted.trained()
+        run = replace(known.run, raised=tuple(self._raised))
+        windows = counted.windowed(training, place, {**known.readings, RUN.name: run})
+        return Evidence(run, (*counted.sites(training), *known.modules, RUN), windows)
+
     # -- while training goes on
 
-    def _due(self, error: Exception | None = None) -> None:
-        """The optimizer is about to step, a forward without gradients is over, or torch raised: judge and tell."""
-        if error is None:
-            self._modes.look()
-        else:
-            self._raised.append(Raised(type(error).__name__, str(error), self._probe.clock.update))
-        update = self._probe.clock.update or self._probe.clock.forwards
+    def _evaluate_if_scheduled(self, error: Exception | None = None) -> None:
+        """The optimizer is about to step, a pass without gradients is over, or torch raised: judge, if it is time."""
+        if error is not None:
+            self._raised.append(Raised(type(error).__name__, str(error), self._session.update))
+        update = self._session.update or self._session.forwards
         waited = update == WAKING and self._live.keys() != self._told.keys()
         if not (error or waited or self._schedule.judged(update)):
             return
-        evidence = self._seen(live=True)
+        evidence = self._evidence(self._session.snapshot(live=True), lambda: self._engine)
         found = Report.of(self._judge.verdicts(evidence)).findings
         if self._schedule.full():
             self._engine.roll()
-        self._probe.refresh()
+        self._session.refresh()
         self._keep(found, evidence.run.update)
         for finding in found:
             if finding.severity > self._told.get(finding.key, 0) and not self._judge.awaits(finding, evidence):
                 self._told[finding.key] = finding.severity
-                self._tell(self._live[finding.key])
+                self._untold.append(self._live[finding.key])
 
     def _keep(self, found: Iterable[Finding], update: int) -> None:
         """Keep what is found as it was at first, or is worse now, and since when that is over."""
@@ -160,49 +155,52 @@ class Monitor:
         over = {key: finding for key, finding in self._live.items() if key not in now and finding.until is None}
         self._live |= {key: replace(finding, until=update) for key, finding in over.items()}
 
-    def _tell(self, finding: Finding) -> None:
-        if callable(self._on_finding):
-            self._in_callback = True  # what it raises is the user's own, and goes to the user
-            self._on_finding(finding)
-            self._in_callback = False
-        elif finding.severity > Severity.NOTE:
-            if self._on_finding == "raise":
-                raise FindingError(warning_text(finding))
-            warnings.warn(warning_text(finding), SpikecheckWarning, stacklevel=outside())
-
     def _guard(self, entry: Callable[..., None]) -> Callable[..., None]:
-        """The entry point with the clock running, and with our errors kept from the user's training.
+        """The entry point under the lock, with the clock running, and with our errors kept from the user's training.
 
         A DataLoader's worker has a copy of the model and of us: what it sees would be told to nobody.
         """
 
         @wraps(entry)
         def guarded(*args: Any, **kwargs: Any) -> None:
-            if self not in attached or get_worker_info() is not None:
+            if not watchers.receives(self._session) or get_worker_info() is not None:
                 return
-            self._schedule.enter()
-            try:
-                entry(*args, **kwargs)
-            except (FindingError, SpikecheckWarning):  # the latter where warnings are turned into errors
-                raise
-            except Exception as error:
-                if self._in_callback:
-                    self._in_callback = False
-                    raise
-                self._step_aside(error)
-                if self._on_finding == "raise":
-                    raise
-            finally:
-                self._schedule.leave()
+            with self._lock:
+                self._schedule.enter()
+                try:
+                    entry(*args, **kwargs)
+                except Exception as error:
+                    self._step_aside(error)
+                    if self._on_finding == "raise":
+                        raise
+                finally:
+                    self._schedule.leave()
+                untold, self._untold = self._untold, []
+            if untold:
+                self._tell(untold)
 
         return guarded
 
     def _step_aside(self, error: Exception) -> None:
         self.detach()
         last = traceback.extract_tb(error.__traceback__)[-1]
-        self._error = OwnError().of(error, last.filename, last.lineno or 0, self._probe.clock.update)
-        if self._on_finding != "raise":
-            self._tell(self._error)
+        self._error = OwnError().of(error, last.filename, last.lineno or 0, self._session.update)
+        self._untold.append(self._error)
+
+    def _tell(self, findings: list[Finding]) -> None:
+        """Tell the user what was found. Nothing of ours is locked or guarded here: what a callback raises is theirs."""
+        try:
+            while findings:
+                finding = findings.pop(0)
+                if callable(self._on_finding):
+                    self._on_finding(finding)
+                elif finding.severity > Severity.NOTE:
+                    if self._on_finding == "raise":
+                        raise FindingError(warning_text(finding))
+                    warnings.warn(warning_text(finding), SpikecheckWarning, stacklevel=outside())
+        finally:  # what is left where telling raised is told with the next event
+            with self._lock:
+                self._untold[:0] = findings
 
 
 def severity(finding: Finding) -> int:

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from spikecheck.errors import SpikecheckError
-from spikecheck.monitor import Monitor, attached
-from spikecheck.probe.hooks import Probe
+from spikecheck.probe.session import Session
+from spikecheck.probe.watchers import watchers
 from spikecheck.readings import FlowReading
 from spikecheck.site import Capture, Layout, Site, SiteKind
 from spikecheck.stats.engine import values_of
@@ -147,13 +147,10 @@ def apart(model: nn.Module, *, train: bool | None = None) -> Iterator[nn.Module]
         twin.train(train)
     numpy = sys.modules.get("numpy")
     states = random.getstate(), numpy.random.get_state() if numpy else None
-    paused = attached[:]
-    with torch.random.fork_rng(devices=devices(model)), torch.enable_grad():
-        del attached[:]
+    with torch.random.fork_rng(devices=devices(model)), torch.enable_grad(), watchers.pause():
         try:
             yield twin
         finally:
-            attached[:] = paused
             random.setstate(states[0])
             if numpy:
                 numpy.random.set_state(states[1])
@@ -162,13 +159,6 @@ def apart(model: nn.Module, *, train: bool | None = None) -> Iterator[nn.Module]
 def devices(model: nn.Module) -> list[int]:
     """The CUDA devices that hold the model's parameters: their random state is put back as well."""
     return sorted({p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"})
-
-
-class Ear:
-    """Stands where a monitor would, so that `spikecheck.tap` reaches an assertion's probe."""
-
-    def __init__(self, model: nn.Module, probe: Probe) -> None:
-        self.model, self.tapped = model, probe.tapped
 
 
 def look(
@@ -185,35 +175,24 @@ def look(
     inputs, target = parts(batch) if loss is None else with_target(batch)
     found: list[Capture[Tensor]] = []
     told = [spikes] if isinstance(spikes, str | nn.Module) else list(spikes)
-    probe = Probe(
-        model,
-        found.append,
-        guard=lambda entry: entry,
-        look=values_of,
-        due=lambda: None,
-        observed=lambda forward: True,
-        spikes=told,
-    )
-    ear = cast(Monitor, Ear(model, probe))
+    session = Session(model, found.append, look=values_of, spikes=told)
     if reset is not None:
         reset(model)
     seen = Seen(inputs, target)
-    probe.install()
-    attached.append(ear)
+    session.install()
     try:
         seen.output = model(*inputs)
         seen.loss = None if loss is None else loss(seen.output, target)
-        probe.flush()
-        probe.flush_losses()
+        session.finish()
         if back:
             send_back(seen.output)
     finally:
-        attached.remove(ear)
-        probe.remove()
-    seen.flows = probe.flows()
-    seen.unseen = probe.unseen | {la.name: la.unseen for la in probe.layers.values() if la.certain and la.unseen}
+        session.remove()
+    known = session.snapshot(live=False)
+    seen.flows = {name: r for name, r in known.readings.items() if isinstance(r, FlowReading)}
+    seen.unseen = known.unseen
     sort(found, seen)
-    seen.axes = known(seen, axes)
+    seen.axes = axes_of(seen, axes)
     return seen
 
 
@@ -250,7 +229,7 @@ def together(capture: Capture[Tensor]) -> Tensor:
     return torch.stack(capture.values, dim=capture.layout.time or 0) if capture.stacked else capture.values[0]
 
 
-def known(seen: Seen, told: Layout) -> Layout:
+def axes_of(seen: Seen, told: Layout) -> Layout:
     """The input's axes: as told, else as the layers show, else the batch by the length of the target.
 
     Where the layers run along the one axis that is as long as a target of one class a sample, both are that axis: what

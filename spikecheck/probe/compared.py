@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from spikecheck.probe.torch_private import saved_difference
+
 AVERAGES = ("MeanBackward", "SumBackward", "DivBackward", "MulBackward")
 OF_A_DIFFERENCE = ("PowBackward", "AbsBackward")
 LONGEST = 4  # averages one after the other
@@ -48,12 +50,9 @@ def compared(root: Tensor, returned: Sequence[Returned]) -> tuple[Tensor, Tensor
     subtraction = node.next_functions[0][0]
     if subtraction is None or not kind(subtraction).startswith("SubBackward"):
         return None
-    try:
-        difference = node._saved_self  # type: ignore[attr-defined]
-    except RuntimeError:  # it was changed in place, or the graph is used up
-        return None
+    difference = saved_difference(node)
     first, second = (before for before, _ in subtraction.next_functions)
-    if (first is None) == (second is None) or not isinstance(difference, Tensor):
+    if (first is None) == (second is None) or difference is None:
         return None
     made_by = kind(first if second is None else second)
     for output in returned:

@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-import torch
-
 from spikecheck.probe import compiled
+from spikecheck.probe.torch_private import is_compiling, leave_alone, outside_compiler
+from spikecheck.probe.watchers import Receiver, watchers
 
 
 def inert() -> Callable[..., None]:
@@ -28,24 +28,24 @@ class Hook:
         self,
         call: Callable[..., None],
         wanted: Callable[[], bool] | None = None,
-        traced: compiled.Receiver | None = None,
+        traced: Receiver | None = None,
     ) -> None:
         self.call, self.wanted = call, wanted
         if wanted is not None:
-            compiled.leave_alone(wanted)
+            leave_alone(wanted)
         self.number = 0 if traced is None else compiled.register(traced)
 
     def __call__(self, *args: Any) -> None:
         """Pass the call on, if it is wanted; None tells torch to leave output and arguments as they are."""
-        if torch.compiler.is_compiling():
+        if is_compiling():
             if self.number:
                 compiled.show(self.number, *args)
         elif self.wanted is None or self.wanted():
-            compiled.outside(self.call, args)
+            outside_compiler(self.call, args)
 
     def forget(self) -> None:
         """It was taken off; code that was compiled with it goes on calling."""
-        compiled.forget(self.number)
+        watchers.forget(self.number)
 
     def __deepcopy__(self, memo: object) -> Any:
         return inert()
@@ -54,4 +54,4 @@ class Hook:
         return getattr, (contextlib.nullcontext(), "__exit__")
 
 
-compiled.leave_alone(Hook.__call__)
+leave_alone(Hook.__call__)

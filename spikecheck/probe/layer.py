@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from spikecheck.neuron import NeuronSpec
 from spikecheck.probe.frameworks.base import Framework, Heard, tensors
 from spikecheck.probe.frameworks.generic import surrogates
+from spikecheck.probe.torch_private import is_functorch_tensor, version
 from spikecheck.readings import FlowReading
 from spikecheck.site import Capture, Layout, Site, SiteKind
 
-is_functorch_wrapped_tensor = torch._C._functorch.is_functorch_wrapped_tensor
 REMEMBERED = 4  # a layer called twice or three times in a forward may be shared by branches, and start anew in each
 LISTENED = 3  # forwards in which a hook on the spikes notices whether any gradient comes back
 KINDS = (SiteKind.SPIKES, SiteKind.CURRENT, SiteKind.POTENTIAL)
@@ -33,7 +33,7 @@ class Held(NamedTuple):
     @classmethod
     def of(cls, tensor: Tensor, layout: Layout) -> Held:
         """A reference to the values alone: nothing of the graph is kept."""
-        return cls(tensor.detach(), None if tensor.is_inference() else tensor._version, layout)
+        return cls(tensor.detach(), version(tensor), layout)
 
     @property
     def neurons(self) -> torch.Size:
@@ -44,7 +44,7 @@ class Held(NamedTuple):
     @property
     def untouched(self) -> bool:
         """Does it still hold what it held?"""
-        return self.version is None or self.tensor._version == self.version
+        return self.version is None or version(self.tensor) == self.version
 
 
 @dataclass
@@ -130,7 +130,7 @@ class Layer:
         if not isinstance(heard.spikes, Tensor):
             self.unseen = "the layer returned no tensor"
             return
-        if is_functorch_wrapped_tensor(heard.spikes):
+        if is_functorch_tensor(heard.spikes):
             self.unseen = TRANSFORMED
             return
         if torch.is_grad_enabled() and not self.traced:
@@ -277,7 +277,7 @@ def one_step(heard: Heard, handed_on: tuple[Tensor, ...]) -> tuple[Held, ...]:
 
 def untransformed(found: Iterable[Tensor]) -> tuple[Tensor, ...]:
     """Without what torch.func has wrapped: it is of no use once the transform is over."""
-    return tuple(tensor for tensor in found if not is_functorch_wrapped_tensor(tensor))
+    return tuple(tensor for tensor in found if not is_functorch_tensor(tensor))
 
 
 class Listener:

@@ -8,14 +8,16 @@ puts the originals back.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Protocol, TypeGuard
 
 import torch
 from torch import Tensor
+from torch.optim.optimizer import Optimizer
 
+from spikecheck.probe.torch_private import is_compiling, is_functorch_tensor, loss_functions
 from spikecheck.site import LossCall
 
 MEAN = 1  # torch.nn._reduction's number for reduction="mean"
@@ -48,63 +50,54 @@ class Listener(Protocol):
     def backward_ended(self, error: Exception | None) -> None:
         """The backward pass is over; the error, if any, goes on to the user."""
 
+    def optimizer_steps(self, optimizer: Optimizer) -> None:
+        """An optimizer is about to step."""
+
+    def optimizer_stepped(self, optimizer: Optimizer) -> None:
+        """An optimizer has stepped."""
+
+
+Listeners = Callable[[], Sequence[Listener]]  # who is told now, in this thread
+
 
 @dataclass(frozen=True, slots=True)
-class Replaced:
-    """A function of torch that was put aside."""
+class Replacement:
+    """A function of torch, and ours to stand in its place."""
 
     owner: Any
     name: str
     original: Callable[..., Any]
+    ours: Callable[..., Any]
+
+    def put(self) -> None:
+        """Put ours in its place."""
+        setattr(self.owner, self.name, self.ours)
+
+    def put_back(self) -> None:
+        """Put torch's own back."""
+        setattr(self.owner, self.name, self.original)
 
 
-_listeners: list[Listener] = []
-_replaced: list[Replaced] = []
-
-
-def listen(listener: Listener) -> None:
-    """Tell this listener of every loss and backward pass, until `stop`."""
-    if not _replaced:
-        replace_all()
-    _listeners.append(listener)
-
-
-def stop(listener: Listener) -> None:
-    """Tell it no more; the last one to go puts torch's own functions back."""
-    if listener in _listeners:
-        _listeners.remove(listener)
-    if not _listeners:
-        while _replaced:
-            put = _replaced.pop()
-            setattr(put.owner, put.name, put.original)
-
-
-def replace_all() -> None:
-    """Put ours in the place of torch's; a function that this version of torch lacks is left out."""
-    nn_functions: Any = torch._C._nn
-    for name, known_as in (CLASSIFICATION | OTHERS).items():
-        replace(nn_functions, name, known_as)
-    for name, known_as in ON_TORCH.items():
-        replace(torch, name, known_as)
+def replacements(listeners: Listeners) -> Iterator[Replacement]:
+    """Yield ours for each of torch's functions; one that this version of torch lacks is left out."""
+    for owner, names in ((loss_functions(), CLASSIFICATION | OTHERS), (torch, ON_TORCH)):
+        for name, known_as in names.items():
+            original = getattr(owner, name, None)
+            if original is not None:
+                ours = watched_loss(original, known_as, known_as in CLASSIFICATION.values(), listeners)
+                yield Replacement(owner, name, original, ours)
     original = torch.autograd.backward
-    _replaced.append(Replaced(torch.autograd, "backward", original))
-    torch.autograd.backward = watched_backward(original)
+    yield Replacement(torch.autograd, "backward", original, watched_backward(original, listeners))
 
 
-def replace(owner: Any, name: str, known_as: str) -> None:
-    """Replace one loss."""
-    original = getattr(owner, name, None)
-    if original is not None:
-        _replaced.append(Replaced(owner, name, original))
-        setattr(owner, name, watched_loss(original, known_as, known_as in CLASSIFICATION.values()))
-
-
-def watched_loss(original: Callable[..., Any], name: str, over_classes: bool) -> Callable[..., Any]:
+def watched_loss(
+    original: Callable[..., Any], name: str, over_classes: bool, listeners: Listeners
+) -> Callable[..., Any]:
     """The original, and a word to the listeners before its result goes back."""
 
     @wraps(original)
     def loss(*args: Any, **kwargs: Any) -> Any:
-        if torch.compiler.is_compiling():
+        if is_compiling():
             return original(*args, **kwargs)
         given = dict(zip(ARGUMENTS, args, strict=False)) | kwargs
         logits, targets = given.get("input"), given.get("target")
@@ -120,31 +113,31 @@ def watched_loss(original: Callable[..., Any], name: str, over_classes: bool) ->
         try:
             value = original(*args, **kwargs)
         except (IndexError, RuntimeError, ValueError) as error:
-            for listener in tuple(_listeners):
+            for listener in listeners():
                 listener.loss_failed(call, logits, targets, error)
             raise
-        for listener in tuple(_listeners):
+        for listener in listeners():
             listener.loss_computed(call, logits, targets, value)
         return value
 
     return loss
 
 
-def watched_backward(original: Callable[..., Any]) -> Callable[..., Any]:
+def watched_backward(original: Callable[..., Any], listeners: Listeners) -> Callable[..., Any]:
     """`torch.autograd.backward`, which `Tensor.backward` calls, with a word before and after."""
 
     @wraps(original)
     def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
         roots = (tensors,) if isinstance(tensors, Tensor) else tuple(t for t in tensors if isinstance(t, Tensor))
-        for listener in tuple(_listeners):
+        for listener in listeners():
             listener.backward_begins(roots)
         try:
             done = original(tensors, *args, **kwargs)
         except RuntimeError as error:
-            for listener in tuple(_listeners):
+            for listener in listeners():
                 listener.backward_ended(error)
             raise
-        for listener in tuple(_listeners):
+        for listener in listeners():
             listener.backward_ended(None)
         return done
 
@@ -155,7 +148,7 @@ def plain_tensor(value: object) -> TypeGuard[Tensor]:
     """A tensor with values, not one that a compiler or `torch.func` traces with."""
     if type(value) is not Tensor and type(value) is not torch.nn.Parameter:
         return False
-    return not torch._C._functorch.is_functorch_wrapped_tensor(value)
+    return not is_functorch_tensor(value)
 
 
 def classes(logits: Tensor) -> int:
@@ -168,3 +161,15 @@ def is_plain(given: dict[str, Any], targets: Tensor) -> bool:
     indices = not targets.is_floating_point()
     smoothed = bool(given.get("label_smoothing", 0.0))
     return given.get("weight") is None and given.get("reduction", MEAN) == MEAN and indices and not smoothed
+
+
+class GuardedListener:
+    """A listener behind a guard, which keeps its errors from those who compute losses."""
+
+    def __init__(self, listener: Listener, guard: Callable[[Callable[..., None]], Callable[..., None]]) -> None:
+        self.loss_computed = guard(listener.loss_computed)
+        self.loss_failed = guard(listener.loss_failed)
+        self.backward_begins = guard(listener.backward_begins)
+        self.backward_ended = guard(listener.backward_ended)
+        self.optimizer_steps = guard(listener.optimizer_steps)
+        self.optimizer_stepped = guard(listener.optimizer_stepped)

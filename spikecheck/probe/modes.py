@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from spikecheck.probe.find import clean
+from spikecheck.probe.torch_private import is_batch_norm
 from spikecheck.readings import ModeReading
 
 
@@ -29,7 +29,7 @@ class Moded:
     @property
     def momentum(self) -> float | None:
         """The weight of one call in the running statistics; None where there are none, or all weigh alike."""
-        running = isinstance(self.module, _BatchNorm) and self.module.running_mean is not None
+        running = is_batch_norm(self.module) and self.module.running_mean is not None
         return self.module.momentum if running else None  # type: ignore[return-value]
 
 
@@ -38,7 +38,7 @@ class Modes:
 
     def __init__(self, model: nn.Module) -> None:
         found = {clean(name): Moded(module) for name, module in model.named_modules() if name}
-        wanted = {name: m for name, m in found.items() if isinstance(m.module, _BatchNorm) or m.dropped is not None}
+        wanted = {name: m for name, m in found.items() if is_batch_norm(m.module) or m.dropped is not None}
         self.model, self.moded, self.updates = model, wanted, 0
 
     def look(self) -> None:

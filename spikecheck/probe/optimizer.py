@@ -1,19 +1,15 @@
-"""The optimizer's steps, through torch's global optimizer hooks: gradients before, what was added after."""
+"""The optimizer's updates: gradients before, what was added after."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.optimizer import (
-    Optimizer,
-    register_optimizer_step_post_hook,
-    register_optimizer_step_pre_hook,
-)
+from torch.optim.optimizer import Optimizer
 
 from spikecheck.probe.pace import Paces
+from spikecheck.probe.torch_private import norms
 from spikecheck.site import Capture, Site, SiteKind
 
 COMPARED_FIRST = 10  # updates at the start whose steps are compared one by one: copying all parameters costs memory
@@ -41,10 +37,6 @@ class OptimizerWatch:
         self.stepped: set[str] = set()  # parameters that have had a step, whose gradients may be left over
         self.left: dict[str, Tensor] = {}  # the smallest norm their gradients had where a backward pass began
         self.made: dict[str, Tensor] = {}  # the norm of each gradient where the latest backward pass ended
-
-    def install(self, pre: Callable[..., None], post: Callable[..., None]) -> list[Any]:
-        """Put both hooks on; the handles take them off."""
-        return [register_optimizer_step_pre_hook(pre), register_optimizer_step_post_hook(post)]
 
     def concerns(self, optimizer: Optimizer) -> bool:
         """Does it train this model?"""
@@ -93,9 +85,9 @@ class OptimizerWatch:
         """A backward pass begins: what is left of the gradients of a step that is over?"""
         if not self.stepped or not self.compares():
             return
-        norms = self.gradient_norms(sorted(self.stepped))
+        found = self.gradient_norms(sorted(self.stepped))
         for name in self.stepped:
-            norm, before = norms.get(name), self.left.get(name)
+            norm, before = found.get(name), self.left.get(name)
             if norm is None:
                 self.left[name] = self.named[name].new_empty(0)
             elif before is None or before.numel():
@@ -111,8 +103,8 @@ class OptimizerWatch:
         gradients = {name: g for name in names if (g := self.named[name].grad) is not None and dense(g)}
         if not gradients:
             return {}
-        norms = torch._foreach_norm([gradient.detach().float() for gradient in gradients.values()])
-        return dict(zip(gradients, norms, strict=True))
+        found = norms([gradient.detach().float() for gradient in gradients.values()])
+        return dict(zip(gradients, found, strict=True))
 
     def leave(self) -> None:
         """The optimizer steps: hand on what was left of its parameters' gradients, which are the next to be left."""

@@ -1,112 +1,96 @@
-"""Whose loss is it, where several models are watched at once?
+"""Whose tensor is it, where several models are watched at once?
 
-Losses and backward passes are seen for the whole process. torch numbers the nodes of the graph in the order in which a
-thread makes them, so a forward owns the numbers between its beginning and its end, and a loss belongs to the models
-whose numbers are found a few nodes upstream. With a single model watched, all is its own and nothing is looked at.
+Losses, backward passes and taps are seen for the whole process. torch numbers the nodes of the graph in the order in
+which a thread makes them, so a forward pass owns the numbers between its beginning and its end, and a tensor belongs to
+the models whose numbers are found a few nodes upstream, or whose parameters are. With a single model watched,
+everything is its own and nothing is looked up.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
 
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from spikecheck.probe.loss import Listener
+from spikecheck.probe.torch_private import next_sequence_number, sequence_number
 
 LOOKED_AT = 64  # nodes upstream: from a loss to the model's output it is a handful
 
 
-@dataclass(eq=False)
-class Ran:
-    """When a model's latest forward was, in the thread's own count of the graph's nodes."""
+class GraphSpan:
+    """Where a model's latest forward pass lies in its thread's own count of the graph's nodes."""
 
-    everyone: ClassVar[list[Ran]] = []
-    latest: ClassVar[dict[int, Ran]] = {}  # by thread
+    def __init__(self, parameters: Iterable[nn.Parameter] = ()) -> None:
+        self.parameters = {id(parameter) for parameter in parameters}
+        self.thread = 0
+        self.number = 0  # of the pass, among those of the whole process
+        self.first = self.last = 0
+        self.backward = 0  # the thread in which a backward pass of it is running
 
-    thread: int = 0
-    first: int = 0
-    last: int = 0
-    backward: int = 0  # the thread in which a backward pass of it goes on
+    def begin(self, number: int, *, counted: bool) -> None:
+        """A forward pass begins in this thread, the so-many-th of the process; its nodes are found if `counted`."""
+        self.thread, self.number = threading.get_ident(), number
+        self.first, self.last = next_sequence_number() if counted else 0, 0
 
-    def join(self) -> None:
-        """A model is watched from now on."""
-        self.everyone.append(self)
+    def end(self) -> None:
+        """The forward pass is over."""
+        self.last = next_sequence_number() if self.first else 0
 
-    def leave(self) -> None:
-        """It is no more."""
-        self.everyone.remove(self)
-        for thread in [thread for thread, ran in self.latest.items() if ran is self]:
-            del self.latest[thread]
+    def __contains__(self, number: int) -> bool:
+        return bool(self.first) and self.first < number < (self.last or number + 1)
 
-    def begins(self) -> None:
-        """A forward of it begins."""
-        self.thread = threading.get_ident()
-        self.latest[self.thread] = self
-        if len(self.everyone) > 1:
-            self.first, self.last = now(), 0
-
-    def ends(self) -> None:
-        """The forward is over; what follows is no part of it."""
-        if len(self.everyone) > 1:
-            self.last = now()
-
-    def concerned(self, roots: tuple[Tensor, ...]) -> bool:
-        """Were these made from what this model returned?"""
-        if len(self.everyone) < 2:
-            return True
-        thread = threading.get_ident()
-        if self.thread != thread:
-            return False
-        here = [ran for ran in self.everyone if ran.thread == thread]
-        owners = {id(ran) for n in numbers(roots) for ran in here if ran.first < n < (ran.last or n + 1)}
-        return id(self) in owners if owners else self.latest.get(thread) is self
-
-    def backward_begins(self, roots: tuple[Tensor, ...]) -> bool:
-        """Does the backward pass that begins in this thread concern this model?"""
-        own, here = self.concerned(roots), threading.get_ident()
-        if own:
+    def backward_begins(self, concerned: bool) -> None:
+        """A backward pass begins in this thread."""
+        here = threading.get_ident()
+        if concerned:
             self.backward = here
         elif self.backward == here:
             self.backward = 0
-        return own
 
     def in_backward(self) -> bool:
-        """Did the latest backward pass of this thread concern this model? Other threads have theirs meanwhile."""
+        """Return whether the latest backward pass of this thread concerns this model; other threads have their own."""
         return self.backward == threading.get_ident()
 
 
-def now() -> int:
-    """The number that the next node of this thread would get; uses it up."""
-    with torch.enable_grad():
-        made: Any = torch.empty(0, requires_grad=True).neg().grad_fn
-    number: int = made._sequence_nr()
-    return number
+class Owner(Protocol):
+    """Who may own a tensor."""
+
+    span: GraphSpan
 
 
-def numbers(roots: tuple[Tensor, ...]) -> list[int]:
-    """The numbers of the nodes just upstream."""
-    level: list[Any] = [root.grad_fn for root in roots if root.grad_fn is not None]
-    found: list[int] = []
-    seen: set[Any] = set()
-    while level and len(seen) < LOOKED_AT:
+W = TypeVar("W", bound=Owner)
+
+
+def owners(tensors: Sequence[Tensor], candidates: Sequence[W], *, nearest: bool = False) -> list[W]:
+    """Return whose forward pass or parameters lie a few nodes upstream; with `nearest`, those of the closest node.
+
+    A loss may be computed from the outputs of several models, and belongs to each of them: parameters, which two
+    models can share, count only where no forward pass is found. What is `nearest` has one owner, and a forward pass
+    counts there only if it is over: the nodes that follow one without an end may be anybody's.
+    """
+    by_pass: dict[int, W] = {}
+    by_parameter: dict[int, W] = {}
+    here = threading.get_ident()
+    for node in upstream(tensors):
+        number, variable = sequence_number(node), id(getattr(node, "variable", None))
+        by_pass |= {
+            id(c): c for c in candidates if c.span.thread == here and number in c.span and (c.span.last or not nearest)
+        }
+        by_parameter |= {id(c): c for c in candidates if variable in c.span.parameters}
+        if nearest and (by_pass or by_parameter):
+            break
+    return list((by_pass or by_parameter).values())
+
+
+def upstream(tensors: Sequence[Tensor]) -> Iterator[Any]:
+    """Yield the nodes of the graph just upstream, the closest first."""
+    level: list[Any] = [tensor.grad_fn for tensor in tensors if tensor.grad_fn is not None]
+    visited: set[Any] = set()
+    while level and len(visited) < LOOKED_AT:
         node = level.pop(0)
-        if node in seen:
-            continue
-        seen.add(node)
-        found.append(node._sequence_nr())
-        level += [parent for parent, _ in node.next_functions if parent is not None]
-    return found
-
-
-class Guarded:
-    """A listener behind a guard, which keeps its errors from those who compute losses."""
-
-    def __init__(self, listener: Listener, guard: Callable[[Callable[..., None]], Callable[..., None]]) -> None:
-        self.loss_computed = guard(listener.loss_computed)
-        self.loss_failed = guard(listener.loss_failed)
-        self.backward_begins = guard(listener.backward_begins)
-        self.backward_ended = guard(listener.backward_ended)
+        if node not in visited:
+            visited.add(node)
+            yield node
+            level += [parent for parent, _ in node.next_functions if parent is not None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -73,6 +73,10 @@ class Engine:
             else:
                 windows.sites = capture.sites
                 windows.current = joined(windows.current, state)
+
+    def snapshot(self) -> Engine:
+        """Return an engine that keeps what was counted until now, while this one goes on counting."""
+        return Engine(self.by_kind, {key: replace(windows) for key, windows in self.windows.items()})
 
     def roll(self) -> None:
         """Begin a new window at every site."""

@@ -114,8 +114,8 @@ LEVELS = """
         spikecheck.attach(Net())
 
     def test_detached_after_a_failure(spikecheck):
-        from spikecheck.monitor import attached
-        assert attached == []
+        from spikecheck.probe.watchers import watchers
+        assert watchers.all() == []
 
     @pytest.mark.xfail(reason="known")
     def test_expected_to_be_dead(spikecheck):

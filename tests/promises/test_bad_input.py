@@ -14,15 +14,16 @@ from torch.nn import functional as F
 import spikecheck
 from spikecheck.errors import SpikecheckError
 from spikecheck.finding import UnseenKind
-from spikecheck.monitor import Monitor, attached
+from spikecheck.monitor import Monitor
+from spikecheck.probe.watchers import watchers
 from tests.promises.networks import BATCH, CLASSES, INPUTS, LIF, STEPS, Run, batch, by_hand
 
 
 @pytest.fixture(autouse=True)
 def _nothing_left() -> Iterator[None]:
     yield
-    for monitor in [*attached]:
-        monitor.detach()
+    for watch in watchers.all():
+        watch.remove()
 
 
 # -- arguments of attach(): nothing has run yet, so they raise
@@ -55,7 +56,7 @@ def test_a_wrong_argument_is_named_with_what_would_be_right(arguments: dict[str,
         spikecheck.attach(by_hand(), **arguments)
     missing = [word for word in words if word not in str(caught.value)]
     assert not missing, str(caught.value)
-    assert not attached, "something was put on before the argument was looked at"
+    assert not watchers.all(), "something was put on before the argument was looked at"
 
 
 @pytest.mark.parametrize("thing", [3, None, "model", nn.Linear, [by_hand()]], ids=repr)

@@ -10,9 +10,9 @@ import torch
 import spikecheck
 from spikecheck.checks.judge import Judge
 from spikecheck.errors import SpikecheckWarning
-from spikecheck.probe.hooks import Probe
 from spikecheck.probe.layer import Layer
 from spikecheck.probe.optimizer import OptimizerWatch
+from spikecheck.probe.session import Session
 from spikecheck.stats.parameters import GradientStats
 from spikecheck.stats.potentials import DriveStats
 from spikecheck.stats.spikes import SpikeStats
@@ -34,12 +34,12 @@ PLACES = {
     "counting gradients": (GradientStats, "measure"),
     "saying it": (SpikeStats, "summarise"),
     "judging": (Judge, "verdicts"),
-    "before the model": (Probe, "forward_begins"),
-    "after the model": (Probe, "forward_ended"),
+    "before the model": (Session, "forward_begins"),
+    "after the model": (Session, "forward_ended"),
     "in a layer": (Layer, "hear"),
-    "at the loss": (Probe, "loss_computed"),
-    "before backward": (Probe, "backward_begins"),
-    "after backward": (Probe, "backward_ended"),
+    "at the loss": (Session, "loss_computed"),
+    "before backward": (Session, "backward_begins"),
+    "after backward": (Session, "backward_ended"),
     "before the step": (OptimizerWatch, "before_step"),
     "after the step": (OptimizerWatch, "after_step"),
 }

@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import BackwardCFunction
 
 from spikecheck.neuron import NeuronSpec
 from spikecheck.probe.frameworks.base import (
@@ -26,6 +25,7 @@ from spikecheck.probe.frameworks.base import (
     number,
     tensors,
 )
+from spikecheck.probe.torch_private import is_custom_function, stacking_axis
 from spikecheck.readings import InputReading
 from spikecheck.site import Layout
 
@@ -105,10 +105,9 @@ def lowest(value: object) -> float | None:
 
 def stacked_along(spikes: Tensor | None) -> Layout | None:
     """The layout, where the spikes were made by `torch.stack` over the time loop: its axis is time."""
-    if spikes is None or type(spikes.grad_fn).__name__ != "StackBackward0":
+    axis = None if spikes is None else stacking_axis(spikes.grad_fn)
+    if spikes is None or axis is None:
         return None
-    axis = spikes.grad_fn._saved_dim  # type: ignore[union-attr]
-    axis = axis - 2**64 if axis >= 2**63 else axis  # torch shows a negative axis as unsigned
     return {0: TIME_FIRST, 1: BATCH_FIRST}.get(axis % spikes.dim(), Layout(time=axis % spikes.dim(), batch=0))
 
 
@@ -118,7 +117,7 @@ def surrogates(spikes: Tensor, claimed: set[Any]) -> set[Any]:
     found: set[Any] = set()
     for _ in range(HOPS + 1):
         nodes = [node for node in level if node is not None]
-        found |= {node for node in nodes if isinstance(node, BackwardCFunction) and node not in claimed}
+        found |= {node for node in nodes if is_custom_function(node) and node not in claimed}
         level = [parent for node in nodes if node not in found for parent, _ in node.next_functions]
     return found
 

@@ -98,8 +98,8 @@ def two(kind: Kind) -> None:
             optimizer.step()
         F.cross_entropy(one(x), y)
         assert [m.report().updates for m in (first, second)] == [1, 1]
-        assert (first._probe.clock.backwards, second._probe.clock.backwards) == (1, 1)
-        assert (first._probe.clock.forwards, second._probe.clock.forwards) == (2, 1)
+        assert (first._session.clock.backwards, second._session.clock.backwards) == (1, 1)
+        assert (first._session.clock.forwards, second._session.clock.forwards) == (2, 1)
 
 
 @feature("evaluation kept apart")

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 import spikecheck as sc
-from spikecheck.monitor import attached
+from spikecheck.probe.watchers import watchers
 from tests.unit.assertions.networks import LIF, Mistakes, Net, batch, loss
 
 WITH_LOSS = (
@@ -89,7 +89,7 @@ def test_an_attached_monitor_sees_nothing_of_it() -> None:
         sc.assert_learns_one_batch(model, batch(), loss, 30, to=0.95)
         sc.assert_healthy(model, batch(), loss)
         after = monitor.report().to_dict()
-        assert attached == [monitor]
+        assert watchers.all() == watchers.of(model)
     assert {**before, "cost": 0} == {**after, "cost": 0}
 
 

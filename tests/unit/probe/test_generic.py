@@ -12,8 +12,8 @@ from torch import Tensor, nn
 import spikecheck
 from spikecheck.finding import UnseenKind
 from spikecheck.probe.frameworks.generic import Generic
-from spikecheck.probe.hooks import MOST_HELD
 from spikecheck.probe.layer import UNTIMED
+from spikecheck.probe.session import MOST_HELD
 from spikecheck.readings import SpikeReading
 from tests.promises.networks import LIF, Spike
 
@@ -238,9 +238,9 @@ def test_taps_beside_a_model_that_is_never_called_are_reported_and_do_not_pile_u
     with spikecheck.attach(nn.Linear(2, 2), every=1) as monitor, torch.no_grad():
         for _ in range(MOST_HELD + 10):
             spikecheck.tap("hidden", torch.ones(2, 3))
-        assert monitor._probe.layers["hidden"].calls == 10
+        assert monitor._session.layers["hidden"].calls == 10
         (row,) = monitor.report().layers
-        assert monitor._probe.layers["hidden"].calls == 0
+        assert monitor._session.layers["hidden"].calls == 0
     assert (row.name, row.spikes.count, row.spikes.steps) == ("hidden", 6 * (MOST_HELD + 10), MOST_HELD + 10)
 
 
@@ -330,10 +330,10 @@ def test_a_module_that_is_no_spiking_layer_is_not_listened_to_any_more() -> None
 
     model = nn.Sequential(nn.Linear(4, 3), Scale())
     with spikecheck.attach(model, every=1) as monitor:
-        candidate = monitor._probe.layers["1"]
+        candidate = monitor._session.layers["1"]
         for _ in range(3):
             model(torch.rand(2, 4)).sum().backward()
-        assert "1" not in monitor._probe.layers
+        assert "1" not in monitor._session.layers
         assert candidate.calls == 0
 
 

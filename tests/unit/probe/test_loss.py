@@ -10,18 +10,41 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.functional import cross_entropy  # by name, before anything is replaced
+from torch.optim.optimizer import Optimizer
 
-from spikecheck.probe import loss as losses
+from spikecheck.probe.ownership import GraphSpan
+from spikecheck.probe.watchers import watchers
 from spikecheck.site import LossCall
 
 LOGITS, TARGETS = torch.tensor([[2.0, 0.0, 1.0], [0.0, 3.0, 1.0]]), torch.tensor([0, 2])
 
 
 class Ear:
+    """A watch that keeps what it is told."""
+
     def __init__(self) -> None:
+        self.model, self.span, self.listener = nn.Identity(), GraphSpan(), self
         self.calls: list[tuple[LossCall, Tensor, Tensor, Tensor]] = []
         self.failed: list[tuple[LossCall, Exception]] = []
         self.backward: list[Any] = []
+
+    def is_running(self) -> bool:
+        return False
+
+    def tap(self, name: str, spikes: Tensor, current: Tensor | None, potential: Tensor | None) -> None:
+        raise NotImplementedError
+
+    def miss_tap(self, name: str) -> None:
+        raise NotImplementedError
+
+    def optimizer_steps(self, optimizer: Optimizer) -> None:
+        raise NotImplementedError
+
+    def optimizer_stepped(self, optimizer: Optimizer) -> None:
+        raise NotImplementedError
+
+    def remove(self) -> None:
+        watchers.discard(self)
 
     def loss_computed(self, call: LossCall, logits: Tensor, targets: Tensor, value: Tensor) -> None:
         self.calls.append((call, logits, targets, value))
@@ -39,10 +62,11 @@ class Ear:
 @pytest.fixture
 def ear() -> Iterator[Ear]:
     listener = Ear()
-    losses.listen(listener)
+    before = torch._C._nn.cross_entropy_loss, torch.autograd.backward
+    watchers.add(listener)
     yield listener
-    losses.stop(listener)
-    assert not losses._replaced
+    watchers.discard(listener)
+    assert (torch._C._nn.cross_entropy_loss, torch.autograd.backward) == before
 
 
 @pytest.mark.parametrize(
@@ -141,12 +165,12 @@ def test_an_error_of_torch_is_told_and_goes_on_to_the_user(ear: Ear) -> None:
 
 def test_two_listeners_hear_the_same_and_one_may_go(ear: Ear) -> None:
     other = Ear()
-    losses.listen(other)
+    watchers.add(other)
     F.cross_entropy(LOGITS, TARGETS)
-    losses.stop(other)
+    watchers.discard(other)
     F.cross_entropy(LOGITS, TARGETS)
     assert (len(ear.calls), len(other.calls)) == (2, 1)
-    losses.stop(other)
+    watchers.discard(other)
 
 
 def test_backward_is_heard_before_and_after(ear: Ear) -> None:
@@ -163,11 +187,11 @@ def test_backward_is_heard_before_and_after(ear: Ear) -> None:
 def test_the_functions_of_torch_come_back_with_the_last_listener() -> None:
     before = torch._C._nn.cross_entropy_loss, torch.autograd.backward, torch.kl_div
     one, two = Ear(), Ear()
-    losses.listen(one)
-    losses.listen(two)
-    losses.stop(one)
+    watchers.add(one)
+    watchers.add(two)
+    watchers.discard(one)
     assert torch._C._nn.cross_entropy_loss is not before[0]
-    losses.stop(two)
+    watchers.discard(two)
     assert (torch._C._nn.cross_entropy_loss, torch.autograd.backward, torch.kl_div) == before
 
 

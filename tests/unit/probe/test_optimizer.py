@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 from torch.optim import SGD, Optimizer
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from spikecheck.probe.optimizer import OptimizerWatch
 from spikecheck.site import Capture, SiteKind
@@ -68,7 +69,10 @@ def cleared(step: Callable[[Two, list[Optimizer]], None], *, several: bool, pass
                 seen.setdefault(site.name, []).append(reading.cleared)
 
     watch = OptimizerWatch(dict(model.named_parameters()), keep, position=lambda name: 0)
-    handles = watch.install(lambda o, *_: watch.before_step(o, 0), lambda o, *_: watch.after_step(o, 0))
+    handles = [
+        register_optimizer_step_pre_hook(lambda o, *_: watch.before_step(o, 0)),
+        register_optimizer_step_post_hook(lambda o, *_: watch.after_step(o, 0)),
+    ]
     for _ in range(UPDATES):
         for _ in range(passes):
             nn.functional.cross_entropy(model(torch.randn(8, 4)), torch.randint(2, (8,))).backward()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -10,26 +13,41 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
-from spikecheck.probe import loss as losses
 from spikecheck.probe.axes import input_layout, share_layout
 from spikecheck.probe.clock import Clock
-from spikecheck.probe.compiled import in_backward
 from spikecheck.probe.find import clean, decide, find
 from spikecheck.probe.frameworks import generic
 from spikecheck.probe.frameworks.base import Heard, tensors
 from spikecheck.probe.hook import Hook
-from spikecheck.probe.layer import Layer, is_functorch_wrapped_tensor
+from spikecheck.probe.layer import Layer
+from spikecheck.probe.loss import GuardedListener, Listener
 from spikecheck.probe.lossbook import LossBook
+from spikecheck.probe.modes import Modes
 from spikecheck.probe.optimizer import OptimizerWatch
-from spikecheck.probe.ownership import Guarded, Ran
+from spikecheck.probe.ownership import GraphSpan
+from spikecheck.probe.torch_private import calls_running, in_backward, is_functorch_tensor
 from spikecheck.probe.trace import Trace
-from spikecheck.readings import FlowReading, InputReading, RunReading
+from spikecheck.probe.watchers import watchers
+from spikecheck.readings import FlowReading, InputReading, ModeReading, RunReading
 from spikecheck.site import Capture, LossCall, Site, SiteKind
 
 MOST_HELD = 4096  # calls kept before they are counted without waiting for the end of a forward
 
 
-class Probe:
+@dataclass(frozen=True)
+class Snapshot:
+    """What a session knows at one moment, beside what it has handed on."""
+
+    run: RunReading
+    readings: Mapping[str, FlowReading | ModeReading]  # by layer, and by module that behaves otherwise in evaluation
+    modules: tuple[Site, ...]
+    parameters: Capture[Tensor] | None
+    loss_seen: bool
+    optimizer: str | None
+    unseen: Mapping[str, str]
+
+
+class Session:
     """Everything that is hooked for one model; `sink` gets what passes.
 
     `guard` wraps every entry point, so that an error of ours is caught in one place. `look` says what values a tensor
@@ -42,10 +60,10 @@ class Probe:
         model: nn.Module,
         sink: Callable[[Capture[Tensor]], None],
         *,
-        guard: Callable[[Callable[..., None]], Callable[..., None]],
         look: Callable[[Tensor], InputReading],
-        due: Callable[..., None],
-        observed: Callable[[int], bool],
+        guard: Callable[[Callable[..., None]], Callable[..., None]] = lambda entry: entry,
+        due: Callable[..., None] = lambda error=None: None,
+        observed: Callable[[int], bool] = lambda forward: True,
         spikes: Iterable[str | nn.Module] = (),
         loss: nn.Module | None = None,
         optimizer: Optimizer | None = None,
@@ -53,6 +71,7 @@ class Probe:
         self.model, self.sink, self.look, self.due, self.observed = model, sink, look, due, observed
         self.guard, self.criterion = guard, loss
         self.clock = Clock()
+        self.modes = Modes(model)
         self.trace = Trace()
         self.handles: list[Any] = []
         self.tracing: list[Any] = []
@@ -60,15 +79,16 @@ class Probe:
         parameters = {clean(name): parameter for name, parameter in model.named_parameters()}
         self.optimizers = OptimizerWatch(parameters, sink, self.position_of, only=optimizer)
         self.layers = {layer.name: layer for layer in find(model, spikes)}
-        self.listener = Guarded(self, guard)
+        self.listener: Listener = GuardedListener(self, guard)
         self.inputs: list[Tensor] = []
         self.book = LossBook()
         self.watching = True  # this forward
         self.inside = 0
+        self.elsewhere: set[int] = set()  # threads whose calls of the model are not observed
         self.grad = True  # do the calls that make up this forward record gradients?
         self.entry: nn.Module | None = None  # the module that gets the input of a model that is not called itself
         self.compiled = False
-        self.ran = Ran()
+        self.span = GraphSpan(model.parameters())
         self.claimed: set[Any] = set()  # autograd functions of this forward that a layer has taken for its own
         self.first_of_sequence = True
         self.unseen: dict[str, str] = {}
@@ -91,7 +111,6 @@ class Probe:
 
     def install(self) -> None:
         """Put everything on."""
-        self.ran.join()
         before = self.hook(self.forward_begins, None, self.traced_begins)
         after = self.hook(self.forward_ended, None, self.traced_ended)
         self.handles.append(self.model.register_forward_pre_hook(before, with_kwargs=True))
@@ -104,8 +123,7 @@ class Probe:
                 self.tracing.append(module.register_forward_hook(hook))
         if self.criterion is not None:
             self.handles.append(self.criterion.register_forward_hook(self.hook(self.criterion_returned)))
-        self.handles += self.optimizers.install(self.guard(self.optimizer_steps), self.guard(self.optimizer_stepped))
-        losses.listen(self.listener)
+        watchers.add(self)
 
     def put_on(self, layer: Layer) -> None:
         """Hook a layer's calls and returns; what is not wanted is turned away before it costs anything.
@@ -114,10 +132,19 @@ class Probe:
         """
 
         def first() -> bool:
-            return ((not layer.calls & (layer.calls - 1) and self.watching) or self.inside == 0) and not in_backward()
+            return (
+                ((not layer.calls & (layer.calls - 1) and self.watching) or self.inside == 0)
+                and not in_backward()
+                and not (self.elsewhere and threading.get_ident() in self.elsewhere)
+            )
 
         def seen() -> bool:
-            return self.watching and not layer.gone and not in_backward()
+            return (
+                self.watching
+                and not layer.gone
+                and not in_backward()
+                and not (self.elsewhere and threading.get_ident() in self.elsewhere)
+            )
 
         before = self.hook(partial(self.layer_called, layer), first)
         after = self.hook(partial(self.layer_returned, layer), seen, partial(self.traced_returned, layer))
@@ -125,14 +152,13 @@ class Probe:
         self.handles.append(layer.module.register_forward_hook(after, with_kwargs=True))
 
     def remove(self) -> None:
-        """Take everything off, and let go of every tensor."""
+        """Take everything off, and let go of every tensor; twice does no harm."""
+        watchers.discard(self)
         for handle in (*self.handles, *self.tracing):
             handle.remove()
         for hook in self.made:
             hook.forget()
         self.handles, self.tracing, self.made = [], [], []
-        losses.stop(self.listener)
-        self.ran.leave()
         self.trace.close()
         for layer in self.layers.values():
             layer.forget()
@@ -143,14 +169,21 @@ class Probe:
     # -- the model
 
     def forward_begins(self, model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """The model is called."""
+        """The model is called; a forward pass that never returned, since it was interrupted, is closed first."""
+        here = threading.get_ident()
+        if self.inside and not self.is_running(model):
+            self.inside = 0
+            self.end()
+        if self.inside and self.span.thread != here:
+            self.elsewhere.add(here)  # one pass at a time: a second thread's is not observed
+            return
         self.inside += 1
         if self.inside == 1:
             self.begin(torch.is_grad_enabled(), [*args, *kwargs.values()])
 
     def begin(self, training: bool, given: Sequence[Any]) -> None:
         """A forward begins."""
-        self.ran.begins()
+        watchers.forward_begins(self)
         self.grad = training
         self.first_of_sequence = self.clock.forward(training)
         if not training:
@@ -158,16 +191,31 @@ class Probe:
         self.watching = self.observed(self.clock.forwards)
         self.take_input(given)
 
+    def is_running(self, model: nn.Module | None = None) -> bool:
+        """Return whether the pass that began last is still running; `model` is being called for another one here.
+
+        torch does not tell when KeyboardInterrupt ends a call, so the stack of the thread is looked at.
+        """
+        here = threading.get_ident()
+        if self.inside == 0 or (model is None and self.span.thread != here):
+            return False
+        frame = sys._current_frames().get(self.span.thread)
+        calls = calls_running(self.model if model is None else model, frame)
+        return calls is None or calls > (model is not None and self.span.thread == here)
+
     def take_input(self, values: Sequence[Any]) -> None:
         """Keep what the model is called with."""
         given = tensors(values)
-        if self.watching and given and not given[0].is_complex() and not is_functorch_wrapped_tensor(given[0]):
+        if self.watching and given and not given[0].is_complex() and not is_functorch_tensor(given[0]):
             self.inputs.append(given[0].detach())
         elif self.watching:
             self.unseen["input"] = "it holds complex numbers" if given else "no tensor was among the arguments"
 
     def forward_ended(self, model: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """The model returned, or raised."""
+        if threading.get_ident() in self.elsewhere:
+            self.elsewhere.remove(threading.get_ident())
+            return
         self.book.returned(output)
         self.inside -= 1
         if self.inside == 0:
@@ -175,11 +223,12 @@ class Probe:
 
     def end(self) -> None:
         """A forward is over."""
-        self.ran.ends()
+        watchers.forward_ends(self)
         self.flush()
         if self.clock.forwards == 1 and not self.compiled:  # a hook less, and torch would compile once more
             self.stop_tracing()
         if self.optimizers.steps == 0 and not self.grad:
+            self.modes.look()
             self.due()
 
     def begin_without_root(self, layer: Layer) -> None:
@@ -272,9 +321,18 @@ class Probe:
         self.inputs.clear()
         self.claimed.clear()
 
+    def finish(self) -> None:
+        """Hand on everything there is: the forward pass and its losses are over."""
+        self.flush()
+        self.flush_losses()
+
     def settle(self) -> None:
-        """Hand on what no end was seen of: taps, or parts of a model that is not called itself."""
-        if self.inside == 0:
+        """Hand on what no end was seen of: taps, or parts of a model that is not called itself.
+
+        Not while another thread, which may be in the middle of it, is alive.
+        """
+        ours = self.span.thread in (0, threading.get_ident()) or self.span.thread not in sys._current_frames()
+        if ours and not self.is_running():
             self.flush()
 
     def decide(self) -> None:
@@ -290,7 +348,7 @@ class Probe:
 
     def loss_computed(self, call: LossCall, logits: Tensor, targets: Tensor, value: Tensor) -> None:
         """A loss was computed, by torch or by the criterion that was named."""
-        if self.clock.forwards and not logits.is_complex() and self.ran.concerned((logits,)):
+        if self.clock.forwards and not logits.is_complex() and watchers.owns(self, (logits,)):
             self.book.enter(call, logits, targets, value)
             self.clock.boundary()
 
@@ -301,7 +359,7 @@ class Probe:
 
     def loss_failed(self, call: LossCall, logits: Tensor, targets: Tensor, error: Exception) -> None:
         """torch refused to compute a loss."""
-        if self.ran.concerned((logits,)):
+        if watchers.owns(self, (logits,)):
             self.book.enter(call, logits, targets, None)
             self.flush_losses()
             self.due(error)
@@ -314,7 +372,9 @@ class Probe:
 
     def backward_begins(self, roots: tuple[Tensor, ...]) -> None:
         """`backward()` is called; a loss that torch did not compute is seen here at the latest."""
-        if not self.ran.backward_begins(roots):
+        concerned = watchers.owns(self, roots)
+        self.span.backward_begins(concerned)
+        if not concerned:
             return
         self.optimizers.backward_begins()
         if not self.book.calls and self.clock.since_boundary:
@@ -325,7 +385,7 @@ class Probe:
 
     def backward_ended(self, error: Exception | None) -> None:
         """The backward pass is over."""
-        if not self.ran.in_backward():
+        if not self.span.in_backward():
             return
         if error is not None:
             self.due(error)
@@ -336,20 +396,47 @@ class Probe:
 
     # -- the optimizer
 
-    def optimizer_steps(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+    def optimizer_steps(self, optimizer: Optimizer) -> None:
         """An optimizer is about to step."""
         if self.optimizers.concerns(optimizer):
             self.flush_losses()
             self.optimizers.before_step(optimizer, self.clock.update)
+            self.modes.look()
             self.due()
 
-    def optimizer_stepped(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+    def optimizer_stepped(self, optimizer: Optimizer) -> None:
         """An optimizer has stepped."""
         if self.optimizers.concerns(optimizer):
             self.optimizers.after_step(optimizer, self.clock.update)
             self.clock.update += 1
 
-    # -- what is known without tensors
+    # -- what is known beside what was handed on
+
+    @property
+    def update(self) -> int:
+        """The updates that the optimizer has made."""
+        return self.clock.update
+
+    @property
+    def forwards(self) -> int:
+        """The forward passes so far."""
+        return self.clock.forwards
+
+    def snapshot(self, *, live: bool) -> Snapshot:
+        """Return what is known now."""
+        moded, layers = self.modes.readings(self.trace.calls), self.spiking()
+        order, library = self.trace.order, self.framework
+        sites = [layer.site(SiteKind.MODULE) for layer in layers if layer.forwards]
+        sites += [Site(SiteKind.MODULE, name, order.get(name, 0), library) for name in moded]
+        return Snapshot(
+            self.run(live=live),
+            {**moded, **self.flows()},
+            tuple(sites),
+            self.optimizers.parameters(self.clock.update),
+            self.book.seen,
+            self.optimizers.kind,
+            self.unseen | {layer.name: layer.unseen for layer in layers if layer.unseen},
+        )
 
     def run(self, *, live: bool) -> RunReading:
         """The run as a whole."""
@@ -363,13 +450,18 @@ class Probe:
             evaluating=self.clock.training_forwards == 0,
         )
 
-    def tapped(self, name: str, spikes: Tensor, current: Tensor | None, potential: Tensor | None) -> None:
+    def miss_tap(self, name: str) -> None:
+        """A tap was called, and nothing tells which of several watched models it belongs to."""
+        self.unseen[name] = "several models are watched, and nothing tells which of them this tap() belongs to"
+
+    def tap(self, name: str, spikes: Tensor, current: Tensor | None, potential: Tensor | None) -> None:
         """The script shows the spikes of code that is no module."""
         self.guard(self.hear_tap)(name, Heard(spikes, current, potential))
 
     def hear_tap(self, name: str, heard: Heard) -> None:
         """Keep what a tap shows; outside of any forward, the first tap of a sequence begins one."""
         if self.inside == 0 and self.clock.since_boundary == 0:
+            watchers.forward_begins(self, in_sight=False)
             self.first_of_sequence = self.clock.forward(torch.is_grad_enabled())
             self.watching = self.observed(self.clock.forwards)
         if not self.watching:

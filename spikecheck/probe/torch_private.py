@@ -1,0 +1,198 @@
+"""Every private name of torch that this package uses, and what is done where a version of torch lacks it.
+
+No other file of `probe` may use one. Each name is looked up once, by `find`; without it the function that needs it
+falls back to what its docstring says, and training goes on. A test removes every name of `PRIVATE` in turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+PRIVATE = (
+    "torch._C._functorch.is_functorch_wrapped_tensor",
+    "torch._C._current_graph_task_id",
+    "torch._C._nn",
+    "torch._C._dynamo.eval_frame",
+    "torch._foreach_norm",
+    "torch._higher_order_ops.effects._EffectType",
+    "torch._higher_order_ops.effects._register_effectful_op",
+    "torch.autograd.function.BackwardCFunction",
+    "torch.compiler.is_compiling",
+    "torch.nn.Module._call_impl",
+    "torch.nn.modules.batchnorm._BatchNorm",
+)
+ON_OBJECTS = ("_sequence_nr", "_saved_self", "_saved_dim", "_version")  # of the graph's nodes, and of tensors
+
+
+def find(path: str) -> Any:
+    """Return what a dotted path of PRIVATE names, or None where this version of torch has no such thing."""
+    if path not in PRIVATE:
+        raise LookupError(f"{path} is not in PRIVATE")
+    thing: Any = torch
+    with suppress(ImportError):
+        import_module(path.rpartition(".")[0])  # where it is a module that nobody has imported yet
+    for name in path.split(".")[1:]:
+        thing = getattr(thing, name, None)
+    return thing
+
+
+_is_functorch_wrapped = find("torch._C._functorch.is_functorch_wrapped_tensor")
+_graph_task_id = find("torch._C._current_graph_task_id")
+_frames = find("torch._C._dynamo.eval_frame")  # what torch's compiler does with a frame of Python
+_foreach_norm = find("torch._foreach_norm")
+_is_compiling = find("torch.compiler.is_compiling")
+_call_impl = find("torch.nn.Module._call_impl")
+_custom_function = find("torch.autograd.function.BackwardCFunction")
+_batch_norm = find("torch.nn.modules.batchnorm._BatchNorm")
+
+
+# -- tensors
+
+
+def is_functorch_tensor(tensor: Tensor) -> bool:
+    """Return whether `torch.func` traces with this tensor, which has no values then; False where torch cannot tell."""
+    return _is_functorch_wrapped is not None and bool(_is_functorch_wrapped(tensor))
+
+
+def version(tensor: Tensor) -> int | None:
+    """Return how often a tensor was changed in place; None where that is not counted."""
+    return None if tensor.is_inference() else getattr(tensor, "_version", None)
+
+
+def norms(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Return the norm of each tensor in one fused call, or one by one where torch has no such call."""
+    if _foreach_norm is None:
+        return [tensor.norm() for tensor in tensors]
+    return list(_foreach_norm(tensors))
+
+
+def is_batch_norm(module: nn.Module) -> bool:
+    """Return whether a module is one of torch's batch normalizations; by its class's name where they share no base."""
+    if _batch_norm is None:
+        return type(module).__name__.startswith(("BatchNorm", "SyncBatchNorm", "LazyBatchNorm"))
+    return isinstance(module, _batch_norm)
+
+
+# -- the graph of the backward pass
+
+
+def in_backward() -> bool:
+    """Return whether a backward pass is running: what runs in it is a checkpoint that computes a forward pass again.
+
+    False where torch does not tell; a recomputed forward pass is counted twice then.
+    """
+    return _graph_task_id is not None and _graph_task_id() != -1
+
+
+def sequence_number(node: Any) -> int:
+    """Return a node's place in the order in which its thread made the graph; 0 where nodes are not numbered."""
+    numbered = getattr(node, "_sequence_nr", None)
+    return 0 if numbered is None else int(numbered())
+
+
+def next_sequence_number() -> int:
+    """Return the number that the next node of this thread would get, and use it up."""
+    with torch.enable_grad():
+        return sequence_number(torch.empty(0, requires_grad=True).neg().grad_fn)
+
+
+def is_custom_function(node: Any) -> bool:
+    """Return whether a node is that of a custom autograd function, which a surrogate gradient is."""
+    if _custom_function is None:
+        return hasattr(node, "_forward_cls")
+    return isinstance(node, _custom_function)
+
+
+def saved_difference(node: Any) -> Tensor | None:
+    """Return what a square or an absolute value was taken of; None where that is gone or torch does not show it."""
+    try:
+        saved = getattr(node, "_saved_self", None)
+    except RuntimeError:  # it was changed in place, or the graph is used up
+        return None
+    return saved if isinstance(saved, Tensor) else None
+
+
+def stacking_axis(node: Any) -> int | None:
+    """Return the axis that `torch.stack` made, negative ones as they were given; None where this is no such node."""
+    if type(node).__name__ != "StackBackward0":
+        return None
+    axis = getattr(node, "_saved_dim", None)
+    if not isinstance(axis, int):
+        return None
+    return axis - 2**64 if axis >= 2**63 else axis  # torch shows a negative axis as unsigned
+
+
+# -- modules and functions
+
+
+def loss_functions() -> Any:
+    """Return the home of torch's losses on its C++ side; an empty one, so that none is watched, where it is gone."""
+    return find("torch._C._nn") or object()
+
+
+def calls_running(module: nn.Module, frame: Any) -> int | None:
+    """Return how many calls of a module are running in the stack that ends with a frame; None where that is unknown."""
+    if _call_impl is None:
+        return None
+    running = 0
+    while frame is not None:
+        running += frame.f_code is _call_impl.__code__ and frame.f_locals.get("self") is module
+        frame = frame.f_back
+    return running
+
+
+# -- torch.compile
+
+
+def is_compiling() -> bool:
+    """Return whether `torch.compile` traces this call; False where torch does not tell, and hooks break its graphs."""
+    return _is_compiling is not None and bool(_is_compiling())
+
+
+def leave_alone(function: Any) -> None:
+    """Keep the compiler from making a graph of this function by itself; in a graph that calls it, it is traced."""
+    if hasattr(_frames, "set_code_exec_strategy"):
+        action = _frames._FrameAction
+        strategy = _frames._FrameExecStrategy(action.SKIP, action.DEFAULT)
+        _frames.set_code_exec_strategy(function.__code__, strategy)
+    elif hasattr(_frames, "skip_code"):  # before torch 2.7
+        _frames.skip_code(function.__code__)
+
+
+def outside_compiler(call: Callable[..., None], args: Sequence[Any]) -> None:
+    """Call with the compiler switched off: beside a compiled model it would take our own code for the user's."""
+    if _frames is None:
+        call(*args)
+        return
+    before = _frames.set_eval_frame(None)
+    try:
+        call(*args)
+    finally:
+        _frames.set_eval_frame(before)
+
+
+def define_operator(name: str, schema: str, run: Callable[..., None]) -> Any:
+    """Define an operator with an effect, opaque to the compiler; None where this version of torch cannot have one.
+
+    The library that comes back keeps the operator alive.
+    """
+    effects = find("torch._higher_order_ops.effects._EffectType")
+    declare = find("torch._higher_order_ops.effects._register_effectful_op")
+    if effects is None or declare is None:
+        return None
+    library: Any = torch.library.Library("spikecheck", "FRAGMENT")  # type: ignore[no-untyped-call]
+    library.define(f"{name}{schema}")
+    library.impl(name, run, "CompositeExplicitAutograd")
+    library.impl(name, lambda *_: None, "Meta")
+    declare(getattr(torch.ops.spikecheck, name).default, effects.ORDERED)
+    return library
+
+
+leave_alone(outside_compiler)
+leave_alone(in_backward)
