@@ -15,22 +15,26 @@ from spikecheck.site import Site, SiteKind
 
 @dataclass(frozen=True)
 class MissingSurrogate(Check):
-    """A spiking layer takes an input with gradients and returns spikes without any.
+    """A spiking layer takes an input that requires gradients and returns spikes that carry none.
 
     ## What it means
-    In every training forward that was looked at, the layer's input asked for gradients and its spikes carried none. A
-    bare comparison such as `(potential > threshold).float()` does that, and so do `.detach()`, `.data`, a trip through
-    numpy and a `torch.no_grad()` around the layer. It is a note where the weights before the layer get a gradient all
-    the same: the potential is read out, or a connection goes round the layer.
+    A spike is a comparison of the membrane potential with the threshold, and the gradient of a comparison is 0
+    everywhere; without a surrogate gradient in its place, nothing before this layer is trained. The loss still falls,
+    since the layers after it learn from random features, so the fault is easily missed.
 
-    ## Why it matters
-    Nothing before this layer is trained: its parameters get no gradient and stay as they were drawn. The accuracy can
-    still be well above chance, since the layers behind it learn from random features (0.6 to 0.9 on 20 classes where
-    0.95 was within reach), so the fault is easily missed.
+    ## Example
+    ```python broken
+    lif1 = snntorch.Leaky(beta=0.9, surrogate_disable=True)  # a bare comparison
+    spikes, membrane = lif1(fc1(x), lif1.init_leaky())
+    ```
+    ```python repaired
+    lif1 = snntorch.Leaky(beta=0.9, spike_grad=snntorch.surrogate.fast_sigmoid(slope=5))
+    spikes, membrane = lif1(fc1(x), lif1.init_leaky())
+    ```
 
     ## Fix
     ```python any
-    class Spike(torch.autograd.Function):  # a surrogate gradient (fast sigmoid, slope 5) for the comparison
+    class Spike(torch.autograd.Function):  # a comparison with a surrogate gradient (fast sigmoid, slope 5)
         @staticmethod
         def forward(ctx, distance):  # potential - threshold
             ctx.save_for_backward(distance)
@@ -50,12 +54,21 @@ class MissingSurrogate(Check):
     layer.surrogate_function = spikingjelly.activation_based.surrogate.ATan()  # and no .detach() on the spikes
     ```
     ```python norse
-    norse.torch.LIFParameters(method="super")  # "heaviside" has no gradient
+    parameters = norse.torch.LIFParameters(method="super")  # method="heaviside" has no gradient
     ```
 
-    ## Intended when
-    The layer is a fixed encoder, and whatever is before it is not to be trained. Better say so in the script,
-    `encoder.requires_grad_(False)`, and the finding goes away.
+    ## When it is intended
+    The layer is a fixed encoder, and nothing before it is to be trained. Say so in the script,
+    `encoder.requires_grad_(False)`, and the finding goes away; or
+    `[tool.spikecheck.ignore] "SPK401:encoder.lif" = "fixed encoder"`
+
+    ## How it is decided
+    In every observed training forward pass, the layer's input required gradients and its spikes carried none. A bare
+    comparison such as `(potential > threshold).float()` does that, and so do `.detach()`, `.data`, a conversion to
+    numpy and back, and a `torch.no_grad()` around the layer. It is a note where the weights before the layer receive a
+    gradient all the same: the potential is read out, or a connection goes around the layer.
+
+    Measured with 20 classes: an accuracy of 0.6 to 0.9 with untrained first layers, where 0.95 was within reach.
 
     ## References
     Neftci, Mostafa and Zenke, Surrogate Gradient Learning in Spiking Neural Networks, IEEE Signal Processing Magazine
@@ -68,24 +81,25 @@ class MissingSurrogate(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.SPIKES
     needs: ClassVar = (FlowReading,)
-    message: ClassVar = "no gradient passes {site}: its input asks for one, its spikes carry none"
+    message: ClassVar = "no gradient passes {site}: its input requires one, its spikes carry none"
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where every forward with gradients was blocked; a note where some may go round."""
+        """Yield a finding where gradients were blocked every time; a note where some may go around the layer."""
         flow = readings[FlowReading]
-        if flow.blocked and flow.blocked == flow.forwards:
-            before = readings.at(f"{site.fed_by}.weight").get(GradientReading)
-            around = unsure(site, readings) if before is None else before.norm > 0
-            yield self.found(
-                site,
-                severity=Severity.NOTE if around else Severity.ERROR,
-                seen=Seen(
-                    "spikes without a gradient in {blocked} of {forwards} training forwards, from an input with one",
-                    blocked=flow.blocked,
-                    forwards=flow.forwards,
-                ),
-                expected=Expected(
-                    "spikes that carry a gradient wherever the input does",
-                    because="the gradient of a comparison is 0 everywhere; a surrogate takes its place",
-                ),
-            )
+        if not flow.blocked or flow.blocked != flow.forwards:
+            return
+        before = readings.at(f"{site.fed_by}.weight").get(GradientReading)
+        bypassed = unsure(site, readings) if before is None else before.norm > 0
+        yield self.found(
+            site,
+            severity=Severity.NOTE if bypassed else Severity.ERROR,
+            seen=Seen(
+                "spikes carried no gradient in {blocked} of {forward_passes} training forward passes; the input did",
+                blocked=flow.blocked,
+                forward_passes=flow.forwards,
+            ),
+            expected=Expected(
+                "spikes that carry a gradient wherever the input does",
+                because="the gradient of a comparison is 0 everywhere; a surrogate gradient takes its place",
+            ),
+        )

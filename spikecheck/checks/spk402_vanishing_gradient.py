@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import inf, log10
+from math import log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.progress import weights
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.checks.gradient_norms import GradientNorms
+from spikecheck.finding import Expected, Finding, Severity
 from spikecheck.readings import GradientReading
 from spikecheck.site import Site, SiteKind
 
@@ -19,41 +19,54 @@ class VanishingGradient(Check):
     """The gradient of the first weight is thousands of times smaller than that of the last.
 
     ## What it means
-    Gradients of the weights, averaged over the recent updates, fall by a factor of {ratio} or more from the weight
-    nearest the loss to the one nearest the input. Weights with a gradient of exactly 0 are left out: a silent layer or
-    a missing surrogate does that. The values of the norms, layer by layer, show where it happens; a spiking layer
-    across which they fall by far is the one to look at.
+    The gradient shrinks from layer to layer on its way back, so the first layers barely train while the last one learns
+    from random features. The usual cause is a surrogate gradient that is too steep, or too narrow, for the membrane
+    potentials.
 
-    ## Why it matters
-    The first layers hardly learn, while the last one learns from random features, so that the loss falls some way. The
-    usual cause is a surrogate that is too steep, or too narrow, for the potentials: 1 / (1 + slope * |u|)^2 with a
-    slope of 5000 is 4e-8 at a distance of 1 from the threshold, in every layer once more. Others are potentials far
-    from the threshold, neurons that forget within a step, and many layers.
+    ## Example
+    ```python broken
+    spike_grad = snntorch.surrogate.fast_sigmoid(slope=5000)  # 4e-8 at a distance of 1 from the threshold
+    lif1, lif2, lif3 = (snntorch.Leaky(beta=0.9, spike_grad=spike_grad) for _ in range(3))
+    ```
+    ```python repaired
+    spike_grad = snntorch.surrogate.fast_sigmoid(slope=10)
+    lif1, lif2, lif3 = (snntorch.Leaky(beta=0.9, spike_grad=spike_grad) for _ in range(3))
+    ```
 
     ## Fix
     ```python any
     surrogate = 1 / (1 + 10 * (potential - threshold).abs()) ** 2  # as wide as the potentials are spread
     ```
     ```python snntorch
-    layer.spike_grad = snntorch.surrogate.fast_sigmoid(slope=10)  # 25 is the default; 1000 and more is too steep
+    layer.spike_grad = snntorch.surrogate.fast_sigmoid(slope=10)  # the default is 25; 1000 and more is too steep
     ```
     ```python sinabs
     layer.surrogate_grad_fn = sinabs.activation.SingleExponential(grad_width=0.5)
     ```
     ```python spikingjelly
-    layer.surrogate_function = surrogate.ATan(alpha=2.0)  # from spikingjelly.activation_based import surrogate
+    layer.surrogate_function = spikingjelly.activation_based.surrogate.ATan(alpha=2.0)
     ```
     ```python norse
-    norse.torch.LIFCell(norse.torch.LIFParameters(method="super", alpha=torch.tensor(20.0)))
+    layer = norse.torch.LIFCell(norse.torch.LIFParameters(method="super", alpha=torch.tensor(20.0)))
     ```
 
-    ## Intended when
-    The optimizer rescales every weight's gradient (Adam does) and the first layers learn all the same:
+    ## When it is intended
+    The optimizer rescales every weight's gradient, as Adam does, and the first layers learn all the same:
     `[tool.spikecheck.ignore] "SPK402" = "deep, with Adam"`
 
+    ## How it is decided
+    Gradient norms of the weights, averaged over the recent updates, fall by a factor of {max_gradient_ratio} or more
+    from the weight nearest the loss to the one nearest the input. A finding needs {min_updates} updates. Weights with a
+    gradient of exactly 0 are left out: a silent layer or a missing surrogate causes that. The finding lists the norms
+    of all weights; look at the spiking layer across which they fall most.
+
+    The surrogate 1 / (1 + slope * |u|)^2 with a slope of 5000 is 4e-8 at a distance u of 1 from the threshold, in
+    every layer once more. Other causes are potentials far from the threshold, neurons that forget within a time step,
+    and many layers.
+
     ## References
-    Neftci, Mostafa, Zenke, Surrogate gradient learning in spiking neural networks, IEEE Signal Processing Magazine
-    2019.
+    Neftci, Mostafa and Zenke, Surrogate Gradient Learning in Spiking Neural Networks, IEEE Signal Processing Magazine
+    36 (2019).
     """
 
     id: ClassVar = "SPK402"
@@ -74,14 +87,16 @@ class VanishingGradient(Check):
         "SPK412",
         "SPK413",
     )
-    message: ClassVar = "the gradient of {site} is {first:.1e}, that of {behind} {last:.1e}"
+    message: ClassVar = (
+        "the gradient of {site} is {factor:n} times smaller than that of {last_weight} ({first:.2n} vs {last:.2n})"
+    )
 
-    ratio: float = limit(
+    max_gradient_ratio: float = limit(
         3000.0,
-        why="measured: 110 at most in healthy networks, at their first update; 18,000 at least with a surrogate that "
+        why="measured: at most 110 in healthy networks, at their first update; at least 18,000 with a surrogate that "
         "is too steep",
     )
-    patience: int = limit(
+    min_updates: int = limit(
         48,
         why="measured: with a last weight that starts at 0 and a warm-up, a healthy network shows a factor of 7,000 "
         "for 20 updates",
@@ -89,26 +104,20 @@ class VanishingGradient(Check):
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield one finding, at the weight nearest the input."""
-        read = readings.every(GradientReading)
-        names = [n for n in weights(readings) if n in read and 0 < read[n].norm < inf]
-        if names[:1] != [site.name] or len(names) == 1 or readings.run.update < self.patience:
+        norms = GradientNorms.of(readings)
+        if not norms.begin_at(site) or readings.run.update < self.min_updates:
             return
-        first, last = read[names[0]].norm, read[names[-1]].norm
-        if last < self.ratio * first:
+        if norms.last < self.max_gradient_ratio * norms.first:
             return
         yield self.found(
             site,
-            seen=Seen(
-                "gradients from input to output: {listed}",
-                listed=", ".join(f"{n} {read[n].norm:.1e}" for n in names),
-            ),
+            seen=norms.observed(),
             expected=Expected(
-                "norms within a factor of {ratio:g}",
-                ratio=self.ratio,
-                because="each layer would else learn at a pace of its own",
+                "norms within a factor of {max_ratio:n}",
+                max_ratio=self.max_gradient_ratio,
+                because="otherwise the early layers barely train",
             ),
-            weight=log10(last / first / self.ratio),
-            first=first,
-            last=last,
-            behind=names[-1],
+            weight=log10(norms.last / norms.first / self.max_gradient_ratio),
+            factor=norms.last / norms.first,
+            **norms.numbers,
         )

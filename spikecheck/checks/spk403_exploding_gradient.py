@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import inf, log10, sqrt
+from math import log10, sqrt
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.progress import weights
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.checks.gradient_norms import GradientNorms
+from spikecheck.finding import Expected, Finding, Severity
 from spikecheck.readings import GradientReading, InputReading, SpikeReading
 from spikecheck.site import Site, SiteKind
 
@@ -19,37 +19,50 @@ class ExplodingGradient(Check):
     """The gradient of the first weight is hundreds of times larger than that of the last.
 
     ## What it means
-    Gradients of the weights, averaged over the recent updates, grow by a factor of {ratio} or more from the weight
-    nearest the loss to the one nearest the input. Where the last weight is given fewer spikes than the first is given
-    events, the factor that this alone makes is taken off: a gradient is the sum over what comes in, so that it shrinks
-    with the root of the rate, and hardly anything is left of it behind a layer that is all but silent.
+    The gradient grows from layer to layer, or from time step to time step, on its way back. The last few samples then
+    decide how the first layers move, and clipping all gradients to a norm of 1 leaves nothing for the last layer.
 
-    ## Why it matters
-    What is multiplied by more than 1 in every layer, or in every step, grows without bound. The first layers are then
-    moved by whatever the last few samples said, and clipping the whole to a norm of 1 leaves nothing for the last. A
-    surrogate whose height grows as it gets narrower does this: 1 / width * exp(-|u| / width) with a width of 0.001 is
-    1000 at the threshold, and three such layers gave 3e11. So do a decay above 1 and recurrent weights with large
-    eigenvalues, over many steps.
+    ## Example
+    ```python broken
+    spike_grad = sinabs.activation.SingleExponential(grad_width=0.001, grad_scale=1000.0)  # 1000 at the threshold
+    layers = [sinabs.layers.IAF(surrogate_grad_fn=spike_grad) for _ in range(3)]
+    ```
+    ```python repaired
+    spike_grad = sinabs.activation.SingleExponential(grad_width=0.5, grad_scale=1.0)
+    layers = [sinabs.layers.IAF(surrogate_grad_fn=spike_grad) for _ in range(3)]
+    ```
 
     ## Fix
     ```python any
     surrogate = 1 / (1 + 10 * (potential - threshold).abs()) ** 2  # as wide as the potentials are spread
     ```
     ```python snntorch
-    layer.spike_grad = snntorch.surrogate.fast_sigmoid(slope=10)  # 25 is the default; 1000 and more is too steep
+    layer.spike_grad = snntorch.surrogate.fast_sigmoid(slope=10)  # 1 at the threshold, whatever the slope
     ```
     ```python sinabs
     layer.surrogate_grad_fn = sinabs.activation.SingleExponential(grad_width=0.5)
     ```
     ```python spikingjelly
-    layer.surrogate_function = surrogate.ATan(alpha=2.0)  # from spikingjelly.activation_based import surrogate
+    layer.surrogate_function = spikingjelly.activation_based.surrogate.ATan(alpha=2.0)
     ```
     ```python norse
-    norse.torch.LIFCell(norse.torch.LIFParameters(method="super"))
+    layer = norse.torch.LIFCell(norse.torch.LIFParameters(method="super"))
     ```
 
-    ## Intended when
-    The first weights are trained at a rate of their own: `[tool.spikecheck.ignore] "SPK403" = "groups of rates"`
+    ## When it is intended
+    The first weights have a learning rate of their own: `[tool.spikecheck.ignore] "SPK403" = "learning rate per layer"`
+
+    ## How it is decided
+    Gradient norms of the weights, averaged over the recent updates, grow by a factor of {max_gradient_ratio} or more
+    from the weight nearest the loss to the one nearest the input. Where the last weight receives fewer spikes than the
+    first receives events, the factor due to this alone is taken off. A weight's gradient is the sum over what comes in,
+    so it shrinks with the square root of the rate, and hardly anything is left of it after a layer that is nearly
+    silent.
+
+    Whatever is multiplied by more than 1 in every layer, or in every time step, grows without bound. A surrogate
+    gradient whose height grows as it gets narrower does this: 1 / width * exp(-|u| / width) with a width of 0.001 is
+    1,000 at the threshold, and a network with three such layers had a first gradient of 3 * 10^11. A decay above 1 and
+    recurrent weights with large eigenvalues do it over many time steps.
     """
 
     id: ClassVar = "SPK403"
@@ -70,52 +83,48 @@ class ExplodingGradient(Check):
         "SPK413",
     )
     passes: ClassVar = True
-    message: ClassVar = "the gradient of {site} is {first:.1e}, that of {behind} {last:.1e}"
+    message: ClassVar = (
+        "the gradient of {site} is {factor:n} times larger than that of {last_weight} ({first:.2n} vs {last:.2n})"
+    )
 
-    ratio: float = limit(
+    max_gradient_ratio: float = limit(
         300.0,
-        why="measured: 2.7 at most in healthy networks, 2e9 with a surrogate 0.001 wide whose height is the inverse of "
-        "its width",
+        why="measured: at most 2.7 in healthy networks, 2 * 10^9 with a surrogate 0.001 wide whose height is the "
+        "inverse of its width",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield one finding, at the weight nearest the input."""
-        read = readings.every(GradientReading)
-        names = [n for n in weights(readings) if n in read and 0 < read[n].norm < inf]
-        if names[:1] != [site.name] or len(names) == 1:
+        norms = GradientNorms.of(readings)
+        if not norms.begin_at(site):
             return
-        first, last = read[names[0]].norm, read[names[-1]].norm
-        quiet = sqrt(max(1, share_before(readings, names[0]) / share_before(readings, names[-1])))
-        if first < self.ratio * quiet * last:
+        activity_ratio = active_share_before(norms.names[0], readings) / active_share_before(norms.names[-1], readings)
+        due_to_rates = sqrt(max(1, activity_ratio))
+        if norms.first < self.max_gradient_ratio * due_to_rates * norms.last:
             return
+        remark = "; falling firing rates explain a factor of {due_to_rates:.2n}" if due_to_rates > 1 else ""
         yield self.found(
             site,
-            seen=Seen(
-                "gradients from input to output: {listed}"
-                + ("; a factor of {quiet:.2g} is due to rates that fall" if quiet > 1 else ""),
-                quiet=quiet,
-                listed=", ".join(f"{n} {read[n].norm:.1e}" for n in names),
-            ),
+            seen=norms.observed(remark, due_to_rates=due_to_rates),
             expected=Expected(
-                "norms within a factor of {ratio:g}",
-                ratio=self.ratio,
-                because="the loss would else be decided in the first layer alone",
+                "norms within a factor of {max_ratio:n}",
+                max_ratio=self.max_gradient_ratio,
+                because="otherwise gradient clipping leaves nothing for the last layer",
             ),
-            weight=log10(first / last / quiet / self.ratio),
-            first=first,
-            last=last,
-            behind=names[-1],
+            weight=log10(norms.first / norms.last / due_to_rates / self.max_gradient_ratio),
+            factor=norms.first / norms.last,
+            **norms.numbers,
         )
 
 
-def share_before(readings: Readings, name: str) -> float:
-    """The share of what comes to a weight that is not 0: spikes of the layer before it, or the input. 1 if unknown."""
+def active_share_before(name: str, readings: Readings) -> float:
+    """Return the share of a weight's input that is not 0: spikes of the layer before it, or the input. 1 if unknown."""
     sites = readings.evidence.sites
-    place = next(site.position for site in sites if site.name == name)
-    before = [s for s in sites if s.kind in SiteKind.SPIKES | SiteKind.INPUT and s.position < place]
+    position = next(site.position for site in sites if site.name == name)
+    before = [s for s in sites if s.kind in SiteKind.SPIKES | SiteKind.INPUT and s.position < position]
     nearest = max(before, key=lambda site: site.position, default=None)
-    at = readings.at(nearest.name if nearest is not None else None)
-    spikes, given = at.get(SpikeReading), at.get(InputReading)
+    source = readings.at(nearest.name if nearest is not None else None)
+    spikes, model_input = source.get(SpikeReading), source.get(InputReading)
     if spikes is not None and spikes.active:
         return spikes.active / spikes.elements
-    return given.active / given.looked_at if given is not None and given.active else 1.0
+    return model_input.active / model_input.looked_at if model_input is not None and model_input.active else 1.0

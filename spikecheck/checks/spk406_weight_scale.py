@@ -28,7 +28,7 @@ from spikecheck.finding import Expected, Finding, Seen, Severity
 from spikecheck.readings import DriveReading, ParameterReading, SpikeReading
 from spikecheck.site import Site, SiteKind
 
-Effect = tuple[Site, float, str]  # a layer, what it gets in a step, and a text with both
+Effect = tuple[Site, float, str]  # a layer, its drive in thresholds per time step, and a template with both
 
 
 @dataclass(frozen=True)
@@ -36,31 +36,52 @@ class WeightScale(Check):
     """Weights are far too large or far too small for the spiking layer that they drive.
 
     ## What it means
-    The scale of a weight is its root mean square times the root of its fan-in: what a sum over active inputs grows
-    with. Initialisers give about the same for any width: 0.58 the default of `nn.Linear`, 1 an orthogonal matrix, 1.41
-    He's. Found is a scale above {large} that drives the layer behind it at {strong} thresholds a step or more, or one
-    below {small} that leaves the layer silent. A large scale that a large threshold or a normalisation takes back is
-    left alone. Of a recurrent weight inside a layer, found is one above {large} by which the layer's own spikes give it
-    {sustained} thresholds a step or more: the scale times the root of the rate.
+    Too large weights give the layer many times its threshold in every time step, so that it fires whatever the input;
+    too small ones never reach the threshold, and the layer stays silent. The usual cause is a custom initialization
+    that ignores the number of inputs.
 
-    ## Why it matters
-    Weights drawn from N(0, 1) have a scale of 16 with 256 inputs and 26 with 700: the layer gets many thresholds in
-    every step. Through several layers this multiplies. Measured with three such layers of neurons that may spike
-    several times a step, 5087 spikes of one neuron in a step and a first loss of 50174, where ln 20 = 3.0 is usual. A
-    high threshold divides the weights and hides this; scaling the weights removes it. A recurrent weight multiplies in
-    every step: the layer goes on by itself, whatever it is given, and gradients through time grow by its scale.
+    ## Example
+    ```python broken
+    fc = torch.nn.Linear(700, 256)
+    torch.nn.init.normal_(fc.weight)  # N(0, 1): a scale of 26
+    lif = snntorch.Leaky(beta=0.9)
+    ```
+    ```python repaired
+    fc = torch.nn.Linear(700, 256)  # the default initialization: a scale of 0.58
+    lif = snntorch.Leaky(beta=0.9)
+    ```
 
     ## Fix
     ```python any
     torch.nn.init.kaiming_uniform_(layer.weight, a=5**0.5)  # the default of nn.Linear; not normal_() without std
     ```
 
-    ## Intended when
-    The weights come from a trained network with its own scale of potentials: `[tool.spikecheck.ignore]
+    ## When it is intended
+    The weights come from a trained network with potentials on another scale: `[tool.spikecheck.ignore]
     "SPK406:fc1.weight" = "converted weights in millivolts"`
 
+    ## How it is decided
+    The scale of a weight is its root mean square (RMS) times the square root of its fan-in: what a sum over active
+    inputs grows with. Standard initializers give about the same scale at any layer width: 0.58 the default of
+    `nn.Linear`, 1 an orthogonal matrix, 1.41 He's. A finding needs one of these:
+
+    - a scale above {max_scale} that drives the next layer at {max_drive} times its threshold per time step or more;
+    - a scale below {min_scale} that leaves the next layer silent, over at least {min_forward_passes} forward passes
+      during training;
+    - a recurrent weight inside a layer with a scale above {max_scale}, by which the layer's own spikes drive it at
+      {max_recurrent_drive} times its threshold per time step or more: the scale times the square root of the firing
+      rate.
+
+    A large scale that a large threshold or a normalization makes up for passes.
+
+    Weights drawn from N(0, 1) have a scale of 16 with 256 inputs and 26 with 700, and through several layers this
+    multiplies. Measured with three such layers of neurons that may spike several times per time step: 5,087 spikes of
+    one neuron in a time step, and a first loss of 50,174 where ln 20 = 3.0 is usual. A high threshold divides the
+    weights and hides this; scaling the weights removes it. A recurrent weight multiplies in every time step: the layer
+    keeps itself going whatever its input, and gradients through time grow by its scale.
+
     ## References
-    He et al., Delving deep into rectifiers, ICCV 2015.
+    He et al., Delving Deep into Rectifiers, ICCV 2015.
     """
 
     id: ClassVar = "SPK406"
@@ -75,43 +96,47 @@ class WeightScale(Check):
         "SPK412",
         "SPK413",
     )
-    message: ClassVar = "{site} has a scale of {scale:.3g}; initialisers give 0.6 to 1.4"
+    message: ClassVar = "{site} has a scale of {scale:n}; standard initializers give 0.6 to 1.4"
 
-    large: float = limit(LARGE, why=WHY_LARGE)
-    small: float = limit(SMALL, why=WHY_SMALL)
-    strong: float = limit(
-        5.0, why="measured: no healthy network has weights above the scale; those of N(0, 1) give 8.2 thresholds a step"
+    max_scale: float = limit(LARGE, why=WHY_LARGE)
+    min_scale: float = limit(SMALL, why=WHY_SMALL)
+    max_drive: float = limit(
+        5.0,
+        why="measured: no healthy network has weights above max_scale; those of N(0, 1) give 8.2 thresholds per time "
+        "step",
     )
-    sustained: float = limit(
+    max_recurrent_drive: float = limit(
         2.0,
-        why="derived: of a normal drive with a root mean square of 2 thresholds, 31 % of the steps exceed one, so that "
-        "the layer fires without any input",
+        why="derived: where a normally distributed drive has an RMS of 2 thresholds, 31% of the time steps exceed one, "
+        "so the layer fires without any input",
     )
-    patience: int = limit(10, why=WHY_PATIENCE)
+    min_forward_passes: int = limit(10, why=WHY_PATIENCE)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where the scale is out of range, and a layer that it feeds, or is in, is so by it."""
+        """Yield a finding where the scale is out of range and puts a layer that it feeds, or is in, out of range."""
         weight = readings[ParameterReading]
-        if weight.dimensions <= 1 or self.small <= weight.scale <= self.large:
+        if weight.dimensions <= 1 or self.min_scale <= weight.scale <= self.max_scale:
             return
         effects = [*self.on_fed(site, weight, readings), *self.on_itself(site, weight, readings)]
-        for layer, rms, effect in effects[:1]:
+        for layer, drive, effect in effects[:1]:
             yield self.found(
                 site,
                 seen=Seen(
-                    "rms {rms_weight:.3g} * sqrt(fan-in {fan_in}) = {scale:.3g}, which " + effect,
-                    rms_weight=weight.rms,
+                    "RMS {rms:n} * sqrt(fan-in {fan_in}) = {scale:n}, which " + effect,
+                    rms=weight.rms,
                     fan_in=weight.fan_in,
                     scale=weight.scale,
                     layer=layer.name,
-                    rms=rms,
+                    drive=drive,
                 ),
-                expected=Expected("a scale of about 0.6 to 1.4", because="initialisers give that for any width"),
-                weight=how_far(weight.scale, self.small, self.large),
+                expected=Expected(
+                    "a scale of about 0.6 to 1.4", because="standard initializers give this scale at any layer width"
+                ),
+                weight=powers_of_ten_beyond(weight.scale, self.min_scale, self.max_scale),
             )
 
     def on_fed(self, site: Site, weight: ParameterReading, readings: Readings) -> Iterator[Effect]:
-        """The layers that a weighted module feeds, and that are out of range by it."""
+        """Yield the layers that a weighted module feeds and drives out of range."""
         owner, _, name = site.name.rpartition(".")
         currents = [s for s in readings.evidence.sites if s.kind is SiteKind.CURRENT]
         for layer in (s for s in currents if name == "weight" and s.fed_by == owner):
@@ -119,29 +144,29 @@ class WeightScale(Check):
             drive, spikes = at.get(DriveReading), at.get(SpikeReading)
             if drive is None or unused(at):
                 continue
-            times = ratio(layer, drive)
-            if weight.scale > self.large and times is not None and times >= self.strong:
-                yield layer, drive.rms, "drives {layer} at {rms:.3g} a step, root mean square"
-            early = spikes is None or hasty(readings, spikes.forwards, self.patience)
-            dead = silent(spikes) and not silent(above(layer, readings)) and not early
-            if weight.scale < self.small and dead:
-                yield layer, drive.rms, "leaves {layer} silent"
+            thresholds = ratio(layer, drive)
+            if weight.scale > self.max_scale and thresholds is not None and thresholds >= self.max_drive:
+                yield layer, thresholds, "drives {layer} at {drive:x} its threshold per time step (RMS)"
+            too_early = spikes is None or hasty(readings, spikes.forwards, self.min_forward_passes)
+            dead = silent(spikes) and not silent(above(layer, readings)) and not too_early
+            if weight.scale < self.min_scale and dead:
+                yield layer, 0.0 if thresholds is None else thresholds, "leaves {layer} silent"
 
     def on_itself(self, site: Site, weight: ParameterReading, readings: Readings) -> Iterator[Effect]:
-        """The layer that holds a recurrent weight, and drives itself by it."""
-        if weight.scale <= self.large or not recurrent(weight):
+        """Yield the layer that holds a recurrent weight and drives itself by it."""
+        if weight.scale <= self.max_scale or not recurrent(weight):
             return
         for layer in (s for s in spiking(readings) if within(site.name, s)):
-            limit, spikes = threshold(layer), readings.at(layer.name).get(SpikeReading)
-            if limit is None or layer.neuron is None or spikes is None or spikes.rate is None:
+            v_threshold, spikes = threshold(layer), readings.at(layer.name).get(SpikeReading)
+            if v_threshold is None or v_threshold <= 0 or layer.neuron is None or spikes is None or spikes.rate is None:
                 continue
-            rms = layer.neuron.input_gain * weight.scale * sqrt(max(0, spikes.rate))
-            if rms >= self.sustained * limit > 0:
-                yield layer, rms, "by its own spikes gives {layer} {rms:.3g} a step, root mean square"
+            drive = layer.neuron.input_gain * weight.scale * sqrt(max(0, spikes.rate)) / v_threshold
+            if drive >= self.max_recurrent_drive:
+                yield layer, drive, "lets {layer} drive itself at {drive:x} its threshold per time step (RMS)"
 
 
-def how_far(scale: float, small: float, large: float) -> float:
-    """Powers of ten beyond the nearer limit; 1 for weights that are all zero."""
-    if scale > large:
-        return log10(scale / large)
-    return log10(small / scale) if scale > 0 else 1
+def powers_of_ten_beyond(scale: float, min_scale: float, max_scale: float) -> float:
+    """Return how far a scale is beyond the nearer limit, in powers of ten; 1 for weights that are all zero."""
+    if scale > max_scale:
+        return log10(scale / max_scale)
+    return log10(min_scale / scale) if scale > 0 else 1

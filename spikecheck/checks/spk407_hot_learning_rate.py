@@ -1,4 +1,4 @@
-"""The optimizer's steps are as large as the weights themselves."""
+"""Updates that are as large as the weights themselves."""
 
 from __future__ import annotations
 
@@ -16,29 +16,41 @@ from spikecheck.site import Moment, Site, SiteKind
 
 @dataclass(frozen=True)
 class HotLearningRate(Check):
-    """One step of the optimizer is as large as the weights it changes, and the loss does not fall.
+    """An update is as large as the weights it changes, and the loss does not fall.
 
     ## What it means
-    Over the first updates, one step changed the weights by {hot} times their own norm or more on average, and the loss
-    is no lower than it was. The finding stands at the weight for which the share is largest.
+    The learning rate is so high that each update replaces what was learned before by a direction that was right for one
+    batch. Spiking layers end up silent or saturated by it, and multi-spike or recurrent layers explode.
 
-    ## Why it matters
-    Adam's step is the learning rate in every entry, whatever the gradient. Against torch's default weights that is a
-    share of lr * sqrt(3 * fan-in) in the first update: 0.05 for a learning rate of 1e-3 and 700 inputs, 4.6 for 0.1. A
-    step of the weights' own size replaces what was there by a direction that was right for one batch. Spiking layers
-    end up silent or saturated by it, and multi-spike or recurrent layers explode.
+    ## Example
+    ```python broken
+    model = torch.nn.Sequential(torch.nn.Linear(700, 20), snntorch.Leaky(beta=0.9, init_hidden=True))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.1)  # the first update is 4.6 times the weights' norm
+    ```
+    ```python repaired
+    model = torch.nn.Sequential(torch.nn.Linear(700, 20), snntorch.Leaky(beta=0.9, init_hidden=True))
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)  # 0.05 times the weights' norm
+    ```
 
     ## Fix
     ```python any
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)  # 0.001 to 0.01 is usual for spiking networks
     ```
 
-    ## Intended when
-    The weights start at or near 0 on purpose, so that any step is large beside them:
+    ## When it is intended
+    The weights start at or near 0 on purpose, so that any update is large beside them:
     `[tool.spikecheck.ignore] "SPK407:head.weight" = "starts at 1e-4"`
 
+    ## How it is decided
+    Over the first updates, at least {min_updates}, an update changed the weight by {max_relative_update} times its norm
+    or more on average, and the loss is no lower than it was. The finding is reported at the weight for which this is
+    most.
+
+    Adam's update is the learning rate in every entry, whatever the gradient. Relative to torch's default weights, the
+    first update is lr * sqrt(3 * fan-in): 0.05 for a learning rate of 0.001 and 700 inputs, 4.6 for 0.1.
+
     ## References
-    Kingma and Ba, Adam: A Method for Stochastic Optimization, ICLR 2015, section 2.1: the step is bounded by the
+    Kingma and Ba, Adam: A Method for Stochastic Optimization, ICLR 2015, section 2.1: the update is bounded by the
     learning rate.
     """
 
@@ -49,54 +61,61 @@ class HotLearningRate(Check):
     sites: ClassVar = SiteKind.UPDATE
     needs: ClassVar = (UpdateReading, ParameterReading)
     explained_by: ClassVar = ("SPK413",)
-    message: ClassVar = "one step changes {site} by {share:.3g} times its norm"
+    message: ClassVar = "one update changes {site} by {relative_update:%} of its norm, and the loss does not fall"
 
-    hot: float = limit(
+    max_relative_update: float = limit(
         0.5,
-        why="derived: two steps of half the norm can undo the weights; measured over the first five updates, after "
-        "which it is asked: 0.12 at most in 57 of 60 random healthy networks, 0.53 in one that learned, 1.5 with "
-        "Adam at 0.5",
+        why="derived: two updates of half the norm can undo the weights; measured over the first five updates: at most "
+        "0.12 in 57 of 60 random healthy networks, 0.53 in one that learned, 1.5 with Adam at a learning rate of 0.5",
     )
-    enough: int = limit(5, why="taste: the first steps of a warm-up or of a fresh Adam say little by themselves")
+    min_updates: int = limit(
+        5, why="judgment call: the first updates of a warm-up or of a fresh Adam say little on their own"
+    )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding at the weight that is moved most, if that is far and has not helped."""
-        first = {name: reading for name, reading in readings.all.every(UpdateReading).items() if weight(readings, name)}
-        worst = max(first, key=lambda name: first[name].mean, default=None)
-        if worst != site.name:
+        """Yield a finding at the weight that is moved most, if that is far and the loss has not fallen."""
+        updates = readings.all.every(UpdateReading)
+        of_weights = {name: update for name, update in updates.items() if has_several_axes(readings, name)}
+        most_moved = max(of_weights, key=lambda name: of_weights[name].mean, default=None)
+        if most_moved != site.name:
             return
-        update = first[worst]
-        if update.updates < self.enough or update.mean < self.hot or learning(readings):
+        update = of_weights[most_moved]
+        if update.updates < self.min_updates or update.mean < self.max_relative_update or loss_is_lower(readings):
             return
         rate = update.learning_rate
         finding = self.found(
             site,
             seen=Seen(
-                "a step of {share:.3g} times the norm on average, {largest:.3g} at most, over {updates} updates"
-                + ("" if rate is None else f" at a learning rate of {rate:g}"),
-                share=update.mean,
+                "updates of {relative_update:%} of the norm on average and {largest:%} at most, over {updates} updates"
+                + ("" if rate is None else f" at a learning rate of {rate:n}"),
+                rate=rate,
+                relative_update=update.mean,
                 largest=update.largest,
                 updates=update.updates,
             ),
             expected=Expected(
-                "less than {hot:g} of the norm",
-                hot=self.hot,
-                because="a step of the weights' own size replaces what was learned before",
+                "updates of less than {max_update:%} of the norm",
+                max_update=self.max_relative_update,
+                because="an update of the weights' own size replaces what was learned before",
             ),
             when=Moment(0),
-            weight=log10(update.mean / self.hot),
+            weight=log10(update.mean / self.max_relative_update),
         )
-        begin = readings.first.get(UpdateReading)  # before anything could pile up
-        yield finding if begin is not None and begin.mean < self.hot else without(finding, "SPK413")
+        first_update = readings.first.get(UpdateReading)  # before gradients could accumulate
+        yield (
+            finding
+            if first_update is not None and first_update.mean < self.max_relative_update
+            else without(finding, "SPK413")
+        )
 
 
-def weight(readings: Readings, name: str) -> bool:
-    """Is this parameter a weight of several axes, rather than a bias or a time constant that may start at 0?"""
+def has_several_axes(readings: Readings, name: str) -> bool:
+    """Return whether a parameter is a weight, rather than a bias or a time constant that may start at 0."""
     parameter = readings.at(name).get(ParameterReading)
     return parameter is not None and parameter.dimensions > 1
 
 
-def learning(readings: Readings) -> bool:
-    """Has any loss fallen below where it began?"""
+def loss_is_lower(readings: Readings) -> bool:
+    """Return whether any loss is below where it began."""
     losses = readings.all.every(LossReading).values()
     return any(loss.first is not None and (loss.recent_mean or loss.first) < loss.first for loss in losses)

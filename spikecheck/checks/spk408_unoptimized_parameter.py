@@ -1,4 +1,4 @@
-"""Weights that get gradients, and that no optimizer holds."""
+"""Weights that receive gradients, and that no optimizer holds."""
 
 from __future__ import annotations
 
@@ -15,26 +15,40 @@ from spikecheck.site import Moment, Site, SiteKind
 
 @dataclass(frozen=True)
 class UnoptimizedParameter(Check):
-    """A weight gets gradients, and no optimizer that has stepped holds it.
+    """A weight receives gradients, but no optimizer that has stepped holds it.
 
     ## What it means
-    The weight asks for gradients and gets them, and none of the optimizers that stepped has it among its parameters.
-    While training goes on this is said after {patience} updates, since another optimizer may step less often. Where
-    `attach` was told of one optimizer, those of others are found here as well.
+    The weight stays as it was initialized, although gradients are computed for it. The loss falls all the same, since
+    the other layers learn from random features, so it shows nothing.
 
-    ## Why it matters
-    The weight stays as it was drawn. A network with random hidden layers and a trained last one learns all the same, to
-    60 to 90 % of what it could, so that the loss shows nothing. An optimizer that was built before a layer was added or
-    replaced, or from `model.head.parameters()`, does so; and `model.to(...)` or `load_state_dict(..., assign=True)`
-    after it was built may replace what it holds.
+    ## Example
+    ```python broken
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    model.fc1 = torch.nn.Linear(700, 256)  # replaced after the optimizer was built
+    ```
+    ```python repaired
+    model.fc1 = torch.nn.Linear(700, 256)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    ```
 
     ## Fix
     ```python any
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)  # after the model is complete
     ```
 
-    ## Intended when
-    The weight is meant to stay: `parameter.requires_grad_(False)` says so, and saves its gradient.
+    ## When it is intended
+    The weight is meant to stay as it is: `parameter.requires_grad_(False)` says so, and saves computing its gradient.
+    To silence the finding alone: `[tool.spikecheck.ignore] "SPK408:fc1.weight" = "trained in the second stage"`
+
+    ## How it is decided
+    The weight requires gradients and receives them, and none of the optimizers that have stepped has it among its
+    parameters. During training, a finding needs {min_updates_in_training} updates, since another optimizer may step
+    less often. Where `attach` was given one optimizer, parameters of others are found here as well.
+
+    A network with random hidden layers and a trained last one reaches 60 to 90% of what it could. The usual causes: an
+    optimizer that was built before a layer was added or replaced, or from `model.head.parameters()`; and
+    `model.to(...)` or `load_state_dict(..., assign=True)` after the optimizer was built, which may replace what it
+    holds.
     """
 
     id: ClassVar = "SPK408"
@@ -43,29 +57,32 @@ class UnoptimizedParameter(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.GRADIENT
     needs: ClassVar = (GradientReading,)
-    message: ClassVar = "no optimizer holds {first}{more}, which get gradients"
+    message: ClassVar = "gradients reach {first}{more}, but no optimizer holds {pronoun}"
 
-    patience: int = limit(16, why="taste: an optimizer that steps at each fifth update has then stepped three times")
+    min_updates_in_training: int = limit(
+        16, why="judgment call: an optimizer that steps at every fifth update has then stepped three times"
+    )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield one finding, at the first such weight."""
-        held = readings.all.every(UpdateReading)
-        read = readings.all.every(GradientReading)
-        left = [name for name in weights(readings) if name not in held and read[name].norm > 0]
-        early = readings.run.live and readings.run.update < self.patience
-        if not held or early or left[:1] != [site.name]:
+        updates = readings.all.every(UpdateReading)
+        gradients = readings.all.every(GradientReading)
+        unheld = [name for name in weights(readings) if name not in updates and gradients[name].norm > 0]
+        too_early = readings.run.live and readings.run.update < self.min_updates_in_training
+        if not updates or too_early or unheld[:1] != [site.name]:
             return
         yield self.found(
             site,
             seen=Seen(
-                "gradients of norm {norm:.3g} for {names}, and no step",
-                norm=read[site.name].norm,
-                names=", ".join(left),
+                "a gradient norm of {norm:n} at {first}, and no update of {names}",
+                norm=gradients[site.name].norm,
+                names=", ".join(unheld),
+                first=site.name,
             ),
             expected=Expected(
-                "every weight that asks for gradients in an optimizer", because="it never moves otherwise"
+                "every weight that requires gradients in an optimizer", because="otherwise it never moves"
             ),
             when=Moment(0),
-            first=site.name,
-            more=others(left),
+            more=others(unheld),
+            pronoun="it" if len(unheld) == 1 else "them",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
@@ -12,40 +13,66 @@ from spikecheck.finding import Expected, Finding, Seen, Severity
 from spikecheck.readings import GradientReading, HandoverReading, UpdateReading
 from spikecheck.site import Site, SiteKind
 
-MISSING, ZERO = "it gets no gradient", "its gradient is 0"
-BEFORE_THE_STEP = (MISSING, ZERO)
-NO_RATE, ROUNDED = "its rate is 0", "its steps round to 0"
-CLEARED = "its gradient is cleared between backward() and step()"
+
+class Reason(Enum):
+    """Why a weight never moved, as a message says it."""
+
+    NO_GRADIENT = "it receives no gradient"
+    ZERO_GRADIENT = "its gradient is 0"
+    ZERO_RATE = "its learning rate is 0"
+    ROUNDED = "its updates round to 0"
+    CLEARED = "its gradient is cleared between backward() and step()"
+
+
+#: The reasons that lie in the backward pass; the others lie in the optimizer and its calls.
+IN_BACKWARD = (Reason.NO_GRADIENT, Reason.ZERO_GRADIENT)
 
 
 @dataclass(frozen=True)
 class UnmovedWeights(Check):
-    """The optimizer holds a weight and never moved it.
+    """An optimizer holds a weight and has never moved it.
 
     ## What it means
-    In {enough} steps or more that were compared, this weight was the same before and after. Its gradient was missing,
-    or 0 in every entry, or its learning rate is 0, or the backward pass made a gradient that was gone when the step
-    came. Where none of the weights moves, it is found only for a reason that lies in the optimizer and its calls: other
-    checks say why no gradient comes at all.
+    A weight that does not move does not learn, and the finding names the reason: its gradient never came, was exactly
+    0, or was cleared before the update, or its learning rate is 0. The script runs as if it trained, and activity, loss
+    and gradients can look healthy.
 
-    ## Why it matters
-    What does not move does not learn. A gradient of exactly 0 is one that a silent layer, a closed surrogate or a
-    `detach()` stopped on its way; a gradient that is missing is of a weight that the loss was not computed with. One
-    that is cleared between `backward()` and `step()` lets the script run as if it trained: activity, loss and gradients
-    look healthy, and the loss stays where it was.
-
-    ## Fix
-    ```python any
-    optimizer.zero_grad()  # before backward(), never between it and step()
+    ## Example
+    ```python broken
+    loss = torch.nn.functional.cross_entropy(model(x), y)
     loss.backward()
-    print({name: None if p.grad is None else p.grad.norm() for name, p in model.named_parameters()})
-    # None: the graph is cut between this weight and the loss; 0: a layer behind it is silent or out of its surrogate
+    optimizer.zero_grad()  # clears the gradient that step() needs
+    optimizer.step()
+    ```
+    ```python repaired
+    loss = torch.nn.functional.cross_entropy(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
     optimizer.step()
     ```
 
-    ## Intended when
-    A part of the model that is not used in this run, or a reservoir: `parameter.requires_grad_(False)`, or
+    ## Fix
+    ```python any
+    optimizer.zero_grad()  # before backward(), never between backward() and step()
+    loss.backward()
+    print({name: None if p.grad is None else p.grad.norm() for name, p in model.named_parameters()})
+    # None: the graph is cut between this weight and the loss; 0: a later layer is silent or far from its threshold
+    optimizer.step()
+    ```
+
+    ## When it is intended
+    A part of the model that this run does not use, or a reservoir: `parameter.requires_grad_(False)`, or
     `[tool.spikecheck.ignore] "SPK409:aux.weight" = "second stage"`
+
+    ## How it is decided
+    In at least {min_updates} updates that were compared, this weight was the same before and after. Its gradient was
+    missing, or 0 in every entry, or its learning rate is 0, or its updates round to 0, or the backward pass made a
+    gradient that was gone when the optimizer stepped. Where none of the weights moves, there is a finding only for a
+    reason that lies in the optimizer and its calls: other checks say why no gradient arrives at all. It is a note where
+    the weight's module was never called.
+
+    A gradient of exactly 0 was stopped on its way by a silent layer, by a surrogate gradient of 0 or by a `detach()`. A
+    missing gradient belongs to a weight that the loss was not computed with.
     """
 
     id: ClassVar = "SPK409"
@@ -67,42 +94,43 @@ class UnmovedWeights(Check):
         "SPK407",
     )
     passes: ClassVar = True
-    message: ClassVar = "{first}{more} never moved in {updates} steps: {why}"
+    message: ClassVar = "{first}{more} never moved in {updates} updates: {reason}"
 
-    enough: int = limit(10, why="taste: time for a layer that is silent at first to wake up")
+    min_updates: int = limit(10, why="judgment call: time for a layer that is silent at first to wake up")
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield one finding, at the first such weight."""
         updates = moved(readings, weights(readings))
-        still = [name for name, update in updates.items() if update.unmoved == update.updates >= self.enough]
-        if still[:1] != [site.name]:
+        unmoved = [name for name, update in updates.items() if update.unmoved == update.updates >= self.min_updates]
+        if unmoved[:1] != [site.name]:
             return
-        update, why, alone = updates[site.name], reason(readings.all, readings.run.live), len(still) < len(updates)
-        if why is None or (not alone and (why in BEFORE_THE_STEP or learning(readings))):
+        update, reason = updates[site.name], reason_at_rest(readings.all, readings.run.live)
+        others_move = len(unmoved) < len(updates)
+        if reason is None or (not others_move and (reason in IN_BACKWARD or learning(readings))):
             return
-        unused = why == MISSING and site.position == 0
+        unused = reason is Reason.NO_GRADIENT and site.position == 0
         finding = self.found(
             site,
             severity=Severity.NOTE if unused else Severity.WARNING,
-            seen=Seen("no difference in {updates} steps, for {names}", updates=update.updates, names=", ".join(still)),
+            seen=Seen("no change in {updates} updates of {names}", updates=update.updates, names=", ".join(unmoved)),
             expected=Expected(
-                "a step in every update",
-                because="other weights of the model are moved" if alone else "without one nothing is learned",
+                "a change in every update",
+                because="other weights of the model move" if others_move else "without it nothing is learned",
             ),
             first=site.name,
-            more=others(still),
-            why=why,
+            more=others(unmoved),
+            reason=reason.value,
         )
-        yield finding if why in BEFORE_THE_STEP else replace(finding, explained_by=())
+        yield finding if reason in IN_BACKWARD else replace(finding, explained_by=())
 
 
-def reason(readings: Readings, live: bool) -> str | None:
-    """Why it stays where it is; None while a rate of 0 may be the beginning of a warm-up."""
+def reason_at_rest(readings: Readings, live: bool) -> Reason | None:
+    """Return why a weight does not move; None while a rate of 0 may be the beginning of a warm-up."""
     gradient, handover = readings[GradientReading], readings.get(HandoverReading)
     if readings[UpdateReading].learning_rate == 0:
-        return None if live else NO_RATE
+        return None if live else Reason.ZERO_RATE
     if handover is not None and handover.cleared == handover.updates:
-        return CLEARED
+        return Reason.CLEARED
     if gradient.missing == gradient.updates:
-        return MISSING
-    return ZERO if gradient.zero + gradient.missing > 0 else ROUNDED
+        return Reason.NO_GRADIENT
+    return Reason.ZERO_GRADIENT if gradient.zero + gradient.missing > 0 else Reason.ROUNDED

@@ -1,4 +1,4 @@
-"""Steps too small to learn anything by."""
+"""Updates that are too small to learn anything."""
 
 from __future__ import annotations
 
@@ -16,24 +16,38 @@ from spikecheck.site import Moment, Site, SiteKind
 
 @dataclass(frozen=True)
 class ColdLearningRate(Check):
-    """The optimizer's steps are so small that nothing is learned in this run.
+    """Updates are so small that nothing is learned in this run.
 
     ## What it means
-    The weight that is moved most is moved by less than {cold} of its norm in an update, over {enough} updates or more,
-    and the loss does not fall. The learning rate was no higher before.
+    Even the weight that moves most hardly moves, and the loss does not fall. The learning rate is far too low, while
+    activity and gradients are healthy.
 
-    ## Why it matters
-    At that pace a weight needs more than 10,000 updates to cover its own length, if every step goes the same way. The
-    loss stays where it was, the activity is healthy, and gradients are of ordinary size. 1e-7 in place of 1e-3 is often
-    a weight decay and a learning rate that changed places, or a warm-up that counts epochs and is asked in updates.
+    ## Example
+    ```python broken
+    model = torch.nn.Sequential(torch.nn.Linear(700, 20), snntorch.Leaky(beta=0.9, init_hidden=True))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-7, weight_decay=1e-3)  # the two changed places
+    ```
+    ```python repaired
+    model = torch.nn.Sequential(torch.nn.Linear(700, 20), snntorch.Leaky(beta=0.9, init_hidden=True))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=1e-7)
+    ```
 
     ## Fix
     ```python any
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)  # 0.001 to 0.01 is usual for spiking networks
     ```
 
-    ## Intended when
+    ## When it is intended
     A warm-up of thousands of updates: `[tool.spikecheck.ignore] "SPK410" = "warm-up of 10,000 updates"`
+
+    ## How it is decided
+    The weight that moves most moves by less than {min_relative_update} of its norm per update, over at least
+    {min_updates} updates, and the loss does not fall. A learning rate below {min_rate_fraction} of its highest value
+    was lowered by a schedule, and is not found here.
+
+    At that pace a weight needs more than 10,000 updates to cover its own length, if every update goes the same way. A
+    learning rate of 10^-7 instead of 10^-3 is often a weight decay and a learning rate that changed places, or a
+    warm-up that counts epochs and is stepped once per update.
     """
 
     id: ClassVar = "SPK410"
@@ -52,43 +66,45 @@ class ColdLearningRate(Check):
         "SPK402",
         "SPK405",
     )
-    message: ClassVar = "one step changes {site} by {share:.3g} times its norm, and no weight by more"
+    message: ClassVar = "one update changes {site} by {relative_update:n} of its norm; no weight moves faster"
 
-    cold: float = limit(
+    min_relative_update: float = limit(
         1e-4,
-        why="measured: healthy networks move by 4e-3 or more in an update, one with Adam at 1e-7 by 1e-6",
+        why="measured: healthy networks move by 0.004 or more per update, one with Adam at a learning rate of 10^-7 by "
+        "10^-6",
     )
-    enough: int = limit(50, why="taste: long enough for most warm-ups in updates to have come to something")
-    fallen: float = limit(
-        0.1, why="derived: a rate below that of its highest was lowered by a schedule, on purpose or not"
+    min_updates: int = limit(50, why="judgment call: long enough for most warm-ups to have raised the learning rate")
+    min_rate_fraction: float = limit(
+        0.1, why="derived: a rate below this fraction of its highest was lowered by a schedule, on purpose or not"
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding at the weight that is moved most, where even that is hardly moved."""
+        """Yield a finding at the weight that moves most, where even that one hardly moves."""
         updates = moved(readings, weights(readings))
-        most = max(updates, key=lambda name: updates[name].mean, default=None)
-        if most != site.name or readings.run.update < self.enough or learning(readings):
+        most_moved = max(updates, key=lambda name: updates[name].mean, default=None)
+        if most_moved != site.name or readings.run.update < self.min_updates or learning(readings):
             return
-        update = updates[most]
+        update = updates[most_moved]
         pace = update.pace
-        lowered = pace is not None and pace.rate < self.fallen * pace.highest
-        if update.mean >= self.cold or update.mean == 0 or lowered:
+        lowered = pace is not None and pace.rate < self.min_rate_fraction * pace.highest
+        if update.mean >= self.min_relative_update or update.mean == 0 or lowered:
             return
         rate = update.learning_rate
         yield self.found(
             site,
             seen=Seen(
-                "a step of {share:.3g} times the norm on average, {path:.2g} in {updates} updates"
-                + ("" if rate is None else f" at a learning rate of {rate:g}"),
-                share=update.mean,
-                path=update.mean * readings.run.update,
+                "updates of {relative_update:n} of the norm on average, {movement:n} in {updates} updates"
+                + ("" if rate is None else f" at a learning rate of {rate:n}"),
+                rate=rate,
+                relative_update=update.mean,
+                movement=update.mean * readings.run.update,
                 updates=readings.run.update,
             ),
             expected=Expected(
-                "more than {cold:g} of the norm",
-                cold=self.cold,
+                "updates of at least {min_update:n} of the norm",
+                min_update=self.min_relative_update,
                 because="the loss does not fall, and the weights are where they were",
             ),
             when=Moment(0),
-            weight=log10(self.cold / update.mean),
+            weight=log10(self.min_relative_update / update.mean),
         )

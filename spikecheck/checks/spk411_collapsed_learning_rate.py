@@ -1,4 +1,4 @@
-"""A schedule that ended the training at its beginning."""
+"""A schedule that ended training at its beginning."""
 
 from __future__ import annotations
 
@@ -16,26 +16,45 @@ from spikecheck.site import Moment, Pace, Site, SiteKind
 
 @dataclass(frozen=True)
 class CollapsedLearningRate(Check):
-    """A schedule took the learning rate away before anything was learned.
+    """A schedule lowered the learning rate to almost nothing before anything was learned.
 
     ## What it means
-    The learning rate is below {fallen} of its highest value, all updates together are worth less than {short} of their
-    number at that value, and fewer than {few} updates. A cosine is worth half of its updates, a line down to 0 as much.
+    The learning rate fell so early that the rest of the run changes nothing. The usual cause is a scheduler made for
+    epochs that is stepped after every batch.
 
-    ## Why it matters
-    What is left of the run changes nothing. `StepLR(optimizer, 1, gamma=0.5)` that is asked after every batch, rather
-    than every epoch, halves the rate 80 times in 80 batches: all that can be learned is what two updates bring.
+    ## Example
+    ```python broken
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.5)
+    for x, y in loader:  # 80 batches
+        train_step(x, y)
+        scheduler.step()  # halves the learning rate 80 times
+    ```
+    ```python repaired
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.5)
+    for x, y in loader:
+        train_step(x, y)
+    scheduler.step()  # once per epoch
+    ```
 
     ## Fix
     ```python any
     for epoch in range(epochs):
         for x, y in loader:
             train_step(x, y)
-        scheduler.step()  # after the epoch, not after the batch; or a schedule made for the number of batches
+        scheduler.step()  # after the epoch, not after the batch; or use a schedule for the number of batches
     ```
 
-    ## Intended when
+    ## When it is intended
     The last stage of a training that began before `attach`: `[tool.spikecheck.ignore] "SPK411" = "final stage"`
+
+    ## How it is decided
+    Effective updates are the sum of all learning rates so far, divided by the highest one: how many updates at the
+    highest rate the run amounts to. A finding needs a learning rate of {min_rate_fraction} of its highest value or
+    less, and effective updates of at most {min_effective_fraction} of the number of updates and at most
+    {min_effective_updates}. A cosine amounts to half of its updates, and so does a line down to 0.
+
+    `StepLR(optimizer, 1, gamma=0.5)`, stepped after every batch, halves the rate 80 times in 80 batches: all that can
+    be learned is what two updates bring.
     """
 
     id: ClassVar = "SPK411"
@@ -44,39 +63,42 @@ class CollapsedLearningRate(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.UPDATE
     needs: ClassVar = (UpdateReading,)
-    message: ClassVar = "the rate of {site} fell from {highest:.3g} to {rate:.3g} in {updates} updates"
+    message: ClassVar = "the learning rate of {site} fell from {highest:n} to {rate:n} within {updates} updates"
 
-    fallen: float = limit(0.01, why="derived: of steps a hundredth as long, a hundred are needed for one")
-    short: float = limit(
+    min_rate_fraction: float = limit(0.01, why="derived: a hundred updates a hundredth as long are needed for one")
+    min_effective_fraction: float = limit(
         0.2,
-        why="derived: a cosine and a line are worth 0.5 of their updates, a line to the power of 3 is worth 0.25; "
-        "measured: halving each batch is worth 0.025 of 80",
+        why="derived: a cosine and a line amount to 0.5 of their updates, a line to the power of 3 to 0.25; measured: "
+        "halving after each batch amounts to 0.025 of 80",
     )
-    few: float = limit(50.0, why="taste: fewer updates at the full rate than this rarely teach a network anything")
+    min_effective_updates: float = limit(
+        50.0, why="judgment call: fewer updates at the full rate rarely teach a network anything"
+    )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield one finding, at the first weight for which this holds, while the loss is not down."""
+        """Yield one finding, at the first weight whose learning rate has collapsed."""
         updates = moved(readings, weights(readings))
-        paces = {name: update.pace for name, update in updates.items() if update.pace is not None}
-        gone = [name for name, pace in paces.items() if self.collapsed(pace)]
-        if gone[:1] != [site.name]:
+        histories = {name: update.pace for name, update in updates.items() if update.pace is not None}
+        collapsed = [name for name, history in histories.items() if self.has_collapsed(history)]
+        if collapsed[:1] != [site.name]:
             return
-        pace = paces[site.name]
+        history = histories[site.name]
         yield self.found(
             site,
             seen=Seen(
-                "a rate of {rate:.3g} after {updates} updates, {highest:.3g} at most: worth {worth:.3g} at that",
-                rate=pace.rate,
-                updates=pace.updates,
-                highest=pace.highest,
-                worth=pace.worth,
+                "a learning rate of {rate:n} after {updates} updates, {highest:n} at most: as many as "
+                "{effective_updates:n} updates at the highest rate",
+                rate=history.rate,
+                updates=history.updates,
+                highest=history.highest,
+                effective_updates=history.worth,
             ),
-            expected=Expected("a rate that lasts for the run", because="the steps of the rest change nothing"),
+            expected=Expected("a learning rate that lasts for the run", because="the remaining updates change nothing"),
             when=Moment(readings.run.update),
-            weight=log10(self.short * pace.updates / pace.worth),
+            weight=log10(self.min_effective_fraction * history.updates / history.worth),
         )
 
-    def collapsed(self, pace: Pace) -> bool:
-        """Is hardly anything left of the rate, and was it so for most of the run?"""
-        gone = 0 < pace.worth <= min(self.few, self.short * pace.updates)
-        return gone and pace.rate <= self.fallen * pace.highest
+    def has_collapsed(self, history: Pace) -> bool:
+        """Return whether hardly anything is left of the learning rate, and was so for most of the run."""
+        few = 0 < history.worth <= min(self.min_effective_updates, self.min_effective_fraction * history.updates)
+        return few and history.rate <= self.min_rate_fraction * history.highest

@@ -16,29 +16,45 @@ from spikecheck.site import Moment, Pace, Site, SiteKind
 
 @dataclass(frozen=True)
 class StrongWeightDecay(Check):
-    """Weight decay takes the weights away faster than anything is learned.
+    """Weight decay shrinks the weights faster than anything is learned.
 
     ## What it means
-    Apart from any gradient, an update takes a share of {strong} or more off the weight: the learning rate times the
-    decay, which halves it in ln 2 / share updates. Where the decay is added to a gradient that is rescaled afterwards
-    (Adam's `weight_decay`), found is a decay {outweighed} times the gradient, while the loss does not fall; or one that
-    was {balance} times the gradient or more in the first update, for every weight, where the weight is down to {shrunk}
-    of what it was and the loss is no better than a guess.
+    Each update takes so much off the weights that the gradient cannot hold them. The drive falls below the threshold
+    layer by layer, the layers fall silent, and a silent layer has no gradient to recover by.
 
-    ## Why it matters
-    Adam's step is the learning rate in every entry at most, so that decoupled decay holds every weight below 1 / decay
-    in size: 0.017 for a decay of 60, a fifth of what torch draws for 140 inputs. The drive falls below the threshold,
-    layer by layer, the layers fall silent, and silence has no gradient to come back by. A decay of 60 beside a rate of
-    0.002 is most often the two arguments in each other's place. A loss that falls to ln C meanwhile has learned
-    nothing: small weights make small logits.
+    ## Example
+    ```python broken
+    model = torch.nn.Sequential(torch.nn.Linear(140, 20), snntorch.Leaky(beta=0.9, init_hidden=True))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=60)
+    ```
+    ```python repaired
+    model = torch.nn.Sequential(torch.nn.Linear(140, 20), snntorch.Leaky(beta=0.9, init_hidden=True))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=1e-4)
+    ```
 
     ## Fix
     ```python any
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=1e-4)
     ```
 
-    ## Intended when
-    Weights are meant to die out, to find out which are needed: `[tool.spikecheck.ignore] "SPK412" = "pruning"`
+    ## When it is intended
+    Weights are meant to die out, to see which are needed: `[tool.spikecheck.ignore] "SPK412" = "pruning"`
+
+    ## How it is decided
+    Apart from any gradient, an update takes the learning rate times the decay off a weight. A finding needs a share of
+    {max_decay_per_update} or more per update; a weight is halved in ln 2 / share updates.
+
+    Adam's `weight_decay` is added to a gradient that is rescaled afterwards, so no such share is known. There, a
+    finding needs one of these:
+
+    - a decay of {max_decay_to_gradient} times the gradient or more, by their norms, while the loss does not fall;
+    - a decay of {max_initial_decay_to_gradient} times the gradient or more in the first update, for every weight, where
+      the weight is down to {min_remaining_norm} of its first norm or less and the loss is no better than a guess.
+
+    Adam's update is at most the learning rate in every entry, so decoupled decay (AdamW) holds every weight below
+    1 / decay in size: 0.017 for a decay of 60, a fifth of what torch initializes for 140 inputs. A decay of 60 beside a
+    learning rate of 0.002 is most often the two arguments in each other's place. A loss that falls to ln C meanwhile
+    has learned nothing: small weights make small logits.
 
     ## References
     Loshchilov and Hutter, Decoupled Weight Decay Regularization, ICLR 2019.
@@ -54,74 +70,85 @@ class StrongWeightDecay(Check):
         ParameterReading,
     )
     explained_by: ClassVar = ("SPK407",)
-    message: ClassVar = "weight decay takes {share:.3g} of {site} away in one update"
+    message: ClassVar = "weight decay takes {share:%} of {site} away per update"
 
-    strong: float = limit(
+    max_decay_per_update: float = limit(
         0.005,
-        why="derived: it halves the weights in 140 updates; the strongest usual recipes are 5e-4 (SGD at 0.1 with a "
-        "decay of 5e-4 and a momentum of 0.9) and 2e-4 (AdamW at 2e-3 with 0.1)",
+        why="derived: it halves the weights in 140 updates; the strongest usual recipes are 0.0005 (SGD at 0.1 with "
+        "a decay of 0.0005 and a momentum of 0.9) and 0.0002 (AdamW at 0.002 with 0.1)",
     )
-    outweighed: float = limit(
+    max_decay_to_gradient: float = limit(
         100.0,
-        why="derived: with a decay of 1e-4 and a weight of norm 20, a gradient of 2e-5 at most, as at the end of a "
+        why="derived: with a decay of 0.0001 and a weight of norm 20, a gradient of at most 0.00002, as at the end of "
         "training; the loss has fallen by then",
     )
-
-    balance: float = limit(
+    max_initial_decay_to_gradient: float = limit(
         5.0,
-        why="derived: gradient and decay balance where a weight is gradient / decay, here a fifth of what was drawn; a "
-        "decay of 1e-4, a weight of norm 20 and a first gradient of 1 give 0.002",
+        why="derived: gradient and decay balance where a weight is gradient / decay, here a fifth of its initial "
+        "value; a decay of 0.0001, a weight of norm 20 and a first gradient of 1 give 0.002",
     )
-    shrunk: float = limit(0.5, why="taste: a weight of half its size is on its way to 0, and one of 0.9 may turn round")
+    min_remaining_norm: float = limit(
+        0.5, why="judgment call: a weight of half its size is on its way to 0, while one of 0.9 may recover"
+    )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield one finding, at the first weight that is taken away so fast."""
+        """Yield one finding, at the first weight that shrinks so fast."""
         updates = moved(readings, weights(readings))
-        excess = self.excesses(readings, updates)
-        fast = [name for name, times in excess.items() if times >= 1]
-        if fast[:1] != [site.name]:
+        times_limit = self.times_limit(readings, updates)
+        shrinking = [name for name, times in times_limit.items() if times >= 1]
+        if shrinking[:1] != [site.name]:
             return
-        pace = updates[site.name].pace
-        shrink = None if pace is None else pace.shrink
+        history = updates[site.name].pace
+        shrink = None if history is None else history.shrink
         share = readings.all[UpdateReading].mean if shrink is None else shrink
         yield self.found(
             site,
             seen=Seen(
-                "a decay of {decay:.3g} at a rate of {rate:.3g}, {share:.3g} of the weight in an update",
-                decay=0 if pace is None else pace.decay,
-                rate=0 if pace is None else pace.rate,
+                "a weight decay of {decay:n} at a learning rate of {rate:n}, {share:%} of the weight per update",
+                decay=0 if history is None else history.decay,
+                rate=0 if history is None else history.rate,
                 share=share,
             ),
             expected=Expected(
-                "less than {strong:g}", strong=self.strong, because="the gradient cannot hold the weights against it"
+                "less than {max_decay:%} per update",
+                max_decay=self.max_decay_per_update,
+                because="the gradient cannot hold the weights against it",
             ),
             when=Moment(0),
-            weight=log10(excess[site.name]),
+            weight=log10(times_limit[site.name]),
         )
 
-    def excesses(self, readings: Readings, updates: Mapping[str, UpdateReading]) -> dict[str, float]:
-        """How many times its limit the decay of each weight is."""
-        told = {name: update.pace for name, update in updates.items() if update.pace is not None}
-        drawn = [outweighed(readings.first.at(name), pace) / self.balance for name, pace in told.items()]
-        weakest = min(drawn, default=0.0) if nothing_learned(readings) else 0.0
-        return {name: self.excess(readings.at(name), pace, weakest) for name, pace in told.items()}
+    def times_limit(self, readings: Readings, updates: Mapping[str, UpdateReading]) -> dict[str, float]:
+        """Return how many times its limit the decay of each weight is."""
+        histories = {name: update.pace for name, update in updates.items() if update.pace is not None}
+        initial = [
+            decay_to_gradient(readings.first.at(name), history) / self.max_initial_decay_to_gradient
+            for name, history in histories.items()
+        ]
+        lowest_initial = min(initial, default=0.0) if nothing_learned(readings) else 0.0
+        return {
+            name: self.times_limit_of(readings.at(name), history, lowest_initial) for name, history in histories.items()
+        }
 
-    def excess(self, weight: Readings, pace: Pace, weakest: float) -> float:
-        """How many times its limit the decay of one weight is; `weakest` is that of the least decayed, at first."""
-        if pace.shrink is not None:
-            return pace.shrink / self.strong
-        now = 0.0 if learning(weight) else outweighed(weight, pace) / self.outweighed
-        return max(now, weakest if self.smaller(weight) else 0.0)
+    def times_limit_of(self, weight: Readings, history: Pace, lowest_initial: float) -> float:
+        """Return how many times its limit the decay of one weight is.
 
-    def smaller(self, weight: Readings) -> bool:
-        """Is the weight down to a part of what it was at first?"""
-        first, now = weight.first.get(ParameterReading), weight.get(ParameterReading)
-        return first is not None and now is not None and now.rms <= self.shrunk * first.rms
+        `lowest_initial` is that of the weight which was decayed least in the first update.
+        """
+        if history.shrink is not None:
+            return history.shrink / self.max_decay_per_update
+        recent = 0.0 if learning(weight) else decay_to_gradient(weight, history) / self.max_decay_to_gradient
+        return max(recent, lowest_initial if self.has_shrunk(weight) else 0.0)
+
+    def has_shrunk(self, weight: Readings) -> bool:
+        """Return whether a weight is down to a part of what it was at first."""
+        first, recent = weight.first.get(ParameterReading), weight.get(ParameterReading)
+        return first is not None and recent is not None and recent.rms <= self.min_remaining_norm * first.rms
 
 
-def outweighed(weight: Readings, pace: Pace | None) -> float:
-    """How many times the gradient of a weight its decay is, by their norms; 0 where either is not known."""
+def decay_to_gradient(weight: Readings, history: Pace | None) -> float:
+    """Return how many times the gradient of a weight its decay is, by their norms; 0 where either is not known."""
     values, gradient = weight.get(ParameterReading), weight.get(GradientReading)
-    if pace is None or values is None or gradient is None or not gradient.norm > 0:
+    if history is None or values is None or gradient is None or not gradient.norm > 0:
         return 0.0
-    return pace.decay * values.rms * sqrt(values.elements) / gradient.norm
+    return history.decay * values.rms * sqrt(values.elements) / gradient.norm

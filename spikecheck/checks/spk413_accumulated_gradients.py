@@ -15,25 +15,42 @@ from spikecheck.site import Moment, Site, SiteKind
 
 @dataclass(frozen=True)
 class AccumulatedGradients(Check):
-    """Gradients of a step that is over are still there when the next backward pass adds to them.
+    """The gradients of an earlier update are still there when the next backward pass adds to them.
 
     ## What it means
-    In {enough} updates or more that were looked at, and in all of them, the gradient was never cleared between one step
-    of the optimizer and the next. Accumulating over several batches and clearing after the step is another thing, and
-    not found by this.
+    `optimizer.zero_grad()` is never called, so each update follows the sum of all gradients since the beginning. Old
+    directions never fade: the loss falls at first, then oscillates or gets worse.
 
-    ## Why it matters
-    Each step goes along the sum of all gradients since the beginning. It grows with every batch, old directions never
-    fade, and the optimizer cannot turn round: with Adam it acts as a momentum without end, with SGD as a learning rate
-    that rises by itself. The loss falls at first, then oscillates or gets worse.
+    ## Example
+    ```python broken
+    for x, y in loader:
+        loss = torch.nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+    ```
+    ```python repaired
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+    ```
 
     ## Fix
     ```python any
     optimizer.zero_grad()  # before loss.backward(), or after optimizer.step()
     ```
 
-    ## Intended when
-    The sum of all gradients is what the method steps along: `[tool.spikecheck.ignore] "SPK413" = "dual averaging"`
+    ## When it is intended
+    The method follows the sum of all gradients: `[tool.spikecheck.ignore] "SPK413" = "dual averaging"`
+
+    ## How it is decided
+    In at least {min_updates} observed updates, and in all of them, the gradient was never cleared between one optimizer
+    step and the next backward pass. Accumulating gradients over several batches and clearing them after the step is
+    another thing, and not found by this check.
+
+    The sum grows with every batch, and the optimizer cannot turn around: with Adam it acts as a momentum without end,
+    with SGD as a learning rate that rises by itself.
     """
 
     id: ClassVar = "SPK413"
@@ -44,22 +61,25 @@ class AccumulatedGradients(Check):
     needs: ClassVar = (LeftoverReading,)
     message: ClassVar = "gradients of {site}{more} are never cleared"
 
-    enough: int = limit(3, why="taste: once may be a forgotten line before the loop, three times is the loop")
+    min_updates: int = limit(3, why="judgment call: once may be a stray line before the loop, three times is the loop")
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield one finding, at the first such weight."""
-        left = readings.all.every(LeftoverReading)
-        names = [n for n in weights(readings) if n in left and left[n].kept == left[n].updates >= self.enough]
+        stale = readings.all.every(LeftoverReading)
+        names = [n for n in weights(readings) if n in stale and stale[n].kept == stale[n].updates >= self.min_updates]
         if names[:1] != [site.name]:
             return
         yield self.found(
             site,
             seen=Seen(
-                "in {kept} of {updates} updates looked at, the gradient of the step before was there",
-                kept=left[site.name].kept,
-                updates=left[site.name].updates,
+                "in {stale} of {updates} observed updates, the gradient of the update before was still there",
+                stale=stale[site.name].kept,
+                updates=stale[site.name].updates,
             ),
-            expected=Expected("cleared gradients", because="a step then goes along the sum of all batches so far"),
+            expected=Expected(
+                "gradients cleared once per update",
+                because="otherwise an update follows the sum of all batches so far",
+            ),
             when=Moment(0),
             more=others(names),
         )

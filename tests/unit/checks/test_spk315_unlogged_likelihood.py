@@ -34,4 +34,4 @@ def test_judge(observations, severity) -> None:
 @pytest.mark.parametrize(("simplex", "what"), [(320, "probabilities"), (319, "unnormalized")])
 def test_the_message_says_what_the_values_are(simplex: int, what: str) -> None:
     (finding,) = findings(UnloggedLikelihood(), net(simplex=simplex), "loss")
-    assert finding.message == f"logits observations to nll_loss are {what}, not log-probabilities: up to 4, above 0"
+    assert finding.message == f"logits given to nll_loss are {what}, not log-probabilities: up to 4, above 0"

@@ -13,9 +13,9 @@ from tests.unit.checks.build import evidence, findings, flow, gradient, severity
     [
         pytest.param(flow(), None, id="gradients pass"),
         pytest.param(flow(blocked=20, read=None), "error", id="never"),
-        pytest.param(flow(forwards=1, blocked=1, read=None), "error", id="one forward is enough"),
+        pytest.param(flow(forwards=1, blocked=1, read=None), "error", id="one forward pass is enough"),
         pytest.param(flow(blocked=19), None, id="once they passed"),
-        pytest.param(flow(forwards=0, blocked=0, read=None), None, id="no training forward"),
+        pytest.param(flow(forwards=0, blocked=0, read=None), None, id="no training forward pass"),
         pytest.param(flow(read=False), None, id="the potential is read out"),
     ],
 )
@@ -27,8 +27,8 @@ def test_judge(read, severity) -> None:
     ("before", "severity"),
     [
         pytest.param([gradient(norm=0.3)], "note", id="the potential is read out: its weights learn"),
-        pytest.param([gradient(norm=0.0, missing=20)], "error", id="no gradient comes round the layer"),
-        pytest.param([gradient(norm=0.0, zero=20)], "error", id="nor any other than 0"),
+        pytest.param([gradient(norm=0.0, missing=20)], "error", id="no gradient comes around the layer"),
+        pytest.param([gradient(norm=0.0, zero=20)], "error", id="gradients that come around the layer are 0"),
         pytest.param([], "note", id="the last layer, and no gradient was seen yet"),
     ],
 )
@@ -45,4 +45,4 @@ def test_the_fix_is_that_of_the_library(library: str, fix: str) -> None:
     observations = evidence({"lif1": [flow(blocked=20, read=None)]}, sites={"lif1": {"framework": library}})
     [finding] = findings(MissingSurrogate(), observations, "lif1")
     assert finding.fix.startswith(fix)
-    assert "20 of 20 training forwards" in finding.seen.text
+    assert "20 of 20 training forward passes" in finding.seen.text

@@ -20,15 +20,15 @@ def net(*norms: float, dimensions: int = 2, update: int = 48):
     ("observations", "severity"),
     [
         pytest.param(net(0.1, 0.2, 1.0), None, id="of ordinary size"),
-        pytest.param(net(0.18, 1.0, 20.0), None, id="the steepest healthy one"),
+        pytest.param(net(0.18, 1.0, 20.0), None, id="the largest ratio of a healthy network"),
         pytest.param(net(7e-7, 7e-5, 5e-3, 0.8), "warning", id="a surrogate that is too steep"),
-        pytest.param(net(1.0, 10.0, 3000.0), "warning", id="exactly at the limit"),
+        pytest.param(net(1.0, 10.0, 3000.0), "warning", id="at the limit"),
         pytest.param(net(1.0, 10.0, 2999.0), None, id="just below it"),
         pytest.param(net(500.0, 7.0, 0.1), None, id="the other way round"),
-        pytest.param(net(7e-7, 0.8, update=47), None, id="a last weight that starts at 0 does so at first"),
+        pytest.param(net(7e-7, 0.8, update=47), None, id="too early: a last weight that starts at 0"),
         pytest.param(net(1e-9), None, id="one layer alone"),
-        pytest.param(net(0.0, 0.0, 1.0), None, id="0 is another check's"),
-        pytest.param(net(float("nan"), 1.0), None, id="NaN is another check's"),
+        pytest.param(net(0.0, 0.0, 1.0), None, id="0 is found by another check"),
+        pytest.param(net(float("nan"), 1.0), None, id="NaN is found by another check"),
         pytest.param(net(1e-9, 1.0, dimensions=1), None, id="biases and thresholds"),
     ],
 )
@@ -39,5 +39,7 @@ def test_judge(observations, severity) -> None:
 def test_one_finding_names_both_ends_and_lists_what_lies_between() -> None:
     observations = net(7e-7, 7e-5, 5e-3, 0.8)
     made = [f for n in range(4) for f in findings(VanishingGradient(), observations, f"fc{n}.weight")]
-    assert [f.message for f in made] == ["the gradient of fc0.weight is 7.0e-07, that of fc3.weight 8.0e-01"]
-    assert "fc1.weight 7.0e-05" in made[0].seen.text
+    assert [f.message for f in made] == [
+        "the gradient of fc0.weight is 1.14 million times smaller than that of fc3.weight (7e-7 vs 0.8)"
+    ]
+    assert "fc1.weight 7e-5" in made[0].seen.text

@@ -16,11 +16,11 @@ from tests.unit.checks.test_spk402_vanishing_gradient import net
         pytest.param(net(5.3, 1.3, 2.0), None, id="a little larger in front"),
         pytest.param(net(3e11, 6e9, 3e7, 0.2), "warning", id="a surrogate that is too narrow"),
         pytest.param(net(500.0, 7.0, 0.09), "warning", id="one that is as high as it is steep"),
-        pytest.param(net(300.0, 1.0), "warning", id="exactly at the limit"),
+        pytest.param(net(300.0, 1.0), "warning", id="at the limit"),
         pytest.param(net(299.0, 1.0), None, id="just below it"),
         pytest.param(net(7e-7, 0.8), None, id="the other way round"),
-        pytest.param(net(1.0, 0.0), None, id="0 is another check's"),
-        pytest.param(net(float("inf"), 1.0), None, id="infinity is another check's"),
+        pytest.param(net(1.0, 0.0), None, id="0 is found by another check"),
+        pytest.param(net(float("inf"), 1.0), None, id="infinity is found by another check"),
     ],
 )
 def test_judge(observations, severity) -> None:
@@ -50,5 +50,5 @@ def quiet(active, *, last=1.0):
         pytest.param(quiet(0), "warning", id="no spike recently, and a gradient from before: not known"),
     ],
 )
-def test_what_a_quiet_layer_makes_of_a_gradient_is_taken_off(observations, severity) -> None:
+def test_the_factor_due_to_a_quiet_layer_is_taken_off(observations, severity) -> None:
     assert severity_of(ExplodingGradient(), observations, "fc1.weight") == severity

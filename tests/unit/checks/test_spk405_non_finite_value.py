@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spikecheck.checks.spk405_non_finite_value import READ_BY, WORDS, NonFiniteValue
+from spikecheck.checks.spk405_non_finite_value import DESCRIPTIONS, READING_BY_KIND, NonFiniteValue
 from spikecheck.diagnosis import diagnose
 from spikecheck.readings import NonFinite
 from spikecheck.site import Moment, SiteKind
@@ -36,35 +36,35 @@ MADE = {
 }
 
 
-@pytest.mark.parametrize("kind", READ_BY, ids=lambda kind: kind.label)
+@pytest.mark.parametrize("kind", READING_BY_KIND, ids=lambda kind: kind.label)
 def test_every_kind_of_site_is_judged_by_its_own_reading(kind: SiteKind) -> None:
     name = "loss" if kind in SiteKind.LOGITS | SiteKind.LOSS else "place"
     assert severity_of(NonFiniteValue(), evidence({name: [MADE[kind]()]}), name) is None
     [finding] = findings(NonFiniteValue(), evidence({name: [MADE[kind](non_finite=POISONED)]}), name)
     assert finding.severity.label == "error"
     assert finding.when == POISONED.first
-    what = WORDS[kind].format(site=finding.site)
+    what = DESCRIPTIONS[kind].format(site=finding.site)
     assert finding.message == f"NaN or infinity in {what}, after update 3, time step 2"
 
 
-def test_every_kind_has_words() -> None:
-    assert set(WORDS) == set(READ_BY)
-    assert all(kind in NonFiniteValue.sites for kind in READ_BY)
+def test_every_kind_has_a_description() -> None:
+    assert set(DESCRIPTIONS) == set(READING_BY_KIND)
+    assert all(kind in NonFiniteValue.sites for kind in READING_BY_KIND)
 
 
-def test_what_a_layer_shows_at_one_kind_is_not_held_against_another() -> None:
+def test_only_the_kind_of_site_with_the_bad_value_is_found() -> None:
     observations = evidence({"lif1": [drive(non_finite=POISONED), spikes()]})
     assert [finding.site.kind for finding in findings(NonFiniteValue(), observations, "lif1")] == [SiteKind.CURRENT]
 
 
-def test_the_first_moment_of_the_whole_run_is_told() -> None:
+def test_a_finding_is_dated_by_the_first_moment_of_the_run() -> None:
     early = NonFinite(1, 1000, Moment(1, 7))
     observations = evidence({"lif1": [drive(non_finite=POISONED)]}, all={"lif1": [drive(non_finite=early)]})
     [finding] = findings(NonFiniteValue(), observations, "lif1")
     assert finding.when == Moment(1, 7)
 
 
-def test_the_origin_is_the_root_and_all_else_follows() -> None:
+def test_the_first_bad_value_is_the_root_cause_of_all_others() -> None:
     """A current of the second layer is poisoned at update 3; gradient and weights of both layers follow."""
     later = NonFinite(1, 20, Moment(4))
     observations = evidence(

@@ -25,16 +25,16 @@ def net(weight, current, spike=None, upstream=None, read=True, name="fc2.weight"
         pytest.param(net(parameter(scale=26.5), DRIVEN), "warning", id="N(0, 1)"),
         pytest.param(net(parameter(scale=26.5, dimensions=4), DRIVEN), "warning", id="a convolution"),
         pytest.param(net(parameter(scale=26.5), DRIVEN, v_threshold=30.0), None, id="a threshold that takes it back"),
-        pytest.param(net(parameter(scale=3.7), DRIVEN), None, id="the most that a healthy network showed"),
+        pytest.param(net(parameter(scale=3.7), DRIVEN), None, id="the largest scale of a healthy network"),
         pytest.param(net(parameter(scale=4.99), DRIVEN), None, id="just below the limit"),
         pytest.param(net(parameter(scale=5.01), DRIVEN), "warning", id="just above it"),
-        pytest.param(net(parameter(scale=26.5), ORDINARY), None, id="a normalisation takes it back"),
+        pytest.param(net(parameter(scale=26.5), ORDINARY), None, id="a normalization takes it back"),
         pytest.param(net(parameter(scale=0.03), ORDINARY, SILENT), "warning", id="tiny, and the layer is silent"),
         pytest.param(net(parameter(scale=0.0), ORDINARY, SILENT), "warning", id="all zero"),
         pytest.param(net(parameter(scale=0.03), ORDINARY), None, id="tiny, and the layer fires"),
         pytest.param(net(parameter(scale=0.03), ORDINARY, SILENT, SILENT), None, id="the layer above is silent"),
         pytest.param(net(parameter(scale=26.5), DRIVEN, read=False), None, id="the potential is read out"),
-        pytest.param(net(parameter(scale=26.5, dimensions=1), DRIVEN), None, id="one axis: a normalisation's factor"),
+        pytest.param(net(parameter(scale=26.5, dimensions=1), DRIVEN), None, id="one axis: a normalization's factor"),
         pytest.param(net(parameter(scale=float("nan")), DRIVEN), None, id="not a number"),
     ],
 )
@@ -48,15 +48,20 @@ def test_a_weight_that_feeds_no_layer_is_left_alone() -> None:
 
 
 def test_tiny_weights_are_found_only_when_the_layer_has_had_time_to_wake_up() -> None:
-    for forwards, severity in ((9, None), (10, "warning")):
-        early = replace(net(parameter(scale=0.03), ORDINARY, replace(SILENT, forwards=forwards)), run=run(live=True))
+    for forward_passes, severity in ((9, None), (10, "warning")):
+        early = replace(
+            net(parameter(scale=0.03), ORDINARY, replace(SILENT, forwards=forward_passes)), run=run(live=True)
+        )
         assert severity_of(WeightScale(), early, "fc2.weight") == severity
 
 
-def test_it_says_what_the_scale_does_and_how_to_draw_it() -> None:
+def test_a_finding_gives_the_effect_of_the_scale_and_an_initializer() -> None:
     [finding] = findings(WeightScale(), net(parameter(scale=26.5, fan_in=700), DRIVEN), "fc2.weight")
-    assert finding.message == "fc2.weight has a scale of 26.5; initialisers give 0.6 to 1.4"
-    assert "rms 1 * sqrt(fan-in 700) = 26.5, which drives lif2 at 8.2 a step" in finding.seen.text
+    assert finding.message == "fc2.weight has a scale of 26.5; standard initializers give 0.6 to 1.4"
+    assert (
+        "RMS 1 * sqrt(fan-in 700) = 26.5, which drives lif2 at 8.2x its threshold per time step (RMS)"
+        in finding.seen.text
+    )
     assert finding.fix.startswith("torch.nn.init.kaiming_uniform_(model.fc2.weight")
 
 
@@ -72,11 +77,11 @@ def recurrent(scale: float, *, rate: float = 0.25, v_threshold: float = 1.0, ele
     ("observations", "severity"),
     [
         pytest.param(recurrent(8.0), "warning", id="N(0, 1) among 64 neurons"),
-        pytest.param(recurrent(8.0, rate=0.0625), "warning", id="2 thresholds a step, exactly at the limit"),
+        pytest.param(recurrent(8.0, rate=0.0625), "warning", id="2 thresholds per step, at the limit"),
         pytest.param(recurrent(8.0, rate=0.06), None, id="a layer too quiet to drive itself"),
         pytest.param(recurrent(5.0, rate=1.0), None, id="a scale at the limit"),
         pytest.param(recurrent(8.0, v_threshold=3.0), None, id="a threshold that takes it back"),
-        pytest.param(recurrent(8.0, v_threshold=0.0), None, id="a threshold at rest: another check's"),
+        pytest.param(recurrent(8.0, v_threshold=0.0), None, id="a threshold of 0: another check's"),
         pytest.param(recurrent(8.0, elements=64 * 30, fan_in=30), None, id="inside, and not recurrent"),
     ],
 )
@@ -84,12 +89,12 @@ def test_a_recurrent_weight_by_which_a_layer_drives_itself(observations, severit
     assert severity_of(WeightScale(), observations, "rnn.rec.weight") == severity
 
 
-def test_it_says_what_the_layer_gives_itself() -> None:
+def test_a_finding_gives_the_drive_of_a_layer_by_itself() -> None:
     (finding,) = findings(WeightScale(), recurrent(8.0), "rnn.rec.weight")
-    assert finding.seen.text.endswith("which by its own spikes gives rnn 4 a step, root mean square")
+    assert finding.seen.text.endswith("which lets rnn drive itself at 4x its threshold per time step (RMS)")
 
 
-def test_a_weight_of_another_layer_is_not_this_ones() -> None:
+def test_a_weight_of_another_layer_is_left_alone() -> None:
     observations = recurrent(8.0)
     sites = tuple(replace(site, name="rn") if site.name == "rnn" else site for site in observations.sites)
     assert severity_of(WeightScale(), replace(observations, sites=sites), "rnn.rec.weight") is None

@@ -17,7 +17,7 @@ LEFT = [gradient(), parameter()]
         pytest.param(HELD, run(), None, id="the optimizer holds it"),
         pytest.param(LEFT, run(), "warning", id="no optimizer holds it"),
         pytest.param(LEFT, run(live=True, update=15), None, id="too early: another optimizer may step yet"),
-        pytest.param(LEFT, run(live=True, update=16), "warning", id="not any more"),
+        pytest.param(LEFT, run(live=True, update=16), "warning", id="during training, long enough"),
         pytest.param([gradient(norm=0.0, missing=20), parameter()], run(), None, id="it gets no gradient: unused"),
         pytest.param([gradient(dimensions=1), parameter(dimensions=1)], run(), None, id="a threshold, or a bias"),
     ],
@@ -27,11 +27,11 @@ def test_judge(left, of_run, severity) -> None:
     assert severity_of(UnoptimizedParameter(), observations, "fc1.weight") == severity
 
 
-def test_nothing_is_said_where_no_optimizer_has_stepped() -> None:
+def test_there_is_no_finding_where_no_optimizer_has_stepped() -> None:
     assert severity_of(UnoptimizedParameter(), evidence({"fc1.weight": LEFT}), "fc1.weight") is None
 
 
 def test_one_finding_stands_for_all() -> None:
     observations = evidence({"fc1.weight": LEFT, "fc2.weight": LEFT, "fc3.weight": HELD})
     made = [f for n in (1, 2, 3) for f in findings(UnoptimizedParameter(), observations, f"fc{n}.weight")]
-    assert [f.message for f in made] == ["no optimizer holds fc1.weight and 1 more, which get gradients"]
+    assert [f.message for f in made] == ["gradients reach fc1.weight and 1 more, but no optimizer holds them"]

@@ -38,18 +38,18 @@ def test_judge(observations, severity) -> None:
 
 
 @pytest.mark.parametrize(
-    ("moved", "grad", "why"),
+    ("moved", "grad", "reason"),
     [
         pytest.param(STILL, gradient(norm=0.0, zero=20), "its gradient is 0", id="gradient"),
-        pytest.param(STILL, gradient(norm=0.0, missing=20), "it gets no gradient", id="missing"),
-        pytest.param(update(unmoved=20, learning_rate=0.0), gradient(), "its rate is 0", id="rate"),
-        pytest.param(STILL, gradient(), "its steps round to 0", id="rounding"),
+        pytest.param(STILL, gradient(norm=0.0, missing=20), "it receives no gradient", id="missing"),
+        pytest.param(update(unmoved=20, learning_rate=0.0), gradient(), "its learning rate is 0", id="rate"),
+        pytest.param(STILL, gradient(), "its updates round to 0", id="rounding"),
         pytest.param(STILL, gradient(zero=12), "its gradient is 0", id="in those steps that were compared"),
     ],
 )
-def test_the_reason_is_said(moved, grad, why) -> None:
+def test_the_message_gives_the_reason(moved, grad, reason) -> None:
     (finding,) = findings(UnmovedWeights(), net(moved, grad), "fc1.weight")
-    assert finding.message == f"fc1.weight never moved in 20 steps: {why}"
+    assert finding.message == f"fc1.weight never moved in 20 updates: {reason}"
 
 
 CLEARED = HandoverReading(updates=20, cleared=20)
@@ -65,19 +65,23 @@ def standstill(moved=STILL, grad=None, *more, lost=FLAT, live: bool = False):
 
 
 @pytest.mark.parametrize(
-    ("observations", "why"),
+    ("observations", "reason"),
     [
         pytest.param(standstill(STILL, gradient(norm=0.0, zero=20), CLEARED), "its gradient is cleared", id="zeroed"),
         pytest.param(standstill(STILL, gradient(norm=0.0, missing=20), CLEARED), "its gradient is cleared", id="None"),
         pytest.param(
             standstill(STILL, gradient(norm=0.0, zero=20), CLEARED, live=True), "its gradient is cleared", id="live"
         ),
-        pytest.param(standstill(NO_RATE), "its rate is 0", id="rate"),
+        pytest.param(standstill(NO_RATE), "its learning rate is 0", id="rate"),
         pytest.param(standstill(NO_RATE, live=True), None, id="a warm-up may begin so"),
-        pytest.param(standstill(), "its steps round to 0", id="rounding"),
-        pytest.param(standstill(lost=loss()), None, id="the loss falls: they are moved in another way"),
-        pytest.param(standstill(STILL, gradient(norm=0.0, zero=20)), None, id="no gradient came: another check's"),
-        pytest.param(standstill(STILL, gradient(norm=0.0, missing=20)), None, id="none was made: another check's"),
+        pytest.param(standstill(), "its updates round to 0", id="rounding"),
+        pytest.param(standstill(lost=loss()), None, id="the loss falls: the weights are moved in another way"),
+        pytest.param(
+            standstill(STILL, gradient(norm=0.0, zero=20)), None, id="no gradient arrived: another check says why"
+        ),
+        pytest.param(
+            standstill(STILL, gradient(norm=0.0, missing=20)), None, id="none was computed: another check says why"
+        ),
         pytest.param(
             standstill(STILL, gradient(norm=0.0, zero=19), HandoverReading(updates=20, cleared=19)),
             None,
@@ -85,9 +89,9 @@ def standstill(moved=STILL, grad=None, *more, lost=FLAT, live: bool = False):
         ),
     ],
 )
-def test_where_nothing_moves_the_reason_lies_at_the_optimizer(observations, why) -> None:
+def test_where_nothing_moves_the_reason_lies_in_the_optimizer(observations, reason) -> None:
     made = findings(UnmovedWeights(), observations, "fc1.weight")
-    assert [f.message.partition(": ")[2].partition(" between")[0] for f in made] == ([why] if why else [])
+    assert [f.message.partition(": ")[2].partition(" between")[0] for f in made] == ([reason] if reason else [])
     assert all(f.explained_by == () for f in made)
 
 

@@ -22,14 +22,16 @@ def net(moved, lost=FLAT, of_run=LONG):
     [
         pytest.param(net(update(mean=7e-4)), None, id="a small rate, which learns"),
         pytest.param(net(COLD), "warning", id="Adam at 1e-7"),
-        pytest.param(net(update(mean=1e-4)), None, id="exactly at the limit"),
+        pytest.param(net(update(mean=1e-4)), None, id="at the limit"),
         pytest.param(net(update(mean=9e-5)), "warning", id="just below it"),
         pytest.param(net(COLD, of_run=run(update=49)), None, id="a warm-up, perhaps"),
         pytest.param(net(COLD, loss(first=3.0, recent_mean=2.0)), None, id="the loss is down all the same"),
         pytest.param(net(COLD, loss(first=3.0, recent_mean=2.95)), None, id="the loss falls beyond doubt"),
-        pytest.param(net(update(mean=0.0)), None, id="no step at all is another check's"),
+        pytest.param(net(update(mean=0.0)), None, id="no update at all is found by another check"),
         pytest.param(
-            net(update(mean=5e-5, pace=Pace(1e-9, 1e-3, 3.0, 80))), None, id="a schedule lowered it, which is another's"
+            net(update(mean=5e-5, pace=Pace(1e-9, 1e-3, 3.0, 80))),
+            None,
+            id="a schedule lowered it, which another check finds",
         ),
         pytest.param(net(update(mean=9e-7, learning_rate=None)), "warning", id="the rate is not known"),
     ],
@@ -38,7 +40,7 @@ def test_judge(observations, severity) -> None:
     assert severity_of(ColdLearningRate(), observations, "fc1.weight") == severity
 
 
-def test_it_is_asked_of_the_weight_that_moves_most() -> None:
+def test_the_weight_that_moves_most_is_judged() -> None:
     places = {"fc1.weight": [gradient(), parameter(), COLD], "fc2.weight": [gradient(), parameter(), update()]}
     observations = evidence({**places, "loss": [FLAT]}, run=LONG)
     assert [severity_of(ColdLearningRate(), observations, name) for name in places] == [None, None]

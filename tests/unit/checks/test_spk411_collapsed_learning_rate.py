@@ -21,7 +21,7 @@ def net(pace):
         pytest.param(Pace(3e-5, 2e-3, 60.0, 120), None, id="a cosine at its end"),
         pytest.param(Pace(1e-9, 2e-3, 10.0, 20), None, id="a short cosine at its end"),
         pytest.param(Pace(2e-3, 2e-3, 2.0, 40), None, id="a warm-up that has just arrived"),
-        pytest.param(Pace(2e-5, 2e-3, 16.0, 80), "warning", id="exactly at the limits"),
+        pytest.param(Pace(2e-5, 2e-3, 16.0, 80), "warning", id="at the limits"),
         pytest.param(Pace(2.1e-5, 2e-3, 16.0, 80), None, id="more than a hundredth is left"),
         pytest.param(Pace(1e-6, 2e-3, 400.0, 9000), None, id="steps by epochs, after hundreds of updates"),
         pytest.param(Pace(0.0, 0.0, 0.0, 80), None, id="0 from the start"),
@@ -35,4 +35,4 @@ def test_judge(pace, severity) -> None:
 def test_one_finding_stands_for_all() -> None:
     observations = net(Pace(1e-22, 2e-3, 2.0, 65))
     made = [f for n in (1, 2) for f in findings(CollapsedLearningRate(), observations, f"fc{n}.weight")]
-    assert [f.message for f in made] == ["the rate of fc1.weight fell from 0.002 to 1e-22 in 65 updates"]
+    assert [f.message for f in made] == ["the learning rate of fc1.weight fell from 0.002 to 1e-22 within 65 updates"]

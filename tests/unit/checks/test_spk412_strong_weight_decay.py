@@ -28,7 +28,7 @@ def pace(shrink: float | None, decay: float):
         pytest.param(net(pace(2e-7, 1e-4)), None, id="AdamW with 1e-4"),
         pytest.param(net(pace(5e-4, 5e-4)), None, id="SGD with momentum, as for images"),
         pytest.param(net(pace(0.12, 60.0)), "warning", id="AdamW with 60"),
-        pytest.param(net(pace(0.005, 2.5)), "warning", id="exactly at the limit"),
+        pytest.param(net(pace(0.005, 2.5)), "warning", id="at the limit"),
         pytest.param(net(pace(0.0049, 2.4)), None, id="just below it"),
         pytest.param(net(pace(0.12, 60.0), loss()), "warning", id="though the loss falls for now"),
         pytest.param(net(pace(None, 60.0)), "warning", id="Adam with 60: the gradient is nearly decay alone"),
@@ -65,7 +65,7 @@ def shrinking(*, to: float = 0.3, first_norm: float = 0.5, last_norm: float = 0.
         pytest.param(
             shrinking(lost=loss(first=8.0, recent_mean=3.0, classes=None)), None, id="no ln C to compare with"
         ),
-        pytest.param(shrinking(to=0.5), "warning", id="to a half, exactly at the limit"),
+        pytest.param(shrinking(to=0.5), "warning", id="to a half, at the limit"),
         pytest.param(shrinking(to=0.51), None, id="to more than a half"),
         pytest.param(shrinking(first_norm=1.6, last_norm=1.6), "warning", id="a fifth of the decay"),
         pytest.param(shrinking(first_norm=1.7, last_norm=1.6), None, id="a gradient of more than a fifth"),
@@ -79,4 +79,4 @@ def test_weights_that_shrink_while_nothing_is_learned(observations, severity) ->
 
 def test_one_finding_stands_for_all() -> None:
     made = [f for n in (1, 2) for f in findings(StrongWeightDecay(), net(pace(0.12, 60.0)), f"fc{n}.weight")]
-    assert [f.message for f in made] == ["weight decay takes 0.12 of fc1.weight away in one update"]
+    assert [f.message for f in made] == ["weight decay takes 12% of fc1.weight away per update"]

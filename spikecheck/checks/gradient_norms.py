@@ -1,0 +1,61 @@
+"""The gradient norms of the weights from input to output, which vanishing and exploding gradients are judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+from spikecheck.checks.base import Readings
+from spikecheck.checks.progress import weights
+from spikecheck.finding import Seen
+from spikecheck.readings import GradientReading
+from spikecheck.site import Site
+
+
+@dataclass(frozen=True)
+class GradientNorms:
+    """The mean gradient norm of each weight in the recent updates, in the order of the data flow.
+
+    Norms of 0 and those that are not finite are left out.
+    """
+
+    by_weight: Mapping[str, float]
+
+    @classmethod
+    def of(cls, readings: Readings) -> GradientNorms:
+        """Return the norms of a run."""
+        gradients = readings.every(GradientReading)
+        norms = {name: gradients[name].norm for name in weights(readings) if name in gradients}
+        return cls({name: norm for name, norm in norms.items() if 0 < norm < inf})
+
+    def begin_at(self, site: Site) -> bool:
+        """Return whether a site is the first of several weights: where one finding stands for all of them."""
+        return len(self.by_weight) > 1 and next(iter(self.by_weight)) == site.name
+
+    @property
+    def names(self) -> list[str]:
+        """The weights, from input to output."""
+        return list(self.by_weight)
+
+    @property
+    def first(self) -> float:
+        """The norm of the weight nearest the input."""
+        return self.by_weight[self.names[0]]
+
+    @property
+    def last(self) -> float:
+        """The norm of the weight nearest the loss."""
+        return self.by_weight[self.names[-1]]
+
+    def observed(self, remark: str = "", **numbers: Any) -> Seen:
+        """Return all norms as a phrase, with a remark behind them."""
+        slots = {f"norm_{index}": norm for index, norm in enumerate(self.by_weight.values())}
+        listing = ", ".join(f"{name} {{{slot}:.2n}}" for name, slot in zip(self.names, slots, strict=True))
+        return Seen(f"gradient norms from input to output: {listing}{remark}", **slots, **numbers)
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """What the message of a finding says."""
+        return {"first": self.first, "last": self.last, "last_weight": self.names[-1]}
