@@ -1,6 +1,7 @@
 """Write what is made from the checks: docs/checks/*.md, its index, docs/checks/causes.md, and the table in README.md.
 
-And the tables of docs/json.md, from the schema of the JSON report, and the list of docs/decisions.
+And the tables of docs/json.md, from the schema of the JSON report, the list of docs/decisions, and the table of
+imports in docs/architecture.md.
 
 `python docs/generate.py` writes; `python docs/generate.py --check` writes nothing and exits 1 where a file differs.
 """
@@ -16,12 +17,14 @@ from typing import Any
 
 from spikecheck.checks.base import Check, ours
 from spikecheck.cli.explain import page
+from tests.house.rooms import table as rooms
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "checks"
 README = ROOT / "README.md"
 WRITTEN = "<!-- Written by docs/generate.py"  # a page without this line is written by hand: that of a removed check
 JSON = ROOT / "docs" / "json.md"
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
 DECISIONS = ROOT / "docs" / "decisions"
 SCHEMA = ROOT / "spikecheck" / "report" / "schema-1.json"
 CAUSES = """\
@@ -177,6 +180,7 @@ def generated() -> dict[Path, str]:
         **pages,
         FOLDER / "index.md": index(checks),
         FOLDER / "causes.md": causes(known),
+        ARCHITECTURE: between_marks(ARCHITECTURE, "imports", rooms()),
         DECISIONS / "README.md": decisions(),
         README: between_marks(README, "checks", table(checks, "docs/checks/")),
         JSON: between_marks(JSON, "fields", "\n" + fields(json.loads(SCHEMA.read_text(encoding="utf-8"))) + "\n"),
