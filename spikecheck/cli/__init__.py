@@ -1,26 +1,31 @@
-"""The command line: one file a command, found by its name.
+"""The command line: one file per command, named like the command.
 
-`cli/train.py` holds a click command called `command` and is `spikecheck train`. The first line of the file's docstring
-is its line in `spikecheck --help`; it is read without importing the file, so that asking for help neither loads torch
-nor fails where an extra is missing.
+`cli/train.py` holds a click command named `command`, which is `spikecheck train`. The first line of the file's
+docstring is the line in `spikecheck --help`. It is read without importing the file, so `--help` neither loads torch nor
+fails if an extra is missing.
 
-Exit codes: 0 nothing found, 1 findings, 2 the question could not be asked.
+Exit codes: 0 nothing found, 1 findings, 2 error: bad usage or unreadable file.
 """
 
 from __future__ import annotations
 
 import ast
+import codecs
 import pkgutil
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module, metadata
+from io import TextIOWrapper
 from pathlib import Path
 
 import click
 
 from spikecheck.errors import SpikecheckError
+from spikecheck.report.encoding import ERRORS, ascii_instead
 
-EXIT_CANNOT_ASK = 2
+EXIT_ERROR = 2
 USERS_EXTRAS = (
     "reference",
     "data",
@@ -30,21 +35,21 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, what a shell reports for a program stopp
 
 
 class Commands(click.Group):
-    """The files beside this one, as commands; a file is imported when its command is called."""
+    """The files next to this one as commands. A file is imported when its command is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name every command, by looking at the folder alone."""
+        """Return the names of all commands, from the file names."""
         return sorted(info.name.replace("_", "-") for info in pkgutil.iter_modules(__path__))
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """Import the one file that holds the command."""
+        """Return the command, from the one file that holds it."""
         if name not in self.list_commands(ctx):
             return None
         command: click.Command = import_module(f"{__name__}.{name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands from the files' docstrings, unimported."""
+        """Write the list of commands, from the docstrings of the files."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, _first_line(name)) for name in self.list_commands(ctx)])
 
@@ -55,14 +60,14 @@ def _first_line(name: str) -> str:
     return text.partition("\n")[0]
 
 
-@click.command(cls=Commands, epilog="Exit codes: 0 nothing found, 1 findings, 2 the question could not be asked.")
+@click.command(cls=Commands, epilog="Exit codes: 0 nothing found, 1 findings, 2 error: bad usage or unreadable file.")
 @click.version_option(package_name="spikecheck")
 def commands() -> None:
-    """Find out why a spiking network does not train."""
+    """Find out why a spiking neural network does not train."""
 
 
 def extra_with(module: str) -> str | None:
-    """Name the extra of spikecheck that brings a module, as its metadata declares it; None where none does."""
+    """Return the extra of spikecheck that installs a module, from the package metadata; None if no extra does."""
     wanted = module.partition(".")[0].lower().replace("_", "-")
     for extra in USERS_EXTRAS:
         for requirement in metadata.requires("spikecheck") or ():
@@ -72,24 +77,41 @@ def extra_with(module: str) -> str | None:
     return None
 
 
-def main(args: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code; a mistake of the user's is one line, never a traceback."""
+@contextmanager
+def printable() -> Iterator[None]:
+    """Print ASCII in place of characters that standard output cannot show, instead of failing with an error."""
+    stream = sys.stdout
+    if not isinstance(stream, TextIOWrapper):
+        yield
+        return
+    errors = stream.errors
+    codecs.register_error(ERRORS, ascii_instead)
+    stream.reconfigure(errors=ERRORS)
     try:
-        code = commands.main(args, prog_name="spikecheck", standalone_mode=False)
+        yield
+    finally:
+        stream.reconfigure(errors=errors)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code. A user error is reported in one line, without a traceback."""
+    try:
+        with printable():
+            code = commands.main(args, prog_name="spikecheck", standalone_mode=False)
     except click.ClickException as error:
         error.show()
-        return EXIT_CANNOT_ASK
+        return EXIT_ERROR
     except SpikecheckError as error:
         click.echo(f"spikecheck: {error}", err=True)
-        return EXIT_CANNOT_ASK
+        return EXIT_ERROR
     except ModuleNotFoundError as error:
         extra = extra_with(error.name or "")
-        if extra is None:  # nothing that an extra would bring: a mistake of ours, and its traceback is wanted
+        if extra is None:  # no extra installs it: a bug, so show the traceback
             raise
         click.echo(
             f"spikecheck: this needs {error.name}, which is not installed: pip install 'spikecheck[{extra}]'", err=True
         )
-        return EXIT_CANNOT_ASK
+        return EXIT_ERROR
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
         return EXIT_INTERRUPTED

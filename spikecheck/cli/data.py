@@ -1,4 +1,4 @@
-"""Make the spoken-digit spike set anew, or show what it holds."""
+"""Regenerate the spoken-digit data set, or show its contents."""
 
 from __future__ import annotations
 
@@ -12,15 +12,23 @@ from spikecheck.errors import SpikecheckError
 
 @click.group()
 def command() -> None:
-    """Make the spoken-digit spike set anew, or show what it holds."""
+    """Regenerate the spoken-digit data set, or show its contents."""
 
 
 @command.command()
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), default=Path("digits.xz"), show_default=True)
-@click.option("--words", type=click.IntRange(min=1), help="Only so many words, spread over the set: a trial.")
-@click.option("--processes", type=click.IntRange(min=1), default=2, show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("digits.xz"),
+    show_default=True,
+    help="File to write.",
+)
+@click.option("--words", type=click.IntRange(min=1), help="Generate only this many words, evenly spaced, as a test.")
+@click.option(
+    "--processes", type=click.IntRange(min=1), default=2, show_default=True, help="Number of parallel processes."
+)
 def make(out: Path, words: int | None, processes: int) -> None:
-    """Say the words with espeak-ng, run them through the cochlea, and pack the spikes."""
+    """Speak the digits with espeak-ng and convert them to spikes with a cochlea model."""
     from rich.progress import Progress
 
     generator = import_generator()
@@ -30,7 +38,7 @@ def make(out: Path, words: int | None, processes: int) -> None:
         task = progress.add_task("words", total=len(chosen))
         packed = generator.make(chosen, processes=processes, progress=lambda done: progress.advance(task, done))
     out.write_bytes(packed)
-    click.echo(f"{out}: {len(chosen)} words, {len(packed)} bytes")
+    click.echo(f"{out}: {len(chosen):,} words, {len(packed):,} bytes")
 
 
 def import_generator() -> ModuleType:
@@ -55,7 +63,10 @@ def import_generator() -> ModuleType:
 @command.command()
 @click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
 def show(path: Path | None) -> None:
-    """Count words, speakers and spikes of a packed set; without PATH, of the one that comes with spikecheck."""
+    """Show words, speakers and spikes of a data set.
+
+    Without PATH, the data set that comes with spikecheck.
+    """
     from rich.console import Console
     from rich.table import Table
 

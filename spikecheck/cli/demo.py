@@ -1,4 +1,4 @@
-"""Diagnose a network that does not train, then heal it step by step and watch it learn."""
+"""Diagnose a network that does not train, repair it step by step, and watch it learn."""
 
 from __future__ import annotations
 
@@ -8,33 +8,40 @@ from typing import TYPE_CHECKING
 
 import click
 
+from spikecheck.number_format import number
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from spikecheck.reference.diary import Figures, Variant
     from spikecheck.reference.frames import Examples
 
-# What the notes printed, by threshold: most spikes a step, counts, what became of it.
-NOTES = {
-    1.0: "3868, 0..211,029, NaN",
-    10.0: "5, 0..280, NaN",
-    30.0: "1, 0..11, too sparse",
-    100.0: "0, 0..0, no spikes",
+# What the diary says about each threshold: spikes per step, spike counts, result.
+DIARY = {
+    1.0: "3,868; 0 to 211,029; NaN",
+    10.0: "5; 0 to 280; NaN",
+    30.0: "1; 0 to 11; too sparse",
+    100.0: "0; 0 to 0; no spikes",
 }
-WORDS = 64  # of the batch that the figures are taken from
-CLEARLY = 0.4  # accuracy on 20 classes, where guessing gives 0.05
+WORDS = 64  # batch size of the measurements
+LEARNS_FROM = 0.4  # accuracy on 20 classes, where chance is 0.05
+COLUMNS = ("max spikes per step", "output spike counts", "first loss")
 
 
 @click.command()
 @click.option(
-    "--seconds", type=click.FloatRange(min=1), default=60, show_default=True, help="Time to train at the end."
+    "--seconds",
+    type=click.FloatRange(min=1),
+    default=60,
+    show_default=True,
+    help="Duration of the training at the end.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the weights.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed for the weights.")
 def command(seconds: float, seed: int) -> int:
-    """Show the notes' network, its diagnosis, what each fix does, and the healed network learning.
+    """Show a network that does not train, its diagnosis, the effect of each fix, and the repaired network learning.
 
-    The network is that of the notes spikecheck began with: three linear layers with integrate-and-fire neurons,
-    weights from N(0, 1), event counts as input, spike counts straight into cross-entropy.
+    The network is a spoken-digit classifier (SHD) as described in a debugging diary: three linear layers with
+    integrate-and-fire neurons, weights from N(0, 1), event counts as input, and spike counts as logits.
     """
     import torch
     from rich.console import Console
@@ -54,34 +61,36 @@ def command(seconds: float, seed: int) -> int:
 
 
 def thresholds(console: Console, variant: Variant, batch: Examples, seed: int) -> None:
-    """The notes' table beside the measured one."""
+    """Print what the diary says about each threshold, and what is measured here."""
     from rich.table import Table
 
     from spikecheck.reference.diary import initial_figures
 
-    console.rule("[bold]1. the patient[/]", align="left")
+    console.rule("[bold]1. A network that does not train[/]", align="left")
     console.print(
-        "Three linear layers with integrate-and-fire neurons; counted events as input, counted spikes as logits. The"
-        " notes tried four thresholds and saw the most spikes a step, the range of counts, and the result:"
+        "This network is from a debugging diary. It should recognize spoken digits (Spiking Heidelberg Digits, 20 "
+        "classes) and does not train: three linear layers with integrate-and-fire neurons, weights from N(0, 1), event "
+        "counts as input, and the spike counts of the last layer as logits. Its author tried four thresholds. This "
+        "table shows what the diary says (max spikes per step; output spike counts; result) and what is measured here:"
     )
-    table = Table("threshold", "the notes", box=None, header_style="dim", pad_edge=False)
-    for title in ("spikes a step", "counts", "first loss"):
+    table = Table("threshold", "in the diary", box=None, header_style="dim", pad_edge=False)
+    for title in COLUMNS:
         table.add_column(title, justify="right")
-    for threshold, noted in NOTES.items():
+    for threshold, diary in DIARY.items():
         figures = initial_figures(replace(variant, threshold=threshold), batch, seed)
-        table.add_row(f"{threshold:g}", noted, *columns(figures))
+        table.add_row(f"{threshold:g}", diary, *columns(figures))
     console.print(table)
-    console.print("ln 20 = 3.0 is the loss of a guess.\n")
+    console.print("A uniform guess over 20 classes has a loss of ln 20 = 3.00.\n")
 
 
 def diagnosis(console: Console, variant: Variant, batch: Examples, seed: int) -> None:
-    """Attach, train one step, report."""
+    """Attach spikecheck, train for one update, and print the report."""
     import torch
 
     import spikecheck
     from spikecheck.reference.diary import DiaryNetwork, train_one_update
 
-    console.rule("[bold]2. the diagnosis, after one step at threshold 1[/]", align="left")
+    console.rule("[bold]2. The diagnosis, after one update with threshold 1[/]", align="left")
     torch.manual_seed(seed)
     model = DiaryNetwork(variant)
     with spikecheck.attach(model, on_finding=lambda finding: None) as monitor:
@@ -91,25 +100,25 @@ def diagnosis(console: Console, variant: Variant, batch: Examples, seed: int) ->
 
 
 def fixes(console: Console, variant: Variant, batch: Examples, seed: int) -> None:
-    """What each fix does, one after the other; and the one that the notes began with, by itself."""
+    """Print the effect of each fix, one after the other, and of the diary's own fix alone."""
     from rich.table import Table
 
     from spikecheck.reference.diary import initial_figures
 
-    console.rule("[bold]3. the fixes, one by one[/]", align="left")
+    console.rule("[bold]3. The fixes, one after the other[/]", align="left")
     weights = replace(variant, default_init=True)
     single = replace(weights, single_spike=True)
     binary = replace(single, binary_input=True)
     stages = (
-        ("as it was", variant),
-        ("only binary input, as the notes advise", replace(variant, binary_input=True)),
-        ("1. weights as torch draws them", weights),
-        ("2. and at most one spike a step", single),
+        ("unchanged", variant),
+        ("binary input alone, the fix in the diary", replace(variant, binary_input=True)),
+        ("1. PyTorch's default weights", weights),
+        ("2. and at most one spike per step", single),
         ("3. and binary input", binary),
-        ("4. and counts / 10 as logits", variant.repaired),
+        ("4. and spike counts / 10 as logits", variant.repaired),
     )
     table = Table("", box=None, header_style="dim", pad_edge=False)
-    for title in ("spikes a step", "counts", "first loss"):
+    for title in COLUMNS:
         table.add_column(title, justify="right")
     for name, stage in stages:
         table.add_row(name, *columns(initial_figures(stage, batch, seed)))
@@ -118,19 +127,19 @@ def fixes(console: Console, variant: Variant, batch: Examples, seed: int) -> Non
 
 
 def columns(figures: Figures) -> tuple[str, str, str]:
-    """Spikes a step, counts, loss."""
-    loss = f"{figures.loss:,.0f}" if figures.loss >= 1000 else f"{figures.loss:.2f}"
-    return f"{figures.max_per_step:.0f}", f"{figures.min_count:.0f}..{figures.max_count:,.0f}", loss
+    """Return the cells for spikes per step, spike counts, and loss."""
+    counts = f"{number(figures.min_count)} to {number(figures.max_count)}"
+    return number(figures.max_per_step), counts, number(figures.loss, padded=figures.loss < 100)
 
 
 def training(console: Console, variant: Variant, train: Examples, test: Examples, seconds: float, seed: int) -> int:
-    """Train the healed network with spikecheck attached; exit code 1 where it is found to be unwell."""
+    """Train the repaired network with spikecheck attached; return exit code 1 if anything is found."""
     import torch
 
     import spikecheck
     from spikecheck.reference.diary import DiaryNetwork, train_epochs
 
-    console.rule(f"[bold]4. the healed network, trained for {seconds:g} seconds[/]", align="left")
+    console.rule(f"[bold]4. The repaired network, trained for {seconds:g} seconds[/]", align="left")
     torch.manual_seed(seed)
     model = DiaryNetwork(variant)
     end = time.monotonic() + seconds
@@ -141,10 +150,10 @@ def training(console: Console, variant: Variant, train: Examples, test: Examples
             if time.monotonic() > end:
                 break
     report = monitor.report()
-    verdict = "nothing to warn of" if report.ok else "not well"
-    learns = "it learns" if accuracy >= CLEARLY else "it needs more time"
+    learns = "The network learns" if accuracy >= LEARNS_FROM else "The network needs more time"
     console.print(
-        f"{learns}: {accuracy:.0%} on words of other speakers, where a guess gets 5 %; spikecheck: {verdict}.",
+        f"{learns}: {accuracy:.0%} accuracy on speakers that it was not trained on (chance: 5%). "
+        f"spikecheck: {report.conclusion}.",
         highlight=False,
     )
     if not report.ok:

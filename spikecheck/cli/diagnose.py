@@ -79,7 +79,7 @@ def command(
     from rich.console import Console
 
     from spikecheck.checkpoint.diagnose import safe
-    from spikecheck.cli import EXIT_CANNOT_ASK
+    from spikecheck.cli import EXIT_ERROR
     from spikecheck.report import html
     from spikecheck.report.changes import table
     from spikecheck.settings import Settings
@@ -106,7 +106,7 @@ def command(
                 console.print(table(found, safe(against), safe(name)))
     write_views(answers, level, json_file, sarif_file, junit_file, html_file, safe(against or ""), changes)
     if any(error for _, _, error in answers):
-        return EXIT_CANNOT_ASK
+        return EXIT_ERROR
     return int(any(report is not None and report.at_least(level) for _, report, _ in answers))
 
 

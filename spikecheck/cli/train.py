@@ -1,4 +1,4 @@
-"""Train the reference SHD model with spikecheck attached, or break it on purpose."""
+"""Train the reference network on spoken digits with spikecheck attached, or break it on purpose."""
 
 from __future__ import annotations
 
@@ -22,38 +22,44 @@ DEFAULT_EPOCHS, DEFAULT_SEED = 80, 0
 
 
 class ListsFaults(click.Command):
-    """A command whose help ends with the faults, read from their files' first lines."""
+    """A command whose help lists the faults, each with the first line of its file."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write name and first line of each fault, then the exit codes."""
+        """Write the name and first line of each fault, then the exit codes."""
         with formatter.section("Faults for --break"):
             formatter.write_dl([(name, faults.first_line(name)) for name in faults.names()])
         super().format_epilog(ctx, formatter)
 
 
 def split_names(ctx: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
-    """Read "count-input,LR_HOT" as names of faults, as they are spelt in the help."""
+    """Return the names of faults in "count-input,LR_HOT", as the help writes them."""
     return tuple(faults.load(name).name for name in value.split(",") if name.strip())
 
 
-@click.command(cls=ListsFaults, epilog="Exit codes: 0 nothing found, 1 findings, 2 the question could not be asked.")
+@click.command(
+    cls=ListsFaults, epilog="Exit codes: 0 nothing found, 1 findings, 2 error: bad usage or unreadable file."
+)
 @click.option(
     "--data",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of your SHD, with SHD/shd_train.h5 in it. Default: the packed set of synthetic speakers.",
+    help="Folder with the SHD data set (SHD/shd_train.h5). Default: the built-in data set of synthetic speakers.",
 )
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("runs/train"),
     show_default=True,
-    help=f"Folder for {CHECKPOINT} and {CURVES}; a run that is there already is replaced, unless resumed.",
+    help=f"Folder for {CHECKPOINT} and {CURVES}. An existing run is overwritten unless --resume is given.",
 )
-@click.option("--epochs", type=click.IntRange(min=1), help=f"Length of the run.  [default: {DEFAULT_EPOCHS}]")
-@click.option("--seed", type=int, help=f"Of weights, order and augmentation.  [default: {DEFAULT_SEED}]")
-@click.option("--resume", is_flag=True, help="Continue the run in --out, with its epochs, seed and faults.")
-@click.option("--break", "broken", metavar="NAME[,NAME]", default="", callback=split_names, help="Make these mistakes.")
-@click.option("--check/--no-check", default=True, help="Train with spikecheck attached, or without.")
+@click.option("--epochs", type=click.IntRange(min=1), help=f"Number of epochs.  [default: {DEFAULT_EPOCHS}]")
+@click.option(
+    "--seed", type=int, help=f"Random seed for weights, shuffling and augmentation.  [default: {DEFAULT_SEED}]"
+)
+@click.option("--resume", is_flag=True, help="Resume the run in --out with its epochs, seed and faults.")
+@click.option(
+    "--break", "broken", metavar="NAME[,NAME]", default="", callback=split_names, help="Introduce these faults."
+)
+@click.option("--check/--no-check", default=True, help="Train with or without spikecheck attached.")
 def command(
     data: Path | None,
     out: Path,
@@ -63,24 +69,24 @@ def command(
     broken: tuple[str, ...],
     check: bool,
 ) -> int:
-    """Train the reference model on spoken digits, with spikecheck attached.
+    """Train the reference network on spoken digits with spikecheck attached.
 
-    Writes a checkpoint after every epoch, learning curves, and the report of spikecheck at the end. `spikecheck
-    diagnose` of the checkpoint gives that report again: it holds the evidence of the run since it began, or went on.
+    Writes a checkpoint after every epoch, and the learning curves and spikecheck's report at the end. The checkpoint
+    contains the evidence of the run: `spikecheck diagnose` of it gives the same report.
     """
     import torch
     from rich.console import Console
 
     import spikecheck
 
-    # The matrices are so small that two threads wait longer for each other than they work: on a busy machine with two
-    # cores an epoch took 44 s with two threads and 3 s with one. One thread also gives the same result on any machine.
+    # The matrices are so small that threads spend more time waiting than working: on a busy machine with two cores, an
+    # epoch took 44 s with two threads and 3 s with one. One thread also gives the same result on any machine.
     torch.set_num_threads(1)
     console = Console()
     run = prepare(data, out / CHECKPOINT, epochs=epochs, seed=seed, resume=resume, broken=broken)
     console.print(
-        f"{len(run.train)} words to learn, {len(run.test)} words of other speakers to test"
-        + (f", broken by {', '.join(run.plan.faults)}" if run.plan.faults else "")
+        f"{len(run.train):,} spoken digits for training, {len(run.test):,} by other speakers for testing"
+        + (f"; faults: {', '.join(run.plan.faults)}" if run.plan.faults else "")
     )
     with spikecheck.attach(run.model) if check else nullcontext() as monitor:
         show_training(run, out, console, monitor)
@@ -100,10 +106,10 @@ def prepare(
     resume: bool,
     broken: tuple[str, ...],
 ) -> Run:
-    """Open the data, make the frames and the run; a resumed one stands where its checkpoint was written.
+    """Return the run, with its data; a resumed run continues where its checkpoint was written.
 
     Raises:
-        SpikecheckError: there is nothing to resume, or an option contradicts the plan of the run to resume.
+        SpikecheckError: there is no run to resume, or an option contradicts its plan.
     """
     from spikecheck.reference.frames import examples
     from spikecheck.reference.shd import open_digits
@@ -124,25 +130,25 @@ def prepare(
 
 
 def refuse_another_plan(plan: Plan, *, epochs: int | None, seed: int | None, broken: tuple[str, ...]) -> None:
-    """Say which option cannot be changed in the middle of a run.
+    """Refuse options that cannot change in the middle of a run.
 
     Raises:
-        click.UsageError: one was given, and it differs from the plan.
+        click.UsageError: an option differs from the plan of the run.
     """
-    for option, given, planned in (
-        ("--epochs", epochs, plan.epochs),  # the schedule of the learning rate is laid out over them
+    for option, value, planned in (
+        ("--epochs", epochs, plan.epochs),  # the learning rate schedule depends on it
         ("--seed", seed, plan.seed),
         ("--break", ",".join(broken) or None, ",".join(plan.faults)),
     ):
-        if given is not None and given != planned:
+        if value is not None and value != planned:
             raise click.UsageError(
-                f"the run to resume was planned with {option} {planned or 'nothing'}:"
-                f" leave {option} out, or begin a new run"
+                f"the run to resume was started {f'with {option} {planned}' if planned else f'without {option}'}:"
+                f" omit {option}, or start a new run"
             )
 
 
 def show_training(run: Run, out: Path, console: Console, monitor: Monitor | None = None) -> None:
-    """Train to the end, with a bar, and a checkpoint and a line for every epoch; then draw the curves."""
+    """Train with a progress bar, write a checkpoint and a line per epoch, then draw the learning curves."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from spikecheck.reference.curves import draw
@@ -155,11 +161,11 @@ def show_training(run: Run, out: Path, console: Console, monitor: Monitor | None
             run.save(out / CHECKPOINT, monitor)
             progress.console.print(line(row, run.plan.epochs), highlight=False, soft_wrap=True)
     draw(run.history, out / CURVES, classes=CLASSES)
-    console.print(f"{out / CHECKPOINT} and {out / CURVES}", highlight=False, soft_wrap=True)
+    console.print(f"wrote {out / CHECKPOINT} and {out / CURVES}", highlight=False, soft_wrap=True)
 
 
 def line(row: Epoch, epochs: int) -> str:
-    """Say how an epoch went."""
+    """Return one epoch as a line."""
     return (
         f"epoch {row.epoch:3d}/{epochs}  loss {row.train_loss:6.4g} train, {row.test_loss:6.4g} test"
         f"  accuracy {row.train_accuracy:.1%} train, {row.test_accuracy:.1%} test"

@@ -38,7 +38,7 @@ def test_the_notes_table_stands_beside_the_measured_one(shown: str) -> None:
 def test_the_healed_network_is_trained_under_watch(shown: str) -> None:
     healed = shown[shown.index("4. the healed network") :]
     assert "epoch  1" in healed
-    assert "nothing to warn of" in healed
+    assert "spikecheck: healthy" in healed
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ def test_a_run_leaves_a_checkpoint_and_curves(tmp_path: Path, capsys: pytest.Cap
     assert train(tmp_path, "--epochs", "2", "--no-check") == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.pt", "curves.png"]
     shown = capsys.readouterr().out
-    assert "32 words to learn, 12 words of other speakers to test" in shown
+    assert "32 spoken digits for training, 12 by other speakers for testing" in shown
     assert "epoch   2/2" in shown
 
 

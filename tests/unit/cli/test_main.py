@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import click
 import pytest
 
@@ -89,3 +93,16 @@ def test_help_lists_every_file_with_its_first_line(capsys: pytest.CaptureFixture
 )
 def test_the_extra_of_a_module_is_read_from_the_metadata(module: str, extra: str | None) -> None:
     assert cli.extra_with(module) == extra
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_stream_that_cannot_show_a_character_gets_ascii(encoding: str) -> None:
+    script = (
+        "import sys, click; from spikecheck import cli\n"
+        "command = click.command('probe')(lambda: print('a \\u2265 b \\u2192 c'))\n"
+        "cli.Commands.get_command = lambda self, ctx, name: command\n"
+        "code = cli.main(['probe']); assert sys.stdout.errors == 'strict'; sys.exit(code)"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, env=environment, timeout=60)
+    assert (done.returncode, done.stdout.split()) == (0, [b"a", b">=", b"b", b"->", b"c"]), done.stderr
