@@ -73,7 +73,8 @@ def thresholds(console: Console, variant: Variant, batch: Examples, seed: int) -
         "counts as input, and the spike counts of the last layer as logits. Its author tried four thresholds. This "
         "table shows what the diary says (max spikes per step; output spike counts; result) and what is measured here:"
     )
-    table = Table("threshold", "in the diary", box=None, header_style="dim", pad_edge=False)
+    table = Table("threshold", box=None, header_style="dim", pad_edge=False)
+    table.add_column("in the diary", no_wrap=True)
     for title in COLUMNS:
         table.add_column(title, justify="right")
     for threshold, diary in DIARY.items():

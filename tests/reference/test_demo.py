@@ -27,7 +27,7 @@ def test_the_root_causes_come_first_and_cross_entropy_is_not_blamed(shown: str) 
 
 
 @pytest.mark.slow
-def test_the_notes_table_stands_beside_the_measured_one(shown: str) -> None:
+def test_the_table_of_the_diary_stands_beside_the_measured_one(shown: str) -> None:
     rows = [line for line in shown.splitlines() if line.startswith(("1 ", "10 ", "30 ", "100 "))]
     assert len(rows) == 4
     assert "211,029" in rows[0]
@@ -35,10 +35,10 @@ def test_the_notes_table_stands_beside_the_measured_one(shown: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_healed_network_is_trained_under_watch(shown: str) -> None:
-    healed = shown[shown.index("4. the healed network") :]
-    assert "epoch  1" in healed
-    assert "spikecheck: healthy" in healed
+def test_the_repaired_network_is_trained_under_watch(shown: str) -> None:
+    repaired = shown[shown.index("4. The repaired network") :]
+    assert "epoch  1" in repaired
+    assert "spikecheck: healthy" in repaired
 
 
 @pytest.mark.slow
