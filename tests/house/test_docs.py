@@ -17,6 +17,7 @@ from tests.house.tree import PACKAGE, ROOT, short
 PAGES = sorted(
     [*ROOT.glob("*.md"), *(p for folder in ("docs", "tests", "benchmarks") for p in (ROOT / folder).rglob("*.md"))]
 )
+OF_THE_CODE = [ROOT / "docs/architecture.md", ROOT / "tests/README.md", *sorted((ROOT / "docs/decisions").glob("*.md"))]
 FENCED = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
 
 
@@ -87,3 +88,12 @@ def test_every_command_has_a_line_of_help() -> None:
     for path in (PACKAGE / "cli").glob("*.py"):
         first = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0]
         assert first, f"{short(path)} needs a docstring: its first line is what `spikecheck --help` shows"
+
+
+@pytest.mark.parametrize("page", OF_THE_CODE, ids=ids(OF_THE_CODE))
+def test_files_that_the_page_names_exist(page: Path) -> None:
+    """A path in backticks is one from the repository's root, from the package, or from the page's own folder."""
+    prose = FENCED.sub("", page.read_text(encoding="utf-8"))
+    paths = re.findall(r"`((?:[\w.-]+/)+(?:[\w-]+\.(?:py|md|txt|toml|json))?)`", prose)
+    missing = [p for p in paths if not any((root / p).exists() for root in (ROOT, PACKAGE, page.parent))]
+    assert not missing
