@@ -28,7 +28,9 @@ class ConstantInput(Check):
         spikes, mem = lif1(fc1(x_t), mem)
     ```
     ```python repaired
-    x = snntorch.spikegen.rate(images.flatten(1), num_steps=25)  # [time, batch, 784]: new spikes in every step
+    from snntorch import spikegen
+
+    x = spikegen.rate(images.flatten(1), num_steps=25)  # [time, batch, 784]: new spikes in every step
     mem = lif1.init_leaky()
     for x_t in x:
         spikes, mem = lif1(fc1(x_t), mem)

@@ -46,7 +46,9 @@ class MultiSpike(Check):
     layer.max_spikes_per_dt.fill_(1)  # the default allows 65,536 spikes per step
     ```
     ```python spikingjelly
-    neuron.LIFNode(tau=2.0)  # at most one spike per step; ILIFNode counts up to 4
+    from spikingjelly.activation_based import neuron
+
+    lif1 = neuron.LIFNode(tau=2.0)  # at most one spike per step; ILIFNode counts up to 4
     ```
 
     ## When it is intended

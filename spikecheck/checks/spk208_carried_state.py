@@ -30,9 +30,11 @@ class CarriedState(Check):
         loss.backward()
     ```
     ```python repaired
+    from snntorch import utils
+
     lif1 = snn.Leaky(beta=0.9, init_hidden=True)
     for x, y in loader:
-        snntorch.utils.reset(model)  # all potentials back to 0
+        utils.reset(model)  # all potentials back to 0
         loss = F.cross_entropy(model(x), y)
         loss.backward()
     ```
@@ -42,13 +44,18 @@ class CarriedState(Check):
     layer.reset()  # whatever sets the potential back, before the first time step of every batch
     ```
     ```python snntorch
-    mem = layer.reset_mem()  # before the first time step of every batch; init_hidden=True: snntorch.utils.reset(model)
+    from snntorch import utils
+
+    utils.reset(model)  # before every batch, for layers with init_hidden=True
+    mem = layer.reset_mem()  # before every batch, where the script passes `mem` itself
     ```
     ```python sinabs
     layer.reset_states()  # before every batch; sinabs.reset_states(model) does it for all layers
     ```
     ```python spikingjelly
-    spikingjelly.activation_based.functional.reset_net(model)  # before or after every batch
+    from spikingjelly.activation_based import functional
+
+    functional.reset_net(model)  # before or after every batch
     ```
     ```python norse
     output, state = model(batch, None)  # None starts from rest; do not pass on the state of the last batch

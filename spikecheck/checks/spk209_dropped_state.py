@@ -50,7 +50,9 @@ class DroppedState(Check):
         out, state = layer(x_t, state)  # None starts from rest, so pass the state on
     ```
     ```python spikingjelly
-    spikingjelly.activation_based.functional.reset_net(model)  # once per batch, never inside the loop over time
+    from spikingjelly.activation_based import functional
+
+    functional.reset_net(model)  # once per batch, never inside the loop over time
     ```
     ```python sinabs
     layer.reset_states()  # once per batch, before the loop over time, never inside it

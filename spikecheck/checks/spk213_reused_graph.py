@@ -30,9 +30,11 @@ class ReusedGraph(Check):
         loss.backward()
     ```
     ```python repaired
+    from snntorch import utils
+
     lif1 = snn.Leaky(beta=0.9, init_hidden=True)
     for x, y in loader:
-        snntorch.utils.reset(model)  # before each batch
+        utils.reset(model)  # before each batch
         loss = F.cross_entropy(model(x), y)
         loss.backward()
     ```
@@ -43,12 +45,16 @@ class ReusedGraph(Check):
     state = state.detach()
     ```
     ```python snntorch
-    snntorch.utils.reset(model)  # before each batch; to keep the state without its graph: snn.Leaky.detach_hidden()
+    from snntorch import utils
+
+    utils.reset(model)  # before each batch; to keep the state without its graph: snn.Leaky.detach_hidden()
     ```
     ```python sinabs
     sinabs.reset_states(model)  # before each batch; to keep the state without its graph: sinabs.zero_grad(model)
     ```
     ```python spikingjelly
+    from spikingjelly.activation_based import functional
+
     functional.reset_net(model)  # after each batch; to keep the state without its graph: functional.detach_net(model)
     ```
     ```python norse

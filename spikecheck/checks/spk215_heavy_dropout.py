@@ -43,7 +43,9 @@ class HeavyDropout(Check):
     dropout.p = 0.2  # the fraction to drop: 1 - keep_prob
     ```
     ```python spikingjelly
-    spikingjelly.activation_based.layer.Dropout(0.2, step_mode="m")  # one mask for all time steps of a sample
+    from spikingjelly.activation_based import layer
+
+    dropout = layer.Dropout(0.2, step_mode="m")  # one mask for all time steps of a sample
     ```
 
     ## When it is intended

@@ -42,6 +42,8 @@ class BatchNormPerStep(Check):
     norm.momentum = 0.1 / steps  # or, step by step: an average over several forward passes
     ```
     ```python spikingjelly
+    from spikingjelly.activation_based import functional
+
     functional.set_step_mode(model, "m")  # layer.BatchNorm1d then normalizes all time steps at once
     ```
 

@@ -1,0 +1,254 @@
+"""The examples on the pages of the input and neuron checks: the broken one is found, the repaired one is not."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import spikecheck
+from spikecheck.checks.base import Check, ours
+from spikecheck.report.model import Report
+from tests.house.test_checks import FENCE
+
+snntorch = pytest.importorskip("snntorch", reason="pip install snntorch")
+sinabs = pytest.importorskip("sinabs", reason="pip install --no-deps sinabs")
+tonic = pytest.importorskip("tonic", reason="pip install tonic")
+sj = pytest.importorskip("spikingjelly.activation_based", reason="pip install --no-deps spikingjelly")
+pytest.importorskip("sinabs.layers")
+pytest.importorskip("sinabs.activation")
+pytest.importorskip("snntorch.spikegen")
+from snntorch import utils  # noqa: E402
+from spikingjelly.activation_based import functional, layer, neuron  # noqa: E402
+
+CHECKS = [check for check in ours().values() if check.id.startswith(("SPK1", "SPK2"))]
+EVENT = np.dtype([("t", np.int64), ("x", np.int64), ("p", np.int64)])
+Scope = dict[str, Any]
+
+
+class Net(nn.Module):
+    """The example's weights and neurons, one time step after the other, and a linear readout of the last spikes."""
+
+    def __init__(self, scope: Scope, time_axis: int = 1) -> None:
+        super().__init__()
+        numbers = [n for n in (1, 2, 3) if f"lif{n}" in scope]
+        self.weights = nn.ModuleList(scope[f"fc{n}"] for n in numbers)
+        self.neurons = nn.ModuleList(scope[f"lif{n}"] for n in numbers)
+        self.readout = nn.Linear(self.weights[-1].out_features, 20)
+        self.time_axis = time_axis
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if type(self.neurons[0]).__module__.startswith("sinabs"):
+            sinabs.reset_states(self)
+            for weight, spiking in zip(self.weights, self.neurons, strict=True):
+                x = spiking(weight(x))
+            return self.readout(x).mean(1)
+        functional.reset_net(self)
+        potentials = [one.init_leaky() if isinstance(one, snntorch.Leaky) else None for one in self.neurons]
+        logits = []
+        for spikes in x.unbind(self.time_axis):
+            for n, (weight, spiking) in enumerate(zip(self.weights, self.neurons, strict=True)):
+                if potentials[n] is None or spiking.init_hidden:
+                    spikes = spiking(weight(spikes))
+                else:
+                    spikes, potentials[n] = spiking(weight(spikes), potentials[n])
+            logits.append(self.readout(spikes))
+        return torch.stack(logits).mean(0)
+
+
+class Forward(nn.Module):
+    """A model whose forward pass runs the example's own statements, and reads out the last spikes or the logits."""
+
+    def __init__(self, scope: Scope, code: str) -> None:
+        super().__init__()
+        self.parts = nn.ModuleDict({name: value for name, value in scope.items() if isinstance(value, nn.Module)})
+        self.readout = nn.Linear(256, 20)
+        self.scope, self.code = scope, compile(code, "example", "exec")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        functional.reset_net(self)
+        scope = self.scope | {"x": x, "images": x}
+        exec(self.code, scope)
+        return scope["logits"] if "logits" in scope else self.readout(scope["spikes"])
+
+
+def scope() -> Scope:
+    """What the examples leave out because every script has it: imports, layers, and the events of one recording."""
+    torch.manual_seed(0)
+    modules = {"F": F, "math": math, "nn": nn, "np": np, "sinabs": sinabs, "snn": snntorch, "snntorch": snntorch}
+    modules |= {"functional": functional, "layer": layer, "neuron": neuron, "tonic": tonic, "torch": torch}
+    sizes = {"fc1": nn.Linear(700, 256), "fc2": nn.Linear(256, 256), "fc3": nn.Linear(256, 256)}
+    return modules | sizes | {"lif1": snntorch.Leaky(beta=0.9)} | recording()
+
+
+def recording(count: int = 4000) -> Scope:
+    """The events of one recording of 0.8 s, as an SHD file and as arrays hold them; those of one bin repeat."""
+    times, units = torch.rand(count).sort().values * 0.8, torch.randint(0, 700, (count,))
+    events = np.zeros(count, dtype=EVENT)
+    events["t"], events["x"], events["p"] = (times * 1e6).numpy(), units.numpy(), 1
+    frames = [spikes(1)[0] for _ in range(16)]
+    images = torch.rand(16, 28, 28)
+    step, unit = np.repeat(np.arange(100), 255), np.tile(np.repeat([3, 4], [127, 128]), 100)
+    arrays = {"times": times, "units": units, "step": step, "unit": unit, "samples": frames, "images": images}
+    return {"events": events, "shd_events": events, **arrays}
+
+
+def spikes(batch: int) -> torch.Tensor:
+    """Binary spikes that begin and end within a recording, [batch, time, channels]."""
+    busy = torch.linspace(0, math.pi, 40).sin().view(1, 40, 1)
+    return (torch.rand(batch, 40, 700) < 0.1 * busy).float()
+
+
+def split(code: str, pattern: str) -> tuple[str, str]:
+    """The statements in which a pattern does not occur, and those in which it does."""
+    parts: tuple[list[str], list[str]] = ([], [])
+    for statement in ast.parse(code).body:
+        text = ast.get_source_segment(code, statement) or ""
+        parts[bool(re.search(pattern, text))].append(text)
+    return "\n".join(parts[0]), "\n".join(parts[1])
+
+
+def train(model: nn.Module, batch: Callable[[], torch.Tensor], updates: int = 4) -> Report:
+    """Train on random labels while spikecheck watches."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
+    with spikecheck.attach(model) as monitor:
+        for _ in range(updates):
+            logits = model(batch())
+            optimizer.zero_grad()
+            F.cross_entropy(logits, torch.randint(0, logits.shape[1], logits.shape[:1])).backward()
+            optimizer.step()
+    return monitor.report()
+
+
+def of_the_input(code: str, time_axis: int = 1) -> Report:
+    """The report on a network that is given the example's `x`, made again for each batch."""
+    names = scope()
+    making, _ = split(code, r"x_t|lif1|^mem")
+
+    def batch() -> torch.Tensor:
+        names.update(recording())
+        exec(making, names)
+        return names["x"] if names["x"].dim() > 2 else names["x"].unsqueeze(0)
+
+    if time_axis == 0:
+        names["fc1"] = nn.Linear(784, 256)
+    return train(Net(names, time_axis), batch)
+
+
+def of_a_model(code: str) -> Report:
+    """The report on the example's `model`, which is called by its last statement for each batch."""
+    names = scope()
+    once, always = split(code, r"^x = |^logits = ")
+    exec(once, names)
+    optimizer = torch.optim.SGD(names["model"].parameters(), lr=1e-4)
+    with spikecheck.attach(names["model"]) as monitor:
+        for _ in range(20):
+            names.update(recording())
+            sinabs.reset_states(names["model"])
+            exec(always, names)
+            optimizer.zero_grad()
+            F.cross_entropy(names["logits"], torch.randint(0, 20, names["logits"].shape[:1])).backward()
+            optimizer.step()
+    return monitor.report()
+
+
+def of_layers(code: str) -> Report:
+    """The report on a network of the example's layers."""
+    names = scope()
+    exec(split(code, r"x_t|\(x\)|^mem")[0], names)
+    return train(Net(names), lambda: spikes(16))
+
+
+def of_pixels(code: str) -> Report:
+    """The report on a network of the example's layers that is given its `x`, an image, in every time step."""
+    names = scope() | {"fc1": nn.Linear(784, 256), "images": torch.randint(0, 256, (16, 28, 28))}
+    exec(split(code, r"\(x\)")[0], names)
+    return train(Net(names), lambda: names["x"].unsqueeze(1).repeat(1, 10, 1))
+
+
+def of_a_forward_pass(code: str, once: str, x: Callable[[], torch.Tensor]) -> Report:
+    """The report on a model whose forward pass is the example, but for what is made once."""
+    names = scope()
+    always, first = split(code, once)
+    exec(first, names)
+    return train(Forward(names, always), x)
+
+
+def of_a_loop(code: str) -> Report:
+    """The report on the example's training loop over batches."""
+    names = scope()
+    loop, first = split(code, r"^lif1|^from")
+    exec(first, names)
+    names["model"] = Hidden(names["fc1"], names["lif1"])
+    names["loader"] = [(spikes(16), torch.randint(0, 20, (16,))) for _ in range(8)]
+    with spikecheck.attach(names["model"]) as monitor:
+        with contextlib.suppress(RuntimeError):  # a second backward pass through the graph of the first batch
+            exec(loop, names)
+    return monitor.report()
+
+
+class Hidden(nn.Module):
+    """A layer that keeps its state itself, and a linear readout."""
+
+    def __init__(self, fc1: nn.Module, lif1: nn.Module) -> None:
+        super().__init__()
+        self.fc1, self.lif1, self.readout = fc1, lif1, nn.Linear(256, 20)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.stack([self.readout(self.lif1(self.fc1(x_t))) for x_t in x.unbind(1)]).mean(0)
+
+
+def of_epochs(code: str) -> Report:
+    """The report on the example's loop over epochs, or on its model alone, of an update each."""
+    names = scope()
+    loop, first = split(code, r"^model = ")
+    exec(first, names)
+    optimizer = torch.optim.SGD(names["model"].parameters(), lr=1e-4)
+
+    def train_one_epoch(model: nn.Module) -> None:
+        utils.reset(model)
+        logits = torch.stack([model(x_t) for x_t in spikes(16).unbind(1)]).mean(0)
+        optimizer.zero_grad()
+        F.cross_entropy(logits, torch.randint(0, 20, (16,))).backward()
+        optimizer.step()
+
+    names |= {"train_one_epoch": train_one_epoch, "validate": lambda model: None}
+    with spikecheck.attach(names["model"]) as monitor:
+        exec(loop or "for epoch in range(8):\n    train_one_epoch(model)", names)
+    return monitor.report()
+
+
+REPORTS: dict[str, Callable[[str], Report]] = {
+    "SPK101": of_a_model,
+    "SPK102": of_the_input,
+    "SPK103": of_the_input,
+    "SPK104": lambda code: of_a_forward_pass(code, r"^net = |^functional", lambda: torch.rand(16, 28, 28)),
+    "SPK105": lambda code: of_the_input(code, time_axis=0),
+    "SPK106": of_a_model,
+    "SPK107": of_the_input,
+    "SPK108": of_a_model,
+    "SPK206": of_pixels,
+    "SPK208": of_a_loop,
+    "SPK209": lambda code: of_a_forward_pass(code, r"^never", lambda: spikes(16)),
+    "SPK213": of_a_loop,
+    "SPK214": of_epochs,
+    "SPK215": of_epochs,
+    "SPK216": lambda code: of_a_forward_pass(code, r"^fc1, ", lambda: spikes(16)),
+}
+
+
+@pytest.mark.parametrize("which", ["broken", "repaired"])
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+def test_the_broken_example_is_found_and_the_repaired_one_is_not(check: type[Check], which: str) -> None:
+    (code,) = (text for _, label, text in FENCE.findall(check.sections()["Example"]) if label == which)
+    report = REPORTS.get(check.id, of_layers)(code)
+    assert (check.id in {finding.check for finding in report.findings}) is (which == "broken"), str(report)
