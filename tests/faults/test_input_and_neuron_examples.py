@@ -190,9 +190,9 @@ def of_a_loop(code: str) -> Report:
     exec(first, names)
     names["model"] = Hidden(names["fc1"], names["lif1"])
     names["loader"] = [(spikes(16), torch.randint(0, 20, (16,))) for _ in range(8)]
-    with spikecheck.attach(names["model"]) as monitor:
-        with contextlib.suppress(RuntimeError):  # a second backward pass through the graph of the first batch
-            exec(loop, names)
+    monitor = spikecheck.attach(names["model"])
+    with contextlib.suppress(RuntimeError), monitor:  # a second backward pass through the graph of the first batch
+        exec(loop, names)
     return monitor.report()
 
 
