@@ -73,7 +73,7 @@ def test_a_library_is_named_in_its_own_file_alone() -> None:
         if room in {"cli", "reference", "faults", "integrations"} or path.stem in LIBRARIES:
             continue
         named = [*imports(path), *strings(path)]
-        strays += [f"{short(path)}:{line} names {found[1]}" for line, text in named if (found := word.search(text))]
+        strays += [f"{short(path)}:{line} names {match[1]}" for line, text in named if (match := word.search(text))]
     assert not strays, "a library's name belongs to probe/frameworks/<library>.py:\n" + "\n".join(strays)
 
 

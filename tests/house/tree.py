@@ -32,16 +32,16 @@ def imports(path: Path) -> list[tuple[int, str]]:
     `from .. import finding` gives `spikecheck.finding`; `from ..finding import Seen` gives `spikecheck.finding`.
     """
     package = ("spikecheck", *path.relative_to(PACKAGE).parts[:-1])
-    found: list[tuple[int, str]] = []
+    statements: list[tuple[int, str]] = []
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
-            found += [(node.lineno, alias.name) for alias in node.names]
+            statements += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             parents = package[: len(package) - node.level + 1] if node.level else ()
             base = ".".join((*parents, *([node.module] if node.module else [])))
             names_are_modules = base == "spikecheck" or not node.module
-            found += [(node.lineno, f"{base}.{a.name}" if names_are_modules else base) for a in node.names]
-    return sorted(set(found))
+            statements += [(node.lineno, f"{base}.{a.name}" if names_are_modules else base) for a in node.names]
+    return sorted(set(statements))
 
 
 def strings(path: Path) -> list[tuple[int, str]]:
