@@ -16,7 +16,7 @@ from spikecheck.checks.progress import recovered
 from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.errors import EvidenceError, SpikecheckError
 from spikecheck.evidence.findings import plain_finding, rebuilt_finding
-from spikecheck.evidence.plain import Clean, MisfitError, mapping, misfit, plain, rebuilt
+from spikecheck.evidence.plain import Clean, MisfitError, mapping, misfit, plain, rebuild
 from spikecheck.finding import Answer, Finding, Severity, Unseen, UnseenKind, Verdict
 from spikecheck.readings import RunReading
 from spikecheck.report.model import Report
@@ -157,14 +157,14 @@ class Account:
         if len(content) > LONGEST or content.count("[") + content.count("{") > MOST_PARTS:
             raise EvidenceError(f"it is larger than any that spikecheck writes: {len(content)} characters")
         try:
-            return cls.rebuilt(mapping(json.loads(content), "evidence"), clean)
+            return cls.from_content(mapping(json.loads(content), "evidence"), clean)
         except (MisfitError, SpikecheckError) as error:
             raise EvidenceError(clean(str(error))) from error
         except CONTRADICTIONS as error:  # no JSON, too deep, or numbers of thousands of digits
             raise EvidenceError(f"it cannot be read: {clean(str(error))}") from error
 
     @classmethod
-    def rebuilt(cls, given: dict[str, Any], clean: Clean) -> Account:
+    def from_content(cls, given: dict[str, Any], clean: Clean) -> Account:
         """The account of these plain values."""
         kinds = {one.__name__: one for one in kinds_of_readings()}
         windows: dict[str, dict[str, dict[type[Any], Any]]] = {}
@@ -172,12 +172,12 @@ class Account:
             found = windows.setdefault(window, {})
             for place, parts in mapping(mapping(given.get("windows"), "windows").get(window), window).items():
                 known = mapping(parts, place)
-                if strange := sorted(set(known) - set(kinds)):
-                    misfit(window, f"no reading is called {strange[0]!r}")
                 at = f"{window} of {place}"
-                found[clean(place)] = {kinds[n]: rebuilt(kinds[n], part, clean, at) for n, part in known.items()}
-        run = rebuilt(RunReading, given.get("run"), clean, "run")
-        sites = rebuilt(tuple[Site, ...], given.get("sites"), clean, "sites")
+                found[clean(place)] = {
+                    kinds[n]: rebuild(kinds[n], part, clean, at) for n, part in known.items() if n in kinds
+                }
+        run = rebuild(RunReading, given.get("run"), clean, "run")
+        sites = rebuild(tuple[Site, ...], given.get("sites"), clean, "sites")
         given = without_strangers(given)
         earlier, error = given["earlier"], given.get("error")
         made = tuple(rebuilt_finding(named(one), one, clean) for one in earlier)
@@ -186,9 +186,9 @@ class Account:
             Evidence(run, sites, windows),
             made,
             None if error is None else rebuilt_finding(named(error), error, clean),
-            rebuilt(tuple[Unseen, ...], given.get("unseen"), clean, "unseen"),
-            rebuilt(float | None, given.get("cost"), clean, "cost"),
-            rebuilt(tuple[Silenced, ...], given.get("silenced"), clean, "silenced"),
+            rebuild(tuple[Unseen, ...], given.get("unseen"), clean, "unseen"),
+            rebuild(float | None, given.get("cost"), clean, "cost"),
+            rebuild(tuple[Silenced, ...], given.get("silenced"), clean, "silenced"),
             limits,
             Settings.parsed({"sites": given.get("site_limits", [])}).sites,
         )

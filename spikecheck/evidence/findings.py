@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from spikecheck.checks.base import Check
-from spikecheck.evidence.plain import Clean, mapping, misfit, plain, rebuilt
+from spikecheck.evidence.plain import Clean, mapping, misfit, plain, rebuild
 from spikecheck.finding import Expected, Finding, Fix, Phrase, Seen, Severity
 from spikecheck.site import Moment, Site
 
@@ -39,23 +39,23 @@ def rebuilt_finding(check: type[Check], given: dict[str, Any], clean: Clean) -> 
     severity = str(given.get("severity")).upper()
     if severity not in Severity.__members__:
         misfit(where, "no severity")
-    site = rebuilt(Site, given.get("site"), clean, where)
+    site = rebuild(Site, given.get("site"), clean, where)
     because = mapping(given.get("expected"), where).get("because", "")
     expected = phrase(Expected(""), given.get("expected"), clean, where)
-    expected.because = rebuilt(str, because, clean, where)
+    expected.because = rebuild(str, because, clean, where)
     return Finding(
         check=check.id,
         slug=check.slug,
         severity=Severity[severity],
         site=site,
-        message=rebuilt(str, given.get("message"), clean, where),
+        message=rebuild(str, given.get("message"), clean, where),
         seen=phrase(Seen(""), given.get("seen"), clean, where),
         expected=expected,
-        fixes=rebuilt(tuple[Fix, ...], given.get("fixes"), lines, where),
-        when=rebuilt(Moment, given.get("when"), clean, where),
+        fixes=rebuild(tuple[Fix, ...], given.get("fixes"), lines, where),
+        when=rebuild(Moment, given.get("when"), clean, where),
         explained_by=check.explained_by,
-        weight=rebuilt(float, given.get("weight"), clean, where),
-        until=rebuilt(int | None, given.get("until"), clean, where),
+        weight=rebuild(float, given.get("weight"), clean, where),
+        until=rebuild(int | None, given.get("until"), clean, where),
     )
 
 
@@ -63,7 +63,7 @@ def phrase(empty: P, given: Any, clean: Clean, where: str) -> P:
     """A sentence with its numbers; it is text already, and no template."""
     part = mapping(given, where)
     numbers = mapping(part.get("numbers", {}), where)
-    text = rebuilt(str, part.get("text"), clean, where)
+    text = rebuild(str, part.get("text"), clean, where)
     empty.restore(text, {clean(name): number(value, clean, where) for name, value in numbers.items()})
     return empty
 
@@ -75,4 +75,4 @@ def number(value: Any, clean: Clean, where: str) -> Any:
             misfit(where, "a list of lists")
         return tuple(number(item, clean, where) for item in value)
     kind = next((kind for kind in (bool, int, float, str) if isinstance(value, kind)), None)
-    return None if value is None else rebuilt(kind, value, clean, where)
+    return None if value is None else rebuild(kind, value, clean, where)

@@ -1,4 +1,4 @@
-"""Frozen dataclasses to what JSON can hold, and back: strictly, since what comes back may come from anybody."""
+"""Convert frozen dataclasses to what JSON can hold, and back: strictly, since evidence can come from anybody."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ LARGEST = 1 << 63  # counts of a run fit into 64 bits, and arithmetic with longe
 
 
 class MisfitError(ValueError):
-    """A value is not of the type that its place asks for; the message says where."""
+    """A value does not have the type that its place requires; the message says where."""
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON can hold it. TypeError for what is neither a plain value nor made of them."""
+    """Return the value as JSON can hold it; TypeError for what is neither a plain value nor made of plain values."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Enum):
@@ -33,67 +33,78 @@ def plain(value: Any) -> Any:
 
 
 @cache
-def hints(kind: Hashable) -> dict[str, Any]:
-    """The types of a dataclass' fields."""
+def field_types(kind: Hashable) -> dict[str, Any]:
+    """Return the types of a dataclass's fields by name."""
     return get_type_hints(kind)
 
 
-def rebuilt(kind: Any, value: Any, clean: Clean, where: str) -> Any:
-    """The value of a type that `plain` was given; texts pass through `clean`. MisfitError where it is of another."""
+@cache
+def required_fields(kind: Any) -> frozenset[str]:
+    """Return the names of a dataclass's fields that have no default."""
+    return frozenset(f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING)
+
+
+def rebuild(kind: Any, value: Any, clean: Clean, where: str) -> Any:
+    """Return the value of this type that `plain` was given; texts pass through `clean`.
+
+    Raises:
+        MisfitError: the value has another type; `where` names the place in the message.
+    """
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
         if value is None and NoneType in inner:
             return None
-        return rebuilt(next(one for one in inner if one is not NoneType), value, clean, where)
+        return rebuild(next(one for one in inner if one is not NoneType), value, clean, where)
     if origin is tuple:
-        return row(inner, value, clean, where)
+        return rebuild_tuple(inner, value, clean, where)
     if isinstance(kind, type) and issubclass(kind, Enum):
-        name = rebuilt(str, value, clean, where)
+        name = rebuild(str, value, clean, where)
         if name not in kind.__members__:
-            misfit(where, f"{kind.__name__} has no {name!r}")
+            misfit(where, f"{kind.__name__} has no member {name!r}")
         return kind[name]
     if is_dataclass(kind) and isinstance(kind, type):
-        return record(kind, value, clean, where)
+        return rebuild_dataclass(kind, value, clean, where)
     if isinstance(value, int) and abs(value) >= LARGEST:
-        misfit(where, "too large a number")
+        misfit(where, "the number is too large")
     if kind in (int, float) and isinstance(value, kind | int) and not isinstance(value, bool):
         return value
     if kind is bool and isinstance(value, bool):
         return value
     if kind is str and isinstance(value, str):
         return clean(value)
-    misfit(where, f"{type(value).__name__} in place of {getattr(kind, '__name__', kind)}")
+    misfit(where, f"expected {getattr(kind, '__name__', kind)}, got {type(value).__name__}")
 
 
-def row(inner: tuple[Any, ...], value: Any, clean: Clean, where: str) -> tuple[Any, ...]:
-    """A tuple, of any length where its type says so."""
+def rebuild_tuple(inner: tuple[Any, ...], value: Any, clean: Clean, where: str) -> tuple[Any, ...]:
+    """Return a tuple, of any length if its type says so."""
     if not isinstance(value, list):
-        misfit(where, f"{type(value).__name__} in place of a list")
+        misfit(where, f"expected a list, got {type(value).__name__}")
     kinds = [inner[0]] * len(value) if inner[-1:] == (...,) else list(inner)
     if len(kinds) != len(value):
-        misfit(where, f"{len(value)} values in place of {len(kinds)}")
-    return tuple(rebuilt(kind, item, clean, where) for kind, item in zip(kinds, value, strict=True))
+        misfit(where, f"expected {len(kinds)} values, got {len(value)}")
+    return tuple(rebuild(kind, item, clean, where) for kind, item in zip(kinds, value, strict=True))
 
 
-def record(kind: Any, value: Any, clean: Clean, where: str) -> Any:
-    """A dataclass from its fields by name; one that has a default may be missing."""
-    given, known = mapping(value, where), hints(kind)
-    names = {f.name for f in fields(kind)}
-    if strange := sorted(set(given) - names):
-        misfit(where, f"{kind.__name__} has no {clean(strange[0])!r}")
-    asked = {f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING}
-    if missing := sorted(asked - set(given)):
-        misfit(where, f"{kind.__name__} without {missing[0]!r}")
-    return kind(**{name: rebuilt(known[name], part, clean, f"{where}.{name}") for name, part in given.items()})
+def rebuild_dataclass(kind: Any, value: Any, clean: Clean, where: str) -> Any:
+    """Return a dataclass from its fields by name.
+
+    A field with a default may be missing, and a field that is not known here is ignored: evidence of an older and of a
+    newer spikecheck differ by such fields.
+    """
+    given, types = mapping(value, where), field_types(kind)
+    known = [f.name for f in fields(kind) if f.name in given]
+    if missing := sorted(required_fields(kind) - set(known)):
+        misfit(where, f"{kind.__name__} lacks {missing[0]!r}")
+    return kind(**{name: rebuild(types[name], given[name], clean, f"{where}.{name}") for name in known})
 
 
 def mapping(value: Any, where: str) -> dict[str, Any]:
-    """A dict by text; MisfitError where it is none."""
+    """Return a dictionary whose keys are text; MisfitError where the value is something else."""
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        misfit(where, f"{type(value).__name__} in place of a dict by name")
+        misfit(where, f"expected a dictionary, got {type(value).__name__}")
     return value
 
 
-def misfit(where: str, what: str) -> NoReturn:
-    """Raise with the place."""
-    raise MisfitError(f"{where}: {what}")
+def misfit(where: str, problem: str) -> NoReturn:
+    """Raise MisfitError with the place."""
+    raise MisfitError(f"{where}: {problem}")

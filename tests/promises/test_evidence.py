@@ -202,28 +202,26 @@ HOSTILE: dict[str, Any] = {
     "bytes": (lambda: raw(b"{}"), "of another type"),
     "tensor": (lambda: raw(torch.zeros(3)), "of another type"),
     "no JSON": (lambda: raw("{"), "cannot be read"),
-    "a list": (lambda: raw("[]"), "list in place of a dict"),
-    "empty": (lambda: raw("{}"), "in place of a dict"),
+    "a list": (lambda: raw("[]"), "expected a dictionary, got list"),
+    "empty": (lambda: raw("{}"), "expected a dictionary"),
     "deep": (lambda: raw("[" * 200_000), "cannot be read"),
     "wide": (lambda: raw("[" + "[]," * 1_100_000), "larger than any"),
     "long": (lambda: raw(" " * (1 << 25) + "{}"), "larger than any"),
     "digits": (lambda: raw('{"run": ' + "9" * 10_000 + "}"), "cannot be read"),
-    "huge number": (lambda: changed("run/update", 10**30), "too large a number"),
-    "huge float": (lambda: changed("sites/0/position", 10**30), "too large a number"),
-    "nan as count": (lambda: changed("run/update", float("nan")), "float in place of int"),
-    "nan as text": (lambda: changed("sites/0/name", float("nan")), "float in place of str"),
-    "text as count": (lambda: changed("windows/all/lif/SpikeReading/steps", "many"), "str in place of int"),
-    "true as count": (lambda: changed("windows/all/lif/SpikeReading/steps", True), "bool in place of int"),
-    "a dict as a list": (lambda: changed("windows/all/lif/SpikeReading/values", {}), "dict in place of a list"),
-    "another field": (lambda: changed("windows/all/lif/SpikeReading/colour", 1), "has no 'colour'"),
-    "another reading": (lambda: changed("windows/all/lif/ColourReading", {}), "no reading is called"),
-    "another kind": (lambda: changed("sites/0/kind", "COLOUR"), "SiteKind has no"),
+    "huge number": (lambda: changed("run/update", 10**30), "the number is too large"),
+    "huge float": (lambda: changed("sites/0/position", 10**30), "the number is too large"),
+    "nan as count": (lambda: changed("run/update", float("nan")), "expected int, got float"),
+    "nan as text": (lambda: changed("sites/0/name", float("nan")), "expected str, got float"),
+    "text as count": (lambda: changed("windows/all/lif/SpikeReading/steps", "many"), "expected int, got str"),
+    "true as count": (lambda: changed("windows/all/lif/SpikeReading/steps", True), "expected int, got bool"),
+    "a dict as a list": (lambda: changed("windows/all/lif/SpikeReading/values", {}), "expected a list, got dict"),
+    "another kind": (lambda: changed("sites/0/kind", "COLOUR"), "SiteKind has no member"),
     "another check": (lambda: changed("earlier/0/check", "SPK999"), "no check is called 'SPK999'"),
     "another severity": (lambda: changed("earlier/0/severity", "fatal"), "no severity"),
     "lists in lists": (lambda: changed("earlier/0/seen/numbers", {"a": [[1]]}), "a list of lists"),
     "a limit of none": (lambda: changed("limits", {"SPK203": {"colour": 1}}), "colour"),
     "a limit of an unknown check": (lambda: changed("limits", {"SPK999": {"a": 1}}), "no check has this id"),
-    "a missing part": (lambda: changed("windows/all/lif/DriveReading", {}), "without"),
+    "a missing part": (lambda: changed("windows/all/lif/DriveReading", {}), "lacks"),
 }
 
 
@@ -246,6 +244,21 @@ def test_what_no_monitor_writes_is_refused_and_the_weights_are_judged(
     monkeypatch.chdir(tmp_path)
     assert main(["diagnose", "ck.pt"]) == 2
     assert complaint.split()[0] in capsys.readouterr().out
+
+
+NEWER: dict[str, Any] = {
+    "a field of a reading": lambda: changed("windows/all/lif/SpikeReading/color", 1),
+    "a reading": lambda: changed("windows/all/lif/ColorReading", {"color": 1}),
+    "a field of the run": lambda: changed("run/color", [1, 2]),
+    "a field of a site": lambda: changed("sites/0/color", "red"),
+    "a part": lambda: changed("colors", {}),
+}
+
+
+@pytest.mark.parametrize("make", NEWER.values(), ids=NEWER)
+def test_what_a_newer_spikecheck_adds_is_ignored(make: Any) -> None:
+    again = Account.from_state_dict(make())
+    assert again.content() == Account.from_state_dict(raw(written())).content()
 
 
 def test_texts_of_the_evidence_cannot_steer_a_terminal(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from spikecheck.checkpoint.stored_run import refusal, with_run
 from spikecheck.checks.base import discover
 from spikecheck.evidence.evidence import FORMAT, VERSION, Account, kinds_of_readings
 from spikecheck.evidence.findings import plain_finding, rebuilt_finding
-from spikecheck.evidence.plain import LARGEST, plain, rebuilt
+from spikecheck.evidence.plain import LARGEST, plain, rebuild
 from spikecheck.finding import Expected, Finding, Fix, Seen, Severity
 from spikecheck.report.model import Report
 from spikecheck.settings import Settings
@@ -63,7 +63,7 @@ def test_every_reading_of_every_statistic_can_be_kept() -> None:
 @settings(max_examples=20, deadline=None)
 def test_a_reading_comes_back_as_it_was(kind: type[Any], data: st.DataObject) -> None:
     reading = data.draw(values(kind))
-    assert rebuilt(kind, through_json(reading), str, "here") == reading
+    assert rebuild(kind, through_json(reading), str, "here") == reading
 
 
 NUMBERS = st.dictionaries(
