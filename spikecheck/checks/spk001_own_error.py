@@ -22,8 +22,10 @@ class OwnError(Check):
     ## Example
     ```python broken
     monitor = spikecheck.attach(model)
-    train(model)  # a hook of spikecheck raises: one warning, and training goes on
-    print(monitor.report())  # ends at that update, and names the error and the line
+    # a hook of spikecheck raises: one warning, and training goes on
+    train(model)
+    # ends at that update, and names the error and the line
+    print(monitor.report())
     ```
     ```python repaired
     monitor = spikecheck.attach(model, on_finding="raise")
@@ -32,7 +34,8 @@ class OwnError(Check):
 
     ## Fix
     ```python any
-    monitor = spikecheck.attach(model, on_finding="raise")  # stops with the full traceback: please report it
+    # stops with the full traceback: please report it
+    monitor = spikecheck.attach(model, on_finding="raise")
     ```
 
     ## When it is intended

@@ -23,13 +23,15 @@ class NonFiniteWeights(Check):
     ## Example
     ```python broken
     probabilities = model(x).softmax(-1)
-    loss = -probabilities[range(len(y)), y].log().mean()  # log(0) where a logit is 100 below the largest
+    # log(0) where a logit is 100 below the largest
+    loss = -probabilities[range(len(y)), y].log().mean()
     loss.backward()
     optimizer.step()
     torch.save(model.state_dict(), "last.pt")
     ```
     ```python repaired
-    loss = F.cross_entropy(model(x), y)  # the same loss, finite for any finite logits
+    # the same loss, finite for any finite logits
+    loss = F.cross_entropy(model(x), y)
     loss.backward()
     optimizer.step()
     torch.save(model.state_dict(), "last.pt")
@@ -37,7 +39,7 @@ class NonFiniteWeights(Check):
 
     ## Fix
     ```python any
-    # go back to an earlier checkpoint and let spikecheck stop the run where the first NaN appears
+    # go back to an earlier checkpoint, and stop where the first NaN appears
     monitor = spikecheck.attach(model, on_finding="raise")
     ```
 

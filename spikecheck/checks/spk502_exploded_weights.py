@@ -23,17 +23,20 @@ class ExplodedWeights(Check):
 
     ## Example
     ```python broken
-    nn.init.normal_(model.fc1.weight)  # N(0, 1): scale sqrt(700) = 26 for 700 inputs
+    # N(0, 1): scale sqrt(700) = 26 for 700 inputs
+    nn.init.normal_(model.fc1.weight)
     torch.save(model.state_dict(), "last.pt")
     ```
     ```python repaired
-    nn.init.kaiming_uniform_(model.fc1.weight, a=5**0.5)  # scale 0.58 for any number of inputs
+    # scale 0.58 for any number of inputs
+    nn.init.kaiming_uniform_(model.fc1.weight, a=5**0.5)
     torch.save(model.state_dict(), "last.pt")
     ```
 
     ## Fix
     ```python any
-    # continue from an earlier checkpoint with a lower learning rate, or initialize the layer again:
+    # go back to an earlier checkpoint and lower the learning rate,
+    # or initialize the layer again:
     torch.nn.init.kaiming_uniform_(layer.weight, a=5**0.5)
     ```
 

@@ -23,7 +23,8 @@ class VanishedWeights(Check):
 
     ## Example
     ```python broken
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.5)  # each update takes 5% off every weight
+    # each update takes 5% off every weight
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.5)
     train(model, optimizer, updates=200)
     torch.save(model.state_dict(), "last.pt")
     ```
@@ -35,7 +36,8 @@ class VanishedWeights(Check):
 
     ## Fix
     ```python any
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=1e-4)  # less weight decay than before
+    # use less weight decay than before
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=1e-4)
     ```
 
     ## When it is intended

@@ -23,7 +23,8 @@ class UnreachableThreshold(Check):
 
     ## Example
     ```python broken
-    model.lif2 = snn.Leaky(beta=0.5, threshold=30.0)  # in millivolts, but the weights can drive it to about 8
+    # a threshold in millivolts; the weights can drive a neuron to about 8
+    model.lif2 = snn.Leaky(beta=0.5, threshold=30.0)
     torch.save(model.state_dict(), "last.pt")
     ```
     ```python repaired
@@ -34,7 +35,8 @@ class UnreachableThreshold(Check):
     ## Fix
     ```python any
     with torch.no_grad():
-        layer.threshold.clamp_(min=0.1)  # after every update; or learn it as softplus(raw), which stays positive
+        # after every update; or learn it as softplus(raw), which stays positive
+        layer.threshold.clamp_(min=0.1)
     ```
 
     ## When it is intended

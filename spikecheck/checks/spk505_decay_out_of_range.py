@@ -22,7 +22,8 @@ class DecayOutOfRange(Check):
 
     ## Example
     ```python broken
-    model.lif1 = snn.Leaky(beta=20.0)  # 20 steps is the time constant, not the decay
+    # 20 steps is the time constant, not the decay
+    model.lif1 = snn.Leaky(beta=20.0)
     torch.save(model.state_dict(), "last.pt")
     ```
     ```python repaired
@@ -33,7 +34,8 @@ class DecayOutOfRange(Check):
     ## Fix
     ```python any
     with torch.no_grad():
-        layer.beta.clamp_(0, 1)  # after every update; or learn raw, with beta = sigmoid(raw)
+        # after every update; or learn raw, with beta = sigmoid(raw)
+        layer.beta.clamp_(0, 1)
     ```
 
     ## When it is intended

@@ -22,19 +22,22 @@ class DeadRows(Check):
 
     ## Example
     ```python broken
-    prune.ln_structured(model.fc1, "weight", amount=0.2, n=2, dim=0)  # removes all inputs of 20% of the neurons
+    # removes all inputs of 20% of the neurons
+    prune.ln_structured(model.fc1, "weight", amount=0.2, n=2, dim=0)
     prune.remove(model.fc1, "weight")
     torch.save(model.state_dict(), "last.pt")
     ```
     ```python repaired
-    prune.l1_unstructured(model.fc1, "weight", amount=0.2)  # removes 20% of the connections, the smallest ones
+    # removes 20% of the connections, the smallest ones
+    prune.l1_unstructured(model.fc1, "weight", amount=0.2)
     prune.remove(model.fc1, "weight")
     torch.save(model.state_dict(), "last.pt")
     ```
 
     ## Fix
     ```python any
-    torch.nn.init.kaiming_uniform_(layer.weight, a=5**0.5)  # or remove the dead outputs from the layer
+    # initialize the layer again, or remove its dead outputs
+    torch.nn.init.kaiming_uniform_(layer.weight, a=5**0.5)
     ```
 
     ## When it is intended

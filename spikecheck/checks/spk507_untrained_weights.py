@@ -23,19 +23,23 @@ class UntrainedWeights(Check):
 
     ## Example
     ```python broken
-    optimizer = torch.optim.Adam(model.fc2.parameters(), lr=1e-3)  # fc1 is missing
+    # fc1 is missing
+    optimizer = torch.optim.Adam(model.fc2.parameters(), lr=1e-3)
     train(model, optimizer, updates=100)
-    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, "last.pt")
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    torch.save(state, "last.pt")
     ```
     ```python repaired
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     train(model, optimizer, updates=100)
-    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, "last.pt")
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    torch.save(state, "last.pt")
     ```
 
     ## Fix
     ```python any
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)  # all parameters; then attach spikecheck for one update
+    # pass all parameters; then attach spikecheck and run one update
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     ```
 
     ## When it is intended
@@ -44,13 +48,13 @@ class UntrainedWeights(Check):
 
     ## How it is decided
     The uniform initializers of `torch.nn` (the default of `nn.Linear` and `nn.Conv`, Xavier, He) fill an interval
-    evenly and exactly up to its ends, and one update of ordinary size blurs the ends. A weight of at least
-    {min_elements} elements counts that fills such an interval to its ends and has the mean and mean square of a
-    uniform distribution, in a file that counts updates or epochs: a note, and a warning from {min_updates} updates
-    on. For an even draw the mean and the mean square lie within {z_score} standard errors all but once in 100,000
-    draws, and the ends within {max_edge_gap} / n of the interval's ends all but once in a million. A normal
-    distribution has no ends, so weights drawn from one are not judged. A spike function without a surrogate gradient
-    is a common reason why no gradient arrives.
+    evenly and exactly up to its ends; one optimizer update of ordinary size already blurs the ends. The check fires
+    in a file that counts updates or epochs, on a weight of at least {min_elements} elements that still fills such an
+    interval up to its ends, with the mean and the mean square of a uniform distribution. That is a note, and a
+    warning from {min_updates} updates on. For n uniform random numbers, mean and mean square deviate by more than
+    {z_score} standard errors once in 100,000 cases, and the outermost number is more than {max_edge_gap} / n of half
+    the interval away from its end once in a million. A normal distribution has no ends, so weights initialized from
+    one are not judged. A common reason why no gradient arrives is a spike function without a surrogate gradient.
     """
 
     id: ClassVar = "SPK507"

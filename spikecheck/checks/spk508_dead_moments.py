@@ -23,21 +23,26 @@ class DeadMoments(Check):
 
     ## Example
     ```python broken
-    spikes = (model.fc1(x) > 1).float()  # a comparison has no gradient: fc1 never learns
+    # a comparison has no gradient: fc1 never learns
+    spikes = (model.fc1(x) > 1).float()
     F.cross_entropy(model.fc2(spikes), y).backward()
     optimizer.step()
-    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, "last.pt")
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    torch.save(state, "last.pt")
     ```
     ```python repaired
-    spikes = surrogate.fast_sigmoid()(model.fc1(x) - 1)  # the same spikes, with a surrogate gradient
+    # the same spikes, with a surrogate gradient
+    spikes = surrogate.fast_sigmoid()(model.fc1(x) - 1)
     F.cross_entropy(model.fc2(spikes), y).backward()
     optimizer.step()
-    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict()}, "last.pt")
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    torch.save(state, "last.pt")
     ```
 
     ## Fix
     ```python any
-    monitor = spikecheck.attach(model)  # then run one update: the report says where the gradient stops
+    # attach, and run one update: the report says where the gradient stops
+    monitor = spikecheck.attach(model)
     ```
 
     ## When it is intended

@@ -22,8 +22,10 @@ class UnfittingKeys(Check):
 
     ## Example
     ```python broken
-    torch.save(nn.DataParallel(model).state_dict(), "last.pt")  # every key begins with "module."
-    model.load_state_dict(torch.load("last.pt"), strict=False)  # loads nothing, and does not say so
+    # every key begins with "module."
+    torch.save(nn.DataParallel(model).state_dict(), "last.pt")
+    # loads nothing, and does not say so
+    model.load_state_dict(torch.load("last.pt"), strict=False)
     ```
     ```python repaired
     torch.save(nn.DataParallel(model).module.state_dict(), "last.pt")
@@ -32,8 +34,10 @@ class UnfittingKeys(Check):
 
     ## Fix
     ```python any
-    content = {key.removeprefix("module.").replace("_orig_mod.", ""): value for key, value in content.items()}
-    model.load_state_dict(content)  # strict by default: it raises where a key does not match
+    for key in list(content):
+        content[key.removeprefix("module.").replace("_orig_mod.", "")] = content.pop(key)
+    # strict by default: it raises where a key does not match
+    model.load_state_dict(content)
     ```
 
     ## When it is intended
