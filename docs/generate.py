@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from spikecheck.checks.base import Check, ours
+from spikecheck.checks.base import Check, own_checks
 from spikecheck.cli.explain import page
 from tests.house.rooms import table as rooms
 
@@ -173,7 +173,7 @@ def behind(id_: str, known: dict[str, type[Check]]) -> set[str]:
 
 def generated() -> dict[Path, str]:
     """Every generated file with the text it should have."""
-    known = ours()
+    known = own_checks()
     checks = list(known.values())
     pages = {FOLDER / f"{check.id}.md": check_page(check, known) for check in checks}
     return {

@@ -58,7 +58,7 @@ def attach(
     told = [spikes] if isinstance(spikes, str | nn.Module) else list(spikes)
     monitor = Monitor(model, judge, schedule, on_finding, spikes=told, loss=loss, optimizer=optimizer)
     if on_finding == "warn":
-        for broken in monitor.left_out:
+        for broken in monitor.unusable_extensions:
             warnings.warn(str(broken), SpikecheckWarning, stacklevel=2)
     return monitor
 

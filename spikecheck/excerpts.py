@@ -14,7 +14,7 @@ class RasterReading:
     """
 
     raster: tuple[tuple[float, ...], ...]
-    steps: int
+    time_steps: int
     neurons: int
     stride: int
     update: int

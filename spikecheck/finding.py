@@ -11,7 +11,7 @@ from typing import Any
 from spikecheck.number_format import fill
 from spikecheck.site import Moment, Site
 
-NOTHING: Mapping[str, Any] = MappingProxyType({})
+NO_NUMBERS: Mapping[str, Any] = MappingProxyType({})
 
 
 class Severity(IntEnum):
@@ -63,7 +63,7 @@ class Phrase:
         return hash(self.text)
 
 
-class Seen(Phrase):
+class Observed(Phrase):
     """What was observed."""
 
     __slots__ = ()
@@ -96,12 +96,12 @@ class Finding:
     severity: Severity
     site: Site
     message: str
-    seen: Seen
+    observed: Observed
     expected: Expected
     fixes: tuple[Fix, ...] = ()
     when: Moment = Moment()
     explained_by: tuple[str, ...] = ()
-    weight: float = 0.0  # how far beyond its limit, in powers of ten: which of two root causes to name first
+    excess: float = 0.0  # how far beyond its limit, in powers of ten: which of two root causes to name first
     until: int | None = None  # the update at which it was over, of what was found while training went on
 
     @property
@@ -118,13 +118,13 @@ class Finding:
         return f"{self.check} {self.slug}: {self.message}"
 
 
-class Answer(Enum):
+class Outcome(Enum):
     """The four verdicts. Only a check that had its readings can find, or be clear."""
 
     FOUND = "found"
-    CLEAR = "clear"
+    PASSED = "passed"
     NOT_APPLICABLE = "not applicable"  # the model has no such site
-    NOT_SEEN = "not seen"  # the site exists, or should, and no data came
+    COULD_NOT_RUN = "could not run"  # the site exists, or should, and no data came
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class Verdict:
 
     check: str
     slug: str
-    answer: Answer
+    outcome: Outcome
     findings: tuple[Finding, ...] = ()
     reason: str = ""
     ignored: tuple[str, ...] = field(default=())  # findings that were silenced, with the reason given

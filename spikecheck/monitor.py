@@ -14,9 +14,9 @@ from typing import Any, Literal
 from torch import nn
 from torch.utils.data import get_worker_info
 
-from spikecheck.checks.base import Evidence, broken, place
+from spikecheck.checks.base import Observations, place_of, unusable_extensions
 from spikecheck.checks.judge import Judge
-from spikecheck.checks.progress import WAKING
+from spikecheck.checks.progress import GRACE_UPDATES
 from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.errors import FindingError, SpikecheckWarning
 from spikecheck.evidence.evidence import Account, limits_of
@@ -27,7 +27,7 @@ from spikecheck.probe.session import Session, Snapshot
 from spikecheck.probe.watchers import watchers
 from spikecheck.report.model import Report
 from spikecheck.report.wording import unobserved, warning_text
-from spikecheck.site import Raised, Site, SiteKind
+from spikecheck.site import Site, SiteKind, TorchError
 from spikecheck.stats.engine import Engine, values_of
 
 OnFinding = Literal["warn", "raise"] | Callable[[Finding], object]
@@ -44,11 +44,11 @@ class Monitor:
             threading.RLock()
         )  # held while anything is observed, judged or copied; never while the user is told
         self._live: dict[tuple[str, str, str], Finding] = {}
-        self._raised: list[Raised] = []
+        self._raised: list[TorchError] = []
         self._told: dict[tuple[str, str, str], int] = {}
         self._untold: list[Finding] = []
         self._error: Finding | None = None
-        self.left_out = (*broken(), *broken_for(model))
+        self.unusable_extensions = (*unusable_extensions(), *broken_for(model))
         self._session = Session(
             model,
             self._engine.receive,
@@ -108,32 +108,32 @@ class Monitor:
             error=self._error,
             unseen=(
                 *unobserved(evidence.run, shown, known.loss_seen, known.optimizer, known.unseen),
-                *(Unseen(UnseenKind.EXTENSION, str(one)) for one in self.left_out),
+                *(Unseen(UnseenKind.EXTENSION, str(one)) for one in self.unusable_extensions),
             ),
             cost=self._schedule.cost(),
-            silenced=self._judge.silenced,
+            silenced=self._judge.ignore_rules,
             limits=limits_of(self._judge.checks),
             site_limits=self._judge.site_limits,
         )
 
-    def _evidence(self, known: Snapshot, engine: Callable[[], Engine]) -> Evidence:
+    def _evidence(self, known: Snapshot, engine: Callable[[], Engine]) -> Observations:
         """What the checks judge by: what was counted, the parameters as they are now, and what needs no counting."""
         if known.parameters is not None:
             self._engine.receive(known.parameters)
         counted = engine()
         training = counted.trained()
-        run = replace(known.run, raised=tuple(self._raised))
-        windows = counted.windowed(training, place, {**known.readings, RUN.name: run})
-        return Evidence(run, (*counted.sites(training), *known.modules, RUN), windows)
+        run = replace(known.run, torch_errors=tuple(self._raised))
+        windows = counted.windowed(training, place_of, {**known.readings, RUN.name: run})
+        return Observations(run, (*counted.sites(training), *known.modules, RUN), windows)
 
     # -- while training goes on
 
     def _evaluate_if_scheduled(self, error: Exception | None = None) -> None:
         """The optimizer is about to step, a pass without gradients is over, or torch raised: judge, if it is time."""
         if error is not None:
-            self._raised.append(Raised(type(error).__name__, str(error), self._session.update))
-        update = self._session.update or self._session.forwards
-        waited = update == WAKING and self._live.keys() != self._told.keys()
+            self._raised.append(TorchError(type(error).__name__, str(error), self._session.update))
+        update = self._session.update or self._session.forward_passes
+        waited = update == GRACE_UPDATES and self._live.keys() != self._told.keys()
         if not (error or waited or self._schedule.judged(update)):
             return
         evidence = self._evidence(self._session.snapshot(live=True), lambda: self._engine)

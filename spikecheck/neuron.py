@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Replaced:
+class ReplacedParameter:
     """A parameter in whose place its library uses another value, without a word: snntorch clamps `beta` to [0, 1].
 
     `learned`: an optimizer may have carried it there.
     """
 
     name: str
-    given: float
-    used: float
+    requested: float
+    effective: float
     learned: bool = False
 
 
@@ -36,7 +36,7 @@ class NeuronSpec:
     input_gain: float = 1.0  # what a layer multiplies its input by: 1 - decay where it normalises, 1 / tau ...
     lowest_threshold: float | None = None  # where each neuron has its own, the smallest; else as v_threshold
     threshold_name: str = "threshold"  # the attribute that holds the threshold, for the text of a fix
-    replaced: tuple[Replaced, ...] = ()
+    replaced_parameters: tuple[ReplacedParameter, ...] = ()
 
     @property
     def tau_mem(self) -> float | None:

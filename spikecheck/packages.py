@@ -12,30 +12,30 @@ from spikecheck.errors import SpikecheckError
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class UnusableExtension:
     """What another package offers, in words ("check LAB001"), and why it cannot be used."""
 
     offer: str
     package: str
-    why: str
+    reason: str
 
     @classmethod
-    def of(cls, kind: str, point: EntryPoint, why: str) -> Broken:
+    def of(cls, kind: str, point: EntryPoint, why: str) -> UnusableExtension:
         """What this entry point would have added."""
         package = "an unknown package" if point.dist is None else f"{point.dist.name} {point.dist.version}"
         return cls(f"{kind} {point.name}", package, f"{why}, from its entry point {point.value}")
 
     def __str__(self) -> str:
-        return f"the {self.offer} of {self.package} is left out: {self.why}. Update that package, or uninstall it"
+        return f"the {self.offer} of {self.package} is left out: {self.reason}. Update that package, or uninstall it"
 
 
-class PackagesCode:
+class ExtensionCode:
     """While another package's code runs: what it raises is kept in `why`, with the place, and goes no further."""
 
     def __init__(self) -> None:
         self.why = ""
 
-    def __enter__(self) -> PackagesCode:
+    def __enter__(self) -> ExtensionCode:
         return self
 
     def __exit__(
@@ -51,6 +51,6 @@ class PackagesCode:
 
 
 @cache
-def offers(group: str) -> tuple[EntryPoint, ...]:
+def entry_points_of(group: str) -> tuple[EntryPoint, ...]:
     """The entry points of a group, in an order that does not depend on the order of installation."""
     return tuple(sorted(entry_points(group=group), key=lambda point: (point.name, point.value)))

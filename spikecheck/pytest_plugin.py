@@ -123,8 +123,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     """How many tests looked at a network's health, what the failing ones found, which baselines were written."""
     tests = [r for kind in terminalreporter.stats.values() for r in kind if hasattr(r, "spikecheck")]
     looked = [(test, test.spikecheck[0]) for test in tests if test.spikecheck[0]]
-    left_out = dict.fromkeys(line for test in tests for line in test.spikecheck[1])
-    if looked or left_out:
+    unusable_extensions = dict.fromkeys(line for test in tests for line in test.spikecheck[1])
+    if looked or unusable_extensions:
         terminalreporter.section("spikecheck")
     if looked:
         plural, failed = "" if len(looked) == 1 else "s", sum(test.failed for test, _ in looked)
@@ -132,5 +132,5 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     for test, said in looked:
         if test.failed or "baseline written" in said:
             terminalreporter.line(f"{test.nodeid}: {said}")
-    for line in left_out:
+    for line in unusable_extensions:
         terminalreporter.line(line)

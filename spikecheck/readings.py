@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from spikecheck.site import Likeness, Moment, Pace, Raised
+from spikecheck.site import LearningRateHistory, Moment, NeighborCorrelation, TorchError
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ class SpikeReading:
     right on another one.
     """
 
-    forwards: int
-    steps: int  # summed over the forwards
+    forward_passes: int
+    time_steps: int  # summed over the forwards
     samples: int  # summed over the forwards
     neurons: int
     elements: int
@@ -51,20 +51,20 @@ class SpikeReading:
     minimum: float
     maximum: float
     values: tuple[float, ...]
-    not_binary: int
-    looked_at: int
-    not_integer: int
-    silent: int
-    saturated: int
-    most: float
-    least: float
+    non_binary: int
+    sampled_elements: int
+    non_integer: int
+    silent_neurons: int
+    saturated_neurons: int
+    max_count: float
+    min_count: float
     non_finite: NonFinite
-    timed: bool = True
-    by_step: float | None = None
-    by_sample: float | None = None
+    time_axis_known: bool = True
+    step_variance_share: float | None = None
+    sample_variance_share: float | None = None
     rates: tuple[float, ...] = ()
     profile: tuple[float, ...] = ()
-    in_a_row: float = 0.0
+    consecutive_products: float = 0.0
 
     @property
     def rate(self) -> float | None:
@@ -72,7 +72,7 @@ class SpikeReading:
         return self.count / self.elements if self.elements else None
 
     @property
-    def per_active_bin(self) -> float | None:
+    def mean_active_bin(self) -> float | None:
         """Spikes in a bin that holds any: 1 for binary spikes."""
         return self.count / self.active if self.active else None
 
@@ -85,8 +85,8 @@ class DriveReading:
     `along_samples` compare steps with each other, and samples; None where there are too few, or no two forwards.
     """
 
-    forwards: int
-    steps: int
+    forward_passes: int
+    time_steps: int
     elements: int
     mean: float
     rms: float
@@ -94,16 +94,16 @@ class DriveReading:
     maximum: float
     peak: float
     non_finite: NonFinite
-    along_steps: Likeness | None = None
-    along_samples: Likeness | None = None
+    step_correlation: NeighborCorrelation | None = None
+    sample_correlation: NeighborCorrelation | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PotentialReading:
     """Membrane potentials of a spiking layer, after each step."""
 
-    forwards: int
-    steps: int
+    forward_passes: int
+    time_steps: int
     elements: int
     mean: float
     rms: float
@@ -128,10 +128,10 @@ class InputReading:
     the other.
     """
 
-    forwards: int
+    forward_passes: int
     shape: tuple[int, ...]
     dtype: str
-    steps: int | None
+    time_steps: int | None
     elements: int
     count: float
     active: int
@@ -140,23 +140,23 @@ class InputReading:
     minimum: float
     maximum: float
     values: tuple[float, ...]
-    looked_at: int
-    not_integer: int
+    sampled_elements: int
+    non_integer: int
     non_finite: NonFinite
     frames: int = 0
-    filled: int = 0
+    filled_frames: int = 0
     samples: int = 0
-    empty: int = 0
-    densest: float = 0.0
-    constant: int = 0
-    different: int = 0
+    empty_samples: int = 0
+    densest_frame_share: float = 0.0
+    constant_forward_passes: int = 0
+    distinct_batches: int = 0
     profile: tuple[float, ...] = ()
     channels: int = 0
-    silent: int = 0
+    silent_channels: int = 0
     silent_half: bool = False
 
     @property
-    def per_active_bin(self) -> float | None:
+    def mean_active_bin(self) -> float | None:
         """Mean of the bins that hold anything: 1 for binary spikes, 2 where the average bin counts two."""
         return self.count / self.active if self.active else None
 
@@ -166,19 +166,21 @@ class StateReading:
     """What a spiking layer's potential was when a new sequence began."""
 
     sequences: int
-    carried: int  # sequences that began with any potential other than 0
-    largest: float
+    carried_sequences: int  # sequences that began with any potential other than 0
+    largest_potential: float
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryReading:
     """What a layer that is called once a step went on from, four steps or more into a forward."""
 
-    forwards: int
-    held: int  # forwards in which that was anything other than 0
-    largest: float
-    telling: int = 0  # elements that did not spike, whose state was neither 0 nor a multiple of their current
-    ignored: int = 0  # of them, those that handed on a multiple of the current and nothing else
+    forward_passes: int
+    stateful_forward_passes: int  # forwards in which that was anything other than 0
+    largest_state: float
+    informative_elements: int = (
+        0  # elements that did not spike, whose state was neither 0 nor a multiple of their current
+    )
+    memoryless_elements: int = 0  # of them, those that handed on a multiple of the current and nothing else
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +188,9 @@ class ModeReading:
     """A module that behaves otherwise in evaluation: it normalises by the batch, or drops out."""
 
     updates: int
-    evaluating: int  # of them, with this module and the whole model in evaluation mode
-    calls: int  # in the first forward
-    dropped: float | None = None  # the share that it sets to 0
+    evaluation_updates: int  # of them, with this module and the whole model in evaluation mode
+    calls_per_forward_pass: int  # in the first forward
+    dropout_probability: float | None = None  # the share that it sets to 0
     momentum: float | None = None  # what a call's statistics weigh in the running ones, where there are any
 
 
@@ -196,23 +198,23 @@ class ModeReading:
 class FlowReading:
     """Whether gradients pass a spiking layer; `read`: did any gradient come back to its spikes? None is unknown."""
 
-    forwards: int  # with gradients recorded
-    blocked: int  # the input asked for gradients, the spikes did not carry any
-    read: bool | None = None
+    forward_passes: int  # with gradients recorded
+    blocked_forward_passes: int  # the input asked for gradients, the spikes did not carry any
+    spikes_receive_gradient: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class ReturnReading:
+class GradientToSpikesReading:
     """The steps to which a gradient other than 0 came back, of a layer's spikes, in the first forwards."""
 
-    forwards: int
-    steps: int  # summed over the forwards
-    reached: int
-    last_only: int  # forwards in which it came to the last step and to no other
+    forward_passes: int
+    time_steps: int  # summed over the forwards
+    reached_time_steps: int
+    last_step_only: int  # forwards in which it came to the last step and to no other
 
 
 @dataclass(frozen=True, slots=True)
-class AimReading:
+class RegressionTargetReading:
     """What a loss over numbers compared: extremes of the targets, and of the outputs with their smallest values.
 
     `different` counts batches of targets that differ from each other, 16 at most.
@@ -220,28 +222,28 @@ class AimReading:
 
     updates: int
     elements: int
-    lowest: float
-    highest: float
-    minimum: float
-    maximum: float
-    values: tuple[float, ...]
-    different: int = 0
+    target_minimum: float
+    target_maximum: float
+    output_minimum: float
+    output_maximum: float
+    output_values: tuple[float, ...]
+    distinct_batches: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class LeftoverReading:
+class StaleGradientReading:
     """Whether a parameter's gradient outlives its step: in how many updates some of it was there all the time."""
 
     updates: int
-    kept: int
+    stale_updates: int
 
 
 @dataclass(frozen=True, slots=True)
-class HandoverReading:
+class GradientAtStepReading:
     """Whether a gradient reaches its step: in how many updates all of it went after the backward pass and before."""
 
     updates: int
-    cleared: int
+    cleared_updates: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,13 +262,13 @@ class LogitReading:
     minimum: float
     maximum: float
     spread: float
-    tied: int
-    simplex: int
-    one_hot: int
+    tied_rows: int
+    simplex_rows: int
+    one_hot_rows: int
     non_finite: NonFinite
-    decided: int = 0
-    favoured: int | None = None
-    favourite: int | None = None
+    decided_rows: int = 0
+    top_class_rows: int | None = None
+    top_class: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,22 +283,22 @@ class TargetReading:
 
     updates: int
     samples: int
-    lowest: int
-    highest: int
-    ignored: int = 0
-    outside: int = 0
+    minimum: int
+    maximum: int
+    ignored_samples: int = 0
+    out_of_range: int = 0
     classes: int | None = None
-    counts: tuple[int, ...] = ()
-    weighted: bool = False
-    different: int = 0
-    repeated: int = 0
-    calls: int = 0
+    class_counts: tuple[int, ...] = ()
+    has_class_weights: bool = False
+    distinct_batches: int = 0
+    repeated_batches: int = 0
+    loss_calls: int = 0
 
     @property
     def entropy(self) -> float | None:
         """Of the labels, in nats: the loss of a network that knows how often each class comes, and nothing else."""
-        total = sum(self.counts)
-        return -sum(n / total * math.log(n / total) for n in self.counts if n) if total else None
+        total = sum(self.class_counts)
+        return -sum(n / total * math.log(n / total) for n in self.class_counts if n) if total else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,8 +307,10 @@ class BatchReading:
 
     batches: int
     samples: int
-    pure: int  # batches with one label alone
-    alike: float | None  # share of a batch's pairs, weighted by its samples; None for more than 4,096 classes
+    single_class_batches: int  # batches with one label alone
+    same_class_pairs: (
+        float | None
+    )  # share of a batch's pairs, weighted by its samples; None for more than 4,096 classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,14 +326,14 @@ class LossReading:
     updates: int
     first: float | None
     last: float | None
-    lowest: float | None
+    minimum: float | None
     window: int
     recent_mean: float | None
     recent_deviation: float | None
     recent_slope: float | None
     recent_slope_error: float | None
     classes: int | None
-    plain: bool  # mean over samples, without class weights and label smoothing
+    plain_mean: bool  # mean over samples, without class weights and label smoothing
     non_finite: NonFinite
     trace: tuple[tuple[int, float], ...] = ()
 
@@ -339,10 +343,10 @@ class GradientReading:
     """The gradient of one parameter, as the optimizer got it."""
 
     updates: int
-    missing: int  # updates without any gradient
-    zero: int  # updates with a gradient of exactly 0
-    norm: float  # mean over the updates with a finite gradient
-    largest: float
+    missing_updates: int  # updates without any gradient
+    zero_updates: int  # updates with a gradient of exactly 0
+    mean_norm: float  # mean over the updates with a finite gradient
+    max_norm: float
     elements: int
     dimensions: int
     non_finite: NonFinite
@@ -370,12 +374,12 @@ class UpdateReading:
     """What the optimizer did to one parameter: norms of its steps, relative to the norm of the parameter."""
 
     updates: int
-    mean: float
-    largest: float
-    path: float  # sum over the updates seen
-    unmoved: int
+    mean_relative_norm: float
+    max_relative_norm: float
+    relative_path: float  # sum over the updates seen
+    unmoved_updates: int
     learning_rate: float | None
-    pace: Pace | None = None
+    learning_rate_history: LearningRateHistory | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,9 +388,9 @@ class RunReading:
 
     live: bool  # asked while training goes on: say only what is certain
     update: int
-    forwards: int
-    backwards: int
-    stepped: bool  # the script calls the model once a time step
+    forward_passes: int
+    backward_passes: int
+    called_per_time_step: bool  # the script calls the model once a time step
     frameworks: tuple[str, ...] = ()
-    evaluating: bool = False  # no gradient was ever recorded
-    raised: tuple[Raised, ...] = ()
+    without_gradients: bool = False  # no gradient was ever recorded
+    torch_errors: tuple[TorchError, ...] = ()

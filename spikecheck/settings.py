@@ -99,14 +99,14 @@ class Settings:
     def parsed(cls, table: Mapping[str, Any], source: Path | None = None) -> Settings:
         """The settings of a `[tool.spikecheck]` table; whether there are such checks and limits, the judge says."""
         place = cls(source=source).place
-        limits, ignore = rules(table, place, "sites")
+        limits, ignore = parse_rules(table, place, "sites")
         given = table.get("sites", [])
         if not isinstance(given, list | tuple) or not all(isinstance(one, Mapping) for one in given):
             raise SpikecheckError(f"{place} sites is a list of tables, each [[tool.spikecheck.sites]]")
         sites = []
         for number, one in enumerate(given, 1):
             at = f"{place} sites, table {number}:"
-            match, (own, quiet) = patterns(one.get("match"), at), rules(one, at, "match")
+            match, (own, quiet) = parse_patterns(one.get("match"), at), parse_rules(one, at, "match")
             sites.append(SiteLimits(match, own))
             if named := next((what for what in quiet if ":" in what), None):
                 raise SpikecheckError(f"{at} ignore {named!r}: match names the sites, leave out what follows the colon")
@@ -114,7 +114,7 @@ class Settings:
         return cls(limits, ignore, tuple(sites), source)
 
 
-def rules(table: Mapping[str, Any], place: str, other: str) -> tuple[Limits, dict[str, str]]:
+def parse_rules(table: Mapping[str, Any], place: str, other: str) -> tuple[Limits, dict[str, str]]:
     """The limits of a table by check, and what it ignores; `other` is the key that it takes besides."""
     ignore = table.get("ignore", {})
     if not isinstance(ignore, Mapping):
@@ -128,11 +128,11 @@ def rules(table: Mapping[str, Any], place: str, other: str) -> tuple[Limits, dic
             if ID.fullmatch(name):
                 raise SpikecheckError(f"{place} {name} is a table of limits: {name} = {{ min_forward_passes = 20 }}")
             takes = f"it takes ignore, {other} and ids of checks"
-            raise SpikecheckError(f"{place} {name} is not known ({takes}){meant(name, ('ignore', other))}")
+            raise SpikecheckError(f"{place} {name} is not known ({takes}){suggestion(name, ('ignore', other))}")
     return limits, dict(ignore)
 
 
-def patterns(match: Any, place: str) -> tuple[str, ...]:
+def parse_patterns(match: Any, place: str) -> tuple[str, ...]:
     """The names and patterns of `match`."""
     given = (match,) if isinstance(match, str) else tuple(match) if isinstance(match, list | tuple) else ()
     if not given or not all(isinstance(one, str) and one for one in given):
@@ -140,7 +140,7 @@ def patterns(match: Any, place: str) -> tuple[str, ...]:
     return given
 
 
-def meant(word: str, known: Iterable[str]) -> str:
+def suggestion(word: str, known: Iterable[str]) -> str:
     """What was probably meant by a word that is not known, as the rest of a sentence; empty where nothing is near."""
     by_lower = {name.lower(): name for name in known}
     near = difflib.get_close_matches(word.lower(), by_lower, n=1)

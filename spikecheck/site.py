@@ -31,12 +31,14 @@ class SiteKind(Flag):
     MOMENT = auto()  # what the optimizer in a checkpoint remembers of a parameter
     MEMORY = auto()  # what a spiking layer goes on from in the middle of a sequence
     MODULE = auto()  # a module as it is set up: its neurons, its mode
-    RETURN = auto()  # the gradient that comes back to a layer's spikes, step by step
-    LEFTOVER = auto()  # a parameter's gradient where a backward pass begins, after the step it was for
-    AIM = auto()  # what a loss over numbers compares, outputs and targets
+    GRADIENT_TO_SPIKES = auto()  # the gradient that comes back to a layer's spikes, step by step
+    STALE_GRADIENT = auto()  # a parameter's gradient where a backward pass begins, after the step it was for
+    REGRESSION_TARGET = auto()  # what a loss over numbers compares, outputs and targets
     MODEL = auto()  # the model that a checkpoint is loaded into
     LABELS = auto()  # the class indices of one batch, one a sample
-    HANDOVER = auto()  # a parameter's gradient on the way from the end of a backward pass to the optimizer's step
+    GRADIENT_AT_STEP = (
+        auto()
+    )  # a parameter's gradient on the way from the end of a backward pass to the optimizer's step
 
     @property
     def label(self) -> str:
@@ -45,7 +47,7 @@ class SiteKind(Flag):
 
 
 #: The kinds that are computed on the way from input to loss, in the order of the data flow.
-FORWARD = (
+FORWARD_KINDS = (
     SiteKind.INPUT
     | SiteKind.CURRENT
     | SiteKind.POTENTIAL
@@ -55,12 +57,12 @@ FORWARD = (
     | SiteKind.LOGITS
     | SiteKind.TARGETS
     | SiteKind.LOSS
-    | SiteKind.AIM
+    | SiteKind.REGRESSION_TARGET
     | SiteKind.LABELS
 )
 
 #: The kinds that only a file has; the others are seen while a model runs.
-OF_FILES = SiteKind.STORED | SiteKind.STORED_NEURON | SiteKind.MOMENT | SiteKind.MODEL
+FILE_KINDS = SiteKind.STORED | SiteKind.STORED_NEURON | SiteKind.MOMENT | SiteKind.MODEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +94,14 @@ class Moment:
     """When something was seen: updates done by the optimizer so far, and the time step within the forward."""
 
     update: int = 0
-    step: int | None = None
+    time_step: int | None = None
     stored: bool = False  # read from a file, which does not say since when
 
     def __str__(self) -> str:
         if self.stored:
             return "in the file"
         at = "before the first update" if self.update == 0 else f"after update {self.update}"
-        return at if self.step is None else f"{at}, time step {self.step}"
+        return at if self.time_step is None else f"{at}, time step {self.time_step}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +110,13 @@ class LossCall:
 
     function: str
     classes: int | None = None
-    plain: bool = True  # the mean over samples, without class weights and label smoothing
-    weighted: bool = False  # with class weights
-    ignored: int | None = None  # the label that the loss passes over
+    plain_mean: bool = True  # the mean over samples, without class weights and label smoothing
+    has_class_weights: bool = False  # with class weights
+    ignored_label: int | None = None  # the label that the loss passes over
 
 
 @dataclass(frozen=True, slots=True)
-class Raised:
+class TorchError:
     """An error that torch raised in a loss or a backward pass."""
 
     kind: str
@@ -123,25 +125,25 @@ class Raised:
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class NeighborCorrelation:
     """How alike the entries of an axis are: correlations over neurons and the other axis, averaged over forwards.
 
     `near` is that of neighbours, `far` that of entries half of the axis apart. `error` is the standard error of the
     difference, over the forwards.
     """
 
-    near: float
-    far: float
+    neighbors: float
+    distant: float
     error: float
 
     @property
-    def order(self) -> float:
+    def difference(self) -> float:
         """By how much neighbours are more alike: above 0 along time, 0 along samples that were shuffled."""
-        return self.near - self.far
+        return self.neighbors - self.distant
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class LearningRateHistory:
     """What an optimizer was told to do to a parameter, over the updates so far; known without looking at values.
 
     `worth` is how many updates at the highest rate all of them amount to. `shrink` is the share of the parameter that
@@ -149,11 +151,11 @@ class Pace:
     """
 
     rate: float
-    highest: float
-    worth: float
+    maximum_rate: float
+    updates_at_maximum: float
     updates: int
-    shrink: float | None = None
-    decay: float = 0.0  # the weight decay it was told
+    decay_per_update: float | None = None
+    weight_decay: float = 0.0  # the weight decay it was told
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,9 @@ class Capture(Generic[T]):
     training: bool = True
     update: int = 0
     stacked: bool = False  # values are one forward's steps, not one tensor a site
-    call: LossCall | None = None
-    rates: tuple[float | None, ...] = ()  # of an UPDATE: each parameter's learning rate
-    paces: tuple[Pace | None, ...] = ()  # of an UPDATE: what each parameter's rates were so far
-    step: tuple[T, ...] = ()  # of a MEMORY: the step's spikes, its current, and what it handed on
+    loss_call: LossCall | None = None
+    learning_rates: tuple[float | None, ...] = ()  # of an UPDATE: each parameter's learning rate
+    learning_rate_histories: tuple[
+        LearningRateHistory | None, ...
+    ] = ()  # of an UPDATE: what each parameter's rates were so far
+    step_tensors: tuple[T, ...] = ()  # of a MEMORY: the step's spikes, its current, and what it handed on

@@ -27,7 +27,7 @@ class StoredReading:
     maximum: float | None
     nan: int
     infinite: int
-    place: tuple[int, ...] | None
+    first_non_finite: tuple[int, ...] | None
     rows: int | None
     zero_rows: int | None
     measured: bool = True
@@ -58,13 +58,13 @@ class StoredNeuronReading:
     minimum: float
     maximum: float
     elements: int
-    outside: int
+    out_of_range: int
     layer: str = ""
-    reach: float | None = None
-    unreachable: int = 0  # neurons whose reach is below their threshold
+    max_potential: float | None = None
+    unreachable_neurons: int = 0  # neurons whose reach is below their threshold
     neurons: int = 0
-    outer: bool = False
-    last: bool = False
+    reads_model_input: bool = False
+    is_last_layer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,9 @@ class MomentReading:
     """
 
     missing: bool
-    others: int
-    largest: float | None
-    steps: float | None
+    other_parameters: int
+    max_abs: float | None
+    updates: float | None
     learning_rate: float | None
 
 
@@ -92,12 +92,12 @@ class FitReading:
     ones have the shapes of the unexpected ones, in the same order.
     """
 
-    fitting: int
+    matching_keys: int
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
-    shapes: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...] = ()
-    before: str = ""
-    instead: str = ""
+    shape_mismatches: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...] = ()
+    removed_prefix: str = ""
+    added_prefix: str = ""
     wrapped: bool = False  # parts of a key that torch.compile and the like put in between had to be taken out
     renamed: bool = False
 
@@ -112,16 +112,16 @@ class ChangeReading:
     """
 
     name: str
-    what: str
+    status: str
     shape: tuple[int, ...]
-    relative: float | None = None
-    largest: float | None = None
-    moved: int = 0  # elements that differ
-    before: float | None = None
-    after: float | None = None
-    lost: int = 0  # elements that were finite and are no more
+    relative_change: float | None = None
+    max_change: float | None = None
+    changed_elements: int = 0  # elements that differ
+    rms_before: float | None = None
+    rms_after: float | None = None
+    lost_elements: int = 0  # elements that were finite and are no more
 
     @property
     def same(self) -> bool:
         """Is it the same in both?"""
-        return self.what == "same"
+        return self.status == "same"

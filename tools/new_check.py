@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import SpikeReading
 from spikecheck.site import Site, SiteKind
 
@@ -71,8 +71,10 @@ class $class_name(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where TODO."""
         spikes = readings[SpikeReading]
-        if spikes.steps >= self.min_time_steps and spikes.count == 0:
-            yield self.found(site, seen=Seen(count=0), expected=Expected("TODO"), steps=spikes.steps)
+        if spikes.time_steps >= self.min_time_steps and spikes.count == 0:
+            yield self.finding(
+                site, observed=Observed("TODO {steps}", steps=spikes.time_steps), expected=Expected("TODO")
+            )
 ''')
 
 TEST = Template('''"""$id $slug: a table of numbers, no model."""

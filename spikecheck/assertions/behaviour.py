@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from spikecheck.assertions.failure import fail, first_place, number
-from spikecheck.assertions.watched import Batch, Reset, Seen, Shown, apart, devices, look, said, tensors_of
+from spikecheck.assertions.watched import Batch, Observed, Reset, Shown, apart, devices, look, said, tensors_of
 from spikecheck.errors import SpikecheckError
 from spikecheck.site import Layout
 
@@ -136,7 +136,7 @@ def assert_causal_in_time(
                 fail(claim, rows, f"no change before step {late[0]}: the input was changed from there on")
 
 
-def again(model: nn.Module, batch: Batch, spikes: Iterable[str], reset: Reset | None, told: Layout) -> Seen:
+def again(model: nn.Module, batch: Batch, spikes: Iterable[str], reset: Reset | None, told: Layout) -> Observed:
     """One forward, with the random state put back, so that two forwards draw the same numbers."""
     with torch.random.fork_rng(devices=devices(model)):
         return look(model, batch, spikes=spikes, reset=reset, axes=told)
@@ -157,7 +157,7 @@ def cut(part: Any, axis: int, keep: int, size: int) -> Any:
     return part.narrow(axis, 0, keep) if fits else part
 
 
-def with_slice(base: Seen, axis: int, where: list[int], fill: Callable[[Tensor], Tensor]) -> tuple[Any, ...]:
+def with_slice(base: Observed, axis: int, where: list[int], fill: Callable[[Tensor], Tensor]) -> tuple[Any, ...]:
     """The batch with some positions of an axis of its input filled anew."""
     changed = base.first.clone()
     index = torch.tensor(where, device=changed.device)
@@ -165,7 +165,7 @@ def with_slice(base: Seen, axis: int, where: list[int], fill: Callable[[Tensor],
     return with_input(base, changed)
 
 
-def with_input(base: Seen, changed: Tensor) -> tuple[Any, ...]:
+def with_input(base: Observed, changed: Tensor) -> tuple[Any, ...]:
     """The batch with another tensor in place of its input."""
     return (*(changed if part is base.first else part for part in base.inputs), base.target)
 
@@ -175,7 +175,7 @@ def sized(shown: Shown, steps: int) -> bool:
     return shown.layout.time is not None and shown.spikes.shape[shown.layout.time] == steps
 
 
-def timed(seen: Seen, steps: int) -> Layout | None:
+def timed(seen: Observed, steps: int) -> Layout | None:
     """The axes of an output that has the input's time axis in the same place; None where it has not."""
     time, output = seen.axes.time, tensors_of(seen.output)
     if time is None or not output or output[0].dim() <= time or output[0].shape[time] != steps:
@@ -185,7 +185,7 @@ def timed(seen: Seen, steps: int) -> Layout | None:
     return Layout(time, batch if fits else None)
 
 
-def rowed(seen: Seen) -> Layout:
+def rowed(seen: Observed) -> Layout:
     """The batch axis of the output: the only one of its size, else the input's, else the first."""
     outputs, axis = tensors_of(seen.output), seen.axes.batch
     if not outputs:
@@ -199,8 +199,8 @@ def rowed(seen: Seen) -> Layout:
 
 
 def unlike(
-    base: Seen,
-    other: Seen,
+    base: Observed,
+    other: Observed,
     along: Callable[[Layout], int | None] = lambda layout: None,
     kept: list[int] | None = None,
     steps: int | None = None,

@@ -28,7 +28,7 @@ def fail(claim: str, rows: Iterable[tuple[str, str]], expected: str, tip: str = 
     rows = list(rows)
     lines = [claim]
     for where, seen in rows[:MOST]:
-        lines += [f"  where     {where}", f"  seen      {seen}"]
+        lines += [f"  where     {where}", f"  observed  {seen}"]
     if len(rows) > MOST:
         lines.append(f"            and at {len(rows) - MOST} more places")
     lines.append(f"  expected  {expected}")

@@ -138,7 +138,11 @@ def assert_gradients_reach_every_parameter(
         wanted = matching(asking, layer, "parameter")
         rows = [(name, trouble) for name in wanted if (trouble := gradient_trouble(asking[name].grad))]
     if rows:
-        blocking = [name for name, flow in seen.flows.items() if flow.forwards and flow.blocked == flow.forwards]
+        blocking = [
+            name
+            for name, flow in seen.flows.items()
+            if flow.forward_passes and flow.blocked_forward_passes == flow.forward_passes
+        ]
         tip = "is it used in forward, and is there a surrogate gradient between it and the loss?"
         if blocking:
             tip = f"{', '.join(blocking)}: the input asks for a gradient, the spikes carry none: a surrogate is missing"

@@ -123,7 +123,9 @@ def assert_no_dead_layers(
     rows = []
     for shown in chosen:
         flow = seen.flows.get(shown.name)
-        potential_read = layer is None and shown.name == last and flow is not None and flow.read is False
+        potential_read = (
+            layer is None and shown.name == last and flow is not None and flow.spikes_receive_gradient is False
+        )
         if not potential_read and not bool(shown.spikes.any()):
             rows.append((shown.name, f"no spike in {shown.spikes.numel():,} bins{driven(shown)}"))
     if rows:

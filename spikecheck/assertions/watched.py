@@ -43,7 +43,7 @@ class Shown:
 
 
 @dataclass
-class Seen:
+class Observed:
     """What one forward showed."""
 
     inputs: tuple[Any, ...]
@@ -170,7 +170,7 @@ def look(
     reset: Reset | None = None,
     back: bool = False,
     axes: Layout = Layout(),
-) -> Seen:
+) -> Observed:
     """One forward of a model that was set apart, and what it showed; `back` sends a gradient back from its output."""
     inputs, target = parts(batch) if loss is None else with_target(batch)
     found: list[Capture[Tensor]] = []
@@ -178,7 +178,7 @@ def look(
     session = Session(model, found.append, look=values_of, spikes=told)
     if reset is not None:
         reset(model)
-    seen = Seen(inputs, target)
+    seen = Observed(inputs, target)
     session.install()
     try:
         seen.output = model(*inputs)
@@ -203,7 +203,7 @@ def send_back(output: Any) -> None:
         torch.autograd.backward(torch.stack(roots).sum(), retain_graph=True)
 
 
-def sort(captures: Iterable[Capture[Tensor]], seen: Seen) -> None:
+def sort(captures: Iterable[Capture[Tensor]], seen: Observed) -> None:
     """Put what passed to where it belongs, the layers in the order of the data flow."""
     currents: dict[str, Tensor] = {}
     for capture in captures:
@@ -217,7 +217,7 @@ def sort(captures: Iterable[Capture[Tensor]], seen: Seen) -> None:
         elif site.kind is SiteKind.LOGITS:
             several = len(capture.values) > 1  # the loss of each time step
             seen.logits = torch.cat([v.flatten() for v in capture.values]) if several else capture.values[0]
-            seen.classes = None if capture.call is None else capture.call.classes
+            seen.classes = None if capture.loss_call is None else capture.loss_call.classes
     seen.layers = sorted(
         (Shown(s.site, s.spikes, s.layout, currents.get(s.name)) for s in seen.layers),
         key=lambda shown: shown.site.position,
@@ -229,7 +229,7 @@ def together(capture: Capture[Tensor]) -> Tensor:
     return torch.stack(capture.values, dim=capture.layout.time or 0) if capture.stacked else capture.values[0]
 
 
-def axes_of(seen: Seen, told: Layout) -> Layout:
+def axes_of(seen: Observed, told: Layout) -> Layout:
     """The input's axes: as told, else as the layers show, else the batch by the length of the target.
 
     Where the layers run along the one axis that is as long as a target of one class a sample, both are that axis: what

@@ -14,7 +14,7 @@ from torch import nn
 from spikecheck import api, baseline
 from spikecheck.assertions.failure import UnhealthyError
 from spikecheck.assertions.health import quiet, severity, trouble
-from spikecheck.checks.base import broken
+from spikecheck.checks.base import unusable_extensions
 from spikecheck.errors import SpikecheckError
 from spikecheck.monitor import Monitor
 from spikecheck.report import html
@@ -93,7 +93,7 @@ def outcome(
     if isinstance(raised, UnhealthyError) and raised.report is not None:
         reports.append(raised.report)
     page = "" if folder is None or not reports else written(folder, test, reports)
-    return summary(reports, page), [str(one) for one in broken()]
+    return summary(reports, page), [str(one) for one in unusable_extensions()]
 
 
 def summary(reports: Iterable[Report], page: str) -> str:

@@ -15,14 +15,14 @@ from spikecheck.checkpoint.observations import Counted, evidence, refs, steps
 from spikecheck.checkpoint.read import Checkpoint, open_checkpoint
 from spikecheck.checkpoint.scan import scan
 from spikecheck.checkpoint.stored_run import with_run
-from spikecheck.checks.base import broken
+from spikecheck.checks.base import unusable_extensions
 from spikecheck.checks.judge import Judge
 from spikecheck.errors import UnreadableError
 from spikecheck.finding import Unseen, UnseenKind, Verdict
 from spikecheck.report.model import Report
 from spikecheck.report.rows import weight_rows
 from spikecheck.settings import Settings
-from spikecheck.site import OF_FILES, Moment
+from spikecheck.site import FILE_KINDS, Moment
 
 LEAST_TORCH = (2, 10)  # before, loading "weights only" has known holes
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -92,7 +92,7 @@ def diagnose_file(
 def reported(counts: Counts, name: str, settings: Settings) -> Report:
     """The report on what was counted."""
     judge = Judge.of(settings)
-    judge = replace(judge, checks=tuple(check for check in judge.checks if check.sites & OF_FILES))
+    judge = replace(judge, checks=tuple(check for check in judge.checks if check.sites & FILE_KINDS))
     found = evidence(counts.checkpoint.content, counts.counted)
     verdicts = tuple(map(undated, judge.verdicts(found)))
     report = Report.of(
@@ -100,7 +100,7 @@ def reported(counts: Counts, name: str, settings: Settings) -> Report:
         subject=headline(name, counts.checkpoint),
         unseen=(
             *(Unseen(UnseenKind.FILE_CONTENT, text) for text in unseen(counts)),
-            *(Unseen(UnseenKind.EXTENSION, str(one)) for one in broken()),
+            *(Unseen(UnseenKind.EXTENSION, str(one)) for one in unusable_extensions()),
         ),
         updates=found.run.update,
         weights=weight_rows(found.sites, found.readings),

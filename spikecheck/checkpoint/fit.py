@@ -24,7 +24,7 @@ class Fit:
     @property
     def whole(self) -> bool:
         """Does the file hold all that the model needs?"""
-        return not self.reading.missing and not self.reading.shapes
+        return not self.reading.missing and not self.reading.shape_mismatches
 
 
 def fit(file: Shapes, model: Shapes, optional: Set[str] = frozenset()) -> Fit:

@@ -12,7 +12,7 @@ import torch
 from spikecheck.checkpoint.content import Content, Optimizer
 from spikecheck.checkpoint.names import Layer, Named, layers, sorted_out
 from spikecheck.checkpoint.values import TensorRef
-from spikecheck.checks.base import Evidence
+from spikecheck.checks.base import Observations
 from spikecheck.readings import RunReading
 from spikecheck.site import Site, SiteKind
 from spikecheck.stats.stored import StoredStats
@@ -35,7 +35,7 @@ class Gathered:
         self.readings.setdefault(name, {})[type(reading)] = reading
 
 
-def evidence(content: Content, counted: Counted) -> Evidence:
+def evidence(content: Content, counted: Counted) -> Observations:
     """What the checks judge."""
     floating = {name: ref.dtype.startswith(("float", "bfloat", "complex")) for name, ref in content.tensors.items()}
     named = sorted_out({name: ref.shape for name, ref in content.tensors.items()}, floating)
@@ -53,8 +53,10 @@ def evidence(content: Content, counted: Counted) -> Evidence:
         prefix = "optimizer" if len(content.optimizers) == 1 else f"optimizer {number}"
         moments(prefix, optimizer, named, content, counted, gathered)
     updates = steps(content, counted) or max(content.counters.values(), default=0)
-    run = RunReading(live=False, update=updates, forwards=0, backwards=0, stepped=False)
-    return Evidence(run, tuple(gathered.sites), {"recent": gathered.readings, "all": gathered.readings, "first": {}})
+    run = RunReading(live=False, update=updates, forward_passes=0, backward_passes=0, called_per_time_step=False)
+    return Observations(
+        run, tuple(gathered.sites), {"recent": gathered.readings, "all": gathered.readings, "first": {}}
+    )
 
 
 def neuron(one: Named, layer: Layer, content: Content, counted: Counted) -> StoredNeuronReading | None:
@@ -108,7 +110,7 @@ def moments(
         for slot, ref in held[key].items():
             slots.append(counted[ref].summarise("moment"))
             gathered.add(SiteKind.STORED, f"{prefix}: {name} {slot}", slots[-1], position)
-        step = stepped(optimizer.state.get(key, {}), counted)
+        step = called_per_time_step(optimizer.state.get(key, {}), counted)
         moment = moment_reading(slots, others=present - bool(slots), steps=step, rate=rate)
         gathered.add(SiteKind.MOMENT, f"{prefix}: {name}", moment, position)
 
@@ -120,11 +122,13 @@ def tensors(slots: dict[str, Any]) -> dict[str, TensorRef]:
 
 def steps(content: Content, counted: Counted) -> int:
     """How many updates the optimizers counted; 0 where they did not."""
-    counts = (stepped(slots, counted) for optimizer in content.optimizers for slots in optimizer.state.values())
+    counts = (
+        called_per_time_step(slots, counted) for optimizer in content.optimizers for slots in optimizer.state.values()
+    )
     return int(max((count for count in counts if count is not None and math.isfinite(count)), default=0))
 
 
-def stepped(slots: dict[str, Any], counted: Counted) -> float | None:
+def called_per_time_step(slots: dict[str, Any], counted: Counted) -> float | None:
     """How many updates the optimizer counted of one parameter."""
     step = slots.get("step")
     if isinstance(step, TensorRef):

@@ -8,10 +8,10 @@ from typing import Any
 
 from spikecheck.errors import SpikecheckError
 from spikecheck.evidence.evidence import CONTRADICTIONS, Account
-from spikecheck.finding import Answer, Unseen, UnseenKind, Verdict
+from spikecheck.finding import Outcome, Unseen, UnseenKind, Verdict
 from spikecheck.report.model import Report
 from spikecheck.settings import Settings
-from spikecheck.site import OF_FILES
+from spikecheck.site import FILE_KINDS
 
 REFUSALS = (UnseenKind.EVIDENCE_REFUSED, UnseenKind.MODEL_NOT_RUN)  # not all that was asked for was done
 
@@ -40,7 +40,7 @@ def with_run(
 def joined(report: Report, account: Account, settings: Settings, steps: int) -> Report:
     """The file's report and the run's as one: each check has said its part of what it is for."""
     judge = account.judged(settings)
-    judge = replace(judge, checks=tuple(check for check in judge.checks if not check.sites & OF_FILES))
+    judge = replace(judge, checks=tuple(check for check in judge.checks if not check.sites & FILE_KINDS))
     updates = account.evidence.run.update
     kept = {f.name: getattr(report, f.name) for f in fields(report) if f.name not in ("verdicts", "diagnosis")}
     text = (
@@ -59,8 +59,8 @@ def without(report: Report, why: str) -> Report:
     from spikecheck.checks.base import discover
 
     reason = f"the evidence of the run in this file is not used: {why}"
-    others = [check for check in discover().values() if not check.sites & OF_FILES]
-    unjudged = tuple(Verdict(check.id, check.slug, Answer.NOT_SEEN, reason=reason) for check in others)
+    others = [check for check in discover().values() if not check.sites & FILE_KINDS]
+    unjudged = tuple(Verdict(check.id, check.slug, Outcome.COULD_NOT_RUN, reason=reason) for check in others)
     return replace(
         report,
         verdicts=(*unjudged, *report.verdicts),

@@ -16,11 +16,11 @@ from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar, get_type_hints
 
 from spikecheck.errors import SpikecheckError
-from spikecheck.finding import Expected, Finding, Fix, Seen, Severity
+from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.number_format import fill
-from spikecheck.packages import Broken, PackagesCode, offers
+from spikecheck.packages import ExtensionCode, UnusableExtension, entry_points_of
 from spikecheck.readings import RunReading
-from spikecheck.settings import ID, meant
+from spikecheck.settings import ID, suggestion
 from spikecheck.site import Moment, Site, SiteKind
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ SECTIONS = ("What it means", "Example", "Fix", "When it is intended", "How it is
 EXAMPLES = ("broken", "repaired")  # the two fences of an example, as their second word: ```python broken
 WINDOWS = ("recent", "first", "all")
 
-OF_A_LOSS = SiteKind.LOGITS | SiteKind.TARGETS | SiteKind.LOSS | SiteKind.AIM | SiteKind.LABELS
+LOSS_KINDS = SiteKind.LOGITS | SiteKind.TARGETS | SiteKind.LOSS | SiteKind.REGRESSION_TARGET | SiteKind.LABELS
 
 
 def limit(default: T, *, why: str) -> T:
@@ -40,40 +40,40 @@ def limit(default: T, *, why: str) -> T:
     return value  # type: ignore[no-any-return]
 
 
-def place(site: Site) -> str:
+def place_of(site: Site) -> str:
     """The name under which readings of several kinds belong together: a layer, a parameter, a loss."""
-    if site.kind in OF_A_LOSS:
+    if site.kind in LOSS_KINDS:
         return site.name.replace("logits", "loss").replace("targets", "loss")
     return site.name
 
 
-Found = Mapping[str, Mapping[type[Any], Any]]
+ReadingsByPlace = Mapping[str, Mapping[type[Any], Any]]
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Observations:
     """All readings of a run, by window and place, and the sites they came from."""
 
     run: RunReading
     sites: tuple[Site, ...]
-    windows: Mapping[str, Found]
+    windows: Mapping[str, ReadingsByPlace]
 
     def readings(self, site: Site, window: str = "recent") -> Readings:
         """What was read at a site."""
-        return Readings(self, place(site), window)
+        return Readings(self, place_of(site), window)
 
 
 @dataclass(frozen=True)
 class Readings:
     """What was read at one place: `readings[SpikeReading]`, typed by what is asked for."""
 
-    evidence: Evidence
+    observations: Observations
     place: str
     window: str = "recent"
 
     def get(self, kind: type[R]) -> R | None:
         """The reading of this kind, None where nothing was read."""
-        reading: R | None = self.evidence.windows.get(self.window, {}).get(self.place, {}).get(kind)
+        reading: R | None = self.observations.windows.get(self.window, {}).get(self.place, {}).get(kind)
         return reading
 
     def __getitem__(self, kind: type[R]) -> R:
@@ -86,29 +86,29 @@ class Readings:
     @property
     def run(self) -> RunReading:
         """The run as a whole."""
-        return self.evidence.run
+        return self.observations.run
 
     @property
     def first(self) -> Readings:
         """The same place in the first forward alone."""
-        return Readings(self.evidence, self.place, "first")
+        return Readings(self.observations, self.place, "first")
 
     @property
     def all(self) -> Readings:
         """The same place over the whole run."""
-        return Readings(self.evidence, self.place, "all")
+        return Readings(self.observations, self.place, "all")
 
     def at(self, name: str | None) -> Readings:
         """Another place: a layer by its name, a parameter by its name; empty where there is none."""
-        return Readings(self.evidence, name or "", self.window)
+        return Readings(self.observations, name or "", self.window)
 
     def site(self, kind: SiteKind) -> Site | None:
         """This place's site of another kind."""
-        return next((s for s in self.evidence.sites if s.kind is kind and place(s) == self.place), None)
+        return next((s for s in self.observations.sites if s.kind is kind and place_of(s) == self.place), None)
 
     def every(self, kind: type[R]) -> dict[str, R]:
         """Every reading of this kind in the model, by place."""
-        window = self.evidence.windows.get(self.window, {})
+        window = self.observations.windows.get(self.window, {})
         return {name: readings[kind] for name, readings in window.items() if kind in readings}
 
 
@@ -123,23 +123,27 @@ class Check:
     sites: ClassVar[SiteKind]
     needs: ClassVar[tuple[type[Any], ...]] = ()
     explained_by: ClassVar[tuple[str, ...]] = ()
-    passes: ClassVar[bool] = False  # can training mend it? Then it is a note, once it is over and the loss has halved
-    soon_mended: ClassVar[bool] = False  # or is below a guess's: where there was something to learn from all the time
+    self_resolving: ClassVar[bool] = (
+        False  # can training mend it? Then it is a note, once it is over and the loss has halved
+    )
+    downgrade_on_any_progress: ClassVar[bool] = (
+        False  # or is below a guess's: where there was something to learn from all the time
+    )
     message: ClassVar[str]
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding for everything that is wrong at the site; yielding nothing means clear."""
         raise NotImplementedError
 
-    def found(
+    def finding(
         self,
         site: Site,
         *,
-        seen: Seen,
+        observed: Observed,
         expected: Expected,
         severity: Severity | None = None,
         when: Moment | None = None,
-        weight: float = 0.0,
+        excess: float = 0.0,
         **numbers: Any,
     ) -> Finding:
         """A finding of this check; `numbers` and the numbers of `seen` fill the message."""
@@ -148,20 +152,20 @@ class Check:
             slug=self.slug,
             severity=self.severity if severity is None else severity,
             site=site,
-            message=fill(self.message, site=site, **{**seen.numbers, **numbers}),
-            seen=seen,
+            message=fill(self.message, site=site, **{**observed.numbers, **numbers}),
+            observed=observed,
             expected=expected,
             fixes=self.fixes(site),
-            when=UNTOLD if when is None else when,
+            when=UNDATED if when is None else when,
             explained_by=self.explained_by,
-            weight=weight,
+            excess=excess,
         )
 
     def fixes(self, site: Site) -> tuple[Fix, ...]:
         """Return the code of the Fix section for the site's library: its own block, else the one for any."""
         blocks = self.fix_by_library()
         library = site.framework if site.framework is not None and site.framework in blocks else "any"
-        return (Fix(named(blocks[library], site), library),) if library in blocks else ()
+        return (Fix(with_layer_name(blocks[library], site), library),) if library in blocks else ()
 
     @classmethod
     @cache
@@ -193,7 +197,7 @@ class Check:
         for name, value in values.items():
             if name not in known:
                 has = f"it has {', '.join(known) or 'no limits'}"
-                raise SpikecheckError(f"{place} {cls.id}: {name} is not known ({has}){meant(name, known)}")
+                raise SpikecheckError(f"{place} {cls.id}: {name} is not known ({has}){suggestion(name, known)}")
             whole = isinstance(known[name], int)
             number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
             if not number or not -inf < value < inf:
@@ -203,28 +207,28 @@ class Check:
 
 
 #: What the attributes are that lists and pages show: of another package's check, they are looked at when it is loaded.
-KINDS = {
+ATTRIBUTE_TYPES = {
     **dict.fromkeys(("id", "slug", "since", "message"), str),
     **dict.fromkeys(("needs", "explained_by"), tuple),
     "severity": Severity,
     "sites": SiteKind,
 }
-UNTOLD = Moment(update=-1)  # the check does not know since when: whoever judges fills it in
+UNDATED = Moment(update=-1)  # the check does not know since when: whoever judges fills it in
 
-OWNED = SiteKind.PARAMETER | SiteKind.STORED | SiteKind.STORED_NEURON  # named after the layer they belong to
+OWNED_KINDS = SiteKind.PARAMETER | SiteKind.STORED | SiteKind.STORED_NEURON  # named after the layer they belong to
 
 
-def named(code: str, site: Site) -> str:
+def with_layer_name(code: str, site: Site) -> str:
     """The fix with the layer's own name in place of the word `layer`, as the user's script would write it."""
-    if site.kind not in SiteKind.CURRENT | SiteKind.SPIKES | SiteKind.POTENTIAL | SiteKind.STATE | OWNED:
+    if site.kind not in SiteKind.CURRENT | SiteKind.SPIKES | SiteKind.POTENTIAL | SiteKind.STATE | OWNED_KINDS:
         return code
-    owner = site.name.rpartition(".")[0] if site.kind in OWNED else site.name
+    owner = site.name.rpartition(".")[0] if site.kind in OWNED_KINDS else site.name
     path = "".join(f"[{part}]" if part[0] in digits else f".{part}" for part in owner.split(".") if part)
     return re.sub(r"\blayer\b(?=\.)", f"model{path}", code)
 
 
 @cache
-def ours() -> dict[str, type[Check]]:
+def own_checks() -> dict[str, type[Check]]:
     """The checks of this folder by their ids, in order."""
     found: dict[str, type[Check]] = {}
     package = importlib.import_module("spikecheck.checks")
@@ -238,35 +242,35 @@ def ours() -> dict[str, type[Check]]:
 
 def discover() -> dict[str, type[Check]]:
     """Every check by its id, in order: ours, then those that other packages' entry points name."""
-    return everything()[0]
+    return discover_all()[0]
 
 
-def broken() -> tuple[Broken, ...]:
+def unusable_extensions() -> tuple[UnusableExtension, ...]:
     """What other packages offer as checks, and cannot be used."""
-    return everything()[1]
+    return discover_all()[1]
 
 
 @cache
-def everything() -> tuple[dict[str, type[Check]], tuple[Broken, ...]]:
+def discover_all() -> tuple[dict[str, type[Check]], tuple[UnusableExtension, ...]]:
     """The checks that can be used, and the offers that cannot."""
-    found, left_out = dict(ours()), []
-    for point in offers("spikecheck.checks"):
-        with PackagesCode() as code:
-            check = accepted(point.load(), found)
+    found, unusable = dict(own_checks()), []
+    for point in entry_points_of("spikecheck.checks"):
+        with ExtensionCode() as code:
+            check = validated(point.load(), found)
             found[check.id] = check
         if code.why:
-            left_out.append(Broken.of("check", point, code.why))
-    return {**ours(), **dict(sorted(found.items()))}, tuple(left_out)
+            unusable.append(UnusableExtension.of("check", point, code.why))
+    return {**own_checks(), **dict(sorted(found.items()))}, tuple(unusable)
 
 
-def accepted(offer: Any, known: Mapping[str, type[Check]]) -> type[Check]:
+def validated(offer: Any, known: Mapping[str, type[Check]]) -> type[Check]:
     """The check that another package offers; SpikecheckError where it is none, or would be mistaken for another."""
     if not is_check(offer):
         raise SpikecheckError("it is no subclass of spikecheck.checks.base.Check")
     check: type[Check] = offer
     if lacking := [name for name in get_type_hints(Check) if not hasattr(check, name)]:
         raise SpikecheckError(f"it lacks {' and '.join(lacking)}")
-    for name, kind in KINDS.items():
+    for name, kind in ATTRIBUTE_TYPES.items():
         if not isinstance(getattr(check, name), kind):
             raise SpikecheckError(f"its {name} is no {kind.__name__}")
     if not ID.fullmatch(check.id) or check.id.startswith("SPK"):

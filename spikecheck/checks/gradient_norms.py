@@ -8,8 +8,8 @@ from math import inf
 from typing import Any
 
 from spikecheck.checks.base import Readings
-from spikecheck.checks.progress import weights
-from spikecheck.finding import Seen
+from spikecheck.checks.progress import weight_names
+from spikecheck.finding import Observed
 from spikecheck.readings import GradientReading
 from spikecheck.site import Site
 
@@ -27,7 +27,7 @@ class GradientNorms:
     def of(cls, readings: Readings) -> GradientNorms:
         """Return the norms of a run."""
         gradients = readings.every(GradientReading)
-        norms = {name: gradients[name].norm for name in weights(readings) if name in gradients}
+        norms = {name: gradients[name].mean_norm for name in weight_names(readings) if name in gradients}
         return cls({name: norm for name, norm in norms.items() if 0 < norm < inf})
 
     def begin_at(self, site: Site) -> bool:
@@ -49,11 +49,11 @@ class GradientNorms:
         """The norm of the weight nearest the loss."""
         return self.by_weight[self.names[-1]]
 
-    def observed(self, remark: str = "", **numbers: Any) -> Seen:
+    def observed(self, remark: str = "", **numbers: Any) -> Observed:
         """Return all norms as a phrase, with a remark behind them."""
         slots = {f"norm_{index}": norm for index, norm in enumerate(self.by_weight.values())}
         listing = ", ".join(f"{name} {{{slot}:.2n}}" for name, slot in zip(self.names, slots, strict=True))
-        return Seen(f"gradient norms from input to output: {listing}{remark}", **slots, **numbers)
+        return Observed(f"gradient norms from input to output: {listing}{remark}", **slots, **numbers)
 
     @property
     def numbers(self) -> dict[str, Any]:

@@ -8,56 +8,56 @@ from spikecheck.checks.base import Readings
 from spikecheck.readings import GradientReading, LossReading, ParameterReading, TargetReading, UpdateReading
 from spikecheck.site import Site, SiteKind
 
-FALLEN = 0.9  # of what it was at first: a loss above that has not fallen
-HALVED = 0.5  # taste: whatever was wrong at first has not kept a network from learning whose loss has halved
-GUESSED = 0.05  # below ln C, measured: networks that had stopped at chance were 0.02 below it at most
-SHORT = 0.25  # of the run: taste; what is over by then has cost less than a quarter of it
-WAKING = 64  # updates in which training may mend what was wrong at first; measured: docs/decisions/0020
-DOUBT = 4.0  # standard errors: a slope steeper than that is no accident
+FALLEN_RATIO = 0.9  # of what it was at first: a loss above that has not fallen
+HALVED_RATIO = 0.5  # taste: whatever was wrong at first has not kept a network from learning whose loss has halved
+CHANCE_MARGIN = 0.05  # below ln C, measured: networks that had stopped at chance were 0.02 below it at most
+SHORT_SHARE = 0.25  # of the run: taste; what is over by then has cost less than a quarter of it
+GRACE_UPDATES = 64  # updates in which training may mend what was wrong at first; measured: docs/decisions/0020
+T_SCORE = 4.0  # standard errors: a slope steeper than that is no accident
 
 
-def weights(readings: Readings) -> list[str]:
+def weight_names(readings: Readings) -> list[str]:
     """The parameters of two axes or more that ask for gradients, in the order of the data flow."""
-    sites = [site for site in readings.evidence.sites if site.kind is SiteKind.GRADIENT]
+    sites = [site for site in readings.observations.sites if site.kind is SiteKind.GRADIENT]
     read = readings.all.every(GradientReading)
     names = [site.name for site in sorted(sites, key=lambda site: site.position) if site.name in read]
-    return [name for name in dict.fromkeys(names) if axes(readings, name) > 1]
+    return [name for name in dict.fromkeys(names) if axis_count(readings, name) > 1]
 
 
-def axes(readings: Readings, name: str) -> int:
+def axis_count(readings: Readings, name: str) -> int:
     """How many axes a parameter has; a gradient that never came has none."""
     parameter = readings.at(name).get(ParameterReading)
     return readings.all.at(name)[GradientReading].dimensions if parameter is None else parameter.dimensions
 
 
-def moved(readings: Readings, names: list[str]) -> dict[str, UpdateReading]:
+def update_readings(readings: Readings, names: list[str]) -> dict[str, UpdateReading]:
     """What the optimizer did to these, over the whole run; without those that it does not hold."""
     updates = readings.all.every(UpdateReading)
     return {name: updates[name] for name in names if name in updates}
 
 
-def learning(readings: Readings) -> bool:
+def any_loss_fell(readings: Readings) -> bool:
     """Has any loss fallen by a tenth, or does it fall beyond doubt?"""
-    return any(fell(loss) for loss in readings.all.every(LossReading).values())
+    return any(has_fallen(loss) for loss in readings.all.every(LossReading).values())
 
 
-def nothing_learned(readings: Readings) -> bool:
+def no_progress(readings: Readings) -> bool:
     """Is each loss about where it began, or no better than a guess? From large logits it falls to ln C by itself."""
-    return not any(fell(loss) and not guessed(loss) for loss in readings.all.every(LossReading).values())
+    return not any(has_fallen(loss) and not at_chance(loss) for loss in readings.all.every(LossReading).values())
 
 
-def guessed(loss: LossReading) -> bool:
+def at_chance(loss: LossReading) -> bool:
     """Is the loss no lower than that of a uniform guess over its classes?"""
-    return loss.recent_mean is not None and loss.recent_mean > chance(loss) - GUESSED
+    return loss.recent_mean is not None and loss.recent_mean > chance_level(loss) - CHANCE_MARGIN
 
 
-def chance(loss: LossReading) -> float:
+def chance_level(loss: LossReading) -> float:
     """The loss of a uniform guess over the classes; infinite where it is not known."""
-    known = loss.classes is not None and loss.classes > 1 and loss.plain
+    known = loss.classes is not None and loss.classes > 1 and loss.plain_mean
     return log(loss.classes or 1) if known else inf
 
 
-def constant_guess(loss: LossReading, targets: TargetReading | None) -> float | None:
+def constant_guess_loss(loss: LossReading, targets: TargetReading | None) -> float | None:
     """The loss of saying of each class how often it comes: the labels' entropy, or ln C where they were not counted."""
     if loss.classes is None or loss.classes <= 1:
         return None
@@ -65,55 +65,55 @@ def constant_guess(loss: LossReading, targets: TargetReading | None) -> float | 
     return log(loss.classes) if entropy is None else min(entropy, log(loss.classes))
 
 
-def learned(readings: Readings) -> bool:
+def any_loss_halved(readings: Readings) -> bool:
     """Has any loss come down to half of what it was at first, or of a guess's where that is less?"""
-    return any(halved(loss) for loss in readings.all.every(LossReading).values())
+    return any(has_halved(loss) for loss in readings.all.every(LossReading).values())
 
 
-def halved(loss: LossReading) -> bool:
+def has_halved(loss: LossReading) -> bool:
     """Is it down to half? To ln C it comes by itself, from logits that are large at first."""
     if loss.first is None or loss.recent_mean is None:
         return False
-    return 0 <= loss.recent_mean < HALVED * min(loss.first, chance(loss))
+    return 0 <= loss.recent_mean < HALVED_RATIO * min(loss.first, chance_level(loss))
 
 
-def recovered(readings: Readings, until: int | None, *, easily: bool) -> bool:
+def has_recovered(readings: Readings, until: int | None, *, easily: bool) -> bool:
     """Did a run make up for what was over by an update: has it learned much, or learned and lost little time?
 
     Of what can be made up for easily: has it learned anything?
     """
-    soon = until is not None and until < SHORT * readings.run.update
-    return learned(readings) or (soon and learning(readings)) or (easily and not nothing_learned(readings))
+    soon = until is not None and until < SHORT_SHARE * readings.run.update
+    return any_loss_halved(readings) or (soon and any_loss_fell(readings)) or (easily and not no_progress(readings))
 
 
-def mendable(site: Site, readings: Readings) -> bool:
+def may_still_resolve(site: Site, readings: Readings) -> bool:
     """May training still mend what is wrong at a site: is the run young, and do weights on the way to it learn?
 
     Without a gradient to any of them, or where none ever moved, all stays as it is.
     """
-    names = weights(readings)
+    names = weight_names(readings)
     own = site.name if site.fed_by is None else f"{site.fed_by}.weight"
     before = names[: names.index(own) + 1] if own in names else names
-    return readings.run.update < WAKING and any(learns(readings.all.at(name)) for name in before)
+    return readings.run.update < GRACE_UPDATES and any(weight_learns(readings.all.at(name)) for name in before)
 
 
-def learns(weight: Readings) -> bool:
+def weight_learns(weight: Readings) -> bool:
     """Did a weight ever get a gradient, and did it move, as far as that was seen?"""
     gradient, update = weight.get(GradientReading), weight.get(UpdateReading)
-    got = gradient is not None and gradient.missing + gradient.zero < gradient.updates
-    return got and (update is None or update.unmoved < max(1, update.updates))
+    got = gradient is not None and gradient.missing_updates + gradient.zero_updates < gradient.updates
+    return got and (update is None or update.unmoved_updates < max(1, update.updates))
 
 
-def fell(loss: LossReading) -> bool:
+def has_fallen(loss: LossReading) -> bool:
     """Is a loss well below where it began, or on its way?"""
     if loss.first is None or loss.recent_mean is None:
         return False
     slope, error = loss.recent_slope, loss.recent_slope_error
-    steep = slope is not None and error is not None and slope + DOUBT * error < 0
-    return steep or loss.recent_mean < min(FALLEN * loss.first, loss.first)
+    steep = slope is not None and error is not None and slope + T_SCORE * error < 0
+    return steep or loss.recent_mean < min(FALLEN_RATIO * loss.first, loss.first)
 
 
-def others(names: list[str]) -> str:
+def and_more(names: list[str]) -> str:
     """How many more there are than the first, for a message."""
     more = len(names) - 1
     return f" and {more} more" if more > 0 else ""

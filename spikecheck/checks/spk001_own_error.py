@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.site import Moment, Site, SiteKind
 
 
@@ -60,9 +60,9 @@ class OwnError(Check):
     def of(self, error: Exception, file: str, line: int, update: int) -> Finding:
         """Return the finding for an error that was caught."""
         text = f"{type(error).__name__}: {error}"
-        return self.found(
+        return self.finding(
             Site(SiteKind.RUN, "spikecheck"),
-            seen=Seen("{error}, raised in {file}, line {line}", error=text, file=file, line=line),
+            observed=Observed("{error}, raised in {file}, line {line}", error=text, file=file, line=line),
             expected=Expected("no error"),
             when=Moment(update),
         )

@@ -8,8 +8,8 @@ from math import log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import STRONG, WHY_STRONG, entrance, listed
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.checks.layers import STRONG_DRIVE, WHY_STRONG_DRIVE, first_layer_drive, list_values
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import InputReading
 from spikecheck.site import Site, SiteKind
 
@@ -79,7 +79,7 @@ class CountInput(Check):
         why="derived: from a mean of 2 on, binarizing removes half of the drive or more; measured: at most 1.25 in "
         "healthy networks with small counts, 6.0 where binarizing took a network from 11% to 97% accuracy",
     )
-    max_drive: float = limit(STRONG, why=WHY_STRONG)
+    max_drive: float = limit(STRONG_DRIVE, why=WHY_STRONG_DRIVE)
     min_large_mean_count: float = limit(
         5.0,
         why="measured: a network with a mean of 4.1 and a drive of 6.0 thresholds per step learns, one with 6.0 and 10 "
@@ -92,26 +92,26 @@ class CountInput(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where whole numbers go above 1; int64 is left alone, since indices of an embedding are so."""
         x = readings[InputReading]
-        average = x.per_active_bin
-        counted = x.minimum >= 0 and x.maximum > 1 and x.not_integer == 0 and x.dtype != "int64"
+        average = x.mean_active_bin
+        counted = x.minimum >= 0 and x.maximum > 1 and x.non_integer == 0 and x.dtype != "int64"
         if not counted or average is None:
             return
-        times = entrance(readings)
+        times = first_layer_drive(readings)
         many, most = average >= self.max_mean_count, average >= self.min_large_mean_count
         grave = (
             most
             if times is None
             else (many and times >= self.max_drive) or (most and times >= self.max_drive_at_large_counts)
         )
-        yield self.found(
+        yield self.finding(
             site,
             severity=Severity.WARNING if grave else Severity.NOTE,
-            seen=Seen(
+            observed=Observed(
                 "values {lowest:g} to {highest:g} ({values}); {share:.1%} of the active bins are above 1; "
                 "the average active bin holds {average:.3g}",
                 lowest=x.minimum,
                 highest=x.maximum,
-                values=listed(x.values),
+                values=list_values(x.values),
                 share=x.above_one / x.active,
                 average=average,
             ),
@@ -119,5 +119,5 @@ class CountInput(Check):
                 "0 or 1 in every bin",
                 because=f"sums of a bin's events drive the first layer {average:.3g} times as much as binary spikes",
             ),
-            weight=log10(max(average, 1) / self.max_mean_count),
+            excess=log10(max(average, 1) / self.max_mean_count),
         )

@@ -8,7 +8,7 @@ from math import log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import InputReading
 from spikecheck.site import Site, SiteKind
 
@@ -84,17 +84,17 @@ class EmptyInput(Check):
         x = readings[InputReading]
         if not x.frames or not x.elements or x.non_finite.count:
             return
-        filled, empty = x.filled / x.frames, x.empty / max(1, x.samples)
+        filled, empty = x.filled_frames / x.frames, x.empty_samples / max(1, x.samples)
         if filled >= self.min_filled_bin_fraction and empty < self.max_empty_sample_fraction:
             return
-        yield self.found(
+        yield self.finding(
             site,
-            severity=Severity.WARNING if x.filled else Severity.ERROR,
-            seen=Seen(
+            severity=Severity.WARNING if x.filled_frames else Severity.ERROR,
+            observed=Observed(
                 "{filled} of {frames} time bins hold any event; {empty} of {samples} samples hold none",
-                filled=x.filled,
+                filled=x.filled_frames,
                 frames=x.frames,
-                empty=x.empty,
+                empty=x.empty_samples,
                 samples=x.samples,
             ),
             expected=Expected(
@@ -103,5 +103,5 @@ class EmptyInput(Check):
                 wanted=self.min_filled_bin_fraction,
             ),
             share=1 - filled,
-            weight=log10(self.min_filled_bin_fraction / filled) if 0 < filled < self.min_filled_bin_fraction else 1,
+            excess=log10(self.min_filled_bin_fraction / filled) if 0 < filled < self.min_filled_bin_fraction else 1,
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import InputReading
 from spikecheck.site import Site, SiteKind
 
@@ -66,7 +66,7 @@ class OneBinInput(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.INPUT
     needs: ClassVar = (InputReading,)
-    message: ClassVar = "{site} holds {densest:.0%} of a sample in one of its {steps} time bins"
+    message: ClassVar = "{site} holds {densest_frame_share:.0%} of a sample in one of its {steps} time bins"
 
     max_fraction_in_one_bin: float = limit(
         0.9,
@@ -84,33 +84,34 @@ class OneBinInput(Check):
         """Yield a finding where one step holds nearly all."""
         x = readings[InputReading]
         if (
-            x.steps is None
-            or x.steps < self.min_time_steps
-            or x.densest < self.max_fraction_in_one_bin
-            or x.filled == 0
+            x.time_steps is None
+            or x.time_steps < self.min_time_steps
+            or x.densest_frame_share < self.max_fraction_in_one_bin
+            or x.filled_frames == 0
         ):
             return
         if events(x) < self.min_events_per_sample:
             return
-        yield self.found(
+        yield self.finding(
             site,
-            seen=Seen(
-                "the fullest of {steps} bins holds {densest:.1%} of a sample; {filled} of {frames} bins hold anything",
-                steps=x.steps,
-                densest=x.densest,
-                filled=x.filled,
+            observed=Observed(
+                "the fullest of {steps} bins holds {densest_frame_share:.1%} of a sample; "
+                "{filled} of {frames} bins hold anything",
+                steps=x.time_steps,
+                densest_frame_share=x.densest_frame_share,
+                filled=x.filled_frames,
                 frames=x.frames,
             ),
             expected=Expected(
                 "events spread over the bins: {even:.1%} in each, if even",
                 because="one full bin leaves nothing of the order in time; the unit of time is the first suspect",
-                even=1 / x.steps,
+                even=1 / x.time_steps,
             ),
-            weight=1,
+            excess=1,
         )
 
 
 def events(x: InputReading) -> float:
     """How many events a sample holds that holds any: its active bins, or what they count."""
-    in_all = max(float(x.active), x.count if x.negative == 0 else 0.0) * x.elements / max(1, x.looked_at)
-    return in_all / max(1, x.samples - x.empty)
+    in_all = max(float(x.active), x.count if x.negative == 0 else 0.0) * x.elements / max(1, x.sampled_elements)
+    return in_all / max(1, x.samples - x.empty_samples)

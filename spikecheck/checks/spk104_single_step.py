@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings
-from spikecheck.checks.layers import spiking
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.checks.layers import spiking_sites
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import InputReading, SpikeReading, StateReading
 from spikecheck.site import Site, SiteKind
 
@@ -81,22 +81,22 @@ class SingleStep(Check):
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where all layers that show their steps see one, and nothing is carried on."""
-        sites = spiking(readings)
+        sites = spiking_sites(readings)
         read = [(s, readings.at(s.name)) for s in sites if readings.at(s.name).get(SpikeReading)]
-        one = [r[SpikeReading].steps == r[SpikeReading].forwards for _, r in read]
-        sure = [r[SpikeReading].timed or s.framework not in BY_HAND for s, r in read]
-        carried = [state.carried for _, r in read if (state := r.get(StateReading))]
+        one = [r[SpikeReading].time_steps == r[SpikeReading].forward_passes for _, r in read]
+        sure = [r[SpikeReading].time_axis_known or s.framework not in BY_HAND for s, r in read]
+        carried = [state.carried_sequences for _, r in read if (state := r.get(StateReading))]
         run = readings.run
-        if not (one and all(one) and all(sure)) or any(carried) or run.stepped or not run.backwards:
+        if not (one and all(one) and all(sure)) or any(carried) or run.called_per_time_step or not run.backward_passes:
             return
         x = readings[InputReading]
-        yield self.found(
+        yield self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 "{layers} spiking layers, 1 step each in a forward; the input is {shape}",
                 layers=len(one),
                 shape=x.shape,
             ),
             expected=Expected("several steps", because="a neuron that lives for one step neither leaks nor adds up"),
-            weight=1,
+            excess=1,
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import InputReading
 from spikecheck.site import Site, SiteKind
 
@@ -69,15 +69,21 @@ class ConstantInput(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a note where every forward was constant."""
         x = readings[InputReading]
-        if x.steps is None or x.steps <= 1 or not x.forwards or x.constant < x.forwards or x.filled == 0:
+        if (
+            x.time_steps is None
+            or x.time_steps <= 1
+            or not x.forward_passes
+            or x.constant_forward_passes < x.forward_passes
+            or x.filled_frames == 0
+        ):
             return
-        yield self.found(
+        yield self.finding(
             site,
-            seen=Seen(
-                "{constant} of {forwards} forwards had {steps} equal steps",
-                constant=x.constant,
-                forwards=x.forwards,
-                steps=x.steps,
+            observed=Observed(
+                "{constant} of {forward_passes} forwards had {steps} equal steps",
+                constant=x.constant_forward_passes,
+                forward_passes=x.forward_passes,
+                steps=x.time_steps,
             ),
             expected=Expected(
                 "steps that differ, for data that had a time axis", because="equal steps hold no order in time"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import spiking
-from spikecheck.finding import Expected, Finding, Seen, Severity
-from spikecheck.readings import AimReading, DriveReading, InputReading, SpikeReading, TargetReading
+from spikecheck.checks.layers import spiking_sites
+from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.readings import DriveReading, InputReading, RegressionTargetReading, SpikeReading, TargetReading
 from spikecheck.site import Site, SiteKind
 
 
@@ -121,13 +121,13 @@ class SwappedAxes(Check):
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where sizes, values or their order say that the layer's steps are samples."""
-        sites = spiking(readings)
+        sites = spiking_sites(readings)
         first = min(sites, key=lambda s: s.position, default=None)
         layer = None if first is None else readings.at(first.name).all
         spikes = None if layer is None else layer.get(SpikeReading)
-        if first is None or layer is None or spikes is None or not spikes.timed or not spikes.forwards:
+        if first is None or layer is None or spikes is None or not spikes.time_axis_known or not spikes.forward_passes:
             return
-        steps, samples = spikes.steps / spikes.forwards, spikes.samples / spikes.forwards
+        steps, samples = spikes.time_steps / spikes.forward_passes, spikes.samples / spikes.forward_passes
         several = batches(readings.all) >= self.min_forward_passes
         if by_size(readings, steps, samples):
             said, because = "", "there are as many targets as the layer sees steps"
@@ -137,49 +137,60 @@ class SwappedAxes(Check):
             because = "what follows in time is alike, and what follows in a shuffled batch is not"
         else:
             return
-        yield self.found(
+        yield self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 "{layer} sees {steps:.0f} steps of {samples:.0f} samples" + said,
                 layer=first.name,
                 steps=steps,
                 samples=samples,
             ),
             expected=Expected("samples that differ by chance alone", because=because),
-            weight=1,
+            excess=1,
         )
 
     def by_part(self, spikes: SpikeReading) -> str:
         """What a sample's number tells of its part in the spikes; empty where that is nothing to speak of."""
-        told, by_step = spikes.by_sample or 0, spikes.by_step or 0
-        if spikes.forwards < self.min_forward_passes or told < self.min_sample_variance_share or told <= by_step:
+        told, step_variance_share = spikes.sample_variance_share or 0, spikes.step_variance_share or 0
+        if (
+            spikes.forward_passes < self.min_forward_passes
+            or told < self.min_sample_variance_share
+            or told <= step_variance_share
+        ):
             return ""
-        return f"; the number of a sample tells {told:.0%} of its part in the spikes, that of a step {by_step:.0%}"
+        steps = f"that of a step {step_variance_share:.0%}"
+        return f"; the number of a sample tells {told:.0%} of its part in the spikes, {steps}"
 
     def by_order(self, drive: DriveReading | None) -> str:
         """How alike neighbouring samples are; empty where that is no more than others, or where steps are, too."""
-        if drive is None or drive.along_samples is None or drive.along_steps is None:
+        if drive is None or drive.sample_correlation is None or drive.step_correlation is None:
             return ""
-        samples, steps = drive.along_samples, drive.along_steps
-        ordered = samples.order >= max(self.min_neighbor_correlation, self.t_score * samples.error)
-        if drive.forwards < self.min_forward_passes or not ordered or steps.near >= self.max_step_ratio * samples.near:
+        samples, steps = drive.sample_correlation, drive.step_correlation
+        ordered = samples.difference >= max(self.min_neighbor_correlation, self.t_score * samples.error)
+        if (
+            drive.forward_passes < self.min_forward_passes
+            or not ordered
+            or steps.neighbors >= self.max_step_ratio * samples.neighbors
+        ):
             return ""
         return (
-            f"; neighbouring samples correlate by {samples.near:.2g}, those half a batch apart by {samples.far:.2g}, "
-            f"neighbouring steps by {steps.near:.2g}"
+            f"; neighbouring samples correlate by {samples.neighbors:.2g}, "
+            f"those half a batch apart by {samples.distant:.2g}, neighbouring steps by {steps.neighbors:.2g}"
         )
 
 
 def by_size(readings: Readings, steps: float, samples: float) -> bool:
     """Are there as many targets as the layer sees steps, and not as many as it sees samples?"""
-    wanted = [t.samples / t.calls for t in readings.every(TargetReading).values() if t.calls]
+    wanted = [t.samples / t.loss_calls for t in readings.every(TargetReading).values() if t.loss_calls]
     fits = len(wanted) == 1 and steps in wanted and samples not in wanted and samples > 1
-    return fits and readings.run.forwards == readings.run.backwards and not readings.run.stepped
+    return (
+        fits and readings.run.forward_passes == readings.run.backward_passes and not readings.run.called_per_time_step
+    )
 
 
 def batches(readings: Readings) -> int:
     """How many batches differed: in their inputs and, where a loss shows its targets, in these."""
-    seen = max(read.different for read in readings.every(InputReading).values())
-    targets = [read.different for read in readings.every(TargetReading).values()]
-    numbers = [read.different for read in readings.every(AimReading).values()]
+    seen = max(read.distinct_batches for read in readings.every(InputReading).values())
+    targets = [read.distinct_batches for read in readings.every(TargetReading).values()]
+    numbers = [read.distinct_batches for read in readings.every(RegressionTargetReading).values()]
     return min(seen, max([*targets, *numbers], default=seen))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import InputReading
 from spikecheck.site import Site, SiteKind
 
@@ -91,20 +91,20 @@ class WrappedCounts(Check):
                 abs(step - round(step)) > self.max_grid_error for step in steps
             ):
                 continue
-            yield self.found(
+            yield self.finding(
                 site,
-                seen=Seen(
-                    "values from {lowest:.6g} to {highest:.6g} in steps of {unit:.3g}; {negative} of {looked_at} are "
-                    "below 0",
+                observed=Observed(
+                    "values from {lowest:.6g} to {highest:.6g} in steps of {unit:.3g}; "
+                    "{negative} of {sampled_elements} are below 0",
                     lowest=x.minimum,
                     highest=x.maximum,
                     unit=unit,
                     negative=x.negative,
-                    looked_at=x.looked_at,
+                    sampled_elements=x.sampled_elements,
                 ),
                 expected=Expected(
                     "counts of 0 or more", because=f"these are the ends of a signed integer of {bits} bits"
                 ),
                 bits=bits,
-                weight=1,
+                excess=1,
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import InputReading
 from spikecheck.site import Site, SiteKind
 
@@ -81,17 +81,17 @@ class SilentChannels(Check):
         """Yield a finding where many channels, or one half of them, are never used."""
         x = readings.all[InputReading]
         if (
-            x.different < self.min_distinct_batches
-            or x.silent < self.max_silent_fraction * x.channels
-            or x.silent in (0, x.channels)
+            x.distinct_batches < self.min_distinct_batches
+            or x.silent_channels < self.max_silent_fraction * x.channels
+            or x.silent_channels in (0, x.channels)
         ):
             return
-        yield self.found(
+        yield self.finding(
             site,
             severity=Severity.WARNING if x.silent_half else Severity.NOTE,
-            seen=Seen(
+            observed=Observed(
                 "{silent} of {channels} channels were 0 in every step of every sample",
-                silent=x.silent,
+                silent=x.silent_channels,
                 channels=x.channels,
             ),
             expected=Expected("channels that are used", because="a channel that is never used teaches nothing"),

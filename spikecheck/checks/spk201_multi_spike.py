@@ -8,8 +8,8 @@ from math import log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import counts, listed, unused
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.checks.layers import holds_spike_counts, list_values, spikes_unused
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import InputReading, SpikeReading
 from spikecheck.site import Site, SiteKind
 
@@ -91,22 +91,22 @@ class MultiSpike(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where spikes are counted; a layer's own part is what its input did not hold already."""
         spikes = readings[SpikeReading]
-        average = spikes.per_active_bin
-        if not counts(spikes) or average is None or unused(readings):
+        average = spikes.mean_active_bin
+        if not holds_spike_counts(spikes) or average is None or spikes_unused(readings):
             return
-        given = [x.per_active_bin or 0 for x in readings.every(InputReading).values()]
-        yield self.found(
+        given = [x.mean_active_bin or 0 for x in readings.every(InputReading).values()]
+        yield self.finding(
             site,
             severity=Severity.WARNING if average >= self.max_spikes_per_active_step else Severity.NOTE,
-            seen=Seen(
+            observed=Observed(
                 "up to {peak:g} spikes of one neuron in a step ({values}); the average active bin holds {average:.3g}",
                 peak=spikes.maximum,
-                values=listed(spikes.values),
+                values=list_values(spikes.values),
                 average=average,
             ),
             expected=Expected(
                 "0 or 1 spike of a neuron in a step",
                 because="a neuron that emits floor(potential / threshold) spikes passes any drive on undiminished",
             ),
-            weight=log10(average / max(self.max_spikes_per_active_step, *given, 1)),
+            excess=log10(average / max(self.max_spikes_per_active_step, *given, 1)),
         )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings
-from spikecheck.checks.layers import counts, listed
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.checks.layers import holds_spike_counts, list_values
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import SpikeReading
 from spikecheck.site import Site, SiteKind
 
@@ -64,16 +64,16 @@ class NonBinarySpikes(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where finite values lie outside {0, 1} and are no counts."""
         spikes = readings[SpikeReading]
-        if spikes.non_finite.count or not spikes.not_binary or counts(spikes):
+        if spikes.non_finite.count or not spikes.non_binary or holds_spike_counts(spikes):
             return
-        yield self.found(
+        yield self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 "values {values}, from {lowest:.3g} to {highest:.3g}; {share:.1%} are neither 0 nor 1",
-                values=listed(spikes.values),
+                values=list_values(spikes.values),
                 lowest=spikes.minimum,
                 highest=spikes.maximum,
-                share=spikes.not_binary / spikes.elements,
+                share=spikes.non_binary / spikes.elements,
             ),
             expected=Expected("0 or 1", because="a neuron spikes in a step or does not"),
         )

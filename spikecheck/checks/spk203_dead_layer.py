@@ -7,8 +7,18 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import SMALL, WHY_PATIENCE, WHY_SMALL, feeding, hasty, silent, starved, unsure, unused
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.checks.layers import (
+    SMALL_SCALE,
+    WHY_MIN_FORWARD_PASSES,
+    WHY_SMALL_SCALE,
+    explained_by_tiny_weights_only,
+    input_weight,
+    is_silent,
+    spikes_may_be_unused,
+    spikes_unused,
+    too_early,
+)
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import SpikeReading
 from spikecheck.site import Site, SiteKind
 
@@ -95,26 +105,30 @@ class DeadLayer(Check):
         "SPK412",
         "SPK413",
     )
-    passes: ClassVar = True
+    self_resolving: ClassVar = True
     message: ClassVar = "{site} fired 0 times in {steps} steps ({neurons} neurons)"
 
-    min_weight_scale: float = limit(SMALL, why=WHY_SMALL)
-    min_forward_passes: int = limit(10, why=WHY_PATIENCE)
+    min_weight_scale: float = limit(SMALL_SCALE, why=WHY_SMALL_SCALE)
+    min_forward_passes: int = limit(10, why=WHY_MIN_FORWARD_PASSES)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where a layer was silent; a note where its potential may be what is read."""
         spikes = readings[SpikeReading]
-        if not silent(spikes) or unused(readings) or hasty(readings, spikes.forwards, self.min_forward_passes):
+        if (
+            not is_silent(spikes)
+            or spikes_unused(readings)
+            or too_early(readings, spikes.forward_passes, self.min_forward_passes)
+        ):
             return
-        finding = self.found(
+        finding = self.finding(
             site,
-            severity=Severity.NOTE if unsure(site, readings) else Severity.ERROR,
-            seen=Seen(
-                "no spike of {neurons} neurons in {steps} steps of {forwards} forwards",
+            severity=Severity.NOTE if spikes_may_be_unused(site, readings) else Severity.ERROR,
+            observed=Observed(
+                "no spike of {neurons} neurons in {steps} steps of {forward_passes} forwards",
                 neurons=spikes.neurons,
-                steps=spikes.steps,
-                forwards=spikes.forwards,
+                steps=spikes.time_steps,
+                forward_passes=spikes.forward_passes,
             ),
             expected=Expected("spikes in some steps", because="behind a silent layer nothing is left of the input"),
         )
-        yield starved(finding, feeding(site, readings), self.min_weight_scale, by="SPK406")
+        yield explained_by_tiny_weights_only(finding, input_weight(site, readings), self.min_weight_scale, by="SPK406")

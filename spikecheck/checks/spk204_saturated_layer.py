@@ -8,8 +8,8 @@ from math import log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import WHY_PATIENCE, hasty, unsure, unused
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.checks.layers import WHY_MIN_FORWARD_PASSES, spikes_may_be_unused, spikes_unused, too_early
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import SpikeReading
 from spikecheck.site import Site, SiteKind
 
@@ -85,7 +85,7 @@ class SaturatedLayer(Check):
         "SPK407",
         "SPK413",
     )
-    passes: ClassVar = True
+    self_resolving: ClassVar = True
     message: ClassVar = "{site} fires in {active:.0%} of its bins, {saturated} of {neurons} neurons in nearly all"
 
     max_saturated_fraction: float = limit(
@@ -98,22 +98,26 @@ class SaturatedLayer(Check):
         why="measured: at most 0.47 in healthy networks, 0.80 where neurons are never reset; the value in between is a "
         "judgment call",
     )
-    min_forward_passes: int = limit(10, why=WHY_PATIENCE)
+    min_forward_passes: int = limit(10, why=WHY_MIN_FORWARD_PASSES)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where too many neurons are saturated, or too many bins active."""
         spikes = readings[SpikeReading]
-        if not spikes.elements or unused(readings) or hasty(readings, spikes.forwards, self.min_forward_passes):
+        if (
+            not spikes.elements
+            or spikes_unused(readings)
+            or too_early(readings, spikes.forward_passes, self.min_forward_passes)
+        ):
             return
-        share, active = spikes.saturated / spikes.neurons, spikes.active / spikes.elements
+        share, active = spikes.saturated_neurons / spikes.neurons, spikes.active / spikes.elements
         if share < self.max_saturated_fraction and active < self.max_active_fraction:
             return
-        yield self.found(
+        yield self.finding(
             site,
-            severity=Severity.NOTE if unsure(site, readings) else Severity.WARNING,
-            seen=Seen(
+            severity=Severity.NOTE if spikes_may_be_unused(site, readings) else Severity.WARNING,
+            observed=Observed(
                 "{active:.1%} of all bins hold a spike; {saturated} of {neurons} neurons fire in nearly every step",
-                saturated=spikes.saturated,
+                saturated=spikes.saturated_neurons,
                 neurons=spikes.neurons,
                 active=active,
             ),
@@ -122,5 +126,5 @@ class SaturatedLayer(Check):
                 because="a neuron that always fires tells nothing, and no reset or a low threshold makes it so",
                 active=self.max_active_fraction,
             ),
-            weight=log10(max(share / self.max_saturated_fraction, active / self.max_active_fraction)),
+            excess=log10(max(share / self.max_saturated_fraction, active / self.max_active_fraction)),
         )

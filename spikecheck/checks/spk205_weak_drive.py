@@ -9,24 +9,24 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import (
-    LARGE,
-    SMALL,
-    WHY_LARGE,
-    WHY_PATIENCE,
-    WHY_SMALL,
-    above,
-    feeding,
-    hasty,
-    proposing,
-    reach,
-    silent,
-    starved,
-    threshold,
-    unsure,
-    unused,
-    weights,
+    LARGE_SCALE,
+    SMALL_SCALE,
+    WHY_LARGE_SCALE,
+    WHY_MIN_FORWARD_PASSES,
+    WHY_SMALL_SCALE,
+    describe_weight,
+    explained_by_tiny_weights_only,
+    input_weight,
+    is_silent,
+    peak_potential,
+    spikes_may_be_unused,
+    spikes_unused,
+    threshold_of,
+    too_early,
+    upstream_spikes,
+    with_measured_value,
 )
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import DriveReading, SpikeReading
 from spikecheck.site import Site, SiteKind
 
@@ -113,30 +113,30 @@ class WeakDrive(Check):
         "SPK412",
         "SPK413",
     )
-    passes: ClassVar = True
+    self_resolving: ClassVar = True
     message: ClassVar = "{site} is silent: its potential reaches {reach:.3g}, its threshold is {threshold:.3g}"
 
-    min_weight_scale: float = limit(SMALL, why=WHY_SMALL)
-    max_weight_scale: float = limit(LARGE, why=WHY_LARGE)
+    min_weight_scale: float = limit(SMALL_SCALE, why=WHY_SMALL_SCALE)
+    max_weight_scale: float = limit(LARGE_SCALE, why=WHY_LARGE_SCALE)
     proposed_threshold_ratio: float = limit(
         0.5,
         why="judgment call: a threshold at half of the highest potential lets some neurons fire, and not all of them",
     )
-    min_forward_passes: int = limit(10, why=WHY_PATIENCE)
+    min_forward_passes: int = limit(10, why=WHY_MIN_FORWARD_PASSES)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where a layer is silent by itself, not for want of spikes from the layer above."""
         drive, spikes = readings[DriveReading], readings[SpikeReading]
-        wanted, most = threshold(site), reach(site, readings)
+        wanted, most = threshold_of(site), peak_potential(site, readings)
         if wanted is None or most is None or site.neuron is None or not most < wanted:
             return
-        early = hasty(readings, spikes.forwards, self.min_forward_passes)
-        if drive.non_finite.count or not silent(spikes) or early:
+        early = too_early(readings, spikes.forward_passes, self.min_forward_passes)
+        if drive.non_finite.count or not is_silent(spikes) or early:
             return
-        if silent(above(site, readings)) or unused(readings):
+        if is_silent(upstream_spikes(site, readings)) or spikes_unused(readings):
             return
-        weight = feeding(site, readings)
-        because = weights(weight, self.min_weight_scale, self.max_weight_scale)
+        weight = input_weight(site, readings)
+        because = describe_weight(weight, self.min_weight_scale, self.max_weight_scale)
         if drive.maximum <= 0:
             because = f"no current was above 0 (mean {drive.mean:.3g}): a negative bias, or inhibition, holds it down"
         elif weight is not None and weight.scale < self.min_weight_scale:
@@ -145,10 +145,10 @@ class WeakDrive(Check):
             because += f", and the layer multiplies its input by {site.neuron.input_gain:.2g}: that is too little"
         elif weight is not None:
             because += ", so the threshold is too high"
-        finding = self.found(
+        finding = self.finding(
             site,
-            severity=Severity.NOTE if unsure(site, readings) else Severity.ERROR,
-            seen=Seen(
+            severity=Severity.NOTE if spikes_may_be_unused(site, readings) else Severity.ERROR,
+            observed=Observed(
                 "largest current {largest:.3g}; the potential reaches {reach:.3g}, the threshold is {threshold:.3g}",
                 largest=drive.maximum,
                 reach=most,
@@ -157,7 +157,11 @@ class WeakDrive(Check):
             expected=Expected(
                 "a potential that reaches {threshold:.3g} for some neurons and steps", because=because, threshold=wanted
             ),
-            weight=log10(wanted / most) if most > 0 else 1,
+            excess=log10(wanted / most) if most > 0 else 1,
         )
-        finding = starved(finding, weight, self.min_weight_scale, by="SPK406")
-        yield proposing(finding, most * self.proposed_threshold_ratio, instead_of="0.1") if most > 0 else finding
+        finding = explained_by_tiny_weights_only(finding, weight, self.min_weight_scale, by="SPK406")
+        yield (
+            with_measured_value(finding, most * self.proposed_threshold_ratio, instead_of="0.1")
+            if most > 0
+            else finding
+        )

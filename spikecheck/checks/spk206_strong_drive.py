@@ -9,22 +9,22 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import (
-    LARGE,
-    SMALL,
-    STRONG,
-    WHY_LARGE,
-    WHY_SMALL,
-    WHY_STRONG,
-    feeding,
-    proposing,
-    ratio,
-    threshold,
-    unsure,
-    unused,
-    weights,
-    without,
+    LARGE_SCALE,
+    SMALL_SCALE,
+    STRONG_DRIVE,
+    WHY_LARGE_SCALE,
+    WHY_SMALL_SCALE,
+    WHY_STRONG_DRIVE,
+    describe_weight,
+    drive_in_thresholds,
+    input_weight,
+    spikes_may_be_unused,
+    spikes_unused,
+    threshold_of,
+    with_measured_value,
+    without_cause,
 )
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import DriveReading
 from spikecheck.site import Site, SiteKind
 
@@ -107,29 +107,29 @@ class StrongDrive(Check):
     )
     message: ClassVar = "{site} gets {rms:.3g} a step (root mean square) for a threshold of {threshold:.3g}"
 
-    max_drive: float = limit(STRONG, why=WHY_STRONG)
-    min_weight_scale: float = limit(SMALL, why=WHY_SMALL)
-    max_weight_scale: float = limit(LARGE, why=WHY_LARGE)
+    max_drive: float = limit(STRONG_DRIVE, why=WHY_STRONG_DRIVE)
+    min_weight_scale: float = limit(SMALL_SCALE, why=WHY_SMALL_SCALE)
+    max_weight_scale: float = limit(LARGE_SCALE, why=WHY_LARGE_SCALE)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where a step adds many thresholds, or where the threshold is at rest or below."""
         drive = readings[DriveReading]
-        times, wanted = ratio(site, drive), threshold(site)
-        if times is None or wanted is None or site.neuron is None or unused(readings):
+        times, wanted = drive_in_thresholds(site, drive), threshold_of(site)
+        if times is None or wanted is None or site.neuron is None or spikes_unused(readings):
             return
         if drive.non_finite.count or times < self.max_drive:
             return
-        weight = feeding(site, readings)
-        because = weights(weight, self.min_weight_scale, self.max_weight_scale)
+        weight = input_weight(site, readings)
+        because = describe_weight(weight, self.min_weight_scale, self.max_weight_scale)
         if isinf(times):
             because = "a neuron at rest has a potential of 0, so that it fires by itself"
         elif weight is not None and weight.scale <= self.max_weight_scale:
             because += ", so the threshold is too low, or what the weights are given is too large"
         rms = site.neuron.input_gain * drive.rms
-        finding = self.found(
+        finding = self.finding(
             site,
-            severity=Severity.NOTE if unsure(site, readings) else Severity.WARNING,
-            seen=Seen(
+            severity=Severity.NOTE if spikes_may_be_unused(site, readings) else Severity.WARNING,
+            observed=Observed(
                 "a step adds {rms:.3g} (root mean square), {largest:.3g} at most; the threshold is {threshold:.3g}",
                 rms=rms,
                 largest=site.neuron.input_gain * drive.maximum,
@@ -141,8 +141,8 @@ class StrongDrive(Check):
                 strong=self.max_drive,
                 rms=rms,
             ),
-            weight=1 if isinf(times) else log10(times / self.max_drive),
+            excess=1 if isinf(times) else log10(times / self.max_drive),
         )
         if site.neuron.input_gain <= 1:
-            finding = without(finding, "SPK207")
-        yield proposing(finding, rms, instead_of="1.0") if rms > 0 else finding
+            finding = without_cause(finding, "SPK207")
+        yield with_measured_value(finding, rms, instead_of="1.0") if rms > 0 else finding

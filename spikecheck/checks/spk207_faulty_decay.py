@@ -8,9 +8,9 @@ from math import exp, inf
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import summed
-from spikecheck.finding import Expected, Finding, Seen, Severity
-from spikecheck.neuron import NeuronSpec, Replaced
+from spikecheck.checks.layers import geometric_sum
+from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.neuron import NeuronSpec, ReplacedParameter
 from spikecheck.readings import SpikeReading
 from spikecheck.site import Site, SiteKind
 
@@ -120,12 +120,12 @@ class FaultyDecay(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the factor is none of a decay, or where the gain leaves nothing of the input."""
         spikes, neuron = readings[SpikeReading], site.neuron
-        if neuron is None or not spikes.forwards:
+        if neuron is None or not spikes.forward_passes:
             return
         if because := self.because(site, neuron, spikes):
-            yield self.found(
+            yield self.finding(
                 site,
-                seen=Seen(
+                observed=Observed(
                     "a decay of {decay:.6g} a step, an input gain of {gain:.3g}",
                     decay=neuron.decay,
                     gain=neuron.input_gain,
@@ -134,18 +134,18 @@ class FaultyDecay(Check):
                     "a decay between 0 and 1, and a gain that lets the input reach a threshold", because=because
                 ),
                 does=f"multiplies its potential by {neuron.decay:.4g} a step, its input by {neuron.input_gain:.3g}",
-                weight=1,
+                excess=1,
             )
-        elif neuron.replaced:
-            yield self.ignored(site, neuron.replaced[0])
-        elif self.max_time_constant_ratio * spikes.steps <= (neuron.tau_mem or 0.0) * spikes.forwards < inf:
-            yield self.found(
+        elif neuron.replaced_parameters:
+            yield self.ignored(site, neuron.replaced_parameters[0])
+        elif self.max_time_constant_ratio * spikes.time_steps <= (neuron.tau_mem or 0.0) * spikes.forward_passes < inf:
+            yield self.finding(
                 site,
                 severity=Severity.NOTE,
-                seen=Seen(
+                observed=Observed(
                     "a time constant of {tau:.3g} steps, {steps} steps a forward",
                     tau=neuron.tau_mem,
-                    steps=spikes.steps // spikes.forwards,
+                    steps=spikes.time_steps // spikes.forward_passes,
                 ),
                 expected=Expected(
                     "a time constant of the order of what happens in a forward",
@@ -156,34 +156,36 @@ class FaultyDecay(Check):
 
     def because(self, site: Site, neuron: NeuronSpec, spikes: SpikeReading) -> str:
         """What is wrong with the decay that is used, or with the input gain; empty where nothing is known to be."""
-        decay, steps = neuron.decay, spikes.steps // spikes.forwards
+        decay, steps = neuron.decay, spikes.time_steps // spikes.forward_passes
         if decay is None:
             return ""
         if decay < 0:
             return "the potential changes its sign with every step"
-        if decay > 1 and (site.framework not in BY_HAND or spikes.most >= self.min_firing_fraction * steps):
+        if decay > 1 and (site.framework not in BY_HAND or spikes.max_count >= self.min_firing_fraction * steps):
             return "a potential that has passed a limit grows for ever"
         if decay < self.min_decay:
             return "nothing is left of a step in the next one"
-        taken = neuron.input_gain * summed(decay, steps)
+        taken = neuron.input_gain * geometric_sum(decay, steps)
         slow = (
             neuron.tau_mem is not None and neuron.tau_mem > steps and steps > 1 and taken < self.min_accumulated_input
         )
         return f"an input of 1 in all {steps} steps adds up to {taken:.2g}" if slow else ""
 
-    def ignored(self, site: Site, replaced: Replaced) -> Finding:
+    def ignored(self, site: Site, replaced: ReplacedParameter) -> Finding:
         """The finding where the library uses another value than the one that was set."""
-        name, given, used = replaced.name, replaced.given, replaced.used
+        name, given, used = replaced.name, replaced.requested, replaced.effective
         meant = f"; a time constant of {given:.4g} steps is a decay of exp(-1 / {given:.4g}) = {exp(-1 / given):.3g}"
         drifted = replaced.learned and abs(given - used) <= self.max_learned_drift
-        return self.found(
+        return self.finding(
             site,
             severity=Severity.NOTE if drifted else Severity.WARNING,
-            seen=Seen("{name} is set to {given:.6g}, and {used:.6g} is used", name=name, given=given, used=used),
+            observed=Observed(
+                "{name} is set to {given:.6g}, and {used:.6g} is used", name=name, given=given, used=used
+            ),
             expected=Expected(
                 "a decay between 0 and 1",
                 because="the library clamps it without a word" + (meant if given > 1 else ""),
             ),
             does=f"is given {name} = {given:.4g}, and its library uses {used:.4g}",
-            weight=1,
+            excess=1,
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import InputReading, StateReading, TargetReading
 from spikecheck.site import Site, SiteKind
 
@@ -104,34 +104,36 @@ class CarriedState(Check):
     def in_pieces(self, readings: Readings) -> bool:
         """Does the script train on successive pieces of each batch, and reset the state between two batches?"""
         state = readings.get(StateReading)
-        moves = any(read.different > 1 for read in readings.every(InputReading).values())
+        moves = any(read.distinct_batches > 1 for read in readings.every(InputReading).values())
         labels = [
             read
             for read in readings.every(TargetReading).values()
-            if read.repeated >= max(1, self.max_carried_fraction * (read.updates - 1))
+            if read.repeated_batches >= max(1, self.max_carried_fraction * (read.updates - 1))
         ]
         if not (moves and labels and state is not None):
             return False
-        batches = max(read.different for read in labels)
+        batches = max(read.distinct_batches for read in labels)
         if batches == 1:  # of one batch, or of many with the same targets: more batches will tell
             return readings.run.live
-        return state.sequences - state.carried >= min(self.min_resets, batches - 1)  # the latest may not be counted yet
+        return state.sequences - state.carried_sequences >= min(
+            self.min_resets, batches - 1
+        )  # the latest may not be counted yet
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where most sequences began with something left over."""
         state = readings[StateReading]
         if (
-            state.carried < self.min_carried_sequences
-            or state.carried < self.max_carried_fraction * state.sequences
+            state.carried_sequences < self.min_carried_sequences
+            or state.carried_sequences < self.max_carried_fraction * state.sequences
             or self.in_pieces(readings.all)
         ):
             return
-        yield self.found(
+        yield self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 "a potential up to {largest:.3g} before the first step, in {carried} of {sequences} sequences",
-                largest=state.largest,
-                carried=state.carried,
+                largest=state.largest_potential,
+                carried=state.carried_sequences,
                 sequences=state.sequences,
             ),
             expected=Expected(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import DriveReading, MemoryReading
 from spikecheck.site import Moment, Site, SiteKind
 
@@ -100,25 +100,29 @@ class DroppedState(Check):
         first = readings.first.get(MemoryReading) or memory
         drive = readings.get(DriveReading)
         idle = drive is not None and drive.rms == 0  # nothing comes in, so that there is nothing to remember
-        ignored = memory.ignored == memory.telling >= self.min_informative_elements
-        if idle or memory.forwards < self.min_forward_passes or (memory.held and not ignored):
+        ignored = memory.memoryless_elements == memory.informative_elements >= self.min_informative_elements
+        if idle or memory.forward_passes < self.min_forward_passes or (memory.stateful_forward_passes and not ignored):
             return
-        since_the_start = first.ignored == first.telling > 0 if ignored else not first.held
-        yield self.found(
+        since_the_start = (
+            first.memoryless_elements == first.informative_elements > 0
+            if ignored
+            else not first.stateful_forward_passes
+        )
+        yield self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 "of {telling} neurons with a state and without a spike, {used} handed on anything of that state"
                 if ignored
-                else "{held} of {forwards} forwards went on from a state other than 0",
-                held=memory.held,
-                forwards=memory.forwards,
-                telling=memory.telling,
-                used=memory.telling - memory.ignored,
+                else "{held} of {forward_passes} forwards went on from a state other than 0",
+                held=memory.stateful_forward_passes,
+                forward_passes=memory.forward_passes,
+                telling=memory.informative_elements,
+                used=memory.informative_elements - memory.memoryless_elements,
             ),
             expected=Expected(
                 "a potential other than 0 in the middle of a sequence", because="a neuron adds up over the steps"
             ),
             when=Moment(0) if since_the_start else None,
-            weight=1,
+            excess=1,
             why="the state it is given is not used" if ignored else "its state is 0 in the middle of a forward",
         )

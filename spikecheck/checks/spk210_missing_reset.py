@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import is_last, own_drive, synapse, unused
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.checks.layers import is_last, recurrent_drive, spikes_unused, synaptic_gain
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.neuron import NeuronSpec
 from spikecheck.readings import DriveReading, FlowReading, SpikeReading
 from spikecheck.site import Site, SiteKind
@@ -103,9 +103,14 @@ class MissingReset(Check):
         spikes, drive, neuron = readings[SpikeReading], readings.get(DriveReading), site.neuron
         if neuron is None or drive is None or not neuron.v_threshold or neuron.decay is None or spikes.rate is None:
             return
-        if unused(readings) or drive.non_finite.count or not 0 <= neuron.decay <= 1 or not neuron.v_threshold > 0:
+        if (
+            spikes_unused(readings)
+            or drive.non_finite.count
+            or not 0 <= neuron.decay <= 1
+            or not neuron.v_threshold > 0
+        ):
             return
-        followed = spikes.in_a_row / spikes.active if spikes.active else 0.0
+        followed = spikes.consecutive_products / spikes.active if spikes.active else 0.0
         goes_on = followed >= self.max_consecutive_fraction and not is_last(site, readings)
         if neuron.reset == "none" and (neuron.decay >= self.max_decay_without_reset or goes_on):
             yield self.endless(site, readings, followed, neuron.decay)
@@ -115,10 +120,10 @@ class MissingReset(Check):
     def endless(self, site: Site, readings: Readings, followed: float, decay: float) -> Finding:
         """The finding at a layer that says that it has no reset; a note as long as nobody knows if its spikes count."""
         flow = readings.get(FlowReading)
-        return self.found(
+        return self.finding(
             site,
-            severity=Severity.WARNING if flow is not None and flow.read else Severity.NOTE,
-            seen=Seen(
+            severity=Severity.WARNING if flow is not None and flow.spikes_receive_gradient else Severity.NOTE,
+            observed=Observed(
                 "after a spike, the same neuron spikes again in the next step in {followed:.0%} of all cases; the "
                 "layer has no reset, and a decay of {decay:.4g}",
                 followed=followed,
@@ -129,20 +134,20 @@ class MissingReset(Check):
                 because="without a reset, a neuron above its threshold fires until its input takes it back",
             ),
             does=f"never resets, and {followed:.0%} of its spikes are followed by another at once",
-            weight=1,
+            excess=1,
         )
 
     def unpaid(self, site: Site, readings: Readings, drive: DriveReading, neuron: NeuronSpec) -> Iterator[Finding]:
         """The finding at a layer that spends more thresholds than positive input comes in."""
         outside = (drive.mean + drive.rms) / (1 + 1)
-        given = synapse(neuron) * (neuron.input_gain * outside + own_drive(site, readings))
+        given = synaptic_gain(neuron) * (neuron.input_gain * outside + recurrent_drive(site, readings))
         cost = neuron.v_threshold if neuron.lowest_threshold is None else neuron.lowest_threshold
         rate = readings[SpikeReading].rate or 0.0
         paid = rate * (cost or 0.0)
         if paid > self.max_spend_ratio * given:
-            yield self.found(
+            yield self.finding(
                 site,
-                seen=Seen(
+                observed=Observed(
                     "{rate:.1%} of the steps hold a spike, each worth {threshold:.3g}, for a mean positive input of "
                     "{given:.3g} at most; the decay is {decay:.4g}",
                     rate=rate,
@@ -155,5 +160,5 @@ class MissingReset(Check):
                     because="a reset takes a threshold from the potential at each spike",
                 ),
                 does=f"spikes more than its input allows: {paid:.3g} a step for {given:.3g}",
-                weight=1,
+                excess=1,
             )

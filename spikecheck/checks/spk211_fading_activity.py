@@ -8,9 +8,9 @@ from itertools import pairwise
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import rates_to
-from spikecheck.checks.progress import learning
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.checks.layers import firing_rates_up_to
+from spikecheck.checks.progress import any_loss_fell
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import SpikeReading
 from spikecheck.site import Site, SiteKind
 
@@ -82,8 +82,10 @@ class FadingActivity(Check):
         "SPK215",
         "SPK406",
     )
-    passes: ClassVar = True
-    soon_mended: ClassVar = True  # the last layer fires: with the first loss that falls, it was a note already
+    self_resolving: ClassVar = True
+    downgrade_on_any_progress: ClassVar = (
+        True  # the last layer fires: with the first loss that falls, it was a note already
+    )
     message: ClassVar = (
         "activity fades over {layers} layers: {first:.2g} spikes a step in the first, {last:.2g} in {site}"
     )
@@ -100,7 +102,7 @@ class FadingActivity(Check):
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding at the last layer, where the rates of all fall from the first to it."""
-        seen = rates_to(site, readings, self.min_forward_passes)
+        seen = firing_rates_up_to(site, readings, self.min_forward_passes)
         if seen is None:
             return
         rates, start = seen
@@ -108,10 +110,10 @@ class FadingActivity(Check):
             return
         if rates[-1] > self.min_rate_ratio * rates[0] or start[-1] > self.min_rate_ratio * start[0]:
             return
-        yield self.found(
+        yield self.finding(
             site,
-            severity=Severity.NOTE if rates[-1] and learning(readings) else Severity.WARNING,
-            seen=Seen(
+            severity=Severity.NOTE if rates[-1] and any_loss_fell(readings) else Severity.WARNING,
+            observed=Observed(
                 "spikes per neuron and step, layer by layer: {rates}", rates=", ".join(f"{r:.2g}" for r in rates)
             ),
             expected=Expected(
@@ -121,5 +123,5 @@ class FadingActivity(Check):
             first=rates[0],
             last=rates[-1],
             layers=len(rates),
-            weight=1,
+            excess=1,
         )

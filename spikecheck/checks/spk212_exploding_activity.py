@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import rates_to
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.checks.layers import firing_rates_up_to
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import SpikeReading
 from spikecheck.site import Site, SiteKind
 
@@ -70,7 +70,7 @@ class ExplodingActivity(Check):
         "SPK210",
         "SPK406",
     )
-    passes: ClassVar = True
+    self_resolving: ClassVar = True
     message: ClassVar = (
         "activity grows over {layers} layers: {first:.2g} spikes a step in the first, {last:.2g} in {site}"
     )
@@ -86,7 +86,7 @@ class ExplodingActivity(Check):
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding at the last layer, where the rates of all rise from the first to it."""
-        seen = rates_to(site, readings, self.min_forward_passes)
+        seen = firing_rates_up_to(site, readings, self.min_forward_passes)
         if seen is None:
             return
         rates, start = seen
@@ -94,9 +94,9 @@ class ExplodingActivity(Check):
             return
         if rates[-1] < max(self.max_rate, self.max_rate_ratio * rates[0]) or start[-1] < self.max_rate_ratio * start[0]:
             return
-        yield self.found(
+        yield self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 "spikes per neuron and step, layer by layer: {rates}", rates=", ".join(f"{r:.2g}" for r in rates)
             ),
             expected=Expected(
@@ -106,5 +106,5 @@ class ExplodingActivity(Check):
             first=rates[0],
             last=rates[-1],
             layers=len(rates),
-            weight=1,
+            excess=1,
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import RunReading, StateReading
 from spikecheck.site import Moment, Site, SiteKind
 
@@ -84,16 +84,16 @@ class ReusedGraph(Check):
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where torch has raised this error."""
-        errors = [error for error in readings[RunReading].raised if AGAIN in error.text]
+        errors = [error for error in readings[RunReading].torch_errors if AGAIN in error.text]
         if not errors:
             return
-        carried = [name for name, state in readings.every(StateReading).items() if state.carried]
+        carried = [name for name, state in readings.every(StateReading).items() if state.carried_sequences]
         because = "a state that was not reset holds the graph of the batch before"
         if not carried:
             because = "no layer was seen to keep its state; a tensor made before the loop does so too"
-        yield self.found(
+        yield self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 '{kind} "{again}"; layers that began with a state left over: {names}',
                 kind=errors[0].kind,
                 again=AGAIN,
@@ -102,5 +102,5 @@ class ReusedGraph(Check):
             expected=Expected("one backward pass for each graph", because=because),
             when=Moment(errors[0].update),
             carrying=f"{len(carried)} layers",
-            weight=1,
+            excess=1,
         )

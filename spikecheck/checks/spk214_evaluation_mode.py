@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import ModeReading
 from spikecheck.site import Site, SiteKind
 
@@ -74,19 +74,19 @@ class EvaluationMode(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield one finding, at the first module that has a mode, where all of them were in evaluation mode."""
         modes, mode = readings.every(ModeReading), readings[ModeReading]
-        sites = [s for s in readings.evidence.sites if s.kind is SiteKind.MODULE and s.name in modes]
+        sites = [s for s in readings.observations.sites if s.kind is SiteKind.MODULE and s.name in modes]
         if site.name != min(sites, key=lambda s: s.position).name or mode.updates < self.min_updates:
             return
-        if any(other.evaluating < self.max_evaluation_fraction * other.updates for other in modes.values()):
+        if any(other.evaluation_updates < self.max_evaluation_fraction * other.updates for other in modes.values()):
             return
-        yield self.found(
+        yield self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 "{evaluating} of {updates} updates in evaluation mode; {modules} modules behave otherwise in it",
-                evaluating=mode.evaluating,
+                evaluating=mode.evaluation_updates,
                 updates=mode.updates,
                 modules=len(modes),
             ),
             expected=Expected("training mode", because="running statistics stay as they are in evaluation mode"),
-            weight=1,
+            excess=1,
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import ModeReading
 from spikecheck.site import Site, SiteKind
 
@@ -81,20 +81,22 @@ class HeavyDropout(Check):
         """Yield a finding where nearly all is dropped."""
         mode = readings[ModeReading]
         if (
-            mode.dropped is None
-            or mode.dropped < self.max_dropout_probability
-            or (mode.updates and mode.evaluating >= mode.updates)
+            mode.dropout_probability is None
+            or mode.dropout_probability < self.max_dropout_probability
+            or (mode.updates and mode.evaluation_updates >= mode.updates)
         ):
             return
-        yield self.found(
+        yield self.finding(
             site,
-            seen=Seen(
-                "a probability of {dropped:.3g}: {kept:.3g} is kept", dropped=mode.dropped, kept=1 - mode.dropped
+            observed=Observed(
+                "a probability of {dropped:.3g}: {kept:.3g} is kept",
+                dropped=mode.dropout_probability,
+                kept=1 - mode.dropout_probability,
             ),
             expected=Expected(
                 "less than {most:g}",
                 because="p is the share that is set to 0, not the share that is kept",
                 most=self.max_dropout_probability,
             ),
-            weight=1,
+            excess=1,
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import InputReading, ModeReading, SpikeReading
 from spikecheck.site import Site, SiteKind
 
@@ -95,39 +95,43 @@ class BatchNormPerStep(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where a module with running statistics is called once a step."""
         mode = readings[ModeReading]
-        if mode.momentum is None or mode.calls < self.min_calls or (mode.updates and mode.evaluating >= mode.updates):
+        if (
+            mode.momentum is None
+            or mode.calls_per_forward_pass < self.min_calls
+            or (mode.updates and mode.evaluation_updates >= mode.updates)
+        ):
             return
-        late = 1 / (1 + (1 - mode.momentum) ** (mode.calls / (1 + 1)))
+        late = 1 / (1 + (1 - mode.momentum) ** (mode.calls_per_forward_pass / (1 + 1)))
         counted = weighted(profile_before(site, readings), mode.momentum)
         apart = counted is None or not self.min_activity_ratio < counted < 1 / self.min_activity_ratio
-        yield self.found(
+        yield self.finding(
             site,
             severity=Severity.WARNING if late >= self.max_late_fraction and apart else Severity.NOTE,
-            seen=Seen(
+            observed=Observed(
                 "{calls} calls in a forward, a momentum of {momentum:g}: {late:.0%} of the running statistics are of "
                 "the second half of the steps"
                 + ("" if counted is None else "; what comes in then is {counted:.2g} times that of an average step"),
                 counted=counted,
-                calls=mode.calls,
+                calls=mode.calls_per_forward_pass,
                 momentum=mode.momentum,
                 late=late,
             ),
             expected=Expected(
                 "one call for all steps", because="evaluation normalises every step by the statistics of the last ones"
             ),
-            weight=1,
+            excess=1,
         )
 
 
 def profile_before(site: Site, readings: Readings) -> tuple[float, ...]:
     """How busy each step of the nearest layer before a site was, or of the input; empty where that is not known."""
-    sites = [s for s in readings.evidence.sites if s.kind in SiteKind.SPIKES | SiteKind.INPUT]
+    sites = [s for s in readings.observations.sites if s.kind in SiteKind.SPIKES | SiteKind.INPUT]
     nearest = max((s for s in sites if s.position < site.position), key=lambda s: s.position, default=None)
     at = readings.at(None if nearest is None else nearest.name).all
     spikes, given = at.get(SpikeReading), at.get(InputReading)
     if spikes is not None:
-        return spikes.profile if spikes.timed else ()
-    return given.profile if given is not None and given.steps is not None else ()
+        return spikes.profile if spikes.time_axis_known else ()
+    return given.profile if given is not None and given.time_steps is not None else ()
 
 
 def weighted(profile: tuple[float, ...], momentum: float) -> float | None:

@@ -8,7 +8,7 @@ from math import log, log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import LogitReading, LossReading
 from spikecheck.site import Site, SiteKind
 
@@ -88,19 +88,19 @@ class LargeLogits(Check):
         """Yield a finding where logits are far apart and the loss is above that of equal logits."""
         logits, loss = readings[LogitReading], readings[LossReading]
         mean, classes = loss.recent_mean, loss.classes
-        if mean is None or classes is None or classes <= 1 or not loss.plain or not logits.rows:
+        if mean is None or classes is None or classes <= 1 or not loss.plain_mean or not logits.rows:
             return
         if not (logits.spread >= self.max_logit_spread and mean > log(classes)):
             return
-        yield self.found(
+        yield self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 "logits from {lowest:n} to {highest:n}, spanning {spread:n} within a sample; the softmax exceeds 0.999 "
                 "in {certain:%} of {rows} samples; the loss is {loss:n}",
                 lowest=logits.minimum,
                 highest=logits.maximum,
                 spread=logits.spread,
-                certain=logits.one_hot / logits.rows,
+                certain=logits.one_hot_rows / logits.rows,
                 rows=logits.rows,
                 loss=mean,
             ),
@@ -111,5 +111,5 @@ class LargeLogits(Check):
                 classes=classes,
                 chance=log(classes),
             ),
-            weight=log10(logits.spread / self.max_logit_spread),
+            excess=log10(logits.spread / self.max_logit_spread),
         )

@@ -8,8 +8,8 @@ from math import log, sqrt
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.progress import constant_guess
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.checks.progress import constant_guess_loss
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import (
     GradientReading,
     LogitReading,
@@ -154,7 +154,7 @@ class ChancePlateau(Check):
         loss = readings.all[LossReading]
         mean, slope, error = loss.recent_mean, loss.recent_slope, loss.recent_slope_error
         classes = loss.classes
-        if mean is None or slope is None or error is None or classes is None or classes <= 1 or not loss.plain:
+        if mean is None or slope is None or error is None or classes is None or classes <= 1 or not loss.plain_mean:
             return
         losses_per_update = max(1, loss.updates / max(1, readings.run.update))  # above 1: accumulated gradients
         steepest = (slope - self.t_score * error) * losses_per_update * self.loss_window
@@ -165,16 +165,16 @@ class ChancePlateau(Check):
             readings.run.live and loss.updates < self.min_losses_in_training
         )
         logits = readings.get(LogitReading)
-        all_equal = logits is not None and logits.rows > 0 and logits.tied == logits.rows
+        all_equal = logits is not None and logits.rows > 0 and logits.tied_rows == logits.rows
         falls = slope + self.t_score * error < 0
         learns_slowly = falls and not all_equal and beats_label_frequencies(loss, readings, self.t_score)
         if too_early or learns_slowly or not at_chance or steepest <= -self.min_fall:
             return
         if not (no_gradient or movement >= self.min_relative_movement):
             return
-        yield self.found(
+        yield self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 "the last {losses} losses average {mean:#n} and change by {change:+n} ± {error:n} in {loss_window} "
                 "updates"
                 + ("; all logits are equal" if all_equal else "")
@@ -204,7 +204,7 @@ class ChancePlateau(Check):
 
 def beats_label_frequencies(loss: LossReading, readings: Readings, t_score: float) -> bool:
     """Return whether a loss is below what the label frequencies alone allow, beyond doubt."""
-    guess = constant_guess(loss, readings.all.get(TargetReading))
+    guess = constant_guess_loss(loss, readings.all.get(TargetReading))
     if loss.recent_mean is None or loss.recent_deviation is None or guess is None:
         return False
     return loss.recent_mean + t_score * loss.recent_deviation / sqrt(loss.window) < guess
@@ -218,11 +218,13 @@ def weight_names(readings: Readings) -> list[str]:
 def largest_relative_update(readings: Readings) -> float:
     """Return the largest mean update of a weight, relative to its norm; that of recent updates where known."""
     updates = readings.every(UpdateReading) or readings.all.every(UpdateReading)
-    return max((updates[name].mean for name in weight_names(readings) if name in updates), default=0.0)
+    return max((updates[name].mean_relative_norm for name in weight_names(readings) if name in updates), default=0.0)
 
 
 def no_weight_receives_gradient(readings: Readings) -> bool:
     """Return whether every recent gradient of every weight was missing, exactly 0 or not finite."""
     by_name = readings.every(GradientReading)
     gradients = [by_name[name] for name in weight_names(readings) if name in by_name]
-    return bool(gradients) and all(g.missing + g.zero + g.non_finite.count >= g.updates for g in gradients)
+    return bool(gradients) and all(
+        g.missing_updates + g.zero_updates + g.non_finite.count >= g.updates for g in gradients
+    )

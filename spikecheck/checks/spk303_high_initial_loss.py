@@ -8,7 +8,7 @@ from math import isfinite, log, log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import LossReading
 from spikecheck.site import Moment, Site, SiteKind
 
@@ -82,11 +82,11 @@ class HighInitialLoss(Check):
         from_the_start = loss.updates >= readings.run.update
         if first is None or classes is None or classes <= 1:
             return
-        if not (loss.plain and from_the_start and isfinite(first)) or first < self.max_times_chance * log(classes):
+        if not (loss.plain_mean and from_the_start and isfinite(first)) or first < self.max_times_chance * log(classes):
             return
-        yield self.found(
+        yield self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 "a first loss of {first:#n}, {ratio:x} that of a uniform guess", first=first, ratio=first / log(classes)
             ),
             expected=Expected(
@@ -96,7 +96,7 @@ class HighInitialLoss(Check):
                 chance=log(classes),
             ),
             when=Moment(),
-            weight=log10(first / log(classes) / self.max_times_chance),
+            excess=log10(first / log(classes) / self.max_times_chance),
             classes=classes,
             chance=log(classes),
         )

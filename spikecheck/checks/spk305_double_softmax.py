@@ -8,7 +8,7 @@ from math import e, log
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import LogitReading, LossReading
 from spikecheck.site import Site, SiteKind
 
@@ -63,12 +63,12 @@ class DoubleSoftmax(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where every row is a distribution and not all are one-hot; the spread of those is 1."""
         logits, loss = readings[LogitReading], readings[LossReading]
-        distributions = logits.rows > 0 and logits.simplex == logits.rows and logits.classes > 1
+        distributions = logits.rows > 0 and logits.simplex_rows == logits.rows and logits.classes > 1
         if loss.function != "cross_entropy" or not distributions or logits.spread >= 1:
             return
-        yield self.found(
+        yield self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 "all {rows} rows sum to 1, with entries from {lowest:n} to {highest:n}",
                 rows=logits.rows,
                 lowest=logits.minimum,

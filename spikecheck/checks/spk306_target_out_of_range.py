@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import TargetReading
 from spikecheck.site import Site, SiteKind
 
@@ -62,16 +62,16 @@ class TargetOutOfRange(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where any label has no class."""
         targets = readings.all[TargetReading]
-        if targets.outside == 0 or targets.classes is None:
+        if targets.out_of_range == 0 or targets.classes is None:
             return
-        yield self.found(
+        yield self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 "{outside} of {samples} labels are out of range; the lowest is {lowest}, the highest {highest}",
-                outside=targets.outside,
+                outside=targets.out_of_range,
                 samples=targets.samples,
-                lowest=targets.lowest,
-                highest=targets.highest,
+                lowest=targets.minimum,
+                highest=targets.maximum,
             ),
             expected=Expected(
                 "labels from 0 to {last}",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import TargetReading
 from spikecheck.site import Moment, Site, SiteKind
 
@@ -71,13 +71,15 @@ class OneClassTargets(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where no label differs from another."""
         targets = readings.all[TargetReading]
-        alike = targets.lowest == targets.highest and targets.samples >= self.min_labels
+        alike = targets.minimum == targets.maximum and targets.samples >= self.min_labels
         too_early = readings.run.live and targets.updates < self.min_updates_in_training
-        if not alike or too_early or targets.outside > 0 or targets.classes is None or targets.classes <= 1:
+        if not alike or too_early or targets.out_of_range > 0 or targets.classes is None or targets.classes <= 1:
             return
-        yield self.found(
+        yield self.finding(
             site,
-            seen=Seen("{samples} labels, every one of them {label}", samples=targets.samples, label=targets.lowest),
+            observed=Observed(
+                "{samples} labels, every one of them {label}", samples=targets.samples, label=targets.minimum
+            ),
             expected=Expected("several classes", because="with one class there is nothing to tell apart"),
             when=Moment(0),
             classes=targets.classes,

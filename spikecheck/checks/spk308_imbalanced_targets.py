@@ -8,7 +8,7 @@ from math import exp
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import TargetReading
 from spikecheck.site import Moment, Site, SiteKind
 
@@ -78,21 +78,21 @@ class ImbalancedTargets(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where nearly all labels are one class; a note where the classes' shares differ much."""
         targets = readings.all[TargetReading]
-        entropy, total = targets.entropy, sum(targets.counts)
-        if entropy is None or targets.classes is None or total < self.min_labels or targets.weighted:
+        entropy, total = targets.entropy, sum(targets.class_counts)
+        if entropy is None or targets.classes is None or total < self.min_labels or targets.has_class_weights:
             return
-        share = max(targets.counts) / total
+        share = max(targets.class_counts) / total
         effective_classes = exp(entropy) / targets.classes
         if share >= 1 or (share < self.max_class_share and effective_classes >= self.min_effective_classes):
             return
-        yield self.found(
+        yield self.finding(
             site,
             severity=Severity.WARNING if share >= self.max_class_share else Severity.NOTE,
-            seen=Seen(
+            observed=Observed(
                 "of {total} labels, {share:%} are class {label}, without class weights; their entropy is {entropy:n}",
                 total=total,
                 share=share,
-                label=targets.counts.index(max(targets.counts)),
+                label=targets.class_counts.index(max(targets.class_counts)),
                 entropy=entropy,
             ),
             expected=Expected(

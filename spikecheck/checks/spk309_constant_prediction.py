@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import LogitReading, TargetReading
 from spikecheck.site import Moment, Site, SiteKind
 
@@ -102,21 +102,21 @@ class ConstantPrediction(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the prediction hardly depends on the input."""
         logits, targets = readings[LogitReading], readings[TargetReading]
-        tied = logits.rows - logits.decided
-        if logits.favoured is None or logits.decided < self.min_predictions or logits.decided < tied:
+        tied = logits.rows - logits.decided_rows
+        if logits.top_class_rows is None or logits.decided_rows < self.min_predictions or logits.decided_rows < tied:
             return
-        share, labels = logits.favoured / logits.decided, sum(targets.counts)
-        label_share = max(targets.counts, default=0) / max(1, labels)
+        share, labels = logits.top_class_rows / logits.decided_rows, sum(targets.class_counts)
+        label_share = max(targets.class_counts, default=0) / max(1, labels)
         too_early = readings.run.update < self.min_updates
         if share < self.max_prediction_share or labels == 0 or label_share > self.max_label_share or too_early:
             return
-        yield self.found(
+        yield self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 "{share:%} of {predictions} samples have their largest logit at class {label}",
                 share=share,
-                predictions=logits.decided,
-                label=logits.favourite,
+                predictions=logits.decided_rows,
+                label=logits.top_class,
             ),
             expected=Expected(
                 "about {label_share:%}, the share of the most frequent label",

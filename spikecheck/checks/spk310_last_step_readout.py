@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import spiking
-from spikecheck.finding import Expected, Finding, Seen, Severity
-from spikecheck.readings import ReturnReading
+from spikecheck.checks.layers import spiking_sites
+from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.readings import GradientToSpikesReading
 from spikecheck.site import Moment, Site, SiteKind
 
 
@@ -61,7 +61,7 @@ class LastStepReadout(Check):
     severity: ClassVar = Severity.WARNING
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.SPIKES
-    needs: ClassVar = (ReturnReading,)
+    needs: ClassVar = (GradientToSpikesReading,)
     message: ClassVar = "only the last of {time_steps} time steps of {site} reaches the loss"
 
     min_earlier_time_steps: int = limit(
@@ -70,18 +70,22 @@ class LastStepReadout(Check):
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding at the last spiking layer."""
-        gradients = readings.all[ReturnReading]
-        positions = [s.position for s in spiking(readings)]
-        time_steps = gradients.steps // max(1, gradients.forwards)
+        gradients = readings.all[GradientToSpikesReading]
+        positions = [s.position for s in spiking_sites(readings)]
+        time_steps = gradients.time_steps // max(1, gradients.forward_passes)
         long_enough = time_steps > self.min_earlier_time_steps
-        if site.position < max(positions) or not long_enough or not 0 < gradients.last_only == gradients.forwards:
+        if (
+            site.position < max(positions)
+            or not long_enough
+            or not 0 < gradients.last_step_only == gradients.forward_passes
+        ):
             return
-        yield self.found(
+        yield self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 "in {forward_passes} of {forward_passes} forward passes, only the last of {time_steps} time steps "
                 "received a gradient",
-                forward_passes=gradients.forwards,
+                forward_passes=gradients.forward_passes,
                 time_steps=time_steps,
             ),
             expected=Expected(

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import spiking
-from spikecheck.finding import Expected, Finding, Seen, Severity
-from spikecheck.readings import AimReading, SpikeReading
+from spikecheck.checks.layers import spiking_sites
+from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.readings import RegressionTargetReading, SpikeReading
 from spikecheck.site import Moment, Site, SiteKind
 
 
@@ -58,8 +58,8 @@ class UnreachableTarget(Check):
     slug: ClassVar = "unreachable-target"
     severity: ClassVar = Severity.WARNING
     since: ClassVar = "0.1"
-    sites: ClassVar = SiteKind.AIM
-    needs: ClassVar = (AimReading,)
+    sites: ClassVar = SiteKind.REGRESSION_TARGET
+    needs: ClassVar = (RegressionTargetReading,)
     message: ClassVar = "{site} go up to {highest:n}, but {time_steps:n} time steps allow {reach:n} at most"
 
     max_rounding_error: float = limit(
@@ -71,27 +71,27 @@ class UnreachableTarget(Check):
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the highest target is above the highest possible output."""
-        regression = readings.all[AimReading]
-        last = max(spiking(readings), key=lambda s: s.position, default=None)
+        regression = readings.all[RegressionTargetReading]
+        last = max(spiking_sites(readings), key=lambda s: s.position, default=None)
         spikes = None if last is None else readings.all.at(last.name).get(SpikeReading)
-        if spikes is None or spikes.forwards == 0 or spikes.not_integer > 0:
+        if spikes is None or spikes.forward_passes == 0 or spikes.non_integer > 0:
             return
-        if len(regression.values) < self.min_distinct_outputs:
+        if len(regression.output_values) < self.min_distinct_outputs:
             return
         run = readings.run
-        calls = max(1, round(run.forwards / max(1, run.backwards))) if run.stepped else 1
-        time_steps = calls * spikes.steps / spikes.forwards
+        calls = max(1, round(run.forward_passes / max(1, run.backward_passes))) if run.called_per_time_step else 1
+        time_steps = calls * spikes.time_steps / spikes.forward_passes
         reach = self.highest_output(regression, time_steps, max(1, spikes.maximum))
-        if reach is None or regression.highest <= reach:
+        if reach is None or regression.target_maximum <= reach:
             return
-        yield self.found(
+        yield self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 "targets from {lowest:n} to {highest:n}, outputs from {minimum:n} to {maximum:n}",
-                lowest=regression.lowest,
-                highest=regression.highest,
-                minimum=regression.minimum,
-                maximum=regression.maximum,
+                lowest=regression.target_minimum,
+                highest=regression.target_maximum,
+                minimum=regression.output_minimum,
+                maximum=regression.output_maximum,
             ),
             expected=Expected(
                 "targets of {reach:n} at most",
@@ -103,15 +103,17 @@ class UnreachableTarget(Check):
             reach=reach,
         )
 
-    def highest_output(self, regression: AimReading, time_steps: float, max_per_step: float) -> float | None:
+    def highest_output(
+        self, regression: RegressionTargetReading, time_steps: float, max_per_step: float
+    ) -> float | None:
         """Return the highest possible output, of counts or of rates; None where the outputs are neither."""
-        if regression.minimum < 0:
+        if regression.output_minimum < 0:
             return None
-        if all(self.is_whole(value) for value in regression.values):
+        if all(self.is_whole(value) for value in regression.output_values):
             max_count = time_steps * max_per_step
-            return max_count if regression.maximum <= max_count else None
-        rates = all(self.is_whole(value * time_steps) for value in regression.values)
-        return max_per_step if rates and regression.maximum <= max_per_step else None
+            return max_count if regression.output_maximum <= max_count else None
+        rates = all(self.is_whole(value * time_steps) for value in regression.output_values)
+        return max_per_step if rates and regression.output_maximum <= max_per_step else None
 
     def is_whole(self, value: float) -> bool:
         """Return whether it is a whole number, apart from rounding."""

@@ -8,7 +8,7 @@ from math import log
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import LossReading
 from spikecheck.site import Moment, Site, SiteKind
 
@@ -96,15 +96,15 @@ class StalledLoss(Check):
         """Yield a note where the loss has stopped between chance level and learned."""
         loss = readings.all[LossReading]
         mean, slope, error, classes = loss.recent_mean, loss.recent_slope, loss.recent_slope_error, loss.classes
-        if mean is None or slope is None or error is None or classes is None or classes <= 1 or not loss.plain:
+        if mean is None or slope is None or error is None or classes is None or classes <= 1 or not loss.plain_mean:
             return
         between = self.min_fraction_of_chance <= mean / log(classes) <= self.max_fraction_of_chance
         flat = (slope - self.t_score * error) * self.loss_window > -self.min_fall
         if not between or not flat or loss.updates < max(self.loss_window, self.min_losses):
             return
-        yield self.found(
+        yield self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 "the last {losses} losses average {mean:#n} and change by {change:+n} ± {error:n} in {loss_window} "
                 "updates",
                 losses=loss.window,

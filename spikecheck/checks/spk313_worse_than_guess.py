@@ -8,8 +8,8 @@ from math import isfinite, log, log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.progress import constant_guess, moved, weights
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.checks.progress import constant_guess_loss, update_readings, weight_names
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import LossReading, TargetReading
 from spikecheck.site import Moment, Site, SiteKind
 
@@ -106,15 +106,22 @@ class WorseThanGuess(Check):
         """Yield a finding where a guess would do better; a note as long as the loss comes down."""
         loss = readings.all[LossReading]
         mean, slope, error = loss.recent_mean, loss.recent_slope, loss.recent_slope_error
-        guess = constant_guess(loss, readings.all.get(TargetReading))
-        if mean is None or slope is None or error is None or guess is None or loss.classes is None or not loss.plain:
+        guess = constant_guess_loss(loss, readings.all.get(TargetReading))
+        if (
+            mean is None
+            or slope is None
+            or error is None
+            or guess is None
+            or loss.classes is None
+            or not loss.plain_mean
+        ):
             return
         too_early = loss.updates < self.loss_window or (
             readings.run.live and loss.updates < self.min_losses_in_training
         )
         losses_per_update = max(1, loss.updates / max(1, readings.run.update))  # above 1: accumulated gradients
-        updates = moved(readings, weights(readings)).values()
-        largest = max((update.mean for update in updates), default=0.0)
+        updates = update_readings(readings, weight_names(readings)).values()
+        largest = max((update.mean_relative_norm for update in updates), default=0.0)
         movement = largest * self.loss_window / losses_per_update
         if too_early or not isfinite(mean) or movement < self.min_relative_movement:
             return
@@ -124,10 +131,10 @@ class WorseThanGuess(Check):
         no_gain = flat and uneven and mean >= (1 - self.min_relative_gain) * guess
         if mean < guess + self.max_above_guess and not no_gain:
             return
-        yield self.found(
+        yield self.finding(
             site,
             severity=Severity.WARNING if flat else Severity.NOTE,
-            seen=Seen(
+            observed=Observed(
                 "the last {losses} losses average {mean:#n} and change by {change:+n} ± {error:n} in {loss_window} "
                 "updates",
                 losses=loss.window,
@@ -142,7 +149,7 @@ class WorseThanGuess(Check):
                 because="that is the loss of predicting how often each class occurs",
             ),
             when=Moment(readings.run.update),
-            weight=log10(mean / guess) if guess > 0 else 0.0,
+            excess=log10(mean / guess) if guess > 0 else 0.0,
             guess=guess,
             relation="worse than" if mean > guess else "no better than",
         )

@@ -8,7 +8,7 @@ from math import exp
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import BatchReading, SpikeReading, TargetReading
 from spikecheck.site import Moment, Site, SiteKind
 
@@ -79,28 +79,28 @@ class SortedLabels(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where labels lie together beyond doubt, one label per sample."""
         batches, targets = readings.all[BatchReading], readings.all[TargetReading]
-        total = sum(targets.counts)
-        if batches.alike is None or total <= 1 or not one_label_per_sample(batches, readings):
+        total = sum(targets.class_counts)
+        if batches.same_class_pairs is None or total <= 1 or not one_label_per_sample(batches, readings):
             return
-        expected_alike = sum(n * (n - 1) for n in targets.counts) / (total * (total - 1))
-        excess = batches.alike - expected_alike
+        expected_alike = sum(n * (n - 1) for n in targets.class_counts) / (total * (total - 1))
+        excess = batches.same_class_pairs - expected_alike
         if expected_alike == 1 or excess < self.max_clustering * (1 - expected_alike):
             return
         if chance_of_excess(excess, batches.samples) > self.max_error_probability:
             return
-        mostly_pure = batches.pure > batches.batches - batches.pure
+        mostly_pure = batches.single_class_batches > batches.batches - batches.single_class_batches
         composition = "{pure} of {batches} batches contain a single class"
         if not mostly_pure:
             composition = "a batch contains few of the {present} classes"
-        yield self.found(
+        yield self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 "two samples of a batch have the same label in {alike:%} of pairs ({batches} batches of {samples:n} "
                 "samples on average); the run has labels of {present} of {classes} classes",
-                alike=batches.alike,
+                alike=batches.same_class_pairs,
                 batches=batches.batches,
                 samples=batches.samples / batches.batches,
-                present=sum(n > 0 for n in targets.counts),
+                present=sum(n > 0 for n in targets.class_counts),
                 classes=targets.classes,
             ),
             expected=Expected(
@@ -110,7 +110,9 @@ class SortedLabels(Check):
             ),
             when=Moment(0),
             composition=composition.format(
-                pure=batches.pure, batches=batches.batches, present=sum(n > 0 for n in targets.counts)
+                pure=batches.single_class_batches,
+                batches=batches.batches,
+                present=sum(n > 0 for n in targets.class_counts),
             ),
         )
 
@@ -118,7 +120,7 @@ class SortedLabels(Check):
 def one_label_per_sample(batches: BatchReading, readings: Readings) -> bool:
     """Return whether there is one label for each sample of a forward pass, as far as the layers show."""
     layers = readings.all.every(SpikeReading).values()
-    samples = max((spikes.samples / spikes.forwards for spikes in layers if spikes.forwards), default=0.0)
+    samples = max((spikes.samples / spikes.forward_passes for spikes in layers if spikes.forward_passes), default=0.0)
     return 0 < batches.samples < DENSE_LABELS * samples * batches.batches
 
 

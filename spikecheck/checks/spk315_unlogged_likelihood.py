@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import LogitReading, LossReading
 from spikecheck.site import Site, SiteKind
 
@@ -67,14 +67,14 @@ class UnloggedLikelihood(Check):
         logits, loss = readings[LogitReading], readings[LossReading]
         if loss.function != "nll_loss" or not logits.rows or not logits.maximum > self.max_log_probability:
             return
-        probabilities = logits.simplex == logits.rows
-        yield self.found(
+        probabilities = logits.simplex_rows == logits.rows
+        yield self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 "values from {lowest:n} to {largest:n}; {distributions} of {rows} rows are non-negative and sum to 1",
                 lowest=logits.minimum,
                 largest=logits.maximum,
-                distributions=logits.simplex,
+                distributions=logits.simplex_rows,
                 rows=logits.rows,
             ),
             expected=Expected("log-probabilities, 0 at most", because="nll_loss applies neither softmax nor logarithm"),

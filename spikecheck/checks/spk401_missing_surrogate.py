@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings
-from spikecheck.checks.layers import unsure
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.checks.layers import spikes_may_be_unused
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import FlowReading, GradientReading
 from spikecheck.site import Site, SiteKind
 
@@ -86,17 +86,17 @@ class MissingSurrogate(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where gradients were blocked every time; a note where some may go around the layer."""
         flow = readings[FlowReading]
-        if not flow.blocked or flow.blocked != flow.forwards:
+        if not flow.blocked_forward_passes or flow.blocked_forward_passes != flow.forward_passes:
             return
         before = readings.at(f"{site.fed_by}.weight").get(GradientReading)
-        bypassed = unsure(site, readings) if before is None else before.norm > 0
-        yield self.found(
+        bypassed = spikes_may_be_unused(site, readings) if before is None else before.mean_norm > 0
+        yield self.finding(
             site,
             severity=Severity.NOTE if bypassed else Severity.ERROR,
-            seen=Seen(
+            observed=Observed(
                 "spikes carried no gradient in {blocked} of {forward_passes} training forward passes; the input did",
-                blocked=flow.blocked,
-                forward_passes=flow.forwards,
+                blocked=flow.blocked_forward_passes,
+                forward_passes=flow.forward_passes,
             ),
             expected=Expected(
                 "spikes that carry a gradient wherever the input does",

@@ -109,15 +109,15 @@ class VanishingGradient(Check):
             return
         if norms.last < self.max_gradient_ratio * norms.first:
             return
-        yield self.found(
+        yield self.finding(
             site,
-            seen=norms.observed(),
+            observed=norms.observed(),
             expected=Expected(
                 "norms within a factor of {max_ratio:n}",
                 max_ratio=self.max_gradient_ratio,
                 because="otherwise the early layers barely train",
             ),
-            weight=log10(norms.last / norms.first / self.max_gradient_ratio),
+            excess=log10(norms.last / norms.first / self.max_gradient_ratio),
             factor=norms.last / norms.first,
             **norms.numbers,
         )

@@ -82,7 +82,7 @@ class ExplodingGradient(Check):
         "SPK407",
         "SPK413",
     )
-    passes: ClassVar = True
+    self_resolving: ClassVar = True
     message: ClassVar = (
         "the gradient of {site} is {factor:n} times larger than that of {last_weight} ({first:.2n} vs {last:.2n})"
     )
@@ -103,15 +103,15 @@ class ExplodingGradient(Check):
         if norms.first < self.max_gradient_ratio * due_to_rates * norms.last:
             return
         remark = "; falling firing rates explain a factor of {due_to_rates:.2n}" if due_to_rates > 1 else ""
-        yield self.found(
+        yield self.finding(
             site,
-            seen=norms.observed(remark, due_to_rates=due_to_rates),
+            observed=norms.observed(remark, due_to_rates=due_to_rates),
             expected=Expected(
                 "norms within a factor of {max_ratio:n}",
                 max_ratio=self.max_gradient_ratio,
                 because="otherwise gradient clipping leaves nothing for the last layer",
             ),
-            weight=log10(norms.first / norms.last / due_to_rates / self.max_gradient_ratio),
+            excess=log10(norms.first / norms.last / due_to_rates / self.max_gradient_ratio),
             factor=norms.first / norms.last,
             **norms.numbers,
         )
@@ -119,7 +119,7 @@ class ExplodingGradient(Check):
 
 def active_share_before(name: str, readings: Readings) -> float:
     """Return the share of a weight's input that is not 0: spikes of the layer before it, or the input. 1 if unknown."""
-    sites = readings.evidence.sites
+    sites = readings.observations.sites
     position = next(site.position for site in sites if site.name == name)
     before = [s for s in sites if s.kind in SiteKind.SPIKES | SiteKind.INPUT and s.position < position]
     nearest = max(before, key=lambda site: site.position, default=None)
@@ -127,4 +127,4 @@ def active_share_before(name: str, readings: Readings) -> float:
     spikes, model_input = source.get(SpikeReading), source.get(InputReading)
     if spikes is not None and spikes.active:
         return spikes.active / spikes.elements
-    return model_input.active / model_input.looked_at if model_input is not None and model_input.active else 1.0
+    return model_input.active / model_input.sampled_elements if model_input is not None and model_input.active else 1.0

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from spikecheck.checks.base import Check, Readings
-from spikecheck.checks.layers import growing, without
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.checks.layers import any_potential_grows, without_cause
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import (
     DriveReading,
     GradientReading,
@@ -119,9 +119,11 @@ class NonFiniteValue(Check):
         if bad is None or bad.count == 0:
             return
         first = bad.first or Moment(readings.run.update)
-        finding = self.found(
+        finding = self.finding(
             site,
-            seen=Seen("{count} of {elements} sampled values are not finite", count=bad.count, elements=bad.elements),
+            observed=Observed(
+                "{count} of {elements} sampled values are not finite", count=bad.count, elements=bad.elements
+            ),
             expected=Expected(
                 "finite values", because="NaN spreads through every sum and is false in every comparison"
             ),
@@ -129,4 +131,4 @@ class NonFiniteValue(Check):
             what=DESCRIPTIONS[site.kind].format(site=site),
             moment=str(first),
         )
-        yield finding if growing(readings) else without(finding, "SPK207")
+        yield finding if any_potential_grows(readings) else without_cause(finding, "SPK207")

@@ -9,22 +9,22 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import (
-    LARGE,
-    SMALL,
-    WHY_LARGE,
-    WHY_PATIENCE,
-    WHY_SMALL,
-    above,
-    hasty,
-    ratio,
-    recurrent,
-    silent,
-    spiking,
-    threshold,
-    unused,
-    within,
+    LARGE_SCALE,
+    SMALL_SCALE,
+    WHY_LARGE_SCALE,
+    WHY_MIN_FORWARD_PASSES,
+    WHY_SMALL_SCALE,
+    belongs_to,
+    drive_in_thresholds,
+    is_recurrent,
+    is_silent,
+    spikes_unused,
+    spiking_sites,
+    threshold_of,
+    too_early,
+    upstream_spikes,
 )
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import DriveReading, ParameterReading, SpikeReading
 from spikecheck.site import Site, SiteKind
 
@@ -98,8 +98,8 @@ class WeightScale(Check):
     )
     message: ClassVar = "{site} has a scale of {scale:n}; standard initializers give 0.6 to 1.4"
 
-    max_scale: float = limit(LARGE, why=WHY_LARGE)
-    min_scale: float = limit(SMALL, why=WHY_SMALL)
+    max_scale: float = limit(LARGE_SCALE, why=WHY_LARGE_SCALE)
+    min_scale: float = limit(SMALL_SCALE, why=WHY_SMALL_SCALE)
     max_drive: float = limit(
         5.0,
         why="measured: no healthy network has weights above max_scale; those of N(0, 1) give 8.2 thresholds per time "
@@ -110,7 +110,7 @@ class WeightScale(Check):
         why="derived: where a normally distributed drive has an RMS of 2 thresholds, 31% of the time steps exceed one, "
         "so the layer fires without any input",
     )
-    min_forward_passes: int = limit(10, why=WHY_PATIENCE)
+    min_forward_passes: int = limit(10, why=WHY_MIN_FORWARD_PASSES)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the scale is out of range and puts a layer that it feeds, or is in, out of range."""
@@ -119,9 +119,9 @@ class WeightScale(Check):
             return
         effects = [*self.on_fed(site, weight, readings), *self.on_itself(site, weight, readings)]
         for layer, drive, effect in effects[:1]:
-            yield self.found(
+            yield self.finding(
                 site,
-                seen=Seen(
+                observed=Observed(
                     "RMS {rms:n} * sqrt(fan-in {fan_in}) = {scale:n}, which " + effect,
                     rms=weight.rms,
                     fan_in=weight.fan_in,
@@ -132,32 +132,32 @@ class WeightScale(Check):
                 expected=Expected(
                     "a scale of about 0.6 to 1.4", because="standard initializers give this scale at any layer width"
                 ),
-                weight=powers_of_ten_beyond(weight.scale, self.min_scale, self.max_scale),
+                excess=powers_of_ten_beyond(weight.scale, self.min_scale, self.max_scale),
             )
 
     def on_fed(self, site: Site, weight: ParameterReading, readings: Readings) -> Iterator[Effect]:
         """Yield the layers that a weighted module feeds and drives out of range."""
         owner, _, name = site.name.rpartition(".")
-        currents = [s for s in readings.evidence.sites if s.kind is SiteKind.CURRENT]
+        currents = [s for s in readings.observations.sites if s.kind is SiteKind.CURRENT]
         for layer in (s for s in currents if name == "weight" and s.fed_by == owner):
             at = readings.at(layer.name)
             drive, spikes = at.get(DriveReading), at.get(SpikeReading)
-            if drive is None or unused(at):
+            if drive is None or spikes_unused(at):
                 continue
-            thresholds = ratio(layer, drive)
+            thresholds = drive_in_thresholds(layer, drive)
             if weight.scale > self.max_scale and thresholds is not None and thresholds >= self.max_drive:
                 yield layer, thresholds, "drives {layer} at {drive:x} its threshold per time step (RMS)"
-            too_early = spikes is None or hasty(readings, spikes.forwards, self.min_forward_passes)
-            dead = silent(spikes) and not silent(above(layer, readings)) and not too_early
+            early = spikes is None or too_early(readings, spikes.forward_passes, self.min_forward_passes)
+            dead = is_silent(spikes) and not is_silent(upstream_spikes(layer, readings)) and not early
             if weight.scale < self.min_scale and dead:
                 yield layer, 0.0 if thresholds is None else thresholds, "leaves {layer} silent"
 
     def on_itself(self, site: Site, weight: ParameterReading, readings: Readings) -> Iterator[Effect]:
         """Yield the layer that holds a recurrent weight and drives itself by it."""
-        if weight.scale <= self.max_scale or not recurrent(weight):
+        if weight.scale <= self.max_scale or not is_recurrent(weight):
             return
-        for layer in (s for s in spiking(readings) if within(site.name, s)):
-            v_threshold, spikes = threshold(layer), readings.at(layer.name).get(SpikeReading)
+        for layer in (s for s in spiking_sites(readings) if belongs_to(site.name, s)):
+            v_threshold, spikes = threshold_of(layer), readings.at(layer.name).get(SpikeReading)
             if v_threshold is None or v_threshold <= 0 or layer.neuron is None or spikes is None or spikes.rate is None:
                 continue
             drive = layer.neuron.input_gain * weight.scale * sqrt(max(0, spikes.rate)) / v_threshold

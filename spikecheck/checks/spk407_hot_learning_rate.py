@@ -8,8 +8,8 @@ from math import log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import without
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.checks.layers import without_cause
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import LossReading, ParameterReading, UpdateReading
 from spikecheck.site import Moment, Site, SiteKind
 
@@ -76,21 +76,25 @@ class HotLearningRate(Check):
         """Yield a finding at the weight that is moved most, if that is far and the loss has not fallen."""
         updates = readings.all.every(UpdateReading)
         of_weights = {name: update for name, update in updates.items() if has_several_axes(readings, name)}
-        most_moved = max(of_weights, key=lambda name: of_weights[name].mean, default=None)
+        most_moved = max(of_weights, key=lambda name: of_weights[name].mean_relative_norm, default=None)
         if most_moved != site.name:
             return
         update = of_weights[most_moved]
-        if update.updates < self.min_updates or update.mean < self.max_relative_update or loss_is_lower(readings):
+        if (
+            update.updates < self.min_updates
+            or update.mean_relative_norm < self.max_relative_update
+            or loss_is_lower(readings)
+        ):
             return
         rate = update.learning_rate
-        finding = self.found(
+        finding = self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 "updates of {relative_update:%} of the norm on average and {largest:%} at most, over {updates} updates"
                 + ("" if rate is None else f" at a learning rate of {rate:n}"),
                 rate=rate,
-                relative_update=update.mean,
-                largest=update.largest,
+                relative_update=update.mean_relative_norm,
+                largest=update.max_relative_norm,
                 updates=update.updates,
             ),
             expected=Expected(
@@ -99,13 +103,13 @@ class HotLearningRate(Check):
                 because="an update of the weights' own size replaces what was learned before",
             ),
             when=Moment(0),
-            weight=log10(update.mean / self.max_relative_update),
+            excess=log10(update.mean_relative_norm / self.max_relative_update),
         )
         first_update = readings.first.get(UpdateReading)  # before gradients could accumulate
         yield (
             finding
-            if first_update is not None and first_update.mean < self.max_relative_update
-            else without(finding, "SPK413")
+            if first_update is not None and first_update.mean_relative_norm < self.max_relative_update
+            else without_cause(finding, "SPK413")
         )
 
 

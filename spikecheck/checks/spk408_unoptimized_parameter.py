@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.progress import others, weights
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.checks.progress import and_more, weight_names
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import GradientReading, UpdateReading
 from spikecheck.site import Moment, Site, SiteKind
 
@@ -67,15 +67,15 @@ class UnoptimizedParameter(Check):
         """Yield one finding, at the first such weight."""
         updates = readings.all.every(UpdateReading)
         gradients = readings.all.every(GradientReading)
-        unheld = [name for name in weights(readings) if name not in updates and gradients[name].norm > 0]
+        unheld = [name for name in weight_names(readings) if name not in updates and gradients[name].mean_norm > 0]
         too_early = readings.run.live and readings.run.update < self.min_updates_in_training
         if not updates or too_early or unheld[:1] != [site.name]:
             return
-        yield self.found(
+        yield self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 "a gradient norm of {norm:n} at {first}, and no update of {names}",
-                norm=gradients[site.name].norm,
+                norm=gradients[site.name].mean_norm,
                 names=", ".join(unheld),
                 first=site.name,
             ),
@@ -83,6 +83,6 @@ class UnoptimizedParameter(Check):
                 "every weight that requires gradients in an optimizer", because="otherwise it never moves"
             ),
             when=Moment(0),
-            more=others(unheld),
+            more=and_more(unheld),
             pronoun="it" if len(unheld) == 1 else "them",
         )

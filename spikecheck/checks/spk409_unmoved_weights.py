@@ -8,9 +8,9 @@ from enum import Enum
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.progress import learning, moved, others, weights
-from spikecheck.finding import Expected, Finding, Seen, Severity
-from spikecheck.readings import GradientReading, HandoverReading, UpdateReading
+from spikecheck.checks.progress import and_more, any_loss_fell, update_readings, weight_names
+from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.readings import GradientAtStepReading, GradientReading, UpdateReading
 from spikecheck.site import Site, SiteKind
 
 
@@ -93,32 +93,36 @@ class UnmovedWeights(Check):
         "SPK406",
         "SPK407",
     )
-    passes: ClassVar = True
+    self_resolving: ClassVar = True
     message: ClassVar = "{first}{more} never moved in {updates} updates: {reason}"
 
     min_updates: int = limit(10, why="judgment call: time for a layer that is silent at first to wake up")
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield one finding, at the first such weight."""
-        updates = moved(readings, weights(readings))
-        unmoved = [name for name, update in updates.items() if update.unmoved == update.updates >= self.min_updates]
+        updates = update_readings(readings, weight_names(readings))
+        unmoved = [
+            name for name, update in updates.items() if update.unmoved_updates == update.updates >= self.min_updates
+        ]
         if unmoved[:1] != [site.name]:
             return
         update, reason = updates[site.name], reason_at_rest(readings.all, readings.run.live)
         others_move = len(unmoved) < len(updates)
-        if reason is None or (not others_move and (reason in IN_BACKWARD or learning(readings))):
+        if reason is None or (not others_move and (reason in IN_BACKWARD or any_loss_fell(readings))):
             return
         unused = reason is Reason.NO_GRADIENT and site.position == 0
-        finding = self.found(
+        finding = self.finding(
             site,
             severity=Severity.NOTE if unused else Severity.WARNING,
-            seen=Seen("no change in {updates} updates of {names}", updates=update.updates, names=", ".join(unmoved)),
+            observed=Observed(
+                "no change in {updates} updates of {names}", updates=update.updates, names=", ".join(unmoved)
+            ),
             expected=Expected(
                 "a change in every update",
                 because="other weights of the model move" if others_move else "without it nothing is learned",
             ),
             first=site.name,
-            more=others(unmoved),
+            more=and_more(unmoved),
             reason=reason.value,
         )
         yield finding if reason in IN_BACKWARD else replace(finding, explained_by=())
@@ -126,11 +130,11 @@ class UnmovedWeights(Check):
 
 def reason_at_rest(readings: Readings, live: bool) -> Reason | None:
     """Return why a weight does not move; None while a rate of 0 may be the beginning of a warm-up."""
-    gradient, handover = readings[GradientReading], readings.get(HandoverReading)
+    gradient, handover = readings[GradientReading], readings.get(GradientAtStepReading)
     if readings[UpdateReading].learning_rate == 0:
         return None if live else Reason.ZERO_RATE
-    if handover is not None and handover.cleared == handover.updates:
+    if handover is not None and handover.cleared_updates == handover.updates:
         return Reason.CLEARED
-    if gradient.missing == gradient.updates:
+    if gradient.missing_updates == gradient.updates:
         return Reason.NO_GRADIENT
-    return Reason.ZERO_GRADIENT if gradient.zero + gradient.missing > 0 else Reason.ROUNDED
+    return Reason.ZERO_GRADIENT if gradient.zero_updates + gradient.missing_updates > 0 else Reason.ROUNDED

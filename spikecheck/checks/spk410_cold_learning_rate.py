@@ -8,8 +8,8 @@ from math import log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.progress import learning, moved, weights
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.checks.progress import any_loss_fell, update_readings, weight_names
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import ParameterReading, UpdateReading
 from spikecheck.site import Moment, Site, SiteKind
 
@@ -80,24 +80,24 @@ class ColdLearningRate(Check):
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding at the weight that moves most, where even that one hardly moves."""
-        updates = moved(readings, weights(readings))
-        most_moved = max(updates, key=lambda name: updates[name].mean, default=None)
-        if most_moved != site.name or readings.run.update < self.min_updates or learning(readings):
+        updates = update_readings(readings, weight_names(readings))
+        most_moved = max(updates, key=lambda name: updates[name].mean_relative_norm, default=None)
+        if most_moved != site.name or readings.run.update < self.min_updates or any_loss_fell(readings):
             return
         update = updates[most_moved]
-        pace = update.pace
-        lowered = pace is not None and pace.rate < self.min_rate_fraction * pace.highest
-        if update.mean >= self.min_relative_update or update.mean == 0 or lowered:
+        pace = update.learning_rate_history
+        lowered = pace is not None and pace.rate < self.min_rate_fraction * pace.maximum_rate
+        if update.mean_relative_norm >= self.min_relative_update or update.mean_relative_norm == 0 or lowered:
             return
         rate = update.learning_rate
-        yield self.found(
+        yield self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 "updates of {relative_update:n} of the norm on average, {movement:n} in {updates} updates"
                 + ("" if rate is None else f" at a learning rate of {rate:n}"),
                 rate=rate,
-                relative_update=update.mean,
-                movement=update.mean * readings.run.update,
+                relative_update=update.mean_relative_norm,
+                movement=update.mean_relative_norm * readings.run.update,
                 updates=readings.run.update,
             ),
             expected=Expected(
@@ -106,5 +106,5 @@ class ColdLearningRate(Check):
                 because="the loss does not fall, and the weights are where they were",
             ),
             when=Moment(0),
-            weight=log10(self.min_relative_update / update.mean),
+            excess=log10(self.min_relative_update / update.mean_relative_norm),
         )

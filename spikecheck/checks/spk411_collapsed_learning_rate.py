@@ -8,10 +8,10 @@ from math import log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.progress import moved, weights
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.checks.progress import update_readings, weight_names
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import UpdateReading
-from spikecheck.site import Moment, Pace, Site, SiteKind
+from spikecheck.site import LearningRateHistory, Moment, Site, SiteKind
 
 
 @dataclass(frozen=True)
@@ -77,28 +77,36 @@ class CollapsedLearningRate(Check):
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield one finding, at the first weight whose learning rate has collapsed."""
-        updates = moved(readings, weights(readings))
-        histories = {name: update.pace for name, update in updates.items() if update.pace is not None}
+        updates = update_readings(readings, weight_names(readings))
+        histories = {
+            name: update.learning_rate_history
+            for name, update in updates.items()
+            if update.learning_rate_history is not None
+        }
         collapsed = [name for name, history in histories.items() if self.has_collapsed(history)]
         if collapsed[:1] != [site.name]:
             return
         history = histories[site.name]
-        yield self.found(
+        yield self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 "a learning rate of {rate:n} after {updates} updates, {highest:n} at most: as many as "
                 "{effective_updates:n} updates at the highest rate",
                 rate=history.rate,
                 updates=history.updates,
-                highest=history.highest,
-                effective_updates=history.worth,
+                highest=history.maximum_rate,
+                effective_updates=history.updates_at_maximum,
             ),
             expected=Expected("a learning rate that lasts for the run", because="the remaining updates change nothing"),
             when=Moment(readings.run.update),
-            weight=log10(self.min_effective_fraction * history.updates / history.worth),
+            excess=log10(self.min_effective_fraction * history.updates / history.updates_at_maximum),
         )
 
-    def has_collapsed(self, history: Pace) -> bool:
+    def has_collapsed(self, history: LearningRateHistory) -> bool:
         """Return whether hardly anything is left of the learning rate, and was so for most of the run."""
-        few = 0 < history.worth <= min(self.min_effective_updates, self.min_effective_fraction * history.updates)
-        return few and history.rate <= self.min_rate_fraction * history.highest
+        few = (
+            0
+            < history.updates_at_maximum
+            <= min(self.min_effective_updates, self.min_effective_fraction * history.updates)
+        )
+        return few and history.rate <= self.min_rate_fraction * history.maximum_rate

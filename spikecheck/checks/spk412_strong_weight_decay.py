@@ -8,10 +8,10 @@ from math import log10, sqrt
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.progress import learning, moved, nothing_learned, weights
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.checks.progress import any_loss_fell, no_progress, update_readings, weight_names
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import GradientReading, ParameterReading, UpdateReading
-from spikecheck.site import Moment, Pace, Site, SiteKind
+from spikecheck.site import LearningRateHistory, Moment, Site, SiteKind
 
 
 @dataclass(frozen=True)
@@ -93,19 +93,19 @@ class StrongWeightDecay(Check):
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield one finding, at the first weight that shrinks so fast."""
-        updates = moved(readings, weights(readings))
+        updates = update_readings(readings, weight_names(readings))
         times_limit = self.times_limit(readings, updates)
         shrinking = [name for name, times in times_limit.items() if times >= 1]
         if shrinking[:1] != [site.name]:
             return
-        history = updates[site.name].pace
-        shrink = None if history is None else history.shrink
-        share = readings.all[UpdateReading].mean if shrink is None else shrink
-        yield self.found(
+        history = updates[site.name].learning_rate_history
+        shrink = None if history is None else history.decay_per_update
+        share = readings.all[UpdateReading].mean_relative_norm if shrink is None else shrink
+        yield self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 "a weight decay of {decay:n} at a learning rate of {rate:n}, {share:%} of the weight per update",
-                decay=0 if history is None else history.decay,
+                decay=0 if history is None else history.weight_decay,
                 rate=0 if history is None else history.rate,
                 share=share,
             ),
@@ -115,29 +115,33 @@ class StrongWeightDecay(Check):
                 because="the gradient cannot hold the weights against it",
             ),
             when=Moment(0),
-            weight=log10(times_limit[site.name]),
+            excess=log10(times_limit[site.name]),
         )
 
     def times_limit(self, readings: Readings, updates: Mapping[str, UpdateReading]) -> dict[str, float]:
         """Return how many times its limit the decay of each weight is."""
-        histories = {name: update.pace for name, update in updates.items() if update.pace is not None}
+        histories = {
+            name: update.learning_rate_history
+            for name, update in updates.items()
+            if update.learning_rate_history is not None
+        }
         initial = [
             decay_to_gradient(readings.first.at(name), history) / self.max_initial_decay_to_gradient
             for name, history in histories.items()
         ]
-        lowest_initial = min(initial, default=0.0) if nothing_learned(readings) else 0.0
+        lowest_initial = min(initial, default=0.0) if no_progress(readings) else 0.0
         return {
             name: self.times_limit_of(readings.at(name), history, lowest_initial) for name, history in histories.items()
         }
 
-    def times_limit_of(self, weight: Readings, history: Pace, lowest_initial: float) -> float:
+    def times_limit_of(self, weight: Readings, history: LearningRateHistory, lowest_initial: float) -> float:
         """Return how many times its limit the decay of one weight is.
 
         `lowest_initial` is that of the weight which was decayed least in the first update.
         """
-        if history.shrink is not None:
-            return history.shrink / self.max_decay_per_update
-        recent = 0.0 if learning(weight) else decay_to_gradient(weight, history) / self.max_decay_to_gradient
+        if history.decay_per_update is not None:
+            return history.decay_per_update / self.max_decay_per_update
+        recent = 0.0 if any_loss_fell(weight) else decay_to_gradient(weight, history) / self.max_decay_to_gradient
         return max(recent, lowest_initial if self.has_shrunk(weight) else 0.0)
 
     def has_shrunk(self, weight: Readings) -> bool:
@@ -146,9 +150,9 @@ class StrongWeightDecay(Check):
         return first is not None and recent is not None and recent.rms <= self.min_remaining_norm * first.rms
 
 
-def decay_to_gradient(weight: Readings, history: Pace | None) -> float:
+def decay_to_gradient(weight: Readings, history: LearningRateHistory | None) -> float:
     """Return how many times the gradient of a weight its decay is, by their norms; 0 where either is not known."""
     values, gradient = weight.get(ParameterReading), weight.get(GradientReading)
-    if history is None or values is None or gradient is None or not gradient.norm > 0:
+    if history is None or values is None or gradient is None or not gradient.mean_norm > 0:
         return 0.0
-    return history.decay * values.rms * sqrt(values.elements) / gradient.norm
+    return history.weight_decay * values.rms * sqrt(values.elements) / gradient.mean_norm

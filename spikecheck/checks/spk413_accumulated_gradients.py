@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.progress import others, weights
-from spikecheck.finding import Expected, Finding, Seen, Severity
-from spikecheck.readings import LeftoverReading
+from spikecheck.checks.progress import and_more, weight_names
+from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.readings import StaleGradientReading
 from spikecheck.site import Moment, Site, SiteKind
 
 
@@ -58,22 +58,26 @@ class AccumulatedGradients(Check):
     severity: ClassVar = Severity.WARNING
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.GRADIENT
-    needs: ClassVar = (LeftoverReading,)
+    needs: ClassVar = (StaleGradientReading,)
     message: ClassVar = "gradients of {site}{more} are never cleared"
 
     min_updates: int = limit(3, why="judgment call: once may be a stray line before the loop, three times is the loop")
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield one finding, at the first such weight."""
-        stale = readings.all.every(LeftoverReading)
-        names = [n for n in weights(readings) if n in stale and stale[n].kept == stale[n].updates >= self.min_updates]
+        stale = readings.all.every(StaleGradientReading)
+        names = [
+            n
+            for n in weight_names(readings)
+            if n in stale and stale[n].stale_updates == stale[n].updates >= self.min_updates
+        ]
         if names[:1] != [site.name]:
             return
-        yield self.found(
+        yield self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 "in {stale} of {updates} observed updates, the gradient of the update before was still there",
-                stale=stale[site.name].kept,
+                stale=stale[site.name].stale_updates,
                 updates=stale[site.name].updates,
             ),
             expected=Expected(
@@ -81,5 +85,5 @@ class AccumulatedGradients(Check):
                 because="otherwise an update follows the sum of all batches so far",
             ),
             when=Moment(0),
-            more=others(names),
+            more=and_more(names),
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.site import Site, SiteKind
 from spikecheck.stored import StoredReading
 
@@ -70,10 +70,10 @@ class NonFiniteWeights(Check):
         if stored.finite or is_mask(stored):
             return
         non_finite = stored.nan + stored.infinite
-        index = "[" + ", ".join(map(str, stored.place or ())) + "]"
-        yield self.found(
+        index = "[" + ", ".join(map(str, stored.first_non_finite or ())) + "]"
+        yield self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 "{nan} NaN and {infinite} infinite of {elements} values ({share:%}), the first at {index}",
                 nan=stored.nan,
                 infinite=stored.infinite,

@@ -8,7 +8,7 @@ from math import inf, log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.site import Site, SiteKind
 from spikecheck.stored import StoredReading
 
@@ -71,10 +71,10 @@ class ExplodedWeights(Check):
         weight = readings[StoredReading]
         if weight.role != "weight" or "embed" in site.name.lower() or not weight.scale > self.max_scale:
             return
-        yield self.found(
+        yield self.finding(
             site,
             severity=Severity.ERROR if weight.scale > self.min_error_scale else Severity.WARNING,
-            seen=Seen(
+            observed=Observed(
                 "scale {scale} (RMS {rms} x sqrt(fan-in {fan_in})), values {minimum} to {maximum}",
                 rms=weight.rms,
                 fan_in=weight.fan_in,
@@ -85,5 +85,5 @@ class ExplodedWeights(Check):
             expected=Expected(
                 "a scale of 0.6 to 1.4, up to 4 after training", because="it is the same for any layer width"
             ),
-            weight=log10(weight.scale / self.max_scale) if weight.scale < inf else inf,
+            excess=log10(weight.scale / self.max_scale) if weight.scale < inf else inf,
         )

@@ -8,7 +8,7 @@ from math import log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.site import Site, SiteKind
 from spikecheck.stored import StoredReading
 
@@ -69,9 +69,9 @@ class VanishedWeights(Check):
         weight = readings[StoredReading]
         if weight.role != "weight" or not weight.finite or not 0 < weight.scale < self.min_scale:
             return
-        yield self.found(
+        yield self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 "scale {scale} (RMS {rms} x sqrt(fan-in {fan_in}))",
                 rms=weight.rms,
                 fan_in=weight.fan_in,
@@ -80,5 +80,5 @@ class VanishedWeights(Check):
             expected=Expected(
                 "a scale of 0.6 to 1.4", because="weights this small do not bring a neuron to its threshold"
             ),
-            weight=log10(self.min_scale / weight.scale),
+            excess=log10(self.min_scale / weight.scale),
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.number_format import number
 from spikecheck.site import Site, SiteKind
 from spikecheck.stored import StoredNeuronReading
@@ -70,14 +70,14 @@ class UnreachableThreshold(Check):
         neuron = readings[StoredNeuronReading]
         if neuron.role != "threshold":
             return
-        if neuron.outside:
-            part = "" if neuron.outside == neuron.elements else " for {outside} of {elements} neurons"
-            yield self.found(
+        if neuron.out_of_range:
+            part = "" if neuron.out_of_range == neuron.elements else " for {outside} of {elements} neurons"
+            yield self.finding(
                 site,
-                seen=Seen(
+                observed=Observed(
                     "threshold {threshold}" + part,
                     threshold=neuron.minimum,
-                    outside=neuron.outside,
+                    outside=neuron.out_of_range,
                     elements=neuron.elements,
                 ),
                 expected=Expected(
@@ -88,10 +88,10 @@ class UnreachableThreshold(Check):
             return
         reach = out_of_reach(neuron, self.max_input_count)
         if reach is not None:
-            yield self.found(
+            yield self.finding(
                 site,
-                severity=Severity.NOTE if neuron.last else Severity.ERROR,
-                seen=Seen(
+                severity=Severity.NOTE if neuron.is_last_layer else Severity.ERROR,
+                observed=Observed(
                     "threshold {threshold}; with every input active, the membrane potential reaches {reach}",
                     threshold=neuron.minimum,
                     reach=reach,
@@ -105,7 +105,11 @@ class UnreachableThreshold(Check):
 
 def out_of_reach(neuron: StoredNeuronReading, max_input_count: float) -> float | None:
     """Return the highest reachable potential if no neuron can reach its threshold, None if one can or may."""
-    if neuron.reach is None or neuron.unreachable < neuron.neurons or not neuron.neurons:
+    if neuron.max_potential is None or neuron.unreachable_neurons < neuron.neurons or not neuron.neurons:
         return None
-    reach = neuron.reach * max_input_count if neuron.outer and neuron.reach > 0 else neuron.reach
+    reach = (
+        neuron.max_potential * max_input_count
+        if neuron.reads_model_input and neuron.max_potential > 0
+        else neuron.max_potential
+    )
     return reach if reach < neuron.minimum else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.site import Site, SiteKind
 from spikecheck.stored import StoredNeuronReading
 
@@ -60,7 +60,7 @@ class DecayOutOfRange(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the decay or time constant of any neuron is outside its range."""
         neuron = readings[StoredNeuronReading]
-        if neuron.role not in ("decay", "tau") or not neuron.outside:
+        if neuron.role not in ("decay", "tau") or not neuron.out_of_range:
             return
         too_high = neuron.role == "decay" and neuron.maximum > 1
         value = neuron.maximum if too_high else neuron.minimum
@@ -68,11 +68,11 @@ class DecayOutOfRange(Check):
             "tau": "a time constant must be above 0",
             "decay": "below 0, so the membrane potential flips its sign each step",
         }
-        yield self.found(
+        yield self.finding(
             site,
-            seen=Seen(
+            observed=Observed(
                 "{outside} of {elements} values out of range; values {minimum} to {maximum}",
-                outside=neuron.outside,
+                outside=neuron.out_of_range,
                 elements=neuron.elements,
                 minimum=neuron.minimum,
                 maximum=neuron.maximum,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.site import Site, SiteKind
 from spikecheck.stored import StoredReading
 
@@ -70,10 +70,10 @@ class DeadRows(Check):
         if weight.role != "weight" or not weight.finite or not weight.rows or not weight.zero_rows:
             return
         fraction = weight.zero_rows / weight.rows
-        yield self.found(
+        yield self.finding(
             site,
             severity=Severity.WARNING if fraction >= self.min_warning_fraction else Severity.NOTE,
-            seen=Seen(
+            observed=Observed(
                 "{zero_rows} of {rows} rows are 0 in all {fan_in} weights",
                 zero_rows=weight.zero_rows,
                 rows=weight.rows,

@@ -8,7 +8,7 @@ from math import sqrt
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.site import Site, SiteKind
 from spikecheck.stored import StoredReading
 
@@ -86,10 +86,10 @@ class UntrainedWeights(Check):
             return
         for initializer, bound in bounds(weight).items():
             if is_uniform(weight, bound, self.z_score, self.max_edge_gap):
-                yield self.found(
+                yield self.finding(
                     site,
                     severity=Severity.WARNING if updates >= self.min_updates else Severity.NOTE,
-                    seen=Seen(
+                    observed=Observed(
                         "evenly distributed from {minimum} to {maximum}, as from {initializer} (-{bound} to {bound})",
                         minimum=weight.minimum,
                         maximum=weight.maximum,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.number_format import number
 from spikecheck.site import Site, SiteKind
 from spikecheck.stored import MomentReading
@@ -68,20 +68,24 @@ class DeadMoments(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where moments are missing while others exist, or are 0 after updates."""
         moment = readings[MomentReading]
-        if moment.missing and moment.others:
-            yield self.found(
+        if moment.missing and moment.other_parameters:
+            yield self.finding(
                 site,
-                seen=Seen("no moments, while {others} other parameters have them", others=moment.others),
+                observed=Observed(
+                    "no moments, while {others} other parameters have them", others=moment.other_parameters
+                ),
                 expected=Expected("moments of every parameter", because="the first gradient creates them"),
-                problem=f"never received a gradient, while {moment.others} other parameters did",
+                problem=f"never received a gradient, while {moment.other_parameters} other parameters did",
             )
-        elif moment.largest == 0 and (moment.steps is None or moment.steps > 0):
+        elif moment.max_abs == 0 and (moment.updates is None or moment.updates > 0):
             counted = (
-                "" if moment.steps is None else f" in {number(int(moment.steps))} update" + "s" * (moment.steps != 1)
+                ""
+                if moment.updates is None
+                else f" in {number(int(moment.updates))} update" + "s" * (moment.updates != 1)
             )
-            yield self.found(
+            yield self.finding(
                 site,
-                seen=Seen(f"all moments are exactly 0{counted}"),
+                observed=Observed(f"all moments are exactly 0{counted}"),
                 expected=Expected("nonzero moments", because="any nonzero gradient leaves a trace in them"),
                 problem=f"received only gradients of exactly 0{counted}",
             )

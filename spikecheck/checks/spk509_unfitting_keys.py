@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.site import Site, SiteKind
 from spikecheck.stored import FitReading
 
@@ -64,12 +64,12 @@ class UnfittingKeys(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield one finding for all keys that do not match."""
         fit = readings[FitReading]
-        missing, reshaped = len(fit.missing), len(fit.shapes)
+        missing, reshaped = len(fit.missing), len(fit.shape_mismatches)
         if missing or reshaped:
             severity = Severity.ERROR
         elif fit.unexpected:
             severity = Severity.WARNING
-        elif fit.before or fit.instead or fit.wrapped:
+        elif fit.removed_prefix or fit.added_prefix or fit.wrapped:
             severity = Severity.NOTE
         else:
             return
@@ -77,19 +77,21 @@ class UnfittingKeys(Check):
         mismatches = [f"{count:,} {what}" for count, what in counts if count]
         keys = (
             *self.keys(fit),
-            cause(fit) if mismatches else f"all {fit.fitting:,} keys match once that is removed or added",
+            cause(fit) if mismatches else f"all {fit.matching_keys:,} keys match once that is removed or added",
         )
-        yield self.found(
+        yield self.finding(
             site,
             severity=severity,
-            seen=Seen("{keys}", keys="; ".join(filter(None, keys))),
+            observed=Observed("{keys}", keys="; ".join(filter(None, keys))),
             expected=Expected("the same keys with the same shapes on both sides"),
-            problem=f"{fit.fitting:,} matching keys, {', '.join(mismatches)}" if mismatches else cause(fit),
+            problem=f"{fit.matching_keys:,} matching keys, {', '.join(mismatches)}" if mismatches else cause(fit),
         )
 
     def keys(self, fit: FitReading) -> Iterator[str]:
         """Yield the first keys of each kind, and how many more there are."""
-        shapes = tuple(f"{key} {list(stored)} in the file, {list(own)} in the model" for key, stored, own in fit.shapes)
+        shapes = tuple(
+            f"{key} {list(stored)} in the file, {list(own)} in the model" for key, stored, own in fit.shape_mismatches
+        )
         for what, keys in (("missing", fit.missing), ("unexpected", fit.unexpected), ("another shape", shapes)):
             more = f" and {len(keys) - self.max_keys_shown} more" if len(keys) > self.max_keys_shown else ""
             if keys:
@@ -100,11 +102,12 @@ def cause(fit: FitReading) -> str:
     """Return the likely cause in words, empty where none is known."""
     if fit.renamed:
         return "the missing and the unexpected keys have the same shapes in the same order: layers were renamed"
-    wrapper = " (a model in DataParallel)" if "module" in (fit.before + fit.instead).split(".") else ""
+    wrapper = " (a model in DataParallel)" if "module" in (fit.removed_prefix + fit.added_prefix).split(".") else ""
     compiled = " (torch.compile)" if fit.wrapped else ""
-    if fit.before and fit.instead:
-        return f"the file's keys begin with {fit.before!r}, the model's with {fit.instead!r}{wrapper}{compiled}"
-    if fit.before or fit.instead:
-        whose = "file" if fit.before else "model"
-        return f"the {whose}'s keys begin with {(fit.before or fit.instead)!r}{wrapper}{compiled}"
+    if fit.removed_prefix and fit.added_prefix:
+        begin = f"the file's keys begin with {fit.removed_prefix!r}, the model's with {fit.added_prefix!r}"
+        return f"{begin}{wrapper}{compiled}"
+    if fit.removed_prefix or fit.added_prefix:
+        whose = "file" if fit.removed_prefix else "model"
+        return f"the {whose}'s keys begin with {(fit.removed_prefix or fit.added_prefix)!r}{wrapper}{compiled}"
     return "its keys contain '_orig_mod' (torch.compile)" if fit.wrapped else ""

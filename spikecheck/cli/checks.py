@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from spikecheck.checks.base import broken, discover
+from spikecheck.checks.base import discover, unusable_extensions
 
 
 @click.command()
@@ -17,5 +17,5 @@ def command() -> None:
     for check in discover().values():
         table.add_row(check.id, check.slug, check.severity.name.lower(), check.sections()[""])
     Console().print(table)
-    for one in broken():
+    for one in unusable_extensions():
         click.echo(f"spikecheck: {one}", err=True)

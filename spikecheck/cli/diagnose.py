@@ -28,7 +28,7 @@ STDIN = "-"
 COPIED = 1 << 20
 LARGE = 1 << 27  # from here on a file's progress is shown
 
-Answer = tuple[str, "Report | None", str]  # name, report, why the question could not be asked
+Outcome = tuple[str, "Report | None", str]  # name, report, why the question could not be asked
 
 
 def files(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
@@ -91,7 +91,7 @@ def command(
     if unsafe_pickle:
         click.echo("spikecheck: --unsafe-pickle: torch loads these files, and runs whatever code they carry", err=True)
     trying = wanted(model, model_args, data)
-    answers: list[Answer] = []
+    answers: list[Outcome] = []
     changes: dict[str, Changes] = {}
     for name in matching(checkpoints):
         answer = asked(name, safe(name), settings, unsafe_pickle, trying)
@@ -137,7 +137,7 @@ def wanted(model: str | None, model_args: str | None, data: str | None) -> Any:
     return RunRequest.of(model, model_args, data)
 
 
-def asked(name: str, shown: str, settings: Any, unsafe_pickle: bool, trying: Any = None) -> Answer:
+def asked(name: str, shown: str, settings: Any, unsafe_pickle: bool, trying: Any = None) -> Outcome:
     """The report on one file, or why there is none; why not all that was asked of it could be done."""
     from spikecheck.checkpoint.diagnose import diagnose_file
     from spikecheck.checkpoint.stored_run import refusal
@@ -192,7 +192,7 @@ def progress(name: str) -> Iterator[Callable[[int, int], object]]:
         yield advance
 
 
-def show(answer: Answer, console: Console, level: Severity, *, quiet: bool) -> None:
+def show(answer: Outcome, console: Console, level: Severity, *, quiet: bool) -> None:
     """The whole report, or one line a finding."""
     name, report, _ = answer
     if report is None:
@@ -219,7 +219,7 @@ def compared(name: str, other: str, unsafe_pickle: bool) -> tuple[Changes, str]:
 
 
 def write_views(
-    answers: list[Answer],
+    answers: list[Outcome],
     level: Severity,
     json_file: str | None,
     sarif_file: str | None,

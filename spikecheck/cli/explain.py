@@ -9,7 +9,7 @@ from dataclasses import fields
 
 import click
 
-from spikecheck.checks.base import EXAMPLES, Check, broken, discover
+from spikecheck.checks.base import EXAMPLES, Check, discover, unusable_extensions
 
 LIBRARY_NAMES = {"any": "any library"}
 
@@ -63,7 +63,7 @@ def others(title: str, checks: Iterable[type[Check]]) -> str:
 def find(name: str) -> type[Check]:
     """The check of this id or slug, in any case of letters."""
     known = discover()
-    for one in broken():
+    for one in unusable_extensions():
         click.echo(f"spikecheck: {one}", err=True)
     for check in known.values():
         if name.lower() in (check.id.lower(), check.slug):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from spikecheck.finding import Finding
-from spikecheck.site import FORWARD, SiteKind
+from spikecheck.site import FORWARD_KINDS, SiteKind
 
 BACKWARD = SiteKind.GRADIENT
 APPLIED = SiteKind.UPDATE  # its effect shows in the next forward at the earliest
-VALUES = FORWARD | SiteKind.PARAMETER | SiteKind.MODULE
+VALUES = FORWARD_KINDS | SiteKind.PARAMETER | SiteKind.MODULE
 FLOW = (
     SiteKind.MODULE,
     SiteKind.PARAMETER,
@@ -49,4 +49,4 @@ def along(finding: Finding) -> tuple[int, int, int]:
     """
     kind = finding.site.kind
     position = -finding.site.position if kind is BACKWARD else finding.site.position
-    return position, FLOW.index(kind) if kind in FLOW else len(FLOW), finding.when.step or 0
+    return position, FLOW.index(kind) if kind in FLOW else len(FLOW), finding.when.time_step or 0

@@ -146,4 +146,4 @@ def in_order(finding: Finding) -> tuple[Order, Key]:
 def gravity(root: Finding, led: list[Finding]) -> tuple[int, int, float, Order]:
     """Which root to name first: the worst consequence, then how far beyond its limit, then what came first."""
     worst = max((finding.severity for finding in (root, *led)), default=root.severity)
-    return -worst, -len({finding.check for finding in led}), -root.weight, order(root)
+    return -worst, -len({finding.check for finding in led}), -root.excess, order(root)

@@ -10,14 +10,14 @@ from typing import Any
 
 from spikecheck import excerpts as drawn
 from spikecheck import readings
-from spikecheck.checks.base import WINDOWS, Check, Evidence, Readings, discover
-from spikecheck.checks.judge import Judge, Silenced
-from spikecheck.checks.progress import recovered
+from spikecheck.checks.base import WINDOWS, Check, Observations, Readings, discover
+from spikecheck.checks.judge import IgnoreRule, Judge
+from spikecheck.checks.progress import has_recovered
 from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.errors import EvidenceError, SpikecheckError
 from spikecheck.evidence.findings import plain_finding, rebuilt_finding
 from spikecheck.evidence.plain import Clean, MisfitError, mapping, misfit, plain, rebuild
-from spikecheck.finding import Answer, Finding, Severity, Unseen, UnseenKind, Verdict
+from spikecheck.finding import Finding, Outcome, Severity, Unseen, UnseenKind, Verdict
 from spikecheck.readings import RunReading
 from spikecheck.report.model import Report
 from spikecheck.report.rows import layer_rows, loss_rows, weight_rows
@@ -41,22 +41,22 @@ class Account:
     kept quiet.
     """
 
-    evidence: Evidence
+    evidence: Observations
     earlier: tuple[Finding, ...] = ()
     error: Finding | None = None
     unseen: tuple[Unseen, ...] = ()
     cost: float | None = None
-    silenced: tuple[Silenced, ...] = ()
+    silenced: tuple[IgnoreRule, ...] = ()
     limits: Limits | None = None
     site_limits: tuple[SiteLimits, ...] = ()
 
     def verdicts(self, judge: Judge) -> tuple[Verdict, ...]:
         """One verdict a check, what it found earlier included."""
-        loud = [f for f in self.earlier if not any(quiet.covers(f) for quiet in judge.silenced)]
-        passing = {check.id: check.soon_mended for check in judge.checks if check.passes}
+        loud = [f for f in self.earlier if not any(quiet.covers(f) for quiet in judge.ignore_rules)]
+        passing = {check.id: check.downgrade_on_any_progress for check in judge.checks if check.self_resolving}
         verdicts = tuple(self.with_earlier(verdict, loud, passing) for verdict in judge.verdicts(self.evidence))
         if self.error is not None:
-            verdicts += (Verdict(OwnError.id, OwnError.slug, Answer.FOUND, (self.error,)),)
+            verdicts += (Verdict(OwnError.id, OwnError.slug, Outcome.FOUND, (self.error,)),)
         return verdicts
 
     def with_earlier(self, verdict: Verdict, loud: Iterable[Finding], passing: Mapping[str, bool]) -> Verdict:
@@ -67,13 +67,13 @@ class Account:
         """
         early = {finding.key: finding for finding in loud if finding.check == verdict.check}
         now = [replace(f, when=early.pop(f.key).when) if f.key in early else f for f in verdict.findings]
-        if verdict.answer in (Answer.CLEAR, Answer.FOUND) and verdict.check in passing:
+        if verdict.outcome in (Outcome.PASSED, Outcome.FOUND) and verdict.check in passing:
             easily = passing[verdict.check]
-            past = [self.passed(f) if recovered(self.whole, f.until, easily=easily) else f for f in early.values()]
+            past = [self.passed(f) if has_recovered(self.whole, f.until, easily=easily) else f for f in early.values()]
         else:
             past = list(early.values())
         findings = (*now, *past)
-        return replace(verdict, answer=Answer.FOUND, findings=findings) if findings else verdict
+        return replace(verdict, outcome=Outcome.FOUND, findings=findings) if findings else verdict
 
     @property
     def whole(self) -> Readings:
@@ -99,7 +99,7 @@ class Account:
             "unseen": self.unseen,
             "frameworks": run.frameworks,
             "updates": run.update,
-            "forwards": run.forwards,
+            "forward_passes": run.forward_passes,
             "cost": self.cost,
         }
         return {name: value for name, value in facts.items() if value not in ((), None)}
@@ -183,12 +183,12 @@ class Account:
         made = tuple(rebuilt_finding(named(one), one, clean) for one in earlier)
         limits = {id_: mapping(values, id_) for id_, values in mapping(given.get("limits"), "limits").items()}
         return cls(
-            Evidence(run, sites, windows),
+            Observations(run, sites, windows),
             made,
             None if error is None else rebuilt_finding(named(error), error, clean),
             rebuild(tuple[Unseen, ...], given.get("unseen"), clean, "unseen"),
             rebuild(float | None, given.get("cost"), clean, "cost"),
-            rebuild(tuple[Silenced, ...], given.get("silenced"), clean, "silenced"),
+            rebuild(tuple[IgnoreRule, ...], given.get("silenced"), clean, "silenced"),
             limits,
             Settings.parsed({"sites": given.get("site_limits", [])}).sites,
         )
@@ -202,7 +202,7 @@ class Account:
         own = self.limits or {}
         both = {id_: {**own.get(id_, {}), **settings.limits.get(id_, {})} for id_ in (*own, *settings.limits)}
         judge = Judge.of(Settings(both, settings.ignore, (*self.site_limits, *settings.sites)))
-        return replace(judge, silenced=(*judge.silenced, *self.silenced))
+        return replace(judge, ignore_rules=(*judge.ignore_rules, *self.silenced))
 
 
 def without_strangers(given: dict[str, Any]) -> dict[str, Any]:

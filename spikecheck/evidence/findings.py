@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from spikecheck.checks.base import Check
 from spikecheck.evidence.plain import Clean, mapping, misfit, plain, rebuild
-from spikecheck.finding import Expected, Finding, Fix, Phrase, Seen, Severity
+from spikecheck.finding import Expected, Finding, Fix, Observed, Phrase, Severity
 from spikecheck.site import Moment, Site
 
 P = TypeVar("P", bound=Phrase)
@@ -14,17 +14,17 @@ P = TypeVar("P", bound=Phrase)
 
 def plain_finding(finding: Finding) -> dict[str, Any]:
     """The finding as JSON can hold it, without what the check itself knows: its name, and what explains it."""
-    seen, expected = finding.seen, finding.expected
+    seen, expected = finding.observed, finding.expected
     return {
         "check": finding.check,
         "severity": finding.severity.label,
         "site": plain(finding.site),
         "message": finding.message,
-        "seen": {"text": seen.text, "numbers": plain(seen.numbers)},
+        "observed": {"text": seen.text, "numbers": plain(seen.numbers)},
         "expected": {"text": expected.text, "numbers": plain(expected.numbers), "because": expected.because},
         "fixes": plain(finding.fixes),
         "when": plain(finding.when),
-        "weight": finding.weight,
+        "excess": finding.excess,
         "until": finding.until,
     }
 
@@ -49,12 +49,12 @@ def rebuilt_finding(check: type[Check], given: dict[str, Any], clean: Clean) -> 
         severity=Severity[severity],
         site=site,
         message=rebuild(str, given.get("message"), clean, where),
-        seen=phrase(Seen(""), given.get("seen"), clean, where),
+        observed=phrase(Observed(""), given.get("observed"), clean, where),
         expected=expected,
         fixes=rebuild(tuple[Fix, ...], given.get("fixes"), lines, where),
         when=rebuild(Moment, given.get("when"), clean, where),
         explained_by=check.explained_by,
-        weight=rebuild(float, given.get("weight"), clean, where),
+        excess=rebuild(float, given.get("excess"), clean, where),
         until=rebuild(int | None, given.get("until"), clean, where),
     )
 

@@ -19,17 +19,17 @@ from spikecheck.checkpoint.diagnose import CONTROL, safe, undated
 from spikecheck.checkpoint.fit import Fit, fit
 from spikecheck.checkpoint.read import open_checkpoint
 from spikecheck.checkpoint.tensors import TensorLoader
-from spikecheck.checks.base import Evidence
+from spikecheck.checks.base import Observations
 from spikecheck.checks.judge import Judge
 from spikecheck.errors import SpikecheckError
 from spikecheck.evidence.evidence import Account
-from spikecheck.finding import Answer, Unseen, UnseenKind, Verdict
+from spikecheck.finding import Outcome, Unseen, UnseenKind, Verdict
 from spikecheck.model_run import data
 from spikecheck.model_run.user_code import UserCode, called, named
 from spikecheck.readings import RunReading
 from spikecheck.report.model import Report
 from spikecheck.settings import Settings
-from spikecheck.site import OF_FILES, Site, SiteKind
+from spikecheck.site import FILE_KINDS, Site, SiteKind
 
 BROKEN = "spikecheck.reference.train:build_with"
 OURS = ("spikecheck.reference.model:build", BROKEN)  # what a file may name
@@ -185,8 +185,8 @@ def fit_account(fitted: Fit, updates: int) -> Account:
     """The fit, as evidence."""
     site = Site(SiteKind.MODEL, "the model")
     read = {site.name: {type(fitted.reading): fitted.reading}}
-    run = RunReading(live=False, update=updates, forwards=0, backwards=0, stepped=False)
-    return Account(Evidence(run, (site,), {"recent": read, "all": read, "first": {}}))
+    run = RunReading(live=False, update=updates, forward_passes=0, backward_passes=0, called_per_time_step=False)
+    return Account(Observations(run, (site,), {"recent": read, "all": read, "first": {}}))
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,7 @@ def agreed(verdicts: tuple[Verdict, ...], others: tuple[Verdict, ...]) -> tuple[
         findings = tuple(finding for finding in verdict.findings if finding.key in also)
         if verdict.findings and not findings:
             verdict = replace(
-                verdict, answer=Answer.NOT_SEEN, reason="found with some made-up spikes, and not with others"
+                verdict, outcome=Outcome.COULD_NOT_RUN, reason="found with some made-up spikes, and not with others"
             )
         kept.append(replace(verdict, findings=findings))
     return tuple(kept)
@@ -274,7 +274,7 @@ def objective(output: Any, targets: Any, loss: Loss | None) -> tuple[Tensor | No
 def judged(account: Account, settings: Settings, only: SiteKind | None = None) -> tuple[Verdict, ...]:
     """The verdicts on what was seen, dated by the file; of checks for one kind of site alone where that is asked."""
     judge = Judge.of(settings)
-    kept = tuple(c for c in judge.checks if (c.sites is only if only else not c.sites & OF_FILES))
+    kept = tuple(c for c in judge.checks if (c.sites is only if only else not c.sites & FILE_KINDS))
     return tuple(map(undated, account.verdicts(replace(judge, checks=kept))))
 
 
@@ -293,7 +293,7 @@ def united(one: Verdict, other: Verdict) -> Verdict:
     """Two verdicts of the same check: what is found at the same place is said once."""
     known = {finding.key for finding in one.findings}
     findings = (*one.findings, *(finding for finding in other.findings if finding.key not in known))
-    answers = {one.answer, other.answer}
-    order = (Answer.FOUND, Answer.CLEAR, Answer.NOT_SEEN, Answer.NOT_APPLICABLE)
+    answers = {one.outcome, other.outcome}
+    order = (Outcome.FOUND, Outcome.PASSED, Outcome.COULD_NOT_RUN, Outcome.NOT_APPLICABLE)
     answer = next(answer for answer in order if answer in answers)
-    return replace(one if one.answer is answer else other, answer=answer, findings=findings)
+    return replace(one if one.outcome is answer else other, outcome=answer, findings=findings)

@@ -14,15 +14,15 @@ class Clock:
     """
 
     update: int = 0  # steps the optimizer has taken
-    forwards: int = 0
-    backwards: int = 0
+    forward_passes: int = 0
+    backward_passes: int = 0
     training_forwards: int = 0
     since_boundary: int = 0  # forwards in this sequence
     most_since_boundary: int = 0
 
     def forward(self, training: bool) -> bool:
         """A forward begins; is it the first of a sequence?"""
-        self.forwards += 1
+        self.forward_passes += 1
         self.training_forwards += training
         self.since_boundary += 1
         return self.since_boundary == 1
@@ -35,9 +35,9 @@ class Clock:
 
     def backward(self) -> None:
         """A backward pass begins."""
-        self.backwards += 1
+        self.backward_passes += 1
         self.boundary()
 
-    def stepped(self, calls_in_a_forward: int) -> bool:
+    def called_per_time_step(self, calls_in_a_forward: int) -> bool:
         """Does the script call the model once a time step? Only if no layer sees more than one step in a forward."""
         return self.most_since_boundary > 1 and calls_in_a_forward <= 1

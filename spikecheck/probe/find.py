@@ -54,7 +54,7 @@ def resolve(model: nn.Module, which: str | nn.Module) -> nn.Module:
     return names[which]
 
 
-def decide(layer: Layer, look: Callable[[Tensor], InputReading], forwards: int) -> bool | None:
+def decide(layer: Layer, look: Callable[[Tensor], InputReading], forward_passes: int) -> bool | None:
     """Does a candidate spike, by the values it showed in this forward? None where that cannot be told yet."""
     held = layer.held[SiteKind.SPIKES]
     if not held or not held[0].tensor.is_floating_point():
@@ -64,7 +64,7 @@ def decide(layer: Layer, look: Callable[[Tensor], InputReading], forwards: int) 
     given = None if layer.given is None or layer.given.is_complex() else look(layer.given.detach())
     if generic.spiking(values, given, layer.own_function, layer.carries_gradient or not layer.training):
         return True
-    return False if (layer.training and not layer.traced) or forwards >= UNDECIDED else None
+    return False if (layer.training and not layer.traced) or forward_passes >= UNDECIDED else None
 
 
 def clean(name: str) -> str:

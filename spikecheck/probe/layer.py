@@ -70,7 +70,7 @@ class Layer:
     calls: int = 0  # since it was last emptied
     training: bool = False
     blocked: bool = False
-    forwards: int = 0
+    forward_passes: int = 0
     blocked_forwards: int = 0
     listening: bool = False
     answered: list[bool] = field(default_factory=list)
@@ -137,7 +137,7 @@ class Layer:
             self.training = True
             asked = isinstance(heard.current, Tensor) and heard.current.requires_grad
             self.blocked = asked and not heard.spikes.requires_grad
-            if self.forwards < LISTENED and heard.spikes.requires_grad:
+            if self.forward_passes < LISTENED and heard.spikes.requires_grad:
                 listener = Listener(self.answered, self.returned, self.calls, heard.spikes.shape, heard.layout.time)
                 source = heard.spikes if heard.returned is None else heard.returned
                 source.register_hook(listener)  # type: ignore[no-untyped-call]
@@ -185,7 +185,9 @@ class Layer:
         if self.memory and all(h.untouched for h in self.memory):
             values, unchanged = tuple(h.tensor for h in self.memory), all(h.untouched for h in self.step)
             step = tuple(h.tensor for h in self.step) if unchanged else ()
-            yield Capture((self.site(SiteKind.MEMORY),), values, training=self.training, update=update, step=step)
+            yield Capture(
+                (self.site(SiteKind.MEMORY),), values, training=self.training, update=update, step_tensors=step
+            )
         yield from self.came_back(update)
         self.count()
         self.forget()
@@ -196,7 +198,7 @@ class Layer:
             some = next(iter(self.returned.values()))
             none = some.new_zeros(1)
             values = tuple(self.returned.get(call, none) for call in range(1, self.steps_returned + 1))
-            yield Capture((self.site(SiteKind.RETURN),), values, update=update)
+            yield Capture((self.site(SiteKind.GRADIENT_TO_SPIKES),), values, update=update)
             self.returned.clear()
         if self.calls and self.training:
             self.steps_returned = self.calls
@@ -231,7 +233,7 @@ class Layer:
     def count(self) -> None:
         """Remember, of this forward, whether gradients could pass."""
         if self.calls and self.training and not self.traced:
-            self.forwards += 1
+            self.forward_passes += 1
             self.blocked_forwards += self.blocked
 
     def forget(self) -> None:
@@ -264,7 +266,7 @@ class Layer:
     @property
     def flow(self) -> FlowReading:
         """Whether gradients pass, and whether any ever came."""
-        return FlowReading(self.forwards, self.blocked_forwards, self.answer)
+        return FlowReading(self.forward_passes, self.blocked_forwards, self.answer)
 
 
 def one_step(heard: Heard, handed_on: tuple[Tensor, ...]) -> tuple[Held, ...]:

@@ -63,7 +63,7 @@ class LossBook:
         for root in roots:
             if root.numel() == 1:
                 output, target = compared(root, self.outputs) or (None, None)
-                call = LossCall("backward" if output is None else WRITTEN, plain=False)
+                call = LossCall("backward" if output is None else WRITTEN, plain_mean=False)
                 self.enter(call, output, target, root)
 
     def empty(self, update: int, position: int, framework: str | None) -> Iterator[Capture[Tensor]]:
@@ -74,12 +74,12 @@ class LossBook:
                 (SiteKind.LOGITS, "logits", calls.logits),
                 (SiteKind.TARGETS, "targets", calls.targets),
                 (SiteKind.LABELS, "targets", [y for y in calls.targets[:1] if y.dim() == 1]),
-                (SiteKind.AIM, "targets", [*calls.outputs, *calls.aims]),
+                (SiteKind.REGRESSION_TARGET, "targets", [*calls.outputs, *calls.aims]),
                 (SiteKind.LOSS, "loss", calls.values),
             ):
                 if values:
                     site = Site(kind, name + suffix, position + (kind is SiteKind.LOSS), framework)
-                    yield Capture((site,), tuple(values), training=calls.training, update=update, call=calls.call)
+                    yield Capture((site,), tuple(values), training=calls.training, update=update, loss_call=calls.call)
         self.forget()
 
     def forget(self) -> None:

@@ -33,8 +33,8 @@ class OptimizerWatch:
         self.steps = 0
         self.before: list[Tensor] = []
         self.held: list[str] = []
-        self.paces = Paces()
-        self.stepped: set[str] = set()  # parameters that have had a step, whose gradients may be left over
+        self.learning_rate_histories = Paces()
+        self.called_per_time_step: set[str] = set()  # parameters that have had a step, whose gradients may be left over
         self.left: dict[str, Tensor] = {}  # the smallest norm their gradients had where a backward pass began
         self.made: dict[str, Tensor] = {}  # the norm of each gradient where the latest backward pass ended
 
@@ -64,7 +64,7 @@ class OptimizerWatch:
             self.before = [p.detach().clone() for p in held]
         self.leave()
         self.hand_over()
-        self.paces.step(optimizer)
+        self.learning_rate_histories.step(optimizer)
         self.steps += 1
 
     @torch.no_grad()
@@ -77,16 +77,27 @@ class OptimizerWatch:
         held = [p for group in optimizer.param_groups for p in group["params"] if id(p) in self.names]
         steps = tuple(p.detach() - b for p, b in zip(held, before, strict=True))
         learning = tuple(None if (r := rates[id(p)]) is None else float(r) for p in held)
-        sites, paces = self.sites(SiteKind.UPDATE, self.held), tuple(self.paces.of(p) for p in held)
-        self.sink(Capture(sites, (*steps, *before), update=update, rates=learning, paces=paces))
+        sites, learning_rate_histories = (
+            self.sites(SiteKind.UPDATE, self.held),
+            tuple(self.learning_rate_histories.of(p) for p in held),
+        )
+        self.sink(
+            Capture(
+                sites,
+                (*steps, *before),
+                update=update,
+                learning_rates=learning,
+                learning_rate_histories=learning_rate_histories,
+            )
+        )
 
     @torch.no_grad()
     def backward_begins(self) -> None:
         """A backward pass begins: what is left of the gradients of a step that is over?"""
-        if not self.stepped or not self.compares():
+        if not self.called_per_time_step or not self.compares():
             return
-        found = self.gradient_norms(sorted(self.stepped))
-        for name in self.stepped:
+        found = self.gradient_norms(sorted(self.called_per_time_step))
+        for name in self.called_per_time_step:
             norm, before = found.get(name), self.left.get(name)
             if norm is None:
                 self.left[name] = self.named[name].new_empty(0)
@@ -110,8 +121,8 @@ class OptimizerWatch:
         """The optimizer steps: hand on what was left of its parameters' gradients, which are the next to be left."""
         left = {name: self.left.pop(name) for name in self.held if name in self.left}
         if left:
-            self.sink(Capture(self.sites(SiteKind.LEFTOVER, list(left)), tuple(left.values())))
-        self.stepped.update(self.held)
+            self.sink(Capture(self.sites(SiteKind.STALE_GRADIENT, list(left)), tuple(left.values())))
+        self.called_per_time_step.update(self.held)
 
     def hand_over(self) -> None:
         """The optimizer steps: hand on what the backward pass made, and what of it the step finds."""
@@ -120,7 +131,7 @@ class OptimizerWatch:
         held = [self.named[name] for name in self.held]
         made = [self.made.pop(name, p.new_empty(0)) for name, p in zip(self.held, held, strict=True)]
         found = [p.new_empty(0) if p.grad is None else p.grad.detach() for p in held]
-        self.sink(Capture(self.sites(SiteKind.HANDOVER, self.held), (*made, *found)))
+        self.sink(Capture(self.sites(SiteKind.GRADIENT_AT_STEP, self.held), (*made, *found)))
 
     def compares(self) -> bool:
         """Is the coming step one of those that are compared?"""

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
-from spikecheck.site import Pace
+from spikecheck.site import LearningRateHistory
 
 DECOUPLED = ("AdamW", "Lion", "LAMB", "Adafactor", "Muon")  # decay the weights themselves, beside the gradient
 
@@ -16,7 +16,7 @@ class Paces:
     """What was told to each parameter so far; plain numbers, no tensors."""
 
     def __init__(self) -> None:
-        self.so_far: dict[int, Pace] = {}  # by the id of a parameter, which its optimizer keeps alive
+        self.so_far: dict[int, LearningRateHistory] = {}  # by the id of a parameter, which its optimizer keeps alive
 
     def step(self, optimizer: Optimizer) -> None:
         """An optimizer is about to step."""
@@ -26,19 +26,21 @@ class Paces:
                 continue
             shrink = decay(optimizer, group, float(rate))
             for parameter in group["params"]:
-                old = self.so_far.get(id(parameter), Pace(0.0, 0.0, 0.0, 0))
+                old = self.so_far.get(id(parameter), LearningRateHistory(0.0, 0.0, 0.0, 0))
                 self.so_far[id(parameter)] = later(old, float(rate), shrink, group.get("weight_decay", 0.0))
 
-    def of(self, parameter: Tensor) -> Pace | None:
+    def of(self, parameter: Tensor) -> LearningRateHistory | None:
         """What a parameter was told."""
         return self.so_far.get(id(parameter))
 
 
-def later(old: Pace, rate: float, shrink: float | None, wanted: object) -> Pace:
+def later(old: LearningRateHistory, rate: float, shrink: float | None, wanted: object) -> LearningRateHistory:
     """One update more; what came before counts for less where the rate rises above all before."""
-    highest, told = max(old.highest, rate), float(wanted) if isinstance(wanted, int | float) else 0.0
-    before = old.worth * old.highest / highest if highest else 0.0
-    return Pace(rate, highest, before + (rate / highest if highest else 0.0), old.updates + 1, shrink, told)
+    highest, told = max(old.maximum_rate, rate), float(wanted) if isinstance(wanted, int | float) else 0.0
+    before = old.updates_at_maximum * old.maximum_rate / highest if highest else 0.0
+    return LearningRateHistory(
+        rate, highest, before + (rate / highest if highest else 0.0), old.updates + 1, shrink, told
+    )
 
 
 def decay(optimizer: Optimizer, group: dict[str, Any], rate: float) -> float | None:

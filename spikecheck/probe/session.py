@@ -188,7 +188,7 @@ class Session:
         self.first_of_sequence = self.clock.forward(training)
         if not training:
             self.flush_losses()
-        self.watching = self.observed(self.clock.forwards)
+        self.watching = self.observed(self.clock.forward_passes)
         self.take_input(given)
 
     def is_running(self, model: nn.Module | None = None) -> bool:
@@ -225,7 +225,7 @@ class Session:
         """A forward is over."""
         watchers.forward_ends(self)
         self.flush()
-        if self.clock.forwards == 1 and not self.compiled:  # a hook less, and torch would compile once more
+        if self.clock.forward_passes == 1 and not self.compiled:  # a hook less, and torch would compile once more
             self.stop_tracing()
         if self.optimizers.steps == 0 and not self.grad:
             self.modes.look()
@@ -235,7 +235,7 @@ class Session:
         """A layer is called, and the model was not: its parts are, or its `forward` is, one by one or in a loop."""
         again = layer.calls > 0 and layer.layout is not None  # a whole sequence, once more
         if self.clock.since_boundary == 0 or again or self.grad != torch.is_grad_enabled():
-            if self.clock.forwards:
+            if self.clock.forward_passes:
                 self.end()
             held, self.inputs = self.inputs, []
             self.begin(torch.is_grad_enabled(), held)
@@ -338,7 +338,7 @@ class Session:
     def decide(self) -> None:
         """Keep the candidates that turned out to spike; let go of those that did not."""
         for layer in [layer for layer in self.layers.values() if not layer.certain and layer.calls]:
-            answer = decide(layer, self.look, self.clock.forwards)
+            answer = decide(layer, self.look, self.clock.forward_passes)
             if answer is True:
                 layer.certain = True
             elif answer is False:
@@ -348,14 +348,14 @@ class Session:
 
     def loss_computed(self, call: LossCall, logits: Tensor, targets: Tensor, value: Tensor) -> None:
         """A loss was computed, by torch or by the criterion that was named."""
-        if self.clock.forwards and not logits.is_complex() and watchers.owns(self, (logits,)):
+        if self.clock.forward_passes and not logits.is_complex() and watchers.owns(self, (logits,)):
             self.book.enter(call, logits, targets, value)
             self.clock.boundary()
 
     def criterion_returned(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         """The criterion that was named returned; torch's own losses inside it are seen by themselves."""
         if isinstance(output, Tensor) and not self.book.calls:
-            self.loss_computed(LossCall(type(module).__name__, plain=False), output, output, output)
+            self.loss_computed(LossCall(type(module).__name__, plain_mean=False), output, output, output)
 
     def loss_failed(self, call: LossCall, logits: Tensor, targets: Tensor, error: Exception) -> None:
         """torch refused to compute a loss."""
@@ -418,15 +418,15 @@ class Session:
         return self.clock.update
 
     @property
-    def forwards(self) -> int:
+    def forward_passes(self) -> int:
         """The forward passes so far."""
-        return self.clock.forwards
+        return self.clock.forward_passes
 
     def snapshot(self, *, live: bool) -> Snapshot:
         """Return what is known now."""
         moded, layers = self.modes.readings(self.trace.calls), self.spiking()
         order, library = self.trace.order, self.framework
-        sites = [layer.site(SiteKind.MODULE) for layer in layers if layer.forwards]
+        sites = [layer.site(SiteKind.MODULE) for layer in layers if layer.forward_passes]
         sites += [Site(SiteKind.MODULE, name, order.get(name, 0), library) for name in moded]
         return Snapshot(
             self.run(live=live),
@@ -443,11 +443,11 @@ class Session:
         return RunReading(
             live=live,
             update=self.clock.update,
-            forwards=self.clock.forwards,
-            backwards=self.clock.backwards,
-            stepped=self.clock.stepped(self.most_calls),
+            forward_passes=self.clock.forward_passes,
+            backward_passes=self.clock.backward_passes,
+            called_per_time_step=self.clock.called_per_time_step(self.most_calls),
             frameworks=tuple(sorted({layer.framework.name for layer in self.spiking()})),
-            evaluating=self.clock.training_forwards == 0,
+            without_gradients=self.clock.training_forwards == 0,
         )
 
     def miss_tap(self, name: str) -> None:
@@ -463,7 +463,7 @@ class Session:
         if self.inside == 0 and self.clock.since_boundary == 0:
             watchers.forward_begins(self, in_sight=False)
             self.first_of_sequence = self.clock.forward(torch.is_grad_enabled())
-            self.watching = self.observed(self.clock.forwards)
+            self.watching = self.observed(self.clock.forward_passes)
         if not self.watching:
             return
         self.trace.order.setdefault(name, len(self.trace.order) + 1)
@@ -487,4 +487,4 @@ class Session:
 
     def flows(self) -> dict[str, FlowReading]:
         """Whether gradients pass each spiking layer."""
-        return {layer.name: layer.flow for layer in self.spiking() if layer.forwards}
+        return {layer.name: layer.flow for layer in self.spiking() if layer.forward_passes}

@@ -26,12 +26,12 @@ def table(changes: Iterable[ChangeReading], before: str, after: str) -> Table:
     changed = [change for change in given if not change.same]
     longest = max((len(change.name) for change in changed), default=0)
     made.add_column("tensor", overflow="fold", min_width=min(longest, WIDE))
-    lost = any(change.lost for change in changed)
+    lost = any(change.lost_elements for change in changed)
     for column in ("what", "step / weights", "largest step", "rms before", "rms after", *["no longer finite"] * lost):
         made.add_column(column, justify="right", min_width=len(max(column.split(), key=len)))
     made.caption = f"{len(given) - len(changed)} of {len(given)} tensors are the same in both"
     for change in changed:
-        numbers = (change.relative, change.largest, change.before, change.after)
+        numbers = (change.relative_change, change.max_change, change.rms_before, change.rms_after)
         shown = ("-" if number is None else f"{number:.3g}" for number in numbers)
-        made.add_row(Text(change.name), Text(change.what), *shown, *[str(change.lost)] * lost)
+        made.add_row(Text(change.name), Text(change.status), *shown, *[str(change.lost_elements)] * lost)
     return made

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from xml.etree import ElementTree as ET
 
-from spikecheck.finding import Answer, Severity, Verdict
+from spikecheck.finding import Outcome, Severity, Verdict
 from spikecheck.report.model import Report
 
 FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # by XML 1.0
@@ -41,8 +41,8 @@ def add(suite: ET.Element, name: str, verdict: Verdict, level: Severity) -> None
     grave = [finding for finding in verdict.findings if finding.severity >= level]
     if grave:
         failure = ET.SubElement(case, "failure", type=verdict.check, message=clean(grave[0].message))
-        failure.text = clean("\n".join(f"{f.message}\n  seen: {f.seen.text}\n  fix: {f.fix}" for f in grave))
-    elif verdict.answer in (Answer.NOT_APPLICABLE, Answer.NOT_SEEN):
+        failure.text = clean("\n".join(f"{f.message}\n  observed: {f.observed.text}\n  fix: {f.fix}" for f in grave))
+    elif verdict.outcome in (Outcome.NOT_APPLICABLE, Outcome.COULD_NOT_RUN):
         ET.SubElement(case, "skipped", message=clean(verdict.reason))
 
 

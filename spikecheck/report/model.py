@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from spikecheck.diagnosis import Cause, Diagnosis, diagnose
 from spikecheck.excerpts import PotentialSampleReading, RasterReading
-from spikecheck.finding import Answer, Finding, Severity, Unseen, UnseenKind, Verdict
+from spikecheck.finding import Finding, Outcome, Severity, Unseen, UnseenKind, Verdict
 from spikecheck.readings import DriveReading, FlowReading, LossReading, SpikeReading
 from spikecheck.report.format import counted
 
@@ -74,7 +74,7 @@ class Report:
     unseen: tuple[Unseen, ...] = ()
     frameworks: tuple[str, ...] = ()
     updates: int = 0
-    forwards: int = 0
+    forward_passes: int = 0
     cost: float | None = None
     subject: str = ""  # of a file: the headline; empty for a run
     losses: tuple[LossRow, ...] = ()
@@ -108,7 +108,7 @@ class Report:
             unseen=tuple(dict.fromkeys(unseen for report in reports for unseen in report.unseen)),
             frameworks=tuple(dict.fromkeys(name for report in reports for name in report.frameworks)),
             updates=max((report.updates for report in reports), default=0),
-            forwards=max((report.forwards for report in reports), default=0),
+            forward_passes=max((report.forward_passes for report in reports), default=0),
             cost=max(costs, default=None),
             subject=next((report.subject for report in reports if report.subject), ""),
             losses=first_by_name(report.losses for report in reports),
@@ -135,16 +135,16 @@ class Report:
         """The findings of this severity or above."""
         return tuple(finding for finding in self.findings if finding.severity >= severity)
 
-    def answered(self, answer: Answer) -> tuple[Verdict, ...]:
+    def answered(self, answer: Outcome) -> tuple[Verdict, ...]:
         """The verdicts of one kind."""
-        return tuple(verdict for verdict in self.verdicts if verdict.answer is answer)
+        return tuple(verdict for verdict in self.verdicts if verdict.outcome is answer)
 
     @property
     def headline(self) -> str:
         """The run or the file in one line."""
         if self.subject:
             return self.subject
-        run = counted(self.updates, "update") if self.updates else counted(self.forwards, "forward pass", "es")
+        run = counted(self.updates, "update") if self.updates else counted(self.forward_passes, "forward pass", "es")
         return " · ".join(["spikecheck", run, *self.frameworks, counted(len(self.layers), "spiking layer")])
 
     def to_dict(self) -> dict[str, Any]:
@@ -158,7 +158,7 @@ class Report:
             "ok": self.ok,
             "subject": self.subject,
             "updates": self.updates,
-            "forwards": self.forwards,
+            "forward_passes": self.forward_passes,
             "frameworks": list(self.frameworks),
             "cost": self.cost,
             "root_causes": [
@@ -170,7 +170,7 @@ class Report:
                 {
                     "check": v.check,
                     "slug": v.slug,
-                    "answer": v.answer.value,
+                    "outcome": v.outcome.value,
                     "reason": v.reason,
                     "ignored": list(v.ignored),
                 }
@@ -232,8 +232,8 @@ def merged_verdict(first: Verdict, second: Verdict) -> Verdict:
     """Return one verdict from two of the same check: what either found, or else the stronger of both answers."""
     known = {finding.key for finding in first.findings}
     findings = (*first.findings, *(finding for finding in second.findings if finding.key not in known))
-    order = (Answer.FOUND, Answer.CLEAR, Answer.NOT_SEEN, Answer.NOT_APPLICABLE)
-    stronger = min(first, second, key=lambda verdict: order.index(verdict.answer))
+    order = (Outcome.FOUND, Outcome.PASSED, Outcome.COULD_NOT_RUN, Outcome.NOT_APPLICABLE)
+    stronger = min(first, second, key=lambda verdict: order.index(verdict.outcome))
     ignored = tuple(dict.fromkeys((*first.ignored, *second.ignored)))
     return replace(stronger, findings=findings, ignored=ignored, failed=first.failed or second.failed)
 
@@ -255,14 +255,14 @@ def finding_dict(finding: Finding) -> dict[str, Any]:
         "site": finding.site.name,
         "kind": finding.site.kind.label,
         "message": finding.message,
-        "seen": {"text": finding.seen.text, "numbers": dict(finding.seen.numbers)},
+        "observed": {"text": finding.observed.text, "numbers": dict(finding.observed.numbers)},
         "expected": {
             "text": finding.expected.text,
             "numbers": dict(finding.expected.numbers),
             "because": finding.expected.because,
         },
         "update": None if finding.when.stored else finding.when.update,
-        "step": finding.when.step,
+        "time_step": finding.when.time_step,
         "fixes": [{"code": fix.code, "library": fix.library} for fix in finding.fixes],
     }
 
@@ -278,10 +278,10 @@ def layer_dict(row: LayerRow) -> dict[str, Any]:
         "values": list(spikes.values),
         "rate": spikes.rate,
         "neurons": spikes.neurons,
-        "silent": spikes.silent,
-        "saturated": spikes.saturated,
-        "fewest": spikes.least,
-        "most": spikes.most,
+        "silent": spikes.silent_neurons,
+        "saturated": spikes.saturated_neurons,
+        "fewest": spikes.min_count,
+        "most": spikes.max_count,
         "current_rms": None if row.drive is None else row.drive.rms,
     }
 
@@ -296,7 +296,7 @@ def loss_dict(row: LossRow) -> dict[str, Any]:
         "updates": loss.updates,
         "first": loss.first,
         "last": loss.last,
-        "lowest": loss.lowest,
+        "lowest": loss.minimum,
         "recent_mean": loss.recent_mean,
         "recent_updates": loss.window,
         "non_finite": loss.non_finite.count,

@@ -35,7 +35,7 @@ def to_sarif(reports: Iterable[tuple[str, Report | None, str]], version: str) ->
 
 def result(name: str, finding: Finding, rule: int) -> dict[str, Any]:
     """One finding; its place is the file, and within it the site."""
-    text = f"{finding.message}. Seen: {finding.seen.text}. Expected: {finding.expected.text}."
+    text = f"{finding.message}. Seen: {finding.observed.text}. Expected: {finding.expected.text}."
     return {
         "ruleId": finding.check,
         "ruleIndex": rule,

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spikecheck.diagnosis import Cause
-from spikecheck.finding import Answer, Finding, Severity
+from spikecheck.finding import Finding, Outcome, Severity
 from spikecheck.report.encoding import encodable
 from spikecheck.report.format import by_check, distinct, other_sites, short
 
@@ -110,7 +110,7 @@ def evidence(finding: Finding, *, fix: bool = True) -> RenderableType:
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="dim", no_wrap=True)
     rows.add_column()
-    rows.add_row("seen", Text(finding.seen.text))
+    rows.add_row("observed", Text(finding.observed.text))
     rows.add_row("expected", Text(finding.expected.text))
     if finding.expected.because:
         rows.add_row("because", Text(finding.expected.because))
@@ -133,9 +133,9 @@ def layer_table(layers: tuple[LayerRow, ...]) -> Table:
             short(spikes.maximum),
             distinct(spikes.values),
             "-" if spikes.rate is None else f"{spikes.rate:.3g}",
-            f"{short(spikes.least)}..{short(spikes.most)}",
-            f"{spikes.silent}/{spikes.neurons}",
-            f"{spikes.saturated}/{spikes.neurons}",
+            f"{short(spikes.min_count)}..{short(spikes.max_count)}",
+            f"{spikes.silent_neurons}/{spikes.neurons}",
+            f"{spikes.saturated_neurons}/{spikes.neurons}",
         )
     return table
 
@@ -143,9 +143,9 @@ def layer_table(layers: tuple[LayerRow, ...]) -> Table:
 def summary(report: Report) -> Iterator[RenderableType]:
     """How many checks said what, what was not seen, and where to read on."""
     clear, none, unseen = (
-        len(report.answered(answer)) for answer in (Answer.CLEAR, Answer.NOT_APPLICABLE, Answer.NOT_SEEN)
+        len(report.answered(answer)) for answer in (Outcome.PASSED, Outcome.NOT_APPLICABLE, Outcome.COULD_NOT_RUN)
     )
-    line = f"{clear} checks clear · {none} not applicable · {unseen} not seen"
+    line = f"{clear} checks passed · {none} not applicable · {unseen} could not run"
     if report.findings:
         line += f" · `spikecheck explain {report.findings[0].check}` for more"
     yield Text(line, style="dim")

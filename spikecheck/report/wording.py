@@ -12,7 +12,7 @@ def warning_text(finding: Finding) -> str:
     """A finding as one warning: id, site, seen, expected, and the fix."""
     fix = f"\n  fix: {finding.fix}" if finding.fix else ""
     return (
-        f"{finding.check} {finding.slug}: {finding.message}\n  seen: {finding.seen.text}\n"
+        f"{finding.check} {finding.slug}: {finding.message}\n  observed: {finding.observed.text}\n"
         f"  expected: {finding.expected.text}{fix.replace(chr(10), chr(10) + '  ')}"
     )
 
@@ -21,7 +21,7 @@ def unobserved(
     run: RunReading, layers: int, loss: bool, optimizer: str | None, sites: Mapping[str, str]
 ) -> tuple[Unseen, ...]:
     """Return what a run did not show, each with what would show it; `sites` could not be measured, by name with why."""
-    if run.forwards == 0:
+    if run.forward_passes == 0:
         return (
             Unseen(
                 UnseenKind.FORWARD_PASS,
@@ -36,7 +36,7 @@ def unobserved(
     if not loss:
         tip = "compute it with torch.nn or torch.nn.functional, or pass loss=criterion (a module)"
         missing.append(Unseen(UnseenKind.LOSS, f"no loss was observed; {tip}"))
-    if run.backwards == 0:
+    if run.backward_passes == 0:
         missing.append(
             Unseen(UnseenKind.BACKWARD_PASS, "no backward pass was observed, so gradients could not be checked")
         )

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from spikecheck.readings import AimReading
+from spikecheck.readings import RegressionTargetReading
 from spikecheck.site import Capture, SiteKind
 from spikecheck.stats.arrange import closely, distinct, fingerprint, highest, join_distinct, lowest, told
 from spikecheck.stats.base import State, Statistic, merged
@@ -36,8 +36,8 @@ class AimStats(Statistic[AimState]):
     which target.
     """
 
-    kind: ClassVar = SiteKind.AIM
-    reading: ClassVar = AimReading
+    kind: ClassVar = SiteKind.REGRESSION_TARGET
+    reading: ClassVar = RegressionTargetReading
 
     def measure(self, capture: Capture[Tensor]) -> AimState:
         """Take the extremes of one update."""
@@ -55,17 +55,17 @@ class AimStats(Statistic[AimState]):
             elements=targets.numel(),
         )
 
-    def summarise(self, state: AimState) -> tuple[AimReading, ...]:
+    def summarise(self, state: AimState) -> tuple[RegressionTargetReading, ...]:
         """Copy the extremes to the host."""
         return (
-            AimReading(
+            RegressionTargetReading(
                 updates=state.updates,
                 elements=state.elements,
-                lowest=told(state.lowest, state.elements),
-                highest=told(state.highest, state.elements),
-                minimum=told(state.minimum, state.elements),
-                maximum=told(state.maximum, state.elements),
-                values=tuple(v + 0.0 for v in state.values.tolist() if v != torch.inf),
-                different=int(state.batches.isfinite().sum()),
+                target_minimum=told(state.lowest, state.elements),
+                target_maximum=told(state.highest, state.elements),
+                output_minimum=told(state.minimum, state.elements),
+                output_maximum=told(state.maximum, state.elements),
+                output_values=tuple(v + 0.0 for v in state.values.tolist() if v != torch.inf),
+                distinct_batches=int(state.batches.isfinite().sum()),
             ),
         )

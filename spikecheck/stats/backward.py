@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from spikecheck.readings import HandoverReading, LeftoverReading, ReturnReading
+from spikecheck.readings import GradientAtStepReading, GradientToSpikesReading, StaleGradientReading
 from spikecheck.site import Capture, SiteKind
 from spikecheck.stats.base import State, Statistic, merged
 from spikecheck.stats.parameters import norms
@@ -20,8 +20,8 @@ class ReturnState(State):
     """Steps that were reached."""
 
     reached: Tensor = merged(torch.add)
-    last_only: Tensor = merged(torch.add)
-    forwards: int = merged(operator.add)
+    last_step_only: Tensor = merged(torch.add)
+    forward_passes: int = merged(operator.add)
     steps: int = merged(operator.add)
 
 
@@ -32,8 +32,8 @@ class ReturnStats(Statistic[ReturnState]):
     neuron.
     """
 
-    kind: ClassVar = SiteKind.RETURN
-    reading: ClassVar = ReturnReading
+    kind: ClassVar = SiteKind.GRADIENT_TO_SPIKES
+    reading: ClassVar = GradientToSpikesReading
 
     def measure(self, capture: Capture[Tensor]) -> ReturnState:
         """Count the steps of one forward."""
@@ -41,9 +41,11 @@ class ReturnStats(Statistic[ReturnState]):
         last = came[-1:].any() & ~came[:-1].any()
         return ReturnState(came.sum(), last.int(), 1, len(came))
 
-    def summarise(self, state: ReturnState) -> tuple[ReturnReading, ...]:
+    def summarise(self, state: ReturnState) -> tuple[GradientToSpikesReading, ...]:
         """Copy the counts to the host."""
-        return (ReturnReading(state.forwards, state.steps, int(state.reached), int(state.last_only)),)
+        return (
+            GradientToSpikesReading(state.forward_passes, state.steps, int(state.reached), int(state.last_step_only)),
+        )
 
 
 @dataclass(frozen=True)
@@ -60,16 +62,16 @@ class LeftoverStats(Statistic[LeftoverState]):
     Unit: updates. Layout: one tensor a parameter, empty where there was no gradient. Hides: how much was left.
     """
 
-    kind: ClassVar = SiteKind.LEFTOVER
-    reading: ClassVar = LeftoverReading
+    kind: ClassVar = SiteKind.STALE_GRADIENT
+    reading: ClassVar = StaleGradientReading
 
     def measure(self, capture: Capture[Tensor]) -> LeftoverState:
         """Note which were left, for one update."""
         return LeftoverState((norms(capture.values) != 0).int(), 1)
 
-    def summarise(self, state: LeftoverState) -> tuple[LeftoverReading, ...]:
+    def summarise(self, state: LeftoverState) -> tuple[StaleGradientReading, ...]:
         """Copy the counts to the host."""
-        return tuple(LeftoverReading(state.updates, kept) for kept in state.kept.tolist())
+        return tuple(StaleGradientReading(state.updates, kept) for kept in state.kept.tolist())
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,8 @@ class HandoverStats(Statistic[HandoverState]):
     step finds them; empty where there is none. Hides: how much of a gradient was taken away where some of it stayed.
     """
 
-    kind: ClassVar = SiteKind.HANDOVER
-    reading: ClassVar = HandoverReading
+    kind: ClassVar = SiteKind.GRADIENT_AT_STEP
+    reading: ClassVar = GradientAtStepReading
 
     def measure(self, capture: Capture[Tensor]) -> HandoverState:
         """Note which were there and are gone, for one update."""
@@ -96,6 +98,6 @@ class HandoverStats(Statistic[HandoverState]):
         made, found = norms(capture.values[:half]), norms(capture.values[half:])
         return HandoverState(((made != 0) & (found == 0)).int(), 1)
 
-    def summarise(self, state: HandoverState) -> tuple[HandoverReading, ...]:
+    def summarise(self, state: HandoverState) -> tuple[GradientAtStepReading, ...]:
         """Copy the counts to the host."""
-        return tuple(HandoverReading(state.updates, cleared) for cleared in state.cleared.tolist())
+        return tuple(GradientAtStepReading(state.updates, cleared) for cleared in state.cleared.tolist())

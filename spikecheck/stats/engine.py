@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from spikecheck.readings import InputReading
-from spikecheck.site import FORWARD, Capture, Site, SiteKind
+from spikecheck.site import FORWARD_KINDS, Capture, Site, SiteKind
 from spikecheck.stats.base import State, Statistic, statistics
 from spikecheck.stats.inputs import InputStats
 
@@ -49,7 +49,7 @@ def joined(a: State | None, b: State | None) -> State | None:
     return a + b
 
 
-Found = dict[tuple[SiteKind, str], dict[type[Any], Any]]
+ReadingsByPlace = dict[tuple[SiteKind, str], dict[type[Any], Any]]
 
 
 @dataclass
@@ -84,9 +84,9 @@ class Engine:
             windows.roll()
 
     @torch.no_grad()
-    def read(self, window: str, *, training: bool = True) -> Found:
+    def read(self, window: str, *, training: bool = True) -> ReadingsByPlace:
         """What every site's statistics say of a window. Waits for the device."""
-        found: Found = {}
+        found: ReadingsByPlace = {}
         for (of_training, statistic, _), windows in self.windows.items():
             state = windows.of(window)
             if belongs(of_training, statistic.kind, training) and state is not None and not state.is_meta:
@@ -120,12 +120,12 @@ class Engine:
 
     def trained(self) -> bool:
         """Did any forward record gradients?"""
-        return any(training and statistic.kind in FORWARD for training, statistic, _ in self.windows)
+        return any(training and statistic.kind in FORWARD_KINDS for training, statistic, _ in self.windows)
 
 
 def belongs(of_training: bool, kind: SiteKind, training: bool) -> bool:
     """Is it of the training, or of the evaluation? Parameters have the values that they have in both."""
-    return of_training is training or kind not in FORWARD
+    return of_training is training or kind not in FORWARD_KINDS
 
 
 def grouped() -> dict[SiteKind, tuple[Statistic[Any], ...]]:

@@ -64,7 +64,7 @@ class RasterStats(Statistic[ExcerptState]):
         return (
             RasterReading(
                 raster=tuple(map(tuple, state.part.T.tolist())),
-                steps=state.steps,
+                time_steps=state.steps,
                 neurons=state.neurons,
                 stride=stride(state.neurons),
                 update=state.update,

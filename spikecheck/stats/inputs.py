@@ -47,19 +47,19 @@ class InputState(State):
     minimum: Tensor = merged(torch.minimum)
     maximum: Tensor = merged(torch.maximum)
     values: Tensor = merged(join_distinct)
-    not_integer: Tensor = merged(torch.add)
+    non_integer: Tensor = merged(torch.add)
     bad: BadState = merged(operator.add)
-    looked_at: int = merged(operator.add)
-    forwards: int = merged(operator.add)
+    sampled_elements: int = merged(operator.add)
+    forward_passes: int = merged(operator.add)
     elements: int = merged(operator.add)
     shape: tuple[int, ...] = merged(earliest)
     dtype: str = merged(earliest)
     filled: Tensor = merged(torch.add)
     empty: Tensor = merged(torch.add)
-    densest: Tensor = merged(torch.add)
+    densest_frame_share: Tensor = merged(torch.add)
     constant: Tensor = merged(torch.add)
     batches: Tensor = merged(join_distinct)
-    by_step: PartState = merged(operator.add)
+    step_variance_share: PartState = merged(operator.add)
     frames: int = merged(operator.add)
     samples: int = merged(operator.add)
     steps: int | None = merged(earliest)
@@ -96,10 +96,10 @@ class InputStats(Statistic[InputState]):
             minimum=lowest(x),
             maximum=highest(tops),
             values=distinct(torch.cat([some, tops]) if x.numel() else look),
-            not_integer=look.frac().count_nonzero(),
+            non_integer=look.frac().count_nonzero(),
             bad=BadState.of(per_step, capture.update),
-            looked_at=look.numel(),
-            forwards=1,
+            sampled_elements=look.numel(),
+            forward_passes=1,
             elements=x.numel(),
             shape=(len(capture.values), *capture.values[0].shape)
             if capture.stacked
@@ -108,10 +108,10 @@ class InputStats(Statistic[InputState]):
             steps=x.shape[0] if timed else None,
             filled=torch.count_nonzero(mass),
             empty=(whole == 0).sum(),
-            densest=(largest.double() / whole).nan_to_num(0, 0, 0).sum(),
+            densest_frame_share=(largest.double() / whole).nan_to_num(0, 0, 0).sum(),
             constant=alike(torch.cat([per_step, mass], 1), mass.numel()),
             batches=distinct(fingerprint(torch.cat([some, mass.flatten()]))),
-            by_step=PartState.of(mass.sum(1)),
+            step_variance_share=PartState.of(mass.sum(1)),
             frames=mass.numel(),
             samples=mass.shape[1],
             per_channel=size.amax((0, 1)) if timed and x.numel() else x.new_zeros(0),
@@ -122,10 +122,10 @@ class InputStats(Statistic[InputState]):
         held = [value != 0 for value in state.per_channel.tolist()]
         return (
             InputReading(
-                forwards=state.forwards,
+                forward_passes=state.forward_passes,
                 shape=state.shape,
                 dtype=state.dtype,
-                steps=state.steps,
+                time_steps=state.steps,
                 elements=state.elements,
                 count=state.total.item(),
                 active=int(state.active),
@@ -134,19 +134,19 @@ class InputStats(Statistic[InputState]):
                 minimum=told(state.minimum, state.elements),
                 maximum=told(state.maximum, state.elements),
                 values=tuple(v + 0.0 for v in state.values.tolist() if v != torch.inf),
-                looked_at=state.looked_at,
-                not_integer=int(state.not_integer),
+                sampled_elements=state.sampled_elements,
+                non_integer=int(state.non_integer),
                 non_finite=state.bad.reading(state.steps is not None),
                 frames=state.frames,
-                filled=int(state.filled),
+                filled_frames=int(state.filled),
                 samples=state.samples,
-                empty=int(state.empty),
-                densest=state.densest.item() / max(1, state.samples - int(state.empty)),
-                constant=int(state.constant),
-                different=int(state.batches.isfinite().sum()),
-                profile=tuple(state.by_step.profile().tolist()),
+                empty_samples=int(state.empty),
+                densest_frame_share=state.densest_frame_share.item() / max(1, state.samples - int(state.empty)),
+                constant_forward_passes=int(state.constant),
+                distinct_batches=int(state.batches.isfinite().sum()),
+                profile=tuple(state.step_variance_share.profile().tolist()),
                 channels=len(held),
-                silent=held.count(False),
+                silent_channels=held.count(False),
                 silent_half=silent_half(held),
             ),
         )

@@ -96,7 +96,7 @@ class LossStats(Statistic[LossState]):
     def measure(self, capture: Capture[Tensor]) -> LossState:
         """Average the calls for one update."""
         value = torch.stack([v.detach().float().mean() for v in capture.values]).mean().reshape(1)
-        call = capture.call or LossCall("unknown", plain=False)
+        call = capture.loss_call or LossCall("unknown", plain_mean=False)
         return LossState(
             first=value,
             recent=value,
@@ -105,7 +105,7 @@ class LossStats(Statistic[LossState]):
             updates=1,
             function=call.function,
             classes=call.classes,
-            plain=call.plain,
+            plain=call.plain_mean,
             trace=TraceState(value, (capture.update,), 1),
         )
 
@@ -128,14 +128,14 @@ class LossStats(Statistic[LossState]):
                 updates=state.updates,
                 first=state.first.item(),
                 last=recent[-1].item() if n else None,
-                lowest=state.lowest.item(),
+                minimum=state.lowest.item(),
                 window=n,
                 recent_mean=mean,
                 recent_deviation=deviation,
                 recent_slope=slope,
                 recent_slope_error=error,
                 classes=state.classes,
-                plain=state.plain,
+                plain_mean=state.plain,
                 non_finite=state.bad.reading(timed=False),
                 trace=tuple(zip(state.trace.updates, state.trace.values.tolist(), strict=True)),
             ),
@@ -167,7 +167,7 @@ def counted(classes: Tensor, among: int, which: Tensor) -> Tensor:
 
 def heeded(targets: Tensor, call: LossCall) -> Tensor:
     """Which of the targets the loss does not pass over."""
-    return torch.ones_like(targets, dtype=torch.bool) if call.ignored is None else targets != call.ignored
+    return torch.ones_like(targets, dtype=torch.bool) if call.ignored_label is None else targets != call.ignored_label
 
 
 def by_row(logits: Tensor) -> Tensor:
@@ -206,7 +206,7 @@ class LogitStats(Statistic[LogitState]):
     def summarise(self, state: LogitState) -> tuple[LogitReading, ...]:
         """Copy the counts to the host."""
         predicted = state.predicted.tolist()
-        favoured = max(predicted, default=None)
+        top_class_rows = max(predicted, default=None)
         return (
             LogitReading(
                 updates=state.updates,
@@ -215,13 +215,13 @@ class LogitStats(Statistic[LogitState]):
                 minimum=told(state.minimum, state.rows),
                 maximum=told(state.maximum, state.rows),
                 spread=state.spread.item() / max(1, state.rows),
-                tied=int(state.tied),
-                simplex=int(state.simplex),
-                one_hot=int(state.one_hot),
+                tied_rows=int(state.tied),
+                simplex_rows=int(state.simplex),
+                one_hot_rows=int(state.one_hot),
                 non_finite=state.bad.reading(timed=False),
-                decided=sum(predicted),
-                favoured=favoured,
-                favourite=None if favoured is None else predicted.index(favoured),
+                decided_rows=sum(predicted),
+                top_class_rows=top_class_rows,
+                top_class=None if top_class_rows is None else predicted.index(top_class_rows),
             ),
         )
 
@@ -257,7 +257,7 @@ class TargetStats(Statistic[TargetState]):
     def measure(self, capture: Capture[Tensor]) -> TargetState:
         """Count one update's targets."""
         y = torch.cat([v.detach().reshape(-1) for v in capture.values]).long()
-        call = capture.call or LossCall("unknown")
+        call = capture.loss_call or LossCall("unknown")
         kept = heeded(y, call)
         inside = kept if call.classes is None else kept & (y >= 0) & (y < call.classes)
         none = torch.iinfo(torch.int64)
@@ -271,7 +271,7 @@ class TargetStats(Statistic[TargetState]):
             updates=1,
             samples=y.numel(),
             classes=call.classes,
-            weighted=call.weighted,
+            weighted=call.has_class_weights,
             batches=distinct(mark := fingerprint(y)),
             repeats=repeats(mark),
             calls=len(capture.values),
@@ -284,16 +284,16 @@ class TargetStats(Statistic[TargetState]):
             TargetReading(
                 updates=state.updates,
                 samples=kept,
-                lowest=int(state.lowest) if kept else 0,
-                highest=int(state.highest) if kept else 0,
-                ignored=state.samples - kept,
-                outside=kept - int(state.inside),
+                minimum=int(state.lowest) if kept else 0,
+                maximum=int(state.highest) if kept else 0,
+                ignored_samples=state.samples - kept,
+                out_of_range=kept - int(state.inside),
                 classes=state.classes,
-                counts=tuple(state.counts.tolist()),
-                weighted=state.weighted,
-                different=int(state.batches.isfinite().sum()),
-                repeated=int(state.repeats[2]),
-                calls=state.calls,
+                class_counts=tuple(state.counts.tolist()),
+                has_class_weights=state.weighted,
+                distinct_batches=int(state.batches.isfinite().sum()),
+                repeated_batches=int(state.repeats[2]),
+                loss_calls=state.calls,
             ),
         )
 
@@ -320,7 +320,7 @@ class BatchStats(Statistic[BatchState]):
 
     def measure(self, capture: Capture[Tensor]) -> BatchState:
         """Count one batch's labels."""
-        y, call = capture.values[0].detach().long(), capture.call or LossCall("unknown")
+        y, call = capture.values[0].detach().long(), capture.loss_call or LossCall("unknown")
         classes = call.classes or 0
         counts = counted(y, classes, heeded(y, call) & (y >= 0) & (y < classes)).double()
         samples = counts.sum()

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from spikecheck.readings import GradientReading, NonFinite, ParameterReading, UpdateReading
-from spikecheck.site import Capture, Moment, Pace, SiteKind
+from spikecheck.site import Capture, LearningRateHistory, Moment, SiteKind
 from spikecheck.stats.arrange import NEVER, STEPS
 from spikecheck.stats.base import State, Statistic, merged
 
@@ -93,10 +93,10 @@ class GradientStats(Statistic[GradientState]):
         return tuple(
             GradientReading(
                 updates=state.updates,
-                missing=missing,
-                zero=zero,
-                norm=total / max(1, state.updates - missing - bad),
-                largest=largest,
+                missing_updates=missing,
+                zero_updates=zero,
+                mean_norm=total / max(1, state.updates - missing - bad),
+                max_norm=largest,
                 elements=math.prod(shape),
                 dimensions=len(shape),
                 non_finite=NonFinite(bad, state.updates, Moment(at // STEPS) if bad else None),
@@ -161,7 +161,7 @@ class UpdateState(State):
     unmoved: Tensor = merged(torch.add)
     updates: int = merged(operator.add)
     rates: tuple[float | None, ...] = merged(later)
-    paces: tuple[Pace | None, ...] = merged(later)
+    learning_rate_histories: tuple[LearningRateHistory | None, ...] = merged(later)
 
 
 class UpdateStats(Statistic[UpdateState]):
@@ -179,21 +179,28 @@ class UpdateStats(Statistic[UpdateState]):
         half = len(capture.values) // 2
         step, before = norms(capture.values[:half]), norms(capture.values[half:])
         share = finite(step / before.where(before > 0, step)).double()
-        return UpdateState(share, share, (step == 0).int(), 1, capture.rates, capture.paces or (None,) * half)
+        return UpdateState(
+            share,
+            share,
+            (step == 0).int(),
+            1,
+            capture.learning_rates,
+            capture.learning_rate_histories or (None,) * half,
+        )
 
     def summarise(self, state: UpdateState) -> tuple[UpdateReading, ...]:
         """Copy the shares to the host."""
         columns = (state.path, state.largest, state.unmoved)
-        rows = zip(*(column.tolist() for column in columns), state.rates, state.paces, strict=True)
+        rows = zip(*(column.tolist() for column in columns), state.rates, state.learning_rate_histories, strict=True)
         return tuple(
             UpdateReading(
                 updates=state.updates,
-                mean=path / max(1, state.updates),
-                largest=largest,
-                path=path,
-                unmoved=unmoved,
+                mean_relative_norm=path / max(1, state.updates),
+                max_relative_norm=largest,
+                relative_path=path,
+                unmoved_updates=unmoved,
                 learning_rate=rate,
-                pace=pace,
+                learning_rate_history=pace,
             )
             for path, largest, unmoved, rate, pace in rows
         )

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from spikecheck.readings import DriveReading, PotentialReading
-from spikecheck.site import Capture, Likeness, SiteKind
+from spikecheck.site import Capture, NeighborCorrelation, SiteKind
 from spikecheck.stats.arrange import BadState, arranged, highest, lowest, told
 from spikecheck.stats.base import State, Statistic, merged
 from spikecheck.stats.parts import DIGITS
@@ -31,7 +31,7 @@ class LevelState(State):
     minimum: Tensor = merged(torch.minimum)
     peaks: Tensor = merged(torch.maximum)  # of each neuron
     bad: BadState = merged(operator.add)
-    forwards: int = merged(operator.add)
+    forward_passes: int = merged(operator.add)
     steps: int = merged(operator.add)
     elements: int = merged(operator.add)
     timed: bool = merged(operator.and_)
@@ -47,7 +47,7 @@ def level(capture: Capture[Tensor]) -> LevelState:
         minimum=lowest(x),
         peaks=highest(x, (0, 1)),
         bad=BadState.of(per_step, capture.update),
-        forwards=1,
+        forward_passes=1,
         steps=x.shape[0] if x.numel() else 0,
         elements=x.numel(),
         timed=capture.layout.time is not None,
@@ -62,7 +62,7 @@ class AxisState(State):
     far: Tensor = merged(torch.add)
     order: Tensor = merged(torch.add)
     squares: Tensor = merged(torch.add)
-    forwards: int = merged(operator.add)
+    forward_passes: int = merged(operator.add)
 
     @classmethod
     def of(cls, x: Tensor, axis: int) -> AxisState:
@@ -73,15 +73,15 @@ class AxisState(State):
         near, far = near * long_enough, far * long_enough
         return cls(near, far, near - far, (near - far).square(), long_enough)
 
-    def reading(self) -> Likeness | None:
+    def reading(self) -> NeighborCorrelation | None:
         """In plain numbers; summarise alone may call this, since it waits for the device."""
-        n = self.forwards
+        n = self.forward_passes
         if n <= 1:
             return None
         order = float(self.order) / n
         variance = max(0.0, float(self.squares) / n - order**2) * n / (n - 1)
         values = (float(self.near) / n, float(self.far) / n, (variance / n) ** 0.5)
-        return Likeness(*(round(value, DIGITS) for value in values))
+        return NeighborCorrelation(*(round(value, DIGITS) for value in values))
 
 
 def lagged(x: Tensor, axis: int, lag: int) -> Tensor:
@@ -103,8 +103,8 @@ def standardised(x: Tensor) -> Tensor:
 class DriveState(LevelState):
     """Levels, and how alike steps and samples are."""
 
-    along_steps: AxisState = merged(operator.add)
-    along_samples: AxisState = merged(operator.add)
+    step_correlation: AxisState = merged(operator.add)
+    sample_correlation: AxisState = merged(operator.add)
 
 
 class DriveStats(Statistic[DriveState]):
@@ -120,15 +120,17 @@ class DriveStats(Statistic[DriveState]):
     def measure(self, capture: Capture[Tensor]) -> DriveState:
         """Measure one forward's currents."""
         x = standardised(arranged(capture))
-        return DriveState(**vars(level(capture)), along_steps=AxisState.of(x, 0), along_samples=AxisState.of(x, 1))
+        return DriveState(
+            **vars(level(capture)), step_correlation=AxisState.of(x, 0), sample_correlation=AxisState.of(x, 1)
+        )
 
     def summarise(self, state: DriveState) -> tuple[DriveReading, ...]:
         """Copy the levels to the host."""
         n = max(1, state.elements)
         return (
             DriveReading(
-                forwards=state.forwards,
-                steps=state.steps,
+                forward_passes=state.forward_passes,
+                time_steps=state.steps,
                 elements=state.elements,
                 mean=state.total.item() / n,
                 rms=(state.squares.item() / n) ** 0.5,
@@ -136,8 +138,8 @@ class DriveStats(Statistic[DriveState]):
                 maximum=told(highest(state.peaks), state.elements),
                 peak=told(state.peaks.mean(), state.elements),
                 non_finite=state.bad.reading(state.timed),
-                along_steps=state.along_steps.reading(),
-                along_samples=state.along_samples.reading(),
+                step_correlation=state.step_correlation.reading(),
+                sample_correlation=state.sample_correlation.reading(),
             ),
         )
 
@@ -160,8 +162,8 @@ class PotentialStats(Statistic[LevelState]):
         n = max(1, state.elements)
         return (
             PotentialReading(
-                forwards=state.forwards,
-                steps=state.steps,
+                forward_passes=state.forward_passes,
+                time_steps=state.steps,
                 elements=state.elements,
                 mean=state.total.item() / n,
                 rms=(state.squares.item() / n) ** 0.5,

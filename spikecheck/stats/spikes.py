@@ -38,19 +38,19 @@ class SpikeState(State):
     active_per_neuron: Tensor = merged(torch.add)
     minimum: Tensor = merged(torch.minimum)
     maximum: Tensor = merged(torch.maximum)
-    not_binary: Tensor = merged(torch.add)
+    non_binary: Tensor = merged(torch.add)
     values: Tensor = merged(join_distinct)
-    not_integer: Tensor = merged(torch.add)
+    non_integer: Tensor = merged(torch.add)
     most: Tensor = merged(torch.maximum)
     least: Tensor = merged(torch.minimum)
-    in_a_row: Tensor = merged(torch.add)
+    consecutive_products: Tensor = merged(torch.add)
     bad: BadState = merged(operator.add)
-    looked_at: int = merged(operator.add)
-    forwards: int = merged(operator.add)
+    sampled_elements: int = merged(operator.add)
+    forward_passes: int = merged(operator.add)
     steps: int = merged(operator.add)
     samples: int = merged(operator.add)
-    by_step: PartState = merged(operator.add)
-    by_sample: PartState = merged(operator.add)
+    step_variance_share: PartState = merged(operator.add)
+    sample_variance_share: PartState = merged(operator.add)
     bins: int = merged(operator.add)  # steps * samples, of each forward
     timed: bool = merged(operator.and_)
 
@@ -78,19 +78,19 @@ class SpikeStats(Statistic[SpikeState]):
             active_per_neuron=nonzero(x, (0, 1)).double(),
             minimum=lowest(x),
             maximum=highest(tops),
-            not_binary=nonzero(torch.addcmul(x, x, x, value=-1), (0, 1, 2)).double(),
+            non_binary=nonzero(torch.addcmul(x, x, x, value=-1), (0, 1, 2)).double(),
             values=distinct(torch.cat([look, tops]) if x.numel() else look),
-            not_integer=look.frac().count_nonzero(),
+            non_integer=look.frac().count_nonzero(),
             most=highest(per_sample),
             least=lowest(per_sample),
-            in_a_row=torch.dot(x[1:].flatten(), x[:-1].flatten()).double(),
+            consecutive_products=torch.dot(x[1:].flatten(), x[:-1].flatten()).double(),
             bad=BadState.of(per_step, capture.update),
-            looked_at=look.numel(),
-            forwards=1,
+            sampled_elements=look.numel(),
+            forward_passes=1,
             steps=steps if x.numel() else 0,
             samples=samples,
-            by_step=PartState.of(per_step.sum(1)),
-            by_sample=PartState.of(per_sample.sum(1) if steps else x.new_zeros(samples)),
+            step_variance_share=PartState.of(per_step.sum(1)),
+            sample_variance_share=PartState.of(per_sample.sum(1) if steps else x.new_zeros(samples)),
             bins=steps * samples,
             timed=capture.layout.time is not None,
         )
@@ -102,8 +102,8 @@ class SpikeStats(Statistic[SpikeState]):
         active = state.active_per_neuron.tolist()
         return (
             SpikeReading(
-                forwards=state.forwards,
-                steps=state.steps,
+                forward_passes=state.forward_passes,
+                time_steps=state.steps,
                 samples=state.samples,
                 neurons=neurons,
                 elements=elements,
@@ -112,19 +112,19 @@ class SpikeStats(Statistic[SpikeState]):
                 minimum=told(state.minimum, elements),
                 maximum=told(state.maximum, elements),
                 values=tuple(v + 0.0 for v in state.values.tolist() if v != torch.inf),
-                not_binary=int(state.not_binary),
-                looked_at=state.looked_at,
-                not_integer=int(state.not_integer),
-                silent=sum(n == 0 for n in active) if bins else 0,
-                saturated=sum(n >= SATURATED * bins for n in active) if bins else 0,
-                most=told(state.most, elements),
-                least=told(state.least, elements),
+                non_binary=int(state.non_binary),
+                sampled_elements=state.sampled_elements,
+                non_integer=int(state.non_integer),
+                silent_neurons=sum(n == 0 for n in active) if bins else 0,
+                saturated_neurons=sum(n >= SATURATED * bins for n in active) if bins else 0,
+                max_count=told(state.most, elements),
+                min_count=told(state.least, elements),
                 non_finite=state.bad.reading(state.timed),
-                timed=state.timed,
-                by_step=state.by_step.told(),
-                by_sample=state.by_sample.told(),
-                profile=tuple(state.by_step.profile().tolist()),
+                time_axis_known=state.timed,
+                step_variance_share=state.step_variance_share.told(),
+                sample_variance_share=state.sample_variance_share.told(),
+                profile=tuple(state.step_variance_share.profile().tolist()),
                 rates=tuple((closely(state.per_neuron, RATES) / bins).tolist()) if bins else (),
-                in_a_row=state.in_a_row.item(),
+                consecutive_products=state.consecutive_products.item(),
             ),
         )

@@ -79,7 +79,7 @@ class MemoryStats(Statistic[MemoryState]):
         """Copy the counts to the host."""
         (start,) = StartStats().summarise(state.begun)
         counts = int(state.telling), int(state.ignored)
-        return (MemoryReading(start.sequences, start.carried, start.largest, *counts),)
+        return (MemoryReading(start.sequences, start.carried_sequences, start.largest_potential, *counts),)
 
 
 def told(capture: Capture[Tensor]) -> Tensor:
@@ -87,9 +87,9 @@ def told(capture: Capture[Tensor]) -> Tensor:
 
     A state of 0 or 1 may be that of the last spikes, which a neuron without recurrence need not look at.
     """
-    if not capture.step:
+    if not capture.step_tensors:
         return torch.zeros(1, dtype=torch.bool, device=capture.values[0].device)
-    spikes, current, *_ = capture.step
+    spikes, current, *_ = capture.step_tensors
     quiet, before = spikes == 0, [value for value in capture.values if value.shape == spikes.shape]
     able = [(b != 0) & (b != 1) & ~multiple(b, current, quiet, APART) for b in before]
     return quiet & torch.stack(able).any(0) if able else torch.zeros_like(quiet)
@@ -97,9 +97,9 @@ def told(capture: Capture[Tensor]) -> Tensor:
 
 def of_the_current_alone(capture: Capture[Tensor]) -> Tensor:
     """The elements of which all that was handed on is a multiple of the current; none where it decides no spike."""
-    if not capture.step:
+    if not capture.step_tensors:
         return torch.zeros(1, dtype=torch.bool, device=capture.values[0].device)
-    spikes, current, *after = capture.step
+    spikes, current, *after = capture.step_tensors
     quiet = spikes == 0
     below, above = current.where(quiet, -torch.inf).amax(), current.where(~quiet, torch.inf).amin()
     alike = torch.stack([multiple(value, current, quiet, ALIKE) for value in after]).all(0)

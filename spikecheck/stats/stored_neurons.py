@@ -20,10 +20,10 @@ def neuron_reading(role: str, values: Tensor, layer: str, *, outer: bool, last: 
         minimum=float(values.min()),
         maximum=float(values.max()),
         elements=values.numel(),
-        outside=int(outside.sum()),
+        out_of_range=int(outside.sum()),
         layer=layer,
-        outer=outer,
-        last=last,
+        reads_model_input=outer,
+        is_last_layer=last,
     )
 
 
@@ -53,7 +53,7 @@ def with_reach(
     if math.isnan(reach):
         return reading
     under = int((total < threshold.flatten()).sum())
-    return replace(reading, reach=reach, unreachable=under, neurons=total.numel())
+    return replace(reading, max_potential=reach, unreachable_neurons=under, neurons=total.numel())
 
 
 def moment_reading(

@@ -50,7 +50,7 @@ def test_attaches_without_an_argument(name: str) -> None:
     published: Any = import_module(f"{folder.__name__}.{name}")
     report = trained(published, lambda: (published.example(), labels(published)))
     assert not report.unseen, report.unseen
-    shapes = {row.name: (row.spikes.steps // UPDATES, row.spikes.samples // UPDATES) for row in report.layers}
+    shapes = {row.name: (row.spikes.time_steps // UPDATES, row.spikes.samples // UPDATES) for row in report.layers}
     assert shapes == published.LAYERS
     assert all(row.spikes.count > 0 and row.spikes.maximum == 1 for row in report.layers)
     assert not alarms(report)

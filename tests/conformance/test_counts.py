@@ -52,7 +52,7 @@ class Alone(nn.Module):
 
 
 @st.composite
-def forwards(draw: st.DrawFn, kind: Kind) -> list[Tensor]:
+def forward_passes(draw: st.DrawFn, kind: Kind) -> list[Tensor]:
     """The currents of a few forwards, [time, batch, neuron...]."""
     shape = draw(st.sampled_from([s for s in SHAPES if len(s) == 1 or str(kind) not in FLAT]))
     dtype = torch.float32 if str(kind) in SINGLE else draw(st.sampled_from(DTYPES))
@@ -70,7 +70,7 @@ def forwards(draw: st.DrawFn, kind: Kind) -> list[Tensor]:
 @settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 def test_counts_are_what_counting_one_by_one_gives(name: str, data: st.DataObject) -> None:
     kind = KINDS[name]
-    currents = data.draw(forwards(kind))
+    currents = data.draw(forward_passes(kind))
     grad = kind.library == "torch" or data.draw(st.booleans())  # by hand: recognised by the surrogate gradient
     model = Alone(kind, currents[0].shape[2]).to(currents[0].dtype)
     with watched(model) as monitor, torch.set_grad_enabled(grad):
@@ -79,4 +79,4 @@ def test_counts_are_what_counting_one_by_one_gives(name: str, data: st.DataObjec
     site = (Site(SiteKind.SPIKES, "lif1"),)
     (counted,) = oracle([Capture(site, (spikes,), Layout(0, 1)) for spikes in returned])
     assert not different(row.spikes, counted, ("timed",))
-    assert row.spikes.timed == (kind.sees == "sequence" or all(len(current) > 1 for current in currents))
+    assert row.spikes.time_axis_known == (kind.sees == "sequence" or all(len(current) > 1 for current in currents))

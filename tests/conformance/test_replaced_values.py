@@ -6,7 +6,7 @@ import pytest
 import snntorch
 import torch
 
-from spikecheck.neuron import Replaced
+from spikecheck.neuron import ReplacedParameter
 from spikecheck.probe.frameworks.snntorch import SNNTorch
 
 LAYERS = {
@@ -32,14 +32,14 @@ def test_the_decay_that_is_said_is_the_one_that_is_used(name: str, decay: float)
     layer = LAYERS[name](decay)
     spec = SNNTorch().neuron(layer)
     assert spec.decay == kept(layer)
-    assert spec.replaced == (() if 0 <= decay <= 1 else (Replaced("beta", decay, kept(layer)),))
+    assert spec.replaced_parameters == (() if 0 <= decay <= 1 else (ReplacedParameter("beta", decay, kept(layer)),))
 
 
 def test_a_learned_decay_is_said_to_be_learned() -> None:
     spec = SNNTorch().neuron(LAYERS["Leaky"](1.25, learn_beta=True))
-    assert spec.replaced == (Replaced("beta", 1.25, 1.0, learned=True),)
+    assert spec.replaced_parameters == (ReplacedParameter("beta", 1.25, 1.0, learned=True),)
 
 
 def test_a_synaptic_decay_is_clamped_too() -> None:
     spec = SNNTorch().neuron(snntorch.Synaptic(alpha=5.0, beta=0.9))
-    assert spec.replaced == (Replaced("alpha", 5.0, 1.0),)
+    assert spec.replaced_parameters == (ReplacedParameter("alpha", 5.0, 1.0),)

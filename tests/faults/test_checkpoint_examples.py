@@ -14,7 +14,7 @@ from torch.nn.utils import prune
 
 from spikecheck.checkpoint import diagnose_file
 from spikecheck.checkpoint.fit import fit
-from spikecheck.checks.base import Check, ours
+from spikecheck.checks.base import Check, own_checks
 from spikecheck.settings import Settings
 from spikecheck.stored import FitReading
 from tests.house.test_checks import FENCE
@@ -22,7 +22,7 @@ from tests.unit.checks.build import evidence, findings
 
 snn = pytest.importorskip("snntorch", reason="pip install snntorch")
 surrogate = pytest.importorskip("snntorch.surrogate")
-CHECKS = [check for check in ours().values() if check.id.startswith("SPK5")]
+CHECKS = [check for check in own_checks().values() if check.id.startswith("SPK5")]
 
 
 class Net(nn.Module):

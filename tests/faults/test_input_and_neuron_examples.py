@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import spikecheck
-from spikecheck.checks.base import Check, ours
+from spikecheck.checks.base import Check, own_checks
 from spikecheck.report.model import Report
 from tests.house.test_checks import FENCE
 
@@ -30,7 +30,7 @@ pytest.importorskip("snntorch.spikegen")
 from snntorch import utils  # noqa: E402
 from spikingjelly.activation_based import functional, layer, neuron  # noqa: E402
 
-CHECKS = [check for check in ours().values() if check.id.startswith(("SPK1", "SPK2"))]
+CHECKS = [check for check in own_checks().values() if check.id.startswith(("SPK1", "SPK2"))]
 EVENT = np.dtype([("t", np.int64), ("x", np.int64), ("p", np.int64)])
 Scope = dict[str, Any]
 

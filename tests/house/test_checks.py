@@ -8,10 +8,10 @@ from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
-from spikecheck.checks.base import EXAMPLES, SECTIONS, Check, ours
+from spikecheck.checks.base import EXAMPLES, SECTIONS, Check, own_checks
 from tests.house.tree import LIBRARIES, PACKAGE, ROOT, short, tree
 
-CHECKS = list(ours().values())
+CHECKS = list(own_checks().values())
 BEFORE = ("What it means", "Why it matters", "Fix", "Intended when")  # a check that still has to be converted
 CURES = ("no-", "avoid-", "use-", "prefer-", "set-", "lower-", "raise-")
 FENCE = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)

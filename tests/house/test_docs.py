@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from spikecheck.checks.base import ours
+from spikecheck.checks.base import own_checks
 from tests.house.tree import PACKAGE, ROOT, short
 
 PAGES = sorted(
@@ -71,9 +71,9 @@ def test_the_graphs_of_causes_say_what_the_checks_say() -> None:
     page = (ROOT / "docs" / "checks" / "causes.md").read_text(encoding="utf-8")
     drawn = Counter(re.findall(r"^    (\w+) --> (\w+)$", page, flags=re.MULTILINE))
     assert set(drawn.values()) == {1}
-    arrows: dict[str, set[str]] = {id_: {cause for cause, effect in drawn if effect == id_} for id_ in ours()}
-    named = {id_: set(check.explained_by) for id_, check in ours().items()}
-    for id_, check in ours().items():
+    arrows: dict[str, set[str]] = {id_: {cause for cause, effect in drawn if effect == id_} for id_ in own_checks()}
+    named = {id_: set(check.explained_by) for id_, check in own_checks().items()}
+    for id_, check in own_checks().items():
         assert arrows[id_] <= set(check.explained_by)
         assert reached(id_, arrows) == reached(id_, named)
         assert bool(check.explained_by or id_ == "SPK001") != (f"- [{id_}]({id_}.md) {check.slug}" in page)

@@ -7,7 +7,7 @@ import re
 import pytest
 
 import spikecheck
-from spikecheck.checks.base import Check, ours
+from spikecheck.checks.base import Check, own_checks
 from tests.house.tree import ROOT
 
 
@@ -15,7 +15,7 @@ def parts(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
-@pytest.mark.parametrize("check", ours().values(), ids=lambda check: check.id)
+@pytest.mark.parametrize("check", own_checks().values(), ids=lambda check: check.id)
 def test_no_check_is_newer_than_the_package(check: type[Check]) -> None:
     """A page says "Since 0.1": a version that does not exist yet would be untrue."""
     now = parts(spikecheck.__version__)

@@ -29,7 +29,7 @@ def tree(path: Path) -> ast.Module:
 def imports(path: Path) -> list[tuple[int, str]]:
     """(line, absolute dotted name) of every import in a file, wherever it stands: in a function, under TYPE_CHECKING.
 
-    `from .. import finding` gives `spikecheck.finding`; `from ..finding import Seen` gives `spikecheck.finding`.
+    `from .. import finding` gives `spikecheck.finding`; `from ..finding import Observed` gives `spikecheck.finding`.
     """
     package = ("spikecheck", *path.relative_to(PACKAGE).parts[:-1])
     statements: list[tuple[int, str]] = []

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from spikecheck.checks.base import ours
+from spikecheck.checks.base import own_checks
 from tests.house.tree import ROOT, short, tree
 
 ALLOWANCE = ROOT / "tests" / "house" / "words_allowed.txt"
@@ -190,7 +190,7 @@ def in_names(file: str, module: ast.Module) -> Iterator[Place]:
 
 def in_limits() -> Iterator[Place]:
     """Yield the limits of checks whose name is a single word, and states no quantity or no direction."""
-    for check in ours().values():
+    for check in own_checks().values():
         for name in check.limits():
             if name in LIMITS or "_" not in name:
                 file = check.__module__.replace(".", "/") + ".py"

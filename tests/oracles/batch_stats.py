@@ -20,6 +20,6 @@ def oracle(captures: Captures) -> tuple[BatchReading, ...]:
 
 def heeded(capture: Capture) -> list[int]:
     """The labels of one batch that are classes, and that the loss does not pass over."""
-    call = capture.call or LossCall("unknown")
+    call = capture.loss_call or LossCall("unknown")
     labels = [int(y) for y in capture.values[0]]
-    return [y for y in labels if y != call.ignored and y in range(call.classes or 0)]
+    return [y for y in labels if y != call.ignored_label and y in range(call.classes or 0)]

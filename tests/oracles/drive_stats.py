@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from spikecheck.readings import DriveReading
-from spikecheck.site import Likeness
+from spikecheck.site import NeighborCorrelation
 from tests.oracles.raster import Captures, Raster, batch_sums, everything, high, low, mean, non_finite, raster, timed
 
 
@@ -14,8 +14,8 @@ def oracle(captures: Captures) -> tuple[DriveReading, ...]:
     values = everything(captures)
     peaks = [high([v for x in rasters for v in x[:, :, neuron].flatten()]) for neuron in range(rasters[0].shape[2])]
     reading = DriveReading(
-        forwards=len(rasters),
-        steps=sum(x.shape[0] for x in rasters if x.size),
+        forward_passes=len(rasters),
+        time_steps=sum(x.shape[0] for x in rasters if x.size),
         elements=len(values),
         mean=mean(values),
         rms=mean([v * v for v in values]) ** 0.5,
@@ -23,20 +23,20 @@ def oracle(captures: Captures) -> tuple[DriveReading, ...]:
         maximum=high(values),
         peak=mean(peaks),
         non_finite=non_finite(batch_sums(captures), timed=timed(captures)),
-        along_steps=compared(rasters),
-        along_samples=compared([x.swapaxes(0, 1) for x in rasters]),
+        step_correlation=compared(rasters),
+        sample_correlation=compared([x.swapaxes(0, 1) for x in rasters]),
     )
     return (reading,)
 
 
-def compared(rasters: list[Raster]) -> Likeness | None:
+def compared(rasters: list[Raster]) -> NeighborCorrelation | None:
     """Neighbours along the first axis, and entries half of it apart, over the forwards that have four or more."""
     pairs = [(correlation(x, 1), correlation(x, len(x) // 2)) for x in rasters if len(x) >= 4 and x.size]
     if len(pairs) < 2:
         return None
     near, far = np.mean(pairs, axis=0)
     differences = [a - b for a, b in pairs]
-    return Likeness(float(near), float(far), float(np.std(differences, ddof=1)) / len(pairs) ** 0.5)
+    return NeighborCorrelation(float(near), float(far), float(np.std(differences, ddof=1)) / len(pairs) ** 0.5)
 
 
 def correlation(x: Raster, lag: int) -> float:

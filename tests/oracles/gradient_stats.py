@@ -21,10 +21,10 @@ def one(captures: Captures, parameter: int) -> GradientReading:
     shape = next((g.shape for _, g in seen if g.size), (0,))
     return GradientReading(
         updates=len(seen),
-        missing=len(seen) - len(there),
-        zero=sum(norm == 0 for norm in good),
-        norm=mean(good),
-        largest=max(good, default=0.0),
+        missing_updates=len(seen) - len(there),
+        zero_updates=sum(norm == 0 for norm in good),
+        mean_norm=mean(good),
+        max_norm=max(good, default=0.0),
         elements=math.prod(shape),
         dimensions=len(shape),
         non_finite=NonFinite(len(bad), len(seen), Moment(min(bad)) if bad else None),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from spikecheck.readings import HandoverReading
+from spikecheck.readings import GradientAtStepReading
 from tests.oracles.raster import Captures, number
 
 
-def oracle(captures: Captures) -> tuple[HandoverReading, ...]:
+def oracle(captures: Captures) -> tuple[GradientAtStepReading, ...]:
     count = len(captures[0].values) // 2
     gone = [[there(c.values[p]) and not there(c.values[p + count]) for c in captures] for p in range(count)]
-    return tuple(HandoverReading(len(captures), sum(one)) for one in gone)
+    return tuple(GradientAtStepReading(len(captures), sum(one)) for one in gone)
 
 
 def there(gradient: Tensor) -> bool:

@@ -28,15 +28,15 @@ def oracle(captures: Captures) -> tuple[InputReading, ...]:
     first = captures[0]
     values = everything(captures)
     masses = [np.abs(raster(c)).sum(2) for c in captures]
-    by_sample = [[float(v) for v in mass[:, b]] for mass in masses for b in range(mass.shape[1])]
-    shares = [share(frames) for frames in by_sample]
-    empty = sum(sum(frames) == 0 for frames in by_sample)
+    sample_variance_share = [[float(v) for v in mass[:, b]] for mass in masses for b in range(mass.shape[1])]
+    shares = [share(frames) for frames in sample_variance_share]
+    empty = sum(sum(frames) == 0 for frames in sample_variance_share)
     held = channels(captures) if timed(captures) else []
     reading = InputReading(
-        forwards=len(captures),
+        forward_passes=len(captures),
         shape=((len(first.values),) if first.stacked else ()) + tuple(first.values[0].shape),
         dtype=str(first.values[0].dtype).removeprefix("torch."),
-        steps=raster(first).shape[0] if timed(captures) else None,
+        time_steps=raster(first).shape[0] if timed(captures) else None,
         elements=len(values),
         count=sum(values),
         active=sum(v != 0 for v in values),
@@ -45,20 +45,20 @@ def oracle(captures: Captures) -> tuple[InputReading, ...]:
         minimum=low(values),
         maximum=high(values),
         values=smallest(values),
-        looked_at=len(values),
-        not_integer=sum(map(broken, values)),
+        sampled_elements=len(values),
+        non_integer=sum(map(broken, values)),
         non_finite=non_finite(batch_sums(captures), timed=timed(captures)),
         frames=sum(mass.size for mass in masses),
-        filled=sum(v != 0 for mass in masses for v in mass.flatten().tolist()),
-        samples=len(by_sample),
-        empty=empty,
-        densest=sum(shares) / max(1, len(by_sample) - empty),
-        constant=sum(map(constant, map(raster, captures))),
+        filled_frames=sum(v != 0 for mass in masses for v in mass.flatten().tolist()),
+        samples=len(sample_variance_share),
+        empty_samples=empty,
+        densest_frame_share=sum(shares) / max(1, len(sample_variance_share) - empty),
+        constant_forward_passes=sum(map(constant, map(raster, captures))),
         profile=profile([part(mass.sum(1)) for mass in masses]),
         channels=len(held),
-        silent=sum(not one for one in held),
+        silent_channels=sum(not one for one in held),
         silent_half=half(held),
-        different=different(raster(c).flatten().tolist() for c in captures),
+        distinct_batches=different(raster(c).flatten().tolist() for c in captures),
     )
     return (reading,)
 

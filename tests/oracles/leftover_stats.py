@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from spikecheck.readings import LeftoverReading
+from spikecheck.readings import StaleGradientReading
 from tests.oracles.raster import Captures, number
 
 
-def oracle(captures: Captures) -> tuple[LeftoverReading, ...]:
+def oracle(captures: Captures) -> tuple[StaleGradientReading, ...]:
     return tuple(
-        LeftoverReading(
+        StaleGradientReading(
             len(captures), sum(any(v != 0 for v in number(c.values[p]).flatten().tolist()) for c in captures)
         )
         for p in range(len(captures[0].values))

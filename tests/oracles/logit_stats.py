@@ -41,12 +41,12 @@ def oracle(captures: Captures) -> tuple[LogitReading, ...]:
         minimum=low(values),
         maximum=high(values),
         spread=mean([high(row) - low(row) for _, row in every]),
-        tied=sum(high(row) == low(row) for _, row in every),
-        simplex=sum(low(row) >= 0 and abs(sum(row) - 1) < 1e-3 for _, row in every),
-        one_hot=sum(certainty(row) > 0.999 for _, row in every),
+        tied_rows=sum(high(row) == low(row) for _, row in every),
+        simplex_rows=sum(low(row) >= 0 and abs(sum(row) - 1) < 1e-3 for _, row in every),
+        one_hot_rows=sum(certainty(row) > 0.999 for _, row in every),
         non_finite=non_finite([(update, 0, sum(row)) for update, row in every], timed=False),
-        decided=len(chosen),
-        favoured=max(votes),
-        favourite=votes.index(max(votes)),
+        decided_rows=len(chosen),
+        top_class_rows=max(votes),
+        top_class=votes.index(max(votes)),
     )
     return (reading,)

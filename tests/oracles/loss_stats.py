@@ -19,7 +19,7 @@ def oracle(captures: Captures) -> tuple[LossReading, ...]:
         rest = recent - recent.mean() - slope * t
         deviation = float(np.sqrt((rest**2).sum() / (len(recent) - 2)))
         error = deviation / float(np.sqrt((t * t).sum()))
-    call = captures[0].call
+    call = captures[0].loss_call
     by_update: dict[int, float] = {}
     for capture, loss in zip(captures, losses, strict=True):
         by_update.setdefault(capture.update, loss)
@@ -29,14 +29,14 @@ def oracle(captures: Captures) -> tuple[LossReading, ...]:
         updates=len(losses),
         first=losses[0],
         last=losses[-1],
-        lowest=low(losses),
+        minimum=low(losses),
         window=len(recent),
         recent_mean=float(recent.mean()),
         recent_deviation=deviation,
         recent_slope=slope,
         recent_slope_error=error,
         classes=call.classes if call else None,
-        plain=all(capture.call is not None and capture.call.plain for capture in captures),
+        plain_mean=all(capture.loss_call is not None and capture.loss_call.plain_mean for capture in captures),
         non_finite=non_finite([(c.update, 0, loss) for c, loss in zip(captures, losses, strict=True)], timed=False),
         trace=tuple((update, loss) for update, loss in by_update.items() if update % every == 0),
     )

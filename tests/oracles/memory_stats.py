@@ -14,15 +14,15 @@ def oracle(captures: Captures) -> tuple[MemoryReading, ...]:
     (begun,) = start_stats.oracle(captures)
     told = [told_and_ignored(capture) for capture in captures]
     telling, ignored = (sum(column) for column in zip(*told, strict=True))
-    return (MemoryReading(begun.sequences, begun.carried, begun.largest, telling, ignored),)
+    return (MemoryReading(begun.sequences, begun.carried_sequences, begun.largest_potential, telling, ignored),)
 
 
 def told_and_ignored(capture: Capture) -> tuple[int, int]:
     """Neurons whose state was no multiple of the current; those that handed on a multiple of it and nothing else."""
-    if not capture.step:
+    if not capture.step_tensors:
         return 0, 0
-    spikes, current, *after = (number(value).flatten().tolist() for value in capture.step)
-    before = [number(v).flatten().tolist() for v in capture.values if v.shape == capture.step[0].shape]
+    spikes, current, *after = (number(value).flatten().tolist() for value in capture.step_tensors)
+    before = [number(v).flatten().tolist() for v in capture.values if v.shape == capture.step_tensors[0].shape]
     quiet = [n for n, spike in enumerate(spikes) if spike == 0]
     fired = [n for n, spike in enumerate(spikes) if spike != 0]
     telling = [n for n in quiet if any(b[n] not in (0, 1) and not near(b, current, quiet, n, 0.1) for b in before)]

@@ -9,8 +9,8 @@ from tests.oracles.raster import Captures, batch_sums, everything, high, low, me
 def oracle(captures: Captures) -> tuple[PotentialReading, ...]:
     values = everything(captures)
     reading = PotentialReading(
-        forwards=len(captures),
-        steps=sum(len(raster(capture)) for capture in captures if raster(capture).size),
+        forward_passes=len(captures),
+        time_steps=sum(len(raster(capture)) for capture in captures if raster(capture).size),
         elements=len(values),
         mean=mean(values),
         rms=mean([v * v for v in values]) ** 0.5,

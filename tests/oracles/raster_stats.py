@@ -17,6 +17,6 @@ def oracle(captures: Captures) -> tuple[RasterReading, ...]:
         if neuron % every == 0
     ]
     reading = RasterReading(
-        raster=tuple(rows), steps=steps if x.size else 0, neurons=neurons, stride=every, update=first.update
+        raster=tuple(rows), time_steps=steps if x.size else 0, neurons=neurons, stride=every, update=first.update
     )
     return (reading,)

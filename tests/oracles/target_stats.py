@@ -10,23 +10,23 @@ from tests.oracles.raster import Captures, different, placed
 
 
 def oracle(captures: Captures) -> tuple[TargetReading, ...]:
-    call = captures[0].call or LossCall("unknown")
+    call = captures[0].loss_call or LossCall("unknown")
     every = [int(y) for capture in captures for value in capture.values for y in value.flatten()]
-    targets = [y for y in every if y != call.ignored]
+    targets = [y for y in every if y != call.ignored_label]
     classes = range(call.classes or 0)
     batches = [[float(y) for v in c.values for y in v.flatten()] for c in captures]
     reading = TargetReading(
         updates=len(captures),
         samples=len(targets),
-        lowest=min(targets, default=0),
-        highest=max(targets, default=0),
-        ignored=len(every) - len(targets),
-        outside=sum(y not in classes for y in targets),
+        minimum=min(targets, default=0),
+        maximum=max(targets, default=0),
+        ignored_samples=len(every) - len(targets),
+        out_of_range=sum(y not in classes for y in targets),
         classes=call.classes,
-        counts=tuple(targets.count(k) for k in classes),
-        weighted=call.weighted,
-        different=different(batches),
-        repeated=sum(a == b for a, b in pairwise(map(placed, batches))),
-        calls=sum(len(c.values) for c in captures),
+        class_counts=tuple(targets.count(k) for k in classes),
+        has_class_weights=call.has_class_weights,
+        distinct_batches=different(batches),
+        repeated_batches=sum(a == b for a, b in pairwise(map(placed, batches))),
+        loss_calls=sum(len(c.values) for c in captures),
     )
     return (reading,)

@@ -20,12 +20,12 @@ def one(captures: Captures, step: int, before: int) -> UpdateReading:
     shares = [share(m, norm(c.values[before])) for m, c in zip(moved, captures, strict=True)]
     return UpdateReading(
         updates=len(captures),
-        mean=mean(shares),
-        largest=max(shares),
-        path=sum(shares),
-        unmoved=sum(m == 0 for m in moved),
-        learning_rate=captures[-1].rates[step],
-        pace=captures[-1].paces[step],
+        mean_relative_norm=mean(shares),
+        max_relative_norm=max(shares),
+        relative_path=sum(shares),
+        unmoved_updates=sum(m == 0 for m in moved),
+        learning_rate=captures[-1].learning_rates[step],
+        learning_rate_history=captures[-1].learning_rate_histories[step],
     )
 
 

@@ -211,7 +211,7 @@ def test_a_batch_that_changes_its_size_and_a_sequence_its_length() -> None:
         F.cross_entropy(model(torch.ones(steps, samples, INPUTS)), torch.zeros(samples, dtype=torch.int64)).backward()
         optimizer.step()
     report = unharmed(monitor, 3)
-    assert report.layers[0].spikes.steps == 18
+    assert report.layers[0].spikes.time_steps == 18
     assert report.layers[0].spikes.samples == 7
 
 

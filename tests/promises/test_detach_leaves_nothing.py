@@ -174,7 +174,7 @@ def test_a_deep_copy_of_an_attached_model_is_not_watched() -> None:
     bare.load_state_dict(model.state_dict())
     torch.manual_seed(1)
     own = Run(twin).train(2)
-    assert monitor.report().forwards == 1, "the copy's forwards were counted"
+    assert monitor.report().forward_passes == 1, "the copy's forwards were counted"
     monitor.detach()
     torch.manual_seed(1)
     assert_same(Run(bare).train(2).weights(), own.weights())

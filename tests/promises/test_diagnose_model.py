@@ -153,14 +153,14 @@ def diagnose(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
 def checks(said: subprocess.CompletedProcess[str]) -> dict[str, str]:
     """What each check answered, of one file's report on standard output."""
     (file,) = json.loads(said.stdout)["files"]
-    return {verdict["check"]: verdict["answer"] for verdict in file["report"]["verdicts"]}
+    return {verdict["check"]: verdict["outcome"] for verdict in file["report"]["verdicts"]}
 
 
 def test_a_model_with_data_is_judged_by_all_checks_that_apply(folder: Path) -> None:
     said = diagnose(folder, "ok.pt", "--model", "spk_nets:make", "--data", "batch.npz", "--json", "-")
     assert said.returncode == 0, said.stderr
     answers = checks(said)
-    assert {answers[check] for check in ("SPK201", "SPK203", "SPK401", "SPK301", "SPK509", "SPK501")} == {"clear"}
+    assert {answers[check] for check in ("SPK201", "SPK203", "SPK401", "SPK301", "SPK509", "SPK501")} == {"passed"}
     report = json.loads(said.stdout)["files"][0]["report"]
     assert [layer["name"] for layer in report["layers"]] == ["lif"]
     assert "one batch of [10, 8, 12], 'x' and 'y' of batch.npz" in report["subject"]
@@ -172,7 +172,7 @@ def test_what_a_model_prints_does_not_get_into_the_report(folder: Path) -> None:
     talks = ("--model", "spk_nets:Talks", *ARGS)
     for data in (("--data", "batch.npz"), ()):
         said = diagnose(folder, "ok.pt", *talks, *data, "--json", "-")
-        assert checks(said)["SPK203"] == "clear"
+        assert checks(said)["SPK203"] == "passed"
         assert "a word in the middle of a forward" in said.stderr
 
 
@@ -196,9 +196,9 @@ def test_of_made_up_spikes_what_holds_for_sparse_and_dense_ones_alike_is_found(
         arguments = json.dumps({"threshold": threshold})
         code = main(["diagnose", "ok.pt", *MODEL, "--model-args", arguments, "--json", "-"])
         said[threshold] = code, json.loads(capsys.readouterr().out)["files"][0]["report"]["verdicts"]
-    for threshold, answer, code in ((5.5, "not seen", 0), (1e4, "found", 1)):
+    for threshold, answer, code in ((5.5, "could not run", 0), (1e4, "found", 1)):
         assert said[threshold][0] == code
-        assert {v["answer"] for v in said[threshold][1] if v["check"] == "SPK203"} == {answer}
+        assert {v["outcome"] for v in said[threshold][1] if v["check"] == "SPK203"} == {answer}
 
 
 @pytest.fixture
@@ -235,7 +235,7 @@ WORDS = ["--model", "spk_nets:Words"]
         (["ok.pt", *MODEL, "--model-args", '{"threshold": 1000.0}', "--data", "batch.npz"], 1, "SPK203"),
         (["dead.pt", *MODEL, "--data", "batch.npz"], 1, "SPK205"),
         (["ok.pt", *MODEL, "--data", "spk_nets:wrong_labels"], 1, "SPK306"),
-        (["wide.pt", *MODEL, "--model-args", '{"hidden": 32}', "--data", "batch.npz"], 0, "clear"),
+        (["wide.pt", *MODEL, "--model-args", '{"hidden": 32}', "--data", "batch.npz"], 0, "passed"),
         (["wide.pt", *MODEL], 1, "fc1.weight [32, 12] for [16, 12]"),
         (["renamed.pt", *MODEL], 1, "layers were renamed"),
         (["parallel.pt", *MODEL, "--data", "batch.npz"], 0, "begin with 'module.' (a model in DataParallel)"),
@@ -355,5 +355,5 @@ def test_the_reference_loops_checkpoint_needs_no_argument(fault: str, cause: str
     answers = checks(said)
     assert [check for check in ("SPK305", "SPK205") if answers[check] == "found"] == [cause] * bool(cause)
     assert said.returncode == int(bool(cause)), said.stdout
-    assert answers["SPK509"] == "clear"
+    assert answers["SPK509"] == "passed"
     assert "words of the reference set" in said.stdout

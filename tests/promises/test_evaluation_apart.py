@@ -72,7 +72,7 @@ def test_evaluation_alone_is_reported_on(named: list[str]) -> None:
             model((torch.rand(STEPS, 4, INPUTS) < 0.5).float())
     seen = monitor.report()
     monitor.detach()
-    assert (seen.forwards, seen.updates) == (4, 0)
+    assert (seen.forward_passes, seen.updates) == (4, 0)
     assert seen.layers or not named
     assert bool(seen.layers) is (UnseenKind.SPIKING_LAYER not in {one.kind for one in seen.unseen}), (
         "neither seen nor said to be unseen"

@@ -16,7 +16,7 @@ from spikecheck.checkpoint import diagnose_file
 from spikecheck.cli import main
 from spikecheck.errors import EvidenceError, SpikecheckError, UnreadableError
 from spikecheck.evidence.evidence import FORMAT, VERSION, Account
-from spikecheck.finding import Answer, UnseenKind
+from spikecheck.finding import Outcome, UnseenKind
 from spikecheck.monitor import Monitor
 from spikecheck.report.model import Report
 from spikecheck.settings import Settings
@@ -239,8 +239,8 @@ def test_what_no_monitor_writes_is_refused_and_the_weights_are_judged(
     assert complaint in reason
     assert len(reason) < 500
     assert reason.isprintable()
-    unjudged = {v.answer for v in report.verdicts if not v.check.startswith("SPK5")}
-    assert unjudged == {Answer.NOT_SEEN}, "what was refused must not look like health"
+    unjudged = {v.outcome for v in report.verdicts if not v.check.startswith("SPK5")}
+    assert unjudged == {Outcome.COULD_NOT_RUN}, "what was refused must not look like health"
     monkeypatch.chdir(tmp_path)
     assert main(["diagnose", "ck.pt"]) == 2
     assert complaint.split()[0] in capsys.readouterr().out

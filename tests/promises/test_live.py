@@ -16,7 +16,7 @@ from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.judge import Judge
 from spikecheck.checks.spk213_reused_graph import ReusedGraph
 from spikecheck.errors import FindingError, SpikecheckWarning
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.monitor import Monitor
 from spikecheck.probe.schedule import Schedule
 from spikecheck.readings import ParameterReading, SpikeReading
@@ -39,7 +39,7 @@ class Loud(Check):
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         if count := readings[SpikeReading].count:
-            yield self.found(site, seen=Seen("{count} spikes", count=count), expected=Expected("silence"))
+            yield self.finding(site, observed=Observed("{count} spikes", count=count), expected=Expected("silence"))
 
 
 class Passing(Loud):
@@ -64,7 +64,7 @@ class Huge(Check):
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         if (top := readings[ParameterReading].maximum) > 50:
-            yield self.found(site, seen=Seen("{top}", top=top), expected=Expected("less"))
+            yield self.finding(site, observed=Observed("{top}", top=top), expected=Expected("less"))
 
 
 def attach(model: nn.Module, on_finding: Any, *checks: Check) -> Monitor:

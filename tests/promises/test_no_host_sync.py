@@ -112,5 +112,5 @@ def test_a_model_on_meta_runs_and_is_reported_on() -> None:
         assert F.cross_entropy(model(x), y).is_meta
         assert model(x).shape == (BATCH, CLASSES)
         report = monitor.report()
-    assert report.forwards == 2
+    assert report.forward_passes == 2
     assert not report.findings

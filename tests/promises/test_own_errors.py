@@ -84,11 +84,11 @@ def test_the_report_says_what_happened_and_where_and_keeps_what_was_seen(monkeyp
     report = monitor.report()
     (finding,) = [f for f in report.findings if f.check == "SPK001"]
     assert "Mistake: a made-up mistake" in finding.message
-    assert "test_own_errors.py" in finding.seen.text
-    assert str(wrong.__code__.co_firstlineno + 1) in finding.seen.text
+    assert "test_own_errors.py" in finding.observed.text
+    assert str(wrong.__code__.co_firstlineno + 1) in finding.observed.text
     assert finding.when.update == 3
     assert report.updates == 3
-    assert report.layers[0].spikes.forwards == 3
+    assert report.layers[0].spikes.forward_passes == 3
     assert "SPK001" in str(report)
 
 

@@ -62,7 +62,7 @@ def test_each_of_two_models_that_tap_has_its_own_layer() -> None:
     with torch.no_grad():
         one(torch.rand(4, 6))
     assert (layers(first), layers(second)) == (["one"], ["other"])
-    assert [m.report().layers[0].spikes.forwards for m in (first, second)] == [3, 3]
+    assert [m.report().layers[0].spikes.forward_passes for m in (first, second)] == [3, 3]
 
 
 def test_of_two_models_one_inside_the_other_the_inner_one_taps() -> None:
@@ -106,10 +106,10 @@ def test_a_teacher_and_a_student_have_their_own_losses_and_updates(build: Callab
         optimizer.step()
     taught, teaching = second.report(), first.report()
     assert (taught.updates, teaching.updates) == (4, 0)
-    assert first._session.snapshot(live=False).run.backwards == 0
-    assert second._session.snapshot(live=False).run.backwards == 4
+    assert first._session.snapshot(live=False).run.backward_passes == 0
+    assert second._session.snapshot(live=False).run.backward_passes == 4
     assert [row.name for row in taught.layers] == [row.name for row in teaching.layers]
-    assert taught.layers[0].spikes.forwards == 8
+    assert taught.layers[0].spikes.forward_passes == 8
     assert not teaching.losses
 
 
@@ -132,7 +132,7 @@ def test_an_assertion_pauses_watching_in_its_own_thread_alone() -> None:
         in_thread(lambda: Run(model).train(5))
     Run(model).train(2)
     report = monitor.report()
-    assert (report.forwards, report.updates) == (7, 7)
+    assert (report.forward_passes, report.updates) == (7, 7)
 
 
 def test_what_an_assertion_watches_receives_nothing_of_another_thread() -> None:
@@ -141,7 +141,7 @@ def test_what_an_assertion_watches_receives_nothing_of_another_thread() -> None:
         in_thread(lambda: Run(by_hand()).train(2))
         assert inside.report().updates == 0
         twin(batch()[0])
-    assert inside.report().forwards == 1
+    assert inside.report().forward_passes == 1
 
 
 def test_assertions_in_four_threads_do_not_disturb_each_other_or_the_training() -> None:
@@ -164,7 +164,7 @@ def test_assertions_in_four_threads_do_not_disturb_each_other_or_the_training() 
         thread.join()
     assert not errors
     assert monitor.watching
-    assert (monitor.report().forwards, monitor.report().updates) == (20, 20)
+    assert (monitor.report().forward_passes, monitor.report().updates) == (20, 20)
 
 
 @pytest.mark.parametrize("build", [by_hand, in_snntorch])
@@ -192,7 +192,7 @@ def test_reports_from_other_threads_while_it_trains(build: Callable[[], nn.Modul
     assert reports
     assert monitor.watching
     last = monitor.report()
-    assert (last.updates, last.forwards, last.layers[0].spikes.forwards) == (60, 60, 60)
+    assert (last.updates, last.forward_passes, last.layers[0].spikes.forward_passes) == (60, 60, 60)
 
 
 def test_a_callback_may_wait_for_a_thread_that_asks_for_a_report() -> None:
@@ -226,7 +226,7 @@ def test_of_two_threads_that_call_a_model_at_once_one_is_observed() -> None:
     left.set()
     thread.join()
     model(batch()[0])
-    assert monitor.report().forwards == 2
+    assert monitor.report().forward_passes == 2
 
 
 # -- a forward pass that never returns
@@ -252,8 +252,8 @@ def test_after_an_interrupt_in_a_forward_pass_the_next_one_is_seen(error: type[B
     handle.remove()
     run.train(3)
     report = monitor.report()
-    assert (report.forwards, report.updates) == (6, 5)
-    assert report.layers[0].spikes.forwards == (5 if where == "fc1" else 6)  # ours run first
+    assert (report.forward_passes, report.updates) == (6, 5)
+    assert report.layers[0].spikes.forward_passes == (5 if where == "fc1" else 6)  # ours run first
     assert monitor.watching
 
 
@@ -292,7 +292,7 @@ def test_after_an_interrupt_in_a_backward_pass_and_in_a_step() -> None:
     step.remove()
     run.train(2)
     report = monitor.report()
-    assert (report.forwards, report.updates) == (5, 3)
+    assert (report.forward_passes, report.updates) == (5, 3)
     assert monitor.watching
 
 
@@ -310,7 +310,7 @@ def test_a_model_that_calls_itself_is_one_forward_pass() -> None:
     monitor = quietly(model)
     for _ in range(3):
         model(torch.rand(6, 4, INPUTS)).sum().backward()
-    assert monitor.report().forwards == 3
+    assert monitor.report().forward_passes == 3
 
 
 # -- what a monitor says of itself, and where state may be kept

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spikecheck.site import Capture, Layout, LossCall, Pace, Site, SiteKind
+from spikecheck.site import Capture, Layout, LearningRateHistory, LossCall, Site, SiteKind
 
 # Sums of these are exact in float32, so that a difference is an error and not a rounding.
 FINITE = (0.0, 1.0, 2.0, -1.0, 0.5, 0.25, 7.0, -64.0, 60000.0)
@@ -21,7 +21,7 @@ VALUES = (*FINITE, np.nan, np.inf, -np.inf)
 FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 DTYPES = (*FLOATS, torch.bool, torch.uint8, torch.int8, torch.int64)
 RASTERS = (SiteKind.SPIKES, SiteKind.CURRENT, SiteKind.POTENTIAL, SiteKind.INPUT)
-LISTS = (SiteKind.GRADIENT, SiteKind.PARAMETER, SiteKind.UPDATE, SiteKind.LEFTOVER, SiteKind.HANDOVER)
+LISTS = (SiteKind.GRADIENT, SiteKind.PARAMETER, SiteKind.UPDATE, SiteKind.STALE_GRADIENT, SiteKind.GRADIENT_AT_STEP)
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,13 @@ def raster(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
     how = draw(st.sampled_from((*ARRANGEMENTS, NO_TIME, NOTHING_KNOWN)))
     dtype = draw(st.sampled_from(DTYPES))
     neurons = draw(st.sampled_from(((1,), (3,), (2, 2))))
-    forwards = []
+    forward_passes = []
     for number in range(draw(st.integers(1, most))):
         steps = draw(st.integers(1 if how.stacked or how is NO_TIME else 0, 4))
         samples = draw(st.integers(1 if how.name == "no batch" else 0, 3))
         x = draw(arrays(*((2, 2) if how is NOTHING_KNOWN else (steps, samples)), *neurons))
-        forwards.append(capture(kind, how, tensor(x, dtype), number + draw(st.integers(0, 1))))
-    return forwards
+        forward_passes.append(capture(kind, how, tensor(x, dtype), number + draw(st.integers(0, 1))))
+    return forward_passes
 
 
 @st.composite
@@ -94,7 +94,7 @@ def calls(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
             shape[SiteKind.LABELS] = (samples,)
             x = draw(arrays(*shape[kind]))
             values.append(tensor(x.astype(float), dtype))
-        updates.append(Capture((Site(kind, "here"),), tuple(values), update=number, call=call))
+        updates.append(Capture((Site(kind, "here"),), tuple(values), update=number, loss_call=call))
     return updates
 
 
@@ -105,14 +105,24 @@ def lists(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
     dtype = draw(st.sampled_from(FLOATS))
     updates = []
     for number in range(draw(st.integers(1, most))):
-        times = 2 if kind in SiteKind.UPDATE | SiteKind.HANDOVER else 1
+        times = 2 if kind in SiteKind.UPDATE | SiteKind.GRADIENT_AT_STEP else 1
         values = [tensor(draw(arrays(*shape)), dtype) for _ in range(times) for shape in shapes]
-        if kind in SiteKind.GRADIENT | SiteKind.LEFTOVER | SiteKind.HANDOVER:
+        if kind in SiteKind.GRADIENT | SiteKind.STALE_GRADIENT | SiteKind.GRADIENT_AT_STEP:
             values = [v.new_empty(0) if draw(st.integers(0, 3)) == 0 else v for v in values]
         sites = tuple(Site(kind, f"parameter {place}") for place in range(len(shapes)))
         rates = tuple(draw(st.sampled_from((None, 0.1, 0.01))) for _ in shapes) if kind is SiteKind.UPDATE else ()
-        paces = tuple(None if rate is None else Pace(rate, 0.1, 1.0, 1 + number) for rate in rates)
-        updates.append(Capture(sites, tuple(values), update=number, rates=rates, paces=paces))
+        learning_rate_histories = tuple(
+            None if rate is None else LearningRateHistory(rate, 0.1, 1.0, 1 + number) for rate in rates
+        )
+        updates.append(
+            Capture(
+                sites,
+                tuple(values),
+                update=number,
+                learning_rates=rates,
+                learning_rate_histories=learning_rate_histories,
+            )
+        )
     return updates
 
 
@@ -150,7 +160,7 @@ def memories(draw: st.DrawFn, most: int) -> list[Capture[Tensor]]:
         potential = current + before[0] / 2 if draw(st.booleans()) else current
         spikes = (potential > 1).double()
         step = (spikes, current, potential, before[1]) if draw(st.booleans()) else (spikes, current, potential)
-        steps.append(Capture((Site(SiteKind.MEMORY, "here"),), before, update=number, step=step))
+        steps.append(Capture((Site(SiteKind.MEMORY, "here"),), before, update=number, step_tensors=step))
     return steps
 
 
@@ -160,8 +170,8 @@ def runs(kind: SiteKind, most: int = 3) -> st.SearchStrategy[list[Capture[Tensor
         return raster(kind, most)
     if kind in LISTS:
         return lists(kind, most)
-    if kind is SiteKind.AIM:
+    if kind is SiteKind.REGRESSION_TARGET:
         return aims(kind, most)
     if kind is SiteKind.MEMORY:
         return st.one_of(starts(kind, most), memories(most))
-    return starts(kind, most) if kind in SiteKind.STATE | SiteKind.RETURN else calls(kind, most)
+    return starts(kind, most) if kind in SiteKind.STATE | SiteKind.GRADIENT_TO_SPIKES else calls(kind, most)

@@ -19,7 +19,7 @@ from spikecheck.checks.base import discover
 from spikecheck.evidence.evidence import FORMAT, VERSION, Account, kinds_of_readings
 from spikecheck.evidence.findings import plain_finding, rebuilt_finding
 from spikecheck.evidence.plain import LARGEST, plain, rebuild
-from spikecheck.finding import Expected, Finding, Fix, Seen, Severity
+from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.report.model import Report
 from spikecheck.settings import Settings
 from spikecheck.site import Moment, Site, SiteKind
@@ -98,7 +98,7 @@ def test_a_finding_comes_back_as_it_was(
         severity,
         site,
         message,
-        Seen(seen, **numbers),
+        Observed(seen, **numbers),
         Expected("as it is", because=because),
         (Fix(code, "any"),),
         moment,
@@ -107,7 +107,7 @@ def test_a_finding_comes_back_as_it_was(
     )
     again = rebuilt_finding(known, json.loads(json.dumps(plain_finding(finding))), str)
     assert again == finding
-    assert dict(again.seen.numbers) == dict(finding.seen.numbers)
+    assert dict(again.observed.numbers) == dict(finding.observed.numbers)
     assert again.expected.because == finding.expected.because
 
 

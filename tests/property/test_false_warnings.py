@@ -42,7 +42,7 @@ def batches(random: np.random.Generator, samples: int, swapped: bool) -> Looks:
     for forward in (16, 24, 32, 64):
         seen = parts[:forward]
         told = PartState(seen.sum(0), seen.square().sum(0), torch.full((samples,), float(forward))).told()
-        read = spikes(by_sample=told, by_step=0.0, forwards=forward)
+        read = spikes(sample_variance_share=told, step_variance_share=0.0, forward_passes=forward)
         yield severity_of(SwappedAxes(), evidence({"input": [inputs()], "lif1": [read]}), "input")
 
 
@@ -62,7 +62,7 @@ def layer(random: np.random.Generator, expected: float) -> Looks:
     counts = random.poisson(expected / 10, 256)
     for forward in (10, *LOOKS):
         count = float(counts[max(0, forward - 32) : forward].sum())
-        read = spikes(count=count, active=int(count), forwards=min(forward, 32))
+        read = spikes(count=count, active=int(count), forward_passes=min(forward, 32))
         given = evidence({"lif1": [read, flow()]}, run=run(live=True, update=forward))
         yield severity_of(DeadLayer(), given, "lif1")
 
@@ -89,12 +89,12 @@ def labels(random: np.random.Generator, check: OneClassTargets | ImbalancedTarge
         seen = counts[update - 1]
         here = np.flatnonzero(seen)
         read = targets(
-            counts=tuple(map(int, seen)),
+            class_counts=tuple(map(int, seen)),
             classes=classes,
             samples=batch * update,
             updates=update,
-            lowest=int(here[0]),
-            highest=int(here[-1]),
+            minimum=int(here[0]),
+            maximum=int(here[-1]),
         )
         yield severity_of(check, evidence({"loss": [read]}, run=run(live=True, update=update)), "loss")
 
@@ -121,12 +121,12 @@ def test_labels_of_hardly_more_than_one_class_are_not() -> None:
 def predictions(random: np.random.Generator, share: float) -> Looks:
     """Predicted classes in the recent 32 updates, of batches of 8 or more; a third of the labels are of one class."""
     batch = int(random.choice([8, 32, 64]))
-    favoured = random.binomial(batch, share, 256)
+    top_class_rows = random.binomial(batch, share, 256)
     for update in LOOKS:
-        recent = favoured[max(0, update - 32) : update]
+        recent = top_class_rows[max(0, update - 32) : update]
         rows = batch * len(recent)
-        read = logits(rows=rows, decided=rows, favoured=int(recent.sum()), favourite=3)
-        known = targets(samples=rows, counts=(rows // 3, rows - rows // 3 - rows // 3, rows // 3))
+        read = logits(rows=rows, decided_rows=rows, top_class_rows=int(recent.sum()), top_class=3)
+        known = targets(samples=rows, class_counts=(rows // 3, rows - rows // 3 - rows // 3, rows // 3))
         given = evidence({"loss": [read, known]}, run=run(live=True, update=update))
         yield severity_of(ConstantPrediction(), given, "loss")
 

@@ -76,8 +76,8 @@ def test_values_are_from_an_even_sample_where_there_are_many(kind: SiteKind, row
     (reading,) = statistic.summarise(statistic.measure(Capture((Site(kind, "here"),), (x,))))
     assert reading.values == (0.0, 0.5)
     assert reading.elements == 4 * rows
-    assert 1_000 < reading.looked_at <= 4 * rows
-    assert reading.not_integer / reading.looked_at == pytest.approx(0.25, abs=0.01)
+    assert 1_000 < reading.sampled_elements <= 4 * rows
+    assert reading.non_integer / reading.sampled_elements == pytest.approx(0.25, abs=0.01)
 
 
 def test_the_largest_of_each_step_is_among_the_values_even_where_the_sample_misses_it() -> None:
@@ -93,26 +93,26 @@ def test_the_largest_of_each_step_is_among_the_values_even_where_the_sample_miss
 def test_steps_and_samples_are_compared_along_axes_that_are_long_enough(how: Arrangement) -> None:
     statistic = next(s for s in statistics() if s.kind is SiteKind.CURRENT)
     rng = torch.Generator().manual_seed(3)
-    forwards = [torch.randn(9, n, 5, generator=rng).cumsum(0) for n in (4, 3, 6, 7)]
-    captures = [capture(SiteKind.CURRENT, how, x, n) for n, x in enumerate(forwards)]
+    forward_passes = [torch.randn(9, n, 5, generator=rng).cumsum(0) for n in (4, 3, 6, 7)]
+    captures = [capture(SiteKind.CURRENT, how, x, n) for n, x in enumerate(forward_passes)]
     (reading,) = statistic.summarise(total(statistic, captures))
     assert not all_different([reading], importlib.import_module("tests.oracles.drive_stats").oracle(captures))
-    assert reading.along_steps.order > 10 * reading.along_steps.error
-    assert abs(reading.along_samples.order) < 4 * reading.along_samples.error
+    assert reading.step_correlation.difference > 10 * reading.step_correlation.error
+    assert abs(reading.sample_correlation.difference) < 4 * reading.sample_correlation.error
 
 
 # -- 2. cutting and adding changes nothing
 
 # A forward more is a forward more, and a step seen in two forwards counts twice: that is what these count.
 COUNTS_FORWARDS = (
-    *("forwards", "steps", "samples", "shape", "constant", "different", "profile"),
-    *("channels", "silent", "silent_half"),  # where one part is empty, its channels are not known
-    *("by_step", "by_sample", "along_steps", "along_samples"),
+    *("forward_passes", "time_steps", "samples", "shape", "constant_forward_passes", "distinct_batches", "profile"),
+    *("channels", "silent_channels", "silent_half"),  # where one part is empty, its channels are not known
+    *("step_variance_share", "sample_variance_share", "step_correlation", "sample_correlation"),
 )
 # Non-finite sums are over the batch, so that a batch in two halves has twice as many of them.
 BATCH_SUMS = ("non_finite",)
 # Spikes of a neuron *in one forward*, and a time step within it, or two.
-WITHIN_A_FORWARD = ("most", "least", "densest", "empty", "in_a_row")
+WITHIN_A_FORWARD = ("max_count", "min_count", "densest_frame_share", "empty_samples", "consecutive_products")
 
 
 @sums
@@ -124,8 +124,8 @@ def test_cutting_in_the_batch_changes_nothing(statistic: Counted, data: st.DataO
     cut = data.draw(st.integers(0, 4))
     parts = [capture(statistic.kind, how, part, 0) for part in (x[:, :cut], x[:, cut:])]
     whole = statistic.summarise(statistic.measure(capture(statistic.kind, how, x, 0)))
-    left_out = (*COUNTS_FORWARDS, *BATCH_SUMS)
-    assert not all_different(statistic.summarise(total(statistic, parts)), whole, left_out)
+    unusable_extensions = (*COUNTS_FORWARDS, *BATCH_SUMS)
+    assert not all_different(statistic.summarise(total(statistic, parts)), whole, unusable_extensions)
 
 
 @sums
@@ -158,8 +158,8 @@ def test_cutting_the_samples_of_a_loss_changes_nothing(kind: SiteKind, data: st.
 
 # Where these differ from forward to forward or from update to update, a reading says one of them.
 SAYS_ONE = dict.fromkeys(SiteKind, ()) | {
-    SiteKind.INPUT: ("shape", "steps"),
-    SiteKind.UPDATE: ("learning_rate", "pace"),
+    SiteKind.INPUT: ("shape", "time_steps"),
+    SiteKind.UPDATE: ("learning_rate", "learning_rate_history"),
 }
 
 
@@ -211,7 +211,7 @@ def test_a_raster_shows_each_so_many_th_neuron_of_the_first_sample() -> None:
     (reading,) = statistic.summarise(statistic.measure(captured))
     assert not all_different([reading], importlib.import_module("tests.oracles.raster_stats").oracle([captured]))
     assert (len(reading.raster), len(reading.raster[0])) == (50, 128)
-    assert (reading.steps, reading.neurons, reading.stride, reading.update) == (200, 150, 3, 7)
+    assert (reading.time_steps, reading.neurons, reading.stride, reading.update) == (200, 150, 3, 7)
 
 
 def test_a_sample_of_potentials_is_even() -> None:
@@ -268,7 +268,7 @@ def test_the_values_the_graph_and_the_random_state_are_left_alone(statistic: Cou
 
 def without_values(capture: Capture[Tensor]) -> Capture[Tensor]:
     """The same shapes and types, of tensors that hold nothing."""
-    values, step = (tuple(v.to("meta") for v in given) for given in (capture.values, capture.step))
+    values, step = (tuple(v.to("meta") for v in given) for given in (capture.values, capture.step_tensors))
     return dataclasses.replace(capture, values=values, step=step)
 
 
@@ -294,7 +294,7 @@ def test_sums_do_not_saturate(dtype: torch.dtype) -> None:
             one = capture(statistic.kind, ARRANGEMENTS[0], x, 0)
             (reading,) = statistic.summarise(total(statistic, [one, one]))
             count = getattr(reading, "count", None)
-            if count is not None and reading.looked_at == reading.elements:
+            if count is not None and reading.sampled_elements == reading.elements:
                 assert count == 240_000
                 assert reading.active == 240_000
             assert getattr(reading, "most", 3000) == 3000

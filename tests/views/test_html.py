@@ -16,7 +16,7 @@ import pytest
 
 from spikecheck import SpikecheckError
 from spikecheck.excerpts import PotentialSampleReading
-from spikecheck.finding import Answer, Fix, Seen, Unseen, UnseenKind, Verdict
+from spikecheck.finding import Fix, Observed, Outcome, Unseen, UnseenKind, Verdict
 from spikecheck.report import html
 from spikecheck.report.model import LayerRow, Report, WeightRow
 from spikecheck.site import SiteKind
@@ -73,7 +73,15 @@ def test_the_verdict_comes_first_and_each_finding_has_its_evidence(name: str) ->
     rows = [texts(row) for row in of(root, "tr") if (row.get("id") or "").startswith("r0-f")]
     assert len(rows) == len(report.findings)
     for row, one in zip(rows, report.findings, strict=True):
-        for said in (one.check, one.slug, one.message, one.seen.text, one.expected.text, str(one.when), one.site.name):
+        for said in (
+            one.check,
+            one.slug,
+            one.message,
+            one.observed.text,
+            one.expected.text,
+            str(one.when),
+            one.site.name,
+        ):
             assert said in row
     for line in (
         *map(str, report.unseen),
@@ -106,7 +114,7 @@ def test_what_explains_a_consequence_beside_its_branch_is_named() -> None:
     left = finding("SPK201", "b", SiteKind.SPIKES, "lif1", 1, "b", explained_by=("SPK101",))
     right = finding("SPK202", "c", SiteKind.SPIKES, "lif2", 2, "c", explained_by=("SPK101",))
     last = finding("SPK301", "d", SiteKind.LOGITS, "logits", 3, "d", explained_by=("SPK101", "SPK201", "SPK202"))
-    found = [Verdict(f.check, f.slug, Answer.FOUND, (f,)) for f in (first, left, right, last)]
+    found = [Verdict(f.check, f.slug, Outcome.FOUND, (f,)) for f in (first, left, right, last)]
     (tree,) = [e for e in of(page(Report.of(found)), "ol") if e.get("class") == "tree"]
     (note,) = [texts(p) for p in of(tree, "p") if "also explained by" in texts(p)]
     assert note == "also explained by SPK201"
@@ -154,7 +162,7 @@ def test_what_has_no_picture_is_named_with_the_reason() -> None:
 
 def test_of_many_layers_those_with_findings_are_drawn() -> None:
     last = finding("SPK203", "dead-layer", SiteKind.SPIKES, "lif19", 19, "lif19 is silent")
-    found = Report.of([Verdict("SPK203", "dead-layer", Answer.FOUND, (last,))])
+    found = Report.of([Verdict("SPK203", "dead-layer", Outcome.FOUND, (last,))])
     root = page(replace(found, layers=tuple(LayerRow(f"lif{n}", spikes()) for n in range(20))))
     assert [e.text for e in of(root, "h3")] == [*(f"lif{n}" for n in range(15)), "lif19"]
     assert "4 of 20 layers, to keep the page small" in texts(root)
@@ -168,11 +176,11 @@ HOSTILE = (
 
 def test_names_from_a_model_or_a_file_are_text() -> None:
     one = finding(
-        "SPK203", HOSTILE, SiteKind.SPIKES, HOSTILE, 1, HOSTILE, seen=Seen("{x}", x=HOSTILE),
+        "SPK203", HOSTILE, SiteKind.SPIKES, HOSTILE, 1, HOSTILE, observed=Observed("{x}", x=HOSTILE),
         fixes=(Fix(HOSTILE, HOSTILE),),
     )  # fmt: skip
     led = finding("SPK301", HOSTILE, SiteKind.LOSS, HOSTILE, 2, HOSTILE, explained_by=("SPK203",))
-    verdicts = [Verdict(f.check, f.slug, Answer.FOUND, (f,), HOSTILE, (HOSTILE,)) for f in (one, led)]
+    verdicts = [Verdict(f.check, f.slug, Outcome.FOUND, (f,), HOSTILE, (HOSTILE,)) for f in (one, led)]
     report = replace(
         Report.of(verdicts), layers=(layer(HOSTILE),), losses=(loss(HOSTILE),), weights=(WeightRow(HOSTILE, 1, 1.0),),
         unseen=(Unseen(UnseenKind.OTHER, HOSTILE),), frameworks=(HOSTILE,), subject=HOSTILE,
@@ -200,7 +208,7 @@ def test_several_files_are_on_one_page_with_links_to_each() -> None:
 
 def test_what_changed_since_another_file_is_a_table_of_what_is_not_the_same() -> None:
     changes = (
-        ChangeReading("fc1.weight", "changed", (3, 2), 0.0823, 0.0342, 6, 0.12, 0.121, lost=1),
+        ChangeReading("fc1.weight", "changed", (3, 2), 0.0823, 0.0342, 6, 0.12, 0.121, lost_elements=1),
         ChangeReading("fc2.weight", "same", (3, 2), 0.0, 0.0, 0, 0.1, 0.1),
         ChangeReading(HOSTILE, "new", (1,)),
     )

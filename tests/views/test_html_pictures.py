@@ -18,7 +18,7 @@ from torch import nn
 import spikecheck
 from spikecheck.checkpoint import diagnose_file
 from spikecheck.excerpts import PotentialSampleReading, RasterReading
-from spikecheck.finding import Answer, Verdict
+from spikecheck.finding import Outcome, Verdict
 from spikecheck.report.html.view import Shown, rasters
 from spikecheck.report.model import LayerRow, Report, WeightRow
 from spikecheck.site import SiteKind
@@ -38,7 +38,7 @@ def curve(report: Report) -> str:
 
 def test_the_loss_is_shown_against_that_of_a_guess_with_its_plateau_where_one_was_found() -> None:
     stalled = finding("SPK302", "chance-plateau", SiteKind.LOSS, "loss", 9, "loss stays at 2.996")
-    found = Report.of([Verdict("SPK302", "chance-plateau", Answer.FOUND, (stalled,))])
+    found = Report.of([Verdict("SPK302", "chance-plateau", Outcome.FOUND, (stalled,))])
     marked = curve(replace(found, losses=(loss(),)))
     assert "ln 20 = 2.996" in marked
     assert "plateau" in marked
@@ -79,7 +79,7 @@ def test_a_run_is_drawn_from_what_was_seen_of_it(make: Callable[[], nn.Module]) 
     [(1.0, ""), (3.0, "; red: several in a step"), (math.nan, "; red: NaN"), (-1.0, "; violet: negative")],
 )
 def test_the_colours_of_a_raster_are_named_where_they_come_up(value: float, said: str) -> None:
-    reading = RasterReading(((0.0, value),), steps=9, neurons=1, stride=1, update=3)
+    reading = RasterReading(((0.0, value),), time_steps=9, neurons=1, stride=1, update=3)
     (picture,) = rasters(LayerRow("lif1", spikes(), first=reading), "r0")
     assert picture.note == f"one sample, after update 3, 2 of 9 steps{said}"
 
@@ -102,7 +102,8 @@ def test_a_file_with_a_run_that_looked_at_no_weights_shows_its_own(tmp_path: Pat
 numbers = st.floats(width=64) | st.sampled_from((0.0, 1.0, -1.0, 1e308, -1e308, 5e-324))
 lines = st.lists(numbers, max_size=6).map(tuple)
 excerpts = st.builds(
-    RasterReading, st.lists(lines, max_size=4).map(tuple), steps=st.integers(-5, 2**62), neurons=st.integers(-5, 2**62),
+    RasterReading, st.lists(lines, max_size=4).map(tuple),
+    time_steps=st.integers(-5, 2**62), neurons=st.integers(-5, 2**62),
     stride=st.integers(-5, 2**62), update=st.integers(-5, 2**62),
 )  # fmt: skip
 rows = st.builds(
@@ -125,5 +126,5 @@ CLOSE = LayerRow("close", spikes(rates=(0.0, 5e-324)), potentials=PotentialSampl
 @settings(max_examples=12, deadline=None, derandomize=True)
 def test_whatever_the_numbers_there_is_a_page(row: LayerRow, loss: Any, weight: WeightRow) -> None:
     stalled = finding("SPK302", "chance-plateau", SiteKind.LOSS, loss.name, 9, "stays")
-    found = Report.of([Verdict("SPK302", "chance-plateau", Answer.FOUND, (stalled,))])
+    found = Report.of([Verdict("SPK302", "chance-plateau", Outcome.FOUND, (stalled,))])
     page(replace(found, layers=(row,), losses=(loss,), weights=(weight,)))

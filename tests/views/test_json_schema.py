@@ -137,7 +137,7 @@ def test_what_a_monitor_reports_fits(made: Any) -> None:
 def test_a_report_with_every_part_fits(make: Any) -> None:
     kinds = assert_nothing_less_and_nothing_more(json.loads(make().to_json()), REPORT)
     if make.__name__ == "broken":
-        assert {"", "/root_causes/-", "/root_causes/-/consequences/-/seen", "/notes/-", "/layers/-"} <= kinds
+        assert {"", "/root_causes/-", "/root_causes/-/consequences/-/observed", "/notes/-", "/layers/-"} <= kinds
 
 
 def test_the_code_of_the_page_validates(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,8 @@ from xml.etree import ElementTree as ET
 import jsonschema
 import pytest
 
-from spikecheck.finding import Answer, Expected, Finding, Severity, Verdict
-from spikecheck.finding import Seen as SeenText
+from spikecheck.finding import Expected, Finding, Outcome, Severity, Verdict
+from spikecheck.finding import Observed as SeenText
 from spikecheck.report.junit import to_junit
 from spikecheck.report.model import Report
 from spikecheck.report.sarif import to_sarif
@@ -57,8 +57,8 @@ def finding(severity: Severity, name: str = "fc1.weight") -> Finding:
 
 def report(*findings: Finding) -> Report:
     verdicts = [
-        Verdict("SPK501", "non-finite-weights", Answer.FOUND if findings else Answer.CLEAR, findings),
-        Verdict("SPK508", "dead-moments", Answer.NOT_APPLICABLE, reason="no moment was seen"),
+        Verdict("SPK501", "non-finite-weights", Outcome.FOUND if findings else Outcome.PASSED, findings),
+        Verdict("SPK508", "dead-moments", Outcome.NOT_APPLICABLE, reason="no moment was seen"),
     ]
     return Report.of(verdicts, subject="ck.pt")
 

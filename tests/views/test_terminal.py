@@ -60,7 +60,17 @@ def test_no_line_is_longer_than_the_terminal(make: Callable[[], Report], width: 
 
 def test_without_colour_the_words_say_what_is_what() -> None:
     text = plain_text(broken(), 120)
-    for word in ("ROOT CAUSE", "NOTE", "seen", "expected", "because", "since", "fix", "which led to", "incomplete:"):
+    for word in (
+        "ROOT CAUSE",
+        "NOTE",
+        "observed",
+        "expected",
+        "because",
+        "since",
+        "fix",
+        "which led to",
+        "incomplete:",
+    ):
         assert word in text
     assert text.count("ROOT CAUSE") == 2
     assert "cost 2.1%" in text

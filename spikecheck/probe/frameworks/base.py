@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from spikecheck.errors import SpikecheckError
 from spikecheck.neuron import NeuronSpec
-from spikecheck.packages import Broken, PackagesCode, offers
+from spikecheck.packages import ExtensionCode, UnusableExtension, entry_points_of
 from spikecheck.site import Layout
 
 PER_STEP = Layout(time=None, batch=0)
@@ -111,20 +111,20 @@ def imported(model: nn.Module) -> list[Framework]:
     return [*ours, *(tried for tried in others(model) if isinstance(tried, Framework))]
 
 
-def broken_for(model: nn.Module) -> tuple[Broken, ...]:
+def broken_for(model: nn.Module) -> tuple[UnusableExtension, ...]:
     """What other packages offer for libraries that this process has imported, and cannot be used for the model."""
-    return tuple(tried for tried in others(model) if isinstance(tried, Broken))
+    return tuple(tried for tried in others(model) if isinstance(tried, UnusableExtension))
 
 
-def others(model: nn.Module) -> Iterator[Framework | Broken]:
+def others(model: nn.Module) -> Iterator[Framework | UnusableExtension]:
     """Other packages' frameworks, each asked about the modules of the model before it is relied on."""
-    for point in offers("spikecheck.frameworks"):
+    for point in entry_points_of("spikecheck.frameworks"):
         if point.name in sys.modules:
-            with PackagesCode() as code:
+            with ExtensionCode() as code:
                 framework = made(point)
                 for module in model.modules():
                     framework.spikes(module)
-            yield Broken.of("framework", point, code.why) if code.why else framework
+            yield UnusableExtension.of("framework", point, code.why) if code.why else framework
 
 
 @cache

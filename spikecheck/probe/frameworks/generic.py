@@ -129,7 +129,7 @@ def spiking(values: InputReading, given: InputReading | None, own: bool, carries
     given zeros and ones and returns zeros and ones (pooling, dropout, a flatten) is no neuron.
     """
     if own:
-        whole = values.not_integer == 0  # a layer of multi-spike neurons that explodes shows thousands of them
+        whole = values.non_integer == 0  # a layer of multi-spike neurons that explodes shows thousands of them
         return whole or len(values.values) <= FEW or values.non_finite.count > 0
     binary = set(values.values) == {0.0, 1.0}
     from_binary = given is not None and set(given.values) <= {0.0, 1.0}

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from spikecheck.neuron import NeuronSpec, Replaced
+from spikecheck.neuron import NeuronSpec, ReplacedParameter
 from spikecheck.probe.frameworks.base import PER_STEP, TIME_FIRST, Framework, Heard, number, tensors
 from spikecheck.site import Layout
 
@@ -58,17 +58,17 @@ class SNNTorch(Framework):
             surrogate=getattr(surrogate, "__qualname__", "").partition(".")[0] or None,
             multi_spike=False,
             input_gain=gain,
-            replaced=tuple(self.clamped(module)),
+            replaced_parameters=tuple(self.clamped(module)),
         )
 
-    def clamped(self, module: nn.Module) -> Iterator[Replaced]:
+    def clamped(self, module: nn.Module) -> Iterator[ReplacedParameter]:
         """The decays that are out of [0, 1], with the value that is used."""
         for name in ("alpha", "beta") if isinstance(module, of(CLAMPING)) else ():
             value = getattr(module, name, None)
             given = number(value)
             if given is not None and not 0 <= given <= 1:
                 learned = isinstance(value, nn.Parameter) and value.requires_grad
-                yield Replaced(name, given, within(given), learned)
+                yield ReplacedParameter(name, given, within(given), learned)
 
     def leak(self, module: nn.Module) -> tuple[float | None, float]:
         """The decay of one step, and what the input is multiplied by."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from spikecheck.finding import Answer
+from spikecheck.finding import Outcome
 from spikecheck.report.format import counted, distinct, short
 from spikecheck.report.html.text import visible
 from spikecheck.report.html.view import Entry
@@ -50,5 +50,5 @@ def template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters.update(short=short, distinct=distinct)
-    environment.globals.update(Answer=Answer, counted=counted)
+    environment.globals.update(Outcome=Outcome, counted=counted)
     return environment.get_template("page.html")

@@ -235,7 +235,7 @@ def layer(row: LayerRow, key: str) -> LayerPictures:
         missing.append("no raster: no step of it was looked at")
     if (drawn := plots.rates(row, f"{key}-r")) is not None:
         spikes = row.spikes
-        note = f"{spikes.silent} of {spikes.neurons} neurons silent, {spikes.saturated} saturated"
+        note = f"{spikes.silent_neurons} of {spikes.neurons} neurons silent, {spikes.saturated_neurons} saturated"
         pictures.append(Picture("Firing rates", drawn, note))
     else:
         missing.append("no firing rates: none of them is a number")
@@ -262,7 +262,7 @@ def rasters(row: LayerRow, key: str) -> Iterator[Picture]:
 def excerpt(reading: RasterReading) -> str:
     """Of which forward a raster is, how much of it is shown, and what its colours say."""
     steps = max(map(len, reading.raster))
-    part = f", {steps} of {reading.steps} steps" if reading.steps > steps else ""
+    part = f", {steps} of {reading.time_steps} steps" if reading.time_steps > steps else ""
     seen = {value for neuron in reading.raster for value in neuron}
     colours = {
         "red: several in a step": any(value > 1 for value in seen),

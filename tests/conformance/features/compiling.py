@@ -39,7 +39,7 @@ def compiled(kind: Kind, backend: str, *, watching: bool) -> Compiled:
     with watched(model) if watching else nullcontext() as monitor:
         losses = train(torch.compile(model, backend=backend), UPDATES, steps=STEPS)
         read = [] if monitor is None else [row.spikes for row in unharmed(monitor).layers]
-    assert all(spikes.forwards == UPDATES for spikes in read)
+    assert all(spikes.forward_passes == UPDATES for spikes in read)
     recompiles = sum(FRAME_COMPILE_COUNTER.values()) - len(FRAME_COMPILE_COUNTER)
     return Compiled(sum(counters["graph_break"].values()), recompiles, losses, [spikes.count for spikes in read])
 

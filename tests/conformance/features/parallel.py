@@ -42,9 +42,9 @@ def worker(kind: Kind) -> None:
     model = Net(kind)
     with watched(model) as monitor:
         found = loaded(model, 1)
-        assert monitor.report().forwards == 0  # what a worker does stays there
+        assert monitor.report().forward_passes == 0  # what a worker does stays there
         train(model, 1)
-        assert unharmed(monitor).forwards == 1
+        assert unharmed(monitor).forward_passes == 1
     assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
     silent = Net(kind, gain=1e-3)
     with spikecheck.attach(silent, every=1, on_finding="raise"):
@@ -76,7 +76,7 @@ def own_models(kind: Kind) -> None:
         reports = [unharmed(monitor) for monitor in (one, other)]
     assert all(torch.equal(a, b) for found in trained for a, b in zip(losses, found, strict=True))
     for report in reports:
-        assert (report.updates, report.forwards, report.layers) == (UPDATES, UPDATES, expected.layers)
+        assert (report.updates, report.forward_passes, report.layers) == (UPDATES, UPDATES, expected.layers)
         assert {f.check for f in report.findings} == {f.check for f in expected.findings}
 
 

@@ -93,14 +93,18 @@ def unharmed(monitor: Monitor, layers: list[str] | None = None) -> Report:
     return report
 
 
-def counted(read: SpikeReading, raster: Tensor, forwards: int = 1) -> None:
+def counted(read: SpikeReading, raster: Tensor, forward_passes: int = 1) -> None:
     """The reading says what a count over every step, sample and neuron says; raster is [time, batch, neuron...]."""
     x = raster.double().flatten(2)
-    assert (read.forwards, read.steps, read.neurons) == (forwards, forwards * x.shape[0], x.shape[2])
-    assert read.samples == forwards * x.shape[1]
-    if forwards == 1:
+    assert (read.forward_passes, read.time_steps, read.neurons) == (
+        forward_passes,
+        forward_passes * x.shape[0],
+        x.shape[2],
+    )
+    assert read.samples == forward_passes * x.shape[1]
+    if forward_passes == 1:
         assert read.count == sum(v for step in x.tolist() for row in step for v in row)
         assert read.active == sum(v != 0 for step in x.tolist() for row in step for v in row)
         assert (read.minimum, read.maximum) == (x.min().item(), x.max().item())
-        assert read.most == x.sum(0).max().item()
-        assert read.silent == int((x != 0).sum((0, 1)).eq(0).sum())
+        assert read.max_count == x.sum(0).max().item()
+        assert read.silent_neurons == int((x != 0).sum((0, 1)).eq(0).sum())

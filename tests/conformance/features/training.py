@@ -25,7 +25,7 @@ def accumulation(kind: Kind) -> None:
                 optimizer.step()
                 optimizer.zero_grad()
         report = unharmed(monitor)
-    assert (report.updates, report.forwards, report.layers[0].spikes.forwards) == (2, 8, 8)
+    assert (report.updates, report.forward_passes, report.layers[0].spikes.forward_passes) == (2, 8, 8)
 
 
 @feature("autocast to bfloat16")
@@ -93,7 +93,7 @@ def functional(kind: Kind) -> None:
 
     with watched(model) as monitor:
         torch.func.functional_call(model, weights, (x,))
-        assert unharmed(monitor).layers[0].spikes.forwards == 1
+        assert unharmed(monitor).layers[0].spikes.forward_passes == 1
     try:
         gradient()  # without us
     except (RuntimeError, TypeError) as error:
@@ -101,7 +101,7 @@ def functional(kind: Kind) -> None:
     with watched(model) as monitor:
         gradient()
         assert not [finding for finding in monitor.report().findings if finding.check == "SPK001"]
-        assert monitor.report().forwards == 1
+        assert monitor.report().forward_passes == 1
 
 
 @feature("`torch.func`: vmap")

@@ -98,8 +98,8 @@ def two(kind: Kind) -> None:
             optimizer.step()
         F.cross_entropy(one(x), y)
         assert [m.report().updates for m in (first, second)] == [1, 1]
-        assert (first._session.clock.backwards, second._session.clock.backwards) == (1, 1)
-        assert (first._session.clock.forwards, second._session.clock.forwards) == (2, 1)
+        assert (first._session.clock.backward_passes, second._session.clock.backward_passes) == (1, 1)
+        assert (first._session.clock.forward_passes, second._session.clock.forward_passes) == (2, 1)
 
 
 @feature("evaluation kept apart")
@@ -112,7 +112,7 @@ def evaluation(kind: Kind) -> None:
             model(batch(rate=0.9)[0])
         assert unharmed(monitor).layers == before
         train(model, 1)
-        assert unharmed(monitor).layers[0].spikes.forwards == 3
+        assert unharmed(monitor).layers[0].spikes.forward_passes == 3
 
 
 @feature("an attached model can be copied")

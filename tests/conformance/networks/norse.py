@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from tests.conformance.table import Kind, first_of
 
 
-def stepped(layer: nn.Module, current: Tensor) -> Tensor:
+def called_per_time_step(layer: nn.Module, current: Tensor) -> Tensor:
     state, shown = None, []
     for step in current:
         spikes, state = layer(step, state)
@@ -24,7 +24,7 @@ def recurrent(layer: type, n: int) -> nn.Module:
 
 
 def cell(name, layer, **more) -> Kind:
-    return Kind("norse", name, layer, stepped, "step", **({"gain": 8.0} | more))
+    return Kind("norse", name, layer, called_per_time_step, "step", **({"gain": 8.0} | more))
 
 
 def sequence(name, layer, **more) -> Kind:

@@ -35,17 +35,17 @@ def with_prefix(prefix: str) -> dict[str, tuple[int, ...]]:
 def test_a_prefix_of_the_files_keys_is_found(prefix: str, before: str, wrapped: bool) -> None:
     made = fit(with_prefix(prefix), MODEL, STATE)
     assert made.whole
-    assert (made.reading.before, made.reading.wrapped, made.reading.instead) == (before, wrapped, "")
+    assert (made.reading.removed_prefix, made.reading.wrapped, made.reading.added_prefix) == (before, wrapped, "")
     assert dict(made.keys) == {name: prefix + name for name in MODEL}
 
 
 def test_a_prefix_of_the_models_keys_is_found_and_both_at_once() -> None:
     made = fit(MODEL, with_prefix("net."), {"net.lif.mem"})
     assert made.whole
-    assert made.reading.instead == "net."
+    assert made.reading.added_prefix == "net."
     made = fit(with_prefix("module."), with_prefix("net."), {"net.lif.mem"})
     assert made.whole
-    assert (made.reading.before, made.reading.instead) == ("module.", "net.")
+    assert (made.reading.removed_prefix, made.reading.added_prefix) == ("module.", "net.")
 
 
 def test_compiled_parts_in_the_middle_are_taken_out() -> None:
@@ -62,7 +62,7 @@ def test_what_is_missing_unexpected_and_of_another_shape_is_named() -> None:
     assert not made.whole
     assert made.reading.missing == ("fc1.bias",)
     assert made.reading.unexpected == ("extra.weight",)
-    assert made.reading.shapes == (("fc2.weight", (5, 8), (3, 8)),)
+    assert made.reading.shape_mismatches == (("fc2.weight", (5, 8), (3, 8)),)
     assert not made.reading.renamed
 
 
@@ -89,5 +89,5 @@ def test_a_key_beside_the_prefix_is_unexpected() -> None:
 
 def test_nothing_in_common() -> None:
     made = fit({"x": (1,)}, MODEL, STATE)
-    assert made.reading.fitting == 0
+    assert made.reading.matching_keys == 0
     assert len(made.reading.missing) == len(MODEL) - 1

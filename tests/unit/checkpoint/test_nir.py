@@ -97,7 +97,7 @@ def test_a_graph_within_a_graph_is_read_under_its_name(tmp_path: Path) -> None:
         ([("a", "nowhere"), ("nowhere", "b")], "cba"),
         ([], "cba"),
     ],
-    ids=["backwards", "circle", "circle behind a begin", "shortcut", "unknown", "none"],
+    ids=["backward_passes", "circle", "circle behind a begin", "shortcut", "unknown", "none"],
 )
 def test_the_order_is_that_of_the_edges(edges: list[tuple[str, str]], expected: str) -> None:
     assert "".join(graph.in_order(["a", "b", "c"], edges)) == expected

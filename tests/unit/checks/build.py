@@ -10,18 +10,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from spikecheck.checks.base import Check, Evidence, place
+from spikecheck.checks.base import Check, Observations, place_of
 from spikecheck.finding import Finding
 from spikecheck.neuron import NeuronSpec
 from spikecheck.readings import (
-    AimReading,
     BatchReading,
     DriveReading,
     FlowReading,
+    GradientAtStepReading,
     GradientReading,
-    HandoverReading,
+    GradientToSpikesReading,
     InputReading,
-    LeftoverReading,
     LogitReading,
     LossReading,
     MemoryReading,
@@ -29,9 +28,10 @@ from spikecheck.readings import (
     NonFinite,
     ParameterReading,
     PotentialReading,
-    ReturnReading,
+    RegressionTargetReading,
     RunReading,
     SpikeReading,
+    StaleGradientReading,
     StateReading,
     TargetReading,
     UpdateReading,
@@ -43,8 +43,8 @@ FINITE = NonFinite(count=0, elements=1000)
 POISONED = NonFinite(count=7, elements=1000, first=Moment(3, 2))
 
 SPIKES = SpikeReading(
-    forwards=20,
-    steps=400,
+    forward_passes=20,
+    time_steps=400,
     samples=320,
     neurons=64,
     elements=409_600,
@@ -53,18 +53,18 @@ SPIKES = SpikeReading(
     minimum=0.0,
     maximum=1.0,
     values=(0.0, 1.0),
-    not_binary=0,
-    looked_at=81_920,
-    not_integer=0,
-    silent=3,
-    saturated=0,
-    most=9.0,
-    least=0.0,
+    non_binary=0,
+    sampled_elements=81_920,
+    non_integer=0,
+    silent_neurons=3,
+    saturated_neurons=0,
+    max_count=9.0,
+    min_count=0.0,
     non_finite=FINITE,
 )
 DRIVE = DriveReading(
-    forwards=20,
-    steps=400,
+    forward_passes=20,
+    time_steps=400,
     elements=409_600,
     mean=0.05,
     rms=0.5,
@@ -74,13 +74,20 @@ DRIVE = DriveReading(
     non_finite=FINITE,
 )
 POTENTIAL = PotentialReading(
-    forwards=20, steps=400, elements=409_600, mean=0.1, rms=0.6, minimum=-3.0, maximum=0.99, non_finite=FINITE
+    forward_passes=20,
+    time_steps=400,
+    elements=409_600,
+    mean=0.1,
+    rms=0.6,
+    minimum=-3.0,
+    maximum=0.99,
+    non_finite=FINITE,
 )
 INPUT = InputReading(
-    forwards=20,
+    forward_passes=20,
     shape=(20, 16, 100),
     dtype="float32",
-    steps=20,
+    time_steps=20,
     elements=640_000,
     count=19_200.0,
     active=19_200,
@@ -89,21 +96,21 @@ INPUT = InputReading(
     minimum=0.0,
     maximum=1.0,
     values=(0.0, 1.0),
-    looked_at=81_920,
-    not_integer=0,
+    sampled_elements=81_920,
+    non_integer=0,
     non_finite=FINITE,
     frames=6400,
-    filled=5400,
+    filled_frames=5400,
     samples=320,
-    empty=0,
-    densest=0.1,
-    constant=0,
-    different=16,
+    empty_samples=0,
+    densest_frame_share=0.1,
+    constant_forward_passes=0,
+    distinct_batches=16,
 )
-STATE = StateReading(sequences=20, carried=0, largest=0.0)
-MEMORY = MemoryReading(forwards=20, held=20, largest=0.8)
-MODE = ModeReading(updates=20, evaluating=0, calls=1)
-FLOW = FlowReading(forwards=20, blocked=0, read=True)
+STATE = StateReading(sequences=20, carried_sequences=0, largest_potential=0.0)
+MEMORY = MemoryReading(forward_passes=20, stateful_forward_passes=20, largest_state=0.8)
+MODE = ModeReading(updates=20, evaluation_updates=0, calls_per_forward_pass=1)
+FLOW = FlowReading(forward_passes=20, blocked_forward_passes=0, spikes_receive_gradient=True)
 LOGITS = LogitReading(
     updates=20,
     rows=320,
@@ -111,33 +118,49 @@ LOGITS = LogitReading(
     minimum=-3.0,
     maximum=4.0,
     spread=3.0,
-    tied=0,
-    simplex=0,
-    one_hot=0,
+    tied_rows=0,
+    simplex_rows=0,
+    one_hot_rows=0,
     non_finite=FINITE,
 )
-TARGETS = TargetReading(updates=20, samples=320, lowest=0, highest=19, different=16, calls=20)
+TARGETS = TargetReading(updates=20, samples=320, minimum=0, maximum=19, distinct_batches=16, loss_calls=20)
 LOSS = LossReading(
     function="cross_entropy",
     updates=200,
     first=3.1,
     last=1.2,
-    lowest=1.1,
+    minimum=1.1,
     window=100,
     recent_mean=1.6,
     recent_deviation=0.1,
     recent_slope=-0.008,
     recent_slope_error=0.0004,
     classes=20,
-    plain=True,
+    plain_mean=True,
     non_finite=FINITE,
 )
 GRADIENT = GradientReading(
-    updates=20, missing=0, zero=0, norm=0.3, largest=0.9, elements=6400, dimensions=2, non_finite=FINITE
+    updates=20,
+    missing_updates=0,
+    zero_updates=0,
+    mean_norm=0.3,
+    max_norm=0.9,
+    elements=6400,
+    dimensions=2,
+    non_finite=FINITE,
 )
 PARAMETER = ParameterReading(elements=6400, dimensions=2, fan_in=100, rms=0.0577, maximum=0.1, non_finite=FINITE)
-UPDATE = UpdateReading(updates=20, mean=0.002, largest=0.01, path=0.04, unmoved=0, learning_rate=1e-3)
-RUN = RunReading(live=False, update=20, forwards=20, backwards=20, stepped=False, frameworks=("snntorch",))
+UPDATE = UpdateReading(
+    updates=20,
+    mean_relative_norm=0.002,
+    max_relative_norm=0.01,
+    relative_path=0.04,
+    unmoved_updates=0,
+    learning_rate=1e-3,
+)
+RUN = RunReading(
+    live=False, update=20, forward_passes=20, backward_passes=20, called_per_time_step=False, frameworks=("snntorch",)
+)
 NEURON = NeuronSpec(v_threshold=1.0, decay=0.9, reset="subtract", surrogate="FastSigmoid", multi_spike=False)
 STORED = StoredReading(
     role="weight",
@@ -152,7 +175,7 @@ STORED = StoredReading(
     maximum=0.28,
     nan=0,
     infinite=0,
-    place=None,
+    first_non_finite=None,
     rows=64,
     zero_rows=0,
 )
@@ -161,13 +184,13 @@ STORED_NEURON = StoredNeuronReading(
     minimum=1.0,
     maximum=1.0,
     elements=1,
-    outside=0,
+    out_of_range=0,
     layer="lif1",
-    reach=40.0,
-    unreachable=0,
+    max_potential=40.0,
+    unreachable_neurons=0,
     neurons=64,
 )
-MOMENT = MomentReading(missing=False, others=5, largest=0.01, steps=60.0, learning_rate=1e-3)
+MOMENT = MomentReading(missing=False, other_parameters=5, max_abs=0.01, updates=60.0, learning_rate=1e-3)
 
 # What a reading says is said of one kind of site.
 KINDS: dict[type[Any], SiteKind] = {
@@ -186,10 +209,10 @@ KINDS: dict[type[Any], SiteKind] = {
     GradientReading: SiteKind.GRADIENT,
     ParameterReading: SiteKind.PARAMETER,
     UpdateReading: SiteKind.UPDATE,
-    ReturnReading: SiteKind.RETURN,
-    LeftoverReading: SiteKind.LEFTOVER,
-    HandoverReading: SiteKind.HANDOVER,
-    AimReading: SiteKind.AIM,
+    GradientToSpikesReading: SiteKind.GRADIENT_TO_SPIKES,
+    StaleGradientReading: SiteKind.STALE_GRADIENT,
+    GradientAtStepReading: SiteKind.GRADIENT_AT_STEP,
+    RegressionTargetReading: SiteKind.REGRESSION_TARGET,
     BatchReading: SiteKind.LABELS,
     StoredReading: SiteKind.STORED,
     StoredNeuronReading: SiteKind.STORED_NEURON,
@@ -198,7 +221,12 @@ KINDS: dict[type[Any], SiteKind] = {
 }
 
 # The readings of a loss belong to the place "loss", whatever its sites are called.
-NAMES = {SiteKind.LOGITS: "logits", SiteKind.TARGETS: "targets", SiteKind.AIM: "targets", SiteKind.LABELS: "targets"}
+NAMES = {
+    SiteKind.LOGITS: "logits",
+    SiteKind.TARGETS: "targets",
+    SiteKind.REGRESSION_TARGET: "targets",
+    SiteKind.LABELS: "targets",
+}
 
 
 def spikes(**changed: Any) -> SpikeReading:
@@ -236,7 +264,7 @@ def mode(**changed: Any) -> ModeReading:
     return replace(MODE, **changed)
 
 
-def modules(given: Evidence) -> Evidence:
+def modules(given: Observations) -> Observations:
     """The same run, with its spiking layers as modules that are judged as they are set up."""
     layers = (replace(s, kind=SiteKind.MODULE) for s in given.sites if s.kind is SiteKind.SPIKES)
     return replace(given, sites=(*given.sites, *layers))
@@ -318,7 +346,7 @@ def evidence(
     run: RunReading = RUN,
     first: Mapping[str, Iterable[object]] | None = None,
     all: Mapping[str, Iterable[object]] | None = None,
-) -> Evidence:
+) -> Observations:
     """A run in which these readings were made; places stand in the order of the data flow.
 
     `sites` changes fields of a place's sites: `sites={"lif1": {"fed_by": "fc1", "neuron": neuron(decay=1.0)}}`. The
@@ -333,17 +361,17 @@ def evidence(
             made[kind, name] = site(kind, called, **changed)
     other = [{name: {type(r): r for r in readings} for name, readings in (w or {}).items()} for w in (first, all)]
     windows = {"recent": recent, "first": recent | other[0], "all": recent | other[1]}
-    return Evidence(run, tuple(made.values()), windows)
+    return Observations(run, tuple(made.values()), windows)
 
 
-def findings(check: Check, given: Evidence, name: str) -> list[Finding]:
+def findings(check: Check, given: Observations, name: str) -> list[Finding]:
     """What a check says at the sites of a place that it is for."""
-    meant = [s for s in given.sites if s.kind in check.sites and place(s) == name]
+    meant = [s for s in given.sites if s.kind in check.sites and place_of(s) == name]
     assert meant, f"no {check.sites.label} at {name}"
     return [finding for s in meant for finding in check.judge(s, given.readings(s))]
 
 
-def severity_of(check: Check, given: Evidence, name: str) -> str | None:
+def severity_of(check: Check, given: Observations, name: str) -> str | None:
     """The severity of the one finding at a place, None where there is none."""
     made = findings(check, given, name)
     assert len(made) < 2

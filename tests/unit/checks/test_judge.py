@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 import pytest
 
-from spikecheck.checks.base import Check, Evidence, Readings, discover, limit, named, place
-from spikecheck.checks.judge import Judge, Silenced
+from spikecheck.checks.base import Check, Observations, Readings, discover, limit, place_of, with_layer_name
+from spikecheck.checks.judge import IgnoreRule, Judge
 from spikecheck.errors import SpikecheckError
-from spikecheck.finding import Answer, Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Outcome, Severity
 from spikecheck.readings import LogitReading, RunReading, TargetReading
 from spikecheck.settings import Settings, SiteLimits
 from spikecheck.site import Moment, Site, SiteKind
@@ -46,26 +46,28 @@ class High(Check):
     share: float = limit(0.5, why="made up")
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        highest = readings[TargetReading].highest
+        highest = readings[TargetReading].maximum
         if highest > self.most:
-            yield self.found(site, seen=Seen("{highest}", highest=highest), expected=Expected("less"), most=self.most)
+            yield self.finding(
+                site, observed=Observed("{highest}", highest=highest), expected=Expected("less"), most=self.most
+            )
 
 
 def reading(highest: int) -> TargetReading:
     return TargetReading(1, 1, 0, highest)
 
 
-def evidence(now: dict[str, int], first: dict[str, int] | None = None, *, update: int = 5) -> Evidence:
+def evidence(now: dict[str, int], first: dict[str, int] | None = None, *, update: int = 5) -> Observations:
     """Spiking layers of these names, with a number that `High` judges; None of them has logits."""
-    run = RunReading(live=False, update=update, forwards=9, backwards=9, stepped=False)
+    run = RunReading(live=False, update=update, forward_passes=9, backward_passes=9, called_per_time_step=False)
     sites = tuple(Site(SiteKind.SPIKES, name, number) for number, name in enumerate(now, 1))
     windows = {"recent": now, "all": now, "first": now if first is None else first}
-    return Evidence(
+    return Observations(
         run, sites, {w: {name: {TargetReading: reading(v)} for name, v in of.items()} for w, of in windows.items()}
     )
 
 
-def judged(given: Evidence, *silenced: Silenced, check: Check | None = None) -> Any:
+def judged(given: Observations, *silenced: IgnoreRule, check: Check | None = None) -> Any:
     return Judge((check or High(),), silenced).verdicts(given)[0]
 
 
@@ -74,14 +76,14 @@ def judged(given: Evidence, *silenced: Silenced, check: Check | None = None) -> 
 
 def test_found_and_clear() -> None:
     found = judged(evidence({"a": 11, "b": 10}))
-    assert found.answer is Answer.FOUND
+    assert found.outcome is Outcome.FOUND
     assert [f.message for f in found.findings] == ["a: 11 is above 10"]
-    assert judged(evidence({"a": 10})).answer is Answer.CLEAR
+    assert judged(evidence({"a": 10})).outcome is Outcome.PASSED
 
 
 def test_without_such_a_site_it_is_not_applicable() -> None:
     verdict = judged(evidence({}))
-    assert (verdict.answer, verdict.reason) == (Answer.NOT_APPLICABLE, "no spikes was seen")
+    assert (verdict.outcome, verdict.reason) == (Outcome.NOT_APPLICABLE, "no spikes was seen")
 
 
 def test_without_the_readings_it_is_not_seen_rather_than_clear() -> None:
@@ -94,13 +96,13 @@ def test_without_the_readings_it_is_not_seen_rather_than_clear() -> None:
         needs: ClassVar = (TargetReading, LogitReading)
 
     verdict = judged(evidence({"a": 99}), check=Logits())
-    assert verdict.answer is Answer.NOT_SEEN
+    assert verdict.outcome is Outcome.COULD_NOT_RUN
     assert "target and logit" in verdict.reason
 
 
 def test_a_site_that_was_seen_is_judged_though_another_was_not() -> None:
     given = evidence({"a": 11})
-    more = Evidence(given.run, (*given.sites, Site(SiteKind.SPIKES, "unseen", 7)), given.windows)
+    more = Observations(given.run, (*given.sites, Site(SiteKind.SPIKES, "unseen", 7)), given.windows)
     assert [f.site.name for f in judged(more).findings] == ["a"]
 
 
@@ -132,10 +134,10 @@ def test_what_the_first_forward_shows_is_dated_from_the_start() -> None:
     ],
 )
 def test_silencing_by_id_beginning_slug_and_site(what: str, quiet: set[str]) -> None:
-    verdict = judged(evidence({"a": 11, "b.0": 12}), Silenced(what, "meant so"))
+    verdict = judged(evidence({"a": 11, "b.0": 12}), IgnoreRule(what, "meant so"))
     assert {f.site.name for f in verdict.findings} == {"a", "b.0"} - quiet
     assert verdict.ignored == tuple(f"SPK299 at {name}: meant so" for name in ("a", "b.0") if name in quiet)
-    assert verdict.answer is (Answer.CLEAR if len(quiet) == 2 else Answer.FOUND)
+    assert verdict.outcome is (Outcome.PASSED if len(quiet) == 2 else Outcome.FOUND)
 
 
 def test_nothing_silences_everything_by_being_empty() -> None:
@@ -258,10 +260,10 @@ def test_the_fix_is_that_of_the_library_and_names_the_layer(framework: str | Non
     ],
 )
 def test_the_word_layer_becomes_the_layers_own_name(kind: SiteKind, name: str, code: str) -> None:
-    assert named("layer.threshold = relayer.x", Site(kind, name)) == code
+    assert with_layer_name("layer.threshold = relayer.x", Site(kind, name)) == code
 
 
 def test_logits_targets_and_loss_of_one_loss_are_read_at_one_place() -> None:
     kinds = {SiteKind.LOGITS: "logits 2", SiteKind.TARGETS: "targets 2", SiteKind.LOSS: "loss 2"}
-    assert {place(Site(kind, name)) for kind, name in kinds.items()} == {"loss 2"}
-    assert place(Site(SiteKind.SPIKES, "logits")) == "logits"
+    assert {place_of(Site(kind, name)) for kind, name in kinds.items()} == {"loss 2"}
+    assert place_of(Site(SiteKind.SPIKES, "logits")) == "logits"

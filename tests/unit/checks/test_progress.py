@@ -6,15 +6,15 @@ import pytest
 
 from spikecheck.checks.base import Readings
 from spikecheck.checks.judge import Judge
-from spikecheck.checks.progress import learned, mendable, nothing_learned
+from spikecheck.checks.progress import any_loss_halved, may_still_resolve, no_progress
 from spikecheck.checks.spk203_dead_layer import DeadLayer
 from spikecheck.checks.spk406_weight_scale import WeightScale
-from spikecheck.finding import Expected, Seen
+from spikecheck.finding import Expected, Observed
 from spikecheck.site import SiteKind
 from tests.unit.checks.build import evidence, gradient, loss, parameter, run, site, spikes, update
 
-NONE = gradient(zero=12, missing=8)
-STILL = update(unmoved=20)
+NONE = gradient(zero_updates=12, missing_updates=8)
+STILL = update(unmoved_updates=20)
 
 
 def net(first=(), last=(), done=20, fed_by="fc2"):
@@ -44,19 +44,19 @@ def layer(given):
         pytest.param(net(first=[STILL], last=[STILL]), False, id="none is moved"),
         pytest.param(net(first=[NONE], last=[STILL]), False, id="one gets no gradient, one does not move"),
         pytest.param(net(first=[NONE], last=[NONE], fed_by=None), True, id="not known what feeds it: any weight"),
-        pytest.param(net(last=[update(updates=0, unmoved=0)]), True, id="no update was compared yet"),
+        pytest.param(net(last=[update(updates=0, unmoved_updates=0)]), True, id="no update was compared yet"),
     ],
 )
 def test_training_may_mend_a_layer_that_weights_on_the_way_to_it_change(given, may) -> None:
-    assert mendable(layer(given), given.readings(layer(given))) is may
+    assert may_still_resolve(layer(given), given.readings(layer(given))) is may
 
 
 def test_only_what_training_mends_is_waited_for() -> None:
     given = net()
     judge = Judge((DeadLayer(), WeightScale()))
-    dead = DeadLayer().found(layer(given), seen=Seen("", steps=1, neurons=1), expected=Expected(""))
+    dead = DeadLayer().finding(layer(given), observed=Observed("", steps=1, neurons=1), expected=Expected(""))
     at = site(SiteKind.PARAMETER, "fc2.weight")
-    large = WeightScale().found(at, seen=Seen("", scale=26.5, layer="lif2"), expected=Expected("0.6 to 1.4"))
+    large = WeightScale().finding(at, observed=Observed("", scale=26.5, layer="lif2"), expected=Expected("0.6 to 1.4"))
     assert judge.awaits(dead, given)
     assert not judge.awaits(large, given)
 
@@ -75,14 +75,14 @@ def after(first: float | None, now: float | None, **changed) -> Readings:
         pytest.param(after(8.0, 2.5), False, id="from large logits to just below a guess"),
         pytest.param(after(8.0, 1.4), True, id="and on to half of a guess"),
         pytest.param(after(8.0, 2.5, classes=None), True, id="no classes, so no guess"),
-        pytest.param(after(8.0, 2.5, plain=False), True, id="weighted, so that a guess is not ln C"),
+        pytest.param(after(8.0, 2.5, plain_mean=False), True, id="weighted, so that a guess is not ln C"),
         pytest.param(after(-2.0, -9.0), False, id="below 0, where half means nothing"),
         pytest.param(after(None, 1.0), False, id="not known at first"),
         pytest.param(after(3.0, None), False, id="not known now"),
     ],
 )
 def test_learned(readings: Readings, expected: bool) -> None:
-    assert learned(readings) is expected
+    assert any_loss_halved(readings) is expected
 
 
 @pytest.mark.parametrize(
@@ -95,4 +95,4 @@ def test_learned(readings: Readings, expected: bool) -> None:
     ],
 )
 def test_nothing_learned(readings: Readings, expected: bool) -> None:
-    assert nothing_learned(readings) is expected
+    assert no_progress(readings) is expected

@@ -31,7 +31,7 @@ def driving(x, times, **known):
         pytest.param(counts(1.05), "note", id="a healthy network's small counts"),
         pytest.param(counts(3.0, minimum=-1.0, negative=9), None, id="negative values are no counts"),
         pytest.param(inputs(minimum=-1.0, values=(-1.0, 0.0, 1.0), negative=9000), None, id="ternary"),
-        pytest.param(counts(6.0, not_integer=1), None, id="continuous"),
+        pytest.param(counts(6.0, non_integer=1), None, id="continuous"),
         pytest.param(counts(6.0, dtype="int64"), None, id="indices of an embedding"),
         pytest.param(counts(6.0, dtype="uint8"), "warning", id="counts as bytes"),
         pytest.param(inputs(count=0.0, active=0, maximum=0.0, values=(0.0,)), None, id="nothing came in"),
@@ -62,7 +62,7 @@ def test_counts_are_weighed_by_the_drive_that_comes_of_them(given, severity) -> 
 def test_it_says_how_much_binarizing_would_take_away() -> None:
     [finding] = findings(CountInput(), evidence({"input": [counts(6.0)]}), "input")
     assert finding.message == "input holds counts: 0 to 9, 6 in the average active bin"
-    assert "40.0% of the active bins are above 1" in finding.seen.text
+    assert "40.0% of the active bins are above 1" in finding.observed.text
     assert finding.fix.startswith("x = (x > 0).float()")
 
 

@@ -10,23 +10,23 @@ from tests.unit.checks.build import evidence, inputs, severity_of
 
 def one_bin(**changed):
     """An event in each of 320 samples, all of which were looked at."""
-    return inputs(**{"densest": 1.0, "count": 320.0, "active": 320, "looked_at": 640_000, **changed})
+    return inputs(**{"densest_frame_share": 1.0, "count": 320.0, "active": 320, "sampled_elements": 640_000, **changed})
 
 
 @pytest.mark.parametrize(
     ("given", "severity"),
     [
         pytest.param(inputs(), None, id="spread"),
-        pytest.param(inputs(densest=0.9), "warning", id="exactly at the limit"),
-        pytest.param(inputs(densest=0.89), None, id="just below it"),
-        pytest.param(inputs(densest=1.0, steps=3), None, id="few steps"),
-        pytest.param(inputs(densest=1.0, steps=None), None, id="no time axis known"),
-        pytest.param(inputs(densest=0.0, filled=0), None, id="nothing came in"),
+        pytest.param(inputs(densest_frame_share=0.9), "warning", id="exactly at the limit"),
+        pytest.param(inputs(densest_frame_share=0.89), None, id="just below it"),
+        pytest.param(inputs(densest_frame_share=1.0, time_steps=3), None, id="few steps"),
+        pytest.param(inputs(densest_frame_share=1.0, time_steps=None), None, id="no time axis known"),
+        pytest.param(inputs(densest_frame_share=0.0, filled_frames=0), None, id="nothing came in"),
         pytest.param(one_bin(), None, id="an event a sample: by chance in one bin"),
         pytest.param(one_bin(count=1e4), "warning", id="which counts 31"),
-        pytest.param(one_bin(empty=250), "warning", id="4.6 in those with any"),
+        pytest.param(one_bin(empty_samples=250), "warning", id="4.6 in those with any"),
         pytest.param(one_bin(count=1e4, negative=160), None, id="signed: the sum is no count"),
-        pytest.param(one_bin(looked_at=64_000), "warning", id="of an even sample"),
+        pytest.param(one_bin(sampled_elements=64_000), "warning", id="of an even sample"),
     ],
 )
 def test_judge(given, severity) -> None:

@@ -8,11 +8,11 @@ from spikecheck.checks.spk104_single_step import SingleStep
 from tests.unit.checks.build import evidence, inputs, run, severity_of, spikes, state
 
 
-def one(*more, steps=20, ran=None, library="snntorch", **changed):
+def one(*more, time_steps=20, ran=None, library="snntorch", **changed):
     """Two layers of one step; the first shows more."""
-    read = spikes(steps=steps, forwards=20, **changed)
+    read = spikes(time_steps=time_steps, forward_passes=20, **changed)
     sites = {name: {"framework": library} for name in ("lif1", "lif2")}
-    places = {"input": [inputs(steps=1)], "lif1": [read, *more], "lif2": [read]}
+    places = {"input": [inputs(time_steps=1)], "lif1": [read, *more], "lif2": [read]}
     return evidence(places, sites=sites, run=ran or run())
 
 
@@ -20,11 +20,11 @@ def one(*more, steps=20, ran=None, library="snntorch", **changed):
     ("given", "severity"),
     [
         pytest.param(one(), "warning", id="one step each"),
-        pytest.param(one(steps=400), None, id="several steps"),
-        pytest.param(one(state(carried=19)), None, id="state goes on to the next forward"),
-        pytest.param(one(ran=run(stepped=True)), None, id="the script loops over the steps"),
-        pytest.param(one(ran=run(backwards=0)), None, id="no backward pass yet"),
-        pytest.param(one(library="torch", timed=False), None, id="by hand, and time unknown"),
+        pytest.param(one(time_steps=400), None, id="several steps"),
+        pytest.param(one(state(carried_sequences=19)), None, id="state goes on to the next forward"),
+        pytest.param(one(ran=run(called_per_time_step=True)), None, id="the script loops over the steps"),
+        pytest.param(one(ran=run(backward_passes=0)), None, id="no backward pass yet"),
+        pytest.param(one(library="torch", time_axis_known=False), None, id="by hand, and time unknown"),
         pytest.param(one(library="torch"), "warning", id="by hand, and time known"),
     ],
 )

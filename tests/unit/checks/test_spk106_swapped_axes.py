@@ -5,25 +5,29 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk106_swapped_axes import SwappedAxes
-from spikecheck.readings import AimReading
-from spikecheck.site import Likeness
+from spikecheck.readings import RegressionTargetReading
+from spikecheck.site import NeighborCorrelation
 from tests.unit.checks.build import drive, evidence, inputs, logits, loss, run, severity_of, spikes, targets
 
 
 def layer(ran=None, seen=16, told=None, current=None, **changed):
     """The first layer's spikes, and 16 targets in each of 20 updates; `seen` inputs differ, and what a loss `told`."""
-    read = [spikes(**{"by_step": 0.96, "by_sample": 0.0, **changed}), current or drive()]
+    read = [spikes(**{"step_variance_share": 0.96, "sample_variance_share": 0.0, **changed}), current or drive()]
     told = targets(samples=320, updates=20) if told is None else told
-    return evidence({"input": [inputs(different=seen)], "lif1": read, "loss": [loss(), told]}, run=ran or run())
+    return evidence({"input": [inputs(distinct_batches=seen)], "lif1": read, "loss": [loss(), told]}, run=ran or run())
 
 
-def compared(steps, samples, forwards=20):
+def compared(steps, samples, forward_passes=20):
     """The current into the layer, by (near, far, error) along either axis."""
-    return drive(forwards=forwards, along_steps=Likeness(*steps), along_samples=Likeness(*samples))
+    return drive(
+        forward_passes=forward_passes,
+        step_correlation=NeighborCorrelation(*steps),
+        sample_correlation=NeighborCorrelation(*samples),
+    )
 
 
-AIMS = AimReading(20, 320, 0.0, 1.0, 0.0, 1.0, (0.0, 1.0), different=1)
-TOLD = {"by_sample": 0.95, "by_step": 0.26}
+AIMS = RegressionTargetReading(20, 320, 0.0, 1.0, 0.0, 1.0, (0.0, 1.0), distinct_batches=1)
+TOLD = {"sample_variance_share": 0.95, "step_variance_share": 0.26}
 ALONG_TIME, AT_RANDOM = (0.13, 0.0, 0.002), (0.01, 0.01, 0.002)
 SORTED = (0.2, 0.1, 0.002)  # samples class by class
 
@@ -33,15 +37,17 @@ SORTED = (0.2, 0.1, 0.002)  # samples class by class
     [
         pytest.param(layer(), None, id="time tells, the sample does not"),
         pytest.param(layer(**TOLD), "warning", id="the sample tells"),
-        pytest.param(layer(by_sample=0.5, by_step=0.1), "warning", id="exactly at the limit"),
-        pytest.param(layer(by_sample=0.49, by_step=0.1), None, id="just below it"),
-        pytest.param(layer(by_sample=1.0, by_step=1.0), None, id="a batch whose numbers tell all"),
+        pytest.param(layer(sample_variance_share=0.5, step_variance_share=0.1), "warning", id="exactly at the limit"),
+        pytest.param(layer(sample_variance_share=0.49, step_variance_share=0.1), None, id="just below it"),
+        pytest.param(
+            layer(sample_variance_share=1.0, step_variance_share=1.0), None, id="a batch whose numbers tell all"
+        ),
         pytest.param(layer(seen=1, **TOLD), None, id="one batch again and again"),
         pytest.param(layer(seen=15, **TOLD), None, id="fewer batches in turn than can be told from chance"),
-        pytest.param(layer(told=targets(different=1), **TOLD), None, id="one batch, encoded anew each time"),
+        pytest.param(layer(told=targets(distinct_batches=1), **TOLD), None, id="one batch, encoded anew each time"),
         pytest.param(layer(told=AIMS, **TOLD), None, id="one batch of numbers, encoded anew"),
         pytest.param(layer(told=logits(), **TOLD), "warning", id="a loss that shows no targets"),
-        pytest.param(layer(forwards=15, **TOLD), None, id="too few to say"),
+        pytest.param(layer(forward_passes=15, **TOLD), None, id="too few to say"),
         pytest.param(layer(current=compared(ALONG_TIME, AT_RANDOM)), None, id="neighbouring steps are alike"),
         pytest.param(layer(current=compared(AT_RANDOM, ALONG_TIME)), "warning", id="neighbouring samples are alike"),
         pytest.param(layer(current=compared(AT_RANDOM, (0.05, 0.0, 0.002))), "warning", id="just alike enough"),
@@ -51,13 +57,19 @@ SORTED = (0.2, 0.1, 0.002)  # samples class by class
         pytest.param(layer(current=compared(ALONG_TIME, SORTED)), None, id="sorted, and ordered in time"),
         pytest.param(layer(current=compared(AT_RANDOM, ALONG_TIME, 15)), None, id="alike, and too few to say"),
         pytest.param(layer(current=compared(AT_RANDOM, ALONG_TIME), seen=4), None, id="four batches in turn"),
-        pytest.param(layer(by_sample=0.95, by_step=0.2, timed=False), None, id="time unknown"),
-        pytest.param(layer(steps=320, samples=400), "warning", id="as many steps as targets"),
-        pytest.param(layer(told=targets(updates=10), steps=320, samples=400), "warning", id="two calls"),
-        pytest.param(layer(told=targets(calls=40), steps=320, samples=400), None, id="two batches add up to the steps"),
-        pytest.param(layer(steps=320, samples=320), None, id="sizes that are equal say nothing"),
-        pytest.param(layer(steps=320, samples=20), None, id="one sample, and a target for each step"),
-        pytest.param(layer(ran=run(forwards=40), steps=320, samples=400), None, id="several forwards for one loss"),
+        pytest.param(
+            layer(sample_variance_share=0.95, step_variance_share=0.2, time_axis_known=False), None, id="time unknown"
+        ),
+        pytest.param(layer(time_steps=320, samples=400), "warning", id="as many steps as targets"),
+        pytest.param(layer(told=targets(updates=10), time_steps=320, samples=400), "warning", id="two calls"),
+        pytest.param(
+            layer(told=targets(loss_calls=40), time_steps=320, samples=400), None, id="two batches add up to the steps"
+        ),
+        pytest.param(layer(time_steps=320, samples=320), None, id="sizes that are equal say nothing"),
+        pytest.param(layer(time_steps=320, samples=20), None, id="one sample, and a target for each step"),
+        pytest.param(
+            layer(ran=run(forward_passes=40), time_steps=320, samples=400), None, id="several forwards for one loss"
+        ),
     ],
 )
 def test_judge(given, severity) -> None:

@@ -9,20 +9,24 @@ from tests.unit.checks.build import evidence, inputs, severity_of
 
 
 def given(**changed):
-    return evidence({"input": [inputs(**({"different": 16, "channels": 100} | changed))]})
+    return evidence({"input": [inputs(**({"distinct_batches": 16, "channels": 100} | changed))]})
 
 
 @pytest.mark.parametrize(
     ("seen", "severity"),
     [
         pytest.param(given(), None, id="all in use"),
-        pytest.param(given(silent=24), None, id="a border"),
-        pytest.param(given(silent=25), "note", id="a quarter"),
-        pytest.param(given(silent=50), "note", id="half of them, here and there"),
-        pytest.param(given(silent=50, silent_half=True), "warning", id="one polarity"),
-        pytest.param(given(silent=60, silent_half=True), "warning", id="one polarity, and a border of the other"),
-        pytest.param(given(silent=100), None, id="all: the input is empty, which is another's"),
-        pytest.param(given(silent=50, silent_half=True, different=15), None, id="too few batches to say"),
+        pytest.param(given(silent_channels=24), None, id="a border"),
+        pytest.param(given(silent_channels=25), "note", id="a quarter"),
+        pytest.param(given(silent_channels=50), "note", id="half of them, here and there"),
+        pytest.param(given(silent_channels=50, silent_half=True), "warning", id="one polarity"),
+        pytest.param(
+            given(silent_channels=60, silent_half=True), "warning", id="one polarity, and a border of the other"
+        ),
+        pytest.param(given(silent_channels=100), None, id="all: the input is empty, which is another's"),
+        pytest.param(
+            given(silent_channels=50, silent_half=True, distinct_batches=15), None, id="too few batches to say"
+        ),
         pytest.param(given(channels=0), None, id="no axis is known to be time"),
     ],
 )

@@ -11,7 +11,7 @@ from tests.unit.checks.build import evidence, findings, flow, inputs, severity_o
 def several(average: float, peak: float = 5.0, **changed):
     """Whole numbers up to the peak, with this mean of the active bins."""
     values = (0.0, 1.0, 2.0, peak)
-    return spikes(**{"maximum": peak, "values": values, "not_binary": 900, "count": average * 20_480, **changed})
+    return spikes(**{"maximum": peak, "values": values, "non_binary": 900, "count": average * 20_480, **changed})
 
 
 @pytest.mark.parametrize(
@@ -23,11 +23,11 @@ def several(average: float, peak: float = 5.0, **changed):
         pytest.param([several(2.99)], "note", id="just below it"),
         pytest.param([several(1.5, 16.0)], "note", id="a healthy network with bursts of 16"),
         pytest.param([several(7.0, minimum=-1.0)], None, id="negative values are no counts"),
-        pytest.param([several(7.0, not_integer=3)], None, id="fractions are no counts"),
+        pytest.param([several(7.0, non_integer=3)], None, id="fractions are no counts"),
         pytest.param([spikes(maximum=20.0, values=(0.0, 20.0), count=409_600.0)], None, id="0 and 20 are graded"),
         pytest.param([spikes(count=0.0, active=0, maximum=0.0, values=(0.0,))], None, id="silent"),
-        pytest.param([several(7.0), flow(read=False)], None, id="the potential is read out"),
-        pytest.param([several(7.0), flow(read=None)], "warning", id="no backward was seen"),
+        pytest.param([several(7.0), flow(spikes_receive_gradient=False)], None, id="the potential is read out"),
+        pytest.param([several(7.0), flow(spikes_receive_gradient=None)], "warning", id="no backward was seen"),
         pytest.param([several(float("nan"), minimum=float("nan"))], None, id="not a number"),
     ],
 )
@@ -39,7 +39,7 @@ def test_it_shows_the_values_and_the_library_s_fix() -> None:
     given = evidence({"lif1": [several(7.0, 43.0)]}, sites={"lif1": {"framework": "sinabs"}})
     [finding] = findings(MultiSpike(), given, "lif1")
     assert finding.message == "lif1 emits up to 43 spikes of a neuron in one step, 7 per active bin"
-    assert "(0, 1, 2, 43)" in finding.seen.text
+    assert "(0, 1, 2, 43)" in finding.observed.text
     assert finding.fix.startswith("model.lif1.spike_fn = sinabs.activation.SingleSpike")
 
 
@@ -48,4 +48,4 @@ def test_what_the_input_held_already_is_not_held_against_the_layer() -> None:
     fed = evidence({"input": [inputs(count=6.0 * 19_200)], "lif1": [several(9.0)]})
     [plain], [weighed] = (findings(MultiSpike(), given, "lif1") for given in (alone, fed))
     assert plain.severity is weighed.severity
-    assert plain.weight > weighed.weight
+    assert plain.excess > weighed.excess

@@ -7,8 +7,8 @@ import pytest
 from spikecheck.checks.spk202_non_binary_spikes import NonBinarySpikes
 from tests.unit.checks.build import POISONED, evidence, findings, severity_of, spikes
 
-TERNARY = spikes(minimum=-1.0, values=(-1.0, 0.0, 1.0), not_binary=9000)
-GRADED = spikes(maximum=2.5, values=(0.0, 2.5), not_binary=20_480, not_integer=4000)
+TERNARY = spikes(minimum=-1.0, values=(-1.0, 0.0, 1.0), non_binary=9000)
+GRADED = spikes(maximum=2.5, values=(0.0, 2.5), non_binary=20_480, non_integer=4000)
 
 
 @pytest.mark.parametrize(
@@ -17,10 +17,10 @@ GRADED = spikes(maximum=2.5, values=(0.0, 2.5), not_binary=20_480, not_integer=4
         pytest.param(spikes(), None, id="binary"),
         pytest.param(TERNARY, "note", id="ternary"),
         pytest.param(GRADED, "note", id="a factor on the spikes"),
-        pytest.param(spikes(maximum=20.0, values=(0.0, 20.0), not_binary=20_480), "note", id="0 and 20"),
-        pytest.param(spikes(maximum=3.0, values=(0.0, 1.0, 3.0), not_binary=900), None, id="counts are not meant"),
-        pytest.param(spikes(maximum=3.0, values=(0.0, 1.0, 3.0), not_binary=900, not_integer=1), "note", id="one is"),
-        pytest.param(spikes(not_binary=7, non_finite=POISONED), None, id="not finite, which is another matter"),
+        pytest.param(spikes(maximum=20.0, values=(0.0, 20.0), non_binary=20_480), "note", id="0 and 20"),
+        pytest.param(spikes(maximum=3.0, values=(0.0, 1.0, 3.0), non_binary=900), None, id="counts are not meant"),
+        pytest.param(spikes(maximum=3.0, values=(0.0, 1.0, 3.0), non_binary=900, non_integer=1), "note", id="one is"),
+        pytest.param(spikes(non_binary=7, non_finite=POISONED), None, id="not finite, which is another matter"),
         pytest.param(spikes(maximum=0.0, values=(0.0,), active=0, count=0.0), None, id="silent"),
     ],
 )
@@ -31,4 +31,4 @@ def test_judge(read, severity) -> None:
 def test_it_shows_the_values() -> None:
     [finding] = findings(NonBinarySpikes(), evidence({"lif1": [TERNARY]}), "lif1")
     assert finding.message == "lif1 emits values from -1 to 1, which are neither 0 or 1 nor counts"
-    assert "values -1, 0, 1" in finding.seen.text
+    assert "values -1, 0, 1" in finding.observed.text

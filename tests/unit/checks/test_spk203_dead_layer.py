@@ -9,7 +9,7 @@ from tests.unit.checks.build import POISONED, evidence, findings, flow, paramete
 
 
 def silent(**changed):
-    return spikes(**{"count": 0.0, "active": 0, "maximum": 0.0, "values": (0.0,), "silent": 64, **changed})
+    return spikes(**{"count": 0.0, "active": 0, "maximum": 0.0, "values": (0.0,), "silent_neurons": 64, **changed})
 
 
 OVER, LIVE = run(), run(live=True)
@@ -19,16 +19,20 @@ OVER, LIVE = run(), run(live=True)
     ("read", "when", "severity"),
     [
         pytest.param([silent(), flow()], OVER, "error", id="silent"),
-        pytest.param([spikes(count=1.0, active=1, silent=63), flow()], OVER, None, id="one spike is alive"),
-        pytest.param([silent(), flow(read=False)], OVER, None, id="the potential is read out"),
-        pytest.param([silent(), flow(read=None)], OVER, "note", id="the last layer, and no backward was seen"),
+        pytest.param([spikes(count=1.0, active=1, silent_neurons=63), flow()], OVER, None, id="one spike is alive"),
+        pytest.param([silent(), flow(spikes_receive_gradient=False)], OVER, None, id="the potential is read out"),
+        pytest.param(
+            [silent(), flow(spikes_receive_gradient=None)], OVER, "note", id="the last layer, and no backward was seen"
+        ),
         pytest.param([silent()], OVER, "note", id="the last layer, and nothing is known of gradients"),
-        pytest.param([silent(forwards=1), flow()], OVER, "error", id="one forward, and the run is over"),
-        pytest.param([silent(forwards=9), flow()], LIVE, None, id="it may wake up"),
-        pytest.param([silent(forwards=10), flow()], LIVE, "error", id="exactly at the limit"),
+        pytest.param([silent(forward_passes=1), flow()], OVER, "error", id="one forward, and the run is over"),
+        pytest.param([silent(forward_passes=9), flow()], LIVE, None, id="it may wake up"),
+        pytest.param([silent(forward_passes=10), flow()], LIVE, "error", id="exactly at the limit"),
         pytest.param([silent(non_finite=POISONED), flow()], OVER, None, id="not finite, which is another matter"),
-        pytest.param([silent(elements=0, steps=0), flow()], OVER, None, id="nothing was counted"),
-        pytest.param([spikes(silent=45), flow()], LIVE, None, id="a healthy layer, 71 % silent in the first batch"),
+        pytest.param([silent(elements=0, time_steps=0), flow()], OVER, None, id="nothing was counted"),
+        pytest.param(
+            [spikes(silent_neurons=45), flow()], LIVE, None, id="a healthy layer, 71 % silent in the first batch"
+        ),
     ],
 )
 def test_judge(read, when, severity) -> None:

@@ -10,7 +10,7 @@ from tests.unit.checks.build import evidence, findings, flow, run, severity_of, 
 
 def busy(saturated: int = 0, active: float = 0.5, **changed):
     """A layer of 64 neurons, so many of them saturated, with this share of active bins."""
-    return spikes(saturated=saturated, active=round(active * 409_600), count=active * 409_600, **changed)
+    return spikes(saturated_neurons=saturated, active=round(active * 409_600), count=active * 409_600, **changed)
 
 
 OVER, LIVE = run(), run(live=True)
@@ -25,10 +25,15 @@ OVER, LIVE = run(), run(live=True)
         pytest.param([busy(1, 0.7), flow()], OVER, "warning", id="neurons without a reset"),
         pytest.param([busy(1, 0.69), flow()], OVER, None, id="just below that"),
         pytest.param([busy(5, 0.47), flow()], OVER, None, id="a healthy network with a high rate"),
-        pytest.param([busy(64, 1.0), flow(read=False)], OVER, None, id="the potential is read out"),
-        pytest.param([busy(64, 1.0), flow(read=None)], OVER, "note", id="the last layer, and no backward was seen"),
-        pytest.param([busy(64, 1.0, forwards=9), flow()], LIVE, None, id="it may calm down"),
-        pytest.param([busy(64, 1.0, forwards=10), flow()], LIVE, "warning", id="it did not"),
+        pytest.param([busy(64, 1.0), flow(spikes_receive_gradient=False)], OVER, None, id="the potential is read out"),
+        pytest.param(
+            [busy(64, 1.0), flow(spikes_receive_gradient=None)],
+            OVER,
+            "note",
+            id="the last layer, and no backward was seen",
+        ),
+        pytest.param([busy(64, 1.0, forward_passes=9), flow()], LIVE, None, id="it may calm down"),
+        pytest.param([busy(64, 1.0, forward_passes=10), flow()], LIVE, "warning", id="it did not"),
         pytest.param([spikes(elements=0, neurons=0), flow()], OVER, None, id="nothing was counted"),
     ],
 )

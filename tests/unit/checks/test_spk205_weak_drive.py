@@ -20,9 +20,9 @@ from tests.unit.checks.build import (
     state,
 )
 
-SILENT = spikes(count=0.0, active=0, maximum=0.0, values=(0.0,), silent=64)
+SILENT = spikes(count=0.0, active=0, maximum=0.0, values=(0.0,), silent_neurons=64)
 WEAK = drive(rms=0.05, maximum=0.2)  # 0.05 in each of 20 steps, with a decay of 0.9: 0.44
-LAST_STEP = {"steps": 20}  # of 400: a layer that is called once a sequence shows its last potential alone
+LAST_STEP = {"time_steps": 20}  # of 400: a layer that is called once a sequence shows its last potential alone
 
 
 def layer(*read, upstream=None, when=None, weight=None, **known):
@@ -52,10 +52,16 @@ def layer(*read, upstream=None, when=None, weight=None, **known):
         pytest.param(layer(WEAK, tau_syn=20.0), None, id="a slow synapse adds the steps up"),
         pytest.param(layer(WEAK, upstream=SILENT), None, id="the layer above is silent"),
         pytest.param(layer(WEAK, spikes()), None, id="it fires"),
-        pytest.param(layer(WEAK, flow(read=False)), None, id="the potential is read out"),
-        pytest.param(layer(WEAK, flow(read=None)), "note", id="the last layer, and no backward was seen"),
-        pytest.param(layer(WEAK, state(carried=20), decay=0.97), None, id="state is carried on: it adds up for longer"),
-        pytest.param(layer(WEAK, decay=0.97, when=run(stepped=True)), None, id="called once a step: so does it here"),
+        pytest.param(layer(WEAK, flow(spikes_receive_gradient=False)), None, id="the potential is read out"),
+        pytest.param(
+            layer(WEAK, flow(spikes_receive_gradient=None)), "note", id="the last layer, and no backward was seen"
+        ),
+        pytest.param(
+            layer(WEAK, state(carried_sequences=20), decay=0.97), None, id="state is carried on: it adds up for longer"
+        ),
+        pytest.param(
+            layer(WEAK, decay=0.97, when=run(called_per_time_step=True)), None, id="called once a step: so does it here"
+        ),
         pytest.param(layer(WEAK, decay=0.97), "error", id="20 steps of the same"),
         pytest.param(layer(drive(rms=0.05, maximum=0.2, non_finite=POISONED)), None, id="not finite"),
         pytest.param(layer(drive(rms=25.0, mean=-25.0, maximum=-3.0)), "error", id="a negative bias"),
@@ -66,8 +72,8 @@ def test_judge(given, severity) -> None:
 
 
 def test_training_goes_on_and_the_layer_may_wake_up() -> None:
-    for forwards, severity in ((9, None), (10, "error")):
-        given = layer(WEAK, spikes(count=0.0, active=0, forwards=forwards), when=run(live=True))
+    for forward_passes, severity in ((9, None), (10, "error")):
+        given = layer(WEAK, spikes(count=0.0, active=0, forward_passes=forward_passes), when=run(live=True))
         assert severity_of(WeakDrive(), given, "lif2") == severity
 
 

@@ -7,14 +7,14 @@ from math import exp
 import pytest
 
 from spikecheck.checks.spk207_faulty_decay import FaultyDecay
-from spikecheck.neuron import Replaced
+from spikecheck.neuron import ReplacedParameter
 from tests.unit.checks.build import evidence, findings, modules, neuron, severity_of, spikes
 
 
 def layer(library="snntorch", most=9.0, **known):
     """One layer, 20 steps a forward."""
     sites = {"lif1": {"framework": library, "neuron": neuron(**known)}}
-    return modules(evidence({"lif1": [spikes(most=most)]}, sites=sites))
+    return modules(evidence({"lif1": [spikes(max_count=most)]}, sites=sites))
 
 
 @pytest.mark.parametrize(
@@ -33,11 +33,27 @@ def layer(library="snntorch", most=9.0, **known):
         pytest.param(layer(decay=None), None, id="unknown"),
         pytest.param(layer(decay=exp(-1 / 1999)), None, id="a long memory"),
         pytest.param(layer(decay=exp(-1 / 2001)), "note", id="a hundred times as long as a forward"),
-        pytest.param(layer(decay=1.0, replaced=(Replaced("beta", 8.0, 1.0),)), "warning", id="clamped to 1"),
-        pytest.param(layer(decay=0.0, replaced=(Replaced("beta", -0.2, 0.0),)), "warning", id="clamped to 0"),
-        pytest.param(layer(decay=1.0, replaced=(Replaced("beta", 1.5, 1.0, True),)), "note", id="learned, drifted"),
-        pytest.param(layer(decay=1.0, replaced=(Replaced("beta", 1.51, 1.0, True),)), "warning", id="learned, set so"),
-        pytest.param(layer(replaced=(Replaced("alpha", 5.0, 1.0),)), "warning", id="the synapse's decay clamped"),
+        pytest.param(
+            layer(decay=1.0, replaced_parameters=(ReplacedParameter("beta", 8.0, 1.0),)), "warning", id="clamped to 1"
+        ),
+        pytest.param(
+            layer(decay=0.0, replaced_parameters=(ReplacedParameter("beta", -0.2, 0.0),)), "warning", id="clamped to 0"
+        ),
+        pytest.param(
+            layer(decay=1.0, replaced_parameters=(ReplacedParameter("beta", 1.5, 1.0, True),)),
+            "note",
+            id="learned, drifted",
+        ),
+        pytest.param(
+            layer(decay=1.0, replaced_parameters=(ReplacedParameter("beta", 1.51, 1.0, True),)),
+            "warning",
+            id="learned, set so",
+        ),
+        pytest.param(
+            layer(replaced_parameters=(ReplacedParameter("alpha", 5.0, 1.0),)),
+            "warning",
+            id="the synapse's decay clamped",
+        ),
     ],
 )
 def test_judge(given, severity) -> None:
@@ -46,6 +62,8 @@ def test_judge(given, severity) -> None:
 
 def test_what_is_set_and_what_is_used_are_both_said() -> None:
     """A time constant given as a decay is named, with the decay that was meant."""
-    (finding,) = findings(FaultyDecay(), layer(decay=1.0, replaced=(Replaced("beta", 8.0, 1.0),)), "lif1")
+    (finding,) = findings(
+        FaultyDecay(), layer(decay=1.0, replaced_parameters=(ReplacedParameter("beta", 8.0, 1.0),)), "lif1"
+    )
     assert finding.message == "lif1 is given beta = 8, and its library uses 1"
     assert finding.expected.because.endswith("a time constant of 8 steps is a decay of exp(-1 / 8) = 0.882")

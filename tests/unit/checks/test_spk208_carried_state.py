@@ -12,11 +12,13 @@ from tests.unit.checks.build import evidence, findings, inputs, run, severity_of
     ("read", "severity"),
     [
         pytest.param(state(), None, id="every sequence starts from rest"),
-        pytest.param(state(sequences=3, carried=3, largest=0.4), "warning", id="exactly at the limit"),
-        pytest.param(state(sequences=2, carried=2, largest=0.4), None, id="too few to say"),
-        pytest.param(state(sequences=20, carried=10, largest=0.4), "warning", id="half of them"),
-        pytest.param(state(sequences=20, carried=9, largest=0.4), None, id="fewer than half"),
-        pytest.param(state(sequences=0, carried=0), None, id="no sequence"),
+        pytest.param(
+            state(sequences=3, carried_sequences=3, largest_potential=0.4), "warning", id="exactly at the limit"
+        ),
+        pytest.param(state(sequences=2, carried_sequences=2, largest_potential=0.4), None, id="too few to say"),
+        pytest.param(state(sequences=20, carried_sequences=10, largest_potential=0.4), "warning", id="half of them"),
+        pytest.param(state(sequences=20, carried_sequences=9, largest_potential=0.4), None, id="fewer than half"),
+        pytest.param(state(sequences=0, carried_sequences=0), None, id="no sequence"),
     ],
 )
 def test_judge(read, severity) -> None:
@@ -24,26 +26,40 @@ def test_judge(read, severity) -> None:
 
 
 def test_it_says_how_often_and_how_much() -> None:
-    read = state(sequences=20, carried=19, largest=0.75)
+    read = state(sequences=20, carried_sequences=19, largest_potential=0.75)
     [finding] = findings(CarriedState(), evidence({"lif1": [read]}, sites={"lif1": {"framework": "sinabs"}}), "lif1")
     assert finding.message == "lif1 started 19 of 20 sequences with potentials left over"
-    assert "up to 0.75" in finding.seen.text
+    assert "up to 0.75" in finding.observed.text
     assert finding.fix.startswith("model.lif1.reset_states()")
 
 
-PIECES = targets(updates=48, repeated=36, different=12)  # four pieces of each of twelve batches
+PIECES = targets(updates=48, repeated_batches=36, distinct_batches=12)  # four pieces of each of twelve batches
 
 
 @pytest.mark.parametrize(
     ("labels", "read", "input_read", "severity"),
     [
-        pytest.param(PIECES, state(sequences=48, carried=36), inputs(different=16), None, id="reset for every batch"),
-        pytest.param(PIECES, state(sequences=48, carried=47), inputs(different=16), "warning", id="never reset"),
-        pytest.param(PIECES, state(sequences=48, carried=36), inputs(different=1), "warning", id="one input for ever"),
         pytest.param(
-            targets(updates=48, repeated=0, different=16),
-            state(sequences=48, carried=36),
-            inputs(different=16),
+            PIECES,
+            state(sequences=48, carried_sequences=36),
+            inputs(distinct_batches=16),
+            None,
+            id="reset for every batch",
+        ),
+        pytest.param(
+            PIECES, state(sequences=48, carried_sequences=47), inputs(distinct_batches=16), "warning", id="never reset"
+        ),
+        pytest.param(
+            PIECES,
+            state(sequences=48, carried_sequences=36),
+            inputs(distinct_batches=1),
+            "warning",
+            id="one input for ever",
+        ),
+        pytest.param(
+            targets(updates=48, repeated_batches=0, distinct_batches=16),
+            state(sequences=48, carried_sequences=36),
+            inputs(distinct_batches=16),
             "warning",
             id="reset now and then, every batch another",
         ),
@@ -57,8 +73,8 @@ def test_pieces_of_one_batch_go_on_from_each_other(labels, read, input_read, sev
 @pytest.mark.parametrize(("live", "severity"), [(True, None), (False, "warning")])
 def test_the_same_targets_for_ever_may_be_a_first_batch_that_is_not_over(live, severity) -> None:
     seen = {
-        "lif1": [state(sequences=4, carried=3)],
-        "input": [inputs(different=4)],
-        "targets": [targets(updates=4, repeated=3, different=1)],
+        "lif1": [state(sequences=4, carried_sequences=3)],
+        "input": [inputs(distinct_batches=4)],
+        "targets": [targets(updates=4, repeated_batches=3, distinct_batches=1)],
     }
     assert severity_of(CarriedState(), evidence(seen, run=run(live=live)), "lif1") == severity

@@ -9,22 +9,32 @@ from tests.unit.checks.build import drive, evidence, findings, memory, severity_
 
 
 def test_a_layer_that_nothing_comes_to_has_nothing_to_remember() -> None:
-    assert severity_of(DroppedState(), evidence({"lif1": [memory(held=0), drive(rms=0.0)]}), "lif1") is None
-    assert severity_of(DroppedState(), evidence({"lif1": [memory(held=0), drive(rms=1e-6)]}), "lif1") == "error"
+    assert (
+        severity_of(DroppedState(), evidence({"lif1": [memory(stateful_forward_passes=0), drive(rms=0.0)]}), "lif1")
+        is None
+    )
+    assert (
+        severity_of(DroppedState(), evidence({"lif1": [memory(stateful_forward_passes=0), drive(rms=1e-6)]}), "lif1")
+        == "error"
+    )
 
 
 @pytest.mark.parametrize(
     ("given", "severity"),
     [
         pytest.param(memory(), None, id="it goes on"),
-        pytest.param(memory(held=0), "error", id="never"),
-        pytest.param(memory(held=1), None, id="once is enough"),
-        pytest.param(memory(held=0, forwards=3), "error", id="exactly at the limit"),
-        pytest.param(memory(held=0, forwards=2), None, id="too few to say"),
-        pytest.param(memory(telling=100, ignored=100), "error", id="handed in and not used"),
-        pytest.param(memory(telling=100, ignored=99), None, id="once used is enough"),
-        pytest.param(memory(telling=99, ignored=99), None, id="too few neurons to say"),
-        pytest.param(memory(telling=100, ignored=100, forwards=2), None, id="not used, in too few forwards"),
+        pytest.param(memory(stateful_forward_passes=0), "error", id="never"),
+        pytest.param(memory(stateful_forward_passes=1), None, id="once is enough"),
+        pytest.param(memory(stateful_forward_passes=0, forward_passes=3), "error", id="exactly at the limit"),
+        pytest.param(memory(stateful_forward_passes=0, forward_passes=2), None, id="too few to say"),
+        pytest.param(memory(informative_elements=100, memoryless_elements=100), "error", id="handed in and not used"),
+        pytest.param(memory(informative_elements=100, memoryless_elements=99), None, id="once used is enough"),
+        pytest.param(memory(informative_elements=99, memoryless_elements=99), None, id="too few neurons to say"),
+        pytest.param(
+            memory(informative_elements=100, memoryless_elements=100, forward_passes=2),
+            None,
+            id="not used, in too few forwards",
+        ),
     ],
 )
 def test_judge(given, severity) -> None:
@@ -34,8 +44,8 @@ def test_judge(given, severity) -> None:
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        (memory(held=0), "its state is 0 in the middle of a forward"),
-        (memory(telling=500, ignored=500), "the state it is given is not used"),
+        (memory(stateful_forward_passes=0), "its state is 0 in the middle of a forward"),
+        (memory(informative_elements=500, memoryless_elements=500), "the state it is given is not used"),
     ],
 )
 def test_it_says_which_of_the_two_it_is(given, why) -> None:

@@ -8,16 +8,16 @@ from spikecheck.checks.spk210_missing_reset import MissingReset
 from tests.unit.checks.build import drive, evidence, flow, modules, neuron, parameter, severity_of, spikes
 
 
-def layer(flows=None, count=20_480.0, in_a_row=0.0, output=True, **known):
+def layer(flows=None, count=20_480.0, consecutive_products=0.0, output=True, **known):
     """A layer whose input pays for 0.275 spikes a step at most; the last one, or followed by another."""
-    places = {"lif1": [spikes(count=count, in_a_row=in_a_row), drive(), flows or flow()]}
+    places = {"lif1": [spikes(count=count, consecutive_products=consecutive_products), drive(), flows or flow()]}
     after = {} if output else {"lif2": [spikes()]}
     return modules(evidence(places | after, sites={"lif1": {"neuron": neuron(**known)}}))
 
 
-def hidden(flows=None, in_a_row=20_480 * 0.75, reset="none"):
+def hidden(flows=None, consecutive_products=20_480 * 0.75, reset="none"):
     """A layer before another one, of 20,480 spikes; with a leak."""
-    return layer(flows, in_a_row=in_a_row, output=False, reset=reset)
+    return layer(flows, consecutive_products=consecutive_products, output=False, reset=reset)
 
 
 @pytest.mark.parametrize(
@@ -31,13 +31,19 @@ def hidden(flows=None, in_a_row=20_480 * 0.75, reset="none"):
         pytest.param(layer(reset="none", decay=1.0), "warning", id="no reset, no leak"),
         pytest.param(layer(reset="none"), None, id="no reset, but a leak"),
         pytest.param(hidden(), "warning", id="no reset, and it goes on firing"),
-        pytest.param(hidden(in_a_row=20_480 * 0.74), None, id="no reset, and it stops soon"),
+        pytest.param(hidden(consecutive_products=20_480 * 0.74), None, id="no reset, and it stops soon"),
         pytest.param(hidden(reset="subtract"), None, id="a strong drive, and a reset"),
-        pytest.param(hidden(flow(read=None)), "note", id="goes on firing, before a backward pass"),
-        pytest.param(hidden(flow(read=False)), None, id="goes on firing, and its potential is read out"),
-        pytest.param(layer(in_a_row=20_480.0, reset="none"), None, id="an output that goes on firing"),
-        pytest.param(layer(flow(read=None), reset="none", decay=1.0), "note", id="before a backward pass"),
-        pytest.param(layer(flow(read=False), reset="none", decay=1.0), None, id="its potential is read out"),
+        pytest.param(hidden(flow(spikes_receive_gradient=None)), "note", id="goes on firing, before a backward pass"),
+        pytest.param(
+            hidden(flow(spikes_receive_gradient=False)), None, id="goes on firing, and its potential is read out"
+        ),
+        pytest.param(layer(consecutive_products=20_480.0, reset="none"), None, id="an output that goes on firing"),
+        pytest.param(
+            layer(flow(spikes_receive_gradient=None), reset="none", decay=1.0), "note", id="before a backward pass"
+        ),
+        pytest.param(
+            layer(flow(spikes_receive_gradient=False), reset="none", decay=1.0), None, id="its potential is read out"
+        ),
         pytest.param(layer(count=4.1e5 * 0.28, reset=None, tau_syn=2.0), None, id="the synapse spreads each input"),
         pytest.param(layer(count=4.1e5 * 0.28, reset=None, tau_syn=-1e-3), None, id="a time constant learned below 0"),
         pytest.param(layer(count=4.1e5, reset=None, decay=1.6), None, id="a decay that says nothing"),

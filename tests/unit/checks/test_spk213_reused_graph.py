@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk213_reused_graph import AGAIN, ReusedGraph
-from spikecheck.site import Raised
+from spikecheck.site import TorchError
 from tests.unit.checks.build import evidence, run, severity_of, state
 
 
@@ -13,12 +13,16 @@ from tests.unit.checks.build import evidence, run, severity_of, state
     ("given", "severity"),
     [
         pytest.param(run(), None, id="nothing was raised"),
-        pytest.param(run(raised=(Raised("RuntimeError", f"{AGAIN} (or ...", 1),)), "error", id="raised"),
-        pytest.param(run(raised=(Raised("IndexError", "Target 20 is out of bounds.", 0),)), None, id="another error"),
+        pytest.param(run(torch_errors=(TorchError("RuntimeError", f"{AGAIN} (or ...", 1),)), "error", id="raised"),
+        pytest.param(
+            run(torch_errors=(TorchError("IndexError", "Target 20 is out of bounds.", 0),)), None, id="another error"
+        ),
     ],
 )
 def test_judge(given, severity) -> None:
     assert (
-        severity_of(ReusedGraph(), evidence({"the run": [given], "lif1": [state(carried=1)]}, run=given), "the run")
+        severity_of(
+            ReusedGraph(), evidence({"the run": [given], "lif1": [state(carried_sequences=1)]}, run=given), "the run"
+        )
         == severity
     )

@@ -12,10 +12,10 @@ from tests.unit.checks.build import evidence, mode, severity_of
     ("given", "severity"),
     [
         pytest.param([mode()], None, id="training mode"),
-        pytest.param([mode(evaluating=20)], "warning", id="evaluation mode"),
-        pytest.param([mode(evaluating=10)], "warning", id="exactly at the limit"),
-        pytest.param([mode(evaluating=9)], None, id="less than half"),
-        pytest.param([mode(updates=2, evaluating=2)], None, id="too few to say"),
+        pytest.param([mode(evaluation_updates=20)], "warning", id="evaluation mode"),
+        pytest.param([mode(evaluation_updates=10)], "warning", id="exactly at the limit"),
+        pytest.param([mode(evaluation_updates=9)], None, id="less than half"),
+        pytest.param([mode(updates=2, evaluation_updates=2)], None, id="too few to say"),
     ],
 )
 def test_judge(given, severity) -> None:
@@ -23,7 +23,7 @@ def test_judge(given, severity) -> None:
 
 
 def test_one_finding_for_the_model_and_none_where_a_module_trains() -> None:
-    off = [mode(evaluating=20)]
+    off = [mode(evaluation_updates=20)]
     assert severity_of(EvaluationMode(), evidence({"a": off, "b": off}), "a") == "warning"
     assert severity_of(EvaluationMode(), evidence({"a": off, "b": off}), "b") is None
     assert severity_of(EvaluationMode(), evidence({"a": off, "b": [mode()]}), "a") is None

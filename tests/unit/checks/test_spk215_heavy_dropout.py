@@ -12,9 +12,9 @@ from tests.unit.checks.build import evidence, mode, severity_of
     ("given", "severity"),
     [
         pytest.param([mode()], None, id="no dropout"),
-        pytest.param([mode(dropped=0.9)], "warning", id="exactly at the limit"),
-        pytest.param([mode(dropped=0.89)], None, id="just below it"),
-        pytest.param([mode(dropped=0.97, evaluating=20)], None, id="never in use"),
+        pytest.param([mode(dropout_probability=0.9)], "warning", id="exactly at the limit"),
+        pytest.param([mode(dropout_probability=0.89)], None, id="just below it"),
+        pytest.param([mode(dropout_probability=0.97, evaluation_updates=20)], None, id="never in use"),
     ],
 )
 def test_judge(given, severity) -> None:

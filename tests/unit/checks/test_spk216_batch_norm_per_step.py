@@ -12,11 +12,11 @@ from tests.unit.checks.build import evidence, inputs, mode, severity_of, spikes
     ("given", "severity"),
     [
         pytest.param([mode(momentum=0.1)], None, id="one call"),
-        pytest.param([mode(momentum=0.1, calls=40)], "warning", id="40 steps"),
-        pytest.param([mode(momentum=0.1, calls=20)], "note", id="statistics of nearly all steps"),
-        pytest.param([mode(momentum=0.1, calls=3)], None, id="shared by branches"),
-        pytest.param([mode(calls=40)], None, id="no running statistics"),
-        pytest.param([mode(momentum=0.1, calls=40, evaluating=20)], None, id="frozen"),
+        pytest.param([mode(momentum=0.1, calls_per_forward_pass=40)], "warning", id="40 steps"),
+        pytest.param([mode(momentum=0.1, calls_per_forward_pass=20)], "note", id="statistics of nearly all steps"),
+        pytest.param([mode(momentum=0.1, calls_per_forward_pass=3)], None, id="shared by branches"),
+        pytest.param([mode(calls_per_forward_pass=40)], None, id="no running statistics"),
+        pytest.param([mode(momentum=0.1, calls_per_forward_pass=40, evaluation_updates=20)], None, id="frozen"),
     ],
 )
 def test_judge(given, severity) -> None:
@@ -25,7 +25,11 @@ def test_judge(given, severity) -> None:
 
 def after(profile, **changed):
     """A batch norm of 40 steps behind a layer that is as busy as this in each."""
-    places = {"input": [inputs()], "lif1": [spikes(profile=profile, **changed)], "norm": [mode(momentum=0.1, calls=40)]}
+    places = {
+        "input": [inputs()],
+        "lif1": [spikes(profile=profile, **changed)],
+        "norm": [mode(momentum=0.1, calls_per_forward_pass=40)],
+    }
     return evidence(places)
 
 
@@ -42,7 +46,7 @@ SLOPED = tuple(1.25 - 0.0128 * step for step in range(40))
         pytest.param(after(SLOPED), "note", id="they thin out a little"),
         pytest.param(after(()), "warning", id="not known"),
         pytest.param(after((0.0,) * 40), "warning", id="silent, which says nothing"),
-        pytest.param(after((1.0,) * 40, timed=False), "warning", id="which axis is time is not known"),
+        pytest.param(after((1.0,) * 40, time_axis_known=False), "warning", id="which axis is time is not known"),
     ],
 )
 def test_it_is_a_note_where_the_steps_are_alike(given, severity) -> None:
@@ -50,7 +54,11 @@ def test_it_is_a_note_where_the_steps_are_alike(given, severity) -> None:
 
 
 def test_behind_no_layer_the_input_counts() -> None:
-    given = {"input": [inputs(profile=EARLY)], "norm": [mode(momentum=0.1, calls=40)], "lif1": [spikes()]}
+    given = {
+        "input": [inputs(profile=EARLY)],
+        "norm": [mode(momentum=0.1, calls_per_forward_pass=40)],
+        "lif1": [spikes()],
+    }
     assert severity_of(BatchNormPerStep(), evidence(given), "norm") == "warning"
     given["input"] = [inputs(profile=(1.0,) * 40)]
     assert severity_of(BatchNormPerStep(), evidence(given), "norm") == "note"

@@ -11,7 +11,7 @@ BAD = {"recent_mean": 33.8}
 
 
 def net(spread, **changed):
-    return evidence({"loss": [logits(spread=spread, one_hot=80), loss(**changed)]})
+    return evidence({"loss": [logits(spread=spread, one_hot_rows=80), loss(**changed)]})
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def net(spread, **changed):
         pytest.param(net(73.0, recent_mean=0.2), None, id="a trained network: far apart, and right"),
         pytest.param(net(73.0, recent_mean=2.99), None, id="better than a uniform guess"),
         pytest.param(net(12.25, recent_mean=6.2), None, id="the largest spread measured in a network that learns"),
-        pytest.param(net(73.0, plain=False, **BAD), None, id="the loss is a sum, or weighted"),
+        pytest.param(net(73.0, plain_mean=False, **BAD), None, id="the loss is a sum, or weighted"),
         pytest.param(net(73.0, classes=None, **BAD), None, id="no classes"),
         pytest.param(net(73.0, classes=1, **BAD), None, id="one class"),
         pytest.param(net(73.0, recent_mean=None), None, id="no loss"),
@@ -40,10 +40,16 @@ def test_judge(observations, severity) -> None:
 def test_the_message_gives_the_spread_and_the_loss() -> None:
     [finding] = findings(LargeLogits(), net(73.0, **BAD), "loss")
     assert finding.message == "logits span 73 while the loss is 33.8: confidently wrong"
-    assert "exceeds 0.999 in 25% of 320 samples" in finding.seen.text
+    assert "exceeds 0.999 in 25% of 320 samples" in finding.observed.text
 
 
 def test_no_text_claims_an_overflow() -> None:
     [finding] = findings(LargeLogits(), net(73.0, **BAD), "loss")
-    texts = (LargeLogits.__doc__, finding.message, finding.seen.text, finding.expected.text, finding.expected.because)
+    texts = (
+        LargeLogits.__doc__,
+        finding.message,
+        finding.observed.text,
+        finding.expected.text,
+        finding.expected.because,
+    )
     assert not any("overflow" in (text or "") for text in texts)

@@ -34,15 +34,15 @@ FLAT = {
     "recent_slope_error": 0.0002,
 }
 SLOW = {"recent_mean": CHANCE - 0.03, "recent_slope": -0.0005, "recent_slope_error": 0.0001}
-FEW = targets(counts=(*(30,) * 5, *(11,) * 15))  # their entropy is ln 20 - 0.10
-MOVING = update(mean=0.004)
-STILL = update(mean=0.0)
+FEW = targets(class_counts=(*(30,) * 5, *(11,) * 15))  # their entropy is ln 20 - 0.10
+MOVING = update(mean_relative_norm=0.004)
+STILL = update(mean_relative_norm=0.0)
 
 
 def net(moved=MOVING, grad=None, rows=None, done=200, weight=None, labels=None, **changed):
     places = {
         "fc1.weight": [moved, grad or gradient(), weight or parameter()],
-        "fc1.bias": [update(mean=1.0), gradient(dimensions=1), parameter(dimensions=1)],
+        "fc1.bias": [update(mean_relative_norm=1.0), gradient(dimensions=1), parameter(dimensions=1)],
         "loss": [rows or logits(), labels or targets(), loss(**(FLAT | changed))],
     }
     return evidence(places, run=run(update=done))
@@ -57,7 +57,7 @@ def net(moved=MOVING, grad=None, rows=None, done=200, weight=None, labels=None, 
         pytest.param(net(**SLOW | {"recent_mean": CHANCE - 0.014}), "error", id="below, within doubt"),
         pytest.param(net(**SLOW | {"recent_slope_error": 0.00013}), "error", id="falling, within doubt"),
         pytest.param(net(labels=FEW, **SLOW), "error", id="no better than the frequencies of the labels"),
-        pytest.param(net(rows=logits(tied=320), **SLOW), "error", id="equal logits, whose losses are rounded"),
+        pytest.param(net(rows=logits(tied_rows=320), **SLOW), "error", id="equal logits, whose losses are rounded"),
         pytest.param(net(recent_mean=CHANCE + 0.099), "error", id="just below the upper limit"),
         pytest.param(net(recent_mean=CHANCE + 0.11), None, id="worse than a guess"),
         pytest.param(net(recent_mean=CHANCE - 0.049), "error", id="just above the lower limit"),
@@ -70,18 +70,20 @@ def net(moved=MOVING, grad=None, rows=None, done=200, weight=None, labels=None, 
         pytest.param(net(classes=None), None, id="no classes"),
         pytest.param(net(classes=1), None, id="one class"),
         pytest.param(net(classes=10), None, id="not the chance of ten classes"),
-        pytest.param(net(plain=False), None, id="the loss is a sum, or weighted"),
+        pytest.param(net(plain_mean=False), None, id="the loss is a sum, or weighted"),
         pytest.param(
             net(recent_mean=float("nan"), recent_slope=float("nan")), None, id="NaN is found by another check"
         ),
         pytest.param(net(STILL), None, id="a warm-up: the weights do not move yet"),
-        pytest.param(net(update(mean=0.05 / 64)), "error", id="they move by just enough"),
-        pytest.param(net(update(mean=1e-6)), None, id="a tiny learning rate"),
-        pytest.param(net(STILL, gradient(zero=20)), "error", id="they do not move, since no gradient comes"),
+        pytest.param(net(update(mean_relative_norm=0.05 / 64)), "error", id="they move by just enough"),
+        pytest.param(net(update(mean_relative_norm=1e-6)), None, id="a tiny learning rate"),
+        pytest.param(net(STILL, gradient(zero_updates=20)), "error", id="they do not move, since no gradient comes"),
         pytest.param(
-            net(STILL, gradient(zero=10, missing=10)), "error", id="they do not move: gradients are zero or missing"
+            net(STILL, gradient(zero_updates=10, missing_updates=10)),
+            "error",
+            id="they do not move: gradients are zero or missing",
         ),
-        pytest.param(net(STILL, gradient(zero=19)), None, id="they do not move, though one gradient came"),
+        pytest.param(net(STILL, gradient(zero_updates=19)), None, id="they do not move, though one gradient came"),
         pytest.param(net(STILL, weight=parameter(dimensions=1)), None, id="biases alone do not count"),
     ],
 )
@@ -112,13 +114,13 @@ def test_losses_of_parts_of_a_batch_count_as_one_update() -> None:
 
 
 def test_a_finding_gives_its_date_and_whether_all_logits_are_equal() -> None:
-    [finding] = findings(ChancePlateau(), net(STILL, gradient(zero=20), logits(tied=320)), "loss")
+    [finding] = findings(ChancePlateau(), net(STILL, gradient(zero_updates=20), logits(tied_rows=320)), "loss")
     assert finding.message == "loss stays at 3.00; a uniform guess over 20 classes gives 3.00"
-    assert "; all logits are equal; no weight receives a gradient" in finding.seen.text
+    assert "; all logits are equal; no weight receives a gradient" in finding.observed.text
     assert finding.when == Moment(200)
     [finding] = findings(ChancePlateau(), net(), "loss")
-    assert "logits are equal" not in finding.seen.text
-    assert "moves weights by 26% of their norm" in finding.seen.text
+    assert "logits are equal" not in finding.observed.text
+    assert "moves weights by 26% of their norm" in finding.observed.text
 
 
 # -- a run that learns is called a plateau at most once in 1,000

@@ -28,7 +28,7 @@ def net(first, update=200, **changed):
         pytest.param(net(16.2, update=201), None, id="a loss that was first seen after an update"),
         pytest.param(net(16.2, update=0, updates=1), "warning", id="before the first update"),
         pytest.param(net(16.2, update=50), "warning", id="several losses for one update"),
-        pytest.param(net(16.2, plain=False), None, id="the loss is a sum, or weighted"),
+        pytest.param(net(16.2, plain_mean=False), None, id="the loss is a sum, or weighted"),
         pytest.param(net(16.2, classes=None), None, id="no classes"),
         pytest.param(net(16.2, classes=1), None, id="one class"),
         pytest.param(net(float("nan")), None, id="NaN is found by another check"),
@@ -45,4 +45,4 @@ def test_the_first_loss_of_the_run_is_judged_and_dated() -> None:
     [finding] = findings(HighInitialLoss(), observations, "loss")
     assert finding.message == "the first loss is 119,000; a uniform guess over 20 classes gives 3.00"
     assert finding.when == Moment(0)
-    assert finding.weight == pytest.approx(4.0, abs=0.01)
+    assert finding.excess == pytest.approx(4.0, abs=0.01)

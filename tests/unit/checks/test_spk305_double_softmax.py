@@ -9,7 +9,7 @@ import pytest
 from spikecheck.checks.spk305_double_softmax import DoubleSoftmax, lowest_loss
 from tests.unit.checks.build import evidence, findings, logits, loss, severity_of
 
-ROWS = {"rows": 320, "simplex": 320, "minimum": 0.001, "maximum": 0.8, "spread": 0.4}
+ROWS = {"rows": 320, "simplex_rows": 320, "minimum": 0.001, "maximum": 0.8, "spread": 0.4}
 
 
 def net(function="cross_entropy", **changed):
@@ -20,14 +20,16 @@ def net(function="cross_entropy", **changed):
     ("observations", "severity"),
     [
         pytest.param(net(), "warning", id="probabilities"),
-        pytest.param(net(tied=320, spread=0.0), "warning", id="all of them 1 / C: a silent layer behind the softmax"),
+        pytest.param(
+            net(tied_rows=320, spread=0.0), "warning", id="all of them 1 / C: a silent layer behind the softmax"
+        ),
         pytest.param(net(spread=0.9999), "warning", id="nearly all are sure of a class"),
         pytest.param(net(spread=1.0, minimum=0.0, maximum=1.0), None, id="one spike per sample: one-hot counts"),
-        pytest.param(net(simplex=319), None, id="one row is no distribution"),
-        pytest.param(net(simplex=20), None, id="counts, some of which sum to 1"),
-        pytest.param(net(simplex=0), None, id="logits"),
+        pytest.param(net(simplex_rows=319), None, id="one row is no distribution"),
+        pytest.param(net(simplex_rows=20), None, id="counts, some of which sum to 1"),
+        pytest.param(net(simplex_rows=0), None, id="logits"),
         pytest.param(net(function="nll_loss"), None, id="another loss"),
-        pytest.param(net(rows=0, simplex=0), None, id="no row"),
+        pytest.param(net(rows=0, simplex_rows=0), None, id="no row"),
         pytest.param(net(classes=1), None, id="one class"),
     ],
 )

@@ -12,10 +12,10 @@ from tests.unit.checks.build import evidence, findings, severity_of, targets
     ("labels", "severity"),
     [
         pytest.param(targets(classes=20), None, id="0 to 19"),
-        pytest.param(targets(classes=20, outside=16, lowest=1, highest=20), "error", id="counted from 1"),
-        pytest.param(targets(classes=20, outside=1, lowest=-1), "error", id="one label of -1"),
-        pytest.param(targets(classes=20, ignored=40), None, id="ignored labels are no labels"),
-        pytest.param(targets(classes=None, outside=3), None, id="the number of classes is not known"),
+        pytest.param(targets(classes=20, out_of_range=16, minimum=1, maximum=20), "error", id="counted from 1"),
+        pytest.param(targets(classes=20, out_of_range=1, minimum=-1), "error", id="one label of -1"),
+        pytest.param(targets(classes=20, ignored_samples=40), None, id="ignored labels are no labels"),
+        pytest.param(targets(classes=None, out_of_range=3), None, id="the number of classes is not known"),
     ],
 )
 def test_judge(labels, severity) -> None:
@@ -23,6 +23,6 @@ def test_judge(labels, severity) -> None:
 
 
 def test_the_message_gives_both_ranges() -> None:
-    labels = targets(classes=20, outside=16, lowest=1, highest=20)
+    labels = targets(classes=20, out_of_range=16, minimum=1, maximum=20)
     (finding,) = findings(TargetOutOfRange(), evidence({"loss": [labels]}), "loss")
     assert finding.message == "targets range from 1 to 20; 20 outputs allow 0 to 19"

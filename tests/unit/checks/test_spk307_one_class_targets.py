@@ -7,7 +7,7 @@ import pytest
 from spikecheck.checks.spk307_one_class_targets import OneClassTargets
 from tests.unit.checks.build import evidence, run, severity_of, targets
 
-SAME = {"classes": 20, "lowest": 3, "highest": 3}
+SAME = {"classes": 20, "minimum": 3, "maximum": 3}
 
 
 @pytest.mark.parametrize(
@@ -19,8 +19,8 @@ SAME = {"classes": 20, "lowest": 3, "highest": 3}
         pytest.param(targets(**SAME, samples=64), run(), "error", id="just enough"),
         pytest.param(targets(**SAME, updates=19), run(live=True), None, id="during training, too early to say"),
         pytest.param(targets(**SAME), run(live=True), "error", id="during training, long enough"),
-        pytest.param(targets(**SAME, outside=320), run(), None, id="no class at all is SPK306's"),
-        pytest.param(targets(classes=1, lowest=0, highest=0), run(), None, id="a single output"),
+        pytest.param(targets(**SAME, out_of_range=320), run(), None, id="no class at all is SPK306's"),
+        pytest.param(targets(classes=1, minimum=0, maximum=0), run(), None, id="a single output"),
     ],
 )
 def test_judge(labels, of_run, severity) -> None:

@@ -7,12 +7,12 @@ import pytest
 from spikecheck.checks.spk309_constant_prediction import ConstantPrediction
 from tests.unit.checks.build import evidence, logits, run, severity_of, targets
 
-EVEN = targets(classes=20, counts=(16,) * 20)
+EVEN = targets(classes=20, class_counts=(16,) * 20)
 LATE = run(update=64)
 
 
-def rows(favoured: int, decided: int = 320, **changed):
-    return logits(decided=decided, favoured=favoured, favourite=7, **changed)
+def rows(top_class_rows: int, decided: int = 320, **changed):
+    return logits(decided_rows=decided, top_class_rows=top_class_rows, top_class=7, **changed)
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,9 @@ def rows(favoured: int, decided: int = 320, **changed):
         pytest.param(rows(304), EVEN, LATE, "warning", id="at the limit"),
         pytest.param(rows(303), EVEN, LATE, None, id="just below it"),
         pytest.param(rows(320), EVEN, run(update=63), None, id="too early"),
-        pytest.param(rows(320), targets(classes=2, counts=(200, 120)), LATE, None, id="the labels are hardly better"),
+        pytest.param(
+            rows(320), targets(classes=2, class_counts=(200, 120)), LATE, None, id="the labels are hardly better"
+        ),
         pytest.param(rows(320), targets(), LATE, None, id="the labels were not counted"),
         pytest.param(rows(127, 127), EVEN, LATE, None, id="too few rows"),
         pytest.param(rows(130, 130), EVEN, LATE, None, id="most rows are tied"),

@@ -5,19 +5,19 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk310_last_step_readout import LastStepReadout
-from spikecheck.readings import ReturnReading
+from spikecheck.readings import GradientToSpikesReading
 from tests.unit.checks.build import evidence, severity_of, spikes
 
 
 @pytest.mark.parametrize(
     ("came", "severity"),
     [
-        pytest.param(ReturnReading(3, 120, 120, 0), None, id="every step"),
-        pytest.param(ReturnReading(3, 120, 3, 3), "warning", id="the last step alone"),
-        pytest.param(ReturnReading(3, 120, 3, 2), None, id="in one forward another step"),
-        pytest.param(ReturnReading(3, 15, 3, 3), "warning", id="five steps"),
-        pytest.param(ReturnReading(3, 12, 3, 3), None, id="four steps"),
-        pytest.param(ReturnReading(3, 120, 0, 0), None, id="no gradient at all is another check's"),
+        pytest.param(GradientToSpikesReading(3, 120, 120, 0), None, id="every step"),
+        pytest.param(GradientToSpikesReading(3, 120, 3, 3), "warning", id="the last step alone"),
+        pytest.param(GradientToSpikesReading(3, 120, 3, 2), None, id="in one forward another step"),
+        pytest.param(GradientToSpikesReading(3, 15, 3, 3), "warning", id="five steps"),
+        pytest.param(GradientToSpikesReading(3, 12, 3, 3), None, id="four steps"),
+        pytest.param(GradientToSpikesReading(3, 120, 0, 0), None, id="no gradient at all is another check's"),
     ],
 )
 def test_judge(came, severity) -> None:
@@ -26,6 +26,6 @@ def test_judge(came, severity) -> None:
 
 
 def test_a_layer_in_the_middle_is_not_the_readout() -> None:
-    came = ReturnReading(3, 120, 3, 3)
+    came = GradientToSpikesReading(3, 120, 3, 3)
     observations = evidence({"lif1": [spikes(), came], "lif2": [spikes(), came]})
     assert severity_of(LastStepReadout(), observations, "lif1") is None

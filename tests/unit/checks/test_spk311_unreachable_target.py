@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk311_unreachable_target import UnreachableTarget
-from spikecheck.readings import AimReading
+from spikecheck.readings import RegressionTargetReading
 from tests.unit.checks.build import evidence, findings, run, severity_of, spikes
 
 COUNTS = (0.0, 1.0, 2.0, 5.0)
 RATES = (0.0, 0.05, 0.1, 0.45)
 POTENTIALS = (0.013, 0.2, 0.71)
-BY_STEPS = run(forwards=200, stepped=True)  # ten calls of the model for one backward pass
+BY_STEPS = run(forward_passes=200, called_per_time_step=True)  # ten calls of the model for one backward pass
 
 
 def net(highest: float, outputs: tuple[float, ...], layer=None, of_run=None):
-    aim = AimReading(20, 6400, 0.0, highest, min(outputs), max(outputs), outputs)
+    aim = RegressionTargetReading(20, 6400, 0.0, highest, min(outputs), max(outputs), outputs)
     return evidence({"lif1": [layer or spikes()], "loss": [aim]}, run=of_run or run())
 
 
@@ -32,9 +32,9 @@ def net(highest: float, outputs: tuple[float, ...], layer=None, of_run=None):
         pytest.param(net(60.0, (-1.0, 0.0, 1.0)), None, id="differences of counts have none either"),
         pytest.param(net(60.0, (0.0, 1.0)), None, id="spikes, counts or rates: not known"),
         pytest.param(net(60.0, COUNTS, spikes(maximum=5.0)), None, id="a neuron may spike five times in a step"),
-        pytest.param(net(60.0, COUNTS, spikes(steps=20), BY_STEPS), "warning", id="more than ten calls can give"),
-        pytest.param(net(9.0, COUNTS, spikes(steps=20), BY_STEPS), None, id="ten calls can"),
-        pytest.param(net(60.0, COUNTS, spikes(not_integer=3)), None, id="graded spikes"),
+        pytest.param(net(60.0, COUNTS, spikes(time_steps=20), BY_STEPS), "warning", id="more than ten calls can give"),
+        pytest.param(net(9.0, COUNTS, spikes(time_steps=20), BY_STEPS), None, id="ten calls can"),
+        pytest.param(net(60.0, COUNTS, spikes(non_integer=3)), None, id="graded spikes"),
         pytest.param(net(60.0, (0.0, 1.0, 200.0)), None, id="more than the layer can have counted"),
     ],
 )

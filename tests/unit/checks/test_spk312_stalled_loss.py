@@ -23,7 +23,7 @@ def stopped(**changed):
         pytest.param(stopped(recent_mean=3.0), None, id="a plateau at chance is another check's"),
         pytest.param(stopped(recent_mean=0.3), None, id="learned"),
         pytest.param(stopped(updates=255), None, id="too few losses"),
-        pytest.param(stopped(plain=False), None, id="another kind of loss"),
+        pytest.param(stopped(plain_mean=False), None, id="another kind of loss"),
         pytest.param(stopped(classes=None), None, id="no classes"),
     ],
 )

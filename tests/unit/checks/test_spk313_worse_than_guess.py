@@ -16,13 +16,13 @@ STAYS = {"updates": 200, "window": 64, "recent_mean": 3.6, "recent_slope": 0.0, 
 def uneven(share):
     """Of 20 classes, one with this share of 3,800 labels; with half, the entropy is 2.165."""
     rest = round(3800 * (1 - share) / 19)
-    return targets(classes=20, counts=(3800 - 19 * rest, *[rest] * 19))
+    return targets(classes=20, class_counts=(3800 - 19 * rest, *[rest] * 19))
 
 
 def net(share=0.004, live=False, labels=None, done=200, **changed):
     places = {
-        "fc1.weight": [update(mean=share), gradient(), parameter()],
-        "loss": [loss(**(STAYS | changed)), labels or targets(classes=20, counts=(10,) * 20)],
+        "fc1.weight": [update(mean_relative_norm=share), gradient(), parameter()],
+        "loss": [loss(**(STAYS | changed)), labels or targets(classes=20, class_counts=(10,) * 20)],
     }
     return evidence(places, run=run(update=done, live=live))
 
@@ -39,7 +39,7 @@ def net(share=0.004, live=False, labels=None, done=200, **changed):
         pytest.param(net(recent_mean=CHANCE + 0.09), None, id="a plateau at chance is found by another check"),
         pytest.param(net(recent_mean=1.6), None, id="ordinary"),
         pytest.param(
-            net(recent_mean=1.6, labels=targets(classes=20, counts=(190, 10, *[0] * 18))),
+            net(recent_mean=1.6, labels=targets(classes=20, class_counts=(190, 10, *[0] * 18))),
             "warning",
             id="below ln 20, and a guess that knows the labels is better",
         ),
@@ -53,7 +53,7 @@ def net(share=0.004, live=False, labels=None, done=200, **changed):
         pytest.param(net(live=True, updates=256), "warning", id="long enough, while training goes on"),
         pytest.param(net(share=0.0005), None, id="a warm-up: the weights hardly move"),
         pytest.param(net(share=0.003, updates=800), None, id="four losses an update, and it moved by less"),
-        pytest.param(net(plain=False), None, id="the loss is a sum, or weighted"),
+        pytest.param(net(plain_mean=False), None, id="the loss is a sum, or weighted"),
         pytest.param(net(classes=None), None, id="no classes"),
         pytest.param(net(recent_slope=None), None, id="no line"),
         pytest.param(net(recent_mean=float("nan")), None, id="NaN is found by another check"),

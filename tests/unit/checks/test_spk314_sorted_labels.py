@@ -13,17 +13,19 @@ from tests.unit.checks.build import evidence, findings, severity_of, spikes, tar
 
 EVEN = (80,) * 20  # 1600 labels: two of them are alike with a probability of 0.0494
 TWO = (800, 800)
-SORTED = BatchReading(batches=25, samples=1600, pure=20, alike=0.9)
+SORTED = BatchReading(batches=25, samples=1600, single_class_batches=20, same_class_pairs=0.9)
 
 
 def net(batches, counts=EVEN, samples: float = 64):
-    layer = spikes(forwards=25, samples=int(25 * samples))
-    known = targets(updates=25, samples=sum(counts), classes=len(counts), counts=counts)
+    layer = spikes(forward_passes=25, samples=int(25 * samples))
+    known = targets(updates=25, samples=sum(counts), classes=len(counts), class_counts=counts)
     return evidence({"lif1": [layer], "loss": [batches, known]})
 
 
 def batch(alike: float | None, *, samples: int = 1600, pure: int = 0):
-    return BatchReading(batches=max(1, samples // 64), samples=samples, pure=pure, alike=alike)
+    return BatchReading(
+        batches=max(1, samples // 64), samples=samples, single_class_batches=pure, same_class_pairs=alike
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,7 @@ def test_judge(observations, severity) -> None:
 def test_the_message_gives_the_batches_of_a_single_class() -> None:
     (finding,) = findings(SortedLabels(), net(SORTED), "loss")
     assert finding.message == "20 of 25 batches contain a single class: is the data shuffled?"
-    assert "the run has labels of 20 of 20 classes" in finding.seen.text
+    assert "the run has labels of 20 of 20 classes" in finding.observed.text
 
 
 def test_the_message_of_batches_with_few_classes_counts_no_pure_ones() -> None:

@@ -20,7 +20,7 @@ def net(function="nll_loss", **changed):
         pytest.param(net(**LOGARITHMS), None, id="log-probabilities"),
         pytest.param(net(minimum=-9.0, maximum=0.0), None, id="one of them certain"),
         pytest.param(net(minimum=-9.0, maximum=1e-3), None, id="log(p + eps), exactly at the limit"),
-        pytest.param(net(minimum=0.001, maximum=0.8, simplex=320), "warning", id="probabilities"),
+        pytest.param(net(minimum=0.001, maximum=0.8, simplex_rows=320), "warning", id="probabilities"),
         pytest.param(net(), "warning", id="logits"),
         pytest.param(net(function="cross_entropy"), None, id="another loss"),
         pytest.param(net(rows=0), None, id="no row"),
@@ -33,5 +33,5 @@ def test_judge(observations, severity) -> None:
 
 @pytest.mark.parametrize(("simplex", "what"), [(320, "probabilities"), (319, "unnormalized")])
 def test_the_message_says_what_the_values_are(simplex: int, what: str) -> None:
-    (finding,) = findings(UnloggedLikelihood(), net(simplex=simplex), "loss")
+    (finding,) = findings(UnloggedLikelihood(), net(simplex_rows=simplex), "loss")
     assert finding.message == f"logits given to nll_loss are {what}, not log-probabilities: up to 4, above 0"

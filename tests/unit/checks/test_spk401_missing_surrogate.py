@@ -12,11 +12,19 @@ from tests.unit.checks.build import evidence, findings, flow, gradient, severity
     ("read", "severity"),
     [
         pytest.param(flow(), None, id="gradients pass"),
-        pytest.param(flow(blocked=20, read=None), "error", id="never"),
-        pytest.param(flow(forwards=1, blocked=1, read=None), "error", id="one forward pass is enough"),
-        pytest.param(flow(blocked=19), None, id="once they passed"),
-        pytest.param(flow(forwards=0, blocked=0, read=None), None, id="no training forward pass"),
-        pytest.param(flow(read=False), None, id="the potential is read out"),
+        pytest.param(flow(blocked_forward_passes=20, spikes_receive_gradient=None), "error", id="never"),
+        pytest.param(
+            flow(forward_passes=1, blocked_forward_passes=1, spikes_receive_gradient=None),
+            "error",
+            id="one forward pass is enough",
+        ),
+        pytest.param(flow(blocked_forward_passes=19), None, id="once they passed"),
+        pytest.param(
+            flow(forward_passes=0, blocked_forward_passes=0, spikes_receive_gradient=None),
+            None,
+            id="no training forward pass",
+        ),
+        pytest.param(flow(spikes_receive_gradient=False), None, id="the potential is read out"),
     ],
 )
 def test_judge(read, severity) -> None:
@@ -26,14 +34,16 @@ def test_judge(read, severity) -> None:
 @pytest.mark.parametrize(
     ("before", "severity"),
     [
-        pytest.param([gradient(norm=0.3)], "note", id="the potential is read out: its weights learn"),
-        pytest.param([gradient(norm=0.0, missing=20)], "error", id="no gradient comes around the layer"),
-        pytest.param([gradient(norm=0.0, zero=20)], "error", id="gradients that come around the layer are 0"),
+        pytest.param([gradient(mean_norm=0.3)], "note", id="the potential is read out: its weights learn"),
+        pytest.param([gradient(mean_norm=0.0, missing_updates=20)], "error", id="no gradient comes around the layer"),
+        pytest.param(
+            [gradient(mean_norm=0.0, zero_updates=20)], "error", id="gradients that come around the layer are 0"
+        ),
         pytest.param([], "note", id="the last layer, and no gradient was seen yet"),
     ],
 )
 def test_it_is_a_note_where_gradients_go_round_the_layer(before, severity) -> None:
-    places = {"lif1": [flow(blocked=20, read=None), spikes()], "fc1.weight": before}
+    places = {"lif1": [flow(blocked_forward_passes=20, spikes_receive_gradient=None), spikes()], "fc1.weight": before}
     observations = evidence(places, sites={"lif1": {"fed_by": "fc1"}})
     assert severity_of(MissingSurrogate(), observations, "lif1") == severity
 
@@ -42,7 +52,10 @@ def test_it_is_a_note_where_gradients_go_round_the_layer(before, severity) -> No
     ("library", "fix"), [("snntorch", "model.lif1.spike_grad = "), ("torch", "class Spike(torch.autograd.Function)")]
 )
 def test_the_fix_is_that_of_the_library(library: str, fix: str) -> None:
-    observations = evidence({"lif1": [flow(blocked=20, read=None)]}, sites={"lif1": {"framework": library}})
+    observations = evidence(
+        {"lif1": [flow(blocked_forward_passes=20, spikes_receive_gradient=None)]},
+        sites={"lif1": {"framework": library}},
+    )
     [finding] = findings(MissingSurrogate(), observations, "lif1")
     assert finding.fix.startswith(fix)
-    assert "20 of 20 training forward passes" in finding.seen.text
+    assert "20 of 20 training forward passes" in finding.observed.text

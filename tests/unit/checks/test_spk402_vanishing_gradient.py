@@ -10,7 +10,7 @@ from tests.unit.checks.build import evidence, findings, gradient, parameter, run
 
 def net(*norms: float, dimensions: int = 2, update: int = 48):
     layers = {
-        f"fc{n}.weight": [gradient(norm=norm, dimensions=dimensions), parameter(dimensions=dimensions)]
+        f"fc{n}.weight": [gradient(mean_norm=norm, dimensions=dimensions), parameter(dimensions=dimensions)]
         for n, norm in enumerate(norms)
     }
     return evidence(layers, run=run(update=update))
@@ -42,4 +42,4 @@ def test_one_finding_names_both_ends_and_lists_what_lies_between() -> None:
     assert [f.message for f in made] == [
         "the gradient of fc0.weight is 1.14 million times smaller than that of fc3.weight (7e-7 vs 0.8)"
     ]
-    assert "fc1.weight 7e-5" in made[0].seen.text
+    assert "fc1.weight 7e-5" in made[0].observed.text

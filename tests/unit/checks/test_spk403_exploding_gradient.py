@@ -32,9 +32,9 @@ def quiet(active, *, last=1.0):
     """Gradients of 3000 and `last`; 23 % of the input are events, `active` of 409,600 bins of the layer are spikes."""
     places = {
         "input": [inputs()],
-        "fc1.weight": [parameter(), gradient(norm=3000.0)],
+        "fc1.weight": [parameter(), gradient(mean_norm=3000.0)],
         "lif1": [spikes(active=active)],
-        "fc2.weight": [parameter(), gradient(norm=last)],
+        "fc2.weight": [parameter(), gradient(mean_norm=last)],
     }
     return evidence(places)
 

@@ -14,7 +14,11 @@ DRIVEN, ORDINARY = drive(rms=8.2, peak=25.0, maximum=43.0), drive()
 
 
 def net(weight, current, spike=None, upstream=None, read=True, name="fc2.weight", **known):
-    places = {"lif1": [upstream or spikes()], name: [weight], "lif2": [current, spike or spikes(), flow(read=read)]}
+    places = {
+        "lif1": [upstream or spikes()],
+        name: [weight],
+        "lif2": [current, spike or spikes(), flow(spikes_receive_gradient=read)],
+    }
     return evidence(places, sites={"lif2": {"fed_by": "fc2", "neuron": neuron(**known)}})
 
 
@@ -50,7 +54,7 @@ def test_a_weight_that_feeds_no_layer_is_left_alone() -> None:
 def test_tiny_weights_are_found_only_when_the_layer_has_had_time_to_wake_up() -> None:
     for forward_passes, severity in ((9, None), (10, "warning")):
         early = replace(
-            net(parameter(scale=0.03), ORDINARY, replace(SILENT, forwards=forward_passes)), run=run(live=True)
+            net(parameter(scale=0.03), ORDINARY, replace(SILENT, forward_passes=forward_passes)), run=run(live=True)
         )
         assert severity_of(WeightScale(), early, "fc2.weight") == severity
 
@@ -60,7 +64,7 @@ def test_a_finding_gives_the_effect_of_the_scale_and_an_initializer() -> None:
     assert finding.message == "fc2.weight has a scale of 26.5; standard initializers give 0.6 to 1.4"
     assert (
         "RMS 1 * sqrt(fan-in 700) = 26.5, which drives lif2 at 8.2x its threshold per time step (RMS)"
-        in finding.seen.text
+        in finding.observed.text
     )
     assert finding.fix.startswith("torch.nn.init.kaiming_uniform_(model.fc2.weight")
 
@@ -91,7 +95,7 @@ def test_a_recurrent_weight_by_which_a_layer_drives_itself(observations, severit
 
 def test_a_finding_gives_the_drive_of_a_layer_by_itself() -> None:
     (finding,) = findings(WeightScale(), recurrent(8.0), "rnn.rec.weight")
-    assert finding.seen.text.endswith("which lets rnn drive itself at 4x its threshold per time step (RMS)")
+    assert finding.observed.text.endswith("which lets rnn drive itself at 4x its threshold per time step (RMS)")
 
 
 def test_a_weight_of_another_layer_is_left_alone() -> None:

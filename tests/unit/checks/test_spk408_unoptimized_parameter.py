@@ -18,7 +18,9 @@ LEFT = [gradient(), parameter()]
         pytest.param(LEFT, run(), "warning", id="no optimizer holds it"),
         pytest.param(LEFT, run(live=True, update=15), None, id="too early: another optimizer may step yet"),
         pytest.param(LEFT, run(live=True, update=16), "warning", id="during training, long enough"),
-        pytest.param([gradient(norm=0.0, missing=20), parameter()], run(), None, id="it gets no gradient: unused"),
+        pytest.param(
+            [gradient(mean_norm=0.0, missing_updates=20), parameter()], run(), None, id="it gets no gradient: unused"
+        ),
         pytest.param([gradient(dimensions=1), parameter(dimensions=1)], run(), None, id="a threshold, or a bias"),
     ],
 )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk409_unmoved_weights import UnmovedWeights
-from spikecheck.readings import HandoverReading
+from spikecheck.readings import GradientAtStepReading
 from tests.unit.checks.build import evidence, findings, gradient, loss, parameter, run, severity_of, update
 
-STILL = update(unmoved=20, mean=0.0, path=0.0)
+STILL = update(unmoved_updates=20, mean_relative_norm=0.0, relative_path=0.0)
 
 
 def net(moved, grad, *, position: int = 1, dimensions: int = 2):
@@ -25,12 +25,16 @@ def net(moved, grad, *, position: int = 1, dimensions: int = 2):
     ("observations", "severity"),
     [
         pytest.param(net(update(), gradient()), None, id="it moves"),
-        pytest.param(net(STILL, gradient(norm=0.0, zero=20)), "warning", id="its gradient is 0"),
-        pytest.param(net(STILL, gradient(norm=0.0, missing=20)), "warning", id="it has none, though its module ran"),
-        pytest.param(net(STILL, gradient(norm=0.0, missing=20), position=0), "note", id="its module never ran"),
+        pytest.param(net(STILL, gradient(mean_norm=0.0, zero_updates=20)), "warning", id="its gradient is 0"),
+        pytest.param(
+            net(STILL, gradient(mean_norm=0.0, missing_updates=20)), "warning", id="it has none, though its module ran"
+        ),
+        pytest.param(
+            net(STILL, gradient(mean_norm=0.0, missing_updates=20), position=0), "note", id="its module never ran"
+        ),
         pytest.param(net(STILL, gradient(), dimensions=1), None, id="a threshold"),
-        pytest.param(net(update(unmoved=19), gradient()), None, id="it moved once"),
-        pytest.param(net(update(updates=9, unmoved=9), gradient()), None, id="too few steps to say"),
+        pytest.param(net(update(unmoved_updates=19), gradient()), None, id="it moved once"),
+        pytest.param(net(update(updates=9, unmoved_updates=9), gradient()), None, id="too few steps to say"),
     ],
 )
 def test_judge(observations, severity) -> None:
@@ -40,11 +44,11 @@ def test_judge(observations, severity) -> None:
 @pytest.mark.parametrize(
     ("moved", "grad", "reason"),
     [
-        pytest.param(STILL, gradient(norm=0.0, zero=20), "its gradient is 0", id="gradient"),
-        pytest.param(STILL, gradient(norm=0.0, missing=20), "it receives no gradient", id="missing"),
-        pytest.param(update(unmoved=20, learning_rate=0.0), gradient(), "its learning rate is 0", id="rate"),
+        pytest.param(STILL, gradient(mean_norm=0.0, zero_updates=20), "its gradient is 0", id="gradient"),
+        pytest.param(STILL, gradient(mean_norm=0.0, missing_updates=20), "it receives no gradient", id="missing"),
+        pytest.param(update(unmoved_updates=20, learning_rate=0.0), gradient(), "its learning rate is 0", id="rate"),
         pytest.param(STILL, gradient(), "its updates round to 0", id="rounding"),
-        pytest.param(STILL, gradient(zero=12), "its gradient is 0", id="in those steps that were compared"),
+        pytest.param(STILL, gradient(zero_updates=12), "its gradient is 0", id="in those steps that were compared"),
     ],
 )
 def test_the_message_gives_the_reason(moved, grad, reason) -> None:
@@ -52,8 +56,8 @@ def test_the_message_gives_the_reason(moved, grad, reason) -> None:
     assert finding.message == f"fc1.weight never moved in 20 updates: {reason}"
 
 
-CLEARED = HandoverReading(updates=20, cleared=20)
-NO_RATE = update(unmoved=20, mean=0.0, path=0.0, learning_rate=0.0)
+CLEARED = GradientAtStepReading(updates=20, cleared_updates=20)
+NO_RATE = update(unmoved_updates=20, mean_relative_norm=0.0, relative_path=0.0, learning_rate=0.0)
 FLAT = loss(first=3.0, recent_mean=3.01, recent_slope=0.0)
 
 
@@ -67,23 +71,37 @@ def standstill(moved=STILL, grad=None, *more, lost=FLAT, live: bool = False):
 @pytest.mark.parametrize(
     ("observations", "reason"),
     [
-        pytest.param(standstill(STILL, gradient(norm=0.0, zero=20), CLEARED), "its gradient is cleared", id="zeroed"),
-        pytest.param(standstill(STILL, gradient(norm=0.0, missing=20), CLEARED), "its gradient is cleared", id="None"),
         pytest.param(
-            standstill(STILL, gradient(norm=0.0, zero=20), CLEARED, live=True), "its gradient is cleared", id="live"
+            standstill(STILL, gradient(mean_norm=0.0, zero_updates=20), CLEARED), "its gradient is cleared", id="zeroed"
+        ),
+        pytest.param(
+            standstill(STILL, gradient(mean_norm=0.0, missing_updates=20), CLEARED),
+            "its gradient is cleared",
+            id="None",
+        ),
+        pytest.param(
+            standstill(STILL, gradient(mean_norm=0.0, zero_updates=20), CLEARED, live=True),
+            "its gradient is cleared",
+            id="live",
         ),
         pytest.param(standstill(NO_RATE), "its learning rate is 0", id="rate"),
         pytest.param(standstill(NO_RATE, live=True), None, id="a warm-up may begin so"),
         pytest.param(standstill(), "its updates round to 0", id="rounding"),
         pytest.param(standstill(lost=loss()), None, id="the loss falls: the weights are moved in another way"),
         pytest.param(
-            standstill(STILL, gradient(norm=0.0, zero=20)), None, id="no gradient arrived: another check says why"
+            standstill(STILL, gradient(mean_norm=0.0, zero_updates=20)),
+            None,
+            id="no gradient arrived: another check says why",
         ),
         pytest.param(
-            standstill(STILL, gradient(norm=0.0, missing=20)), None, id="none was computed: another check says why"
+            standstill(STILL, gradient(mean_norm=0.0, missing_updates=20)),
+            None,
+            id="none was computed: another check says why",
         ),
         pytest.param(
-            standstill(STILL, gradient(norm=0.0, zero=19), HandoverReading(updates=20, cleared=19)),
+            standstill(
+                STILL, gradient(mean_norm=0.0, zero_updates=19), GradientAtStepReading(updates=20, cleared_updates=19)
+            ),
             None,
             id="cleared in all updates but one",
         ),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk410_cold_learning_rate import ColdLearningRate
-from spikecheck.site import Pace
+from spikecheck.site import LearningRateHistory
 from tests.unit.checks.build import evidence, gradient, loss, parameter, run, severity_of, update
 
 FLAT = loss(first=3.0, recent_mean=3.01, recent_slope=1e-5, recent_slope_error=1e-4)
 LONG = run(update=80)
-COLD = update(mean=9e-7, learning_rate=1e-7)
+COLD = update(mean_relative_norm=9e-7, learning_rate=1e-7)
 
 
 def net(moved, lost=FLAT, of_run=LONG):
@@ -20,20 +20,20 @@ def net(moved, lost=FLAT, of_run=LONG):
 @pytest.mark.parametrize(
     ("observations", "severity"),
     [
-        pytest.param(net(update(mean=7e-4)), None, id="a small rate, which learns"),
+        pytest.param(net(update(mean_relative_norm=7e-4)), None, id="a small rate, which learns"),
         pytest.param(net(COLD), "warning", id="Adam at 1e-7"),
-        pytest.param(net(update(mean=1e-4)), None, id="at the limit"),
-        pytest.param(net(update(mean=9e-5)), "warning", id="just below it"),
+        pytest.param(net(update(mean_relative_norm=1e-4)), None, id="at the limit"),
+        pytest.param(net(update(mean_relative_norm=9e-5)), "warning", id="just below it"),
         pytest.param(net(COLD, of_run=run(update=49)), None, id="a warm-up, perhaps"),
         pytest.param(net(COLD, loss(first=3.0, recent_mean=2.0)), None, id="the loss is down all the same"),
         pytest.param(net(COLD, loss(first=3.0, recent_mean=2.95)), None, id="the loss falls beyond doubt"),
-        pytest.param(net(update(mean=0.0)), None, id="no update at all is found by another check"),
+        pytest.param(net(update(mean_relative_norm=0.0)), None, id="no update at all is found by another check"),
         pytest.param(
-            net(update(mean=5e-5, pace=Pace(1e-9, 1e-3, 3.0, 80))),
+            net(update(mean_relative_norm=5e-5, learning_rate_history=LearningRateHistory(1e-9, 1e-3, 3.0, 80))),
             None,
             id="a schedule lowered it, which another check finds",
         ),
-        pytest.param(net(update(mean=9e-7, learning_rate=None)), "warning", id="the rate is not known"),
+        pytest.param(net(update(mean_relative_norm=9e-7, learning_rate=None)), "warning", id="the rate is not known"),
     ],
 )
 def test_judge(observations, severity) -> None:

@@ -5,26 +5,28 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk411_collapsed_learning_rate import CollapsedLearningRate
-from spikecheck.site import Pace
+from spikecheck.site import LearningRateHistory
 from tests.unit.checks.build import evidence, findings, gradient, parameter, severity_of, update
 
 
 def net(pace):
-    return evidence({f"fc{n}.weight": [gradient(), parameter(), update(pace=pace)] for n in (1, 2)})
+    return evidence({f"fc{n}.weight": [gradient(), parameter(), update(learning_rate_history=pace)] for n in (1, 2)})
 
 
 @pytest.mark.parametrize(
     ("pace", "severity"),
     [
-        pytest.param(Pace(2e-3, 2e-3, 80.0, 80), None, id="constant"),
-        pytest.param(Pace(1e-22, 2e-3, 2.0, 65), "warning", id="halved after each batch"),
-        pytest.param(Pace(3e-5, 2e-3, 60.0, 120), None, id="a cosine at its end"),
-        pytest.param(Pace(1e-9, 2e-3, 10.0, 20), None, id="a short cosine at its end"),
-        pytest.param(Pace(2e-3, 2e-3, 2.0, 40), None, id="a warm-up that has just arrived"),
-        pytest.param(Pace(2e-5, 2e-3, 16.0, 80), "warning", id="at the limits"),
-        pytest.param(Pace(2.1e-5, 2e-3, 16.0, 80), None, id="more than a hundredth is left"),
-        pytest.param(Pace(1e-6, 2e-3, 400.0, 9000), None, id="steps by epochs, after hundreds of updates"),
-        pytest.param(Pace(0.0, 0.0, 0.0, 80), None, id="0 from the start"),
+        pytest.param(LearningRateHistory(2e-3, 2e-3, 80.0, 80), None, id="constant"),
+        pytest.param(LearningRateHistory(1e-22, 2e-3, 2.0, 65), "warning", id="halved after each batch"),
+        pytest.param(LearningRateHistory(3e-5, 2e-3, 60.0, 120), None, id="a cosine at its end"),
+        pytest.param(LearningRateHistory(1e-9, 2e-3, 10.0, 20), None, id="a short cosine at its end"),
+        pytest.param(LearningRateHistory(2e-3, 2e-3, 2.0, 40), None, id="a warm-up that has just arrived"),
+        pytest.param(LearningRateHistory(2e-5, 2e-3, 16.0, 80), "warning", id="at the limits"),
+        pytest.param(LearningRateHistory(2.1e-5, 2e-3, 16.0, 80), None, id="more than a hundredth is left"),
+        pytest.param(
+            LearningRateHistory(1e-6, 2e-3, 400.0, 9000), None, id="steps by epochs, after hundreds of updates"
+        ),
+        pytest.param(LearningRateHistory(0.0, 0.0, 0.0, 80), None, id="0 from the start"),
         pytest.param(None, None, id="the rate is not known"),
     ],
 )
@@ -33,6 +35,6 @@ def test_judge(pace, severity) -> None:
 
 
 def test_one_finding_stands_for_all() -> None:
-    observations = net(Pace(1e-22, 2e-3, 2.0, 65))
+    observations = net(LearningRateHistory(1e-22, 2e-3, 2.0, 65))
     made = [f for n in (1, 2) for f in findings(CollapsedLearningRate(), observations, f"fc{n}.weight")]
     assert [f.message for f in made] == ["the learning rate of fc1.weight fell from 0.002 to 1e-22 within 65 updates"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk412_strong_weight_decay import StrongWeightDecay
-from spikecheck.site import Pace
+from spikecheck.site import LearningRateHistory
 from tests.unit.checks.build import evidence, findings, gradient, loss, parameter, severity_of, update
 
 FLAT = loss(first=3.0, recent_mean=3.01, recent_slope=0.0)
@@ -13,12 +13,13 @@ FLAT = loss(first=3.0, recent_mean=3.01, recent_slope=0.0)
 
 def net(pace, lost=FLAT, norm: float = 0.3):
     return evidence(
-        {f"fc{n}.weight": [gradient(norm=norm), parameter(), update(pace=pace)] for n in (1, 2)} | {"loss": [lost]}
+        {f"fc{n}.weight": [gradient(mean_norm=norm), parameter(), update(learning_rate_history=pace)] for n in (1, 2)}
+        | {"loss": [lost]}
     )
 
 
 def pace(shrink: float | None, decay: float):
-    return Pace(2e-3, 2e-3, 80.0, 80, shrink, decay)
+    return LearningRateHistory(2e-3, 2e-3, 80.0, 80, shrink, decay)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,10 @@ def shrinking(*, to: float = 0.3, first_norm: float = 0.5, last_norm: float = 0.
     norms = {"fc1.weight": first_norm, "fc2.weight": last_norm}
 
     def at(scale: float):
-        return {n: [gradient(norm=g), parameter(rms=0.1 * scale), update(pace=pace_)] for n, g in norms.items()}
+        return {
+            n: [gradient(mean_norm=g), parameter(rms=0.1 * scale), update(learning_rate_history=pace_)]
+            for n, g in norms.items()
+        }
 
     return evidence(at(to) | {"loss": [lost]}, first=at(1.0))
 

@@ -38,4 +38,4 @@ def test_the_largest_weighs_most() -> None:
     [small], [large] = (
         findings(ExplodedWeights(), evidence({NAME: [stored(scale=scale)]}), NAME) for scale in (20.0, 2000.0)
     )
-    assert large.weight > small.weight > 0
+    assert large.excess > small.excess > 0

@@ -50,4 +50,7 @@ def test_a_few_updates_may_be_too_small_to_show() -> None:
 
 def test_it_names_the_initializer() -> None:
     [finding] = findings(UntrainedWeights(), evidence({NAME: [drawn(0.1)]}), NAME)
-    assert (finding.seen.numbers["initializer"], finding.seen.numbers["bound"]) == ("the default of nn.Linear", 0.1)
+    assert (finding.observed.numbers["initializer"], finding.observed.numbers["bound"]) == (
+        "the default of nn.Linear",
+        0.1,
+    )

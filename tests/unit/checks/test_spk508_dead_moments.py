@@ -14,14 +14,16 @@ NAME = "optimizer: fc1.weight"
     ("reading", "severity"),
     [
         pytest.param(moment(), None, id="alive"),
-        pytest.param(moment(missing=True, largest=None, steps=None), "warning", id="missing beside others"),
+        pytest.param(moment(missing=True, max_abs=None, updates=None), "warning", id="missing beside others"),
         pytest.param(
-            moment(missing=True, largest=None, steps=None, others=0), None, id="an optimizer that keeps nothing"
+            moment(missing=True, max_abs=None, updates=None, other_parameters=0),
+            None,
+            id="an optimizer that keeps nothing",
         ),
-        pytest.param(moment(largest=0.0), "warning", id="all zero"),
-        pytest.param(moment(largest=0.0, steps=0.0), None, id="before the first update"),
-        pytest.param(moment(largest=0.0, steps=None), "warning", id="momentum without a count"),
-        pytest.param(moment(largest=1e-30), None, id="tiny"),
+        pytest.param(moment(max_abs=0.0), "warning", id="all zero"),
+        pytest.param(moment(max_abs=0.0, updates=0.0), None, id="before the first update"),
+        pytest.param(moment(max_abs=0.0, updates=None), "warning", id="momentum without a count"),
+        pytest.param(moment(max_abs=1e-30), None, id="tiny"),
     ],
 )
 def test_judge(reading, severity) -> None:
@@ -29,7 +31,7 @@ def test_judge(reading, severity) -> None:
 
 
 def test_the_message_distinguishes_no_gradient_from_gradients_of_0() -> None:
-    readings = {"never received": moment(missing=True, largest=None, steps=None), "exactly 0": moment(largest=0.0)}
+    readings = {"never received": moment(missing=True, max_abs=None, updates=None), "exactly 0": moment(max_abs=0.0)}
     for words, reading in readings.items():
         [finding] = findings(DeadMoments(), evidence({NAME: [reading]}), NAME)
         assert words in finding.message

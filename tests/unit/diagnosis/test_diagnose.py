@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spikecheck.diagnosis import Diagnosis, diagnose, precedes
 from spikecheck.diagnosis.rank import Known, explaining, in_order, roots_of
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.site import Moment, Site, SiteKind
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
@@ -32,7 +32,7 @@ def finding(
 ) -> Finding:
     site = Site(kind, name or f"at{position}", position)
     return Finding(
-        check, check.lower(), severity, site, "m", Seen("s"), Expected("e"), (), Moment(update, step), by, weight
+        check, check.lower(), severity, site, "m", Observed("s"), Expected("e"), (), Moment(update, step), by, weight
     )
 
 

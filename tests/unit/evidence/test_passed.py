@@ -12,13 +12,13 @@ from spikecheck.checks.spk203_dead_layer import DeadLayer
 from spikecheck.checks.spk211_fading_activity import FadingActivity
 from spikecheck.checks.spk406_weight_scale import WeightScale
 from spikecheck.evidence.evidence import Account
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.report.model import Report
 from spikecheck.settings import Settings
 from spikecheck.site import SiteKind
 from tests.unit.checks.build import evidence, flow, loss, parameter, site, spikes
 
-SILENT = spikes(active=0, count=0.0, maximum=0.0, values=(0.0,), silent=64, most=0.0)
+SILENT = spikes(active=0, count=0.0, maximum=0.0, values=(0.0,), silent_neurons=64, max_count=0.0)
 LEARNED = loss(first=3.1, recent_mean=1.2)
 STUCK = loss(first=3.0, recent_mean=3.0, recent_slope=0.0)
 SLOW = loss(first=3.0, recent_mean=2.6)
@@ -31,7 +31,7 @@ def report(now: object, losses: object, *earlier: Finding, weight: Iterable[obje
 
 def dead(until: int = 20) -> Finding:
     at = site(SiteKind.SPIKES, "lif1")
-    found = DeadLayer().found(at, seen=Seen("", steps=200, neurons=64), expected=Expected("spikes"))
+    found = DeadLayer().finding(at, observed=Observed("", steps=200, neurons=64), expected=Expected("spikes"))
     return replace(found, until=until)
 
 
@@ -61,7 +61,7 @@ def test_in_a_run_that_learns_slowly_it_is_a_note_where_it_was_over_in_a_quarter
 
 def test_activity_that_faded_is_a_note_once_anything_was_learned_however_long_it_took() -> None:
     at = site(SiteKind.SPIKES, "lif1")
-    faded = FadingActivity().found(at, seen=Seen(""), expected=Expected(""), layers=4, first=0.01, last=1e-4)
+    faded = FadingActivity().finding(at, observed=Observed(""), expected=Expected(""), layers=4, first=0.01, last=1e-4)
     faded = replace(faded, until=19)
     assert not grave(report(spikes(), SLOW, faded))
     assert grave(report(spikes(), STUCK, faded)) == ["SPK211"]
@@ -70,5 +70,5 @@ def test_activity_that_faded_is_a_note_once_anything_was_learned_however_long_it
 
 def test_what_training_does_not_mend_stays() -> None:
     at = site(SiteKind.PARAMETER, "fc1.weight")
-    large = WeightScale().found(at, seen=Seen("", scale=26.5, layer="lif1"), expected=Expected("0.6 to 1.4"))
+    large = WeightScale().finding(at, observed=Observed("", scale=26.5, layer="lif1"), expected=Expected("0.6 to 1.4"))
     assert "SPK406" in grave(report(spikes(), LEARNED, large))

@@ -118,7 +118,7 @@ def test_a_layer_written_by_hand_is_found(build: Callable[[], nn.Module], steps:
     spikes = seen["layer"]
     assert spikes.elements == 3 * STEPS * BATCH * NEURONS
     if steps is not None:  # the time axis shows
-        assert (spikes.steps, spikes.samples, spikes.neurons) == (3 * steps, 3 * BATCH, NEURONS)
+        assert (spikes.time_steps, spikes.samples, spikes.neurons) == (3 * steps, 3 * BATCH, NEURONS)
 
 
 class Quantised(nn.Module):
@@ -215,7 +215,11 @@ def test_a_tap_is_a_layer_under_its_name() -> None:
 
     seen = found(Functional())
     assert list(seen) == ["hidden"]
-    assert (seen["hidden"].steps, seen["hidden"].samples, seen["hidden"].neurons) == (3 * STEPS, 3 * BATCH, NEURONS)
+    assert (seen["hidden"].time_steps, seen["hidden"].samples, seen["hidden"].neurons) == (
+        3 * STEPS,
+        3 * BATCH,
+        NEURONS,
+    )
 
 
 @pytest.mark.parametrize("gain", [0.0, 1.0])
@@ -230,7 +234,7 @@ def test_a_module_that_taps_its_own_name_is_counted_once_even_while_it_is_silent
 
     seen = found(nn.Sequential(nn.Linear(6, NEURONS), Hidden()))
     assert list(seen) == ["1"]
-    assert (seen["1"].steps, seen["1"].samples, seen["1"].neurons) == (3 * STEPS, 3 * BATCH, NEURONS)
+    assert (seen["1"].time_steps, seen["1"].samples, seen["1"].neurons) == (3 * STEPS, 3 * BATCH, NEURONS)
     assert (seen["1"].count > 0) == (gain > 0)
 
 
@@ -241,7 +245,7 @@ def test_taps_beside_a_model_that_is_never_called_are_reported_and_do_not_pile_u
         assert monitor._session.layers["hidden"].calls == 10
         (row,) = monitor.report().layers
         assert monitor._session.layers["hidden"].calls == 0
-    assert (row.name, row.spikes.count, row.spikes.steps) == ("hidden", 6 * (MOST_HELD + 10), MOST_HELD + 10)
+    assert (row.name, row.spikes.count, row.spikes.time_steps) == ("hidden", 6 * (MOST_HELD + 10), MOST_HELD + 10)
 
 
 def test_parts_of_a_model_that_are_called_one_by_one_are_reported_without_a_loss() -> None:
@@ -254,7 +258,7 @@ def test_parts_of_a_model_that_are_called_one_by_one_are_reported_without_a_loss
     with spikecheck.attach(model, every=1, spikes="1") as monitor, torch.no_grad():
         spikes = [model[1](model[0](step)) for step in torch.rand(STEPS, BATCH, 6)]
         (row,) = monitor.report().layers
-    assert (row.spikes.count, row.spikes.steps) == (torch.stack(spikes).sum(), STEPS)
+    assert (row.spikes.count, row.spikes.time_steps) == (torch.stack(spikes).sum(), STEPS)
 
 
 def test_without_gradients_the_time_axis_of_a_sequence_is_not_known_and_the_report_says_why() -> None:
@@ -264,11 +268,11 @@ def test_without_gradients_the_time_axis_of_a_sequence_is_not_known_and_the_repo
         with torch.no_grad():
             model(x)
         report = monitor.report()
-        assert not report.layers[0].spikes.timed
+        assert not report.layers[0].spikes.time_axis_known
         assert f"1: {UNTIMED}" in map(str, report.unseen)
         model(x)
         report = monitor.report()
-    assert (report.layers[0].spikes.timed, report.layers[0].spikes.steps) == (True, STEPS)
+    assert (report.layers[0].spikes.time_axis_known, report.layers[0].spikes.time_steps) == (True, STEPS)
     assert f"1: {UNTIMED}" not in map(str, report.unseen)
 
 
@@ -294,7 +298,7 @@ def test_where_no_hook_fires_the_report_says_what_to_tap() -> None:
         model.run(torch.rand(STEPS, BATCH, 6), tapping=True)
         report = monitor.report()
     (row,) = report.layers
-    assert (row.name, row.spikes.steps, row.spikes.samples, row.spikes.neurons) == ("lif", STEPS, BATCH, NEURONS)
+    assert (row.name, row.spikes.time_steps, row.spikes.samples, row.spikes.neurons) == ("lif", STEPS, BATCH, NEURONS)
     assert not [said for said in report.unseen if "tap" in said.text]
 
 

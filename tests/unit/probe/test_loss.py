@@ -84,7 +84,7 @@ def ear() -> Iterator[Ear]:
 def test_cross_entropy_however_it_is_called(ear: Ear, compute: Any) -> None:
     value = compute()
     ((call, logits, targets, seen),) = ear.calls
-    assert call == LossCall("cross_entropy", 3, plain=True, ignored=-100)
+    assert call == LossCall("cross_entropy", 3, plain_mean=True, ignored_label=-100)
     assert logits is LOGITS
     assert targets is TARGETS
     assert seen is value
@@ -106,12 +106,12 @@ def test_cross_entropy_however_it_is_called(ear: Ear, compute: Any) -> None:
 def test_only_the_mean_without_weights_and_smoothing_is_plain(ear: Ear, more: dict[str, Any], plain: bool) -> None:
     F.cross_entropy(LOGITS, TARGETS, **more)
     nn.CrossEntropyLoss(**more)(LOGITS, TARGETS)
-    assert [call.plain for call, *_ in ear.calls] == [plain, plain]
+    assert [call.plain_mean for call, *_ in ear.calls] == [plain, plain]
 
 
 def test_soft_targets_are_not_plain(ear: Ear) -> None:
     F.cross_entropy(LOGITS, LOGITS.softmax(1))
-    assert [call.plain for call, *_ in ear.calls] == [False]
+    assert [call.plain_mean for call, *_ in ear.calls] == [False]
 
 
 @pytest.mark.parametrize(

@@ -63,10 +63,10 @@ def cleared(step: Callable[[Two, list[Optimizer]], None], *, several: bool, pass
     optimizers: list[Optimizer] = [SGD(m.parameters(), lr=0.1) for m in ((model.a, model.b) if several else (model,))]
 
     def keep(capture: Capture[torch.Tensor]) -> None:
-        if capture.sites[0].kind is SiteKind.HANDOVER:
+        if capture.sites[0].kind is SiteKind.GRADIENT_AT_STEP:
             told = HandoverStats().summarise(HandoverStats().measure(capture))
             for site, reading in zip(capture.sites, told, strict=True):
-                seen.setdefault(site.name, []).append(reading.cleared)
+                seen.setdefault(site.name, []).append(reading.cleared_updates)
 
     watch = OptimizerWatch(dict(model.named_parameters()), keep, position=lambda name: 0)
     handles = [

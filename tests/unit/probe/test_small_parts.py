@@ -24,7 +24,7 @@ def test_a_sequence_begins_after_a_loss_or_a_backward_pass() -> None:
     clock.boundary()
     clock.backward()
     assert clock.forward(True)
-    assert (clock.forwards, clock.backwards, clock.most_since_boundary) == (4, 1, 3)
+    assert (clock.forward_passes, clock.backward_passes, clock.most_since_boundary) == (4, 1, 3)
 
 
 def test_a_script_that_calls_the_model_once_a_step_is_told_from_one_that_does_not() -> None:
@@ -32,12 +32,12 @@ def test_a_script_that_calls_the_model_once_a_step_is_told_from_one_that_does_no
     for _ in range(5):
         clock.forward(True)
     clock.boundary()
-    assert clock.stepped(calls_in_a_forward=1)
-    assert not clock.stepped(calls_in_a_forward=5)
+    assert clock.called_per_time_step(calls_in_a_forward=1)
+    assert not clock.called_per_time_step(calls_in_a_forward=5)
     once = Clock()
     once.forward(True)
     once.boundary()
-    assert not once.stepped(1)
+    assert not once.called_per_time_step(1)
 
 
 # -- the schedule

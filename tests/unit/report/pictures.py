@@ -18,9 +18,9 @@ CHANCE = math.log(20)
 def loss(name: str = "loss", **changed: Any) -> LossRow:
     trace = tuple((update, CHANCE + 0.01 * math.sin(update)) for update in range(0, 256, 2))
     facts: dict[str, Any] = {
-        "function": "cross_entropy", "updates": 256, "first": 3.0, "last": 3.0, "lowest": 2.9, "window": 64,
+        "function": "cross_entropy", "updates": 256, "first": 3.0, "last": 3.0, "minimum": 2.9, "window": 64,
         "recent_mean": CHANCE, "recent_deviation": 0.01, "recent_slope": 0.0, "recent_slope_error": 0.0001,
-        "classes": 20, "plain": True, "non_finite": NonFinite(0, 256), "trace": trace,
+        "classes": 20, "plain_mean": True, "non_finite": NonFinite(0, 256), "trace": trace,
     }  # fmt: skip
     return LossRow(name, LossReading(**(facts | changed)))
 
@@ -28,7 +28,7 @@ def loss(name: str = "loss", **changed: Any) -> LossRow:
 def raster(update: int = 0, most: float = 1.0) -> RasterReading:
     drawn = random.Random(update)
     rows = tuple(tuple(most if drawn.random() < 0.2 else 0.0 for _ in range(100)) for _ in range(32))
-    return RasterReading(rows, steps=100, neurons=64, stride=2, update=update)
+    return RasterReading(rows, time_steps=100, neurons=64, stride=2, update=update)
 
 
 def layer(name: str, **changed: Any) -> LayerRow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from spikecheck.finding import Answer, Expected, Finding, Fix, Seen, Severity, Unseen, UnseenKind, Verdict
+from spikecheck.finding import Expected, Finding, Fix, Observed, Outcome, Severity, Unseen, UnseenKind, Verdict
 from spikecheck.readings import NonFinite, SpikeReading
 from spikecheck.report.model import LayerRow, Report
 from spikecheck.site import Moment, Site, SiteKind
@@ -15,16 +15,19 @@ LONG = "encoder.blocks.3.temporal_fusion.spiking_attention.lif_output"
 
 def spikes(**changed: Any) -> SpikeReading:
     facts: dict[str, Any] = {
-        "forwards": 12, "steps": 1200, "samples": 768, "neurons": 256, "elements": 19_660_800, "count": 983_040.0,
-        "active": 983_040, "minimum": 0.0, "maximum": 1.0, "values": (0.0, 1.0), "not_binary": 0, "looked_at": 49_152,
-        "not_integer": 0, "silent": 3, "saturated": 0, "most": 31.0, "least": 0.0, "non_finite": NonFinite(0, 1),
+        "forward_passes": 12, "time_steps": 1200, "samples": 768, "neurons": 256,
+        "elements": 19_660_800, "count": 983_040.0,
+        "active": 983_040, "minimum": 0.0, "maximum": 1.0, "values": (0.0, 1.0),
+        "non_binary": 0, "sampled_elements": 49_152,
+        "non_integer": 0, "silent_neurons": 3, "saturated_neurons": 0,
+        "max_count": 31.0, "min_count": 0.0, "non_finite": NonFinite(0, 1),
     }  # fmt: skip
     return SpikeReading(**(facts | changed))
 
 
 def finding(check: str, slug: str, kind: SiteKind, name: str, position: int, message: str, **more: Any) -> Finding:
     facts: dict[str, Any] = {
-        "severity": Severity.ERROR, "seen": Seen("something"), "expected": Expected("something else"),
+        "severity": Severity.ERROR, "observed": Observed("something"), "expected": Expected("something else"),
         "when": Moment(0),
     }  # fmt: skip
     return Finding(check, slug, site=Site(kind, name, position), message=message, **(facts | more))
@@ -34,12 +37,14 @@ def broken() -> Report:
     """One root cause with many consequences at sites of long names, a second one, a note, and what was not seen."""
     count = finding(
         "SPK101", "count-input", SiteKind.INPUT, "input", 0, "the input counts spikes instead of being binary",
-        seen=Seen("values {values}; {share:.1%} of the active bins hold more than one", values="0..47", share=0.061),
+        observed=Observed(
+            "values {values}; {share:.1%} of the active bins hold more than one", values="0..47", share=0.061
+        ),
         expected=Expected(
             "0 or 1 in every bin",
             because="ToFrame sums the events of a bin, and a neuron's threshold is made for single spikes",
         ),
-        fixes=(Fix("x = (x > 0).float()          # before the model"),), weight=1.2,
+        fixes=(Fix("x = (x > 0).float()          # before the model"),), excess=1.2,
     )  # fmt: skip
     led = [
         finding(
@@ -54,28 +59,31 @@ def broken() -> Report:
     )  # fmt: skip
     loss = finding(
         "SPK303", "high-initial-loss", SiteKind.LOSS, "loss", 21, "the first loss is 119005, far above ln 20 = 3.0",
-        explained_by=("SPK301",), seen=Seen("{loss}", loss=119005.0),
+        explained_by=("SPK301",), observed=Observed("{loss}", loss=119005.0),
     )  # fmt: skip
     rate = finding(
         "SPK408", "large-update", SiteKind.UPDATE, f"{LONG}.weight", 3, "one step changes the weight by 180 %",
-        when=Moment(7), severity=Severity.WARNING, seen=Seen("{share}", share=math.nan),
+        when=Moment(7), severity=Severity.WARNING, observed=Observed("{share}", share=math.nan),
         fixes=(Fix("optimizer = torch.optim.Adam(\n    model.parameters(), lr=1e-3,\n)"),),
     )  # fmt: skip
     note = finding(
         "SPK210", "long-memory", SiteKind.SPIKES, "readout", 9, "readout never leaks: beta = 1", severity=Severity.NOTE
     )
-    verdicts = [Verdict(f.check, f.slug, Answer.FOUND, (f,)) for f in (count, logits, loss, rate, note)]
+    verdicts = [Verdict(f.check, f.slug, Outcome.FOUND, (f,)) for f in (count, logits, loss, rate, note)]
     verdicts += [
-        Verdict("SPK201", "multi-spike", Answer.FOUND, tuple(led)),
-        Verdict("SPK203", "dead-layer", Answer.CLEAR, ignored=("SPK203 at gate: inhibitory, closed on this task",)),
-        Verdict("SPK401", "no-gradient", Answer.NOT_SEEN, reason="no gradient was measured"),
-        Verdict("SPK207", "carried-state", Answer.NOT_APPLICABLE, reason="no state was seen"),
+        Verdict("SPK201", "multi-spike", Outcome.FOUND, tuple(led)),
+        Verdict("SPK203", "dead-layer", Outcome.PASSED, ignored=("SPK203 at gate: inhibitory, closed on this task",)),
+        Verdict("SPK401", "no-gradient", Outcome.COULD_NOT_RUN, reason="no gradient was measured"),
+        Verdict("SPK207", "carried-state", Outcome.NOT_APPLICABLE, reason="no state was seen"),
     ]
     rows = [
         LayerRow("lif1", spikes()),
-        LayerRow(LONG, spikes(maximum=2821.0, values=(0.0, 2.0, 5.0, 6.0, 7.0, 9.0, 12.0, 13.0), most=211_029.0)),
-        LayerRow("nan", spikes(count=math.nan, maximum=math.nan, most=math.nan, values=(0.0, 0.5))),
-        LayerRow("never called", spikes(elements=0, neurons=0, values=(), count=0.0, maximum=0.0, silent=0, most=0.0)),
+        LayerRow(LONG, spikes(maximum=2821.0, values=(0.0, 2.0, 5.0, 6.0, 7.0, 9.0, 12.0, 13.0), max_count=211_029.0)),
+        LayerRow("nan", spikes(count=math.nan, maximum=math.nan, max_count=math.nan, values=(0.0, 0.5))),
+        LayerRow(
+            "never called",
+            spikes(elements=0, neurons=0, values=(), count=0.0, maximum=0.0, silent_neurons=0, max_count=0.0),
+        ),
     ]
     unseen = (
         Unseen(
@@ -83,13 +91,15 @@ def broken() -> Report:
         ),
     )
     return Report.of(
-        verdicts, layers=tuple(rows), unseen=unseen, frameworks=("snntorch",), updates=12, forwards=12, cost=0.021
+        verdicts, layers=tuple(rows), unseen=unseen, frameworks=("snntorch",), updates=12, forward_passes=12, cost=0.021
     )
 
 
 def healthy() -> Report:
-    verdicts = [Verdict("SPK203", "dead-layer", Answer.CLEAR), Verdict("SPK401", "no-gradient", Answer.CLEAR)]
-    return Report.of(verdicts, layers=(LayerRow("lif1", spikes()),), frameworks=("sinabs",), updates=1, forwards=1)
+    verdicts = [Verdict("SPK203", "dead-layer", Outcome.PASSED), Verdict("SPK401", "no-gradient", Outcome.PASSED)]
+    return Report.of(
+        verdicts, layers=(LayerRow("lif1", spikes()),), frameworks=("sinabs",), updates=1, forward_passes=1
+    )
 
 
 def nothing() -> Report:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
-from spikecheck.finding import Answer, Severity, Verdict
+from spikecheck.finding import Outcome, Severity, Verdict
 from spikecheck.report.model import LayerRow, Report, WeightRow
 from spikecheck.site import SiteKind
 from tests.unit.report.pictures import file
@@ -16,8 +16,8 @@ OTHER = finding("SPK203", "dead-layer", SiteKind.SPIKES, "lif2", 2, "lif2 is sil
 STUCK = finding("SPK302", "chance-plateau", SiteKind.LOSS, "loss", 9, "the loss is stuck", explained_by=("SPK203",))
 
 
-def found(*findings: object, answer: Answer = Answer.FOUND, **more: object) -> Report:
-    return Report.of([Verdict("SPK203", "dead-layer", answer, findings, **more)])  # type: ignore[arg-type]
+def found(*findings: object, outcome: Outcome = Outcome.FOUND, **more: object) -> Report:
+    return Report.of([Verdict("SPK203", "dead-layer", outcome, findings, **more)])  # type: ignore[arg-type]
 
 
 def test_one_report_merged_is_the_report_but_for_the_order_of_its_checks() -> None:
@@ -39,26 +39,30 @@ def test_a_check_found_what_any_report_found_each_site_once() -> None:
 
 
 def test_a_finding_of_one_report_explains_a_finding_of_another() -> None:
-    loss = Report.of([Verdict("SPK302", "chance-plateau", Answer.FOUND, (STUCK,))])
+    loss = Report.of([Verdict("SPK302", "chance-plateau", Outcome.FOUND, (STUCK,))])
     (cause,) = Report.merge(loss, found(SILENT)).root_causes
     assert (cause.finding, cause.consequences) == (SILENT, (STUCK,))
 
 
 def test_the_stronger_answer_counts() -> None:
-    order = (Answer.FOUND, Answer.CLEAR, Answer.NOT_SEEN, Answer.NOT_APPLICABLE)
+    order = (Outcome.FOUND, Outcome.PASSED, Outcome.COULD_NOT_RUN, Outcome.NOT_APPLICABLE)
     for strong, weak in pairwise(order):
-        first, second = found(answer=strong, reason="a"), found(answer=weak, reason="b", ignored=("x",))
+        first, second = found(outcome=strong, reason="a"), found(outcome=weak, reason="b", ignored=("x",))
         for reports in ((first, second), (second, first)):
             (verdict,) = Report.merge(*reports).verdicts
-            assert (verdict.answer, verdict.reason, verdict.ignored) == (strong, "a", ("x",))
+            assert (verdict.outcome, verdict.reason, verdict.ignored) == (strong, "a", ("x",))
 
 
 def test_counts_are_of_the_same_training_and_rows_of_the_first_report_that_has_them() -> None:
-    rank = Report.of([], layers=(LayerRow("lif1", spikes(silent=9)), LayerRow("lif2", spikes())), updates=5, cost=0.5)
-    other = Report.of([], layers=(LayerRow("lif1", spikes(silent=0)),), updates=7, forwards=9, frameworks=("norse",))
+    rank = Report.of(
+        [], layers=(LayerRow("lif1", spikes(silent_neurons=9)), LayerRow("lif2", spikes())), updates=5, cost=0.5
+    )
+    other = Report.of(
+        [], layers=(LayerRow("lif1", spikes(silent_neurons=0)),), updates=7, forward_passes=9, frameworks=("norse",)
+    )
     merged = Report.merge(rank, replace(other, weights=(WeightRow("w", 1, 1.0),), subject="ck.pt"))
-    assert [(row.name, row.spikes.silent) for row in merged.layers] == [("lif1", 9), ("lif2", 3)]
-    assert (merged.updates, merged.forwards, merged.cost, merged.subject) == (7, 9, 0.5, "ck.pt")
+    assert [(row.name, row.spikes.silent_neurons) for row in merged.layers] == [("lif1", 9), ("lif2", 3)]
+    assert (merged.updates, merged.forward_passes, merged.cost, merged.subject) == (7, 9, 0.5, "ck.pt")
     assert (merged.frameworks, [row.name for row in merged.weights]) == (("norse",), ["w"])
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from spikecheck.finding import Answer, Seen, Severity, Verdict
+from spikecheck.finding import Observed, Outcome, Severity, Verdict
 from spikecheck.report.model import Report
 from spikecheck.site import SiteKind
 from tests.unit.report.reports import REPORTS, broken, finding, healthy, nothing
@@ -42,13 +42,13 @@ def test_a_number_that_is_not_finite_is_null() -> None:
     told = strict(broken().to_json())
     assert told["layers"][2]["maximum"] is None
     (rate,) = [cause for cause in told["root_causes"] if cause["check"] == "SPK408"]
-    assert rate["seen"]["numbers"] == {"share": None}
+    assert rate["observed"]["numbers"] == {"share": None}
 
 
 def test_the_dictionary_holds_causes_with_their_consequences() -> None:
     first = broken().to_dict()["root_causes"][0]
     assert first["check"] == "SPK101"
-    assert first["seen"]["numbers"]["share"] == 0.061
+    assert first["observed"]["numbers"]["share"] == 0.061
     assert first["expected"]["because"].startswith("ToFrame sums")
     assert [f["check"] for f in first["consequences"]] == ["SPK201"] * 6 + ["SPK301", "SPK303"]
 
@@ -61,9 +61,9 @@ def test_the_dictionary_holds_causes_with_their_consequences() -> None:
 )
 @settings(max_examples=50, deadline=None, derandomize=True)
 def test_whatever_numbers_a_check_saw_are_json(numbers: dict[str, Any]) -> None:
-    one = finding("SPK101", "count-input", SiteKind.INPUT, "input", 0, "m", seen=Seen("text", **numbers))
-    report = Report.of([Verdict("SPK101", "count-input", Answer.FOUND, (one,))])
-    told = strict(report.to_json())["root_causes"][0]["seen"]["numbers"]
+    one = finding("SPK101", "count-input", SiteKind.INPUT, "input", 0, "m", observed=Observed("text", **numbers))
+    report = Report.of([Verdict("SPK101", "count-input", Outcome.FOUND, (one,))])
+    told = strict(report.to_json())["root_causes"][0]["observed"]["numbers"]
     assert told.keys() == numbers.keys()
     for name, value in numbers.items():
         if isinstance(value, float) and not math.isfinite(value):
@@ -74,7 +74,7 @@ def test_whatever_numbers_a_check_saw_are_json(numbers: dict[str, Any]) -> None:
 
 def test_ok_means_nothing_above_a_note() -> None:
     note = finding("SPK210", "s", SiteKind.SPIKES, "lif", 1, "m", severity=Severity.NOTE)
-    assert Report.of([Verdict("SPK210", "s", Answer.FOUND, (note,))]).ok
+    assert Report.of([Verdict("SPK210", "s", Outcome.FOUND, (note,))]).ok
     assert healthy().ok
     assert not broken().ok
     assert [f.check for f in broken().at_least(Severity.ERROR)] == ["SPK101", *["SPK201"] * 6, "SPK303"]
@@ -112,10 +112,12 @@ def test_text_console_and_notebook_say_the_same(make: Callable[[], Report]) -> N
 
 def test_what_a_layer_is_called_is_text_and_no_markup() -> None:
     name = "<b>[red]lif[/red] & [0]</b>"
-    one = finding("SPK203", "dead-layer", SiteKind.SPIKES, name, 1, f"{name} is dead", seen=Seen("[bold]0[/bold]"))
+    one = finding(
+        "SPK203", "dead-layer", SiteKind.SPIKES, name, 1, f"{name} is dead", observed=Observed("[bold]0[/bold]")
+    )
     led = finding("SPK301", "x", SiteKind.LOGITS, "logits", 2, "[i]tied[/i]", explained_by=("SPK203",))
     report = Report.of(
-        [Verdict("SPK203", "dead-layer", Answer.FOUND, (one,)), Verdict("SPK301", "x", Answer.FOUND, (led,))]
+        [Verdict("SPK203", "dead-layer", Outcome.FOUND, (one,)), Verdict("SPK301", "x", Outcome.FOUND, (led,))]
     )
     assert name in str(report)
     assert "[bold]0[/bold]" in str(report)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from spikecheck.finding import Answer, Expected, Seen, Verdict
+from spikecheck.finding import Expected, Observed, Outcome, Verdict
 from spikecheck.report.encoding import ASCII, encodable
 from spikecheck.report.model import Report
 from spikecheck.site import SiteKind
@@ -52,13 +52,13 @@ numbers = st.dictionaries(
 @given(numbers, numbers, st.text())
 @settings(max_examples=50, deadline=None, derandomize=True)
 def test_whatever_a_check_observed_survives(seen: dict[str, object], wanted: dict[str, object], because: str) -> None:
-    phrases = {"seen": Seen("text", **seen), "expected": Expected("text", because=because, **wanted)}
+    phrases = {"observed": Observed("text", **seen), "expected": Expected("text", because=because, **wanted)}
     one = finding("SPK101", "count-input", SiteKind.INPUT, "input", 0, "m", **phrases)
-    report = Report.of([Verdict("SPK101", "count-input", Answer.FOUND, (one,))])
+    report = Report.of([Verdict("SPK101", "count-input", Outcome.FOUND, (one,))])
     for made in (pickle.loads(pickle.dumps(report)), copy.deepcopy(report)):
         assert made == report
         (again,) = made.findings
-        assert (again.seen.numbers, again.expected.numbers, again.expected.because) == (seen, wanted, because)
+        assert (again.observed.numbers, again.expected.numbers, again.expected.because) == (seen, wanted, because)
 
 
 def test_repr_is_one_short_line() -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spikecheck.checks.base import place
+from spikecheck.checks.base import place_of
 from spikecheck.excerpts import RasterReading
 from spikecheck.readings import FlowReading, SpikeReading
 from spikecheck.site import Capture, Layout, Site, SiteKind
@@ -22,7 +22,7 @@ def spikes(count: int, *, training: bool = True, update: int = 0) -> Capture[Ten
 
 
 def counts(engine: Engine, *, training: bool = True) -> dict[str, float | None]:
-    read = engine.windowed(training, place, {})
+    read = engine.windowed(training, place_of, {})
     found = {window: read[window].get("lif", {}).get(SpikeReading) for window in ("first", "recent", "all")}
     return {window: reading and reading.count for window, reading in found.items()}
 
@@ -51,7 +51,7 @@ def test_an_excerpt_is_of_the_first_forward_of_each_window_and_no_other_is_measu
     engine = Engine()
 
     def shown() -> dict[str, tuple[int, float]]:
-        read = engine.windowed(True, place, {})
+        read = engine.windowed(True, place_of, {})
         readings = {window: read[window]["lif"][RasterReading] for window in ("first", "recent", "all")}
         return {window: (r.update, sum(map(sum, r.raster))) for window, r in readings.items()}
 
@@ -89,17 +89,17 @@ def test_parameters_are_those_of_training_and_evaluation_both() -> None:
     assert not engine.trained(), "parameters alone are no training"
     for training in (True, False):
         assert [site.name for site in engine.sites(training)] == ["fc.weight"]
-        assert "fc.weight" in engine.windowed(training, place, {})["all"]
+        assert "fc.weight" in engine.windowed(training, place_of, {})["all"]
 
 
 def test_what_is_known_without_tensors_joins_what_was_read() -> None:
     engine = Engine()
     engine.receive(spikes(3))
-    read = engine.windowed(True, place, {"lif": FlowReading(1, 0), "other": FlowReading(2, 2)})["recent"]
+    read = engine.windowed(True, place_of, {"lif": FlowReading(1, 0), "other": FlowReading(2, 2)})["recent"]
     assert read["lif"].keys() == {SpikeReading, RasterReading, FlowReading}
     assert read["other"] == {FlowReading: FlowReading(2, 2)}
     with pytest.raises(KeyError):
-        engine.windowed(True, place, {})["yesterday"]
+        engine.windowed(True, place_of, {})["yesterday"]
 
 
 def test_a_site_is_told_with_what_is_known_of_it_last() -> None:

@@ -79,7 +79,7 @@ def read(cell: Cell, *, scale: float = 0.7, constant: bool = False) -> MemoryRea
     for step in range(STEPS):
         before, current = state, drive[0 if constant else step]
         spikes, state = cell(current, before)
-    capture = Capture((Site(SiteKind.MEMORY, "cell"),), before, step=(spikes, current, *state))
+    capture = Capture((Site(SiteKind.MEMORY, "cell"),), before, step_tensors=(spikes, current, *state))
     (reading,) = MemoryStats().summarise(MemoryStats().measure(capture))
     return reading
 
@@ -91,18 +91,18 @@ CELLS = [soft, to_zero, averaging, rectified, two_stages, adaptive, hardly_leaki
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.__name__)
 def test_a_state_that_is_used(cell: Cell, scale: float) -> None:
     reading = read(cell, scale=scale)
-    assert reading.telling > 300
-    assert reading.ignored < 0.1 * reading.telling
+    assert reading.informative_elements > 300
+    assert reading.memoryless_elements < 0.1 * reading.informative_elements
 
 
 def test_a_cell_that_keeps_its_input_is_told_by_its_spikes_which_no_threshold_on_the_current_tells() -> None:
-    assert read(of_changes).ignored == 0
+    assert read(of_changes).memoryless_elements == 0
 
 
 @pytest.mark.parametrize("cell", [soft, averaging], ids=lambda cell: cell.__name__)
 def test_with_a_current_that_never_changes_a_state_that_is_used_is_not_called_ignored(cell: Cell) -> None:
     reading = read(cell, scale=0.05, constant=True)
-    assert reading.ignored == 0
+    assert reading.memoryless_elements == 0
 
 
 @pytest.mark.parametrize("cell", [soft, averaging, two_stages], ids=lambda cell: cell.__name__)
@@ -113,10 +113,10 @@ def test_a_state_that_is_ignored(cell: Cell) -> None:
         return fresh(cell)(current, state)
 
     reading = read(forgets)
-    assert reading.ignored == reading.telling > 500
+    assert reading.memoryless_elements == reading.informative_elements > 500
 
 
 def test_where_no_step_was_kept_nothing_is_said() -> None:
     capture = Capture((Site(SiteKind.MEMORY, "cell"),), (torch.ones(3, 4),))
     (reading,) = MemoryStats().summarise(MemoryStats().measure(capture))
-    assert (reading.telling, reading.ignored, reading.held) == (0, 0, 1)
+    assert (reading.informative_elements, reading.memoryless_elements, reading.stateful_forward_passes) == (0, 0, 1)

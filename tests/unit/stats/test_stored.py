@@ -41,7 +41,7 @@ def test_it_counts_as_numpy_does(rows: int, width: int, cuts: list[int], seed: i
         assert said.mean == pytest.approx(good.mean(), rel=1e-4, abs=1e-6)
         assert (said.minimum, said.maximum) == (good.min(), good.max())
     if good.size < y.size:
-        assert said.place == tuple(int(axis[0]) for axis in np.where(~np.isfinite(y)))
+        assert said.first_non_finite == tuple(int(axis[0]) for axis in np.where(~np.isfinite(y)))
 
 
 @pytest.mark.parametrize("size", [1e-30, 3e-23, 1e30, 3e38])
@@ -62,5 +62,5 @@ def test_a_difference_counts_what_moved_and_what_was_lost() -> None:
     difference = Difference()
     difference.add(torch.tensor([3.0, 4.0, 0.0]), torch.tensor([3.0, 4.5, float("nan")]))
     said = difference.summarise("w", (3,))
-    assert (said.what, said.moved, said.lost, said.largest) == ("changed", 1, 1, 0.5)
-    assert said.relative == pytest.approx(0.1)
+    assert (said.status, said.changed_elements, said.lost_elements, said.max_change) == ("changed", 1, 1, 0.5)
+    assert said.relative_change == pytest.approx(0.1)

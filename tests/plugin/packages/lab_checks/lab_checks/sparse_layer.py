@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Seen, Severity
+from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import SpikeReading
 from spikecheck.site import Site, SiteKind
 
@@ -46,8 +46,8 @@ class SparseLayer(Check):
         """Yield a finding where the rate is below the limit."""
         rate = readings[SpikeReading].rate
         if rate is not None and rate < self.rate:
-            yield self.found(
+            yield self.finding(
                 site,
-                seen=Seen("{rate:.3g} spikes per neuron per step", rate=rate),
+                observed=Observed("{rate:.3g} spikes per neuron per step", rate=rate),
                 expected=Expected("{least} or more", least=self.rate),
             )
