@@ -9,61 +9,61 @@ help:  ## list the targets
 .venv/python: ; $(PYTHON) -m venv .venv && touch $@
 
 .venv/demo: .venv/python pyproject.toml constraints.txt
-	@echo "installing into .venv: about a minute, this once"
+	@echo "installing into .venv (about a minute, only the first time)"
 	$(PIP) --editable '.[reference,conformance]' && $(PIP) --no-deps -r tests/conformance/frameworks.txt && touch $@
 
 .venv/dev: .venv/demo
 	$(PIP) --editable '.[dev,docs]' && touch $@
 
-setup: .venv/dev  ## make .venv with all that development needs
-demo: .venv/demo  ## the main job: diagnose a broken network, then heal it
+setup: .venv/dev  ## create .venv with everything that development needs
+demo: .venv/demo  ## diagnose a network that does not train, then repair it
 	$(BIN)/spikecheck demo $(ARGS)
 
-fmt: .venv/dev  ## format, and fix what ruff can fix
+fmt: .venv/dev  ## format the code, and apply ruff's automatic fixes
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-lint: .venv/dev  ## ruff, format, types
+lint: .venv/dev  ## check style, formatting and types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-quick: .venv/dev  ## unit, property and house tests: under a minute
+quick: .venv/dev  ## run the unit, property and house tests (under a minute)
 	$(BIN)/pytest -m "not slow" tests/unit tests/property tests/house $(ARGS)
 
 promises conformance faults: .venv/dev
 	$(BIN)/pytest tests/$@ $(ARGS)
 
-docs: .venv/dev  ## write docs/checks from the checks' docstrings, docs/frameworks.md from what is measured
+docs: .venv/dev  ## generate the pages of the checks and the other generated docs
 	$(BIN)/python docs/generate.py
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.conformance.support
 
-inductor: .venv/dev  ## measure torch.compile with inductor for docs/frameworks.md: minutes
+inductor: .venv/dev  ## measure torch.compile with inductor for docs/frameworks.md (minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.conformance.inductor
 
-docs-check: .venv/dev  ## fail where docs/checks differ from the docstrings
+docs-check: .venv/dev  ## fail if generated docs are out of date
 	$(BIN)/python docs/generate.py --check
 
-check-new: .venv/dev  ## make check-new ID=SPK212 SLUG=dead-time: the files of a new check
+check-new: .venv/dev  ## create the files of a new check: make check-new ID=SPK217 SLUG=dead-time
 	$(BIN)/python tools/new_check.py $(ID) $(SLUG)
 
-bench: .venv/dev  ## what attach costs, as a ratio of step times
+bench: .venv/dev  ## measure what attach costs, as a ratio of step times
 	$(BIN)/python benchmarks/cost.py $(ARGS)
 
-bench-faults: .venv/dev  ## what is found of mistakes in small scripts, and said of healthy ones
+bench-faults: .venv/dev  ## run the truth benchmark: small scripts with and without a mistake
 	$(BIN)/python -m benchmarks.faults $(ARGS)
 
 N ?= 200
-bench-healthy: .venv/dev  ## make bench-healthy N=200: how often there is a warning of random healthy networks
+bench-healthy: .venv/dev  ## measure false alarms on random healthy networks: make bench-healthy N=200
 	nice $(BIN)/python -m benchmarks.healthy --seeds $(N) $(ARGS)
 
-bench-plugin: .venv/dev  ## what the pytest plugin adds to a run that does not use it
+bench-plugin: .venv/dev  ## measure what the pytest plugin adds to a run that does not use it
 	$(BIN)/python benchmarks/pytest_plugin.py $(ARGS)
 
 .venv/pytest: tests/plugin/pytest_versions.txt | .venv/python
 	for v in $$(grep -v '^#' $<); do $(BIN)/python -m pip install -q --no-deps --upgrade --target $@/$$v pytest==$$v; done
 	touch $@
 
-pytests: .venv/pytest  ## the other versions of pytest that the plugin is tried with
+pytests: .venv/pytest  ## install the other pytest versions that the plugin is tested with
 
-test: lint docs-check pytests  ## all that CI runs; pytest last, a worker a core
+test: lint docs-check pytests  ## run everything that CI runs (pytest with one worker per core)
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto $(ARGS)
 
 .PHONY: help setup demo fmt lint quick promises conformance faults docs inductor docs-check check-new bench bench-faults bench-healthy bench-plugin pytests test
