@@ -24,14 +24,16 @@ class LargeLogits(Check):
 
     ## Example
     ```python broken
+    torch.nn.init.normal_(fc.weight)  # strong input: neurons fire in many of 100 time steps
     spikes, membrane = [], lif.init_leaky()  # lif = snntorch.Leaky(beta=0.9)
-    for frame in x:  # x: [time, batch, features], 100 time steps
+    for frame in x:  # x: [time, batch, features]
         spike, membrane = lif(fc(frame), membrane)
         spikes.append(spike)
     logits = torch.stack(spikes).sum(0)  # spike counts: 0 to 100
     loss = torch.nn.functional.cross_entropy(logits, y)
     ```
     ```python repaired
+    torch.nn.init.normal_(fc.weight)
     spikes, membrane = [], lif.init_leaky()
     for frame in x:
         spike, membrane = lif(fc(frame), membrane)

@@ -8,8 +8,18 @@ from math import log, sqrt
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.loss_trend import (
+    LOSS_WINDOW,
+    MIN_FALL,
+    T_SCORE,
+    WHY_LOSS_WINDOW,
+    WHY_MIN_FALL,
+    WHY_T_SCORE,
+    LossTrend,
+    losses_per_update,
+)
 from spikecheck.checks.progress import constant_guess_loss
-from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.finding import Expected, Finding, Severity
 from spikecheck.readings import (
     GradientReading,
     LogitReading,
@@ -123,21 +133,15 @@ class ChancePlateau(Check):
     )
     message: ClassVar = "{site} stays at {mean:#n}; a uniform guess over {classes} classes gives {chance:#n}"
 
-    loss_window: int = limit(
-        64, why="derived: where losses scatter by 0.08, the slope of 64 is known to within 0.04 in 64 updates"
-    )
+    loss_window: int = limit(LOSS_WINDOW, why=WHY_LOSS_WINDOW)
     max_above_chance: float = limit(
         0.1,
         why="derived: useless logits with a standard deviation of 0.45 add half of its square; measured: at most 0.03 "
         "in networks that had stopped at chance",
     )
     max_below_chance: float = limit(0.05, why="measured: at most 0.02 in networks that had stopped at chance")
-    min_fall: float = limit(
-        0.15, why="measured: the slowest healthy network falls by 0.51 in 64 updates, those stuck at chance by 0.08"
-    )
-    t_score: float = limit(
-        4.0, why="derived: Student's t with 62 degrees of freedom exceeds it with a probability of 0.00009"
-    )
+    min_fall: float = limit(MIN_FALL, why=WHY_MIN_FALL)
+    t_score: float = limit(T_SCORE, why=WHY_T_SCORE)
     min_relative_movement: float = limit(
         0.05,
         why="measured: in 64 updates, a healthy network with a small learning rate moves by 0.21 of the weights' norm, "
@@ -152,42 +156,35 @@ class ChancePlateau(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the loss is at chance level and, beyond doubt, does not fall."""
         loss = readings.all[LossReading]
-        mean, slope, error = loss.recent_mean, loss.recent_slope, loss.recent_slope_error
-        classes = loss.classes
-        if mean is None or slope is None or error is None or classes is None or classes <= 1 or not loss.plain_mean:
+        rate, classes = losses_per_update(loss, readings), loss.classes
+        trend = LossTrend.of(loss, rate)
+        if trend is None or classes is None or classes <= 1 or not loss.plain_mean:
             return
-        losses_per_update = max(1, loss.updates / max(1, readings.run.update))  # above 1: accumulated gradients
-        steepest = (slope - self.t_score * error) * losses_per_update * self.loss_window
-        at_chance = -self.max_below_chance <= mean - log(classes) <= self.max_above_chance
-        movement = largest_relative_update(readings) * self.loss_window / losses_per_update
+        at_chance = -self.max_below_chance <= trend.mean - log(classes) <= self.max_above_chance
+        movement = largest_relative_update(readings) * self.loss_window / rate
         no_gradient = no_weight_receives_gradient(readings)
         too_early = loss.updates < self.loss_window or (
             readings.run.live and loss.updates < self.min_losses_in_training
         )
         logits = readings.get(LogitReading)
         all_equal = logits is not None and logits.rows > 0 and logits.tied_rows == logits.rows
-        falls = slope + self.t_score * error < 0
-        learns_slowly = falls and not all_equal and beats_label_frequencies(loss, readings, self.t_score)
-        if too_early or learns_slowly or not at_chance or steepest <= -self.min_fall:
+        below_guess = beats_label_frequencies(loss, readings, self.t_score)
+        learns_slowly = trend.falls(self.t_score) and below_guess and not all_equal
+        flat = trend.is_flat(self.loss_window, self.min_fall, self.t_score)
+        if too_early or learns_slowly or not at_chance or not flat:
             return
         if not (no_gradient or movement >= self.min_relative_movement):
             return
         yield self.finding(
             site,
-            observed=Observed(
-                "the last {losses} losses average {mean:#n} and change by {change:+n} ± {error:n} in {loss_window} "
-                "updates"
-                + ("; all logits are equal" if all_equal else "")
+            observed=trend.observed(
+                self.loss_window,
+                ("; all logits are equal" if all_equal else "")
                 + (
                     "; no weight receives a gradient"
                     if no_gradient
                     else "; the optimizer moves weights by {movement:%} of their norm in that time"
                 ),
-                losses=loss.window,
-                mean=mean,
-                change=slope * losses_per_update * self.loss_window,
-                error=error * losses_per_update * self.loss_window,
-                loss_window=self.loss_window,
                 movement=movement,
             ),
             expected=Expected(
@@ -210,7 +207,7 @@ def beats_label_frequencies(loss: LossReading, readings: Readings, t_score: floa
     return loss.recent_mean + t_score * loss.recent_deviation / sqrt(loss.window) < guess
 
 
-def weight_names(readings: Readings) -> list[str]:
+def weight_parameters(readings: Readings) -> list[str]:
     """Return the parameters with several axes."""
     return [name for name, parameter in readings.every(ParameterReading).items() if parameter.dimensions > 1]
 
@@ -218,13 +215,15 @@ def weight_names(readings: Readings) -> list[str]:
 def largest_relative_update(readings: Readings) -> float:
     """Return the largest mean update of a weight, relative to its norm; that of recent updates where known."""
     updates = readings.every(UpdateReading) or readings.all.every(UpdateReading)
-    return max((updates[name].mean_relative_norm for name in weight_names(readings) if name in updates), default=0.0)
+    return max(
+        (updates[name].mean_relative_norm for name in weight_parameters(readings) if name in updates), default=0.0
+    )
 
 
 def no_weight_receives_gradient(readings: Readings) -> bool:
     """Return whether every recent gradient of every weight was missing, exactly 0 or not finite."""
     by_name = readings.every(GradientReading)
-    gradients = [by_name[name] for name in weight_names(readings) if name in by_name]
+    gradients = [by_name[name] for name in weight_parameters(readings) if name in by_name]
     return bool(gradients) and all(
         g.missing_updates + g.zero_updates + g.non_finite.count >= g.updates for g in gradients
     )

@@ -8,7 +8,16 @@ from math import log
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.checks.loss_trend import (
+    LOSS_WINDOW,
+    MIN_FALL,
+    T_SCORE,
+    WHY_LOSS_WINDOW,
+    WHY_MIN_FALL,
+    WHY_T_SCORE,
+    LossTrend,
+)
+from spikecheck.finding import Expected, Finding, Severity
 from spikecheck.readings import LossReading
 from spikecheck.site import Moment, Site, SiteKind
 
@@ -81,38 +90,28 @@ class StalledLoss(Check):
     )
     message: ClassVar = "{site} has stopped at {mean:#n}; a uniform guess over {classes} classes gives {chance:#n}"
 
-    loss_window: int = limit(
-        64, why="derived: enough for the slope of losses that scatter by 0.08, as for a plateau at chance"
-    )
-    min_fall: float = limit(0.15, why="measured: the slowest healthy network falls by 0.51 in 64 updates")
+    loss_window: int = limit(LOSS_WINDOW, why=WHY_LOSS_WINDOW)
+    min_fall: float = limit(MIN_FALL, why=WHY_MIN_FALL)
     min_fraction_of_chance: float = limit(
         0.2, why="judgment call: 0.6 for 20 classes; a loss below that has been learned"
     )
     max_fraction_of_chance: float = limit(0.9, why="judgment call: nearer to ln C it is a plateau at chance")
-    t_score: float = limit(4.0, why="derived: Student's t with 62 degrees of freedom exceeds it once in 11,000")
+    t_score: float = limit(T_SCORE, why=WHY_T_SCORE)
     min_losses: int = limit(256, why="judgment call: four windows, since many losses rest for a while and then go on")
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a note where the loss has stopped between chance level and learned."""
         loss = readings.all[LossReading]
-        mean, slope, error, classes = loss.recent_mean, loss.recent_slope, loss.recent_slope_error, loss.classes
-        if mean is None or slope is None or error is None or classes is None or classes <= 1 or not loss.plain_mean:
+        trend, classes = LossTrend.of(loss), loss.classes
+        if trend is None or classes is None or classes <= 1 or not loss.plain_mean:
             return
-        between = self.min_fraction_of_chance <= mean / log(classes) <= self.max_fraction_of_chance
-        flat = (slope - self.t_score * error) * self.loss_window > -self.min_fall
+        between = self.min_fraction_of_chance <= trend.mean / log(classes) <= self.max_fraction_of_chance
+        flat = trend.is_flat(self.loss_window, self.min_fall, self.t_score)
         if not between or not flat or loss.updates < max(self.loss_window, self.min_losses):
             return
         yield self.finding(
             site,
-            observed=Observed(
-                "the last {losses} losses average {mean:#n} and change by {change:+n} ± {error:n} in {loss_window} "
-                "updates",
-                losses=loss.window,
-                mean=mean,
-                change=slope * self.loss_window,
-                error=error * self.loss_window,
-                loss_window=self.loss_window,
-            ),
+            observed=trend.observed(self.loss_window),
             expected=Expected(
                 "a loss that keeps falling",
                 because="labels, axes, time bins or the network's size set a floor: an experiment can tell which",

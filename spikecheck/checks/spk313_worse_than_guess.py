@@ -8,8 +8,18 @@ from math import isfinite, log, log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.loss_trend import (
+    LOSS_WINDOW,
+    MIN_FALL,
+    T_SCORE,
+    WHY_LOSS_WINDOW,
+    WHY_MIN_FALL,
+    WHY_T_SCORE,
+    LossTrend,
+    losses_per_update,
+)
 from spikecheck.checks.progress import constant_guess_loss, update_readings, weight_names
-from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.finding import Expected, Finding, Severity
 from spikecheck.readings import LossReading, TargetReading
 from spikecheck.site import Moment, Site, SiteKind
 
@@ -24,14 +34,12 @@ class WorseThanGuess(Check):
 
     ## Example
     ```python broken
-    order = torch.randperm(len(x))
+    order = torch.randperm(len(x))  # half of y is class 0, the rest 19 other classes
     dataset = torch.utils.data.TensorDataset(x[order], y)  # the labels no longer belong to their inputs
-    logits = spikes.sum(1)  # spikes: [batch, time, class] of a sinabs layer, with counts up to 100
     ```
     ```python repaired
     order = torch.randperm(len(x))
     dataset = torch.utils.data.TensorDataset(x[order], y[order])
-    logits = spikes.mean(1)  # firing rates
     ```
 
     ## Fix
@@ -80,14 +88,12 @@ class WorseThanGuess(Check):
     )
     message: ClassVar = "{site} {mean:#n} is {relation} ignoring the input ({guess:#n})"
 
-    loss_window: int = limit(
-        64, why="derived: enough for the slope of losses that scatter by 0.08, as for a plateau at chance"
-    )
+    loss_window: int = limit(LOSS_WINDOW, why=WHY_LOSS_WINDOW)
     max_above_guess: float = limit(
         0.1, why="derived: nearer to the guess it is a plateau at chance, which has a check of its own"
     )
-    min_fall: float = limit(0.15, why="measured: the slowest healthy network falls by 0.51 in 64 updates")
-    t_score: float = limit(4.0, why="derived: Student's t with 62 degrees of freedom exceeds it once in 11,000")
+    min_fall: float = limit(MIN_FALL, why=WHY_MIN_FALL)
+    t_score: float = limit(T_SCORE, why=WHY_T_SCORE)
     min_relative_gain: float = limit(
         0.02,
         why="judgment call: 0.06 at ln 20, three times as far below it as networks came that had stopped at chance",
@@ -105,51 +111,36 @@ class WorseThanGuess(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where a guess would do better; a note as long as the loss comes down."""
         loss = readings.all[LossReading]
-        mean, slope, error = loss.recent_mean, loss.recent_slope, loss.recent_slope_error
+        rate = losses_per_update(loss, readings)
+        trend = LossTrend.of(loss, rate)
         guess = constant_guess_loss(loss, readings.all.get(TargetReading))
-        if (
-            mean is None
-            or slope is None
-            or error is None
-            or guess is None
-            or loss.classes is None
-            or not loss.plain_mean
-        ):
+        if trend is None or guess is None or loss.classes is None or not loss.plain_mean:
             return
         too_early = loss.updates < self.loss_window or (
             readings.run.live and loss.updates < self.min_losses_in_training
         )
-        losses_per_update = max(1, loss.updates / max(1, readings.run.update))  # above 1: accumulated gradients
         updates = update_readings(readings, weight_names(readings)).values()
         largest = max((update.mean_relative_norm for update in updates), default=0.0)
-        movement = largest * self.loss_window / losses_per_update
-        if too_early or not isfinite(mean) or movement < self.min_relative_movement:
+        movement = largest * self.loss_window / rate
+        if too_early or not isfinite(trend.mean) or movement < self.min_relative_movement:
             return
         chance = log(loss.classes)
-        flat = (slope - self.t_score * error) * losses_per_update * self.loss_window > -self.min_fall
+        flat = trend.is_flat(self.loss_window, self.min_fall, self.t_score)
         uneven = self.min_entropy_ratio * chance <= guess <= chance - self.max_above_guess
-        no_gain = flat and uneven and mean >= (1 - self.min_relative_gain) * guess
-        if mean < guess + self.max_above_guess and not no_gain:
+        no_gain = flat and uneven and trend.mean >= (1 - self.min_relative_gain) * guess
+        if trend.mean < guess + self.max_above_guess and not no_gain:
             return
         yield self.finding(
             site,
             severity=Severity.WARNING if flat else Severity.NOTE,
-            observed=Observed(
-                "the last {losses} losses average {mean:#n} and change by {change:+n} ± {error:n} in {loss_window} "
-                "updates",
-                losses=loss.window,
-                mean=mean,
-                change=slope * losses_per_update * self.loss_window,
-                error=error * losses_per_update * self.loss_window,
-                loss_window=self.loss_window,
-            ),
+            observed=trend.observed(self.loss_window),
             expected=Expected(
                 "less than {guess:#n}",
                 guess=guess,
                 because="that is the loss of predicting how often each class occurs",
             ),
             when=Moment(readings.run.update),
-            excess=log10(mean / guess) if guess > 0 else 0.0,
+            excess=log10(trend.mean / guess) if guess > 0 else 0.0,
             guess=guess,
-            relation="worse than" if mean > guess else "no better than",
+            relation="worse than" if trend.mean > guess else "no better than",
         )

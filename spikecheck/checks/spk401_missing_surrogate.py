@@ -45,15 +45,23 @@ class MissingSurrogate(Check):
             return gradient / (5 * ctx.saved_tensors[0].abs() + 1) ** 2
     ```
     ```python snntorch
-    layer.spike_grad = snntorch.surrogate.fast_sigmoid(slope=5)  # and no .detach() on the spikes
+    from snntorch import surrogate
+
+    layer.spike_grad = surrogate.fast_sigmoid(slope=5)  # and no .detach() on the spikes
     ```
     ```python sinabs
-    layer.surrogate_grad_fn = sinabs.activation.SingleExponential()  # and no .detach() on the spikes
+    from sinabs.activation import SingleExponential
+
+    layer.surrogate_grad_fn = SingleExponential()  # and no .detach() on the spikes
     ```
     ```python spikingjelly
-    layer.surrogate_function = spikingjelly.activation_based.surrogate.ATan()  # and no .detach() on the spikes
+    from spikingjelly.activation_based import surrogate
+
+    layer.surrogate_function = surrogate.ATan()  # and no .detach() on the spikes
     ```
     ```python norse
+    import norse.torch
+
     parameters = norse.torch.LIFParameters(method="super")  # method="heaviside" has no gradient
     ```
 

@@ -37,15 +37,23 @@ class ExplodingGradient(Check):
     surrogate = 1 / (1 + 10 * (potential - threshold).abs()) ** 2  # as wide as the potentials are spread
     ```
     ```python snntorch
-    layer.spike_grad = snntorch.surrogate.fast_sigmoid(slope=10)  # 1 at the threshold, whatever the slope
+    from snntorch import surrogate
+
+    layer.spike_grad = surrogate.fast_sigmoid(slope=10)  # 1 at the threshold, whatever the slope
     ```
     ```python sinabs
-    layer.surrogate_grad_fn = sinabs.activation.SingleExponential(grad_width=0.5)
+    from sinabs.activation import SingleExponential
+
+    layer.surrogate_grad_fn = SingleExponential(grad_width=0.5)
     ```
     ```python spikingjelly
-    layer.surrogate_function = spikingjelly.activation_based.surrogate.ATan(alpha=2.0)
+    from spikingjelly.activation_based import surrogate
+
+    layer.surrogate_function = surrogate.ATan(alpha=2.0)
     ```
     ```python norse
+    import norse.torch
+
     layer = norse.torch.LIFCell(norse.torch.LIFParameters(method="super"))
     ```
 

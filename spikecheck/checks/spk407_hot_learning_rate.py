@@ -24,11 +24,11 @@ class HotLearningRate(Check):
 
     ## Example
     ```python broken
-    model = torch.nn.Sequential(torch.nn.Linear(700, 20), snntorch.Leaky(beta=0.9, init_hidden=True))
+    model = torch.nn.Sequential(torch.nn.Linear(700, 20), sinabs.layers.IAF())
     optimizer = torch.optim.Adam(model.parameters(), lr=0.1)  # the first update is 4.6 times the weights' norm
     ```
     ```python repaired
-    model = torch.nn.Sequential(torch.nn.Linear(700, 20), snntorch.Leaky(beta=0.9, init_hidden=True))
+    model = torch.nn.Sequential(torch.nn.Linear(700, 20), sinabs.layers.IAF())
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)  # 0.05 times the weights' norm
     ```
 
