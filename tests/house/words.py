@@ -56,7 +56,7 @@ def word(pattern: str, instead: str) -> Word:
 
 COUNTED = r"(?:spikes?|thresholds?|times|once|twice|steps|elements|labels|potentials?|\d(?:[\d.]*\d)?|\})"
 #: Where "forward" is the whole noun: not "forward pass", "forward hook" or the method.
-ALONE = r"(?=[,.;:)]|$| (?:a|alone|and|at|as|before|by|ends?|in|is|of|on|or|that|to|was|when|where|which|with)\b)"
+ALONE = r"(?=[,.;:)]| (?:a|alone|and|at|as|before|by|ends?|in|is|of|on|or|that|to|was|when|where|which|with)\b)"
 STEMS = (
     "author|categor|central|custom|emphas|equal|familiar|final|general|initial|local|maxim|memor|"
     "minim|neutral|normal|optim|organ|parallel|penal|prior|quant|random|real|recogn|regular|serial|"

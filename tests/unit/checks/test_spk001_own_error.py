@@ -8,12 +8,12 @@ from spikecheck.site import Moment, Site, SiteKind
 
 
 def test_the_finding_says_which_error_where_and_when() -> None:
-    found = OwnError().of(ValueError("3 {braces}"), "stats/spikes.py", 7, update=12)
-    assert found.message == "spikecheck stopped watching: ValueError: 3 {braces}"
-    assert found.observed.text == "ValueError: 3 {braces}, raised in stats/spikes.py, line 7"
-    assert found.when == Moment(12)
-    assert found.severity is Severity.WARNING
-    assert "on_finding" in found.fix
+    finding = OwnError().of(ValueError("3 {braces}"), "stats/spikes.py", 7, update=12)
+    assert finding.message == "spikecheck stopped watching: ValueError: 3 {braces}"
+    assert finding.observed.text == "ValueError: 3 {braces}, raised in stats/spikes.py, line 7"
+    assert finding.when == Moment(12)
+    assert finding.severity is Severity.WARNING
+    assert "on_finding" in finding.fix
 
 
 def test_it_finds_nothing_by_itself() -> None:
