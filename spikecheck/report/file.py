@@ -1,4 +1,4 @@
-"""Puts a report, in whatever form, where the user wants it."""
+"""Writing a report to a file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from spikecheck.errors import SpikecheckError
 
 
 def write(path: str | PathLike[str], text: str) -> None:
-    """Write a text; SpikecheckError where that is not possible."""
+    """Write a text to a file.
+
+    Raises:
+        SpikecheckError: the file cannot be written.
+    """
     try:
         Path(path).write_text(text, encoding="utf-8")
     except OSError as error:

@@ -1,27 +1,35 @@
-"""How a report's values read, in the terminal as on the page: numbers, distinct values, further sites."""
+"""What the terminal report and the page share: numbers in tables, the summary of verdicts, the line that ignores."""
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from spikecheck.finding import Finding
+from spikecheck.finding import Finding, Outcome
+from spikecheck.number_format import number
 
-SHOWN = 6  # distinct values, or sites, in one line
+if TYPE_CHECKING:
+    from spikecheck.report.model import Report
+
+SHOWN = 6  # distinct values, sites or checks in one line
+IGNORE_TABLE = "[tool.spikecheck.ignore]"  # in pyproject.toml
 
 
-def short(number: float) -> str:
-    """Return a number in as few characters as say it."""
-    return f"{number:.0f}" if number == number and abs(number) < 1e6 and number == int(number) else f"{number:.3g}"
+def short(value: float) -> str:
+    """Return a number for a table: a whole number without decimals, others with 3 significant digits."""
+    return number(int(value) if value == value and abs(value) < 1e6 and value == int(value) else value)
 
 
 def distinct(values: tuple[float, ...]) -> str:
-    """Return the distinct values of a layer as a set, the first few of them."""
+    """Return the first few distinct values of a layer as a set."""
     more = ", ..." if len(values) > SHOWN else ""
     return "{" + ", ".join(short(value) for value in values[:SHOWN]) + more + "}"
 
 
 def by_check(findings: Iterable[Finding]) -> list[list[Finding]]:
-    """Return the findings of each check together, in the order of the first of each."""
+    """Return the findings of each check together, in the order in which the checks first occur."""
     groups: dict[str, list[Finding]] = {}
     for finding in findings:
         groups.setdefault(finding.check, []).append(finding)
@@ -31,12 +39,33 @@ def by_check(findings: Iterable[Finding]) -> list[list[Finding]]:
 def other_sites(findings: list[Finding]) -> str:
     """Return the sites of all but the first of one check's findings, as many as fit in a line; "" without any."""
     sites = [name for name in dict.fromkeys(f.site.name for f in findings) if name != findings[0].site.name]
-    if not sites:
-        return ""
-    more = f" and {len(sites) - SHOWN} more" if len(sites) > SHOWN else ""
-    return f" (and at {', '.join(sites[:SHOWN])}{more})"
+    return f" (also at {listed(sites)})" if sites else ""
 
 
-def counted(number: int, thing: str, plural: str = "s") -> str:
+def listed(names: Iterable[str]) -> str:
+    """Return the first few names: "a, b and 3 more"."""
+    every = list(names)
+    more = f" and {len(every) - SHOWN} more" if len(every) > SHOWN else ""
+    return ", ".join(every[:SHOWN]) + more
+
+
+def counted(value: int, thing: str, plural: str = "s") -> str:
     """Return a number with its noun: "1 check", "2 checks", "1,200 tensors"."""
-    return f"{number:,} {thing}{'' if number == 1 else plural}"
+    return f"{value:,} {thing}{'' if value == 1 else plural}"
+
+
+def ignore_line(finding: Finding) -> str:
+    """Return the line of pyproject.toml that ignores a finding at its site, for the table `IGNORE_TABLE`."""
+    name = re.sub(r"([*?[])", r"[\1]", finding.site.name)  # a site is a pattern there
+    return f'{json.dumps(f"{finding.check}:{name}", ensure_ascii=False)} = "reason"'
+
+
+def summary(report: Report) -> str:
+    """Return how many checks passed, did not apply and could not run, with the reasons and the checks they concern."""
+    passed, not_applicable = (len(report.answered(one)) for one in (Outcome.PASSED, Outcome.NOT_APPLICABLE))
+    reasons: dict[str, list[str]] = {}
+    for verdict in report.answered(Outcome.COULD_NOT_RUN):
+        reasons.setdefault(verdict.reason, []).append(verdict.check)
+    text = f"{passed} passed, {not_applicable} not applicable, {sum(map(len, reasons.values()))} could not run"
+    details = [f"{reason} ({listed(checks)})" if reason else listed(checks) for reason, checks in reasons.items()]
+    return f"{text}: {'; '.join(details)}" if details else text

@@ -1,4 +1,4 @@
-"""The reports on several files as one JSON object, in the form of schema-1.json beside this file."""
+"""The reports on several files as one JSON object, as schema-1.json in this folder describes it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Changes = tuple[ChangeReading, ...]
 
 
 def to_json(files: Iterable[tuple[str, Report | None, str]], against: str, changes: Mapping[str, Changes]) -> str:
-    """Each file as name, report, and why the question could not be asked; what changed since `against`, by name."""
-    told = [
+    """Return several files, each given as name, report and error, with their changes since `against`, as JSON."""
+    entries = [
         {
             "file": name,
             "error": error or None,
@@ -25,9 +25,9 @@ def to_json(files: Iterable[tuple[str, Report | None, str]], against: str, chang
         }
         for name, report, error in files
     ]
-    return json.dumps(plain({"schema": SCHEMA, "files": told}), indent=2, allow_nan=False)
+    return json.dumps(plain({"schema": SCHEMA, "files": entries}), indent=2, allow_nan=False)
 
 
 def changed(against: str, changes: Changes) -> dict[str, Any]:
-    """What became of each tensor."""
+    """Return the changes of each tensor as JSON can hold them."""
     return {"against": against, "tensors": [asdict(change) for change in changes]}

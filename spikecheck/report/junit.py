@@ -1,4 +1,4 @@
-"""Reports as JUnit XML, which every CI shows: a suite a file, a case a check."""
+"""Reports as JUnit XML, which CI services show: one suite per file, one case per check."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from xml.etree import ElementTree as ET
 
 from spikecheck.finding import Outcome, Severity, Verdict
 from spikecheck.report.model import Report
+from spikecheck.report.wording import warning_text
 
 FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # by XML 1.0
 
 
 def to_junit(reports: Iterable[tuple[str, Report | None, str]], level: Severity) -> str:
-    """Several files, each given as name, report, and why the question could not be asked.
+    """Return several files, each given as name, report and error, as JUnit XML.
 
-    A finding from `level` on fails its case.
+    A finding of at least the severity `level` fails its case.
     """
     root = ET.Element("testsuites", name="spikecheck")
     for name, report, error in reports:
         suite = ET.SubElement(root, "testsuite", name=clean(name))
         if error:
-            case = ET.SubElement(suite, "testcase", classname=clean(name), name="asked")
+            case = ET.SubElement(suite, "testcase", classname=clean(name), name="readable")
             ET.SubElement(case, "error", message=clean(error))
         for verdict in report.verdicts if report is not None else ():
             add(suite, clean(name), verdict, level)
@@ -36,16 +37,16 @@ def to_junit(reports: Iterable[tuple[str, Report | None, str]], level: Severity)
 
 
 def add(suite: ET.Element, name: str, verdict: Verdict, level: Severity) -> None:
-    """The case of one check."""
+    """Add the case of one check."""
     case = ET.SubElement(suite, "testcase", classname=name, name=f"{verdict.check} {verdict.slug}")
-    grave = [finding for finding in verdict.findings if finding.severity >= level]
-    if grave:
-        failure = ET.SubElement(case, "failure", type=verdict.check, message=clean(grave[0].message))
-        failure.text = clean("\n".join(f"{f.message}\n  observed: {f.observed.text}\n  fix: {f.fix}" for f in grave))
+    findings = [finding for finding in verdict.findings if finding.severity >= level]
+    if findings:
+        failure = ET.SubElement(case, "failure", type=verdict.check, message=clean(findings[0].message))
+        failure.text = clean("\n\n".join(map(warning_text, findings)))
     elif verdict.outcome in (Outcome.NOT_APPLICABLE, Outcome.COULD_NOT_RUN):
         ET.SubElement(case, "skipped", message=clean(verdict.reason))
 
 
 def clean(text: str) -> str:
-    """Text that XML can hold."""
+    """Return a text without the characters that XML forbids."""
     return FORBIDDEN.sub("�", text)

@@ -1,4 +1,4 @@
-"""What a run's readings say of layers, losses and weights, as the rows that tables and pictures show."""
+"""The readings of a run as the rows of layers, losses and weights that tables and pictures show."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ R = TypeVar("R")
 
 
 class Read(Protocol):
-    """What was read at one place."""
+    """The readings of one place."""
 
     def get(self, kind: type[R]) -> R | None:
-        """The reading of this kind, None where nothing was read."""
+        """Return the reading of this kind, or None."""
 
 
 Readings = Callable[[Site, str], Read]  # of a site in a window: "first", "recent" or "all"
 
 
 def of_kind(sites: Iterable[Site], kind: SiteKind) -> list[Site]:
-    """The sites of a kind, in the order of the data flow."""
+    """Return the sites of a kind in the order of the data flow."""
     return sorted((site for site in sites if site.kind is kind), key=lambda site: site.position)
 
 
 def layer_rows(sites: Iterable[Site], readings: Readings) -> tuple[LayerRow, ...]:
-    """A row a spiking layer; its excerpts are of the first forward and of a recent one."""
+    """Return a row per spiking layer, with excerpts of the first forward pass and of a recent one."""
     rows = []
     for site in of_kind(sites, SiteKind.SPIKES):
         read, first, recent = (readings(site, window) for window in ("all", "first", "recent"))
@@ -53,13 +53,13 @@ def layer_rows(sites: Iterable[Site], readings: Readings) -> tuple[LayerRow, ...
 
 
 def loss_rows(sites: Iterable[Site], readings: Readings) -> tuple[LossRow, ...]:
-    """A row a loss function that was seen."""
-    found = ((site, readings(site, "all").get(LossReading)) for site in of_kind(sites, SiteKind.LOSS))
-    return tuple(LossRow(site.name, loss) for site, loss in found if loss is not None)
+    """Return a row per loss that was observed."""
+    losses = ((site, readings(site, "all").get(LossReading)) for site in of_kind(sites, SiteKind.LOSS))
+    return tuple(LossRow(site.name, loss) for site, loss in losses if loss is not None)
 
 
 def weight_rows(sites: Iterable[Site], readings: Readings) -> tuple[WeightRow, ...]:
-    """A row a weight of the model, or of the file: what has several axes, and is no optimizer's moment."""
+    """Return a row per weight of the model or the file: parameters with several axes, without optimizer state."""
     rows = []
     for site in of_kind(sites, SiteKind.PARAMETER):
         now, before = (readings(site, window).get(ParameterReading) for window in ("all", "first"))

@@ -1,4 +1,4 @@
-"""Reports as SARIF 2.1.0, which code hosts show beside the file."""
+"""Reports as SARIF 2.1.0, which code hosts show next to the file."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ LEVELS = {Severity.NOTE: "note", Severity.WARNING: "warning", Severity.ERROR: "e
 
 
 def to_sarif(reports: Iterable[tuple[str, Report | None, str]], version: str) -> str:
-    """The findings of several files, each given as name, report, and why the question could not be asked."""
-    given = tuple(reports)
-    found = [(name, finding) for name, report, _ in given if report is not None for finding in report.findings]
-    rules = {finding.check: finding.slug for _, finding in found}
+    """Return the findings of several files, each given as name, report and error, as SARIF."""
+    files = tuple(reports)
+    findings = [(name, finding) for name, report, _ in files if report is not None for finding in report.findings]
+    rules = {finding.check: finding.slug for _, finding in findings}
     order = {check: place for place, check in enumerate(sorted(rules))}
     driver = {
         "name": "spikecheck",
         "version": version,
         "rules": [{"id": check, "name": rules[check], "shortDescription": {"text": rules[check]}} for check in order],
     }
-    unasked = [{"level": "error", "message": {"text": f"{name}: {error}"}} for name, _, error in given if error]
+    errors = [{"level": "error", "message": {"text": f"{name}: {error}"}} for name, _, error in files if error]
     run = {
         "tool": {"driver": driver},
-        "results": [result(name, finding, order[finding.check]) for name, finding in found],
-        "invocations": [{"executionSuccessful": not unasked, "toolExecutionNotifications": unasked}],
+        "results": [result(name, finding, order[finding.check]) for name, finding in findings],
+        "invocations": [{"executionSuccessful": not errors, "toolExecutionNotifications": errors}],
     }
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
 
 
 def result(name: str, finding: Finding, rule: int) -> dict[str, Any]:
-    """One finding; its place is the file, and within it the site."""
-    text = f"{finding.message}. Seen: {finding.observed.text}. Expected: {finding.expected.text}."
+    """Return one finding, located in its file at its site."""
+    fix = f" Fix: {finding.fix}" if finding.fix else ""
+    text = f"{finding.message}. Observed: {finding.observed.text}. Expected: {finding.expected.text}.{fix}"
     return {
         "ruleId": finding.check,
         "ruleIndex": rule,
@@ -51,7 +52,7 @@ def result(name: str, finding: Finding, rule: int) -> dict[str, Any]:
 
 
 def quoted(name: str) -> str:
-    """A path as a URI reference."""
+    """Return a path as a URI reference."""
     from urllib.parse import quote
 
     return quote(name.replace("\\", "/"))

@@ -1,4 +1,4 @@
-"""The report in a terminal, in a log file and in a notebook: one layout, drawn by rich."""
+"""The report in a terminal, a log file and a notebook: one layout, drawn with rich."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ from rich.table import Table
 from rich.text import Text
 
 from spikecheck.diagnosis import Cause
-from spikecheck.finding import Finding, Outcome, Severity
+from spikecheck.finding import Finding, Severity
+from spikecheck.number_format import number, percentage
 from spikecheck.report.encoding import encodable
-from spikecheck.report.format import by_check, distinct, other_sites, short
+from spikecheck.report.format import IGNORE_TABLE, by_check, distinct, ignore_line, other_sites, short, summary
 
 if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderableType
 
     from spikecheck.report.model import LayerRow, Report
 
-COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
+COLORS = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
 BADGES = {
     Severity.ERROR: "bold white on red",
     Severity.WARNING: "bold black on yellow",
     Severity.NOTE: "bold black on cyan",
 }
-WIDTH = 80  # of a log file, or wherever nobody says how wide it is
+WIDTH = 80  # of a log file, and of every stream of unknown width
 
 
 def plain_text(report: Report, width: int = WIDTH) -> str:
-    """The report without colour, for `print` and for log files."""
+    """Return the report without color, for `print` and for log files."""
     console = Console(file=StringIO(), width=width, color_system=None, legacy_windows=False, force_jupyter=False)
     console.print(report)
     assert isinstance(console.file, StringIO)
@@ -41,7 +42,7 @@ def plain_text(report: Report, width: int = WIDTH) -> str:
 
 
 def html(report: Report) -> str:
-    """The report for a notebook: the same layout, in a `pre`."""
+    """Return the report for a notebook: the same layout in a `pre` element."""
     console = Console(record=True, file=StringIO(), width=100, force_jupyter=False)
     console.print(report)
     style = "font-family:ui-monospace,monospace;line-height:1.3;white-space:pre;overflow-x:auto"
@@ -55,8 +56,8 @@ def render(report: Report, console: Console, options: ConsoleOptions) -> Iterato
 
 
 def renderables(report: Report) -> Iterator[RenderableType]:
-    """The report from top to bottom."""
-    cost = "" if report.cost is None else f"  cost {report.cost:.1%}"  # apart from a headline that fills its line
+    """Yield the parts of the report from top to bottom."""
+    cost = "" if report.cost is None else f"  +{percentage(report.cost)} time"  # with a gap to a full headline
     head = Table.grid(expand=True)
     head.add_column(ratio=1)
     head.add_column(justify="right", no_wrap=True)
@@ -73,55 +74,56 @@ def renderables(report: Report) -> Iterator[RenderableType]:
         yield Text()
         yield layer_table(report.layers)
     yield Text()
-    yield from summary(report)
+    yield from footer(report)
 
 
 def cause_block(cause: Cause) -> Iterator[RenderableType]:
-    """A root cause with its evidence, and what followed from it."""
+    """Yield a root cause with its evidence, its fix and its consequences."""
     finding = cause.finding
     yield Text()
-    yield Text.assemble(
-        (" ROOT CAUSE ", BADGES[finding.severity]),
-        "  ",
-        (f"{finding.check} {finding.slug}", "bold"),
-        f"  {finding.message}",
-    )
-    yield Padding(evidence(finding), (0, 0, 0, 3))
-    if cause.consequences:
-        yield Padding(Text("which led to", style="italic"), (0, 0, 0, 1))
-        rows = Table.grid(padding=(0, 2))
-        rows.add_column(no_wrap=True)
-        rows.add_column()
-        for led in by_check(cause.consequences):
-            rows.add_row(Text(led[0].check, style=COLOURS[led[0].severity]), Text(led[0].message + other_sites(led)))
-        yield Padding(rows, (0, 0, 0, 3))
+    yield heading("ROOT CAUSE", finding)
+    yield Padding(details(finding, cause.consequences), (0, 0, 0, 3))
 
 
 def note_block(note: Finding) -> Iterator[RenderableType]:
-    """Something unusual that may well be meant."""
+    """Yield a note: unusual, and possibly intended."""
     yield Text()
-    name = f"{note.check} {note.slug}"
-    yield Text.assemble((" NOTE ", BADGES[note.severity]), "  ", (name, "bold"), f"  {note.message}")
-    yield Padding(evidence(note, fix=False), (0, 0, 0, 3))
+    yield heading("NOTE", note)
+    yield Padding(details(note, fix=False), (0, 0, 0, 3))
 
 
-def evidence(finding: Finding, *, fix: bool = True) -> RenderableType:
-    """Seen, expected, because, when, fix."""
+def heading(badge: str, finding: Finding) -> Text:
+    """Return the first line of a finding."""
+    check = (f"{finding.check} {finding.slug}", "bold")
+    return Text.assemble((f" {badge} ", BADGES[finding.severity]), "  ", check, f"  {finding.message}")
+
+
+def details(finding: Finding, consequences: tuple[Finding, ...] = (), *, fix: bool = True) -> Table:
+    """Return what was observed and expected, why, when, how to fix it, what it led to, and how to ignore it."""
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="dim", no_wrap=True)
-    rows.add_column()
+    rows.add_column(overflow="fold")
     rows.add_row("observed", Text(finding.observed.text))
     rows.add_row("expected", Text(finding.expected.text))
     if finding.expected.because:
         rows.add_row("because", Text(finding.expected.because))
-    rows.add_row("since", Text(str(finding.when)))
+    rows.add_row("first seen", Text(str(finding.when)))
     if fix and finding.fix:
         rows.add_row("fix", Text(finding.fix, style="green"))
-    return Group(rows)
+    if consequences:
+        effects = Table.grid(padding=(0, 2))
+        effects.add_column(no_wrap=True)
+        effects.add_column(overflow="fold")
+        for group in by_check(consequences):
+            check = Text(group[0].check, style=COLORS[group[0].severity])
+            effects.add_row(check, Text(group[0].message + other_sites(group)))
+        rows.add_row("led to", effects)
+    rows.add_row("ignore", Text(f"{IGNORE_TABLE} {ignore_line(finding)}", style="dim"))
+    return rows
 
 
 def layer_table(layers: tuple[LayerRow, ...]) -> Table:
-    """What each spiking layer did: the numbers that one would otherwise print by hand."""
+    """Return the activity of each spiking layer as a table."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("layer", overflow="fold")
     for name in ("max/step", "values", "rate", "counts", "silent", "saturated"):
@@ -132,24 +134,20 @@ def layer_table(layers: tuple[LayerRow, ...]) -> Table:
             Text(row.name),
             short(spikes.maximum),
             distinct(spikes.values),
-            "-" if spikes.rate is None else f"{spikes.rate:.3g}",
-            f"{short(spikes.min_count)}..{short(spikes.max_count)}",
-            f"{spikes.silent_neurons}/{spikes.neurons}",
-            f"{spikes.saturated_neurons}/{spikes.neurons}",
+            "-" if spikes.rate is None else number(spikes.rate),
+            f"{short(spikes.min_count)} to {short(spikes.max_count)}",
+            f"{spikes.silent_neurons:,}/{spikes.neurons:,}",
+            f"{spikes.saturated_neurons:,}/{spikes.neurons:,}",
         )
     return table
 
 
-def summary(report: Report) -> Iterator[RenderableType]:
-    """How many checks said what, what was not seen, and where to read on."""
-    clear, none, unseen = (
-        len(report.answered(answer)) for answer in (Outcome.PASSED, Outcome.NOT_APPLICABLE, Outcome.COULD_NOT_RUN)
-    )
-    line = f"{clear} checks passed · {none} not applicable · {unseen} could not run"
-    if report.findings:
-        line += f" · `spikecheck explain {report.findings[0].check}` for more"
-    yield Text(line, style="dim")
+def footer(report: Report) -> Iterator[RenderableType]:
+    """Yield the counts of verdicts, what was not observed, what is ignored, and where to read more."""
+    yield Text(summary(report), style="dim")
     for reason in report.unseen:
         yield Text(f"incomplete: {reason}", style="yellow")
     for ignored in (text for verdict in report.verdicts for text in verdict.ignored):
         yield Text(f"ignored: {ignored}", style="dim")
+    if report.findings:
+        yield Text(f"more: spikecheck explain {report.findings[0].check}", style="dim")

@@ -1,4 +1,4 @@
-"""The few sentences that no check says: a finding as a warning, and what was looked for and not found."""
+"""The sentences that belong to no check: a finding as a warning, and what a run did not show."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ from collections.abc import Mapping
 
 from spikecheck.finding import Finding, Unseen, UnseenKind
 from spikecheck.readings import RunReading
+from spikecheck.report.format import IGNORE_TABLE, ignore_line
 
 
 def warning_text(finding: Finding) -> str:
-    """A finding as one warning: id, site, seen, expected, and the fix."""
-    fix = f"\n  fix: {finding.fix}" if finding.fix else ""
-    return (
-        f"{finding.check} {finding.slug}: {finding.message}\n  observed: {finding.observed.text}\n"
-        f"  expected: {finding.expected.text}{fix.replace(chr(10), chr(10) + '  ')}"
-    )
+    """Return a finding as one warning: what was observed and expected, how to fix it, and how to ignore it."""
+    lines = [
+        f"{finding.check} {finding.slug}: {finding.message}",
+        f"observed: {finding.observed.text}",
+        f"expected: {finding.expected.text}",
+        *([f"fix: {finding.fix}"] if finding.fix else []),
+        f"ignore: {IGNORE_TABLE} {ignore_line(finding)}",
+    ]
+    return "\n".join(lines).replace("\n", "\n  ")
 
 
 def unobserved(

@@ -106,7 +106,7 @@ def test_the_consequences_hang_under_what_led_to_them() -> None:
         {"SPK101": [{"SPK201": [{"SPK301": [{"SPK303": []}]}]}]},
         {"SPK408": []},
     ]
-    assert f"(and at {LONG}1, {LONG}2" in texts(trees[0])
+    assert f"(also at {LONG}1, {LONG}2" in texts(trees[0])
 
 
 def test_what_explains_a_consequence_beside_its_branch_is_named() -> None:
@@ -124,7 +124,7 @@ def test_every_picture_is_there_and_has_a_name_and_a_description() -> None:
     root = page_of("drawn")
     captions = Counter(texts(e.find("b")) for e in of(root, "figcaption"))  # type: ignore[arg-type]
     assert captions == {
-        "loss over the updates": 1, "Weights against initialisation": 1, "Spikes": 4, "Firing rates": 2,
+        "loss per update": 1, "Size of the weights": 1, "Spikes": 4, "Firing rates": 2,
         "Membrane potentials": 2,
     }  # fmt: skip
     for svg in of(root, "svg"):
@@ -139,25 +139,25 @@ def test_the_pictures_say_what_they_are_of() -> None:
     text = texts(page_of("drawn"))
     assert "threshold 1" in text
     assert "25 silent" in text, "24 at 0, and the one whose rate is 0 / 100"
-    assert "red: several in a step" in text
+    assert "red: several spikes per step" in text
     assert "after update 200" in text
     assert "128 of 256 updates" in text
 
 
 def test_what_has_no_picture_is_named_with_the_reason() -> None:
-    assert "Spikes, firing rates, membrane potentials and losses: a file does not hold them" in texts(page_of("file"))
-    assert "no spiking layer was seen" in texts(page_of("nothing"))
+    assert "Spikes, firing rates, membrane potentials and losses: not stored" in texts(page_of("file"))
+    assert "no spiking layer was observed" in texts(page_of("nothing"))
     bare = texts(page_of("healthy"))
-    for why in ("Loss: none was seen.", "Weights against initialisation: they are looked at when an optimizer steps",
-                "no raster", "no firing rates", "no membrane potentials: the layer does not show them"):  # fmt: skip
+    for why in ("Loss: no loss was observed.", "Size of the weights: no optimizer update was observed",
+                "No spike raster", "No firing rates", "No membrane potentials: the layer does not expose them"):  # fmt: skip
         assert why in bare
     nan = (float("nan"),)
     layers = (LayerRow("lif1", spikes(), potentials=PotentialSampleReading(nan, 1, 0)),)
     losses, weights = (loss(trace=((0, nan[0]),)),), (WeightRow("fc1.weight", 1, 0.0),)
     text = texts(page(replace(healthy(), layers=layers, losses=losses, weights=weights)))
-    assert "no membrane potentials: none of them is finite" in text
-    assert "Loss: none of its values is finite" in text
-    assert "Weights against initialisation: none of them is finite, or all are 0" in text
+    assert "No membrane potentials: no value is finite" in text
+    assert "Loss: no value is finite" in text
+    assert "Size of the weights: none is finite and nonzero" in text
 
 
 def test_of_many_layers_those_with_findings_are_drawn() -> None:
@@ -200,7 +200,7 @@ def test_names_from_a_model_or_a_file_are_text() -> None:
 
 def test_several_files_are_on_one_page_with_links_to_each() -> None:
     root = parsed(html.page([("a.pt", file(), ""), ("b.pt", None, "b.pt is no checkpoint"), ("c.pt", broken(), "")]))
-    assert [e.text for e in of(root, "h1")] == ["Healthy: no warning, no error", "Not read", "2 root causes"]
+    assert [e.text for e in of(root, "h1")] == ["Healthy: no warning, no error", "Could not be read", "2 root causes"]
     links = [e.get("href") for e in of(of(root, "nav")[0], "a")]
     assert links == ["#r0", "#r1", "#r2"]
     assert "b.pt is no checkpoint" in texts(root)
@@ -216,11 +216,11 @@ def test_what_changed_since_another_file_is_a_table_of_what_is_not_the_same() ->
     root = parsed(html.page(files, against=HOSTILE, changes={"late.pt": changes}))
     (section,) = [e for e in of(root, "section") if str(e.get("aria-labelledby")).endswith("-changes")]
     assert [[texts(cell).strip() for cell in row] for row in of(of(section, "tbody")[0], "tr")] == [
-        ["fc1.weight", "changed, 1 no longer finite", "0.0823", "0.0342", "0.12", "0.121"],
+        ["fc1.weight", "changed, 1 now non-finite", "0.0823", "0.0342", "0.12", "0.121"],
         [texts(of(section, "th")[-1]).strip(), "new", "–", "–", "–", "–"],
     ]
     assert '<script>alert("x")</script>' in texts(of(section, "h2")[0])
-    assert "1 of 3 tensors are the same in both." in texts(section)
+    assert "1 of 3 tensors are unchanged." in texts(section)
 
 
 def test_the_same_report_gives_the_same_page_whatever_style_the_user_has() -> None:

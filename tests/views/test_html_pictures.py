@@ -40,10 +40,10 @@ def test_the_loss_is_shown_against_that_of_a_guess_with_its_plateau_where_one_wa
     stalled = finding("SPK302", "chance-plateau", SiteKind.LOSS, "loss", 9, "loss stays at 2.996")
     found = Report.of([Verdict("SPK302", "chance-plateau", Outcome.FOUND, (stalled,))])
     marked = curve(replace(found, losses=(loss(),)))
-    assert "ln 20 = 2.996" in marked
+    assert "ln 20 = 3.00" in marked
     assert "plateau" in marked
     unmarked = curve(replace(healthy(), losses=(loss(),)))
-    assert "ln 20 = 2.996" in unmarked
+    assert "ln 20 = 3.00" in unmarked
     assert "plateau" not in unmarked
     other = curve(replace(found, losses=(loss("another loss", classes=None),)))
     assert "plateau" not in other
@@ -76,12 +76,12 @@ def test_a_run_is_drawn_from_what_was_seen_of_it(make: Callable[[], nn.Module]) 
 
 @pytest.mark.parametrize(
     ("value", "said"),
-    [(1.0, ""), (3.0, "; red: several in a step"), (math.nan, "; red: NaN"), (-1.0, "; violet: negative")],
+    [(1.0, ""), (3.0, "; red: several spikes per step"), (math.nan, "; red: NaN"), (-1.0, "; violet: negative")],
 )
-def test_the_colours_of_a_raster_are_named_where_they_come_up(value: float, said: str) -> None:
+def test_the_colors_of_a_raster_are_named_where_they_come_up(value: float, said: str) -> None:
     reading = RasterReading(((0.0, value),), time_steps=9, neurons=1, stride=1, update=3)
     (picture,) = rasters(LayerRow("lif1", spikes(), first=reading), "r0")
-    assert picture.note == f"one sample, after update 3, 2 of 9 steps{said}"
+    assert picture.note == f"one sample, after update 3, 2 of 9 time steps{said}"
 
 
 def test_a_file_with_a_run_that_looked_at_no_weights_shows_its_own(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-"""The report as a page: one file of HTML with its pictures in it, which loads nothing and runs no script.
+"""The report as one HTML file that includes its pictures, loads nothing and runs no script.
 
-Needs `pip install 'spikecheck[html]'`; `import spikecheck` loads none of it.
+It needs `pip install 'spikecheck[html]'`. `import spikecheck` does not import it.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ def page(
     against: str = "",
     changes: Mapping[str, Sequence[ChangeReading]] = MappingProxyType({}),
 ) -> str:
-    """One page on several runs or files, each given as name, report, and why there is none.
+    """Return one page on several runs or files, each given as name, report and error.
 
-    Where there is a report, the reason is one for which it is not whole, and stands in its `unseen` as well. `changes`
-    is what became of the tensors since the file `against`, by the name of a report.
+    A file that could not be read has an error and no report. A report that is incomplete has an error too, which is
+    also in its `unseen`. `changes` are the differences from the file `against`, by the name of a report.
 
     Raises:
-        SpikecheckError: jinja2 or matplotlib is not installed; the message names the extra that brings them.
+        SpikecheckError: jinja2 or matplotlib is not installed; the message names the extra to install.
     """
     required()
     from spikecheck.report.html.template import render
@@ -40,7 +40,7 @@ def page(
 
 
 def required() -> None:
-    """SpikecheckError where a library is missing: to be asked before the work is done that a page is to show."""
+    """Raise SpikecheckError if a library is missing: called before the work that a page is to show."""
     missing = [library for library in LIBRARIES if find_spec(library) is None]
     if missing:
         raise SpikecheckError(

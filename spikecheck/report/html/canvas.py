@@ -1,4 +1,4 @@
-"""A matplotlib figure as SVG within a page: its colours are the page's, its text is text, its ids are its own."""
+"""A matplotlib figure as an SVG element of a page, with the colors of the page, real text and unique ids."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from matplotlib.figure import Figure
 
 from spikecheck.report.html.text import visible
 
-# Colours that no figure uses by chance, each in place of one of the page's, which differs in light and dark.
+# Placeholder colors that no figure uses otherwise. Each stands for a CSS variable of the page (light and dark theme).
 INK, MUTED, LINE = "#010101", "#020202", "#030303"
 MAIN, ALERT, OTHER, BAND, CARD = "#040404", "#050505", "#060606", "#070707", "#080808"
-COLOURS = {
+COLORS = {
     INK: "--ink",
     MUTED: "--muted",
     LINE: "--line",
@@ -32,8 +32,8 @@ COLOURS = {
     CARD: "--card",
 }
 STYLE = {
-    "svg.fonttype": "none",  # text that can be selected, searched and read aloud
-    "svg.hashsalt": "spikecheck",  # the same report gives the same file
+    "svg.fonttype": "none",  # text stays text: selectable, searchable, readable by screen readers
+    "svg.hashsalt": "spikecheck",  # makes the output deterministic
     "text.usetex": False,
     "text.parse_math": False,
     "font.family": "sans-serif",
@@ -55,18 +55,18 @@ STYLE = {
     "ytick.labelsize": 9.5,
     "lines.linewidth": 1.6,
 }
-UNIT = 72  # points of an inch: a point is a unit of the SVG
-# Around the axes, in units: room for a line of text above, for two below, and for numbers of five digits at the left.
-# Fixed, since matplotlib's own layout draws everything once more to find the same.
+UNIT = 72  # points per inch: an SVG unit is a point
+# Margins around the axes in SVG units: one line of text above, two below, five digits on the left. They are fixed:
+# the layout engines of matplotlib draw everything twice to find the same.
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 16, 36
 GEOMETRY = re.compile(r'\b(?:d|x|y|width|height|transform)="[^"]*"')
-DIGITS = re.compile(r"(\d\.\d\d)\d+")  # a hundredth of a unit is seen by nobody
+DIGITS = re.compile(r"(\d\.\d\d)\d+")  # hundredths of a unit are invisible
 NO_METADATA: dict[str, Any] = {"Creator": None, "Date": None, "Format": None, "Type": None}
 
 
 @dataclass
 class Drawing:
-    """A figure being drawn. `says` is what a reader without eyes is told: the title, then what there is to see."""
+    """A figure being drawn. `says` is its description for screen readers."""
 
     figure: Figure
     title: str
@@ -74,9 +74,9 @@ class Drawing:
     names: list[str] = field(default_factory=list)
 
     def name(self, text: str) -> str:
-        """A stand-in for a text that comes from elsewhere: matplotlib measures it, and never gets to read it.
+        """Return a placeholder for a text from the model or a file, which `svg` replaces by the text.
 
-        A font without a glyph for a name would warn, and a `$` in it would be set as mathematics.
+        matplotlib would warn about characters that its font lacks, and read `$` as mathematics.
         """
         self.names.append(text)
         return f"name{len(self.names) - 1:04d}"
@@ -84,7 +84,7 @@ class Drawing:
 
 @contextmanager
 def drawing(size: tuple[float, float], title: str, says: str, *, left: float = LEFT) -> Iterator[tuple[Drawing, Any]]:
-    """A figure of this width and height with one pair of axes, in our style, whatever the user's matplotlib has."""
+    """Yield a figure of this width and height with one pair of axes, independent of the user's matplotlib settings."""
     width, height = size
     with matplotlib.style.context(["default", STYLE]):
         figure = Figure(figsize=(width / UNIT, height / UNIT), dpi=UNIT)
@@ -96,7 +96,7 @@ def drawing(size: tuple[float, float], title: str, says: str, *, left: float = L
 
 
 def svg(drawn: Drawing, key: str) -> Markup:
-    """The figure as an `svg` element, within its `drawing`; `key` sets its ids apart from the page's other figures."""
+    """Return the figure as an `svg` element; call it within `drawing`. `key` makes the ids unique on the page."""
     out = StringIO()
     FigureCanvasSVG(drawn.figure).print_svg(out, metadata=NO_METADATA)
     head, _, body = out.getvalue().partition("<svg")[2].partition(">")
@@ -105,10 +105,10 @@ def svg(drawn: Drawing, key: str) -> Markup:
     body = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", body, flags=re.DOTALL)
     body = body.replace("xlink:href", "href")
     body = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{key}-", body)
-    body = GEOMETRY.sub(lambda found: DIGITS.sub(r"\1", found[0]), body)
+    body = GEOMETRY.sub(lambda match: DIGITS.sub(r"\1", match[0]), body)
     body = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", body)
-    for colour, variable in COLOURS.items():
-        body = body.replace(colour, f"var({variable})")
+    for color, variable in COLORS.items():
+        body = body.replace(color, f"var({variable})")
     for number, name in enumerate(drawn.names):
         body = body.replace(f"name{number:04d}", escaped(name))
     return Markup(
@@ -119,5 +119,5 @@ def svg(drawn: Drawing, key: str) -> Markup:
 
 
 def escaped(text: str) -> str:
-    """A text as SVG holds it."""
+    """Return a text escaped for SVG."""
     return escape(visible(text))

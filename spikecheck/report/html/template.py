@@ -1,4 +1,4 @@
-"""The page from its template: everything that comes from a model or a file is escaped, and shown as what it is."""
+"""The page from its template. Everything that comes from a model or a file is escaped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from spikecheck.finding import Outcome
-from spikecheck.report.format import counted, distinct, short
+from spikecheck.number_format import number, percentage
+from spikecheck.report.format import IGNORE_TABLE, counted, distinct, ignore_line, short
 from spikecheck.report.html.text import visible
 from spikecheck.report.html.view import Entry
 from spikecheck.stored import ChangeReading
@@ -28,7 +29,7 @@ def render(
     against: str,
     changes: Mapping[str, Sequence[ChangeReading]],
 ) -> str:
-    """The page on these reports; the title is that of the first where none is given."""
+    """Return the page on these reports; without a title, the conclusion of the first one."""
     entries = [
         Entry(name, report, error, f"r{number}", changes.get(name))
         for number, (name, report, error) in enumerate(reports)
@@ -40,7 +41,7 @@ def render(
 
 @cache
 def template() -> Template:
-    """The template; an undefined name in it is an error, and no empty text."""
+    """Return the template; an undefined name in it is an error."""
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
@@ -49,6 +50,8 @@ def template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(short=short, distinct=distinct)
-    environment.globals.update(Outcome=Outcome, counted=counted)
+    environment.filters.update(
+        short=short, distinct=distinct, number=number, percentage=percentage, ignore_line=ignore_line
+    )
+    environment.globals.update(Outcome=Outcome, IGNORE_TABLE=IGNORE_TABLE, counted=counted)
     return environment.get_template("page.html")
