@@ -117,7 +117,7 @@ def test_what_changed_is_shown_tensor_by_tensor(capsys: pytest.CaptureFixture[st
     shown = capsys.readouterr().out
     assert "longer" in shown
     assert re.search(r"^fc1\.weight +changed .* 1 *$", shown, re.MULTILINE)
-    assert "1 of 2 tensors are the same in both" in shown
+    assert "1 of 2 tensors unchanged" in shown
 
 
 def test_quiet_says_why_evidence_is_not_used(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
