@@ -149,7 +149,7 @@ def test_what_has_no_picture_is_named_with_the_reason() -> None:
     assert "no spiking layer was observed" in texts(page_of("nothing"))
     bare = texts(page_of("healthy"))
     for why in ("Loss: no loss was observed.", "Size of the weights: no optimizer update was observed",
-                "No spike raster", "No firing rates", "No membrane potentials: the layer does not expose them"):  # fmt: skip
+                "No spike raster", "No firing rates", "No membrane potentials: the layer does not expose"):  # fmt: skip
         assert why in bare
     nan = (float("nan"),)
     layers = (LayerRow("lif1", spikes(), potentials=PotentialSampleReading(nan, 1, 0)),)
