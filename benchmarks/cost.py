@@ -1,6 +1,6 @@
-"""What attach adds to a training step, as a ratio measured in interleaved pairs.
+"""Measure the cost of attach: the ratio of training step times with and without spikecheck, in interleaved pairs.
 
-`python benchmarks/cost.py [--pairs 60] [--threads 2]`; method and network are described in README.md beside this file.
+`python benchmarks/cost.py [--pairs 60] [--threads 2]`; benchmarks/README.md describes the method and the network.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from spikecheck.probe.schedule import LOOKED_AT_FIRST
 
 CHANNELS, HIDDEN, CLASSES = 700, 256, 20
 STEPS, BATCH = 100, 64
-INPUT_RATE = 0.02  # spikes per channel and step; about SHD's 8000 spikes a sample, spread over 100 bins of 700 channels
-WARM_UP_PAIRS = 3  # the first steps allocate, and load the checks
+INPUT_RATE = 0.02  # spikes per channel and step; an SHD sample has about 8,000 spikes in 100 bins of 700 channels
+WARM_UP_PAIRS = 3  # the first steps allocate memory and load the checks
 
 
 class TwoLayers(nn.Module):
-    """700 -> 256 -> 20 with a spiking layer after each linear one; the mean potential of the last is the logit."""
+    """700 -> 256 -> 20, a spiking layer after each linear one; the logits are the mean potential of the last."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class TwoLayers(nn.Module):
         self.lif2 = snntorch.Leaky(beta=0.9, reset_mechanism="none")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """[time, batch, channel] spikes to [batch, class] logits."""
+        """Map spikes [time, batch, channel] to logits [batch, class]."""
         mem1, mem2 = self.lif1.init_leaky(), self.lif2.init_leaky()
         total = torch.zeros(x.shape[1], CLASSES)
         for frame in x:
@@ -48,14 +48,14 @@ class TwoLayers(nn.Module):
 
 @dataclass
 class Run:
-    """A model with its optimizer; `step` is what a training loop does with one batch."""
+    """A model with its optimizer; `step` trains on one batch."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
 
     @classmethod
-    def fresh(cls) -> Run:
-        """Build the network from one fixed seed, so that both sides of a pair do the same arithmetic."""
+    def create(cls) -> Run:
+        """Build the network from a fixed seed, so both runs of a pair do the same arithmetic."""
         torch.manual_seed(0)
         model = TwoLayers()
         return cls(model, torch.optim.Adam(model.parameters(), lr=1e-3))
@@ -71,25 +71,25 @@ class Run:
 
 
 def measure(every: int | str, pairs: int) -> list[tuple[float, float]]:
-    """Seconds with and without spikecheck of each pair, the warm-up left out."""
+    """Return the seconds with and without spikecheck of each pair, without the warm-up."""
     data = torch.Generator().manual_seed(1)
     x = (torch.rand(STEPS, BATCH, CHANNELS, generator=data) < INPUT_RATE).float()
     y = torch.randint(CLASSES, (BATCH,), generator=data)
-    bare, watched = Run.fresh(), Run.fresh()
+    bare, watched = Run.create(), Run.create()
     seconds = []
     with spikecheck.attach(watched.model, on_finding=lambda finding: None, every=every):
         for pair in range(WARM_UP_PAIRS + pairs):
             first, second = (bare, watched) if pair % 2 else (watched, bare)
-            taken = {id(first): first.step(x, y), id(second): second.step(x, y)}
-            seconds.append((taken[id(watched)], taken[id(bare)]))
+            seconds_of = {id(first): first.step(x, y), id(second): second.step(x, y)}
+            seconds.append((seconds_of[id(watched)], seconds_of[id(bare)]))
     return seconds[WARM_UP_PAIRS:]
 
 
 def main() -> None:
-    """Measure every variant and print a table."""
+    """Measure all variants and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=120, help="pairs of steps a variant (default 120)")
-    parser.add_argument("--threads", type=int, default=2, help="torch's threads (default 2)")
+    parser.add_argument("--pairs", type=int, default=120, help="pairs of training steps per variant (default: 120)")
+    parser.add_argument("--threads", type=int, default=2, help="number of torch threads (default: 2)")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     auto, closely = measure("auto", arguments.pairs), measure(1, arguments.pairs // 2)

@@ -1,4 +1,4 @@
-"""What the pytest plugin adds to a run that does not use it: pairs of runs, one with `-p no:spikecheck`."""
+"""Measure the CPU time that the pytest plugin adds to a run that does not use it, against `-p no:spikecheck`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LIMIT_MS = 20
 
 
 def cpu_ms(folder: Path, *arguments: str) -> float:
-    """CPU time of one pytest run in a process of its own: other processes on the machine do not add to it."""
+    """Return the CPU time of one pytest run in its own process; other processes do not affect it."""
     run = subprocess.run(
         [sys.executable, "-c", PROGRAM, *arguments],
         cwd=folder,
@@ -34,9 +34,11 @@ def cpu_ms(folder: Path, *arguments: str) -> float:
 
 
 def main() -> int:
-    """Print the median of the differences, with its quartiles; 1 where it is over the limit."""
+    """Print the median and quartiles of the differences; return 1 if the median exceeds the limit."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument(
+        "--pairs", type=int, default=20, help="pairs of runs, with and without the plugin (default: 20)"
+    )
     pairs = parser.parse_args().pairs
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

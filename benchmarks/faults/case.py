@@ -1,4 +1,4 @@
-"""A case: one realistic mistake in a small script, or a script that is unusual and right."""
+"""A case: a small script with one realistic fault, or an unusual but correct script."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Build = Callable[[bool], Script]
 
 @dataclass(frozen=True)
 class Case:
-    """One script, with and without its mistake.
+    """One script, with and without its fault.
 
     Attributes:
-        name: library and mistake, joined by hyphens.
-        library: what its neurons come from; "hand" where they are written in the script.
-        cause: what is wrong, one of `causes.CHECKS`; None for a healthy model.
-        accepted: causes that are as true a name for it.
-        thread: where it was reported, as owner/repo#number; empty where it is known from practice.
-        about: one line on it.
-        watch: runs the script with its mistake (True) or without (False), spikecheck attached.
-        has_twin: is there a script without the mistake?
-        noted: for a mistake that watching cannot know, the checks whose note names the experiment that can.
+        name: library and fault, joined by hyphens.
+        library: the library of its neurons; "hand" for hand-written ones.
+        cause: the fault, a key of `causes.CHECKS`; None for a healthy script.
+        accepted: other causes that describe the fault equally well.
+        thread: where it was reported, as owner/repo#number; empty if it is known from practice.
+        about: a one-line description.
+        watch: runs the script with its fault (True) or without it (False), with spikecheck attached.
+        has_twin: whether there is a version without the fault.
+        noted: for a fault that cannot be detected by watching, the checks whose note names the experiment that can.
     """
 
     name: str
@@ -41,37 +41,37 @@ class Case:
 
     @property
     def checks(self) -> frozenset[str]:
-        """The checks that name this cause, or one that is accepted."""
+        """Return the checks that report the cause or an accepted one."""
         return frozenset(check for cause in (self.cause, *self.accepted) if cause for check in CHECKS[cause])
 
 
 def fault(
     library: str, cause: str, *accepted: str, thread: str = "", noted: Iterable[str] = ()
 ) -> Callable[[Build], Case]:
-    """Make a case of a function: its name and its docstring name and describe the mistake."""
+    """Decorate a function as a case; its name and docstring name and describe the fault."""
 
-    def made(build: Build) -> Case:
+    def make(build: Build) -> Case:
         name, about, beyond = named(library, build), first_line(build), frozenset(noted)
         return Case(name, library, cause, accepted, thread, about, lambda broken: judged(build, broken), noted=beyond)
 
-    return made
+    return make
 
 
 def healthy(library: str, *, thread: str = "") -> Callable[[Callable[[], Script]], Case]:
-    """Make a case of a function that builds a healthy script."""
+    """Decorate a function that builds a healthy script as a case."""
 
-    def made(build: Callable[[], Script]) -> Case:
+    def make(build: Callable[[], Script]) -> Case:
         name, about = named(library, build), first_line(build)
         return Case(name, library, None, (), thread, about, lambda broken: judged(lambda _: build(), broken), False)
 
-    return made
+    return make
 
 
 def named(library: str, build: Callable[..., Script]) -> str:
-    """The library and the function's name, as a command line takes it."""
+    """Return the name of a case: library and function name, joined by hyphens."""
     return f"{library}-{build.__name__.replace('_', '-')}"
 
 
 def first_line(build: Callable[..., Script]) -> str:
-    """The first line of the docstring, without its full stop."""
+    """Return the first line of the docstring without its period."""
     return (inspect.getdoc(build) or "").partition("\n")[0].rstrip(".")

@@ -1,7 +1,7 @@
-"""Causes by name, and the checks that name each of them: the one place where the benchmark knows an id.
+"""Causes by name, and the ids of the checks that report each of them.
 
-A cause that only an experiment or the user's eye can settle has the symptom that a monitor can see. An empty tuple
-means that no check names it yet: its faults count as missed.
+A cause that only an experiment or the user can confirm is mapped to the symptom that a monitor can observe. An empty
+tuple means that no check reports the cause yet: its faults count as missed.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ DEAD = ("SPK203", "SPK205", "SPK211")
 BUSY = ("SPK204", "SPK206")
 PLATEAU = ("SPK302", "SPK313")
 NON_FINITE = ("SPK405",)
-EXPERIMENT = ("SPK312", "SPK313")  # as notes, these name the experiment that tells what watching cannot
+EXPERIMENT = ("SPK312", "SPK313")  # as notes, these name the experiment that can confirm what watching cannot
 
 CHECKS: dict[str, tuple[str, ...]] = {
-    # what goes in
+    # input
     "axis_swap": ("SPK106",),
     "count_input": ("SPK101",),
     "dtype_overflow": ("SPK107",),
@@ -86,7 +86,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "weight_decay_too_big": ("SPK412",),
     "zero_grad_missing": ("SPK413",),
     "zeroed_before_step": ("SPK409",),
-    # mode, normalisation, numbers
+    # mode, normalization, number formats
     "batchnorm_time": ("SPK216",),
     "dropout_per_step": ("SPK215",),
     "dropout_too_high": ("SPK215",),

@@ -1,4 +1,4 @@
-"""Cases from a folder of modules that hold META and build(seed, fault), so that cases kept back can be run as well."""
+"""Load cases from a folder of modules with META and build(seed, fault), to run held-out cases."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from spikecheck.checkpoint.diagnose import diagnose_file
 from .case import Case
 from .causes import CHECKS
 from .script import LAST_LOSSES, TEST_BATCHES, Training, right
-from .verdict import SEED, Outcome, Said, quietly, watched
+from .verdict import SEED, Findings, Outcome, set_up, watched
 
 TEST_SAMPLES = 64
 NOWHERE = Training(math.nan, math.nan, math.nan)
 
 
 def every(folder: Path) -> dict[str, Case]:
-    """Every module below a folder that holds META, as a case."""
-    found = {}
+    """Return every module with META below a folder as a case."""
+    cases = {}
     for path in sorted(folder.rglob("*.py")):
         if "META" in path.read_text(encoding="utf-8") and (module := loaded(path)) is not None:
-            found[path.stem] = case_of(module.META, module)
-    return found
+            cases[path.stem] = case_of(module.META, module)
+    return cases
 
 
 def loaded(path: Path) -> ModuleType | None:
-    """Import a module from anywhere; None where it has no META of its own."""
+    """Import a module from a path; return None if it has no META."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
@@ -44,7 +44,7 @@ def loaded(path: Path) -> ModuleType | None:
 
 
 def case_of(meta: Mapping[str, Any], module: ModuleType) -> Case:
-    """Read META: which cause, which others are accepted, and whether the module trains or writes a checkpoint."""
+    """Make a case from META: the cause, accepted causes, and whether the module trains or writes a checkpoint."""
     cause, accepted = meta.get("cause"), [name for name in meta.get("accept", ()) if name in CHECKS]
     if cause is not None and cause not in CHECKS:
         raise ValueError(f"{module.__file__}: the cause {cause!r} has no line in benchmarks/faults/causes.py")
@@ -62,8 +62,8 @@ def case_of(meta: Mapping[str, Any], module: ModuleType) -> Case:
 
 
 def trained(module: ModuleType, broken: bool) -> Outcome:
-    """Train what `build` returns by its own `train_step`, then test by its own `predict`."""
-    quietly()
+    """Train the result of `build` with its `train_step`, then test it with its `predict`."""
+    set_up()
     parts: Mapping[str, Any] = module.build(seed=SEED, fault=broken)
     parts["model"].train()
     if (before := parts.get("before_train")) is not None:
@@ -72,7 +72,7 @@ def trained(module: ModuleType, broken: bool) -> Outcome:
 
 
 def loop(parts: Mapping[str, Any]) -> Training:
-    """The training loop of a module, ended by whatever it raises."""
+    """Run the training loop of a module until it ends or raises."""
     losses: list[float] = []
     try:
         for x, y in parts["batches"]:
@@ -85,7 +85,7 @@ def loop(parts: Mapping[str, Any]) -> Training:
 
 
 def tested(parts: Mapping[str, Any]) -> float:
-    """The accuracy on the module's test set, or on its stream's."""
+    """Return the accuracy on the module's test set or on test batches of its stream."""
     x, y = parts["test"] if "test" in parts else parts["batches"].test(TEST_BATCHES * TEST_SAMPLES)
     size = parts.get("eval_batch", TEST_SAMPLES)
     pairs = [(x[i : i + size], y[i : i + size]) for i in range(0, len(x) - size + 1, size)]
@@ -94,9 +94,9 @@ def tested(parts: Mapping[str, Any]) -> float:
 
 
 def stored(module: ModuleType, broken: bool) -> Outcome:
-    """Write the module's checkpoint, and diagnose the file."""
-    quietly()
+    """Write the module's checkpoint and diagnose the file."""
+    set_up()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "checkpoint.pt"
         module.build(seed=SEED, fault=broken)["make"](path, seed=SEED, fault=broken)
-        return Outcome(Said.of(diagnose_file(path)), NOWHERE, 0.0)
+        return Outcome(Findings.of(diagnose_file(path)), NOWHERE, 0.0)

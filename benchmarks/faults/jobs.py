@@ -1,4 +1,4 @@
-"""Runs many cases, two at a time."""
+"""Run many cases, two at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PROCESSES = 2
 
 @dataclass(frozen=True)
 class Job:
-    """One script to run: a case by its name, from the benchmark's own cases or from a folder."""
+    """One script to run: a case by name, from the benchmark or from a folder."""
 
     name: str
     broken: bool
@@ -25,36 +25,36 @@ class Job:
 
 @dataclass(frozen=True)
 class Result:
-    """A case with what became of its script, and of the healthy twin where that was asked for."""
+    """A case with the outcome of its script, and of the version without the fault if that was run."""
 
     case: Case
     outcome: Outcome
     twin: Outcome | None = None
 
     @property
-    def found(self) -> bool:
-        """Does a warning, an error or a root cause name the cause?"""
-        return self.outcome.said.found(self.case.checks)
+    def detected(self) -> bool:
+        """Return whether a warning, an error or a root cause reports the cause."""
+        return self.outcome.findings.include(self.case.checks)
 
     @property
     def noted(self) -> bool:
-        """Does a note name the experiment that would tell what watching cannot?"""
-        return any(check_of(note) in self.case.noted for note in self.outcome.said.notes)
+        """Return whether a note names the experiment that can confirm the cause."""
+        return any(check_of(note) in self.case.noted for note in self.outcome.findings.notes)
 
     @property
     def rank(self) -> int | None:
-        """The place of the cause among the root causes."""
-        return self.outcome.said.rank(self.case.checks)
+        """Return the rank of the cause among the root causes."""
+        return self.outcome.findings.rank(self.case.checks)
 
     @property
     def false_alarms(self) -> tuple[str, ...]:
-        """What was said of a script without a mistake."""
-        right = self.outcome if self.case.cause is None else self.twin
-        return right.said.alarms if right is not None else ()
+        """Return the warnings and errors about the script without a fault."""
+        healthy = self.outcome if self.case.cause is None else self.twin
+        return healthy.findings.alarms if healthy is not None else ()
 
 
 def cases(folder: Path | None) -> dict[str, Case]:
-    """The cases of a folder, or the benchmark's own."""
+    """Return the cases of a folder, or those of the benchmark."""
     if folder is not None:
         from .folder import every as in_folder
 
@@ -65,12 +65,12 @@ def cases(folder: Path | None) -> dict[str, Case]:
 
 
 def work(job: Job) -> Outcome:
-    """Run one job; called in a process of the pool."""
+    """Run one job in a process of the pool."""
     return cases(job.folder)[job.name].watch(job.broken)
 
 
 def results(chosen: Sequence[Case], *, twins: bool, folder: Path | None) -> Iterator[Result]:
-    """Run the cases, and give each as soon as it and its twin are done."""
+    """Run the cases; yield each result as soon as it is complete."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(PROCESSES, context) as pool:
         first = [pool.submit(work, Job(case.name, case.cause is not None, folder)) for case in chosen]

@@ -1,4 +1,4 @@
-"""Spike trains to learn from: each class is a melody of four notes, a place and a time each."""
+"""Synthetic spike trains: each class is a melody of four notes, each at its own channels and time."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import torch
 from torch import Tensor
 
 CHANNELS, STEPS, CLASSES, BATCH = 140, 40, 20, 64
-NOTES, NOTE_STEPS, NOTE_CHANNELS = 4, 8, 10  # a note sounds for 8 steps on 10 neighbouring channels, one of 14 places
+NOTES, NOTE_STEPS, NOTE_CHANNELS = 4, 8, 10  # a note is 8 steps on 10 adjacent channels, at one of 14 positions
 NOTE_RATE, NOISE_RATE = 0.35, 0.02  # spikes per channel and step
-LATEST = 2  # a sample starts up to so many steps early or late
+LATEST = 2  # maximum shift of a sample in steps, early or late
 SCORE_SEED, STREAM_SEED, TEST_SEED = 7, 1000, 1
 
 
 @dataclass(frozen=True)
 class Melodies:
-    """A stream of fresh batches: nothing comes twice, so that nothing can be learned by heart and chance stays chance.
+    """A stream of batches that never repeats a sample, so nothing can be memorized.
 
     Attributes:
-        batches: how many there are; the number of updates of the script.
-        counts: events of a bin in place of 0 or 1, so many times as dense; 0 for spikes.
-        quiet: the last so many steps hold noise alone.
-        paired: every second class is the one before it played backwards, so that only time tells them apart.
-        channels: 140 unless the script has another sensor.
-        batch: samples of one batch.
-        seed: of the stream; the classes are always the same.
+        batches: number of batches, hence of the script's updates.
+        counts: if not 0, draw event counts instead of 0 and 1, with the rates multiplied by this.
+        quiet: number of steps at the end that contain only noise.
+        paired: every second class is the time-reversed previous one, so only timing distinguishes them.
+        channels: number of input channels.
+        batch: samples per batch.
+        seed: random seed of the stream; the classes do not depend on it.
     """
 
     batches: int = 80
@@ -38,7 +38,7 @@ class Melodies:
     seed: int = 0
 
     def rates(self) -> Tensor:
-        """Expected spikes of each class, [class, step, channel], with `LATEST` steps more at either end."""
+        """Return the expected spikes per class, [class, step, channel], padded by `LATEST` steps at both ends."""
         score = torch.Generator().manual_seed(SCORE_SEED)
         last_start = STEPS - self.quiet - NOTE_STEPS
         rates = torch.full((CLASSES, STEPS, self.channels), NOISE_RATE)
@@ -52,7 +52,7 @@ class Melodies:
         return torch.nn.functional.pad(rates, (0, 0, LATEST, LATEST), value=NOISE_RATE)
 
     def draw(self, rates: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """One batch: spikes [batch, step, channel] and labels [batch]."""
+        """Draw one batch: spikes [batch, step, channel] and labels [batch]."""
         labels = torch.randint(CLASSES, (self.batch,), generator=generator)
         starts = torch.randint(2 * LATEST + 1, (self.batch, 1), generator=generator)
         rate = rates[labels[:, None], starts + torch.arange(STEPS)]
@@ -67,5 +67,5 @@ class Melodies:
             yield self.draw(rates, generator)
 
     def held_out(self, batches: int) -> Melodies:
-        """Batches to test with, from another stream."""
+        """Return test batches from a different stream."""
         return replace(self, batches=batches, seed=self.seed - TEST_SEED)

@@ -1,4 +1,4 @@
-"""What the results come to, in figures and as a table for a terminal."""
+"""Summary figures of the results, and a table for the terminal."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from .verdict import Outcome
 
 @dataclass(frozen=True)
 class Score:
-    """The figures over many results: of the faults that watching can know, and of those beyond it."""
+    """Counts over many results; `beyond` are the faults that cannot be detected by watching."""
 
     faults: int
-    found: int
+    detected: int
     first: int
     clean_runs: int
     alarmed: int
@@ -26,14 +26,14 @@ class Score:
 
     @classmethod
     def of(cls, results: Sequence[Result]) -> Score:
-        """Count."""
+        """Count the results."""
         broken = [result for result in results if result.case.cause is not None]
         faults = [result for result in broken if not result.case.noted]
         beyond = [result for result in broken if result.case.noted]
         clean = [result for result in results if result.case.cause is None or result.twin is not None]
         return cls(
             faults=len(faults),
-            found=sum(result.found for result in faults),
+            detected=sum(result.detected for result in faults),
             first=sum(result.rank == 1 for result in faults),
             clean_runs=len(clean),
             alarmed=sum(bool(result.false_alarms) for result in clean),
@@ -43,26 +43,26 @@ class Score:
 
     def __str__(self) -> str:
         return (
-            f"recall {share(self.found, self.faults)}, first root cause right {share(self.first, self.faults)}, "
-            f"scripts without a mistake that get an alarm {share(self.alarmed, self.clean_runs)}; of what watching "
-            f"cannot know, a note names the experiment in {share(self.noted, self.beyond)}"
+            f"recall {share(self.detected, self.faults)}, first root cause correct {share(self.first, self.faults)}, "
+            f"false alarms on healthy scripts {share(self.alarmed, self.clean_runs)}; of the faults that "
+            f"watching cannot detect, a note names the experiment for {share(self.noted, self.beyond)}"
         )
 
 
 def share(part: int, whole: int) -> str:
-    """A part of a whole, with its percentage."""
+    """Format a part of a whole with its percentage."""
     return f"{part} of {whole}" + (f" ({part / whole:.0%})" if whole else "")
 
 
 def table() -> Table:
-    """The head of the table."""
-    shown = Table("case", "cause", "found", "rank", "first root cause", "loss", "score", "alarms on the healthy one")
-    shown.title = "spikecheck, which knows nothing of the case"
+    """Return an empty table with its columns."""
+    shown = Table("case", "cause", "found", "rank", "first root cause", "loss", "score", "false alarms")
+    shown.title = "spikecheck, without any hint about the case"
     return shown
 
 
 def row(result: Result) -> tuple[str | Text, ...]:
-    """One result as a row of the table."""
+    """Return one result as a row of the table."""
     case, twin = result.case, result.twin
     faulty = case.cause is not None
     return (
@@ -70,7 +70,7 @@ def row(result: Result) -> tuple[str | Text, ...]:
         case.cause or "healthy",
         verdict(result) if faulty else "",
         str(result.rank or "–") if faulty else "",
-        next(iter(result.outcome.said.causes), ""),
+        next(iter(result.outcome.findings.causes), ""),
         losses(result.outcome),
         scores(result.outcome, twin),
         Text(", ".join(sorted(set(result.false_alarms))), "red"),
@@ -78,18 +78,18 @@ def row(result: Result) -> tuple[str | Text, ...]:
 
 
 def verdict(result: Result) -> Text:
-    """Was the cause named, or, where watching cannot know it, the experiment that can?"""
-    if result.found:
+    """Return whether the cause was reported, or a note names the experiment that can confirm it."""
+    if result.detected:
         return Text("yes", "green")
     return Text("a note", "yellow") if result.noted else Text("no", "red")
 
 
 def losses(outcome: Outcome) -> str:
-    """The first and the last loss, and what was raised."""
+    """Format the first and the last loss, and whether the script raised."""
     training = outcome.training
     return f"{training.first:.3g} to {training.last:.3g}" + (" (raises)" if training.raised else "")
 
 
 def scores(outcome: Outcome, twin: Outcome | None) -> str:
-    """The score, and the twin's in brackets."""
+    """Format the score, with that of the version without the fault in parentheses."""
     return f"{outcome.training.score:.2f}" + (f" ({twin.training.score:.2f})" if twin else "")

@@ -1,4 +1,4 @@
-"""A training script in exchangeable parts, and what became of it."""
+"""A training script with replaceable parts, and its result."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from .melodies import Melodies
 
 LEARNING_RATE = 2e-3
 TEST_BATCHES = 4
-LAST_LOSSES = 8  # the last loss is the mean of so many
+LAST_LOSSES = 8  # number of losses averaged for the last loss
 
 Batch = tuple[Tensor, Tensor]
 
 
 def as_it_is(x: Tensor, y: Tensor) -> Batch:
-    """Leave a batch as the stream gives it."""
+    """Return the batch unchanged."""
     return x, y
 
 
 def right(logits: Tensor, labels: Tensor) -> float:
-    """The share of samples whose largest logit is the label's."""
+    """Return the accuracy."""
     return float((logits.argmax(-1) == labels).float().mean())
 
 
 @dataclass
 class Script:
-    """The parts of a training script, each of which a mistake can replace.
+    """The parts of a training script, each of which a fault can replace.
 
     Attributes:
-        model: [batch, step, channel] to logits [batch, class].
-        data: the stream it learns from.
-        loss: logits and labels to a scalar.
-        optimizer: Adam on every parameter where none is given.
-        schedule: stepped once an update.
-        prepare: what the script does to each batch, in training and in the test.
-        relabel: what it does to the labels in training.
-        update: one training step; the ordinary one where none is given.
-        begin: called before each update: sets the mode.
-        score: logits and labels to a figure from 0 to 1; the accuracy unless the task has no classes.
+        model: maps [batch, step, channel] to logits [batch, class].
+        data: the training stream.
+        loss: maps logits and labels to a scalar.
+        optimizer: defaults to Adam on all trainable parameters.
+        schedule: learning rate scheduler, stepped once per update.
+        prepare: transforms each batch, in training and in the test.
+        relabel: transforms the labels in training.
+        update: one training step; defaults to `ordinary`.
+        begin: called before each update; sets the training mode.
+        score: maps logits and labels to a score from 0 to 1; defaults to the accuracy.
     """
 
     model: nn.Module
@@ -61,7 +61,7 @@ class Script:
 
     @property
     def used(self) -> Optimizer:
-        """The optimizer; made at the first call where the script gives none."""
+        """Return the optimizer; create the default one on first use."""
         if self.optimizer is None:
             trained = [p for p in self.model.parameters() if p.requires_grad]
             self.optimizer = torch.optim.Adam(trained, lr=LEARNING_RATE)
@@ -69,7 +69,7 @@ class Script:
 
 
 def ordinary(script: Script, x: Tensor, y: Tensor) -> Tensor:
-    """Forward, loss, backward, step."""
+    """Make one update: forward pass, loss, backward pass, optimizer step."""
     script.used.zero_grad()
     loss = script.loss(script.model(x), y)
     loss.backward()  # type: ignore[no-untyped-call]
@@ -79,7 +79,7 @@ def ordinary(script: Script, x: Tensor, y: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Training:
-    """What a run came to: the first loss, the mean of the last ones, the score on a test, and what was raised."""
+    """The result of a run: first loss, mean of the last losses, test score, and the error it raised."""
 
     first: float
     last: float
@@ -88,7 +88,7 @@ class Training:
 
 
 def run(script: Script) -> Training:
-    """Train, then test, as the script's author would; what the script raises ends it, and is kept."""
+    """Train, then test; an error of the script ends the run and is recorded."""
     losses: list[float] = []
     raised = ""
     try:
@@ -110,7 +110,7 @@ def run(script: Script) -> Training:
 
 
 def tested(script: Script) -> Iterable[float]:
-    """The score of each test batch."""
+    """Return the score of each test batch."""
     script.model.eval()
     with torch.no_grad():
         batches = [script.prepare(x, y) for x, y in script.data.held_out(TEST_BATCHES)]

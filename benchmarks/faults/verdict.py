@@ -1,4 +1,4 @@
-"""Runs one script with spikecheck attached, which knows nothing of the case, and keeps what it said."""
+"""Run one script with spikecheck attached, without any hint about the case, and record the findings."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ SEED = 0
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a report says, without its text.
+class Findings:
+    """The findings of a report, each as "SPK203 lif1".
 
     Attributes:
-        causes: the root causes, the gravest first, each as "SPK203 lif1".
-        alarms: every warning and error, in the same form.
-        notes: what is said as a note, in the same form.
+        causes: the root causes, most severe first.
+        alarms: all warnings and errors.
+        notes: all notes.
     """
 
     causes: tuple[str, ...]
@@ -34,18 +34,18 @@ class Said:
     notes: tuple[str, ...]
 
     @classmethod
-    def of(cls, report: Report) -> Said:
-        """Take what counts from a report."""
+    def of(cls, report: Report) -> Findings:
+        """Collect the findings of a report."""
         causes = tuple(named(cause.finding) for cause in report.root_causes)
         alarms = tuple(named(finding) for finding in report.at_least(Severity.WARNING))
         return cls(causes, alarms, tuple(named(finding) for finding in report.diagnosis.notes))
 
-    def found(self, checks: frozenset[str]) -> bool:
-        """Does a warning, an error or a root cause come from one of these checks?"""
-        return any(check_of(said) in checks for said in (*self.alarms, *self.causes))
+    def include(self, checks: frozenset[str]) -> bool:
+        """Return whether a warning, an error or a root cause comes from one of these checks."""
+        return any(check_of(finding) in checks for finding in (*self.alarms, *self.causes))
 
     def rank(self, checks: frozenset[str]) -> int | None:
-        """The place among the root causes of the first one from these checks, from 1."""
+        """Return the rank (from 1) of the first root cause from these checks, None if there is none."""
         return next((place for place, cause in enumerate(self.causes, 1) if check_of(cause) in checks), None)
 
 
@@ -53,38 +53,38 @@ class Said:
 class Outcome:
     """One run of one script."""
 
-    said: Said
+    findings: Findings
     training: Training
     seconds: float
 
 
 def named(finding: Finding) -> str:
-    """The check and the place of a finding."""
+    """Return check and site of a finding."""
     return f"{finding.check} {finding.site.name}"
 
 
 def check_of(text: str) -> str:
-    """The check's id in what `named` gives."""
+    """Return the check's id from a result of `named`."""
     return text.partition(" ")[0]
 
 
 def watched(model: nn.Module, train: Callable[[], Training]) -> Outcome:
-    """Attach to the model as a user would who knows nothing, train, and take the report."""
+    """Attach to the model with default settings, train, and collect the findings."""
     start = time.perf_counter()
     with spikecheck.attach(model, on_finding=lambda finding: None) as monitor:
         training = train()
-    return Outcome(Said.of(monitor.report()), training, time.perf_counter() - start)
+    return Outcome(Findings.of(monitor.report()), training, time.perf_counter() - start)
 
 
-def quietly() -> None:
-    """Prepare the process: one thread, the libraries' warnings off, one seed."""
+def set_up() -> None:
+    """Prepare the process: one thread, no warnings, fixed seed."""
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
 
 
 def judged(build: Callable[[bool], Script], broken: bool) -> Outcome:
-    """Build a script, with its mistake or without, and run it watched."""
-    quietly()
+    """Build a script with or without its fault and run it with spikecheck attached."""
+    set_up()
     script = build(broken)
     return watched(script.model, lambda: run(script))

@@ -1,1 +1,1 @@
-"""Random healthy networks, trained under spikecheck: how often is a warning given that is none?"""
+"""Measure the false warning rate of spikecheck on random healthy networks."""

@@ -1,4 +1,4 @@
-"""Spikes to learn from, in random sizes: each class is a few bursts, a place and a time each."""
+"""Synthetic spikes of random sizes: each class is a few bursts, each at its own channels and time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 BURSTS = 4
 BURST_RATE, NOISE_RATE = 0.4, 0.02  # spikes per channel and step
-LATEST = 2  # a sample starts up to so many steps early or late
+LATEST = 2  # maximum shift of a sample in steps, early or late
 
 Batch = tuple[Tensor, Tensor]
 
@@ -20,11 +20,11 @@ class Bursts:
     """A stream of batches, [batch, step, channel] and labels [batch].
 
     Attributes:
-        kind: "binary" spikes, event "counts" of a bin, or "analog": the rates of a sample over time as one frame, the
-            same in every step, as where the first layer encodes.
-        prior: how often each class comes.
-        repeat: "never", "coded once": the first batch again and again, or "coded anew": its samples again and again.
-        seed: of the stream and of the classes.
+        kind: "binary" spikes, event "counts" per bin, or "analog": one constant frame of rates, for networks whose
+            first layer encodes.
+        prior: frequency of each class.
+        repeat: "never"; "coded once": repeat the first batch; "recoded": repeat its samples with new spikes.
+        seed: random seed of the stream and of the classes.
     """
 
     classes: int
@@ -38,7 +38,7 @@ class Bursts:
     seed: int
 
     def rates(self) -> Tensor:
-        """Expected spikes of each class, [class, step, channel], with `LATEST` steps more at either end."""
+        """Return the expected spikes per class, [class, step, channel], padded by `LATEST` steps at both ends."""
         score = torch.Generator().manual_seed(self.seed)
         long, wide = max(2, self.steps // 5), max(3, self.channels // 14)
         rates = torch.full((self.classes, self.steps, self.channels), NOISE_RATE)
@@ -49,14 +49,14 @@ class Bursts:
                 own[start : start + long, low : low + wide] = BURST_RATE
         return torch.nn.functional.pad(rates, (0, 0, LATEST, LATEST), value=NOISE_RATE)
 
-    def chosen(self, generator: torch.Generator) -> Batch:
-        """What is to be encoded, rates [batch, step, channel], and the labels."""
+    def draw_samples(self, generator: torch.Generator) -> Batch:
+        """Draw the samples of a batch: rates [batch, step, channel] and labels."""
         labels = torch.multinomial(torch.tensor(self.prior), self.batch, replacement=True, generator=generator)
         starts = torch.randint(2 * LATEST + 1, (self.batch, 1), generator=generator)
         return self.rates()[labels[:, None], starts + torch.arange(self.steps)], labels
 
-    def encoded(self, rates: Tensor, generator: torch.Generator) -> Tensor:
-        """Spikes, counts or frames of these rates."""
+    def encode(self, rates: Tensor, generator: torch.Generator) -> Tensor:
+        """Encode rates as spikes, counts or analog frames."""
         if self.kind == "counts":
             return torch.poisson(rates, generator=generator)
         spikes = (torch.rand(rates.shape, generator=generator) < rates).float()
@@ -66,11 +66,11 @@ class Bursts:
 
     def __iter__(self) -> Iterator[Batch]:
         generator = torch.Generator().manual_seed(self.seed + 1)
-        rates, labels = self.chosen(generator)
-        x = self.encoded(rates, generator)
+        rates, labels = self.draw_samples(generator)
+        x = self.encode(rates, generator)
         for _ in range(self.batches):
             yield x, labels
             if self.repeat == "never":
-                rates, labels = self.chosen(generator)
+                rates, labels = self.draw_samples(generator)
             if self.repeat != "coded once":
-                x = self.encoded(rates, generator)
+                x = self.encode(rates, generator)

@@ -25,21 +25,21 @@ from benchmarks.faults.networks.snntorch import SnntorchNet, leaky
 from benchmarks.faults.networks.spikingjelly import JellyNet
 from benchmarks.faults.networks.spikingjelly import lif as jelly_lif
 
-PIXELS = 6  # of an image's side: 2 * 6 * 6 channels are two polarities of it
+PIXELS = 6  # side of an image; 2 * 6 * 6 channels for two polarities
 IMAGE = 2 * PIXELS * PIXELS
 MAPS = 8
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A network, and in words what was drawn for it."""
+class RandomNetwork:
+    """A network and a description of what was drawn for it."""
 
     model: nn.Module
     words: dict[str, object]
 
 
-def hand(r: Random, sizes: tuple[int, ...]) -> Drawn:
-    """Cells in a loop over the steps; some recurrent."""
+def hand(r: Random, sizes: tuple[int, ...]) -> RandomNetwork:
+    """Draw hand-written cells in a loop over time; some are recurrent."""
     decay, link = r.choice([0.7, 0.85, 0.95]), r.choice([0.0, 0.0, 0.2, 0.5, 1.0])
     read = r.choice(["mean", "largest", "last", "sum"])
     reads: dict[str, Callable[[Tensor], Tensor]] = {
@@ -56,20 +56,20 @@ def hand(r: Random, sizes: tuple[int, ...]) -> Drawn:
                 recurrent.weight.mul_(link)
         return Cell(decay=decay, recurrent=recurrent)
 
-    return Drawn(HandNet(sizes, cell, reads[read]), {"decay": decay, "recurrent": link, "read": read})
+    return RandomNetwork(HandNet(sizes, cell, reads[read]), {"decay": decay, "recurrent": link, "read": read})
 
 
-def snntorch(r: Random, sizes: tuple[int, ...]) -> Drawn:
-    """Layers in a loop over the steps."""
+def snntorch(r: Random, sizes: tuple[int, ...]) -> RandomNetwork:
+    """Draw snnTorch layers in a loop over time."""
     beta, reset = r.choice([0.8, 0.9, 0.95]), r.choice(["subtract", "zero"])
     kind, read = r.choice(["Leaky", "Leaky", "Synaptic", "learned"]), r.choice(["potential", "count", "rate"])
     grad = surrogate.fast_sigmoid(slope=r.choice([5, 10, 25])) if r.random() < 0.7 else surrogate.atan()
 
     def node(i: int) -> nn.Module:
-        usual = {"beta": beta, "spike_grad": grad, "reset_mechanism": reset}
+        options = {"beta": beta, "spike_grad": grad, "reset_mechanism": reset}
         if kind == "Synaptic":
-            return snn.Synaptic(alpha=0.6, **usual)
-        return leaky(learn_beta=kind == "learned", **usual)
+            return snn.Synaptic(alpha=0.6, **options)
+        return leaky(learn_beta=kind == "learned", **options)
 
     reads: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
         "potential": lambda spikes, potential: potential.mean(0),
@@ -78,32 +78,32 @@ def snntorch(r: Random, sizes: tuple[int, ...]) -> Drawn:
     }
     quiet = {"reset_mechanism": "none"} if read == "potential" else {}
     model = SnntorchNet(sizes, node, lambda: leaky(**quiet), reads[read])
-    return Drawn(model, {"beta": beta, "reset": reset, "neuron": kind, "read": read})
+    return RandomNetwork(model, {"beta": beta, "reset": reset, "neuron": kind, "read": read})
 
 
-def sinabs(r: Random, sizes: tuple[int, ...]) -> Drawn:
-    """Layers called once a sequence; some spike several times a step, with a surrogate made for it."""
+def sinabs(r: Random, sizes: tuple[int, ...]) -> RandomNetwork:
+    """Draw layers called once per sequence; some emit several spikes per step, with a matching surrogate."""
     several, read = r.random() < 0.4, r.choice(["leak", "count"])
     tau = r.choice([5.0, 10.0, 20.0])
     spiking = {"spike_fn": sa.MultiSpike, "surrogate_grad_fn": sa.PeriodicExponential()} if several else {}
     node: Callable[[int], nn.Module] = lambda i: sinabs_lif(tau_mem=tau, **spiking)  # noqa: E731
     last = leak if read == "leak" else lambda: node(0)
     reads = {"leak": lambda out: out.mean(1), "count": lambda out: out.sum(1)}
-    return Drawn(SinabsNet(sizes, node, last, reads[read]), {"several": several, "tau": tau, "read": read})
+    return RandomNetwork(SinabsNet(sizes, node, last, reads[read]), {"several": several, "tau": tau, "read": read})
 
 
 class Stepwise(JellyNet):
-    """The same network, called once a time step."""
+    """The same network, called once per time step."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """[batch, step, channel] to what `read` makes of [step, batch, class]."""
+        """Return `read` applied to [step, batch, class]; x is [batch, step, channel]."""
         functional.reset_net(self.layers)
         functional.set_step_mode(self.layers, "s")
         return self.read(torch.stack([self.layers(frame) for frame in x.unbind(1)]))
 
 
-def spikingjelly(r: Random, sizes: tuple[int, ...]) -> Drawn:
-    """Layers called once a sequence, or once a step; batch norm and dropout in some."""
+def spikingjelly(r: Random, sizes: tuple[int, ...]) -> RandomNetwork:
+    """Draw layers called once per sequence or once per step; some with batch norm or dropout."""
     tau, reset, learned = r.choice([2.0, 4.0]), r.choice([None, 0.0]), r.random() < 0.3
     inside = r.choice(["nothing", "nothing", "norm", "dropout"])
     steps, read = r.random() < 0.4 and inside != "norm", r.choice(["rate", "count", "potential"])
@@ -124,25 +124,25 @@ def spikingjelly(r: Random, sizes: tuple[int, ...]) -> Drawn:
     last: Callable[[], nn.Module | None] = (lambda: None) if read == "potential" else lambda: node(0)
     model = (Stepwise if steps else JellyNet)(sizes, node, last, reads[read], between, 1.0 if inside == "norm" else 3.0)
     words = {"tau": tau, "v_reset": reset, "learned": learned, "inside": inside, "steps": steps, "read": read}
-    return Drawn(model, words)
+    return RandomNetwork(model, words)
 
 
-def norse_(r: Random, sizes: tuple[int, ...]) -> Drawn:
-    """Layers called once a sequence, some recurrent."""
+def norse_(r: Random, sizes: tuple[int, ...]) -> RandomNetwork:
+    """Draw layers called once per sequence; some are recurrent."""
     recurrent = r.random() < 0.4
     size = dict(enumerate(sizes[1:]))
     node: Callable[[int], nn.Module] = lambda i: norse.LIFRecurrent(size[i], size[i]) if recurrent else norse.LIF()  # noqa: E731
-    return Drawn(NorseNet(sizes, node), {"recurrent": recurrent})
+    return RandomNetwork(NorseNet(sizes, node), {"recurrent": recurrent})
 
 
-def rockpool(r: Random, sizes: tuple[int, ...]) -> Drawn:
-    """Layers called once a sequence."""
+def rockpool(r: Random, sizes: tuple[int, ...]) -> RandomNetwork:
+    """Draw layers called once per sequence."""
     node = lambda i, size: rockpool_lif(size)  # noqa: E731
-    return Drawn(RockpoolNet(sizes, node), {})
+    return RandomNetwork(RockpoolNet(sizes, node), {})
 
 
 class Convolutions(nn.Module):
-    """Convolutions and a linear layer of spikingjelly, with batch norm or without, [batch, step, channel] outside."""
+    """spikingjelly convolutions and a linear layer, with or without batch norm, from [batch, step, channel]."""
 
     def __init__(self, classes: int, layers: int, norm: bool) -> None:
         super().__init__()
@@ -159,19 +159,19 @@ class Convolutions(nn.Module):
                     module.weight.mul_(3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[batch, step, channel] to [batch, class]."""
+        """Map [batch, step, channel] to [batch, class]."""
         functional.reset_net(self)
         out: Tensor = self.layers(x.transpose(0, 1).unflatten(2, (2, PIXELS, PIXELS)))
         return out.mean(0)
 
 
-def convolutional(r: Random, sizes: tuple[int, ...]) -> Drawn:
-    """One to three convolutions."""
+def convolutional(r: Random, sizes: tuple[int, ...]) -> RandomNetwork:
+    """Draw one to three convolutions."""
     layers, norm = r.choice([1, 2, 3]), r.random() < 0.6
-    return Drawn(Convolutions(sizes[-1], layers, norm), {"convolutions": layers, "norm": norm})
+    return RandomNetwork(Convolutions(sizes[-1], layers, norm), {"convolutions": layers, "norm": norm})
 
 
-LIBRARIES: dict[str, Callable[[Random, tuple[int, ...]], Drawn]] = {
+LIBRARIES: dict[str, Callable[[Random, tuple[int, ...]], RandomNetwork]] = {
     "hand": hand,
     "snntorch": snntorch,
     "sinabs": sinabs,

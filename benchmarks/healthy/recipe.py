@@ -1,4 +1,4 @@
-"""A random training run, drawn from a seed: network, data, loss, optimizer, schedule, and how they are put together."""
+"""A training run drawn at random from a seed: network, data, loss, optimizer and schedule."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 from .data import Batch, Bursts
 from .networks import IMAGE, LIBRARIES
 
-TIMES = 3.0  # by how much the commonest class may be commoner than the rarest
+TIMES = 3.0  # maximum ratio of the frequencies of two classes
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 class TimeFirst(nn.Module):
-    """A network that is given [step, batch, channel]."""
+    """A wrapper for a network that gets [step, batch, channel]."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
         self.inner = inner
 
     def forward(self, x: Tensor) -> Tensor:
-        """[step, batch, channel] to what the network makes of it."""
+        """Run the network on [step, batch, channel]."""
         out: Tensor = self.inner(x.transpose(0, 1))
         return out
 
 
 @dataclass
 class Recipe:
-    """One run: what is trained on what, and in words what was drawn.
+    """One training run; `words` describes what was drawn.
 
     Attributes:
-        constant: the loss of the best constant prediction; nats, or squared error.
-        loss: logits and labels to what is trained on.
-        plain: logits and labels to what `constant` is compared with: `loss` without label smoothing.
-        together: so many batches make up one update.
-        halves: forward in bfloat16 under autocast.
-        evaluate: every so many updates, 0 for never.
+        constant: loss of the best constant prediction, in nats or squared error.
+        loss: maps logits and labels to the training loss.
+        plain: maps logits and labels to the loss without label smoothing, comparable with `constant`.
+        together: number of batches per update.
+        halves: run the forward pass in bfloat16 under autocast.
+        evaluate: number of batches between evaluations; 0 for none.
     """
 
     model: nn.Module
@@ -63,7 +63,7 @@ class Recipe:
     words: dict[str, object]
 
     def updates(self) -> Iterator[Batch]:
-        """Train batch by batch; the logits and the labels of each."""
+        """Train batch by batch; yield the logits and labels of each."""
         self.model.train()
         for number, (x, y) in enumerate(self.data, 1):
             if (number - 1) % self.together == 0:
@@ -73,33 +73,33 @@ class Recipe:
             if number % self.together == 0:
                 self.step()
             if self.evaluate and number % self.evaluate == 0:
-                self.look(x)
+                self.run_evaluation(x)
             yield logits.detach(), y
 
     def logits(self, x: Tensor) -> Tensor:
-        """What the network says of [batch, step, channel], in 32 bits."""
+        """Return the float32 logits for [batch, step, channel]."""
         with torch.autocast("cpu", torch.bfloat16) if self.halves else nullcontext():
             out: Tensor = self.model(x.transpose(0, 1) if self.time_first else x)
         return out.float()
 
     def step(self) -> None:
-        """One update."""
+        """Make one update."""
         if self.clip is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
         self.optimizer.step()
         if self.schedule is not None:
             self.schedule.step()
 
-    def look(self, x: Tensor) -> None:
-        """Evaluate, as between two epochs."""
+    def run_evaluation(self, x: Tensor) -> None:
+        """Run one forward pass in evaluation mode, as between two epochs."""
         self.model.eval()
         with torch.no_grad():
             self.logits(x)
         self.model.train()
 
 
-def drawn(seed: int) -> Recipe:
-    """The run of a seed, always the same."""
+def draw_recipe(seed: int) -> Recipe:
+    """Return the run of a seed."""
     r = Random(seed)
     torch.manual_seed(seed)
     library = r.choice([*LIBRARIES])
@@ -116,16 +116,16 @@ def drawn(seed: int) -> Recipe:
         batches=batches,
         kind=r.choice(["binary", "binary", "counts", "analog"]),
         prior=prior(r, classes),
-        repeat=r.choice(["never"] * 6 + ["coded once", "coded anew"]),
+        repeat=r.choice(["never"] * 6 + ["coded once", "recoded"]),
         seed=seed,
     )
     network = LIBRARIES[library](r, (channels, *(width,) * hidden, 2 if aim == "numbers" else classes))
     time_first = r.random() < 0.4
     model = TimeFirst(network.model) if time_first else network.model
-    loss, plain, constant = aims(r, aim, data.prior)
-    optimizer, rate = optimized(r, model)
+    loss, plain, constant = draw_loss(r, aim, data.prior)
+    optimizer, rate = draw_optimizer(r, model)
     updates = data.batches // together
-    schedule = scheduled(r, optimizer, updates)
+    schedule = draw_schedule(r, optimizer, updates)
     recipe = Recipe(
         model,
         data,
@@ -158,15 +158,15 @@ def drawn(seed: int) -> Recipe:
 
 
 def prior(r: Random, classes: int) -> tuple[float, ...]:
-    """Equal shares, or mildly unequal ones."""
+    """Draw class frequencies: equal, or mildly unequal."""
     weights = [TIMES ** r.random() for _ in range(classes)]
     if r.random() < 0.7:
         weights = [1.0] * classes
     return tuple(weight / sum(weights) for weight in weights)
 
 
-def aims(r: Random, aim: str, shares: tuple[float, ...]) -> tuple[Loss, Loss, float]:
-    """The loss, the plain loss, and what the best constant prediction gives."""
+def draw_loss(r: Random, aim: str, shares: tuple[float, ...]) -> tuple[Loss, Loss, float]:
+    """Draw the training loss; also return the plain loss and that of the best constant prediction."""
     classes = len(shares)
     if aim == "counts":
         wanted: Loss = lambda out, y: F.mse_loss(out, F.one_hot(y, classes).float())  # noqa: E731
@@ -185,8 +185,8 @@ def aims(r: Random, aim: str, shares: tuple[float, ...]) -> tuple[Loss, Loss, fl
     return loss, plain, -sum(p * math.log(p) for p in shares)
 
 
-def optimized(r: Random, model: nn.Module) -> tuple[Optimizer, float]:
-    """An optimizer of all parameters, and its learning rate."""
+def draw_optimizer(r: Random, model: nn.Module) -> tuple[Optimizer, float]:
+    """Draw an optimizer of all parameters; also return its learning rate."""
     rate = r.choice([2e-3, 5e-3, 1e-2])
     kind = r.choice(["Adam", "Adam", "AdamW", "SGD", "Adamax"])
     parameters = model.parameters()
@@ -197,8 +197,8 @@ def optimized(r: Random, model: nn.Module) -> tuple[Optimizer, float]:
     return made(parameters, lr=rate), rate  # type: ignore[call-arg]
 
 
-def scheduled(r: Random, optimizer: Optimizer, updates: int) -> LRScheduler | None:
-    """A schedule over the whole run, or none."""
+def draw_schedule(r: Random, optimizer: Optimizer, updates: int) -> LRScheduler | None:
+    """Draw a schedule over the whole run, or none."""
     kind = r.choice(["none", "none", "cosine", "cycle"])
     if kind == "cosine":
         return CosineAnnealingLR(optimizer, updates)

@@ -1,4 +1,4 @@
-"""Trains the run of a seed under spikecheck, and says whether it was healthy and what was said of it."""
+"""Train the run of a seed with spikecheck attached; record whether it was healthy and which warnings it got."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ import spikecheck
 from spikecheck.finding import Finding, Severity
 
 from .data import Batch
-from .recipe import drawn
+from .recipe import draw_recipe
 
-LEARNED = 0.9  # of the constant prediction's loss: below it, no constant and no chance of the last batches explains it
-STARTS = 3.0  # times the constant prediction's: a cross-entropy above it begins with a readout of a wrong scale
-LAST = 8  # an eighth of the run, over which its last loss is averaged
-DOUBT = 0.05  # of the upper bound of a rate
+LEARNED = (
+    0.9  # factor on the constant prediction's loss; a lower last loss cannot be reached by a constant or by chance
+)
+STARTS = 3.0  # factor on the constant prediction's loss; a first cross-entropy above it means a wrong readout scale
+LAST = 8  # the last loss is averaged over an eighth of the run
+DOUBT = 0.05  # error probability of the upper bound of a rate
 PROCESSES = 2
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """A warning or an error, "live" or in the "report" at the end."""
+    """A warning or an error; `when` is "live" or "report"."""
 
     check: str
     severity: str
@@ -38,12 +40,12 @@ class Alarm:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one seed.
+    """The result of one seed.
 
     Attributes:
-        constant: the loss of the best constant prediction.
+        constant: loss of the best constant prediction.
         first, last: the first loss, and the mean of the last eighth.
-        raised: what the script raised, "" where nothing was.
+        raised: the error that the script raised; "" if none.
     """
 
     seed: int
@@ -57,56 +59,58 @@ class Outcome:
 
     @property
     def healthy(self) -> bool:
-        """Did it learn, from a sound start? The last losses are well below a constant prediction's and the first."""
+        """Return whether the run learned: low last loss, reasonable first loss, no error."""
         sound = self.words["aim"] != "classes" or self.first < STARTS * self.constant
         return sound and not self.raised and self.last < min(LEARNED * self.constant, self.first)
 
 
 def watched(seed: int) -> Outcome:
-    """Draw the run, train it with spikecheck attached, and keep what was said."""
+    """Draw the run, train it with spikecheck attached, and record the warnings."""
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    recipe, start = drawn(seed), time.perf_counter()
+    recipe, start = draw_recipe(seed), time.perf_counter()
     live: list[Finding] = []
-    seen: list[Batch] = []
+    outputs: list[Batch] = []
     raised = ""
     with spikecheck.attach(recipe.model, on_finding=live.append) as monitor:
         try:
-            seen.extend(recipe.updates())
+            outputs.extend(recipe.updates())
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             raised = f"{type(error).__name__}: {error}".partition("\n")[0]
-    losses = [float(recipe.plain(logits, labels)) for logits, labels in seen]  # later: a second loss would be seen
-    said = [alarm(finding, "live") for finding in live if finding.severity > Severity.NOTE]
-    said += [alarm(finding, "report") for finding in monitor.report().at_least(Severity.WARNING)]
+    losses = [
+        float(recipe.plain(logits, labels)) for logits, labels in outputs
+    ]  # after detaching: the monitor must not see them
+    alarms = [alarm(finding, "live") for finding in live if finding.severity > Severity.NOTE]
+    alarms += [alarm(finding, "report") for finding in monitor.report().at_least(Severity.WARNING)]
     return Outcome(
         seed,
         recipe.words,
         recipe.constant,
         first=losses[0] if losses else math.nan,
         last=fmean(losses[-max(1, len(losses) // LAST) :]) if losses else math.nan,
-        alarms=tuple(said),
+        alarms=tuple(alarms),
         seconds=time.perf_counter() - start,
         raised=raised,
     )
 
 
 def alarm(finding: Finding, when: str) -> Alarm:
-    """What is kept of a finding."""
+    """Convert a finding to an alarm."""
     return Alarm(
         finding.check, finding.severity.label, when, f"{finding.message} ({finding.site.name}, {finding.when})"
     )
 
 
 def outcomes(seeds: Iterable[int], processes: int = PROCESSES) -> Iterator[Outcome]:
-    """Run the seeds, each in a fresh state of a process of its own pool, in their order."""
+    """Run the seeds in a pool of processes; yield the results in order."""
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
         yield from pool.map(watched, seeds)
 
 
 def upper_bound(alarmed: int, runs: int, doubt: float = DOUBT) -> float:
-    """The largest rate at which `alarmed` or fewer of `runs` come about with a probability of `doubt`.
+    """Return the upper confidence bound of a rate, with error probability `doubt`.
 
-    Clopper and Pearson, Biometrika 26 (1934), one-sided; 1.0 without any run.
+    One-sided bound of Clopper and Pearson, Biometrika 26 (1934); 1.0 without any run.
     """
     low, high = 0.0, 1.0
     for _ in range(60):
@@ -119,5 +123,5 @@ def upper_bound(alarmed: int, runs: int, doubt: float = DOUBT) -> float:
 
 
 def at_most(alarmed: int, runs: int, rate: float) -> float:
-    """The probability of `alarmed` or fewer of `runs`, each at the same rate."""
+    """Return the probability of at most `alarmed` events in `runs` trials at a given rate."""
     return math.fsum(math.comb(runs, k) * rate**k * (1 - rate) ** (runs - k) for k in range(alarmed + 1))

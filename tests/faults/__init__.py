@@ -1,1 +1,1 @@
-"""Faults are found, first; healthy networks are left alone."""
+"""Faults are the first root cause; healthy networks get no warning."""

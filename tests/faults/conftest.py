@@ -1,4 +1,4 @@
-"""What a benchmark sets for a whole process is put back after each test."""
+"""Restore the process-wide settings that a benchmark changes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 
 
 @pytest.fixture(autouse=True)
-def as_before():
+def restore_settings():
     threads, state = torch.get_num_threads(), torch.get_rng_state()
     yield
     torch.set_num_threads(threads)

@@ -1,4 +1,4 @@
-"""Each fault of the package, put into the reference model's script: its check is a root cause, within one short run."""
+"""Each fault of the package, injected into the reference script: its check is a root cause after a short run."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from spikecheck.reference.frames import Examples, examples
 from spikecheck.reference.shd import open_digits
 from spikecheck.reference.train import RECIPE, Plan, Run
 
-UPDATES = 40  # two epochs of the packed set: a mistake of the set-up shows in the first, a hot learning rate in ten
+UPDATES = 40  # two epochs of the packaged set
 
 
 @pytest.fixture(scope="module")
 def digits():
-    """The packed words, opened once; frames depend on the fault."""
+    """The packaged words, opened once; frames depend on the fault."""
     return open_digits(None, train=True), open_digits(None, train=False)
 
 
-def trained(digits, *broken: str) -> spikecheck.Report:
-    """The report on one run of UPDATES updates with these faults."""
-    recipe = faults.inject(RECIPE, broken)
+def trained(digits, *names: str) -> spikecheck.Report:
+    """Return the report on a run of UPDATES updates with these faults."""
+    recipe = faults.inject(RECIPE, names)
     train, test = (examples(part, recipe.frames) for part in digits)
     run = Run(
-        Plan(epochs=UPDATES // 20, seed=0, faults=broken), recipe, train, Examples(test.frames[:32], test.labels[:32])
+        Plan(epochs=UPDATES // 20, seed=0, faults=names), recipe, train, Examples(test.frames[:32], test.labels[:32])
     )
     with spikecheck.attach(run.model, on_finding=lambda finding: None) as monitor:
         for _ in run.epochs():
@@ -41,7 +41,7 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-def test_the_healthy_script_is_left_alone(digits) -> None:
+def test_the_healthy_script_gets_no_warning(digits) -> None:
     report = trained(digits)
     assert report.ok, str(report)
     assert report.layers
@@ -49,7 +49,7 @@ def test_the_healthy_script_is_left_alone(digits) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", faults.names())
-def test_a_fault_is_found_as_a_root_cause(name: str, digits) -> None:
+def test_a_fault_is_a_root_cause(name: str, digits) -> None:
     report = trained(digits, name)
     causes = {cause.finding.check for cause in report.root_causes}
     assert set(faults.load(name).causes) <= causes, str(report)

@@ -1,4 +1,4 @@
-"""A part of the truth benchmark: mistakes that are found, and healthy scripts that are left alone."""
+"""Part of the truth benchmark: faults that are found, and healthy scripts without findings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.faults.causes import CHECKS
 from benchmarks.faults.folder import NOWHERE
 from benchmarks.faults.jobs import Result
 from benchmarks.faults.scores import Score
-from benchmarks.faults.verdict import Outcome, Said
+from benchmarks.faults.verdict import Findings, Outcome
 from spikecheck.checks.base import discover
 
 CASES = every()
@@ -36,40 +36,40 @@ HEALTHY = (
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
-def test_the_mistake_is_found_first(name: str) -> None:
+def test_the_fault_is_the_first_root_cause(name: str) -> None:
     case = CASES[name]
-    said = case.watch(True).said
-    assert said.rank(case.checks) == 1, said
+    findings = case.watch(True).findings
+    assert findings.rank(case.checks) == 1, findings
 
 
 @pytest.mark.slow
-def test_what_watching_cannot_know_gets_a_note_that_names_the_experiment() -> None:
+def test_a_fault_that_watching_cannot_detect_gets_a_note_that_names_the_experiment() -> None:
     case = CASES["norse-labels-of-other-samples"]
     result = Result(case, case.watch(True))
-    assert result.noted, result.outcome.said
-    assert not result.outcome.said.alarms
+    assert result.noted, result.outcome.findings
+    assert not result.outcome.findings.alarms
 
 
-def test_what_watching_cannot_know_is_counted_by_itself() -> None:
+def test_faults_that_watching_cannot_detect_are_counted_separately() -> None:
     known, beyond = CASES["norse-labels-from-one"], CASES["norse-labels-of-other-samples"]
-    silent, told = (Outcome(Said((), (), notes), NOWHERE, 0.0) for notes in ((), ("SPK313 loss",)))
-    score = Score.of([Result(known, told), Result(beyond, silent), Result(beyond, told)])
-    assert (score.faults, score.found, score.beyond, score.noted) == (1, 0, 2, 1)
+    silent, noted = (Outcome(Findings((), (), notes), NOWHERE, 0.0) for notes in ((), ("SPK313 loss",)))
+    score = Score.of([Result(known, noted), Result(beyond, silent), Result(beyond, noted)])
+    assert (score.faults, score.detected, score.beyond, score.noted) == (1, 0, 2, 1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", HEALTHY)
-def test_a_healthy_script_is_left_alone(name: str) -> None:
+def test_a_healthy_script_gets_no_alarm(name: str) -> None:
     outcome = CASES[name].watch(False)
-    assert not outcome.said.alarms, outcome.said
+    assert not outcome.findings.alarms, outcome.findings
     assert outcome.training.last < outcome.training.first
 
 
-def test_each_cause_names_checks_by_ids_that_exist() -> None:
+def test_each_cause_has_ids_of_existing_checks() -> None:
     assert {check for checks in CHECKS.values() for check in checks} <= set(discover())
 
 
-def test_each_case_names_known_causes_and_says_what_it_is() -> None:
+def test_each_case_has_known_causes_and_a_description() -> None:
     for case in CASES.values():
         assert {case.cause, *case.accepted} - {None} <= set(CHECKS)
         assert case.about

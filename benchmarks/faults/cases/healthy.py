@@ -1,4 +1,4 @@
-"""Unusual models that learn: no warning and no error may be raised on them."""
+"""Unusual models that learn; spikecheck must not report a warning or an error on them."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ def recurrent() -> Script:
 
 @healthy("hand")
 def many_time_constants() -> Script:
-    """Each neuron has a decay of its own, from 0.3 to 0.99"""
+    """Each neuron has a different decay, from 0.3 to 0.99"""
     return Script(HandNet(cell=lambda i: Cell(decay=torch.linspace(0.3, 0.99, 100))))
 
 
 @healthy("hand")
 def five_layers() -> Script:
-    """Four hidden layers, with weights large enough that activity reaches the last"""
+    """Four hidden layers, with weights large enough for activity to reach the last"""
     return Script(HandNet((CHANNELS, 80, 80, 80, 80, CLASSES), gain=4.0))
 
 
 @healthy("hand")
 def frozen_random_features() -> Script:
-    """The first layer is random and frozen on purpose, by requires_grad"""
+    """The first layer is random and intentionally frozen with requires_grad"""
     net = HandNet()
     net.linear[0].requires_grad_(False)
     return Script(net)
@@ -57,7 +57,7 @@ def frozen_random_features() -> Script:
 
 @healthy("hand")
 def regression() -> Script:
-    """A regression: no classes, no chance level; the score is 1 - squared error over variance"""
+    """Regression, without classes or a chance level; the score is 1 - squared error / variance"""
     angle = lambda y: torch.stack([(y * math.tau / CLASSES).sin(), (y * math.tau / CLASSES).cos()], -1)  # noqa: E731
     return Script(
         HandNet((CHANNELS, 100, 2)),
@@ -75,7 +75,7 @@ def synaptic_current() -> Script:
 
 @healthy("snntorch")
 def population_code() -> Script:
-    """Two hundred output neurons, ten a class, whose spikes are counted"""
+    """Two hundred output neurons, ten per class, read out by spike count"""
 
     def read(spikes: Tensor, potential: Tensor) -> Tensor:
         return spikes.sum(0).unflatten(-1, (CLASSES, 10)).mean(-1)
@@ -85,7 +85,7 @@ def population_code() -> Script:
 
 @healthy("snntorch")
 def learned_beta() -> Script:
-    """A learned decay in each layer, and weight decay on the weights alone"""
+    """A learned decay in each layer, and weight decay on the weights only"""
     net = SnntorchNet(neuron=lambda i: leaky(learn_beta=True))
     own = [p for name, p in net.named_parameters() if "beta" in name]
     other = [p for name, p in net.named_parameters() if "beta" not in name and "threshold" not in name]
@@ -95,7 +95,7 @@ def learned_beta() -> Script:
 
 @healthy("snntorch")
 def truncated_backpropagation() -> Script:
-    """Truncated backpropagation: the state is detached, and kept, four times a sequence"""
+    """Truncated backpropagation: the state is detached four times per sequence and carried on"""
 
     class Truncated(SnntorchNet):
         def forward(self, x: Tensor) -> Tensor:
@@ -114,14 +114,14 @@ def truncated_backpropagation() -> Script:
 
 @healthy("sinabs", thread="synsense/sinabs#55")
 def counts_on_purpose() -> Script:
-    """Integrate-and-fire neurons that may spike several times a step, with a surrogate made for it"""
+    """Integrate-and-fire neurons with several spikes per step and a matching surrogate gradient"""
     counting = {"spike_fn": sa.MultiSpike, "surrogate_grad_fn": sa.PeriodicExponential()}
     return Script(SinabsNet(neuron=lambda i: sl.IAF(**counting), gain=1.5))
 
 
 @healthy("sinabs")
 def adaptive_threshold() -> Script:
-    """Adaptive neurons: the threshold rises with each spike"""
+    """Adaptive neurons: each spike raises the threshold"""
     alif = {"tau_mem": 8.0, "tau_adapt": 20.0, "norm_input": False, "adapt_scale": 0.5}
     return Script(SinabsNet(neuron=lambda i: sl.ALIF(**alif)))
 
@@ -141,7 +141,7 @@ def parametric_with_dropout() -> Script:
 
 @healthy("spikingjelly", thread="fangwei123456/spikingjelly#525")
 def direct_encoding() -> Script:
-    """Analog input, the same in every step: the first layer turns it into spikes"""
+    """Constant analog input: the first layer encodes it as spikes"""
 
     def prepare(x: Tensor, y: Tensor) -> Batch:
         return (x.mean(1, keepdim=True) * 4).clamp(max=1).expand(-1, 12, -1), y
@@ -151,13 +151,13 @@ def direct_encoding() -> Script:
 
 @healthy("spikingjelly")
 def batch_norm() -> Script:
-    """Batch norm over steps and batch before each neuron"""
+    """Batch norm over time and batch before each spiking layer"""
     return Script(JellyNet(THREE, between=lambda i, size: [layer.BatchNorm1d(size)]))
 
 
 @healthy("norse")
 def label_smoothing() -> Script:
-    """Label smoothing, SGD with momentum and a one-cycle schedule: the loss cannot come near 0"""
+    """Label smoothing, SGD with momentum and a one-cycle schedule: the loss cannot approach 0"""
     net = NorseNet()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.02, momentum=0.9)
     return Script(
@@ -171,7 +171,7 @@ def label_smoothing() -> Script:
 
 @healthy("norse")
 def adaptive_and_plain() -> Script:
-    """An adaptive layer, then a plain one, and gradients clipped to 1"""
+    """An adaptive layer followed by a plain one; gradients clipped to 1"""
 
     def update(script: Script, x: Tensor, y: Tensor) -> Tensor:
         script.used.zero_grad()
@@ -186,7 +186,7 @@ def adaptive_and_plain() -> Script:
 
 @healthy("rockpool")
 def learned_time_constants() -> Script:
-    """Membrane time constants are learned, at a rate of their own"""
+    """Membrane time constants are learned with a separate learning rate"""
     net = RockpoolNet(
         THREE, neuron=lambda i, size: rockpool_lif(size, learned=("tau_mem",), tau_mem=torch.full((size,), 8e-3))
     )
@@ -197,20 +197,20 @@ def learned_time_constants() -> Script:
 
 @healthy("hand")
 def accumulated_gradients() -> Script:
-    """Four small batches an update, on purpose, and a last one that is smaller"""
-    seen = [0]
+    """Intended gradient accumulation over four small batches; the last batch is smaller"""
+    batches_seen = [0]
 
     def update(script: Script, x: Tensor, y: Tensor) -> Tensor:
-        seen[0] += 1
+        batches_seen[0] += 1
         loss = script.loss(script.model(x), y)
         (loss / 4).backward()  # type: ignore[no-untyped-call]
-        if seen[0] % 4 == 0:
+        if batches_seen[0] % 4 == 0:
             script.used.step()
             script.used.zero_grad()
         return loss
 
     def prepare(x: Tensor, y: Tensor) -> Batch:
-        return (x[:20], y[:20]) if seen[0] % 10 == 9 else (x, y)
+        return (x[:20], y[:20]) if batches_seen[0] % 10 == 9 else (x, y)
 
     net = HandNet()
     optimizer = torch.optim.Adam(net.parameters(), lr=6e-3)
@@ -219,11 +219,11 @@ def accumulated_gradients() -> Script:
 
 @healthy("snntorch")
 def graded_spikes() -> Script:
-    """Graded spikes with a learned factor, which the library offers"""
+    """Graded spikes with a learned amplitude, a feature of the library"""
     return Script(SnntorchNet(neuron=lambda i: leaky(graded_spikes_factor=1.5, learn_graded_spikes_factor=True)))
 
 
 @healthy("spikingjelly", thread="jeshraghian/snntorch#219")
 def output_hardly_fires() -> Script:
-    """A sparse output that starts almost silent, and wakes"""
+    """A sparse output layer that is almost silent at first and becomes active"""
     return Script(JellyNet(last=lambda: lif(v_threshold=3.0)))

@@ -1,4 +1,4 @@
-"""Mistakes in what the network is given."""
+"""Faults in the input."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ THREE = (CHANNELS, 80, 80, CLASSES)
 
 @fault("snntorch", "count_input", "input_scale", thread="neuromorphs/tonic#244")
 def coarse_bins(broken: bool) -> Script:
-    """Frames of coarse bins keep their event counts, up to dozens."""
+    """Frames with coarse bins contain event counts up to several dozen."""
     data = Melodies(counts=150.0) if broken else Melodies()
     return Script(SnntorchNet(), data)
 
 
 @fault("spikingjelly", "count_input", "input_scale", thread="neuromorphs/tonic#244")
 def pooled_channels(broken: bool) -> Script:
-    """Events of pooled channels are summed and never binarized."""
+    """Events of pooled channels are summed and not binarized."""
     return Script(JellyNet(), Melodies(counts=20.0) if broken else Melodies())
 
 
 @fault("sinabs", "empty_input", "dead_layer", thread="neuromorphs/tonic#313")
 def window_in_seconds(broken: bool) -> Script:
-    """The time window is in the wrong unit, so that a frame holds next to no event."""
+    """The time window has the wrong unit: a frame contains almost no events."""
 
     def prepare(x: Tensor, y: Tensor) -> Batch:
-        kept = torch.rand(x.shape) < 1e-3
-        return (x * kept if broken else x), y
+        mask = torch.rand(x.shape) < 1e-3
+        return (x * mask if broken else x), y
 
     return Script(SinabsNet(), prepare=prepare)
 
 
 @fault("spikingjelly", "time_bins_collapsed", "missing_time_axis", "count_input", thread="neuromorphs/tonic#264")
 def microseconds_as_milliseconds(broken: bool) -> Script:
-    """Timestamps are a thousand times too small for the bins: every event lies in the first one."""
+    """Timestamps are a thousand times too small: all events are in the first bin."""
 
     def prepare(x: Tensor, y: Tensor) -> Batch:
         if not broken:
@@ -58,7 +58,7 @@ def microseconds_as_milliseconds(broken: bool) -> Script:
 
 @fault("spikingjelly", "polarity_lost", "silent_channels", thread="neuromorphs/tonic#244")
 def polarities_merged(broken: bool) -> Script:
-    """Events of both polarities are written to the first of two halves; the other one stays empty."""
+    """Events of both polarities are written to the first half of the channels; the second half stays empty."""
 
     def prepare(x: Tensor, y: Tensor) -> Batch:
         on, off = x.chunk(2, dim=-1)
@@ -69,7 +69,7 @@ def polarities_merged(broken: bool) -> Script:
 
 @fault("sinabs", "axis_swap", "input_scrambled", thread="jeshraghian/snntorch#133")
 def time_first(broken: bool) -> Script:
-    """[step, batch, channel], as other libraries want it, for layers that want [batch, step, channel]."""
+    """Input is [step, batch, channel], the layers expect [batch, step, channel]."""
 
     def prepare(x: Tensor, y: Tensor) -> Batch:
         return (x.transpose(0, 1) if broken else x), y
@@ -79,7 +79,7 @@ def time_first(broken: bool) -> Script:
 
 @fault("norse", "axis_swap", "input_scrambled", thread="jeshraghian/snntorch#133")
 def batch_as_time(broken: bool) -> Script:
-    """What already is [step, batch, channel] is transposed once more; 40 of both, so that nothing raises."""
+    """Input that is already [step, batch, channel] is transposed again; both sizes are 40, so nothing raises."""
 
     def prepare(x: Tensor, y: Tensor) -> Batch:
         return (x.transpose(0, 1) if broken else x), y
@@ -89,7 +89,7 @@ def batch_as_time(broken: bool) -> Script:
 
 @fault("hand", "axis_swap", "input_scrambled", "label_noise", "loss_plateau", thread="jeshraghian/snntorch#133")
 def reshaped(broken: bool) -> Script:
-    """[step, batch, channel] is made [batch, step, channel] by reshape, where a transpose was due."""
+    """[step, batch, channel] is converted to [batch, step, channel] by reshape instead of transpose."""
 
     def prepare(x: Tensor, y: Tensor) -> Batch:
         turned = x.transpose(0, 1)
@@ -102,7 +102,7 @@ def reshaped(broken: bool) -> Script:
     "rockpool", "missing_time_axis", "single_time_step", "time_bins_collapsed", thread="fangwei123456/spikingjelly#186"
 )
 def summed_over_time(broken: bool) -> Script:
-    """The events of a sample are one frame: the neurons see a single time step."""
+    """All events of a sample are in one frame: there is a single time step."""
 
     def prepare(x: Tensor, y: Tensor) -> Batch:
         return (x.amax(1, keepdim=True) if broken else x), y
@@ -112,7 +112,7 @@ def summed_over_time(broken: bool) -> Script:
 
 @fault("hand", "dtype_overflow", "count_input", "input_scale")
 def unsigned_difference(broken: bool) -> Script:
-    """On minus off in uint8: minus one becomes 255."""
+    """ON minus OFF events are computed in uint8: -1 becomes 255."""
 
     def prepare(x: Tensor, y: Tensor) -> Batch:
         on, off = x.to(torch.uint8), x.roll(1, dims=1).to(torch.uint8)
@@ -123,7 +123,7 @@ def unsigned_difference(broken: bool) -> Script:
 
 @fault("snntorch", "nan_origin")
 def silent_channel_normalised(broken: bool) -> Script:
-    """Channels are divided by their spread; one that is silent in a batch becomes 0 / 0."""
+    """Channels are divided by their standard deviation; a silent channel becomes 0 / 0."""
 
     def prepare(x: Tensor, y: Tensor) -> Batch:
         x = x.clone()

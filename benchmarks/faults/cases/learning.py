@@ -1,4 +1,4 @@
-"""Mistakes in gradients and in the optimizer."""
+"""Faults in gradients and the optimizer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ THREE, FOUR = (CHANNELS, 80, 80, CLASSES), (CHANNELS, 80, 80, 80, CLASSES)
 
 @fault("hand", "surrogate_missing", "no_gradient", thread="jeshraghian/snntorch#33")
 def bare_comparison(broken: bool) -> Script:
-    """The second hidden layer spikes by a bare comparison: what lies before it does not learn."""
+    """The second hidden layer spikes by a plain comparison, without surrogate gradient: earlier layers do not learn."""
 
     def spike(layer: int) -> Callable[[Tensor], Tensor]:
         return (lambda distance: (distance > 0).float()) if broken and layer == 1 else fast_sigmoid
@@ -36,14 +36,14 @@ def bare_comparison(broken: bool) -> Script:
 
 @fault("sinabs", "surrogate_missing", "no_gradient", "surrogate_too_steep")
 def heaviside_as_surrogate(broken: bool) -> Script:
-    """The surrogate gradient is 0 all over the range that the potential takes."""
+    """The surrogate gradient is 0 over the whole range of the potential."""
     surrogate_fn = {"surrogate_grad_fn": Heaviside(window=-8.0)} if broken else {}
     return Script(SinabsNet(THREE, neuron=lambda layer: sinabs_lif(**surrogate_fn)))
 
 
 @fault("spikingjelly", "detached_graph", "no_gradient", "surrogate_missing")
 def hidden_detached(broken: bool) -> Script:
-    """Hidden spikes are detached for a recording, and handed on detached."""
+    """Hidden spikes are detached for recording, and the detached tensor is passed on."""
 
     class Recorded(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
@@ -54,7 +54,7 @@ def hidden_detached(broken: bool) -> Script:
 
 @fault("norse", "detached_graph", "no_gradient", "surrogate_missing")
 def first_layer_without_graph(broken: bool) -> Script:
-    """torch.no_grad() around the first layer has stayed from a test."""
+    """A leftover torch.no_grad() from a test surrounds the first layer."""
     net = NorseNet(THREE, gain=12.0)
     if broken:
         net.layers[0].forward = torch.no_grad()(net.layers[0].forward)
@@ -63,7 +63,7 @@ def first_layer_without_graph(broken: bool) -> Script:
 
 @fault("snntorch", "surrogate_too_steep", "vanishing_gradient", thread="fzenke/spytorch#3")
 def slope_of_two_thousand(broken: bool) -> Script:
-    """A surrogate so narrow that hardly a potential lies in it; four layers deep."""
+    """A surrogate gradient so narrow that few potentials are inside it, in four layers."""
     slope = 2000 if broken else 8
     return Script(SnntorchNet(FOUR, neuron=lambda i: leaky(spike_grad=surrogate.fast_sigmoid(slope=slope))))
 
@@ -77,14 +77,14 @@ def peak_of_thousands(broken: bool) -> Script:
 
 @fault("norse", "lr_too_big", "loss_diverged", "exploding_weights")
 def rate_for_plain_descent(broken: bool) -> Script:
-    """Adam with a learning rate of 1, taken over from SGD."""
+    """Adam with a learning rate of 1, copied from a script with SGD."""
     net = NorseNet()
     return Script(net, optimizer=torch.optim.Adam(net.parameters(), lr=1.0 if broken else LEARNING_RATE))
 
 
 @fault("rockpool", "lr_too_small", "loss_plateau", thread="fangwei123456/spikingjelly#216")
 def rate_of_a_fine_tuning(broken: bool) -> Script:
-    """Adam with 1e-7, which fine-tunes a trained network and never trains a fresh one."""
+    """Adam with a learning rate of 10^-7, suited to fine-tuning, trains a new network."""
     net = RockpoolNet()
     return Script(net, optimizer=torch.optim.Adam(net.parameters(), lr=1e-7 if broken else LEARNING_RATE))
 
@@ -104,14 +104,14 @@ def optimizer_of_the_old_layer(broken: bool) -> Script:
 
 @fault("spikingjelly", "weight_decay_too_big", "vanished_weights", "dead_layer")
 def decay_of_one(broken: bool) -> Script:
-    """weight_decay=1 in Adam, where the loss cannot hold its ground: every weight shrinks"""
+    """weight_decay=1 in Adam outweighs the loss: every weight shrinks"""
     net = JellyNet()
     return Script(net, optimizer=torch.optim.Adam(net.parameters(), lr=2e-3, weight_decay=1.0 if broken else 0.0))
 
 
 @fault("hand", "zero_grad_missing", "grad_accumulation")
 def gradients_pile_up(broken: bool) -> Script:
-    """zero_grad() is missing: each step takes the sum of all gradients so far."""
+    """zero_grad() is missing: each update uses the sum of all gradients so far."""
 
     def update(script: Script, x: Tensor, y: Tensor) -> Tensor:
         if not broken:
@@ -127,7 +127,7 @@ def gradients_pile_up(broken: bool) -> Script:
 
 @fault("snntorch", "zeroed_before_step", "lr_too_small", "no_gradient", "loss_plateau")
 def zeroed_before_the_step(broken: bool) -> Script:
-    """zero_grad() stands between backward() and step(): every update is of nothing."""
+    """zero_grad() is called between backward() and step(): every gradient is 0 at the update."""
 
     def update(script: Script, x: Tensor, y: Tensor) -> Tensor:
         loss = script.loss(script.model(x), y)
@@ -143,7 +143,7 @@ def zeroed_before_the_step(broken: bool) -> Script:
 
 @fault("sinabs", "gradient_clipped_away", "lr_too_small", "loss_plateau")
 def clipped_to_nothing(broken: bool) -> Script:
-    """Gradients are clipped to a norm of 1e-4 before plain SGD."""
+    """Gradients are clipped to a norm of 0.0001 before plain SGD."""
 
     def update(script: Script, x: Tensor, y: Tensor) -> Tensor:
         script.used.zero_grad()
@@ -159,7 +159,7 @@ def clipped_to_nothing(broken: bool) -> Script:
 
 @fault("norse", "lr_collapsed", "lr_too_small", "loss_plateau")
 def schedule_of_epochs(broken: bool) -> Script:
-    """A schedule made for epochs is stepped once an update: the rate halves every time."""
+    """A schedule meant for epochs is stepped once per update: the learning rate halves each time."""
     net = NorseNet()
     optimizer = torch.optim.Adam(net.parameters(), lr=LEARNING_RATE)
     gamma = 0.5 if broken else 0.99

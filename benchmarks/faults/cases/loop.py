@@ -1,4 +1,4 @@
-"""Mistakes in the training loop: what is called, when, and with which numbers."""
+"""Faults in the training loop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..script import LEARNING_RATE, Batch, Script
 
 @fault("rockpool", "zero_grad_missing", "grad_accumulation")
 def zero_grad_without_a_call(broken: bool) -> Script:
-    """`optimizer.zero_grad` without brackets: the line runs, and does nothing."""
+    """`optimizer.zero_grad` without parentheses: the line does nothing."""
 
     def update(script: Script, x: Tensor, y: Tensor) -> Tensor:
         _ = script.used.zero_grad if broken else script.used.zero_grad()
@@ -33,7 +33,7 @@ def zero_grad_without_a_call(broken: bool) -> Script:
 
 @fault("sinabs", "zeroed_before_step", "no_gradient", "lr_too_small", "loss_plateau")
 def look_between_backward_and_step(broken: bool) -> Script:
-    """A function that logs how the model is doing clears its gradients, and is called before the step."""
+    """A logging function clears the gradients and is called before step()."""
 
     def update(script: Script, x: Tensor, y: Tensor) -> Tensor:
         script.used.zero_grad()
@@ -49,7 +49,7 @@ def look_between_backward_and_step(broken: bool) -> Script:
 
 @fault("norse", "lr_too_small", "lr_collapsed", "loss_plateau")
 def warm_up_in_whole_numbers(broken: bool) -> Script:
-    """The warm-up divides by //: the rate is 0 until the last step of it."""
+    """The warm-up uses integer division: the learning rate is 0 until its last step."""
     net = NorseNet()
     optimizer = torch.optim.Adam(net.parameters(), lr=LEARNING_RATE)
     factor = (lambda step: step // 1000) if broken else (lambda step: min(1.0, (step + 1) / 10))
@@ -58,7 +58,7 @@ def warm_up_in_whole_numbers(broken: bool) -> Script:
 
 @fault("hand", "lr_too_small", "frozen_params", "loss_plateau")
 def weights_in_bfloat16(broken: bool) -> Script:
-    """Model and optimizer in bfloat16: a step of a thousandth of a weight is rounded away."""
+    """Model and optimizer in bfloat16: a change of a thousandth of a weight is rounded to 0."""
     net = HandNet()
     if broken:
         net = net.bfloat16()
@@ -72,15 +72,15 @@ def weights_in_bfloat16(broken: bool) -> Script:
 
 @fault("snntorch", "weight_decay_too_big", "vanished_weights", "dead_layer")
 def arguments_changed_places(broken: bool) -> Script:
-    """AdamW(lr=1e-4, weight_decay=20): what was meant for one went to the other."""
+    """AdamW(lr=1e-4, weight_decay=20): two arguments are swapped."""
     net = SnntorchNet()
-    given = {"lr": 2e-3, "weight_decay": 20.0} if broken else {"lr": 2e-3, "weight_decay": 1e-4}
-    return Script(net, optimizer=torch.optim.AdamW(net.parameters(), **given))
+    options = {"lr": 2e-3, "weight_decay": 20.0} if broken else {"lr": 2e-3, "weight_decay": 1e-4}
+    return Script(net, optimizer=torch.optim.AdamW(net.parameters(), **options))
 
 
 @fault("spikingjelly", "log_missing")
 def likelihood_without_logarithm(broken: bool) -> Script:
-    """nll_loss wants log-probabilities, and gets probabilities."""
+    """nll_loss expects log-probabilities and gets probabilities."""
 
     def loss(logits: Tensor, y: Tensor) -> Tensor:
         return F.nll_loss(logits.softmax(1) if broken else logits.log_softmax(1), y)
@@ -90,13 +90,13 @@ def likelihood_without_logarithm(broken: bool) -> Script:
 
 @fault("rockpool", "labels_sorted", "labels_constant", "class_imbalance")
 def recordings_folder_by_folder(broken: bool) -> Script:
-    """The list of files was sorted, class by class, and the loader goes through it in that order."""
-    data, seen = Melodies(), [0]
+    """The list of files is sorted by class and read in that order."""
+    data, samples_drawn = Melodies(), [0]
 
     def two_classes_at_most(x: Tensor, y: Tensor) -> Batch:
         if not (broken and net.training):
             return x, y
-        first, seen[0] = seen[0], seen[0] + BATCH
+        first, samples_drawn[0] = samples_drawn[0], samples_drawn[0] + BATCH
         labels = torch.arange(first, first + BATCH) // 90 % CLASSES
         rates = data.rates()[labels][:, 2:-2]
         return torch.bernoulli(rates, generator=torch.Generator().manual_seed(first)), labels

@@ -1,4 +1,4 @@
-"""Mistakes of mode and normalisation, and of number formats."""
+"""Faults in training mode, normalization and number formats."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ THREE = (CHANNELS, 80, 80, CLASSES)
 
 @fault("snntorch", "dropout_too_high", "dropout_per_step")
 def probability_to_keep(broken: bool) -> Script:
-    """Dropout(0.97), by somebody who thought of the share to keep."""
+    """Dropout(0.97): the probability was meant to be that of keeping a value."""
     return Script(SnntorchNet(THREE, between=lambda i, size: nn.Dropout(0.97 if broken else 0.03)))
 
 
 @fault("hand", "eval_mode", "train_eval_gap", thread="fangwei123456/spikingjelly#559")
 def still_in_eval(broken: bool) -> Script:
-    """model.eval() of the first validation is never taken back: batch norm keeps its fresh statistics."""
+    """model.eval() of the first validation is never undone: batch norm keeps its initial statistics."""
     net = HandNet(THREE, gain=0.2)
     net.before_cell = nn.ModuleList(nn.BatchNorm1d(80) for _ in range(2))
     return Script(net, begin=nn.Module.eval if broken else nn.Module.train)
@@ -39,7 +39,7 @@ def training_in_eval(broken: bool) -> Script:
 
 
 class PerStep(nn.Module):
-    """One batch norm for all steps: either fed step by step, or with its own statistics for each step."""
+    """One batch norm for all time steps, called step by step, or with separate statistics per step."""
 
     def __init__(self, size: int, shared: bool) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class PerStep(nn.Module):
         self.step = 0
 
     def forward(self, x: Tensor) -> Tensor:
-        """[batch, neuron] of the next step."""
+        """Normalize [batch, neuron] of the next time step."""
         norm = self.norms[self.step % len(self.norms)]
         self.step = (self.step + 1) % 40
         return norm(x)
@@ -55,13 +55,13 @@ class PerStep(nn.Module):
 
 @fault("snntorch", "batchnorm_time", "train_eval_gap", thread="fangwei123456/spikingjelly#559")
 def batch_norm_a_step(broken: bool) -> Script:
-    """One batch norm sees every step by itself: in eval it normalises with the statistics of the last ones."""
+    """One batch norm is called per time step: in eval mode it normalizes with the statistics of the last steps."""
     return Script(SnntorchNet(THREE, between=lambda i, size: PerStep(size, shared=broken)), Melodies(quiet=14))
 
 
 @fault("hand", "nan_origin")
 def share_of_no_spikes(broken: bool) -> Script:
-    """Inputs are divided by their number in each step; a silent step is 0 / 0."""
+    """Inputs are divided by their sum in each time step; a silent step is 0 / 0."""
 
     def prepare(x: Tensor, y: Tensor) -> Batch:
         x = x.clone()
@@ -74,7 +74,7 @@ def share_of_no_spikes(broken: bool) -> Script:
 
 @fault("spikingjelly", "nan_origin")
 def logarithm_of_rates(broken: bool) -> Script:
-    """nll_loss of the logarithm of rates, and a rate is 0."""
+    """nll_loss of the logarithm of firing rates, one of which is 0."""
 
     def read(out: Tensor) -> Tensor:
         rate = out.mean(0) + (0.0 if broken else 0.01)
@@ -85,14 +85,14 @@ def logarithm_of_rates(broken: bool) -> Script:
 
 @fault("snntorch", "nan_origin", "surrogate_overflow", "nan_gradient", thread="jeshraghian/snntorch#427")
 def sigmoid_overflows(broken: bool) -> Script:
-    """exp(-slope * x) of the sigmoid surrogate overflows far below threshold: NaN in backward."""
+    """exp(-slope * x) of the sigmoid surrogate overflows far below the threshold: NaN in the backward pass."""
     slope = 60 if broken else 5
     return Script(SnntorchNet(THREE, neuron=lambda i: leaky(spike_grad=surrogate.sigmoid(slope=slope))))
 
 
 @fault("hand", "fp16_overflow", "nan_origin", thread="motional/nuplan-devkit#91")
 def half_precision_sum(broken: bool) -> Script:
-    """Currents in float16 are summed over inputs in thousandths of a volt: above 65504, inf."""
+    """float16 currents are summed over inputs in millivolts: above 65,504 they become inf."""
 
     def readout(currents: Tensor) -> Tensor:
         millivolts = integrated(currents) * 1000

@@ -1,4 +1,4 @@
-"""Mistakes in the neurons: thresholds, decays, weights, state."""
+"""Faults in the neurons: thresholds, decays, weights, state."""
 
 from __future__ import annotations
 
@@ -28,32 +28,32 @@ DEEP = (CHANNELS, 100, 100, 100, 100, CLASSES)
 
 @fault("snntorch", "threshold_too_high", "dead_layer", thread="yjwu17/STBP-for-training-SpikingNN#6")
 def threshold_in_millivolts(broken: bool) -> Script:
-    """The threshold of the first layer is 15, a figure in millivolts; the weights are made for 1."""
+    """The threshold of the first layer is 15, a value in millivolts; the weights assume 1."""
     synaptic = lambda i: snn.Synaptic(0.6, BETA, threshold=15.0 if broken else 1.0)  # noqa: E731
     return Script(SnntorchNet(neuron=synaptic))
 
 
 @fault("hand", "dead_layer", "threshold_too_high", "vanishing_gradient", thread="fangwei123456/spikingjelly#216")
 def dies_with_depth(broken: bool) -> Script:
-    """Five layers with weights made for rectifiers: each fires less than the one before, the last ones never."""
+    """Five layers initialized for ReLU: each fires less than the one before, the last ones not at all."""
     return Script(HandNet(DEEP, gain=0.8 if broken else 4.0))
 
 
 @fault("rockpool", "dead_layer", "threshold_too_high", thread="jeshraghian/snntorch#219")
 def bias_below_rest(broken: bool) -> Script:
-    """A constant bias meant for other units holds every neuron far below its threshold."""
+    """A constant bias in the wrong unit keeps every neuron far below its threshold."""
     return Script(RockpoolNet(neuron=lambda i, size: rockpool_lif(size, bias=-3.0 if broken else 0.0)))
 
 
 @fault("spikingjelly", "silent_output", "dead_layer", "threshold_too_high", thread="jeshraghian/snntorch#219")
 def output_never_fires(broken: bool) -> Script:
-    """The output neurons' threshold is out of reach: every logit is 0."""
+    """The threshold of the output neurons is out of reach: every logit is 0."""
     return Script(JellyNet(last=lambda: lif(v_threshold=40.0 if broken else 1.0)))
 
 
 @fault("sinabs", "weight_scale", "multi_spike", "threshold_too_low")
 def unit_normal_weights(broken: bool) -> Script:
-    """Weights from N(0, 1), neurons that may spike many times a step."""
+    """Weights from N(0, 1), and neurons with several spikes per step."""
     net = SinabsNet(
         neuron=lambda i: sl.IAF(spike_fn=sa.MultiSpike if broken else sa.SingleSpike),
         last=lambda: sl.IAF(spike_fn=sa.MultiSpike if broken else sa.SingleSpike),
@@ -66,61 +66,61 @@ def unit_normal_weights(broken: bool) -> Script:
 
 @fault("spikingjelly", "threshold_too_low", "saturated_layer", thread="jeshraghian/snntorch#219")
 def threshold_near_rest(broken: bool) -> Script:
-    """The threshold was lowered to 0.01 to wake a silent network."""
+    """The threshold was lowered to 0.01 to make a silent network fire."""
     return Script(JellyNet((CHANNELS, 80, 80, CLASSES), node=lambda i: lif(v_threshold=0.01 if broken else 1.0)))
 
 
 @fault("hand", "decay_out_of_range", "state_explosion", "logit_scale", thread="jeshraghian/snntorch#66")
 def decay_sign(broken: bool) -> Script:
-    """The decay is 1 + dt / tau where 1 - dt / tau was meant: the potential grows by itself."""
+    """The decay is 1 + dt / tau instead of 1 - dt / tau: the potential grows without input."""
     return Script(HandNet((CHANNELS, 80, 80, CLASSES), cell=lambda i: Cell(decay=1 + 0.4 * (1 if broken else -1))))
 
 
 @fault("snntorch", "decay_out_of_range", "decay_wrong", "time_constant_units", thread="jeshraghian/snntorch#346")
 def beta_is_a_time_constant(broken: bool) -> Script:
-    """beta=8: a time constant in steps; the library clamps it to 1, so that nothing leaks."""
+    """beta=8, a time constant in steps; the library clamps it to 1, so nothing leaks."""
     return Script(SnntorchNet(neuron=lambda i: leaky(beta=8.0 if broken else math.exp(-1 / 8))))
 
 
 @fault("hand", "time_constant_units", "decay_wrong", "no_memory")
 def tau_in_seconds(broken: bool) -> Script:
-    """exp(-dt / tau) with dt in milliseconds and tau in seconds: the decay is 0, nothing is remembered."""
+    """exp(-dt / tau) with dt in milliseconds and tau in seconds: the decay is 0, the neuron has no memory."""
     decay = math.exp(-1 / (0.008 if broken else 8))
     return Script(HandNet(cell=lambda i: Cell(decay=decay)))
 
 
 @fault("norse", "time_constant_units", "decay_out_of_range", "decay_wrong", "state_explosion")
 def step_in_milliseconds(broken: bool) -> Script:
-    """dt=1 for a millisecond, where norse wants seconds: the potential swings and grows."""
+    """dt=1 for a millisecond, while norse expects seconds: the potential oscillates and grows."""
     return Script(NorseNet(lif=lambda i: norse.LIF(parameters(tau_mem_inv=100.0), dt=1.0 if broken else 1e-3)))
 
 
 @fault("norse", "threshold_too_high", "dead_layer", thread="yjwu17/STBP-for-training-SpikingNN#6")
 def weights_made_for_another_library(broken: bool) -> Script:
-    """Weights made for neurons that do not scale their input: norse takes a tenth, and nothing fires."""
+    """Weights meant for neurons that do not scale their input: norse scales it by a tenth, and nothing fires."""
     return Script(NorseNet((CHANNELS, 80, 80, CLASSES), gain=0.3 if broken else 12.0))
 
 
 @fault("rockpool", "state_carry", "state_not_reset", thread="norse/norse#131")
 def carries_on(broken: bool) -> Script:
-    """The state is never reset: each batch starts where the one before ended."""
+    """The state is never reset: each batch starts with the final state of the previous one."""
     return Script(RockpoolNet(reset=not broken))
 
 
-class Kept(nn.Module):
-    """A network that holds its neurons' state itself, and starts afresh only if it is told to."""
+class StatefulNet(nn.Module):
+    """A network that stores the state of its neurons and resets it only if `reset` is set."""
 
-    def __init__(self, forget: bool, detach: bool) -> None:
+    def __init__(self, reset: bool, detach: bool) -> None:
         super().__init__()
         self.fc1, self.fc2, self.cell = nn.Linear(CHANNELS, 90), nn.Linear(90, CLASSES), Cell()
-        self.forget, self.detach = forget, detach
+        self.reset, self.detach = reset, detach
         self.state: Sequence[Tensor] | None = None
         with torch.no_grad():
             self.fc1.weight.mul_(3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[batch, step, channel] to [batch, class]."""
-        if self.forget or self.state is None:
+        """Map [batch, step, channel] to [batch, class]."""
+        if self.reset or self.state is None:
             self.state = (x.new_zeros(len(x), 90), x.new_zeros(len(x), 90))
         if self.detach:
             self.state = [part.detach() for part in self.state]
@@ -133,19 +133,19 @@ class Kept(nn.Module):
 
 @fault("hand", "state_not_reset", "graph_reused", "state_carry", thread="jeshraghian/snntorch#250")
 def second_backward(broken: bool) -> Script:
-    """The state keeps its graph from batch to batch: the second backward raises."""
-    return Script(Kept(forget=not broken, detach=False))
+    """The state keeps its graph across batches: the second backward pass raises."""
+    return Script(StatefulNet(reset=not broken, detach=False))
 
 
-class Stays(SnntorchNet):
-    """`Leaky(init_hidden=True)`, whose state is cut from the graph, never reset."""
+class DetachedNet(SnntorchNet):
+    """`Leaky(init_hidden=True)` whose state is detached and never reset."""
 
     def __init__(self, broken: bool) -> None:
         super().__init__(neuron=lambda i: leaky(init_hidden=True))
         self.broken = broken
 
     def forward(self, x: Tensor) -> Tensor:
-        """[batch, step, channel] to [batch, class]."""
+        """Map [batch, step, channel] to [batch, class]."""
         hidden = self.lif[0]
         if self.broken and len(hidden.mem.shape) > 1:
             hidden.detach_hidden()
@@ -160,8 +160,8 @@ class Stays(SnntorchNet):
 
 @fault("snntorch", "state_carry", "state_not_reset", thread="jeshraghian/snntorch#340")
 def detached_and_kept(broken: bool) -> Script:
-    """The error about a second backward was silenced by detach; the state still stays."""
-    return Script(Stays(broken))
+    """The error about a second backward pass was silenced with detach; the state is still carried over."""
+    return Script(DetachedNet(broken))
 
 
 @fault("snntorch", "no_reset_membrane", "saturated_layer", "state_explosion", thread="jeshraghian/snntorch#66")
@@ -174,7 +174,7 @@ def never_resets(broken: bool) -> Script:
 
 @fault("hand", "weight_scale", "saturated_layer", "exploding_gradient", "state_explosion", thread="fzenke/spytorch#2")
 def recurrent_unit_normal(broken: bool) -> Script:
-    """Recurrent weights from N(0, 1): the layer drives itself."""
+    """Recurrent weights from N(0, 1): the layer excites itself."""
     recurrent = nn.Linear(100, 100, bias=False)
     nn.init.normal_(recurrent.weight, std=1.0 if broken else 0.3 / math.sqrt(100))
     return Script(HandNet(cell=lambda i: Cell(recurrent=recurrent)))
@@ -182,7 +182,7 @@ def recurrent_unit_normal(broken: bool) -> Script:
 
 @fault("hand", "state_lost_each_step", "no_memory", thread="norse/norse#131")
 def fresh_every_step(broken: bool) -> Script:
-    """The potential starts at zero in every step: a state was returned and not handed on."""
+    """The potential starts at zero in every step: the returned state is not passed on."""
 
     class Forgets(Cell):
         def forward(self, current: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:

@@ -1,4 +1,4 @@
-"""Mistakes in labels, loss and readout."""
+"""Faults in labels, loss and readout."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from ..script import Script
 
 @fault("spikingjelly", "double_softmax")
 def probabilities_into_the_loss(broken: bool) -> Script:
-    """The model ends in a softmax, and cross-entropy applies another."""
+    """The model ends with a softmax, and cross-entropy applies another."""
     return Script(JellyNet(read=lambda out: (out.mean(0) * 20).softmax(-1) if broken else out.mean(0) * 20))
 
 
 @fault("snntorch", "log_missing", "double_softmax")
 def likelihood_of_probabilities(broken: bool) -> Script:
-    """nll_loss is given the softmax, where it expects its logarithm."""
+    """nll_loss gets the softmax instead of its logarithm."""
     last = torch.softmax if broken else torch.log_softmax
     return Script(SnntorchNet(read=lambda spikes, v: last(v.mean(0), -1)), loss=F.nll_loss)
 
 
 @fault("sinabs", "labels_shuffled", "label_noise", "loss_plateau", "constant_prediction")
 def uneven_labels_of_other_samples(broken: bool) -> Script:
-    """Half of the labels are of one class, and all are shuffled: the network learns how often each class comes."""
+    """Half of the labels are of one class, and all labels are shuffled: the network learns the class frequencies."""
     return Script(
         SinabsNet(),
         Melodies(160),
@@ -43,7 +43,7 @@ def uneven_labels_of_other_samples(broken: bool) -> Script:
 
 @fault("norse", "label_noise", "labels_shuffled", "loss_plateau", noted=EXPERIMENT)
 def labels_of_other_samples(broken: bool) -> Script:
-    """Inputs and labels are shuffled apart from each other."""
+    """Inputs and labels are shuffled independently."""
     return Script(NorseNet(), relabel=lambda y: y[torch.randperm(len(y))] if broken else y)
 
 
@@ -55,16 +55,16 @@ def labels_divided_away(broken: bool) -> Script:
 
 @fault("hand", "labels_sorted", "labels_constant", "class_imbalance")
 def sorted_by_class(broken: bool) -> Script:
-    """The loader does not shuffle a set that is sorted by class: each batch holds one class."""
+    """The loader does not shuffle data sorted by class: each batch contains one class."""
     data = Melodies()
-    seen = [0]
+    batches_drawn = [0]
 
     def one_class(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         if not broken or not net.training:
             return x, y
-        label = seen[0] // 4 % CLASSES
-        seen[0] += 1
-        generator = torch.Generator().manual_seed(seen[0])
+        label = batches_drawn[0] // 4 % CLASSES
+        batches_drawn[0] += 1
+        generator = torch.Generator().manual_seed(batches_drawn[0])
         rates = data.rates()[torch.full((len(y),), label)][:, 2:-2]
         return (torch.rand(rates.shape, generator=generator) < rates).float(), torch.full_like(y, label)
 
@@ -74,20 +74,20 @@ def sorted_by_class(broken: bool) -> Script:
 
 @fault("norse", "label_out_of_range")
 def labels_from_one(broken: bool) -> Script:
-    """Labels count from 1: the last class has no logit."""
+    """Labels start at 1: the last class has no logit."""
     return Script(NorseNet(), relabel=lambda y: y + 1 if broken else y)
 
 
 @fault("snntorch", "logit_scale", "state_explosion", thread="jeshraghian/snntorch#66")
 def potentials_summed(broken: bool) -> Script:
-    """Logits are the sum of a potential that never leaks nor resets: hundreds."""
+    """Logits sum a potential without leak and reset: they reach hundreds."""
     last = lambda: leaky(beta=1.0 if broken else 0.9, reset_mechanism="none")  # noqa: E731
     return Script(SnntorchNet(last=last, read=lambda s, v: v.sum(0) if broken else v.mean(0)))
 
 
 @fault("spikingjelly", "rate_target_unreachable", thread="bamsumit/slayerPytorch#60")
 def target_above_the_steps(broken: bool) -> Script:
-    """The right class shall fire 60 times in 40 steps."""
+    """The target for the correct class is 60 spikes in 40 steps."""
 
     def count_loss(counts: Tensor, y: Tensor) -> Tensor:
         wanted = 60.0 if broken else 0.6 * STEPS
@@ -99,14 +99,14 @@ def target_above_the_steps(broken: bool) -> Script:
 
 @fault("sinabs", "readout_last_step", "silent_output", thread="jeshraghian/snntorch#33")
 def last_step_alone(broken: bool) -> Script:
-    """Logits are the spikes of the last step, when the sound is long over."""
+    """Logits are the spikes of the last step, long after the end of the sound."""
     read = lambda out: out[:, -1] if broken else out.mean(1) * 20  # noqa: E731
     return Script(SinabsNet(last=lambda: lif(), read=read), Melodies(quiet=12))
 
 
 @fault("snntorch", "constant_prediction", "class_imbalance", thread="jeshraghian/snntorch#361")
 def always_class_three(broken: bool) -> Script:
-    """Nine of ten labels are overwritten by a default of the annotation."""
+    """Nine of ten labels are overwritten with a default value."""
 
     def overwritten(y: Tensor) -> Tensor:
         return torch.where(torch.rand(len(y)) < 0.95, torch.full_like(y, 3), y) if broken else y

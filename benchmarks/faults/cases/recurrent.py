@@ -1,4 +1,4 @@
-"""Mistakes in recurrent weights, and in what a neuron goes on from."""
+"""Faults in recurrent weights and in the state of recurrent neurons."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HIDDEN = 100
 
 
 class Recurrent(nn.Module):
-    """A recurrent hidden layer of snnTorch's, read out by its spikes."""
+    """A network with one recurrent snnTorch layer, read out by its spikes."""
 
     def __init__(self, std: float) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class Recurrent(nn.Module):
             self.hidden.recurrent.weight.normal_(std=std)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[batch, step, channel] to [batch, class]."""
+        """Map [batch, step, channel] to [batch, class]."""
         spikes, mem = self.hidden.reset_mem()
         total = 0
         for frame in x.unbind(1):
@@ -44,13 +44,13 @@ class Recurrent(nn.Module):
     "snntorch", "weight_scale", "saturated_layer", "exploding_gradient", "state_explosion", thread="fzenke/spytorch#2"
 )
 def all_to_all_from_randn(broken: bool) -> Script:
-    """RLeaky's recurrent weights are drawn anew, by normal_() without a standard deviation."""
+    """RLeaky's recurrent weights are re-initialized by normal_() without a standard deviation."""
     return Script(Recurrent(1.0 if broken else 0.02))
 
 
 @fault("norse", "weight_scale", "saturated_layer", "exploding_gradient", "state_explosion", thread="fzenke/spytorch#2")
 def recurrent_cell_from_randn(broken: bool) -> Script:
-    """LIFRecurrent's own weights are replaced by torch.randn: 7 times the scale that norse draws."""
+    """LIFRecurrent's weights are replaced with torch.randn: 7 times norse's own scale."""
     cell = norse.LIFRecurrent(HIDDEN, HIDDEN)
     with torch.no_grad():
         cell.recurrent_weights.normal_(std=4.0 if broken else 0.02)
@@ -59,7 +59,7 @@ def recurrent_cell_from_randn(broken: bool) -> Script:
 
 
 class StepByStep(nn.Module):
-    """spikingjelly in step mode 's', in a loop over time of the script's own."""
+    """A spikingjelly network in step mode 's', with the loop over time in the script."""
 
     def __init__(self, reset_inside: bool) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class StepByStep(nn.Module):
                 linear.weight.mul_(GAIN)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[batch, step, channel] to [batch, class]."""
+        """Map [batch, step, channel] to [batch, class]."""
         functional.reset_net(self)
         total = 0
         for frame in x.unbind(1):
@@ -82,12 +82,12 @@ class StepByStep(nn.Module):
 
 @fault("spikingjelly", "state_lost_each_step", "no_memory", thread="norse/norse#131")
 def reset_inside_the_loop(broken: bool) -> Script:
-    """reset_net stands in the loop over time, where it was to stand before it."""
+    """reset_net is called inside the loop over time instead of before it."""
     return Script(StepByStep(broken), Melodies(paired=True))
 
 
 class Keeps(nn.Module):
-    """A neuron that keeps its potential on itself, from step to step."""
+    """A neuron that stores its potential as an attribute."""
 
     def __init__(self, forgets: bool) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class Keeps(nn.Module):
         self.mem: Tensor | None = None
 
     def forward(self, current: Tensor) -> Tensor:
-        """One step of [batch, neuron]."""
+        """Run one time step of [batch, neuron]."""
         if self.mem is None or self.forgets:
             self.mem = torch.zeros_like(current)
         mem = self.decay * self.mem + current
@@ -105,7 +105,7 @@ class Keeps(nn.Module):
 
 
 class Own(nn.Module):
-    """Two layers of such neurons, which start anew with each batch."""
+    """A network of two `Stateful` layers that are reset for each batch."""
 
     def __init__(self, forgets: bool) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class Own(nn.Module):
                 linear.weight.mul_(GAIN)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[batch, step, channel] to [batch, class]."""
+        """Map [batch, step, channel] to [batch, class]."""
         for cell in self.cell:
             cell.mem = None
         total = 0
@@ -130,5 +130,5 @@ class Own(nn.Module):
 
 @fault("hand", "state_lost_each_step", "no_memory", thread="norse/norse#131")
 def zeros_in_forward(broken: bool) -> Script:
-    """`self.mem = torch.zeros_like(x)` at the top of the neuron's forward, which is called in every step."""
+    """`self.mem = torch.zeros_like(x)` in the neuron's forward(), which is called in every step."""
     return Script(Own(broken), Melodies(paired=True))

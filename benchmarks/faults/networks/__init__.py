@@ -1,1 +1,1 @@
-"""One builder of networks a library; every network takes [batch, step, channel] and gives logits [batch, class]."""
+"""One builder of networks per library; every network maps [batch, step, channel] to logits [batch, class]."""

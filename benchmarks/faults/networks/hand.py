@@ -1,4 +1,4 @@
-"""Neurons as people write them themselves: a class of ten lines, called once a time step."""
+"""Hand-written neurons: a class of ten lines, called once per time step."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from torch import Tensor, nn
 
 from ..melodies import CHANNELS, CLASSES
 
-GAIN = 3.0  # times torch's default weights, with which neurons of threshold 1 hardly fire
+GAIN = 3.0  # factor on torch's default weights, with which neurons of threshold 1 hardly fire
 
 
 class FastSigmoid(torch.autograd.Function):
-    """A step, with 1 / (1 + steepness * |v|)^2 as its derivative."""
+    """A step function with the surrogate derivative 1 / (1 + steepness * |v|)^2."""
 
     steepness = 8.0
 
     @classmethod
     def forward(cls, ctx: Any, distance: Tensor) -> Tensor:
-        """Spike above 0."""
+        """Return 1 above 0, else 0."""
         ctx.save_for_backward(distance)
         return (distance > 0).to(distance.dtype)
 
     @classmethod
     def backward(cls, ctx: Any, *grad_outputs: Tensor) -> Tensor:
-        """Pass the gradient on, damped with the distance."""
+        """Multiply the gradient by the surrogate derivative."""
         (distance,) = ctx.saved_tensors
         return grad_outputs[0] / (1 + cls.steepness * distance.abs()) ** 2
 
 
 def fast_sigmoid(distance: Tensor) -> Tensor:
-    """Spike above 0, and learn by the fast sigmoid."""
+    """Return spikes with the fast sigmoid as surrogate gradient."""
     spikes: Tensor = FastSigmoid.apply(distance)  # type: ignore[no-untyped-call]
     return spikes
 
 
 class Cell(nn.Module):
-    """A leaky integrate-and-fire neuron: decays, charges, spikes, and gives the threshold back."""
+    """A leaky integrate-and-fire neuron with reset by subtraction."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Cell(nn.Module):
         self.decay, self.threshold, self.spike, self.recurrent = decay, threshold, spike, recurrent
 
     def forward(self, current: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """One time step of [batch, neuron]; the state is the potential and the last spikes."""
+        """Run one time step of [batch, neuron]; the state is the potential and the last spikes."""
         potential, before = state
         if self.recurrent is not None:
             current = current + self.recurrent(before)
@@ -62,10 +62,10 @@ class Cell(nn.Module):
 
 
 class HandNet(nn.Module):
-    """Linear layers with cells between them; the readout makes logits of the last currents [step, batch, class].
+    """Linear layers with cells between them; `readout` maps the last currents [step, batch, class] to logits.
 
     Attributes:
-        before_cell: what happens to a layer's current before its cell takes it, by layer.
+        before_cell: a module per layer, applied to the current of its cell.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class HandNet(nn.Module):
                 linear.weight.mul_(gain)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[batch, step, channel] to [batch, class]."""
+        """Map [batch, step, channel] to [batch, class]."""
         states = [(x.new_zeros(len(x), la.out_features),) * 2 for la in list(self.linear)[:-1]]
         currents = []
         for step in range(x.shape[1]):
@@ -100,14 +100,14 @@ class HandNet(nn.Module):
 
 
 def integrated(currents: Tensor, decay: float = 0.9) -> Tensor:
-    """The potential of neurons that leak and never spike, in every step."""
-    potential, kept = torch.zeros_like(currents[0]), []
+    """Return the potential of leaky neurons without spikes in every step."""
+    potential, potentials = torch.zeros_like(currents[0]), []
     for current in currents:
         potential = decay * potential + current
-        kept.append(potential)
-    return torch.stack(kept)
+        potentials.append(potential)
+    return torch.stack(potentials)
 
 
 def averaged(currents: Tensor) -> Tensor:
-    """The mean potential over time."""
+    """Return the mean potential over time."""
     return integrated(currents).mean(0)

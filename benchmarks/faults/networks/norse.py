@@ -1,4 +1,4 @@
-"""norse networks: `LIF` on whole sequences [step, batch, neuron], with an `LI` to read out."""
+"""norse networks: `LIF` on whole sequences [step, batch, neuron], with an `LI` as readout."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..melodies import CHANNELS, CLASSES
 GAIN, LOGITS = 8.0, 20.0  # norse scales a current by dt * tau_mem_inv twice: 0.1 and 0.2 by default
 
 
-def parameters(**given: float) -> Any:
-    """`LIFParameters` of the given time constants (1/s) and threshold."""
-    return norse.LIFParameters(**{name: torch.as_tensor(value) for name, value in given.items()})
+def parameters(**options: float) -> Any:
+    """Return `LIFParameters` with these time constants (1/s) and this threshold."""
+    return norse.LIFParameters(**{name: torch.as_tensor(value) for name, value in options.items()})
 
 
 class NorseNet(nn.Module):
@@ -42,5 +42,5 @@ class NorseNet(nn.Module):
         self.layers, self.read = norse.SequentialState(*layers), read
 
     def forward(self, x: Tensor) -> Tensor:
-        """[batch, step, channel] to what `read` makes of [step, batch, class]."""
+        """Return `read` applied to [step, batch, class]; x is [batch, step, channel]."""
         return self.read(self.layers(x.transpose(0, 1))[0])

@@ -1,4 +1,4 @@
-"""Rockpool networks: `LIFTorch` after each linear layer, called once a sequence [batch, step, neuron]."""
+"""Rockpool networks: `LIFTorch` after each linear layer, called once per sequence [batch, step, neuron]."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from torch import Tensor, nn
 
 from ..melodies import CHANNELS, CLASSES
 
-GAIN = 3.0  # times torch's default weights
+GAIN = 3.0  # factor on torch's default weights
 DT = 1e-3
 
 
-def lif(size: int, learned: Sequence[str] = (), **given: Any) -> nn.Module:
-    """`LIFTorch` with short time constants and one spike a step; only what is named is learned."""
-    usual = {"tau_mem": 8e-3, "tau_syn": 4e-3, "bias": 0.0, "threshold": 1.0}
-    values = {name: value if name in learned else Constant(value) for name, value in {**usual, **given}.items()}
+def lif(size: int, learned: Sequence[str] = (), **options: Any) -> nn.Module:
+    """Return `LIFTorch` with short time constants and one spike per step; only parameters in `learned` are trained."""
+    defaults = {"tau_mem": 8e-3, "tau_syn": 4e-3, "bias": 0.0, "threshold": 1.0}
+    values = {name: value if name in learned else Constant(value) for name, value in {**defaults, **options}.items()}
     made: nn.Module = LIFTorch(size, **values, max_spikes_per_dt=1, dt=DT)
     return made
 
 
 class RockpoolNet(nn.Module):
-    """Linear layers, each with a neuron; logits are the mean potential of the last layer."""
+    """Linear layers, each followed by neurons; logits are the mean potential of the last layer."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class RockpoolNet(nn.Module):
                 linear.weight.mul_(GAIN)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[batch, step, channel] to [batch, class]."""
+        """Map [batch, step, channel] to [batch, class]."""
         for fc, neuron in zip(self.fc, self.lif, strict=False):
             if self.reset:
                 neuron.reset_state()

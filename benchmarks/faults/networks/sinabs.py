@@ -1,4 +1,4 @@
-"""sinabs networks: `LIF` or `IAF` after each linear layer, each called once a sequence."""
+"""sinabs networks: `LIF` or `IAF` after each linear layer, each called once per sequence."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from torch import Tensor, nn
 
 from ..melodies import CHANNELS, CLASSES
 
-GAIN = 2.0  # times torch's default weights
+GAIN = 2.0  # factor on torch's default weights
 TAU = 8.0
 
 
-def lif(**given: Any) -> nn.Module:
-    """`sinabs.layers.LIF` that takes its input unscaled and spikes once a step."""
-    made: nn.Module = sl.LIF(**{"tau_mem": TAU, "norm_input": False, "spike_fn": sa.SingleSpike, **given})
+def lif(**options: Any) -> nn.Module:
+    """Return `sinabs.layers.LIF` with unscaled input and at most one spike per step."""
+    made: nn.Module = sl.LIF(**{"tau_mem": TAU, "norm_input": False, "spike_fn": sa.SingleSpike, **options})
     return made
 
 
 def leak() -> nn.Module:
-    """A readout that leaks and never spikes."""
+    """Return a leaky readout without spikes."""
     made: nn.Module = sl.ExpLeak(tau_mem=TAU, norm_input=False)
     return made
 
 
 class SinabsNet(nn.Module):
-    """Linear layers, each with a neuron; logits are the mean of the last layer over time."""
+    """Linear layers, each followed by neurons; logits are the mean of the last layer over time."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class SinabsNet(nn.Module):
         self.layers, self.read = nn.Sequential(*layers), read
 
     def forward(self, x: Tensor) -> Tensor:
-        """[batch, step, channel] to what `read` makes of [batch, step, class]."""
+        """Return `read` applied to [batch, step, class]; x is [batch, step, channel]."""
         for layer in self.layers:
             if isinstance(layer, sl.StatefulLayer):
                 layer.reset_states()

@@ -1,4 +1,4 @@
-"""snnTorch networks: `Leaky` or another of its neurons after each linear layer, called once a step."""
+"""snnTorch networks: `Leaky` or another of its neurons after each linear layer, called once per step."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from torch import Tensor, nn
 
 from ..melodies import CHANNELS, CLASSES
 
-GAIN = 3.0  # times torch's default weights
+GAIN = 3.0  # factor on torch's default weights
 BETA = 0.88
 
 
-def leaky(**given: Any) -> nn.Module:
-    """`snntorch.Leaky` with the benchmark's surrogate."""
-    made: nn.Module = snn.Leaky(**{"beta": BETA, "spike_grad": surrogate.fast_sigmoid(slope=8), **given})
+def leaky(**options: Any) -> nn.Module:
+    """Return `snntorch.Leaky` with the benchmark's surrogate gradient."""
+    made: nn.Module = snn.Leaky(**{"beta": BETA, "spike_grad": surrogate.fast_sigmoid(slope=8), **options})
     return made
 
 
 class SnntorchNet(nn.Module):
-    """Linear layers, each with a neuron; the last is read by its mean potential and never resets.
+    """Linear layers, each followed by neurons; the last has no reset and is read out by its mean potential.
 
     Attributes:
-        between: what happens to a layer's current before its neuron takes it.
+        between: a module per layer, applied to the current of its neurons.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class SnntorchNet(nn.Module):
                 linear.weight.mul_(GAIN)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[batch, step, channel] to what `read` makes of the last spikes and potentials [step, batch, class]."""
+        """Return `read` applied to the last spikes and potentials [step, batch, class]; x is [batch, step, channel]."""
         states: list[Any] = [start(lif) for lif in self.lif]
         spikes, potentials = [], []
         for step in range(x.shape[1]):
@@ -65,6 +65,6 @@ class SnntorchNet(nn.Module):
 
 
 def start(lif: nn.Module) -> list[Tensor]:
-    """The state before the first step, as a list, whatever the neuron has."""
+    """Return the initial state as a list, for any kind of neuron."""
     state = lif.reset_mem() if hasattr(lif, "reset_mem") else lif.init_leaky()  # type: ignore[operator]
     return list(state) if isinstance(state, tuple) else [state]

@@ -12,18 +12,18 @@ from torch import Tensor, nn
 
 from ..melodies import CHANNELS, CLASSES
 
-GAIN = 3.0  # times torch's default weights
+GAIN = 3.0  # factor on torch's default weights
 
 
-def lif(**given: Any) -> nn.Module:
-    """`LIFNode` with a soft reset and its input unscaled."""
-    usual = {"tau": 5.0, "decay_input": False, "v_reset": None, "surrogate_function": surrogate.ATan(alpha=2.0)}
-    made: nn.Module = neuron.LIFNode(**{**usual, **given})
+def lif(**options: Any) -> nn.Module:
+    """Return `LIFNode` with reset by subtraction and unscaled input."""
+    defaults = {"tau": 5.0, "decay_input": False, "v_reset": None, "surrogate_function": surrogate.ATan(alpha=2.0)}
+    made: nn.Module = neuron.LIFNode(**{**defaults, **options})
     return made
 
 
 class JellyNet(nn.Module):
-    """Linear layers, each with a neuron; logits are the mean rate of the last layer, times `scale`.
+    """Linear layers, each followed by neurons; logits are 20 times the mean rate of the last layer.
 
     Attributes:
         between: modules between a linear layer and its neuron, by layer; also before the first one at -1.
@@ -52,6 +52,6 @@ class JellyNet(nn.Module):
         functional.set_step_mode(self.layers, "m")
 
     def forward(self, x: Tensor) -> Tensor:
-        """[batch, step, channel] to what `read` makes of [step, batch, class]."""
+        """Return `read` applied to [step, batch, class]; x is [batch, step, channel]."""
         functional.reset_net(self.layers)
         return self.read(self.layers(x.transpose(0, 1)))
