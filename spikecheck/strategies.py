@@ -1,12 +1,12 @@
 """Hypothesis strategies for spiking data: spike trains, event streams, frames, labels, small networks.
 
-Needs `pip install 'spikecheck[hypothesis]'`. Every tensor is drawn as the list of its events, so that a failing example
-shrinks to the fewest spikes, in the smallest tensor, at the lowest indices.
+Needs `pip install 'spikecheck[hypothesis]'`. Every tensor is drawn as a list of events, so that a failing example
+shrinks to few spikes, a small tensor and low indices.
 
     from spikecheck import strategies
 
     @given(strategies.spike_trains(shape=(20, 4, 10), max_rate=0.3))
-    def test_a_layer_takes_any_train(train): ...
+    def test_layer_accepts_any_spike_train(train): ...
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from torch import Tensor, nn
 Draw = st.DrawFn
 Size = int | tuple[int, int] | st.SearchStrategy[int]
 
-STEPS, SAMPLES, NEURONS = (1, 12), (1, 3), (1, 6)  # taste: small enough to read, large enough for every kind of mistake
+STEPS, SAMPLES, NEURONS = (1, 12), (1, 3), (1, 6)  # judgment call: small enough to read
 DECAYS = st.sampled_from([0.0, 0.5, 0.9, 1.0])
 THRESHOLDS = st.sampled_from([1.0, 0.5, 0.1])
-MOST_EVENTS = 64  # of one example, unless a rate asks for more
+MAX_EVENTS = 64  # per example, unless a minimum rate needs more
 TONIC = np.dtype([("x", np.int16), ("y", np.int16), ("t", np.int64), ("p", np.bool_)])  # tonic.io.events_struct
 SHD = np.dtype([("t", np.int64), ("x", np.int64), ("p", np.int64)])  # tonic.datasets.SHD.dtype
 
 
-def size(given: Size) -> st.SearchStrategy[int]:
-    """A size as a number, a range, or a strategy of one's own."""
-    if isinstance(given, int):
-        return st.just(given)
-    return st.integers(*given) if isinstance(given, tuple) else given
+def size(value: Size) -> st.SearchStrategy[int]:
+    """Convert a size (a number, a range or a strategy) to a strategy."""
+    if isinstance(value, int):
+        return st.just(value)
+    return st.integers(*value) if isinstance(value, tuple) else value
 
 
 def shapes(shape: Sequence[Size] | None) -> st.SearchStrategy[tuple[int, ...]]:
-    """Shapes [time, batch, neuron...]: of the given sizes, or small ones."""
+    """Draw shapes [time, batch, neuron...] of the given sizes; small ones by default."""
     return st.tuples(*map(size, (STEPS, SAMPLES, NEURONS) if shape is None else shape))
 
 
@@ -54,38 +54,38 @@ def spike_trains(
     refractory: int = 0,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Binary spikes [time, batch, neuron...], with a rate per neuron and step from `min_rate` to `max_rate`.
+    """Draw binary spikes [time, batch, neuron...] with a rate per neuron and step from `min_rate` to `max_rate`.
 
-    After a spike, a neuron is silent for `refractory` steps; `min_rate` cannot be promised beside it.
+    After a spike, a neuron is silent for `refractory` steps; this excludes `min_rate`.
     """
     if not 0 <= min_rate <= max_rate <= 1:
-        raise InvalidArgument(f"0 <= min_rate <= max_rate <= 1 is wanted, got {min_rate!r} and {max_rate!r}")
+        raise InvalidArgument(f"expected 0 <= min_rate <= max_rate <= 1, got {min_rate!r} and {max_rate!r}")
     if refractory and min_rate:
-        raise InvalidArgument("min_rate and refractory exclude each other")
+        raise InvalidArgument("min_rate and refractory cannot be combined")
     sizes = draw(shapes(shape))
     elements = int(np.prod(sizes))
     low, high = int(np.ceil(min_rate * elements)), int(np.floor(max_rate * elements))
     if low > high:
         raise InvalidArgument(f"no number of spikes in {elements} bins has a rate from {min_rate} to {max_rate}")
-    high = min(high, max(low, MOST_EVENTS))
+    high = min(high, max(low, MAX_EVENTS))
     train = torch.zeros(elements, dtype=dtype)
-    train[sorted(draw(places(elements, low, high)))] = 1
-    return rested(train.reshape(sizes), refractory)
+    train[sorted(draw(indices(elements, low, high)))] = 1
+    return with_refractory_period(train.reshape(sizes), refractory)
 
 
-def places(elements: int, low: int, high: int) -> st.SearchStrategy[list[int]]:
-    """From `low` to `high` of so many places, each once; none of none."""
+def indices(elements: int, low: int, high: int) -> st.SearchStrategy[list[int]]:
+    """Draw `low` to `high` distinct indices below `elements`; an empty list if there are none."""
     if elements == 0 or high == 0:
         return st.just([])
-    if low > elements // 2:  # to draw the few that are left out is quick, to draw the many is not
-        return places(elements, elements - high, elements - low).map(
+    if low > elements // 2:  # drawing the few excluded indices is faster than drawing the many included
+        return indices(elements, elements - high, elements - low).map(
             lambda out: [place for place in range(elements) if place not in set(out)]
         )
     return st.lists(st.integers(0, elements - 1), min_size=low, max_size=high, unique=True)
 
 
-def rested(train: Tensor, refractory: int) -> Tensor:
-    """The train without the spikes that come too soon after one of the same neuron."""
+def with_refractory_period(train: Tensor, refractory: int) -> Tensor:
+    """Remove spikes within the refractory period of an earlier spike of the same neuron."""
     if refractory:
         rest = torch.zeros(train.shape[1:], dtype=torch.int64)
         for step in train:
@@ -96,27 +96,27 @@ def rested(train: Tensor, refractory: int) -> Tensor:
 
 @st.composite
 def count_trains(
-    draw: Draw, shape: Sequence[Size] | None = None, *, most: int = 5, dtype: torch.dtype = torch.float32
+    draw: Draw, shape: Sequence[Size] | None = None, *, max_count: int = 5, dtype: torch.dtype = torch.float32
 ) -> Tensor:
-    """Counts [time, batch, neuron...] from 0 to `most` in a bin, with one bin above 1 at least."""
-    if most < 2:
-        raise InvalidArgument(f"most={most!r}: a count above 1 is wanted")
+    """Draw counts [time, batch, neuron...] from 0 to `max_count` per bin, at least one of them above 1."""
+    if max_count < 2:
+        raise InvalidArgument(f"max_count={max_count!r}: expected at least 2")
     sizes = draw(shapes(shape))
     elements = int(np.prod(sizes))
     if elements == 0:
-        raise InvalidArgument(f"a tensor of shape {sizes} has no bin")
+        raise InvalidArgument(f"a tensor of shape {sizes} has no bins")
     counts = torch.zeros(elements, dtype=dtype)
     for place, count in draw(
-        st.dictionaries(st.integers(0, elements - 1), st.integers(1, most), max_size=MOST_EVENTS)
+        st.dictionaries(st.integers(0, elements - 1), st.integers(1, max_count), max_size=MAX_EVENTS)
     ).items():
         counts[place] = count
-    counts[draw(st.integers(0, elements - 1))] = draw(st.integers(2, most))
+    counts[draw(st.integers(0, elements - 1))] = draw(st.integers(2, max_count))
     return counts.reshape(sizes)
 
 
 @st.composite
 def empty_trains(draw: Draw, shape: Sequence[Size] | None = None, *, dtype: torch.dtype = torch.float32) -> Tensor:
-    """No spike at all [time, batch, neuron...]."""
+    """Draw trains [time, batch, neuron...] without any spike."""
     return torch.zeros(draw(shapes(shape)), dtype=dtype)
 
 
@@ -124,7 +124,7 @@ def empty_trains(draw: Draw, shape: Sequence[Size] | None = None, *, dtype: torc
 def one_channel_trains(
     draw: Draw, shape: Sequence[Size] | None = None, *, dtype: torch.dtype = torch.float32
 ) -> Tensor:
-    """Spikes [time, batch, neuron...] of one neuron alone, the same in every sample; one spike at least."""
+    """Draw spikes [time, batch, neuron...] of a single neuron, the same in every sample; at least one spike."""
     sizes = draw(shapes(shape))
     train = torch.zeros(sizes, dtype=dtype)
     flat = train.reshape(*sizes[:2], -1)
@@ -138,13 +138,13 @@ def one_channel_trains(
 def bursts(
     draw: Draw, shape: Sequence[Size] | None = None, *, length: Size = (1, 4), dtype: torch.dtype = torch.float32
 ) -> Tensor:
-    """Spikes [time, batch, neuron...] in runs of `length` steps, one run at least; a run ends where the train does."""
+    """Draw spikes [time, batch, neuron...] in bursts of `length` steps, at least one; the end may cut one short."""
     sizes = draw(shapes(shape))
     train = torch.zeros(sizes, dtype=dtype)
     flat = train.reshape(sizes[0], -1)
-    begins = st.tuples(st.integers(0, sizes[0] - 1), st.integers(0, flat.shape[1] - 1), size(length))
-    for begin, neuron, steps in draw(st.lists(begins, min_size=1, max_size=6)):
-        flat[begin : begin + steps, neuron] = 1
+    starts = st.tuples(st.integers(0, sizes[0] - 1), st.integers(0, flat.shape[1] - 1), size(length))
+    for start, neuron, steps in draw(st.lists(starts, min_size=1, max_size=6)):
+        flat[start : start + steps, neuron] = 1
     return train
 
 
@@ -158,76 +158,75 @@ def event_streams(
     duration: int = 1000,
     dtype: np.dtype[Any] = TONIC,
 ) -> np.ndarray[Any, np.dtype[Any]]:
-    """Events as tonic has them: a structured array, `t` in microseconds from 0 to below `duration`, in order of time.
+    """Draw events in tonic's format: a structured array sorted by time, `t` in microseconds below `duration`.
 
-    `sensor_size` is (width, height, polarities). `dtype` says which fields there are, and in which order: TONIC has x,
-    y, t, p; SHD has t, x, p.
+    `sensor_size` is (width, height, polarities). `dtype` defines the fields: TONIC has x, y, t, p; SHD has t, x, p.
     """
     if "t" not in (dtype.names or ()):
-        raise InvalidArgument(f"dtype={dtype!r}: a field t is wanted")
+        raise InvalidArgument(f"dtype={dtype!r} has no field t")
     width, height, polarities = sensor_size
     limits = {"x": width, "y": height, "t": duration, "p": polarities}
     fields = [name for name in ("t", "x", "y", "p") if name in (dtype.names or ())]
     event = st.tuples(*(st.integers(0, limits[name] - 1) for name in fields))
-    drawn = sorted(draw(st.lists(event, min_size=min_events, max_size=max_events)))
-    events = np.zeros(len(drawn), dtype=dtype)
+    rows = sorted(draw(st.lists(event, min_size=min_events, max_size=max_events)))
+    events = np.zeros(len(rows), dtype=dtype)
     for column, name in enumerate(fields):
-        events[name] = [row[column] for row in drawn]
+        events[name] = [row[column] for row in rows]
     return events
 
 
 @st.composite
 def frames(
-    draw: Draw, sensor_size: tuple[int, int, int] = (4, 4, 2), *, steps: Size = STEPS, most: int = 3
+    draw: Draw, sensor_size: tuple[int, int, int] = (4, 4, 2), *, steps: Size = STEPS, max_count: int = 3
 ) -> np.ndarray[Any, np.dtype[np.int16]]:
-    """Frames as tonic's ToFrame makes them: int16 counts [time, polarity, height, width], from 0 to `most` in a bin."""
+    """Draw frames as from tonic's ToFrame: int16 counts [time, polarity, height, width], up to `max_count` per bin."""
     width, height, polarities = sensor_size
-    made = np.zeros((draw(size(steps)), polarities, height, width), dtype=np.int16)
-    if made.size:
-        counts = st.dictionaries(st.integers(0, made.size - 1), st.integers(1, most), max_size=MOST_EVENTS)
+    result = np.zeros((draw(size(steps)), polarities, height, width), dtype=np.int16)
+    if result.size:
+        counts = st.dictionaries(st.integers(0, result.size - 1), st.integers(1, max_count), max_size=MAX_EVENTS)
         for place, count in draw(counts).items():
-            made.flat[place] = count
-    return made
+            result.flat[place] = count
+    return result
 
 
 def labels(samples: Size = SAMPLES, classes: int = 3) -> st.SearchStrategy[Tensor]:
-    """Class indices [sample], as cross-entropy takes them."""
+    """Draw class indices [sample] for cross-entropy."""
     if classes < 1:
-        raise InvalidArgument(f"classes={classes!r}: one or more are wanted")
+        raise InvalidArgument(f"classes={classes!r}: expected at least 1")
     lists = size(samples).flatmap(lambda n: st.lists(st.integers(0, classes - 1), min_size=n, max_size=n))
     return lists.map(lambda drawn: torch.tensor(drawn, dtype=torch.int64))
 
 
 class FastSigmoid(torch.autograd.Function):
-    """A spike above the threshold, with the derivative of a fast sigmoid for its gradient."""
+    """A spike above the threshold, with a fast sigmoid as surrogate gradient."""
 
     @staticmethod
     def forward(ctx: Any, over: Tensor) -> Tensor:
-        """1 where the potential is above the threshold."""
+        """Return 1 where the potential is above the threshold, else 0."""
         ctx.save_for_backward(over)
         return (over > 0).float()
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        """The surrogate gradient."""
+        """Return the surrogate gradient."""
         (over,) = ctx.saved_tensors
-        passed: Tensor = gradients[0] / (1 + 5 * over.abs()) ** 2
-        return passed
+        gradient: Tensor = gradients[0] / (1 + 5 * over.abs()) ** 2
+        return gradient
 
 
 class LIF(nn.Module):
-    """Leaky integrate-and-fire neurons: currents [time, batch, neuron] to spikes of the same shape."""
+    """Leaky integrate-and-fire neurons, from currents [time, batch, neuron] to spikes of the same shape."""
 
     def __init__(self, decay: float, threshold: float) -> None:
         super().__init__()
         self.decay, self.threshold = decay, threshold
 
     def extra_repr(self) -> str:
-        """What is between the brackets of the printed layer."""
+        """Return the parameters for the printed representation."""
         return f"decay={self.decay}, threshold={self.threshold}"
 
     def forward(self, current: Tensor) -> Tensor:
-        """Run all steps from rest; a spike takes the threshold off the potential."""
+        """Run all time steps from potential 0, with reset by subtraction."""
         potential, spikes = torch.zeros_like(current[0]), []
         for step in current:
             potential = self.decay * potential + step
@@ -237,10 +236,10 @@ class LIF(nn.Module):
 
 
 class SmallNetwork(nn.Sequential):
-    """Linear and LIF layers in turn, a linear readout at the end: [time, batch, input] to [batch, class]."""
+    """Linear and LIF layers and a linear readout, from [time, batch, input] to logits [batch, class]."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """The readout's mean over time."""
+        """Return the mean of the readout over time."""
         logits: Tensor = super().forward(x).mean(0)  # type: ignore[no-untyped-call]
         return logits
 
@@ -256,7 +255,7 @@ def networks(
     decays: st.SearchStrategy[float] = DECAYS,
     thresholds: st.SearchStrategy[float] = THRESHOLDS,
 ) -> SmallNetwork:
-    """Small networks of hand-written neurons, [time, batch, input] to logits [batch, class]; the seed is drawn, too."""
+    """Draw small networks of `LIF` layers with random weights, from [time, batch, input] to logits [batch, class]."""
     widths = [inputs, *(draw(size(hidden)) for _ in range(draw(size(layers))))]
     parts: list[nn.Module] = []
     with torch.random.fork_rng(devices=[]):

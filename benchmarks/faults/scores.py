@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from rich.table import Table
 from rich.text import Text
 
+from spikecheck.number_format import number
+
 from .jobs import Result
 from .verdict import Outcome
 
@@ -87,7 +89,7 @@ def verdict(result: Result) -> Text:
 def losses(outcome: Outcome) -> str:
     """Format the first and the last loss, and whether the script raised."""
     training = outcome.training
-    return f"{training.first:.3g} to {training.last:.3g}" + (" (raises)" if training.raised else "")
+    return f"{number(training.first)} to {number(training.last)}" + (" (raises)" if training.raised else "")
 
 
 def scores(outcome: Outcome, twin: Outcome | None) -> str:

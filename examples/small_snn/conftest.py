@@ -3,5 +3,5 @@ import torch
 
 
 @pytest.fixture(autouse=True)
-def same_weights_every_time():
+def fixed_seed():
     torch.manual_seed(0)

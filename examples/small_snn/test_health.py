@@ -7,10 +7,10 @@ LEARNS = (sc.assert_initial_loss_near_chance, sc.assert_gradients_reach_every_pa
 
 
 @pytest.mark.parametrize("check", [*RUNS, sc.assert_batch_independent, sc.assert_causal_in_time])
-def test_it_runs_as_it_should(check):
+def test_runs_correctly(check):
     check(Net(), batch())
 
 
 @pytest.mark.parametrize("check", [*LEARNS, sc.assert_logits_in_range, sc.assert_healthy])
-def test_it_can_learn(check):
+def test_can_learn(check):
     check(Net(), batch(), loss)

@@ -1,4 +1,4 @@
-"""What the strategies promise holds for every example, and what they shrink to can be read."""
+"""Every example keeps the promises of its strategy, and failing examples shrink to readable ones."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def test_a_spike_train_is_binary_of_the_shape_and_within_the_rates(data: st.Data
 
 @few
 @given(st.data(), st.integers(1, 4))
-def test_a_refractory_neuron_rests(data: st.DataObject, rest: int) -> None:
-    train = data.draw(spiking.spike_trains((12, 1, 2), refractory=rest)).flatten(1)
+def test_a_neuron_is_silent_during_its_refractory_period(data: st.DataObject, refractory: int) -> None:
+    train = data.draw(spiking.spike_trains((12, 1, 2), refractory=refractory)).flatten(1)
     for neuron in train.T:
         gaps = neuron.nonzero().flatten().diff()
-        assert bool((gaps > rest).all())
+        assert bool((gaps > refractory).all())
 
 
 @few
-@given(spiking.count_trains(most=4))
+@given(spiking.count_trains(max_count=4))
 def test_counts_are_whole_and_somewhere_above_one(counts: Tensor) -> None:
     assert 2 <= counts.max() <= 4
     assert counts.min() >= 0
@@ -63,8 +63,8 @@ def test_empty_one_channel_and_bursts(empty: Tensor, one: Tensor, burst: Tensor)
     sc.assert_binary(burst)
     for neuron in burst.flatten(1).T:
         runs = "".join(str(int(spike)) for spike in neuron).split("0")
-        ended = runs.pop()  # a run that the end cuts off may be shorter
-        assert all(len(run) == 0 or len(run) >= 3 for run in runs), ended
+        last = runs.pop()  # the end may cut a burst short
+        assert all(len(run) == 0 or len(run) >= 3 for run in runs), last
 
 
 @few
@@ -81,10 +81,10 @@ def test_events_are_in_order_and_on_the_sensor(dtype: np.dtype, data: st.DataObj
 
 @few
 @given(spiking.event_streams((5, 3, 2), min_events=1, duration=50))
-def test_tonic_makes_frames_of_the_events(events: np.ndarray) -> None:
+def test_tonic_converts_the_events_to_frames(events: np.ndarray) -> None:
     transforms = pytest.importorskip("tonic.transforms", reason="pip install tonic")
-    made = transforms.ToFrame(sensor_size=(5, 3, 2), n_time_bins=2)(events)
-    assert made.shape == (2, 2, 3, 5)
+    frames = transforms.ToFrame(sensor_size=(5, 3, 2), n_time_bins=2)(events)
+    assert frames.shape == (2, 2, 3, 5)
 
 
 def test_the_dtypes_are_tonics() -> None:
@@ -94,7 +94,7 @@ def test_the_dtypes_are_tonics() -> None:
 
 
 @few
-@given(spiking.frames((5, 3, 2), steps=4, most=2), spiking.labels(6, classes=4))
+@given(spiking.frames((5, 3, 2), steps=4, max_count=2), spiking.labels(6, classes=4))
 def test_frames_and_labels(frames: np.ndarray, labels: Tensor) -> None:
     assert (frames.shape, frames.dtype) == ((4, 2, 3, 5), np.int16)
     assert 0 <= frames.min() <= frames.max() <= 2
@@ -104,7 +104,7 @@ def test_frames_and_labels(frames: np.ndarray, labels: Tensor) -> None:
 
 @settings(few, max_examples=20)
 @given(spiking.networks(), spiking.spike_trains((7, 2, 4)), spiking.labels(2))
-def test_a_network_takes_any_train_and_is_what_the_assertions_ask(net: torch.nn.Module, x: Tensor, y: Tensor) -> None:
+def test_a_network_accepts_any_train_and_passes_the_assertions(net: torch.nn.Module, x: Tensor, y: Tensor) -> None:
     before = torch.get_rng_state()
     loss = F.cross_entropy(net(x), y)
     loss.backward()
@@ -117,7 +117,7 @@ def test_a_network_takes_any_train_and_is_what_the_assertions_ask(net: torch.nn.
 
 @few
 @given(st.data())
-def test_drawing_a_network_leaves_the_random_state(data: st.DataObject) -> None:
+def test_drawing_a_network_does_not_change_the_random_state(data: st.DataObject) -> None:
     before = torch.get_rng_state()
     data.draw(spiking.networks())
     assert torch.equal(before, torch.get_rng_state())
@@ -134,7 +134,7 @@ SHRUNK: list[tuple[st.SearchStrategy[Tensor], Callable[[Tensor], bool], list]] =
 
 
 @pytest.mark.parametrize(("strategy", "fails", "smallest"), SHRUNK)
-def test_a_failing_example_shrinks_to_what_can_be_read(
+def test_a_failing_example_shrinks_to_a_readable_one(
     strategy: st.SearchStrategy[Tensor], fails: Callable[[Tensor], bool], smallest: list
 ) -> None:
     assert find(strategy, fails, settings=quick).tolist() == smallest
@@ -153,12 +153,12 @@ def test_events_and_networks_shrink_to_the_smallest() -> None:
     [
         spiking.spike_trains(min_rate=0.5, max_rate=0.1),
         spiking.spike_trains(min_rate=0.5, refractory=1),
-        spiking.count_trains(most=1),
+        spiking.count_trains(max_count=1),
         spiking.event_streams(dtype=np.dtype([("x", int)])),
     ],
 )
-def test_what_cannot_be_drawn_is_said(strategy: st.SearchStrategy) -> None:
+def test_impossible_arguments_raise(strategy: st.SearchStrategy) -> None:
     with pytest.raises(InvalidArgument):
         find(strategy, lambda x: True)
-    with pytest.raises(InvalidArgument, match="one or more"):
+    with pytest.raises(InvalidArgument, match="at least 1"):
         spiking.labels(classes=0)

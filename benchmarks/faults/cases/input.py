@@ -122,7 +122,7 @@ def unsigned_difference(broken: bool) -> Script:
 
 
 @fault("snntorch", "nan_origin")
-def silent_channel_normalised(broken: bool) -> Script:
+def silent_channel_normalized(broken: bool) -> Script:
     """Channels are divided by their standard deviation; a silent channel becomes 0 / 0."""
 
     def prepare(x: Tensor, y: Tensor) -> Batch:
