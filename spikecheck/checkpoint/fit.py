@@ -1,39 +1,39 @@
-"""The keys of a checkpoint beside those of a model: which is which, and what lies between them."""
+"""Match the keys of a checkpoint with those of a model."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 
-from spikecheck.checkpoint.content import stripped
+from spikecheck.checkpoint.content import without_wrappers
 from spikecheck.checkpoint.names import STATES
 from spikecheck.stored import FitReading
 
 Shapes = Mapping[str, tuple[int, ...]]
-DEEPEST = 3  # parts of a prefix: "module._orig_mod.model."
-MOST_PREFIXES = 8
+MAX_DEPTH = 3  # parts of a prefix: "module._orig_mod.model."
+MAX_PREFIXES = 8
 
 
 @dataclass(frozen=True)
 class Fit:
-    """How they fit, and for each key of the model that does the key in the file."""
+    """How the keys fit, and the file's key for each key of the model that fits."""
 
     reading: FitReading
     keys: Mapping[str, str]
 
     @property
     def whole(self) -> bool:
-        """Does the file hold all that the model needs?"""
+        """Return whether the file holds everything that the model needs."""
         return not self.reading.missing and not self.reading.shape_mismatches
 
 
 def fit(file: Shapes, model: Shapes, optional: Set[str] = frozenset()) -> Fit:
-    """Match keys by name, with the prefix taken off or put on that makes most of them fit in name and shape.
+    """Match keys by name, with the prefix removed or added that makes most of them fit in name and shape.
 
-    `optional` are keys of the model that are no parameter: a state among them may be missing.
+    `optional` are keys of the model that are not parameters: a neuron's state among them may be missing.
     """
     best, chosen = 0, ("", "", False)
-    for how in ways(file, model):
+    for how in renamings(file, model):
         score = sum(model.get(name) == file[key] for name, key in renamed(file, *how).items())
         if score > best:
             best, chosen = score, how
@@ -55,8 +55,8 @@ def fit(file: Shapes, model: Shapes, optional: Set[str] = frozenset()) -> Fit:
     return Fit(reading, fitting)
 
 
-def ways(file: Shapes, model: Shapes) -> Iterator[tuple[str, str, bool]]:
-    """The prefixes that may be exchanged, and whether wrappers are taken out: as it is comes first."""
+def renamings(file: Shapes, model: Shapes) -> Iterator[tuple[str, str, bool]]:
+    """Yield the prefixes to replace, and whether to remove wrappers; no change comes first."""
     for wrapped in (False, True):
         for before in ("", *prefixes({unwrapped(key, wrapped) for key in file})):
             for instead in ("", *prefixes(model)):
@@ -64,12 +64,12 @@ def ways(file: Shapes, model: Shapes) -> Iterator[tuple[str, str, bool]]:
 
 
 def unwrapped(key: str, wrapped: bool) -> str:
-    """The key without what torch.compile and the like put in between, where that is asked for."""
-    return stripped(key) if wrapped else key
+    """Return the key, without the parts that torch.compile and other wrappers insert if `wrapped`."""
+    return without_wrappers(key) if wrapped else key
 
 
 def renamed(file: Shapes, before: str, instead: str, wrapped: bool) -> dict[str, str]:
-    """The file's keys by what they are called with the prefix exchanged; a key without it keeps its name."""
+    """Return the file's keys by their names with the prefix replaced."""
     named: dict[str, str] = {}
     for key in file:
         name = unwrapped(key, wrapped)
@@ -79,12 +79,12 @@ def renamed(file: Shapes, before: str, instead: str, wrapped: bool) -> dict[str,
 
 
 def prefixes(keys: Set[str] | Mapping[str, object]) -> list[str]:
-    """What half of the keys or more begin with, up to a point, the shortest first."""
+    """Return the prefixes, up to a dot, of at least half of the keys; the shortest first."""
     counts: dict[str, int] = {}
     for key in keys:
         parts = key.split(".")[:-1]
-        for depth in range(1, min(DEEPEST, len(parts)) + 1):
+        for depth in range(1, min(MAX_DEPTH, len(parts)) + 1):
             prefix = ".".join(parts[:depth]) + "."
             counts[prefix] = counts.get(prefix, 0) + 1
     most = sorted((p for p, count in counts.items() if 2 * count >= len(keys)), key=lambda p: (p.count("."), p))
-    return most[:MOST_PREFIXES]
+    return most[:MAX_PREFIXES]

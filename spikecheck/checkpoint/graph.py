@@ -1,6 +1,6 @@
-"""Turns a NIR graph into a safetensors file: its parameters by node, in the order of the data flow.
+"""Convert a NIR graph to a safetensors file: its parameters by node, in the order of the data flow.
 
-A program of its own, which `nir.py` starts: the HDF5 library never comes to an end with some damaged files
+A program of its own, which `nir.py` starts, since the HDF5 library never finishes reading some damaged files
 (docs/decisions/0022). It reads a file from standard input, and imports nothing
 of spikecheck. The layout is that of `nir.write` (Neuromorphic Intermediate Representation, https://neuroir.org): the
 group `node` holds nodes and edges.
@@ -26,18 +26,18 @@ except ImportError:  # Windows
     resource = None
 
 REFUSED = 3  # the exit code; the reason is on standard error
-MOST_MEMORY = 1 << 32
-MOST_BYTES = 1 << 28  # of all parameters together
-MOST_PARTS = 10_000
-MOST_DEPTH = 40
-MOST_TEXT, MOST_EDGES = 1 << 16, 1 << 20
-LONGEST = 100
-RATIO, SMALL = 200, 1 << 24  # what unpacks to more than 16 MB and 200 times its size is a bomb
+MAX_MEMORY = 1 << 32
+MAX_BYTES = 1 << 28  # of all parameters together
+MAX_PARTS = 10_000
+MAX_DEPTH = 40
+MAX_TEXT, MAX_EDGES = 1 << 16, 1 << 20
+MAX_LENGTH = 100
+MAX_RATIO, HARMLESS = 200, 1 << 24  # what unpacks to more than 16 MB and 200 times its size is a bomb
 DEFLATE, SHUFFLE = 1, 2  # the HDF5 library's numbers of its filters
-PACKED: tuple[list[int], ...] = ([], [DEFLATE], [SHUFFLE, DEFLATE])
+FILTERS: tuple[list[int], ...] = ([], [DEFLATE], [SHUFFLE, DEFLATE])
 GRAPH = "NIRGraph"
 MATRICES = ("Affine", "Linear", "Conv1d", "Conv2d")
-# What says how a node is applied, and is no parameter.
+# Attributes of a node that are not parameters.
 GEOMETRY = {"input_shape", "input_type", "shape", "stride", "padding", "dilation", "groups", "kernel_size"}
 GEOMETRY |= {"start_dim", "end_dim"}
 DTYPES = {"bool": "BOOL", "float16": "F16", "float32": "F32", "float64": "F64", "complex64": "C64"}
@@ -47,91 +47,91 @@ DAMAGED = (LookupError, OSError, OverflowError, RuntimeError, TypeError, ValueEr
 
 
 class RefusedError(Exception):
-    """The file is no graph, or holds what no graph holds; the message says what."""
+    """The file is not a graph, or not a reasonable one; the message says why."""
 
 
 def quoted(text: str) -> str:
-    """A text that the file has a part in, without control characters and of a bearable length."""
-    return ascii(text if len(text) < LONGEST else f"{text[:LONGEST]}...")
+    """Quote a text that comes from the file, without control characters, and shorten it."""
+    return ascii(text if len(text) < MAX_LENGTH else f"{text[:MAX_LENGTH]}...")
 
 
 def linked(group: Any, name: str) -> Any:
-    """What a group holds under a name; None where there is nothing, RefusedError where it lies somewhere else."""
+    """Return the member of a group, None without one; RefusedError for a link to another place."""
     link = group.get(name, getlink=True)
     if link is None:
         return None
     if not isinstance(link, h5py.HardLink):
-        raise RefusedError(f"{quoted(name)} is a link to another place or file: refused")
+        raise RefusedError(f"refused: {quoted(name)} is a link to another place or file")
     return group[name]
 
 
 class Graph:
-    """One file: its parameters by `node.parameter`, as arrays."""
+    """The parameters of a graph by `node.parameter`, as arrays."""
 
     def __init__(self, root: Any) -> None:
-        self.seen: set[int] = set()
+        self.visited: set[int] = set()
         self.parts = self.bytes = 0
         self.parameters: dict[str, Any] = {}
         waiting: list[tuple[tuple[str, ...], Any]] = [((), root)]
         while waiting:
             path, group = waiting.pop()
-            kind, members = self.entered(path, group)
+            kind, members = self.enter(path, group)
             if kind == GRAPH:
                 nodes = members.get("nodes")
                 inside = dict(self.members(nodes)) if isinstance(nodes, h5py.Group) else {}
                 order = in_order(list(inside), edges(members.get("edges")))
                 waiting += [((*path, name), inside[name]) for name in reversed(order)]
             else:
-                self.take(path, kind, members)
+                self.add_parameters(path, kind, members)
 
-    def entered(self, path: tuple[str, ...], group: Any) -> tuple[str, dict[str, Any]]:
-        """The kind of a node, and what it holds; RefusedError for a group that is reached twice, or is no node."""
+    def enter(self, path: tuple[str, ...], group: Any) -> tuple[str, dict[str, Any]]:
+        """Return the kind of a node and its members; RefusedError for one reached twice, or no node."""
         named = quoted(".".join(path) or "node")
         if not isinstance(group, h5py.Group):
-            raise RefusedError(f"damaged: {named} is no node")
+            raise RefusedError(f"damaged: {named} is not a node")
         address = h5py.h5o.get_info(group.id).addr
-        if address in self.seen or len(path) > MOST_DEPTH:
-            raise RefusedError(f"damaged: {named} lies within itself, in several places, or too deep")
-        self.seen.add(address)
+        if address in self.visited or len(path) > MAX_DEPTH:
+            raise RefusedError(f"damaged: {named} contains itself, is in several places, or is nested too deeply")
+        self.visited.add(address)
         members = dict(self.members(group))
         kind = text(members.get("type"))
         if not kind:
-            raise RefusedError(f"damaged: {named} does not say what kind of node it is")
+            raise RefusedError(f"damaged: {named} has no node type")
         return kind, members
 
     def members(self, group: Any) -> Iterator[tuple[str, Any]]:
-        """What a group holds, in the order of its names."""
+        """Yield the members of a group, in the order of their names."""
         self.parts += len(group)
-        if self.parts > MOST_PARTS:
-            raise RefusedError(f"more than {MOST_PARTS} parts: no graph has so many")
+        if self.parts > MAX_PARTS:
+            raise RefusedError(f"more than {MAX_PARTS:,} parts: no graph has so many")
         for name in group:
             yield name, linked(group, name)
 
-    def take(self, path: tuple[str, ...], kind: str, members: dict[str, Any]) -> None:
-        """Read the parameters of a node; those of neurons as one row, whatever the shape of their layer."""
+    def add_parameters(self, path: tuple[str, ...], kind: str, members: dict[str, Any]) -> None:
+        """Read the parameters of a node; those of neurons as a vector, whatever the shape of their layer."""
         for name, value in members.items():
             if name in GEOMETRY or not isinstance(value, h5py.Dataset) or value.dtype.kind not in "biufc":
                 continue
             if value.dtype.name not in DTYPES:
-                raise RefusedError(f"{quoted(name)} has the unknown type {value.dtype.name}")
-            array = values(value, MOST_BYTES - self.bytes)
+                raise RefusedError(f"{quoted(name)} has an unknown type: {value.dtype.name}")
+            array = values(value, MAX_BYTES - self.bytes)
             self.bytes += array.nbytes
             self.parameters[".".join((*path, name))] = array if kind in MATRICES else array.reshape(-1)
 
 
 def text(value: Any) -> str:
-    """A text; empty where it is none."""
+    """Return the value as text; empty if it is not text."""
     if not isinstance(value, h5py.Dataset) or value.shape != () or value.dtype.kind not in "OS":
         return ""
-    found = values(value, MOST_TEXT)
+    found = values(value, MAX_TEXT)
     return found.decode("utf-8", "replace") if isinstance(found, bytes) else ""
 
 
 def edges(value: Any) -> list[tuple[str, str]]:
-    """From node to node; empty where the graph has none."""
+    """Return the edges, each from a node to a node; empty where the graph has none."""
     if not isinstance(value, h5py.Dataset) or value.dtype.kind not in "OS" or value.shape[1:] != (2,):
         return []
-    pairs = values(value, MOST_EDGES).tolist()
+    pairs = values(value, MAX_EDGES).tolist()
     return [(begin.decode("utf-8", "replace"), end.decode("utf-8", "replace")) for begin, end in pairs]
 
 
@@ -139,39 +139,39 @@ def values(value: Any, most: int) -> Any:
     """The values of a dataset, once it is known where they lie and how much they unpack to."""
     name, size, stored = quoted(value.name), value.size * value.dtype.itemsize, value.id.get_storage_size()
     if value.external or value.is_virtual:
-        raise RefusedError(f"{name} lies in another file: refused")
+        raise RefusedError(f"refused: {name} is stored in another file")
     piece = prod(value.chunks or ()) * value.dtype.itemsize
-    if max(size, piece) > min(most, max(SMALL, RATIO * stored)):
-        raise RefusedError(f"{name} unpacks from {stored} to {max(size, piece)} bytes: too much")
+    if max(size, piece) > min(most, max(HARMLESS, MAX_RATIO * stored)):
+        raise RefusedError(f"{name} unpacks from {stored:,} to {max(size, piece):,} bytes: too many")
     if value.chunks is not None:
         refuse_bombs(value, name, piece)
     return value[()]
 
 
 def refuse_bombs(value: Any, name: str, size: int) -> None:
-    """RefusedError where a piece of a dataset unpacks to anything but its size: HDF5 itself would let it grow."""
+    """Raise RefusedError where a piece of a dataset does not unpack to its size: HDF5 itself would let it grow."""
     settings = value.id.get_create_plist()
     filters = [settings.get_filter(place)[0] for place in range(settings.get_nfilters())]
-    if filters not in PACKED:
-        raise RefusedError(f"{name} is packed, and not by gzip: write it with nir.write(file, graph)")
-    if value.id.get_num_chunks() > MOST_PARTS:
-        raise RefusedError(f"{name} lies in more than {MOST_PARTS} pieces: no graph has so many")
+    if filters not in FILTERS:
+        raise RefusedError(f"{name} is compressed, but not with gzip: write the graph with nir.write(file, graph)")
+    if value.id.get_num_chunks() > MAX_PARTS:
+        raise RefusedError(f"{name} is stored in more than {MAX_PARTS:,} pieces: no graph has so many")
     pieces: list[Any] = []
     value.id.chunk_iter(pieces.append)
     for piece in pieces:
-        if piece.size > max(SMALL, 2 * size):
-            raise RefusedError(f"damaged: a piece of {name} claims {piece.size} bytes")
+        if piece.size > max(HARMLESS, 2 * size):
+            raise RefusedError(f"damaged: a piece of {name} claims {piece.size:,} bytes")
         skipped, raw = value.id.read_direct_chunk(piece.chunk_offset)
         packed = DEFLATE in filters and not skipped >> filters.index(DEFLATE) & 1
         if packed and len(zlib.decompressobj().decompress(raw, size + 1)) != size:
-            raise RefusedError(f"damaged: a piece of {name} does not unpack to its {size} bytes")
+            raise RefusedError(f"damaged: a piece of {name} does not unpack to its {size:,} bytes")
 
 
 def in_order(names: list[str], edges: list[tuple[str, str]]) -> list[str]:
-    """The nodes in the order of the data flow; what leads back is passed over, so that a circle has a begin.
+    """Return the nodes in the order of the data flow; edges that lead back are skipped.
 
-    Depth first, each node behind all that follow from it, and then the other way round: the topological order where
-    there is no circle (Cormen et al., Introduction to Algorithms, 22.4).
+    Depth first, each node after all that follow from it, then reversed: the topological order where there is no cycle
+    (Cormen et al., Introduction to Algorithms, 22.4).
     """
     following: dict[str, list[str]] = {name: [] for name in names}
     for begin, end in edges:
@@ -196,21 +196,21 @@ def in_order(names: list[str], edges: list[tuple[str, str]]) -> list[str]:
 
 
 def read(file: Any) -> dict[str, Any]:
-    """The parameters of a graph.
+    """Return the parameters of a graph.
 
     Raises:
-        RefusedError: it holds no graph, or what no graph holds: links to other files, circles, too much.
+        RefusedError: it is not a graph, or not a reasonable one: links to other files, cycles, too much data.
     """
     try:
         with h5py.File(file, "r") as opened:
             root = linked(opened, "node")
             if root is None:
-                raise RefusedError("an HDF5 file (Keras?), but no NIR graph: it has no group 'node'")
+                raise RefusedError("an HDF5 file, but not a NIR graph: it has no group 'node' (is it a Keras model?)")
             return Graph(root).parameters
     except DAMAGED as error:
         raise RefusedError(f"a damaged HDF5 file: {quoted(str(error))}") from error
     except MemoryError as error:
-        raise RefusedError("it does not fit into memory") from error
+        raise RefusedError("the graph does not fit into memory") from error
 
 
 def write(parameters: dict[str, Any], file: Any) -> None:
@@ -231,7 +231,7 @@ def limit_resources(cpu_seconds: int) -> None:
     """Limit processor time and memory where the system can; elsewhere the caller's timeout and the budgets here do."""
     if resource is None:
         return
-    for kind, limit in ((resource.RLIMIT_CPU, cpu_seconds), (resource.RLIMIT_AS, MOST_MEMORY)):
+    for kind, limit in ((resource.RLIMIT_CPU, cpu_seconds), (resource.RLIMIT_AS, MAX_MEMORY)):
         hard = resource.getrlimit(kind)[1]
         limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
         with suppress(ValueError, OSError):  # macOS refuses limits of memory

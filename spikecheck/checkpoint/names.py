@@ -1,4 +1,4 @@
-"""What the keys of a checkpoint say: which tensor is what, which layer feeds which, in which order."""
+"""Derive from the keys of a checkpoint the role of each tensor, and which layer feeds which."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ MIXED = ("lookup", "embed")
 
 
 @dataclass(frozen=True)
-class Named:
-    """One tensor by its name: the module it belongs to, its own name, and its role."""
+class TensorName:
+    """A tensor by its name: the module it belongs to, its name in the module, and its role."""
 
     name: str
     owner: str
@@ -27,8 +27,8 @@ class Named:
     means: str = ""  # of a neuron's: "threshold", "decay" or "tau"
 
 
-def sorted_out(shapes: Mapping[str, tuple[int, ...]], floating: Mapping[str, bool]) -> tuple[Named, ...]:
-    """Every tensor with its role, in the order of the file."""
+def name_tensors(shapes: Mapping[str, tuple[int, ...]], floating: Mapping[str, bool]) -> tuple[TensorName, ...]:
+    """Return every tensor with its role, in the order of the file."""
     leaves: dict[str, set[str]] = {}
     for name in shapes:
         owner, _, leaf = name.rpartition(".")
@@ -36,21 +36,21 @@ def sorted_out(shapes: Mapping[str, tuple[int, ...]], floating: Mapping[str, boo
     return tuple(role(name, shape, leaves, floating[name]) for name, shape in shapes.items())
 
 
-def role(name: str, shape: tuple[int, ...], leaves: Mapping[str, set[str]], floating: bool) -> Named:
-    """The role of one tensor, by its name, its shape, and what stands beside it."""
+def role(name: str, shape: tuple[int, ...], leaves: Mapping[str, set[str]], floating: bool) -> TensorName:
+    """Return the role of a tensor, by its name, its shape, and the other tensors of its module."""
     owner, _, leaf = name.rpartition(".")
     beside = leaves[owner]
     if meaning := neuron(leaf, owner, beside) if len(shape) < 2 or shape[1:] == (1,) * len(shape[1:]) else "":
-        return Named(name, owner, leaf, "neuron", meaning)
+        return TensorName(name, owner, leaf, "neuron", meaning)
     if not floating or leaf in BUFFERS or leaf in STATES:
-        return Named(name, owner, leaf, "buffer")
+        return TensorName(name, owner, leaf, "buffer")
     if len(shape) > 1:
-        return Named(name, owner, leaf, "weight")
-    return Named(name, owner, leaf, "bias" if leaf.startswith("bias") else "buffer")
+        return TensorName(name, owner, leaf, "weight")
+    return TensorName(name, owner, leaf, "bias" if leaf.startswith("bias") else "buffer")
 
 
 def neuron(leaf: str, owner: str, beside: Iterable[str]) -> str:
-    """What a neuron's parameter means; empty where it is none. A beta beside a gamma belongs to a normalisation."""
+    """Return the meaning of a neuron's parameter, empty for other tensors; beta beside gamma is a normalization's."""
     others = set(beside)
     if others & {"gamma", "weight", "running_mean"}:
         return ""
@@ -68,54 +68,54 @@ def neuron(leaf: str, owner: str, beside: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class Layer:
-    """A spiking layer: its neurons' parameters by meaning, and the weighted modules that feed it; None is unknown."""
+    """A spiking layer: its neurons' parameters, and the modules with weights that feed it (None: not known)."""
 
     owner: str
-    parameters: tuple[Named, ...]
+    parameters: tuple[TensorName, ...]
     feeders: tuple[str, ...] | None
     first: bool
     last: bool
 
 
-def layers(named: Iterable[Named]) -> tuple[Layer, ...]:
-    """The spiking layers in the order of the keys, each with what feeds it.
+def layers(named: Iterable[TensorName]) -> tuple[Layer, ...]:
+    """Return the spiking layers in the order of the keys, each with the modules that feed it.
 
-    The modules of a network are usually made in the order in which data passes them: what stands between two spiking
-    layers feeds the second. Where all weights stand before all neurons (two lists of modules), equal numbers in the
-    names belong together. Where neither holds, nothing is said.
+    The modules of a network are usually created in the order in which data passes through them: those between two
+    spiking layers feed the second. Where all weights come before all neurons (two lists of modules), equal numbers in
+    the names belong together. Otherwise it is not known what feeds a layer.
     """
-    given = tuple(named)
-    owners = list(dict.fromkeys(n.owner for n in given))
-    neurons: dict[str, list[Named]] = {}
-    for one in given:
+    tensors = tuple(named)
+    owners = list(dict.fromkeys(n.owner for n in tensors))
+    neurons: dict[str, list[TensorName]] = {}
+    for one in tensors:
         if one.role == "neuron":
             neurons.setdefault(one.owner, []).append(one)
     spiking = [owner for owner in owners if owner in neurons]
-    weighted = {n.owner for n in given if n.role == "weight"}
-    normalised = {n.owner for n in given if n.leaf in ("running_mean", "running_var")}
-    normalised |= {n.owner for n in given if n.leaf == "weight" and n.role == "buffer"}
+    weighted = {n.owner for n in tensors if n.role == "weight"}
+    normalized = {n.owner for n in tensors if n.leaf in ("running_mean", "running_var")}
+    normalized |= {n.owner for n in tensors if n.leaf == "weight" and n.role == "buffer"}
     between: dict[str, list[str]] = {}
     waiting: list[str] = []
     for owner in owners:
         if owner in neurons:
             between[owner], waiting = waiting, []
-        elif owner in weighted or owner in normalised:
+        elif owner in weighted or owner in normalized:
             waiting.append(owner)
     if not all(between.values()):
-        between = {owner: alike(owner, weighted | normalised) for owner in spiking}
+        between = {owner: same_numbers(owner, weighted | normalized) for owner in spiking}
         if waiting and not all(between.values()):
             between = {owner: [] for owner in spiking}
-    made = []
+    result = []
     for place, owner in enumerate(spiking):
         feeders = tuple(between[owner])
-        known = feeders and not set(feeders) & normalised
-        made.append(
+        known = feeders and not set(feeders) & normalized
+        result.append(
             Layer(owner, tuple(neurons[owner]), feeders if known else None, place == 0, place == len(spiking) - 1)
         )
-    return tuple(made)
+    return tuple(result)
 
 
-def alike(owner: str, others: Iterable[str]) -> list[str]:
-    """The modules whose name holds the same numbers."""
+def same_numbers(owner: str, others: Iterable[str]) -> list[str]:
+    """Return the modules whose names contain the same numbers."""
     numbers = re.findall(r"\d+", owner)
     return [other for other in sorted(others) if numbers and re.findall(r"\d+", other) == numbers]

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from spikecheck.checkpoint.content import Content, Optimizer
-from spikecheck.checkpoint.names import Layer, Named, layers, sorted_out
+from spikecheck.checkpoint.names import Layer, TensorName, layers, name_tensors
 from spikecheck.checkpoint.values import TensorRef
 from spikecheck.checks.base import Observations
 from spikecheck.readings import RunReading
@@ -38,7 +38,7 @@ class Gathered:
 def evidence(content: Content, counted: Counted) -> Observations:
     """What the checks judge."""
     floating = {name: ref.dtype.startswith(("float", "bfloat", "complex")) for name, ref in content.tensors.items()}
-    named = sorted_out({name: ref.shape for name, ref in content.tensors.items()}, floating)
+    named = name_tensors({name: ref.shape for name, ref in content.tensors.items()}, floating)
     gathered = Gathered()
     for position, one in enumerate(named, start=1):
         ref = content.tensors[one.name]
@@ -59,7 +59,7 @@ def evidence(content: Content, counted: Counted) -> Observations:
     )
 
 
-def neuron(one: Named, layer: Layer, content: Content, counted: Counted) -> StoredNeuronReading | None:
+def neuron(one: TensorName, layer: Layer, content: Content, counted: Counted) -> StoredNeuronReading | None:
     """What a neuron's parameter is; None where something in it is not finite, or it is too large to be one."""
     stats = counted[content.tensors[one.name]]
     if stats.kept is None or stats.state.nan or stats.state.infinite:
@@ -89,7 +89,12 @@ def driving(layer: Layer, content: Content, counted: Counted) -> list[torch.Tens
 
 
 def moments(
-    prefix: str, optimizer: Optimizer, named: tuple[Named, ...], content: Content, counted: Counted, gathered: Gathered
+    prefix: str,
+    optimizer: Optimizer,
+    named: tuple[TensorName, ...],
+    content: Content,
+    counted: Counted,
+    gathered: Gathered,
 ) -> None:
     """The moments of each parameter, under the parameter's name where that can be told."""
     wanted: list[tuple[Any, float | None, str | None]] = []
@@ -137,7 +142,7 @@ def called_per_time_step(slots: dict[str, Any], counted: Counted) -> float | Non
 
 
 def parameters(
-    wanted: list[tuple[Any, str | None, dict[str, TensorRef]]], named: tuple[Named, ...], content: Content
+    wanted: list[tuple[Any, str | None, dict[str, TensorRef]]], named: tuple[TensorName, ...], content: Content
 ) -> dict[Any, str]:
     """The names of an optimizer's parameters: as it says, or by their order, where every shape fits."""
     if all(told is not None for _, told, _ in wanted):

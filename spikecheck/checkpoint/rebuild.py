@@ -1,15 +1,15 @@
-"""The allow-list: the few names of torch and Python that a checkpoint is made of, and what each stands for."""
+"""The allow-list: the globals of torch and Python that a checkpoint is made of, and what each stands for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from spikecheck.checkpoint.values import ITEM_SIZES, Named, Record, Standin, StorageRef, TensorRef, safe_key
+from spikecheck.checkpoint.values import ITEM_SIZES, GlobalName, Record, Standin, StorageRef, TensorRef, safe_key
 from spikecheck.errors import UnreadableError
 
-MOST_AXES = 64
-MOST_COPIED = 1 << 24  # elements that all calls together may copy: a small file could ask for the same list for ever
+MAX_AXES = 64
+MAX_COPIED = 1 << 24  # elements that all calls together may copy: a small file could copy the same list for ever
 
 #: torch's storage classes, by name.
 STORAGES: Mapping[str, str] = {
@@ -36,8 +36,8 @@ BUILTINS = ("builtins", "__builtin__")
 PLAIN = {"set", "frozenset", "list", "tuple", "dict", "bytearray", "complex", "slice", "range", "object", "int", "str"}
 PLAIN |= {"float", "bool", "bytes"}
 
-#: Names that run commands or code when called. Nothing is called here, whatever the name; a file with one of these is
-#: no checkpoint but an attack, and is refused as a whole rather than reported on.
+#: Globals that run commands or code when called. Nothing is called here, whatever the name; a file with one of these
+#: is an attack rather than a checkpoint, and is refused as a whole.
 HOSTILE_MODULES = {"os", "posix", "nt", "subprocess", "pty", "sys", "runpy", "importlib", "socket", "shutil", "ctypes"}
 HOSTILE_MODULES |= {
     "commands",
@@ -54,14 +54,14 @@ HOSTILE_MODULES |= {
 HOSTILE_NAMES = {"eval", "exec", "execfile", "compile", "open", "__import__", "breakpoint", "input", "globals"}
 
 
-def hostile(named: Named) -> bool:
-    """Would calling it run a command or code of the file's own?"""
+def is_hostile(named: GlobalName) -> bool:
+    """Return whether calling it would run a command, or code in the file."""
     module, name = named.module.partition(".")[0], named.name.partition(".")[0]
     return module in HOSTILE_MODULES or (named.module in BUILTINS and name in HOSTILE_NAMES)
 
 
 class Rebuilder:
-    """Makes what a pickle asks for out of plain values, and writes down every name that is not on the list."""
+    """Build what a pickle describes from plain values, and note every global that is not on the allow-list."""
 
     def __init__(
         self, records: Callable[[str, str, int], Record], nested: Callable[[bytes], Any] | None = None
@@ -72,41 +72,41 @@ class Rebuilder:
         self.copied = 0
         self.inner: dict[int, tuple[bytes, Any]] = {}  # what was nested in the same bytes before
 
-    def name(self, named: Named) -> Named:
-        """A name, written down where it is not on the list; UnreadableError where calling it would run commands."""
-        if hostile(named):
-            raise UnreadableError(f"loading it would run {named}: refused, and nothing of it was run")
-        if not known(named):
+    def name(self, named: GlobalName) -> GlobalName:
+        """Return a global, noted if it is not on the allow-list; UnreadableError if calling it would run commands."""
+        if is_hostile(named):
+            raise UnreadableError(f"refused: loading it would run {named}; nothing was run")
+        if not is_allowed(named):
             self.refused.setdefault(str(named))
         return named
 
     def call(self, function: Any, args: tuple[Any, ...]) -> Any:
-        """What this name makes of these arguments; a stand-in where it is not on the list."""
-        if not isinstance(function, Named):
+        """Return what this global makes of these arguments; a stand-in if it is not on the allow-list."""
+        if not isinstance(function, GlobalName):
             return Standin("the result of a call", args)
         make = MAKERS.get((function.module.replace("__builtin__", "builtins"), function.name))
         if make is None:
             return Standin(str(function), args)
         if make in COPYING:
             self.copied += sum(len(arg) for arg in args if isinstance(arg, list | tuple | dict | str))
-            if self.copied > MOST_COPIED:
-                raise UnreadableError("damaged: it copies the same things over and over")
+            if self.copied > MAX_COPIED:
+                raise UnreadableError("damaged: it copies the same objects over and over")
         return make(self, *args)
 
     def persistent(self, pid: Any) -> Any:
-        """The storage that torch's persistent id names: ("storage", class, key, device, elements)."""
+        """Return the storage of torch's persistent id: ("storage", class, key, device, elements)."""
         if not isinstance(pid, tuple) or len(pid) < 5 or pid[0] not in ("storage", b"storage"):
             return Standin("a persistent object", (pid,))
         _, kind, key, _, elements, *_ = pid
-        if not isinstance(kind, Named) or kind.name not in STORAGES:
+        if not isinstance(kind, GlobalName) or kind.name not in STORAGES:
             return Standin("a storage of an unknown class", (pid,))
         if not is_count(elements):
-            raise UnreadableError("damaged: a storage does not say its size")
+            raise UnreadableError("damaged: a storage has no valid size")
         dtype = STORAGES[kind.name]
         return StorageRef(self.records(str(key), dtype, elements), dtype, elements)
 
     def load_nested(self, content: Any) -> Any:
-        """The storage within bytes: what plain `pickle.dump` makes of a tensor."""
+        """Return the storage inside bytes, as plain `pickle.dump` writes a tensor."""
         if self.nested is None or not isinstance(content, bytes):
             return Standin("torch.storage._load_from_bytes")
         if id(content) not in self.inner:
@@ -114,8 +114,8 @@ class Rebuilder:
         return self.inner[id(content)][1]
 
 
-def known(named: Named) -> bool:
-    """Is the name on the allow-list?"""
+def is_allowed(named: GlobalName) -> bool:
+    """Return whether the global is on the allow-list."""
     if named.module in BUILTINS:
         return named.name in PLAIN
     if named.module.startswith("__torch__"):  # a class of TorchScript: its code is never compiled here
@@ -126,35 +126,35 @@ def known(named: Named) -> bool:
 
 
 def is_count(value: Any) -> bool:
-    """Is it a whole number from 0 on that a file may hold?"""
+    """Return whether it is a non-negative integer of a plausible size."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 62
 
 
 def counts(values: Any) -> tuple[int, ...]:
-    """A shape or a stride; UnreadableError where it cannot be one."""
-    if not isinstance(values, tuple | list) or len(values) > MOST_AXES or not all(map(is_count, values)):
-        raise UnreadableError("damaged: the shape of a tensor is no shape")
+    """Return a shape or strides; UnreadableError where it cannot be any."""
+    if not isinstance(values, tuple | list) or len(values) > MAX_AXES or not all(map(is_count, values)):
+        raise UnreadableError("damaged: a tensor has an invalid shape")
     return tuple(values)
 
 
 def tensor(rebuild: Rebuilder, storage: Any, offset: Any, size: Any, stride: Any, *rest: Any) -> Any:
-    """A view of a storage, which must not reach beyond it."""
+    """Return a view of a storage, which must not extend beyond it."""
     if not isinstance(storage, StorageRef):
         return Standin("a tensor without a storage", (storage,))
     shape, steps = counts(size), counts(stride)
     if len(shape) != len(steps) or not is_count(offset):
-        raise UnreadableError("damaged: the strides of a tensor do not fit its shape")
+        raise UnreadableError("damaged: the strides of a tensor do not match its shape")
     last = offset + sum((n - 1) * step for n, step in zip(shape, steps, strict=True)) + 1
     if 0 not in shape and last > storage.elements:
-        raise UnreadableError(f"damaged: a tensor reaches to element {last} of a storage of {storage.elements}")
+        raise UnreadableError(f"damaged: a tensor extends to element {last:,} of a storage of {storage.elements:,}")
     return TensorRef(storage, offset, shape, steps)
 
 
 def tensor_v3(
     rebuild: Rebuilder, storage: Any, offset: Any, size: Any, stride: Any, grad: Any, hooks: Any, *rest: Any
 ) -> Any:
-    """A view of bytes, with its element type beside it."""
-    dtype = DTYPES.get(rest[0].name) if rest and isinstance(rest[0], Named) else None
+    """Return a view of bytes, whose element type is given."""
+    dtype = DTYPES.get(rest[0].name) if rest and isinstance(rest[0], GlobalName) else None
     if dtype is None or not isinstance(storage, StorageRef):
         return Standin("a tensor of an unknown type")
     elements = storage.elements * ITEM_SIZES[storage.dtype] // ITEM_SIZES[dtype]
@@ -162,42 +162,42 @@ def tensor_v3(
 
 
 def quantized(rebuild: Rebuilder, storage: Any, offset: Any, size: Any, stride: Any, *rest: Any) -> Any:
-    """The integers of a quantized tensor."""
+    """Return the integers of a quantized tensor."""
     made = tensor(rebuild, storage, offset, size, stride)
-    return remarked(made, "quantized: its integers are judged, without their scale")
+    return remarked(made, "quantized: the integers were checked, without their scale")
 
 
 def sparse(rebuild: Rebuilder, layout: Any, data: Any, *rest: Any) -> Any:
-    """The values of a sparse tensor."""
+    """Return the values of a sparse tensor."""
     parts = [part for part in data if isinstance(part, TensorRef)] if isinstance(data, tuple) else []
-    return remarked(parts[-1], "sparse: its values are judged") if parts else Standin("a sparse tensor")
+    return remarked(parts[-1], "sparse: the stored values were checked") if parts else Standin("a sparse tensor")
 
 
 def meta(rebuild: Rebuilder, dtype: Any, size: Any, stride: Any, *rest: Any) -> Any:
-    """A tensor without values."""
-    name = DTYPES.get(dtype.name, "float32") if isinstance(dtype, Named) else "float32"
-    return TensorRef(StorageRef(None, name, 0), 0, counts(size), counts(stride), "on meta: it has no values")
+    """Return a tensor without values."""
+    name = DTYPES.get(dtype.name, "float32") if isinstance(dtype, GlobalName) else "float32"
+    return TensorRef(StorageRef(None, name, 0), 0, counts(size), counts(stride), "on the meta device: it has no values")
 
 
 def remarked(made: Any, remark: str) -> Any:
-    """The tensor with a remark."""
+    """Return the tensor with a remark."""
     if not isinstance(made, TensorRef):
         return made
     return TensorRef(made.storage, made.offset, made.shape, made.stride, remark)
 
 
 def parameter(rebuild: Rebuilder, data: Any = None, *rest: Any) -> Any:
-    """The tensor of a parameter."""
+    """Return the tensor of a parameter."""
     return data
 
 
 def typed(rebuild: Rebuilder, function: Any, kind: Any, args: Any, state: Any = None) -> Any:
-    """A tensor of a subclass, or with attributes: what the inner function makes."""
+    """Return a tensor of a subclass, or with attributes, as the inner function makes it."""
     return rebuild.call(function, args) if isinstance(args, tuple) else Standin("a tensor of a subclass")
 
 
 def mapping(rebuild: Rebuilder, *args: Any) -> dict[Any, Any]:
-    """A dict of any kind, from pairs or empty."""
+    """Return a dict of any class, from pairs or empty."""
     pairs = args[0] if args and isinstance(args[0], list | tuple) else ()
     made = {safe_key(pair[0]): pair[1] for pair in pairs if isinstance(pair, list | tuple) and len(pair) == 2}
     if args and isinstance(args[0], dict):
@@ -206,32 +206,32 @@ def mapping(rebuild: Rebuilder, *args: Any) -> dict[Any, Any]:
 
 
 def default(rebuild: Rebuilder, factory: Any = None, *args: Any) -> Any:
-    """A dict with a factory for what is not there, which is dropped."""
+    """Return a dict without its default factory."""
     return mapping(rebuild, *args)
 
 
 def listing(rebuild: Rebuilder, *args: Any) -> list[Any]:
-    """A list or set, as a list."""
+    """Return a list or a set as a list."""
     return list(args[0]) if args and isinstance(args[0], list | tuple) else []
 
 
 def row(rebuild: Rebuilder, *args: Any) -> tuple[Any, ...]:
-    """A tuple or a torch.Size."""
+    """Return a tuple or a torch.Size as a tuple."""
     return tuple(listing(rebuild, *args))
 
 
 def encoded(rebuild: Rebuilder, text: Any = "", *rest: Any) -> Any:
-    """Bytes, as protocol 2 writes them: text in latin-1."""
+    """Return bytes, which protocol 2 writes as text in latin-1."""
     return text.encode("latin-1", "replace") if isinstance(text, str) else Standin("_codecs.encode")
 
 
 def new_instance(rebuild: Rebuilder, cls: Any = None, *rest: Any) -> Any:
-    """An object without its state: what `object.__reduce_ex__` writes."""
-    return Standin(str(cls)) if isinstance(cls, Named) else Standin("an object")
+    """Return a stand-in for an object without its state, as `object.__reduce_ex__` writes it."""
+    return Standin(str(cls)) if isinstance(cls, GlobalName) else Standin("an object")
 
 
 def inert(rebuild: Rebuilder, *args: Any) -> Any:
-    """A value that matters to nobody here: a device, a layout, a version."""
+    """Return a stand-in for a value that no check needs: a device, a layout, a version."""
     return Standin("a plain value", args)
 
 

@@ -1,9 +1,9 @@
-"""Reads a pickle by an allow-list of opcodes, and looks nothing up: no import, no call of what a file names.
+"""Read a pickle by an allow-list of opcodes: nothing that a file names is imported or called.
 
 A pickle is a program for a small stack machine. Python's own machine imports and calls whatever the program names; this
-one only builds plain containers. What a program names becomes a `Named`; what it calls is made by `rebuild` where that
-knows the name, and is an inert `Standin` otherwise. The tables of bytes that `pickle` itself pre-allocates (a memo of
-2**31 places) and the hashes that it computes (of tuples that hold each other) do not exist here.
+one only builds plain containers. A global becomes a `GlobalName`; the result of a call is made by `rebuild` if the
+global is on its allow-list, and is an inert `Standin` otherwise. Python's machine also allocates a memo as large as the
+file asks (2**31 entries) and hashes tuples that contain each other; this one does neither.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from collections.abc import Callable
 from typing import Any
 
 from spikecheck.checkpoint.rebuild import Rebuilder
-from spikecheck.checkpoint.values import Named, Source, Standin, safe_key
+from spikecheck.checkpoint.values import GlobalName, Source, Standin, safe_key
 from spikecheck.errors import UnreadableError
 
 WINDOW = 1 << 16
-MOST_OPERATIONS = 10_000_000
-MOST_BYTES = 1 << 29  # of one string or bytes
-MOST_DIGITS = 1 << 10
+MAX_OPERATIONS = 10_000_000
+MAX_BYTES = 1 << 29  # of one string or bytes
+MAX_DIGITS = 1 << 10
 
 MARK = Standin("a mark")
 
 
-class Reader:
-    """Bytes of a source in order."""
+class PickleReader:
+    """Read the bytes of a source in order."""
 
     def __init__(self, source: Source, position: int = 0, end: int | None = None) -> None:
         self.source, self.end = source, source.size if end is None else end
@@ -35,39 +35,39 @@ class Reader:
 
     @property
     def position(self) -> int:
-        """Where the next byte comes from."""
+        """Return the offset of the next byte."""
         return self.start + self.at
 
     def take(self, count: int) -> bytes:
-        """So many bytes; UnreadableError where the file ends before."""
+        """Return the next bytes; UnreadableError where the file ends before."""
         stop = self.at + count
         if stop <= len(self.window):
             part = self.window[self.at : stop]
             self.at = stop
             return part
         here = self.position
-        if count > MOST_BYTES or count > self.end - here:
-            raise UnreadableError("cut short: its pickle ends in the middle")
+        if count > MAX_BYTES or count > self.end - here:
+            raise UnreadableError("truncated: its pickle is incomplete")
         self.window = self.source.read(here, min(max(count, WINDOW), self.end - here))
         self.start, self.at = here, count
         if len(self.window) < count:
-            raise UnreadableError("cut short: its pickle ends in the middle")
+            raise UnreadableError("truncated: its pickle is incomplete")
         return self.window[:count]
 
     def line(self) -> str:
-        """Up to the next line feed, which is dropped."""
+        """Return the text up to the next line feed, which is dropped."""
         parts = bytearray()
         while (byte := self.take(1)) != b"\n":
             parts += byte
             if len(parts) > WINDOW:
-                raise UnreadableError("damaged: a line of its pickle has no end")
+                raise UnreadableError("damaged: a line of its pickle does not end")
         return parts.decode("utf-8", "replace")
 
 
 class Unpickler:
-    """Runs one pickle; `load()` gives what is left on the stack."""
+    """Read one pickle; `load()` returns the object that is left on the stack."""
 
-    def __init__(self, reader: Reader, rebuild: Rebuilder) -> None:
+    def __init__(self, reader: PickleReader, rebuild: Rebuilder) -> None:
         self.reader, self.rebuild = reader, rebuild
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
@@ -75,30 +75,30 @@ class Unpickler:
         self.result: Any = None
 
     def load(self) -> Any:
-        """The object that the pickle describes; UnreadableError says what is wrong with it."""
+        """Return the object that the pickle describes; UnreadableError says what is wrong with it."""
         take, known = self.reader.take, OPERATIONS
-        for _ in range(MOST_OPERATIONS):
+        for _ in range(MAX_OPERATIONS):
             code = take(1)[0]
             operation = known.get(code)
             if operation is None:
-                raise UnreadableError(f"damaged: byte 0x{code:02x} is no operation of a pickle that is read here")
+                raise UnreadableError(f"damaged: its pickle contains the unknown opcode 0x{code:02x}")
             try:
                 operation(self)
             except (IndexError, KeyError, TypeError, ValueError, OverflowError, struct.error) as error:
-                raise UnreadableError("damaged: its pickle makes no sense") from error
+                raise UnreadableError("damaged: its pickle is invalid") from error
             if self.stop:
                 return self.result
-        raise UnreadableError(f"its pickle has more than {MOST_OPERATIONS} operations")
+        raise UnreadableError(f"its pickle is too long: more than {MAX_OPERATIONS:,} operations")
 
     def pop(self) -> Any:
-        """The topmost object, which must not be a mark."""
+        """Remove and return the topmost object, which must not be a mark."""
         value = self.stack.pop()
         if value is MARK:
             raise ValueError("a mark where a value belongs")
         return value
 
     def marked(self) -> list[Any]:
-        """All objects above the last mark, and the mark gone."""
+        """Remove and return all objects above the last mark, and remove the mark."""
         at = len(self.stack) - 1
         while self.stack[at] is not MARK:
             at -= 1
@@ -109,15 +109,15 @@ class Unpickler:
         return values
 
     def number(self, size: int, *, signed: bool = False) -> int:
-        """The next bytes as a number."""
+        """Return the next bytes as a number."""
         return int.from_bytes(self.reader.take(size), "little", signed=signed)
 
     def text(self, size: int) -> str:
-        """The next bytes as text."""
+        """Return the next bytes as text."""
         return self.reader.take(size).decode("utf-8", "surrogatepass")
 
     def put(self, pairs: list[Any]) -> None:
-        """Keys and values in turn into what is on top."""
+        """Add keys and values, which alternate, to the topmost object."""
         target = self.stack[-1]
         for key, value in zip(pairs[::2], pairs[1::2], strict=True):
             if isinstance(target, dict):
@@ -126,7 +126,7 @@ class Unpickler:
                 target.items.append((key, value))
 
     def extend(self, values: list[Any]) -> None:
-        """Values at the end of what is on top."""
+        """Append values to the topmost object."""
         target = self.stack[-1]
         if isinstance(target, Standin):
             target.items.extend(values)
@@ -134,122 +134,117 @@ class Unpickler:
             target.extend(values)
 
     def build(self, state: Any) -> None:
-        """Give the object on top its state; plain containers and tensors keep none."""
+        """Give the topmost object its state; plain containers and tensors keep none."""
         target = self.stack[-1]
         if isinstance(target, Standin) and target is not MARK:
             target.state = state
 
     def call(self, function: Any, args: Any) -> None:
-        """What calling would make, by the allow-list; nothing is called."""
+        """Push what the call would return, by the allow-list; nothing is called."""
         if not isinstance(args, tuple):
             raise TypeError("arguments are a tuple")
         self.stack.append(self.rebuild.call(function, args))
 
-    def named(self, module: str, name: str) -> None:
-        """A name becomes a `Named`, and is written down where the allow-list does not have it."""
-        self.stack.append(self.rebuild.name(Named(module, name)))
+    def push_global(self, module: str, name: str) -> None:
+        """Push a `GlobalName`, noted if it is not on the allow-list."""
+        self.stack.append(self.rebuild.name(GlobalName(module, name)))
 
 
-def integer(text: str) -> int | bool:
-    """The number of an INT or LONG line; 00 and 01 are truth values."""
+def parse_integer(text: str) -> int | bool:
+    """Return the number of an INT or LONG line; 00 and 01 are booleans."""
     if text in ("00", "01"):
         return text == "01"
-    if len(text) > MOST_DIGITS:
+    if len(text) > MAX_DIGITS:
         raise ValueError("too many digits")
     return int(text.rstrip("L"))
 
 
-def quoted(text: str) -> str:
-    """The text of a STRING line: what is between the quotes, escapes kept as they are."""
+def unquote(text: str) -> str:
+    """Return the text between the quotes of a STRING line; escapes stay as they are."""
     if len(text) < 2 or text[0] != text[-1]:
         raise ValueError("no quotes")
     return text[1:-1]
 
 
-def shift(unpickler: Unpickler, value: Any) -> None:
-    """Put a value on the stack."""
-    unpickler.stack.append(value)
-
-
 def from_stack(unpickler: Unpickler, depth: int) -> tuple[Any, ...]:
-    """The topmost objects, taken off."""
+    """Remove and return the topmost objects."""
     values = [unpickler.pop() for _ in range(depth)]
     return tuple(reversed(values))
 
 
 def remember(unpickler: Unpickler, place: int) -> None:
-    """Keep the topmost object under a number."""
+    """Memoize the topmost object under a number."""
     unpickler.memo[place] = unpickler.stack[-1]
 
 
 def instantiate(unpickler: Unpickler, values: list[Any]) -> None:
-    """OBJ: a class and its arguments above the mark."""
+    """Run OBJ: a class and its arguments are above the mark."""
     unpickler.call(values[0], tuple(values[1:]))
 
 
 def new_object(unpickler: Unpickler, depth: int) -> None:
-    """NEWOBJ and NEWOBJ_EX: a class and its arguments."""
+    """Run NEWOBJ or NEWOBJ_EX: a class and its arguments."""
     cls, args, *_ = from_stack(unpickler, depth)
     unpickler.call(cls, args)
 
 
 def reduce(unpickler: Unpickler) -> None:
-    """REDUCE: a function and its arguments."""
+    """Run REDUCE: a function and its arguments."""
     function, args = from_stack(unpickler, 2)
     unpickler.call(function, args)
 
 
 def build(unpickler: Unpickler) -> None:
-    """BUILD: a state for the object below it."""
+    """Run BUILD: a state for the object below it."""
     state = unpickler.pop()
     unpickler.build(state)
 
 
 def stack_global(unpickler: Unpickler) -> None:
-    """STACK_GLOBAL: module and name from the stack."""
+    """Run STACK_GLOBAL: module and name are on the stack."""
     module, name = from_stack(unpickler, 2)
     if not isinstance(module, str) or not isinstance(name, str):
         raise TypeError("a name is text")
-    unpickler.named(module, name)
+    unpickler.push_global(module, name)
 
 
 def inst(unpickler: Unpickler) -> None:
-    """INST: module and name as lines, arguments above the mark."""
+    """Run INST: module and name are lines, the arguments are above the mark."""
     module, name = unpickler.reader.line(), unpickler.reader.line()
     args = tuple(unpickler.marked())
-    unpickler.named(module, name)
+    unpickler.push_global(module, name)
     unpickler.call(unpickler.pop(), args)
 
 
 def global_(unpickler: Unpickler) -> None:
-    """GLOBAL: module and name as lines."""
+    """Run GLOBAL: module and name are lines."""
     module = unpickler.reader.line()
-    unpickler.named(module, unpickler.reader.line())
+    unpickler.push_global(module, unpickler.reader.line())
 
 
 def append(unpickler: Unpickler) -> None:
-    """APPEND: one value."""
+    """Run APPEND: one value."""
     value = unpickler.pop()
     unpickler.extend([value])
 
 
 def set_item(unpickler: Unpickler) -> None:
-    """SETITEM: one key and value."""
+    """Run SETITEM: one key and its value."""
     unpickler.put(list(from_stack(unpickler, 2)))
 
 
 def pop_any(unpickler: Unpickler) -> None:
-    """POP: the topmost object or mark."""
+    """Run POP: remove the topmost object or mark."""
     unpickler.stack.pop()
 
 
 def skip(unpickler: Unpickler, count: int) -> None:
-    """PROTO and FRAME: what they say is not needed."""
+    """Run PROTO or FRAME: their arguments are not needed."""
     unpickler.reader.take(count)
 
 
 def halt(unpickler: Unpickler) -> None:
-    """STOP: what is on top is what the pickle describes."""
+    """Run STOP: the topmost object is the result."""
     unpickler.result = unpickler.pop()
     unpickler.stop = True
 
@@ -258,7 +253,7 @@ Operation = Callable[[Unpickler], None]
 
 
 def pushing(make: Callable[[Unpickler], Any]) -> Operation:
-    """An operation that puts on the stack what `make` gives."""
+    """Return an operation that pushes what `make` returns."""
     return lambda u: u.stack.append(make(u))
 
 
@@ -269,16 +264,16 @@ OPERATIONS: dict[int, Operation] = {
     ord("1"): lambda u: u.marked().clear(),
     ord("2"): pushing(lambda u: u.stack[-1]),
     ord("F"): pushing(lambda u: float(u.reader.line())),
-    ord("I"): pushing(lambda u: integer(u.reader.line())),
+    ord("I"): pushing(lambda u: parse_integer(u.reader.line())),
     ord("J"): pushing(lambda u: u.number(4, signed=True)),
     ord("K"): pushing(lambda u: u.number(1)),
-    ord("L"): pushing(lambda u: integer(u.reader.line())),
+    ord("L"): pushing(lambda u: parse_integer(u.reader.line())),
     ord("M"): pushing(lambda u: u.number(2)),
     ord("N"): pushing(lambda u: None),
     ord("P"): pushing(lambda u: u.rebuild.persistent(u.reader.line())),
     ord("Q"): pushing(lambda u: u.rebuild.persistent(u.pop())),
     ord("R"): reduce,
-    ord("S"): pushing(lambda u: quoted(u.reader.line())),
+    ord("S"): pushing(lambda u: unquote(u.reader.line())),
     ord("T"): pushing(lambda u: u.reader.take(u.number(4)).decode("latin-1")),
     ord("U"): pushing(lambda u: u.reader.take(u.number(1)).decode("latin-1")),
     ord("V"): pushing(lambda u: u.reader.line()),
@@ -312,7 +307,7 @@ OPERATIONS: dict[int, Operation] = {
     0x88: pushing(lambda u: True),
     0x89: pushing(lambda u: False),
     0x8A: pushing(lambda u: u.number(u.number(1), signed=True)),
-    0x8B: pushing(lambda u: u.number(min(u.number(4), MOST_DIGITS), signed=True)),
+    0x8B: pushing(lambda u: u.number(min(u.number(4), MAX_DIGITS), signed=True)),
     ord("B"): pushing(lambda u: u.reader.take(u.number(4))),
     ord("C"): pushing(lambda u: u.reader.take(u.number(1))),
     0x8C: pushing(lambda u: u.text(u.number(1))),

@@ -1,4 +1,4 @@
-"""The only way to run what a file carries: torch's own loading, where the user said `--unsafe-pickle`."""
+"""Let torch load a file and execute the code in it, only where the user passed `--unsafe-pickle`."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from spikecheck.errors import UnreadableError
 
 
 def load(file: BinaryIO) -> Any:
-    """Load with everything that it carries, and give the same description as the safe reader does."""
+    """Load a file, execute the code in it, and return the same description as the safe reader."""
     file.seek(0)
     try:
-        found = torch.load(io.FileIO(file.fileno(), closefd=False), map_location="cpu", weights_only=False)
+        root = torch.load(io.FileIO(file.fileno(), closefd=False), map_location="cpu", weights_only=False)
     except (ImportError, AttributeError, RuntimeError, EOFError, ValueError, TypeError, KeyError, OSError) as error:
         raise UnreadableError(f"torch cannot load it: {str(error).strip().partition(chr(10))[0][:120]}") from error
-    return plain(found)
+    return describe(root)
 
 
-def plain(root: Any) -> Any:
-    """Containers with a description in place of each tensor; a module becomes its state."""
+def describe(root: Any) -> Any:
+    """Return the containers with a description in place of each tensor, and its state in place of a module."""
     made: dict[int, Any] = {}
     stack: list[tuple[Any, Any, Any]] = []
 
     def start(value: Any) -> Any:
         if isinstance(value, Tensor):
-            return described(value)
+            return describe_tensor(value)
         if isinstance(value, nn.Module):
             value = value.state_dict()
         if not isinstance(value, dict | list | tuple):
@@ -39,7 +39,7 @@ def plain(root: Any) -> Any:
             made[id(value)] = {}
             items = value.items() if isinstance(value, dict) else enumerate(value)
             stack.extend((made[id(value)], key, inner) for key, inner in items)
-            made[-id(value)] = value  # keeps it alive: an id must not be used again
+            made[-id(value)] = value  # keeps it alive, since an id must not be reused
         return made[id(value)]
 
     holder: dict[str, Any] = {}
@@ -47,16 +47,16 @@ def plain(root: Any) -> Any:
     while stack:
         target, key, value = stack.pop()
         target[key] = start(value)
-    return listed(holder["root"])
+    return restore_order(holder["root"])
 
 
-def listed(root: Any) -> Any:
-    """Put back the order of keys, which the stack reversed, and the lists of an optimizer's groups."""
-    stack, seen = [root], set()
+def restore_order(root: Any) -> Any:
+    """Restore the order of keys, which the stack reversed, and the lists of an optimizer's groups."""
+    stack, visited = [root], set()
     while stack:
         value = stack.pop()
-        if isinstance(value, dict) and id(value) not in seen:
-            seen.add(id(value))
+        if isinstance(value, dict) and id(value) not in visited:
+            visited.add(id(value))
             items = list(reversed(value.items()))
             value.clear()
             value.update(items)
@@ -68,12 +68,12 @@ def listed(root: Any) -> Any:
     return root
 
 
-def described(tensor: Tensor) -> TensorRef:
-    """A tensor in memory as the safe reader describes one in a file."""
+def describe_tensor(tensor: Tensor) -> TensorRef:
+    """Describe a tensor in memory as the safe reader describes one in a file."""
     dense = tensor.detach()
     if dense.is_meta:
         return TensorRef(
-            StorageRef(None, str(dense.dtype)[6:], 0), 0, tuple(dense.shape), (), "on meta: it has no values"
+            StorageRef(None, str(dense.dtype)[6:], 0), 0, tuple(dense.shape), (), "on the meta device: it has no values"
         )
     if dense.layout is not torch.strided:
         dense = dense.coalesce().values() if dense.layout is torch.sparse_coo else dense.values()

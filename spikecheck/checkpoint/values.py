@@ -1,7 +1,7 @@
-"""What a checkpoint says it holds, before any value is read: records, storages, tensors, and stand-ins.
+"""Describe what a checkpoint holds, before any value is read: records, storages, tensors, and stand-ins.
 
-Nothing here has behaviour that a file could choose. Compared and hashed by identity, so that no hash of a file's making
-is ever computed.
+Nothing here has behavior that a file could choose. All are compared and hashed by identity, so that a file cannot make
+a hash expensive.
 """
 
 from __future__ import annotations
@@ -37,26 +37,26 @@ ITEM_SIZES: Mapping[str, int] = {
     "qint8": 1,
     "qint32": 4,
 }
-KEY_NODES = 64
+MAX_KEY_NODES = 64
 
 
 class Source(Protocol):
-    """Bytes with a size, read at any place."""
+    """Bytes with a size, read at any offset."""
 
     size: int
 
     def readinto(self, offset: int, buffer: memoryview) -> int:
-        """Fill a buffer from a place on; how many bytes there were."""
+        """Fill a buffer from an offset on; return how many bytes there were."""
         ...
 
     def read(self, offset: int, count: int) -> bytes:
-        """At most so many bytes from a place on."""
+        """Return at most `count` bytes from an offset on."""
         ...
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Record:
-    """Where the bytes of a storage lie, and how they are checked."""
+    """Where the bytes of a storage lie, and how they are verified."""
 
     name: str
     source: Source
@@ -68,7 +68,7 @@ class Record:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class StorageRef:
-    """A row of elements of one type; no record where the file holds none (meta)."""
+    """Elements of one type in a row; no record where the file holds none (meta)."""
 
     record: Record | None
     dtype: str
@@ -79,7 +79,7 @@ class StorageRef:
 class TensorRef:
     """A tensor as the file describes it: a view of a storage, in elements.
 
-    `remark` says what is special: values of a sparse tensor, integers of a quantized one, none at all.
+    `remark` says what is special: the values of a sparse tensor, the integers of a quantized one, no values at all.
     """
 
     storage: StorageRef
@@ -90,13 +90,13 @@ class TensorRef:
 
     @property
     def dtype(self) -> str:
-        """Torch's name of the element type."""
+        """Return torch's name of the element type."""
         return self.storage.dtype
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Named:
-    """A global that a pickle names. It is never looked up."""
+class GlobalName:
+    """A global that a pickle names; it is never imported."""
 
     module: str
     name: str
@@ -107,7 +107,7 @@ class Named:
 
 @dataclass(eq=False, slots=True)
 class Standin:
-    """What takes the place of an object that only running the file's own code could make."""
+    """An inert object in place of one that only code named by the file could create."""
 
     of: str
     args: tuple[Any, ...] = ()
@@ -116,14 +116,14 @@ class Standin:
 
 
 def safe_key(key: Any) -> Any:
-    """The key of a dict; one that is no plain value counts by identity, so that nothing deep is ever hashed."""
-    if isinstance(key, str | int | float | bytes | Standin | TensorRef | Named) or key is None:
+    """Return the key of a dict; one that is no plain value counts by identity, so that nothing deep is hashed."""
+    if isinstance(key, str | int | float | bytes | Standin | TensorRef | GlobalName) or key is None:
         return key
     if isinstance(key, tuple):
         flat = [key]
         for part in flat:
             flat += [inner for inner in part if isinstance(inner, tuple)]
-            if len(flat) > KEY_NODES or not all(isinstance(p, tuple | str | int | float | None) for p in part):
+            if len(flat) > MAX_KEY_NODES or not all(isinstance(p, tuple | str | int | float | None) for p in part):
                 return Standin("a key", (key,))
         return key
     return Standin("a key", (key,))

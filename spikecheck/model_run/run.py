@@ -168,14 +168,14 @@ def not_run(why: str) -> Unseen:
 def fitting(content: Content, model: nn.Module) -> Fit:
     """How the file's keys, as it has them, fit the model's."""
     own = {name: tuple(value.shape) for name, value in model.state_dict().items() if isinstance(value, Tensor)}
-    file = {safe(raw): content.tensors[name].shape for name, raw in content.written.items()}
+    file = {safe(raw): content.tensors[name].shape for name, raw in content.raw_names.items()}
     return fit(file, own, own.keys() - {name for name, _ in model.named_parameters()})
 
 
 def load(model: nn.Module, content: Content, fitted: Fit) -> None:
     """Put the file's values into the model. UnreadableError where one of them cannot be had."""
     values = TensorLoader()
-    places = {safe(raw): name for name, raw in content.written.items()}
+    places = {safe(raw): name for name, raw in content.raw_names.items()}
     loaded = {own: values.load(content.tensors[places[key]]) for own, key in fitted.keys.items()}
     with UserCode("loading the weights"):
         model.load_state_dict(loaded, strict=False)
