@@ -163,13 +163,13 @@ def tensorfiles(folder: Path) -> Iterator[Case]:
     yield Case("shards", whole, words=("shards", "2 tensors"))
     wrong = {
         "missing": ({**index, "fc1.weight": "part7.safetensors"}, "missing"),
-        "above": ({**index, "fc1.weight": "../one.safetensors"}, "leaves the folder"),
-        "absolute": ({**index, "fc1.weight": str(folder / "one.safetensors")}, "leaves the folder"),
-        "backslash": ({**index, "fc1.weight": "..\\one.safetensors"}, "leaves the folder"),
-        "null": ({**index, "fc1.weight": "a\0b"}, "leaves the folder"),
+        "above": ({**index, "fc1.weight": "../one.safetensors"}, "outside its own directory"),
+        "absolute": ({**index, "fc1.weight": str(folder / "one.safetensors")}, "outside its own directory"),
+        "backslash": ({**index, "fc1.weight": "..\\one.safetensors"}, "outside its own directory"),
+        "null": ({**index, "fc1.weight": "a\0b"}, "outside its own directory"),
         "not there": ({**index, "fc9.weight": "part0.safetensors"}, "does not hold"),
-        "itself": ({"fc1.weight": "itself.index.json"}, "index within an index"),
-        "no text": ({"fc1.weight": 7}, "no file"),
+        "itself": ({"fc1.weight": "itself.index.json"}, "inside an index of shards"),
+        "no text": ({"fc1.weight": 7}, "is not a file name"),
     }
     for name, (table, word) in wrong.items():
         path = shards / f"{name}.index.json"
@@ -193,16 +193,16 @@ def headers(folder: Path) -> Iterator[Case]:
 
     broken = {
         "header of 2^62": (struct.pack("<Q", 2**62) + b"{}", "claims"),
-        "bad JSON": (file(b"{nonsense"), "no JSON"),
-        "a list": (file(b"{ }x"), "no JSON"),
+        "bad JSON": (file(b"{nonsense"), "is not"),
+        "a list": (file(b"{ }x"), "is not"),
         "deep": (file(b'{"a":' * 20_000), "nested"),
-        "wrong shape": (file({"w": entry(shape=[3, 3])}), "does not fit"),
-        "huge shape": (file({"w": entry(shape=[2**40, 2**40])}), "does not fit"),
-        "negative": (file({"w": entry(shape=[-2, -2])}), "no number"),
+        "wrong shape": (file({"w": entry(shape=[3, 3])}), "does not match"),
+        "huge shape": (file({"w": entry(shape=[2**40, 2**40])}), "does not match"),
+        "negative": (file({"w": entry(shape=[-2, -2])}), "not valid numbers"),
         "overlap": (file({"a": entry(), "b": entry(offsets=[8, 24])}, bytes(24)), "overlap"),
         "gap": (file({"a": entry(), "b": entry(offsets=[20, 36])}, bytes(36)), "gap"),
-        "behind the end": (file({"w": entry(offsets=[16, 32])}), "cut short"),
-        "more behind": (file({"w": entry()}, bytes(20)), "behind"),
+        "behind the end": (file({"w": entry(offsets=[16, 32])}), "truncated"),
+        "more behind": (file({"w": entry()}, bytes(20)), "after its last tensor"),
         "unknown type": (file({"w": entry(dtype="Q4")}), "unknown type"),
         "type is a list": (file({"w": entry(dtype="F32 " * 9)}), "unknown type"),
         "no entry": (file({"w": 3}), "describe"),
@@ -244,10 +244,10 @@ def strange(folder: Path) -> Iterator[Case]:
     flat = saved(weights(), _use_new_zipfile_serialization=False)
     contents = {
         "empty": (b"", "empty"),
-        "half": (whole[: len(whole) // 2], "cut short"),
-        "one byte short": (whole[:-1], "cut short"),
-        "legacy half": (flat[: len(flat) // 2], "cut short"),
-        "legacy one byte short": (flat[:-1], "cut short"),
+        "half": (whole[: len(whole) // 2], "truncated"),
+        "one byte short": (whole[:-1], "truncated"),
+        "legacy half": (flat[: len(flat) // 2], "truncated"),
+        "legacy one byte short": (flat[:-1], "truncated"),
         "one byte": (b"\x80", "first bytes"),
         "random": (bytes((i * 197 + 91) % 256 for i in range(5000)), "first bytes"),
         "text": (b"hello world, this is text\n" * 9, "first bytes"),
@@ -255,17 +255,17 @@ def strange(folder: Path) -> Iterator[Case]:
         "gzip": (b"\x1f\x8b\x08" + bytes(99), "gzip"),
         "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(99), "HDF5"),
         "web page": (b"<!DOCTYPE html><html>", "web page"),
-        "numpy": (b"\x93NUMPY\x01\x00" + bytes(99), "numpy"),
+        "numpy": (b"\x93NUMPY\x01\x00" + bytes(99), "NumPy"),
         "flipped": (flipped(whole), "corrupt"),
         "memo of 2^31": (b"\x80\x02}r\xff\xff\xff\x7f.", "no tensor"),
-        "string of 2^40": (b"\x80\x04\x8d" + (2**40).to_bytes(8, "little") + b"a.", "cut short"),
-        "number of 2^31 digits": (b"\x80\x02\x8b\xff\xff\xff\x7f.", "cut short"),
+        "string of 2^40": (b"\x80\x04\x8d" + (2**40).to_bytes(8, "little") + b"a.", "truncated"),
+        "number of 2^31 digits": (b"\x80\x02\x8b\xff\xff\xff\x7f.", "truncated"),
         "hash bomb": (b"\x80\x02}" + b")" + b"2\x86" * 60 + b"Ns.", "no tensor"),
         "the same list for ever": (copies("cbuiltins\nset\n"), "over and over"),
         "the same dict for ever": (copies("ccollections\nOrderedDict\n"), "over and over"),
         "unknown operation": (b"\x80\x02\xff.", "0xff"),
-        "empty stack": (b"\x80\x020000.", "makes no sense"),
-        "memo that is not there": (b"\x80\x02h\x09.", "makes no sense"),
+        "empty stack": (b"\x80\x020000.", "pickle is invalid"),
+        "memo that is not there": (b"\x80\x02h\x09.", "pickle is invalid"),
         "extension": (b"\x80\x02\x82\x01.", "0x82"),
         "buffer outside": (b"\x80\x05\x97.", "0x97"),
         "a dict in a dict in a dict": (b"\x80\x02" + b"}K\x01" * 100_000 + b"N" + b"s" * 100_000 + b".", "no tensor"),
@@ -274,7 +274,7 @@ def strange(folder: Path) -> Iterator[Case]:
         "big-endian": (rezipped(whole, {"byteorder": b"big"}), "big-endian"),
         "no data.pkl": (rezipped(whole, {"data.pkl": None}), "data.pkl"),
         "a storage is missing": (rezipped(whole, {"data/0": None}), "no record"),
-        "a storage is short": (rezipped(whole, {"data/0": b"abc"}), "announced"),
+        "a storage is short": (rezipped(whole, {"data/0": b"abc"}), "3 bytes instead of 128 elements"),
         "zip bomb": (rezipped(whole, {"data/0": bytes(1 << 28)}, 8), "zip bomb"),
         "bomb in the pickle": (rezipped(whole, {"data.pkl": bytes(1 << 28)}, 8), "zip bomb"),
     }
@@ -285,16 +285,16 @@ def strange(folder: Path) -> Iterator[Case]:
     zeros = folder / "zeros.pt"
     with zeros.open("wb") as file:
         file.truncate(5 << 30)
-    yield Case("5 GB of zeros", zeros, True, ("zeros",))
+    yield Case("5 GB of zeros", zeros, True, ("zero bytes",))
     os.mkfifo(folder / "fifo")
     (folder / "dangling").symlink_to("nowhere")
     (folder / "loop1").symlink_to("loop2")
     (folder / "loop2").symlink_to("loop1")
     yield Case("FIFO", folder / "fifo", True, ("pipe",))
     yield Case("device", Path("/dev/zero"), True, ("device",))
-    yield Case("folder", folder, True, ("folder",))
+    yield Case("folder", folder, True, ("directory",))
     yield Case("dangling link", folder / "dangling", True, ("does not exist",))
-    yield Case("link loop", folder / "loop1", True, ("circle",))
+    yield Case("link loop", folder / "loop1", True, ("leads back to itself",))
     yield Case("not there", folder / "nothing.pt", True, ("no such file",))
     yield Case("null in the name", Path("a\0b"), True, ("name",))
     yield Case("long name", Path("x" * 5000), True, ("long",))

@@ -91,24 +91,24 @@ def weight(**how: Any) -> Fill:
 
 
 HOSTILE: dict[str, tuple[Fill, str]] = {
-    "a graph within itself": (within_itself, "lies within itself"),
+    "a graph within itself": (within_itself, "contains itself"),
     "a graph that doubles": (doubling, "in several places"),
-    "many parts": (many, "more than 10000 parts"),
+    "many parts": (many, "more than 10,000 parts"),
     "a link within": (link(h5py.SoftLink("/node/type")), "link to another place"),
     "a link to a file": (link(h5py.ExternalLink("/etc/hostname", "/")), "link to another place"),
     "a root elsewhere": (lambda file: file.__setitem__("node", h5py.ExternalLink("/dev/zero", "/")), "link to another"),
     "bytes of another file": (weight(shape=(4,), dtype="u1", external=[("/etc/hostname", 0, 4)]), "in another file"),
     "a view of another file": (virtual, "in another file"),
-    "a claim of 4 TB": (weight(shape=(1 << 20, 1 << 20), dtype="f4"), "too much"),
-    "a bomb": (weight(data=np.zeros(1 << 25, "f4"), compression=9, chunks=(1 << 20,)), "too much"),
-    "a hidden bomb": (hidden_bomb, "does not unpack to its 4096 bytes"),
-    "another packing": (weight(data=np.ones((4, 4)), compression="lzf"), "not by gzip"),
+    "a claim of 4 TB": (weight(shape=(1 << 20, 1 << 20), dtype="f4"), "too many"),
+    "a bomb": (weight(data=np.zeros(1 << 25, "f4"), compression=9, chunks=(1 << 20,)), "too many"),
+    "a hidden bomb": (hidden_bomb, "does not unpack to its 4,096 bytes"),
+    "another packing": (weight(data=np.ones((4, 4)), compression="lzf"), "not with gzip"),
     "another type": (weight(data=np.ones(4, "longdouble")), "unknown type"),
-    "a node without a kind": (lambda file: nodes(file).create_group("a"), "what kind of node"),
-    "a node that is none": (lambda file: nodes(file).create_dataset("a", data=3), "'a' is no node"),
-    "a root that is none": (lambda file: file.create_dataset("node", data=3), "'node' is no node"),
+    "a node without a kind": (lambda file: nodes(file).create_group("a"), "no node type"),
+    "a node that is none": (lambda file: nodes(file).create_dataset("a", data=3), "'a' is not a node"),
+    "a root that is none": (lambda file: file.create_dataset("node", data=3), "'node' is not a node"),
     "no parameter": (lambda file: node(nodes(file)), "no tensor"),
-    "of Keras": (lambda file: file.create_group("model_weights"), "no NIR graph"),
+    "of Keras": (lambda file: file.create_group("model_weights"), "not a NIR graph"),
 }
 
 

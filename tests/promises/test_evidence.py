@@ -102,7 +102,7 @@ def test_safetensors_hold_it_as_json_in_their_metadata(tmp_path: Path) -> None:
     assert told(report)["verdicts"] == told(monitor.report())["verdicts"]
     assert "evidence of 6 updates" in report.headline
     save_file(weights, tmp_path / "net.safetensors", metadata={"spikecheck": "not JSON", "format": "pt"})
-    with pytest.raises(UnreadableError, match="the evidence in its metadata is no JSON"):
+    with pytest.raises(UnreadableError, match="the evidence in its metadata is not valid JSON"):
         diagnose_file(tmp_path / "net.safetensors", settings=Settings())
 
 
