@@ -19,7 +19,7 @@ from spikecheck.checks.judge import Judge
 from spikecheck.checks.progress import GRACE_UPDATES
 from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.errors import FindingError, SpikecheckWarning
-from spikecheck.evidence.evidence import Account, limits_of
+from spikecheck.evidence.evidence import Evidence, limits_of
 from spikecheck.finding import Finding, Severity, Unseen, UnseenKind
 from spikecheck.probe.frameworks.base import broken_for
 from spikecheck.probe.schedule import Schedule
@@ -86,28 +86,28 @@ class Monitor:
 
     def report(self) -> Report:
         """Judge what was seen so far as if the run ended here; from any thread, while the training goes on."""
-        return self.account().report(self._judge)
+        return self.evidence().report(self._judge)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the evidence for the report in plain values, to be saved in a checkpoint for `spikecheck diagnose`."""
-        return self.account().state_dict()
+        return self.evidence().state_dict()
 
-    def account(self) -> Account:
+    def evidence(self) -> Evidence:
         """Return all that the report is made of, as it is now."""
         self._guard(self._session.settle)()
         with self._lock:
-            return self._account()
+            return self._current_evidence()
 
-    def _account(self) -> Account:
+    def _current_evidence(self) -> Evidence:
         known = self._session.snapshot(live=False)
-        evidence = self._evidence(known, self._engine.snapshot)
-        shown = sum(site.kind is SiteKind.SPIKES for site in evidence.sites)
-        return Account(
-            evidence,
+        observations = self._observations(known, self._engine.snapshot)
+        shown = sum(site.kind is SiteKind.SPIKES for site in observations.sites)
+        return Evidence(
+            observations,
             earlier=tuple(self._live.values()),
             error=self._error,
             unseen=(
-                *unobserved(evidence.run, shown, known.loss_seen, known.optimizer, known.unseen),
+                *unobserved(observations.run, shown, known.loss_seen, known.optimizer, known.unseen),
                 *(Unseen(UnseenKind.EXTENSION, str(one)) for one in self.unusable_extensions),
             ),
             cost=self._schedule.cost(),
@@ -116,7 +116,7 @@ class Monitor:
             site_limits=self._judge.site_limits,
         )
 
-    def _evidence(self, known: Snapshot, engine: Callable[[], Engine]) -> Observations:
+    def _observations(self, known: Snapshot, engine: Callable[[], Engine]) -> Observations:
         """What the checks judge by: what was counted, the parameters as they are now, and what needs no counting."""
         if known.parameters is not None:
             self._engine.receive(known.parameters)
@@ -136,14 +136,14 @@ class Monitor:
         waited = update == GRACE_UPDATES and self._live.keys() != self._told.keys()
         if not (error or waited or self._schedule.judged(update)):
             return
-        evidence = self._evidence(self._session.snapshot(live=True), lambda: self._engine)
-        found = Report.of(self._judge.verdicts(evidence)).findings
+        observations = self._observations(self._session.snapshot(live=True), lambda: self._engine)
+        found = Report.of(self._judge.verdicts(observations)).findings
         if self._schedule.full():
             self._engine.roll()
         self._session.refresh()
-        self._keep(found, evidence.run.update)
+        self._keep(found, observations.run.update)
         for finding in found:
-            if finding.severity > self._told.get(finding.key, 0) and not self._judge.awaits(finding, evidence):
+            if finding.severity > self._told.get(finding.key, 0) and not self._judge.awaits(finding, observations):
                 self._told[finding.key] = finding.severity
                 self._untold.append(self._live[finding.key])
 

@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from spikecheck.errors import SpikecheckError
-from spikecheck.evidence.evidence import CONTRADICTIONS, Account
+from spikecheck.evidence.evidence import CONTRADICTIONS, Evidence
 from spikecheck.finding import Outcome, Unseen, UnseenKind, Verdict
 from spikecheck.report.model import Report
 from spikecheck.settings import Settings
@@ -26,8 +26,8 @@ def with_run(
     here, where it can still be said.
     """
     try:
-        account = Account.from_state_dict(state, clean)
-        made = joined(report, account, settings, steps)
+        evidence = Evidence.from_state_dict(state, clean)
+        made = joined(report, evidence, settings, steps)
         made.to_json()
         str(made)
     except CONTRADICTIONS as error:
@@ -37,21 +37,21 @@ def with_run(
     return made
 
 
-def joined(report: Report, account: Account, settings: Settings, steps: int) -> Report:
+def joined(report: Report, evidence: Evidence, settings: Settings, steps: int) -> Report:
     """The file's report and the run's as one: each check has said its part of what it is for."""
-    judge = account.judged(settings)
+    judge = evidence.judged(settings)
     judge = replace(judge, checks=tuple(check for check in judge.checks if not check.sites & FILE_KINDS))
-    updates = account.evidence.run.update
+    updates = evidence.observations.run.update
     kept = {f.name: getattr(report, f.name) for f in fields(report) if f.name not in ("verdicts", "diagnosis")}
     text = (
         f"the first {steps - updates:,} of {steps:,} updates were not observed: the run was attached or resumed later"
     )
     missed = Unseen(UnseenKind.EARLIER_UPDATES, text)
     told = {
-        "unseen": (*report.unseen, *([missed] if steps > updates else []), *account.unseen),
+        "unseen": (*report.unseen, *([missed] if steps > updates else []), *evidence.unseen),
         "subject": f"{report.subject} · evidence of {updates} update{'' if updates == 1 else 's'}",
     }
-    return Report.of((*account.verdicts(judge), *report.verdicts), **{**kept, **account.facts(), **told})
+    return Report.of((*evidence.verdicts(judge), *report.verdicts), **{**kept, **evidence.facts(), **told})
 
 
 def without(report: Report, why: str) -> Report:

@@ -33,7 +33,7 @@ CONTRADICTIONS = (ArithmeticError, AttributeError, LookupError, RecursionError, 
 
 
 @dataclass(frozen=True)
-class Account:
+class Evidence:
     """What a run showed.
 
     `earlier` was found while training went on. `error` is a finding about spikecheck itself. `limits` are those of the
@@ -41,7 +41,7 @@ class Account:
     kept quiet.
     """
 
-    evidence: Observations
+    observations: Observations
     earlier: tuple[Finding, ...] = ()
     error: Finding | None = None
     unseen: tuple[Unseen, ...] = ()
@@ -54,7 +54,7 @@ class Account:
         """One verdict a check, what it found earlier included."""
         loud = [f for f in self.earlier if not any(quiet.covers(f) for quiet in judge.ignore_rules)]
         passing = {check.id: check.downgrade_on_any_progress for check in judge.checks if check.self_resolving}
-        verdicts = tuple(self.with_earlier(verdict, loud, passing) for verdict in judge.verdicts(self.evidence))
+        verdicts = tuple(self.with_earlier(verdict, loud, passing) for verdict in judge.verdicts(self.observations))
         if self.error is not None:
             verdicts += (Verdict(OwnError.id, OwnError.slug, Outcome.FOUND, (self.error,)),)
         return verdicts
@@ -78,11 +78,11 @@ class Account:
     @property
     def whole(self) -> Readings:
         """The run, and no place in it."""
-        return Readings(self.evidence, "")
+        return Readings(self.observations, "")
 
     def passed(self, finding: Finding) -> Finding:
         """The note on a finding that no longer holds."""
-        last = self.evidence.run.update if finding.until is None else finding.until
+        last = self.observations.run.update if finding.until is None else finding.until
         return replace(finding, severity=Severity.NOTE, message=f"{finding.message}; no longer, after update {last}")
 
     def report(self, judge: Judge) -> Report:
@@ -91,7 +91,7 @@ class Account:
 
     def facts(self) -> dict[str, Any]:
         """What the report says beside the verdicts, without what is not known: a file's own report may know it."""
-        run, sites, readings = self.evidence.run, self.evidence.sites, self.evidence.readings
+        run, sites, readings = self.observations.run, self.observations.sites, self.observations.readings
         facts = {
             "layers": layer_rows(sites, readings),
             "losses": loss_rows(sites, readings),
@@ -122,13 +122,13 @@ class Account:
         windows = {
             window: {
                 place: {kind.__name__: plain(read) for kind, read in found.items() if kind not in without}
-                for place, found in self.evidence.windows[window].items()
+                for place, found in self.observations.windows[window].items()
             }
             for window in WINDOWS
         }
         return {
-            "run": plain(self.evidence.run),
-            "sites": plain(self.evidence.sites),
+            "run": plain(self.observations.run),
+            "sites": plain(self.observations.sites),
             "windows": windows,
             "earlier": [plain_finding(finding) for finding in self.earlier],
             "error": None if self.error is None else plain_finding(self.error),
@@ -140,7 +140,7 @@ class Account:
         }
 
     @classmethod
-    def from_state_dict(cls, state: Mapping[str, Any], clean: Clean = str) -> Account:
+    def from_state_dict(cls, state: Mapping[str, Any], clean: Clean = str) -> Evidence:
         """What `state_dict` was made of; texts pass through `clean`.
 
         Raises:
@@ -164,7 +164,7 @@ class Account:
             raise EvidenceError(f"it cannot be read: {clean(str(error))}") from error
 
     @classmethod
-    def from_content(cls, given: dict[str, Any], clean: Clean) -> Account:
+    def from_content(cls, given: dict[str, Any], clean: Clean) -> Evidence:
         """The account of these plain values."""
         kinds = {one.__name__: one for one in kinds_of_readings()}
         windows: dict[str, dict[str, dict[type[Any], Any]]] = {}

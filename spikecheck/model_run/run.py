@@ -22,7 +22,7 @@ from spikecheck.checkpoint.tensors import TensorLoader
 from spikecheck.checks.base import Observations
 from spikecheck.checks.judge import Judge
 from spikecheck.errors import SpikecheckError
-from spikecheck.evidence.evidence import Account
+from spikecheck.evidence.evidence import Evidence
 from spikecheck.finding import Outcome, Unseen, UnseenKind, Verdict
 from spikecheck.model_run import data
 from spikecheck.model_run.user_code import UserCode, called, named
@@ -145,7 +145,7 @@ def with_model(
         return replace(report, unseen=(*report.unseen, *missed))
     with open_checkpoint(path, unsafe_pickle=unsafe_pickle) as checkpoint, apart(chosen.model, train=True) as twin:
         fitted = fitting(checkpoint.content, twin)
-        verdicts = judged(fit_account(fitted, report.updates), settings, only=SiteKind.MODEL)
+        verdicts = judged(fit_evidence(fitted, report.updates), settings, only=SiteKind.MODEL)
         told: dict[str, Any] = {}
         said: tuple[Unseen, ...] = (not_run(f"{chosen.name} needs keys that the file does not hold"),)
         if fitted.whole:
@@ -156,7 +156,7 @@ def with_model(
                 said = (Unseen(UnseenKind.MODEL_NOT_RUN, f"the model was not run: {CONTROL.sub('?', str(error))}"),)
             else:
                 verdicts, said = (*found, *verdicts), ran.unseen
-                told = {**ran.account.facts(), "subject": f"{report.subject} · {chosen.name}, {ran.shown}"}
+                told = {**ran.evidence.facts(), "subject": f"{report.subject} · {chosen.name}, {ran.shown}"}
     return together(report, verdicts, {**told, "unseen": (*report.unseen, *said)})
 
 
@@ -181,19 +181,19 @@ def load(model: nn.Module, content: Content, fitted: Fit) -> None:
         model.load_state_dict(loaded, strict=False)
 
 
-def fit_account(fitted: Fit, updates: int) -> Account:
+def fit_evidence(fitted: Fit, updates: int) -> Evidence:
     """The fit, as evidence."""
     site = Site(SiteKind.MODEL, "the model")
     read = {site.name: {type(fitted.reading): fitted.reading}}
     run = RunReading(live=False, update=updates, forward_passes=0, backward_passes=0, called_per_time_step=False)
-    return Account(Observations(run, (site,), {"recent": read, "all": read, "first": {}}))
+    return Evidence(Observations(run, (site,), {"recent": read, "all": read, "first": {}}))
 
 
 @dataclass(frozen=True)
 class RunResult:
     """One forward and backward: what it showed, with which batch in words, and what was not seen."""
 
-    account: Account
+    evidence: Evidence
     shown: str
     unseen: tuple[Unseen, ...]
 
@@ -207,10 +207,10 @@ def tried(
     """
     batches = data.synthetic(model) if trial.batch is None else (trial.batch,)
     ran = run(trial, model, batches[0], updates)
-    verdicts = judged(ran.account, settings)
+    verdicts = judged(ran.evidence, settings)
     for batch in batches[1:]:
         if any(verdict.findings for verdict in verdicts):
-            again = judged(run(trial, model, batch, updates).account, settings)
+            again = judged(run(trial, model, batch, updates).evidence, settings)
             verdicts = agreed(verdicts, again)
     return ran, verdicts
 
@@ -242,10 +242,12 @@ def run(trial: PreparedModel, model: nn.Module, batch: data.Batch, updates: int)
         if loss is not None and loss.requires_grad:
             with UserCode("the backward pass"):
                 loss.backward()  # type: ignore[no-untyped-call]
-        account = monitor.account()
-    evidence = replace(account.evidence, run=replace(account.evidence.run, update=updates))
-    said += [one for one in account.unseen if one.kind is not UnseenKind.UPDATE]
-    return RunResult(replace(account, evidence=evidence), f"one batch of {batch.shape}, {batch.source}", tuple(said))
+        evidence = monitor.evidence()
+    observations = replace(evidence.observations, run=replace(evidence.observations.run, update=updates))
+    said += [one for one in evidence.unseen if one.kind is not UnseenKind.UPDATE]
+    return RunResult(
+        replace(evidence, observations=observations), f"one batch of {batch.shape}, {batch.source}", tuple(said)
+    )
 
 
 def objective(output: Any, targets: Any, loss: Loss | None) -> tuple[Tensor | None, Unseen | None]:
@@ -271,11 +273,11 @@ def objective(output: Any, targets: Any, loss: Loss | None) -> tuple[Tensor | No
     return (first * direction).mean(), Unseen(UnseenKind.SUBSTITUTE, text)
 
 
-def judged(account: Account, settings: Settings, only: SiteKind | None = None) -> tuple[Verdict, ...]:
+def judged(evidence: Evidence, settings: Settings, only: SiteKind | None = None) -> tuple[Verdict, ...]:
     """The verdicts on what was seen, dated by the file; of checks for one kind of site alone where that is asked."""
     judge = Judge.of(settings)
     kept = tuple(c for c in judge.checks if (c.sites is only if only else not c.sites & FILE_KINDS))
-    return tuple(map(undated, account.verdicts(replace(judge, checks=kept))))
+    return tuple(map(undated, evidence.verdicts(replace(judge, checks=kept))))
 
 
 def together(report: Report, verdicts: tuple[Verdict, ...], told: dict[str, Any]) -> Report:

@@ -213,7 +213,7 @@ RARE = """
 
     def test_a_report_that_cannot_be_made(spikecheck, monkeypatch):
         monitor = spikecheck.attach(Net())
-        monkeypatch.setattr(type(monitor), "account", lambda self: 1 / 0)
+        monkeypatch.setattr(type(monitor), "evidence", lambda self: 1 / 0)
         assert 1 == 2
 
     def test_every_public_name_is_there(spikecheck):

@@ -15,7 +15,7 @@ import spikecheck
 from spikecheck.checkpoint import diagnose_file
 from spikecheck.cli import main
 from spikecheck.errors import EvidenceError, SpikecheckError, UnreadableError
-from spikecheck.evidence.evidence import FORMAT, VERSION, Account
+from spikecheck.evidence.evidence import FORMAT, VERSION, Evidence
 from spikecheck.finding import Outcome, UnseenKind
 from spikecheck.monitor import Monitor
 from spikecheck.report.model import Report
@@ -107,12 +107,12 @@ def test_safetensors_hold_it_as_json_in_their_metadata(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("made", RUNS.values(), ids=RUNS)
-def test_the_account_comes_back_as_it_was(made: Any) -> None:
+def test_the_evidence_comes_back_as_it_was(made: Any) -> None:
     monitor = made()
-    account = monitor.account()
-    again = Account.from_state_dict(account.state_dict())
-    assert json.dumps(again.content()) == json.dumps(account.content())
-    assert str(again.report(again.judged(Settings()))) == str(account.report(monitor._judge))
+    evidence = monitor.evidence()
+    again = Evidence.from_state_dict(evidence.state_dict())
+    assert json.dumps(again.content()) == json.dumps(evidence.content())
+    assert str(again.report(again.judged(Settings()))) == str(evidence.report(monitor._judge))
     monitor.detach()
 
 
@@ -257,8 +257,8 @@ NEWER: dict[str, Any] = {
 
 @pytest.mark.parametrize("make", NEWER.values(), ids=NEWER)
 def test_what_a_newer_spikecheck_adds_is_ignored(make: Any) -> None:
-    again = Account.from_state_dict(make())
-    assert again.content() == Account.from_state_dict(raw(written())).content()
+    again = Evidence.from_state_dict(make())
+    assert again.content() == Evidence.from_state_dict(raw(written())).content()
 
 
 def test_texts_of_the_evidence_cannot_steer_a_terminal(tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_texts_of_the_evidence_cannot_steer_a_terminal(tmp_path: Path) -> None:
 
 def test_a_newer_version_is_an_error_that_says_what_to_do() -> None:
     with pytest.raises(EvidenceError, match="version 2, and this spikecheck reads version 1: update spikecheck"):
-        Account.from_state_dict(raw("{}", 2))
+        Evidence.from_state_dict(raw("{}", 2))
 
 
 def test_evidence_is_small_beside_a_network() -> None:

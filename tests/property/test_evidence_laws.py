@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import spikecheck
 from spikecheck.checkpoint.stored_run import refusal, with_run
 from spikecheck.checks.base import discover
-from spikecheck.evidence.evidence import FORMAT, VERSION, Account, kinds_of_readings
+from spikecheck.evidence.evidence import FORMAT, VERSION, Evidence, kinds_of_readings
 from spikecheck.evidence.findings import plain_finding, rebuilt_finding
 from spikecheck.evidence.plain import LARGEST, plain, rebuild
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
@@ -159,4 +159,4 @@ def test_evidence_that_is_not_changed_is_judged() -> None:
     report = with_run(Report.of(()), state, Settings(), str, 0)
     assert not refusal(report)
     assert report.layers
-    assert Account.from_state_dict(state).earlier
+    assert Evidence.from_state_dict(state).earlier

@@ -11,7 +11,7 @@ from spikecheck.checks.judge import Judge
 from spikecheck.checks.spk203_dead_layer import DeadLayer
 from spikecheck.checks.spk211_fading_activity import FadingActivity
 from spikecheck.checks.spk406_weight_scale import WeightScale
-from spikecheck.evidence.evidence import Account
+from spikecheck.evidence.evidence import Evidence
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.report.model import Report
 from spikecheck.settings import Settings
@@ -26,7 +26,7 @@ SLOW = loss(first=3.0, recent_mean=2.6)
 
 def report(now: object, losses: object, *earlier: Finding, weight: Iterable[object] = (parameter(),)) -> Report:
     given = evidence({"fc1.weight": weight, "lif1": [now, flow()], "loss": [losses]})
-    return Account(given, earlier=earlier).report(Judge.of(Settings()))
+    return Evidence(given, earlier=earlier).report(Judge.of(Settings()))
 
 
 def dead(until: int = 20) -> Finding:
