@@ -15,7 +15,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from spikecheck.checks.base import Check, own_checks
+from spikecheck.checks.base import Check
+from spikecheck.checks.discovery import merged_causes, own_checks
 from spikecheck.cli.explain import page
 from tests.house.rooms import table as rooms
 
@@ -30,12 +31,12 @@ SCHEMA = ROOT / "spikecheck" / "report" / "schema-1.json"
 CAUSES = """\
 # What explains what
 
-A finding is a root cause where nothing upstream, or earlier in training, explains it. Which check can explain which
-stands in the checks, as `explained_by`. Each graph shows the findings of one family and what explains them, from
-whatever family; an arrow leads from a cause to its consequence.
+A finding is a root cause unless a finding upstream, or earlier in training, explains it. Which check can explain which
+is stated in the checks, as `explained_by` or `explains`. Each graph shows the findings of one family and what explains
+them, from any family; an arrow leads from a cause to its consequence.
 
-Where a cause also reaches a consequence through another, only the way through the other is drawn: the page of each
-check lists all, under *Consequence of* and *Leads to*. The relation never goes in a circle.
+Where a cause leads to a consequence directly and through another check, only the path through the other is drawn. The
+page of each check lists all of them, under *Consequence of* and *Leads to*. The relation has no cycle.
 """
 DECISIONS_PAGE = """\
 # Decisions
@@ -153,22 +154,23 @@ def causes(known: dict[str, type[Check]]) -> str:
             arrows = [f"    {cause} --> {effect}" for cause, effect in edges]
             graph = "\n".join(["```mermaid", "flowchart LR", *nodes, *arrows, "```"])
             parts.append(f"\n## {family}\n\n{graph}\n")
-    roots = [check for id_, check in known.items() if not check.explained_by and id_ != "SPK001"]
+    relation = merged_causes(known.values())
+    roots = [check for id_, check in known.items() if not relation[id_] and id_ != "SPK001"]
     listed = "\n".join(f"- [{check.id}]({check.id}.md) {check.slug}" for check in roots)
-    parts.append(f"\n## Never a consequence\n\nWhat these find, nothing else that is checked explains:\n\n{listed}\n")
+    parts.append(f"\n## Never a consequence\n\nNo other check explains a finding of these:\n\n{listed}\n")
     return "".join(parts)
 
 
 def direct_causes(id_: str, known: dict[str, type[Check]]) -> list[str]:
-    """What explains a check, without what explains it through another of them."""
-    named = known[id_].explained_by
-    return [cause for cause in named if not any(cause in behind(other, known) for other in named)]
+    """Return what explains a check, without what explains it through another of them."""
+    causes = merged_causes(known.values())[id_]
+    return [cause for cause in causes if not any(cause in all_causes(other, known) for other in causes)]
 
 
-def behind(id_: str, known: dict[str, type[Check]]) -> set[str]:
-    """All that explains a check, through any number of others."""
-    named = known[id_].explained_by
-    return set(named).union(*(behind(cause, known) for cause in named))
+def all_causes(id_: str, known: dict[str, type[Check]]) -> set[str]:
+    """Return all that explains a check, through any number of others."""
+    causes = merged_causes(known.values())[id_]
+    return set(causes).union(*(all_causes(cause, known) for cause in causes))
 
 
 def generated() -> dict[Path, str]:

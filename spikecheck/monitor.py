@@ -14,7 +14,8 @@ from typing import Any, Literal
 from torch import nn
 from torch.utils.data import get_worker_info
 
-from spikecheck.checks.base import Observations, place_of, unusable_extensions
+from spikecheck.checks.base import Observations, place_of
+from spikecheck.checks.discovery import unusable_extensions
 from spikecheck.checks.judge import Judge
 from spikecheck.checks.progress import GRACE_UPDATES
 from spikecheck.checks.spk001_own_error import OwnError

@@ -14,7 +14,7 @@ from torch import nn
 from spikecheck import api, baseline
 from spikecheck.assertions.failure import UnhealthyError
 from spikecheck.assertions.health import quiet, severity, trouble
-from spikecheck.checks.base import unusable_extensions
+from spikecheck.checks.discovery import unusable_extensions
 from spikecheck.errors import SpikecheckError
 from spikecheck.monitor import Monitor
 from spikecheck.report import html

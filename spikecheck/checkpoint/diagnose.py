@@ -15,7 +15,7 @@ from spikecheck.checkpoint.observations import Counted, evidence, refs, steps
 from spikecheck.checkpoint.read import Checkpoint, open_checkpoint
 from spikecheck.checkpoint.scan import scan
 from spikecheck.checkpoint.stored_run import with_run
-from spikecheck.checks.base import unusable_extensions
+from spikecheck.checks.discovery import unusable_extensions
 from spikecheck.checks.judge import Judge
 from spikecheck.errors import UnreadableError
 from spikecheck.finding import Unseen, UnseenKind, Verdict
@@ -100,6 +100,7 @@ def reported(counts: Counts, name: str, settings: Settings) -> Report:
         subject=headline(name, counts.checkpoint),
         unseen=(
             *(Unseen(UnseenKind.FILE_CONTENT, text) for text in unseen(counts)),
+            *judge.settings_without_effect(found),
             *(Unseen(UnseenKind.EXTENSION, str(one)) for one in unusable_extensions()),
         ),
         updates=found.run.update,

@@ -56,7 +56,7 @@ def joined(report: Report, evidence: Evidence, settings: Settings, steps: int) -
 
 def without(report: Report, why: str) -> Report:
     """The file's report, saying that the run is not judged."""
-    from spikecheck.checks.base import discover
+    from spikecheck.checks.discovery import discover
 
     reason = f"the evidence of the run in this file is not used: {why}"
     others = [check for check in discover().values() if not check.sites & FILE_KINDS]

@@ -1,15 +1,16 @@
-"""Asks every check about every site it is for, and gives one of four verdicts."""
+"""Judge a run or a file: every check at every site that it is for, with one of four outcomes each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from spikecheck.checks.base import UNDATED, Check, Observations, discover, unusable_extensions
+from spikecheck.checks.base import UNDATED, Check, Observations
+from spikecheck.checks.discovery import RETIRED, discover, known_causes, unusable_extensions
 from spikecheck.checks.progress import may_still_resolve
 from spikecheck.errors import SpikecheckError
-from spikecheck.finding import Finding, Outcome, Verdict
+from spikecheck.finding import Finding, Outcome, Unseen, UnseenKind, Verdict
 from spikecheck.packages import ExtensionCode
 from spikecheck.settings import Settings, SiteLimits, suggestion
 from spikecheck.site import Moment, Site
@@ -17,21 +18,33 @@ from spikecheck.site import Moment, Site
 
 @dataclass(frozen=True)
 class IgnoreRule:
-    """An id, the beginning of one, or a slug; with `:site` for the sites of one name or pattern. And the reason why."""
+    """Findings that are ignored, and the reason.
+
+    `pattern` is an id, the beginning of one, or a slug; with `:site`, at sites of this name or pattern alone.
+    """
 
     pattern: str
     reason: str = ""
 
+    @property
+    def site(self) -> str:
+        """The name or pattern of the sites; empty for all."""
+        return self.pattern.partition(":")[2]
+
+    def names(self, check: str, slug: str) -> bool:
+        """Return whether the rule is for a check."""
+        name = self.pattern.partition(":")[0]
+        return slug == name or check.startswith(name.upper())
+
     def covers(self, finding: Finding) -> bool:
-        """Is this finding meant?"""
-        check, _, site = self.pattern.partition(":")
-        known = finding.slug == check or finding.check.startswith(check.upper())
-        return known and (not site or fnmatchcase(finding.site.name, site))
+        """Return whether the rule is for a finding."""
+        at_site = not self.site or fnmatchcase(finding.site.name, self.site)
+        return at_site and self.names(finding.check, finding.slug)
 
 
 @dataclass(frozen=True)
 class Judge:
-    """The configured checks, what is to be kept quiet, and where other limits hold."""
+    """The configured checks, what is ignored, and the limits of single sites."""
 
     checks: tuple[Check, ...]
     ignore_rules: tuple[IgnoreRule, ...] = ()
@@ -39,91 +52,133 @@ class Judge:
 
     @classmethod
     def of(cls, settings: Settings, ignore: Iterable[str] = ()) -> Judge:
-        """Every check that is known, with the limits that were set; `ignore` is kept quiet besides.
+        """Return a judge with every known check, configured by the settings; `ignore` adds to what they ignore.
 
-        SpikecheckError for a check or a limit that is unknown.
+        Raises:
+            SpikecheckError: a check or a limit is unknown, or limits contradict each other.
         """
         known = discover()
         place = settings.place
         for limits in (settings.limits, *(site.limits for site in settings.sites)):
             for id_, values in limits.items():
                 if id_ in known:
-                    known[id_].configured(values, place)
+                    known[id_].configured({**settings.limits.get(id_, {}), **values}, place)
                 elif not may_be_unusable(id_):
                     raise SpikecheckError(f"{place} {id_}: no check has this id{suggest_check(id_, known)}")
-        silenced = (*map(IgnoreRule, ignore), *(IgnoreRule(what, why) for what, why in settings.ignore.items()))
-        for quiet in silenced:
-            name = quiet.pattern.partition(":")[0]
-            called = any(id_.startswith(name.upper()) or check.slug == name for id_, check in known.items())
-            if not name or not (called or may_be_unusable(name)):
-                raise SpikecheckError(f"ignore {quiet.pattern!r}: no check is called so{suggest_check(name, known)}")
+        rules = (*map(IgnoreRule, ignore), *(IgnoreRule(what, why) for what, why in settings.ignore.items()))
+        for rule in rules:
+            name = rule.pattern.partition(":")[0]
+            known_name = any(rule.names(id_, check.slug) for id_, check in known.items())
+            if not name or not (known_name or may_be_unusable(name)):
+                raise SpikecheckError(
+                    f"ignore {rule.pattern!r}: no check has this id or name{suggest_check(name, known)}"
+                )
         checks = tuple(check.configured(settings.limits.get(id_, {})) for id_, check in known.items())
-        return cls(checks, silenced, settings.sites)
+        return cls(checks, rules, settings.sites)
 
-    def verdicts(self, evidence: Observations) -> tuple[Verdict, ...]:
-        """One verdict a check."""
-        return tuple(self.verdict(c, evidence) if is_own_check(c) else self.tried(c, evidence) for c in self.checks)
+    def verdicts(self, observations: Observations) -> tuple[Verdict, ...]:
+        """Return one verdict per check."""
+        return tuple(
+            self.verdict(check, observations) if is_own_check(check) else self.guarded_verdict(check, observations)
+            for check in self.checks
+        )
 
-    def tried(self, check: Check, evidence: Observations) -> Verdict:
-        """The verdict of another package's check; where it raises, nothing was seen, and the report says why."""
+    def guarded_verdict(self, check: Check, observations: Observations) -> Verdict:
+        """Return the verdict of another package's check; where it raises, it could not run, and the report says why."""
         with ExtensionCode() as code:
-            return self.verdict(check, evidence)
+            return self.verdict(check, observations)
         why = f"{check.id} {check.slug}, which raised {code.why}. Update its package, or uninstall it"
         return Verdict(check.id, check.slug, Outcome.COULD_NOT_RUN, reason=why, failed=True)
 
-    def verdict(self, check: Check, evidence: Observations) -> Verdict:
-        """Found, clear, not applicable (no such site), or not seen (a site, but none of the readings needed)."""
-        sites = [site for site in evidence.sites if site.kind in check.sites]
+    def verdict(self, check: Check, observations: Observations) -> Verdict:
+        """Return the verdict of a check.
+
+        It is not applicable without a site of its kind, and could not run where a site lacks the readings it needs.
+        """
+        sites = [site for site in observations.sites if site.kind in check.sites]
         if not sites:
-            return Verdict(check.id, check.slug, Outcome.NOT_APPLICABLE, reason=f"no {check.sites.label} was seen")
-        seen = [site for site in sites if all(evidence.readings(site).get(need) for need in check.needs)]
-        if not seen:
+            return Verdict(check.id, check.slug, Outcome.NOT_APPLICABLE, reason=f"no {check.sites.label} observed")
+        readable = [site for site in sites if all(observations.readings(site).get(need) for need in check.needs)]
+        if not readable:
             needs = " and ".join(need.__name__.removesuffix("Reading").lower() for need in check.needs)
             return Verdict(check.id, check.slug, Outcome.COULD_NOT_RUN, reason=f"no {needs} was measured")
-        found = [finding for site in seen for finding in self.at(check, site, evidence)]
-        quiet = {f.key: s for f in found for s in self.ignore_rules if s.covers(f)}
-        loud = tuple(finding for finding in found if finding.key not in quiet)
-        ignored = tuple(f"{f.check} at {f.site}: {quiet[f.key].reason or 'ignored'}" for f in found if f.key in quiet)
-        answer = Outcome.FOUND if loud else Outcome.PASSED
-        return Verdict(check.id, check.slug, answer, loud, ignored=ignored)
+        findings = [finding for site in readable for finding in self.findings_at(check, site, observations)]
+        ignored = {f.key: rule for f in findings for rule in self.ignore_rules if rule.covers(f)}
+        reported = tuple(finding for finding in findings if finding.key not in ignored)
+        lines = tuple(
+            f"{f.check} at {f.site}: {ignored[f.key].reason or 'ignored'}" for f in findings if f.key in ignored
+        )
+        outcome = Outcome.FOUND if reported else Outcome.PASSED
+        return Verdict(check.id, check.slug, outcome, reported, ignored=lines)
 
-    def awaits(self, finding: Finding, evidence: Observations) -> bool:
-        """Is it too early to warn of this, since training mends such things and has only begun?"""
-        passes = any(check.self_resolving for check in self.checks if check.id == finding.check)
-        return passes and may_still_resolve(finding.site, evidence.readings(finding.site))
+    def awaits(self, finding: Finding, observations: Observations) -> bool:
+        """Return whether it is too early to warn, since training repairs such things and has only begun."""
+        self_resolving = any(check.self_resolving for check in self.checks if check.id == finding.check)
+        return self_resolving and may_still_resolve(finding.site, observations.readings(finding.site))
 
-    def at(self, check: Check, site: Site, evidence: Observations) -> list[Finding]:
-        """What a check finds at a site, dated: from the start where the first forward shows it already."""
-        check = self.limited(check, site)
-        found = list(check.judge(site, evidence.readings(site)))
-        if any(finding.when is UNDATED for finding in found):
-            start = replace(evidence, run=replace(evidence.run, live=False))
+    def findings_at(self, check: Check, site: Site, observations: Observations) -> list[Finding]:
+        """Return a check's findings at a site, dated from the start where the first forward pass shows them already."""
+        check = self.with_site_limits(check, site)
+        findings = list(check.judge(site, observations.readings(site)))
+        if any(finding.when is UNDATED for finding in findings):
+            start = replace(observations, run=replace(observations.run, live=False))
             readings = start.readings(site, "first")
-            whole = all(readings.get(need) for need in check.needs)
-            early = {finding.key for finding in check.judge(site, readings)} if whole else set()
-            now = Moment(evidence.run.update)
-            found = [replace(f, when=Moment(0) if f.key in early else now) if f.when is UNDATED else f for f in found]
-        return found
+            complete = all(readings.get(need) for need in check.needs)
+            early = {finding.key for finding in check.judge(site, readings)} if complete else set()
+            now = Moment(observations.run.update)
+            findings = [
+                replace(f, when=Moment(0) if f.key in early else now) if f.when is UNDATED else f for f in findings
+            ]
+        others = tuple(cause for cause in known_causes().get(check.id, ()) if cause not in check.explained_by)
+        return [replace(f, explained_by=(*f.explained_by, *others)) for f in findings] if others else findings
 
-    def limited(self, check: Check, site: Site) -> Check:
-        """The check with the limits that hold at a site; of several tables that name it, the last one counts."""
+    def with_site_limits(self, check: Check, site: Site) -> Check:
+        """Return the check with the limits that hold at a site; where several tables name it, the last one counts."""
         tables = [table.limits.get(check.id, {}) for table in self.site_limits if table.covers(site.name)]
         values = {name: value for table in tables for name, value in table.items()}
         return replace(check, **values) if values else check
 
+    def settings_without_effect(self, observations: Observations) -> tuple[Unseen, ...]:
+        """Return a line for every ignore, and every table of limits, for sites that were not observed.
+
+        Only where a check that it is for had any site at all: one pyproject.toml serves runs and files.
+        """
+        return tuple(Unseen(UnseenKind.SETTING, line) for line in self._without_effect(observations))
+
+    def _without_effect(self, observations: Observations) -> Iterator[str]:
+        for rule in self.ignore_rules:
+            checks = [check for check in self.checks if rule.names(check.id, check.slug)]
+            if rule.site and (line := unmatched((rule.site,), checks, observations)):
+                yield f"ignore {rule.pattern!r} has no effect: {line}"
+        for table in self.site_limits:
+            checks = [check for check in self.checks if check.id in table.limits]
+            if line := unmatched(table.match, checks, observations):
+                yield f"limits of {', '.join(table.limits)} for {', '.join(table.match)} have no effect: {line}"
+
+
+def unmatched(patterns: Iterable[str], checks: Iterable[Check], observations: Observations) -> str:
+    """Return why patterns select no site that any of the checks is for; empty where they do, or no check has a site."""
+    checks = list(checks)
+    names = {site.name for site in observations.sites for check in checks if site.kind in check.sites}
+    if not names or any(fnmatchcase(name, pattern) for name in names for pattern in patterns):
+        return ""
+    return f"nothing that was checked has this name{suggestion(next(iter(patterns)), names)}"
+
 
 def is_own_check(check: Check) -> bool:
-    """Is it one of spikecheck's own? Then what it raises is spikecheck's own error."""
+    """Return whether a check is one of spikecheck's own: an error in it is spikecheck's own error."""
     return type(check).__module__.startswith("spikecheck.")
 
 
 def may_be_unusable(name: str) -> bool:
-    """May a check be called so whose package cannot be loaded? Then it is let pass: the report names the package."""
+    """Return whether an unknown name may be that of a check whose package cannot be loaded, which the report names."""
     return bool(unusable_extensions()) and not name.upper().startswith("SPK")
 
 
 def suggest_check(name: str, known: Mapping[str, type[Check]]) -> str:
-    """What was probably meant by a name that no check has, as the rest of a sentence."""
+    """Return what was probably meant by a name that no check has, as the rest of a sentence."""
+    if name.upper() in RETIRED:
+        return f": {name.upper()} {RETIRED[name.upper()]}"
     slugs = {check.slug: id_ for id_, check in known.items()}
     if name in slugs:
         return f", it is the name of {slugs[name]}"

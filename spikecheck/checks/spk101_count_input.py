@@ -72,6 +72,7 @@ class CountInput(Check):
     sites: ClassVar = SiteKind.INPUT
     needs: ClassVar = (InputReading,)
     explained_by: ClassVar = ("SPK103",)
+    ascending: ClassVar = (("max_mean_count", "min_large_mean_count"), ("max_drive_at_large_counts", "max_drive"))
     message: ClassVar = "{site} holds counts: 0 to {highest:g}, {average:.3g} in the average active bin"
 
     max_mean_count: float = limit(

@@ -65,6 +65,7 @@ class WrappedCounts(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.INPUT
     needs: ClassVar = (InputReading,)
+    ascending: ClassVar = (("small_integer_bits", "large_integer_bits"),)
     message: ClassVar = "{site} fills a signed {bits}-bit integer: {lowest:.4g} to {highest:.4g} on its grid"
 
     small_integer_bits: int = limit(8, why="derived: bits of the smallest integer type that frames are stored in")

@@ -131,9 +131,10 @@ class ChancePlateau(Check):
         "SPK412",
         "SPK413",
     )
+    ascending: ClassVar = (("loss_window", "min_losses_in_training"),)
     message: ClassVar = "{site} stays at {mean:#n}; a uniform guess over {classes} classes gives {chance:#n}"
 
-    loss_window: int = limit(LOSS_WINDOW, why=WHY_LOSS_WINDOW)
+    loss_window: int = limit(LOSS_WINDOW, why=WHY_LOSS_WINDOW, minimum=3)
     max_above_chance: float = limit(
         0.1,
         why="derived: useless logits with a standard deviation of 0.45 add half of its square; measured: at most 0.03 "

@@ -88,9 +88,10 @@ class StalledLoss(Check):
         "SPK412",
         "SPK413",
     )
+    ascending: ClassVar = (("loss_window", "min_losses"),)
     message: ClassVar = "{site} has stopped at {mean:#n}; a uniform guess over {classes} classes gives {chance:#n}"
 
-    loss_window: int = limit(LOSS_WINDOW, why=WHY_LOSS_WINDOW)
+    loss_window: int = limit(LOSS_WINDOW, why=WHY_LOSS_WINDOW, minimum=3)
     min_fall: float = limit(MIN_FALL, why=WHY_MIN_FALL)
     min_fraction_of_chance: float = limit(
         0.2, why="judgment call: 0.6 for 20 classes; a loss below that has been learned"

@@ -86,9 +86,10 @@ class WorseThanGuess(Check):
         *("SPK301", "SPK303", "SPK305", "SPK306", "SPK307", "SPK308", "SPK310", "SPK314"),
         *("SPK401", "SPK402", "SPK403", "SPK405", "SPK406", "SPK407", "SPK410", "SPK411", "SPK412", "SPK413"),
     )
+    ascending: ClassVar = (("loss_window", "min_losses_in_training"),)
     message: ClassVar = "{site} {mean:#n} is {relation} ignoring the input ({guess:#n})"
 
-    loss_window: int = limit(LOSS_WINDOW, why=WHY_LOSS_WINDOW)
+    loss_window: int = limit(LOSS_WINDOW, why=WHY_LOSS_WINDOW, minimum=3)
     max_above_guess: float = limit(
         0.1, why="derived: nearer to the guess it is a plateau at chance, which has a check of its own"
     )

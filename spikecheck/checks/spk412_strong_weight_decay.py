@@ -70,6 +70,7 @@ class StrongWeightDecay(Check):
         ParameterReading,
     )
     explained_by: ClassVar = ("SPK407",)
+    ascending: ClassVar = (("max_initial_decay_to_gradient", "max_decay_to_gradient"),)
     message: ClassVar = "weight decay takes {share:%} of {site} away per update"
 
     max_decay_per_update: float = limit(

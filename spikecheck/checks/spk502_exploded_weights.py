@@ -59,6 +59,7 @@ class ExplodedWeights(Check):
     sites: ClassVar = SiteKind.STORED
     needs: ClassVar = (StoredReading,)
     explained_by: ClassVar = ("SPK501",)
+    ascending: ClassVar = (("max_scale", "min_error_scale"),)
     message: ClassVar = "{site} has scale {scale}; initializers give 0.6 to 1.4, training up to 4"
 
     max_scale: float = limit(10.0, why="measured: healthy trained networks up to 3.7; N(0, 1) gives 16 with 256 inputs")

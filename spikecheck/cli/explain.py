@@ -5,28 +5,32 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import Field, fields
+from math import inf
+from typing import Any
 
 import click
 
-from spikecheck.checks.base import EXAMPLES, Check, discover, unusable_extensions
+from spikecheck.checks.base import EXAMPLES, Check
+from spikecheck.checks.discovery import RETIRED, discover, merged_causes, unusable_extensions
 
 LIBRARY_NAMES = {"any": "any library"}
 
 
 def page(check: type[Check], known: Mapping[str, type[Check]]) -> str:
-    """The check's documentation as Markdown: its docstring, its limits, which of the known checks explain which.
+    """Return the check's documentation as Markdown: its docstring, its limits, and which known checks explain which.
 
     `docs/generate.py` writes the same text to `docs/checks/`.
     """
-    causes = [known[id_] for id_ in check.explained_by if id_ in known]
-    effects = [other for other in known.values() if check.id in other.explained_by]
+    relation = merged_causes(known.values())
+    causes = [known[id_] for id_ in relation.get(check.id, check.explained_by) if id_ in known]
+    effects = [other for other in known.values() if check.id in relation[other.id]]
     sections = dict(check.sections())
     summary = sections.pop("")
     parts = [
         f"# {check.id} {check.slug}",
         summary,
-        f"Severity: {check.severity.name.lower()}. Since {check.since}.",
+        f"Severity: {check.severity.label}. Since {check.since}.",
         *(f"## {title}\n\n{label_fences(text)}" for title, text in sections.items() if text),
         limits(check),
         others("Consequence of", causes),
@@ -46,38 +50,51 @@ def label_fences(text: str) -> str:
 
 
 def limits(check: type[Check]) -> str:
-    """The section on the numbers the check judges by; empty where it has none."""
-    rows = [f"- `{field.name} = {field.default!r}`: {field.metadata['why']}" for field in fields(check)]
+    """Return the section on the numbers the check judges by; empty where it has none."""
+    rows = [f"- `{limit.name} = {limit.default!r}`{allowed(limit)}: {limit.metadata['why']}" for limit in fields(check)]
     if not rows:
         return ""
     setting = f"```toml\n[tool.spikecheck.{check.id}]\n{fields(check)[0].name} = {fields(check)[0].default!r}\n```"
-    return "\n".join(["## Limits", "", *rows, "", "Another value goes into `pyproject.toml`:", "", setting])
+    return "\n".join(["## Limits", "", *rows, "", "To change one, add it to `pyproject.toml`:", "", setting])
+
+
+def allowed(limit: Field[Any]) -> str:
+    """Return the range of a limit where it declares one, in parentheses."""
+    low, high = limit.metadata.get("minimum", 0), limit.metadata.get("maximum", inf)
+    if high < inf:
+        return f" ({low:g} to {high:g})"
+    return f" ({low:g} or more)" if low > 0 else ""
 
 
 def others(title: str, checks: Iterable[type[Check]]) -> str:
-    """A section that lists checks; empty where there are none."""
+    """Return a section that lists checks; empty where there are none."""
     rows = [f"- {check.id} {check.slug}" for check in checks]
     return "\n".join([f"## {title}", "", *rows]) if rows else ""
 
 
 def find(name: str) -> type[Check]:
-    """The check of this id or slug, in any case of letters."""
+    """Return the check of this id or slug, in any case of letters."""
     known = discover()
-    for one in unusable_extensions():
-        click.echo(f"spikecheck: {one}", err=True)
+    for extension in unusable_extensions():
+        click.echo(f"spikecheck: {extension}", err=True)
     for check in known.values():
         if name.lower() in (check.id.lower(), check.slug):
             return check
+    id_ = f"SPK{name}" if name.isdecimal() else name.upper()
+    if id_ in known:
+        return known[id_]
+    if id_ in RETIRED:
+        raise click.BadParameter(f"{id_} {RETIRED[id_]}. `spikecheck checks` lists the checks.")
     names = [*known, *(check.slug for check in known.values())]
-    near = difflib.get_close_matches(name.upper(), names, n=3) or difflib.get_close_matches(name.lower(), names, n=3)
+    near = difflib.get_close_matches(id_, names, n=3) or difflib.get_close_matches(name.lower(), names, n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else "`spikecheck checks` lists them"
-    raise click.BadParameter(f"no check is called {name!r}: {hint}")
+    raise click.BadParameter(f"no check has the id or name {name!r}: {hint}")
 
 
 @click.command()
-@click.argument("check", metavar="ID|SLUG", callback=lambda ctx, parameter, value: find(value))
+@click.argument("check", metavar="ID|NAME", callback=lambda ctx, parameter, value: find(value))
 def command(check: type[Check]) -> None:
-    """Explain a check, by its id (SPK203) or its slug (dead-layer)."""
+    """Explain a check: what it finds, how to fix it, when to ignore it. Takes its id (SPK203) or name (dead-layer)."""
     from rich.console import Console
     from rich.markdown import Markdown
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from spikecheck import excerpts as drawn
 from spikecheck import readings
-from spikecheck.checks.base import WINDOWS, Check, Observations, Readings, discover
+from spikecheck.checks.base import WINDOWS, Check, Observations, Readings
+from spikecheck.checks.discovery import discover
 from spikecheck.checks.judge import IgnoreRule, Judge
 from spikecheck.checks.progress import has_recovered
 from spikecheck.checks.spk001_own_error import OwnError
@@ -87,7 +88,9 @@ class Evidence:
 
     def report(self, judge: Judge) -> Report:
         """The report on the run, judged as if it ended here."""
-        return Report.of(self.verdicts(judge), **self.facts())
+        facts = self.facts()
+        unseen = (*facts.pop("unseen", ()), *judge.settings_without_effect(self.observations))
+        return Report.of(self.verdicts(judge), **facts, unseen=unseen)
 
     def facts(self) -> dict[str, Any]:
         """What the report says beside the verdicts, without what is not known: a file's own report may know it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from spikecheck.checks.base import Check
+from spikecheck.checks.discovery import known_causes
 from spikecheck.evidence.plain import Clean, mapping, misfit, plain, rebuild
 from spikecheck.finding import Expected, Finding, Fix, Observed, Phrase, Severity
 from spikecheck.site import Moment, Site
@@ -53,7 +54,7 @@ def rebuilt_finding(check: type[Check], given: dict[str, Any], clean: Clean) -> 
         expected=expected,
         fixes=rebuild(tuple[Fix, ...], given.get("fixes"), lines, where),
         when=rebuild(Moment, given.get("when"), clean, where),
-        explained_by=check.explained_by,
+        explained_by=known_causes().get(check.id, check.explained_by),
         excess=rebuild(float, given.get("excess"), clean, where),
         until=rebuild(int | None, given.get("until"), clean, where),
     )

@@ -14,7 +14,8 @@ from torch.nn.utils import prune
 
 from spikecheck.checkpoint import diagnose_file
 from spikecheck.checkpoint.fit import fit
-from spikecheck.checks.base import Check, own_checks
+from spikecheck.checks.base import Check
+from spikecheck.checks.discovery import own_checks
 from spikecheck.settings import Settings
 from spikecheck.stored import FitReading
 from tests.house.test_checks import FENCE

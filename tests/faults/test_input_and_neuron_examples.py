@@ -16,7 +16,8 @@ from torch import nn
 from torch.nn import functional as F
 
 import spikecheck
-from spikecheck.checks.base import Check, own_checks
+from spikecheck.checks.base import Check
+from spikecheck.checks.discovery import own_checks
 from spikecheck.report.model import Report
 from tests.house.test_checks import FENCE
 

@@ -12,7 +12,7 @@ from benchmarks.faults.folder import NOWHERE
 from benchmarks.faults.jobs import Result
 from benchmarks.faults.scores import Score
 from benchmarks.faults.verdict import Findings, Outcome
-from spikecheck.checks.base import discover
+from spikecheck.checks.discovery import discover
 
 CASES = every()
 FAULTS = (

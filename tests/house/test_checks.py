@@ -8,7 +8,8 @@ from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
-from spikecheck.checks.base import EXAMPLES, SECTIONS, Check, own_checks
+from spikecheck.checks.base import EXAMPLES, SECTIONS, Check
+from spikecheck.checks.discovery import RETIRED, merged_causes, own_checks
 from tests.house.tree import LIBRARIES, PACKAGE, ROOT, short, tree
 
 CHECKS = list(own_checks().values())
@@ -102,17 +103,32 @@ def test_judge_holds_no_number_of_its_own(check: type[Check]) -> None:
 def test_other_ids_stand_in_explained_by_alone(check: type[Check]) -> None:
     source = file_of(check).read_text(encoding="utf-8")
     named = set(re.findall(r"SPK\d{3}", source)) - {check.id}
-    assert named <= set(check.explained_by)
+    assert named <= {*check.explained_by, *check.explains}
 
 
 def test_explanations_exist_and_never_go_in_a_circle() -> None:
     ids = {check.id for check in CHECKS}
-    unknown = {check.id: set(check.explained_by) - ids for check in CHECKS if set(check.explained_by) - ids}
-    assert not unknown
+    named = {check.id: {*check.explained_by, *check.explains} for check in CHECKS}
+    assert {id_: names - ids for id_, names in named.items() if names - ids} == {}
     try:
-        TopologicalSorter({check.id: check.explained_by for check in CHECKS}).prepare()
+        TopologicalSorter(merged_causes(CHECKS)).prepare()
     except CycleError as error:
         pytest.fail(f"each explains the other, so neither could be a root cause: {error.args[1]}")
+
+
+def test_every_id_between_those_of_a_family_has_a_check_or_a_reason() -> None:
+    ids = {check.id for check in CHECKS}
+    families = {id_[:4]: [int(i[4:]) for i in ids if i.startswith(id_[:4])] for id_ in ids}
+    gaps = {f"{family}{n:02}" for family, numbers in families.items() for n in range(1, max(numbers))} - ids
+    assert gaps == {id_ for id_ in RETIRED if id_ <= max(ids)}, (
+        "a removed or skipped id goes into RETIRED, with its reason"
+    )
+
+
+def test_limits_that_must_be_in_order_exist_and_are() -> None:
+    for check in CHECKS:
+        assert {name for group in check.ascending for name in group} <= check.limits().keys()
+        assert list(check().conflicts()) == []
 
 
 def test_every_reading_is_needed_and_made() -> None:

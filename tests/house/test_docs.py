@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from spikecheck.checks.base import own_checks
+from spikecheck.checks.discovery import own_checks
 from tests.house.tree import PACKAGE, ROOT, short
 
 PAGES = sorted(

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-EVERY_CHECK = "from spikecheck.checks.base import discover; discover()"
+EVERY_CHECK = "from spikecheck.checks.discovery import discover; discover()"
 
 
 def loaded_by(code: str) -> set[str]:

@@ -7,7 +7,8 @@ import re
 import pytest
 
 import spikecheck
-from spikecheck.checks.base import Check, own_checks
+from spikecheck.checks.base import Check
+from spikecheck.checks.discovery import own_checks
 from tests.house.tree import ROOT
 
 

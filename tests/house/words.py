@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from spikecheck.checks.base import own_checks
+from spikecheck.checks.discovery import own_checks
 from tests.house.tree import ROOT, short, tree
 
 ALLOWANCE = ROOT / "tests" / "house" / "words_allowed.txt"

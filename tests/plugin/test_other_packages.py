@@ -102,7 +102,7 @@ SETTINGS = {
     '[tool.spikecheck.ignore]\n"sparse-layer:gate" = "closed here"': "['clicks1']",
     '[[tool.spikecheck.sites]]\nmatch = "ga*"\nLAB001.rate = 0.001': "['clicks1']",
     '[[tool.spikecheck.sites]]\nmatch = "clicks?"\nignore = { LAB001 = "no chip" }': "['gate']",
-    "[tool.spikecheck.LAB001]\nrats = 0.1": "LAB001: rats is not known (it has rate), did you mean rate?",
+    "[tool.spikecheck.LAB001]\nrats = 0.1": "LAB001: there is no limit rats (it has rate), did you mean rate?",
     "[tool.spikecheck.LAB002]\nrate = 0.1": "LAB002: no check has this id, did you mean LAB001?",
 }
 EACH = f"""

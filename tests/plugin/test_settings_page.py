@@ -53,7 +53,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_file_is_understood_and_the_last_table_counts(project: Path) -> None:
     judge = Judge.of(Settings.load())
     check = next(check for check in judge.checks if check.id == "SPK204")
-    at = {name: judge.limited(check, Site(SiteKind.SPIKES, name)) for name in ("encoder.0", "encoder.2", "gate", "lif")}
+    at = {
+        name: judge.with_site_limits(check, Site(SiteKind.SPIKES, name))
+        for name in ("encoder.0", "encoder.2", "gate", "lif")
+    }
     limits = {name: (one.max_saturated_fraction, one.max_active_fraction) for name, one in at.items()}  # type: ignore[attr-defined]
     whole = (check.max_saturated_fraction, check.max_active_fraction)  # type: ignore[attr-defined]
     assert limits == {"encoder.0": (0.8, 0.95), "encoder.2": (whole[0], 0.9), "gate": (0.8, 0.95), "lif": whole}

@@ -45,9 +45,9 @@ def _nothing_left() -> Iterator[None]:
         ({"budget": 2}, ["budget=", "at most 1", "2"]),
         ({"budget": float("nan")}, ["budget=", "nan"]),
         ({"on_finding": "print"}, ["on_finding=", "warn", "raise", "print"]),
-        ({"ignore": ["SPK9"]}, ["SPK9", "no check is called so", "spikecheck checks"]),
-        ({"ignore": "SPK999"}, ["SPK999", "no check is called so"]),
-        ({"ignore": ["death-layer:lif"]}, ["death-layer:lif", "no check is called so"]),
+        ({"ignore": ["SPK9"]}, ["SPK9", "no check has this id or name", "spikecheck checks"]),
+        ({"ignore": "SPK999"}, ["SPK999", "no check has this id or name"]),
+        ({"ignore": ["death-layer:lif"]}, ["death-layer:lif", "no check has this id or name"]),
     ],
     ids=lambda value: ", ".join(value) if isinstance(value, dict) else "",
 )

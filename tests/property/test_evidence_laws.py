@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import spikecheck
 from spikecheck.checkpoint.stored_run import refusal, with_run
-from spikecheck.checks.base import discover
+from spikecheck.checks.discovery import discover
 from spikecheck.evidence.evidence import FORMAT, VERSION, Evidence, kinds_of_readings
 from spikecheck.evidence.findings import plain_finding, rebuilt_finding
 from spikecheck.evidence.plain import LARGEST, plain, rebuild

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from spikecheck.checks.base import Check, Observations, Readings, discover, limit, place_of, with_layer_name
+from spikecheck.checks.base import Check, Observations, Readings, limit, place_of, with_layer_name
+from spikecheck.checks.discovery import discover, merged_causes, validated
 from spikecheck.checks.judge import IgnoreRule, Judge
 from spikecheck.errors import SpikecheckError
-from spikecheck.finding import Expected, Finding, Observed, Outcome, Severity
+from spikecheck.finding import Expected, Finding, Observed, Outcome, Severity, UnseenKind
 from spikecheck.readings import LogitReading, RunReading, TargetReading
 from spikecheck.settings import Settings, SiteLimits
 from spikecheck.site import Moment, Site, SiteKind
@@ -83,7 +85,7 @@ def test_found_and_clear() -> None:
 
 def test_without_such_a_site_it_is_not_applicable() -> None:
     verdict = judged(evidence({}))
-    assert (verdict.outcome, verdict.reason) == (Outcome.NOT_APPLICABLE, "no spikes was seen")
+    assert (verdict.outcome, verdict.reason) == (Outcome.NOT_APPLICABLE, "no spikes observed")
 
 
 def test_without_the_readings_it_is_not_seen_rather_than_clear() -> None:
@@ -141,9 +143,9 @@ def test_silencing_by_id_beginning_slug_and_site(what: str, quiet: set[str]) -> 
 
 
 def test_nothing_silences_everything_by_being_empty() -> None:
-    with pytest.raises(SpikecheckError, match="no check is called so"):
+    with pytest.raises(SpikecheckError, match="no check has this id or name"):
         Judge.of(Settings(), [""])
-    with pytest.raises(SpikecheckError, match="no check is called so"):
+    with pytest.raises(SpikecheckError, match="no check has this id or name"):
         Judge.of(Settings(), [":lif1"])
 
 
@@ -161,14 +163,14 @@ def test_limits_are_those_that_were_set() -> None:
     ("values", "words"),
     [
         ({"least": 3}, ["SPK299", "least", "most, share"]),
-        ({"most": "3"}, ["SPK299", "most", "'3'", "a whole number is wanted"]),
-        ({"most": True}, ["most", "a whole number is wanted"]),
-        ({"most": [3]}, ["most", "a whole number is wanted"]),
-        ({"most": 2.5}, ["most", "2.5", "a whole number is wanted"]),
-        ({"share": True}, ["share", "a number is wanted"]),
-        ({"share": float("nan")}, ["share", "a number is wanted"]),  # no comparison with NaN is ever true
-        ({"share": float("inf")}, ["share", "a number is wanted"]),
-        ({"share": -float("inf")}, ["share", "a number is wanted"]),
+        ({"most": "3"}, ["SPK299", "most", "'3'", "must be a whole number"]),
+        ({"most": True}, ["most", "must be a whole number"]),
+        ({"most": [3]}, ["most", "must be a whole number"]),
+        ({"most": 2.5}, ["most", "2.5", "must be a whole number"]),
+        ({"share": True}, ["share", "must be a number"]),
+        ({"share": float("nan")}, ["share", "must be a number"]),  # no comparison with NaN is ever true
+        ({"share": float("inf")}, ["share", "must be a number"]),
+        ({"share": -float("inf")}, ["share", "must be a number"]),
     ],
 )
 def test_a_limit_that_cannot_be_is_said_with_its_name(values: dict[str, Any], words: list[str]) -> None:
@@ -192,11 +194,11 @@ def test_the_judge_knows_every_check_and_refuses_others() -> None:
         ({"dead-lyer": {"min_forward_passes": 1}}, "did you mean dead-layer"),
         ({"ignored": {"SPK203": "closed here"}}, "did you mean ignore"),
         ({"SPK203": {"min_forward_pases": 1}}, "min_forward_passes), did you mean min_forward_passes?"),
-        ({"SPK203": {"xyz": 1}}, "SPK203: xyz is not known (it has min_weight_scale, min_forward_passes)"),
-        ({"SPK203": {"min_forward_passes": 2.5}}, "min_forward_passes = 2.5: a whole number is wanted"),
+        ({"SPK203": {"xyz": 1}}, "SPK203: there is no limit xyz (it has min_weight_scale, min_forward_passes)"),
+        ({"SPK203": {"min_forward_passes": 2.5}}, "min_forward_passes = 2.5 must be a whole number"),
         (
             {"ignore": {"dead-lyer": "closed here"}},
-            "ignore 'dead-lyer': no check is called so, did you mean dead-layer",
+            "ignore 'dead-lyer': no check has this id or name, did you mean dead-layer",
         ),
         ({"sites": [{"match": "gate", "SPK203": {"min_forward_pases": 1}}]}, "did you mean min_forward_passes"),
         ({"sites": [{"match": "gate", "SPK293": {}}]}, "SPK293: no check has this id"),
@@ -223,7 +225,7 @@ def test_limits_of_some_sites_hold_there_alone_and_the_last_table_counts() -> No
         "other: 11 is above 10",
         "encoder: 11 is above 10",
     ]
-    assert judge.limited(High(), Site(SiteKind.SPIKES, "encoder.1")) == High(most=5, share=0.1)
+    assert judge.with_site_limits(High(), Site(SiteKind.SPIKES, "encoder.1")) == High(most=5, share=0.1)
 
 
 # -- the text of a check
@@ -267,3 +269,94 @@ def test_logits_targets_and_loss_of_one_loss_are_read_at_one_place() -> None:
     kinds = {SiteKind.LOGITS: "logits 2", SiteKind.TARGETS: "targets 2", SiteKind.LOSS: "loss 2"}
     assert {place_of(Site(kind, name)) for kind, name in kinds.items()} == {"loss 2"}
     assert place_of(Site(SiteKind.SPIKES, "logits")) == "logits"
+
+
+# -- limits that contradict each other, or cannot work
+
+
+@pytest.mark.parametrize(
+    ("check", "values", "words"),
+    [
+        ("SPK107", {"small_integer_bits": 17}, "contradicts large_integer_bits = 16"),
+        (
+            "SPK312",
+            {"min_fraction_of_chance": 0.95},
+            "0.95 contradicts max_fraction_of_chance",
+        ),
+        ("SPK302", {"loss_window": 300}, "loss_window = 300 contradicts min_losses_in_training = 256"),
+        ("SPK302", {"loss_window": 2}, "loss_window = 2 cannot work: it must be at least 3"),
+        ("SPK204", {"max_saturated_fraction": 1.5}, "cannot work: it must be between 0 and 1"),
+        ("SPK203", {"min_forward_passes": -1}, "cannot work: it must be at least 0"),
+    ],
+)
+def test_limits_that_cannot_work_are_refused(check: str, values: dict[str, float], words: str) -> None:
+    for settings in (Settings({check: values}), Settings(sites=(SiteLimits(("lif*",), {check: values}),))):
+        with pytest.raises(SpikecheckError, match=re.escape(words)):
+            Judge.of(settings)
+
+
+def test_a_limit_of_one_site_is_compared_with_what_holds_everywhere() -> None:
+    wide = {"SPK302": {"min_losses_in_training": 500}}
+    site = SiteLimits(("loss",), {"SPK302": {"loss_window": 400}})
+    assert Judge.of(Settings(wide, sites=(site,)))
+    with pytest.raises(SpikecheckError, match="contradicts"):
+        Judge.of(Settings(sites=(site,)))
+
+
+# -- settings for sites that are not there
+
+
+@pytest.mark.parametrize(
+    ("rules", "limits", "words"),
+    [
+        (
+            ["SPK299:encodr"],
+            (),
+            "ignore 'SPK299:encodr' has no effect: nothing that was checked has this name, did",
+        ),
+        (["high:x*"], (), "ignore 'high:x*' has no effect"),
+        (["SPK299:enc*"], (), None),
+        (["SPK299"], (), None),
+        (["SPK501:encodr"], (), None),
+        ([], (SiteLimits(("encodr", "x"), {"SPK299": {"most": 5}}),), "limits of SPK299 for encodr, x have no effect"),
+        ([], (SiteLimits(("encodr", "encoder"), {"SPK299": {"most": 5}}),), None),
+        ([], (SiteLimits(("encodr",), {"SPK203": {"min_forward_passes": 5}}),), None),
+    ],
+)
+def test_a_setting_for_a_site_that_is_not_there_is_reported(rules, limits, words) -> None:
+    judge = Judge((High(),), tuple(map(IgnoreRule, rules)), limits)
+    lines = judge.settings_without_effect(evidence({"encoder": 1}))
+    assert [line.kind for line in lines] == [UnseenKind.SETTING] * (words is not None)
+    assert all(words in line.text for line in lines)
+    assert judge.settings_without_effect(evidence({})) == ()
+
+
+# -- which check explains which
+
+
+def made(id_: str, **relation: tuple[str, ...]) -> type[Check]:
+    return type(f"Made{id_}", (High,), {"id": id_, "slug": id_.lower(), "__doc__": "Made up.", **relation})
+
+
+def test_a_cause_can_be_stated_at_either_end() -> None:
+    relation = merged_causes([made("LAB001", explains=("LAB002", "SPK302")), made("LAB002", explained_by=("LAB003",))])
+    assert relation["LAB002"] == ("LAB003", "LAB001")
+    assert relation["SPK302"] == ("LAB001",)
+
+
+def test_a_cause_stated_twice_counts_once() -> None:
+    checks = [made("LAB001", explains=("LAB002",)), made("LAB002", explained_by=("LAB001",))]
+    assert merged_causes(checks)["LAB002"] == ("LAB001",)
+
+
+@pytest.mark.parametrize("second", [{"explains": ("LAB001",)}, {"explained_by": ("LAB001",), "explains": ("LAB001",)}])
+def test_a_check_that_explains_what_explains_it_is_refused(second: dict[str, tuple[str, ...]]) -> None:
+    first = made("LAB001", explains=("LAB002",))
+    with pytest.raises(SpikecheckError, match=r"explain what explains it: LAB00[12] is explained by LAB00[12]"):
+        validated(made("LAB002", **second), {"LAB001": first})
+
+
+def test_a_finding_carries_the_causes_that_other_checks_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spikecheck.checks.judge.known_causes", lambda: {"SPK299": ("LAB001",)})
+    (finding,) = judged(evidence({"a": 11})).findings
+    assert finding.explained_by == ("LAB001",)

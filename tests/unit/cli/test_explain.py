@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from spikecheck.checks.base import discover
+from spikecheck.checks.discovery import discover, known_causes
 from spikecheck.cli import main
 from spikecheck.cli.explain import label_fences, page
 
@@ -28,6 +30,17 @@ def test_a_name_like_no_other_is_answered_with_the_list(capsys: pytest.CaptureFi
     assert "spikecheck checks" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["304", "SPK304", "spk404"])
+def test_an_id_that_no_check_has_is_answered_with_the_reason(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", name]) == 2
+    assert "was never assigned" in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_digits_of_an_id_are_enough(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "203"]) == 0
+    assert "SPK203 dead-layer" in capsys.readouterr().out
+
+
 def test_the_list_names_every_check(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["checks"]) == 0
     shown = capsys.readouterr().out
@@ -40,7 +53,7 @@ def test_the_list_names_every_check(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_page_shows_every_limit_with_its_default(check) -> None:
     shown = page(check, discover())
     for name, (default, why) in check.limits().items():
-        assert f"- `{name} = {default!r}`: {why}" in shown
+        assert re.search(rf"- `{name} = {re.escape(repr(default))}`[^:]*: {re.escape(why)}", shown)
 
 
 def test_a_check_names_what_explains_it_and_what_it_explains(capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,7 +71,7 @@ def test_both_directions_are_the_same_relation() -> None:
     for check in known.values():
         _, _, led = page(check, known).partition("## Leads to\n")
         effects = {line.split()[1] for line in led.splitlines() if line.startswith("- SPK")}
-        assert effects == {other.id for other in known.values() if check.id in other.explained_by}
+        assert effects == {other.id for other in known.values() if check.id in known_causes()[other.id]}
 
 
 def test_fences_say_their_library_in_the_prose() -> None:
