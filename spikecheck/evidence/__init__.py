@@ -1,1 +1,1 @@
-"""What a run showed, in plain values: enough to judge it anew without the model, and to keep it in a checkpoint."""
+"""Keep what a run showed in plain values: enough to judge it again from a checkpoint, without the model."""

@@ -1,4 +1,4 @@
-"""A finding to plain values and back."""
+"""Convert a finding to plain values and back."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ P = TypeVar("P", bound=Phrase)
 
 
 def plain_finding(finding: Finding) -> dict[str, Any]:
-    """The finding as JSON can hold it, without what the check itself knows: its name, and what explains it."""
-    seen, expected = finding.observed, finding.expected
+    """Return a finding as JSON can hold it, without what its check knows: its name, and what explains it."""
+    observed, expected = finding.observed, finding.expected
     return {
         "check": finding.check,
         "severity": finding.severity.label,
         "site": plain(finding.site),
         "message": finding.message,
-        "observed": {"text": seen.text, "numbers": plain(seen.numbers)},
+        "observed": {"text": observed.text, "numbers": plain(observed.numbers)},
         "expected": {"text": expected.text, "numbers": plain(expected.numbers), "because": expected.because},
         "fixes": plain(finding.fixes),
         "when": plain(finding.when),
@@ -30,16 +30,16 @@ def plain_finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def rebuilt_finding(check: type[Check], given: dict[str, Any], clean: Clean) -> Finding:
-    """A finding of this check. MisfitError where a part is missing, or of another type."""
-    where = f"what {check.id} found"
+def rebuild_finding(check: type[Check], given: dict[str, Any], clean: Clean) -> Finding:
+    """Return a finding of this check; MisfitError where a part is missing, or has another type."""
+    where = f"a finding of {check.id}"
 
     def lines(text: str) -> str:
         return "\n".join(map(clean, text.split("\n")))
 
     severity = str(given.get("severity")).upper()
     if severity not in Severity.__members__:
-        misfit(where, "no severity")
+        misfit(where, "it has no valid severity")
     site = rebuild(Site, given.get("site"), clean, where)
     because = mapping(given.get("expected"), where).get("because", "")
     expected = phrase(Expected(""), given.get("expected"), clean, where)
@@ -61,7 +61,7 @@ def rebuilt_finding(check: type[Check], given: dict[str, Any], clean: Clean) -> 
 
 
 def phrase(empty: P, given: Any, clean: Clean, where: str) -> P:
-    """A sentence with its numbers; it is text already, and no template."""
+    """Return a phrase with this text, which is no template, and these numbers."""
     part = mapping(given, where)
     numbers = mapping(part.get("numbers", {}), where)
     text = rebuild(str, part.get("text"), clean, where)
@@ -70,10 +70,10 @@ def phrase(empty: P, given: Any, clean: Clean, where: str) -> P:
 
 
 def number(value: Any, clean: Clean, where: str) -> Any:
-    """A number of a sentence: a plain value, or a list of them."""
+    """Return a number of a phrase: a plain value, or a list of them."""
     if isinstance(value, list):
         if any(isinstance(item, list) for item in value):
-            misfit(where, "a list of lists")
+            misfit(where, "a number cannot be a list of lists")
         return tuple(number(item, clean, where) for item in value)
     kind = next((kind for kind in (bool, int, float, str) if isinstance(value, kind)), None)
     return None if value is None else rebuild(kind, value, clean, where)

@@ -184,7 +184,7 @@ def test_the_evidence_of_a_run_is_judged_where_the_package_is_not_installed(lab:
     elsewhere = command(lab, "diagnose", "run.pt")
     text = " ".join(elsewhere.stdout.str().split())
     assert "of 2 updates" in text
-    assert "incomplete: what LAB001 found: it is of a package that is not installed here" in text
+    assert "incomplete: findings and limits of LAB001 are not shown: install the package that has these checks" in text
 
 
 # -- beside a broken package

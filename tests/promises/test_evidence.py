@@ -112,7 +112,7 @@ def test_the_evidence_comes_back_as_it_was(made: Any) -> None:
     evidence = monitor.evidence()
     again = Evidence.from_state_dict(evidence.state_dict())
     assert json.dumps(again.content()) == json.dumps(evidence.content())
-    assert str(again.report(again.judged(Settings()))) == str(evidence.report(monitor._judge))
+    assert str(again.report(again.judge(Settings()))) == str(evidence.report(monitor._judge))
     monitor.detach()
 
 
@@ -153,7 +153,7 @@ def test_torch_reads_it_with_weights_only_and_the_rest_stays(tmp_path: Path) -> 
     [
         (lambda path: torch.save(ByHand().state_dict(), path), "bare state dict"),
         (lambda path: torch.save([1, 2], path), "holds a list"),
-        (lambda path: torch.save({"net": ByHand()}, path), "put the evidence into the dict before"),
+        (lambda path: torch.save({"net": ByHand()}, path), "add the evidence before it is saved"),
         (lambda path: path.write_bytes(b"hello"), "cannot be read"),
         (lambda path: path.mkdir(), "cannot be read"),
     ],
@@ -197,28 +197,28 @@ HOSTILE: dict[str, Any] = {
     "newer": (lambda: raw("{}", 2), "this spikecheck reads version 1: update spikecheck"),
     "far newer": (lambda: raw("{}", 10**500), "update spikecheck"),
     "no version": (lambda: {"format": FORMAT}, "missing"),
-    "bool as version": (lambda: raw("{}", True), "of another type"),
-    "text as version": (lambda: raw("{}", "1"), "of another type"),
-    "bytes": (lambda: raw(b"{}"), "of another type"),
-    "tensor": (lambda: raw(torch.zeros(3)), "of another type"),
-    "no JSON": (lambda: raw("{"), "cannot be read"),
+    "bool as version": (lambda: raw("{}", True), "has the wrong type"),
+    "text as version": (lambda: raw("{}", "1"), "has the wrong type"),
+    "bytes": (lambda: raw(b"{}"), "has the wrong type"),
+    "tensor": (lambda: raw(torch.zeros(3)), "has the wrong type"),
+    "no JSON": (lambda: raw("{"), "it is damaged"),
     "a list": (lambda: raw("[]"), "expected a dictionary, got list"),
     "empty": (lambda: raw("{}"), "expected a dictionary"),
-    "deep": (lambda: raw("[" * 200_000), "cannot be read"),
+    "deep": (lambda: raw("[" * 200_000), "it is damaged"),
     "wide": (lambda: raw("[" + "[]," * 1_100_000), "larger than any"),
     "long": (lambda: raw(" " * (1 << 25) + "{}"), "larger than any"),
-    "digits": (lambda: raw('{"run": ' + "9" * 10_000 + "}"), "cannot be read"),
+    "digits": (lambda: raw('{"run": ' + "9" * 10_000 + "}"), "it is damaged"),
     "huge number": (lambda: changed("run/update", 10**30), "the number is too large"),
     "huge float": (lambda: changed("sites/0/position", 10**30), "the number is too large"),
     "nan as count": (lambda: changed("run/update", float("nan")), "expected int, got float"),
     "nan as text": (lambda: changed("sites/0/name", float("nan")), "expected str, got float"),
-    "text as count": (lambda: changed("windows/all/lif/SpikeReading/steps", "many"), "expected int, got str"),
-    "true as count": (lambda: changed("windows/all/lif/SpikeReading/steps", True), "expected int, got bool"),
+    "text as count": (lambda: changed("windows/all/lif/SpikeReading/time_steps", "many"), "expected int, got str"),
+    "true as count": (lambda: changed("windows/all/lif/SpikeReading/time_steps", True), "expected int, got bool"),
     "a dict as a list": (lambda: changed("windows/all/lif/SpikeReading/values", {}), "expected a list, got dict"),
     "another kind": (lambda: changed("sites/0/kind", "COLOUR"), "SiteKind has no member"),
-    "another check": (lambda: changed("earlier/0/check", "SPK999"), "no check is called 'SPK999'"),
-    "another severity": (lambda: changed("earlier/0/severity", "fatal"), "no severity"),
-    "lists in lists": (lambda: changed("earlier/0/seen/numbers", {"a": [[1]]}), "a list of lists"),
+    "another check": (lambda: changed("earlier/0/check", "SPK999"), "there is no check 'SPK999'"),
+    "another severity": (lambda: changed("earlier/0/severity", "fatal"), "no valid severity"),
+    "lists in lists": (lambda: changed("earlier/0/observed/numbers", {"a": [[1]]}), "a list of lists"),
     "a limit of none": (lambda: changed("limits", {"SPK203": {"colour": 1}}), "colour"),
     "a limit of an unknown check": (lambda: changed("limits", {"SPK999": {"a": 1}}), "no check has this id"),
     "a missing part": (lambda: changed("windows/all/lif/DriveReading", {}), "lacks"),

@@ -17,7 +17,7 @@ import spikecheck
 from spikecheck.checkpoint.stored_run import refusal, with_run
 from spikecheck.checks.discovery import discover
 from spikecheck.evidence.evidence import FORMAT, VERSION, Evidence, kinds_of_readings
-from spikecheck.evidence.findings import plain_finding, rebuilt_finding
+from spikecheck.evidence.findings import plain_finding, rebuild_finding
 from spikecheck.evidence.plain import LARGEST, plain, rebuild
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.report.model import Report
@@ -105,7 +105,7 @@ def test_a_finding_comes_back_as_it_was(
         known.explained_by,
         weight,
     )
-    again = rebuilt_finding(known, json.loads(json.dumps(plain_finding(finding))), str)
+    again = rebuild_finding(known, json.loads(json.dumps(plain_finding(finding))), str)
     assert again == finding
     assert dict(again.observed.numbers) == dict(finding.observed.numbers)
     assert again.expected.because == finding.expected.because

@@ -134,7 +134,7 @@ def test_quiet_says_why_evidence_is_not_used(folder: Path, capsys: pytest.Captur
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith(
-        "spikecheck: newer.pt: the evidence of the run in this file is not used: it is written in version 99"
+        "spikecheck: newer.pt: the evidence of the run in this file is not used: it has version 99"
     )
     assert said.err.count("\n") == 1
 
