@@ -54,7 +54,7 @@ class LargeLogits(Check):
     ## How it is decided
     The spread of a sample is its largest minus its smallest logit. A finding needs an average spread of
     {max_logit_spread} or more in the recent updates, and a mean loss above ln C, the loss of equal logits. A trained
-    network may have logits as far apart; its loss is low, and it passes.
+    network may have logits as far apart; its loss is low, and there is no finding.
 
     Where counts are spread evenly over 0 to N and there are 20 classes, N = 11 gives a loss of 6.2, 50 gives 23, 280
     gives 128 and 2,821 about 1,280; a uniform guess gives 3.0. Large logits slow training down, but they do not break

@@ -73,15 +73,16 @@ class ChancePlateau(Check):
     The labels are random on purpose, as a control: `[tool.spikecheck.ignore] "SPK302" = "shuffled labels"`
 
     ## How it is decided
-    Of at least {loss_window} losses, the most recent (up to 64) average between {max_below_chance} below and
-    {max_above_chance} above ln C (3.0 for 20 classes), and they do not fall: a straight line through them, made steeper
-    by {t_score} of its standard errors, still falls by less than {min_fall} in {loss_window} updates. In that time the
-    optimizer moved some weight by {min_relative_movement} of its norm or more, or no weight received any gradient.
+    The last 64 losses average between {max_below_chance} below and {max_above_chance} above ln C (3.0 for 20 classes),
+    and they do not fall: a straight line through them, made steeper by {t_score} standard errors of its slope, still
+    falls by less than {min_fall} in {loss_window} updates. In that time the optimizer moved some weight by
+    {min_relative_movement} of its norm or more, or no weight received any gradient. A finding needs {loss_window}
+    losses.
 
     Weights that hardly move, as in a warm-up or at a tiny learning rate, are no plateau. Neither is a slow learner,
-    whose losses fall, however slowly, and are below what the label frequencies alone allow, both by {t_score} standard
-    errors. During training, a finding needs {min_losses_in_training} losses, since a plateau may come to an end. Where
-    neither gradients nor an optimizer was observed, there is no finding.
+    whose losses fall, however slowly, and are below what a guess from the label frequencies alone reaches, both by
+    {t_score} standard errors. During training, a finding needs {min_losses_in_training} losses, since a plateau may
+    come to an end. Where neither gradients nor an optimizer was observed, there is no finding.
 
     A run whose loss falls by {min_fall} or more in {loss_window} updates is mistaken for a plateau less often than once
     in 1,000 runs. The same holds for a run that falls by less, if its loss is 10 standard errors below the labels'

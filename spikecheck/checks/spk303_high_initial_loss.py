@@ -24,14 +24,15 @@ class HighInitialLoss(Check):
 
     ## Example
     ```python broken
-    layer = sinabs.layers.IAF()  # several spikes per time step by default
-    spikes = layer(torch.nn.functional.linear(x, 5 * torch.randn(20, 700)))  # x: [batch, time, 700]
-    loss = torch.nn.functional.cross_entropy(spikes.sum(1), y)  # counts in the hundreds
+    fc, iaf = torch.nn.Linear(700, 20), sinabs.layers.IAF()  # several spikes per time step by default
+    torch.nn.init.normal_(fc.weight)
+    logits = iaf(fc(x)).sum(1)  # x: [batch, time, 700]; counts in the hundreds
+    loss = torch.nn.functional.cross_entropy(logits, y)
     ```
     ```python repaired
-    layer = sinabs.layers.IAF(spike_fn=sinabs.activation.SingleSpike)
-    spikes = layer(torch.nn.functional.linear(x, torch.randn(20, 700) / 700**0.5))
-    loss = torch.nn.functional.cross_entropy(spikes.mean(1), y)  # firing rates: 0 to 1
+    fc, iaf = torch.nn.Linear(700, 20), sinabs.layers.IAF(spike_fn=sinabs.activation.SingleSpike)
+    logits = iaf(fc(x)).mean(1)  # firing rates: 0 to 1
+    loss = torch.nn.functional.cross_entropy(logits, y)
     ```
 
     ## Fix

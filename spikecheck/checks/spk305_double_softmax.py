@@ -45,7 +45,7 @@ class DoubleSoftmax(Check):
 
     ## How it is decided
     Every row that the loss was given is a distribution: no entry is negative, the sum is 1, and some entries are
-    fractions. Rows that hold a single 1, such as the counts of a layer that spikes once, pass.
+    fractions. Rows that hold a single 1, such as the counts of a layer that spikes once, are left alone.
 
     With C classes, the loss cannot fall below ln(1 + (C - 1) / e), which is 2.08 for 20 classes. The gradient passes
     two softmaxes and shrinks in both. Measured: the same network reaches an accuracy of 0.43 with the additional

@@ -45,9 +45,9 @@ class ImbalancedTargets(Check):
     ## How it is decided
     Of at least {min_labels} labels, {max_class_share} or more (as a share of all) are one class, and the loss has no
     class weights: a warning. Otherwise it is a note where the effective number of classes, exp(entropy of the labels),
-    is less than {min_effective_classes} times the number of classes. Where labels are drawn independently and the most
-    frequent class has a share of up to 0.8, it reaches {max_class_share} of {min_labels} labels less often than once in
-    1,000 runs.
+    is less than {min_effective_class_share} times the number of classes. Where labels are drawn independently and the
+    most frequent class has a share of up to 0.8, it reaches {max_class_share} of {min_labels} labels less often than
+    once in 1,000 runs.
 
     The loss starts at ln C and falls to the entropy of the labels, 0.2 for 97% in one of 20 classes, without any use of
     the input. Compare the accuracies of the single classes to see it.
@@ -70,7 +70,7 @@ class ImbalancedTargets(Check):
         why="derived: a constant guess is then right in 90%, which is what most good networks reach; measured: in a "
         "healthy data set with an imbalance of 10 to 1 among 20 classes, the share is 0.34",
     )
-    min_effective_classes: float = limit(
+    min_effective_class_share: float = limit(
         0.5, why="judgment call: half of the classes' variety is missing, which is worth a note but no warning"
     )
     min_labels: int = limit(200, why="derived: a share of 0.9 is then known to within 0.02")
@@ -83,7 +83,7 @@ class ImbalancedTargets(Check):
             return
         share = max(targets.class_counts) / total
         effective_classes = exp(entropy) / targets.classes
-        if share >= 1 or (share < self.max_class_share and effective_classes >= self.min_effective_classes):
+        if share >= 1 or (share < self.max_class_share and effective_classes >= self.min_effective_class_share):
             return
         yield self.finding(
             site,

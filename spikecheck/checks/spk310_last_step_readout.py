@@ -48,8 +48,8 @@ class LastStepReadout(Check):
 
     ## How it is decided
     In the first forward passes, a gradient other than 0 came back to the last time step of the last spiking layer, and
-    to none of the {min_earlier_time_steps} or more steps before it, whatever the script does with the spikes. A layer
-    whose reset passes gradients on receives them in every step, and is not found by this check.
+    to none of the {min_earlier_time_steps} or more steps before it, whatever the script does with the spikes. Where
+    the reset of a layer lets gradients through, every time step receives one, and there is no finding.
 
     A spike is 0 or 1, so a softmax over 20 classes gives the right one 0.125 at most, and the loss cannot fall below
     2.1. The usual causes are `spk_rec[-1]` in place of `spk_rec.sum(0)`, and a library function that expects all time

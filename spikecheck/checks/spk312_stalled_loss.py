@@ -57,10 +57,10 @@ class StalledLoss(Check):
     The data allow no better: `[tool.spikecheck.ignore] "SPK312" = "human listeners reach 60%"`
 
     ## How it is decided
-    After at least {min_losses} losses, a straight line through the most recent (up to 64), made steeper by {t_score} of
-    its standard errors, still falls by less than {min_fall} in {loss_window} updates; and their mean is between
-    {min_fraction_of_chance} and {max_fraction_of_chance} of ln C, the loss of a uniform guess. This is a note and no
-    verdict: spikes and gradients are healthy, and the loss stays.
+    A straight line through the last 64 losses, made steeper by {t_score} standard errors of its slope, still falls by
+    less than {min_fall} in {loss_window} updates; and their mean is between {min_fraction_of_chance} and
+    {max_fraction_of_chance} of ln C, the loss of a uniform guess. A finding needs {min_losses} losses. It is a note and
+    no verdict: spikes and gradients are healthy, and the loss stays.
 
     Half of the labels shifted by one have an entropy of ln 2 = 0.69, which no network gets below, and accuracy on true
     labels is then 0.5 at best. The lowest possible loss is the entropy of the label given the input, whatever its

@@ -54,12 +54,12 @@ class WorseThanGuess(Check):
 
     ## How it is decided
     A guess that ignores the input and gives each class its frequency has a loss of the labels' entropy: ln C where all
-    classes are equally frequent. Of at least {loss_window} losses, the most recent (up to 64) average
-    {max_above_guess} or more above it, although some weight moves by {min_relative_movement} of its norm or more in
-    {loss_window} updates. During training, a finding needs {min_losses_in_training} losses.
+    classes are equally frequent. The last 64 losses average {max_above_guess} or more above it, although some weight
+    moves by {min_relative_movement} of its norm or more in {loss_window} updates. A finding needs {loss_window} losses,
+    and {min_losses_in_training} during training.
 
-    It is a warning where the losses do not fall: a straight line through them, made steeper by {t_score} of its
-    standard errors, falls by less than {min_fall} in {loss_window} updates. Where they still fall it is a note: a
+    It is a warning where the losses do not fall: a straight line through them, made steeper by {t_score} standard
+    errors of its slope, falls by less than {min_fall} in {loss_window} updates. Where they still fall it is a note: a
     network that began with logits of a wrong scale comes down like that, and one that cannot learn its labels comes
     down to the guess and stays there. Observing the run cannot tell which: labels that belong to other samples leave
     spikes and gradients as healthy as can be.

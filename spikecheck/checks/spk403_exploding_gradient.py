@@ -63,8 +63,8 @@ class ExplodingGradient(Check):
     ## How it is decided
     Gradient norms of the weights, averaged over the recent updates, grow by a factor of {max_gradient_ratio} or more
     from the weight nearest the loss to the one nearest the input. Where the last weight receives fewer spikes than the
-    first receives events, the factor due to this alone is taken off. A weight's gradient is the sum over what comes in,
-    so it shrinks with the square root of the rate, and hardly anything is left of it after a layer that is nearly
+    first receives events, the factor due to this alone is divided out: a weight's gradient is the sum over what comes
+    in, so it shrinks with the square root of the rate, and hardly anything is left of it after a layer that is nearly
     silent.
 
     Whatever is multiplied by more than 1 in every layer, or in every time step, grows without bound. A surrogate

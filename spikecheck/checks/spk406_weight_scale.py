@@ -66,13 +66,13 @@ class WeightScale(Check):
     `nn.Linear`, 1 an orthogonal matrix, 1.41 He's. A finding needs one of these:
 
     - a scale above {max_scale} that drives the next layer at {max_drive} times its threshold per time step or more;
-    - a scale below {min_scale} that leaves the next layer silent, over at least {min_forward_passes} forward passes
-      during training;
+    - a scale below {min_scale} that leaves the next layer silent while the layer before it spikes (during training:
+      after at least {min_forward_passes} forward passes);
     - a recurrent weight inside a layer with a scale above {max_scale}, by which the layer's own spikes drive it at
       {max_recurrent_drive} times its threshold per time step or more: the scale times the square root of the firing
       rate.
 
-    A large scale that a large threshold or a normalization makes up for passes.
+    There is no finding where a large threshold or a normalization makes up for a large scale.
 
     Weights drawn from N(0, 1) have a scale of 16 with 256 inputs and 26 with 700, and through several layers this
     multiplies. Measured with three such layers of neurons that may spike several times per time step: 5,087 spikes of

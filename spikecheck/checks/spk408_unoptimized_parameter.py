@@ -19,7 +19,7 @@ class UnoptimizedParameter(Check):
 
     ## What it means
     The weight stays as it was initialized, although gradients are computed for it. The loss falls all the same, since
-    the other layers learn from random features, so it shows nothing.
+    the other layers learn from random features, so the loss does not show it.
 
     ## Example
     ```python broken

@@ -33,9 +33,9 @@ class UnmovedWeights(Check):
     """An optimizer holds a weight and has never moved it.
 
     ## What it means
-    A weight that does not move does not learn, and the finding names the reason: its gradient never came, was exactly
-    0, or was cleared before the update, or its learning rate is 0. The script runs as if it trained, and activity, loss
-    and gradients can look healthy.
+    A weight that does not move does not learn, and the finding names the reason: no gradient, a gradient of exactly
+    0, one that was cleared before the update, a learning rate of 0, or updates that round to 0. The script runs as if
+    it trained, and activity, loss and gradients can look healthy.
 
     ## Example
     ```python broken

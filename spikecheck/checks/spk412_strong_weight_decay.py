@@ -24,11 +24,11 @@ class StrongWeightDecay(Check):
 
     ## Example
     ```python broken
-    model = torch.nn.Sequential(torch.nn.Linear(140, 20), snntorch.Leaky(beta=0.9, init_hidden=True))
+    model = torch.nn.Sequential(torch.nn.Linear(700, 20), snntorch.Leaky(beta=0.9, init_hidden=True))
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=60)
     ```
     ```python repaired
-    model = torch.nn.Sequential(torch.nn.Linear(140, 20), snntorch.Leaky(beta=0.9, init_hidden=True))
+    model = torch.nn.Sequential(torch.nn.Linear(700, 20), snntorch.Leaky(beta=0.9, init_hidden=True))
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=1e-4)
     ```
 
