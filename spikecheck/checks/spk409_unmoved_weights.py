@@ -130,10 +130,10 @@ class UnmovedWeights(Check):
 
 def reason_at_rest(readings: Readings, live: bool) -> Reason | None:
     """Return why a weight does not move; None while a rate of 0 may be the beginning of a warm-up."""
-    gradient, handover = readings[GradientReading], readings.get(GradientAtStepReading)
+    gradient, gradient_at_step = readings[GradientReading], readings.get(GradientAtStepReading)
     if readings[UpdateReading].learning_rate == 0:
         return None if live else Reason.ZERO_RATE
-    if handover is not None and handover.cleared_updates == handover.updates:
+    if gradient_at_step is not None and gradient_at_step.cleared_updates == gradient_at_step.updates:
         return Reason.CLEARED
     if gradient.missing_updates == gradient.updates:
         return Reason.NO_GRADIENT

@@ -10,7 +10,7 @@ from tests.unit.checks.build import evidence, severity_of, spikes
 
 
 @pytest.mark.parametrize(
-    ("came", "severity"),
+    ("gradients", "severity"),
     [
         pytest.param(GradientToSpikesReading(3, 120, 120, 0), None, id="every step"),
         pytest.param(GradientToSpikesReading(3, 120, 3, 3), "warning", id="the last step alone"),
@@ -20,12 +20,12 @@ from tests.unit.checks.build import evidence, severity_of, spikes
         pytest.param(GradientToSpikesReading(3, 120, 0, 0), None, id="no gradient at all is another check's"),
     ],
 )
-def test_judge(came, severity) -> None:
-    observations = evidence({"lif1": [spikes()], "lif2": [spikes(), came]})
+def test_judge(gradients, severity) -> None:
+    observations = evidence({"lif1": [spikes()], "lif2": [spikes(), gradients]})
     assert severity_of(LastStepReadout(), observations, "lif2") == severity
 
 
 def test_a_layer_in_the_middle_is_not_the_readout() -> None:
-    came = GradientToSpikesReading(3, 120, 3, 3)
-    observations = evidence({"lif1": [spikes(), came], "lif2": [spikes(), came]})
+    gradients = GradientToSpikesReading(3, 120, 3, 3)
+    observations = evidence({"lif1": [spikes(), gradients], "lif2": [spikes(), gradients]})
     assert severity_of(LastStepReadout(), observations, "lif1") is None

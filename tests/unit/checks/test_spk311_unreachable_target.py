@@ -15,8 +15,8 @@ BY_STEPS = run(forward_passes=200, called_per_time_step=True)  # ten calls of th
 
 
 def net(highest: float, outputs: tuple[float, ...], layer=None, of_run=None):
-    aim = RegressionTargetReading(20, 6400, 0.0, highest, min(outputs), max(outputs), outputs)
-    return evidence({"lif1": [layer or spikes()], "loss": [aim]}, run=of_run or run())
+    regression_target = RegressionTargetReading(20, 6400, 0.0, highest, min(outputs), max(outputs), outputs)
+    return evidence({"lif1": [layer or spikes()], "loss": [regression_target]}, run=of_run or run())
 
 
 @pytest.mark.parametrize(

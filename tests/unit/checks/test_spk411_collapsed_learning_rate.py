@@ -17,7 +17,7 @@ def net(pace):
     ("pace", "severity"),
     [
         pytest.param(LearningRateHistory(2e-3, 2e-3, 80.0, 80), None, id="constant"),
-        pytest.param(LearningRateHistory(1e-22, 2e-3, 2.0, 65), "warning", id="halved after each batch"),
+        pytest.param(LearningRateHistory(2e-6, 2e-3, 2.0, 65), "warning", id="halved after each batch"),
         pytest.param(LearningRateHistory(3e-5, 2e-3, 60.0, 120), None, id="a cosine at its end"),
         pytest.param(LearningRateHistory(1e-9, 2e-3, 10.0, 20), None, id="a short cosine at its end"),
         pytest.param(LearningRateHistory(2e-3, 2e-3, 2.0, 40), None, id="a warm-up that has just arrived"),
@@ -35,6 +35,6 @@ def test_judge(pace, severity) -> None:
 
 
 def test_one_finding_stands_for_all() -> None:
-    observations = net(LearningRateHistory(1e-22, 2e-3, 2.0, 65))
+    observations = net(LearningRateHistory(2e-6, 2e-3, 2.0, 65))
     made = [f for n in (1, 2) for f in findings(CollapsedLearningRate(), observations, f"fc{n}.weight")]
-    assert [f.message for f in made] == ["the learning rate of fc1.weight fell from 0.002 to 1e-22 within 65 updates"]
+    assert [f.message for f in made] == ["the learning rate of fc1.weight fell from 0.002 to 2e-6 within 65 updates"]
