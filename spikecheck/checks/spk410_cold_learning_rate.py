@@ -85,8 +85,8 @@ class ColdLearningRate(Check):
         if most_moved != site.name or readings.run.update < self.min_updates or any_loss_fell(readings):
             return
         update = updates[most_moved]
-        pace = update.learning_rate_history
-        lowered = pace is not None and pace.rate < self.min_rate_fraction * pace.maximum_rate
+        history = update.learning_rate_history
+        lowered = history is not None and history.rate < self.min_rate_fraction * history.maximum_rate
         if update.mean_relative_norm >= self.min_relative_update or update.mean_relative_norm == 0 or lowered:
             return
         rate = update.learning_rate

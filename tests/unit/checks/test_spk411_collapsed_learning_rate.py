@@ -9,12 +9,12 @@ from spikecheck.site import LearningRateHistory
 from tests.unit.checks.build import evidence, findings, gradient, parameter, severity_of, update
 
 
-def net(pace):
-    return evidence({f"fc{n}.weight": [gradient(), parameter(), update(learning_rate_history=pace)] for n in (1, 2)})
+def net(history):
+    return evidence({f"fc{n}.weight": [gradient(), parameter(), update(learning_rate_history=history)] for n in (1, 2)})
 
 
 @pytest.mark.parametrize(
-    ("pace", "severity"),
+    ("history", "severity"),
     [
         pytest.param(LearningRateHistory(2e-3, 2e-3, 80.0, 80), None, id="constant"),
         pytest.param(LearningRateHistory(2e-6, 2e-3, 2.0, 65), "warning", id="halved after each batch"),
@@ -30,8 +30,8 @@ def net(pace):
         pytest.param(None, None, id="the rate is not known"),
     ],
 )
-def test_judge(pace, severity) -> None:
-    assert severity_of(CollapsedLearningRate(), net(pace), "fc1.weight") == severity
+def test_judge(history, severity) -> None:
+    assert severity_of(CollapsedLearningRate(), net(history), "fc1.weight") == severity
 
 
 def test_one_finding_stands_for_all() -> None:

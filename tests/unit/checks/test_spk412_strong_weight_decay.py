@@ -11,31 +11,34 @@ from tests.unit.checks.build import evidence, findings, gradient, loss, paramete
 FLAT = loss(first=3.0, recent_mean=3.01, recent_slope=0.0)
 
 
-def net(pace, lost=FLAT, norm: float = 0.3):
+def net(history, lost=FLAT, norm: float = 0.3):
     return evidence(
-        {f"fc{n}.weight": [gradient(mean_norm=norm), parameter(), update(learning_rate_history=pace)] for n in (1, 2)}
+        {
+            f"fc{n}.weight": [gradient(mean_norm=norm), parameter(), update(learning_rate_history=history)]
+            for n in (1, 2)
+        }
         | {"loss": [lost]}
     )
 
 
-def pace(shrink: float | None, decay: float):
+def history(shrink: float | None, decay: float):
     return LearningRateHistory(2e-3, 2e-3, 80.0, 80, shrink, decay)
 
 
 @pytest.mark.parametrize(
     ("observations", "severity"),
     [
-        pytest.param(net(pace(0.0, 0.0)), None, id="none"),
-        pytest.param(net(pace(2e-7, 1e-4)), None, id="AdamW with 1e-4"),
-        pytest.param(net(pace(5e-4, 5e-4)), None, id="SGD with momentum, as for images"),
-        pytest.param(net(pace(0.12, 60.0)), "warning", id="AdamW with 60"),
-        pytest.param(net(pace(0.005, 2.5)), "warning", id="at the limit"),
-        pytest.param(net(pace(0.0049, 2.4)), None, id="just below it"),
-        pytest.param(net(pace(0.12, 60.0), loss()), "warning", id="though the loss falls for now"),
-        pytest.param(net(pace(None, 60.0)), "warning", id="Adam with 60: the gradient is nearly decay alone"),
-        pytest.param(net(pace(None, 60.0), loss()), None, id="Adam with 60, and the loss falls"),
-        pytest.param(net(pace(None, 1e-2)), None, id="Adam with 0.01"),
-        pytest.param(net(pace(None, 60.0), norm=0.0), None, id="no gradient to compare with"),
+        pytest.param(net(history(0.0, 0.0)), None, id="none"),
+        pytest.param(net(history(2e-7, 1e-4)), None, id="AdamW with 1e-4"),
+        pytest.param(net(history(5e-4, 5e-4)), None, id="SGD with momentum, as for images"),
+        pytest.param(net(history(0.12, 60.0)), "warning", id="AdamW with 60"),
+        pytest.param(net(history(0.005, 2.5)), "warning", id="at the limit"),
+        pytest.param(net(history(0.0049, 2.4)), None, id="just below it"),
+        pytest.param(net(history(0.12, 60.0), loss()), "warning", id="though the loss falls for now"),
+        pytest.param(net(history(None, 60.0)), "warning", id="Adam with 60: the gradient is nearly decay alone"),
+        pytest.param(net(history(None, 60.0), loss()), None, id="Adam with 60, and the loss falls"),
+        pytest.param(net(history(None, 1e-2)), None, id="Adam with 0.01"),
+        pytest.param(net(history(None, 60.0), norm=0.0), None, id="no gradient to compare with"),
         pytest.param(net(None), None, id="not known"),
     ],
 )
@@ -48,12 +51,12 @@ AT_CHANCE = loss(first=8.0, recent_mean=3.0, recent_slope=-0.001, recent_slope_e
 
 def shrinking(*, to: float = 0.3, first_norm: float = 0.5, last_norm: float = 0.5, lost=AT_CHANCE, decay: float = 1.0):
     """Weights of norm 8 at first whose gradient is a sixteenth of a decay of 1; the last may have another gradient."""
-    pace_ = pace(None, decay)
+    slow = history(None, decay)
     norms = {"fc1.weight": first_norm, "fc2.weight": last_norm}
 
     def at(scale: float):
         return {
-            n: [gradient(mean_norm=g), parameter(rms=0.1 * scale), update(learning_rate_history=pace_)]
+            n: [gradient(mean_norm=g), parameter(rms=0.1 * scale), update(learning_rate_history=slow)]
             for n, g in norms.items()
         }
 
@@ -82,5 +85,5 @@ def test_weights_that_shrink_while_nothing_is_learned(observations, severity) ->
 
 
 def test_one_finding_stands_for_all() -> None:
-    made = [f for n in (1, 2) for f in findings(StrongWeightDecay(), net(pace(0.12, 60.0)), f"fc{n}.weight")]
+    made = [f for n in (1, 2) for f in findings(StrongWeightDecay(), net(history(0.12, 60.0)), f"fc{n}.weight")]
     assert [f.message for f in made] == ["weight decay takes 12% of fc1.weight away per update"]
