@@ -8,6 +8,7 @@ from spikecheck.checks.loss_trend import LOSS_WINDOW
 from spikecheck.checks.spk302_chance_plateau import ChancePlateau
 from spikecheck.checks.spk312_stalled_loss import StalledLoss
 from spikecheck.checks.spk313_worse_than_guess import WorseThanGuess
+from spikecheck.errors import SpikecheckError
 from spikecheck.stats.losses import WINDOW
 from tests.unit.checks.build import evidence, findings, gradient, loss, parameter, run, targets, update
 
@@ -39,3 +40,11 @@ def test_a_longer_window_waits_for_as_many_losses(check) -> None:
     patient = check(loss_window=400)
     assert not findings(patient, net(BY_MEAN[check], 399), "loss")
     assert findings(patient, net(BY_MEAN[check], 400), "loss")
+
+
+@pytest.mark.parametrize("loss_window", [2, 257])
+@pytest.mark.parametrize("check", BY_MEAN, ids=lambda check: check.id)
+def test_a_window_that_cannot_work_is_refused(check, loss_window: int) -> None:
+    """Two losses make no line with an error, and a window must not be longer than what a finding waits for."""
+    with pytest.raises(SpikecheckError, match=f"loss_window = {loss_window} "):
+        check.configured({"loss_window": loss_window})
