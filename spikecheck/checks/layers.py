@@ -9,6 +9,7 @@ from dataclasses import replace
 from spikecheck.checks.base import Readings
 from spikecheck.finding import Finding
 from spikecheck.neuron import NeuronSpec
+from spikecheck.number_format import fill
 from spikecheck.readings import (
     DriveReading,
     FlowReading,
@@ -25,21 +26,21 @@ MAX_EXPONENT = 100.0  # exp(100) is past any threshold, and exp(710) past what a
 SHOWN_VALUES = 6  # distinct values in a sentence
 
 WHY_SMALL_SCALE = (
-    "measured: torch's default is 0.58, He's 1.41; with 0.1 and a tenth of 700 inputs active, a step's drive is 0.03 "
-    "of a threshold of 1, and no leak of less than 30 steps adds that up to a spike"
+    "measured: torch's default is 0.58, He initialization 1.41; with 0.1 and a tenth of 700 inputs active, one time step "
+    "adds 0.03 of a threshold of 1, and no leak of less than 30 steps adds that up to a spike"
 )
 WHY_LARGE_SCALE = (
-    "measured: initialisers give 0.58 to 1.41, healthy trained networks up to 3.7; N(0, 1) gives 16 with 256 inputs "
-    "and 26 with 700"
+    "measured: standard initializers give 0.58 to 1.41, healthy trained networks up to 3.7; N(0, 1) gives 16 with 256 "
+    "inputs and 26 with 700"
 )
 WHY_STRONG_DRIVE = (
-    "derived: of a normal drive with a root mean square of 7 thresholds, 89 % of the steps exceed one threshold, so "
-    "that the sign of one step decides and the potential remembers nothing; measured: 6.0 at most in healthy "
-    "networks, 8.2 at least where a threshold, a weight or an input is at fault"
+    "derived: with a normally distributed drive of 7 thresholds (RMS), 89% of the time steps exceed one threshold, so "
+    "the sign of one step decides and the potential remembers nothing; measured: at most 6.0 in healthy networks, at "
+    "least 8.2 where a threshold, a weight or an input is at fault"
 )
 WHY_MIN_FORWARD_PASSES = (
-    "measured: in a healthy network 71 % of a layer is silent in the first batch, and layers wake up: while training "
-    "goes on, a layer is called silent or saturated after so many forwards"
+    "measured: in a healthy network 71% of a layer is silent in the first batch, and layers wake up; so while training "
+    "goes on, a layer is called silent or saturated only after this many forward passes"
 )
 
 
@@ -233,16 +234,14 @@ def with_measured_value(finding: Finding, number: float, instead_of: str) -> Fin
 
 
 def describe_weight(weight: ParameterReading | None, small: float, large: float) -> str:
-    """Whether the weights before a layer are of an ordinary scale, for the reason that a finding gives."""
+    """Return whether the weights before a layer are of ordinary scale, for the reason that a finding gives."""
     if weight is None:
-        return "the weights before it are not known"
-    if weight.scale > large:
-        return (
-            f"the weights before it are large (rms * sqrt(fan-in) = {weight.scale:.2g}; initialisers give 0.6 to 1.4)"
-        )
-    if weight.scale < small:
-        return f"the weights before it are tiny (rms * sqrt(fan-in) = {weight.scale:.2g}; initialisers give 0.6 to 1.4)"
-    return f"the weights before it are of ordinary scale (rms * sqrt(fan-in) = {weight.scale:.2g})"
+        return "the weights before the layer are not known"
+    scale = fill("RMS * sqrt(fan-in) = {scale:.2n}", scale=weight.scale)
+    if not (weight.scale > large or weight.scale < small):
+        return f"the weights before the layer are of ordinary scale ({scale})"
+    size = "large" if weight.scale > large else "tiny"
+    return f"the weights before the layer are {size} ({scale}; standard initializers give 0.6 to 1.4)"
 
 
 def list_values(values: tuple[float, ...]) -> str:

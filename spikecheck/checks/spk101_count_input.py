@@ -10,6 +10,7 @@ from typing import ClassVar
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import STRONG_DRIVE, WHY_STRONG_DRIVE, first_layer_drive, list_values
 from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.number_format import fill
 from spikecheck.readings import InputReading
 from spikecheck.site import Site, SiteKind
 
@@ -73,7 +74,9 @@ class CountInput(Check):
     needs: ClassVar = (InputReading,)
     explained_by: ClassVar = ("SPK103",)
     ascending: ClassVar = (("max_mean_count", "min_large_mean_count"), ("max_drive_at_large_counts", "max_drive"))
-    message: ClassVar = "{site} holds counts: 0 to {highest:g}, {average:.3g} in the average active bin"
+    message: ClassVar = (
+        "{site} holds event counts (0 to {highest}), not binary spikes; non-empty bins average {average}"
+    )
 
     max_mean_count: float = limit(
         2.0,
@@ -91,25 +94,18 @@ class CountInput(Check):
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where whole numbers go above 1; int64 is left alone, since indices of an embedding are so."""
+        """Yield a finding where whole numbers exceed 1; int64 is left alone, since indices of an embedding look so."""
         x = readings[InputReading]
         average = x.mean_active_bin
-        counted = x.minimum >= 0 and x.maximum > 1 and x.non_integer == 0 and x.dtype != "int64"
-        if not counted or average is None:
+        holds_counts = x.minimum >= 0 and x.maximum > 1 and x.non_integer == 0 and x.dtype != "int64"
+        if not holds_counts or average is None:
             return
-        times = first_layer_drive(readings)
-        many, most = average >= self.max_mean_count, average >= self.min_large_mean_count
-        grave = (
-            most
-            if times is None
-            else (many and times >= self.max_drive) or (most and times >= self.max_drive_at_large_counts)
-        )
         yield self.finding(
             site,
-            severity=Severity.WARNING if grave else Severity.NOTE,
+            severity=Severity.WARNING if self.matters(average, first_layer_drive(readings)) else Severity.NOTE,
             observed=Observed(
-                "values {lowest:g} to {highest:g} ({values}); {share:.1%} of the active bins are above 1; "
-                "the average active bin holds {average:.3g}",
+                "values from {lowest} to {highest} ({values}); {share:%} of the non-empty bins are above 1; "
+                "non-empty bins average {average}",
                 lowest=x.minimum,
                 highest=x.maximum,
                 values=list_values(x.values),
@@ -118,7 +114,15 @@ class CountInput(Check):
             ),
             expected=Expected(
                 "0 or 1 in every bin",
-                because=f"sums of a bin's events drive the first layer {average:.3g} times as much as binary spikes",
+                because=fill("the counts drive the first layer {average:.3n}x as strongly as spikes", average=average),
             ),
             excess=log10(max(average, 1) / self.max_mean_count),
         )
+
+    def matters(self, average: float, drive: float | None) -> bool:
+        """Return whether counts of this mean are a fault, for what they make of the first layer's drive."""
+        is_large = average >= self.min_large_mean_count
+        if drive is None:
+            return is_large
+        too_strong = average >= self.max_mean_count and drive >= self.max_drive
+        return too_strong or (is_large and drive >= self.max_drive_at_large_counts)

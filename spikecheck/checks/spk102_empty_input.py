@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.number_format import fill
 from spikecheck.readings import InputReading
 from spikecheck.site import Site, SiteKind
 
@@ -67,7 +68,7 @@ class EmptyInput(Check):
     sites: ClassVar = SiteKind.INPUT
     needs: ClassVar = (InputReading,)
     explained_by: ClassVar = ("SPK103",)
-    message: ClassVar = "{site} is empty in {share:.0%} of its time bins"
+    message: ClassVar = "{site} is empty in {where}"
 
     min_filled_bin_fraction: float = limit(
         0.1,
@@ -80,13 +81,16 @@ class EmptyInput(Check):
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where too few bins, or samples, hold anything; an error where none does."""
+        """Yield a finding where too few bins, or samples, hold any event; an error where none does."""
         x = readings[InputReading]
         if not x.frames or not x.elements or x.non_finite.count:
             return
         filled, empty = x.filled_frames / x.frames, x.empty_samples / max(1, x.samples)
         if filled >= self.min_filled_bin_fraction and empty < self.max_empty_sample_fraction:
             return
+        where = "{empty:%} of its time bins (at most {most:%} expected)"
+        if filled >= self.min_filled_bin_fraction:
+            where = "{samples} of {all_samples} samples"
         yield self.finding(
             site,
             severity=Severity.WARNING if x.filled_frames else Severity.ERROR,
@@ -98,10 +102,17 @@ class EmptyInput(Check):
                 samples=x.samples,
             ),
             expected=Expected(
-                "events in {wanted:.0%} of the bins or more",
-                because="a leak forgets what came before a long pause; the unit of time is the first suspect",
-                wanted=self.min_filled_bin_fraction,
+                "events in {bins:%} of the time bins or more, and less than {samples:%} of the samples empty",
+                because="a leaky neuron forgets what came before a long pause; check the unit of time first",
+                bins=self.min_filled_bin_fraction,
+                samples=self.max_empty_sample_fraction,
             ),
-            share=1 - filled,
+            where=fill(
+                where,
+                empty=1 - filled,
+                most=1 - self.min_filled_bin_fraction,
+                samples=x.empty_samples,
+                all_samples=x.samples,
+            ),
             excess=log10(self.min_filled_bin_fraction / filled) if 0 < filled < self.min_filled_bin_fraction else 1,
         )

@@ -66,7 +66,9 @@ class OneBinInput(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.INPUT
     needs: ClassVar = (InputReading,)
-    message: ClassVar = "{site} holds {densest_frame_share:.0%} of a sample in one of its {steps} time bins"
+    message: ClassVar = (
+        "{site} has {fullest:%} of a sample's events in one of {steps} time bins ({even:%} if spread evenly)"
+    )
 
     max_fraction_in_one_bin: float = limit(
         0.9,
@@ -81,37 +83,33 @@ class OneBinInput(Check):
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where one step holds nearly all."""
+        """Yield a finding where one time step holds nearly all events."""
         x = readings[InputReading]
-        if (
-            x.time_steps is None
-            or x.time_steps < self.min_time_steps
-            or x.densest_frame_share < self.max_fraction_in_one_bin
-            or x.filled_frames == 0
-        ):
+        if x.time_steps is None or x.time_steps < self.min_time_steps or x.filled_frames == 0:
             return
-        if events(x) < self.min_events_per_sample:
+        if x.densest_frame_share < self.max_fraction_in_one_bin or events_per_sample(x) < self.min_events_per_sample:
             return
         yield self.finding(
             site,
             observed=Observed(
-                "the fullest of {steps} bins holds {densest_frame_share:.1%} of a sample; "
-                "{filled} of {frames} bins hold anything",
+                "the fullest of {steps} time bins holds {fullest:%} of a sample; {filled} of {frames} bins hold any "
+                "event",
                 steps=x.time_steps,
-                densest_frame_share=x.densest_frame_share,
+                fullest=x.densest_frame_share,
                 filled=x.filled_frames,
                 frames=x.frames,
             ),
             expected=Expected(
-                "events spread over the bins: {even:.1%} in each, if even",
-                because="one full bin leaves nothing of the order in time; the unit of time is the first suspect",
+                "events spread over the time bins, {even:%} in each if evenly",
+                because="one full bin leaves nothing of the order in time; check the unit of time first",
                 even=1 / x.time_steps,
             ),
+            even=1 / x.time_steps,
             excess=1,
         )
 
 
-def events(x: InputReading) -> float:
-    """How many events a sample holds that holds any: its active bins, or what they count."""
-    in_all = max(float(x.active), x.count if x.negative == 0 else 0.0) * x.elements / max(1, x.sampled_elements)
-    return in_all / max(1, x.samples - x.empty_samples)
+def events_per_sample(x: InputReading) -> float:
+    """Return the mean number of events of the samples that hold any: their non-empty bins, or what those count."""
+    total = max(float(x.active), x.count if x.negative == 0 else 0.0) * x.elements / max(1, x.sampled_elements)
+    return total / max(1, x.samples - x.empty_samples)

@@ -12,7 +12,7 @@ from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import InputReading, SpikeReading, StateReading
 from spikecheck.site import Site, SiteKind
 
-BY_HAND = (None, "torch")  # of these a call may be a step or a whole sequence
+HAND_WRITTEN = (None, "torch")  # frameworks of hand-written layers
 
 
 @dataclass(frozen=True)
@@ -77,26 +77,28 @@ class SingleStep(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.INPUT
     needs: ClassVar = (InputReading,)
-    message: ClassVar = "every spiking layer sees one time step: {layers} layers, {shape}"
+    message: ClassVar = "every spiking layer gets a single time step per forward pass; the input has shape {shape}"
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where all layers that show their steps see one, and nothing is carried on."""
-        sites = spiking_sites(readings)
-        read = [(s, readings.at(s.name)) for s in sites if readings.at(s.name).get(SpikeReading)]
-        one = [r[SpikeReading].time_steps == r[SpikeReading].forward_passes for _, r in read]
-        sure = [r[SpikeReading].time_axis_known or s.framework not in BY_HAND for s, r in read]
-        carried = [state.carried_sequences for _, r in read if (state := r.get(StateReading))]
+        """Yield a finding where all layers whose steps are known get one, and nothing is carried on."""
+        layers = [(s, readings.at(s.name)) for s in spiking_sites(readings) if readings.at(s.name).get(SpikeReading)]
+        single = [layer[SpikeReading].time_steps == layer[SpikeReading].forward_passes for _, layer in layers]
+        known = [layer[SpikeReading].time_axis_known or s.framework not in HAND_WRITTEN for s, layer in layers]
+        carried = [state.carried_sequences for _, layer in layers if (state := layer.get(StateReading))]
         run = readings.run
-        if not (one and all(one) and all(sure)) or any(carried) or run.called_per_time_step or not run.backward_passes:
+        if not (single and all(single) and all(known)) or any(carried):
             return
-        x = readings[InputReading]
+        if run.called_per_time_step or not run.backward_passes:
+            return
         yield self.finding(
             site,
             observed=Observed(
-                "{layers} spiking layers, 1 step each in a forward; the input is {shape}",
-                layers=len(one),
-                shape=x.shape,
+                "{layers} spiking layers with 1 time step per forward pass; the input has shape {shape}",
+                layers=len(single),
+                shape=readings[InputReading].shape,
             ),
-            expected=Expected("several steps", because="a neuron that lives for one step neither leaks nor adds up"),
+            expected=Expected(
+                "several time steps", because="a neuron that lives for one time step neither leaks nor adds up"
+            ),
             excess=1,
         )

@@ -67,25 +67,21 @@ class ConstantInput(Check):
     message: ClassVar = "{site} is the same in all {steps} time steps"
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a note where every forward was constant."""
+        """Yield a note where every forward pass was constant."""
         x = readings[InputReading]
-        if (
-            x.time_steps is None
-            or x.time_steps <= 1
-            or not x.forward_passes
-            or x.constant_forward_passes < x.forward_passes
-            or x.filled_frames == 0
-        ):
+        if x.time_steps is None or x.time_steps <= 1 or x.filled_frames == 0:
+            return
+        if not x.forward_passes or x.constant_forward_passes < x.forward_passes:
             return
         yield self.finding(
             site,
             observed=Observed(
-                "{constant} of {forward_passes} forwards had {steps} equal steps",
+                "{steps} equal time steps in {constant} of {forward_passes} forward passes",
                 constant=x.constant_forward_passes,
                 forward_passes=x.forward_passes,
                 steps=x.time_steps,
             ),
             expected=Expected(
-                "steps that differ, for data that had a time axis", because="equal steps hold no order in time"
+                "time steps that differ, for data with a time axis", because="equal time steps carry no order in time"
             ),
         )

@@ -9,6 +9,7 @@ from typing import ClassVar
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import spiking_sites
 from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.number_format import fill
 from spikecheck.readings import DriveReading, InputReading, RegressionTargetReading, SpikeReading, TargetReading
 from spikecheck.site import Site, SiteKind
 
@@ -95,7 +96,7 @@ class SwappedAxes(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.INPUT
     needs: ClassVar = (InputReading,)
-    message: ClassVar = "{layer} takes the samples of a batch for time steps"
+    message: ClassVar = "time and batch axes look swapped at {layer}"
 
     min_sample_variance_share: float = limit(
         0.5, why="measured: at most 0.01 in healthy networks, 0.95 where the axes are swapped"
@@ -120,77 +121,79 @@ class SwappedAxes(Check):
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where sizes, values or their order say that the layer's steps are samples."""
-        sites = spiking_sites(readings)
-        first = min(sites, key=lambda s: s.position, default=None)
+        """Yield a finding where sizes, activity or order show that the layer's time steps are samples."""
+        first = min(spiking_sites(readings), key=lambda s: s.position, default=None)
         layer = None if first is None else readings.at(first.name).all
         spikes = None if layer is None else layer.get(SpikeReading)
         if first is None or layer is None or spikes is None or not spikes.time_axis_known or not spikes.forward_passes:
             return
         steps, samples = spikes.time_steps / spikes.forward_passes, spikes.samples / spikes.forward_passes
-        several = batches(readings.all) >= self.min_forward_passes
-        if by_size(readings, steps, samples):
-            said, because = "", "there are as many targets as the layer sees steps"
-        elif several and (said := self.by_part(spikes)):
-            because = "an order of samples that repeats from batch to batch is an order in time"
-        elif several and (said := self.by_order(layer.get(DriveReading))):
-            because = "what follows in time is alike, and what follows in a shuffled batch is not"
+        enough_batches = distinct_batches(readings.all) >= self.min_forward_passes
+        if has_one_target_per_step(readings, steps, samples):
+            evidence, because = "", "the batch has as many targets as the layer has time steps"
+        elif enough_batches and (evidence := self.evidence_in_activity(spikes)):
+            because = "an order that repeats from batch to batch is an order in time"
+        elif enough_batches and (evidence := self.evidence_in_order(layer.get(DriveReading))):
+            because = "successive time steps are alike, and the samples of a shuffled batch are not"
         else:
             return
         yield self.finding(
             site,
             observed=Observed(
-                "{layer} sees {steps:.0f} steps of {samples:.0f} samples" + said,
+                "{layer} sees {steps} time steps of {samples} samples" + evidence,
                 layer=first.name,
                 steps=steps,
                 samples=samples,
             ),
-            expected=Expected("samples that differ by chance alone", because=because),
+            expected=Expected("samples whose position in the batch does not matter", because=because),
             excess=1,
         )
 
-    def by_part(self, spikes: SpikeReading) -> str:
-        """What a sample's number tells of its part in the spikes; empty where that is nothing to speak of."""
-        told, step_variance_share = spikes.sample_variance_share or 0, spikes.step_variance_share or 0
-        if (
-            spikes.forward_passes < self.min_forward_passes
-            or told < self.min_sample_variance_share
-            or told <= step_variance_share
-        ):
+    def evidence_in_activity(self, spikes: SpikeReading) -> str:
+        """Return how much the position of a sample explains of its share of the spikes; empty where that is little."""
+        by_sample, by_step = spikes.sample_variance_share or 0, spikes.step_variance_share or 0
+        if spikes.forward_passes < self.min_forward_passes:
             return ""
-        steps = f"that of a step {step_variance_share:.0%}"
-        return f"; the number of a sample tells {told:.0%} of its part in the spikes, {steps}"
+        if by_sample < self.min_sample_variance_share or by_sample <= by_step:
+            return ""
+        return fill(
+            "; the position of a sample explains {by_sample:%} of the variance of its share of the spikes, "
+            "that of a time step {by_step:%}",
+            by_sample=by_sample,
+            by_step=by_step,
+        )
 
-    def by_order(self, drive: DriveReading | None) -> str:
-        """How alike neighbouring samples are; empty where that is no more than others, or where steps are, too."""
+    def evidence_in_order(self, drive: DriveReading | None) -> str:
+        """Return how alike neighboring samples are; empty where others are as alike, or where time steps are, too."""
         if drive is None or drive.sample_correlation is None or drive.step_correlation is None:
             return ""
         samples, steps = drive.sample_correlation, drive.step_correlation
-        ordered = samples.difference >= max(self.min_neighbor_correlation, self.t_score * samples.error)
-        if (
-            drive.forward_passes < self.min_forward_passes
-            or not ordered
-            or steps.neighbors >= self.max_step_ratio * samples.neighbors
-        ):
+        if drive.forward_passes < self.min_forward_passes:
             return ""
-        return (
-            f"; neighbouring samples correlate by {samples.neighbors:.2g}, "
-            f"those half a batch apart by {samples.distant:.2g}, neighbouring steps by {steps.neighbors:.2g}"
+        if samples.difference < max(self.min_neighbor_correlation, self.t_score * samples.error):
+            return ""
+        if steps.neighbors >= self.max_step_ratio * samples.neighbors:
+            return ""
+        return fill(
+            "; neighboring samples correlate by {neighbors:.2n}, samples half a batch apart by {distant:.2n}, "
+            "neighboring time steps by {steps:.2n}",
+            neighbors=samples.neighbors,
+            distant=samples.distant,
+            steps=steps.neighbors,
         )
 
 
-def by_size(readings: Readings, steps: float, samples: float) -> bool:
-    """Are there as many targets as the layer sees steps, and not as many as it sees samples?"""
-    wanted = [t.samples / t.loss_calls for t in readings.every(TargetReading).values() if t.loss_calls]
-    fits = len(wanted) == 1 and steps in wanted and samples not in wanted and samples > 1
-    return (
-        fits and readings.run.forward_passes == readings.run.backward_passes and not readings.run.called_per_time_step
-    )
+def has_one_target_per_step(readings: Readings, steps: float, samples: float) -> bool:
+    """Return whether a batch has as many targets as the layer has time steps, and not as many as it has samples."""
+    targets = [t.samples / t.loss_calls for t in readings.every(TargetReading).values() if t.loss_calls]
+    fits = len(targets) == 1 and steps in targets and samples not in targets and samples > 1
+    run = readings.run
+    return fits and run.forward_passes == run.backward_passes and not run.called_per_time_step
 
 
-def batches(readings: Readings) -> int:
-    """How many batches differed: in their inputs and, where a loss shows its targets, in these."""
-    seen = max(read.distinct_batches for read in readings.every(InputReading).values())
-    targets = [read.distinct_batches for read in readings.every(TargetReading).values()]
-    numbers = [read.distinct_batches for read in readings.every(RegressionTargetReading).values()]
-    return min(seen, max([*targets, *numbers], default=seen))
+def distinct_batches(readings: Readings) -> int:
+    """Return how many batches differ in their inputs and, where a loss shows its targets, in these."""
+    inputs = max(x.distinct_batches for x in readings.every(InputReading).values())
+    classes = [t.distinct_batches for t in readings.every(TargetReading).values()]
+    numbers = [t.distinct_batches for t in readings.every(RegressionTargetReading).values()]
+    return min(inputs, max([*classes, *numbers], default=inputs))

@@ -66,7 +66,7 @@ class WrappedCounts(Check):
     sites: ClassVar = SiteKind.INPUT
     needs: ClassVar = (InputReading,)
     ascending: ClassVar = (("small_integer_bits", "large_integer_bits"),)
-    message: ClassVar = "{site} fills a signed {bits}-bit integer: {lowest:.4g} to {highest:.4g} on its grid"
+    message: ClassVar = "{site} values look like an int{bits} overflow ({lowest:.5n} to {highest:.5n})"
 
     small_integer_bits: int = limit(8, why="derived: bits of the smallest integer type that frames are stored in")
     large_integer_bits: int = limit(16, why="derived: bits of the next larger integer type")
@@ -84,27 +84,26 @@ class WrappedCounts(Check):
         if x.minimum >= 0 or x.maximum <= 0 or x.non_finite.count:
             return
         for bits in (self.small_integer_bits, self.large_integer_bits):
-            levels = (1 << bits) - 1
-            unit = (x.maximum - x.minimum) / levels
-            ends = x.minimum + (1 << (bits - 1)) * unit
-            steps = [value / unit for value in x.values]
-            if abs(ends) > self.max_relative_range_error * -x.minimum or any(
-                abs(step - round(step)) > self.max_grid_error for step in steps
-            ):
+            unit = (x.maximum - x.minimum) / ((1 << bits) - 1)
+            range_error = abs(x.minimum + (1 << (bits - 1)) * unit)
+            grid_errors = [abs(value / unit - round(value / unit)) for value in x.values]
+            if range_error > self.max_relative_range_error * -x.minimum:
+                continue
+            if any(error > self.max_grid_error for error in grid_errors):
                 continue
             yield self.finding(
                 site,
                 observed=Observed(
-                    "values from {lowest:.6g} to {highest:.6g} in steps of {unit:.3g}; "
-                    "{negative} of {sampled_elements} are below 0",
+                    "values from {lowest:.5n} to {highest:.5n} in steps of {unit}; {negative} of {elements} are "
+                    "below 0",
                     lowest=x.minimum,
                     highest=x.maximum,
                     unit=unit,
                     negative=x.negative,
-                    sampled_elements=x.sampled_elements,
+                    elements=x.sampled_elements,
                 ),
                 expected=Expected(
-                    "counts of 0 or more", because=f"these are the ends of a signed integer of {bits} bits"
+                    "counts of 0 or more", because=f"these are the two ends of a signed {bits}-bit integer"
                 ),
                 bits=bits,
                 excess=1,

@@ -66,7 +66,7 @@ class SilentChannels(Check):
     sites: ClassVar = SiteKind.INPUT
     needs: ClassVar = (InputReading,)
     explained_by: ClassVar = ("SPK102", "SPK103")
-    message: ClassVar = "{silent} of {channels} channels of {site} never hold anything{half}"
+    message: ClassVar = "{silent} of {channels} channels of {site} never hold an event{half}"
 
     max_silent_fraction: float = limit(
         0.25, why="judgment call: a border of 6% on each side of an image is 23% of its area"
@@ -80,20 +80,18 @@ class SilentChannels(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where many channels, or one half of them, are never used."""
         x = readings.all[InputReading]
-        if (
-            x.distinct_batches < self.min_distinct_batches
-            or x.silent_channels < self.max_silent_fraction * x.channels
-            or x.silent_channels in (0, x.channels)
-        ):
+        if x.distinct_batches < self.min_distinct_batches or x.silent_channels in (0, x.channels):
+            return
+        if x.silent_channels < self.max_silent_fraction * x.channels:
             return
         yield self.finding(
             site,
             severity=Severity.WARNING if x.silent_half else Severity.NOTE,
             observed=Observed(
-                "{silent} of {channels} channels were 0 in every step of every sample",
+                "{silent} of {channels} channels were 0 in every time step of every sample",
                 silent=x.silent_channels,
                 channels=x.channels,
             ),
-            expected=Expected("channels that are used", because="a channel that is never used teaches nothing"),
-            half=", just one half: is a polarity lost?" if x.silent_half else "",
+            expected=Expected("events in every channel", because="the weights from an empty channel never learn"),
+            half="; one half is empty: was a polarity lost?" if x.silent_half else "",
         )

@@ -80,7 +80,9 @@ class MultiSpike(Check):
         "SPK407",
         "SPK413",
     )
-    message: ClassVar = "{site} emits up to {peak:g} spikes of a neuron in one step, {average:.3g} per active bin"
+    message: ClassVar = (
+        "neurons of {site} spike up to {peak} times per time step instead of once ({average} on average when they fire)"
+    )
 
     max_spikes_per_active_step: float = limit(
         3.0,
@@ -89,24 +91,24 @@ class MultiSpike(Check):
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where spikes are counted; a layer's own part is what its input did not hold already."""
+        """Yield a finding where spikes are counted; the excess leaves out what the input's counts already explain."""
         spikes = readings[SpikeReading]
         average = spikes.mean_active_bin
         if not holds_spike_counts(spikes) or average is None or spikes_unused(readings):
             return
-        given = [x.mean_active_bin or 0 for x in readings.every(InputReading).values()]
+        input_counts = [x.mean_active_bin or 0 for x in readings.every(InputReading).values()]
         yield self.finding(
             site,
             severity=Severity.WARNING if average >= self.max_spikes_per_active_step else Severity.NOTE,
             observed=Observed(
-                "up to {peak:g} spikes of one neuron in a step ({values}); the average active bin holds {average:.3g}",
+                "up to {peak} spikes of a neuron per time step (values {values}), {average} on average when it fires",
                 peak=spikes.maximum,
                 values=list_values(spikes.values),
                 average=average,
             ),
             expected=Expected(
-                "0 or 1 spike of a neuron in a step",
+                "at most 1 spike per neuron and time step",
                 because="a neuron that emits floor(potential / threshold) spikes passes any drive on undiminished",
             ),
-            excess=log10(average / max(self.max_spikes_per_active_step, *given, 1)),
+            excess=log10(average / max(self.max_spikes_per_active_step, *input_counts, 1)),
         )

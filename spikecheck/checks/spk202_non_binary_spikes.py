@@ -59,7 +59,7 @@ class NonBinarySpikes(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.SPIKES
     needs: ClassVar = (SpikeReading,)
-    message: ClassVar = "{site} emits values from {lowest:.3g} to {highest:.3g}, which are neither 0 or 1 nor counts"
+    message: ClassVar = "{site} emits {values}, which are neither spikes (0 or 1) nor spike counts"
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where finite values lie outside {0, 1} and are no counts."""
@@ -69,11 +69,11 @@ class NonBinarySpikes(Check):
         yield self.finding(
             site,
             observed=Observed(
-                "values {values}, from {lowest:.3g} to {highest:.3g}; {share:.1%} are neither 0 nor 1",
+                "values {values}, from {lowest} to {highest}; {share:%} are neither 0 nor 1",
                 values=list_values(spikes.values),
                 lowest=spikes.minimum,
                 highest=spikes.maximum,
                 share=spikes.non_binary / spikes.elements,
             ),
-            expected=Expected("0 or 1", because="a neuron spikes in a step or does not"),
+            expected=Expected("0 or 1", because="a neuron either spikes in a time step or does not"),
         )

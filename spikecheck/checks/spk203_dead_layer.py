@@ -106,7 +106,7 @@ class DeadLayer(Check):
         "SPK413",
     )
     self_resolving: ClassVar = True
-    message: ClassVar = "{site} fired 0 times in {steps} steps ({neurons} neurons)"
+    message: ClassVar = "{site} is silent: 0 spikes in {steps} time steps ({neurons} neurons)"
 
     min_weight_scale: float = limit(SMALL_SCALE, why=WHY_SMALL_SCALE)
     min_forward_passes: int = limit(10, why=WHY_MIN_FORWARD_PASSES)
@@ -114,21 +114,21 @@ class DeadLayer(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where a layer was silent; a note where its potential may be what is read."""
         spikes = readings[SpikeReading]
-        if (
-            not is_silent(spikes)
-            or spikes_unused(readings)
-            or too_early(readings, spikes.forward_passes, self.min_forward_passes)
-        ):
+        if not is_silent(spikes) or spikes_unused(readings):
+            return
+        if too_early(readings, spikes.forward_passes, self.min_forward_passes):
             return
         finding = self.finding(
             site,
             severity=Severity.NOTE if spikes_may_be_unused(site, readings) else Severity.ERROR,
             observed=Observed(
-                "no spike of {neurons} neurons in {steps} steps of {forward_passes} forwards",
+                "0 spikes from {neurons} neurons in {steps} time steps of {forward_passes} forward passes",
                 neurons=spikes.neurons,
                 steps=spikes.time_steps,
                 forward_passes=spikes.forward_passes,
             ),
-            expected=Expected("spikes in some steps", because="behind a silent layer nothing is left of the input"),
+            expected=Expected(
+                "spikes in some time steps", because="no information about the input passes a silent layer"
+            ),
         )
         yield explained_by_tiny_weights_only(finding, input_weight(site, readings), self.min_weight_scale, by="SPK406")

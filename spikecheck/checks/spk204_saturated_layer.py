@@ -86,7 +86,9 @@ class SaturatedLayer(Check):
         "SPK413",
     )
     self_resolving: ClassVar = True
-    message: ClassVar = "{site} fires in {active:.0%} of its bins, {saturated} of {neurons} neurons in nearly all"
+    message: ClassVar = (
+        "{site} fires in {active:%} of its time steps; {saturated} of {neurons} neurons nearly always fire"
+    )
 
     max_saturated_fraction: float = limit(
         0.5,
@@ -101,30 +103,30 @@ class SaturatedLayer(Check):
     min_forward_passes: int = limit(10, why=WHY_MIN_FORWARD_PASSES)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where too many neurons are saturated, or too many bins active."""
+        """Yield a finding where too many neurons are saturated, or where the layer fires too often."""
         spikes = readings[SpikeReading]
-        if (
-            not spikes.elements
-            or spikes_unused(readings)
-            or too_early(readings, spikes.forward_passes, self.min_forward_passes)
-        ):
+        if not spikes.elements or spikes_unused(readings):
             return
-        share, active = spikes.saturated_neurons / spikes.neurons, spikes.active / spikes.elements
-        if share < self.max_saturated_fraction and active < self.max_active_fraction:
+        if too_early(readings, spikes.forward_passes, self.min_forward_passes):
+            return
+        saturated, active = spikes.saturated_neurons / spikes.neurons, spikes.active / spikes.elements
+        if saturated < self.max_saturated_fraction and active < self.max_active_fraction:
             return
         yield self.finding(
             site,
             severity=Severity.NOTE if spikes_may_be_unused(site, readings) else Severity.WARNING,
             observed=Observed(
-                "{active:.1%} of all bins hold a spike; {saturated} of {neurons} neurons fire in nearly every step",
+                "{active:%} of the values (neuron, time step, sample) are spikes; {saturated} of {neurons} neurons "
+                "fire in at least 95% of theirs",
                 saturated=spikes.saturated_neurons,
                 neurons=spikes.neurons,
                 active=active,
             ),
             expected=Expected(
-                "spikes in less than {active:.0%} of the bins",
-                because="a neuron that always fires tells nothing, and no reset or a low threshold makes it so",
+                "spikes in less than {active:%} of the time steps, less than {saturated:%} of the neurons saturated",
+                because="a neuron that always fires says nothing; often the threshold is too low or a reset is missing",
                 active=self.max_active_fraction,
+                saturated=self.max_saturated_fraction,
             ),
-            excess=log10(max(share / self.max_saturated_fraction, active / self.max_active_fraction)),
+            excess=log10(max(saturated / self.max_saturated_fraction, active / self.max_active_fraction)),
         )

@@ -27,7 +27,8 @@ from spikecheck.checks.layers import (
     with_measured_value,
 )
 from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.readings import DriveReading, SpikeReading
+from spikecheck.number_format import fill
+from spikecheck.readings import DriveReading, ParameterReading, SpikeReading
 from spikecheck.site import Site, SiteKind
 
 
@@ -114,7 +115,7 @@ class WeakDrive(Check):
         "SPK413",
     )
     self_resolving: ClassVar = True
-    message: ClassVar = "{site} is silent: its potential reaches {reach:.3g}, its threshold is {threshold:.3g}"
+    message: ClassVar = "{site} is silent: its potential peaks at {peak}, below its threshold of {threshold}"
 
     min_weight_scale: float = limit(SMALL_SCALE, why=WHY_SMALL_SCALE)
     max_weight_scale: float = limit(LARGE_SCALE, why=WHY_LARGE_SCALE)
@@ -125,43 +126,46 @@ class WeakDrive(Check):
     min_forward_passes: int = limit(10, why=WHY_MIN_FORWARD_PASSES)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where a layer is silent by itself, not for want of spikes from the layer above."""
+        """Yield a finding where a layer is silent on its own account, not for want of spikes from the layer before."""
         drive, spikes = readings[DriveReading], readings[SpikeReading]
-        wanted, most = threshold_of(site), peak_potential(site, readings)
-        if wanted is None or most is None or site.neuron is None or not most < wanted:
+        threshold, peak = threshold_of(site), peak_potential(site, readings)
+        if threshold is None or peak is None or site.neuron is None or not peak < threshold:
             return
-        early = too_early(readings, spikes.forward_passes, self.min_forward_passes)
-        if drive.non_finite.count or not is_silent(spikes) or early:
+        if drive.non_finite.count or not is_silent(spikes) or is_silent(upstream_spikes(site, readings)):
             return
-        if is_silent(upstream_spikes(site, readings)) or spikes_unused(readings):
+        if spikes_unused(readings) or too_early(readings, spikes.forward_passes, self.min_forward_passes):
             return
         weight = input_weight(site, readings)
-        because = describe_weight(weight, self.min_weight_scale, self.max_weight_scale)
-        if drive.maximum <= 0:
-            because = f"no current was above 0 (mean {drive.mean:.3g}): a negative bias, or inhibition, holds it down"
-        elif weight is not None and weight.scale < self.min_weight_scale:
-            because += ", so they have to grow"
-        elif site.neuron.input_gain < 1:
-            because += f", and the layer multiplies its input by {site.neuron.input_gain:.2g}: that is too little"
-        elif weight is not None:
-            because += ", so the threshold is too high"
         finding = self.finding(
             site,
             severity=Severity.NOTE if spikes_may_be_unused(site, readings) else Severity.ERROR,
             observed=Observed(
-                "largest current {largest:.3g}; the potential reaches {reach:.3g}, the threshold is {threshold:.3g}",
+                "largest input current {largest}; the potential peaks at {peak}, the threshold is {threshold}",
                 largest=drive.maximum,
-                reach=most,
-                threshold=wanted,
+                peak=peak,
+                threshold=threshold,
             ),
             expected=Expected(
-                "a potential that reaches {threshold:.3g} for some neurons and steps", because=because, threshold=wanted
+                "a potential above {threshold} for some neurons and time steps",
+                because=self.cause(drive, weight, site.neuron.input_gain),
+                threshold=threshold,
             ),
-            excess=log10(wanted / most) if most > 0 else 1,
+            excess=log10(threshold / peak) if peak > 0 else 1,
         )
         finding = explained_by_tiny_weights_only(finding, weight, self.min_weight_scale, by="SPK406")
-        yield (
-            with_measured_value(finding, most * self.proposed_threshold_ratio, instead_of="0.1")
-            if most > 0
-            else finding
-        )
+        proposed = peak * self.proposed_threshold_ratio
+        yield with_measured_value(finding, proposed, instead_of="0.1") if peak > 0 else finding
+
+    def cause(self, drive: DriveReading, weight: ParameterReading | None, input_gain: float) -> str:
+        """Return which of the numbers is wrong: the sign of the input, the weights, the input gain or the threshold."""
+        if drive.maximum <= 0:
+            return fill(
+                "no input current was above 0 (mean {mean}): a negative bias or inhibition holds the layer down",
+                mean=drive.mean,
+            )
+        description = describe_weight(weight, self.min_weight_scale, self.max_weight_scale)
+        if weight is not None and weight.scale < self.min_weight_scale:
+            return description + ", so they have to be larger"
+        if input_gain < 1:
+            return description + fill(", and the layer multiplies its input by only {gain:.2n}", gain=input_gain)
+        return description if weight is None else description + ", so the threshold is too high"

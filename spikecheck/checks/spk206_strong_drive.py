@@ -25,7 +25,8 @@ from spikecheck.checks.layers import (
     without_cause,
 )
 from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.readings import DriveReading
+from spikecheck.number_format import fill
+from spikecheck.readings import DriveReading, ParameterReading
 from spikecheck.site import Site, SiteKind
 
 
@@ -105,44 +106,53 @@ class StrongDrive(Check):
         "SPK407",
         "SPK413",
     )
-    message: ClassVar = "{site} gets {rms:.3g} a step (root mean square) for a threshold of {threshold:.3g}"
+    message: ClassVar = "{subject} {site} is {comparison}"
 
     max_drive: float = limit(STRONG_DRIVE, why=WHY_STRONG_DRIVE)
     min_weight_scale: float = limit(SMALL_SCALE, why=WHY_SMALL_SCALE)
     max_weight_scale: float = limit(LARGE_SCALE, why=WHY_LARGE_SCALE)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where a step adds many thresholds, or where the threshold is at rest or below."""
+        """Yield a finding where one time step adds many thresholds, or where the threshold is 0 or below."""
         drive = readings[DriveReading]
-        times, wanted = drive_in_thresholds(site, drive), threshold_of(site)
-        if times is None or wanted is None or site.neuron is None or spikes_unused(readings):
+        ratio, threshold = drive_in_thresholds(site, drive), threshold_of(site)
+        if ratio is None or threshold is None or site.neuron is None or spikes_unused(readings):
             return
-        if drive.non_finite.count or times < self.max_drive:
+        if drive.non_finite.count or ratio < self.max_drive:
             return
-        weight = input_weight(site, readings)
-        because = describe_weight(weight, self.min_weight_scale, self.max_weight_scale)
-        if isinf(times):
-            because = "a neuron at rest has a potential of 0, so that it fires by itself"
-        elif weight is not None and weight.scale <= self.max_weight_scale:
-            because += ", so the threshold is too low, or what the weights are given is too large"
+        subject, comparison = "input current to", fill("{ratio:x} its threshold per time step (RMS)", ratio=ratio)
+        if isinf(ratio):
+            subject = "threshold of"
+            comparison = fill("{threshold}, so its neurons fire without input", threshold=threshold)
         rms = site.neuron.input_gain * drive.rms
         finding = self.finding(
             site,
             severity=Severity.NOTE if spikes_may_be_unused(site, readings) else Severity.WARNING,
             observed=Observed(
-                "a step adds {rms:.3g} (root mean square), {largest:.3g} at most; the threshold is {threshold:.3g}",
+                "one time step adds {rms} (RMS), at most {largest}; the threshold is {threshold}",
                 rms=rms,
                 largest=site.neuron.input_gain * drive.maximum,
-                threshold=wanted,
+                threshold=threshold,
             ),
             expected=Expected(
-                "a threshold above 0, and less than {strong:g} of them a step: about {rms:.3g} for this drive",
-                because=because,
-                strong=self.max_drive,
+                "a threshold above 0, and less than {max_drive}x that per time step; about {rms} suits this input",
+                because=self.cause(input_weight(site, readings), ratio),
+                max_drive=self.max_drive,
                 rms=rms,
             ),
-            excess=1 if isinf(times) else log10(times / self.max_drive),
+            subject=subject,
+            comparison=comparison,
+            excess=1 if isinf(ratio) else log10(ratio / self.max_drive),
         )
         if site.neuron.input_gain <= 1:
             finding = without_cause(finding, "SPK207")
         yield with_measured_value(finding, rms, instead_of="1.0") if rms > 0 else finding
+
+    def cause(self, weight: ParameterReading | None, ratio: float) -> str:
+        """Return which of the numbers is wrong: the threshold, the weights or their input."""
+        if isinf(ratio):
+            return "a neuron at rest has a potential of 0, which is not below this threshold"
+        description = describe_weight(weight, self.min_weight_scale, self.max_weight_scale)
+        if weight is None or weight.scale > self.max_weight_scale:
+            return description
+        return description + ", so the threshold is too low or the input of these weights too large"

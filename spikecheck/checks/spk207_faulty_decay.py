@@ -11,10 +11,11 @@ from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import geometric_sum
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.neuron import NeuronSpec, ReplacedParameter
+from spikecheck.number_format import fill
 from spikecheck.readings import SpikeReading
 from spikecheck.site import Site, SiteKind
 
-BY_HAND = (None, "torch")  # of these, what an attribute means is a guess
+HAND_WRITTEN = (None, "torch")  # frameworks of hand-written layers
 
 
 @dataclass(frozen=True)
@@ -118,74 +119,94 @@ class FaultyDecay(Check):
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where the factor is none of a decay, or where the gain leaves nothing of the input."""
+        """Yield a finding where the decay is not between 0 and 1, or where the gain leaves nothing of the input."""
         spikes, neuron = readings[SpikeReading], site.neuron
         if neuron is None or not spikes.forward_passes:
             return
-        if because := self.because(site, neuron, spikes):
+        if because := self.fault(site, neuron, spikes):
             yield self.finding(
                 site,
                 observed=Observed(
-                    "a decay of {decay:.6g} a step, an input gain of {gain:.3g}",
+                    "a decay of {decay:.6n} per time step, an input gain of {gain}",
                     decay=neuron.decay,
                     gain=neuron.input_gain,
                 ),
                 expected=Expected(
-                    "a decay between 0 and 1, and a gain that lets the input reach a threshold", because=because
+                    "a decay between 0 and 1, and an input gain that lets the input reach a threshold",
+                    because=because,
                 ),
-                does=f"multiplies its potential by {neuron.decay:.4g} a step, its input by {neuron.input_gain:.3g}",
+                does=fill(
+                    "multiplies its potential by {decay:.4n} and its input by {gain} per time step",
+                    decay=neuron.decay,
+                    gain=neuron.input_gain,
+                ),
                 excess=1,
             )
         elif neuron.replaced_parameters:
-            yield self.ignored(site, neuron.replaced_parameters[0])
+            yield self.replaced_value(site, neuron.replaced_parameters[0])
         elif self.max_time_constant_ratio * spikes.time_steps <= (neuron.tau_mem or 0.0) * spikes.forward_passes < inf:
             yield self.finding(
                 site,
                 severity=Severity.NOTE,
                 observed=Observed(
-                    "a time constant of {tau:.3g} steps, {steps} steps a forward",
+                    "a time constant of {tau} time steps; {steps} time steps per forward pass",
                     tau=neuron.tau_mem,
                     steps=spikes.time_steps // spikes.forward_passes,
                 ),
                 expected=Expected(
-                    "a time constant of the order of what happens in a forward",
+                    "a time constant comparable to the length of a forward pass",
                     because="nothing leaks, although the layer has a leak: are dt and tau in the same unit?",
                 ),
-                does=f"keeps its potential over a whole forward: {neuron.decay:.6g} of it a step",
+                does=fill(
+                    "keeps {decay:.6n} of its potential per time step: no leak within a forward pass",
+                    decay=neuron.decay,
+                ),
             )
 
-    def because(self, site: Site, neuron: NeuronSpec, spikes: SpikeReading) -> str:
-        """What is wrong with the decay that is used, or with the input gain; empty where nothing is known to be."""
+    def fault(self, site: Site, neuron: NeuronSpec, spikes: SpikeReading) -> str:
+        """Return what is wrong with the decay in use or with the input gain; empty where nothing is known to be."""
         decay, steps = neuron.decay, spikes.time_steps // spikes.forward_passes
         if decay is None:
             return ""
         if decay < 0:
-            return "the potential changes its sign with every step"
-        if decay > 1 and (site.framework not in BY_HAND or spikes.max_count >= self.min_firing_fraction * steps):
-            return "a potential that has passed a limit grows for ever"
+            return "the potential changes sign in every time step"
+        if decay > 1 and (site.framework not in HAND_WRITTEN or spikes.max_count >= self.min_firing_fraction * steps):
+            return "a potential that has passed a limit grows forever"
         if decay < self.min_decay:
-            return "nothing is left of a step in the next one"
-        taken = neuron.input_gain * geometric_sum(decay, steps)
-        slow = (
-            neuron.tau_mem is not None and neuron.tau_mem > steps and steps > 1 and taken < self.min_accumulated_input
-        )
-        return f"an input of 1 in all {steps} steps adds up to {taken:.2g}" if slow else ""
+            return "nothing of one time step is left in the next one"
+        accumulated = neuron.input_gain * geometric_sum(decay, steps)
+        is_slow = neuron.tau_mem is not None and neuron.tau_mem > steps and steps > 1
+        if not is_slow or accumulated >= self.min_accumulated_input:
+            return ""
+        return fill("an input of 1 in all {steps} time steps adds up to only {sum:.2n}", steps=steps, sum=accumulated)
 
-    def ignored(self, site: Site, replaced: ReplacedParameter) -> Finding:
-        """The finding where the library uses another value than the one that was set."""
-        name, given, used = replaced.name, replaced.requested, replaced.effective
-        meant = f"; a time constant of {given:.4g} steps is a decay of exp(-1 / {given:.4g}) = {exp(-1 / given):.3g}"
-        drifted = replaced.learned and abs(given - used) <= self.max_learned_drift
+    def replaced_value(self, site: Site, replaced: ReplacedParameter) -> Finding:
+        """Return the finding where the library uses another value than the one that was set."""
+        requested, effective = replaced.requested, replaced.effective
+        because = "the library clamps it silently"
+        if requested > 1:
+            because += fill(
+                "; a time constant of {tau:.4n} steps is a decay of exp(-1 / {tau:.4n}) = {decay}",
+                tau=requested,
+                decay=exp(-1 / requested),
+            )
+        has_drifted = replaced.learned and abs(requested - effective) <= self.max_learned_drift
         return self.finding(
             site,
-            severity=Severity.NOTE if drifted else Severity.WARNING,
+            severity=Severity.NOTE if has_drifted else Severity.WARNING,
             observed=Observed(
-                "{name} is set to {given:.6g}, and {used:.6g} is used", name=name, given=given, used=used
+                "{name} is set to {requested:.6n}, and {effective:.6n} is used",
+                name=replaced.name,
+                requested=requested,
+                effective=effective,
             ),
-            expected=Expected(
-                "a decay between 0 and 1",
-                because="the library clamps it without a word" + (meant if given > 1 else ""),
+            expected=Expected("a decay between 0 and 1", because=because),
+            does=fill(
+                "is set to {name} = {requested:.4n}, but {library} uses {effective:.4n}",
+                name=replaced.name,
+                requested=requested,
+                library=site.framework or "its library",
+                effective=effective,
             ),
-            does=f"is given {name} = {given:.4g}, and its library uses {used:.4g}",
             excess=1,
         )

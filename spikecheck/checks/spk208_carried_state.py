@@ -88,7 +88,9 @@ class CarriedState(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.STATE
     needs: ClassVar = (StateReading,)
-    message: ClassVar = "{site} started {carried} of {sequences} sequences with potentials left over"
+    message: ClassVar = (
+        "{site} was not reset: {carried} of {sequences} sequences started with the potentials of the one before"
+    )
 
     min_carried_sequences: int = limit(
         3, why="judgment call: once may be a warm-up batch, twice an evaluation in between; three times is a habit"
@@ -101,42 +103,42 @@ class CarriedState(Check):
         2, why="derived: the first may be the start of the run; the second is the script's own reset"
     )
 
-    def in_pieces(self, readings: Readings) -> bool:
-        """Does the script train on successive pieces of each batch, and reset the state between two batches?"""
+    def resets_between_batches(self, readings: Readings) -> bool:
+        """Return whether the script trains on successive pieces of each batch, and resets the state between batches."""
         state = readings.get(StateReading)
-        moves = any(read.distinct_batches > 1 for read in readings.every(InputReading).values())
+        input_changes = any(x.distinct_batches > 1 for x in readings.every(InputReading).values())
         labels = [
-            read
-            for read in readings.every(TargetReading).values()
-            if read.repeated_batches >= max(1, self.max_carried_fraction * (read.updates - 1))
+            targets
+            for targets in readings.every(TargetReading).values()
+            if targets.repeated_batches >= max(1, self.max_carried_fraction * (targets.updates - 1))
         ]
-        if not (moves and labels and state is not None):
+        if not (input_changes and labels and state is not None):
             return False
-        batches = max(read.distinct_batches for read in labels)
+        batches = max(targets.distinct_batches for targets in labels)
         if batches == 1:  # of one batch, or of many with the same targets: more batches will tell
             return readings.run.live
-        return state.sequences - state.carried_sequences >= min(
-            self.min_resets, batches - 1
-        )  # the latest may not be counted yet
+        resets = state.sequences - state.carried_sequences
+        return resets >= min(self.min_resets, batches - 1)  # the latest reset may not be counted yet
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where most sequences began with something left over."""
+        """Yield a finding where most sequences started with a state that was left over."""
         state = readings[StateReading]
-        if (
-            state.carried_sequences < self.min_carried_sequences
-            or state.carried_sequences < self.max_carried_fraction * state.sequences
-            or self.in_pieces(readings.all)
-        ):
+        if state.carried_sequences < self.min_carried_sequences:
+            return
+        if state.carried_sequences < self.max_carried_fraction * state.sequences:
+            return
+        if self.resets_between_batches(readings.all):
             return
         yield self.finding(
             site,
             observed=Observed(
-                "a potential up to {largest:.3g} before the first step, in {carried} of {sequences} sequences",
+                "a potential of up to {largest} before the first time step, in {carried} of {sequences} sequences",
                 largest=state.largest_potential,
                 carried=state.carried_sequences,
                 sequences=state.sequences,
             ),
             expected=Expected(
-                "a potential of 0 before the first step", because="the samples of two batches have nothing in common"
+                "a potential of 0 before the first time step",
+                because="the samples of two batches have nothing in common",
             ),
         )

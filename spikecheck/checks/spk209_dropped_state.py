@@ -84,7 +84,7 @@ class DroppedState(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.MEMORY
     needs: ClassVar = (MemoryReading,)
-    message: ClassVar = "{site} starts anew in every step: {why}"
+    message: ClassVar = "{site} keeps no state between time steps: {why}"
 
     min_forward_passes: int = limit(
         3, why="derived: a forward pass whose first time steps are empty may have nothing to remember"
@@ -95,34 +95,35 @@ class DroppedState(Check):
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where no forward held any state in its middle, or none that was handed in was used."""
+        """Yield a finding where no forward pass had a state in its middle, or where the state passed in is not used."""
         memory = readings[MemoryReading]
         first = readings.first.get(MemoryReading) or memory
         drive = readings.get(DriveReading)
-        idle = drive is not None and drive.rms == 0  # nothing comes in, so that there is nothing to remember
-        ignored = memory.memoryless_elements == memory.informative_elements >= self.min_informative_elements
-        if idle or memory.forward_passes < self.min_forward_passes or (memory.stateful_forward_passes and not ignored):
+        has_no_input = drive is not None and drive.rms == 0  # then there is nothing to remember
+        ignores_state = memory.memoryless_elements == memory.informative_elements >= self.min_informative_elements
+        if has_no_input or memory.forward_passes < self.min_forward_passes:
             return
-        since_the_start = (
-            first.memoryless_elements == first.informative_elements > 0
-            if ignored
-            else not first.stateful_forward_passes
-        )
+        if memory.stateful_forward_passes and not ignores_state:
+            return
+        since_the_start = not first.stateful_forward_passes
+        if ignores_state:
+            since_the_start = first.memoryless_elements == first.informative_elements > 0
         yield self.finding(
             site,
             observed=Observed(
-                "of {telling} neurons with a state and without a spike, {used} handed on anything of that state"
-                if ignored
-                else "{held} of {forward_passes} forwards went on from a state other than 0",
-                held=memory.stateful_forward_passes,
+                "{used} of {informative} neurons with a state and without a spike handed any of that state on"
+                if ignores_state
+                else "{stateful} of {forward_passes} forward passes continued from a state other than 0",
+                stateful=memory.stateful_forward_passes,
                 forward_passes=memory.forward_passes,
-                telling=memory.informative_elements,
+                informative=memory.informative_elements,
                 used=memory.informative_elements - memory.memoryless_elements,
             ),
             expected=Expected(
-                "a potential other than 0 in the middle of a sequence", because="a neuron adds up over the steps"
+                "a potential other than 0 in the middle of a sequence",
+                because="a spiking neuron adds up its input over time steps",
             ),
             when=Moment(0) if since_the_start else None,
+            why="it ignores the state passed in" if ignores_state else "its state is 0 in the middle of a forward pass",
             excess=1,
-            why="the state it is given is not used" if ignored else "its state is 0 in the middle of a forward",
         )

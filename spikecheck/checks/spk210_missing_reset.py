@@ -10,6 +10,7 @@ from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import is_last, recurrent_drive, spikes_unused, synaptic_gain
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.neuron import NeuronSpec
+from spikecheck.number_format import fill
 from spikecheck.readings import DriveReading, FlowReading, SpikeReading
 from spikecheck.site import Site, SiteKind
 
@@ -99,66 +100,71 @@ class MissingReset(Check):
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where more is spent than comes in, or where a layer used never resets and shows it."""
+        """Yield a finding where a layer spends more than comes in, or where one in use shows that it never resets."""
         spikes, drive, neuron = readings[SpikeReading], readings.get(DriveReading), site.neuron
         if neuron is None or drive is None or not neuron.v_threshold or neuron.decay is None or spikes.rate is None:
             return
-        if (
-            spikes_unused(readings)
-            or drive.non_finite.count
-            or not 0 <= neuron.decay <= 1
-            or not neuron.v_threshold > 0
-        ):
+        if spikes_unused(readings) or drive.non_finite.count:
             return
-        followed = spikes.consecutive_products / spikes.active if spikes.active else 0.0
-        goes_on = followed >= self.max_consecutive_fraction and not is_last(site, readings)
-        if neuron.reset == "none" and (neuron.decay >= self.max_decay_without_reset or goes_on):
-            yield self.endless(site, readings, followed, neuron.decay)
+        if not 0 <= neuron.decay <= 1 or not neuron.v_threshold > 0:
+            return
+        repeated = spikes.consecutive_products / spikes.active if spikes.active else 0.0
+        keeps_firing = repeated >= self.max_consecutive_fraction and not is_last(site, readings)
+        if neuron.reset == "none" and (neuron.decay >= self.max_decay_without_reset or keeps_firing):
+            yield self.declared(site, readings, repeated, neuron.decay)
         elif neuron.reset is None:
-            yield from self.unpaid(site, readings, drive, neuron)
+            yield from self.inferred(site, readings, drive, neuron)
 
-    def endless(self, site: Site, readings: Readings, followed: float, decay: float) -> Finding:
-        """The finding at a layer that says that it has no reset; a note as long as nobody knows if its spikes count."""
+    def declared(self, site: Site, readings: Readings, repeated: float, decay: float) -> Finding:
+        """Return the finding at a layer that declares no reset; a note while it is unknown if its spikes are used."""
         flow = readings.get(FlowReading)
         return self.finding(
             site,
             severity=Severity.WARNING if flow is not None and flow.spikes_receive_gradient else Severity.NOTE,
             observed=Observed(
-                "after a spike, the same neuron spikes again in the next step in {followed:.0%} of all cases; the "
-                "layer has no reset, and a decay of {decay:.4g}",
-                followed=followed,
+                "{repeated:%} of its spikes are followed by another spike of the same neuron in the next time step; "
+                "the layer has no reset and a decay of {decay:.4n}",
+                repeated=repeated,
                 decay=decay,
             ),
             expected=Expected(
-                "a potential that a spike sets back",
-                because="without a reset, a neuron above its threshold fires until its input takes it back",
+                "a potential that each spike resets",
+                because="without a reset, a neuron above its threshold fires until its input brings it down",
             ),
-            does=f"never resets, and {followed:.0%} of its spikes are followed by another at once",
+            does=fill(
+                "never resets: {repeated:%} of its spikes are followed by another in the next time step",
+                repeated=repeated,
+            ),
             excess=1,
         )
 
-    def unpaid(self, site: Site, readings: Readings, drive: DriveReading, neuron: NeuronSpec) -> Iterator[Finding]:
-        """The finding at a layer that spends more thresholds than positive input comes in."""
-        outside = (drive.mean + drive.rms) / (1 + 1)
-        given = synaptic_gain(neuron) * (neuron.input_gain * outside + recurrent_drive(site, readings))
+    def inferred(self, site: Site, readings: Readings, drive: DriveReading, neuron: NeuronSpec) -> Iterator[Finding]:
+        """Yield the finding at a layer that spends more thresholds than positive input comes in."""
+        mean_positive = (drive.mean + drive.rms) / 2  # at most
+        supply = synaptic_gain(neuron) * (neuron.input_gain * mean_positive + recurrent_drive(site, readings))
         cost = neuron.v_threshold if neuron.lowest_threshold is None else neuron.lowest_threshold
         rate = readings[SpikeReading].rate or 0.0
-        paid = rate * (cost or 0.0)
-        if paid > self.max_spend_ratio * given:
-            yield self.finding(
-                site,
-                observed=Observed(
-                    "{rate:.1%} of the steps hold a spike, each worth {threshold:.3g}, for a mean positive input of "
-                    "{given:.3g} at most; the decay is {decay:.4g}",
-                    rate=rate,
-                    threshold=cost,
-                    given=given,
-                    decay=neuron.decay,
-                ),
-                expected=Expected(
-                    "no more spikes than the input pays for",
-                    because="a reset takes a threshold from the potential at each spike",
-                ),
-                does=f"spikes more than its input allows: {paid:.3g} a step for {given:.3g}",
-                excess=1,
-            )
+        if cost is None or not rate * cost > self.max_spend_ratio * supply:
+            return
+        yield self.finding(
+            site,
+            observed=Observed(
+                "{rate:.2n} spikes per neuron per time step, each worth {threshold}, for a mean positive input of at "
+                "most {supply}; the decay is {decay:.4n}",
+                rate=rate,
+                threshold=cost,
+                supply=supply,
+                decay=neuron.decay,
+            ),
+            expected=Expected(
+                "no more spikes than the input can drive",
+                because="with a reset, each spike takes one threshold off the potential",
+            ),
+            does=fill(
+                "fires more than its input can drive ({rate:.2n} vs {supply:.2n} thresholds per step): is the reset "
+                "missing?",
+                rate=rate,
+                supply=supply / cost,
+            ),
+            excess=1,
+        )

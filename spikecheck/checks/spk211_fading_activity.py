@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
 
-from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import firing_rates_up_to
+from spikecheck.checks.base import Readings, limit
 from spikecheck.checks.progress import any_loss_fell
-from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.readings import SpikeReading
-from spikecheck.site import Site, SiteKind
+from spikecheck.checks.rate_trend import RateTrend
+from spikecheck.finding import Severity
 
 
 @dataclass(frozen=True)
-class FadingActivity(Check):
+class FadingActivity(RateTrend):
     """Firing rates fall from layer to layer until little is left.
 
     ## What it means
@@ -66,8 +63,6 @@ class FadingActivity(Check):
     slug: ClassVar = "fading-activity"
     severity: ClassVar = Severity.WARNING
     since: ClassVar = "0.1"
-    sites: ClassVar = SiteKind.SPIKES
-    needs: ClassVar = (SpikeReading,)
     explained_by: ClassVar = (
         "SPK102",
         "SPK103",
@@ -83,45 +78,24 @@ class FadingActivity(Check):
         "SPK406",
     )
     self_resolving: ClassVar = True
-    downgrade_on_any_progress: ClassVar = (
-        True  # the last layer fires: with the first loss that falls, it was a note already
-    )
+    # The last layer fires again: with the first loss that falls, the finding was a note already.
+    downgrade_on_any_progress: ClassVar = True
     message: ClassVar = (
-        "activity fades over {layers} layers: {first:.2g} spikes a step in the first, {last:.2g} in {site}"
+        "firing rates fall over {layers} layers, from {first:.2n} to {last:.2n} spikes per neuron per step at {site}"
     )
+    because: ClassVar = "weights that are too small thin the spikes out further from layer to layer"
 
-    min_layers: int = limit(3, why="judgment call: two layers are no trend")
     min_rate_ratio: float = limit(
         0.02,
         why="measured: 0 where deep layers fall silent, 0.9 in the same network when healthy; the value in between is "
         "a judgment call",
     )
-    min_forward_passes: int = limit(
-        10, why="judgment call: as for a silent layer, since layers may wake up in the first batches"
-    )
 
-    def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding at the last layer, where the rates of all fall from the first to it."""
-        seen = firing_rates_up_to(site, readings, self.min_forward_passes)
-        if seen is None:
-            return
-        rates, start = seen
-        if len(rates) < self.min_layers or not all(b <= a for a, b in pairwise(rates)):
-            return
-        if rates[-1] > self.min_rate_ratio * rates[0] or start[-1] > self.min_rate_ratio * start[0]:
-            return
-        yield self.finding(
-            site,
-            severity=Severity.NOTE if rates[-1] and any_loss_fell(readings) else Severity.WARNING,
-            observed=Observed(
-                "spikes per neuron and step, layer by layer: {rates}", rates=", ".join(f"{r:.2g}" for r in rates)
-            ),
-            expected=Expected(
-                "rates of one order in all layers",
-                because="a drive follows the rates before it: weights that are too small for them thin it out further",
-            ),
-            first=rates[0],
-            last=rates[-1],
-            layers=len(rates),
-            excess=1,
-        )
+    def is_faulty(self, recent: list[float], first: list[float]) -> bool:
+        """Return whether the rates fall from layer to layer, now and in the first forward pass."""
+        falls = all(after <= before for before, after in pairwise(recent))
+        return falls and all(rates[-1] <= self.min_rate_ratio * rates[0] for rates in (recent, first))
+
+    def severity_of(self, rates: list[float], readings: Readings) -> Severity:
+        """Return a note where the last layer fires and a loss falls: there is enough to learn from."""
+        return Severity.NOTE if rates[-1] and any_loss_fell(readings) else Severity.WARNING

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
 
-from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import firing_rates_up_to
-from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.readings import SpikeReading
-from spikecheck.site import Site, SiteKind
+from spikecheck.checks.base import limit
+from spikecheck.checks.rate_trend import RateTrend
+from spikecheck.finding import Severity
 
 
 @dataclass(frozen=True)
-class ExplodingActivity(Check):
+class ExplodingActivity(RateTrend):
     """Firing rates grow from layer to layer toward saturation.
 
     ## What it means
@@ -59,8 +56,6 @@ class ExplodingActivity(Check):
     slug: ClassVar = "exploding-activity"
     severity: ClassVar = Severity.WARNING
     since: ClassVar = "0.1"
-    sites: ClassVar = SiteKind.SPIKES
-    needs: ClassVar = (SpikeReading,)
     explained_by: ClassVar = (
         "SPK101",
         "SPK201",
@@ -72,39 +67,17 @@ class ExplodingActivity(Check):
     )
     self_resolving: ClassVar = True
     message: ClassVar = (
-        "activity grows over {layers} layers: {first:.2g} spikes a step in the first, {last:.2g} in {site}"
+        "firing rates grow over {layers} layers, from {first:.2n} to {last:.2n} spikes per neuron per step at {site}"
     )
+    because: ClassVar = "weights that are too large multiply the spikes from layer to layer"
 
-    min_layers: int = limit(3, why="judgment call: two layers are no trend")
     max_rate: float = limit(
         0.5, why="judgment call: a neuron that fires in more than every second step is halfway to saturation"
     )
     max_rate_ratio: float = limit(4.0, why="judgment call: from the first layer to the last; not measured on networks")
-    min_forward_passes: int = limit(
-        10, why="judgment call: as for a silent layer, since rates may settle in the first batches"
-    )
 
-    def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding at the last layer, where the rates of all rise from the first to it."""
-        seen = firing_rates_up_to(site, readings, self.min_forward_passes)
-        if seen is None:
-            return
-        rates, start = seen
-        if len(rates) < self.min_layers or not all(b >= a for a, b in pairwise(rates)):
-            return
-        if rates[-1] < max(self.max_rate, self.max_rate_ratio * rates[0]) or start[-1] < self.max_rate_ratio * start[0]:
-            return
-        yield self.finding(
-            site,
-            observed=Observed(
-                "spikes per neuron and step, layer by layer: {rates}", rates=", ".join(f"{r:.2g}" for r in rates)
-            ),
-            expected=Expected(
-                "rates of one order in all layers",
-                because="a drive follows the rates before it: weights that are too large for them add to it",
-            ),
-            first=rates[0],
-            last=rates[-1],
-            layers=len(rates),
-            excess=1,
-        )
+    def is_faulty(self, recent: list[float], first: list[float]) -> bool:
+        """Return whether the rates grow from layer to layer and end high, and grew in the first forward pass."""
+        grows = all(after >= before for before, after in pairwise(recent))
+        grown = all(rates[-1] >= self.max_rate_ratio * rates[0] for rates in (recent, first))
+        return grows and grown and recent[-1] >= self.max_rate

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings
+from spikecheck.checks.progress import and_more
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import RunReading, StateReading
 from spikecheck.site import Moment, Site, SiteKind
 
-AGAIN = "Trying to backward through the graph a second time"
+SECOND_BACKWARD = "Trying to backward through the graph a second time"
 
 
 @dataclass(frozen=True)
@@ -80,27 +81,27 @@ class ReusedGraph(Check):
     sites: ClassVar = SiteKind.RUN
     needs: ClassVar = (RunReading,)
     explained_by: ClassVar = ("SPK208",)
-    message: ClassVar = "a second batch went back through the graph of the first; {carrying} kept their state"
+    message: ClassVar = "backward ran through the graph of an earlier batch; layers that kept their state: {some}"
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where torch has raised this error."""
-        errors = [error for error in readings[RunReading].torch_errors if AGAIN in error.text]
+        """Yield a finding where PyTorch has raised this error."""
+        errors = [error for error in readings[RunReading].torch_errors if SECOND_BACKWARD in error.text]
         if not errors:
             return
-        carried = [name for name, state in readings.every(StateReading).items() if state.carried_sequences]
+        layers = [name for name, state in readings.every(StateReading).items() if state.carried_sequences]
         because = "a state that was not reset holds the graph of the batch before"
-        if not carried:
-            because = "no layer was seen to keep its state; a tensor made before the loop does so too"
+        if not layers:
+            because = "no layer was observed to keep its state; a tensor made before the loop does the same"
         yield self.finding(
             site,
             observed=Observed(
-                '{kind} "{again}"; layers that began with a state left over: {names}',
+                '{kind} "{text}"; layers that started with a state left over: {layers}',
                 kind=errors[0].kind,
-                again=AGAIN,
-                names=", ".join(carried) or "none",
+                text=SECOND_BACKWARD,
+                layers=", ".join(layers) or "none",
             ),
-            expected=Expected("one backward pass for each graph", because=because),
+            expected=Expected("one backward pass per graph", because=because),
             when=Moment(errors[0].update),
-            carrying=f"{len(carried)} layers",
+            some=f"{layers[0]}{and_more(layers)}" if layers else "none observed",
             excess=1,
         )

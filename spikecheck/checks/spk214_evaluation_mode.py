@@ -66,7 +66,7 @@ class EvaluationMode(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.MODULE
     needs: ClassVar = (ModeReading,)
-    message: ClassVar = "{site} was in evaluation mode in {evaluating} of {updates} updates, the whole model with it"
+    message: ClassVar = "model.eval() was active in {evaluating} of {updates} training updates"
 
     min_updates: int = limit(3, why="judgment call: one or two updates may be a test of the loop")
     max_evaluation_fraction: float = limit(0.5, why="derived: the larger part of the training")
@@ -82,11 +82,14 @@ class EvaluationMode(Check):
         yield self.finding(
             site,
             observed=Observed(
-                "{evaluating} of {updates} updates in evaluation mode; {modules} modules behave otherwise in it",
+                "{evaluating} of {updates} updates in evaluation mode; number of modules that behave differently in "
+                "it: {modules}",
                 evaluating=mode.evaluation_updates,
                 updates=mode.updates,
                 modules=len(modes),
             ),
-            expected=Expected("training mode", because="running statistics stay as they are in evaluation mode"),
+            expected=Expected(
+                "training mode", because="in evaluation mode, running statistics do not change and dropout is off"
+            ),
             excess=1,
         )

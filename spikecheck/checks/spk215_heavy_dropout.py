@@ -70,7 +70,7 @@ class HeavyDropout(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.MODULE
     needs: ClassVar = (ModeReading,)
-    message: ClassVar = "{site} sets {dropped:.0%} of its input to 0"
+    message: ClassVar = "{site} sets {dropped:%} of its input to 0: p is the fraction to drop, not to keep"
 
     max_dropout_probability: float = limit(
         0.9,
@@ -78,25 +78,25 @@ class HeavyDropout(Check):
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where nearly all is dropped."""
+        """Yield a finding where nearly everything is dropped."""
         mode = readings[ModeReading]
-        if (
-            mode.dropout_probability is None
-            or mode.dropout_probability < self.max_dropout_probability
-            or (mode.updates and mode.evaluation_updates >= mode.updates)
-        ):
+        probability = mode.dropout_probability
+        if probability is None or probability < self.max_dropout_probability:
+            return
+        if mode.updates and mode.evaluation_updates >= mode.updates:
             return
         yield self.finding(
             site,
             observed=Observed(
-                "a probability of {dropped:.3g}: {kept:.3g} is kept",
-                dropped=mode.dropout_probability,
-                kept=1 - mode.dropout_probability,
+                "a dropout probability of {probability}: {kept:%} of the input is kept",
+                probability=probability,
+                kept=1 - probability,
             ),
             expected=Expected(
-                "less than {most:g}",
-                because="p is the share that is set to 0, not the share that is kept",
+                "a probability below {most}",
+                because="p is the fraction that is set to 0, not the fraction that is kept",
                 most=self.max_dropout_probability,
             ),
+            dropped=probability,
             excess=1,
         )

@@ -1,4 +1,4 @@
-"""A batch normalisation that is called once a time step."""
+"""A batch normalization that is called once per time step."""
 
 from __future__ import annotations
 
@@ -77,7 +77,8 @@ class BatchNormPerStep(Check):
     sites: ClassVar = SiteKind.MODULE
     needs: ClassVar = (ModeReading,)
     message: ClassVar = (
-        "{site} normalises each of {calls} time steps by itself; {late:.0%} of its statistics are late steps"
+        "{site} normalizes each of {calls} time steps separately; {late:%} of its running statistics come from the "
+        "second half"
     )
 
     min_calls: int = limit(4, why="derived: a module that several branches share is called two or three times")
@@ -93,49 +94,52 @@ class BatchNormPerStep(Check):
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where a module with running statistics is called once a step."""
+        """Yield a finding where a module with running statistics is called once per time step."""
         mode = readings[ModeReading]
-        if (
-            mode.momentum is None
-            or mode.calls_per_forward_pass < self.min_calls
-            or (mode.updates and mode.evaluation_updates >= mode.updates)
-        ):
+        if mode.momentum is None or mode.calls_per_forward_pass < self.min_calls:
+            return
+        if mode.updates and mode.evaluation_updates >= mode.updates:
             return
         late = 1 / (1 + (1 - mode.momentum) ** (mode.calls_per_forward_pass / (1 + 1)))
-        counted = weighted(profile_before(site, readings), mode.momentum)
-        apart = counted is None or not self.min_activity_ratio < counted < 1 / self.min_activity_ratio
+        ratio = late_activity(activity_before(site, readings), mode.momentum)
+        steps_differ = ratio is None or not self.min_activity_ratio < ratio < 1 / self.min_activity_ratio
         yield self.finding(
             site,
-            severity=Severity.WARNING if late >= self.max_late_fraction and apart else Severity.NOTE,
+            severity=Severity.WARNING if late >= self.max_late_fraction and steps_differ else Severity.NOTE,
             observed=Observed(
-                "{calls} calls in a forward, a momentum of {momentum:g}: {late:.0%} of the running statistics are of "
-                "the second half of the steps"
-                + ("" if counted is None else "; what comes in then is {counted:.2g} times that of an average step"),
-                counted=counted,
+                "{calls} calls per forward pass with a momentum of {momentum}: {late:%} of the running statistics come "
+                "from the second half of the time steps"
+                + (
+                    ""
+                    if ratio is None
+                    else "; the activity they stand for is {ratio:.2n} times that of an average step"
+                ),
+                ratio=ratio,
                 calls=mode.calls_per_forward_pass,
                 momentum=mode.momentum,
                 late=late,
             ),
             expected=Expected(
-                "one call for all steps", because="evaluation normalises every step by the statistics of the last ones"
+                "one call for all time steps",
+                because="in evaluation mode, every step is normalized by the statistics of the last ones",
             ),
             excess=1,
         )
 
 
-def profile_before(site: Site, readings: Readings) -> tuple[float, ...]:
-    """How busy each step of the nearest layer before a site was, or of the input; empty where that is not known."""
+def activity_before(site: Site, readings: Readings) -> tuple[float, ...]:
+    """Return how busy each time step of the nearest layer before a site was, or of the input; empty if unknown."""
     sites = [s for s in readings.observations.sites if s.kind in SiteKind.SPIKES | SiteKind.INPUT]
     nearest = max((s for s in sites if s.position < site.position), key=lambda s: s.position, default=None)
-    at = readings.at(None if nearest is None else nearest.name).all
-    spikes, given = at.get(SpikeReading), at.get(InputReading)
+    place = readings.at(None if nearest is None else nearest.name).all
+    spikes, x = place.get(SpikeReading), place.get(InputReading)
     if spikes is not None:
         return spikes.profile if spikes.time_axis_known else ()
-    return given.profile if given is not None and given.time_steps is not None else ()
+    return x.profile if x is not None and x.time_steps is not None else ()
 
 
-def weighted(profile: tuple[float, ...], momentum: float) -> float | None:
-    """The mean of the steps as running statistics of this momentum weigh them; None where nothing is known."""
+def late_activity(profile: tuple[float, ...], momentum: float) -> float | None:
+    """Return the activity as running statistics weigh it, over that of an average time step; None if unknown."""
     if len(profile) <= 1 or not sum(profile) > 0 or not 0 < momentum < 1:
         return None
     weights = [(1 - momentum) ** ago for ago in reversed(range(len(profile)))]

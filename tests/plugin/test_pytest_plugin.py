@@ -61,7 +61,7 @@ def test_what_it_says_of_a_suite(runs: Runs) -> None:
             "*_ test_dead _*",
             "*finding* at or above warning",
             "spikecheck · 3 updates · torch · 1 spiking layer*",
-            "*ROOT CAUSE   SPK203 dead-layer  lif1 fired 0 times*",
+            "*ROOT CAUSE   SPK203 dead-layer  lif1 is silent: 0 spikes*",
             "*fix       model.lif1.threshold = *",
             "*_ test_asserted _*",
             "E *UnhealthyError: * at or above warning",
@@ -244,7 +244,7 @@ def test_what_goes_wrong_in_one_test_does_not_end_the_run(runs: Runs) -> None:
     result.assert_outcomes(passed=2, failed=3, errors=1)
     result.stdout.fnmatch_lines_random(
         [
-            "*ROOT CAUSE   SPK203 dead-layer  lif1 fired 0 times*",
+            "*ROOT CAUSE   SPK203 dead-layer  lif1 is silent: 0 spikes*",
             "E *ZeroDivisionError: division by zero",
             "*@pytest.mark.spikecheck: fail_on='fatal': the levels are note, warning, error",
             "1 test looked at a network's health, 1 failed",

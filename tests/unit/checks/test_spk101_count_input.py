@@ -27,14 +27,14 @@ def driving(x, times, **known):
         pytest.param(inputs(), None, id="binary"),
         pytest.param(counts(6.0), "warning", id="coarse bins"),
         pytest.param(counts(2.0), "warning", id="exactly at the limit"),
-        pytest.param(counts(1.99), "note", id="just below it"),
+        pytest.param(counts(1.99), "note", id="just below the limit"),
         pytest.param(counts(1.05), "note", id="a healthy network's small counts"),
-        pytest.param(counts(3.0, minimum=-1.0, negative=9), None, id="negative values are no counts"),
+        pytest.param(counts(3.0, minimum=-1.0, negative=9), None, id="negative values are not counts"),
         pytest.param(inputs(minimum=-1.0, values=(-1.0, 0.0, 1.0), negative=9000), None, id="ternary"),
         pytest.param(counts(6.0, non_integer=1), None, id="continuous"),
         pytest.param(counts(6.0, dtype="int64"), None, id="indices of an embedding"),
         pytest.param(counts(6.0, dtype="uint8"), "warning", id="counts as bytes"),
-        pytest.param(inputs(count=0.0, active=0, maximum=0.0, values=(0.0,)), None, id="nothing came in"),
+        pytest.param(inputs(count=0.0, active=0, maximum=0.0, values=(0.0,)), None, id="empty input"),
         pytest.param(counts(6.0, minimum=float("nan")), None, id="not a number"),
     ],
 )
@@ -48,21 +48,21 @@ def test_judge(x, severity) -> None:
         pytest.param(driving(counts(4.1), 6.0), "note", id="a healthy network that takes counts"),
         pytest.param(driving(counts(4.1), 7.0), "warning", id="exactly at the drive's limit"),
         pytest.param(driving(counts(6.0), 3.5), "warning", id="exactly at the drive's limit for large counts"),
-        pytest.param(driving(counts(6.0), 3.4), "note", id="just below it"),
+        pytest.param(driving(counts(6.0), 3.4), "note", id="just below the limit"),
         pytest.param(driving(counts(6.0), 0.4), "note", id="weights that were scaled for the counts"),
         pytest.param(driving(counts(5.0), 10.0, v_threshold=None), "warning", id="threshold unknown, large counts"),
         pytest.param(driving(counts(4.9), 10.0, v_threshold=None), "note", id="threshold unknown, smaller ones"),
-        pytest.param(evidence({"input": [counts(6.0)]}), "warning", id="no layer was seen"),
+        pytest.param(evidence({"input": [counts(6.0)]}), "warning", id="no spiking layer was observed"),
     ],
 )
-def test_counts_are_weighed_by_the_drive_that_comes_of_them(given, severity) -> None:
+def test_counts_are_judged_by_the_drive_they_cause(given, severity) -> None:
     assert severity_of(CountInput(), given, "input") == severity
 
 
-def test_it_says_how_much_binarizing_would_take_away() -> None:
+def test_it_says_how_much_binarizing_would_remove() -> None:
     [finding] = findings(CountInput(), evidence({"input": [counts(6.0)]}), "input")
-    assert finding.message == "input holds counts: 0 to 9, 6 in the average active bin"
-    assert "40.0% of the active bins are above 1" in finding.observed.text
+    assert finding.message == "input holds event counts (0 to 9), not binary spikes; non-empty bins average 6"
+    assert "40% of the non-empty bins are above 1" in finding.observed.text
     assert finding.fix.startswith("x = (x > 0).float()")
 
 

@@ -12,9 +12,9 @@ from tests.unit.checks.build import evidence, inputs, severity_of
     ("given", "severity"),
     [
         pytest.param(inputs(), None, id="ordinary"),
-        pytest.param(inputs(filled_frames=639), "warning", id="next to nothing"),
+        pytest.param(inputs(filled_frames=639), "warning", id="almost empty"),
         pytest.param(inputs(filled_frames=640), None, id="exactly at the limit"),
-        pytest.param(inputs(filled_frames=0, empty_samples=320), "error", id="nothing at all"),
+        pytest.param(inputs(filled_frames=0, empty_samples=320), "error", id="all empty"),
         pytest.param(inputs(empty_samples=160), "warning", id="half of the samples"),
         pytest.param(inputs(empty_samples=159), None, id="fewer than half"),
         pytest.param(inputs(elements=0, frames=0, filled_frames=0), None, id="no element"),

@@ -18,15 +18,15 @@ def one_bin(**changed):
     [
         pytest.param(inputs(), None, id="spread"),
         pytest.param(inputs(densest_frame_share=0.9), "warning", id="exactly at the limit"),
-        pytest.param(inputs(densest_frame_share=0.89), None, id="just below it"),
+        pytest.param(inputs(densest_frame_share=0.89), None, id="just below the limit"),
         pytest.param(inputs(densest_frame_share=1.0, time_steps=3), None, id="few steps"),
         pytest.param(inputs(densest_frame_share=1.0, time_steps=None), None, id="no time axis known"),
-        pytest.param(inputs(densest_frame_share=0.0, filled_frames=0), None, id="nothing came in"),
-        pytest.param(one_bin(), None, id="an event a sample: by chance in one bin"),
-        pytest.param(one_bin(count=1e4), "warning", id="which counts 31"),
-        pytest.param(one_bin(empty_samples=250), "warning", id="4.6 in those with any"),
-        pytest.param(one_bin(count=1e4, negative=160), None, id="signed: the sum is no count"),
-        pytest.param(one_bin(sampled_elements=64_000), "warning", id="of an even sample"),
+        pytest.param(inputs(densest_frame_share=0.0, filled_frames=0), None, id="empty input"),
+        pytest.param(one_bin(), None, id="one event per sample: in one bin by chance"),
+        pytest.param(one_bin(count=1e4), "warning", id="one bin that counts 31 events"),
+        pytest.param(one_bin(empty_samples=250), "warning", id="4.6 events in each non-empty sample"),
+        pytest.param(one_bin(count=1e4, negative=160), None, id="signed values are not counts"),
+        pytest.param(one_bin(sampled_elements=64_000), "warning", id="a sample of the elements"),
     ],
 )
 def test_judge(given, severity) -> None:

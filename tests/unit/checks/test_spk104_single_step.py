@@ -9,7 +9,7 @@ from tests.unit.checks.build import evidence, inputs, run, severity_of, spikes, 
 
 
 def one(*more, time_steps=20, ran=None, library="snntorch", **changed):
-    """Two layers of one step; the first shows more."""
+    """Two layers of one time step; the first has more readings."""
     read = spikes(time_steps=time_steps, forward_passes=20, **changed)
     sites = {name: {"framework": library} for name in ("lif1", "lif2")}
     places = {"input": [inputs(time_steps=1)], "lif1": [read, *more], "lif2": [read]}
@@ -19,13 +19,13 @@ def one(*more, time_steps=20, ran=None, library="snntorch", **changed):
 @pytest.mark.parametrize(
     ("given", "severity"),
     [
-        pytest.param(one(), "warning", id="one step each"),
-        pytest.param(one(time_steps=400), None, id="several steps"),
-        pytest.param(one(state(carried_sequences=19)), None, id="state goes on to the next forward"),
-        pytest.param(one(ran=run(called_per_time_step=True)), None, id="the script loops over the steps"),
+        pytest.param(one(), "warning", id="one time step each"),
+        pytest.param(one(time_steps=400), None, id="several time steps"),
+        pytest.param(one(state(carried_sequences=19)), None, id="state is carried to the next forward pass"),
+        pytest.param(one(ran=run(called_per_time_step=True)), None, id="the script loops over the time steps"),
         pytest.param(one(ran=run(backward_passes=0)), None, id="no backward pass yet"),
-        pytest.param(one(library="torch", time_axis_known=False), None, id="by hand, and time unknown"),
-        pytest.param(one(library="torch"), "warning", id="by hand, and time known"),
+        pytest.param(one(library="torch", time_axis_known=False), None, id="hand-written, time axis unknown"),
+        pytest.param(one(library="torch"), "warning", id="hand-written, time axis known"),
     ],
 )
 def test_judge(given, severity) -> None:

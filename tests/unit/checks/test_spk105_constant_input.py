@@ -11,12 +11,12 @@ from tests.unit.checks.build import evidence, inputs, severity_of
 @pytest.mark.parametrize(
     ("given", "severity"),
     [
-        pytest.param(inputs(), None, id="it changes"),
-        pytest.param(inputs(constant_forward_passes=20), "note", id="every forward"),
+        pytest.param(inputs(), None, id="changing input"),
+        pytest.param(inputs(constant_forward_passes=20), "note", id="every forward pass"),
         pytest.param(inputs(constant_forward_passes=19), None, id="all but one"),
         pytest.param(inputs(constant_forward_passes=20, time_steps=1), None, id="one step"),
-        pytest.param(inputs(constant_forward_passes=20, time_steps=None), None, id="no time axis known"),
-        pytest.param(inputs(constant_forward_passes=20, filled_frames=0), None, id="nothing came in"),
+        pytest.param(inputs(constant_forward_passes=20, time_steps=None), None, id="unknown time axis"),
+        pytest.param(inputs(constant_forward_passes=20, filled_frames=0), None, id="empty input"),
     ],
 )
 def test_judge(given, severity) -> None:

@@ -35,37 +35,37 @@ SORTED = (0.2, 0.1, 0.002)  # samples class by class
 @pytest.mark.parametrize(
     ("given", "severity"),
     [
-        pytest.param(layer(), None, id="time tells, the sample does not"),
-        pytest.param(layer(**TOLD), "warning", id="the sample tells"),
+        pytest.param(layer(), None, id="time steps differ, samples do not"),
+        pytest.param(layer(**TOLD), "warning", id="the position of a sample explains its activity"),
         pytest.param(layer(sample_variance_share=0.5, step_variance_share=0.1), "warning", id="exactly at the limit"),
-        pytest.param(layer(sample_variance_share=0.49, step_variance_share=0.1), None, id="just below it"),
+        pytest.param(layer(sample_variance_share=0.49, step_variance_share=0.1), None, id="just below the limit"),
         pytest.param(
-            layer(sample_variance_share=1.0, step_variance_share=1.0), None, id="a batch whose numbers tell all"
+            layer(sample_variance_share=1.0, step_variance_share=1.0), None, id="positions of samples and of time steps explain everything"
         ),
-        pytest.param(layer(seen=1, **TOLD), None, id="one batch again and again"),
-        pytest.param(layer(seen=15, **TOLD), None, id="fewer batches in turn than can be told from chance"),
-        pytest.param(layer(told=targets(distinct_batches=1), **TOLD), None, id="one batch, encoded anew each time"),
-        pytest.param(layer(told=AIMS, **TOLD), None, id="one batch of numbers, encoded anew"),
-        pytest.param(layer(told=logits(), **TOLD), "warning", id="a loss that shows no targets"),
-        pytest.param(layer(forward_passes=15, **TOLD), None, id="too few to say"),
-        pytest.param(layer(current=compared(ALONG_TIME, AT_RANDOM)), None, id="neighbouring steps are alike"),
-        pytest.param(layer(current=compared(AT_RANDOM, ALONG_TIME)), "warning", id="neighbouring samples are alike"),
-        pytest.param(layer(current=compared(AT_RANDOM, (0.05, 0.0, 0.002))), "warning", id="just alike enough"),
-        pytest.param(layer(current=compared(AT_RANDOM, (0.049, 0.0, 0.002))), None, id="not quite"),
-        pytest.param(layer(current=compared(AT_RANDOM, (0.13, 0.0, 0.03))), None, id="alike in some batches alone"),
+        pytest.param(layer(seen=1, **TOLD), None, id="one batch repeated"),
+        pytest.param(layer(seen=15, **TOLD), None, id="too few batches in rotation"),
+        pytest.param(layer(told=targets(distinct_batches=1), **TOLD), None, id="one batch, encoded again each time"),
+        pytest.param(layer(told=AIMS, **TOLD), None, id="one batch of numbers, encoded again"),
+        pytest.param(layer(told=logits(), **TOLD), "warning", id="a loss without visible targets"),
+        pytest.param(layer(forward_passes=15, **TOLD), None, id="too few forward passes"),
+        pytest.param(layer(current=compared(ALONG_TIME, AT_RANDOM)), None, id="neighboring time steps are alike"),
+        pytest.param(layer(current=compared(AT_RANDOM, ALONG_TIME)), "warning", id="neighboring samples are alike"),
+        pytest.param(layer(current=compared(AT_RANDOM, (0.05, 0.0, 0.002))), "warning", id="exactly at the limit of the correlation"),
+        pytest.param(layer(current=compared(AT_RANDOM, (0.049, 0.0, 0.002))), None, id="just below that limit"),
+        pytest.param(layer(current=compared(AT_RANDOM, (0.13, 0.0, 0.03))), None, id="alike in some batches only"),
         pytest.param(layer(current=compared((0.5, 0.5, 0.01), SORTED)), None, id="sorted, and constant in time"),
         pytest.param(layer(current=compared(ALONG_TIME, SORTED)), None, id="sorted, and ordered in time"),
-        pytest.param(layer(current=compared(AT_RANDOM, ALONG_TIME, 15)), None, id="alike, and too few to say"),
-        pytest.param(layer(current=compared(AT_RANDOM, ALONG_TIME), seen=4), None, id="four batches in turn"),
+        pytest.param(layer(current=compared(AT_RANDOM, ALONG_TIME, 15)), None, id="alike, and too few forward passes"),
+        pytest.param(layer(current=compared(AT_RANDOM, ALONG_TIME), seen=4), None, id="four batches in rotation"),
         pytest.param(
-            layer(sample_variance_share=0.95, step_variance_share=0.2, time_axis_known=False), None, id="time unknown"
+            layer(sample_variance_share=0.95, step_variance_share=0.2, time_axis_known=False), None, id="time axis unknown"
         ),
-        pytest.param(layer(time_steps=320, samples=400), "warning", id="as many steps as targets"),
+        pytest.param(layer(time_steps=320, samples=400), "warning", id="as many time steps as targets"),
         pytest.param(layer(told=targets(updates=10), time_steps=320, samples=400), "warning", id="two calls"),
         pytest.param(
             layer(told=targets(loss_calls=40), time_steps=320, samples=400), None, id="two batches add up to the steps"
         ),
-        pytest.param(layer(time_steps=320, samples=320), None, id="sizes that are equal say nothing"),
+        pytest.param(layer(time_steps=320, samples=320), None, id="equal sizes show nothing"),
         pytest.param(layer(time_steps=320, samples=20), None, id="one sample, and a target for each step"),
         pytest.param(
             layer(ran=run(forward_passes=40), time_steps=320, samples=400), None, id="several forwards for one loss"

@@ -23,7 +23,7 @@ def grid(lowest, highest, unit):
         pytest.param(grid(-1.0, 1.0, 1.0), None, id="ternary"),
         pytest.param(grid(-1.27, 1.27, 0.01), None, id="symmetric"),
         pytest.param(grid(-1.28, 1.27, 0.0173), None, id="off the grid"),
-        pytest.param(grid(0.0, 255.0, 1.0), None, id="an unsigned byte"),
+        pytest.param(grid(0.0, 255.0, 1.0), None, id="an unsigned integer"),
     ],
 )
 def test_judge(given, severity) -> None:

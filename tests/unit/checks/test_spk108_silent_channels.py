@@ -15,19 +15,19 @@ def given(**changed):
 @pytest.mark.parametrize(
     ("seen", "severity"),
     [
-        pytest.param(given(), None, id="all in use"),
+        pytest.param(given(), None, id="all channels used"),
         pytest.param(given(silent_channels=24), None, id="a border"),
         pytest.param(given(silent_channels=25), "note", id="a quarter"),
-        pytest.param(given(silent_channels=50), "note", id="half of them, here and there"),
+        pytest.param(given(silent_channels=50), "note", id="half of them, scattered"),
         pytest.param(given(silent_channels=50, silent_half=True), "warning", id="one polarity"),
         pytest.param(
             given(silent_channels=60, silent_half=True), "warning", id="one polarity, and a border of the other"
         ),
-        pytest.param(given(silent_channels=100), None, id="all: the input is empty, which is another's"),
+        pytest.param(given(silent_channels=100), None, id="all: the input is empty, which belongs to another check"),
         pytest.param(
-            given(silent_channels=50, silent_half=True, distinct_batches=15), None, id="too few batches to say"
+            given(silent_channels=50, silent_half=True, distinct_batches=15), None, id="too few batches"
         ),
-        pytest.param(given(channels=0), None, id="no axis is known to be time"),
+        pytest.param(given(channels=0), None, id="unknown time axis"),
     ],
 )
 def test_judge(seen, severity) -> None:

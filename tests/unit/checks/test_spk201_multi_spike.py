@@ -18,16 +18,16 @@ def several(average: float, peak: float = 5.0, **changed):
     ("read", "severity"),
     [
         pytest.param([spikes()], None, id="binary"),
-        pytest.param([several(7.0, 43.0)], "warning", id="the notes' patient, first layer"),
+        pytest.param([several(7.0, 43.0)], "warning", id="first layer of the SHD network of the diary"),
         pytest.param([several(3.0)], "warning", id="exactly at the limit"),
-        pytest.param([several(2.99)], "note", id="just below it"),
+        pytest.param([several(2.99)], "note", id="just below the limit"),
         pytest.param([several(1.5, 16.0)], "note", id="a healthy network with bursts of 16"),
-        pytest.param([several(7.0, minimum=-1.0)], None, id="negative values are no counts"),
-        pytest.param([several(7.0, non_integer=3)], None, id="fractions are no counts"),
+        pytest.param([several(7.0, minimum=-1.0)], None, id="negative values are not counts"),
+        pytest.param([several(7.0, non_integer=3)], None, id="fractions are not counts"),
         pytest.param([spikes(maximum=20.0, values=(0.0, 20.0), count=409_600.0)], None, id="0 and 20 are graded"),
         pytest.param([spikes(count=0.0, active=0, maximum=0.0, values=(0.0,))], None, id="silent"),
-        pytest.param([several(7.0), flow(spikes_receive_gradient=False)], None, id="the potential is read out"),
-        pytest.param([several(7.0), flow(spikes_receive_gradient=None)], "warning", id="no backward was seen"),
+        pytest.param([several(7.0), flow(spikes_receive_gradient=False)], None, id="only the potential is read"),
+        pytest.param([several(7.0), flow(spikes_receive_gradient=None)], "warning", id="no backward pass was observed"),
         pytest.param([several(float("nan"), minimum=float("nan"))], None, id="not a number"),
     ],
 )
@@ -35,15 +35,15 @@ def test_judge(read, severity) -> None:
     assert severity_of(MultiSpike(), evidence({"lif1": read}), "lif1") == severity
 
 
-def test_it_shows_the_values_and_the_library_s_fix() -> None:
+def test_it_shows_the_values_and_the_fix_for_the_library() -> None:
     given = evidence({"lif1": [several(7.0, 43.0)]}, sites={"lif1": {"framework": "sinabs"}})
     [finding] = findings(MultiSpike(), given, "lif1")
-    assert finding.message == "lif1 emits up to 43 spikes of a neuron in one step, 7 per active bin"
-    assert "(0, 1, 2, 43)" in finding.observed.text
+    assert finding.message == "neurons of lif1 spike up to 43 times per time step instead of once (7 on average when they fire)"
+    assert "(values 0, 1, 2, 43)" in finding.observed.text
     assert finding.fix.startswith("model.lif1.spike_fn = sinabs.activation.SingleSpike")
 
 
-def test_what_the_input_held_already_is_not_held_against_the_layer() -> None:
+def test_counts_of_the_input_reduce_the_excess() -> None:
     alone = evidence({"input": [inputs()], "lif1": [several(9.0)]})
     fed = evidence({"input": [inputs(count=6.0 * 19_200)], "lif1": [several(9.0)]})
     [plain], [weighed] = (findings(MultiSpike(), given, "lif1") for given in (alone, fed))

@@ -19,16 +19,16 @@ OVER, LIVE = run(), run(live=True)
     ("read", "when", "severity"),
     [
         pytest.param([silent(), flow()], OVER, "error", id="silent"),
-        pytest.param([spikes(count=1.0, active=1, silent_neurons=63), flow()], OVER, None, id="one spike is alive"),
-        pytest.param([silent(), flow(spikes_receive_gradient=False)], OVER, None, id="the potential is read out"),
+        pytest.param([spikes(count=1.0, active=1, silent_neurons=63), flow()], OVER, None, id="one spike"),
+        pytest.param([silent(), flow(spikes_receive_gradient=False)], OVER, None, id="only the potential is read"),
         pytest.param(
-            [silent(), flow(spikes_receive_gradient=None)], OVER, "note", id="the last layer, and no backward was seen"
+            [silent(), flow(spikes_receive_gradient=None)], OVER, "note", id="the last layer, and no backward pass was observed"
         ),
         pytest.param([silent()], OVER, "note", id="the last layer, and nothing is known of gradients"),
-        pytest.param([silent(forward_passes=1), flow()], OVER, "error", id="one forward, and the run is over"),
+        pytest.param([silent(forward_passes=1), flow()], OVER, "error", id="one forward pass, and the run is over"),
         pytest.param([silent(forward_passes=9), flow()], LIVE, None, id="it may wake up"),
         pytest.param([silent(forward_passes=10), flow()], LIVE, "error", id="exactly at the limit"),
-        pytest.param([silent(non_finite=POISONED), flow()], OVER, None, id="not finite, which is another matter"),
+        pytest.param([silent(non_finite=POISONED), flow()], OVER, None, id="not finite, which belongs to another check"),
         pytest.param([silent(elements=0, time_steps=0), flow()], OVER, None, id="nothing was counted"),
         pytest.param(
             [spikes(silent_neurons=45), flow()], LIVE, None, id="a healthy layer, 71 % silent in the first batch"
@@ -39,7 +39,7 @@ def test_judge(read, when, severity) -> None:
     assert severity_of(DeadLayer(), evidence({"lif1": read}, run=when), "lif1") == severity
 
 
-def test_without_a_backward_only_the_last_layer_is_in_doubt() -> None:
+def test_without_a_backward_pass_only_the_last_layer_is_uncertain() -> None:
     given = evidence({"lif1": [silent()], "lif2": [silent()]})
     assert severity_of(DeadLayer(), given, "lif1") == "error"
     assert severity_of(DeadLayer(), given, "lif2") == "note"
@@ -47,7 +47,7 @@ def test_without_a_backward_only_the_last_layer_is_in_doubt() -> None:
 
 def test_the_message_counts_steps_and_neurons() -> None:
     [finding] = findings(DeadLayer(), evidence({"lif1": [silent(), flow()]}), "lif1")
-    assert finding.message == "lif1 fired 0 times in 400 steps (64 neurons)"
+    assert finding.message == "lif1 is silent: 0 spikes in 400 time steps (64 neurons)"
     assert finding.fix.startswith("model.lif1.threshold")
 
 

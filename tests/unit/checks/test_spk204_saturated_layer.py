@@ -21,16 +21,16 @@ OVER, LIVE = run(), run(live=True)
     [
         pytest.param([busy(63, 0.99), flow()], OVER, "warning", id="a threshold below rest"),
         pytest.param([busy(32), flow()], OVER, "warning", id="half of the neurons"),
-        pytest.param([busy(31), flow()], OVER, None, id="fewer"),
+        pytest.param([busy(31), flow()], OVER, None, id="fewer than half"),
         pytest.param([busy(1, 0.7), flow()], OVER, "warning", id="neurons without a reset"),
-        pytest.param([busy(1, 0.69), flow()], OVER, None, id="just below that"),
+        pytest.param([busy(1, 0.69), flow()], OVER, None, id="just below the limit"),
         pytest.param([busy(5, 0.47), flow()], OVER, None, id="a healthy network with a high rate"),
-        pytest.param([busy(64, 1.0), flow(spikes_receive_gradient=False)], OVER, None, id="the potential is read out"),
+        pytest.param([busy(64, 1.0), flow(spikes_receive_gradient=False)], OVER, None, id="only the potential is read"),
         pytest.param(
             [busy(64, 1.0), flow(spikes_receive_gradient=None)],
             OVER,
             "note",
-            id="the last layer, and no backward was seen",
+            id="the last layer, and no backward pass was observed",
         ),
         pytest.param([busy(64, 1.0, forward_passes=9), flow()], LIVE, None, id="it may calm down"),
         pytest.param([busy(64, 1.0, forward_passes=10), flow()], LIVE, "warning", id="it did not"),
@@ -41,6 +41,6 @@ def test_judge(read, when, severity) -> None:
     assert severity_of(SaturatedLayer(), evidence({"lif1": read}, run=when), "lif1") == severity
 
 
-def test_the_message_gives_both_shares() -> None:
+def test_the_message_gives_both_fractions() -> None:
     [finding] = findings(SaturatedLayer(), evidence({"lif1": [busy(63, 0.99), flow()]}), "lif1")
-    assert finding.message == "lif1 fires in 99% of its bins, 63 of 64 neurons in nearly all"
+    assert finding.message == "lif1 fires in 99% of its time steps; 63 of 64 neurons nearly always fire"

@@ -41,26 +41,26 @@ def layer(*read, upstream=None, when=None, weight=None, **known):
         pytest.param(
             layer(WEAK, decay=1.0, input_gain=0.9), "error", id="and a factor on the input makes them fall short"
         ),
-        pytest.param(layer(WEAK, potential(maximum=0.99)), "error", id="every potential was seen, and none got there"),
+        pytest.param(layer(WEAK, potential(maximum=0.99)), "error", id="all potentials were observed, and none reaches the threshold"),
         pytest.param(
             layer(WEAK, potential(maximum=1.5)), None, id="potentials above the threshold: the spikes are wrong"
         ),
-        pytest.param(layer(WEAK, potential(maximum=0.7, **LAST_STEP)), "error", id="the last potential was seen"),
-        pytest.param(layer(drive(), potential(maximum=0.7, **LAST_STEP)), "error", id="as good as any other step"),
+        pytest.param(layer(WEAK, potential(maximum=0.7, **LAST_STEP)), "error", id="only the last potentials were observed"),
+        pytest.param(layer(drive(), potential(maximum=0.7, **LAST_STEP)), "error", id="the last potentials count, whatever the drive"),
         pytest.param(layer(WEAK, decay=None), None, id="the decay is unknown"),
         pytest.param(layer(WEAK, v_threshold=None), None, id="the threshold is unknown"),
         pytest.param(layer(WEAK, tau_syn=20.0), None, id="a slow synapse adds the steps up"),
-        pytest.param(layer(WEAK, upstream=SILENT), None, id="the layer above is silent"),
+        pytest.param(layer(WEAK, upstream=SILENT), None, id="the layer before is silent"),
         pytest.param(layer(WEAK, spikes()), None, id="it fires"),
-        pytest.param(layer(WEAK, flow(spikes_receive_gradient=False)), None, id="the potential is read out"),
+        pytest.param(layer(WEAK, flow(spikes_receive_gradient=False)), None, id="only the potential is read"),
         pytest.param(
-            layer(WEAK, flow(spikes_receive_gradient=None)), "note", id="the last layer, and no backward was seen"
+            layer(WEAK, flow(spikes_receive_gradient=None)), "note", id="the last layer, and no backward pass was observed"
         ),
         pytest.param(
-            layer(WEAK, state(carried_sequences=20), decay=0.97), None, id="state is carried on: it adds up for longer"
+            layer(WEAK, state(carried_sequences=20), decay=0.97), None, id="state is carried on: the potential adds up for longer"
         ),
         pytest.param(
-            layer(WEAK, decay=0.97, when=run(called_per_time_step=True)), None, id="called once a step: so does it here"
+            layer(WEAK, decay=0.97, when=run(called_per_time_step=True)), None, id="called once per step: it adds up here, too"
         ),
         pytest.param(layer(WEAK, decay=0.97), "error", id="20 steps of the same"),
         pytest.param(layer(drive(rms=0.05, maximum=0.2, non_finite=POISONED)), None, id="not finite"),
@@ -80,11 +80,11 @@ def test_training_goes_on_and_the_layer_may_wake_up() -> None:
 @pytest.mark.parametrize(
     ("given", "because"),
     [
-        (layer(WEAK), "ordinary scale (rms * sqrt(fan-in) = 0.58), so the threshold is too high"),
-        (layer(WEAK, weight=parameter(scale=0.03)), "tiny (rms * sqrt(fan-in) = 0.03"),
-        (layer(WEAK, weight=parameter(scale=16.0)), "large (rms * sqrt(fan-in) = 16"),
-        (layer(WEAK, input_gain=0.05), "the layer multiplies its input by 0.05"),
-        (layer(drive(rms=25.0, mean=-25.0, maximum=-3.0)), "no current was above 0 (mean -25)"),
+        (layer(WEAK), "ordinary scale (RMS * sqrt(fan-in) = 0.58), so the threshold is too high"),
+        (layer(WEAK, weight=parameter(scale=0.03)), "tiny (RMS * sqrt(fan-in) = 0.03"),
+        (layer(WEAK, weight=parameter(scale=16.0)), "large (RMS * sqrt(fan-in) = 16"),
+        (layer(WEAK, input_gain=0.05), "the layer multiplies its input by only 0.05"),
+        (layer(drive(rms=25.0, mean=-25.0, maximum=-3.0)), "no input current was above 0 (mean -25)"),
     ],
 )
 def test_it_says_which_of_the_numbers_is_wrong(given, because) -> None:
@@ -92,7 +92,7 @@ def test_it_says_which_of_the_numbers_is_wrong(given, because) -> None:
     assert because in finding.expected.because
 
 
-def test_the_date_does_not_hang_on_a_layer_above_that_has_woken_up() -> None:
+def test_the_date_does_not_depend_on_a_layer_before_that_has_woken_up() -> None:
     given = evidence(
         {"lif1": [spikes()], "lif2": [SILENT, WEAK]},
         first={"lif1": [SILENT], "lif2": [SILENT, WEAK]},
@@ -101,9 +101,9 @@ def test_the_date_does_not_hang_on_a_layer_above_that_has_woken_up() -> None:
     assert list(WeakDrive().judge(site, given.readings(site, "first")))
 
 
-def test_the_message_holds_the_reach_against_the_threshold() -> None:
+def test_the_message_compares_the_peak_with_the_threshold() -> None:
     [finding] = findings(WeakDrive(), layer(WEAK), "lif2")
-    assert finding.message == "lif2 is silent: its potential reaches 0.439, its threshold is 1"
+    assert finding.message == "lif2 is silent: its potential peaks at 0.439, below its threshold of 1"
 
 
 def test_only_tiny_weights_explain_it() -> None:

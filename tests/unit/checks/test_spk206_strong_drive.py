@@ -21,7 +21,7 @@ def strong(rms: float, **changed):
     ("given", "severity"),
     [
         pytest.param(layer(strong(0.5)), None, id="ordinary"),
-        pytest.param(layer(strong(6.0)), None, id="the most that a healthy network showed"),
+        pytest.param(layer(strong(6.0)), None, id="the largest drive of a healthy network"),
         pytest.param(layer(strong(7.0)), "warning", id="exactly at the limit"),
         pytest.param(layer(strong(0.18), v_threshold=0.01), "warning", id="a low threshold"),
         pytest.param(layer(strong(45.0), v_threshold=30.0), None, id="a threshold that fits"),
@@ -29,11 +29,11 @@ def strong(rms: float, **changed):
         pytest.param(layer(strong(0.5), v_threshold=-0.5), "warning", id="a threshold below rest"),
         pytest.param(layer(strong(0.5), v_threshold=0.0), "warning", id="a threshold at rest"),
         pytest.param(layer(strong(45.0), v_threshold=None), None, id="the threshold is unknown"),
-        pytest.param(layer(strong(45.0), flow(spikes_receive_gradient=False)), None, id="the potential is read out"),
+        pytest.param(layer(strong(45.0), flow(spikes_receive_gradient=False)), None, id="only the potential is read"),
         pytest.param(
             layer(strong(45.0), flow(spikes_receive_gradient=None)),
             "note",
-            id="the last layer, and no backward was seen",
+            id="the last layer, and no backward pass was observed",
         ),
         pytest.param(layer(strong(25.0, mean=-25.0, maximum=-3.0, peak=-20.0)), None, id="a large negative bias"),
         pytest.param(layer(strong(float("inf"), non_finite=POISONED)), None, id="not finite"),
@@ -46,9 +46,9 @@ def test_judge(given, severity) -> None:
 @pytest.mark.parametrize(
     ("given", "because"),
     [
-        (layer(strong(45.0)), "so the threshold is too low, or what the weights are given is too large"),
-        (layer(strong(45.0), weight=parameter(scale=26.5)), "are large (rms * sqrt(fan-in) = 26"),
-        (layer(strong(0.5), v_threshold=-0.5), "fires by itself"),
+        (layer(strong(45.0)), "so the threshold is too low or the input of these weights too large"),
+        (layer(strong(45.0), weight=parameter(scale=26.5)), "are large (RMS * sqrt(fan-in) = 26"),
+        (layer(strong(0.5), v_threshold=-0.5), "not below this threshold"),
     ],
 )
 def test_it_says_which_of_the_numbers_is_wrong(given, because) -> None:
@@ -56,9 +56,9 @@ def test_it_says_which_of_the_numbers_is_wrong(given, because) -> None:
     assert because in finding.expected.because
 
 
-def test_the_message_holds_the_drive_against_the_threshold() -> None:
+def test_the_message_compares_the_drive_with_the_threshold() -> None:
     [finding] = findings(StrongDrive(), layer(strong(0.18), v_threshold=0.01), "lif1")
-    assert finding.message == "lif1 gets 0.18 a step (root mean square) for a threshold of 0.01"
+    assert finding.message == "input current to lif1 is 18x its threshold per time step (RMS)"
 
 
 def test_the_fix_proposes_a_threshold_that_fits_the_drive() -> None:

@@ -12,7 +12,7 @@ from tests.unit.checks.build import evidence, findings, modules, neuron, severit
 
 
 def layer(library="snntorch", most=9.0, **known):
-    """One layer, 20 steps a forward."""
+    """One layer, 20 time steps per forward pass."""
     sites = {"lif1": {"framework": library, "neuron": neuron(**known)}}
     return modules(evidence({"lif1": [spikes(max_count=most)]}, sites=sites))
 
@@ -24,15 +24,15 @@ def layer(library="snntorch", most=9.0, **known):
         pytest.param(layer(decay=1.0), None, id="no leak"),
         pytest.param(layer(decay=-0.1), "warning", id="below 0"),
         pytest.param(layer(decay=1.01), "warning", id="above 1"),
-        pytest.param(layer("torch", decay=1.65), None, id="by hand, and no neuron fires on and on"),
-        pytest.param(layer("torch", most=10.0, decay=1.65), "warning", id="by hand, and one fires on"),
+        pytest.param(layer("torch", decay=1.65), None, id="hand-written, and no neuron keeps firing"),
+        pytest.param(layer("torch", most=10.0, decay=1.65), "warning", id="hand-written, and one neuron keeps firing"),
         pytest.param(layer(decay=0.009), "warning", id="no memory"),
         pytest.param(layer(decay=0.01), None, id="exactly at the limit"),
-        pytest.param(layer(decay=0.9998, input_gain=0.0002), "warning", id="the input hardly counts"),
-        pytest.param(layer(decay=0.95, input_gain=0.05), None, id="an input that is normalised"),
+        pytest.param(layer(decay=0.9998, input_gain=0.0002), "warning", id="the input is scaled to almost nothing"),
+        pytest.param(layer(decay=0.95, input_gain=0.05), None, id="a normalized input"),
         pytest.param(layer(decay=None), None, id="unknown"),
         pytest.param(layer(decay=exp(-1 / 1999)), None, id="a long memory"),
-        pytest.param(layer(decay=exp(-1 / 2001)), "note", id="a hundred times as long as a forward"),
+        pytest.param(layer(decay=exp(-1 / 2001)), "note", id="a hundred times as long as a forward pass"),
         pytest.param(
             layer(decay=1.0, replaced_parameters=(ReplacedParameter("beta", 8.0, 1.0),)), "warning", id="clamped to 1"
         ),
@@ -47,7 +47,7 @@ def layer(library="snntorch", most=9.0, **known):
         pytest.param(
             layer(decay=1.0, replaced_parameters=(ReplacedParameter("beta", 1.51, 1.0, True),)),
             "warning",
-            id="learned, set so",
+            id="learned, too far to be a drift",
         ),
         pytest.param(
             layer(replaced_parameters=(ReplacedParameter("alpha", 5.0, 1.0),)),
@@ -60,10 +60,10 @@ def test_judge(given, severity) -> None:
     assert severity_of(FaultyDecay(), given, "lif1") == severity
 
 
-def test_what_is_set_and_what_is_used_are_both_said() -> None:
+def test_the_message_names_the_value_set_and_the_value_used() -> None:
     """A time constant given as a decay is named, with the decay that was meant."""
     (finding,) = findings(
         FaultyDecay(), layer(decay=1.0, replaced_parameters=(ReplacedParameter("beta", 8.0, 1.0),)), "lif1"
     )
-    assert finding.message == "lif1 is given beta = 8, and its library uses 1"
+    assert finding.message == "lif1 is set to beta = 8, but snntorch uses 1"
     assert finding.expected.because.endswith("a time constant of 8 steps is a decay of exp(-1 / 8) = 0.882")

@@ -11,7 +11,7 @@ from tests.unit.checks.build import evidence, findings, inputs, run, severity_of
 @pytest.mark.parametrize(
     ("read", "severity"),
     [
-        pytest.param(state(), None, id="every sequence starts from rest"),
+        pytest.param(state(), None, id="every sequence starts at 0"),
         pytest.param(
             state(sequences=3, carried_sequences=3, largest_potential=0.4), "warning", id="exactly at the limit"
         ),
@@ -28,7 +28,7 @@ def test_judge(read, severity) -> None:
 def test_it_says_how_often_and_how_much() -> None:
     read = state(sequences=20, carried_sequences=19, largest_potential=0.75)
     [finding] = findings(CarriedState(), evidence({"lif1": [read]}, sites={"lif1": {"framework": "sinabs"}}), "lif1")
-    assert finding.message == "lif1 started 19 of 20 sequences with potentials left over"
+    assert finding.message == "lif1 was not reset: 19 of 20 sequences started with the potentials of the one before"
     assert "up to 0.75" in finding.observed.text
     assert finding.fix.startswith("model.lif1.reset_states()")
 
@@ -54,24 +54,24 @@ PIECES = targets(updates=48, repeated_batches=36, distinct_batches=12)  # four p
             state(sequences=48, carried_sequences=36),
             inputs(distinct_batches=1),
             "warning",
-            id="one input for ever",
+            id="the same input forever",
         ),
         pytest.param(
             targets(updates=48, repeated_batches=0, distinct_batches=16),
             state(sequences=48, carried_sequences=36),
             inputs(distinct_batches=16),
             "warning",
-            id="reset now and then, every batch another",
+            id="reset now and then, with a different batch each time",
         ),
     ],
 )
-def test_pieces_of_one_batch_go_on_from_each_other(labels, read, input_read, severity) -> None:
+def test_pieces_of_one_batch_continue_each_other(labels, read, input_read, severity) -> None:
     seen = evidence({"lif1": [read], "input": [input_read], "targets": [labels]})
     assert severity_of(CarriedState(), seen, "lif1") == severity
 
 
 @pytest.mark.parametrize(("live", "severity"), [(True, None), (False, "warning")])
-def test_the_same_targets_for_ever_may_be_a_first_batch_that_is_not_over(live, severity) -> None:
+def test_the_same_targets_forever_may_be_a_first_batch_that_is_not_over(live, severity) -> None:
     seen = {
         "lif1": [state(sequences=4, carried_sequences=3)],
         "input": [inputs(distinct_batches=4)],

@@ -8,7 +8,7 @@ from spikecheck.checks.spk209_dropped_state import DroppedState
 from tests.unit.checks.build import drive, evidence, findings, memory, severity_of
 
 
-def test_a_layer_that_nothing_comes_to_has_nothing_to_remember() -> None:
+def test_a_layer_without_input_has_nothing_to_remember() -> None:
     assert (
         severity_of(DroppedState(), evidence({"lif1": [memory(stateful_forward_passes=0), drive(rms=0.0)]}), "lif1")
         is None
@@ -22,18 +22,18 @@ def test_a_layer_that_nothing_comes_to_has_nothing_to_remember() -> None:
 @pytest.mark.parametrize(
     ("given", "severity"),
     [
-        pytest.param(memory(), None, id="it goes on"),
-        pytest.param(memory(stateful_forward_passes=0), "error", id="never"),
-        pytest.param(memory(stateful_forward_passes=1), None, id="once is enough"),
+        pytest.param(memory(), None, id="state is kept"),
+        pytest.param(memory(stateful_forward_passes=0), "error", id="state is never kept"),
+        pytest.param(memory(stateful_forward_passes=1), None, id="state was kept once"),
         pytest.param(memory(stateful_forward_passes=0, forward_passes=3), "error", id="exactly at the limit"),
         pytest.param(memory(stateful_forward_passes=0, forward_passes=2), None, id="too few to say"),
-        pytest.param(memory(informative_elements=100, memoryless_elements=100), "error", id="handed in and not used"),
-        pytest.param(memory(informative_elements=100, memoryless_elements=99), None, id="once used is enough"),
+        pytest.param(memory(informative_elements=100, memoryless_elements=100), "error", id="passed in and not used"),
+        pytest.param(memory(informative_elements=100, memoryless_elements=99), None, id="used once"),
         pytest.param(memory(informative_elements=99, memoryless_elements=99), None, id="too few neurons to say"),
         pytest.param(
             memory(informative_elements=100, memoryless_elements=100, forward_passes=2),
             None,
-            id="not used, in too few forwards",
+            id="not used, in too few forward passes",
         ),
     ],
 )
@@ -44,10 +44,10 @@ def test_judge(given, severity) -> None:
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        (memory(stateful_forward_passes=0), "its state is 0 in the middle of a forward"),
-        (memory(informative_elements=500, memoryless_elements=500), "the state it is given is not used"),
+        (memory(stateful_forward_passes=0), "its state is 0 in the middle of a forward pass"),
+        (memory(informative_elements=500, memoryless_elements=500), "it ignores the state passed in"),
     ],
 )
 def test_it_says_which_of_the_two_it_is(given, why) -> None:
     (finding,) = findings(DroppedState(), evidence({"lif1": [given]}), "lif1")
-    assert finding.message == f"lif1 starts anew in every step: {why}"
+    assert finding.message == f"lif1 keeps no state between time steps: {why}"

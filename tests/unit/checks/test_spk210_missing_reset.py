@@ -9,7 +9,7 @@ from tests.unit.checks.build import drive, evidence, flow, modules, neuron, para
 
 
 def layer(flows=None, count=20_480.0, consecutive_products=0.0, output=True, **known):
-    """A layer whose input pays for 0.275 spikes a step at most; the last one, or followed by another."""
+    """A layer whose input can drive at most 0.275 spikes per step; the last one, or followed by another."""
     places = {"lif1": [spikes(count=count, consecutive_products=consecutive_products), drive(), flows or flow()]}
     after = {} if output else {"lif2": [spikes()]}
     return modules(evidence(places | after, sites={"lif1": {"neuron": neuron(**known)}}))
@@ -24,29 +24,29 @@ def hidden(flows=None, consecutive_products=20_480 * 0.75, reset="none"):
     ("given", "severity"),
     [
         pytest.param(layer(), None, id="ordinary"),
-        pytest.param(layer(count=4.1e5 * 0.28, reset=None), "warning", id="more than comes in"),
-        pytest.param(layer(count=4.1e5 * 0.27, reset=None), None, id="just what comes in"),
-        pytest.param(layer(count=4.1e5 * 0.28), None, id="the library says that it resets"),
-        pytest.param(layer(count=4.1e5 * 0.28, reset=None, lowest_threshold=0.9), None, id="each neuron has its own"),
+        pytest.param(layer(count=4.1e5 * 0.28, reset=None), "warning", id="more spikes than its input can drive"),
+        pytest.param(layer(count=4.1e5 * 0.27, reset=None), None, id="as many spikes as its input can drive"),
+        pytest.param(layer(count=4.1e5 * 0.28), None, id="a declared reset"),
+        pytest.param(layer(count=4.1e5 * 0.28, reset=None, lowest_threshold=0.9), None, id="a threshold per neuron"),
         pytest.param(layer(reset="none", decay=1.0), "warning", id="no reset, no leak"),
         pytest.param(layer(reset="none"), None, id="no reset, but a leak"),
-        pytest.param(hidden(), "warning", id="no reset, and it goes on firing"),
+        pytest.param(hidden(), "warning", id="no reset, and it keeps firing"),
         pytest.param(hidden(consecutive_products=20_480 * 0.74), None, id="no reset, and it stops soon"),
         pytest.param(hidden(reset="subtract"), None, id="a strong drive, and a reset"),
-        pytest.param(hidden(flow(spikes_receive_gradient=None)), "note", id="goes on firing, before a backward pass"),
+        pytest.param(hidden(flow(spikes_receive_gradient=None)), "note", id="keeps firing, before a backward pass"),
         pytest.param(
-            hidden(flow(spikes_receive_gradient=False)), None, id="goes on firing, and its potential is read out"
+            hidden(flow(spikes_receive_gradient=False)), None, id="keeps firing, and only its potential is read"
         ),
-        pytest.param(layer(consecutive_products=20_480.0, reset="none"), None, id="an output that goes on firing"),
+        pytest.param(layer(consecutive_products=20_480.0, reset="none"), None, id="an output that keeps firing"),
         pytest.param(
             layer(flow(spikes_receive_gradient=None), reset="none", decay=1.0), "note", id="before a backward pass"
         ),
         pytest.param(
-            layer(flow(spikes_receive_gradient=False), reset="none", decay=1.0), None, id="its potential is read out"
+            layer(flow(spikes_receive_gradient=False), reset="none", decay=1.0), None, id="only its potential is read"
         ),
         pytest.param(layer(count=4.1e5 * 0.28, reset=None, tau_syn=2.0), None, id="the synapse spreads each input"),
         pytest.param(layer(count=4.1e5 * 0.28, reset=None, tau_syn=-1e-3), None, id="a time constant learned below 0"),
-        pytest.param(layer(count=4.1e5, reset=None, decay=1.6), None, id="a decay that says nothing"),
+        pytest.param(layer(count=4.1e5, reset=None, decay=1.6), None, id="a decay out of range"),
     ],
 )
 def test_judge(given, severity) -> None:
@@ -56,12 +56,12 @@ def test_judge(given, severity) -> None:
 @pytest.mark.parametrize(
     ("weight", "severity"),
     [
-        pytest.param(parameter(scale=1.0, elements=64 * 64, fan_in=64), None, id="recurrent: it may be what pays"),
+        pytest.param(parameter(scale=1.0, elements=64 * 64, fan_in=64), None, id="recurrent: it may drive the spikes"),
         pytest.param(parameter(scale=0.001, elements=64 * 64, fan_in=64), "warning", id="recurrent, and tiny"),
-        pytest.param(parameter(scale=1.0, elements=64 * 30, fan_in=30), "warning", id="inside, and not recurrent"),
+        pytest.param(parameter(scale=1.0, elements=64 * 30, fan_in=30), "warning", id="inside the layer, and not recurrent"),
     ],
 )
-def test_a_recurrent_weight_inside_pays_for_spikes_as_well(weight, severity) -> None:
+def test_a_recurrent_weight_inside_the_layer_can_drive_spikes_as_well(weight, severity) -> None:
     places = {"lif1": [spikes(count=4.1e5 * 0.28), drive()], "lif1.rec.weight": [weight]}
     given = modules(evidence(places, sites={"lif1": {"neuron": neuron(reset=None)}}))
     assert severity_of(MissingReset(), given, "lif1") == severity

@@ -16,9 +16,9 @@ def layers(*rates):
 @pytest.mark.parametrize(
     ("given", "severity"),
     [
-        pytest.param(layers(0.05, 0.04, 0.03), None, id="even"),
+        pytest.param(layers(0.05, 0.04, 0.03), None, id="even rates"),
         pytest.param(layers(0.05, 0.005, 0.001), "warning", id="exactly at the limit"),
-        pytest.param(layers(0.05, 0.005, 0.0011), None, id="just above it"),
+        pytest.param(layers(0.05, 0.005, 0.0011), None, id="just above the limit"),
         pytest.param(layers(0.05, 0.06, 0.0001), None, id="no trend"),
         pytest.param(layers(0.05, 0.0001), None, id="two layers"),
         pytest.param(layers(0.0, 0.0, 0.0), None, id="the first is silent"),
@@ -28,7 +28,7 @@ def test_judge(given, severity) -> None:
     assert severity_of(FadingActivity(), evidence(given), list(given)[-1]) == severity
 
 
-def test_a_trend_that_came_with_training_is_left_alone() -> None:
+def test_a_trend_that_training_caused_is_left_alone() -> None:
     given = evidence(layers(0.05, 0.005, 0.001), first=layers(0.05, 0.05, 0.05))
     assert severity_of(FadingActivity(), given, "lif2") is None
 

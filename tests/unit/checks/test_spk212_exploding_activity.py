@@ -16,7 +16,7 @@ def layers(*rates):
 @pytest.mark.parametrize(
     ("given", "severity"),
     [
-        pytest.param(layers(0.05, 0.06, 0.07), None, id="even"),
+        pytest.param(layers(0.05, 0.06, 0.07), None, id="even rates"),
         pytest.param(layers(0.125, 0.3, 0.5), "warning", id="exactly at the limit"),
         pytest.param(layers(0.126, 0.3, 0.5), None, id="less than four times"),
         pytest.param(layers(0.05, 0.3, 0.49), None, id="less than half"),
@@ -28,6 +28,6 @@ def test_judge(given, severity) -> None:
     assert severity_of(ExplodingActivity(), evidence(given), list(given)[-1]) == severity
 
 
-def test_a_trend_that_came_with_training_is_left_alone() -> None:
+def test_a_trend_that_training_caused_is_left_alone() -> None:
     given = evidence(layers(0.125, 0.3, 0.5), first=layers(0.05, 0.05, 0.05))
     assert severity_of(ExplodingActivity(), given, "lif2") is None

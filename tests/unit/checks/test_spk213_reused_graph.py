@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spikecheck.checks.spk213_reused_graph import AGAIN, ReusedGraph
+from spikecheck.checks.spk213_reused_graph import SECOND_BACKWARD, ReusedGraph
 from spikecheck.site import TorchError
 from tests.unit.checks.build import evidence, run, severity_of, state
 
@@ -12,8 +12,8 @@ from tests.unit.checks.build import evidence, run, severity_of, state
 @pytest.mark.parametrize(
     ("given", "severity"),
     [
-        pytest.param(run(), None, id="nothing was raised"),
-        pytest.param(run(torch_errors=(TorchError("RuntimeError", f"{AGAIN} (or ...", 1),)), "error", id="raised"),
+        pytest.param(run(), None, id="no error"),
+        pytest.param(run(torch_errors=(TorchError("RuntimeError", f"{SECOND_BACKWARD} (or ...", 1),)), "error", id="the error"),
         pytest.param(
             run(torch_errors=(TorchError("IndexError", "Target 20 is out of bounds.", 0),)), None, id="another error"
         ),

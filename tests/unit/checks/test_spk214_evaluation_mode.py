@@ -15,7 +15,7 @@ from tests.unit.checks.build import evidence, mode, severity_of
         pytest.param([mode(evaluation_updates=20)], "warning", id="evaluation mode"),
         pytest.param([mode(evaluation_updates=10)], "warning", id="exactly at the limit"),
         pytest.param([mode(evaluation_updates=9)], None, id="less than half"),
-        pytest.param([mode(updates=2, evaluation_updates=2)], None, id="too few to say"),
+        pytest.param([mode(updates=2, evaluation_updates=2)], None, id="too few updates"),
     ],
 )
 def test_judge(given, severity) -> None:

@@ -12,8 +12,8 @@ from tests.unit.checks.build import evidence, inputs, mode, severity_of, spikes
     ("given", "severity"),
     [
         pytest.param([mode(momentum=0.1)], None, id="one call"),
-        pytest.param([mode(momentum=0.1, calls_per_forward_pass=40)], "warning", id="40 steps"),
-        pytest.param([mode(momentum=0.1, calls_per_forward_pass=20)], "note", id="statistics of nearly all steps"),
+        pytest.param([mode(momentum=0.1, calls_per_forward_pass=40)], "warning", id="40 time steps"),
+        pytest.param([mode(momentum=0.1, calls_per_forward_pass=20)], "note", id="statistics of nearly all time steps"),
         pytest.param([mode(momentum=0.1, calls_per_forward_pass=3)], None, id="shared by branches"),
         pytest.param([mode(calls_per_forward_pass=40)], None, id="no running statistics"),
         pytest.param([mode(momentum=0.1, calls_per_forward_pass=40, evaluation_updates=20)], None, id="frozen"),
@@ -24,7 +24,7 @@ def test_judge(given, severity) -> None:
 
 
 def after(profile, **changed):
-    """A batch norm of 40 steps behind a layer that is as busy as this in each."""
+    """A batch norm of 40 steps behind a layer that is this busy in each."""
     places = {
         "input": [inputs()],
         "lif1": [spikes(profile=profile, **changed)],
@@ -40,20 +40,20 @@ SLOPED = tuple(1.25 - 0.0128 * step for step in range(40))
 @pytest.mark.parametrize(
     ("given", "severity"),
     [
-        pytest.param(after((1.0,) * 40), "note", id="all steps are as busy"),
+        pytest.param(after((1.0,) * 40), "note", id="all time steps are equally busy"),
         pytest.param(after(EARLY), "warning", id="recordings end early"),
-        pytest.param(after(LATE), "warning", id="they begin late"),
-        pytest.param(after(SLOPED), "note", id="they thin out a little"),
-        pytest.param(after(()), "warning", id="not known"),
-        pytest.param(after((0.0,) * 40), "warning", id="silent, which says nothing"),
-        pytest.param(after((1.0,) * 40, time_axis_known=False), "warning", id="which axis is time is not known"),
+        pytest.param(after(LATE), "warning", id="recordings begin late"),
+        pytest.param(after(SLOPED), "note", id="recordings thin out a little"),
+        pytest.param(after(()), "warning", id="unknown activity"),
+        pytest.param(after((0.0,) * 40), "warning", id="no activity at all"),
+        pytest.param(after((1.0,) * 40, time_axis_known=False), "warning", id="unknown time axis"),
     ],
 )
-def test_it_is_a_note_where_the_steps_are_alike(given, severity) -> None:
+def test_it_is_a_note_where_the_time_steps_are_alike(given, severity) -> None:
     assert severity_of(BatchNormPerStep(), given, "norm") == severity
 
 
-def test_behind_no_layer_the_input_counts() -> None:
+def test_the_input_counts_where_no_layer_comes_before() -> None:
     given = {
         "input": [inputs(profile=EARLY)],
         "norm": [mode(momentum=0.1, calls_per_forward_pass=40)],

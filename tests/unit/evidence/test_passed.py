@@ -44,7 +44,7 @@ def test_a_layer_that_woke_up_in_a_run_that_learns_is_a_note() -> None:
     assert not grave(made)
     (note,) = [finding for finding in made.findings if finding.check == "SPK203"]
     assert note.severity is Severity.NOTE
-    assert note.message == "lif1 fired 0 times in 200 steps (64 neurons); over since update 9"
+    assert note.message == "lif1 is silent: 0 spikes in 200 time steps (64 neurons); over since update 9"
 
 
 @pytest.mark.parametrize(("now", "losses"), [(spikes(), STUCK), (spikes(), SLOW), (SILENT, LEARNED)])
