@@ -1,4 +1,4 @@
-"""Readings for the tables of the checks: everything healthy, but for what a row names.
+"""Readings for the tables of the checks: everything healthy, except for what a row changes.
 
 `evidence({"lif1": [spikes(active=0)]})` is a run in which spikes were read at one layer; a row judges it with
 `severity_of(DeadLayer(), evidence(...), "lif1")`.
@@ -234,6 +234,11 @@ def spikes(**changed: Any) -> SpikeReading:
     return replace(SPIKES, **changed)
 
 
+def firing_at(*rates: float) -> dict[str, list[object]]:
+    """Layers lif0, lif1, ... that fire at these rates."""
+    return {f"lif{n}": [spikes(elements=100_000, count=r * 100_000), flow()] for n, r in enumerate(rates)}
+
+
 def drive(**changed: Any) -> DriveReading:
     """A drive of half the threshold."""
     return replace(DRIVE, **changed)
@@ -264,10 +269,10 @@ def mode(**changed: Any) -> ModeReading:
     return replace(MODE, **changed)
 
 
-def modules(given: Observations) -> Observations:
+def modules(observations: Observations) -> Observations:
     """The same run, with its spiking layers as modules that are judged as they are set up."""
-    layers = (replace(s, kind=SiteKind.MODULE) for s in given.sites if s.kind is SiteKind.SPIKES)
-    return replace(given, sites=(*given.sites, *layers))
+    layers = (replace(s, kind=SiteKind.MODULE) for s in observations.sites if s.kind is SiteKind.SPIKES)
+    return replace(observations, sites=(*observations.sites, *layers))
 
 
 def flow(**changed: Any) -> FlowReading:
@@ -347,10 +352,10 @@ def evidence(
     first: Mapping[str, Iterable[object]] | None = None,
     all: Mapping[str, Iterable[object]] | None = None,
 ) -> Observations:
-    """A run in which these readings were made; places stand in the order of the data flow.
+    """Return a run in which these readings were made; places stand in the order of the data flow.
 
     `sites` changes fields of a place's sites: `sites={"lif1": {"fed_by": "fc1", "neuron": neuron(decay=1.0)}}`. The
-    first forward and the whole run read as the recent window does, but for what `first` and `all` say.
+    first forward pass and the whole run read as the recent window does, except for what `first` and `all` give.
     """
     recent = {name: {type(reading): reading for reading in readings} for name, readings in places.items()}
     made: dict[tuple[SiteKind, str], Site] = {}
@@ -364,15 +369,15 @@ def evidence(
     return Observations(run, tuple(made.values()), windows)
 
 
-def findings(check: Check, given: Observations, name: str) -> list[Finding]:
-    """What a check says at the sites of a place that it is for."""
-    meant = [s for s in given.sites if s.kind in check.sites and place_of(s) == name]
-    assert meant, f"no {check.sites.label} at {name}"
-    return [finding for s in meant for finding in check.judge(s, given.readings(s))]
+def findings(check: Check, observations: Observations, name: str) -> list[Finding]:
+    """Return the findings of a check at those sites of a place that it judges."""
+    sites = [s for s in observations.sites if s.kind in check.sites and place_of(s) == name]
+    assert sites, f"no {check.sites.label} at {name}"
+    return [finding for s in sites for finding in check.judge(s, observations.readings(s))]
 
 
-def severity_of(check: Check, given: Observations, name: str) -> str | None:
-    """The severity of the one finding at a place, None where there is none."""
-    made = findings(check, given, name)
+def severity_of(check: Check, observations: Observations, name: str) -> str | None:
+    """Return the severity of the one finding at a place; None where there is none."""
+    made = findings(check, observations, name)
     assert len(made) < 2
     return made[0].severity.label if made else None

@@ -43,7 +43,7 @@ def test_judge(x, severity) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("observations", "severity"),
     [
         pytest.param(driving(counts(4.1), 6.0), "note", id="a healthy network that takes counts"),
         pytest.param(driving(counts(4.1), 7.0), "warning", id="exactly at the drive's limit"),
@@ -55,8 +55,8 @@ def test_judge(x, severity) -> None:
         pytest.param(evidence({"input": [counts(6.0)]}), "warning", id="no spiking layer was observed"),
     ],
 )
-def test_counts_are_judged_by_the_drive_they_cause(given, severity) -> None:
-    assert severity_of(CountInput(), given, "input") == severity
+def test_counts_are_judged_by_the_drive_they_cause(observations, severity) -> None:
+    assert severity_of(CountInput(), observations, "input") == severity
 
 
 def test_it_says_how_much_binarizing_would_remove() -> None:

@@ -9,7 +9,7 @@ from tests.unit.checks.build import evidence, inputs, severity_of
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("reading", "severity"),
     [
         pytest.param(inputs(), None, id="ordinary"),
         pytest.param(inputs(filled_frames=639), "warning", id="almost empty"),
@@ -20,5 +20,5 @@ from tests.unit.checks.build import evidence, inputs, severity_of
         pytest.param(inputs(elements=0, frames=0, filled_frames=0), None, id="no element"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert severity_of(EmptyInput(), evidence({"input": [given]}), "input") == severity
+def test_judge(reading, severity) -> None:
+    assert severity_of(EmptyInput(), evidence({"input": [reading]}), "input") == severity

@@ -14,7 +14,7 @@ def one_bin(**changed):
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("reading", "severity"),
     [
         pytest.param(inputs(), None, id="spread"),
         pytest.param(inputs(densest_frame_share=0.9), "warning", id="exactly at the limit"),
@@ -29,5 +29,5 @@ def one_bin(**changed):
         pytest.param(one_bin(sampled_elements=64_000), "warning", id="a sample of the elements"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert severity_of(OneBinInput(), evidence({"input": [given]}), "input") == severity
+def test_judge(reading, severity) -> None:
+    assert severity_of(OneBinInput(), evidence({"input": [reading]}), "input") == severity

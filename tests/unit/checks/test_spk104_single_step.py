@@ -17,7 +17,7 @@ def one(*more, time_steps=20, ran=None, library="snntorch", **changed):
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("observations", "severity"),
     [
         pytest.param(one(), "warning", id="one time step each"),
         pytest.param(one(time_steps=400), None, id="several time steps"),
@@ -28,5 +28,5 @@ def one(*more, time_steps=20, ran=None, library="snntorch", **changed):
         pytest.param(one(library="torch"), "warning", id="hand-written, time axis known"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert severity_of(SingleStep(), given, "input") == severity
+def test_judge(observations, severity) -> None:
+    assert severity_of(SingleStep(), observations, "input") == severity

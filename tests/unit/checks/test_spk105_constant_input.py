@@ -9,7 +9,7 @@ from tests.unit.checks.build import evidence, inputs, severity_of
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("reading", "severity"),
     [
         pytest.param(inputs(), None, id="changing input"),
         pytest.param(inputs(constant_forward_passes=20), "note", id="every forward pass"),
@@ -19,5 +19,5 @@ from tests.unit.checks.build import evidence, inputs, severity_of
         pytest.param(inputs(constant_forward_passes=20, filled_frames=0), None, id="empty input"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert severity_of(ConstantInput(), evidence({"input": [given]}), "input") == severity
+def test_judge(reading, severity) -> None:
+    assert severity_of(ConstantInput(), evidence({"input": [reading]}), "input") == severity

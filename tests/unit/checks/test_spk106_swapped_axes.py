@@ -10,11 +10,13 @@ from spikecheck.site import NeighborCorrelation
 from tests.unit.checks.build import drive, evidence, inputs, logits, loss, run, severity_of, spikes, targets
 
 
-def layer(ran=None, seen=16, told=None, current=None, **changed):
-    """The first layer's spikes, and 16 targets in each of 20 updates; `seen` inputs differ, and what a loss `told`."""
+def layer(ran=None, batches=16, targets_read=None, current=None, **changed):
+    """The first layer's spikes, 16 targets in each of 20 updates, and so many different batches."""
     read = [spikes(**{"step_variance_share": 0.96, "sample_variance_share": 0.0, **changed}), current or drive()]
-    told = targets(samples=320, updates=20) if told is None else told
-    return evidence({"input": [inputs(distinct_batches=seen)], "lif1": read, "loss": [loss(), told]}, run=ran or run())
+    labels = targets(samples=320, updates=20) if targets_read is None else targets_read
+    return evidence(
+        {"input": [inputs(distinct_batches=batches)], "lif1": read, "loss": [loss(), labels]}, run=ran or run()
+    )
 
 
 def compared(steps, samples, forward_passes=20):
@@ -26,44 +28,56 @@ def compared(steps, samples, forward_passes=20):
     )
 
 
-AIMS = RegressionTargetReading(20, 320, 0.0, 1.0, 0.0, 1.0, (0.0, 1.0), distinct_batches=1)
-TOLD = {"sample_variance_share": 0.95, "step_variance_share": 0.26}
+REGRESSION = RegressionTargetReading(20, 320, 0.0, 1.0, 0.0, 1.0, (0.0, 1.0), distinct_batches=1)
+EXPLAINED = {"sample_variance_share": 0.95, "step_variance_share": 0.26}
 ALONG_TIME, AT_RANDOM = (0.13, 0.0, 0.002), (0.01, 0.01, 0.002)
 SORTED = (0.2, 0.1, 0.002)  # samples class by class
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("observations", "severity"),
     [
         pytest.param(layer(), None, id="time steps differ, samples do not"),
-        pytest.param(layer(**TOLD), "warning", id="the position of a sample explains its activity"),
+        pytest.param(layer(**EXPLAINED), "warning", id="the position of a sample explains its activity"),
         pytest.param(layer(sample_variance_share=0.5, step_variance_share=0.1), "warning", id="exactly at the limit"),
         pytest.param(layer(sample_variance_share=0.49, step_variance_share=0.1), None, id="just below the limit"),
         pytest.param(
-            layer(sample_variance_share=1.0, step_variance_share=1.0), None, id="positions of samples and of time steps explain everything"
+            layer(sample_variance_share=1.0, step_variance_share=1.0),
+            None,
+            id="positions of samples and of time steps explain everything",
         ),
-        pytest.param(layer(seen=1, **TOLD), None, id="one batch repeated"),
-        pytest.param(layer(seen=15, **TOLD), None, id="too few batches in rotation"),
-        pytest.param(layer(told=targets(distinct_batches=1), **TOLD), None, id="one batch, encoded again each time"),
-        pytest.param(layer(told=AIMS, **TOLD), None, id="one batch of numbers, encoded again"),
-        pytest.param(layer(told=logits(), **TOLD), "warning", id="a loss without visible targets"),
-        pytest.param(layer(forward_passes=15, **TOLD), None, id="too few forward passes"),
+        pytest.param(layer(batches=1, **EXPLAINED), None, id="one batch repeated"),
+        pytest.param(layer(batches=15, **EXPLAINED), None, id="too few batches in rotation"),
+        pytest.param(
+            layer(targets_read=targets(distinct_batches=1), **EXPLAINED), None, id="one batch, encoded again each time"
+        ),
+        pytest.param(layer(targets_read=REGRESSION, **EXPLAINED), None, id="one batch of numbers, encoded again"),
+        pytest.param(layer(targets_read=logits(), **EXPLAINED), "warning", id="a loss without visible targets"),
+        pytest.param(layer(forward_passes=15, **EXPLAINED), None, id="too few forward passes"),
         pytest.param(layer(current=compared(ALONG_TIME, AT_RANDOM)), None, id="neighboring time steps are alike"),
         pytest.param(layer(current=compared(AT_RANDOM, ALONG_TIME)), "warning", id="neighboring samples are alike"),
-        pytest.param(layer(current=compared(AT_RANDOM, (0.05, 0.0, 0.002))), "warning", id="exactly at the limit of the correlation"),
+        pytest.param(
+            layer(current=compared(AT_RANDOM, (0.05, 0.0, 0.002))),
+            "warning",
+            id="exactly at the limit of the correlation",
+        ),
         pytest.param(layer(current=compared(AT_RANDOM, (0.049, 0.0, 0.002))), None, id="just below that limit"),
         pytest.param(layer(current=compared(AT_RANDOM, (0.13, 0.0, 0.03))), None, id="alike in some batches only"),
         pytest.param(layer(current=compared((0.5, 0.5, 0.01), SORTED)), None, id="sorted, and constant in time"),
         pytest.param(layer(current=compared(ALONG_TIME, SORTED)), None, id="sorted, and ordered in time"),
         pytest.param(layer(current=compared(AT_RANDOM, ALONG_TIME, 15)), None, id="alike, and too few forward passes"),
-        pytest.param(layer(current=compared(AT_RANDOM, ALONG_TIME), seen=4), None, id="four batches in rotation"),
+        pytest.param(layer(current=compared(AT_RANDOM, ALONG_TIME), batches=4), None, id="four batches in rotation"),
         pytest.param(
-            layer(sample_variance_share=0.95, step_variance_share=0.2, time_axis_known=False), None, id="time axis unknown"
+            layer(sample_variance_share=0.95, step_variance_share=0.2, time_axis_known=False),
+            None,
+            id="time axis unknown",
         ),
         pytest.param(layer(time_steps=320, samples=400), "warning", id="as many time steps as targets"),
-        pytest.param(layer(told=targets(updates=10), time_steps=320, samples=400), "warning", id="two calls"),
+        pytest.param(layer(targets_read=targets(updates=10), time_steps=320, samples=400), "warning", id="two calls"),
         pytest.param(
-            layer(told=targets(loss_calls=40), time_steps=320, samples=400), None, id="two batches add up to the steps"
+            layer(targets_read=targets(loss_calls=40), time_steps=320, samples=400),
+            None,
+            id="two batches add up to the steps",
         ),
         pytest.param(layer(time_steps=320, samples=320), None, id="equal sizes show nothing"),
         pytest.param(layer(time_steps=320, samples=20), None, id="one sample, and a target for each step"),
@@ -72,5 +86,5 @@ SORTED = (0.2, 0.1, 0.002)  # samples class by class
         ),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert severity_of(SwappedAxes(), given, "input") == severity
+def test_judge(observations, severity) -> None:
+    assert severity_of(SwappedAxes(), observations, "input") == severity

@@ -14,7 +14,7 @@ def grid(lowest, highest, unit):
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("reading", "severity"),
     [
         pytest.param(inputs(), None, id="binary"),
         pytest.param(grid(-1.28, 1.27, 0.01), "warning", id="8 bits, scaled"),
@@ -26,5 +26,5 @@ def grid(lowest, highest, unit):
         pytest.param(grid(0.0, 255.0, 1.0), None, id="an unsigned integer"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert severity_of(WrappedCounts(), evidence({"input": [given]}), "input") == severity
+def test_judge(reading, severity) -> None:
+    assert severity_of(WrappedCounts(), evidence({"input": [reading]}), "input") == severity

@@ -8,27 +8,30 @@ from spikecheck.checks.spk108_silent_channels import SilentChannels
 from tests.unit.checks.build import evidence, inputs, severity_of
 
 
-def given(**changed):
+def channels_of(**changed):
+    """Sixteen batches of 100 channels."""
     return evidence({"input": [inputs(**({"distinct_batches": 16, "channels": 100} | changed))]})
 
 
 @pytest.mark.parametrize(
-    ("seen", "severity"),
+    ("observations", "severity"),
     [
-        pytest.param(given(), None, id="all channels used"),
-        pytest.param(given(silent_channels=24), None, id="a border"),
-        pytest.param(given(silent_channels=25), "note", id="a quarter"),
-        pytest.param(given(silent_channels=50), "note", id="half of them, scattered"),
-        pytest.param(given(silent_channels=50, silent_half=True), "warning", id="one polarity"),
+        pytest.param(channels_of(), None, id="all channels used"),
+        pytest.param(channels_of(silent_channels=24), None, id="a border"),
+        pytest.param(channels_of(silent_channels=25), "note", id="a quarter"),
+        pytest.param(channels_of(silent_channels=50), "note", id="half of them, scattered"),
+        pytest.param(channels_of(silent_channels=50, silent_half=True), "warning", id="one polarity"),
         pytest.param(
-            given(silent_channels=60, silent_half=True), "warning", id="one polarity, and a border of the other"
+            channels_of(silent_channels=60, silent_half=True), "warning", id="one polarity, and a border of the other"
         ),
-        pytest.param(given(silent_channels=100), None, id="all: the input is empty, which belongs to another check"),
         pytest.param(
-            given(silent_channels=50, silent_half=True, distinct_batches=15), None, id="too few batches"
+            channels_of(silent_channels=100), None, id="all: the input is empty, which belongs to another check"
         ),
-        pytest.param(given(channels=0), None, id="unknown time axis"),
+        pytest.param(
+            channels_of(silent_channels=50, silent_half=True, distinct_batches=15), None, id="too few batches"
+        ),
+        pytest.param(channels_of(channels=0), None, id="unknown time axis"),
     ],
 )
-def test_judge(seen, severity) -> None:
-    assert severity_of(SilentChannels(), seen, "input") == severity
+def test_judge(observations, severity) -> None:
+    assert severity_of(SilentChannels(), observations, "input") == severity

@@ -36,9 +36,12 @@ def test_judge(read, severity) -> None:
 
 
 def test_it_shows_the_values_and_the_fix_for_the_library() -> None:
-    given = evidence({"lif1": [several(7.0, 43.0)]}, sites={"lif1": {"framework": "sinabs"}})
-    [finding] = findings(MultiSpike(), given, "lif1")
-    assert finding.message == "neurons of lif1 spike up to 43 times per time step instead of once (7 on average when they fire)"
+    observations = evidence({"lif1": [several(7.0, 43.0)]}, sites={"lif1": {"framework": "sinabs"}})
+    [finding] = findings(MultiSpike(), observations, "lif1")
+    assert (
+        finding.message
+        == "neurons of lif1 spike up to 43 times per time step instead of once (7 on average when they fire)"
+    )
     assert "(values 0, 1, 2, 43)" in finding.observed.text
     assert finding.fix.startswith("model.lif1.spike_fn = sinabs.activation.SingleSpike")
 
@@ -46,6 +49,6 @@ def test_it_shows_the_values_and_the_fix_for_the_library() -> None:
 def test_counts_of_the_input_reduce_the_excess() -> None:
     alone = evidence({"input": [inputs()], "lif1": [several(9.0)]})
     fed = evidence({"input": [inputs(count=6.0 * 19_200)], "lif1": [several(9.0)]})
-    [plain], [weighed] = (findings(MultiSpike(), given, "lif1") for given in (alone, fed))
+    [plain], [weighed] = (findings(MultiSpike(), observations, "lif1") for observations in (alone, fed))
     assert plain.severity is weighed.severity
     assert plain.excess > weighed.excess

@@ -18,8 +18,14 @@ GRADED = spikes(maximum=2.5, values=(0.0, 2.5), non_binary=20_480, non_integer=4
         pytest.param(TERNARY, "note", id="ternary"),
         pytest.param(GRADED, "note", id="a factor on the spikes"),
         pytest.param(spikes(maximum=20.0, values=(0.0, 20.0), non_binary=20_480), "note", id="0 and 20"),
-        pytest.param(spikes(maximum=3.0, values=(0.0, 1.0, 3.0), non_binary=900), None, id="spike counts belong to another check"),
-        pytest.param(spikes(maximum=3.0, values=(0.0, 1.0, 3.0), non_binary=900, non_integer=1), "note", id="counts and one fraction"),
+        pytest.param(
+            spikes(maximum=3.0, values=(0.0, 1.0, 3.0), non_binary=900), None, id="spike counts belong to another check"
+        ),
+        pytest.param(
+            spikes(maximum=3.0, values=(0.0, 1.0, 3.0), non_binary=900, non_integer=1),
+            "note",
+            id="counts and one fraction",
+        ),
         pytest.param(spikes(non_binary=7, non_finite=POISONED), None, id="not finite, which belongs to another check"),
         pytest.param(spikes(maximum=0.0, values=(0.0,), active=0, count=0.0), None, id="silent"),
     ],

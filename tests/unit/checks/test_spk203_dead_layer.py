@@ -22,13 +22,18 @@ OVER, LIVE = run(), run(live=True)
         pytest.param([spikes(count=1.0, active=1, silent_neurons=63), flow()], OVER, None, id="one spike"),
         pytest.param([silent(), flow(spikes_receive_gradient=False)], OVER, None, id="only the potential is read"),
         pytest.param(
-            [silent(), flow(spikes_receive_gradient=None)], OVER, "note", id="the last layer, and no backward pass was observed"
+            [silent(), flow(spikes_receive_gradient=None)],
+            OVER,
+            "note",
+            id="the last layer, and no backward pass was observed",
         ),
         pytest.param([silent()], OVER, "note", id="the last layer, and nothing is known of gradients"),
         pytest.param([silent(forward_passes=1), flow()], OVER, "error", id="one forward pass, and the run is over"),
         pytest.param([silent(forward_passes=9), flow()], LIVE, None, id="it may wake up"),
         pytest.param([silent(forward_passes=10), flow()], LIVE, "error", id="exactly at the limit"),
-        pytest.param([silent(non_finite=POISONED), flow()], OVER, None, id="not finite, which belongs to another check"),
+        pytest.param(
+            [silent(non_finite=POISONED), flow()], OVER, None, id="not finite, which belongs to another check"
+        ),
         pytest.param([silent(elements=0, time_steps=0), flow()], OVER, None, id="nothing was counted"),
         pytest.param(
             [spikes(silent_neurons=45), flow()], LIVE, None, id="a healthy layer, 71 % silent in the first batch"
@@ -40,9 +45,9 @@ def test_judge(read, when, severity) -> None:
 
 
 def test_without_a_backward_pass_only_the_last_layer_is_uncertain() -> None:
-    given = evidence({"lif1": [silent()], "lif2": [silent()]})
-    assert severity_of(DeadLayer(), given, "lif1") == "error"
-    assert severity_of(DeadLayer(), given, "lif2") == "note"
+    observations = evidence({"lif1": [silent()], "lif2": [silent()]})
+    assert severity_of(DeadLayer(), observations, "lif1") == "error"
+    assert severity_of(DeadLayer(), observations, "lif2") == "note"
 
 
 def test_the_message_counts_steps_and_neurons() -> None:

@@ -33,7 +33,7 @@ def layer(*read, upstream=None, when=None, weight=None, **known):
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("observations", "severity"),
     [
         pytest.param(layer(WEAK), "error", id="the sum of the steps stays below the threshold"),
         pytest.param(layer(WEAK, v_threshold=0.43), None, id="the sum of the steps reaches it"),
@@ -41,12 +41,22 @@ def layer(*read, upstream=None, when=None, weight=None, **known):
         pytest.param(
             layer(WEAK, decay=1.0, input_gain=0.9), "error", id="and a factor on the input makes them fall short"
         ),
-        pytest.param(layer(WEAK, potential(maximum=0.99)), "error", id="all potentials were observed, and none reaches the threshold"),
+        pytest.param(
+            layer(WEAK, potential(maximum=0.99)),
+            "error",
+            id="all potentials were observed, and none reaches the threshold",
+        ),
         pytest.param(
             layer(WEAK, potential(maximum=1.5)), None, id="potentials above the threshold: the spikes are wrong"
         ),
-        pytest.param(layer(WEAK, potential(maximum=0.7, **LAST_STEP)), "error", id="only the last potentials were observed"),
-        pytest.param(layer(drive(), potential(maximum=0.7, **LAST_STEP)), "error", id="the last potentials count, whatever the drive"),
+        pytest.param(
+            layer(WEAK, potential(maximum=0.7, **LAST_STEP)), "error", id="only the last potentials were observed"
+        ),
+        pytest.param(
+            layer(drive(), potential(maximum=0.7, **LAST_STEP)),
+            "error",
+            id="the last potentials count, whatever the drive",
+        ),
         pytest.param(layer(WEAK, decay=None), None, id="the decay is unknown"),
         pytest.param(layer(WEAK, v_threshold=None), None, id="the threshold is unknown"),
         pytest.param(layer(WEAK, tau_syn=20.0), None, id="a slow synapse adds the steps up"),
@@ -54,31 +64,37 @@ def layer(*read, upstream=None, when=None, weight=None, **known):
         pytest.param(layer(WEAK, spikes()), None, id="it fires"),
         pytest.param(layer(WEAK, flow(spikes_receive_gradient=False)), None, id="only the potential is read"),
         pytest.param(
-            layer(WEAK, flow(spikes_receive_gradient=None)), "note", id="the last layer, and no backward pass was observed"
+            layer(WEAK, flow(spikes_receive_gradient=None)),
+            "note",
+            id="the last layer, and no backward pass was observed",
         ),
         pytest.param(
-            layer(WEAK, state(carried_sequences=20), decay=0.97), None, id="state is carried on: the potential adds up for longer"
+            layer(WEAK, state(carried_sequences=20), decay=0.97),
+            None,
+            id="state is carried on: the potential adds up for longer",
         ),
         pytest.param(
-            layer(WEAK, decay=0.97, when=run(called_per_time_step=True)), None, id="called once per step: it adds up here, too"
+            layer(WEAK, decay=0.97, when=run(called_per_time_step=True)),
+            None,
+            id="called once per step: it adds up here, too",
         ),
         pytest.param(layer(WEAK, decay=0.97), "error", id="20 steps of the same"),
         pytest.param(layer(drive(rms=0.05, maximum=0.2, non_finite=POISONED)), None, id="not finite"),
         pytest.param(layer(drive(rms=25.0, mean=-25.0, maximum=-3.0)), "error", id="a negative bias"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert severity_of(WeakDrive(), given, "lif2") == severity
+def test_judge(observations, severity) -> None:
+    assert severity_of(WeakDrive(), observations, "lif2") == severity
 
 
 def test_training_goes_on_and_the_layer_may_wake_up() -> None:
     for forward_passes, severity in ((9, None), (10, "error")):
-        given = layer(WEAK, spikes(count=0.0, active=0, forward_passes=forward_passes), when=run(live=True))
-        assert severity_of(WeakDrive(), given, "lif2") == severity
+        observations = layer(WEAK, spikes(count=0.0, active=0, forward_passes=forward_passes), when=run(live=True))
+        assert severity_of(WeakDrive(), observations, "lif2") == severity
 
 
 @pytest.mark.parametrize(
-    ("given", "because"),
+    ("observations", "because"),
     [
         (layer(WEAK), "ordinary scale (RMS * sqrt(fan-in) = 0.58), so the threshold is too high"),
         (layer(WEAK, weight=parameter(scale=0.03)), "tiny (RMS * sqrt(fan-in) = 0.03"),
@@ -87,18 +103,18 @@ def test_training_goes_on_and_the_layer_may_wake_up() -> None:
         (layer(drive(rms=25.0, mean=-25.0, maximum=-3.0)), "no input current was above 0 (mean -25)"),
     ],
 )
-def test_it_says_which_of_the_numbers_is_wrong(given, because) -> None:
-    [finding] = findings(WeakDrive(), given, "lif2")
+def test_it_says_which_of_the_numbers_is_wrong(observations, because) -> None:
+    [finding] = findings(WeakDrive(), observations, "lif2")
     assert because in finding.expected.because
 
 
 def test_the_date_does_not_depend_on_a_layer_before_that_has_woken_up() -> None:
-    given = evidence(
+    observations = evidence(
         {"lif1": [spikes()], "lif2": [SILENT, WEAK]},
         first={"lif1": [SILENT], "lif2": [SILENT, WEAK]},
     )
-    site = next(s for s in given.sites if s.name == "lif2" and s.kind in WeakDrive.sites)
-    assert list(WeakDrive().judge(site, given.readings(site, "first")))
+    site = next(s for s in observations.sites if s.name == "lif2" and s.kind in WeakDrive.sites)
+    assert list(WeakDrive().judge(site, observations.readings(site, "first")))
 
 
 def test_the_message_compares_the_peak_with_the_threshold() -> None:
@@ -113,7 +129,7 @@ def test_only_tiny_weights_explain_it() -> None:
 
 
 def test_the_fix_proposes_a_threshold_within_reach() -> None:
-    [seen] = findings(WeakDrive(), layer(WEAK, potential(maximum=0.8)), "lif2")
+    [observed] = findings(WeakDrive(), layer(WEAK, potential(maximum=0.8)), "lif2")
     [held_down] = findings(WeakDrive(), layer(drive(rms=25.0, mean=-25.0, maximum=-3.0)), "lif2")
-    assert seen.fix.startswith("model.lif2.threshold.data.fill_(0.4)")
+    assert observed.fix.startswith("model.lif2.threshold.data.fill_(0.4)")
     assert held_down.fix.startswith("model.lif2.threshold.data.fill_(0.1)")

@@ -18,7 +18,7 @@ def strong(rms: float, **changed):
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("observations", "severity"),
     [
         pytest.param(layer(strong(0.5)), None, id="ordinary"),
         pytest.param(layer(strong(6.0)), None, id="the largest drive of a healthy network"),
@@ -39,20 +39,20 @@ def strong(rms: float, **changed):
         pytest.param(layer(strong(float("inf"), non_finite=POISONED)), None, id="not finite"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert severity_of(StrongDrive(), given, "lif1") == severity
+def test_judge(observations, severity) -> None:
+    assert severity_of(StrongDrive(), observations, "lif1") == severity
 
 
 @pytest.mark.parametrize(
-    ("given", "because"),
+    ("observations", "because"),
     [
         (layer(strong(45.0)), "so the threshold is too low or the input of these weights too large"),
         (layer(strong(45.0), weight=parameter(scale=26.5)), "are large (RMS * sqrt(fan-in) = 26"),
         (layer(strong(0.5), v_threshold=-0.5), "not below this threshold"),
     ],
 )
-def test_it_says_which_of_the_numbers_is_wrong(given, because) -> None:
-    [finding] = findings(StrongDrive(), given, "lif1")
+def test_it_says_which_of_the_numbers_is_wrong(observations, because) -> None:
+    [finding] = findings(StrongDrive(), observations, "lif1")
     assert because in finding.expected.because
 
 

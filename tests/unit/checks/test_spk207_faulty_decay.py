@@ -18,7 +18,7 @@ def layer(library="snntorch", most=9.0, **known):
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("observations", "severity"),
     [
         pytest.param(layer(), None, id="ordinary"),
         pytest.param(layer(decay=1.0), None, id="no leak"),
@@ -56,12 +56,12 @@ def layer(library="snntorch", most=9.0, **known):
         ),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert severity_of(FaultyDecay(), given, "lif1") == severity
+def test_judge(observations, severity) -> None:
+    assert severity_of(FaultyDecay(), observations, "lif1") == severity
 
 
 def test_the_message_names_the_value_set_and_the_value_used() -> None:
-    """A time constant given as a decay is named, with the decay that was meant."""
+    """A time constant observations as a decay is named, with the decay that was meant."""
     (finding,) = findings(
         FaultyDecay(), layer(decay=1.0, replaced_parameters=(ReplacedParameter("beta", 8.0, 1.0),)), "lif1"
     )

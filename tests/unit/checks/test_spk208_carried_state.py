@@ -66,15 +66,15 @@ PIECES = targets(updates=48, repeated_batches=36, distinct_batches=12)  # four p
     ],
 )
 def test_pieces_of_one_batch_continue_each_other(labels, read, input_read, severity) -> None:
-    seen = evidence({"lif1": [read], "input": [input_read], "targets": [labels]})
-    assert severity_of(CarriedState(), seen, "lif1") == severity
+    observations = evidence({"lif1": [read], "input": [input_read], "targets": [labels]})
+    assert severity_of(CarriedState(), observations, "lif1") == severity
 
 
 @pytest.mark.parametrize(("live", "severity"), [(True, None), (False, "warning")])
 def test_the_same_targets_forever_may_be_a_first_batch_that_is_not_over(live, severity) -> None:
-    seen = {
+    places = {
         "lif1": [state(sequences=4, carried_sequences=3)],
         "input": [inputs(distinct_batches=4)],
         "targets": [targets(updates=4, repeated_batches=3, distinct_batches=1)],
     }
-    assert severity_of(CarriedState(), evidence(seen, run=run(live=live)), "lif1") == severity
+    assert severity_of(CarriedState(), evidence(places, run=run(live=live)), "lif1") == severity

@@ -20,7 +20,7 @@ def test_a_layer_without_input_has_nothing_to_remember() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("reading", "severity"),
     [
         pytest.param(memory(), None, id="state is kept"),
         pytest.param(memory(stateful_forward_passes=0), "error", id="state is never kept"),
@@ -37,17 +37,17 @@ def test_a_layer_without_input_has_nothing_to_remember() -> None:
         ),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert severity_of(DroppedState(), evidence({"lif1": [given]}), "lif1") == severity
+def test_judge(reading, severity) -> None:
+    assert severity_of(DroppedState(), evidence({"lif1": [reading]}), "lif1") == severity
 
 
 @pytest.mark.parametrize(
-    ("given", "why"),
+    ("reading", "why"),
     [
         (memory(stateful_forward_passes=0), "its state is 0 in the middle of a forward pass"),
         (memory(informative_elements=500, memoryless_elements=500), "it ignores the state passed in"),
     ],
 )
-def test_it_says_which_of_the_two_it_is(given, why) -> None:
-    (finding,) = findings(DroppedState(), evidence({"lif1": [given]}), "lif1")
+def test_it_says_which_of_the_two_it_is(reading, why) -> None:
+    (finding,) = findings(DroppedState(), evidence({"lif1": [reading]}), "lif1")
     assert finding.message == f"lif1 keeps no state between time steps: {why}"

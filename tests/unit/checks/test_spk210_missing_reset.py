@@ -21,7 +21,7 @@ def hidden(flows=None, consecutive_products=20_480 * 0.75, reset="none"):
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("observations", "severity"),
     [
         pytest.param(layer(), None, id="ordinary"),
         pytest.param(layer(count=4.1e5 * 0.28, reset=None), "warning", id="more spikes than its input can drive"),
@@ -49,8 +49,8 @@ def hidden(flows=None, consecutive_products=20_480 * 0.75, reset="none"):
         pytest.param(layer(count=4.1e5, reset=None, decay=1.6), None, id="a decay out of range"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert severity_of(MissingReset(), given, "lif1") == severity
+def test_judge(observations, severity) -> None:
+    assert severity_of(MissingReset(), observations, "lif1") == severity
 
 
 @pytest.mark.parametrize(
@@ -58,10 +58,12 @@ def test_judge(given, severity) -> None:
     [
         pytest.param(parameter(scale=1.0, elements=64 * 64, fan_in=64), None, id="recurrent: it may drive the spikes"),
         pytest.param(parameter(scale=0.001, elements=64 * 64, fan_in=64), "warning", id="recurrent, and tiny"),
-        pytest.param(parameter(scale=1.0, elements=64 * 30, fan_in=30), "warning", id="inside the layer, and not recurrent"),
+        pytest.param(
+            parameter(scale=1.0, elements=64 * 30, fan_in=30), "warning", id="inside the layer, and not recurrent"
+        ),
     ],
 )
 def test_a_recurrent_weight_inside_the_layer_can_drive_spikes_as_well(weight, severity) -> None:
     places = {"lif1": [spikes(count=4.1e5 * 0.28), drive()], "lif1.rec.weight": [weight]}
-    given = modules(evidence(places, sites={"lif1": {"neuron": neuron(reset=None)}}))
-    assert severity_of(MissingReset(), given, "lif1") == severity
+    observations = modules(evidence(places, sites={"lif1": {"neuron": neuron(reset=None)}}))
+    assert severity_of(MissingReset(), observations, "lif1") == severity

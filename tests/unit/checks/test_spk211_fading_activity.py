@@ -5,32 +5,27 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk211_fading_activity import FadingActivity
-from tests.unit.checks.build import evidence, flow, loss, severity_of, spikes
-
-
-def layers(*rates):
-    """Layers that fire at these rates."""
-    return {f"lif{n}": [spikes(elements=100_000, count=r * 100_000), flow()] for n, r in enumerate(rates)}
+from tests.unit.checks.build import evidence, firing_at, loss, severity_of
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("places", "severity"),
     [
-        pytest.param(layers(0.05, 0.04, 0.03), None, id="even rates"),
-        pytest.param(layers(0.05, 0.005, 0.001), "warning", id="exactly at the limit"),
-        pytest.param(layers(0.05, 0.005, 0.0011), None, id="just above the limit"),
-        pytest.param(layers(0.05, 0.06, 0.0001), None, id="no trend"),
-        pytest.param(layers(0.05, 0.0001), None, id="two layers"),
-        pytest.param(layers(0.0, 0.0, 0.0), None, id="the first is silent"),
+        pytest.param(firing_at(0.05, 0.04, 0.03), None, id="even rates"),
+        pytest.param(firing_at(0.05, 0.005, 0.001), "warning", id="exactly at the limit"),
+        pytest.param(firing_at(0.05, 0.005, 0.0011), None, id="just above the limit"),
+        pytest.param(firing_at(0.05, 0.06, 0.0001), None, id="no trend"),
+        pytest.param(firing_at(0.05, 0.0001), None, id="two layers"),
+        pytest.param(firing_at(0.0, 0.0, 0.0), None, id="the first is silent"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert severity_of(FadingActivity(), evidence(given), list(given)[-1]) == severity
+def test_judge(places, severity) -> None:
+    assert severity_of(FadingActivity(), evidence(places), list(places)[-1]) == severity
 
 
 def test_a_trend_that_training_caused_is_left_alone() -> None:
-    given = evidence(layers(0.05, 0.005, 0.001), first=layers(0.05, 0.05, 0.05))
-    assert severity_of(FadingActivity(), given, "lif2") is None
+    observations = evidence(firing_at(0.05, 0.005, 0.001), first=firing_at(0.05, 0.05, 0.05))
+    assert severity_of(FadingActivity(), observations, "lif2") is None
 
 
 @pytest.mark.parametrize(
@@ -43,5 +38,5 @@ def test_a_trend_that_training_caused_is_left_alone() -> None:
     ids=["it fires, and the loss falls", "the loss stays", "it is silent"],
 )
 def test_it_is_a_note_where_enough_is_left_to_learn_from(last, losses, severity) -> None:
-    given = evidence(layers(0.05, 0.005, last) | {"loss": [losses]})
-    assert severity_of(FadingActivity(), given, "lif2") == severity
+    observations = evidence(firing_at(0.05, 0.005, last) | {"loss": [losses]})
+    assert severity_of(FadingActivity(), observations, "lif2") == severity

@@ -10,19 +10,23 @@ from tests.unit.checks.build import evidence, run, severity_of, state
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("reading", "severity"),
     [
         pytest.param(run(), None, id="no error"),
-        pytest.param(run(torch_errors=(TorchError("RuntimeError", f"{SECOND_BACKWARD} (or ...", 1),)), "error", id="the error"),
+        pytest.param(
+            run(torch_errors=(TorchError("RuntimeError", f"{SECOND_BACKWARD} (or ...", 1),)), "error", id="the error"
+        ),
         pytest.param(
             run(torch_errors=(TorchError("IndexError", "Target 20 is out of bounds.", 0),)), None, id="another error"
         ),
     ],
 )
-def test_judge(given, severity) -> None:
+def test_judge(reading, severity) -> None:
     assert (
         severity_of(
-            ReusedGraph(), evidence({"the run": [given], "lif1": [state(carried_sequences=1)]}, run=given), "the run"
+            ReusedGraph(),
+            evidence({"the run": [reading], "lif1": [state(carried_sequences=1)]}, run=reading),
+            "the run",
         )
         == severity
     )

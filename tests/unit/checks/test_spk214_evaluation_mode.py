@@ -9,7 +9,7 @@ from tests.unit.checks.build import evidence, mode, severity_of
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("readings", "severity"),
     [
         pytest.param([mode()], None, id="training mode"),
         pytest.param([mode(evaluation_updates=20)], "warning", id="evaluation mode"),
@@ -18,8 +18,8 @@ from tests.unit.checks.build import evidence, mode, severity_of
         pytest.param([mode(updates=2, evaluation_updates=2)], None, id="too few updates"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert severity_of(EvaluationMode(), evidence({"norm": given}), "norm") == severity
+def test_judge(readings, severity) -> None:
+    assert severity_of(EvaluationMode(), evidence({"norm": readings}), "norm") == severity
 
 
 def test_one_finding_for_the_model_and_none_where_a_module_trains() -> None:

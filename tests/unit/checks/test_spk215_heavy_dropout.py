@@ -9,7 +9,7 @@ from tests.unit.checks.build import evidence, mode, severity_of
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("readings", "severity"),
     [
         pytest.param([mode()], None, id="no dropout"),
         pytest.param([mode(dropout_probability=0.9)], "warning", id="exactly at the limit"),
@@ -17,5 +17,5 @@ from tests.unit.checks.build import evidence, mode, severity_of
         pytest.param([mode(dropout_probability=0.97, evaluation_updates=20)], None, id="never in use"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert severity_of(HeavyDropout(), evidence({"norm": given}), "norm") == severity
+def test_judge(readings, severity) -> None:
+    assert severity_of(HeavyDropout(), evidence({"norm": readings}), "norm") == severity

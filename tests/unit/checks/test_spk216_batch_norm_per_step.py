@@ -9,7 +9,7 @@ from tests.unit.checks.build import evidence, inputs, mode, severity_of, spikes
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("readings", "severity"),
     [
         pytest.param([mode(momentum=0.1)], None, id="one call"),
         pytest.param([mode(momentum=0.1, calls_per_forward_pass=40)], "warning", id="40 time steps"),
@@ -19,8 +19,8 @@ from tests.unit.checks.build import evidence, inputs, mode, severity_of, spikes
         pytest.param([mode(momentum=0.1, calls_per_forward_pass=40, evaluation_updates=20)], None, id="frozen"),
     ],
 )
-def test_judge(given, severity) -> None:
-    assert severity_of(BatchNormPerStep(), evidence({"norm": given}), "norm") == severity
+def test_judge(readings, severity) -> None:
+    assert severity_of(BatchNormPerStep(), evidence({"norm": readings}), "norm") == severity
 
 
 def after(profile, **changed):
@@ -38,7 +38,7 @@ SLOPED = tuple(1.25 - 0.0128 * step for step in range(40))
 
 
 @pytest.mark.parametrize(
-    ("given", "severity"),
+    ("observations", "severity"),
     [
         pytest.param(after((1.0,) * 40), "note", id="all time steps are equally busy"),
         pytest.param(after(EARLY), "warning", id="recordings end early"),
@@ -49,16 +49,16 @@ SLOPED = tuple(1.25 - 0.0128 * step for step in range(40))
         pytest.param(after((1.0,) * 40, time_axis_known=False), "warning", id="unknown time axis"),
     ],
 )
-def test_it_is_a_note_where_the_time_steps_are_alike(given, severity) -> None:
-    assert severity_of(BatchNormPerStep(), given, "norm") == severity
+def test_it_is_a_note_where_the_time_steps_are_alike(observations, severity) -> None:
+    assert severity_of(BatchNormPerStep(), observations, "norm") == severity
 
 
 def test_the_input_counts_where_no_layer_comes_before() -> None:
-    given = {
+    places = {
         "input": [inputs(profile=EARLY)],
         "norm": [mode(momentum=0.1, calls_per_forward_pass=40)],
         "lif1": [spikes()],
     }
-    assert severity_of(BatchNormPerStep(), evidence(given), "norm") == "warning"
-    given["input"] = [inputs(profile=(1.0,) * 40)]
-    assert severity_of(BatchNormPerStep(), evidence(given), "norm") == "note"
+    assert severity_of(BatchNormPerStep(), evidence(places), "norm") == "warning"
+    places["input"] = [inputs(profile=(1.0,) * 40)]
+    assert severity_of(BatchNormPerStep(), evidence(places), "norm") == "note"
