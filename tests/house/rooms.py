@@ -23,7 +23,7 @@ NOUNS = (
     "errors",
 )
 LEFT_TO_RIGHT = ("probe", "stats", "checks", "diagnosis", "report")
-JOINERS = ("evidence", "monitor", "api", "checkpoint", "assertions", "baseline")
+JOINERS = ("evidence", "monitor", "api", "checkpoint", "assertions", "baseline", "plugin")
 DOORS = ("cli", "reference", "model_run", "faults", "pytest_plugin", "strategies")
 ANYTHING = ("*",)
 

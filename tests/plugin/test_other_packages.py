@@ -81,7 +81,7 @@ def test_the_check_is_listed_and_explained(lab: Runs) -> None:
     explained = command(lab, "explain", "lab001")
     assert explained.ret == 0
     explained.stdout.fnmatch_lines(
-        ["*LAB001 sparse-layer*", "*fewer than 0.9 spikes*", "*rate = 0.9*data sheet*", "*tool.spikecheck.LAB001*"]
+        ["*LAB001 sparse-layer*", "*min_rate = 0.9*", "*tool.spikecheck.LAB001*", "*SPK302 chance-plateau*"]
     )
     assert not explained.stderr.lines
     assert command(lab, "explain", "SPK205").ret == 0
@@ -97,13 +97,13 @@ def test_its_findings_and_the_layers_of_its_library_are_in_the_report(lab: Runs)
 
 # What pyproject.toml says, and what is found then.
 SETTINGS = {
-    "[tool.spikecheck.LAB001]\nrate = 0.001": "[]",
+    "[tool.spikecheck.LAB001]\nmin_rate = 0.001": "[]",
     '[tool.spikecheck.ignore]\nLAB001 = "no chip"': "[]",
     '[tool.spikecheck.ignore]\n"sparse-layer:gate" = "closed here"': "['clicks1']",
-    '[[tool.spikecheck.sites]]\nmatch = "ga*"\nLAB001.rate = 0.001': "['clicks1']",
+    '[[tool.spikecheck.sites]]\nmatch = "ga*"\nLAB001.min_rate = 0.001': "['clicks1']",
     '[[tool.spikecheck.sites]]\nmatch = "clicks?"\nignore = { LAB001 = "no chip" }': "['gate']",
-    "[tool.spikecheck.LAB001]\nrats = 0.1": "LAB001: there is no limit rats (it has rate), did you mean rate?",
-    "[tool.spikecheck.LAB002]\nrate = 0.1": "LAB002: no check has this id, did you mean LAB001?",
+    "[tool.spikecheck.LAB001]\nmin_rats = 0.1": "there is no limit min_rats (it has min_rate), did you mean min_rate?",
+    "[tool.spikecheck.LAB002]\nmin_rate = 0.1": "LAB002: no check has this id, did you mean LAB001?",
 }
 EACH = f"""
     from pathlib import Path
@@ -129,6 +129,46 @@ def test_it_has_limits_and_is_ignored_as_ours_are(lab: Runs) -> None:
     assert [(text, line) for (text, words), line in zip(SETTINGS.items(), said, strict=True) if words not in line] == []
 
 
+CAUSE = """
+    import spikecheck
+    from lab_network import Net, run
+    from spikecheck.checks.discovery import discover
+    from spikecheck.finding import Expected, Observed, Verdict, Outcome
+    from spikecheck.report.model import Report
+    from spikecheck.site import Site, SiteKind
+
+    known = discover()
+    sparse = known["LAB001"]().finding(
+        Site(SiteKind.SPIKES, "clicks1", 1), observed=Observed("", rate=0.1), expected=Expected("")
+    )
+    print("own", known["SPK302"].explained_by.count("LAB001"))
+
+    from spikecheck.checks.base import Observations
+    from spikecheck.checks.judge import Judge
+
+    class Stuck(known["SPK302"]):
+        message = "stuck"
+
+        def judge(self, site, readings):
+            yield self.finding(site, observed=Observed(""), expected=Expected(""))
+
+    from spikecheck.readings import LossReading, NonFinite, RunReading
+    run = RunReading(live=False, update=9, forward_passes=9, backward_passes=9, called_per_time_step=False)
+    loss = Site(SiteKind.LOSS, "loss", 9)
+    read = LossReading("cross_entropy", 9, 3.0, 3.0, 3.0, 9, 3.0, 0.1, 0.0, 0.1, 20, True, NonFinite(0, 9))
+    windows = {w: {"loss": {LossReading: read}} for w in ("first", "recent", "all")}
+    verdict = Judge((Stuck(),)).verdict(Stuck(), Observations(run, (loss,), windows))
+    report = Report.of([Verdict("LAB001", "sparse-layer", Outcome.FOUND, (sparse,)), verdict])
+    for cause in report.root_causes:
+        print(cause.finding.check, [f.check for f in cause.consequences])
+"""
+
+
+def test_it_is_the_root_cause_of_what_it_explains(lab: Runs) -> None:
+    result = lab.pytester.run(sys.executable, lab.pytester.makepyfile(cause=CAUSE), timeout=120)
+    assert result.stdout.lines == ["own 0", "LAB001 ['SPK302']"], result.stderr.str()
+
+
 SUITE = """
     import pytest
     import spikecheck as sc
@@ -144,7 +184,7 @@ SUITE = """
     def test_asserted():
         with pytest.raises(sc.UnhealthyError, match="LAB001 sparse-layer"):
             sc.assert_healthy(Net(), (x, y), F.cross_entropy)
-        sc.assert_healthy(Net(), (x, y), F.cross_entropy, settings={"LAB001": {"rate": 0.001}})
+        sc.assert_healthy(Net(), (x, y), F.cross_entropy, settings={"LAB001": {"min_rate": 0.001}})
 
     def test_spikes_of_its_library():
         sc.assert_no_dead_layers(Net(), x, layer="clicks*")
@@ -169,7 +209,7 @@ KEPT = """
     import spikecheck
     from lab_network import Net, run
 
-    settings = {"LAB001": {"rate": 0.8}, "sites": [{"match": "gate", "LAB001": {"rate": 0.7}}]}
+    settings = {"LAB001": {"min_rate": 0.8}, "sites": [{"match": "gate", "LAB001": {"min_rate": 0.7}}]}
     monitor = spikecheck.attach(Net(), on_finding=id, settings=settings)
     run(monitor.model)
     spikecheck.save_evidence("run.pt", monitor)
@@ -195,11 +235,13 @@ BROKEN = {
     "TRN003": "its id TRN003 or slug dead-layer is that of SPK203*",
     "TRN004": "its id 'SPK299' is not of the form LAB001*",
     "TRN005": "it lacks slug and severity and since and sites and message*",
-    "TRN006": "it is no subclass of spikecheck.checks.base.Check*",
+    "TRN006": "it is no subclass of spikecheck.plugin.Check*",
     "TRN007": "its field patience gives no reason*",
-    "TRN009": "it explains what explains it*",
+    "TRN009": "it would explain what explains it: TRN009 is explained by TRN009*",
     "TRN010": "SystemExit: 3*",
     "TRN011": "its severity is no Severity*",
+    "TRN012": "it would explain what explains it*LAB001*",
+    "TRN013": "its default min_rate = 0.9 contradicts max_rate = 0.1*",
 }
 
 
@@ -218,7 +260,9 @@ def test_the_commands_work_and_say_what_is_left_out(torn: Runs, words: tuple[str
 def test_a_check_that_cannot_be_loaded_is_not_explained(torn: Runs) -> None:
     result = command(torn, "explain", "TRN001")
     assert result.ret == 2
-    result.stderr.fnmatch_lines(["*the check TRN001 of torn-checks 2.0 is left out*", "*no check is called 'TRN001'*"])
+    result.stderr.fnmatch_lines(
+        ["*the check TRN001 of torn-checks 2.0 is left out*", "*no check has the id or name 'TRN001'*"]
+    )
 
 
 SILENT = """

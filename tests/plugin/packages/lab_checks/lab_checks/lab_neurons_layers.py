@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from spikecheck.neuron import NeuronSpec
-from spikecheck.probe.frameworks.base import BATCH_FIRST, Framework, Heard
+from spikecheck.plugin import BATCH_FIRST, Framework, NeuronSpec, Observation
 
 
 class LabNeurons(Framework):
@@ -25,6 +24,6 @@ class LabNeurons(Framework):
         """The threshold."""
         return NeuronSpec(v_threshold=float(module.threshold))
 
-    def heard(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Heard:
+    def heard(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:
         """What its dict holds."""
-        return Heard(output["spikes"], args[0], output["potential"], BATCH_FIRST)
+        return Observation(output["spikes"], args[0], output["potential"], BATCH_FIRST)

@@ -6,10 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.readings import SpikeReading
-from spikecheck.site import Site, SiteKind
+from spikecheck.plugin import (
+    Check,
+    Expected,
+    Finding,
+    Observed,
+    Readings,
+    Severity,
+    Site,
+    SiteKind,
+    SpikeReading,
+    limit,
+)
 
 
 @dataclass(frozen=True)
@@ -17,18 +25,28 @@ class SparseLayer(Check):
     """A spiking layer fires too seldom for the chip.
 
     ## What it means
-    The layer emits fewer than {rate} spikes per neuron per step.
+    The layer fires less than the chip needs to keep it switched on.
 
-    ## Why it matters
-    The chip switches such a layer off.
+    ## Example
+    ```python broken
+    self.fc1 = nn.Linear(8, 12)
+    self.clicks1 = Clicks(threshold=5.0)
+    ```
+    ```python repaired
+    self.fc1 = nn.Linear(8, 12)
+    self.clicks1 = Clicks(threshold=0.5)
+    ```
 
     ## Fix
     ```python any
     layer.threshold = 0.5  # half of what it was
     ```
 
-    ## Intended when
+    ## When it is intended
     The network is not for the chip.
+
+    ## How it is decided
+    The layer emits fewer than {min_rate} spikes per neuron per time step.
     """
 
     id: ClassVar = "LAB001"
@@ -38,16 +56,17 @@ class SparseLayer(Check):
     sites: ClassVar = SiteKind.SPIKES
     needs: ClassVar = (SpikeReading,)
     explained_by: ClassVar = ("SPK205",)
-    message: ClassVar = "{site} fires {rate:.3g} times per neuron per step"
+    explains: ClassVar = ("SPK302",)
+    message: ClassVar = "{site} fires {rate:n} times per neuron per time step"
 
-    rate: float = limit(0.9, why="data sheet of the chip, page 12")
+    min_rate: float = limit(0.9, why="data sheet of the chip, page 12")
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the rate is below the limit."""
         rate = readings[SpikeReading].rate
-        if rate is not None and rate < self.rate:
+        if rate is not None and rate < self.min_rate:
             yield self.finding(
                 site,
-                observed=Observed("{rate:.3g} spikes per neuron per step", rate=rate),
-                expected=Expected("{least} or more", least=self.rate),
+                observed=Observed("{rate:n} spikes per neuron per time step", rate=rate),
+                expected=Expected("{min_rate:n} or more", min_rate=self.min_rate),
             )

@@ -5,11 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from spikecheck.checks.base import Check, limit
-from spikecheck.finding import Severity
-from spikecheck.probe.frameworks.base import Framework
-from spikecheck.readings import SpikeReading
-from spikecheck.site import SiteKind
+from spikecheck.plugin import Check, Framework, Severity, SiteKind, SpikeReading, limit
 
 number = 3
 
@@ -73,6 +69,23 @@ class Roundabout(Torn):
     id: ClassVar = "TRN009"
     slug: ClassVar = "roundabout"
     explained_by: ClassVar = ("TRN009",)
+
+
+@dataclass(frozen=True)
+class Backwards(Torn):
+    id: ClassVar = "TRN012"
+    slug: ClassVar = "backwards"
+    explained_by: ClassVar = ("LAB001",)
+    explains: ClassVar = ("SPK205",)  # which explains LAB001
+
+
+@dataclass(frozen=True)
+class Contradictory(Torn):
+    id: ClassVar = "TRN013"
+    slug: ClassVar = "contradictory"
+
+    min_rate: float = limit(0.9, why="made up")
+    max_rate: float = limit(0.1, why="made up")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,119 @@
+"""What a package that adds a check or a spiking library may import.
+
+    from spikecheck.plugin import Check, Expected, Finding, Observed, Readings, SiteKind, SpikeReading, limit
+
+These names stay where they are; other modules of spikecheck may change without notice. The names that belong to a
+spiking library (`Framework`, `Observation`, the layouts) load torch, the others do not, so that `spikecheck explain`
+starts at once beside a check of another package.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from spikecheck.checks.base import Check, Observations, Readings, limit
+from spikecheck.errors import SpikecheckError
+from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
+from spikecheck.neuron import NeuronSpec, ReplacedParameter
+from spikecheck.number_format import number, percentage
+from spikecheck.readings import (
+    BatchReading,
+    DriveReading,
+    FlowReading,
+    GradientAtStepReading,
+    GradientReading,
+    GradientToSpikesReading,
+    InputReading,
+    LogitReading,
+    LossReading,
+    MemoryReading,
+    ModeReading,
+    NonFinite,
+    ParameterReading,
+    PotentialReading,
+    RegressionTargetReading,
+    RunReading,
+    SpikeReading,
+    StaleGradientReading,
+    StateReading,
+    TargetReading,
+    UpdateReading,
+)
+from spikecheck.site import Layout, Moment, Site, SiteKind
+from spikecheck.stored import FitReading, MomentReading, StoredNeuronReading, StoredReading
+
+if TYPE_CHECKING:
+    from spikecheck.probe.frameworks.base import BATCH_FIRST as BATCH_FIRST
+    from spikecheck.probe.frameworks.base import PER_STEP as PER_STEP
+    from spikecheck.probe.frameworks.base import TIME_FIRST as TIME_FIRST
+    from spikecheck.probe.frameworks.base import Framework as Framework
+    from spikecheck.probe.frameworks.base import Heard as Observation
+
+#: Names that need torch, by the name they have in `spikecheck.probe.frameworks.base`.
+WITH_TORCH = {
+    "BATCH_FIRST": "BATCH_FIRST",
+    "Framework": "Framework",
+    "Observation": "Heard",
+    "PER_STEP": "PER_STEP",
+    "TIME_FIRST": "TIME_FIRST",
+}
+
+__all__ = [
+    "BATCH_FIRST",
+    "PER_STEP",
+    "TIME_FIRST",
+    "BatchReading",
+    "Check",
+    "DriveReading",
+    "Expected",
+    "Finding",
+    "FitReading",
+    "Fix",
+    "FlowReading",
+    "Framework",
+    "GradientAtStepReading",
+    "GradientReading",
+    "GradientToSpikesReading",
+    "InputReading",
+    "Layout",
+    "LogitReading",
+    "LossReading",
+    "MemoryReading",
+    "ModeReading",
+    "Moment",
+    "MomentReading",
+    "NeuronSpec",
+    "NonFinite",
+    "Observation",
+    "Observations",
+    "Observed",
+    "ParameterReading",
+    "PotentialReading",
+    "Readings",
+    "RegressionTargetReading",
+    "ReplacedParameter",
+    "RunReading",
+    "Severity",
+    "Site",
+    "SiteKind",
+    "SpikeReading",
+    "SpikecheckError",
+    "StaleGradientReading",
+    "StateReading",
+    "StoredNeuronReading",
+    "StoredReading",
+    "TargetReading",
+    "UpdateReading",
+    "limit",
+    "number",
+    "percentage",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name that needs torch at its first use (PEP 562)."""
+    if name not in WITH_TORCH:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module("spikecheck.probe.frameworks.base"), WITH_TORCH[name])
+    return value
