@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spikecheck.assertions.failure import MOST, UnhealthyError, number
-from spikecheck.assertions.learning import gradient_trouble, scalar
-from spikecheck.assertions.watched import Batch, Loss, Reset, apart, look, tensors_of
+from spikecheck.assertions.failure import MOST, UnhealthyError
+from spikecheck.assertions.learning import gradient_problem, scalar
+from spikecheck.assertions.watched import Batch, Loss, Reset, isolated_copy, observe, tensors_of
 from spikecheck.errors import SpikecheckError
+from spikecheck.number_format import number
 
 SCHEMA = 1
 DIGITS = 4  # significant, in the file: what a reader compares, and far below any tolerance worth setting
@@ -84,9 +85,9 @@ def assert_matches_baseline(
 
 def measured(model: nn.Module, batch: Batch, loss: Loss, spikes: Iterable[str], reset: Reset | None) -> Numbers:
     """What the file holds, of one forward and backward of a copy; evaluated, so that no random number is in it."""
-    with apart(model, train=False) as twin:
+    with isolated_copy(model, train=False) as twin:
         twin.zero_grad(set_to_none=True)
-        seen = look(twin, batch, loss=loss, spikes=spikes, reset=reset)
+        seen = observe(twin, batch, loss=loss, spikes=spikes, reset=reset)
         layers = {shown.name: float(shown.spikes.double().mean()) for shown in seen.chosen(None)}
         logits = seen.logits if seen.logits is not None else torch.cat([t.flatten() for t in tensors_of(seen.output)])
         value = scalar(seen.loss)
@@ -106,7 +107,7 @@ def norm(gradient: Tensor | None) -> float:
     """The gradient's norm, 0 where there is none; NaN where it is not finite."""
     if gradient is None:
         return 0.0
-    trouble = gradient_trouble(gradient)
+    trouble = gradient_problem(gradient)
     return math.nan if "NaN" in trouble else float(gradient.detach().double().norm())
 
 

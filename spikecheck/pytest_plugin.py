@@ -1,7 +1,7 @@
-"""pytest's door: the fixture `spikecheck`, its marker and options, and the summary.
+"""The pytest plugin: the fixture `spikecheck`, its marker and options, and the summary.
 
-Loaded in every pytest run where spikecheck is installed, so it imports next to nothing; the rest is imported by the
-test that asks for it. The assertions raise with texts of their own, so no file of ours needs pytest's rewriting.
+It is loaded in every pytest run where spikecheck is installed, so it imports almost nothing; a test that uses the
+fixture imports the rest. The assertions have their own messages and need no assertion rewriting.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ WATCHING: pytest.StashKey[Watching] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Options of the command line, and the same as settings in `[tool.pytest.ini_options]`."""
-    group = parser.getgroup("spikecheck", "spikecheck: the health of spiking networks")
-    level = "the gravest finding that passes is below this: note, warning or error"
+    """Add the command-line options, and the settings of the same names in `[tool.pytest.ini_options]`."""
+    group = parser.getgroup("spikecheck", "spikecheck: tests of spiking neural networks")
+    level = "fail on findings of this severity or above: note, warning or error"
     group.addoption("--spikecheck-fail-on", choices=LEVELS, help=f"{level} (default: warning)")
-    group.addoption("--spikecheck-report", metavar="DIR", help="write an HTML report there for each failing test")
-    group.addoption("--spikecheck-update", action="store_true", help="write the baselines anew instead of comparing")
+    group.addoption("--spikecheck-report", metavar="DIR", help="write an HTML report here for each failed test")
+    group.addoption("--spikecheck-update", action="store_true", help="update the baseline files instead of comparing")
     parser.addini("spikecheck_fail_on", level, default="warning")
-    parser.addini("spikecheck_report", "folder for the HTML reports of failing tests", default="")
+    parser.addini("spikecheck_report", "folder for the HTML reports of failed tests", default="")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known; say at once where a setting is wrong."""
+    """Register the marker and validate the settings."""
     config.addinivalue_line(
-        "markers", "spikecheck(ignore=[...], fail_on='warning'): what the fixture spikecheck lets pass in this test"
+        "markers", "spikecheck(ignore=[...], fail_on='warning'): what the fixture spikecheck ignores in this test"
     )
     if (level := config.getini("spikecheck_fail_on")) not in LEVELS:
-        raise pytest.UsageError(f"spikecheck_fail_on = {level!r}: it takes {', '.join(LEVELS)}")
+        raise pytest.UsageError(f"spikecheck_fail_on = {level!r}: must be one of {', '.join(LEVELS)}")
     if report_folder(config):
         from spikecheck.errors import SpikecheckError
         from spikecheck.report import html
@@ -50,22 +50,22 @@ def pytest_configure(config: pytest.Config) -> None:
             html.required()
         except SpikecheckError as error:
             raise pytest.UsageError(str(error)) from error
-    keep(config, rootdir, "folder", config.rootpath)
+    set_for_run(config, rootdir, "folder", config.rootpath)
     if config.getoption("--spikecheck-update"):
         from spikecheck import baseline
 
-        keep(config, baseline, "updating", True)
+        set_for_run(config, baseline, "updating", True)
 
 
-def keep(config: pytest.Config, module: ModuleType, name: str, value: object) -> None:
-    """Set what a module goes by, for as long as this run of pytest lasts."""
+def set_for_run(config: pytest.Config, module: ModuleType, name: str, value: object) -> None:
+    """Set a variable of a module until the end of this pytest run."""
     config.add_cleanup(partial(setattr, module, name, getattr(module, name)))
     setattr(module, name, value)
 
 
 @pytest.fixture
 def spikecheck(request: pytest.FixtureRequest) -> Iterator[Watching]:
-    """`spikecheck.attach(model)` watches it while the test lasts; findings at or above the set level fail the test."""
+    """Watch a model during the test with `spikecheck.attach(model)`; findings of the set severity fail the test."""
     from spikecheck.assertions.watching import Watching
     from spikecheck.errors import SpikecheckError
 
@@ -82,15 +82,15 @@ def spikecheck(request: pytest.FixtureRequest) -> Iterator[Watching]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Fail the test itself, and not its teardown, where what it watched is unwell."""
+    """Fail the test itself, not its teardown, if there are findings about the models that it watched."""
     try:
         result = yield
-    finally:  # judged here, where an error is the test's own: raised in the hook below, it would end the whole run
+    finally:  # an error here fails the test; an error in the hook below would end the whole pytest run
         watching = item.stash.get(WATCHING, None)
         if watching is not None:
             watching.judge()
-    if watching is not None and (why := watching.trouble()):
-        pytest.fail(why, pytrace=False)
+    if watching is not None and (text := watching.failure()):
+        pytest.fail(text, pytrace=False)
     return result
 
 
@@ -98,21 +98,23 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Tell the summary what was found; plain strings on the report reach it from a worker of xdist as well."""
+    """Store the line for the summary on the report, as plain strings, which xdist can send from its workers."""
     result = yield
     if call.when == "call" and "spikecheck.assertions" in sys.modules:
         from spikecheck.assertions import watching as ours
 
         watching, raised = item.stash.get(WATCHING, None), None if call.excinfo is None else call.excinfo.value
-        if result.failed and watching is not None and watching.reports and not watching.told:
-            result.sections.append(("spikecheck, when the test failed", "\n\n".join(map(str, watching.reports))))
+        if result.failed and watching is not None and watching.reports and not watching.explained:
+            result.sections.append(
+                ("spikecheck report at the time of the failure", "\n\n".join(map(str, watching.reports)))
+            )
         folder = report_folder(item.config) if result.failed else None
         result.spikecheck = ours.outcome(item.nodeid, watching, raised, folder)  # type: ignore[attr-defined]
     return result
 
 
 def report_folder(config: pytest.Config) -> Path | None:
-    """Where the pages go: an option counts from where pytest was started, a setting from the rootdir."""
+    """Return the folder for pages: an option is relative to the working folder, a setting to the rootdir."""
     option: str | None = config.getoption("--spikecheck-report")
     setting: str = config.getini("spikecheck_report")
     folder = config.rootpath / setting if setting else None
@@ -120,17 +122,17 @@ def report_folder(config: pytest.Config) -> Path | None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """How many tests looked at a network's health, what the failing ones found, which baselines were written."""
+    """Print how many tests checked a network, the root causes of failed ones, and the baselines that were written."""
     tests = [r for kind in terminalreporter.stats.values() for r in kind if hasattr(r, "spikecheck")]
-    looked = [(test, test.spikecheck[0]) for test in tests if test.spikecheck[0]]
+    lines = [(test, test.spikecheck[0]) for test in tests if test.spikecheck[0]]
     unusable_extensions = dict.fromkeys(line for test in tests for line in test.spikecheck[1])
-    if looked or unusable_extensions:
+    if lines or unusable_extensions:
         terminalreporter.section("spikecheck")
-    if looked:
-        plural, failed = "" if len(looked) == 1 else "s", sum(test.failed for test, _ in looked)
-        terminalreporter.line(f"{len(looked)} test{plural} looked at a network's health, {failed} failed")
-    for test, said in looked:
-        if test.failed or "baseline written" in said:
-            terminalreporter.line(f"{test.nodeid}: {said}")
+    if lines:
+        plural, failed = "" if len(lines) == 1 else "s", sum(test.failed for test, _ in lines)
+        terminalreporter.line(f"{len(lines)} test{plural} checked a spiking network, {failed} failed")
+    for test, text in lines:
+        if test.failed or test.spikecheck[2]:
+            terminalreporter.line(f"{test.nodeid}: {text}")
     for line in unusable_extensions:
         terminalreporter.line(line)

@@ -1,14 +1,14 @@
-"""An SNN's health as assertions: plain functions of a model and a batch, with or without pytest.
+"""Assertions about spiking networks: plain functions of a model and a batch, with or without pytest.
 
-All work on a copy: weights, gradients, mode, state and random state of the model are what they were. `batch` is what
-a DataLoader gives, (input, target), or the input alone where no loss is needed. `layer=` takes names and patterns
-("lif1", "lif*"), `spikes=` the names of spiking layers that are not found by themselves, `reset=` the function that the
-training loop calls before each batch, for models that do not reset themselves.
+They work on a copy: weights, gradients, mode, state and random state of the model do not change. `batch` is what a
+DataLoader yields, (input, target), or the input alone if no loss is needed. `layer=` takes names and patterns ("lif1",
+"lif*"). `spikes=` takes the names of spiking layers that are not detected automatically. `reset=` takes the function
+that the training loop calls before each batch, for models that do not reset themselves.
 """
 
-from spikecheck.assertions.behaviour import assert_batch_independent, assert_causal_in_time, assert_state_resets
+from spikecheck.assertions.behavior import assert_batch_independent, assert_causal_in_time, assert_state_resets
 from spikecheck.assertions.failure import UnhealthyError
-from spikecheck.assertions.health import assert_checkpoint_healthy, assert_healthy, severity, trouble
+from spikecheck.assertions.health import assert_checkpoint_healthy, assert_healthy, failure, severity
 from spikecheck.assertions.learning import (
     assert_gradients_reach_every_parameter,
     assert_initial_loss_near_chance,
@@ -41,6 +41,6 @@ __all__ = [
     "assert_no_dead_layers",
     "assert_spikes_binary",
     "assert_state_resets",
+    "failure",
     "severity",
-    "trouble",
 ]

@@ -1,4 +1,4 @@
-"""Assertions on spikes: binary, bounded, alive, at the rate that was meant."""
+"""Assertions on spikes: binary, bounded, not silent, at the intended firing rate."""
 
 from __future__ import annotations
 
@@ -7,36 +7,38 @@ from collections.abc import Iterable
 
 from torch import Tensor, nn
 
-from spikecheck.assertions.failure import amount, fail, first_place, number, some
-from spikecheck.assertions.watched import Batch, Names, Reset, Shown, apart, look, parts, said
+from spikecheck.assertions.failure import amount, distinct_values, fail, first_place
+from spikecheck.assertions.watched import Batch, LayerSpikes, Names, Reset, isolated_copy, observe, parts, type_name
 from spikecheck.errors import SpikecheckError
+from spikecheck.number_format import number
 from spikecheck.site import Layout
 
-ONE_A_BIN = "0 or 1 everywhere"
+BINARY = "0 or 1 everywhere"
+SINGLE = "use a layer that emits at most one spike per step: in sinabs, spike_fn=sinabs.activation.SingleSpike"
 
 
 def assert_binary(tensor: Tensor, *, name: str = "tensor") -> None:
-    """Every element is 0 or 1."""
+    """Assert that every element is 0 or 1."""
     __tracebackhide__ = True
     if not isinstance(tensor, Tensor):
-        raise SpikecheckError(f"assert_binary() takes a tensor, got {said(tensor)}")
+        raise SpikecheckError(f"assert_binary() takes a tensor, got {type_name(tensor)}")
     if strays := stray(name, tensor, Layout()):
-        fail(f"{name} is not binary", [strays], ONE_A_BIN, "x = (x > 0).float()  # where counts are not meant")
+        fail(f"{name} is not binary", [strays], BINARY, "x = (x > 0).float()  # if counts are not intended")
 
 
 def assert_binary_input(
     model: nn.Module, batch: Batch, *, spikes: Iterable[str] = (), reset: Reset | None = None
 ) -> None:
-    """Every bin of the input holds 0 or 1, and not every bin is empty."""
+    """Assert that every bin of the input is 0 or 1, and that not all bins are empty."""
     __tracebackhide__ = True
-    with apart(model) as twin:
-        seen = look(twin, batch, spikes=spikes, reset=reset)
-    tip = "x = (x > 0).float()  # ToFrame sums the events of a bin"
-    if strays := stray("input", seen.first, seen.axes, "channel"):
-        fail("the input is not binary", [strays], ONE_A_BIN, tip)
-    if not bool(seen.first.any()):
-        shape = tuple(seen.first.shape)
-        fail("the input holds no spike", [("input", f"0 in every bin of {shape}")], "a 1 in some bin")
+    with isolated_copy(model) as copied:
+        observed = observe(copied, batch, spikes=spikes, reset=reset)
+    tip = "x = (x > 0).float()  # tonic's ToFrame sums the events of a bin"
+    if strays := stray("input", observed.first, observed.axes, "channel"):
+        fail("the input is not binary", [strays], BINARY, tip)
+    if not bool(observed.first.any()):
+        shape, tip = tuple(observed.first.shape), "check what the data loader returns, and its time window"
+        fail("the input contains no spikes", [("input", f"all values of shape {shape} are 0")], "at least one 1", tip)
 
 
 def assert_spikes_binary(
@@ -47,7 +49,7 @@ def assert_spikes_binary(
     spikes: Iterable[str] = (),
     reset: Reset | None = None,
 ) -> None:
-    """Every spiking layer emits 0 or 1."""
+    """Assert that every spiking layer emits only 0 and 1."""
     __tracebackhide__ = True
     rows = [
         strays
@@ -55,7 +57,7 @@ def assert_spikes_binary(
         if (strays := stray(shown.name, shown.spikes, shown.layout))
     ]
     if rows:
-        fail("spikes are not binary", rows, ONE_A_BIN, "a layer that emits one spike a step, such as SingleSpike")
+        fail("spikes are not binary", rows, BINARY, SINGLE)
 
 
 def assert_max_spikes_per_step(
@@ -67,7 +69,7 @@ def assert_max_spikes_per_step(
     spikes: Iterable[str] = (),
     reset: Reset | None = None,
 ) -> None:
-    """No neuron emits more than `n` spikes in one step."""
+    """Assert that no neuron emits more than `n` spikes in one time step."""
     __tracebackhide__ = True
     rows = []
     for shown in emitted(model, batch, layer, spikes, reset):
@@ -75,10 +77,10 @@ def assert_max_spikes_per_step(
         if bool(over.any()):
             where, _ = first_place(over, shown.layout)
             most = number(float(shown.spikes.float().max()))
-            seen = f"up to {most} spikes of a neuron in one step; {amount(int(over.sum()), over.numel())} above {n:g}"
-            rows.append((f"{shown.name}, first at {where}", seen))
+            observed = f"up to {most} spikes per step; {amount(int(over.sum()), over.numel())} are above {n:g}"
+            rows.append((f"{shown.name}, first at {where}", observed))
     if rows:
-        fail("a neuron spikes too often in one step", rows, f"at most {n:g} a step")
+        fail("a neuron emits too many spikes in one time step", rows, f"at most {n:g} per step", SINGLE)
 
 
 def assert_firing_rate(
@@ -91,19 +93,20 @@ def assert_firing_rate(
     spikes: Iterable[str] = (),
     reset: Reset | None = None,
 ) -> None:
-    """Every layer's rate lies from `low` to `high`, in spikes per neuron per step."""
+    """Assert that the firing rate of every layer is from `low` to `high`, in spikes per neuron per time step."""
     __tracebackhide__ = True
     if not low <= high:
-        raise SpikecheckError(f"the lowest rate is above the highest: low={low!r}, high={high!r}")
+        raise SpikecheckError(f"low={low!r} is above high={high!r}")
     rows = []
     for shown in emitted(model, batch, layer, spikes, reset):
         count = float(shown.spikes.double().sum())
         elements = shown.spikes.numel()
         rate = count / elements if elements else math.nan
         if not low <= rate <= high:
-            rows.append((shown.name, f"{rate:.3g} spikes per neuron per step ({count:.0f} in {elements:,} bins)"))
+            rows.append((shown.name, f"{number(rate)} spikes per neuron per step ({count:,.0f} in {elements:,} bins)"))
     if rows:
-        fail("a firing rate is out of range", rows, f"{low:g} to {high:g} spikes per neuron per step")
+        tip = "a lower threshold or larger weights raise the rate, a higher threshold or smaller weights lower it"
+        fail("a firing rate is out of range", rows, f"{low:g} to {high:g} spikes per neuron per step", tip)
 
 
 def assert_no_dead_layers(
@@ -114,47 +117,51 @@ def assert_no_dead_layers(
     spikes: Iterable[str] = (),
     reset: Reset | None = None,
 ) -> None:
-    """Every spiking layer emits a spike; a last layer of which the potential alone is read is left out."""
+    """Assert that every spiking layer emits spikes, except a last layer whose potential alone is the output."""
     __tracebackhide__ = True
-    with apart(model) as twin:
-        seen = look(twin, batch, spikes=spikes, reset=reset, back=layer is None)
-    chosen = seen.chosen(layer)
-    last = seen.layers[-1].name
+    with isolated_copy(model) as copied:
+        observed = observe(copied, batch, spikes=spikes, reset=reset, backward=layer is None)
+    chosen = observed.chosen(layer)
+    last = observed.layers[-1].name
     rows = []
     for shown in chosen:
-        flow = seen.flows.get(shown.name)
+        flow = observed.flows.get(shown.name)
         potential_read = (
             layer is None and shown.name == last and flow is not None and flow.spikes_receive_gradient is False
         )
         if not potential_read and not bool(shown.spikes.any()):
-            rows.append((shown.name, f"no spike in {shown.spikes.numel():,} bins{driven(shown)}"))
+            rows.append((shown.name, f"no spikes in {shown.spikes.numel():,} bins{drive(shown)}"))
     if rows:
-        fail("a layer is dead", rows, "a spike in some step", "a lower threshold, or larger weights before it")
+        fail("a layer is silent", rows, "at least one spike", "lower its threshold, or scale up the weights before it")
 
 
-def driven(shown: Shown) -> str:
-    """What a silent layer got, for a sentence; empty where that is not known."""
+def drive(shown: LayerSpikes) -> str:
+    """Return the input current of a silent layer and its threshold; "" if they are unknown."""
     if shown.current is None or not shown.current.numel():
         return ""
-    largest = f"; the largest input is {number(float(shown.current.float().max()))}"
+    largest = f"; the largest input current is {number(float(shown.current.float().max()))}"
     limit = shown.site.neuron.v_threshold if shown.site.neuron is not None else None
     return largest if limit is None else f"{largest}, the threshold {number(limit)}"
 
 
-def emitted(model: nn.Module, batch: Batch, layer: Names, spikes: Iterable[str], reset: Reset | None) -> list[Shown]:
-    """What the chosen layers emit for a batch."""
+def emitted(
+    model: nn.Module, batch: Batch, layer: Names, spikes: Iterable[str], reset: Reset | None
+) -> list[LayerSpikes]:
+    """Return the spikes of the chosen layers for a batch."""
     parts(batch)
-    with apart(model) as twin:
-        return look(twin, batch, spikes=spikes, reset=reset).chosen(layer)
+    with isolated_copy(model) as copied:
+        return observe(copied, batch, spikes=spikes, reset=reset).chosen(layer)
 
 
-def stray(name: str, values: Tensor, layout: Layout, rest_is: str = "neuron") -> tuple[str, str] | None:
-    """Where the first value other than 0 and 1 is, and what is there; None where there is none."""
+def stray(name: str, values: Tensor, layout: Layout, rest: str = "neuron") -> tuple[str, str] | None:
+    """Return where the first value other than 0 and 1 is, and what is there; None if there is none."""
     outside = (values != 0) & (values != 1)
     count = int(outside.sum())
     if not count:
         return None
-    where, index = first_place(outside, layout, rest_is)
+    where, index = first_place(outside, layout, rest)
     value = number(float(values[index]))
-    seen = f"{value} there; {amount(count, values.numel())} other than 0 and 1; values {some(values)}"
-    return f"{name}, first at {where}", seen
+    observed = (
+        f"{value}; {amount(count, values.numel())} are neither 0 nor 1; distinct values {distinct_values(values)}"
+    )
+    return f"{name}, first at {where}", observed

@@ -1,4 +1,4 @@
-"""One batch through a copy of a model: what its layers emit, while the model itself stays as it was."""
+"""Run one batch through a copy of a model and record what its layers emit; the model itself stays unchanged."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ Batch = Tensor | tuple[Any, ...] | list[Any]
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What one spiking layer emitted in one forward, all steps together."""
+class LayerSpikes:
+    """The spikes of one spiking layer in one forward pass, all time steps together."""
 
     site: Site
     spikes: Tensor
@@ -44,13 +44,13 @@ class Shown:
 
 @dataclass
 class Observed:
-    """What one forward showed."""
+    """What one forward pass showed."""
 
     inputs: tuple[Any, ...]
     target: Any
     output: Any = None
     axes: Layout = Layout()  # of the input
-    layers: list[Shown] = field(default_factory=list)
+    layers: list[LayerSpikes] = field(default_factory=list)
     flows: Mapping[str, FlowReading] = field(default_factory=dict)
     logits: Tensor | None = None
     classes: int | None = None
@@ -59,63 +59,75 @@ class Observed:
 
     @property
     def first(self) -> Tensor:
-        """The tensor that the model was called with."""
+        """The first tensor that the model was called with."""
         return first_tensor(self.inputs)
 
-    def chosen(self, layer: Names) -> list[Shown]:
-        """The layers of these names or patterns, all without any; SpikecheckError where there is none."""
+    def chosen(self, layer: Names) -> list[LayerSpikes]:
+        """Return the layers with these names or patterns; all layers without `layer`.
+
+        Raises:
+            SpikecheckError: there is no such layer.
+        """
         if not self.layers:
-            told = "".join(f"; {name}: {why}" for name, why in self.unseen.items())
-            raise SpikecheckError(f'no spiking layer was seen: pass spikes=("layer name", ...){told}')
+            reasons = "".join(f"; {name}: {why}" for name, why in self.unseen.items())
+            raise SpikecheckError(f'no spiking layer was observed: pass spikes=("layer name", ...){reasons}')
         names = list(dict.fromkeys(shown.name for shown in self.layers))
         wanted = matching(names, layer, "spiking layer")
         return [shown for shown in self.layers if shown.name in wanted]
 
 
 def matching(names: Iterable[str], wanted: Names, what: str) -> list[str]:
-    """The names that a name or pattern of `layer=` means; SpikecheckError where one means nothing."""
+    """Return the names that match `layer=`.
+
+    Raises:
+        SpikecheckError: a name or pattern matches nothing.
+    """
     names = list(names)
     if wanted is None:
         return names
     patterns = [wanted] if isinstance(wanted, str) else list(wanted)
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):
-            raise SpikecheckError(f"layer={pattern!r}: no {what} is called so; there are {', '.join(names)}")
+            raise SpikecheckError(f"layer={pattern!r}: no {what} has this name; there are {', '.join(names)}")
     return [name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
 
 
 def parts(batch: Batch) -> tuple[tuple[Any, ...], Any]:
-    """A batch as a DataLoader gives it, (x, y) or x alone: what the model is called with, and the target."""
+    """Return what the model is called with, and the target, from a batch (x, y) or x alone."""
     if isinstance(batch, Tensor):
         return (batch,), None
     if isinstance(batch, tuple | list) and batch and any(isinstance(part, Tensor) for part in batch):
         return (tuple(batch[:-1]), batch[-1]) if len(batch) > 1 else (tuple(batch), None)
     raise SpikecheckError(
-        f"batch= takes the input tensor, or a tuple of input and target as a DataLoader gives it; got {said(batch)}"
+        f"batch= takes the input tensor, or a tuple (input, target) as a DataLoader yields it; got {type_name(batch)}"
     )
 
 
 def with_target(batch: Batch) -> tuple[tuple[Any, ...], Any]:
-    """A batch for a loss: what the model is called with, and the target; SpikecheckError where it has none."""
+    """Return what the model is called with, and the target.
+
+    Raises:
+        SpikecheckError: the batch has no target.
+    """
     inputs, target = parts(batch)
     if target is None:
-        raise SpikecheckError("this needs a target: pass batch=(input, target), as the DataLoader gives it")
+        raise SpikecheckError("a loss needs a target: pass batch=(input, target), as the DataLoader yields it")
     return inputs, target
 
 
-def said(thing: object) -> str:
-    """A value by its type, in a sentence."""
-    inside = f" of {', '.join(type(part).__name__ for part in thing)}" if isinstance(thing, tuple | list) else ""
-    return f"{type(thing).__name__}{inside}"
+def type_name(value: object) -> str:
+    """Return the type of a value, with the types of its elements."""
+    inside = f" of {', '.join(type(part).__name__ for part in value)}" if isinstance(value, tuple | list) else ""
+    return f"{type(value).__name__}{inside}"
 
 
 def first_tensor(values: Iterable[Any]) -> Tensor:
-    """The first tensor among values, which a batch always has."""
+    """Return the first tensor among the values."""
     return next(value for value in values if isinstance(value, Tensor))
 
 
 def tensors_of(value: Any) -> list[Tensor]:
-    """The tensors of a model's output, nested as it may be."""
+    """Return the tensors of a model's output, which may be nested."""
     if isinstance(value, Tensor):
         return [value]
     if isinstance(value, Mapping):
@@ -124,32 +136,31 @@ def tensors_of(value: Any) -> list[Tensor]:
 
 
 def duplicate(model: nn.Module) -> nn.Module:
-    """A deep copy; a state that still hangs on the graph of an earlier forward is copied without the graph.
+    """Return a deep copy of a model, without the autograd graph of its state.
 
-    torch refuses to copy such a tensor, and a layer that keeps its potential has one after every training step.
+    PyTorch refuses to copy a tensor that has a graph, and a layer that stores its potential has one after each update.
     """
     if not isinstance(model, nn.Module):
         raise SpikecheckError(f"model= takes a torch.nn.Module, got {type(model).__name__}: pass the model itself")
     memo: dict[int, Any] = {}
     for module in model.modules():
-        kept = [*vars(module).values(), *module._buffers.values()]
-        for tensor in tensors_of(kept):
+        for tensor in tensors_of([*vars(module).values(), *module._buffers.values()]):
             if not tensor.is_leaf:
                 memo[id(tensor)] = tensor.detach().clone()
     return copy.deepcopy(model, memo)
 
 
 @contextmanager
-def apart(model: nn.Module, *, train: bool | None = None) -> Iterator[nn.Module]:
-    """A copy to experiment on. Afterwards every random state is what it was; attached monitors see nothing of it."""
-    twin = duplicate(model)
+def isolated_copy(model: nn.Module, *, train: bool | None = None) -> Iterator[nn.Module]:
+    """Yield a copy of the model, with the monitors of this thread paused, and restore all random states afterwards."""
+    copied = duplicate(model)
     if train is not None:
-        twin.train(train)
+        copied.train(train)
     numpy = sys.modules.get("numpy")
     states = random.getstate(), numpy.random.get_state() if numpy else None
     with torch.random.fork_rng(devices=devices(model)), torch.enable_grad(), watchers.pause():
         try:
-            yield twin
+            yield copied
         finally:
             random.setstate(states[0])
             if numpy:
@@ -157,89 +168,89 @@ def apart(model: nn.Module, *, train: bool | None = None) -> Iterator[nn.Module]
 
 
 def devices(model: nn.Module) -> list[int]:
-    """The CUDA devices that hold the model's parameters: their random state is put back as well."""
+    """Return the CUDA devices with parameters of the model: their random state is restored as well."""
     return sorted({p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"})
 
 
-def look(
+def observe(
     model: nn.Module,
     batch: Batch,
     *,
     loss: Loss | None = None,
     spikes: Iterable[str] = (),
     reset: Reset | None = None,
-    back: bool = False,
+    backward: bool = False,
     axes: Layout = Layout(),
 ) -> Observed:
-    """One forward of a model that was set apart, and what it showed; `back` sends a gradient back from its output."""
+    """Run one forward pass of an isolated copy and return what it showed; `backward` adds a backward pass."""
     inputs, target = parts(batch) if loss is None else with_target(batch)
-    found: list[Capture[Tensor]] = []
-    told = [spikes] if isinstance(spikes, str | nn.Module) else list(spikes)
-    session = Session(model, found.append, look=values_of, spikes=told)
+    captures: list[Capture[Tensor]] = []
+    names = [spikes] if isinstance(spikes, str | nn.Module) else list(spikes)
+    session = Session(model, captures.append, look=values_of, spikes=names)
     if reset is not None:
         reset(model)
-    seen = Observed(inputs, target)
+    observed = Observed(inputs, target)
     session.install()
     try:
-        seen.output = model(*inputs)
-        seen.loss = None if loss is None else loss(seen.output, target)
+        observed.output = model(*inputs)
+        observed.loss = None if loss is None else loss(observed.output, target)
         session.finish()
-        if back:
-            send_back(seen.output)
+        if backward:
+            run_backward(observed.output)
     finally:
         session.remove()
     known = session.snapshot(live=False)
-    seen.flows = {name: r for name, r in known.readings.items() if isinstance(r, FlowReading)}
-    seen.unseen = known.unseen
-    sort(found, seen)
-    seen.axes = axes_of(seen, axes)
-    return seen
+    observed.flows = {name: r for name, r in known.readings.items() if isinstance(r, FlowReading)}
+    observed.unseen = known.unseen
+    assign(captures, observed)
+    observed.axes = axes_of(observed, axes)
+    return observed
 
 
-def send_back(output: Any) -> None:
-    """A gradient of 1 from every number that the model returned."""
+def run_backward(output: Any) -> None:
+    """Run a backward pass with a gradient of 1 for every element that the model returned."""
     roots = [t.float().sum() for t in tensors_of(output) if t.requires_grad and not t.is_complex()]
     if roots:
         torch.autograd.backward(torch.stack(roots).sum(), retain_graph=True)
 
 
-def sort(captures: Iterable[Capture[Tensor]], seen: Observed) -> None:
-    """Put what passed to where it belongs, the layers in the order of the data flow."""
+def assign(captures: Iterable[Capture[Tensor]], observed: Observed) -> None:
+    """Store the captures in the observation, the layers in the order of the data flow."""
     currents: dict[str, Tensor] = {}
     for capture in captures:
         site = capture.sites[0]
         if site.kind is SiteKind.INPUT:
-            seen.axes = capture.layout
+            observed.axes = capture.layout
         elif site.kind is SiteKind.SPIKES:
-            seen.layers.append(Shown(site, together(capture), capture.layout))
+            observed.layers.append(LayerSpikes(site, together(capture), capture.layout))
         elif site.kind is SiteKind.CURRENT:
             currents[site.name] = together(capture)
         elif site.kind is SiteKind.LOGITS:
             several = len(capture.values) > 1  # the loss of each time step
-            seen.logits = torch.cat([v.flatten() for v in capture.values]) if several else capture.values[0]
-            seen.classes = None if capture.loss_call is None else capture.loss_call.classes
-    seen.layers = sorted(
-        (Shown(s.site, s.spikes, s.layout, currents.get(s.name)) for s in seen.layers),
+            observed.logits = torch.cat([v.flatten() for v in capture.values]) if several else capture.values[0]
+            observed.classes = None if capture.loss_call is None else capture.loss_call.classes
+    observed.layers = sorted(
+        (LayerSpikes(s.site, s.spikes, s.layout, currents.get(s.name)) for s in observed.layers),
         key=lambda shown: shown.site.position,
     )
 
 
 def together(capture: Capture[Tensor]) -> Tensor:
-    """The steps of a forward as one tensor."""
+    """Return the time steps of a forward pass as one tensor."""
     return torch.stack(capture.values, dim=capture.layout.time or 0) if capture.stacked else capture.values[0]
 
 
-def axes_of(seen: Observed, told: Layout) -> Layout:
-    """The input's axes: as told, else as the layers show, else the batch by the length of the target.
+def axes_of(observed: Observed, chosen: Layout) -> Layout:
+    """Return the axes of the input: as chosen by the user, as the layers show, or by the length of the target.
 
-    Where the layers run along the one axis that is as long as a target of one class a sample, both are that axis: what
-    is the batch was taken for time.
+    If the layers run along the only axis that is as long as the target, that axis is both: the model uses the batch
+    axis as its time axis.
     """
-    time = seen.axes.time if told.time is None else told.time
-    batch = seen.axes.batch if told.batch is None else told.batch
-    if isinstance(seen.target, Tensor) and seen.target.dim() and told.batch is None:
-        fits = [axis for axis, size in enumerate(seen.first.shape[:2]) if size == len(seen.target)]
-        mixed = seen.target.dim() == 1 and fits == [time]
+    time = observed.axes.time if chosen.time is None else chosen.time
+    batch = observed.axes.batch if chosen.batch is None else chosen.batch
+    if isinstance(observed.target, Tensor) and observed.target.dim() and chosen.batch is None:
+        fits = [axis for axis, size in enumerate(observed.first.shape[:2]) if size == len(observed.target)]
+        mixed = observed.target.dim() == 1 and fits == [time]
         if len(fits) == 1 and (mixed or (batch is None and fits != [time])):
             batch = fits[0]
     return Layout(time, batch)

@@ -1,4 +1,4 @@
-"""What the fixture `spikecheck` hands to a test: `attach` with the test's life, and the verdict at its end."""
+"""The object behind the fixture `spikecheck`: `attach` for the duration of a test, and the reports at its end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import nn
 
 from spikecheck import api, baseline
 from spikecheck.assertions.failure import UnhealthyError
-from spikecheck.assertions.health import quiet, severity, trouble
+from spikecheck.assertions.health import failure, quiet, severity
 from spikecheck.checks.discovery import unusable_extensions
 from spikecheck.errors import SpikecheckError
 from spikecheck.monitor import Monitor
@@ -23,58 +23,61 @@ from spikecheck.report.model import Report
 
 
 class Watching:
-    """The models that a test watches, and what it lets pass. Everything else of `spikecheck` is found here as well."""
+    """The models that a test watches, and what it ignores. It has all public names of `spikecheck` too."""
 
     def __init__(self, *, fail_on: str, ignore: Iterable[str]) -> None:
         self.level, self.ignore = severity(fail_on), tuple(ignore)
         self.monitors: list[Monitor] = []
         self.reports: list[Report] = []
-        self.told = False  # is the evidence in the test's failure already?
+        self.explained = False  # whether the message of the failed test contains the reports
 
     @classmethod
     def marked(cls, marks: list[tuple[tuple[Any, ...], Mapping[str, Any]]], fail_on: str) -> Watching:
-        """As a test's marks say, each by its arguments, the closest first: its level counts, and all that they ignore.
+        """Return the object for a test with these marks, given by their arguments, the closest first.
 
-        SpikecheckError where a mark has other arguments.
+        The closest `fail_on` counts; `ignore` is collected from all marks.
+
+        Raises:
+            SpikecheckError: a mark has other arguments.
         """
         ignore: list[str] = []
         for unnamed, named in marks:
             if unnamed or set(named) - {"ignore", "fail_on"}:
                 raise SpikecheckError("the marker takes ignore=[...] and fail_on='warning'")
-            given = named.get("ignore", ())
-            ignore += [given] if isinstance(given, str) else given
+            names = named.get("ignore", ())
+            ignore += [names] if isinstance(names, str) else names
         levels = [named["fail_on"] for _, named in marks if "fail_on" in named]
         return cls(fail_on=levels[0] if levels else fail_on, ignore=ignore)
 
     def attach(self, model: nn.Module, **options: Any) -> Monitor:
-        """Watch a model until the test is over; takes what `spikecheck.attach` takes.
+        """Watch a model until the test is over, with the arguments of `spikecheck.attach`.
 
-        Nothing is said while it trains, and each forward is looked at: the test is judged at its end.
+        Every forward pass is analyzed and no warning is given during training: the test is judged at its end.
         """
-        given = options.pop("ignore", ())
-        ignore = (*self.ignore, *([given] if isinstance(given, str) else given))
+        names = options.pop("ignore", ())
+        ignore = (*self.ignore, *([names] if isinstance(names, str) else names))
         monitor = api.attach(model, **{"every": 1, "on_finding": quiet, **options}, ignore=ignore)
         self.monitors.append(monitor)
         return monitor
 
     def judge(self) -> None:
-        """The test is over: take every hook off, and keep the report on each model that was attached."""
+        """Detach from all models at the end of the test, and store a report on each."""
         self.detach()
         self.reports = [monitor.report() for monitor in self.monitors]
 
-    def trouble(self) -> str:
-        """Why the test fails, with all the evidence; empty where it passes."""
-        why = "\n\n".join(filter(None, (trouble(report, self.level) for report in self.reports)))
-        self.told = bool(why)
-        return why
+    def failure(self) -> str:
+        """Return why the test fails, with the reports; "" if it passes."""
+        text = "\n\n".join(filter(None, (failure(report, self.level) for report in self.reports)))
+        self.explained = bool(text)
+        return text
 
     def detach(self) -> None:
-        """Take every hook off."""
+        """Detach from all models."""
         for monitor in self.monitors:
             monitor.detach()
 
     def __getattr__(self, name: str) -> Any:
-        """The fixture's name hides the package in its test, so the package's public names are found here too."""
+        """Return a public name of the package: in a test, the fixture hides the package of the same name."""
         package = import_module("spikecheck")
         if name in package.__all__:
             return getattr(package, name)
@@ -83,39 +86,39 @@ class Watching:
 
 def outcome(
     test: str, watching: Watching | None, raised: BaseException | None, folder: Path | None
-) -> tuple[str, list[str]]:
-    """What the summary says of a test that is over, and what other packages offer as checks and cannot be used.
+) -> tuple[str, list[str], bool]:
+    """Return the summary of a finished test, the unusable extensions, and whether the test wrote a baseline.
 
-    A page is written to `folder`, where one is given, of the models that the test watched and of the one whose
-    assertion failed.
+    With `folder`, a page is written there with the reports of the test and of its failed assertion.
     """
     reports = [] if watching is None else list(watching.reports)
     if isinstance(raised, UnhealthyError) and raised.report is not None:
         reports.append(raised.report)
+    wrote_baseline = bool(baseline.updated)
     page = "" if folder is None or not reports else written(folder, test, reports)
-    return summary(reports, page), [str(one) for one in unusable_extensions()]
+    return summary(reports, page), [str(one) for one in unusable_extensions()], wrote_baseline
 
 
 def summary(reports: Iterable[Report], page: str) -> str:
-    """A test in one line: the root causes it found, its page, the baselines it wrote; empty where there is nothing."""
+    """Return a test in one line: its root causes, its page, the baselines that it wrote; "" if there are none."""
     reports = list(reports)
     causes = [cause.finding for report in reports for cause in report.root_causes]
-    said = [", ".join(f"{f.check} {f.slug} at {f.site}" for f in causes) or "no cause found"] if reports else []
-    said += [page] if page else []
-    said += [f"baseline written: {file}" for file in baseline.updated]
+    parts = [", ".join(f"{f.check} {f.slug} at {f.site}" for f in causes) or "no root cause"] if reports else []
+    parts += [page] if page else []
+    parts += [f"baseline written: {file}" for file in baseline.updated]
     baseline.updated.clear()
-    return "; ".join(said)
+    return "; ".join(parts)
 
 
 def written(folder: Path, test: str, reports: Iterable[Report]) -> str:
-    """Write a test's reports as one page, and say where; the number keeps apart what the same letters would name."""
+    """Write the reports of a test as one page and return where; a hash makes the file name unique."""
     name = re.sub(r"\W+", "-", test.rpartition("/")[2]).strip("-")[:80]
     path = folder / f"{name}-{zlib.crc32(test.encode()):08x}.html"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write(path, html.page([("", report, "") for report in reports], test))
     except OSError as error:
-        return f"no report: {folder} cannot be made ({error.strerror})"
+        return f"no report: cannot create {folder} ({error.strerror})"
     except SpikecheckError as error:
         return f"no report: {error}"
     return f"report: {path}"

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spikecheck.assertions.watched import apart, parts
+from spikecheck.assertions.watched import isolated_copy, parts
 from spikecheck.checkpoint.read import open_checkpoint
 from spikecheck.checkpoint.tensors import TensorLoader
 from spikecheck.errors import SpikecheckError, UnreadableError
@@ -171,7 +171,7 @@ def synthetic(model: nn.Module) -> tuple[Batch, ...]:
     last = "it has neither a linear nor a convolutional layer"
     for shape in shapes(model):
         batches = tuple(made_up(shape, rate) for rate in RATES)
-        with apart(model, train=True) as twin, torch.no_grad():
+        with isolated_copy(model, train=True) as twin, torch.no_grad():
             try:
                 with UserCode(f"{list(shape)}"):
                     twin(*batches[0].inputs)

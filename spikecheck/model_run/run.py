@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from spikecheck import api
-from spikecheck.assertions.watched import apart, tensors_of
+from spikecheck.assertions.watched import isolated_copy, tensors_of
 from spikecheck.checkpoint.content import Content
 from spikecheck.checkpoint.diagnose import CONTROL, safe, undated
 from spikecheck.checkpoint.fit import Fit, fit
@@ -143,7 +143,10 @@ def with_model(
                 Unseen(UnseenKind.MODEL_NOT_RUN, "the model was not run: --data needs --model, which names it")
             )
         return replace(report, unseen=(*report.unseen, *missed))
-    with open_checkpoint(path, unsafe_pickle=unsafe_pickle) as checkpoint, apart(chosen.model, train=True) as twin:
+    with (
+        open_checkpoint(path, unsafe_pickle=unsafe_pickle) as checkpoint,
+        isolated_copy(chosen.model, train=True) as twin,
+    ):
         fitted = fitting(checkpoint.content, twin)
         verdicts = judged(fit_evidence(fitted, report.updates), settings, only=SiteKind.MODEL)
         told: dict[str, Any] = {}
@@ -233,7 +236,7 @@ def run(trial: PreparedModel, model: nn.Module, batch: data.Batch, updates: int)
     """One forward and one backward of a copy of the model."""
     made_up = f"no real data was used: the input is {batch.source}; --data gives the model a batch of yours"
     said = [Unseen(UnseenKind.SUBSTITUTE, made_up)] if batch.made_up else []
-    with apart(model) as twin, api.attach(twin, every=1, on_finding=lambda finding: None) as monitor:
+    with isolated_copy(model) as twin, api.attach(twin, every=1, on_finding=lambda finding: None) as monitor:
         torch.manual_seed(0)
         with UserCode(f"{trial.name} was called with data of the shape {batch.shape} and"):
             output = twin(*batch.inputs)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import spikecheck
-from spikecheck.assertions.watched import apart
+from spikecheck.assertions.watched import isolated_copy
 from spikecheck.monitor import Monitor
 from spikecheck.probe.watchers import watchers
 from tests.promises.networks import INPUTS, Run, Spike, batch, by_hand, in_snntorch
@@ -125,7 +125,7 @@ def in_thread(call: Callable[[], object]) -> None:
 def test_an_assertion_pauses_watching_in_its_own_thread_alone() -> None:
     model, other = by_hand(), by_hand()
     monitor = quietly(model)
-    with apart(other) as twin:
+    with isolated_copy(other) as twin:
         twin(batch()[0])
         model(batch()[0])  # in the thread of the assertion: not watched
         assert monitor.watching
@@ -136,7 +136,7 @@ def test_an_assertion_pauses_watching_in_its_own_thread_alone() -> None:
 
 
 def test_what_an_assertion_watches_receives_nothing_of_another_thread() -> None:
-    with apart(by_hand()) as twin:
+    with isolated_copy(by_hand()) as twin:
         inside = quietly(twin)
         in_thread(lambda: Run(by_hand()).train(2))
         assert inside.report().updates == 0

@@ -86,7 +86,7 @@ def test_an_attached_monitor_sees_nothing_of_it() -> None:
     with sc.attach(model, on_finding=lambda finding: None) as monitor:
         loss(model(batch()[0]), batch()[1]).backward()
         before = monitor.report().to_dict()
-        sc.assert_learns_one_batch(model, batch(), loss, 30, to=0.95)
+        sc.assert_learns_one_batch(model, batch(), loss, 30, max_loss_ratio=0.95)
         sc.assert_healthy(model, batch(), loss)
         after = monitor.report().to_dict()
         assert watchers.all() == watchers.of(model)
@@ -107,28 +107,28 @@ def test_spikes_that_are_tapped_are_seen() -> None:
     ("call", "says"),
     [
         (lambda: sc.assert_spikes_binary(Net(), batch(), layer="lif2"), "there are lif1"),
-        (lambda: sc.assert_spikes_binary(nn.Linear(5, 2), batch()), "no spiking layer was seen"),
+        (lambda: sc.assert_spikes_binary(nn.Linear(5, 2), batch()), "no spiking layer was observed"),
         (lambda: sc.assert_spikes_binary(Net(), 3), "batch= takes the input tensor"),
         (lambda: sc.assert_spikes_binary(3, batch()), "model= takes a torch.nn.Module"),
         (lambda: sc.assert_healthy(Net(), batch(), loss, fail_on="fatal"), "note, warning, error"),
-        (lambda: sc.assert_firing_rate(Net(), batch(), 0.5, 0.1), "the lowest rate is above"),
-        (lambda: sc.assert_initial_loss_near_chance(Net(), batch()[0], loss), "this needs a target"),
+        (lambda: sc.assert_firing_rate(Net(), batch(), 0.5, 0.1), "low=0.5 is above high=0.1"),
+        (lambda: sc.assert_initial_loss_near_chance(Net(), batch()[0], loss), "needs a target"),
         (lambda: sc.assert_initial_loss_near_chance(Net(), batch(), lambda y, t: y.sum()), "pass classes="),
-        (lambda: sc.assert_learns_one_batch(Net(), batch(), lambda y, t: y), "must return a tensor of one number"),
-        (lambda: sc.assert_batch_independent(Net(), batch()[0][:1]), "two samples or more"),
-        (lambda: sc.assert_batch_independent(Net(), batch(empty=True)), "0 throughout"),
-        (lambda: sc.assert_causal_in_time(nn.Linear(5, 2), batch()), "which axis of the input"),
+        (lambda: sc.assert_learns_one_batch(Net(), batch(), lambda y, t: y), "must return a tensor with one element"),
+        (lambda: sc.assert_batch_independent(Net(), batch()[0][:1]), "at least 2 samples"),
+        (lambda: sc.assert_batch_independent(Net(), batch(empty=True)), "all zeros"),
+        (lambda: sc.assert_causal_in_time(nn.Linear(5, 2), batch()), "axis of the input"),
         (lambda: sc.assert_binary([1, 0]), "takes a tensor"),
         (lambda: sc.assert_healthy(Net(), batch()[0], loss), "needs a target"),
         (lambda: sc.assert_learns_one_batch(Net(), batch()[0], loss), "needs a target"),
-        (lambda: sc.assert_healthy(Net(), batch(), loss, 0), "steps= is a whole number from 1 on, got 0"),
-        (lambda: sc.assert_healthy(Net(), batch(), lambda y, t: y), "must return a tensor of one number"),
+        (lambda: sc.assert_healthy(Net(), batch(), loss, 0), "updates= must be a positive integer, got 0"),
+        (lambda: sc.assert_healthy(Net(), batch(), lambda y, t: y), "must return a tensor with one element"),
         (lambda: sc.assert_healthy(Net(), batch(), loss, optimizer=ADAM), "optimizer= takes a function .*got Adam"),
         (lambda: sc.assert_learns_one_batch(Net(), batch(), loss, optimizer=ADAM), "optimizer= takes a function"),
         (lambda: sc.assert_healthy(Net(), batch(), loss, settings={"SPK999": {}}), "SPK999: no check has this id"),
         (lambda: sc.assert_checkpoint_healthy("no", settings={"ignor": 3}), "did you mean ignore"),
-        (lambda: sc.assert_logits_in_range(Net(), batch(), low=1, high=0), "lowest logit is above the highest"),
-        (lambda: sc.assert_initial_loss_near_chance(Net(), batch(), loss, times=0), "times= is a factor from 1 on"),
+        (lambda: sc.assert_logits_in_range(Net(), batch(), low=1, high=0), "low=1 is above high=0"),
+        (lambda: sc.assert_initial_loss_near_chance(Net(), batch(), loss, factor=0), "factor= must be 1 or more"),
     ],
 )
 def test_what_cannot_be_asked_is_said_and_never_passes(call: Callable[[], None], says: str) -> None:
@@ -137,7 +137,7 @@ def test_what_cannot_be_asked_is_said_and_never_passes(call: Callable[[], None],
 
 
 def test_what_was_not_judged_is_not_healthy() -> None:
-    with pytest.raises(sc.UnhealthyError, match="no spiking layer was seen"):
+    with pytest.raises(sc.UnhealthyError, match="no spiking layer was observed"):
         sc.assert_healthy(nn.Sequential(nn.Flatten(), nn.Linear(30, 2)), batch(), loss)
 
 
@@ -172,7 +172,7 @@ def test_a_checkpoint(tmp_path: Path) -> None:
     with torch.no_grad():
         model.weight[1, 2] = torch.nan
     torch.save(model.state_dict(), bad)
-    with pytest.raises(sc.UnhealthyError, match=r"(?s)1 finding at or above warning.*bad\.pt.*NaN") as caught:
+    with pytest.raises(sc.UnhealthyError, match=r"(?s)1 finding of severity warning or above.*bad\.pt.*NaN") as caught:
         sc.assert_checkpoint_healthy(bad)
     assert caught.value.report is not None
     check = caught.value.report.findings[0].check
