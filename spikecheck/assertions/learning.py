@@ -157,7 +157,7 @@ def assert_gradients_reach_every_parameter(
 def gradient_problem(gradient: Tensor | None) -> str:
     """Return what is wrong with a gradient; "" if nothing is."""
     if gradient is None:
-        return "no gradient: the loss does not depend on it"
+        return "no gradient: the backward pass does not reach it"
     values = gradient.coalesce().values() if gradient.is_sparse else gradient
     wrong = int((~torch.isfinite(values)).sum())
     if wrong:

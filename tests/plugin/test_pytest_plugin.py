@@ -59,22 +59,22 @@ def test_what_it_says_of_a_suite(runs: Runs) -> None:
     result.stdout.fnmatch_lines(
         [
             "*_ test_dead _*",
-            "*finding* at or above warning",
+            "*finding* of severity warning or above",
             "spikecheck · 3 updates · torch · 1 spiking layer*",
             "*ROOT CAUSE   SPK203 dead-layer  lif1 is silent: 0 spikes*",
             "*fix       model.lif1.threshold = *",
             "*_ test_asserted _*",
-            "E *UnhealthyError: * at or above warning",
+            "E *UnhealthyError: * of severity warning or above",
             "E *ROOT CAUSE   SPK203 dead-layer*",
             "*_ test_of_its_own _*",
             "E *assert 1 == 2",
-            "*- spikecheck, when the test failed -*",
+            "*- spikecheck report at the time of the failure -*",
             "*healthy: no warning, no error*",
             "*= spikecheck =*",
-            "5 tests looked at a network's health, 3 failed",
+            "5 tests checked a spiking network, 3 failed",
             "test_suite.py::test_dead: SPK203 dead-layer at lif1*; report: *test_suite-py-test_dead-*.html",
             "test_suite.py::test_asserted: SPK203 dead-layer at lif1*; report: *html",
-            "test_suite.py::test_of_its_own: no cause found; report: *html",
+            "test_suite.py::test_of_its_own: no root cause; report: *html",
         ]
     )
     assert "assertions/health.py" not in result.stdout.str(), "frames of ours are hidden from the traceback"
@@ -145,7 +145,7 @@ def test_levels_and_settings_come_from_the_options_and_from_pyproject(runs: Runs
             "ERROR test_levels.py::test_misspelt_marker*",
             "*the marker takes ignore=?...? and fail_on='warning'",
             "FAILED test_levels.py::test_never_called*",
-            "*nothing was judged: no spiking layer was seen",
+            "*nothing was checked: no spiking layer was observed",
             "*the model was not called after attach()*",
             "XPASS test_levels.py::test_expected_to_be_dead - known",
         ]
@@ -247,7 +247,7 @@ def test_what_goes_wrong_in_one_test_does_not_end_the_run(runs: Runs) -> None:
             "*ROOT CAUSE   SPK203 dead-layer  lif1 is silent: 0 spikes*",
             "E *ZeroDivisionError: division by zero",
             "*@pytest.mark.spikecheck: fail_on='fatal': the levels are note, warning, error",
-            "1 test looked at a network's health, 1 failed",
+            "1 test checked a spiking network, 1 failed",
             "test_rare.py::test_asked_for_within: SPK203*; no report: *reports cannot be made (*",
         ]
     )
@@ -324,7 +324,7 @@ def test_the_assertions_work_without_pytest(runs: Runs) -> None:
 def test_with_xdist_the_summary_and_the_pages_come_from_the_workers(runs: Runs) -> None:
     result = runs("-n", "2", "--spikecheck-report=reports", test_suite=SUITE)
     result.assert_outcomes(passed=3, failed=3)
-    result.stdout.fnmatch_lines(["*= spikecheck =*", "5 tests looked at a network's health, 3 failed"])
+    result.stdout.fnmatch_lines(["*= spikecheck =*", "5 tests checked a spiking network, 3 failed"])
     result.stdout.fnmatch_lines_random(["test_suite.py::test_dead: SPK203 dead-layer at lif1*; report: *html"])
     assert len(list(runs.path.glob("reports/*.html"))) == 3
 
@@ -333,7 +333,7 @@ def test_with_xdist_the_summary_and_the_pages_come_from_the_workers(runs: Runs) 
 def test_with_randomly_each_test_gets_its_own_models(runs: Runs) -> None:
     result = runs("--randomly-seed", "1", test_suite=SUITE)
     result.assert_outcomes(passed=3, failed=3)
-    result.stdout.fnmatch_lines(["Using --randomly-seed*", "5 tests looked at a network's health, 3 failed"])
+    result.stdout.fnmatch_lines(["Using --randomly-seed*", "5 tests checked a spiking network, 3 failed"])
 
 
 BASELINE = """
