@@ -61,8 +61,8 @@ def test_what_it_says_of_a_suite(runs: Runs) -> None:
             "*_ test_dead _*",
             "*finding* of severity warning or above",
             "spikecheck · 3 updates · torch · 1 spiking layer*",
-            "*ROOT CAUSE   SPK203 dead-layer  lif1 is silent: 0 spikes*",
-            "*fix       model.lif1.threshold = *",
+            "*ROOT CAUSE   SPK203 dead-layer  *lif1*",
+            "*fix         *threshold*",
             "*_ test_asserted _*",
             "E *UnhealthyError: * of severity warning or above",
             "E *ROOT CAUSE   SPK203 dead-layer*",
@@ -244,11 +244,11 @@ def test_what_goes_wrong_in_one_test_does_not_end_the_run(runs: Runs) -> None:
     result.assert_outcomes(passed=2, failed=3, errors=1)
     result.stdout.fnmatch_lines_random(
         [
-            "*ROOT CAUSE   SPK203 dead-layer  lif1 is silent: 0 spikes*",
+            "*ROOT CAUSE   SPK203 dead-layer  *lif1*",
             "E *ZeroDivisionError: division by zero",
-            "*@pytest.mark.spikecheck: fail_on='fatal': the levels are note, warning, error",
+            "*@pytest.mark.spikecheck: fail_on='fatal': must be one of note, warning, error",
             "1 test checked a spiking network, 1 failed",
-            "test_rare.py::test_asked_for_within: SPK203*; no report: *reports cannot be made (*",
+            "test_rare.py::test_asked_for_within: SPK203*; no report: cannot create *reports (*",
         ]
     )
 
@@ -269,7 +269,7 @@ def test_a_failing_level_of_the_command_line_and_a_wrong_setting(runs: Runs) -> 
     (runs.path / "pytest.ini").write_text("[pytest]\nspikecheck_fail_on = fatal\n", encoding="utf-8")
     result = runs(test_nothing="def test_nothing(): pass")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*spikecheck_fail_on = 'fatal': it takes note, warning, error"])
+    result.stderr.fnmatch_lines(["*spikecheck_fail_on = 'fatal': must be one of note, warning, error"])
 
 
 def test_a_run_that_does_not_use_it_loads_nothing_and_says_nothing(runs: Runs) -> None:
@@ -316,7 +316,7 @@ def test_the_assertions_work_without_pytest(runs: Runs) -> None:
     result = runs.pytester.run(sys.executable, script)
     assert result.ret == 1
     result.stderr.fnmatch_lines(
-        ["*UnhealthyError: a layer is dead", "  where     lif1", "  expected  a spike in some step"]
+        ["*UnhealthyError: a layer is silent", "  where     lif1", "  expected  at least one spike"]
     )
 
 
