@@ -33,11 +33,12 @@ def attach(
 
     Args:
         model: the spiking network. It is not changed: `detach()` takes every hook off again.
-        spikes: names or modules of spiking layers that are not found by themselves.
+        spikes: names or modules of spiking layers that are not found automatically.
         loss: the criterion, where it is a module whose loss torch.nn does not compute.
         optimizer: the one to watch, where several train the model.
-        every: look at each so-many-th forward; "auto" looks at the first 24, then as often as the budget allows.
-        budget: the share of the run's time that spikecheck may take with every="auto".
+        every: with 8, every 8th forward pass is observed; "auto" observes the first 24, then as many as the budget
+            allows.
+        budget: the share of the run's time that spikecheck may use with every="auto".
         on_finding: "warn" gives a SpikecheckWarning the first time that a check fires at a site; "raise" judges at
             every update and raises FindingError in the step where it happened; a callable is given each Finding.
         ignore: ids ("SPK203"), beginnings of ids ("SPK2") or slugs ("dead-layer"), with ":layer" for the sites of one
@@ -55,8 +56,8 @@ def attach(
     judge = Judge.of(Settings.of(settings), [ignore] if isinstance(ignore, str) else ignore)
     disable(model)
     schedule = Schedule(None if every == "auto" else every, budget, always=on_finding == "raise")
-    told = [spikes] if isinstance(spikes, str | nn.Module) else list(spikes)
-    monitor = Monitor(model, judge, schedule, on_finding, spikes=told, loss=loss, optimizer=optimizer)
+    named = [spikes] if isinstance(spikes, str | nn.Module) else list(spikes)
+    monitor = Monitor(model, judge, schedule, on_finding, spikes=named, loss=loss, optimizer=optimizer)
     if on_finding == "warn":
         for broken in monitor.unusable_extensions:
             warnings.warn(str(broken), SpikecheckWarning, stacklevel=2)
@@ -90,13 +91,14 @@ def disable(model: nn.Module) -> None:
 def tap(name: str, spikes: Tensor, *, current: Tensor | None = None, potential: Tensor | None = None) -> Tensor:
     """Show the spikes of code that is no module; returns them unchanged, and does nothing while nothing is attached.
 
-    With several models watched they are those of the model that is running, or that they were computed from, or that
-    ran last in this thread.
+    Where several models are watched, the spikes belong to the model that is running; else to the one that they were
+    computed with; else to the one that ran last in this thread.
 
     Args:
-        name: what the report calls the layer.
-        spikes: [batch, neuron...], one call a time step.
-        current: what goes into the neurons, and `potential` their membrane potential, of the same shape; both optional.
+        name: the layer's name in the report.
+        spikes: [batch, neuron...], one call per time step.
+        current: the input current of the neurons, of the same shape; optional.
+        potential: their membrane potential, of the same shape; optional.
     """
     watchers.tap(name, spikes, current, potential)
     return spikes

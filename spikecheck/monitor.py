@@ -1,4 +1,4 @@
-"""Attaches to a model, and carries what is seen from room to room."""
+"""Attaches to a model, and passes what is observed from room to room."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from spikecheck.evidence.evidence import Evidence, limits_of
 from spikecheck.finding import Finding, Severity, Unseen, UnseenKind
 from spikecheck.probe.frameworks.base import broken_for
 from spikecheck.probe.schedule import Schedule
-from spikecheck.probe.session import Session, Snapshot
+from spikecheck.probe.session import Session
+from spikecheck.probe.snapshot import Snapshot
 from spikecheck.probe.watchers import watchers
 from spikecheck.report.model import Report
 from spikecheck.report.wording import unobserved, warning_text
@@ -36,38 +37,38 @@ RUN = Site(SiteKind.RUN, "the run")
 
 
 class Monitor:
-    """Watches one model until `detach()`; `report()` says at any time what it thinks of it."""
+    """Watches one model until `detach()`; `report()` returns at any time what was found."""
 
-    def __init__(self, model: nn.Module, judge: Judge, schedule: Schedule, on_finding: OnFinding, **told: Any) -> None:
+    def __init__(
+        self, model: nn.Module, judge: Judge, schedule: Schedule, on_finding: OnFinding, **options: Any
+    ) -> None:
         self.model, self._judge, self._schedule, self._on_finding = model, judge, schedule, on_finding
         self._engine = Engine()
-        self._lock = (
-            threading.RLock()
-        )  # held while anything is observed, judged or copied; never while the user is told
+        self._lock = threading.RLock()  # held to observe, evaluate and copy; never while the user is told
         self._live: dict[tuple[str, str, str], Finding] = {}
         self._raised: list[TorchError] = []
-        self._told: dict[tuple[str, str, str], int] = {}
-        self._untold: list[Finding] = []
+        self._reported: dict[tuple[str, str, str], int] = {}
+        self._pending: list[Finding] = []
         self._error: Finding | None = None
         self.unusable_extensions = (*unusable_extensions(), *broken_for(model))
         self._session = Session(
             model,
             self._engine.receive,
-            look=values_of,
+            values_of=values_of,
             guard=self._guard,
-            due=self._evaluate_if_scheduled,
-            observed=schedule.observed,
-            **told,
+            evaluate=self._evaluate_if_scheduled,
+            observed=schedule.is_observed,
+            **options,
         )
         self._session.install()
 
     @property
     def watching(self) -> bool:
-        """Whether it is watching: not after `detach()`, and not after an error of its own."""
+        """Whether it is watching: not after `detach()`, nor after an error of its own."""
         return self._session in watchers
 
     def detach(self) -> None:
-        """Take every hook and patch off; what was seen stays, and can still be reported. Twice does no harm."""
+        """Take every hook and patch off; what was observed can still be reported. Calling it twice does no harm."""
         self._session.remove()
 
     def __enter__(self) -> Monitor:
@@ -78,15 +79,11 @@ class Monitor:
 
     def __repr__(self) -> str:
         with self._lock:
-            layers, run = len(self._session.spiking()), self._session.run(live=False)
-        libraries = f" ({', '.join(run.frameworks)})" if run.frameworks else ""
-        counted = (
-            f"{layers} spiking layer{'s' * (layers != 1)}{libraries}, {run.update} update{'s' * (run.update != 1)}"
-        )
-        return f"<Monitor of {type(self.model).__name__}: {counted}{'' if self.watching else ', detached'}>"
+            watched = self._session.describe()
+        return f"<Monitor of {type(self.model).__name__}: {watched}{'' if self.watching else ', detached'}>"
 
     def report(self) -> Report:
-        """Judge what was seen so far as if the run ended here; from any thread, while the training goes on."""
+        """Judge what was observed so far, as if the run ended here; from any thread, also while the model trains."""
         return self.evidence().report(self._judge)
 
     def state_dict(self) -> dict[str, Any]:
@@ -118,7 +115,7 @@ class Monitor:
         )
 
     def _observations(self, known: Snapshot, engine: Callable[[], Engine]) -> Observations:
-        """What the checks judge by: what was counted, the parameters as they are now, and what needs no counting."""
+        """Return what the checks judge by: what was counted, the parameters as they are now, what needs no counting."""
         if known.parameters is not None:
             self._engine.receive(known.parameters)
         counted = engine()
@@ -130,36 +127,36 @@ class Monitor:
     # -- while training goes on
 
     def _evaluate_if_scheduled(self, error: Exception | None = None) -> None:
-        """The optimizer is about to step, a pass without gradients is over, or torch raised: judge, if it is time."""
+        """An update is about to be made, a pass without gradients is over, or torch raised: judge, if it is time."""
         if error is not None:
             self._raised.append(TorchError(type(error).__name__, str(error), self._session.update))
         update = self._session.update or self._session.forward_passes
-        waited = update == GRACE_UPDATES and self._live.keys() != self._told.keys()
-        if not (error or waited or self._schedule.judged(update)):
+        waited = update == GRACE_UPDATES and self._live.keys() != self._reported.keys()
+        if not (error or waited or self._schedule.is_evaluated(update)):
             return
         observations = self._observations(self._session.snapshot(live=True), lambda: self._engine)
-        found = Report.of(self._judge.verdicts(observations)).findings
-        if self._schedule.full():
+        findings = Report.of(self._judge.verdicts(observations)).findings
+        if self._schedule.close_window():
             self._engine.roll()
         self._session.refresh()
-        self._keep(found, observations.run.update)
-        for finding in found:
-            if finding.severity > self._told.get(finding.key, 0) and not self._judge.awaits(finding, observations):
-                self._told[finding.key] = finding.severity
-                self._untold.append(self._live[finding.key])
+        self._remember(findings, observations.run.update)
+        for finding in findings:
+            if finding.severity > self._reported.get(finding.key, 0) and not self._judge.awaits(finding, observations):
+                self._reported[finding.key] = finding.severity
+                self._pending.append(self._live[finding.key])
 
-    def _keep(self, found: Iterable[Finding], update: int) -> None:
-        """Keep what is found as it was at first, or is worse now, and since when that is over."""
-        now = {finding.key: finding for finding in found}
-        kept = {key: self._live.get(key, finding) for key, finding in now.items()}
-        self._live |= {key: replace(max(kept[key], now[key], key=severity), until=None) for key in now}
+    def _remember(self, findings: Iterable[Finding], update: int) -> None:
+        """Keep each finding as it was at first, or is now where it is worse, and the update since when it is over."""
+        now = {finding.key: finding for finding in findings}
+        before = {key: self._live.get(key, finding) for key, finding in now.items()}
+        self._live |= {key: replace(max(before[key], now[key], key=severity), until=None) for key in now}
         over = {key: finding for key, finding in self._live.items() if key not in now and finding.until is None}
         self._live |= {key: replace(finding, until=update) for key, finding in over.items()}
 
     def _guard(self, entry: Callable[..., None]) -> Callable[..., None]:
-        """The entry point under the lock, with the clock running, and with our errors kept from the user's training.
+        """Return an entry point that holds the lock, is timed, and keeps our errors from the user's training.
 
-        A DataLoader's worker has a copy of the model and of us: what it sees would be told to nobody.
+        A DataLoader's worker has a copy of the model and of the monitor: nobody would read what is observed there.
         """
 
         @wraps(entry)
@@ -176,9 +173,9 @@ class Monitor:
                         raise
                 finally:
                     self._schedule.leave()
-                untold, self._untold = self._untold, []
-            if untold:
-                self._tell(untold)
+                pending, self._pending = self._pending, []
+            if pending:
+                self._tell(pending)
 
         return guarded
 
@@ -186,10 +183,10 @@ class Monitor:
         self.detach()
         last = traceback.extract_tb(error.__traceback__)[-1]
         self._error = OwnError().of(error, last.filename, last.lineno or 0, self._session.update)
-        self._untold.append(self._error)
+        self._pending.append(self._error)
 
     def _tell(self, findings: list[Finding]) -> None:
-        """Tell the user what was found. Nothing of ours is locked or guarded here: what a callback raises is theirs."""
+        """Tell the user. Nothing is locked or guarded here, so what a callback raises is the user's own."""
         try:
             while findings:
                 finding = findings.pop(0)
@@ -201,16 +198,16 @@ class Monitor:
                     warnings.warn(warning_text(finding), SpikecheckWarning, stacklevel=outside())
         finally:  # what is left where telling raised is told with the next event
             with self._lock:
-                self._untold[:0] = findings
+                self._pending[:0] = findings
 
 
 def severity(finding: Finding) -> int:
-    """How bad it is; of two that are as bad, `max` takes the first."""
+    """Return how bad it is; of two that are as bad, `max` takes the first."""
     return finding.severity
 
 
 def outside() -> int:
-    """The level of the first frame that is neither ours nor torch's: a warning points at the user's own line."""
+    """Return the level of the first frame that is neither ours nor torch's: a warning points at the user's line."""
     frame, level = inspect.currentframe(), 0
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("spikecheck", "torch"):
         frame, level = frame.f_back, level + 1

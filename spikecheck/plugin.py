@@ -48,13 +48,13 @@ if TYPE_CHECKING:
     from spikecheck.probe.frameworks.base import PER_STEP as PER_STEP
     from spikecheck.probe.frameworks.base import TIME_FIRST as TIME_FIRST
     from spikecheck.probe.frameworks.base import Framework as Framework
-    from spikecheck.probe.frameworks.base import Heard as Observation
+    from spikecheck.probe.frameworks.base import Observation as Observation
 
 #: Names that need torch, by the name they have in `spikecheck.probe.frameworks.base`.
 WITH_TORCH = {
     "BATCH_FIRST": "BATCH_FIRST",
     "Framework": "Framework",
-    "Observation": "Heard",
+    "Observation": "Observation",
     "PER_STEP": "PER_STEP",
     "TIME_FIRST": "TIME_FIRST",
 }

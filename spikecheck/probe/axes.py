@@ -6,27 +6,28 @@ from collections.abc import Iterable, Sequence
 
 from torch import Tensor
 
-from spikecheck.probe.layer import Layer
+from spikecheck.probe.layer import WatchedLayer
+from spikecheck.probe.recorder import Recorder
 from spikecheck.site import Capture, Layout, SiteKind
 
 
-def share_layout(layers: Iterable[Layer]) -> None:
-    """A layer for whole sequences that does not show its time axis has that of the others, if the shapes agree."""
-    every = list(layers)
+def share_layout(recorder: Recorder, layers: Iterable[WatchedLayer]) -> None:
+    """Give a layer that is called with whole sequences and shows no time axis that of the others, if shapes agree."""
+    calls = [(watched.layer.layout, recorder.calls(watched.name)) for watched in layers]
     shown = [
-        (layer.layout, layer.held[SiteKind.SPIKES][0].tensor.shape[:2])
-        for layer in every
-        if layer.layout is not None and layer.held[SiteKind.SPIKES]
+        (layout, one.held[SiteKind.SPIKES][0].tensor.shape[:2])
+        for layout, one in calls
+        if layout is not None and one.held[SiteKind.SPIKES]
     ]
     if len(set(shown)) == 1:
         layout, sizes = shown[0]
-        for layer in every:
-            if layer.calls == 1 and layer.layout is None:
-                layer.adopt(layout, sizes)
+        for own, one in calls:
+            if one.count == 1 and own is None:
+                one.adopt(layout, sizes)
 
 
 def input_layout(tensor: Tensor, shown: Sequence[Capture[Tensor]]) -> Layout:
-    """The input's axes, named after those of the first capture of a spiking layer; unknown where two could be meant."""
+    """Return the input's axes, after those of a spiking layer's first capture; unknown where two would fit."""
     if not shown or shown[0].layout.time is None:
         return Layout()
     time, batch, values = shown[0].layout.time, shown[0].layout.batch, shown[0].values

@@ -1,4 +1,4 @@
-"""The only file that knows where in the run we are: update, forward, sequence, and how the script calls the model."""
+"""Where the run is: the update, the forward pass, the sequence, and how the script calls the model."""
 
 from __future__ import annotations
 
@@ -9,35 +9,34 @@ from dataclasses import dataclass
 class Clock:
     """Counts what goes by. A sequence ends where a loss is computed or a backward pass begins.
 
-    A script may call the model once a sequence, or once a time step. In the second case several forwards go by between
-    two losses, and the state that a layer starts a forward with is no left-over.
+    A script may call the model once per sequence, or once per time step. In the second case several forward passes go
+    by between two losses, and the state that a layer starts one with was not carried over from another batch.
     """
 
-    update: int = 0  # steps the optimizer has taken
+    update: int = 0  # made by the optimizer so far
     forward_passes: int = 0
     backward_passes: int = 0
-    training_forwards: int = 0
-    since_boundary: int = 0  # forwards in this sequence
-    most_since_boundary: int = 0
+    training_passes: int = 0  # forward passes with gradients
+    passes_in_sequence: int = 0  # forward passes so far
+    longest_sequence: int = 0  # in forward passes
 
     def forward(self, training: bool) -> bool:
-        """A forward begins; is it the first of a sequence?"""
+        """A forward pass begins; return whether it is the first of a sequence."""
         self.forward_passes += 1
-        self.training_forwards += training
-        self.since_boundary += 1
-        return self.since_boundary == 1
+        self.training_passes += training
+        self.passes_in_sequence += 1
+        return self.passes_in_sequence == 1
 
-    def boundary(self) -> None:
+    def end_sequence(self) -> None:
         """A loss was computed, or a backward pass begins: what comes next is a new sequence."""
-        if self.since_boundary:
-            self.most_since_boundary = max(self.most_since_boundary, self.since_boundary)
-        self.since_boundary = 0
+        self.longest_sequence = max(self.longest_sequence, self.passes_in_sequence)
+        self.passes_in_sequence = 0
 
     def backward(self) -> None:
         """A backward pass begins."""
         self.backward_passes += 1
-        self.boundary()
+        self.end_sequence()
 
-    def called_per_time_step(self, calls_in_a_forward: int) -> bool:
-        """Does the script call the model once a time step? Only if no layer sees more than one step in a forward."""
-        return self.most_since_boundary > 1 and calls_in_a_forward <= 1
+    def is_called_per_time_step(self, max_calls: int) -> bool:
+        """Return whether the script calls the model once per time step: no layer has more than one call in a pass."""
+        return self.longest_sequence > 1 and max_calls <= 1

@@ -3,7 +3,7 @@
 There a hook may not look at anything that changes from call to call (the graph would be compiled again) nor run code
 that the compiler cannot follow (the graph would break). So it does one thing: it calls an operator of ours, opaque to
 the compiler and declared to have an effect, so that it is kept, and kept in order. At run time the operator is ordinary
-Python again. It copies what it is given, since a compiled graph writes over its own intermediate results.
+Python again. It copies its arguments, since a compiled graph writes over its own intermediate results.
 
 What the graph does not carry is not seen: whether a gradient passes, and the state that a layer keeps on itself.
 """
@@ -21,13 +21,13 @@ from spikecheck.probe.watchers import Receiver, watchers
 
 
 def receive(
-    number: int, grad: bool, given: Sequence[Tensor | None], returned: Sequence[Tensor | None], bare: bool
+    number: int, grad: bool, args: Sequence[Tensor | None], returned: Sequence[Tensor | None], bare: bool
 ) -> None:
-    """At run time: hand copies on, to a receiver that is still there."""
+    """At run time: pass copies on, to a receiver that is still there."""
     receiver = watchers.receiver(number)
     if receiver is not None:
         output = tuple(copies(returned))
-        receiver(grad, copies(given), output[0] if bare else output)
+        receiver(grad, copies(args), output[0] if bare else output)
 
 
 def copies(tensors: Sequence[Tensor | None]) -> list[Tensor | None]:
@@ -48,8 +48,8 @@ def register(receiver: Receiver) -> int:
 
 def show(number: int, module: Any, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any = None) -> None:
     """Traced into the graph: pass on what a hook was given, as an operator call."""
-    given = [value.detach() if isinstance(value, Tensor) else None for value in [*args, *kwargs.values()]]
+    inputs = [value.detach() if isinstance(value, Tensor) else None for value in [*args, *kwargs.values()]]
     bare = isinstance(output, Tensor)
     returned = [output] if bare else output if isinstance(output, tuple | list) else []
     shown = [value.detach() if isinstance(value, Tensor) else None for value in returned]
-    torch.ops.spikecheck.seen.default(number, torch.is_grad_enabled(), given, shown, bare)
+    torch.ops.spikecheck.seen.default(number, torch.is_grad_enabled(), inputs, shown, bare)

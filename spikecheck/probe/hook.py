@@ -12,14 +12,14 @@ from spikecheck.probe.watchers import Receiver, watchers
 
 
 def inert() -> Callable[..., None]:
-    """Something that takes anything, returns None, and can be unpickled where spikecheck is not installed."""
+    """Return something that takes anything, returns None, and can be unpickled where spikecheck is not installed."""
     return contextlib.nullcontext().__exit__
 
 
 class Hook:
     """A hook that stays with the model it was put on: a copy of the model gets an inert one in its place.
 
-    `number` names who is told where the hook was traced by `torch.compile`; 0 is nobody.
+    `number` names who receives what a hook shows that was traced by `torch.compile`; 0 is nobody.
     """
 
     __slots__ = ("call", "number", "wanted")
@@ -44,7 +44,7 @@ class Hook:
             outside_compiler(self.call, args)
 
     def forget(self) -> None:
-        """It was taken off; code that was compiled with it goes on calling."""
+        """Receive nothing more: it was taken off, and code that was compiled with it continues to call it."""
         watchers.forget(self.number)
 
     def __deepcopy__(self, memo: object) -> Any:
@@ -55,3 +55,41 @@ class Hook:
 
 
 leave_alone(Hook.__call__)
+
+
+class HookSet:
+    """The hooks of one session, to be taken off together; those that trace the first forward pass come off first."""
+
+    def __init__(self, guard: Callable[[Callable[..., None]], Callable[..., None]]) -> None:
+        self.guard = guard
+        self.hooks: list[Hook] = []
+        self.handles: list[Any] = []
+        self.tracing: list[Any] = []
+
+    def make(
+        self,
+        call: Callable[..., None],
+        wanted: Callable[[], bool] | None = None,
+        compiled: Callable[..., None] | None = None,
+    ) -> Hook:
+        """Return an entry point as torch's hook tables take it; `compiled` is called where torch.compile traced it."""
+        hook = Hook(self.guard(call), wanted, None if compiled is None else self.guard(compiled))
+        self.hooks.append(hook)
+        return hook
+
+    def add(self, handle: Any, *, tracing: bool = False) -> None:
+        """Keep what takes a hook off."""
+        (self.tracing if tracing else self.handles).append(handle)
+
+    def stop_tracing(self) -> None:
+        """Take off those that trace the first forward pass."""
+        while self.tracing:
+            self.tracing.pop().remove()
+
+    def remove(self) -> None:
+        """Take everything off."""
+        self.stop_tracing()
+        while self.handles:
+            self.handles.pop().remove()
+        while self.hooks:
+            self.hooks.pop().forget()

@@ -1,9 +1,9 @@
-"""Losses, seen where torch computes them, and the backward pass, seen where it begins.
+"""Losses, observed where torch computes them, and the backward pass, observed where it begins.
 
 `torch.nn`'s losses, `torch.nn.functional` and the losses of the spiking libraries all end in a handful of functions
 of torch's C++ side, which the Python side looks up at every call. While any monitor listens, these are replaced by
-ones that call the original and tell the listeners; a loss imported by name is seen as well. The last listener to go
-puts the originals back.
+ones that call the original and tell the listeners; a loss imported by name is observed as well. `watchers` puts them
+in place for the first monitor, and the originals back after the last.
 """
 
 from __future__ import annotations
@@ -93,22 +93,22 @@ def replacements(listeners: Listeners) -> Iterator[Replacement]:
 def watched_loss(
     original: Callable[..., Any], name: str, over_classes: bool, listeners: Listeners
 ) -> Callable[..., Any]:
-    """The original, and a word to the listeners before its result goes back."""
+    """Return a function that calls the original, and tells the listeners before its result goes back."""
 
     @wraps(original)
     def loss(*args: Any, **kwargs: Any) -> Any:
         if is_compiling():
             return original(*args, **kwargs)
-        given = dict(zip(ARGUMENTS, args, strict=False)) | kwargs
-        logits, targets = given.get("input"), given.get("target")
+        arguments = dict(zip(ARGUMENTS, args, strict=False)) | kwargs
+        logits, targets = arguments.get("input"), arguments.get("target")
         if not (plain_tensor(logits) and plain_tensor(targets)):
             return original(*args, **kwargs)
         call = LossCall(
             name,
             classes(logits) if over_classes else None,
-            over_classes and is_plain(given, targets),
-            given.get("weight") is not None,
-            given.get("ignore_index", -100) if over_classes else None,
+            over_classes and is_plain(arguments, targets),
+            arguments.get("weight") is not None,
+            arguments.get("ignore_index", -100) if over_classes else None,
         )
         try:
             value = original(*args, **kwargs)
@@ -124,7 +124,7 @@ def watched_loss(
 
 
 def watched_backward(original: Callable[..., Any], listeners: Listeners) -> Callable[..., Any]:
-    """`torch.autograd.backward`, which `Tensor.backward` calls, with a word before and after."""
+    """Return `torch.autograd.backward`, which `Tensor.backward` calls, with the listeners told before and after."""
 
     @wraps(original)
     def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
@@ -132,35 +132,35 @@ def watched_backward(original: Callable[..., Any], listeners: Listeners) -> Call
         for listener in listeners():
             listener.backward_begins(roots)
         try:
-            done = original(tensors, *args, **kwargs)
+            result = original(tensors, *args, **kwargs)
         except RuntimeError as error:
             for listener in listeners():
                 listener.backward_ended(error)
             raise
         for listener in listeners():
             listener.backward_ended(None)
-        return done
+        return result
 
     return backward
 
 
 def plain_tensor(value: object) -> TypeGuard[Tensor]:
-    """A tensor with values, not one that a compiler or `torch.func` traces with."""
+    """Return whether it is a tensor with values, not one that a compiler or `torch.func` traces with."""
     if type(value) is not Tensor and type(value) is not torch.nn.Parameter:
         return False
     return not is_functorch_tensor(value)
 
 
 def classes(logits: Tensor) -> int:
-    """Number of classes: the size of axis 1, or of axis 0 where there is no batch."""
+    """Return the number of classes: the size of axis 1, or of axis 0 where there is no batch."""
     return logits.shape[min(1, logits.dim() - 1)] if logits.dim() else 1
 
 
-def is_plain(given: dict[str, Any], targets: Tensor) -> bool:
-    """Is ln(classes) this loss's value for equal logits?"""
+def is_plain(arguments: dict[str, Any], targets: Tensor) -> bool:
+    """Return whether ln(classes) is this loss's value for equal logits."""
     indices = not targets.is_floating_point()
-    smoothed = bool(given.get("label_smoothing", 0.0))
-    return given.get("weight") is None and given.get("reduction", MEAN) == MEAN and indices and not smoothed
+    smoothed = bool(arguments.get("label_smoothing", 0.0))
+    return arguments.get("weight") is None and arguments.get("reduction", MEAN) == MEAN and indices and not smoothed
 
 
 class GuardedListener:

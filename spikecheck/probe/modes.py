@@ -1,4 +1,4 @@
-"""Modules that behave otherwise in evaluation, and in which mode they are."""
+"""Modules that work differently in evaluation, and the mode they are in."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from spikecheck.readings import ModeReading
 
 
 @dataclass
-class Moded:
+class ModeCount:
     """One such module, and in how many updates it was in evaluation mode, the whole model with it."""
 
     module: nn.Module
@@ -22,7 +22,7 @@ class Moded:
 
     @property
     def dropped(self) -> float | None:
-        """The share that a dropout drops; libraries write their own, and call it so too."""
+        """The share that a dropout drops; libraries write their own, and give it this name too."""
         share = getattr(self.module, "p", None)
         return float(share) if "Dropout" in type(self.module).__name__ and isinstance(share, int | float) else None
 
@@ -37,19 +37,19 @@ class Modes:
     """Reads attributes when the optimizer is about to step; nothing is hooked."""
 
     def __init__(self, model: nn.Module) -> None:
-        found = {clean(name): Moded(module) for name, module in model.named_modules() if name}
-        wanted = {name: m for name, m in found.items() if is_batch_norm(m.module) or m.dropped is not None}
-        self.model, self.moded, self.updates = model, wanted, 0
+        counts = {clean(name): ModeCount(module) for name, module in model.named_modules() if name}
+        moded = {name: c for name, c in counts.items() if is_batch_norm(c.module) or c.dropped is not None}
+        self.model, self.moded, self.updates = model, moded, 0
 
-    def look(self) -> None:
-        """An update is due; an evaluation, which records no gradients, is none."""
+    def count(self) -> None:
+        """Count an update that is about to be made; an evaluation, which records no gradients, is none."""
         if torch.is_grad_enabled():
             self.updates += 1
             for moded in self.moded.values():
                 moded.evaluating += not (self.model.training or moded.module.training)
 
     def readings(self, calls: Mapping[str, int]) -> dict[str, ModeReading]:
-        """What was counted, of the modules that ran in the first forward, so many times."""
+        """Return what was counted, of the modules that ran in the first forward pass, with their calls in it."""
         ran = {name: moded for name, moded in self.moded.items() if name in calls}
         return {
             name: ModeReading(self.updates, moded.evaluating, calls[name], moded.dropped, moded.momentum)

@@ -1,9 +1,9 @@
-"""Whose tensor is it, where several models are watched at once?
+"""Which model a tensor belongs to, where several are watched at once.
 
-Losses, backward passes and taps are seen for the whole process. torch numbers the nodes of the graph in the order in
-which a thread makes them, so a forward pass owns the numbers between its beginning and its end, and a tensor belongs to
-the models whose numbers are found a few nodes upstream, or whose parameters are. With a single model watched,
-everything is its own and nothing is looked up.
+Losses, backward passes and taps are observed for the whole process. torch numbers the nodes of the graph in the order
+in which a thread makes them, so a forward pass owns the numbers between its beginning and its end, and a tensor belongs
+to the models whose numbers, or parameters, are found a few nodes upstream. With a single model watched, everything is
+its own and nothing is looked up.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class GraphSpan:
         self.backward = 0  # the thread in which a backward pass of it is running
 
     def begin(self, number: int, *, counted: bool) -> None:
-        """A forward pass begins in this thread, the so-many-th of the process; its nodes are found if `counted`."""
+        """A forward pass begins in this thread, with its number in the process; its nodes are found if `counted`."""
         self.thread, self.number = threading.get_ident(), number
         self.first, self.last = next_sequence_number() if counted else 0, 0
 

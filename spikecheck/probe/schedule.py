@@ -1,4 +1,4 @@
-"""When to look and when to judge, and what both have cost so far."""
+"""Which forward passes to observe and when to evaluate, and what both have cost so far."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import math
 import time
 from dataclasses import dataclass, field
 
-LOOKED_AT_FIRST = 24  # forwards at the start that are all looked at: faults of the set-up show here
-JUDGED_FIRST = 10  # updates at the start that are judged one by one
-JUDGED_THEN = 16  # and from then on after so many forwards that were looked at: a window of evidence
-SPARSEST = 32  # at least each so-many-th forward is looked at, whatever it costs
+OBSERVED_FIRST = 24  # forward passes at the start that are all observed: faults of the setup show here
+EVALUATED_FIRST = 10  # updates at the start that are evaluated one by one
+EVALUATED_EVERY = 16  # then after 16 forward passes that were observed: a window of evidence
+MAX_STRIDE = 32  # at least every 32nd forward pass is observed, whatever it costs
 
 
 @dataclass
 class Schedule:
-    """Which forwards to look at, so that the share of the run's time that goes to spikecheck stays near `budget`.
+    """Which forward passes to observe, so that the share of the run's time spent in spikecheck stays near `budget`.
 
-    `every` looks at each so-many-th forward; None ("auto") looks at the first LOOKED_AT_FIRST, and from then on at each
-    so-many-th as their measured cost fits the budget, at most SPARSEST. `always` judges at every update.
+    With `every` = n, every nth forward pass. None ("auto") observes the first OBSERVED_FIRST, and then as many as their
+    measured cost and the budget allow, at least every MAX_STRIDE-th. `always` evaluates at every update.
     """
 
     every: int | None = None
@@ -27,30 +27,29 @@ class Schedule:
     started: float | None = None
     depth: int = 0
     stride: int = 1
-    in_window: int = 0  # forwards looked at since the window of evidence began
+    in_window: int = 0  # forward passes observed since the window of evidence began
     _since: float = field(default=0.0, repr=False)
 
-    def observed(self, forward: int) -> bool:
-        """Is this forward looked at?"""
+    def is_observed(self, forward_pass: int) -> bool:
+        """Return whether a forward pass, by its number, is observed."""
         if self.every is not None:
-            looked = forward <= 1 or forward % self.every == 0
-        elif forward <= LOOKED_AT_FIRST:
-            looked = True
+            observed = forward_pass <= 1 or forward_pass % self.every == 0
+        elif forward_pass <= OBSERVED_FIRST:
+            observed = True
         else:
-            if forward == LOOKED_AT_FIRST + 1:
-                wanted = (self.cost() or 0.0) / self.budget
-                self.stride = max(1, min(SPARSEST, math.ceil(wanted)))
-            looked = forward % self.stride == 0
-        self.in_window += looked
-        return looked
+            if forward_pass == OBSERVED_FIRST + 1:
+                self.stride = max(1, min(MAX_STRIDE, math.ceil((self.cost() or 0.0) / self.budget)))
+            observed = forward_pass % self.stride == 0
+        self.in_window += observed
+        return observed
 
-    def judged(self, update: int) -> bool:
-        """Is this update judged before it is made?"""
-        return self.always or update < JUDGED_FIRST or self.in_window >= JUDGED_THEN
+    def is_evaluated(self, update: int) -> bool:
+        """Return whether to evaluate before this update is made."""
+        return self.always or update < EVALUATED_FIRST or self.in_window >= EVALUATED_EVERY
 
-    def full(self) -> bool:
-        """Has the window enough forwards, so that a new one is to begin?"""
-        if self.in_window < JUDGED_THEN:
+    def close_window(self) -> bool:
+        """Return whether the window has enough forward passes, and begin a new one if so."""
+        if self.in_window < EVALUATED_EVERY:
             return False
         self.in_window = 0
         return True
@@ -69,7 +68,7 @@ class Schedule:
             self.own += time.perf_counter() - self._since
 
     def cost(self) -> float | None:
-        """Our share of the time since the first hook, over the time without it; None before there is any."""
+        """Return the time spent in our hooks over the rest of the time since the first; None before there is any."""
         if self.started is None:
             return None
         rest = time.perf_counter() - self.started - self.own

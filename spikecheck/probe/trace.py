@@ -1,6 +1,6 @@
-"""The order of the modules in a forward, and which weighted module feeds which layer.
+"""The order of the modules in a forward pass, and which weighted module feeds which layer.
 
-Watched in the first forward alone. A module's output is recognised where it comes in by being the same tensor; where an
+Traced in the first forward pass alone. A module's output is recognized as an input by being the same tensor; where an
 operation lies between (an addition, a reshape), the weighted module that ran last is taken to be the one.
 """
 
@@ -23,9 +23,9 @@ class Trace:
         self._alive: list[Tensor] = []  # an id is unique only while its tensor lives
         self._last: str | None = None
 
-    def ran(self, name: str, module: nn.Module, args: Iterable[Any], output: Any) -> None:
-        """A module ran: remember its place, what fed it, and what it hands on."""
-        self.order.setdefault(name, len(self.order) + 1)
+    def record(self, name: str, module: nn.Module, args: Iterable[Any], output: Any) -> None:
+        """A module ran: record its place, what fed it, and what it returned."""
+        self.place(name)
         self.calls[name] = self.calls.get(name, 0) + 1
         source = next(
             (self._source[id(a)] for a in args if isinstance(a, Tensor) and id(a) in self._source), self._last
@@ -40,13 +40,21 @@ class Trace:
                 self._source[id(tensor)] = name if weighted else source
                 self._alive.append(tensor)
 
+    def place(self, name: str) -> None:
+        """Give a module or a tap the next place, where it has none."""
+        self.order.setdefault(name, len(self.order) + 1)
+
+    def position(self, name: str) -> int:
+        """Return a module's place; 0 where it never ran."""
+        return self.order.get(name, 0)
+
     def close(self) -> None:
-        """Let go of the tensors; order and sources stay."""
+        """Release the tensors; order and sources stay."""
         self._source.clear()
         self._alive.clear()
 
 
 def is_weighted(module: nn.Module) -> bool:
-    """Does the module mix its inputs by a weight of two or more axes of its own?"""
+    """Return whether the module mixes its inputs by a weight of its own with two or more axes."""
     weight = getattr(module, "weight", None)
     return isinstance(weight, Tensor) and weight.dim() > 1

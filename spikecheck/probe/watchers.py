@@ -147,7 +147,7 @@ class Watchers:
 
     @contextmanager
     def pause(self) -> Iterator[None]:
-        """Pause, in this thread alone, every watch that is attached now; what is attached meanwhile belongs to it."""
+        """Pause, in this thread alone, every watch that is attached now, and keep to it what is attached meanwhile."""
         before, self._thread.scope = self._thread.scope, Scope()
         try:
             yield
@@ -177,8 +177,8 @@ class Watchers:
             return True
         if watch.span.thread != threading.get_ident():
             return False
-        found = owners(tensors, here)
-        return watch in found if found else self.latest() is watch
+        owning = owners(tensors, here)
+        return watch in owning if owning else self.latest() is watch
 
     def tap(self, name: str, spikes: Tensor, current: Tensor | None, potential: Tensor | None) -> None:
         """Pass a tap on to the watch that it is meant for; where nothing tells which, each says that it was not seen.
@@ -202,8 +202,8 @@ class Watchers:
         if running:
             return max(running, key=lambda watch: watch.span.number)
         tensors = [tensor for tensor in shown if isinstance(tensor, Tensor)]
-        found = owners(tensors, here, nearest=True)
-        return found[0] if len(found) == 1 else self.latest()
+        owning = owners(tensors, here, nearest=True)
+        return owning[0] if len(owning) == 1 else self.latest()
 
     # -- who is called by compiled code
 

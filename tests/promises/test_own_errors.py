@@ -10,9 +10,10 @@ import torch
 import spikecheck
 from spikecheck.checks.judge import Judge
 from spikecheck.errors import SpikecheckWarning
-from spikecheck.probe.layer import Layer
 from spikecheck.probe.optimizer import OptimizerWatch
+from spikecheck.probe.recorder import LayerCalls
 from spikecheck.probe.session import Session
+from spikecheck.probe.training import Training
 from spikecheck.stats.parameters import GradientStats
 from spikecheck.stats.potentials import DriveStats
 from spikecheck.stats.spikes import SpikeStats
@@ -36,10 +37,10 @@ PLACES = {
     "judging": (Judge, "verdicts"),
     "before the model": (Session, "forward_begins"),
     "after the model": (Session, "forward_ended"),
-    "in a layer": (Layer, "hear"),
-    "at the loss": (Session, "loss_computed"),
-    "before backward": (Session, "backward_begins"),
-    "after backward": (Session, "backward_ended"),
+    "in a layer": (LayerCalls, "observe"),
+    "at the loss": (Training, "loss_computed"),
+    "before backward": (Training, "backward_begins"),
+    "after backward": (Training, "backward_ended"),
     "before the step": (OptimizerWatch, "before_step"),
     "after the step": (OptimizerWatch, "after_step"),
 }

@@ -1,4 +1,4 @@
-"""What a framework file tells of its layers, and which file is asked.
+"""What a framework file knows about its layers, and which files apply.
 
 A model can contain a layer of a library only if the process has imported that library, so only files whose `name`
 stands in `sys.modules` are loaded: nothing is imported in order to ask. Another package adds a library through an
@@ -30,71 +30,70 @@ TIME_FIRST = Layout(time=0, batch=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What one call of a spiking layer shows; None is what it does not show. `layout` holds for spikes and current."""
+class Observation:
+    """What one call of a spiking layer shows; None where it shows nothing. `layout` is that of spikes and current."""
 
     spikes: Tensor | None = None
     current: Tensor | None = None
     potential: Tensor | None = None
     layout: Layout = PER_STEP
-    potential_layout: Layout | None = None  # where the potential has another layout, such as the last step's alone
-    # What the layer returned, where `spikes` is a view made of it for us: gradients come to this one.
-    returned: Tensor | None = None
+    potential_layout: Layout | None = None  # where the potential's is another, such as that of the last step alone
+    output: Tensor | None = None  # what the layer returned, where `spikes` is a view of it: gradients reach this one
 
 
 class Framework:
     """How to read the layers of one library. `name` is the module that must have been imported."""
 
     name: ClassVar[str]
-    shows_time: ClassVar[bool] = True  # does `heard` know which axis is time, or that a call is a step?
-    shows_state: ClassVar[bool] = True  # does `state` find whatever a layer goes on from, so that empty means nothing?
+    shows_time: ClassVar[bool] = True  # whether `observe` knows which axis is time, or that a call is a step
+    shows_state: ClassVar[bool] = True  # whether `state` finds any state there is, so that an empty one means none
 
     def spikes(self, module: nn.Module) -> bool:
-        """Is this a layer that emits spikes?"""
+        """Return whether this layer emits spikes."""
         raise NotImplementedError
 
     def neuron(self, module: nn.Module) -> NeuronSpec:
-        """The neurons' parameters, None where unknown; read once a window, since it may wait for the device."""
+        """Return the neurons' parameters, None where unknown; called once per window: it may wait for the device."""
         raise NotImplementedError
 
-    def heard(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Heard:
-        """What a forward hook's arguments show."""
+    def observe(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:
+        """Return what a forward hook's arguments show."""
         raise NotImplementedError
 
     def state(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, ...]:
-        """What the layer will start from, read before its call; empty where it starts anew or shows nothing."""
+        """Return what the layer will start from, read before its call; empty where it starts fresh or shows nothing."""
         return ()
 
-    def goes_on_from(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, ...]:
-        """What a call in the middle of a sequence starts from."""
+    def previous_state(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, ...]:
+        """Return what a call in the middle of a sequence starts from."""
         return self.state(module, args, kwargs)
 
-    def hands_on(self, module: nn.Module, output: Any) -> tuple[Tensor, ...]:
-        """What the next call is to start from, read after a call; empty where the library sees to it."""
+    def next_state(self, module: nn.Module, output: Any) -> tuple[Tensor, ...]:
+        """Return what the next call should start from, read after a call; empty where the library does that itself."""
         return ()
 
 
 def number(value: object) -> float | None:
-    """A parameter as one number: the mean of a tensor's entries, None where it is no number."""
+    """Return a parameter as one number: the mean of a tensor's entries, None where it is no number."""
     if isinstance(value, Tensor):
         return float(value.detach().float().mean()) if value.numel() else None
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def tensors(values: Sequence[Any]) -> tuple[Tensor, ...]:
-    """The tensors that hold anything, of a sequence of anything."""
+    """Return the tensors that hold anything, of a sequence of anything."""
     return tuple(value for value in values if isinstance(value, Tensor) and value.numel())
 
 
 def nested(values: Sequence[Any]) -> tuple[Tensor, ...]:
-    """The tensors that hold anything, of sequences within sequences too."""
+    """Return the tensors that hold anything, of sequences within sequences too."""
     inner = (nested(v) if isinstance(v, tuple | list) else tensors([v]) for v in values)
     return tuple(tensor for some in inner for tensor in some)
 
 
 @cache
 def load(home: str) -> Framework:
-    """The framework that a module of this name defines."""
+    """Return the framework that a module of this name defines."""
     module = import_module(home)
     for thing in vars(module).values():
         if inspect.isclass(thing) and issubclass(thing, Framework) and thing.__module__ == home:
@@ -103,7 +102,7 @@ def load(home: str) -> Framework:
 
 
 def imported(model: nn.Module) -> list[Framework]:
-    """The frameworks whose library this process has imported, ours and those of other packages."""
+    """Return the frameworks whose library this process has imported, ours and those of other packages."""
     package = __name__.rpartition(".")[0]
     here = import_module(package).__path__
     names = [info.name for info in pkgutil.iter_modules(here) if info.name in sys.modules]
@@ -112,12 +111,12 @@ def imported(model: nn.Module) -> list[Framework]:
 
 
 def broken_for(model: nn.Module) -> tuple[UnusableExtension, ...]:
-    """What other packages offer for libraries that this process has imported, and cannot be used for the model."""
+    """Return what other packages offer for imported libraries and cannot be used for this model."""
     return tuple(tried for tried in others(model) if isinstance(tried, UnusableExtension))
 
 
 def others(model: nn.Module) -> Iterator[Framework | UnusableExtension]:
-    """Other packages' frameworks, each asked about the modules of the model before it is relied on."""
+    """Yield other packages' frameworks, each tried on the modules of the model before it is relied on."""
     for point in entry_points_of("spikecheck.frameworks"):
         if point.name in sys.modules:
             with ExtensionCode() as code:
@@ -129,7 +128,7 @@ def others(model: nn.Module) -> Iterator[Framework | UnusableExtension]:
 
 @cache
 def made(point: EntryPoint) -> Framework:
-    """The framework that an entry point names; SpikecheckError where it is none."""
+    """Return the framework that an entry point names; SpikecheckError where it is none."""
     offer = point.load()
     if not inspect.isclass(offer) or not issubclass(offer, Framework):
         raise SpikecheckError("it is no subclass of spikecheck.probe.frameworks.base.Framework")

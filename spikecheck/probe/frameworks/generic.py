@@ -1,4 +1,4 @@
-"""No library: a layer written by hand, recognised by what it does.
+"""No library: a layer written by hand, recognized by what it does.
 
 It is a spiking layer when an autograd function of its own lies just upstream of what it returns (the surrogate
 gradient) and the values are few; or when it turns values into zeros and ones that carry no gradient, which is a
@@ -20,7 +20,7 @@ from spikecheck.probe.frameworks.base import (
     PER_STEP,
     TIME_FIRST,
     Framework,
-    Heard,
+    Observation,
     nested,
     number,
     tensors,
@@ -33,7 +33,7 @@ THRESHOLDS = ("threshold", "v_threshold", "thr", "thresh", "v_th", "vth", "theta
 DECAYS = ("beta", "decay", "beta_mem", "alpha_mem", "decay_mem")
 STATES = ("mem", "v", "v_mem", "membrane", "potential", "state", "u")
 HOPS = 4  # measured over nine libraries: the custom function lies 0 to 4 nodes upstream
-FEW = 10  # distinct values of a graded code; a quantiser of four bits shows 16, a ReLU thousands
+FEW = 10  # distinct values of a graded code; a quantizer of four bits shows 16, a ReLU thousands
 
 
 class Generic(Framework):
@@ -44,11 +44,11 @@ class Generic(Framework):
     shows_state: ClassVar = False  # its state may have any name
 
     def spikes(self, module: nn.Module) -> bool:
-        """Decided by looking at values once: see `spiking`."""
+        """Return False: it is decided by its values, see `are_spikes`."""
         return False
 
     def neuron(self, module: nn.Module) -> NeuronSpec:
-        """What attributes of the usual names say."""
+        """Return what attributes of the usual names say."""
         threshold = [name for name in THRESHOLDS if number(getattr(module, name, None)) is not None]
         decay = [value for name in DECAYS if (value := constant(getattr(module, name, None))) is not None]
         return NeuronSpec(
@@ -58,53 +58,53 @@ class Generic(Framework):
             threshold_name=threshold[0] if len(threshold) == 1 else "threshold",
         )
 
-    def heard(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Heard:
-        """The first tensor returned is taken for the spikes, the first given for the current."""
-        given = tensors([*args, *kwargs.values()])
+    def observe(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:
+        """Take the first tensor returned for the spikes, the first argument for the current."""
+        inputs = tensors([*args, *kwargs.values()])
         returned = output if isinstance(output, tuple | list) else [output]
         spikes = next((value for value in returned if isinstance(value, Tensor)), None)
-        current = given[0] if given and spikes is not None and given[0].shape == spikes.shape else None
-        return Heard(spikes, current, layout=stacked_along(spikes) or PER_STEP)
+        current = inputs[0] if inputs and spikes is not None and inputs[0].shape == spikes.shape else None
+        return Observation(spikes, current, layout=stacked_along(spikes) or PER_STEP)
 
     def state(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, ...]:
-        """Tensors passed beside the input, or kept on the module under a usual name and cut from the graph.
+        """Return tensors passed beside the input, or kept on the module under a usual name and cut from the graph.
 
-        What still hangs on the graph of the batch before was not gone on from, or `backward` would raise: layers keep
-        their last potential to be looked at. Without gradients the two look alike, and neither is told.
+        What is still part of the graph of the batch before was not continued from, or `backward` would raise: layers
+        keep their last potential to be looked at. Without gradients the two look alike, and neither is returned.
         """
-        left = kept(module) if torch.is_grad_enabled() else ()
+        left = state_of(module) if torch.is_grad_enabled() else ()
         return tensors([*args, *kwargs.values()])[1:] or tuple(t for t in left if not t.requires_grad)
 
-    def goes_on_from(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, ...]:
-        """Tensors passed beside the input, in tuples too, or kept on the module under a usual name."""
-        return nested([*args, *kwargs.values()])[1:] or kept(module)
+    def previous_state(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, ...]:
+        """Return tensors passed beside the input, in tuples too, or kept on the module under a usual name."""
+        return nested([*args, *kwargs.values()])[1:] or state_of(module)
 
-    def hands_on(self, module: nn.Module, output: Any) -> tuple[Tensor, ...]:
-        """Tensors returned beside the spikes, or kept on the module under a usual name."""
+    def next_state(self, module: nn.Module, output: Any) -> tuple[Tensor, ...]:
+        """Return tensors returned beside the spikes, or kept on the module under a usual name."""
         returned = output if isinstance(output, tuple | list) else [output]
-        return nested(returned)[1:] or kept(module)
+        return nested(returned)[1:] or state_of(module)
 
 
-def kept(module: nn.Module) -> tuple[Tensor, ...]:
-    """The state that a module keeps on itself, as far as its names tell."""
+def state_of(module: nn.Module) -> tuple[Tensor, ...]:
+    """Return the state that a module keeps on itself, as far as its names tell."""
     named = [getattr(module, name, None) for name in STATES]
     return tensors([value for value in named if not isinstance(value, nn.Parameter)])
 
 
 def constant(value: object) -> float | None:
-    """A decay; one that is learned and is no factor of a decay may be given to a sigmoid, so that it is not known."""
-    found = number(value)
-    free = isinstance(value, nn.Parameter) and found is not None and not 0 <= found <= 1
-    return None if free else found
+    """Return a decay; one that is learned and outside [0, 1] may be the input of a sigmoid, and is not known."""
+    decay = number(value)
+    free = isinstance(value, nn.Parameter) and decay is not None and not 0 <= decay <= 1
+    return None if free else decay
 
 
 def lowest(value: object) -> float | None:
-    """The smallest entry of a tensor, or the number itself."""
+    """Return the smallest entry of a tensor, or the number itself."""
     return number(value.detach().amin()) if isinstance(value, Tensor) and value.numel() else number(value)
 
 
 def stacked_along(spikes: Tensor | None) -> Layout | None:
-    """The layout, where the spikes were made by `torch.stack` over the time loop: its axis is time."""
+    """Return the layout, where the spikes were made by `torch.stack` over the time loop: its axis is time."""
     axis = None if spikes is None else stacking_axis(spikes.grad_fn)
     if spikes is None or axis is None:
         return None
@@ -112,25 +112,25 @@ def stacked_along(spikes: Tensor | None) -> Layout | None:
 
 
 def surrogates(spikes: Tensor, claimed: set[Any]) -> set[Any]:
-    """Custom autograd functions at most HOPS nodes upstream that no layer before claimed for itself."""
+    """Return custom autograd functions at most HOPS nodes upstream that no earlier layer claimed."""
     level: list[Any] = [spikes.grad_fn]
-    found: set[Any] = set()
+    functions: set[Any] = set()
     for _ in range(HOPS + 1):
         nodes = [node for node in level if node is not None]
-        found |= {node for node in nodes if is_custom_function(node) and node not in claimed}
-        level = [parent for node in nodes if node not in found for parent, _ in node.next_functions]
-    return found
+        functions |= {node for node in nodes if is_custom_function(node) and node not in claimed}
+        level = [parent for node in nodes if node not in functions for parent, _ in node.next_functions]
+    return functions
 
 
-def spiking(values: InputReading, given: InputReading | None, own: bool, carries_gradient: bool) -> bool:
-    """Do the values of a layer's output look like spikes?
+def are_spikes(values: InputReading, inputs: InputReading | None, own: bool, carries_gradient: bool) -> bool:
+    """Return whether the values of a layer's output look like spikes.
 
-    `own`: an autograd function of its own lies upstream. `given` are the values of the layer's input: a layer that is
-    given zeros and ones and returns zeros and ones (pooling, dropout, a flatten) is no neuron.
+    `own`: an autograd function of its own lies upstream. `inputs` are the values of the layer's input: a layer that
+    receives zeros and ones and returns zeros and ones (pooling, dropout, a flatten) is no neuron.
     """
     if own:
         whole = values.non_integer == 0  # a layer of multi-spike neurons that explodes shows thousands of them
         return whole or len(values.values) <= FEW or values.non_finite.count > 0
     binary = set(values.values) == {0.0, 1.0}
-    from_binary = given is not None and set(given.values) <= {0.0, 1.0}
+    from_binary = inputs is not None and set(inputs.values) <= {0.0, 1.0}
     return binary and not carries_gradient and not from_binary

@@ -1,4 +1,4 @@
-"""norse: cells are called once a step, layers once a sequence, [time, batch, ...]; both return (spikes, state)."""
+"""norse: cells are called once per step, layers once per sequence, [time, batch, ...]; both return (spikes, state)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from spikecheck.neuron import NeuronSpec
-from spikecheck.probe.frameworks.base import PER_STEP, TIME_FIRST, Framework, Heard, number, tensors
+from spikecheck.probe.frameworks.base import PER_STEP, TIME_FIRST, Framework, Observation, number, tensors
 
 CELLS = ("SNNCell", "SNNRecurrentCell")
 SEQUENCES = ("SNN", "SNNRecurrent")
@@ -22,19 +22,19 @@ NONLINEAR = ("delta_T", "e_rev_I")  # parameters of neurons whose potential does
 
 @cache
 def of(names: tuple[str, ...]) -> tuple[type, ...]:
-    """The classes of these names, as far as this version has them."""
+    """Return the classes of these names, as far as this version has them."""
     homes = [sys.modules.get("norse.torch"), sys.modules.get("norse.torch.module.snn")]
     return tuple({getattr(home, name) for name in names for home in homes if hasattr(home, name)})
 
 
 def parameters(module: nn.Module) -> Any:
-    """The neuron's parameters; those of a refractory neuron hold those of the neuron inside."""
+    """Return the neuron's parameters; those of a refractory neuron hold those of the neuron inside."""
     p = getattr(module, "p", None)
     return getattr(p, "lif", None) or getattr(p, "lif_adex", None) or p
 
 
 def named(state: Any, names: tuple[str, ...]) -> Iterator[Any]:
-    """The entries of these names in a state, and in the states inside it."""
+    """Yield the entries of these names in a state, and in the states inside it."""
     for name in getattr(state, "_fields", ()):
         value = getattr(state, name)
         if name in names:
@@ -48,30 +48,30 @@ class Norse(Framework):
 
     Time constants are inverse, in 1 / s, and a step is `dt` = 0.001 s: in one step the potential shrinks by
     1 - dt * tau_mem_inv, and the current is multiplied by dt * tau_mem_inv, 0.1 by default. The state is passed from
-    call to call by the script; a layer that is given none starts anew. Every spike is 0 or 1.
+    call to call by the script; a layer that gets none starts fresh. Every spike is 0 or 1.
     """
 
     name: ClassVar = "norse"
 
     def spikes(self, module: nn.Module) -> bool:
-        """Every cell and layer but the leaky integrators."""
+        """Return whether it is a cell or layer, but for the leaky integrators."""
         if "norse.torch" not in sys.modules:
             return False
         return isinstance(module, of((*CELLS, *SEQUENCES, *ALONE))) and not isinstance(module, of(POTENTIALS))
 
     def neuron(self, module: nn.Module) -> NeuronSpec:
-        """Threshold, decay, synapse, reset and surrogate."""
+        """Return threshold, decay, synapse, reset and surrogate."""
         p, dt = parameters(module), number(getattr(module, "dt", None))
         membrane, synapse = number(getattr(p, "tau_mem_inv", None)), number(getattr(p, "tau_syn_inv", None))
         linear = dt is not None and not any(hasattr(p, name) for name in NONLINEAR)
         share = membrane * dt if linear and membrane is not None and dt is not None else None
-        kept = 1 - synapse * dt if synapse is not None and dt is not None else 0.0
+        remaining = 1 - synapse * dt if synapse is not None and dt is not None else 0.0
         leakless = linear and membrane is None and isinstance(module, of(("IAF", "IAFCell")))
         name = "v_thresh" if hasattr(p, "v_thresh") else "v_th"
         return NeuronSpec(
             v_threshold=number(getattr(p, name, None)),
             decay=1.0 if leakless else None if share is None else 1 - share,
-            tau_syn=-1 / math.log(kept) if 0 < kept < 1 else None,
+            tau_syn=-1 / math.log(remaining) if 0 < remaining < 1 else None,
             reset="zero" if number(getattr(p, "v_reset", None)) == 0 else None,
             surrogate=getattr(p, "method", None),
             multi_spike=False,
@@ -79,18 +79,18 @@ class Norse(Framework):
             threshold_name=f"p.{name}",
         )
 
-    def heard(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Heard:
-        """Spikes, and the potential in the state; a recurrent layer makes its current inside."""
+    def observe(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:
+        """Return spikes, and the potential in the state; a recurrent layer makes its current inside."""
         spikes, state = output if isinstance(output, tuple) and len(output) == 2 else (output, None)
-        given = args[0] if args else kwargs.get("input_tensor")
-        current = given if isinstance(given, Tensor) and not hasattr(module, "recurrent_weights") else None
+        first = args[0] if args else kwargs.get("input_tensor")
+        current = first if isinstance(first, Tensor) and not hasattr(module, "recurrent_weights") else None
         potential = next(named(state, ("v",)), None)
         if not isinstance(module, of(SEQUENCES)):
-            return Heard(spikes, current, potential, PER_STEP)
+            return Observation(spikes, current, potential, PER_STEP)
         every = bool(getattr(module, "record_states", False))
-        return Heard(spikes, current, potential, TIME_FIRST, TIME_FIRST if every else PER_STEP)
+        return Observation(spikes, current, potential, TIME_FIRST, TIME_FIRST if every else PER_STEP)
 
     def state(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, ...]:
-        """Potential and current of the state that was passed."""
+        """Return potential and current of the state that was passed."""
         passed = args[1] if len(args) > 1 else kwargs.get("state")
         return tensors(list(named(passed, ("v", "i"))))

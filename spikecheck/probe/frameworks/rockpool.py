@@ -1,4 +1,4 @@
-"""rockpool: a layer is called once a sequence, [batch, time, neuron], and its hook gets the spikes alone."""
+"""rockpool: a layer is called once per sequence, [batch, time, neuron], and its hook gets the spikes alone."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from spikecheck.neuron import NeuronSpec
-from spikecheck.probe.frameworks.base import BATCH_FIRST, PER_STEP, Framework, Heard, number, tensors
+from spikecheck.probe.frameworks.base import BATCH_FIRST, PER_STEP, Framework, Observation, number, tensors
 
 SPIKING = ("LIFTorch", "aLIFTorch", "LIFBitshiftTorch", "LIFNeuronTorch")
 
 
 @cache
 def spiking() -> tuple[type, ...]:
-    """The layers that spike, as far as this version has them; they stand there once torch's were asked for."""
+    """Return the layers that spike, as far as this version has them; they stand there once torch's were asked for."""
     library = sys.modules.get("rockpool.nn.modules.torch")
     return tuple(getattr(library, name) for name in SPIKING if hasattr(library, name))
 
@@ -26,7 +26,7 @@ def spiking() -> tuple[type, ...]:
 class Rockpool(Framework):
     """Layers of rockpool 3.1 that run on torch.
 
-    A neuron emits up to `max_spikes_per_dt` spikes a step, 65536 by default, and subtracts as many thresholds. Times
+    A neuron emits up to `max_spikes_per_dt` spikes per step, 65536 by default, and subtracts as many thresholds. Times
     are in seconds and a step is `dt`. The synaptic current decays before it reaches the membrane, so the first step
     passes a share of exp(-dt / tau_syn). The state stays from call to call, that of the first sample for all.
     """
@@ -34,11 +34,11 @@ class Rockpool(Framework):
     name: ClassVar = "rockpool"
 
     def spikes(self, module: nn.Module) -> bool:
-        """Leaky integrate-and-fire layers."""
+        """Return whether it is a leaky integrate-and-fire layer."""
         return "rockpool.nn.modules.torch" in sys.modules and isinstance(module, spiking())
 
     def neuron(self, module: nn.Module) -> NeuronSpec:
-        """Threshold, decay, synapse and surrogate."""
+        """Return threshold, decay, synapse and surrogate."""
         dt, tau_syn = number(getattr(module, "dt", None)), number(getattr(module, "tau_syn", None))
         tau_mem, decay = number(getattr(module, "tau_mem", None)), number(getattr(module, "alpha", None))
         if decay is None and tau_mem and dt:
@@ -55,8 +55,8 @@ class Rockpool(Framework):
             input_gain=1.0 if gain is None else gain,
         )
 
-    def heard(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Heard:
-        """Spikes and current; the potential of every step where it is recorded, else the first sample's last."""
+    def observe(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:
+        """Return spikes and current; the potential of every step where it is recorded, else the first sample's last."""
         spikes = output[0] if isinstance(output, tuple) else output
         current = args[0] if args else next(iter(kwargs.values()), None)
         if isinstance(current, Tensor) and isinstance(spikes, Tensor) and current.dim() == spikes.dim() - 1:
@@ -65,11 +65,11 @@ class Rockpool(Framework):
             current = None
         recorded = getattr(module, "_record_dict", {}).get("vmem") if getattr(module, "_record", False) else None
         if isinstance(recorded, Tensor):
-            return Heard(spikes, current, recorded, BATCH_FIRST)
-        kept = getattr(module, "vmem", None)
-        last = kept.unsqueeze(0) if isinstance(kept, Tensor) and kept.dim() == 1 else None
-        return Heard(spikes, current, last, BATCH_FIRST, PER_STEP)
+            return Observation(spikes, current, recorded, BATCH_FIRST)
+        vmem = getattr(module, "vmem", None)
+        last = vmem.unsqueeze(0) if isinstance(vmem, Tensor) and vmem.dim() == 1 else None
+        return Observation(spikes, current, last, BATCH_FIRST, PER_STEP)
 
     def state(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, ...]:
-        """Potential and synaptic current that the layer kept."""
+        """Return potential and synaptic current that the layer kept."""
         return tensors([getattr(module, "vmem", None), getattr(module, "isyn", None)])

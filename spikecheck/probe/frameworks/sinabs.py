@@ -1,4 +1,4 @@
-"""sinabs: a layer is called once a sequence, [batch, time, ...]; the `Squeeze` ones take [batch * time, ...]."""
+"""sinabs: a layer is called once per sequence, [batch, time, ...]; the `Squeeze` ones take [batch * time, ...]."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from spikecheck.neuron import NeuronSpec
-from spikecheck.probe.frameworks.base import BATCH_FIRST, PER_STEP, Framework, Heard, number, tensors
+from spikecheck.probe.frameworks.base import BATCH_FIRST, PER_STEP, Framework, Observation, number, tensors
 
 RESETS = {"MembraneSubtract": "subtract", "MembraneReset": "zero"}
 
@@ -19,7 +19,7 @@ RESETS = {"MembraneSubtract": "subtract", "MembraneReset": "zero"}
 class Sinabs(Framework):
     """Layers of sinabs 3.1.
 
-    `LIF` and `IAF` emit floor(v / threshold) spikes a step unless they are given `spike_fn=SingleSpike`. `LIF`
+    `LIF` and `IAF` emit floor(v / threshold) spikes per step unless they get `spike_fn=SingleSpike`. `LIF`
     multiplies its input by 1 - decay unless `norm_input=False`; with `tau_syn`, the current decays once before it
     reaches the membrane. `ExpLeak` keeps a potential and emits no spikes.
     """
@@ -27,16 +27,16 @@ class Sinabs(Framework):
     name: ClassVar = "sinabs"
 
     def spikes(self, module: nn.Module) -> bool:
-        """Every stateful layer that says it spikes."""
+        """Return whether it is a stateful layer that says it spikes."""
         layers = sys.modules.get("sinabs.layers")
         return layers is not None and isinstance(module, layers.StatefulLayer) and bool(module.does_spike)
 
     def neuron(self, module: nn.Module) -> NeuronSpec:
-        """Threshold, decay, reset, spike function and surrogate."""
+        """Return threshold, decay, reset, spike function and surrogate."""
         decay = number(getattr(module, "alpha_mem_calculated", None))
         synapse = number(getattr(module, "alpha_syn_calculated", None))
-        normalised = bool(getattr(module, "norm_input", False)) and decay is not None
-        gain = 1 - decay if normalised and decay is not None else 1.0
+        normalized = bool(getattr(module, "norm_input", False)) and decay is not None
+        gain = 1 - decay if normalized and decay is not None else 1.0
         return NeuronSpec(
             v_threshold=number(getattr(module, "spike_threshold", None)),
             decay=decay,
@@ -48,8 +48,8 @@ class Sinabs(Framework):
             threshold_name="spike_threshold",
         )
 
-    def heard(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Heard:
-        """Spikes and current of the sequence; the potential of its last step."""
+    def observe(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:
+        """Return spikes and current of the sequence; the potential of its last step."""
         current, returned = args[0] if args else kwargs.get("input_data"), output
         batch, steps = getattr(module, "batch_size", None), getattr(module, "num_timesteps", None)
         if isinstance(batch, int) and isinstance(steps, int):
@@ -57,8 +57,8 @@ class Sinabs(Framework):
             current = torch.unflatten(current, 0, (batch, steps)) if isinstance(current, Tensor) else None
         potential = getattr(module, "v_mem", None)
         shown = potential if isinstance(potential, Tensor) and potential.numel() else None
-        return Heard(output, current, shown, BATCH_FIRST, PER_STEP, returned)
+        return Observation(output, current, shown, BATCH_FIRST, PER_STEP, returned)
 
     def state(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, ...]:
-        """The potential and the synaptic current that the layer kept."""
+        """Return the potential and the synaptic current that the layer kept."""
         return tensors([getattr(module, "v_mem", None), getattr(module, "i_syn", None)])

@@ -1,4 +1,4 @@
-"""snntorch: a layer is called once a step and returns (spikes, states..., potential), or the spikes alone."""
+"""snntorch: a layer is called once per step and returns (spikes, states..., potential), or the spikes alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from spikecheck.neuron import NeuronSpec, ReplacedParameter
-from spikecheck.probe.frameworks.base import PER_STEP, TIME_FIRST, Framework, Heard, number, tensors
+from spikecheck.probe.frameworks.base import PER_STEP, TIME_FIRST, Framework, Observation, number, tensors
 from spikecheck.site import Layout
 
 WHOLE_SEQUENCE = ("LeakyParallel", "LeakyKernel", "StateLeaky", "LinearLeaky")  # [time, batch, neuron] at once
@@ -23,7 +23,7 @@ WEIGHTED = ("SLSTM", "SConv2dLSTM", "LeakyParallel", "LeakyKernel", "LinearLeaky
 
 @cache
 def of(names: tuple[str, ...]) -> tuple[type, ...]:
-    """The classes of these names, as far as this version has them."""
+    """Return the classes of these names, as far as this version has them."""
     library = sys.modules["snntorch"]
     return tuple(getattr(library, name) for name in names if hasattr(library, name))
 
@@ -38,7 +38,7 @@ class SNNTorch(Framework):
     name: ClassVar = "snntorch"
 
     def spikes(self, module: nn.Module) -> bool:
-        """Every `SpikingNeuron` and layer for whole sequences, where it returns spikes."""
+        """Return whether it is a `SpikingNeuron` or a layer for whole sequences, and returns spikes."""
         if isinstance(module, of(PROJECTING)) and getattr(module, "use_q_projection", False):
             return False
         if isinstance(module, of(BARE_POTENTIAL)) and not getattr(module, "output", False):
@@ -46,7 +46,7 @@ class SNNTorch(Framework):
         return isinstance(module, of(("SpikingNeuron", *WHOLE_SEQUENCE)))
 
     def neuron(self, module: nn.Module) -> NeuronSpec:
-        """Threshold, beta, reset and surrogate, as the layer uses them."""
+        """Return threshold, beta, reset and surrogate, as the layer uses them."""
         decay, gain = self.leak(module)
         alpha = number(getattr(module, "alpha", None)) if isinstance(module, of(("Synaptic", "RSynaptic"))) else None
         surrogate = getattr(module, "spike_grad", None)
@@ -62,33 +62,33 @@ class SNNTorch(Framework):
         )
 
     def clamped(self, module: nn.Module) -> Iterator[ReplacedParameter]:
-        """The decays that are out of [0, 1], with the value that is used."""
+        """Yield the decays that are out of [0, 1], with the value that is used."""
         for name in ("alpha", "beta") if isinstance(module, of(CLAMPING)) else ():
             value = getattr(module, name, None)
-            given = number(value)
-            if given is not None and not 0 <= given <= 1:
+            decay = number(value)
+            if decay is not None and not 0 <= decay <= 1:
                 learned = isinstance(value, nn.Parameter) and value.requires_grad
-                yield ReplacedParameter(name, given, within(given), learned)
+                yield ReplacedParameter(name, decay, within(decay), learned)
 
     def leak(self, module: nn.Module) -> tuple[float | None, float]:
-        """The decay of one step, and what the input is multiplied by."""
+        """Return the decay of one step, and what the input is multiplied by."""
         step, r, c = (number(getattr(module, name, None)) for name in ("time_step", "R", "C"))
         if isinstance(module, of(("Lapicque",))):
             return (1 - step / (r * c), step / c) if step and r and c else (None, 1.0)
         beta = None if isinstance(module, of(("Alpha",))) else number(getattr(module, "beta", None))
         return None if beta is None else within(beta), 1.0
 
-    def heard(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Heard:
+    def observe(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:
         """The first item is the spikes, the last the potential; bare spikes leave the potential on the module."""
-        given = args[0] if args else kwargs.get("input_")
-        current = None if isinstance(module, of(WEIGHTED)) else given
+        first = args[0] if args else kwargs.get("input_")
+        current = None if isinstance(module, of(WEIGHTED)) else first
         layout = self.layout(module)
         if isinstance(output, tuple):
             last = output[-1][0] if isinstance(output[-1], tuple) else output[-1]
-            return Heard(output[0], current, last, layout)
-        kept = getattr(module, "mem", None)
-        shown = kept if isinstance(kept, Tensor) and kept.shape == output.shape else None
-        return Heard(output, current, shown, layout)
+            return Observation(output[0], current, last, layout)
+        mem = getattr(module, "mem", None)
+        shown = mem if isinstance(mem, Tensor) and mem.shape == output.shape else None
+        return Observation(output, current, shown, layout)
 
     def layout(self, module: nn.Module) -> Layout:
         """Time first for layers that take a whole sequence."""
@@ -101,5 +101,5 @@ class SNNTorch(Framework):
 
 
 def within(decay: float) -> float:
-    """The decay that the library uses for a given one."""
+    """Return the decay that the library uses for this one."""
     return min(1.0, max(0.0, decay))

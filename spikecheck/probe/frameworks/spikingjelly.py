@@ -1,4 +1,4 @@
-"""spikingjelly: `step_mode='s'` is called once a step, `'m'` once a sequence, [time, batch, ...]."""
+"""spikingjelly: `step_mode='s'` is called once per step, `'m'` once per sequence, [time, batch, ...]."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from spikecheck.neuron import NeuronSpec
-from spikecheck.probe.frameworks.base import PER_STEP, TIME_FIRST, Framework, Heard, number, tensors
+from spikecheck.probe.frameworks.base import PER_STEP, TIME_FIRST, Framework, Observation, number, tensors
 
 SPIKING = (
     *("BaseNode", "SimpleBaseNode", "ActivationAwareIFNode", "DSRIFNode", "DSRLIFNode", "GatedLIFNode"),
     *("PSN", "MaskedPSN", "SlidingPSN", "FlexSN", "ILCBaseNode", "NoisyBaseNode", "STBIFNode", "FewSpikeNode"),
 )
 ANALOG = ("LIAFNode",)  # returns an activation of the potential
-COUNTING = ("ILIFNode",)  # up to 4 spikes a step
+COUNTING = ("ILIFNode",)  # up to 4 spikes per step
 UNLEAKY = ("IFNode", "SimpleIFNode", "HalfThresholdIFNode", "ActivationAwareIFNode", "TernaryIFNode", "DSRIFNode")
 LEAKY = ("LIFNode", "SimpleLIFNode", "TernaryLIFNode", "MPBNLIFNode", "ParametricLIFNode")
 IN_VOLTS = ("BaseNode", "SimpleBaseNode", "ActivationAwareIFNode", "DSRIFNode", "DSRLIFNode")
@@ -26,7 +26,7 @@ IN_VOLTS = ("BaseNode", "SimpleBaseNode", "ActivationAwareIFNode", "DSRIFNode", 
 
 @cache
 def of(names: tuple[str, ...]) -> tuple[type, ...]:
-    """The classes of these names, as far as this version has them."""
+    """Return the classes of these names, as far as this version has them."""
     library = sys.modules.get("spikingjelly.activation_based.neuron")
     return tuple(getattr(library, name) for name in names if hasattr(library, name))
 
@@ -41,13 +41,13 @@ class SpikingJelly(Framework):
     name: ClassVar = "spikingjelly"
 
     def spikes(self, module: nn.Module) -> bool:
-        """Every node, but for those that return potentials or an activation of them."""
+        """Return whether it is a node, but for those that return potentials or an activation of them."""
         if "spikingjelly.activation_based.neuron" not in sys.modules:
             return False
         return isinstance(module, of(SPIKING)) and not isinstance(module, of(ANALOG))
 
     def neuron(self, module: nn.Module) -> NeuronSpec:
-        """Threshold, decay, reset and surrogate."""
+        """Return threshold, decay, reset and surrogate."""
         decay, gain = self.leak(module)
         in_volts = isinstance(module, of(IN_VOLTS))
         return NeuronSpec(
@@ -61,7 +61,7 @@ class SpikingJelly(Framework):
         )
 
     def leak(self, module: nn.Module) -> tuple[float | None, float]:
-        """The decay of one step, and what the input is multiplied by."""
+        """Return the decay of one step, and what the input is multiplied by."""
         if isinstance(module, of(UNLEAKY)):
             return 1.0, 1.0
         if not isinstance(module, of(LEAKY)) or isinstance(module, of(ANALOG)):
@@ -73,32 +73,32 @@ class SpikingJelly(Framework):
         return 1 - share, share if getattr(module, "decay_input", False) else 1.0
 
     def reset(self, module: nn.Module) -> str | None:
-        """How a spike resets the potential; None where it is reset to something else than 0."""
+        """Return how a spike resets the potential; None where it is reset to something else than 0."""
         if not hasattr(module, "v_reset"):
             return None
         v_reset = module.v_reset
         return "subtract" if v_reset is None else "zero" if v_reset == 0.0 else None
 
     def surrogate(self, module: nn.Module) -> str | None:
-        """The surrogate's class."""
+        """Return the surrogate's class."""
         function = getattr(module, "surrogate_function", None)
         return None if function is None else type(function).__name__
 
-    def heard(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Heard:
-        """Spikes and current; the potential of every step where it is stored, else of the last."""
+    def observe(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:
+        """Return spikes and current; the potential of every step where it is stored, else of the last."""
         spikes = output[0] if isinstance(output, tuple | list) else output  # OTTT hands on a trace beside them
         current = args[0] if args else next(iter(kwargs.values()), None)
         if not isinstance(spikes, Tensor) or not isinstance(current, Tensor) or current.shape != spikes.shape:
             current = None
         potential = getattr(module, "_memories", {}).get("v")
         if getattr(module, "step_mode", "m") != "m":
-            return Heard(spikes, current, potential, PER_STEP)
+            return Observation(spikes, current, potential, PER_STEP)
         stored = getattr(module, "v_seq", None)
         if isinstance(stored, Tensor):
-            return Heard(spikes, current, stored, TIME_FIRST)
+            return Observation(spikes, current, stored, TIME_FIRST)
         whole = isinstance(potential, Tensor) and isinstance(spikes, Tensor) and potential.dim() == spikes.dim()
-        return Heard(spikes, current, potential, TIME_FIRST, TIME_FIRST if whole else PER_STEP)
+        return Observation(spikes, current, potential, TIME_FIRST, TIME_FIRST if whole else PER_STEP)
 
     def state(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, ...]:
-        """The potential that the node kept; a number after a reset."""
+        """Return the potential that the node kept; a number after a reset."""
         return tensors([getattr(module, "_memories", {}).get("v")])

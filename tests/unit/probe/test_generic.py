@@ -12,8 +12,8 @@ from torch import Tensor, nn
 import spikecheck
 from spikecheck.finding import UnseenKind
 from spikecheck.probe.frameworks.generic import Generic
-from spikecheck.probe.layer import UNTIMED
-from spikecheck.probe.session import MOST_HELD
+from spikecheck.probe.layer import UNTIMED, Status
+from spikecheck.probe.session import MAX_HELD_CALLS
 from spikecheck.readings import SpikeReading
 from tests.promises.networks import LIF, Spike
 
@@ -21,7 +21,7 @@ STEPS, BATCH, NEURONS = 7, 5, 8
 
 
 class PerStep(nn.Module):
-    """Called once a time step, and hands on (spikes, potential)."""
+    """Called once per time step, and hands on (spikes, potential)."""
 
     def __init__(self, *, both: bool) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class Net(nn.Module):
         return torch.stack(shown).mean(0)
 
 
-def found(model: nn.Module, x: Tensor | None = None) -> dict[str, SpikeReading]:
+def spike_readings(model: nn.Module, x: Tensor | None = None) -> dict[str, SpikeReading]:
     torch.manual_seed(0)
     x = torch.rand(STEPS, BATCH, 6) if x is None else x
     with spikecheck.attach(model, on_finding=lambda _: None) as monitor:
@@ -113,16 +113,16 @@ def found(model: nn.Module, x: Tensor | None = None) -> dict[str, SpikeReading]:
 )
 def test_a_layer_written_by_hand_is_found(build: Callable[[], nn.Module], steps: int | None) -> None:
     torch.manual_seed(0)
-    seen = found(build())
-    assert list(seen) == ["layer"]
-    spikes = seen["layer"]
+    readings = spike_readings(build())
+    assert list(readings) == ["layer"]
+    spikes = readings["layer"]
     assert spikes.elements == 3 * STEPS * BATCH * NEURONS
     if steps is not None:  # the time axis shows
         assert (spikes.time_steps, spikes.samples, spikes.neurons) == (3 * steps, 3 * BATCH, NEURONS)
 
 
-class Quantised(nn.Module):
-    """A straight-through quantiser: an autograd function of its own, and many values."""
+class Quantized(nn.Module):
+    """A straight-through quantizer: an autograd function of its own, and many values."""
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = Rounded.apply(x)
@@ -159,12 +159,12 @@ class Passing(nn.Module):
 
 @pytest.mark.parametrize(
     "layer",
-    [nn.ReLU(), nn.Sigmoid(), nn.Hardtanh(0, 1), nn.Dropout(0.5), Quantised(), Gate(), Passing(torch.relu)],
-    ids=["ReLU", "Sigmoid", "Hardtanh", "Dropout", "quantiser", "gate", "ReLU written by hand"],
+    [nn.ReLU(), nn.Sigmoid(), nn.Hardtanh(0, 1), nn.Dropout(0.5), Quantized(), Gate(), Passing(torch.relu)],
+    ids=["ReLU", "Sigmoid", "Hardtanh", "Dropout", "quantizer", "gate", "ReLU written by hand"],
 )
 def test_what_only_looks_like_spikes_is_not_taken_for_any(layer: nn.Module) -> None:
     torch.manual_seed(0)
-    assert not found(Net(layer))
+    assert not spike_readings(Net(layer))
 
 
 @pytest.mark.parametrize(
@@ -189,12 +189,12 @@ def test_what_passes_spikes_on_is_no_spiking_layer(after: nn.Module) -> None:
             return y
 
     torch.manual_seed(0)
-    assert list(found(Both())) == ["lif"]
+    assert list(spike_readings(Both())) == ["lif"]
 
 
 def test_an_embedding_and_what_follows_it_is_no_spiking_layer() -> None:
     model = nn.Sequential(nn.Embedding(9, NEURONS), nn.ReLU(), nn.Linear(NEURONS, 3))
-    assert not found(model, torch.randint(9, (STEPS, BATCH)))
+    assert not spike_readings(model, torch.randint(9, (STEPS, BATCH)))
 
 
 def test_a_tap_is_a_layer_under_its_name() -> None:
@@ -213,9 +213,9 @@ def test_a_tap_is_a_layer_under_its_name() -> None:
                 total = total + spikes
             return total
 
-    seen = found(Functional())
-    assert list(seen) == ["hidden"]
-    assert (seen["hidden"].time_steps, seen["hidden"].samples, seen["hidden"].neurons) == (
+    readings = spike_readings(Functional())
+    assert list(readings) == ["hidden"]
+    assert (readings["hidden"].time_steps, readings["hidden"].samples, readings["hidden"].neurons) == (
         3 * STEPS,
         3 * BATCH,
         NEURONS,
@@ -232,20 +232,24 @@ def test_a_module_that_taps_its_own_name_is_counted_once_even_while_it_is_silent
                 shown.append(spikecheck.tap("1", Spike.apply(v - 0.3)))
             return torch.stack(shown)
 
-    seen = found(nn.Sequential(nn.Linear(6, NEURONS), Hidden()))
-    assert list(seen) == ["1"]
-    assert (seen["1"].time_steps, seen["1"].samples, seen["1"].neurons) == (3 * STEPS, 3 * BATCH, NEURONS)
-    assert (seen["1"].count > 0) == (gain > 0)
+    readings = spike_readings(nn.Sequential(nn.Linear(6, NEURONS), Hidden()))
+    assert list(readings) == ["1"]
+    assert (readings["1"].time_steps, readings["1"].samples, readings["1"].neurons) == (3 * STEPS, 3 * BATCH, NEURONS)
+    assert (readings["1"].count > 0) == (gain > 0)
 
 
 def test_taps_beside_a_model_that_is_never_called_are_reported_and_do_not_pile_up() -> None:
     with spikecheck.attach(nn.Linear(2, 2), every=1) as monitor, torch.no_grad():
-        for _ in range(MOST_HELD + 10):
+        for _ in range(MAX_HELD_CALLS + 10):
             spikecheck.tap("hidden", torch.ones(2, 3))
-        assert monitor._session.layers["hidden"].calls == 10
+        assert monitor._session.passes.recorder.count("hidden") == 10
         (row,) = monitor.report().layers
-        assert monitor._session.layers["hidden"].calls == 0
-    assert (row.name, row.spikes.count, row.spikes.time_steps) == ("hidden", 6 * (MOST_HELD + 10), MOST_HELD + 10)
+        assert monitor._session.passes.recorder.count("hidden") == 0
+    assert (row.name, row.spikes.count, row.spikes.time_steps) == (
+        "hidden",
+        6 * (MAX_HELD_CALLS + 10),
+        MAX_HELD_CALLS + 10,
+    )
 
 
 def test_parts_of_a_model_that_are_called_one_by_one_are_reported_without_a_loss() -> None:
@@ -326,7 +330,7 @@ def test_a_tap_does_nothing_while_nothing_is_attached() -> None:
 
 
 def test_a_module_that_is_no_spiking_layer_is_not_listened_to_any_more() -> None:
-    """Its calls would add up for ever, and every call be taken for the end of a forward."""
+    """Its calls would add up for ever, and every call be taken for the end of a forward pass."""
 
     class Scale(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
@@ -334,24 +338,25 @@ def test_a_module_that_is_no_spiking_layer_is_not_listened_to_any_more() -> None
 
     model = nn.Sequential(nn.Linear(4, 3), Scale())
     with spikecheck.attach(model, every=1) as monitor:
-        candidate = monitor._session.layers["1"]
+        candidate = monitor._session.layers.by_name["1"]
         for _ in range(3):
             model(torch.rand(2, 4)).sum().backward()
         assert "1" not in monitor._session.layers
-        assert candidate.calls == 0
+        assert candidate.status is Status.REJECTED
+        assert not monitor._session.passes.recorder.layers
 
 
 @pytest.mark.parametrize(
-    ("keep", "found"),
+    ("keep", "count"),
     [
         pytest.param(lambda mem: mem, 0, id="to be looked at: backward would raise if it were gone on from"),
         pytest.param(lambda mem: mem.detach(), 1, id="cut from the graph, to be gone on from"),
     ],
 )
-def test_a_potential_that_a_layer_keeps_is_what_it_starts_from_only_without_its_graph(keep, found) -> None:
+def test_a_potential_that_a_layer_keeps_is_what_it_starts_from_only_without_its_graph(keep, count) -> None:
     module = nn.Identity()
     module.mem = keep(torch.ones(3, requires_grad=True) * 2)
-    assert len(Generic().state(module, (torch.ones(3),), {})) == found
-    assert len(Generic().goes_on_from(module, (torch.ones(3),), {})) == 1
+    assert len(Generic().state(module, (torch.ones(3),), {})) == count
+    assert len(Generic().previous_state(module, (torch.ones(3),), {})) == 1
     with torch.no_grad():
         assert Generic().state(module, (torch.ones(3),), {}) == ()

@@ -1,4 +1,4 @@
-"""The clock, the schedule, what feeds what, and a layer whose output is changed in place."""
+"""The clock, the schedule, what feeds what, and names."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ from torch import Tensor, nn
 from spikecheck.probe import schedule as schedules
 from spikecheck.probe.clock import Clock
 from spikecheck.probe.find import clean
-from spikecheck.probe.frameworks.generic import Generic
-from spikecheck.probe.layer import Layer
 from spikecheck.probe.schedule import Schedule
 from spikecheck.probe.trace import Trace, is_weighted
-from spikecheck.site import Layout, SiteKind
 
 # -- the clock
 
@@ -21,23 +18,23 @@ from spikecheck.site import Layout, SiteKind
 def test_a_sequence_begins_after_a_loss_or_a_backward_pass() -> None:
     clock = Clock()
     assert [clock.forward(True) for _ in range(3)] == [True, False, False]
-    clock.boundary()
+    clock.end_sequence()
     clock.backward()
     assert clock.forward(True)
-    assert (clock.forward_passes, clock.backward_passes, clock.most_since_boundary) == (4, 1, 3)
+    assert (clock.forward_passes, clock.backward_passes, clock.longest_sequence) == (4, 1, 3)
 
 
 def test_a_script_that_calls_the_model_once_a_step_is_told_from_one_that_does_not() -> None:
     clock = Clock()
     for _ in range(5):
         clock.forward(True)
-    clock.boundary()
-    assert clock.called_per_time_step(calls_in_a_forward=1)
-    assert not clock.called_per_time_step(calls_in_a_forward=5)
+    clock.end_sequence()
+    assert clock.is_called_per_time_step(1)
+    assert not clock.is_called_per_time_step(5)
     once = Clock()
     once.forward(True)
-    once.boundary()
-    assert not once.called_per_time_step(1)
+    once.end_sequence()
+    assert not once.is_called_per_time_step(1)
 
 
 # -- the schedule
@@ -45,19 +42,19 @@ def test_a_script_that_calls_the_model_once_a_step_is_told_from_one_that_does_no
 
 def test_each_so_many_th_forward_and_the_first() -> None:
     schedule = Schedule(every=5)
-    assert [n for n in range(1, 16) if schedule.observed(n)] == [1, 5, 10, 15]
+    assert [n for n in range(1, 16) if schedule.is_observed(n)] == [1, 5, 10, 15]
 
 
 @pytest.mark.parametrize(
-    ("cost", "stride"), [(None, 1), (0.01, 1), (0.1, 1), (0.25, 3), (0.5, 5), (99.0, schedules.SPARSEST)]
+    ("cost", "stride"), [(None, 1), (0.01, 1), (0.1, 1), (0.25, 3), (0.5, 5), (99.0, schedules.MAX_STRIDE)]
 )
 def test_auto_looks_at_all_at_the_start_and_then_as_often_as_the_budget_allows(
     monkeypatch: pytest.MonkeyPatch, cost: float | None, stride: int
 ) -> None:
     schedule = Schedule(budget=0.1)
     monkeypatch.setattr(schedules.Schedule, "cost", lambda _: cost)
-    looked = [n for n in range(1, 1000) if schedule.observed(n)]
-    start = schedules.LOOKED_AT_FIRST
+    looked = [n for n in range(1, 1000) if schedule.is_observed(n)]
+    start = schedules.OBSERVED_FIRST
     assert looked[:start] == [*range(1, start + 1)]
     assert looked[start:] == [n for n in range(start + 1, 1000) if n % stride == 0]
 
@@ -66,14 +63,14 @@ def test_the_first_updates_are_judged_one_by_one_and_then_after_so_many_looks() 
     schedule = Schedule(every=2)
     judged = []
     for update in range(100):
-        schedule.observed(update + 1)
-        judged += [update] if schedule.judged(update) else []
-        schedule.full()
-    first = [*range(schedules.JUDGED_FIRST)]
+        schedule.is_observed(update + 1)
+        judged += [update] if schedule.is_evaluated(update) else []
+        schedule.close_window()
+    first = [*range(schedules.EVALUATED_FIRST)]
     assert judged[: len(first)] == first
     apart = {b - a for a, b in zip(judged[len(first) :], judged[len(first) + 1 :], strict=False)}
-    assert apart == {2 * schedules.JUDGED_THEN}
-    assert all(Schedule(always=True).judged(n) for n in range(50))
+    assert apart == {2 * schedules.EVALUATED_EVERY}
+    assert all(Schedule(always=True).is_evaluated(n) for n in range(50))
 
 
 def test_own_time_is_counted_once_however_deep_the_hooks_lie(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +94,7 @@ def test_own_time_is_counted_once_however_deep_the_hooks_lie(monkeypatch: pytest
 def traced(model: nn.Module, x: Tensor) -> Trace:
     trace = Trace()
     handles = [
-        module.register_forward_hook(lambda m, args, out, name=name: trace.ran(name, m, args, out))
+        module.register_forward_hook(lambda m, args, out, name=name: trace.record(name, m, args, out))
         for name, module in model.named_modules()
         if name
     ]
@@ -158,43 +155,7 @@ def test_what_counts_as_weighted(module: nn.Module, answer: bool) -> None:
     assert is_weighted(module) is answer
 
 
-# -- a layer under watch
-
-
-def heard(*outputs: Tensor) -> Layer:
-    layer = Layer("lif", nn.Identity(), Generic())
-    for output in outputs:
-        layer.hear((), {}, output)
-    return layer
-
-
-def test_calls_of_one_forward_are_its_steps() -> None:
-    (capture,) = heard(torch.zeros(2, 3), torch.ones(2, 3)).empty(update=4, new_sequence=True)
-    assert capture.stacked
-    assert capture.layout == Layout(0, 1)
-    assert len(capture.values) == 2
-    assert capture.sites[0].kind is SiteKind.SPIKES
-    assert capture.update == 4
-
-
-def test_spikes_changed_in_place_are_dropped_and_said_to_be_unseen() -> None:
-    first, second = torch.zeros(2, 3), torch.ones(2, 3)
-    layer = heard(first, second)
-    second.add_(1)
-    assert list(layer.empty(update=0, new_sequence=True)) == []
-    assert "changed in place" in layer.unseen
-
-
-def test_nothing_of_the_graph_is_held() -> None:
-    x = torch.ones(2, 3, requires_grad=True)
-    layer = heard(x * 2)
-    assert all(h.tensor.grad_fn is None for held in layer.held.values() for h in held)
-    layer.forget()
-    assert not any(layer.held.values())
-
-
-def test_complex_spikes_are_said_to_be_unseen() -> None:
-    assert "complex" in heard(torch.zeros(2, 3, dtype=torch.complex64)).unseen
+# -- names
 
 
 @pytest.mark.parametrize(

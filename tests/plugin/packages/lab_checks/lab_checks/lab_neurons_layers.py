@@ -24,6 +24,6 @@ class LabNeurons(Framework):
         """The threshold."""
         return NeuronSpec(v_threshold=float(module.threshold))
 
-    def heard(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:
+    def observe(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:
         """What its dict holds."""
         return Observation(output["spikes"], args[0], output["potential"], BATCH_FIRST)

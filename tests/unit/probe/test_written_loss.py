@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from spikecheck.probe.compared import Returned, compared
+from spikecheck.probe.written_loss import ModelOutput, compared_tensors
 
 OUTPUT = torch.tensor([[1.0, 2.0], [0.0, 5.0]])
 TARGET = torch.tensor([[3.0, 0.0], [4.0, 1.0]])
@@ -22,7 +22,7 @@ TARGET = torch.tensor([[3.0, 0.0], [4.0, 1.0]])
 )
 def test_the_difference_gives_the_target_away(loss) -> None:
     output = OUTPUT.clone().requires_grad_() * 1
-    found = compared(loss(output, TARGET), Returned.of((output, output.sum(1))))
+    found = compared_tensors(loss(output, TARGET), ModelOutput.of((output, output.sum(1))))
     assert found is not None
     assert torch.equal(found[0], OUTPUT)
     assert torch.equal(found[1], TARGET)
@@ -41,4 +41,4 @@ def test_the_difference_gives_the_target_away(loss) -> None:
 )
 def test_of_other_graphs_nothing_is_said(loss) -> None:
     output = OUTPUT.clone().requires_grad_() * 1
-    assert compared(loss(output, TARGET), Returned.of(output)) is None
+    assert compared_tensors(loss(output, TARGET), ModelOutput.of(output)) is None

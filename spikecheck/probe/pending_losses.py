@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from spikecheck.probe.compared import Returned, compared
+from spikecheck.probe.written_loss import ModelOutput, compared_tensors
 from spikecheck.site import Capture, LossCall, Site, SiteKind
 
 WRITTEN = "difference"  # what a loss that the script writes out is called
 OF_NUMBERS = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", WRITTEN)
-MOST_CALLS = 4096  # more calls of one loss for one update are not kept
+MAX_CALLS = 4096  # more calls of one loss for one update are not kept
 
 
 @dataclass
@@ -26,23 +26,23 @@ class LossCalls:
     targets: list[Tensor] = field(default_factory=list)
     values: list[Tensor] = field(default_factory=list)
     outputs: list[Tensor] = field(default_factory=list)
-    aims: list[Tensor] = field(default_factory=list)
+    regression_targets: list[Tensor] = field(default_factory=list)
 
 
 @dataclass
-class LossBook:
-    """One entry a loss function and number of classes; a script may call a loss once a time step."""
+class PendingLosses:
+    """One entry per loss function and number of classes; a script may call a loss once per time step."""
 
     calls: dict[tuple[str, int | None], LossCalls] = field(default_factory=dict)
-    seen: bool = False
-    outputs: tuple[Returned, ...] = ()  # of the latest forward with gradients
+    ever: bool = False  # was any loss computed?
+    outputs: tuple[ModelOutput, ...] = ()  # of the latest forward pass with gradients
 
-    def enter(self, call: LossCall, logits: Tensor | None, targets: Tensor | None, value: Tensor | None) -> None:
+    def add(self, call: LossCall, logits: Tensor | None, targets: Tensor | None, value: Tensor | None) -> None:
         """A loss was computed; `value` is None where torch refused to."""
-        self.seen = True
+        self.ever = True
         key = (call.function, call.classes)
         calls = self.calls.setdefault(key, LossCalls(call, torch.is_grad_enabled()))
-        if len(calls.values) >= MOST_CALLS:
+        if len(calls.values) >= MAX_CALLS:
             return
         if value is not None:
             calls.values.append(value.detach())
@@ -50,44 +50,49 @@ class LossBook:
             calls.logits.append(logits.detach())
         if call.classes is not None and targets is not None and not targets.is_floating_point():
             calls.targets.append(targets.detach())
-        elif call.function in OF_NUMBERS and logits is not None and targets is not None and like(logits, targets):
+        elif (
+            call.function in OF_NUMBERS
+            and logits is not None
+            and targets is not None
+            and are_comparable(logits, targets)
+        ):
             calls.outputs.append(logits.detach())
-            calls.aims.append(targets.detach())
+            calls.regression_targets.append(targets.detach())
 
-    def returned(self, output: object) -> None:
-        """The model returned this."""
-        self.outputs = Returned.of(output)
+    def model_returned(self, output: object) -> None:
+        """Keep what the model returned, to find it in a loss that the script writes out."""
+        self.outputs = ModelOutput.of(output)
 
-    def enter_roots(self, roots: tuple[Tensor, ...]) -> None:
+    def add_roots(self, roots: tuple[Tensor, ...]) -> None:
         """A backward pass begins at losses that torch did not compute."""
         for root in roots:
             if root.numel() == 1:
-                output, target = compared(root, self.outputs) or (None, None)
+                output, target = compared_tensors(root, self.outputs) or (None, None)
                 call = LossCall("backward" if output is None else WRITTEN, plain_mean=False)
-                self.enter(call, output, target, root)
+                self.add(call, output, target, root)
 
-    def empty(self, update: int, position: int, framework: str | None) -> Iterator[Capture[Tensor]]:
-        """Everything entered, as captures; the second loss of a script is called "loss 2"."""
+    def drain(self, update: int, position: int, framework: str | None) -> Iterator[Capture[Tensor]]:
+        """Yield everything as captures, and begin again; the second loss of a script is called "loss 2"."""
         for number, calls in enumerate(self.calls.values()):
             suffix = "" if number == 0 else f" {number + 1}"
             for kind, name, values in (
                 (SiteKind.LOGITS, "logits", calls.logits),
                 (SiteKind.TARGETS, "targets", calls.targets),
                 (SiteKind.LABELS, "targets", [y for y in calls.targets[:1] if y.dim() == 1]),
-                (SiteKind.REGRESSION_TARGET, "targets", [*calls.outputs, *calls.aims]),
+                (SiteKind.REGRESSION_TARGET, "targets", [*calls.outputs, *calls.regression_targets]),
                 (SiteKind.LOSS, "loss", calls.values),
             ):
                 if values:
                     site = Site(kind, name + suffix, position + (kind is SiteKind.LOSS), framework)
                     yield Capture((site,), tuple(values), training=calls.training, update=update, loss_call=calls.call)
-        self.forget()
+        self.clear()
 
-    def forget(self) -> None:
-        """Let go of every tensor."""
+    def clear(self) -> None:
+        """Keep no tensor."""
         self.calls.clear()
         self.outputs = ()
 
 
-def like(output: Tensor, target: Tensor) -> bool:
-    """Are these numbers to be compared one by one?"""
+def are_comparable(output: Tensor, target: Tensor) -> bool:
+    """Return whether these are numbers that a loss compares one by one."""
     return output.shape == target.shape and target.is_floating_point() and not output.is_complex()

@@ -1,6 +1,6 @@
 """A loss that the script writes out, such as `((output - target) ** 2).mean()`: what it compares, read off the graph.
 
-torch's own losses tell what they were given. A written one is seen where the backward pass begins: its last nodes are a
+torch's own losses show their arguments. A written one is observed where the backward pass begins: its last nodes are a
 mean or a sum, a square or an absolute value, which holds the difference, and the subtraction.
 """
 
@@ -19,27 +19,27 @@ OF_A_DIFFERENCE = ("PowBackward", "AbsBackward")
 LONGEST = 4  # averages one after the other
 
 
-class Returned(NamedTuple):
+class ModelOutput(NamedTuple):
     """One of a model's outputs: its values, and what kind of node made it."""
 
     tensor: Tensor
     made_by: str
 
     @classmethod
-    def of(cls, output: Any) -> tuple[Returned, ...]:
-        """Every tensor that a model returned with a gradient to come."""
+    def of(cls, output: Any) -> tuple[ModelOutput, ...]:
+        """Return every tensor that a model returned with a gradient to come."""
         several = output if isinstance(output, tuple | list) else (output,)
         return tuple(cls(t.detach(), kind(t.grad_fn)) for t in several if isinstance(t, Tensor) and t.requires_grad)
 
 
 def kind(node: Any) -> str:
-    """What a node of the graph does."""
+    """Return what a node of the graph does."""
     return type(node).__name__
 
 
 @torch.no_grad()
-def compared(root: Tensor, returned: Sequence[Returned]) -> tuple[Tensor, Tensor] | None:
-    """Output and target of a written loss; None where the graph does not look like one."""
+def compared_tensors(root: Tensor, outputs: Sequence[ModelOutput]) -> tuple[Tensor, Tensor] | None:
+    """Return output and target of a written loss; None where the graph does not look like one."""
     node = root.grad_fn
     for _ in range(LONGEST):
         if node is None or not kind(node).startswith(AVERAGES):
@@ -55,7 +55,7 @@ def compared(root: Tensor, returned: Sequence[Returned]) -> tuple[Tensor, Tensor
     if (first is None) == (second is None) or difference is None:
         return None
     made_by = kind(first if second is None else second)
-    for output in returned:
+    for output in outputs:
         if output.made_by == made_by and output.tensor.shape == difference.shape:
             gap = difference.detach()
             return output.tensor, output.tensor - gap if second is None else output.tensor + gap

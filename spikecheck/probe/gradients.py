@@ -1,0 +1,140 @@
+"""Gradients over the whole run: whether any reaches a layer's spikes, and what becomes of those of the parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from spikecheck.probe.frameworks.base import Observation
+from spikecheck.probe.torch_private import norms
+from spikecheck.readings import FlowReading
+from spikecheck.site import Capture, Site, SiteKind
+
+HOOKED_PASSES = 3  # forward passes in which a hook on the spikes notices whether any gradient arrives
+
+
+@dataclass
+class LayerGradients:
+    """Whether gradients can pass a spiking layer, whether any ever reached it, and at which time steps."""
+
+    forward_passes: int = 0  # with gradients
+    blocked_passes: int = 0  # of those, in which the spikes were cut from the graph
+    hooked: bool = False
+    gradient_seen: bool = False  # by a hook on the spikes
+    receives_gradient: bool | None = None  # None until a backward pass is over
+    gradient_by_call: dict[int, Tensor] = field(default_factory=dict)  # per step of the call: is it other than 0?
+    calls_last_forward: int = 0
+
+    def hook(self, observation: Observation, call: int) -> None:
+        """Notice whether a gradient arrives at the spikes of a call, in the first forward passes."""
+        if self.forward_passes < HOOKED_PASSES and observation.spikes is not None and observation.spikes.requires_grad:
+            hook = GradientHook(self, call, observation.spikes.shape, observation.layout.time)
+            source = observation.spikes if observation.output is None else observation.output
+            source.register_hook(hook)  # type: ignore[no-untyped-call]
+            self.hooked = True
+
+    def count(self, *, blocked: bool) -> None:
+        """Count a forward pass with gradients."""
+        self.forward_passes += 1
+        self.blocked_passes += blocked
+
+    def backward_ended(self) -> None:
+        """A backward pass is over; note whether it reached the spikes."""
+        if self.gradient_seen:
+            self.receives_gradient = True
+        elif self.receives_gradient is None and self.hooked:
+            self.receives_gradient = False
+
+    def gradient_steps(self) -> tuple[Tensor, ...]:
+        """Return, per call of the last forward pass, the steps that a gradient reached; none counts as one step."""
+        if not (self.gradient_by_call and self.receives_gradient):
+            return ()
+        none = next(iter(self.gradient_by_call.values())).new_zeros(1)
+        steps = tuple(self.gradient_by_call.get(call, none) for call in range(1, self.calls_last_forward + 1))
+        self.gradient_by_call.clear()
+        return steps
+
+    @property
+    def flow(self) -> FlowReading:
+        """Whether gradients pass, and whether any ever arrived."""
+        return FlowReading(self.forward_passes, self.blocked_passes, self.receives_gradient)
+
+
+class GradientHook:
+    """A hook on a tensor that notices that a gradient arrives, and changes nothing."""
+
+    __slots__ = ("call", "gradients", "shape", "time")
+
+    def __init__(self, gradients: LayerGradients, call: int, shape: torch.Size, time: int | None) -> None:
+        self.gradients, self.call, self.shape, self.time = gradients, call, shape, time
+
+    @torch.no_grad()
+    def __call__(self, gradient: Tensor) -> None:
+        """Note at which steps it is other than 0; None tells torch to leave the gradient as it is."""
+        self.gradients.gradient_seen = True
+        nonzero = gradient.detach().reshape(self.shape) != 0
+        steps = nonzero.reshape(1, -1) if self.time is None else nonzero.movedim(self.time, 0).flatten(1)
+        self.gradients.gradient_by_call[self.call] = steps.any(1)
+
+
+class ParameterGradients:
+    """The norms of the parameters' gradients where a backward pass begins and ends, to be compared at the update."""
+
+    def __init__(
+        self, named: dict[str, nn.Parameter], sites: Callable[[SiteKind, Sequence[str]], tuple[Site, ...]]
+    ) -> None:
+        self.named, self.sites = named, sites
+        self.updated: set[str] = set()  # parameters that were updated, whose gradients may be stale
+        self.stale: dict[str, Tensor] = {}  # the smallest norm that each had where a backward pass began
+        self.fresh: dict[str, Tensor] = {}  # the norm that each had where the latest backward pass ended
+
+    def backward_begins(self) -> None:
+        """A backward pass begins: keep what remains of the gradients of an update that is over."""
+        remaining = self.norms(sorted(self.updated)) if self.updated else {}
+        for name in self.updated:
+            norm, before = remaining.get(name), self.stale.get(name)
+            if norm is None:
+                self.stale[name] = self.named[name].new_empty(0)
+            elif before is None or before.numel():
+                self.stale[name] = norm if before is None else torch.minimum(norm, before)
+
+    def backward_ended(self) -> None:
+        """A backward pass is over: keep the gradients that the next update should use."""
+        self.fresh = self.norms(list(self.named))
+
+    def forget(self) -> None:
+        """The next update is not compared."""
+        self.fresh = {}
+
+    def clear(self) -> None:
+        """Keep no tensor."""
+        self.stale, self.fresh = {}, {}
+
+    def update(self, names: Sequence[str]) -> list[Capture[Tensor]]:
+        """Return what is to be compared at an update of these parameters."""
+        captures = []
+        stale = {name: self.stale.pop(name) for name in names if name in self.stale}
+        if stale:
+            captures.append(Capture(self.sites(SiteKind.STALE_GRADIENT, list(stale)), tuple(stale.values())))
+        self.updated.update(names)
+        if not self.fresh.keys().isdisjoint(names):
+            held = [self.named[name] for name in names]
+            fresh = [self.fresh.pop(name, p.new_empty(0)) for name, p in zip(names, held, strict=True)]
+            used = [p.new_empty(0) if p.grad is None else p.grad.detach() for p in held]
+            captures.append(Capture(self.sites(SiteKind.GRADIENT_AT_STEP, names), (*fresh, *used)))
+        return captures
+
+    def norms(self, names: Sequence[str]) -> dict[str, Tensor]:
+        """Return the norm of each gradient that there is, in one fused call."""
+        gradients = {name: g for name in names if (g := self.named[name].grad) is not None and is_dense(g)}
+        if not gradients:
+            return {}
+        return dict(zip(gradients, norms([g.detach().float() for g in gradients.values()]), strict=True))
+
+
+def is_dense(gradient: Tensor) -> bool:
+    """Return whether it is an ordinary tensor that holds anything; a sparse one's norm would wait for its values."""
+    return gradient.layout is torch.strided and gradient.numel() > 0

@@ -1,0 +1,67 @@
+"""The layers of one model under watch: which of them emit spikes, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from torch import Tensor, nn
+
+from spikecheck.probe.find import emits_spikes
+from spikecheck.probe.frameworks import generic
+from spikecheck.probe.layer import Layer, Status, WatchedLayer
+from spikecheck.probe.recorder import Recorder
+from spikecheck.probe.trace import Trace
+from spikecheck.readings import InputReading
+
+
+class Layers:
+    """The layers by name: those that emit spikes, and candidates that may turn out to."""
+
+    def __init__(self, watched: Iterable[WatchedLayer]) -> None:
+        self.by_name = {layer.name: layer for layer in watched}
+
+    def __iter__(self) -> Iterator[WatchedLayer]:
+        return iter(self.by_name.values())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.by_name
+
+    def spiking(self) -> list[WatchedLayer]:
+        """Return the layers that are known to emit spikes, in the order of the data flow."""
+        return sorted((w for w in self if w.status.spikes), key=lambda watched: watched.layer.position)
+
+    @property
+    def framework(self) -> str | None:
+        """The library of the layers that emit spikes; the first, where they are of several."""
+        return next((watched.layer.framework.name for watched in self if watched.status.spikes), None)
+
+    def tapped(self, name: str, recorder: Recorder) -> WatchedLayer:
+        """Return the layer that taps of this name show; the hooks of a module of that name observe nothing more."""
+        watched = self.by_name.get(name)
+        if watched is None:
+            watched = WatchedLayer(Layer(name, nn.Identity(), generic.Generic()))
+            self.by_name[name] = watched
+        if watched.status is not Status.TAPPED:
+            watched.status = Status.TAPPED
+            recorder.layers.pop(name, None)
+        return watched
+
+    def decide(self, recorder: Recorder, values_of: Callable[[Tensor], InputReading], forward_passes: int) -> None:
+        """Keep the candidates that turned out to emit spikes; stop observing those that did not."""
+        for watched in [w for w in self if w.status is Status.CANDIDATE and recorder.count(w.name)]:
+            spikes = emits_spikes(recorder.calls(watched.name), values_of, forward_passes)
+            if spikes is True:
+                watched.status = Status.SPIKING
+            elif spikes is False:
+                watched.status = Status.REJECTED
+                del self.by_name[watched.name]
+
+    def place(self, trace: Trace) -> None:
+        """Keep where each layer stands in the forward pass, as it was traced."""
+        for watched in self:
+            watched.place(trace.order.get(watched.name, 0), trace.fed_by.get(watched.name))
+
+    def forget_specs(self) -> None:
+        """Read the neurons' parameters again with the next forward pass: they may be learned."""
+        for watched in self:
+            watched.forget_spec()

@@ -1,0 +1,60 @@
+"""The learning rates that an optimizer used, update by update, and what its weight decay takes away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+from torch.optim.optimizer import Optimizer
+
+from spikecheck.site import LearningRateHistory
+
+DECOUPLED = ("AdamW", "Lion", "LAMB", "Adafactor", "Muon")  # decay the weights themselves, apart from the gradient
+
+
+class LearningRateHistories:
+    """The learning rate of each parameter so far; plain numbers, no tensors."""
+
+    def __init__(self) -> None:
+        self.histories: dict[int, LearningRateHistory] = {}  # by the id of a parameter, which its optimizer keeps alive
+
+    def record(self, optimizer: Optimizer) -> None:
+        """An optimizer is about to step."""
+        for group in optimizer.param_groups:
+            rate = group.get("lr")
+            if not isinstance(rate, int | float):  # a tensor, which would have to be waited for
+                continue
+            shrink = shrinkage(optimizer, group, float(rate))
+            for parameter in group["params"]:
+                history = self.histories.get(id(parameter), LearningRateHistory(0.0, 0.0, 0.0, 0))
+                self.histories[id(parameter)] = extended(history, float(rate), shrink, group.get("weight_decay", 0.0))
+
+    def of(self, parameter: Tensor) -> LearningRateHistory | None:
+        """Return a parameter's history."""
+        return self.histories.get(id(parameter))
+
+
+def extended(
+    history: LearningRateHistory, rate: float, shrink: float | None, weight_decay: object
+) -> LearningRateHistory:
+    """Return a history with one more update; earlier ones weigh less where the rate rises above all before."""
+    highest = max(history.maximum_rate, rate)
+    decay = float(weight_decay) if isinstance(weight_decay, int | float) else 0.0
+    before = history.updates_at_maximum * history.maximum_rate / highest if highest else 0.0
+    return LearningRateHistory(
+        rate, highest, before + (rate / highest if highest else 0.0), history.updates + 1, shrink, decay
+    )
+
+
+def shrinkage(optimizer: Optimizer, group: dict[str, Any], rate: float) -> float | None:
+    """Return the share of a weight that its decay takes away in one update; None where the gradient matters too."""
+    weight_decay = group.get("weight_decay", 0)
+    if not isinstance(weight_decay, int | float):
+        return None
+    if weight_decay == 0:
+        return 0.0
+    if group.get("decoupled_weight_decay") or type(optimizer).__name__ in DECOUPLED:
+        return rate * weight_decay
+    if type(optimizer).__name__ == "SGD" and isinstance(momentum := group.get("momentum", 0), int | float):
+        return rate * weight_decay / (1 - momentum) if momentum < 1 else None
+    return None

@@ -1,0 +1,81 @@
+"""Which forward passes of a model are running, each in its thread, and whether one still is after an interrupt."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from dataclasses import dataclass, field
+
+from torch import nn
+
+from spikecheck.probe.recorder import Recorder
+from spikecheck.probe.torch_private import calls_running
+
+
+@dataclass
+class Pass:
+    """A thread's latest forward pass, and what it shows."""
+
+    thread: int
+    depth: int = 0  # calls of the model that are running, one inside the other; 0 where its parts are called alone
+    recorder: Recorder = field(default_factory=Recorder)
+
+
+class Passes:
+    """The forward passes of one model: at most one per thread, so that two threads do not mix what they show."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.by_thread: dict[int, Pass] = {}
+
+    def own(self) -> Pass:
+        """Return this thread's pass, an empty one to begin with."""
+        here = threading.get_ident()
+        own = self.by_thread.get(here)
+        if own is None:
+            own = self.by_thread[here] = Pass(here)
+        return own
+
+    def here(self) -> Pass:
+        """Return the pass that a call in this thread is part of.
+
+        A thread that does not call the model itself works for the one that does, as under `nn.DataParallel`.
+        """
+        own = self.own()
+        if own.depth == 0 and len(self.by_thread) > 1:
+            return next((other for other in self.by_thread.values() if other.depth), own)
+        return own
+
+    @property
+    def recorder(self) -> Recorder:
+        """What the pass shows that a call in this thread is part of."""
+        return self.here().recorder
+
+    @property
+    def depth(self) -> int:
+        """How many calls of the model are running in the pass that a call in this thread is part of."""
+        return self.here().depth
+
+    def was_abandoned(self, called: nn.Module) -> bool:
+        """Return whether this thread's pass never returned, now that `called`, the model or a replica, is called.
+
+        torch calls no hook where KeyboardInterrupt, or anything else that is no Exception, ends a call. So the stack
+        is looked at, which holds the new call already.
+        """
+        return self.own().depth > 0 and calls_running(called, sys._getframe()) == 1
+
+    def is_running_here(self) -> bool:
+        """Return whether this thread is calling the model."""
+        own = self.by_thread.get(threading.get_ident())
+        return own is not None and own.depth > 0 and calls_running(self.model, sys._getframe()) != 0
+
+    def finished(self) -> list[Pass]:
+        """Return the passes of threads that are over, and drop them."""
+        if not self.by_thread.keys() - {threading.get_ident()}:
+            return []
+        living = sys._current_frames()
+        return [self.by_thread.pop(thread) for thread in list(self.by_thread) if thread not in living]
+
+    def clear(self) -> None:
+        """Keep no tensor."""
+        self.by_thread = {}

@@ -1,0 +1,266 @@
+"""One forward pass: what the calls of its layers and its input show, until that is handed on.
+
+A recorder is made where a forward pass begins and dropped where it ends, so that nothing of one pass can be taken for
+another's, however the pass ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from spikecheck.probe.frameworks.base import Observation, tensors
+from spikecheck.probe.frameworks.generic import surrogates
+from spikecheck.probe.layer import UNTIMED, Status, WatchedLayer
+from spikecheck.probe.torch_private import is_functorch_tensor, version
+from spikecheck.site import Capture, Layout, SiteKind
+
+FIRST_MIDDLE_CALL = 4
+KINDS = (SiteKind.SPIKES, SiteKind.CURRENT, SiteKind.POTENTIAL)
+TRANSFORMED = "it ran inside torch.func, whose tensors have no values to count"
+IN_PLACE = "its output was changed in place before the end of the forward pass"
+
+
+def is_state_sampled(calls: int) -> bool:
+    """Return whether a layer's state is read before its next call, after so many calls in this forward pass.
+
+    It is read before calls 1, 5, 9, 17, 33, ... Call 1 shows what a sequence starts from. The later ones show what a
+    step in the middle continues from, and the last of them is kept: since each comes about twice as late as the one
+    before, it lies in the second half of the sequence, where a state that is lost or restarted has become visible, and
+    T steps cost log2(T) reads. Calls 2 to 4 are left out: a layer that is called two or three times in a forward pass
+    may be shared by branches of the network, each of which starts from nothing.
+    """
+    return calls == 0 or (calls >= FIRST_MIDDLE_CALL and calls & (calls - 1) == 0)
+
+
+class Held(NamedTuple):
+    """A detached reference, and the version it had: a tensor that is changed in place would be counted wrongly."""
+
+    tensor: Tensor
+    version: int | None
+    layout: Layout
+
+    @classmethod
+    def of(cls, tensor: Tensor, layout: Layout) -> Held:
+        """Return a reference to the values alone: nothing of the graph is kept."""
+        return cls(tensor.detach(), version(tensor), layout)
+
+    @property
+    def neurons(self) -> torch.Size:
+        """The shape without time and batch."""
+        axes = {axis for axis in (self.layout.time, self.layout.batch) if axis is not None}
+        return torch.Size(n for axis, n in enumerate(self.tensor.shape) if axis not in axes)
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether it still holds what it held."""
+        return self.version is None or version(self.tensor) == self.version
+
+
+@dataclass
+class LayerCalls:
+    """The calls of one layer in one forward pass."""
+
+    count: int = 0
+    training: bool = False  # with gradients
+    blocked: bool = False  # its current had a gradient to come, and its spikes have none
+    compiled: bool = False  # by torch.compile, so that nothing is known of the graph
+    held: dict[SiteKind, list[Held]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+    first_state: tuple[Tensor, ...] = ()
+    middle_state: tuple[Held, ...] = ()  # of the latest call whose state was sampled, but for the first
+    middle_call: int = 0  # calls before that one
+    middle_step: tuple[Held, ...] = ()  # that call's spikes, its current, and the state it ended with
+    own_function: bool = False  # an autograd function of its own made the spikes
+    carries_gradient: bool = False
+    input: Tensor | None = None  # a candidate's, to compare its values with
+
+    def sample_state(self, watched: WatchedLayer, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Read the state before a call, where it is to be sampled."""
+        if not watched.status.spikes or not is_state_sampled(self.count):
+            return
+        framework, module = watched.layer.framework, watched.layer.module
+        if self.count == 0:
+            self.first_state = tuple(t.detach() for t in plain(framework.state(module, args, kwargs)))
+            return
+        state = plain(framework.previous_state(module, args, kwargs))
+        if not state and framework.shows_state and self.held[SiteKind.SPIKES]:
+            state = (self.held[SiteKind.SPIKES][0].tensor.new_zeros(1),)
+        self.middle_state, self.middle_call = tuple(Held.of(t, Layout()) for t in state), self.count
+
+    def observe(self, watched: WatchedLayer, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> None:
+        """Keep references to what a call showed."""
+        framework, module = watched.layer.framework, watched.layer.module
+        observation = framework.observe(module, args, kwargs, output)
+        if self.middle_state and self.middle_call == self.count:
+            self.middle_step = whole_step(observation, framework.next_state(module, output))
+        self.record(watched, observation)
+
+    def observe_compiled(self, watched: WatchedLayer, grad: bool, args: Sequence[Any], output: Any) -> None:
+        """Keep what a call in compiled code showed; what the module keeps is of an earlier call, and left out."""
+        self.compiled = True
+        observation = watched.layer.framework.observe(watched.layer.module, args, {}, output)
+        returned = output if isinstance(output, tuple) else ()
+        shown = any(observation.potential is value for value in returned)
+        self.record(watched, observation if shown else replace(observation, potential=None))
+        self.training |= grad
+        if watched.status is Status.CANDIDATE and self.input is None:
+            self.input = next((value for value in args if isinstance(value, Tensor)), None)
+
+    def claim(self, watched: WatchedLayer, args: Sequence[Any], output: Any, claimed: set[Any]) -> None:
+        """Find out whether a surrogate gradient lies upstream that no layer before had; in the first pass alone."""
+        spikes = next(iter(tensors(output if isinstance(output, tuple | list) else [output])), None)
+        if spikes is None:
+            return
+        own = surrogates(spikes, claimed)
+        claimed |= own
+        self.own_function |= bool(own)
+        self.carries_gradient |= spikes.requires_grad
+        if watched.status is Status.CANDIDATE and self.input is None:
+            self.input = next(iter(tensors(args)), None)
+
+    def record(self, watched: WatchedLayer, observation: Observation) -> None:
+        """Keep references to what one call, or a tap, showed."""
+        self.count += 1
+        spikes, current = observation.spikes, observation.current
+        if not isinstance(spikes, Tensor):
+            watched.unseen = "the layer returned no tensor"
+            return
+        if is_functorch_tensor(spikes):
+            watched.unseen = TRANSFORMED
+            return
+        if torch.is_grad_enabled() and not self.compiled:
+            self.training = True
+            self.blocked = isinstance(current, Tensor) and current.requires_grad and not spikes.requires_grad
+            watched.gradients.hook(observation, self.count)
+        if observation.layout.time is not None:
+            watched.learn_layout(observation.layout)
+        learned = watched.layer.layout
+        layout = observation.layout if learned is None or learned.time is None else learned
+        if spikes.dim() < 2:
+            layout = Layout()
+        shown = (
+            (SiteKind.SPIKES, spikes, layout),
+            (SiteKind.CURRENT, current, layout),
+            (SiteKind.POTENTIAL, observation.potential, observation.potential_layout or layout),
+        )
+        for kind, tensor, axes in shown:
+            if isinstance(tensor, Tensor) and not tensor.is_complex() and not tensor.is_meta:
+                self.held[kind].append(Held.of(tensor, axes))
+            elif kind is SiteKind.SPIKES:
+                watched.unseen = "its spikes are complex numbers, which are not counted"
+
+    def adopt(self, layout: Layout, sizes: torch.Size) -> None:
+        """Use another layer's axes for a call that did not show its own, where the first two sizes are the same."""
+        for kind in (SiteKind.SPIKES, SiteKind.CURRENT):
+            held = self.held[kind]
+            if held and held[0].tensor.dim() > 2 and held[0].tensor.shape[:2] == sizes:
+                held[0] = Held(held[0].tensor, held[0].version, layout)
+
+    # -- what is handed on
+
+    def drain(self, watched: WatchedLayer, update: int, new_sequence: bool) -> Iterator[Capture[Tensor]]:
+        """Yield what was kept, as captures; references of one shape become one capture, in their order."""
+        if watched.status.spikes and self.count:
+            watched.read_spec()
+        layer = watched.layer
+        for kind, held in self.held.items():
+            groups: dict[Any, list[Held]] = {}
+            for reference in held:
+                groups.setdefault((reference.tensor.shape, reference.tensor.device, reference.layout), []).append(
+                    reference
+                )
+            widths: list[torch.Size] = []
+            for group in groups.values():
+                if group[0].neurons not in widths:
+                    widths.append(group[0].neurons)
+                if all(reference.unchanged for reference in group):
+                    yield self.capture(watched, kind, group, update, widths.index(group[0].neurons))
+                else:
+                    watched.unseen = IN_PLACE
+        if self.first_state and new_sequence:
+            yield Capture((layer.site(SiteKind.STATE),), self.first_state, training=self.training, update=update)
+        if self.middle_state and all(reference.unchanged for reference in self.middle_state):
+            values = tuple(reference.tensor for reference in self.middle_state)
+            whole = all(reference.unchanged for reference in self.middle_step)
+            step = tuple(reference.tensor for reference in self.middle_step) if whole else ()
+            site = layer.site(SiteKind.MEMORY)
+            yield Capture((site,), values, training=self.training, update=update, step_tensors=step)
+        gradients = watched.gradients
+        if steps := gradients.gradient_steps():
+            yield Capture((layer.site(SiteKind.GRADIENT_TO_SPIKES),), steps, update=update)
+        if self.count and self.training:
+            gradients.calls_last_forward = self.count
+            if not self.compiled:
+                gradients.count(blocked=self.blocked)
+
+    def capture(
+        self, watched: WatchedLayer, kind: SiteKind, held: list[Held], update: int, width: int
+    ) -> Capture[Tensor]:
+        """Return several calls as the steps of a forward pass; a single one is a step, or the whole sequence."""
+        layout, several = held[0].layout, len(held) > 1
+        if several and layout.time is None:
+            layout = Layout(0, None if layout.batch is None else layout.batch + 1)
+            values = tuple(reference.tensor for reference in held)
+        elif several:  # a layer for whole sequences that is used several times
+            values = (torch.cat([reference.tensor for reference in held], dim=layout.batch or 0),)
+            several = False
+        else:
+            values = (held[0].tensor,)
+            if self.is_untimed(watched, values[0], layout):
+                watched.unseen = UNTIMED
+        return Capture((watched.layer.site(kind, width),), values, layout, self.training, update, stacked=several)
+
+    def is_untimed(self, watched: WatchedLayer, tensor: Tensor, layout: Layout) -> bool:
+        """Return whether one of its axes may be time; a library, a graph, or a tap, which shows steps, would tell."""
+        shown = watched.layer.framework.shows_time or self.training or not watched.status.hooked
+        return not shown and layout.time is None and tensor.dim() > 2
+
+
+@dataclass
+class Recorder:
+    """What one forward pass shows: its input, and each layer's calls."""
+
+    training: bool = True  # whether gradients are recorded where it begins
+    observed: bool = True  # whether this forward pass is one of those that are looked at
+    new_sequence: bool = True
+    inputs: list[Tensor] = field(default_factory=list)
+    layers: dict[str, LayerCalls] = field(default_factory=dict)
+    claimed: set[Any] = field(default_factory=set)  # autograd functions that a layer has taken for its own
+
+    def calls(self, name: str) -> LayerCalls:
+        """Return a layer's calls in this forward pass, none to begin with."""
+        calls = self.layers.get(name)
+        if calls is None:
+            calls = self.layers[name] = LayerCalls()
+        return calls
+
+    def count(self, name: str) -> int:
+        """Return how often a layer was called."""
+        calls = self.layers.get(name)
+        return 0 if calls is None else calls.count
+
+    def rest(self) -> Recorder:
+        """Return the recorder of what is left of this forward pass, once this one is drained."""
+        return Recorder(self.training, self.observed, new_sequence=False)
+
+    def drain(self, watched: Iterable[WatchedLayer], update: int) -> Iterator[Capture[Tensor]]:
+        """Yield what the layers showed, layer by layer."""
+        for one in watched:
+            yield from self.calls(one.name).drain(one, update, self.new_sequence)
+
+
+def whole_step(observation: Observation, next_state: tuple[Tensor, ...]) -> tuple[Held, ...]:
+    """Return a step's spikes, current and the state it ended with, where all are of one shape; else nothing."""
+    if observation.spikes is None or observation.current is None or not next_state:
+        return ()
+    values = (observation.spikes, observation.current, *next_state)
+    return tuple(Held.of(v, Layout()) for v in values) if len({v.shape for v in values}) == 1 else ()
+
+
+def plain(state: Iterable[Tensor]) -> tuple[Tensor, ...]:
+    """Return a state without what torch.func has wrapped: that is of no use once the transform is over."""
+    return tuple(tensor for tensor in state if not is_functorch_tensor(tensor))

@@ -1,0 +1,96 @@
+"""What a session receives of the training: losses, backward passes and updates, as far as its model is concerned."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor
+from torch.optim.optimizer import Optimizer
+
+from spikecheck.probe.clock import Clock
+from spikecheck.probe.layers import Layers
+from spikecheck.probe.optimizer import OptimizerWatch
+from spikecheck.probe.pending_losses import PendingLosses
+from spikecheck.probe.watchers import Watch, watchers
+from spikecheck.site import LossCall
+
+
+class Passes(Watch, Protocol):
+    """The session, as far as the training needs it."""
+
+    clock: Clock
+    losses: PendingLosses
+    optimizers: OptimizerWatch
+    layers: Layers
+
+    def hand_on(self) -> None:
+        """Hand on what the forward pass showed."""
+
+    def hand_on_losses(self) -> None:
+        """Hand on the losses."""
+
+    def evaluate(self, error: Exception | None = None) -> None:
+        """Evaluate what was observed, if it is time."""
+
+
+class Training:
+    """A listener to the losses, backward passes and updates of the process, for one session."""
+
+    def __init__(self, session: Passes) -> None:
+        self.session = session
+
+    def loss_computed(self, call: LossCall, logits: Tensor, targets: Tensor, value: Tensor) -> None:
+        """A loss was computed, by torch or by the criterion that was named."""
+        session = self.session
+        if session.clock.forward_passes and not logits.is_complex() and watchers.owns(session, (logits,)):
+            session.losses.add(call, logits, targets, value)
+            session.clock.end_sequence()
+
+    def loss_failed(self, call: LossCall, logits: Tensor, targets: Tensor, error: Exception) -> None:
+        """torch refused to compute a loss."""
+        session = self.session
+        if watchers.owns(session, (logits,)):
+            session.losses.add(call, logits, targets, None)
+            session.hand_on_losses()
+            session.evaluate(error)
+
+    def backward_begins(self, roots: tuple[Tensor, ...]) -> None:
+        """`backward()` is called; a loss that torch did not compute is observed here at the latest."""
+        session = self.session
+        own = watchers.owns(session, roots)
+        session.span.backward_begins(own)
+        if not own:
+            return
+        session.optimizers.backward_begins()
+        if not session.losses.calls and session.clock.passes_in_sequence:
+            session.losses.add_roots(roots)
+        session.hand_on()
+        session.hand_on_losses()
+        session.clock.backward()
+
+    def backward_ended(self, error: Exception | None) -> None:
+        """The backward pass is over."""
+        session = self.session
+        if not session.span.in_backward():
+            return
+        if error is not None:
+            session.evaluate(error)
+            return
+        session.optimizers.backward_ended()
+        for watched in session.layers:
+            watched.gradients.backward_ended()
+
+    def optimizer_steps(self, optimizer: Optimizer) -> None:
+        """An optimizer is about to step."""
+        session = self.session
+        if session.optimizers.concerns(optimizer):
+            session.hand_on_losses()
+            session.optimizers.before_step(optimizer, session.clock.update)
+            session.evaluate()
+
+    def optimizer_stepped(self, optimizer: Optimizer) -> None:
+        """An optimizer has stepped."""
+        session = self.session
+        if session.optimizers.concerns(optimizer):
+            session.optimizers.after_step(optimizer, session.clock.update)
+            session.clock.update += 1
