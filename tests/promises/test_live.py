@@ -48,7 +48,7 @@ class Passing(Loud):
     ## Fix
     """
 
-    passes = True
+    self_resolving = True
 
 
 class Huge(Check):

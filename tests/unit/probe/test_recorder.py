@@ -82,7 +82,7 @@ def test_the_last_sampled_call_is_handed_on_with_its_step() -> None:
     captures = {capture.sites[0].kind: capture for capture in calls.drain(layer, update=0, new_sequence=True)}
     (first,), (middle,) = captures[SiteKind.STATE].values, captures[SiteKind.MEMORY].values
     assert (float(first.mean()), float(middle.mean())) == (0.0, 4.0)
-    assert [float(value.mean()) for value in captures[SiteKind.MEMORY].step] == [0.0, 1.0, 9.0]
+    assert [float(value.mean()) for value in captures[SiteKind.MEMORY].step_tensors] == [0.0, 1.0, 9.0]
 
 
 def test_a_forward_pass_begins_with_nothing_of_the_one_before() -> None:

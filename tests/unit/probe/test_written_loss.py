@@ -22,11 +22,11 @@ TARGET = torch.tensor([[3.0, 0.0], [4.0, 1.0]])
 )
 def test_the_difference_gives_the_target_away(loss) -> None:
     output = OUTPUT.clone().requires_grad_() * 1
-    found = compared_tensors(loss(output, TARGET), ModelOutput.of((output, output.sum(1))))
-    assert found is not None
-    assert torch.equal(found[0], OUTPUT)
-    assert torch.equal(found[1], TARGET)
-    assert not any(value.requires_grad for value in found)
+    comparison = compared_tensors(loss(output, TARGET), ModelOutput.of((output, output.sum(1))))
+    assert comparison is not None
+    assert torch.equal(comparison[0], OUTPUT)
+    assert torch.equal(comparison[1], TARGET)
+    assert not any(value.requires_grad for value in comparison)
 
 
 @pytest.mark.parametrize(
