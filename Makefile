@@ -41,7 +41,7 @@ inductor: .venv/dev  ## measure torch.compile with inductor for docs/frameworks.
 docs-check: .venv/dev  ## fail if generated docs are out of date
 	$(BIN)/python docs/generate.py --check
 
-check-new: .venv/dev  ## create the files of a new check: make check-new ID=SPK217 SLUG=dead-time
+check-new: .venv/dev  ## create the files of a new check: make check-new ID=SPK299 SLUG=dead-time
 	$(BIN)/python tools/new_check.py $(ID) $(SLUG)
 
 bench: .venv/dev  ## measure what attach costs, as a ratio of step times

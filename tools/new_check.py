@@ -1,6 +1,7 @@
-"""Write the two files of a new check: `make check-new ID=SPK212 SLUG=dead-time`.
+"""Write the two files of a new check: `make check-new ID=SPK299 SLUG=dead-time`.
 
-What is left to think about is marked TODO; docs/contributing/add-a-check.md goes through it.
+Both run as they are: the check fires on an example rule and its test passes. What is left to think about is marked
+TODO, and `make quick` fails until it is done; docs/contributing/add-a-check.md goes through it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import re
 import sys
 from pathlib import Path
 from string import Template
+
+from spikecheck.checks.discovery import RETIRED
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -36,21 +39,21 @@ class $class_name(Check):
 
     ## Example
     ```python broken
-    # TODO 2 to 8 lines that have the fault
-    ...
+    lif1 = snn.Leaky(beta=0.9)  # TODO 2 to 8 lines that have the fault
+    spikes, mem = lif1(current, mem)
     ```
     ```python repaired
-    # TODO the same lines without it
-    ...
+    lif1 = snn.Leaky(beta=0.9)  # TODO the same lines without it
+    spikes, mem = lif1(current, mem)
     ```
 
     ## Fix
     ```python any
-    layer.weight.data *= 3  # TODO code that can be pasted; one block a library where they differ
+    layer.threshold = 0.5  # TODO code that can be pasted; one block per library where they differ
     ```
 
     ## When it is intended
-    TODO the case in which this is intended, and the line that silences it for one site:
+    TODO when this is intended, and the line that ignores it for one layer:
     `[tool.spikecheck.ignore] "$id:lif1" = "TODO the reason"`
 
     ## How it is decided
@@ -64,16 +67,20 @@ class $class_name(Check):
     sites: ClassVar = SiteKind.SPIKES
     needs: ClassVar = (SpikeReading,)
     explained_by: ClassVar = ()
-    message: ClassVar = "{site} TODO in {steps} steps"
+    message: ClassVar = "{site} TODO in {time_steps} time steps"
 
-    min_time_steps: int = limit(50, why="TODO derived, measured, published or a judgment call")
+    min_time_steps: int = limit(50, why="TODO derived, measured, published or a judgment call", minimum=1)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where TODO."""
         spikes = readings[SpikeReading]
         if spikes.time_steps >= self.min_time_steps and spikes.count == 0:
             yield self.finding(
-                site, observed=Observed("TODO {steps}", steps=spikes.time_steps), expected=Expected("TODO")
+                site,
+                observed=Observed(
+                    "TODO {count} spikes in {time_steps} time steps", count=spikes.count, time_steps=spikes.time_steps
+                ),
+                expected=Expected("TODO", because="TODO one clause"),
             )
 ''')
 
@@ -84,23 +91,40 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.$module import $class_name
+from tests.unit.checks.build import evidence, severity_of, spikes
+
+LIMIT = $class_name.limits()["min_time_steps"][0]
 
 
-@pytest.mark.xfail(reason="TODO found, not found, exactly at the limit, and the healthy case that looks most like it")
-def test_judge() -> None:
-    assert "TODO" not in ($class_name.__doc__ or "")
+@pytest.mark.parametrize(
+    ("layer", "severity"),
+    [
+        pytest.param(spikes(count=0.0, time_steps=10 * LIMIT), "warning", id="TODO the fault"),
+        pytest.param(spikes(count=0.0, time_steps=LIMIT), "warning", id="exactly at the limit"),
+        pytest.param(spikes(count=0.0, time_steps=LIMIT - 1), None, id="just below the limit"),
+        pytest.param(spikes(), None, id="TODO the healthy layer that looks most like it"),
+    ],
+)
+def test_judge(layer, severity) -> None:
+    assert severity_of($class_name(), evidence({"lif1": [layer]}), "lif1") == severity
 ''')
 
 
 def new_check(id_: str, slug: str, root: Path) -> list[Path]:
-    """Write the check and its test below root, and return their paths; ValueError says what is wrong with the names."""
+    """Write the check and its test below root, and return their paths.
+
+    Raises:
+        ValueError: the id or the name cannot be used; the message says why.
+    """
     if not re.fullmatch(r"SPK[1-5]\d\d", id_):
-        raise ValueError(f"{id_!r} is no id: SPK and three digits, the first being the family (1 to 5)")
+        raise ValueError(f"{id_!r} is no id: SPK and three digits, the first of them the family (1 to 5)")
+    if id_ in RETIRED:
+        raise ValueError(f"{id_} {RETIRED[id_]}; ids are never used again")
     if not re.fullmatch(r"[a-z]+(-[a-z]+)*", slug):
-        raise ValueError(f"{slug!r} is no slug: lower-case words joined by '-', naming the fault: dead-time")
+        raise ValueError(f"{slug!r} is no slug: lower-case words joined by '-' that name the fault, like dead-time")
     folder = root / "spikecheck/checks"
     if taken := [*folder.glob(f"{id_.lower()}_*.py"), *(root / "docs/checks").glob(f"{id_}.md")]:
-        raise ValueError(f"{id_} is taken by {taken[0].name}; ids are never used twice")
+        raise ValueError(f"{id_} is taken by {taken[0].name}; ids are never used again")
     module = f"{id_.lower()}_{slug.replace('-', '_')}"
     class_name = "".join(word.capitalize() for word in slug.split("-"))
     written = []
@@ -115,9 +139,9 @@ def new_check(id_: str, slug: str, root: Path) -> list[Path]:
 
 
 def main() -> int:
-    """Read the names from the command line, write, and say what was written."""
+    """Write the files that the command line asks for, and print their paths."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("id", metavar="ID", help="SPK212")
+    parser.add_argument("id", metavar="ID", help="SPK299")
     parser.add_argument("slug", metavar="SLUG", help="dead-time")
     arguments = parser.parse_args()
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "spikecheck"
-LIBRARIES = {"matterhorn_pytorch", "norse", "rockpool", "sinabs", "snntorch", "spikingjelly"}
+LIBRARIES = {path.stem for path in (PACKAGE / "probe/frameworks").glob("*.py")} - {"__init__", "base", "generic"}
 
 
 def sources(*folders: str) -> list[Path]:
