@@ -26,21 +26,23 @@ class CountInput(Check):
     ## Example
     ```python broken
     to_frame = tonic.transforms.ToFrame(sensor_size=(700, 1, 1), n_time_bins=10)
-    x = torch.as_tensor(to_frame(events)).float().flatten(1)  # [time, 700], up to 18 events in a bin
+    x = torch.as_tensor(to_frame(events)).float()  # up to 18 events per bin
+    x = x.flatten(1)  # [time, 700]
     model = nn.Sequential(nn.Linear(700, 20), sinabs.layers.LIF(tau_mem=20.0))
     logits = model(x.unsqueeze(0)).mean(1)
     ```
     ```python repaired
     to_frame = tonic.transforms.ToFrame(sensor_size=(700, 1, 1), n_time_bins=10)
-    x = (torch.as_tensor(to_frame(events)) > 0).float().flatten(1)  # [time, 700], 0 or 1
+    x = (torch.as_tensor(to_frame(events)) > 0).float()  # 0 or 1
+    x = x.flatten(1)  # [time, 700]
     model = nn.Sequential(nn.Linear(700, 20), sinabs.layers.LIF(tau_mem=20.0))
     logits = model(x.unsqueeze(0)).mean(1)
     ```
 
     ## Fix
     ```python any
-    x = (x > 0).float()  # before the model: each bin holds one spike or none
-    # to keep the counts, use shorter bins, or scale them to the weights: x = x / x[x > 0].mean()
+    x = (x > 0).float()  # before the model: 0 or 1 in each bin
+    # or keep the counts, with shorter bins or scaled: x / x[x > 0].mean()
     ```
 
     ## When it is intended
@@ -62,7 +64,7 @@ class CountInput(Check):
     a note.
 
     Measured on spoken digits in 100 bins: the mean is 1.05, and binarizing changes the drive of the first layer by 7%,
-    so the counts are a bystander. With a mean of 6 and a drive of 10 thresholds per step, a network stayed at 11%
+    so there the counts do no harm. With a mean of 6 and a drive of 10 thresholds per step, a network stayed at 11%
     accuracy, and reached 97% with binary input.
     """
 

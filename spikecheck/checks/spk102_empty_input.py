@@ -25,7 +25,7 @@ class EmptyInput(Check):
     ## Example
     ```python broken
     x = torch.zeros(100, 700)  # 100 bins of 100 ms, for a recording of 0.8 s
-    x[(times / 0.1).long(), units] = 1.0  # only the first 8 bins are ever filled
+    x[(times / 0.1).long(), units] = 1.0  # only 8 bins are filled
     mem = lif1.init_leaky()
     for x_t in x:
         spikes, mem = lif1(fc1(x_t), mem)
@@ -40,8 +40,8 @@ class EmptyInput(Check):
 
     ## Fix
     ```python any
-    print(times.min(), times.max(), steps * dt)  # do the events and the bins use the same unit of time?
-    print((x != 0).any(-1).float().mean())  # the fraction of bins that hold any event
+    print(times.min(), times.max(), steps * dt)  # the same unit of time?
+    print((x != 0).any(-1).float().mean())  # fraction of non-empty bins
     ```
 
     ## When it is intended
@@ -52,9 +52,9 @@ class EmptyInput(Check):
     ```
 
     ## How it is decided
-    It is a warning where less than a fraction of {min_filled_bin_fraction} of the bins hold any event, or where a
-    fraction of {max_empty_sample_fraction} or more of the samples hold none at all. It is an error where the whole
-    input is empty.
+    It is a warning where the fraction of bins that hold any event is below {min_filled_bin_fraction}, or where the
+    fraction of samples without any event is {max_empty_sample_fraction} or more. It is an error where the whole input
+    is empty.
 
     Why pauses are costly: with a decay of 0.9, the effect of one step has shrunk to an eighth after 20 empty steps. The
     usual cause is a unit of time: microseconds read as milliseconds, or bins that extend far beyond the end of the

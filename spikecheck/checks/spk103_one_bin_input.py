@@ -23,14 +23,14 @@ class OneBinInput(Check):
 
     ## Example
     ```python broken
-    step = (times / 10_000).long()  # 10 ms per bin if times are in microseconds, but they are in seconds
+    step = (times / 10_000).long()  # 10 ms in microseconds; times are in s
     x = torch.zeros(100, 700)
-    x.index_put_((step, units), torch.ones(len(times)), accumulate=True)  # every event lands in bin 0
+    x.index_put_((step, units), torch.ones(len(times)), accumulate=True)
     for x_t in x:
         spikes, mem = lif1(fc1(x_t), mem)
     ```
     ```python repaired
-    step = (times / 0.01).long()  # 10 ms per bin, both in seconds
+    step = (times / 0.01).long()  # 10 ms in seconds
     x = torch.zeros(100, 700)
     x.index_put_((step, units), torch.ones(len(times)), accumulate=True)
     for x_t in x:
@@ -39,9 +39,9 @@ class OneBinInput(Check):
 
     ## Fix
     ```python any
-    print(times.min(), times.max(), dt)  # dt, the width of a bin, must be in the unit of the event times
-    edges = np.linspace(times.min(), times.max(), steps + 1)
-    step = np.digitize(times, edges[1:-1])  # 0 to steps - 1: equal bins over the whole recording
+    print(times.min(), times.max(), dt)  # the same unit of time?
+    edges = np.linspace(times.min(), times.max(), steps + 1)  # equal bins
+    step = np.digitize(times, edges[1:-1])  # 0 to steps - 1
     ```
 
     ## When it is intended

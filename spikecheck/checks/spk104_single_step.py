@@ -26,13 +26,13 @@ class SingleStep(Check):
 
     ## Example
     ```python broken
-    net = nn.Sequential(layer.Linear(784, 128), neuron.LIFNode(), layer.Linear(128, 10), neuron.LIFNode())
+    net = nn.Sequential(layer.Linear(784, 10), neuron.LIFNode())
     functional.set_step_mode(net, "m")  # spikingjelly: [time, batch, channels]
     x = images.flatten(1).unsqueeze(0)  # [1, batch, 784]: one time step
     logits = net(x).mean(0)
     ```
     ```python repaired
-    net = nn.Sequential(layer.Linear(784, 128), neuron.LIFNode(), layer.Linear(128, 10), neuron.LIFNode())
+    net = nn.Sequential(layer.Linear(784, 10), neuron.LIFNode())
     functional.set_step_mode(net, "m")  # spikingjelly: [time, batch, channels]
     x = images.flatten(1).unsqueeze(0).repeat(20, 1, 1)  # [20, batch, 784]
     logits = net(x).mean(0)
@@ -40,7 +40,8 @@ class SingleStep(Check):
 
     ## Fix
     ```python any
-    x = x.unsqueeze(1).expand(-1, steps, *x.shape[1:])  # [batch, channels] -> [batch, time, channels]
+    # [batch, channels] -> [batch, time, channels]
+    x = x.unsqueeze(1).expand(-1, steps, *x.shape[1:])
     ```
     ```python snntorch
     mem = layer.init_leaky()
@@ -48,10 +49,12 @@ class SingleStep(Check):
         spikes, mem = layer(current, mem)
     ```
     ```python spikingjelly
-    x = x.unsqueeze(0).repeat(steps, 1, 1)  # [time, batch, channels] for step_mode "m"
+    # [batch, channels] -> [time, batch, channels], for step_mode "m"
+    x = x.unsqueeze(0).repeat(steps, 1, 1)
     ```
     ```python norse
-    x = x.unsqueeze(0).repeat(steps, 1, 1)  # [time, batch, channels] for a layer; call a cell in a loop over time
+    # [batch, channels] -> [time, batch, channels], for a layer
+    x = x.unsqueeze(0).repeat(steps, 1, 1)  # call a cell in a loop over time
     ```
 
     ## When it is intended

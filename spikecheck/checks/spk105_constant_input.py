@@ -22,7 +22,7 @@ class ConstantInput(Check):
 
     ## Example
     ```python broken
-    x = images.flatten(1).unsqueeze(0).repeat(25, 1, 1)  # [time, batch, 784]: the same frame 25 times
+    x = images.flatten(1).unsqueeze(0).repeat(25, 1, 1)  # the same 25 times
     mem = lif1.init_leaky()
     for x_t in x:
         spikes, mem = lif1(fc1(x_t), mem)
@@ -30,7 +30,7 @@ class ConstantInput(Check):
     ```python repaired
     from snntorch import spikegen
 
-    x = spikegen.rate(images.flatten(1), num_steps=25)  # [time, batch, 784]: new spikes in every step
+    x = spikegen.rate(images.flatten(1), num_steps=25)  # random spikes
     mem = lif1.init_leaky()
     for x_t in x:
         spikes, mem = lif1(fc1(x_t), mem)
@@ -38,7 +38,8 @@ class ConstantInput(Check):
 
     ## Fix
     ```python any
-    x = (torch.rand(steps, *x.shape) < x).float()  # rate coding of one frame x in [0, 1]: new spikes in every step
+    # rate coding of a frame x in [0, 1]: other spikes in every time step
+    x = (torch.rand(steps, *x.shape) < x).float()
     ```
 
     ## When it is intended

@@ -27,7 +27,8 @@ class SwappedAxes(Check):
     ```python broken
     x = torch.stack(samples, dim=1)  # [time, batch, 700]
     model = nn.Sequential(nn.Linear(700, 20), sinabs.layers.LIF(tau_mem=20.0))
-    logits = model(x).mean(0)  # sinabs takes axis 0 for the batch and axis 1 for time; [batch, 20] all the same
+    # sinabs takes axis 1 for time; the result is [batch, 20] all the same
+    logits = model(x).mean(0)
     ```
     ```python repaired
     x = torch.stack(samples, dim=1)  # [time, batch, 700]
@@ -37,14 +38,15 @@ class SwappedAxes(Check):
 
     ## Fix
     ```python any
-    x = x.transpose(0, 1)  # [batch, time, ...] <-> [time, batch, ...]; never view or reshape for this
+    x = x.transpose(0, 1)  # [batch, time, ...] <-> [time, batch, ...]
+    # never use view or reshape for this
     ```
     ```python snntorch
     for x_t in x.unbind(1):  # x is [batch, time, channels]: loop over axis 1
         spikes, mem = layer(x_t, mem)
     ```
     ```python spikingjelly
-    x = x.transpose(0, 1)  # layers in step_mode "m" take [time, batch, channels]
+    x = x.transpose(0, 1)  # step_mode "m" takes [time, batch, channels]
     ```
     ```python sinabs
     x = x.transpose(0, 1)  # layers take [batch, time, channels]
@@ -64,10 +66,10 @@ class SwappedAxes(Check):
     Any of three observations at the first spiking layer gives a warning:
 
     - Sizes: the layer sees as many time steps as the batch has targets, and a different number of samples.
-    - Activity: the position of a sample in the batch explains a fraction of {min_sample_variance_share} or more of the
-      variance of its share of the spikes, over {min_forward_passes} forward passes or more, and more than the position
-      of a time step explains. In a shuffled batch the position of a sample is chance, so all positions fire alike over
-      many batches; time steps differ, because recordings begin and end.
+    - Activity: over {min_forward_passes} forward passes or more, the position of a sample in the batch explains a
+      fraction of {min_sample_variance_share} or more of the variance of its share of all spikes, and more than the
+      position of a time step does. In a shuffled batch the position of a sample is chance, so all positions fire alike
+      over many batches; time steps differ, because recordings begin and end.
     - Order: in the layer's input current, neighboring samples correlate by {min_neighbor_correlation} more than samples
       half a batch apart, at {t_score} standard errors or more, and neighboring time steps less than {max_step_ratio}
       times as strongly as neighboring samples. What happens at one moment resembles what happens next, and resembles

@@ -23,7 +23,7 @@ class WrappedCounts(Check):
     ## Example
     ```python broken
     frames = np.zeros((100, 700), dtype=np.int8)
-    np.add.at(frames, (step, unit), 1)  # the 128th event of a bin turns 127 into -128
+    np.add.at(frames, (step, unit), 1)  # 127 + 1 becomes -128
     x = torch.as_tensor(frames, dtype=torch.float32)
     for x_t in x:
         spikes, mem = lif1(fc1(x_t), mem)
@@ -38,7 +38,8 @@ class WrappedCounts(Check):
 
     ## Fix
     ```python any
-    frames = frames.astype("int32")  # before events are added up, instead of int8 or int16
+    # before events are added up, instead of int8 or int16
+    frames = frames.astype("int32")
     x = torch.as_tensor(frames, dtype=torch.float32)
     ```
 

@@ -17,19 +17,21 @@ class SilentChannels(Check):
     """Some input channels stay empty during the whole run.
 
     ## What it means
-    Some channels of the input (positions beside time and batch) never hold an event, so the weights from them get no
-    gradient. Where exactly one half of the channels is empty, a polarity was probably lost: ON and OFF events, or
-    movement to the left and to the right, then look alike.
+    Some channels of the input never hold an event, so the weights from them get no gradient. Where exactly one half of
+    the channels is empty, a polarity was probably lost: ON and OFF events, or movement to the left and to the right,
+    then look alike.
 
     ## Example
     ```python broken
     to_frame = tonic.transforms.ToFrame(sensor_size=(700, 1, 2), n_time_bins=50)
-    x = torch.as_tensor(to_frame(shd_events)).float().flatten(1)  # 1400 channels, but all SHD events have polarity 1
+    # 1400 channels, but all events of SHD have polarity 1
+    x = torch.as_tensor(to_frame(shd_events)).float().flatten(1)
     model = nn.Sequential(nn.Linear(1400, 20), sinabs.layers.LIF(tau_mem=20.0))
     logits = model(x.unsqueeze(0)).mean(1)
     ```
     ```python repaired
-    to_frame = tonic.transforms.ToFrame(sensor_size=tonic.datasets.SHD.sensor_size, n_time_bins=50)
+    sensor_size = tonic.datasets.SHD.sensor_size  # (700, 1, 1)
+    to_frame = tonic.transforms.ToFrame(sensor_size=sensor_size, n_time_bins=50)
     x = torch.as_tensor(to_frame(shd_events)).float().flatten(1)  # 700 channels
     model = nn.Sequential(nn.Linear(700, 20), sinabs.layers.LIF(tau_mem=20.0))
     logits = model(x.unsqueeze(0)).mean(1)
@@ -37,8 +39,10 @@ class SilentChannels(Check):
 
     ## Fix
     ```python any
-    print((x != 0).flatten(0, 1).any(0).float().mean(-1))  # x [batch, time, polarity, ...]: the fraction in use
-    to_frame = tonic.transforms.ToFrame(sensor_size=dataset.sensor_size, n_time_bins=40)  # the data set's own size
+    # x is [batch, time, polarity, ...]: the fraction of channels in use
+    print((x != 0).flatten(0, 1).any(0).float().mean(-1))
+    size = dataset.sensor_size  # of the data set itself
+    to_frame = tonic.transforms.ToFrame(sensor_size=size, n_time_bins=40)
     ```
 
     ## When it is intended
@@ -49,14 +53,14 @@ class SilentChannels(Check):
     ```
 
     ## How it is decided
-    A channel is silent where it was 0 in every time step of every sample. It is a note where a fraction of
-    {max_silent_fraction} or more of the channels is silent over {min_distinct_batches} different batches or more: the
-    border of a sensor often sees nothing. It is a warning where the silent channels are one half of all channels (the
-    first, the second, or every other one) and most of the other half is used: an axis of two polarities looks like this
-    when one of them is empty.
+    A channel is one position of the input apart from time and batch, such as a pixel of one polarity. It is silent
+    where it was 0 in every time step of every sample. It is a note where a fraction of {max_silent_fraction} or more of
+    the channels is silent over {min_distinct_batches} different batches or more: the border of a sensor often sees
+    nothing. It is a warning where the silent channels are one half of all channels (the first, the second, or every
+    other one) and most of the other half is used: an axis of two polarities looks like this when one of them is empty.
 
-    What a silent channel would have told is lost, and its weights stay as they were initialized. Other causes are a
-    sensor size that is larger than the sensor, width and height swapped, and channels numbered from 1.
+    The weights from a silent channel stay as they were initialized. Other causes are a sensor size that is larger than
+    the sensor, width and height swapped, and channels numbered from 1.
     """
 
     id: ClassVar = "SPK108"

@@ -37,18 +37,19 @@ class MultiSpike(Check):
 
     ## Fix
     ```python any
-    spikes = (potential >= threshold).float()  # in the spike function's forward; keep its surrogate gradient
+    # in `forward` of the spike function; keep its surrogate gradient
+    spikes = (potential >= threshold).float()
     ```
     ```python sinabs
-    layer.spike_fn = sinabs.activation.SingleSpike  # at most one spike per step; the default is MultiSpike
+    layer.spike_fn = sinabs.activation.SingleSpike  # default: MultiSpike
     ```
     ```python rockpool
-    layer.max_spikes_per_dt.fill_(1)  # the default allows 65,536 spikes per step
+    layer.max_spikes_per_dt.fill_(1)  # default: 65,536
     ```
     ```python spikingjelly
     from spikingjelly.activation_based import neuron
 
-    lif1 = neuron.LIFNode(tau=2.0)  # at most one spike per step; ILIFNode counts up to 4
+    lif1 = neuron.LIFNode(tau=2.0)  # in place of ILIFNode, which counts to 4
     ```
 
     ## When it is intended

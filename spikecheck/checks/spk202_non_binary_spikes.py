@@ -34,7 +34,8 @@ class NonBinarySpikes(Check):
 
     ## Fix
     ```python any
-    spikes = (potential >= threshold).float()  # in the spike function's forward; keep its surrogate gradient
+    # in `forward` of the spike function; keep its surrogate gradient
+    spikes = (potential >= threshold).float()
     ```
     ```python snntorch
     layer.graded_spikes_factor.data.fill_(1.0)

@@ -45,19 +45,24 @@ class DeadLayer(Check):
 
     ## Fix
     ```python any
-    layer.threshold = 0.1  # below the highest potential; or larger weights before the layer, or no negative bias
+    layer.threshold = 0.1  # below the highest potential
+    # or larger weights before the layer, or no negative bias
     ```
     ```python snntorch
-    layer.threshold.data.fill_(0.1)  # below the highest potential; or larger weights before the layer
+    layer.threshold.data.fill_(0.1)  # below the highest potential
+    # or larger weights before the layer
     ```
     ```python sinabs
-    layer.spike_threshold.data.fill_(0.1)  # below the highest potential; or layer.norm_input = False
+    layer.spike_threshold.data.fill_(0.1)  # below the highest potential
+    # or layer.norm_input = False
     ```
     ```python spikingjelly
-    layer.v_threshold = 0.1  # below the highest potential; or layer.decay_input = False
+    layer.v_threshold = 0.1  # below the highest potential
+    # or layer.decay_input = False
     ```
     ```python norse
-    layer.p = layer.p._replace(v_th=torch.tensor(0.1))  # below the highest potential
+    # below the highest potential
+    layer.p = layer.p._replace(v_th=torch.tensor(0.1))
     ```
 
     ## When it is intended
@@ -75,8 +80,8 @@ class DeadLayer(Check):
     backward pass was observed, the last spiking layer gets a note, since its potential may be what is read.
 
     Error probability: a layer with 10 spikes in {min_forward_passes} forward passes on average is called silent less
-    often than once in 1000 runs. Independent spikes are all missing once in 22,000 looks, exp(-10), and later looks
-    cover more forward passes.
+    often than once in 1000 runs. Independent spikes are all missing in one of 22,000 evaluations of the check,
+    exp(-10), and later evaluations cover more forward passes.
 
     Consequences: the loss stays at the entropy of the labels, ln 20 = 3.0 for 20 classes. Gradients still pass the
     layer as far as the surrogate gradient reaches below the threshold, so the layer may wake up; a surrogate of limited

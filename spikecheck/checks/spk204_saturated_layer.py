@@ -25,7 +25,7 @@ class SaturatedLayer(Check):
 
     ## Example
     ```python broken
-    nn.init.uniform_(fc1.weight, 0, 1)  # all weights positive: every step adds many thresholds
+    nn.init.uniform_(fc1.weight, 0, 1)  # all weights are positive
     lif1 = snn.Leaky(beta=0.9, threshold=1.0)
     spikes, mem = lif1(fc1(x_t), mem)
     ```
@@ -37,19 +37,24 @@ class SaturatedLayer(Check):
 
     ## Fix
     ```python any
-    layer.threshold = 1.0  # larger than what one step adds; or smaller weights before the layer, or a reset
+    layer.threshold = 1.0  # larger than what one step adds
+    # or smaller weights before the layer, or a reset
     ```
     ```python snntorch
-    layer.threshold.data.fill_(1.0)  # larger than what one step adds; or smaller weights and biases before the layer
+    layer.threshold.data.fill_(1.0)  # larger than what one step adds
+    # or smaller weights and biases before the layer
     ```
     ```python sinabs
-    layer.spike_threshold.data.fill_(1.0)  # larger than what one step adds; or smaller weights before the layer
+    layer.spike_threshold.data.fill_(1.0)  # larger than what one step adds
+    # or smaller weights and biases before the layer
     ```
     ```python spikingjelly
-    layer.v_threshold = 1.0  # larger than what one step adds; or smaller weights and biases before the layer
+    layer.v_threshold = 1.0  # larger than what one step adds
+    # or smaller weights and biases before the layer
     ```
     ```python norse
-    layer.p = layer.p._replace(v_th=torch.tensor(1.0))  # larger than what one step adds
+    # larger than what one step adds
+    layer.p = layer.p._replace(v_th=torch.tensor(1.0))
     ```
 
     ## When it is intended

@@ -44,7 +44,8 @@ class WeakDrive(Check):
     ## Example
     ```python broken
     fc1 = nn.Linear(700, 128)
-    lif1 = sinabs.layers.LIF(tau_mem=20.0)  # norm_input=True by default: multiplies its input by 0.05
+    # norm_input=True by default: the input is multiplied by 0.05
+    lif1 = sinabs.layers.LIF(tau_mem=20.0)
     spikes = lif1(fc1(x))  # always 0
     ```
     ```python repaired
@@ -55,20 +56,24 @@ class WeakDrive(Check):
 
     ## Fix
     ```python any
-    layer.threshold = 0.1  # below the highest potential; or larger weights before the layer
+    layer.threshold = 0.1  # below the highest potential
+    # or larger weights before the layer
     ```
     ```python snntorch
-    layer.threshold.data.fill_(0.1)  # below the highest potential; or larger weights before the layer
+    layer.threshold.data.fill_(0.1)  # below the highest potential
+    # or larger weights before the layer
     ```
     ```python sinabs
-    layer.norm_input = False  # the default multiplies the input by 1 - decay; tau_mem is in time steps
-    layer.spike_threshold.data.fill_(0.1)  # below the highest potential, if the layer is still silent
+    layer.norm_input = False  # True multiplies the input by 1 - decay
+    layer.spike_threshold.data.fill_(0.1)  # if the layer is still silent
     ```
     ```python spikingjelly
-    layer.v_threshold = 0.1  # below the highest potential; or layer.decay_input = False
+    layer.v_threshold = 0.1  # below the highest potential
+    # or layer.decay_input = False
     ```
     ```python norse
-    layer.p = layer.p._replace(v_th=torch.tensor(0.1))  # tau_mem_inv is 1 / tau in seconds: 100 for 10 ms
+    # below the highest potential; tau_mem_inv is 1 / tau: 100 for 10 ms
+    layer.p = layer.p._replace(v_th=torch.tensor(0.1))
     ```
 
     ## When it is intended

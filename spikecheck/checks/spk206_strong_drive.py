@@ -53,19 +53,24 @@ class StrongDrive(Check):
 
     ## Fix
     ```python any
-    layer.threshold = 1.0  # about the RMS of what one step adds; or smaller weights before the layer
+    layer.threshold = 1.0  # RMS of what one step adds
+    # or smaller weights before the layer
     ```
     ```python snntorch
-    layer.threshold.data.fill_(1.0)  # about the RMS of what one step adds; or smaller weights before the layer
+    layer.threshold.data.fill_(1.0)  # RMS of what one step adds
+    # or smaller weights before the layer
     ```
     ```python sinabs
-    layer.spike_threshold.data.fill_(1.0)  # about the RMS of what one step adds; or smaller weights before the layer
+    layer.spike_threshold.data.fill_(1.0)  # RMS of what one step adds
+    # or smaller weights before the layer
     ```
     ```python spikingjelly
-    layer.v_threshold = 1.0  # about the RMS of what one step adds; or smaller weights before the layer
+    layer.v_threshold = 1.0  # RMS of what one step adds
+    # or smaller weights before the layer
     ```
     ```python norse
-    layer.p = layer.p._replace(v_th=torch.tensor(1.0))  # about the RMS of what one step adds
+    # RMS of what one step adds
+    layer.p = layer.p._replace(v_th=torch.tensor(1.0))
     ```
 
     ## When it is intended

@@ -30,7 +30,8 @@ class FaultyDecay(Check):
     ## Example
     ```python broken
     tau = 20.0  # time steps
-    lif1 = snn.Leaky(beta=tau)  # beta is a decay, not a time constant: snntorch clamps it to 1, and nothing leaks
+    # beta is a decay: snntorch clamps it to 1, and nothing leaks
+    lif1 = snn.Leaky(beta=tau)
     spikes, mem = lif1(fc1(x_t), mem)
     ```
     ```python repaired
@@ -41,22 +42,25 @@ class FaultyDecay(Check):
 
     ## Fix
     ```python any
-    layer.beta = math.exp(-dt / tau)  # between 0 and 1; dt and tau in the same unit
+    layer.beta = math.exp(-dt / tau)  # dt and tau in the same unit
     ```
     ```python snntorch
     layer.beta.data.fill_(0.9)  # exp(-dt / tau), dt and tau in the same unit
     ```
     ```python sinabs
-    layer.tau_mem.data.fill_(20.0)  # in time steps; norm_input=True multiplies the input by 1 - exp(-1 / tau_mem)
+    layer.tau_mem.data.fill_(20.0)  # in time steps
+    # norm_input=True multiplies the input by 1 - exp(-1 / tau_mem)
     ```
     ```python spikingjelly
-    layer.tau = 2.0  # in time steps, above 1; decay_input=True divides the input by it
+    layer.tau = 2.0  # in time steps, above 1
+    # decay_input=True divides the input by tau
     ```
     ```python norse
-    layer.p = layer.p._replace(tau_mem_inv=torch.tensor(100.0))  # 1 / tau: 100 for 10 ms; times dt=0.001 below 1
+    # 1 / tau in seconds: 100 for 10 ms; below 1 / dt
+    layer.p = layer.p._replace(tau_mem_inv=torch.tensor(100.0))
     ```
     ```python rockpool
-    layer.tau_mem.data.fill_(0.02)  # in seconds, like layer.dt, and larger than it
+    layer.tau_mem.data.fill_(0.02)  # in seconds, larger than layer.dt
     ```
 
     ## When it is intended

@@ -25,7 +25,7 @@ class CarriedState(Check):
     ```python broken
     lif1 = snn.Leaky(beta=0.9, init_hidden=True)
     for x, y in loader:
-        snn.Leaky.detach_hidden()  # cuts the graph, but keeps the potentials of the last batch
+        snn.Leaky.detach_hidden()  # cuts the graph, keeps the potentials
         loss = F.cross_entropy(model(x), y)
         loss.backward()
     ```
@@ -41,16 +41,17 @@ class CarriedState(Check):
 
     ## Fix
     ```python any
-    layer.reset()  # whatever sets the potential back, before the first time step of every batch
+    layer.reset()  # sets the potential back, before every batch
     ```
     ```python snntorch
     from snntorch import utils
 
-    utils.reset(model)  # before every batch, for layers with init_hidden=True
-    mem = layer.reset_mem()  # before every batch, where the script passes `mem` itself
+    utils.reset(model)  # before every batch, with init_hidden=True
+    mem = layer.reset_mem()  # or so, where the script passes `mem`
     ```
     ```python sinabs
-    layer.reset_states()  # before every batch; sinabs.reset_states(model) does it for all layers
+    layer.reset_states()  # before every batch
+    # for all layers: sinabs.reset_states(model)
     ```
     ```python spikingjelly
     from spikingjelly.activation_based import functional
@@ -58,7 +59,7 @@ class CarriedState(Check):
     functional.reset_net(model)  # before or after every batch
     ```
     ```python norse
-    output, state = model(batch, None)  # None starts from rest; do not pass on the state of the last batch
+    output, state = model(batch, None)  # not the state of the last batch
     ```
 
     ## When it is intended

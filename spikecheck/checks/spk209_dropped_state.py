@@ -47,15 +47,15 @@ class DroppedState(Check):
     ```python norse
     state = None  # before the loop over time, not in it
     for x_t in x.unbind(1):
-        out, state = layer(x_t, state)  # None starts from rest, so pass the state on
+        out, state = layer(x_t, state)  # None starts from rest
     ```
     ```python spikingjelly
     from spikingjelly.activation_based import functional
 
-    functional.reset_net(model)  # once per batch, never inside the loop over time
+    functional.reset_net(model)  # once per batch, not in the loop over time
     ```
     ```python sinabs
-    layer.reset_states()  # once per batch, before the loop over time, never inside it
+    layer.reset_states()  # once per batch, not in the loop over time
     ```
 
     ## When it is intended

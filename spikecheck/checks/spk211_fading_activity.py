@@ -23,7 +23,7 @@ class FadingActivity(RateTrend):
     ## Example
     ```python broken
     for fc in (fc2, fc3):
-        nn.init.normal_(fc.weight, std=0.02)  # too small for firing rates of a few percent
+        nn.init.normal_(fc.weight, std=0.02)  # too small
     lif1, lif2, lif3 = (snn.Leaky(beta=0.9) for _ in range(3))
     ```
     ```python repaired
@@ -34,7 +34,8 @@ class FadingActivity(RateTrend):
 
     ## Fix
     ```python any
-    linear.weight.data *= 3  # before each layer that fires less than the one before; or add normalization
+    # before each layer that fires less than the one before
+    linear.weight.data *= 3  # or add normalization
     ```
     ```python spikingjelly
     layer.decay_input = False  # True divides the input of every layer by tau

@@ -22,7 +22,7 @@ class ExplodingActivity(RateTrend):
     ## Example
     ```python broken
     for fc in (fc2, fc3):
-        nn.init.uniform_(fc.weight, 0, 0.2)  # all positive: each layer adds to the rate of the one before
+        nn.init.uniform_(fc.weight, 0, 0.2)  # all weights are positive
     lif1, lif2, lif3 = (snn.Leaky(beta=0.9) for _ in range(3))
     ```
     ```python repaired
@@ -33,7 +33,8 @@ class ExplodingActivity(RateTrend):
 
     ## Fix
     ```python any
-    linear.weight.data /= 3  # before each layer that fires more than the one before; or higher thresholds
+    # before each layer that fires more than the one before
+    linear.weight.data /= 3  # or raise the thresholds
     ```
 
     ## When it is intended

@@ -27,7 +27,8 @@ class ReusedGraph(Check):
     ```python broken
     lif1 = snn.Leaky(beta=0.9, init_hidden=True)
     for x, y in loader:
-        loss = F.cross_entropy(model(x), y)  # lif1 still holds the potentials, and the graph, of the last batch
+        # lif1 still holds the graph of the last batch
+        loss = F.cross_entropy(model(x), y)
         loss.backward()
     ```
     ```python repaired
@@ -42,24 +43,27 @@ class ReusedGraph(Check):
 
     ## Fix
     ```python any
-    state = None  # before each batch; or, to continue from the last batch without its graph:
-    state = state.detach()
+    state = None  # before each batch
+    state = state.detach()  # or so: keeps the state without its graph
     ```
     ```python snntorch
     from snntorch import utils
 
-    utils.reset(model)  # before each batch; to keep the state without its graph: snn.Leaky.detach_hidden()
+    utils.reset(model)  # before each batch
+    # or, to keep the state without its graph: snn.Leaky.detach_hidden()
     ```
     ```python sinabs
-    sinabs.reset_states(model)  # before each batch; to keep the state without its graph: sinabs.zero_grad(model)
+    sinabs.reset_states(model)  # before each batch
+    # or, to keep the state without its graph: sinabs.zero_grad(model)
     ```
     ```python spikingjelly
     from spikingjelly.activation_based import functional
 
-    functional.reset_net(model)  # after each batch; to keep the state without its graph: functional.detach_net(model)
+    functional.reset_net(model)  # after each batch
+    # or, to keep the state without its graph: functional.detach_net(model)
     ```
     ```python norse
-    out, state = model(x, None)  # None starts from rest; do not pass in the state of the last batch
+    out, state = model(x, None)  # not the state of the last batch
     ```
 
     ## When it is intended

@@ -22,7 +22,8 @@ class EvaluationMode(Check):
 
     ## Example
     ```python broken
-    model = nn.Sequential(nn.Linear(700, 128), nn.BatchNorm1d(128), snn.Leaky(beta=0.9, init_hidden=True))
+    lif1 = snn.Leaky(beta=0.9, init_hidden=True)
+    model = nn.Sequential(nn.Linear(700, 128), nn.BatchNorm1d(128), lif1)
     model.train()
     for epoch in range(20):
         train_one_epoch(model)
@@ -30,7 +31,8 @@ class EvaluationMode(Check):
         validate(model)
     ```
     ```python repaired
-    model = nn.Sequential(nn.Linear(700, 128), nn.BatchNorm1d(128), snn.Leaky(beta=0.9, init_hidden=True))
+    lif1 = snn.Leaky(beta=0.9, init_hidden=True)
+    model = nn.Sequential(nn.Linear(700, 128), nn.BatchNorm1d(128), lif1)
     for epoch in range(20):
         model.train()  # in every epoch
         train_one_epoch(model)

@@ -45,7 +45,8 @@ class HeavyDropout(Check):
     ```python spikingjelly
     from spikingjelly.activation_based import layer
 
-    dropout = layer.Dropout(0.2, step_mode="m")  # one mask for all time steps of a sample
+    # one mask for all time steps of a sample
+    dropout = layer.Dropout(0.2, step_mode="m")
     ```
 
     ## When it is intended

@@ -23,28 +23,34 @@ class BatchNormPerStep(Check):
 
     ## Example
     ```python broken
-    fc1, norm1, lif1 = nn.Linear(700, 256), nn.BatchNorm1d(256), snn.Leaky(beta=0.9)
+    fc1, norm1 = nn.Linear(700, 256), nn.BatchNorm1d(256)
+    lif1 = snn.Leaky(beta=0.9)
     mem = lif1.init_leaky()
     for x_t in x.unbind(1):  # x is [batch, time, 700]
-        spikes, mem = lif1(norm1(fc1(x_t)), mem)  # normalizes every time step by itself
+        spikes, mem = lif1(norm1(fc1(x_t)), mem)  # each step by itself
     ```
     ```python repaired
-    fc1, norm1, lif1 = nn.Linear(700, 256), nn.BatchNorm1d(256), snn.Leaky(beta=0.9)
+    fc1, norm1 = nn.Linear(700, 256), nn.BatchNorm1d(256)
+    lif1 = snn.Leaky(beta=0.9)
     mem = lif1.init_leaky()
-    current = norm1(fc1(x).flatten(0, 1)).view(*x.shape[:2], -1)  # all time steps at once
+    current = fc1(x)  # [batch, time, 256]: normalize all steps at once
+    current = norm1(current.flatten(0, 1)).view_as(current)
     for current_t in current.unbind(1):
         spikes, mem = lif1(current_t, mem)
     ```
 
     ## Fix
     ```python any
-    x = norm(x.flatten(0, 1)).view_as(x)  # [time, batch, channels]: all time steps at once
-    norm.momentum = 0.1 / steps  # or, step by step: an average over several forward passes
+    # x is [time, batch, channels]: all time steps at once
+    x = norm(x.flatten(0, 1)).view_as(x)
+    # or, step by step: an average over several forward passes
+    norm.momentum = 0.1 / steps
     ```
     ```python spikingjelly
     from spikingjelly.activation_based import functional
 
-    functional.set_step_mode(model, "m")  # layer.BatchNorm1d then normalizes all time steps at once
+    # layer.BatchNorm1d then normalizes all time steps at once
+    functional.set_step_mode(model, "m")
     ```
 
     ## When it is intended

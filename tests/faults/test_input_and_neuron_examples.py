@@ -211,7 +211,7 @@ class Hidden(nn.Module):
 def of_epochs(code: str) -> Report:
     """The report on the example's loop over epochs, or on its model alone, of an update each."""
     names = scope()
-    loop, first = split(code, r"^model = ")
+    loop, first = split(code, r"^model = |^lif1 = ")
     exec(first, names)
     optimizer = torch.optim.SGD(names["model"].parameters(), lr=1e-4)
 
@@ -243,7 +243,7 @@ REPORTS: dict[str, Callable[[str], Report]] = {
     "SPK213": of_a_loop,
     "SPK214": of_epochs,
     "SPK215": of_epochs,
-    "SPK216": lambda code: of_a_forward_pass(code, r"^fc1, ", lambda: spikes(16)),
+    "SPK216": lambda code: of_a_forward_pass(code, r"^fc1, |^lif1 = ", lambda: spikes(16)),
 }
 
 
