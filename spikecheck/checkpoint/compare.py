@@ -51,7 +51,7 @@ def compare(name: str, old: TensorRef | None, new: TensorRef | None) -> ChangeRe
         if a is None or b is None or a.shape != b.shape:
             return ChangeReading(name, "not compared", new.shape)
         difference.add(a, b)
-    return difference.summarise(name, new.shape)
+    return difference.summarize(name, new.shape)
 
 
 def is_comparable(ref: TensorRef) -> bool:

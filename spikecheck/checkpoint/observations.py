@@ -42,7 +42,7 @@ def evidence(content: Content, counted: Counted) -> Observations:
     gathered = Gathered()
     for position, one in enumerate(named, start=1):
         ref = content.tensors[one.name]
-        gathered.add(SiteKind.STORED, one.name, counted[ref].summarise(one.role), position)
+        gathered.add(SiteKind.STORED, one.name, counted[ref].summarize(one.role), position)
     place = {site.name: site.position for site in gathered.sites}
     for layer in layers(named):
         for parameter in layer.parameters:
@@ -113,7 +113,7 @@ def moments(
         position = order.get(name, number + 1)
         slots = []
         for slot, ref in held[key].items():
-            slots.append(counted[ref].summarise("moment"))
+            slots.append(counted[ref].summarize("moment"))
             gathered.add(SiteKind.STORED, f"{prefix}: {name} {slot}", slots[-1], position)
         step = called_per_time_step(optimizer.state.get(key, {}), counted)
         moment = moment_reading(slots, others=present - bool(slots), steps=step, rate=rate)

@@ -55,7 +55,7 @@ class AimStats(Statistic[AimState]):
             elements=targets.numel(),
         )
 
-    def summarise(self, state: AimState) -> tuple[RegressionTargetReading, ...]:
+    def summarize(self, state: AimState) -> tuple[RegressionTargetReading, ...]:
         """Copy the extremes to the host."""
         return (
             RegressionTargetReading(

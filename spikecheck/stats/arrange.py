@@ -100,7 +100,7 @@ def highest(x: Tensor, dims: tuple[int, ...] = ()) -> Tensor:
 
 
 def told(extreme: Tensor, elements: int) -> float:
-    """An extreme as a number, 0 where there was no element; summarise alone may call this."""
+    """An extreme as a number, 0 where there was no element; summarize alone may call this."""
     return float(extreme) if elements else 0.0
 
 
@@ -122,7 +122,7 @@ class BadState(State):
         return cls(bad.sum(), bad.numel(), torch.cat([at.where(per_step, never), never]).amin())
 
     def reading(self, timed: bool) -> NonFinite:
-        """In plain numbers; summarise alone may call this, since it waits for the device."""
+        """In plain numbers; summarize alone may call this, since it waits for the device."""
         count, at = int(self.count), int(self.first)
         if count == 0:
             return NonFinite(0, self.out_of)

@@ -41,7 +41,7 @@ class ReturnStats(Statistic[ReturnState]):
         last = came[-1:].any() & ~came[:-1].any()
         return ReturnState(came.sum(), last.int(), 1, len(came))
 
-    def summarise(self, state: ReturnState) -> tuple[GradientToSpikesReading, ...]:
+    def summarize(self, state: ReturnState) -> tuple[GradientToSpikesReading, ...]:
         """Copy the counts to the host."""
         return (
             GradientToSpikesReading(state.forward_passes, state.steps, int(state.reached), int(state.last_step_only)),
@@ -69,7 +69,7 @@ class LeftoverStats(Statistic[LeftoverState]):
         """Note which were left, for one update."""
         return LeftoverState((norms(capture.values) != 0).int(), 1)
 
-    def summarise(self, state: LeftoverState) -> tuple[StaleGradientReading, ...]:
+    def summarize(self, state: LeftoverState) -> tuple[StaleGradientReading, ...]:
         """Copy the counts to the host."""
         return tuple(StaleGradientReading(state.updates, kept) for kept in state.kept.tolist())
 
@@ -98,6 +98,6 @@ class HandoverStats(Statistic[HandoverState]):
         made, found = norms(capture.values[:half]), norms(capture.values[half:])
         return HandoverState(((made != 0) & (found == 0)).int(), 1)
 
-    def summarise(self, state: HandoverState) -> tuple[GradientAtStepReading, ...]:
+    def summarize(self, state: HandoverState) -> tuple[GradientAtStepReading, ...]:
         """Copy the counts to the host."""
         return tuple(GradientAtStepReading(state.updates, cleared) for cleared in state.cleared.tolist())

@@ -2,7 +2,7 @@
 
 The laws, which `tests/property/test_statistic_laws.py` runs over every statistic found:
 
-1. `summarise(measure(x))` says what the naive version in `tests/oracles/` says.
+1. `summarize(measure(x))` says what the naive version in `tests/oracles/` says.
 2. Cutting x anywhere in time or batch and adding the parts changes nothing, but in an excerpt, which is of one forward.
 3. `+` is associative; commutative too unless the statistic says `ordered`.
 4. The bytes of a state do not depend on how many were added.
@@ -81,7 +81,7 @@ class Statistic(Generic[S]):
         """What one capture adds. Runs on the device and never waits for it; raises nothing that depends on values."""
         raise NotImplementedError
 
-    def summarise(self, state: S) -> tuple[Any, ...]:
+    def summarize(self, state: S) -> tuple[Any, ...]:
         """One reading a site of the capture. The only place where values are copied to the host."""
         raise NotImplementedError
 

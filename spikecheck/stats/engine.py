@@ -90,7 +90,7 @@ class Engine:
         for (of_training, statistic, _), windows in self.windows.items():
             state = windows.of(window)
             if belongs(of_training, statistic.kind, training) and state is not None and not state.is_meta:
-                readings = statistic.summarise(state)
+                readings = statistic.summarize(state)
                 for site, reading in zip(windows.sites, readings, strict=True):
                     found.setdefault((site.kind, site.name), {})[statistic.reading] = reading
         return found
@@ -158,4 +158,4 @@ def values_of(x: Tensor) -> InputReading:
     """What values a tensor holds, for deciding what a layer is. Waits for the device."""
     statistic = InputStats()
     with torch.no_grad():
-        return statistic.summarise(statistic.measure(Capture((Site(SiteKind.INPUT, "looked at"),), (x,))))[0]
+        return statistic.summarize(statistic.measure(Capture((Site(SiteKind.INPUT, "looked at"),), (x,))))[0]

@@ -59,7 +59,7 @@ class RasterStats(Statistic[ExcerptState]):
         x = arranged(capture)
         return excerpt(capture, x, x[:STEPS, :1, :: stride(x.shape[2])].flatten(0, 1))
 
-    def summarise(self, state: ExcerptState) -> tuple[RasterReading, ...]:
+    def summarize(self, state: ExcerptState) -> tuple[RasterReading, ...]:
         """Copy the excerpt to the host."""
         return (
             RasterReading(
@@ -93,6 +93,6 @@ class PotentialSampleStats(Statistic[ExcerptState]):
         x = arranged(capture)
         return excerpt(capture, x, closely(x, POTENTIALS))
 
-    def summarise(self, state: ExcerptState) -> tuple[PotentialSampleReading, ...]:
+    def summarize(self, state: ExcerptState) -> tuple[PotentialSampleReading, ...]:
         """Copy the sample to the host."""
         return (PotentialSampleReading(tuple(state.part.tolist()), state.elements, state.update),)

@@ -117,7 +117,7 @@ class InputStats(Statistic[InputState]):
             per_channel=size.amax((0, 1)) if timed and x.numel() else x.new_zeros(0),
         )
 
-    def summarise(self, state: InputState) -> tuple[InputReading, ...]:
+    def summarize(self, state: InputState) -> tuple[InputReading, ...]:
         """Copy the counts to the host."""
         held = [value != 0 for value in state.per_channel.tolist()]
         return (

@@ -109,7 +109,7 @@ class LossStats(Statistic[LossState]):
             trace=TraceState(value, (capture.update,), 1),
         )
 
-    def summarise(self, state: LossState) -> tuple[LossReading, ...]:
+    def summarize(self, state: LossState) -> tuple[LossReading, ...]:
         """Copy the losses to the host, and lay a straight line through the recent ones."""
         recent = state.recent.double()
         n = len(recent)
@@ -203,7 +203,7 @@ class LogitStats(Statistic[LogitState]):
             classes=rows.shape[1],
         )
 
-    def summarise(self, state: LogitState) -> tuple[LogitReading, ...]:
+    def summarize(self, state: LogitState) -> tuple[LogitReading, ...]:
         """Copy the counts to the host."""
         predicted = state.predicted.tolist()
         top_class_rows = max(predicted, default=None)
@@ -277,7 +277,7 @@ class TargetStats(Statistic[TargetState]):
             calls=len(capture.values),
         )
 
-    def summarise(self, state: TargetState) -> tuple[TargetReading, ...]:
+    def summarize(self, state: TargetState) -> tuple[TargetReading, ...]:
         """Copy the counts to the host."""
         kept = int(state.kept)
         return (
@@ -333,7 +333,7 @@ class BatchStats(Statistic[BatchState]):
             known=len(counts) > 0,
         )
 
-    def summarise(self, state: BatchState) -> tuple[BatchReading, ...]:
+    def summarize(self, state: BatchState) -> tuple[BatchReading, ...]:
         """Copy the sums to the host."""
         samples = int(state.samples)
         alike = state.alike.item() / samples if samples and state.known else None

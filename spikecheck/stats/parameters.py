@@ -86,7 +86,7 @@ class GradientStats(Statistic[GradientState]):
             shapes_=tuple(tuple(value.shape) for value in capture.values),
         )
 
-    def summarise(self, state: GradientState) -> tuple[GradientReading, ...]:
+    def summarize(self, state: GradientState) -> tuple[GradientReading, ...]:
         """Copy the norms to the host."""
         columns = (state.total, state.largest, state.zero, state.bad, state.first_bad, state.missing)
         rows = zip(*(column.tolist() for column in columns), strict=True)
@@ -136,7 +136,7 @@ class ParameterStats(Statistic[ParameterState]):
         shapes = tuple(tuple(value.shape) for value in capture.values)
         return ParameterState(norms(capture.values), norms(capture.values, math.inf), capture.update, shapes)
 
-    def summarise(self, state: ParameterState) -> tuple[ParameterReading, ...]:
+    def summarize(self, state: ParameterState) -> tuple[ParameterReading, ...]:
         """Copy the norms to the host."""
         rows = zip(state.norm.tolist(), state.maximum.tolist(), state.shapes_, strict=True)
         return tuple(
@@ -188,7 +188,7 @@ class UpdateStats(Statistic[UpdateState]):
             capture.learning_rate_histories or (None,) * half,
         )
 
-    def summarise(self, state: UpdateState) -> tuple[UpdateReading, ...]:
+    def summarize(self, state: UpdateState) -> tuple[UpdateReading, ...]:
         """Copy the shares to the host."""
         columns = (state.path, state.largest, state.unmoved)
         rows = zip(*(column.tolist() for column in columns), state.rates, state.learning_rate_histories, strict=True)

@@ -74,7 +74,7 @@ class AxisState(State):
         return cls(near, far, near - far, (near - far).square(), long_enough)
 
     def reading(self) -> NeighborCorrelation | None:
-        """In plain numbers; summarise alone may call this, since it waits for the device."""
+        """In plain numbers; summarize alone may call this, since it waits for the device."""
         n = self.forward_passes
         if n <= 1:
             return None
@@ -124,7 +124,7 @@ class DriveStats(Statistic[DriveState]):
             **vars(level(capture)), step_correlation=AxisState.of(x, 0), sample_correlation=AxisState.of(x, 1)
         )
 
-    def summarise(self, state: DriveState) -> tuple[DriveReading, ...]:
+    def summarize(self, state: DriveState) -> tuple[DriveReading, ...]:
         """Copy the levels to the host."""
         n = max(1, state.elements)
         return (
@@ -157,7 +157,7 @@ class PotentialStats(Statistic[LevelState]):
         """Measure one forward's potentials."""
         return level(capture)
 
-    def summarise(self, state: LevelState) -> tuple[PotentialReading, ...]:
+    def summarize(self, state: LevelState) -> tuple[PotentialReading, ...]:
         """Copy the levels to the host."""
         n = max(1, state.elements)
         return (

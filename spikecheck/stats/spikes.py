@@ -95,7 +95,7 @@ class SpikeStats(Statistic[SpikeState]):
             timed=capture.layout.time is not None,
         )
 
-    def summarise(self, state: SpikeState) -> tuple[SpikeReading, ...]:
+    def summarize(self, state: SpikeState) -> tuple[SpikeReading, ...]:
         """Copy the counts to the host."""
         bins, neurons = state.bins, len(state.per_neuron)
         elements = bins * neurons

@@ -47,7 +47,7 @@ class StartStats(Statistic[StartState]):
         """Take the largest of one sequence's first state."""
         return begun(capture)
 
-    def summarise(self, state: StartState) -> tuple[StateReading, ...]:
+    def summarize(self, state: StartState) -> tuple[StateReading, ...]:
         """Copy the counts to the host."""
         return (StateReading(state.sequences, int(state.carried), state.largest.item()),)
 
@@ -75,9 +75,9 @@ class MemoryStats(Statistic[MemoryState]):
         telling = told(capture)
         return MemoryState(begun(capture), telling.sum(), (telling & of_the_current_alone(capture)).sum())
 
-    def summarise(self, state: MemoryState) -> tuple[MemoryReading, ...]:
+    def summarize(self, state: MemoryState) -> tuple[MemoryReading, ...]:
         """Copy the counts to the host."""
-        (start,) = StartStats().summarise(state.begun)
+        (start,) = StartStats().summarize(state.begun)
         counts = int(state.telling), int(state.ignored)
         return (MemoryReading(start.sequences, start.carried_sequences, start.largest_potential, *counts),)
 

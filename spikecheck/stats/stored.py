@@ -203,7 +203,7 @@ class StoredStats:
             for chunk in rows:
                 self.rows.accumulate(chunk)
 
-    def summarise(self, role: str) -> StoredReading:
+    def summarize(self, role: str) -> StoredReading:
         """The plain numbers."""
         state, finite = self.state, self.state.elements - self.state.nan - self.state.infinite
         elements = state.elements // self.parts
@@ -258,7 +258,7 @@ class Difference:
         self.largest = max(self.largest, float(step.abs().max())) if len(step) else self.largest
         self.squares += torch.stack([(x * x).sum() for x in (step, a, b)])
 
-    def summarise(self, name: str, shape: tuple[int, ...]) -> ChangeReading:
+    def summarize(self, name: str, shape: tuple[int, ...]) -> ChangeReading:
         """The plain numbers."""
         step, before, after = (math.sqrt(square) for square in self.squares.tolist())
         count = math.sqrt(max(1, self.elements))

@@ -50,9 +50,9 @@ def test_values_leave_the_device_in_summarise_alone() -> None:
     strays = []
     for path in sources(*WITH_TENSORS):
         functions = [node for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef)]
-        allowed = {call for function in functions if function.name == "summarise" for call in host_copies(function)}
+        allowed = {call for function in functions if function.name == "summarize" for call in host_copies(function)}
         strays += [
-            f"{short(path)}:{call.lineno} {ast.unparse(call)} waits for the device: leave it to summarise"
+            f"{short(path)}:{call.lineno} {ast.unparse(call)} waits for the device: leave it to summarize"
             for call in host_copies(tree(path))
             if call not in allowed
         ]

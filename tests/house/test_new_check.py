@@ -53,9 +53,9 @@ def run_test(check_file: Path, test_file: Path) -> str:
 
 def block(kind: str) -> str:
     """Return the guide's fenced block of a kind; the fences within it are indented."""
-    found = re.search(rf"^```python {kind}\n(.*?)^```$", GUIDE, flags=re.MULTILINE | re.DOTALL)
-    assert found is not None
-    return found[1]
+    match = re.search(rf"^```python {kind}\n(.*?)^```$", GUIDE, flags=re.MULTILINE | re.DOTALL)
+    assert match is not None
+    return match[1]
 
 
 def test_the_new_check_fires_and_its_test_passes(tmp_path: Path) -> None:

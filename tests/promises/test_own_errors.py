@@ -33,7 +33,7 @@ PLACES = {
     "counting spikes": (SpikeStats, "measure"),
     "counting currents": (DriveStats, "measure"),
     "counting gradients": (GradientStats, "measure"),
-    "saying it": (SpikeStats, "summarise"),
+    "saying it": (SpikeStats, "summarize"),
     "judging": (Judge, "verdicts"),
     "before the model": (Session, "forward_begins"),
     "after the model": (Session, "forward_ended"),
@@ -122,6 +122,6 @@ def test_where_the_report_is_asked_for_there_is_no_training_to_protect(monkeypat
     run = Run(by_hand())
     with spikecheck.attach(run.model, on_finding=lambda _: None) as monitor:
         run.train(1)
-        monkeypatch.setattr(SpikeStats, "summarise", wrong)
+        monkeypatch.setattr(SpikeStats, "summarize", wrong)
         with pytest.raises(Mistake):
             monitor.report()

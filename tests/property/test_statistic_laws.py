@@ -64,7 +64,7 @@ def test_it_says_what_the_slow_version_says(statistic: Counted, data: st.DataObj
     name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(statistic).__name__).lower()
     oracle = importlib.import_module(f"tests.oracles.{name}").oracle
     captures = data.draw(runs(statistic.kind))
-    assert not all_different(statistic.summarise(total(statistic, captures)), oracle(captures))
+    assert not all_different(statistic.summarize(total(statistic, captures)), oracle(captures))
 
 
 @pytest.mark.parametrize("rows", [1_025, 2_500, 16_385, 32_768])
@@ -73,7 +73,7 @@ def test_values_are_from_an_even_sample_where_there_are_many(kind: SiteKind, row
     statistic = next(s for s in statistics() if s.kind is kind and not s.once)
     x = torch.zeros(rows, 4)
     x[:, 2] = 0.5  # one channel of four
-    (reading,) = statistic.summarise(statistic.measure(Capture((Site(kind, "here"),), (x,))))
+    (reading,) = statistic.summarize(statistic.measure(Capture((Site(kind, "here"),), (x,))))
     assert reading.values == (0.0, 0.5)
     assert reading.elements == 4 * rows
     assert 1_000 < reading.sampled_elements <= 4 * rows
@@ -85,7 +85,7 @@ def test_the_largest_of_each_step_is_among_the_values_even_where_the_sample_miss
     x[1, 7, 13] = 5.0
     for kind in (SiteKind.SPIKES, SiteKind.INPUT):
         statistic = next(s for s in statistics() if s.kind is kind and not s.once)
-        (reading,) = statistic.summarise(statistic.measure(Capture((Site(kind, "here"),), (x,), Layout(0, 1))))
+        (reading,) = statistic.summarize(statistic.measure(Capture((Site(kind, "here"),), (x,), Layout(0, 1))))
         assert reading.values == (0.0, 5.0)
 
 
@@ -95,7 +95,7 @@ def test_steps_and_samples_are_compared_along_axes_that_are_long_enough(how: Arr
     rng = torch.Generator().manual_seed(3)
     forward_passes = [torch.randn(9, n, 5, generator=rng).cumsum(0) for n in (4, 3, 6, 7)]
     captures = [capture(SiteKind.CURRENT, how, x, n) for n, x in enumerate(forward_passes)]
-    (reading,) = statistic.summarise(total(statistic, captures))
+    (reading,) = statistic.summarize(total(statistic, captures))
     assert not all_different([reading], importlib.import_module("tests.oracles.drive_stats").oracle(captures))
     assert reading.step_correlation.difference > 10 * reading.step_correlation.error
     assert abs(reading.sample_correlation.difference) < 4 * reading.sample_correlation.error
@@ -123,9 +123,9 @@ def test_cutting_in_the_batch_changes_nothing(statistic: Counted, data: st.DataO
     how = data.draw(st.sampled_from([how for how in ARRANGEMENTS if how.name != "no batch"]))
     cut = data.draw(st.integers(0, 4))
     parts = [capture(statistic.kind, how, part, 0) for part in (x[:, :cut], x[:, cut:])]
-    whole = statistic.summarise(statistic.measure(capture(statistic.kind, how, x, 0)))
+    whole = statistic.summarize(statistic.measure(capture(statistic.kind, how, x, 0)))
     unusable_extensions = (*COUNTS_FORWARDS, *BATCH_SUMS)
-    assert not all_different(statistic.summarise(total(statistic, parts)), whole, unusable_extensions)
+    assert not all_different(statistic.summarize(total(statistic, parts)), whole, unusable_extensions)
 
 
 @sums
@@ -136,8 +136,8 @@ def test_cutting_in_time_changes_nothing(statistic: Counted, data: st.DataObject
     how = data.draw(st.sampled_from([how for how in ARRANGEMENTS if not how.stacked]))
     cut = data.draw(st.integers(0, 4))
     parts = [capture(statistic.kind, how, part, 0) for part in (x[:cut], x[cut:])]
-    (whole,) = statistic.summarise(statistic.measure(capture(statistic.kind, how, x, 0)))
-    (joined,) = statistic.summarise(total(statistic, parts))
+    (whole,) = statistic.summarize(statistic.measure(capture(statistic.kind, how, x, 0)))
+    (joined,) = statistic.summarize(total(statistic, parts))
     assert not different(joined, whole, (*COUNTS_FORWARDS, *BATCH_SUMS, *WITHIN_A_FORWARD))
     assert joined.non_finite.count == whole.non_finite.count
     assert joined.non_finite.elements == whole.non_finite.elements
@@ -150,7 +150,7 @@ def test_cutting_the_samples_of_a_loss_changes_nothing(kind: SiteKind, data: st.
     statistic = next(s for s in statistics() if s.kind is kind and not s.once)
     captures = data.draw(runs(statistic.kind))
     apart = [dataclasses.replace(one, values=(value,)) for one in captures for value in one.values]
-    whole, joined = (statistic.summarise(total(statistic, of)) for of in (captures, apart))
+    whole, joined = (statistic.summarize(total(statistic, of)) for of in (captures, apart))
     assert not all_different(joined, whole, ("updates", "different", "repeated"))
 
 
@@ -169,10 +169,10 @@ SAYS_ONE = dict.fromkeys(SiteKind, ()) | {
 def test_adding_is_associative_and_commutative_unless_ordered(statistic: Counted, data: st.DataObject) -> None:
     captures = data.draw(runs(statistic.kind).filter(lambda run: len(run) == 3))
     a, b, c = (statistic.measure(one) for one in captures)
-    left, right = statistic.summarise((a + b) + c), statistic.summarise(a + (b + c))
+    left, right = statistic.summarize((a + b) + c), statistic.summarize(a + (b + c))
     assert not all_different(left, right)
     if not statistic.ordered:
-        turned = statistic.summarise(c + b + a)
+        turned = statistic.summarize(c + b + a)
         assert not all_different(turned, left, SAYS_ONE[statistic.kind])
 
 
@@ -183,7 +183,7 @@ def test_a_long_run_of_losses_remembers_the_last_of_them_whatever_the_order_of_a
         statistic.measure(Capture((Site(SiteKind.LOSS, "loss"),), (loss,), update=n)) for n, loss in enumerate(losses)
     ]
     halves = reduce(add, states[:71]) + reduce(add, states[71:])
-    assert not all_different(statistic.summarise(reduce(add, states)), statistic.summarise(halves))
+    assert not all_different(statistic.summarize(reduce(add, states)), statistic.summarize(halves))
 
 
 @pytest.mark.parametrize("updates", [128, 129, 600])
@@ -196,7 +196,7 @@ def test_the_trace_of_a_long_run_is_what_the_slow_version_says_and_does_not_grow
     states = [statistic.measure(one) for one in captures]
     (slow,) = importlib.import_module("tests.oracles.loss_stats").oracle(captures)
     for cut in (1, updates // 3, updates - 1):
-        (reading,) = statistic.summarise(reduce(add, states[:cut]) + reduce(add, states[cut:]))
+        (reading,) = statistic.summarize(reduce(add, states[:cut]) + reduce(add, states[cut:]))
         assert reading.trace == slow.trace
         assert 64 <= len(reading.trace) <= 128
 
@@ -208,7 +208,7 @@ def test_a_raster_shows_each_so_many_th_neuron_of_the_first_sample() -> None:
     statistic = next(s for s in statistics() if type(s).__name__ == "RasterStats")
     x = (torch.rand(200, 3, 150, generator=torch.Generator().manual_seed(2)) < 0.3).float()
     captured = Capture((Site(SiteKind.SPIKES, "here"),), (x,), Layout(0, 1), update=7)
-    (reading,) = statistic.summarise(statistic.measure(captured))
+    (reading,) = statistic.summarize(statistic.measure(captured))
     assert not all_different([reading], importlib.import_module("tests.oracles.raster_stats").oracle([captured]))
     assert (len(reading.raster), len(reading.raster[0])) == (50, 128)
     assert (reading.time_steps, reading.neurons, reading.stride, reading.update) == (200, 150, 3, 7)
@@ -219,7 +219,7 @@ def test_a_sample_of_potentials_is_even() -> None:
     x = torch.zeros(100, 30, 40)
     x[:, :, ::4] = 1.0
     captured = Capture((Site(SiteKind.POTENTIAL, "here"),), (x,), Layout(0, 1))
-    (reading,) = statistic.summarise(statistic.measure(captured))
+    (reading,) = statistic.summarize(statistic.measure(captured))
     assert 1_000 < len(reading.values) <= 2_048
     assert sum(reading.values) / len(reading.values) == pytest.approx(0.25, abs=0.02)
     assert reading.elements == 120_000
@@ -253,7 +253,7 @@ def test_the_values_the_graph_and_the_random_state_are_left_alone(statistic: Cou
     ]
     before = torch.get_rng_state()
     state = total(statistic, asking)
-    statistic.summarise(state)
+    statistic.summarize(state)
     assert torch.equal(torch.get_rng_state(), before)
     assert not any(t.requires_grad for t in tensors(state)), "the graph of the training would be kept alive"
     for one, was in zip(asking, captures, strict=True):
@@ -292,7 +292,7 @@ def test_sums_do_not_saturate(dtype: torch.dtype) -> None:
     for statistic in statistics():
         if statistic.kind in RASTERS and not statistic.once:
             one = capture(statistic.kind, ARRANGEMENTS[0], x, 0)
-            (reading,) = statistic.summarise(total(statistic, [one, one]))
+            (reading,) = statistic.summarize(total(statistic, [one, one]))
             count = getattr(reading, "count", None)
             if count is not None and reading.sampled_elements == reading.elements:
                 assert count == 240_000
@@ -308,12 +308,12 @@ def test_the_sum_and_the_norm_of_large_halves_are_finite(dtype: torch.dtype) -> 
     size = x[0, 0, 0].item()
     for statistic in statistics():
         if statistic.kind in RASTERS and not statistic.once:
-            (reading,) = statistic.summarise(statistic.measure(capture(statistic.kind, ARRANGEMENTS[0], x, 0)))
+            (reading,) = statistic.summarize(statistic.measure(capture(statistic.kind, ARRANGEMENTS[0], x, 0)))
             assert reading.non_finite.count == 0
             assert getattr(reading, "count", 256 * size) == 256 * size
             assert getattr(reading, "rms", size) == pytest.approx(size)
         elif statistic.kind in (SiteKind.GRADIENT, SiteKind.PARAMETER):
-            (reading,) = statistic.summarise(statistic.measure(Capture((Site(statistic.kind, "w"),), (x,))))
+            (reading,) = statistic.summarize(statistic.measure(Capture((Site(statistic.kind, "w"),), (x,))))
             assert reading.non_finite.count == 0
             assert math.isfinite(getattr(reading, "norm", 0.0) + getattr(reading, "rms", 0.0))
 
@@ -327,6 +327,6 @@ def test_where_a_layer_changes_its_shape_the_count_starts_anew(statistic: Counte
         return  # no neuron by neuron count is kept of an input
     small, large = (capture(statistic.kind, ARRANGEMENTS[0], torch.ones(2, 3, n), 0) for n in (4, 5))
     assert not all_different(
-        statistic.summarise(statistic.measure(small) + statistic.measure(large)),
-        statistic.summarise(statistic.measure(large)),
+        statistic.summarize(statistic.measure(small) + statistic.measure(large)),
+        statistic.summarize(statistic.measure(large)),
     )

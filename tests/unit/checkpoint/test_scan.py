@@ -66,7 +66,7 @@ def test_the_figures_are_those_of_the_tensors(form: str, path: Path) -> None:
     save(content(), path, form)
     counts = count(path)
     for name, tensor in content().items():
-        said = counts.counted[counts.checkpoint.content.tensors[name]].summarise("weight")
+        said = counts.counted[counts.checkpoint.content.tensors[name]].summarize("weight")
         parts = torch.view_as_real(tensor) if tensor.is_complex() else tensor
         finite = parts[torch.isfinite(parts)].double()
         assert said.shape == tuple(tensor.shape)
@@ -141,7 +141,7 @@ def test_the_number_of_torch_threads_changes_no_figure(path: Path) -> None:
     try:
         for threads in (1, 4):
             torch.set_num_threads(threads)
-            figures.append([stats.summarise("weight") for stats in count(path).counted.values()])
+            figures.append([stats.summarize("weight") for stats in count(path).counted.values()])
             assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)

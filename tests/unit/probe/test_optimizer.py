@@ -64,7 +64,7 @@ def cleared(step: Callable[[Two, list[Optimizer]], None], *, several: bool, pass
 
     def keep(capture: Capture[torch.Tensor]) -> None:
         if capture.sites[0].kind is SiteKind.GRADIENT_AT_STEP:
-            told = HandoverStats().summarise(HandoverStats().measure(capture))
+            told = HandoverStats().summarize(HandoverStats().measure(capture))
             for site, reading in zip(capture.sites, told, strict=True):
                 seen.setdefault(site.name, []).append(reading.cleared_updates)
 

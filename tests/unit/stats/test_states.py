@@ -80,7 +80,7 @@ def read(cell: Cell, *, scale: float = 0.7, constant: bool = False) -> MemoryRea
         before, current = state, drive[0 if constant else step]
         spikes, state = cell(current, before)
     capture = Capture((Site(SiteKind.MEMORY, "cell"),), before, step_tensors=(spikes, current, *state))
-    (reading,) = MemoryStats().summarise(MemoryStats().measure(capture))
+    (reading,) = MemoryStats().summarize(MemoryStats().measure(capture))
     return reading
 
 
@@ -118,5 +118,5 @@ def test_a_state_that_is_ignored(cell: Cell) -> None:
 
 def test_where_no_step_was_kept_nothing_is_said() -> None:
     capture = Capture((Site(SiteKind.MEMORY, "cell"),), (torch.ones(3, 4),))
-    (reading,) = MemoryStats().summarise(MemoryStats().measure(capture))
+    (reading,) = MemoryStats().summarize(MemoryStats().measure(capture))
     assert (reading.informative_elements, reading.memoryless_elements, reading.stateful_forward_passes) == (0, 0, 1)

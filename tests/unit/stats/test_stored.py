@@ -29,7 +29,7 @@ def test_it_counts_as_numpy_does(rows: int, width: int, cuts: list[int], seed: i
     ends = sorted({0, *(cut for cut in cuts if cut < x.numel()), x.numel()})
     for start, end in pairwise(ends):
         stats.add(x.view(-1)[start:end])
-    said, y = stats.summarise("weight"), x.double().numpy()
+    said, y = stats.summarize("weight"), x.double().numpy()
     good = y[np.isfinite(y)]
     assert (said.elements, said.nan, said.infinite) == (y.size, int(np.isnan(y).sum()), int(np.isinf(y).sum()))
     clean = np.where(np.isfinite(y), y, 0)
@@ -48,19 +48,19 @@ def test_it_counts_as_numpy_does(rows: int, width: int, cuts: list[int], seed: i
 def test_squares_beyond_float32_are_counted(size: float) -> None:
     stats = StoredStats((4,), "float32", rows=False)
     stats.add(torch.full((4,), size))
-    assert stats.summarise("bias").rms == pytest.approx(size, rel=1e-5)
+    assert stats.summarize("bias").rms == pytest.approx(size, rel=1e-5)
 
 
 @pytest.mark.parametrize("size", [1e-45, 1e-30, -1e-30])
 def test_a_row_whose_squares_are_lost_in_float32_is_not_silent(size: float) -> None:
     stats = StoredStats((2, 3), "float32", rows=True)
     stats.add(torch.tensor([0, size, 0, 0, 0, 0]))
-    assert stats.summarise("weight").zero_rows == 1
+    assert stats.summarize("weight").zero_rows == 1
 
 
 def test_a_difference_counts_what_moved_and_what_was_lost() -> None:
     difference = Difference()
     difference.add(torch.tensor([3.0, 4.0, 0.0]), torch.tensor([3.0, 4.5, float("nan")]))
-    said = difference.summarise("w", (3,))
+    said = difference.summarize("w", (3,))
     assert (said.status, said.changed_elements, said.lost_elements, said.max_change) == ("changed", 1, 1, 0.5)
     assert said.relative_change == pytest.approx(0.1)
