@@ -92,9 +92,11 @@ class WeakDrive(Check):
     {min_forward_passes} forward passes. As long as no backward pass was observed, the last spiking layer gets a note,
     since its potential may be what is read.
 
-    Weights are tiny below {min_weight_scale} and large above {max_weight_scale} (RMS times sqrt(fan-in)). Some layers
-    multiply their input by 1 - decay by default: that is a factor of 0.05 for a time constant of 20 steps, and of
-    0.0002 where another unit of time makes it 5000 steps.
+    The scale of a weight is its RMS times sqrt(fan-in); standard initializers give 0.6 to 1.4. Weights are called tiny
+    below {min_weight_scale} and large above {max_weight_scale}.
+
+    Some layers multiply their input by 1 - decay by default: that is a factor of 0.05 for a time constant of 20 steps,
+    and of 0.0002 where another unit of time makes it 5000 steps.
 
     The threshold in the fix is {proposed_threshold_ratio} times the highest potential of this run.
     """

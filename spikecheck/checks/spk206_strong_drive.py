@@ -88,9 +88,11 @@ class StrongDrive(Check):
     backward pass was observed, the last spiking layer gets a note, since its potential may be what is read.
 
     A network in this state computes with signs or, where neurons may spike several times per step, like a ReLU network
-    whose scales multiply from layer to layer. Weights are tiny below {min_weight_scale} and large above
-    {max_weight_scale} (RMS times sqrt(fan-in)); where they are of ordinary scale, the threshold is too low for them, or
-    the layer's input is too large.
+    whose scales multiply from layer to layer.
+
+    The scale of a weight is its RMS times sqrt(fan-in); standard initializers give 0.6 to 1.4. Weights are called tiny
+    below {min_weight_scale} and large above {max_weight_scale}. Where the weights before the layer are of ordinary
+    scale, the threshold is too low for them, or their input is too large.
     """
 
     id: ClassVar = "SPK206"
@@ -140,7 +142,7 @@ class StrongDrive(Check):
                 threshold=threshold,
             ),
             expected=Expected(
-                "a threshold above 0, and less than {max_drive}x that per time step; about {rms} suits this input",
+                "a threshold above 0, and an input below {max_drive}x of it; a threshold of about {rms} fits this input",
                 because=self.cause(input_weight(site, readings), ratio),
                 max_drive=self.max_drive,
                 rms=rms,

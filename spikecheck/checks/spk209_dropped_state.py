@@ -68,14 +68,14 @@ class DroppedState(Check):
     ## How it is decided
     The layer is called once per time step. It is an error where, in every forward pass, and over {min_forward_passes}
     of them at least, the state that a call started from was missing or 0. The state is sampled in calls 5, 9, 17, ...
-    of a forward pass, and the last sample counts.
+    of a forward pass, and the last of these counts.
 
     For a hand-written layer it is also an error where the state was passed in and not used: of at least
     {min_informative_elements} neurons that did not spike and whose state was not a multiple of the step's input
     current, each one handed on a multiple of the current and nothing else, and a single threshold on the current
     explains all spikes. A layer that gets nothing but zeros has nothing to remember and is skipped.
 
-    Layers whose input is scaled for adding up over time are silent without their state.
+    Without their state, layers whose input is scaled for adding up over time are silent.
     """
 
     id: ClassVar = "SPK209"

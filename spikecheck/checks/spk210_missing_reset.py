@@ -61,10 +61,11 @@ class MissingReset(Check):
     ```
 
     ## How it is decided
-    Each spike costs a threshold of potential (or all of it), so a layer with a decay between 0 and 1 cannot spend more
-    thresholds than its positive input supplies. Where the reset is not known, it is a warning if the layer spends more
-    than {max_spend_ratio} times (mean + RMS) / 2 of its input current, which the mean positive input cannot exceed.
-    Input from recurrent weights inside the layer is added to what it may spend.
+    With a reset, each spike takes a threshold off the potential (or all of it), so a layer with a decay between 0 and 1
+    cannot spend more on spikes than its positive input supplies. What it spends per time step is its firing rate times
+    its threshold; what is supplied is at most (mean + RMS) / 2 of its input current, plus the input from recurrent
+    weights inside the layer. Where the reset is not known, it is a warning if the layer spends more than
+    {max_spend_ratio} times the supply.
 
     A layer that declares that it has no reset may be meant that way, such as an output whose potential is read. It is a
     warning where its spikes are used and either it has no leak (a decay of {max_decay_without_reset} or more), or it is
@@ -118,6 +119,9 @@ class MissingReset(Check):
     def declared(self, site: Site, readings: Readings, repeated: float, decay: float) -> Finding:
         """Return the finding at a layer that declares no reset; a note while it is unknown if its spikes are used."""
         flow = readings.get(FlowReading)
+        does = "never resets: {repeated:%} of its spikes are followed by another in the next time step"
+        if decay >= self.max_decay_without_reset:
+            does = "has neither a reset nor a leak (decay {decay:.4n}): its potential is never brought down"
         return self.finding(
             site,
             severity=Severity.WARNING if flow is not None and flow.spikes_receive_gradient else Severity.NOTE,
@@ -131,10 +135,7 @@ class MissingReset(Check):
                 "a potential that each spike resets",
                 because="without a reset, a neuron above its threshold fires until its input brings it down",
             ),
-            does=fill(
-                "never resets: {repeated:%} of its spikes are followed by another in the next time step",
-                repeated=repeated,
-            ),
+            does=fill(does, repeated=repeated, decay=decay),
             excess=1,
         )
 
@@ -149,7 +150,7 @@ class MissingReset(Check):
         yield self.finding(
             site,
             observed=Observed(
-                "{rate:.2n} spikes per neuron per time step, each worth {threshold}, for a mean positive input of at "
+                "{rate} spikes per neuron per time step, each worth {threshold}, for a mean positive input of at "
                 "most {supply}; the decay is {decay:.4n}",
                 rate=rate,
                 threshold=cost,
@@ -161,8 +162,7 @@ class MissingReset(Check):
                 because="with a reset, each spike takes one threshold off the potential",
             ),
             does=fill(
-                "fires more than its input can drive ({rate:.2n} vs {supply:.2n} thresholds per step): is the reset "
-                "missing?",
+                "fires more than its input can drive ({rate} vs {supply} thresholds per step): is the reset missing?",
                 rate=rate,
                 supply=supply / cost,
             ),

@@ -84,8 +84,7 @@ class EvaluationMode(Check):
         yield self.finding(
             site,
             observed=Observed(
-                "{evaluating} of {updates} updates in evaluation mode; number of modules that behave differently in "
-                "it: {modules}",
+                "{evaluating} of {updates} updates in evaluation mode; modules of batch normalization and dropout: {modules}",
                 evaluating=mode.evaluation_updates,
                 updates=mode.updates,
                 modules=len(modes),
