@@ -142,7 +142,7 @@ class StrongDrive(Check):
                 threshold=threshold,
             ),
             expected=Expected(
-                "a threshold above 0, and an input below {max_drive}x of it; a threshold of about {rms} fits this input",
+                "a threshold above 0 and an input below {max_drive}x of it; a threshold of about {rms} fits this input",
                 because=self.cause(input_weight(site, readings), ratio),
                 max_drive=self.max_drive,
                 rms=rms,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
@@ -121,7 +122,7 @@ class MissingReset(Check):
         flow = readings.get(FlowReading)
         does = "never resets: {repeated:%} of its spikes are followed by another in the next time step"
         if decay >= self.max_decay_without_reset:
-            does = "has neither a reset nor a leak (decay {decay:.4n}): its potential is never brought down"
+            does = "has neither a reset nor a leak (decay {decay:.4n}): only a negative input brings it down"
         return self.finding(
             site,
             severity=Severity.WARNING if flow is not None and flow.spikes_receive_gradient else Severity.NOTE,
@@ -164,7 +165,7 @@ class MissingReset(Check):
             does=fill(
                 "fires more than its input can drive ({rate} vs {supply} thresholds per step): is the reset missing?",
                 rate=rate,
-                supply=supply / cost,
+                supply=supply / cost if cost > 0 else inf,
             ),
             excess=1,
         )

@@ -84,7 +84,7 @@ class EvaluationMode(Check):
         yield self.finding(
             site,
             observed=Observed(
-                "{evaluating} of {updates} updates in evaluation mode; modules of batch normalization and dropout: {modules}",
+                "{evaluating} of {updates} updates in evaluation mode; batch-norm and dropout modules: {modules}",
                 evaluating=mode.evaluation_updates,
                 updates=mode.updates,
                 modules=len(modes),
