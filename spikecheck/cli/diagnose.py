@@ -1,4 +1,4 @@
-"""Diagnose checkpoint files without running anything that they carry."""
+"""Diagnose checkpoint files without executing any code in them."""
 
 from __future__ import annotations
 
@@ -25,39 +25,43 @@ if TYPE_CHECKING:
     from spikecheck.report.model import Report
 
 STDIN = "-"
-COPIED = 1 << 20
-LARGE = 1 << 27  # from here on a file's progress is shown
+COPY_SIZE = 1 << 20
+LARGE = 1 << 27  # bytes from which on the progress is shown
 
-Outcome = tuple[str, "Report | None", str]  # name, report, why the question could not be asked
+FileResult = tuple[str, "Report | None", str]  # name, report, and why the file or its model could not be checked
 
 
-def files(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+def complete_file(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Let the shell complete the name of a file."""
-    return [CompletionItem(begun, type="file")]
+    return [CompletionItem(incomplete, type="file")]
 
 
-file_option = partial(click.option, metavar="FILE", shell_complete=files)
+file_option = partial(click.option, metavar="FILE", shell_complete=complete_file)
 
 
-@click.command(epilog="Exit codes: 0 nothing found, 1 findings, 2 a file could not be read.")
-@click.argument("checkpoints", metavar="CKPT...", nargs=-1, required=True, shell_complete=files)
-@file_option("--against", metavar="OTHER", help="Also say what changed since this checkpoint, layer by layer.")
-@file_option("--json", "json_file", help="Write the reports as JSON; - writes them to standard output.")
-@file_option("--sarif", "sarif_file", help="Write the findings as SARIF 2.1.0.")
-@file_option("--junit", "junit_file", help="Write the verdicts as JUnit XML.")
-@file_option("--html", "html_file", help="Write the reports as one page of HTML, with pictures.")
+@click.command(epilog="Exit codes: 0 no findings, 1 findings, 2 error: bad usage or unreadable file.")
+@click.argument("checkpoints", metavar="CKPT...", nargs=-1, required=True, shell_complete=complete_file)
+@file_option("--against", metavar="OTHER", help="Also compare with this earlier checkpoint, tensor by tensor.")
+@file_option("--json", "json_file", help="Write the reports as JSON; - for standard output.")
+@file_option("--sarif", "sarif_file", help="Write the findings as SARIF 2.1.0, for code scanning.")
+@file_option("--junit", "junit_file", help="Write the outcome of every check as JUnit XML.")
+@file_option("--html", "html_file", help="Write the reports as one HTML page with plots.")
 @click.option(
     "--fail-on",
     type=click.Choice(["note", "warning", "error"]),
     default="warning",
     show_default=True,
-    help="Exit with 1 for findings of this severity or above.",
+    help="Exit with 1 if there are findings of at least this severity.",
 )
-@click.option("--model", metavar="MODULE:NAME", help="Make this model, load the weights, run it once: RUNS your code.")
-@click.option("--model-args", metavar="JSON", help='What the factory of --model is called with: {"hidden": 128}.')
-@file_option("--data", help="Run it with this batch: .npz, .pt, .h5, module:function or reference.")
-@click.option("--quiet", "-q", is_flag=True, help="One line a finding, nothing for a healthy file.")
-@click.option("--unsafe-pickle", is_flag=True, help="Let torch load the file, and RUN whatever code it carries.")
+@click.option(
+    "--model",
+    metavar="MODULE:NAME",
+    help="Create this model, load the weights and run it once. This EXECUTES your module.",
+)
+@click.option("--model-args", metavar="JSON", help='Keyword arguments for the model factory, as JSON: {"hidden": 128}.')
+@file_option("--data", help="Batch for --model: a .npz, .pt or .h5 file, module:function, or reference.")
+@click.option("--quiet", "-q", is_flag=True, help="Print one line per finding, and nothing for healthy files.")
+@click.option("--unsafe-pickle", is_flag=True, help="Let torch load the files, which EXECUTES any code in them.")
 def command(
     checkpoints: tuple[str, ...],
     against: str | None,
@@ -72,9 +76,9 @@ def command(
     quiet: bool,
     unsafe_pickle: bool,
 ) -> int:
-    """Diagnose checkpoints: torch.save files of any version, Lightning's, TorchScript, safetensors, NIR graphs.
+    """Diagnose checkpoints of torch.save, Lightning and TorchScript, safetensors files, and NIR graphs.
 
-    CKPT is a file, a pattern ("runs/*.pt"), or - for standard input. Nothing that a file carries is run.
+    CKPT is a file, a pattern ("runs/*.pt"), or - for standard input. No code in a file is executed.
     """
     from rich.console import Console
 
@@ -89,36 +93,36 @@ def command(
     settings, level = Settings.load(), Severity.named(fail_on)
     console = Console(stderr=STDIN in (json_file, sarif_file, junit_file, html_file))
     if unsafe_pickle:
-        click.echo("spikecheck: --unsafe-pickle: torch loads these files, and runs whatever code they carry", err=True)
-    trying = wanted(model, model_args, data)
-    answers: list[Outcome] = []
+        click.echo("spikecheck: --unsafe-pickle: torch loads these files and executes any code in them", err=True)
+    request = run_request(model, model_args, data)
+    results: list[FileResult] = []
     changes: dict[str, Changes] = {}
     for name in matching(checkpoints):
-        answer = asked(name, safe(name), settings, unsafe_pickle, trying)
-        answers.append(answer)
-        show(answer, console, level, quiet=quiet)
-        if against is not None and answer[1] is not None:
-            found, why = compared(name, against, unsafe_pickle)
-            if why:
-                answers.append((safe(against), None, why))
+        result = diagnose(name, safe(name), settings, unsafe_pickle, request)
+        results.append(result)
+        show(result, console, level, quiet=quiet)
+        if against is not None and result[1] is not None:
+            differences, error = compare(name, against, unsafe_pickle)
+            if error:
+                results.append((safe(against), None, error))
             else:
-                changes[answer[0]] = found
-                console.print(table(found, safe(against), safe(name)))
-    write_views(answers, level, json_file, sarif_file, junit_file, html_file, safe(against or ""), changes)
-    if any(error for _, _, error in answers):
+                changes[result[0]] = differences
+                console.print(table(differences, safe(against), safe(name)))
+    write_views(results, level, json_file, sarif_file, junit_file, html_file, safe(against or ""), changes)
+    if any(error for _, _, error in results):
         return EXIT_ERROR
-    return int(any(report is not None and report.at_least(level) for _, report, _ in answers))
+    return int(any(report is not None and report.at_least(level) for _, report, _ in results))
 
 
 def matching(patterns: Iterable[str]) -> Iterator[str]:
-    """The files that are meant: as given, or by pattern where no file is called so."""
+    """Yield the files: each name as it is, or the files that match it if no file has that name."""
     for pattern in patterns:
         found = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) and not exists(pattern) else []
         yield from found or [pattern]
 
 
 def exists(name: str) -> bool:
-    """Is there anything of this name?"""
+    """Return whether there is a file, directory or link of this name."""
     try:
         Path(name).lstat()
     except (OSError, ValueError):
@@ -126,8 +130,8 @@ def exists(name: str) -> bool:
     return True
 
 
-def wanted(model: str | None, model_args: str | None, data: str | None) -> Any:
-    """The model and the batch that are asked for; None where neither is. SpikecheckError where they cannot be had."""
+def run_request(model: str | None, model_args: str | None, data: str | None) -> Any:
+    """Return the model and the batch that are asked for, None without both; SpikecheckError if they are invalid."""
     if model_args is not None and model is None:
         raise click.UsageError("--model-args needs --model")
     if model is None and data is None:
@@ -137,38 +141,37 @@ def wanted(model: str | None, model_args: str | None, data: str | None) -> Any:
     return RunRequest.of(model, model_args, data)
 
 
-def asked(name: str, shown: str, settings: Any, unsafe_pickle: bool, trying: Any = None) -> Outcome:
-    """The report on one file, or why there is none; why not all that was asked of it could be done."""
+def diagnose(name: str, shown: str, settings: Any, unsafe_pickle: bool, request: Any = None) -> FileResult:
+    """Return the report on one file, and what went wrong if there is none or the model could not be run."""
     from spikecheck.checkpoint.diagnose import diagnose_file
     from spikecheck.checkpoint.stored_run import refusal
 
     def then(report: Report, content: Content) -> Report:
-        if trying is None and content.factory is None:
+        if request is None and content.factory is None:
             return report
         from spikecheck.model_run.run import with_model
 
-        return with_model(report, content, path, trying, settings, unsafe_pickle=unsafe_pickle)
+        return with_model(report, content, path, request, settings, unsafe_pickle=unsafe_pickle)
 
-    how = {"unsafe_pickle": unsafe_pickle, "settings": settings}
     try:
         with source(name) as path, progress(shown) as advance:
-            report = diagnose_file(path, advance=advance, then=then, **how)
-        why = refusal(report)
+            report = diagnose_file(path, unsafe_pickle=unsafe_pickle, settings=settings, advance=advance, then=then)
+        problem = refusal(report)
     except UnreadableError as error:
-        report, why = None, str(error)
-    if why:
-        click.echo(f"spikecheck: {shown}: {why}", err=True)
-    return shown, report, why
+        report, problem = None, str(error)
+    if problem:
+        click.echo(f"spikecheck: {shown}: {problem}", err=True)
+    return shown, report, problem
 
 
 @contextmanager
 def source(name: str) -> Iterator[Path | BinaryIO]:
-    """The path; or standard input, copied to a file without a name, since a checkpoint is read from its end."""
+    """Yield the path, or for standard input a temporary file, since reading a checkpoint begins at its end."""
     if name != STDIN:
         yield Path(name)
         return
     with tempfile.TemporaryFile() as file:
-        while content := sys.stdin.buffer.read(COPIED):
+        while content := sys.stdin.buffer.read(COPY_SIZE):
             file.write(content)
         file.flush()
         yield file
@@ -176,7 +179,7 @@ def source(name: str) -> Iterator[Path | BinaryIO]:
 
 @contextmanager
 def progress(name: str) -> Iterator[Callable[[int, int], object]]:
-    """A bar on a terminal, from the first bytes of a large file on."""
+    """Show a progress bar on a terminal while a large file is read."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
@@ -192,9 +195,9 @@ def progress(name: str) -> Iterator[Callable[[int, int], object]]:
         yield advance
 
 
-def show(answer: Outcome, console: Console, level: Severity, *, quiet: bool) -> None:
-    """The whole report, or one line a finding."""
-    name, report, _ = answer
+def show(result: FileResult, console: Console, level: Severity, *, quiet: bool) -> None:
+    """Print the whole report, or one line per finding."""
+    name, report, _ = result
     if report is None:
         return
     if not quiet:
@@ -204,13 +207,13 @@ def show(answer: Outcome, console: Console, level: Severity, *, quiet: bool) -> 
         console.print(f"{name}: {finding.severity.label} {finding}", markup=False, highlight=False, soft_wrap=True)
 
 
-def compared(name: str, other: str, unsafe_pickle: bool) -> tuple[Changes, str]:
-    """What changed, tensor by tensor; or why the other file cannot be read."""
+def compare(name: str, other: str, unsafe_pickle: bool) -> tuple[Changes, str]:
+    """Return what changed, tensor by tensor, or why the other file cannot be read."""
     from spikecheck.checkpoint.compare import changes
     from spikecheck.checkpoint.diagnose import safe
 
     if STDIN in (name, other):
-        raise SpikecheckError("--against compares two files: standard input can be read only once")
+        raise SpikecheckError("--against needs two files: standard input can be read only once")
     try:
         return changes(Path(other), Path(name), unsafe_pickle=unsafe_pickle), ""
     except UnreadableError as error:
@@ -219,7 +222,7 @@ def compared(name: str, other: str, unsafe_pickle: bool) -> tuple[Changes, str]:
 
 
 def write_views(
-    answers: list[Outcome],
+    results: list[FileResult],
     level: Severity,
     json_file: str | None,
     sarif_file: str | None,
@@ -228,7 +231,7 @@ def write_views(
     against: str,
     changes: dict[str, Changes],
 ) -> None:
-    """All reports in each form that was asked for."""
+    """Write all reports in each format that was asked for."""
     from spikecheck import __version__
     from spikecheck.report import html
     from spikecheck.report.json import to_json
@@ -236,13 +239,13 @@ def write_views(
     from spikecheck.report.sarif import to_sarif
 
     if json_file is not None:
-        write(json_file, to_json(answers, against, changes))
+        write(json_file, to_json(results, against, changes))
     if sarif_file is not None:
-        write(sarif_file, to_sarif(answers, __version__))
+        write(sarif_file, to_sarif(results, __version__))
     if junit_file is not None:
-        write(junit_file, to_junit(answers, level))
+        write(junit_file, to_junit(results, level))
     if html_file is not None:
-        write(html_file, html.page(answers, against=against, changes=changes))
+        write(html_file, html.page(results, against=against, changes=changes))
 
 
 def write(file: str, text: str) -> None:

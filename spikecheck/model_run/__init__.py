@@ -1,5 +1,5 @@
-"""Makes a model by its factory, gives it the weights of a checkpoint, and runs it once, watched.
+"""Create a model by its factory, load the weights of a checkpoint, and run it once with a monitor attached.
 
-Importing a user's module runs its code; that is done for what was named on the command line, and for nothing that a
-file names but the factories of `spikecheck.reference`.
+Importing a user's module executes its code; that is done for modules named on the command line, and for nothing that a
+file names except the factories of `spikecheck.reference`.
 """

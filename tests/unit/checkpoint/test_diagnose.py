@@ -119,11 +119,15 @@ def test_an_optimizer_in_use_is_left_alone(path: Path, kind: type) -> None:
 @pytest.mark.parametrize(
     ("version", "named"), [("2.9.1", "2.9"), ("2.4.0a0+git", "2.4"), ("2.10.0+cu128", ""), ("3.0.0", "")]
 )
-def test_a_torch_with_known_holes_is_named(
+def test_a_torch_with_known_vulnerabilities_is_named(
     version: str, named: str, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.save(network(), path)
     monkeypatch.setattr(torch, "__version__", version)
-    said = [line for line in map(str, diagnose_file(path, settings=Settings()).unseen) if "known holes" in line]
+    said = [
+        line for line in map(str, diagnose_file(path, settings=Settings()).unseen) if "known vulnerabilities" in line
+    ]
     assert len(said) == bool(named)
-    assert all(line.startswith(f"torch {named} has known holes in torch.load(weights_only=True)") for line in said)
+    assert all(
+        line.startswith(f"torch {named} has known vulnerabilities in torch.load(weights_only=True)") for line in said
+    )

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from spikecheck.checkpoint import record_reader, scan
-from spikecheck.checkpoint.diagnose import count
+from spikecheck.checkpoint.diagnose import scan_file
 from spikecheck.checkpoint.record_reader import RecordReader, read_record
 from spikecheck.checkpoint.source import BytesSource, FileSource
 from spikecheck.checkpoint.values import Record
@@ -64,9 +64,9 @@ def save(content: object, path: Path, form: str) -> None:
 @pytest.mark.parametrize("form", ["zip", "legacy", "deflated"])
 def test_the_figures_are_those_of_the_tensors(form: str, path: Path) -> None:
     save(content(), path, form)
-    counts = count(path)
+    scanned = scan_file(path)
     for name, tensor in content().items():
-        said = counts.counted[counts.checkpoint.content.tensors[name]].summarize("weight")
+        said = scanned.statistics[scanned.checkpoint.content.tensors[name]].summarize("weight")
         parts = torch.view_as_real(tensor) if tensor.is_complex() else tensor
         finite = parts[torch.isfinite(parts)].double()
         assert said.shape == tuple(tensor.shape)
@@ -84,7 +84,7 @@ def test_a_byte_that_changed_is_seen_in_every_chunk(path: Path) -> None:
     for at in range(begin, begin + 64 * 4000, 3 * SMALL_CHUNK + 1):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
         with pytest.raises(UnreadableError, match="corrupt: storage 'data/0' does not match its checksum"):
-            count(path)
+            scan_file(path)
 
 
 def test_of_several_damaged_storages_the_first_is_named(path: Path) -> None:
@@ -95,7 +95,7 @@ def test_of_several_damaged_storages_the_first_is_named(path: Path) -> None:
     path.write_bytes(raw)
     for _ in range(10):
         with pytest.raises(UnreadableError, match="storage 'data/2' does not match"):
-            count(path)
+            scan_file(path)
 
 
 @pytest.mark.parametrize("chunks", [0.5, 20, 20.0002, 20.3])
@@ -111,7 +111,7 @@ def test_a_file_cut_short_while_it_is_read_is_refused(chunks: float, path: Path)
         told.append(done)
 
     with pytest.raises(UnreadableError, match="truncated: storage 'data/0' has"):
-        count(path, advance=cut)
+        scan_file(path, advance=cut)
     assert told
 
 
@@ -119,7 +119,7 @@ def test_a_file_cut_short_while_it_is_read_is_refused(chunks: float, path: Path)
 def test_progress_counts_every_byte_of_the_storages(form: str, path: Path) -> None:
     counts: list[int] = []
     save({"a": torch.rand(100, 3000), "b": torch.rand(100, 3000), "c": torch.rand(7)}, path, form)
-    count(path, advance=lambda done, size: counts.append(done))
+    scan_file(path, advance=lambda done, size: counts.append(done))
     assert sum(counts) == 4 * (2 * 100 * 3000 + 7)
 
 
@@ -130,7 +130,7 @@ def test_an_exception_in_the_progress_callback_reaches_the_caller(path: Path) ->
     before = torch.get_num_threads()
     torch.save({str(i): torch.rand(100, 1000) for i in range(8)}, path)
     with pytest.raises(InterruptedError, match="stopped"):
-        count(path, advance=interrupt)
+        scan_file(path, advance=interrupt)
     assert torch.get_num_threads() == before
 
 
@@ -141,7 +141,7 @@ def test_the_number_of_torch_threads_changes_no_figure(path: Path) -> None:
     try:
         for threads in (1, 4):
             torch.set_num_threads(threads)
-            figures.append([stats.summarize("weight") for stats in count(path).counted.values()])
+            figures.append([stats.summarize("weight") for stats in scan_file(path).statistics.values()])
             assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
@@ -183,7 +183,7 @@ def test_a_file_is_read_from_its_beginning_to_its_end(path: Path, monkeypatch: p
         return readinto(self, offset, buffer)
 
     monkeypatch.setattr(FileSource, "readinto", noted)
-    count(path)
+    scan_file(path)
     scanned = places[len(places) - [*reversed(places)].index(min(at for at in places if at > first)) - 1 :]
     assert len(scanned) > 50
     assert scanned == sorted(scanned)

@@ -151,5 +151,5 @@ def test_a_name_in_a_file_is_text_and_no_markup(folder: Path, capsys: pytest.Cap
 def test_unsafe_pickle_says_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["diagnose", "healthy.pt", "--unsafe-pickle"]) == 0
     said = capsys.readouterr()
-    assert "runs whatever code they carry" in said.err
+    assert "executes any code in them" in said.err
     assert "executed the code in it" in said.out.replace("\n", " ")
