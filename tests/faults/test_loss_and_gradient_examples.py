@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 import spikecheck
-from spikecheck.checks.base import Check, own_checks
+from spikecheck.checks.base import Check
+from spikecheck.checks.discovery import own_checks
 from spikecheck.report.model import Report
 from tests.house.test_checks import FENCE
 
