@@ -1,4 +1,4 @@
-"""A network's statistics in a small file, and the assertion that a change has not moved them."""
+"""Record statistics of a network in a small file, and assert that later versions still match them."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ import torch
 from torch import Tensor, nn
 
 from spikecheck.assertions.failure import MOST, UnhealthyError
-from spikecheck.assertions.learning import gradient_problem, scalar
+from spikecheck.assertions.learning import scalar
 from spikecheck.assertions.watched import Batch, Loss, Reset, isolated_copy, observe, tensors_of
 from spikecheck.errors import SpikecheckError
-from spikecheck.number_format import number
+from spikecheck.number_format import number, percentage
 
 SCHEMA = 1
-DIGITS = 4  # significant, in the file: what a reader compares, and far below any tolerance worth setting
-FLOOR = 0.01  # taste: a value below 1 % of the largest of its kind may move by what that 1 % may move
+DIGITS = 4  # significant digits in the file: readable, and far finer than any useful tolerance
+FLOOR = 0.01  # judgment call: values below 1% of the largest of their kind get the tolerance of that 1%
 KINDS = {
-    "rate": "{}: firing rate, spikes per neuron per step",
+    "rate": "{}: firing rate, spikes per neuron per time step",
     "logits": "logits: {}",
     "loss": "{}",
     "gradient": "{}: gradient norm",
 }
 Numbers = dict[str, dict[str, float]]
 
-updating = False  # set by pytest's --spikecheck-update: then a comparison writes the file
-updated: list[str] = []  # the files that were written so
+updating = False  # set by pytest --spikecheck-update: write the file instead of comparing
+updated: list[str] = []  # the files that were written that way
 
 
 def record_baseline(
@@ -42,11 +42,11 @@ def record_baseline(
     spikes: Iterable[str] = (),
     reset: Reset | None = None,
 ) -> None:
-    """Write firing rates, logits, loss and gradient norms of one batch to a JSON file, to compare with later.
+    """Write firing rates, logits, loss and gradient norms of one batch to a JSON file, for later comparisons.
 
-    The model and the batch have to be the same each time: `torch.manual_seed(0)` before they are made.
+    The model and the batch have to be the same each time: call `torch.manual_seed(0)` before you create them.
     """
-    write(Path(path), measured(model, batch, loss, spikes, reset))
+    write(Path(path), measure(model, batch, loss, spikes, reset))
 
 
 def assert_matches_baseline(
@@ -59,44 +59,51 @@ def assert_matches_baseline(
     spikes: Iterable[str] = (),
     reset: Reset | None = None,
 ) -> None:
-    """No firing rate, logit, loss or gradient norm has moved from the file's by more than a share of `tolerance`.
+    """Assert that firing rates, logits, loss and gradient norms match the file, within a relative `tolerance`.
 
-    `pytest --spikecheck-update` writes the file anew instead of comparing; read the difference before you commit it.
+    `pytest --spikecheck-update` rewrites the file instead of comparing; review the difference before you commit it.
     """
     __tracebackhide__ = True
     file = Path(path)
     if not tolerance >= 0:
-        raise SpikecheckError(f"tolerance= is a share, from 0 on, got {tolerance!r}")
-    now = measured(model, batch, loss, spikes, reset)
+        raise SpikecheckError(f"tolerance= must be a relative difference of 0 or more, got {tolerance!r}")
+    now = measure(model, batch, loss, spikes, reset)
     if updating:
         write(file, now)
         updated.append(str(file))
         return
     advice = "pytest --spikecheck-update, or spikecheck.record_baseline(model, batch, loss, path)"
     if not file.exists():
-        raise UnhealthyError(f"there is no baseline to compare with\n  where     {file}\n  try       {advice}")
-    rows = moved(read(file), now, tolerance)
-    if rows:
-        more = [f"  and {len(rows) - MOST} more"] if len(rows) > MOST else []
-        lines = ["the network has moved from its baseline", *rows[:MOST], *more]
-        lines += [f"  expected  within {tolerance:.3g} of {file}", f"  try       where the change is meant: {advice}"]
+        raise UnhealthyError(f"the baseline file does not exist\n  where     {file}\n  try       {advice}")
+    blocks = differences(read(file), now, tolerance)
+    if blocks:
+        more = [f"  and {len(blocks) - MOST} more"] if len(blocks) > MOST else []
+        lines = ["the network does not match its baseline", *blocks[:MOST], *more]
+        lines += [
+            f"  expected  within {percentage(tolerance)} of {file}",
+            f"  try       if the change is intended: {advice}",
+        ]
         raise UnhealthyError("\n".join(lines))
 
 
-def measured(model: nn.Module, batch: Batch, loss: Loss, spikes: Iterable[str], reset: Reset | None) -> Numbers:
-    """What the file holds, of one forward and backward of a copy; evaluated, so that no random number is in it."""
+def measure(model: nn.Module, batch: Batch, loss: Loss, spikes: Iterable[str], reset: Reset | None) -> Numbers:
+    """Return the statistics of a forward and backward pass of a copy, in evaluation mode, where nothing is random."""
     with isolated_copy(model, train=False) as twin:
         twin.zero_grad(set_to_none=True)
-        seen = observe(twin, batch, loss=loss, spikes=spikes, reset=reset)
-        layers = {shown.name: float(shown.spikes.double().mean()) for shown in seen.chosen(None)}
-        logits = seen.logits if seen.logits is not None else torch.cat([t.flatten() for t in tensors_of(seen.output)])
-        value = scalar(seen.loss)
+        observed = observe(twin, batch, loss=loss, spikes=spikes, reset=reset)
+        rates = {layer.name: float(layer.spikes.double().mean()) for layer in observed.chosen(None)}
+        logits = (
+            observed.logits
+            if observed.logits is not None
+            else torch.cat([t.flatten() for t in tensors_of(observed.output)])
+        )
+        value = scalar(observed.loss)
         if value.requires_grad:
             value.backward()  # type: ignore[no-untyped-call]
         gradients = {name: norm(p.grad) for name, p in twin.named_parameters() if p.requires_grad}
     logits = logits.detach().double()
     return {
-        "rate": layers,
+        "rate": rates,
         "logits": {"minimum": float(logits.min()), "maximum": float(logits.max()), "mean": float(logits.mean())},
         "loss": {"loss": float(value.detach())},
         "gradient": gradients,
@@ -104,32 +111,31 @@ def measured(model: nn.Module, batch: Batch, loss: Loss, spikes: Iterable[str], 
 
 
 def norm(gradient: Tensor | None) -> float:
-    """The gradient's norm, 0 where there is none; NaN where it is not finite."""
+    """Return the norm of a gradient, 0 without one, and NaN if it contains NaN."""
     if gradient is None:
         return 0.0
-    trouble = gradient_problem(gradient)
-    return math.nan if "NaN" in trouble else float(gradient.detach().double().norm())
+    return float(gradient.detach().double().norm())
 
 
-def moved(then: Mapping[str, Mapping[str, float]], now: Numbers, tolerance: float) -> list[str]:
-    """A block of lines for each number that moved too far, or that one side alone has."""
-    rows = []
-    for kind, words in KINDS.items():
+def differences(then: Mapping[str, Mapping[str, float]], now: Numbers, tolerance: float) -> list[str]:
+    """Return a block of lines for each number that differs too much, or that only one side has."""
+    blocks = []
+    for kind, label in KINDS.items():
         before, after = then.get(kind, {}), now[kind]
         floor = FLOOR * max([0.0, *(abs(v) for v in before.values() if math.isfinite(v))])
         for name in dict.fromkeys([*before, *after]):
             old, new = before.get(name), after.get(name)
             if old is None or new is None:
                 side = "new, not in the file" if old is None else "in the file, not in the network"
-                rows.append(f"  where     {words.format(name)}\n  seen      {side}")
-            elif not same(old, new, tolerance, floor):
-                share = f" ({(new - old) / abs(old):+.3g} of it)" if old else ""
-                rows.append(f"  where     {words.format(name)}\n  seen      {number(old)}, now {number(new)}{share}")
-    return rows
+                blocks.append(f"  where     {label.format(name)}\n  observed  {side}")
+            elif not matches(old, new, tolerance, floor):
+                change = f" ({(new - old) / abs(old):+.1%})" if old else ""
+                blocks.append(f"  where     {label.format(name)}\n  observed  {number(old)}, now {number(new)}{change}")
+    return blocks
 
 
-def same(old: float, new: float, tolerance: float, floor: float) -> bool:
-    """Is the new number near enough? What the file rounded away, half a unit of its last digit, is let pass."""
+def matches(old: float, new: float, tolerance: float, floor: float) -> bool:
+    """Return whether the new number is near enough; the rounding in the file is allowed for."""
     if math.isfinite(old) and math.isfinite(new):
         rounding = abs(old) * 10.0 ** (1 - DIGITS)
         return abs(new - old) <= tolerance * max(abs(old), floor) + rounding
@@ -137,7 +143,7 @@ def same(old: float, new: float, tolerance: float, floor: float) -> bool:
 
 
 def write(file: Path, numbers: Numbers) -> None:
-    """Write the file whole or not at all: several workers may be at it."""
+    """Write the whole file or nothing, since several workers may write it."""
     rounded = {
         kind: {name: float(f"{value:.{DIGITS}g}") if math.isfinite(value) else str(value) for name, value in of.items()}
         for kind, of in numbers.items()
@@ -150,13 +156,13 @@ def write(file: Path, numbers: Numbers) -> None:
 
 
 def read(file: Path) -> dict[str, dict[str, float]]:
-    """The numbers of a file; SpikecheckError where it is none of ours."""
+    """Return the numbers in a file; SpikecheckError if it is not a baseline."""
     try:
-        held: Any = json.loads(file.read_text(encoding="utf-8"))
-        if held["schema"] != SCHEMA:
+        content: Any = json.loads(file.read_text(encoding="utf-8"))
+        if content["schema"] != SCHEMA:
             raise SpikecheckError(
-                f"{file} has schema {held['schema']!r}, this spikecheck reads {SCHEMA}: record it anew"
+                f"{file} has schema {content['schema']!r}, and this spikecheck reads {SCHEMA}: record it again"
             )
-        return {kind: {name: float(value) for name, value in held[kind].items()} for kind in KINDS}
+        return {kind: {name: float(value) for name, value in content[kind].items()} for kind in KINDS}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SpikecheckError(f"{file} is no baseline ({type(error).__name__}: {error}): record it anew") from error
+        raise SpikecheckError(f"{file} is not a baseline ({type(error).__name__}: {error}): record it again") from error

@@ -350,7 +350,7 @@ BASELINE = """
 def test_a_baseline_is_written_on_request_and_compared_otherwise(runs: Runs) -> None:
     missing = runs(test_baseline=BASELINE)
     missing.assert_outcomes(failed=1)
-    missing.stdout.fnmatch_lines(["*there is no baseline to compare with", "*pytest --spikecheck-update*"])
+    missing.stdout.fnmatch_lines(["*the baseline file does not exist", "*pytest --spikecheck-update*"])
     written = runs("--spikecheck-update", test_baseline=BASELINE)
     written.assert_outcomes(passed=1)
     written.stdout.fnmatch_lines(["*baseline written: *net.json"])

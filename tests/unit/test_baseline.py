@@ -32,11 +32,11 @@ def test_the_same_network_matches_and_the_file_is_small_and_readable(file: Path)
 
 
 MOVED = """\
-the network has moved from its baseline
-  where     lif1: firing rate, spikes per neuron per step
-  seen      0.2, now 0.278 (+0.389 of it)
-  expected  within 0.1 of net.json
-  try       where the change is meant: pytest --spikecheck-update, or \
+the network does not match its baseline
+  where     lif1: firing rate, spikes per neuron per time step
+  observed  0.2, now 0.278 (+38.9%)
+  expected  within 10% of net.json
+  try       if the change is intended: pytest --spikecheck-update, or \
 spikecheck.record_baseline(model, batch, loss, path)"""
 
 
@@ -57,13 +57,13 @@ def test_a_change_within_the_tolerance_passes(file: Path) -> None:
 
 
 def test_a_parameter_that_came_or_went_is_a_change(file: Path) -> None:
-    with pytest.raises(sc.UnhealthyError, match=r"fc3.weight: gradient norm\n  seen +new, not in the file"):
+    with pytest.raises(sc.UnhealthyError, match=r"fc3.weight: gradient norm\n  observed +new, not in the file"):
         sc.assert_matches_baseline(Net(unused=True), batch(), loss, file)
 
 
 def test_a_missing_file_fails_and_is_not_made(tmp_path: Path) -> None:
     path = tmp_path / "none.json"
-    with pytest.raises(sc.UnhealthyError, match="there is no baseline"):
+    with pytest.raises(sc.UnhealthyError, match="the baseline file does not exist"):
         sc.assert_matches_baseline(Net(), batch(), loss, path)
     assert not path.exists()
 
@@ -79,7 +79,7 @@ def test_updating_writes_instead_of_comparing(file: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema": 9}', '{"schema": 1, "rate": {"lif1": "x"}}'])
 def test_a_file_of_something_else_is_said_to_be_that(text: str, file: Path) -> None:
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(sc.SpikecheckError, match=r"net\.json (is no baseline|has schema)"):
+    with pytest.raises(sc.SpikecheckError, match=r"net\.json (is not a baseline|has schema)"):
         sc.assert_matches_baseline(Net(), batch(), loss, file)
 
 
@@ -91,5 +91,5 @@ def test_numbers_that_are_not_finite_are_kept_and_compared(tmp_path: Path) -> No
 
     sc.record_baseline(Net(), batch(), broken, path)
     sc.assert_matches_baseline(Net(), batch(), broken, path)
-    with pytest.raises(sc.UnhealthyError, match="loss\n  seen      nan, now"):
+    with pytest.raises(sc.UnhealthyError, match="loss\n  observed  nan, now"):
         sc.assert_matches_baseline(Net(), batch(), loss, path)
