@@ -62,9 +62,9 @@ def ignore_line(finding: Finding) -> str:
 
 def summary(report: Report) -> str:
     """Return how many checks passed, did not apply and could not run, with the reasons and the checks they concern."""
-    passed, not_applicable = (len(report.answered(one)) for one in (Outcome.PASSED, Outcome.NOT_APPLICABLE))
+    passed, not_applicable = (len(report.with_outcome(one)) for one in (Outcome.PASSED, Outcome.NOT_APPLICABLE))
     reasons: dict[str, list[str]] = {}
-    for verdict in report.answered(Outcome.COULD_NOT_RUN):
+    for verdict in report.with_outcome(Outcome.COULD_NOT_RUN):
         reasons.setdefault(verdict.reason, []).append(verdict.check)
     text = f"{passed} passed, {not_applicable} not applicable, {sum(map(len, reasons.values()))} could not run"
     details = [f"{reason} ({listed(checks)})" if reason else listed(checks) for reason, checks in reasons.items()]

@@ -1,4 +1,4 @@
-"""A report: what was found in one run, in plain values; every view is made from this and from nothing else."""
+"""A report: the results of one run in plain values. Every view is made from a report and nothing else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spikecheck.diagnosis import Cause, Diagnosis, diagnose
 from spikecheck.excerpts import PotentialSampleReading, RasterReading
 from spikecheck.finding import Finding, Outcome, Severity, Unseen, UnseenKind, Verdict
 from spikecheck.readings import DriveReading, FlowReading, LossReading, SpikeReading
-from spikecheck.report.format import counted
+from spikecheck.report.format import counted, ignore_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,21 +23,21 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class LayerRow:
-    """What one spiking layer did, as the table shows it."""
+    """The activity of one spiking layer, as the table shows it."""
 
     name: str
     spikes: SpikeReading
     drive: DriveReading | None = None
     flow: FlowReading | None = None
     threshold: float | None = None
-    first: RasterReading | None = None  # of the first forward
+    first: RasterReading | None = None  # of the first forward pass
     recent: RasterReading | None = None
     potentials: PotentialSampleReading | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LossRow:
-    """One loss function's course."""
+    """The course of one loss."""
 
     name: str
     loss: LossReading
@@ -45,9 +45,9 @@ class LossRow:
 
 @dataclass(frozen=True, slots=True)
 class WeightRow:
-    """How large a weight is: its root mean square * sqrt(fan-in), as in `ParameterReading.scale`.
+    """The size of a weight: its root mean square times sqrt(fan-in), as in `ParameterReading.scale`.
 
-    `initial` is what it was when it was first seen, before the first update; None for a file, which does not say.
+    `initial` is the size before the first update, None if it is unknown, as in a file.
     """
 
     name: str
@@ -83,10 +83,10 @@ class Report:
     @classmethod
     def of(cls, verdicts: Iterable[Verdict], *, unseen: Iterable[Unseen] = (), **facts: Any) -> Report:
         """Return the report on these verdicts, diagnosed; `facts` are the other fields."""
-        given = tuple(verdicts)
-        failed = (Unseen(UnseenKind.EXTENSION, v.reason) for v in given if v.failed)
-        every = tuple(dict.fromkeys((*unseen, *failed)))
-        return cls(given, diagnose(f for v in given for f in v.findings), unseen=every, **facts)
+        every = tuple(verdicts)
+        failed = (Unseen(UnseenKind.EXTENSION, v.reason) for v in every if v.failed)
+        missing = tuple(dict.fromkeys((*unseen, *failed)))
+        return cls(every, diagnose(f for v in every for f in v.findings), unseen=missing, **facts)
 
     @classmethod
     def merge(cls, *reports: Report) -> Report:
@@ -117,26 +117,26 @@ class Report:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Every finding: root causes each followed by its consequences, then notes."""
+        """All findings: each root cause followed by its consequences, then the notes."""
         causes = [f for cause in self.diagnosis.causes for f in (cause.finding, *cause.consequences)]
         return (*causes, *self.diagnosis.notes)
 
     @property
     def root_causes(self) -> tuple[Cause, ...]:
-        """The root causes, the gravest first."""
+        """The root causes, the most severe first."""
         return self.diagnosis.causes
 
     @property
     def ok(self) -> bool:
-        """Is there nothing graver than a note?"""
+        """Whether there are no warnings and no errors; notes are allowed."""
         return not self.at_least(Severity.WARNING)
 
     def at_least(self, severity: Severity) -> tuple[Finding, ...]:
-        """The findings of this severity or above."""
+        """Return the findings of this severity or above."""
         return tuple(finding for finding in self.findings if finding.severity >= severity)
 
-    def answered(self, answer: Outcome) -> tuple[Verdict, ...]:
-        """The verdicts of one kind."""
+    def with_outcome(self, answer: Outcome) -> tuple[Verdict, ...]:
+        """Return the verdicts with this outcome."""
         return tuple(verdict for verdict in self.verdicts if verdict.outcome is answer)
 
     @property
@@ -183,11 +183,11 @@ class Report:
         }
 
     def to_json(self, *, indent: int | None = 2) -> str:
-        """`to_dict()` as JSON; a number that is not finite is null, since JSON has none."""
+        """Return `to_dict()` as JSON. Numbers that are not finite become null: JSON has no NaN and no infinity."""
         return json.dumps(plain(self.to_dict()), indent=indent, allow_nan=False)
 
     def to_html(self, path: str | PathLike[str]) -> None:
-        """Write the report with its pictures as one file of HTML that loads nothing; an existing one is replaced.
+        """Write the report with its pictures as one HTML file that loads nothing. An existing file is overwritten.
 
         Raises:
             SpikecheckError: jinja2 or matplotlib is not installed (`pip install 'spikecheck[html]'`), or the file
@@ -247,7 +247,7 @@ def first_by_name(tables: Iterable[tuple[Row, ...]]) -> tuple[Row, ...]:
 
 
 def finding_dict(finding: Finding) -> dict[str, Any]:
-    """A finding as JSON can hold it."""
+    """Return a finding as JSON can hold it."""
     return {
         "check": finding.check,
         "slug": finding.slug,
@@ -264,11 +264,12 @@ def finding_dict(finding: Finding) -> dict[str, Any]:
         "update": None if finding.when.stored else finding.when.update,
         "time_step": finding.when.time_step,
         "fixes": [{"code": fix.code, "library": fix.library} for fix in finding.fixes],
+        "ignore": ignore_line(finding),
     }
 
 
 def layer_dict(row: LayerRow) -> dict[str, Any]:
-    """A row of the table as JSON can hold it."""
+    """Return a row of the table as JSON can hold it."""
     spikes = row.spikes
     return {
         "name": row.name,
@@ -278,10 +279,10 @@ def layer_dict(row: LayerRow) -> dict[str, Any]:
         "values": list(spikes.values),
         "rate": spikes.rate,
         "neurons": spikes.neurons,
-        "silent": spikes.silent_neurons,
-        "saturated": spikes.saturated_neurons,
-        "fewest": spikes.min_count,
-        "most": spikes.max_count,
+        "silent_neurons": spikes.silent_neurons,
+        "saturated_neurons": spikes.saturated_neurons,
+        "min_count": spikes.min_count,
+        "max_count": spikes.max_count,
         "current_rms": None if row.drive is None else row.drive.rms,
     }
 
@@ -305,7 +306,7 @@ def loss_dict(row: LossRow) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """The value with tuples as lists, and with None for what is not finite."""
+    """Return a value with tuples as lists, and None for numbers that are not finite."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -20,8 +20,8 @@ NAME = '<script>document.title = "taken over"</script><img src=x onerror="docume
 # Of each text that is shown, the contrast with the ground behind it, by WCAG 2; the ground is the nearest one drawn.
 CONTRASTS = """
 (() => {
-  const parts = colour => colour.match(/[\\d.]+/g).map(Number);
-  const luminance = colour => parts(colour).slice(0, 3).map(c => c / 255)
+  const parts = color => color.match(/[\\d.]+/g).map(Number);
+  const luminance = color => parts(color).slice(0, 3).map(c => c / 255)
     .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
     .reduce((sum, c, at) => sum + c * [0.2126, 0.7152, 0.0722][at], 0);
   const ground = e => e && (c => parts(c)[3] === 0 ? ground(e.parentElement) : c)(getComputedStyle(e).backgroundColor);
@@ -72,9 +72,9 @@ def look(browser: Chromium, *, width: int = 1280, height: int = 800, scheme: str
 
 def test_the_verdict_is_what_one_sees_first(page: Chromium) -> None:
     assert page.value("document.title") == "2 root causes · spikecheck"
-    seen = """(box => document.elementFromPoint(box.x + 5, box.y + box.height / 2).innerText)
+    observed = """(box => document.elementFromPoint(box.x + 5, box.y + box.height / 2).innerText)
               (document.querySelector('h1').getBoundingClientRect())"""
-    assert page.value(seen) == "2 root causes"
+    assert page.value(observed) == "2 root causes"
     lead = page.value("document.querySelector('.verdict .lead').innerText")
     assert lead == "SPK101 count-input the input counts spikes instead of being binary"
 

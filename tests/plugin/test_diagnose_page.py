@@ -23,16 +23,16 @@ pytestmark = pytest.mark.slow
 def run(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """A line of the page in a shell, with this environment's `python` and `spikecheck`."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    told = {"PATH": path, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "120", "HOME": str(folder)}
+    content = {"PATH": path, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "120", "HOME": str(folder)}
     return subprocess.run(
-        ["bash", "-c", line], cwd=folder, env=told, capture_output=True, text=True, timeout=120, check=False
+        ["bash", "-c", line], cwd=folder, env=content, capture_output=True, text=True, timeout=120, check=False
     )
 
 
 def commands() -> Iterator[tuple[str, int, str]]:
     """Each command of spikecheck and of python on the page, its exit code, and the output that is shown of it."""
-    found = BLOCK.findall(PAGE)
-    for (kind, _, code), (following, _, shown) in zip(found, [*found[1:], ("", "", "")], strict=True):
+    findings = BLOCK.findall(PAGE)
+    for (kind, _, code), (following, _, shown) in zip(findings, [*findings[1:], ("", "", "")], strict=True):
         lines = [line for line in code.splitlines() if kind == "sh" and not line.startswith("pip ")]
         for line in lines:
             expected = EXIT.search(line)
@@ -53,9 +53,9 @@ def test_every_command_does_what_the_page_says(tmp_path: Path) -> None:
         if kind == "toml":
             (tmp_path / "pyproject.toml").write_text(code, encoding="utf-8")
     for line, expected, shown in sorted(commands(), key=lambda command: not command[0].startswith("python ")):
-        said = run(line, tmp_path)
-        assert said.returncode == expected, f"{line}\n{said.stdout}{said.stderr}"
-        assert shows(said.stdout, shown), f"{line}\n{said.stdout}"
+        message = run(line, tmp_path)
+        assert message.returncode == expected, f"{line}\n{message.stdout}{message.stderr}"
+        assert shows(message.stdout, shown), f"{line}\n{message.stdout}"
     assert {path.name for path in tmp_path.glob("findings.*")} == {"findings.sarif", "findings.xml", "findings.json"}
 
 

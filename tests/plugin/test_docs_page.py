@@ -27,8 +27,8 @@ def test_the_pages_code_runs_as_it_says(runs: Runs) -> None:
     (runs.path / "test_network.py").write_text(broken, encoding="utf-8")
     result = runs()
     result.assert_outcomes(passed=4, failed=1)
-    said = re.findall(r"^```text\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)[0].splitlines()
-    result.stdout.fnmatch_lines(said)
+    message = re.findall(r"^```text\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)[0].splitlines()
+    result.stdout.fnmatch_lines(message)
 
 
 def test_the_page_lists_every_assertion() -> None:

@@ -35,10 +35,10 @@ BUGS = {
     "counts as input": Bug(
         "return (counts > 0).float()", "return counts", sc.assert_binary_input, "input is not binary"
     ),
-    "many spikes a step": Bug(
+    "several spikes per step": Bug(
         "return (over > 0).float()", "return (over / 0.5 + 1).floor().clamp(min=0)", sc.assert_spikes_binary, "lif1"
     ),
-    "a threshold of 100": Bug("threshold=0.5", "threshold=100.0", sc.assert_no_dead_layers, "no spike in"),
+    "a threshold of 100": Bug("threshold=0.5", "threshold=100.0", sc.assert_no_dead_layers, "no spikes in"),
     "a threshold far too low": Bug("threshold=0.5", "threshold=0.001", sc.assert_healthy, "SPK20[46]"),
     "weights from N(0, 1)": Bug(
         "self.readout = nn.Linear(HIDDEN, CLASSES)",
@@ -57,13 +57,13 @@ BUGS = {
         "Spike.apply(potential - self.threshold)",
         "(potential > self.threshold).float()",
         sc.assert_gradients_reach_every_parameter,
-        "fc1.weight(?s:.*)surrogate is missing",
+        "fc1.weight(?s:.*)surrogate gradient",
     ),
     "state kept from batch to batch": Bug(
         "potential = torch.zeros_like(current[:, 0])",
         "potential = self.__dict__.setdefault('kept', torch.zeros_like(current[:, 0])).detach()",
         sc.assert_state_resets,
-        "when it comes again",
+        "different output the second time",
         and_="potential = potential - self.threshold * spikes[-1].detach()",
         then="potential = potential - self.threshold * spikes[-1].detach()\n            self.kept = potential",
     ),
@@ -71,7 +71,7 @@ BUGS = {
         "F.cross_entropy(logits, labels)",
         "F.cross_entropy(logits.softmax(-1), labels)",
         sc.assert_learns_one_batch,
-        "one batch is not learned",
+        "does not learn one batch",
     ),
     "a softmax by hand, on large logits": Bug(
         "return F.cross_entropy(logits, labels)",

@@ -29,12 +29,12 @@ WITH_LOSS = (
 @every
 def test_a_network_of_each_library_passes(build: Callable[[], nn.Module]) -> None:
     torch.manual_seed(0)
-    model, given = build(), batch()
+    model, written = build(), batch()
     for check in WITHOUT:
-        check(model, given)
+        check(model, written)
     for check in WITH_LOSS:
-        check(model, given, F.cross_entropy)
-    sc.assert_learns_one_batch(model, given, F.cross_entropy, 80, optimizer=lambda p: torch.optim.Adam(p, lr=0.03))
+        check(model, written, F.cross_entropy)
+    sc.assert_learns_one_batch(model, written, F.cross_entropy, 80, optimizer=lambda p: torch.optim.Adam(p, lr=0.03))
 
 
 def test_a_layer_that_keeps_its_state_and_the_loop_that_resets_it() -> None:

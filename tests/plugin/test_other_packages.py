@@ -124,9 +124,11 @@ EACH = f"""
 
 def test_it_has_limits_and_is_ignored_as_ours_are(lab: Runs) -> None:
     result = lab.pytester.run(sys.executable, lab.pytester.makepyfile(each=EACH), timeout=120)
-    said = result.stdout.lines
-    assert len(said) == len(SETTINGS), result.stderr.str()
-    assert [(text, line) for (text, words), line in zip(SETTINGS.items(), said, strict=True) if words not in line] == []
+    message = result.stdout.lines
+    assert len(message) == len(SETTINGS), result.stderr.str()
+    assert [
+        (text, line) for (text, words), line in zip(SETTINGS.items(), message, strict=True) if words not in line
+    ] == []
 
 
 CAUSE = """
@@ -205,7 +207,7 @@ def test_a_checkpoint_is_judged_beside_it(torn: Runs) -> None:
     result.stdout.fnmatch_lines(["*healthy*", "*incomplete: the check TRN001 of torn-checks 2.0 is left out*"])
 
 
-KEPT = """
+STORED = """
     import spikecheck
     from lab_network import Net, run
 
@@ -217,7 +219,7 @@ KEPT = """
 
 
 def test_the_evidence_of_a_run_is_judged_where_the_package_is_not_installed(lab: Runs, tmp_path: Path) -> None:
-    lab.pytester.run(sys.executable, lab.pytester.makepyfile(kept=KEPT), timeout=120)
+    lab.pytester.run(sys.executable, lab.pytester.makepyfile(kept=STORED), timeout=120)
     here = command(lab, "diagnose", "run.pt")
     here.stdout.fnmatch_lines(["*of 2 updates*", "*LAB001 sparse-layer*"])
     lab.first_on_path(tmp_path / "nowhere")
@@ -250,11 +252,11 @@ def test_the_commands_work_and_say_what_is_left_out(torn: Runs, words: tuple[str
     result = command(torn, *words)
     assert result.ret == 0
     result.stdout.fnmatch_lines([f"*{words[-1]}*" if len(words) > 1 else "*LAB001*"])
-    said = [
+    message = [
         f"spikecheck: the check {id_} of torn-checks 2.0 is left out: {why}. Update that package, or uninstall it"
         for id_, why in BROKEN.items()
     ]
-    result.stderr.fnmatch_lines(said, consecutive=True)
+    result.stderr.fnmatch_lines(message, consecutive=True)
 
 
 def test_a_check_that_cannot_be_loaded_is_not_explained(torn: Runs) -> None:

@@ -84,8 +84,8 @@ def test_what_it_says_of_a_suite(runs: Runs) -> None:
     assert set(pages) == {f"test_suite-py-test_{name}" for name in ("dead", "asserted", "of_its_own")}
     assert all(page.startswith("<!doctype html>") and "src=" not in page for page in pages.values())
     dead = pages["test_suite-py-test_dead"]
-    for said in (">test_suite.py::test_dead<", ">1 root cause<", "<b>SPK203</b> dead-layer", "<b>Firing rates</b>"):
-        assert said in dead
+    for message in (">test_suite.py::test_dead<", ">1 root cause<", "<b>SPK203</b> dead-layer", "<b>Firing rates</b>"):
+        assert message in dead
 
 
 def test_without_the_extra_a_run_that_asks_for_pages_says_so_at_once(runs: Runs) -> None:

@@ -86,8 +86,8 @@ def test_the_script_of_the_page_runs(project: Path) -> None:
 
 
 def test_the_mistake_is_answered_as_the_page_says(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ((wrong,), (_, said)) = blocks("toml wrong"), blocks("text")
+    ((wrong,), (_, message)) = blocks("toml wrong"), blocks("text")
     (project / "pyproject.toml").write_text(wrong, encoding="utf-8")
     with pytest.raises(spikecheck.SpikecheckError) as caught:
         spikecheck.attach(Gated())
-    assert str(caught.value) == f"{project}/{said.strip()}"
+    assert str(caught.value) == f"{project}/{message.strip()}"

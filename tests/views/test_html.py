@@ -73,7 +73,7 @@ def test_the_verdict_comes_first_and_each_finding_has_its_evidence(name: str) ->
     rows = [texts(row) for row in of(root, "tr") if (row.get("id") or "").startswith("r0-f")]
     assert len(rows) == len(report.findings)
     for row, one in zip(rows, report.findings, strict=True):
-        for said in (
+        for shown_text in (
             one.check,
             one.slug,
             one.message,
@@ -82,7 +82,7 @@ def test_the_verdict_comes_first_and_each_finding_has_its_evidence(name: str) ->
             str(one.when),
             one.site.name,
         ):
-            assert said in row
+            assert shown_text in row
     for line in (
         *map(str, report.unseen),
         *(v.reason for v in report.verdicts),
@@ -114,8 +114,8 @@ def test_what_explains_a_consequence_beside_its_branch_is_named() -> None:
     left = finding("SPK201", "b", SiteKind.SPIKES, "lif1", 1, "b", explained_by=("SPK101",))
     right = finding("SPK202", "c", SiteKind.SPIKES, "lif2", 2, "c", explained_by=("SPK101",))
     last = finding("SPK301", "d", SiteKind.LOGITS, "logits", 3, "d", explained_by=("SPK101", "SPK201", "SPK202"))
-    found = [Verdict(f.check, f.slug, Outcome.FOUND, (f,)) for f in (first, left, right, last)]
-    (tree,) = [e for e in of(page(Report.of(found)), "ol") if e.get("class") == "tree"]
+    matches = [Verdict(f.check, f.slug, Outcome.FOUND, (f,)) for f in (first, left, right, last)]
+    (tree,) = [e for e in of(page(Report.of(matches)), "ol") if e.get("class") == "tree"]
     (note,) = [texts(p) for p in of(tree, "p") if "also explained by" in texts(p)]
     assert note == "also explained by SPK201"
 
@@ -162,8 +162,8 @@ def test_what_has_no_picture_is_named_with_the_reason() -> None:
 
 def test_of_many_layers_those_with_findings_are_drawn() -> None:
     last = finding("SPK203", "dead-layer", SiteKind.SPIKES, "lif19", 19, "lif19 is silent")
-    found = Report.of([Verdict("SPK203", "dead-layer", Outcome.FOUND, (last,))])
-    root = page(replace(found, layers=tuple(LayerRow(f"lif{n}", spikes()) for n in range(20))))
+    matches = Report.of([Verdict("SPK203", "dead-layer", Outcome.FOUND, (last,))])
+    root = page(replace(matches, layers=tuple(LayerRow(f"lif{n}", spikes()) for n in range(20))))
     assert [e.text for e in of(root, "h3")] == [*(f"lif{n}" for n in range(15)), "lif19"]
     assert "4 of 20 layers, to keep the page small" in texts(root)
 
@@ -179,8 +179,8 @@ def test_names_from_a_model_or_a_file_are_text() -> None:
         "SPK203", HOSTILE, SiteKind.SPIKES, HOSTILE, 1, HOSTILE, observed=Observed("{x}", x=HOSTILE),
         fixes=(Fix(HOSTILE, HOSTILE),),
     )  # fmt: skip
-    led = finding("SPK301", HOSTILE, SiteKind.LOSS, HOSTILE, 2, HOSTILE, explained_by=("SPK203",))
-    verdicts = [Verdict(f.check, f.slug, Outcome.FOUND, (f,), HOSTILE, (HOSTILE,)) for f in (one, led)]
+    effects = finding("SPK301", HOSTILE, SiteKind.LOSS, HOSTILE, 2, HOSTILE, explained_by=("SPK203",))
+    verdicts = [Verdict(f.check, f.slug, Outcome.FOUND, (f,), HOSTILE, (HOSTILE,)) for f in (one, effects)]
     report = replace(
         Report.of(verdicts), layers=(layer(HOSTILE),), losses=(loss(HOSTILE),), weights=(WeightRow(HOSTILE, 1, 1.0),),
         unseen=(Unseen(UnseenKind.OTHER, HOSTILE),), frameworks=(HOSTILE,), subject=HOSTILE,
@@ -190,11 +190,11 @@ def test_names_from_a_model_or_a_file_are_text() -> None:
     root = parsed(text)
     assert not {local(e) for e in root.iter()} & LOADING
     assert not any(str(name).startswith("on") for e in root.iter() for name in e.attrib)
-    seen = texts(root)
-    assert seen.count('<script>alert("x")</script>&amp;') > 20
-    assert "$x_1$" in seen
-    assert "{{ 7*7 }}" in seen
-    assert "\\u202egpj\\ud800 \U0001f9e0" in seen
+    visible = texts(root)
+    assert visible.count('<script>alert("x")</script>&amp;') > 20
+    assert "$x_1$" in visible
+    assert "{{ 7*7 }}" in visible
+    assert "\\u202egpj\\ud800 \U0001f9e0" in visible
     assert not re.search("[\x00\x1b\u202e]", text)
 
 
@@ -244,16 +244,16 @@ def test_the_report_writes_itself(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("absent", "said"),
+    ("absent", "shown_text"),
     [
         (("jinja2",), "needs jinja2, which is not installed: pip install 'spikecheck[html]'"),
         (("jinja2", "matplotlib"), "needs jinja2 and matplotlib, which are not installed"),
     ],
 )
 def test_without_a_library_the_message_names_the_extra(
-    absent: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    absent: tuple[str, ...], shown_text: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(html, "find_spec", lambda name: None if name in absent else object())
-    with pytest.raises(SpikecheckError, match=re.escape(said)):
+    with pytest.raises(SpikecheckError, match=re.escape(shown_text)):
         healthy().to_html(tmp_path / "report.html")
     assert list(tmp_path.iterdir()) == []

@@ -38,14 +38,14 @@ def curve(report: Report) -> str:
 
 def test_the_loss_is_shown_against_that_of_a_guess_with_its_plateau_where_one_was_found() -> None:
     stalled = finding("SPK302", "chance-plateau", SiteKind.LOSS, "loss", 9, "loss stays at 2.996")
-    found = Report.of([Verdict("SPK302", "chance-plateau", Outcome.FOUND, (stalled,))])
-    marked = curve(replace(found, losses=(loss(),)))
+    findings = Report.of([Verdict("SPK302", "chance-plateau", Outcome.FOUND, (stalled,))])
+    marked = curve(replace(findings, losses=(loss(),)))
     assert "ln 20 = 3.00" in marked
     assert "plateau" in marked
     unmarked = curve(replace(healthy(), losses=(loss(),)))
     assert "ln 20 = 3.00" in unmarked
     assert "plateau" not in unmarked
-    other = curve(replace(found, losses=(loss("another loss", classes=None),)))
+    other = curve(replace(findings, losses=(loss("another loss", classes=None),)))
     assert "plateau" not in other
     assert "ln " not in other
 
@@ -75,13 +75,13 @@ def test_a_run_is_drawn_from_what_was_seen_of_it(make: Callable[[], nn.Module]) 
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [(1.0, ""), (3.0, "; red: several spikes per step"), (math.nan, "; red: NaN"), (-1.0, "; violet: negative")],
 )
-def test_the_colors_of_a_raster_are_named_where_they_come_up(value: float, said: str) -> None:
+def test_the_colors_of_a_raster_are_named_where_they_come_up(value: float, message: str) -> None:
     reading = RasterReading(((0.0, value),), time_steps=9, neurons=1, stride=1, update=3)
     (picture,) = rasters(LayerRow("lif1", spikes(), first=reading), "r0")
-    assert picture.note == f"one sample, after update 3, 2 of 9 time steps{said}"
+    assert picture.note == f"one sample, after update 3, 2 of 9 time steps{message}"
 
 
 def test_a_file_with_a_run_that_looked_at_no_weights_shows_its_own(tmp_path: Path) -> None:
@@ -126,5 +126,5 @@ CLOSE = LayerRow("close", spikes(rates=(0.0, 5e-324)), potentials=PotentialSampl
 @settings(max_examples=12, deadline=None, derandomize=True)
 def test_whatever_the_numbers_there_is_a_page(row: LayerRow, loss: Any, weight: WeightRow) -> None:
     stalled = finding("SPK302", "chance-plateau", SiteKind.LOSS, loss.name, 9, "stays")
-    found = Report.of([Verdict("SPK302", "chance-plateau", Outcome.FOUND, (stalled,))])
-    page(replace(found, layers=(row,), losses=(loss,), weights=(weight,)))
+    findings = Report.of([Verdict("SPK302", "chance-plateau", Outcome.FOUND, (stalled,))])
+    page(replace(findings, layers=(row,), losses=(loss,), weights=(weight,)))

@@ -14,7 +14,7 @@ STYLE = Path(template.__file__).with_name("style.css").read_text(encoding="utf-8
 
 
 def themes() -> dict[str, dict[str, str]]:
-    """The colours by theme; those of the dark one and of paper stand over those of the light one."""
+    """The colors by theme; those of the dark one and of paper stand over those of the light one."""
     light, dark, paper = (
         dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block))
         for block in re.findall(r":root \{(.*?)\}", STYLE, re.DOTALL)
@@ -26,8 +26,8 @@ def themes() -> dict[str, dict[str, str]]:
 def contrast(a: str, b: str) -> float:
     """By WCAG 2: the ratio of the relative luminances, each with 0.05 added."""
 
-    def luminance(colour: str) -> float:
-        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    def luminance(color: str) -> float:
+        parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
         red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
         return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
@@ -42,18 +42,18 @@ def test_contrast_is_measured_as_wcag_has_it() -> None:
 
 @pytest.mark.parametrize("theme", ["light", "dark", "paper"])
 def test_text_can_be_read_and_lines_can_be_seen_in_each_theme(theme: str) -> None:
-    colours = themes()[theme]
-    grounds = [colours["page"], colours["card"], *(v for k, v in colours.items() if k.endswith("-tint"))]
+    colors = themes()[theme]
+    grounds = [colors["page"], colors["card"], *(v for k, v in colors.items() if k.endswith("-tint"))]
     for ground in grounds:
-        assert contrast(colours["ink"], ground) >= 7
-        assert contrast(colours["muted"], ground) >= 4.5
+        assert contrast(colors["ink"], ground) >= 7
+        assert contrast(colors["muted"], ground) >= 4.5
     for kind in ("error", "warning", "note", "ok", "none"):
-        for ground in (colours["page"], colours["card"], colours[f"{kind}-tint"]):
-            assert contrast(colours[kind], ground) >= 4.5, (kind, ground)
+        for ground in (colors["page"], colors["card"], colors[f"{kind}-tint"]):
+            assert contrast(colors[kind], ground) >= 4.5, (kind, ground)
     for mark in ("main", "other", "error"):
-        assert contrast(colours[mark], colours["card"]) >= 3, mark
-    assert contrast(colours["main"], colours["band"]) >= 3
-    assert contrast(colours["ink"], colours["band"]) >= 7
+        assert contrast(colors[mark], colors["card"]) >= 3, mark
+    assert contrast(colors["main"], colors["band"]) >= 3
+    assert contrast(colors["ink"], colors["band"]) >= 7
 
 
 def test_both_themes_reach_the_pictures() -> None:
@@ -61,6 +61,6 @@ def test_both_themes_reach_the_pictures() -> None:
     assert "@media (prefers-color-scheme: dark)" in text
     assert "@media print" in text
     fixed = {c for svg in re.findall(r"<svg.*?</svg>", text, re.DOTALL) for c in re.findall(r"#[0-9a-f]{6}\b", svg)}
-    assert fixed == set(), "colours that do not follow the theme"
+    assert fixed == set(), "colors that do not follow the theme"
     used, known = set(re.findall(r"var\(--([\w-]+)\)", text)), set(themes()["light"])
     assert used <= known

@@ -70,7 +70,7 @@ ASKED = {
 
 
 @pytest.fixture(scope="module", params=ASKED.values(), ids=ASKED)
-def told(request: pytest.FixtureRequest, folder: Path) -> Any:
+def record(request: pytest.FixtureRequest, folder: Path) -> Any:
     """What the command writes."""
     args, code = request.param
     torch.save(torch.rand(4, 3, 99), folder / "batch.pth")
@@ -93,22 +93,22 @@ def objects(value: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
             yield from objects(part, f"{path}/-")
 
 
-def assert_nothing_less_and_nothing_more(told: Any, schema: jsonschema.Draft202012Validator) -> set[str]:
+def assert_nothing_less_and_nothing_more(record: Any, schema: jsonschema.Draft202012Validator) -> set[str]:
     """A field that is missing or unknown fails, in every kind of object; their kinds."""
-    schema.validate(told)
+    schema.validate(record)
     kinds = {}
-    for path, _ in objects(told):
+    for path, _ in objects(record):
         kinds.setdefault(path, None)
     for kind in kinds:
-        changed = copy.deepcopy(told)
-        one = next(found for path, found in objects(changed) if path == kind)
+        changed = copy.deepcopy(record)
+        one = next(findings for path, findings in objects(changed) if path == kind)
         one["strange"] = 1
         assert not schema.is_valid(changed), f"an unknown field of {kind}"
         del one["strange"]
         for name in list(one):
-            kept = one.pop(name)
+            stored = one.pop(name)
             assert not schema.is_valid(changed), f"{name} of {kind} is missing"
-            one[name] = kept
+            one[name] = stored
         assert schema.is_valid(changed)
     return set(kinds)
 
@@ -122,8 +122,8 @@ def test_the_schema_is_one_and_describes_every_field() -> None:
             assert field.get("description") or name in ("code", "library"), name
 
 
-def test_what_diagnose_writes_fits(told: Any) -> None:
-    assert_nothing_less_and_nothing_more(told, WHOLE)
+def test_what_diagnose_writes_fits(record: Any) -> None:
+    assert_nothing_less_and_nothing_more(record, WHOLE)
 
 
 @pytest.mark.parametrize("made", RUNS.values(), ids=RUNS)

@@ -63,7 +63,7 @@ def report(*findings: Finding) -> Report:
     return Report.of(verdicts, subject="ck.pt")
 
 
-GIVEN = [
+FILES = [
     ("runs/a b.pt", report(finding(Severity.ERROR), finding(Severity.NOTE, "x\x0b")), ""),
     ("good.pt", report(), ""),
     ("bad.pt", None, "the file is empty"),
@@ -72,7 +72,7 @@ GIVEN = [
 
 
 def test_sarif_has_what_a_viewer_needs() -> None:
-    made = json.loads(to_sarif(GIVEN, "0.1"))
+    made = json.loads(to_sarif(FILES, "0.1"))
     jsonschema.validate(made, SARIF)
     [run] = made["runs"]
     assert [result["level"] for result in run["results"]] == ["error", "note"]
@@ -82,13 +82,13 @@ def test_sarif_has_what_a_viewer_needs() -> None:
     assert place["physicalLocation"]["artifactLocation"]["uri"] == "runs/a%20b.pt"
     assert place["logicalLocations"][0]["fullyQualifiedName"] == "fc1.weight"
     assert run["invocations"][0]["executionSuccessful"] is False
-    said = [one["message"]["text"] for one in run["invocations"][0]["toolExecutionNotifications"]]
-    assert said == ["bad.pt: the file is empty", "half.pt: the model was not run: it raised ValueError"]
+    message = [one["message"]["text"] for one in run["invocations"][0]["toolExecutionNotifications"]]
+    assert message == ["bad.pt: the file is empty", "half.pt: the model was not run: it raised ValueError"]
 
 
 @pytest.mark.parametrize(("level", "failures"), [(Severity.NOTE, 1), (Severity.ERROR, 1)])
 def test_junit_counts_what_it_holds(level: Severity, failures: int) -> None:
-    root = ET.fromstring(to_junit(GIVEN, level).encode())
+    root = ET.fromstring(to_junit(FILES, level).encode())
     assert root.tag == "testsuites"
     first, good, bad, half = root
     assert (first.get("tests"), first.get("failures"), first.get("skipped")) == ("2", str(failures), "1")

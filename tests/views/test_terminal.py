@@ -1,4 +1,4 @@
-"""What the report looks like in a terminal; `SPIKECHECK_SNAPSHOTS=write` writes the pictures anew: read the diff."""
+"""What the report looks like in a terminal; `SPIKECHECK_SNAPSHOTS=write` writes the pictures again: read the diff."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ every = pytest.mark.parametrize("make", REPORTS.values(), ids=REPORTS)
 at_each_width = pytest.mark.parametrize("width", WIDTHS)
 
 
-def in_colour(report: Report, width: int) -> str:
+def in_color(report: Report, width: int) -> str:
     console = Console(
         file=StringIO(), width=width, color_system="standard", force_terminal=True, force_jupyter=False, no_color=False,
         legacy_windows=False, _environ={},
@@ -43,7 +43,7 @@ def assert_as_drawn(text: str, name: str) -> None:
 @every
 @at_each_width
 def test_the_terminal_report(make: Callable[[], Report], width: int) -> None:
-    assert_as_drawn(in_colour(make(), width), f"{make.__name__}-{width}.ansi")
+    assert_as_drawn(in_color(make(), width), f"{make.__name__}-{width}.ansi")
 
 
 @every
@@ -58,7 +58,7 @@ def test_no_line_is_longer_than_the_terminal(make: Callable[[], Report], width: 
     assert [line for line in plain_text(make(), width).splitlines() if len(line) > width] == []
 
 
-def test_without_colour_the_words_say_what_is_what() -> None:
+def test_without_color_the_words_say_what_is_what() -> None:
     text = plain_text(broken(), 120)
     for word in ("ROOT CAUSE", "NOTE", "observed", "expected", "because", "first seen", "fix", "led to", "incomplete:"):
         assert word in text

@@ -187,8 +187,8 @@ class Shown:
 
     def chosen(self, names: Sequence[str], most: int) -> list[int]:
         """Return the indices of the names to draw: those with findings before the others, in their order."""
-        found = {f.site.name for f in self.report.findings}
-        return sorted(sorted(range(len(names)), key=lambda at: names[at] not in found)[:most])
+        sites = {finding.site.name for finding in self.report.findings}
+        return sorted(sorted(range(len(names)), key=lambda at: names[at] not in sites)[:most])
 
     @property
     def missing(self) -> list[str]:

@@ -49,12 +49,12 @@ class LIF(nn.Module):
     def __init__(self, mistakes: Mistakes) -> None:
         super().__init__()
         self.threshold, self.mistakes = mistakes.threshold, mistakes
-        self.kept: Tensor | None = None
+        self.stored: Tensor | None = None
 
     def forward(self, current: Tensor) -> Tensor:
         m = self.mistakes
-        kept = self.kept if (m.carry or m.fixed) and self.kept is not None else None
-        potential = torch.zeros_like(current[:, 0]) if kept is None else kept
+        stored = self.stored if (m.carry or m.fixed) and self.stored is not None else None
+        potential = torch.zeros_like(current[:, 0]) if stored is None else stored
         out = []
         for step in current.unbind(1):
             potential = 0.5 * potential + step
@@ -63,9 +63,9 @@ class LIF(nn.Module):
             potential = potential * (spikes == 0)
             out.append(spikes)
         if m.carry:
-            self.kept = potential.detach()
+            self.stored = potential.detach()
         if m.fixed:
-            self.kept = torch.zeros_like(potential)
+            self.stored = torch.zeros_like(potential)
         return torch.stack(out, 1)
 
 

@@ -74,11 +74,11 @@ def test_the_model_and_every_random_state_stay_as_they_were(check: Callable[...,
     torch.manual_seed(0)
     model = Noisy().train(training)
     loss(model(batch()[0]), batch()[1]).backward()
-    kept, before = model.state, everything(model)
+    stored, before = model.state, everything(model)
     with suppress(sc.UnhealthyError):  # healthy or not, nothing may change
         check(model, batch(), loss) if check in WITH_LOSS else check(model, batch())
     assert same(before, everything(model))
-    assert model.state is kept
+    assert model.state is stored
 
 
 def test_an_attached_monitor_sees_nothing_of_it() -> None:
@@ -148,7 +148,7 @@ def test_layers_are_picked_by_name_pattern_and_list() -> None:
 
 def test_reset_is_what_the_training_loop_calls_before_each_batch() -> None:
     def reset(model: nn.Module) -> None:
-        model.lif1.kept = None
+        model.lif1.stored = None
 
     sc.assert_state_resets(Net(carry=True, threshold=1.6), batch(), reset=reset)
 

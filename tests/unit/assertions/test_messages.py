@@ -1,7 +1,7 @@
 """Every assertion passes on a healthy network, fails on its mistake, and says what it saw, where, and what it wanted.
 
 The messages are kept in `golden/`, one file an assertion; `SPIKECHECK_SNAPSHOTS=write pytest tests/unit/assertions`
-writes them anew, and the difference is to be read.
+writes them again, and the difference is to be read.
 """
 
 from __future__ import annotations
@@ -107,12 +107,12 @@ def test_it_passes_on_a_healthy_network(name: str) -> None:
 def test_it_fails_on_its_mistake_and_says_so_in_these_words(name: str) -> None:
     with pytest.raises(sc.UnhealthyError) as caught:
         CALLS[name][1]()
-    said = re.sub(r"(?s)\d+ passed,.*?\n(?=more:)", "N passed, ...\n", str(caught.value))
+    message = re.sub(r"(?s)\d+ passed,.*?\n(?=more:)", "N passed, ...\n", str(caught.value))
     golden = GOLDEN / f"{name}.txt"
     if os.environ.get("SPIKECHECK_SNAPSHOTS") == "write":
         golden.parent.mkdir(exist_ok=True)
-        golden.write_text(f"{said}\n", encoding="utf-8")
-    assert golden.read_text(encoding="utf-8") == f"{said}\n"
+        golden.write_text(f"{message}\n", encoding="utf-8")
+    assert golden.read_text(encoding="utf-8") == f"{message}\n"
 
 
 def test_no_assertion_is_without_such_a_test() -> None:

@@ -23,21 +23,21 @@ def environment(**more: str) -> dict[str, str]:
     return {"PATH": path, "PYTHONPATH": str(ROOT), **more}
 
 
-def answered(shell: str, words: str) -> str:
+def completions(shell: str, words: str) -> str:
     """What the program tells a shell that asks how the last word could go on; fish gives the word, others its place."""
     *before, begun = words.split(" ")
     place = begun if shell == "fish" else str(len(before))
-    told = environment(_SPIKECHECK_COMPLETE=f"{shell}_complete", COMP_WORDS=words, COMP_CWORD=place)
-    return subprocess.run(PROGRAM, env=told, capture_output=True, text=True, timeout=60, check=True).stdout
+    content = environment(_SPIKECHECK_COMPLETE=f"{shell}_complete", COMP_WORDS=words, COMP_CWORD=place)
+    return subprocess.run(PROGRAM, env=content, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_each_shell_is_told_what_may_follow(shell: str) -> None:
-    said = answered(shell, "spikecheck diagnose --m")
-    assert set(re.findall(r"--[a-z-]+", said.replace("of --model is", ""))) == {"--model", "--model-args"}
-    assert "diagnose" in answered(shell, "spikecheck dia")
-    assert "file" in answered(shell, "spikecheck diagnose ru")
-    assert "file" in answered(shell, "spikecheck diagnose a.pt --data ba")
+    message = completions(shell, "spikecheck diagnose --m")
+    assert set(re.findall(r"--[a-z-]+", message.replace("of --model is", ""))) == {"--model", "--model-args"}
+    assert "diagnose" in completions(shell, "spikecheck dia")
+    assert "file" in completions(shell, "spikecheck diagnose ru")
+    assert "file" in completions(shell, "spikecheck diagnose a.pt --data ba")
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash: apt install bash")
@@ -55,6 +55,6 @@ def test_the_line_of_the_page_makes_bash_complete() -> None:
 def test_the_page_gives_a_line_that_the_program_answers(shell: str) -> None:
     asked = re.search(r"_SPIKECHECK_COMPLETE=(\w+) spikecheck", LINES[shell])
     assert asked is not None
-    told = environment(_SPIKECHECK_COMPLETE=asked[1])
-    run = subprocess.run(PROGRAM, env=told, capture_output=True, text=True, timeout=60, check=True)
+    content = environment(_SPIKECHECK_COMPLETE=asked[1])
+    run = subprocess.run(PROGRAM, env=content, capture_output=True, text=True, timeout=60, check=True)
     assert f"_SPIKECHECK_COMPLETE={shell}_complete" in run.stdout

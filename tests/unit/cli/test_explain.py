@@ -69,8 +69,8 @@ def test_a_check_names_what_explains_it_and_what_it_explains(capsys: pytest.Capt
 def test_both_directions_are_the_same_relation() -> None:
     known = discover()
     for check in known.values():
-        _, _, led = page(check, known).partition("## Leads to\n")
-        effects = {line.split()[1] for line in led.splitlines() if line.startswith("- SPK")}
+        _, _, following = page(check, known).partition("## Leads to\n")
+        effects = {line.split()[1] for line in following.splitlines() if line.startswith("- SPK")}
         assert effects == {other.id for other in known.values() if check.id in known_causes()[other.id]}
 
 

@@ -46,10 +46,10 @@ def test_a_missing_extra_is_named(run_body, capsys: pytest.CaptureFixture[str]) 
         raise ModuleNotFoundError("No module named 'espeakng_loader'", name="espeakng_loader")
 
     assert run_body(body) == 2
-    said = capsys.readouterr().err
-    assert "espeakng_loader" in said
-    assert "pip install 'spikecheck[data]'" in said
-    assert said.count("\n") == 1
+    message = capsys.readouterr().err
+    assert "espeakng_loader" in message
+    assert "pip install 'spikecheck[data]'" in message
+    assert message.count("\n") == 1
 
 
 def test_a_missing_module_that_no_extra_brings_keeps_its_traceback(run_body) -> None:

@@ -27,7 +27,7 @@ class Terminal:
         patch.setenv("COLUMNS", "120")
 
     def written(self) -> str:
-        """All of it, without what moves and colours; the reader's end of a closed terminal raises OSError on Linux."""
+        """All of it, without what moves and colors; the reader's end of a closed terminal raises OSError on Linux."""
         self.stderr.close()
         os.set_blocking(self.master, False)
         parts = []

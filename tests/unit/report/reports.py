@@ -36,7 +36,7 @@ def finding(check: str, slug: str, kind: SiteKind, name: str, position: int, mes
 def broken() -> Report:
     """One root cause with many consequences at sites of long names, a second one, a note, and what was not seen."""
     count = finding(
-        "SPK101", "count-input", SiteKind.INPUT, "input", 0, "the input counts spikes instead of being binary",
+        "SPK101", "count-input", SiteKind.INPUT, "input", 0, "input holds event counts (0 to 47), not binary spikes",
         observed=Observed(
             "values {values}; {share:.1%} of the active bins hold more than one", values="0..47", share=0.061
         ),
@@ -46,23 +46,23 @@ def broken() -> Report:
         ),
         fixes=(Fix("x = (x > 0).float()          # before the model"),), excess=1.2,
     )  # fmt: skip
-    led = [
+    effects = [
         finding(
             "SPK201", "multi-spike", SiteKind.SPIKES, f"{LONG}{n}", n + 1,
-            f"{LONG}{n} emits up to 2821 spikes a step", explained_by=("SPK101",),
+            f"{LONG}{n} emits up to 2,821 spikes per step", explained_by=("SPK101",),
         )
         for n in range(6)
     ]  # fmt: skip
     logits = finding(
-        "SPK301", "large-logits", SiteKind.LOGITS, "logits", 20, "logits from 0 to 211029", explained_by=("SPK201",),
+        "SPK301", "large-logits", SiteKind.LOGITS, "logits", 20, "logits span 211,029", explained_by=("SPK201",),
         severity=Severity.WARNING,
     )  # fmt: skip
     loss = finding(
-        "SPK303", "high-initial-loss", SiteKind.LOSS, "loss", 21, "the first loss is 119005, far above ln 20 = 3.0",
+        "SPK303", "high-initial-loss", SiteKind.LOSS, "loss", 21, "the first loss is 119,000; guessing gives 3.00",
         explained_by=("SPK301",), observed=Observed("{loss}", loss=119005.0),
     )  # fmt: skip
     rate = finding(
-        "SPK408", "large-update", SiteKind.UPDATE, f"{LONG}.weight", 3, "one step changes the weight by 180 %",
+        "SPK408", "large-update", SiteKind.UPDATE, f"{LONG}.weight", 3, "one update changes the weight by 180%",
         when=Moment(7), severity=Severity.WARNING, observed=Observed("{share}", share=math.nan),
         fixes=(Fix("optimizer = torch.optim.Adam(\n    model.parameters(), lr=1e-3,\n)"),),
     )  # fmt: skip
@@ -71,7 +71,7 @@ def broken() -> Report:
     )
     verdicts = [Verdict(f.check, f.slug, Outcome.FOUND, (f,)) for f in (count, logits, loss, rate, note)]
     verdicts += [
-        Verdict("SPK201", "multi-spike", Outcome.FOUND, tuple(led)),
+        Verdict("SPK201", "multi-spike", Outcome.FOUND, tuple(effects)),
         Verdict("SPK203", "dead-layer", Outcome.PASSED, ignored=("SPK203 at gate: inhibitory, closed on this task",)),
         Verdict("SPK401", "no-gradient", Outcome.COULD_NOT_RUN, reason="no gradient was measured"),
         Verdict("SPK207", "carried-state", Outcome.NOT_APPLICABLE, reason="no state was seen"),

@@ -16,7 +16,7 @@ OTHER = finding("SPK203", "dead-layer", SiteKind.SPIKES, "lif2", 2, "lif2 is sil
 STUCK = finding("SPK302", "chance-plateau", SiteKind.LOSS, "loss", 9, "the loss is stuck", explained_by=("SPK203",))
 
 
-def found(*findings: object, outcome: Outcome = Outcome.FOUND, **more: object) -> Report:
+def matches(*findings: object, outcome: Outcome = Outcome.FOUND, **more: object) -> Report:
     return Report.of([Verdict("SPK203", "dead-layer", outcome, findings, **more)])  # type: ignore[arg-type]
 
 
@@ -33,21 +33,21 @@ def test_no_report_merges_to_an_empty_one() -> None:
 
 def test_a_check_found_what_any_report_found_each_site_once() -> None:
     again = replace(SILENT, message="said again")
-    merged = Report.merge(found(SILENT), found(again, OTHER))
+    merged = Report.merge(matches(SILENT), matches(again, OTHER))
     (verdict,) = merged.verdicts
     assert [f.message for f in verdict.findings] == ["lif1 is silent", "lif2 is silent"]
 
 
 def test_a_finding_of_one_report_explains_a_finding_of_another() -> None:
     loss = Report.of([Verdict("SPK302", "chance-plateau", Outcome.FOUND, (STUCK,))])
-    (cause,) = Report.merge(loss, found(SILENT)).root_causes
+    (cause,) = Report.merge(loss, matches(SILENT)).root_causes
     assert (cause.finding, cause.consequences) == (SILENT, (STUCK,))
 
 
 def test_the_stronger_answer_counts() -> None:
     order = (Outcome.FOUND, Outcome.PASSED, Outcome.COULD_NOT_RUN, Outcome.NOT_APPLICABLE)
     for strong, weak in pairwise(order):
-        first, second = found(outcome=strong, reason="a"), found(outcome=weak, reason="b", ignored=("x",))
+        first, second = matches(outcome=strong, reason="a"), matches(outcome=weak, reason="b", ignored=("x",))
         for reports in ((first, second), (second, first)):
             (verdict,) = Report.merge(*reports).verdicts
             assert (verdict.outcome, verdict.reason, verdict.ignored) == (strong, "a", ("x",))
@@ -68,4 +68,4 @@ def test_counts_are_of_the_same_training_and_rows_of_the_first_report_that_has_t
 
 def test_ok_is_of_all_reports() -> None:
     assert not Report.merge(healthy(), broken()).ok
-    assert Report.merge(healthy(), found(replace(SILENT, severity=Severity.NOTE))).ok
+    assert Report.merge(healthy(), matches(replace(SILENT, severity=Severity.NOTE))).ok

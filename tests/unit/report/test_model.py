@@ -31,17 +31,17 @@ def strict(text: str) -> Any:
 @every
 def test_the_json_is_json_and_says_all_that_the_dictionary_says(make: Callable[[], Report]) -> None:
     report = make()
-    told = strict(report.to_json())
-    assert told.keys() == report.to_dict().keys()
-    assert told["schema"] == 1
-    assert told["ok"] is report.ok
-    assert [v["check"] for v in told["verdicts"]] == [v.check for v in report.verdicts]
+    content = strict(report.to_json())
+    assert content.keys() == report.to_dict().keys()
+    assert content["schema"] == 1
+    assert content["ok"] is report.ok
+    assert [v["check"] for v in content["verdicts"]] == [v.check for v in report.verdicts]
 
 
 def test_a_number_that_is_not_finite_is_null() -> None:
-    told = strict(broken().to_json())
-    assert told["layers"][2]["maximum"] is None
-    (rate,) = [cause for cause in told["root_causes"] if cause["check"] == "SPK408"]
+    content = strict(broken().to_json())
+    assert content["layers"][2]["maximum"] is None
+    (rate,) = [cause for cause in content["root_causes"] if cause["check"] == "SPK408"]
     assert rate["observed"]["numbers"] == {"share": None}
 
 
@@ -63,13 +63,13 @@ def test_the_dictionary_holds_causes_with_their_consequences() -> None:
 def test_whatever_numbers_a_check_saw_are_json(numbers: dict[str, Any]) -> None:
     one = finding("SPK101", "count-input", SiteKind.INPUT, "input", 0, "m", observed=Observed("text", **numbers))
     report = Report.of([Verdict("SPK101", "count-input", Outcome.FOUND, (one,))])
-    told = strict(report.to_json())["root_causes"][0]["observed"]["numbers"]
-    assert told.keys() == numbers.keys()
+    content = strict(report.to_json())["root_causes"][0]["observed"]["numbers"]
+    assert content.keys() == numbers.keys()
     for name, value in numbers.items():
         if isinstance(value, float) and not math.isfinite(value):
-            assert told[name] is None
+            assert content[name] is None
         elif isinstance(value, int | float | str):
-            assert told[name] == value
+            assert content[name] == value
 
 
 def test_ok_means_nothing_above_a_note() -> None:
@@ -115,9 +115,9 @@ def test_what_a_layer_is_called_is_text_and_no_markup() -> None:
     one = finding(
         "SPK203", "dead-layer", SiteKind.SPIKES, name, 1, f"{name} is dead", observed=Observed("[bold]0[/bold]")
     )
-    led = finding("SPK301", "x", SiteKind.LOGITS, "logits", 2, "[i]tied[/i]", explained_by=("SPK203",))
+    effects = finding("SPK301", "x", SiteKind.LOGITS, "logits", 2, "[i]tied[/i]", explained_by=("SPK203",))
     report = Report.of(
-        [Verdict("SPK203", "dead-layer", Outcome.FOUND, (one,)), Verdict("SPK301", "x", Outcome.FOUND, (led,))]
+        [Verdict("SPK203", "dead-layer", Outcome.FOUND, (one,)), Verdict("SPK301", "x", Outcome.FOUND, (effects,))]
     )
     assert name in str(report)
     assert "[bold]0[/bold]" in str(report)

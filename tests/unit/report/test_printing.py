@@ -51,14 +51,16 @@ numbers = st.dictionaries(
 
 @given(numbers, numbers, st.text())
 @settings(max_examples=50, deadline=None, derandomize=True)
-def test_whatever_a_check_observed_survives(seen: dict[str, object], wanted: dict[str, object], because: str) -> None:
-    phrases = {"observed": Observed("text", **seen), "expected": Expected("text", because=because, **wanted)}
+def test_whatever_a_check_observed_survives(
+    visible: dict[str, object], wanted: dict[str, object], because: str
+) -> None:
+    phrases = {"observed": Observed("text", **visible), "expected": Expected("text", because=because, **wanted)}
     one = finding("SPK101", "count-input", SiteKind.INPUT, "input", 0, "m", **phrases)
     report = Report.of([Verdict("SPK101", "count-input", Outcome.FOUND, (one,))])
     for made in (pickle.loads(pickle.dumps(report)), copy.deepcopy(report)):
         assert made == report
         (again,) = made.findings
-        assert (again.observed.numbers, again.expected.numbers, again.expected.because) == (seen, wanted, because)
+        assert (again.observed.numbers, again.expected.numbers, again.expected.because) == (visible, wanted, because)
 
 
 def test_repr_is_one_short_line() -> None:
