@@ -25,6 +25,7 @@ LEFT_OUT = (
     "tests/house/words.py",
     "tests/house/test_words.py",
     "tests/views/golden/",
+    "tests/unit/evidence/golden/",
     "tests/reference/",
 )
 
