@@ -24,15 +24,15 @@ BY_HAND = """## Libraries that the suite does without
 Tried by hand with torch 2.13.0 on the CPU and Python 3.11, on two layers as above; `pip install --no-deps` each,
 since what they ask for would bring another torch.
 
-- **btorch** 0.1.0, with jaxtyping, wadler-lindig, omegaconf, xarray and pandas. Its neurons are found by themselves,
+- **btorch** 0.1.0, with jaxtyping, wadler-lindig, omegaconf, xarray and pandas. Its neurons are found automatically,
   step by step, and every spike is counted. They are found by the surrogate function inside, which all neurons share
   by default, so that the report calls them `lif1.surrogate_function`: name the layers instead,
   `spikecheck.attach(model, spikes=("lif1", "lif2"))`. Potentials are not seen.
 - **lava-dl** 0.6.0 with lava-nc 0.10.0, which ask for Python 3.10 and a torch below 2.4: `--ignore-requires-python`,
   with h5py, networkx and opencv-python-headless. PyPI's torchvision 0.28.0 does not load beside the CPU build of
-  torch, so an empty module stood in its place. Neurons and blocks of `slayer` are found by themselves and every spike
+  torch, so an empty module stood in its place. Neurons and blocks of `slayer` are found automatically and every spike
   is counted, of a block twice: its neuron, and the block itself, which delays. They have time as the last axis, which
-  is not recognised, so that checks that need steps do not apply, and the report counts a neuron at each step as one
+  is not recognized, so that checks that need steps do not apply, and the report counts a neuron at each step as one
   of its own. With its steps, a layer is seen by a tap: `for step in spikes.unbind(-1): spikecheck.tap("hidden",
   step)`.
 - **bindsnet** 0.3.4, which asks for torch 2.14, with pandas, gymnasium, opencv-python-headless, tensorboardX,
@@ -48,12 +48,12 @@ def table(chosen: list[Kind], heads: list[str], titles: list[str], *, across: bo
     reasons: list[str] = []
 
     def cell(kind: Kind, title: str) -> str:
-        said, _ = measured(title, str(kind))
-        if said in ("yes", "no"):
-            return said
-        if said not in reasons:
-            reasons.append(said)
-        return f"– ({reasons.index(said) + 1})"
+        text, _ = measured(title, str(kind))
+        if text in ("yes", "no"):
+            return text
+        if text not in reasons:
+            reasons.append(text)
+        return f"– ({reasons.index(text) + 1})"
 
     if across:
         head, rows = heads, [(title, [cell(kind, title) for kind in chosen]) for title in titles]

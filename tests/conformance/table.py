@@ -92,10 +92,10 @@ class Net(nn.Module):
 
 def kinds() -> list[Kind]:
     """All kinds of all libraries, from the files of the folder."""
-    found: list[Kind] = []
+    kinds_of_library: list[Kind] = []
     for info in pkgutil.iter_modules(folder.__path__):
-        found += import_module(f"{folder.__name__}.{info.name}").KINDS
-    return found
+        kinds_of_library += import_module(f"{folder.__name__}.{info.name}").KINDS
+    return kinds_of_library
 
 
 def batch(steps: int = STEPS, samples: int = BATCH, seed: int = 0, rate: float = 0.4) -> tuple[Tensor, Tensor]:
@@ -105,12 +105,12 @@ def batch(steps: int = STEPS, samples: int = BATCH, seed: int = 0, rate: float =
     return x, torch.randint(CLASSES, (samples,), generator=generator)
 
 
-def train(model: nn.Module, updates: int = 3, lr: float = 0.001, **given: Any) -> list[Tensor]:
+def train(model: nn.Module, updates: int = 3, lr: float = 0.001, **arguments: Any) -> list[Tensor]:
     """A training loop that knows nothing of spikecheck; the losses."""
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=lr)
     losses = []
     for update in range(updates):
-        x, y = batch(seed=update, **given)
+        x, y = batch(seed=update, **arguments)
         loss = F.cross_entropy(model(x), y)
         optimizer.zero_grad()
         loss.backward()
@@ -120,17 +120,17 @@ def train(model: nn.Module, updates: int = 3, lr: float = 0.001, **given: Any) -
 
 
 def stepwise(layer: nn.Module, current: Tensor) -> Tensor:
-    """Call a layer once a step, where it returns the spikes alone and keeps its state on itself."""
+    """Call a layer once per step, where it returns the spikes alone and keeps its state on itself."""
     return torch.stack([layer(step) for step in current])
 
 
 def first_of(layer: nn.Module, current: Tensor) -> Tensor:
-    """Call a layer once a sequence, [time, batch, neuron], where it returns a tuple."""
+    """Call a layer once per sequence, [time, batch, neuron], where it returns a tuple."""
     spikes: Tensor = layer(current)[0]
     return spikes
 
 
 def whole(layer: nn.Module, current: Tensor) -> Tensor:
-    """Call a layer once a sequence, [time, batch, neuron], where it returns the spikes alone."""
+    """Call a layer once per sequence, [time, batch, neuron], where it returns the spikes alone."""
     spikes: Tensor = layer(current)
     return spikes

@@ -17,7 +17,7 @@ import tests.conformance.architectures as folder
 from spikecheck.finding import Severity
 from spikecheck.report.model import Report
 
-UPDATES = 20  # enough for the checks that wait: SPK106 by values takes 16 forwards
+UPDATES = 20  # enough for the checks that wait: SPK106 by values takes 16 forward passes
 PUBLISHED = [info.name for info in pkgutil.iter_modules(folder.__path__)]
 every = pytest.mark.parametrize("name", PUBLISHED)
 
@@ -57,7 +57,7 @@ def test_attaches_without_an_argument(name: str) -> None:
 
 
 @every
-@pytest.mark.parametrize("encoded", ["once", "anew"])
+@pytest.mark.parametrize("encoded", ["once", "again"])
 def test_learning_one_batch_by_heart_is_no_alarm(name: str, encoded: str) -> None:
     published: Any = import_module(f"{folder.__name__}.{name}")
     x, y, rates = published.example(), labels(published), torch.rand_like(published.example()) * 0.6

@@ -18,7 +18,7 @@ SHAPES = ((1,), (3,), (16,), (2, 3, 3), (5, 2, 1))  # neurons; channels, height 
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 FLAT = {"rockpool: LIFTorch", "snntorch: StateLeaky"}  # take three axes alone: no channels, height and width
 SINGLE = {"rockpool: LIFTorch"}  # takes the numbers that its weights are made of alone
-CHOSEN = (  # of each library, one that is called once a step and one that is called once a sequence, where it has both
+CHOSEN = (  # of each library, one called once per step and one called once per sequence, where it has both
     "matterhorn_pytorch: LIF",  # [time, batch, neuron]
     "matterhorn_pytorch: LIF batch_first",
     "norse: LIFCell",  # a step
@@ -53,7 +53,7 @@ class Alone(nn.Module):
 
 @st.composite
 def forward_passes(draw: st.DrawFn, kind: Kind) -> list[Tensor]:
-    """The currents of a few forwards, [time, batch, neuron...]."""
+    """The currents of a few forward passes, [time, batch, neuron...]."""
     shape = draw(st.sampled_from([s for s in SHAPES if len(s) == 1 or str(kind) not in FLAT]))
     dtype = torch.float32 if str(kind) in SINGLE else draw(st.sampled_from(DTYPES))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32)))
@@ -71,12 +71,12 @@ def forward_passes(draw: st.DrawFn, kind: Kind) -> list[Tensor]:
 def test_counts_are_what_counting_one_by_one_gives(name: str, data: st.DataObject) -> None:
     kind = KINDS[name]
     currents = data.draw(forward_passes(kind))
-    grad = kind.library == "torch" or data.draw(st.booleans())  # by hand: recognised by the surrogate gradient
+    grad = kind.library == "torch" or data.draw(st.booleans())  # by hand: recognized by the surrogate gradient
     model = Alone(kind, currents[0].shape[2]).to(currents[0].dtype)
     with watched(model) as monitor, torch.set_grad_enabled(grad):
         returned = [model(current.clone().requires_grad_(grad)).detach() for current in currents]
         (row,) = unharmed(monitor, ["lif1"]).layers
     site = (Site(SiteKind.SPIKES, "lif1"),)
     (counted,) = oracle([Capture(site, (spikes,), Layout(0, 1)) for spikes in returned])
-    assert not different(row.spikes, counted, ("timed",))
+    assert not different(row.spikes, counted, ("time_axis_known",))
     assert row.spikes.time_axis_known == (kind.sees == "sequence" or all(len(current) > 1 for current in currents))

@@ -49,7 +49,7 @@ def expected(kind: Kind, title: str) -> str:
 
 @pytest.mark.parametrize(("name", "title"), ASKED)
 def test_contract(name: str, title: str) -> None:
-    said, error = measured(title, name)
+    text, error = measured(title, name)
     if error is not None:
         raise AssertionError(f"{name} does not hold: {title}") from error
-    assert said == expected(KINDS[name], title)
+    assert text == expected(KINDS[name], title)

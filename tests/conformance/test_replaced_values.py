@@ -15,7 +15,7 @@ LAYERS = {
 }
 
 
-def kept(layer: torch.nn.Module) -> float:
+def stored(layer: torch.nn.Module) -> float:
     """The share of a potential that is left after a step without input."""
     state = layer.reset_mem()
     state = [torch.zeros(1, 1) for _ in (state if isinstance(state, tuple) else [state])]
@@ -31,8 +31,8 @@ def kept(layer: torch.nn.Module) -> float:
 def test_the_decay_that_is_said_is_the_one_that_is_used(name: str, decay: float) -> None:
     layer = LAYERS[name](decay)
     spec = SNNTorch().neuron(layer)
-    assert spec.decay == kept(layer)
-    assert spec.replaced_parameters == (() if 0 <= decay <= 1 else (ReplacedParameter("beta", decay, kept(layer)),))
+    assert spec.decay == stored(layer)
+    assert spec.replaced_parameters == (() if 0 <= decay <= 1 else (ReplacedParameter("beta", decay, stored(layer)),))
 
 
 def test_a_learned_decay_is_said_to_be_learned() -> None:

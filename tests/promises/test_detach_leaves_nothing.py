@@ -34,15 +34,15 @@ def _what_torch_replaces_by_itself() -> None:
 def of_torch() -> dict[str, Any]:
     """Every function that a loss or a backward pass goes through, and torch's global hooks."""
     places = {"F": F, "_C._nn": torch._C._nn, "torch": torch, "autograd": torch.autograd, "nn": nn}
-    found = {
+    state = {
         f"{place}.{name}": value
         for place, module in places.items()
         for name, value in vars(module).items()
         if callable(value) or inspect.isbuiltin(value)
     }
-    found |= {f"Tensor.{name}": vars(torch.Tensor)[name] for name in ("backward", "register_hook")}
-    found |= {f"Module.{name}": value for name, value in vars(nn.Module).items() if callable(value)}
-    return found
+    state |= {f"Tensor.{name}": vars(torch.Tensor)[name] for name in ("backward", "register_hook")}
+    state |= {f"Module.{name}": value for name, value in vars(nn.Module).items() if callable(value)}
+    return state
 
 
 def global_hooks() -> list[int]:
@@ -174,7 +174,7 @@ def test_a_deep_copy_of_an_attached_model_is_not_watched() -> None:
     bare.load_state_dict(model.state_dict())
     torch.manual_seed(1)
     own = Run(twin).train(2)
-    assert monitor.report().forward_passes == 1, "the copy's forwards were counted"
+    assert monitor.report().forward_passes == 1, "the forward passes of the copy were counted"
     monitor.detach()
     torch.manual_seed(1)
     assert_same(Run(bare).train(2).weights(), own.weights())
@@ -207,7 +207,7 @@ def test_a_model_pickled_while_attached_loads_where_spikecheck_is_not_installed(
         model = pickle.loads(sys.stdin.buffer.read())
         print(tuple(model(torch.ones(2, 3)).shape))
     """
-    told = subprocess.run(
+    reports = subprocess.run(
         [sys.executable, "-c", inspect.cleandoc(code)], input=pickled, capture_output=True, cwd=ROOT.anchor, check=False
     )
-    assert told.stdout.strip() == b"(2, 2)", told.stderr.decode()
+    assert reports.stdout.strip() == b"(2, 2)", reports.stderr.decode()

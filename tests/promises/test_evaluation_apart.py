@@ -1,4 +1,4 @@
-"""Forwards without gradients do not mix into what is said of the training."""
+"""Forward passes without gradients do not mix into what is said of the training."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def report(build: Callable[[], nn.Module], evaluate: Callable[[nn.Module], None]
         state = torch.get_rng_state()
         evaluate(run.model)
         torch.set_rng_state(state)
-    seen = monitor.report()
+    observed = monitor.report()
     monitor.detach()
-    return seen
+    return observed
 
 
 def silent() -> torch.Tensor:
@@ -70,10 +70,10 @@ def test_evaluation_alone_is_reported_on(named: list[str]) -> None:
     with torch.no_grad():
         for _ in range(4):
             model((torch.rand(STEPS, 4, INPUTS) < 0.5).float())
-    seen = monitor.report()
+    observed = monitor.report()
     monitor.detach()
-    assert (seen.forward_passes, seen.updates) == (4, 0)
-    assert seen.layers or not named
-    assert bool(seen.layers) is (UnseenKind.SPIKING_LAYER not in {one.kind for one in seen.unseen}), (
+    assert (observed.forward_passes, observed.updates) == (4, 0)
+    assert observed.layers or not named
+    assert bool(observed.layers) is (UnseenKind.SPIKING_LAYER not in {one.kind for one in observed.unseen}), (
         "neither seen nor said to be unseen"
     )

@@ -184,7 +184,9 @@ def test_it_is_kept_by_when_a_finding_was_over_and_that_it_came_back() -> None:
     run.train(3)
     noise(run.model, -1.0)
     run.train(57)
-    assert [(f.when.update, f.until) for f in monitor.evidence().earlier] == [(0, 47)]  # judged by forwards 17 to 48
+    assert [(f.when.update, f.until) for f in monitor.evidence().earlier] == [
+        (0, 47)
+    ]  # judged by forward passes 17 to 48
     noise(run.model, 1.0)
     run.train(20)
     monitor.detach()

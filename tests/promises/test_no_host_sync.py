@@ -1,4 +1,4 @@
-"""Between two judgements nothing of spikecheck waits for the device: no value is copied to the host.
+"""Between two judgments nothing of spikecheck waits for the device: no value is copied to the host.
 
 Two ways of seeing it without a device. A tensor on "meta" has no values, so whatever needs one raises: the captures of
 a real run are counted there. And a dispatch mode sees every copy of a scalar, in all the hooks. On a GPU,

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 import spikecheck
 from spikecheck.assertions.watched import isolated_copy
 from spikecheck.monitor import Monitor
+from spikecheck.probe import session
 from spikecheck.probe.watchers import watchers
 from tests.promises.networks import INPUTS, STEPS, Run, Spike, batch, by_hand, in_snntorch
 
@@ -99,8 +100,8 @@ def test_a_teacher_and_a_student_have_their_own_losses_and_updates(build: Callab
     for _ in range(4):
         x, y = batch()
         with torch.no_grad():
-            aim = teacher(x).softmax(1)
-        loss = F.cross_entropy(student(x), y) + F.kl_div(student(x).log_softmax(1), aim, reduction="batchmean")
+            soft_targets = teacher(x).softmax(1)
+        loss = F.cross_entropy(student(x), y) + F.kl_div(student(x).log_softmax(1), soft_targets, reduction="batchmean")
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -351,3 +352,16 @@ def test_nothing_that_watches_keeps_state_in_a_module() -> None:
             if name not in MADE_ONCE and not constant and (isinstance(statement.value, CHANGEABLE) or calls):
                 state.append(f"{path.name}: {ast.unparse(statement)}")
     assert not state
+
+
+def test_the_monitor_uses_nothing_of_a_session_but_its_interface() -> None:
+    tree = ast.parse(PACKAGE.joinpath("monitor.py").read_text(encoding="utf-8"))
+    used = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "self._session"
+    }
+    interface = {"install", "remove", "settle", "snapshot", "refresh", "describe", "update", "forward_passes"}
+    assert used == interface
+    for name in interface:
+        assert f"`{name}`" in (session.__doc__ or "")

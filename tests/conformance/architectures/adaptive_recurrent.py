@@ -2,7 +2,7 @@
 
 After Bellec et al., Long short-term memory and learning-to-learn in networks of spiking neurons, NeurIPS 2018, with the
 learned time constants of Yin, Corradi and Bohté, Nature Machine Intelligence 3 (2021): the threshold is b0 +
-beta * eta, and eta decays by rho and grows with each spike. One cell, called once a step.
+beta * eta, and eta decays by rho and grows with each spike. One cell, called once per step.
 """
 
 from __future__ import annotations

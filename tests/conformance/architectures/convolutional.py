@@ -1,7 +1,7 @@
 """Convolutional network with batch norm before each neuron layer, time and batch folded into one axis for both.
 
 After Zheng et al., Going Deeper With Directly-Trained Larger Spiking Neural Networks, AAAI 2021 (threshold-dependent
-batch norm: normalise over time, batch and space at once, to the threshold), with the readout of Wu et al. 2018.
+batch norm: normalize over time, batch and space at once, to the threshold), with the readout of Wu et al. 2018.
 """
 
 from __future__ import annotations

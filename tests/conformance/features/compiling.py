@@ -26,7 +26,7 @@ class Compiled(NamedTuple):
 
 
 def compiled(kind: Kind, backend: str, *, watching: bool) -> Compiled:
-    """Train the network, compiled anew."""
+    """Train the network, compiled again."""
     from torch._dynamo.convert_frame import FRAME_COMPILE_COUNTER
     from torch._dynamo.utils import counters
 

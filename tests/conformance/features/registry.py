@@ -57,13 +57,13 @@ def measured(title: str, name: str) -> tuple[str, BaseException | None]:
     answer = folder / hashlib.sha256(f"{title} {name}".encode()).hexdigest()
     if answer.exists():
         return answer.read_text(encoding="utf-8"), None
-    said, error = measure(title, name)
+    text, error = measure(title, name)
     if error is None:  # a failure is measured again where it is to be raised
         folder.mkdir(exist_ok=True)
         half = answer.with_suffix(f".{os.getpid()}")
-        half.write_text(said, encoding="utf-8")
+        half.write_text(text, encoding="utf-8")
         half.replace(answer)
-    return said, error
+    return text, error
 
 
 def measure(title: str, name: str) -> tuple[str, BaseException | None]:

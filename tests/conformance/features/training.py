@@ -105,7 +105,7 @@ def functional(kind: Kind) -> None:
 
 
 @feature("`torch.func`: vmap")
-def vectorised(kind: Kind) -> None:
+def vectorized(kind: Kind) -> None:
     pair = torch.stack([batch(seed=seed)[0] for seed in (0, 1)])
     try:
         alone = torch.func.vmap(Net(kind))(pair)

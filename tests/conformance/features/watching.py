@@ -78,12 +78,12 @@ def leaves_nothing(kind: Kind) -> None:
 
 def state_of(model: nn.Module) -> dict[str, Any]:
     """Attributes and hooks of every module."""
-    found: dict[str, Any] = {}
+    state: dict[str, Any] = {}
     for name, module in model.named_modules():
-        found[name] = sorted(vars(module))
+        state[name] = sorted(vars(module))
         hooks = {key: value for key, value in vars(module).items() if "hooks" in key and isinstance(value, dict)}
-        found[f"{name} hooks"] = {key: list(value) for key, value in hooks.items()}
-    return found
+        state[f"{name} hooks"] = {key: list(value) for key, value in hooks.items()}
+    return state
 
 
 @feature("two models at once")

@@ -1,4 +1,4 @@
-"""matterhorn: a layer is called once a sequence, [time, batch, neuron] by default, and keeps nothing."""
+"""matterhorn: a layer is called once per sequence, [time, batch, neuron] by default, and keeps nothing."""
 
 from __future__ import annotations
 

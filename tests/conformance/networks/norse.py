@@ -1,4 +1,4 @@
-"""norse: cells are called once a step, layers once a sequence; both return (spikes, state), and keep nothing."""
+"""norse: cells are called once per step, layers once per sequence; both return (spikes, state), and keep nothing."""
 
 from __future__ import annotations
 

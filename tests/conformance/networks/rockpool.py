@@ -1,4 +1,4 @@
-"""rockpool: a layer is called once a sequence, [batch, time, neuron], and returns (spikes, state, record)."""
+"""rockpool: a layer is called once per sequence, [batch, time, neuron], and returns (spikes, state, record)."""
 
 from __future__ import annotations
 

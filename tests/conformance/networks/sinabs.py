@@ -1,4 +1,4 @@
-"""sinabs: a layer is called once a sequence, [batch, time, neuron], and keeps its state."""
+"""sinabs: a layer is called once per sequence, [batch, time, neuron], and keeps its state."""
 
 from __future__ import annotations
 

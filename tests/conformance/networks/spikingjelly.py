@@ -1,4 +1,4 @@
-"""spikingjelly: `step_mode` 's' is called once a step, 'm' once a sequence; both keep their state."""
+"""spikingjelly: `step_mode` 's' is called once per step, 'm' once per sequence; both keep their state."""
 
 from __future__ import annotations
 

@@ -83,11 +83,11 @@ def ear() -> Iterator[Ear]:
 )
 def test_cross_entropy_however_it_is_called(ear: Ear, compute: Any) -> None:
     value = compute()
-    ((call, logits, targets, seen),) = ear.calls
+    ((call, logits, targets, shown),) = ear.calls
     assert call == LossCall("cross_entropy", 3, plain_mean=True, ignored_label=-100)
     assert logits is LOGITS
     assert targets is TARGETS
-    assert seen is value
+    assert shown is value
     assert value.item() == pytest.approx(1.3, abs=0.3)
 
 

@@ -59,14 +59,14 @@ def never_cleared(model: Two, optimizers: list[Optimizer]) -> None:
 def cleared(step: Callable[[Two, list[Optimizer]], None], *, several: bool, passes: int = 1) -> dict[str, float]:
     """The share of the updates in which a parameter's gradient went before its step."""
     torch.manual_seed(0)
-    model, seen = Two(), dict[str, list[int]]()
+    model, readings = Two(), dict[str, list[int]]()
     optimizers: list[Optimizer] = [SGD(m.parameters(), lr=0.1) for m in ((model.a, model.b) if several else (model,))]
 
     def keep(capture: Capture[torch.Tensor]) -> None:
         if capture.sites[0].kind is SiteKind.GRADIENT_AT_STEP:
-            told = HandoverStats().summarize(HandoverStats().measure(capture))
-            for site, reading in zip(capture.sites, told, strict=True):
-                seen.setdefault(site.name, []).append(reading.cleared_updates)
+            reading_of = HandoverStats().summarize(HandoverStats().measure(capture))
+            for site, reading in zip(capture.sites, reading_of, strict=True):
+                readings.setdefault(site.name, []).append(reading.cleared_updates)
 
     watch = OptimizerWatch(dict(model.named_parameters()), keep, position=lambda name: 0)
     handles = [
@@ -80,8 +80,8 @@ def cleared(step: Callable[[Two, list[Optimizer]], None], *, several: bool, pass
         step(model, optimizers)
     for handle in handles:
         handle.remove()
-    assert set(seen) == {name for name, _ in model.named_parameters()}
-    return {name: sum(values) / len(values) for name, values in seen.items()}
+    assert set(readings) == {name for name, _ in model.named_parameters()}
+    return {name: sum(values) / len(values) for name, values in readings.items()}
 
 
 @pytest.mark.parametrize("several", [False, True], ids=["one optimizer", "one a layer"])

@@ -41,7 +41,7 @@ def test_without_a_name_a_network_trains_as_before_and_is_watched(path: str, mon
     with monkeypatch.context() as missing:
         torch_private.find(path)  # imports its home
         missing.delattr(owner_of(path), path.rpartition(".")[2])
-        reload(torch_private)  # the functions that others imported read the names of the file anew
+        reload(torch_private)  # the functions that others imported read the names of the file again
     torch.manual_seed(0)
     run = Run(by_hand())
     with spikecheck.attach(run.model, every=1, on_finding="raise", ignore=["SPK"]) as monitor:
