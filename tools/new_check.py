@@ -91,7 +91,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.$module import $class_name
-from tests.unit.checks.build import evidence, severity_of, spikes
+from tests.unit.checks.build import observe, severity_of, spikes
 
 LIMIT = $class_name.limits()["min_time_steps"][0]
 
@@ -106,7 +106,7 @@ LIMIT = $class_name.limits()["min_time_steps"][0]
     ],
 )
 def test_judge(layer, severity) -> None:
-    assert severity_of($class_name(), evidence({"lif1": [layer]}), "lif1") == severity
+    assert severity_of($class_name(), observe({"lif1": [layer]}), "lif1") == severity
 ''')
 
 

@@ -19,7 +19,7 @@ from spikecheck.checks.discovery import own_checks
 from spikecheck.settings import Settings
 from spikecheck.stored import FitReading
 from tests.house.test_checks import FENCE
-from tests.unit.checks.build import evidence, findings
+from tests.unit.checks.build import findings, observe
 
 snn = pytest.importorskip("snntorch", reason="pip install snntorch")
 surrogate = pytest.importorskip("snntorch.surrogate")
@@ -75,7 +75,7 @@ def test_the_broken_example_is_found_and_the_repaired_one_is_not(
     content = torch.load("last.pt")
     if FitReading in check.needs:
         file, model = ({k: tuple(v.shape) for k, v in part.items()} for part in (content, scope["model"].state_dict()))
-        ids = {one.check for one in findings(check(), evidence({"the model": [fit(file, model).reading]}), "the model")}
+        ids = {one.check for one in findings(check(), observe({"the model": [fit(file, model).reading]}), "the model")}
     else:
         ids = {finding.check for finding in diagnose_file("last.pt", settings=Settings()).findings}
     assert (check.id in ids) is (which == "broken")

@@ -16,7 +16,7 @@ from spikecheck.checks.spk307_one_class_targets import OneClassTargets
 from spikecheck.checks.spk308_imbalanced_targets import ImbalancedTargets
 from spikecheck.checks.spk309_constant_prediction import ConstantPrediction
 from spikecheck.stats.parts import PartState
-from tests.unit.checks.build import evidence, flow, inputs, logits, run, severity_of, spikes, targets
+from tests.unit.checks.build import flow, inputs, logits, observe, run, severity_of, spikes, targets
 
 RUNS, WRONG = 1000, 1
 LOOKS = (16, 32, 48, 64, 80, 96, 128, 192, 256)  # forwards, or updates, after which a run is judged
@@ -43,7 +43,7 @@ def batches(random: np.random.Generator, samples: int, swapped: bool) -> Looks:
         seen = parts[:forward]
         told = PartState(seen.sum(0), seen.square().sum(0), torch.full((samples,), float(forward))).told()
         read = spikes(sample_variance_share=told, step_variance_share=0.0, forward_passes=forward)
-        yield severity_of(SwappedAxes(), evidence({"input": [inputs()], "lif1": [read]}), "input")
+        yield severity_of(SwappedAxes(), observe({"input": [inputs()], "lif1": [read]}), "input")
 
 
 def test_samples_that_are_drawn_anew_are_not_taken_for_time_steps() -> None:
@@ -63,7 +63,7 @@ def layer(random: np.random.Generator, expected: float) -> Looks:
     for forward in (10, *LOOKS):
         count = float(counts[max(0, forward - 32) : forward].sum())
         read = spikes(count=count, active=int(count), forward_passes=min(forward, 32))
-        given = evidence({"lif1": [read, flow()]}, run=run(live=True, update=forward))
+        given = observe({"lif1": [read, flow()]}, run=run(live=True, update=forward))
         yield severity_of(DeadLayer(), given, "lif1")
 
 
@@ -96,7 +96,7 @@ def labels(random: np.random.Generator, check: OneClassTargets | ImbalancedTarge
             minimum=int(here[0]),
             maximum=int(here[-1]),
         )
-        yield severity_of(check, evidence({"loss": [read]}, run=run(live=True, update=update)), "loss")
+        yield severity_of(check, observe({"loss": [read]}, run=run(live=True, update=update)), "loss")
 
 
 def test_labels_of_several_classes_are_not_called_one() -> None:
@@ -127,7 +127,7 @@ def predictions(random: np.random.Generator, share: float) -> Looks:
         rows = batch * len(recent)
         read = logits(rows=rows, decided_rows=rows, top_class_rows=int(recent.sum()), top_class=3)
         known = targets(samples=rows, class_counts=(rows // 3, rows - rows // 3 - rows // 3, rows // 3))
-        given = evidence({"loss": [read, known]}, run=run(live=True, update=update))
+        given = observe({"loss": [read, known]}, run=run(live=True, update=update))
         yield severity_of(ConstantPrediction(), given, "loss")
 
 

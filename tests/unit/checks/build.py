@@ -1,7 +1,7 @@
 """Readings for the tables of the checks: everything healthy, except for what a row changes.
 
-`evidence({"lif1": [spikes(active=0)]})` is a run in which spikes were read at one layer; a row judges it with
-`severity_of(DeadLayer(), evidence(...), "lif1")`.
+`observe({"lif1": [spikes(active=0)]})` is a run in which spikes were read at one layer; a row judges it with
+`severity_of(DeadLayer(), observe(...), "lif1")`.
 """
 
 from __future__ import annotations
@@ -344,7 +344,7 @@ def site(kind: SiteKind, name: str, **changed: Any) -> Site:
     return Site(kind, name, **(known | changed))
 
 
-def evidence(
+def observe(
     places: Mapping[str, Iterable[object]],
     *,
     sites: Mapping[str, Mapping[str, Any]] | None = None,

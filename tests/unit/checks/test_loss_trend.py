@@ -10,7 +10,7 @@ from spikecheck.checks.spk312_stalled_loss import StalledLoss
 from spikecheck.checks.spk313_worse_than_guess import WorseThanGuess
 from spikecheck.errors import SpikecheckError
 from spikecheck.stats.losses import WINDOW
-from tests.unit.checks.build import evidence, findings, gradient, loss, parameter, run, targets, update
+from tests.unit.checks.build import findings, gradient, loss, observe, parameter, run, targets, update
 
 BY_MEAN = {ChancePlateau: 3.0, StalledLoss: 1.5, WorseThanGuess: 4.0}
 FLAT = {"window": 64, "recent_deviation": 0.02, "recent_slope": 0.0, "recent_slope_error": 1e-5}
@@ -19,7 +19,7 @@ FLAT = {"window": 64, "recent_deviation": 0.02, "recent_slope": 0.0, "recent_slo
 def net(mean: float, updates: int):
     weight = [update(mean_relative_norm=0.004), gradient(), parameter()]
     places = {"fc1.weight": weight, "loss": [targets(), loss(recent_mean=mean, updates=updates, **FLAT)]}
-    return evidence(places, run=run(update=updates))
+    return observe(places, run=run(update=updates))
 
 
 @pytest.mark.parametrize("check", BY_MEAN, ids=lambda check: check.id)

@@ -11,7 +11,7 @@ from spikecheck.checks.spk203_dead_layer import DeadLayer
 from spikecheck.checks.spk406_weight_scale import WeightScale
 from spikecheck.finding import Expected, Observed
 from spikecheck.site import SiteKind
-from tests.unit.checks.build import evidence, gradient, loss, parameter, run, site, spikes, update
+from tests.unit.checks.build import gradient, loss, observe, parameter, run, site, spikes, update
 
 NONE = gradient(zero_updates=12, missing_updates=8)
 STILL = update(unmoved_updates=20)
@@ -26,7 +26,7 @@ def net(first=(), last=(), done=20, fed_by="fc2"):
         "lif2": [spikes(active=0, count=0.0)],
         "fc3.weight": [parameter(), gradient(), update()],
     }
-    return evidence(places, sites={"lif2": {"fed_by": fed_by}}, run=run(live=True, update=done))
+    return observe(places, sites={"lif2": {"fed_by": fed_by}}, run=run(live=True, update=done))
 
 
 def layer(given):
@@ -63,7 +63,7 @@ def test_only_what_training_mends_is_waited_for() -> None:
 
 def after(first: float | None, now: float | None, **changed) -> Readings:
     flat = {"recent_slope": 0.0, "recent_slope_error": 0.01}
-    return Readings(evidence({"loss": [loss(first=first, recent_mean=now, **flat, **changed)]}), "loss")
+    return Readings(observe({"loss": [loss(first=first, recent_mean=now, **flat, **changed)]}), "loss")
 
 
 @pytest.mark.parametrize(

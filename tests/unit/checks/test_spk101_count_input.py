@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk101_count_input import CountInput
-from tests.unit.checks.build import drive, evidence, findings, inputs, neuron, severity_of, spikes
+from tests.unit.checks.build import drive, findings, inputs, neuron, observe, severity_of, spikes
 
 
 def counts(average: float, **changed):
@@ -18,7 +18,7 @@ def driving(x, times, **known):
     """The input before a layer that it drives at so many thresholds; the layer after that is driven little."""
     first = [spikes(), drive(rms=times, peak=3 * times, maximum=6 * times)]
     places = {"input": [x], "lif1": first, "lif2": [spikes(), drive()]}
-    return evidence(places, sites={"lif1": {"neuron": neuron(**known)}})
+    return observe(places, sites={"lif1": {"neuron": neuron(**known)}})
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_judge(x, severity) -> None:
         pytest.param(driving(counts(6.0), 0.4), "note", id="weights that were scaled for the counts"),
         pytest.param(driving(counts(5.0), 10.0, v_threshold=None), "warning", id="threshold unknown, large counts"),
         pytest.param(driving(counts(4.9), 10.0, v_threshold=None), "note", id="threshold unknown, smaller ones"),
-        pytest.param(evidence({"input": [counts(6.0)]}), "warning", id="no spiking layer was observed"),
+        pytest.param(observe({"input": [counts(6.0)]}), "warning", id="no spiking layer was observed"),
     ],
 )
 def test_counts_are_judged_by_the_drive_they_cause(observations, severity) -> None:
@@ -60,7 +60,7 @@ def test_counts_are_judged_by_the_drive_they_cause(observations, severity) -> No
 
 
 def test_it_says_how_much_binarizing_would_remove() -> None:
-    [finding] = findings(CountInput(), evidence({"input": [counts(6.0)]}), "input")
+    [finding] = findings(CountInput(), observe({"input": [counts(6.0)]}), "input")
     assert finding.message == "input holds event counts (0 to 9), not binary spikes; non-empty bins average 6"
     assert "40% of the non-empty bins are above 1" in finding.observed.text
     assert finding.fix.startswith("x = (x > 0).float()")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk102_empty_input import EmptyInput
-from tests.unit.checks.build import evidence, inputs, severity_of
+from tests.unit.checks.build import inputs, observe, severity_of
 
 
 @pytest.mark.parametrize(
@@ -21,4 +21,4 @@ from tests.unit.checks.build import evidence, inputs, severity_of
     ],
 )
 def test_judge(reading, severity) -> None:
-    assert severity_of(EmptyInput(), evidence({"input": [reading]}), "input") == severity
+    assert severity_of(EmptyInput(), observe({"input": [reading]}), "input") == severity

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk103_one_bin_input import OneBinInput
-from tests.unit.checks.build import evidence, inputs, severity_of
+from tests.unit.checks.build import inputs, observe, severity_of
 
 
 def one_bin(**changed):
@@ -30,4 +30,4 @@ def one_bin(**changed):
     ],
 )
 def test_judge(reading, severity) -> None:
-    assert severity_of(OneBinInput(), evidence({"input": [reading]}), "input") == severity
+    assert severity_of(OneBinInput(), observe({"input": [reading]}), "input") == severity

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk104_single_step import SingleStep
-from tests.unit.checks.build import evidence, inputs, run, severity_of, spikes, state
+from tests.unit.checks.build import inputs, observe, run, severity_of, spikes, state
 
 
 def one(*more, time_steps=20, ran=None, library="snntorch", **changed):
@@ -13,7 +13,7 @@ def one(*more, time_steps=20, ran=None, library="snntorch", **changed):
     read = spikes(time_steps=time_steps, forward_passes=20, **changed)
     sites = {name: {"framework": library} for name in ("lif1", "lif2")}
     places = {"input": [inputs(time_steps=1)], "lif1": [read, *more], "lif2": [read]}
-    return evidence(places, sites=sites, run=ran or run())
+    return observe(places, sites=sites, run=ran or run())
 
 
 @pytest.mark.parametrize(

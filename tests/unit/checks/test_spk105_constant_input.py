@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk105_constant_input import ConstantInput
-from tests.unit.checks.build import evidence, inputs, severity_of
+from tests.unit.checks.build import inputs, observe, severity_of
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,4 @@ from tests.unit.checks.build import evidence, inputs, severity_of
     ],
 )
 def test_judge(reading, severity) -> None:
-    assert severity_of(ConstantInput(), evidence({"input": [reading]}), "input") == severity
+    assert severity_of(ConstantInput(), observe({"input": [reading]}), "input") == severity

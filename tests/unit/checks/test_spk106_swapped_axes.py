@@ -7,14 +7,14 @@ import pytest
 from spikecheck.checks.spk106_swapped_axes import SwappedAxes
 from spikecheck.readings import RegressionTargetReading
 from spikecheck.site import NeighborCorrelation
-from tests.unit.checks.build import drive, evidence, inputs, logits, loss, run, severity_of, spikes, targets
+from tests.unit.checks.build import drive, inputs, logits, loss, observe, run, severity_of, spikes, targets
 
 
 def layer(ran=None, batches=16, targets_read=None, current=None, **changed):
     """The first layer's spikes, 16 targets in each of 20 updates, and so many different batches."""
     read = [spikes(**{"step_variance_share": 0.96, "sample_variance_share": 0.0, **changed}), current or drive()]
     labels = targets(samples=320, updates=20) if targets_read is None else targets_read
-    return evidence(
+    return observe(
         {"input": [inputs(distinct_batches=batches)], "lif1": read, "loss": [loss(), labels]}, run=ran or run()
     )
 

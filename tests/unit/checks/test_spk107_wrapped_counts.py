@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk107_wrapped_counts import WrappedCounts
-from tests.unit.checks.build import evidence, inputs, severity_of
+from tests.unit.checks.build import inputs, observe, severity_of
 
 
 def grid(lowest, highest, unit):
@@ -27,4 +27,4 @@ def grid(lowest, highest, unit):
     ],
 )
 def test_judge(reading, severity) -> None:
-    assert severity_of(WrappedCounts(), evidence({"input": [reading]}), "input") == severity
+    assert severity_of(WrappedCounts(), observe({"input": [reading]}), "input") == severity

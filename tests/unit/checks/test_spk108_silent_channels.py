@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk108_silent_channels import SilentChannels
-from tests.unit.checks.build import evidence, inputs, severity_of
+from tests.unit.checks.build import inputs, observe, severity_of
 
 
 def channels_of(**changed):
     """Sixteen batches of 100 channels."""
-    return evidence({"input": [inputs(**({"distinct_batches": 16, "channels": 100} | changed))]})
+    return observe({"input": [inputs(**({"distinct_batches": 16, "channels": 100} | changed))]})
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk201_multi_spike import MultiSpike
-from tests.unit.checks.build import evidence, findings, flow, inputs, severity_of, spikes
+from tests.unit.checks.build import findings, flow, inputs, observe, severity_of, spikes
 
 
 def several(average: float, peak: float = 5.0, **changed):
@@ -32,11 +32,11 @@ def several(average: float, peak: float = 5.0, **changed):
     ],
 )
 def test_judge(read, severity) -> None:
-    assert severity_of(MultiSpike(), evidence({"lif1": read}), "lif1") == severity
+    assert severity_of(MultiSpike(), observe({"lif1": read}), "lif1") == severity
 
 
 def test_it_shows_the_values_and_the_fix_for_the_library() -> None:
-    observations = evidence({"lif1": [several(7.0, 43.0)]}, sites={"lif1": {"framework": "sinabs"}})
+    observations = observe({"lif1": [several(7.0, 43.0)]}, sites={"lif1": {"framework": "sinabs"}})
     [finding] = findings(MultiSpike(), observations, "lif1")
     assert (
         finding.message
@@ -47,8 +47,8 @@ def test_it_shows_the_values_and_the_fix_for_the_library() -> None:
 
 
 def test_counts_of_the_input_reduce_the_excess() -> None:
-    alone = evidence({"input": [inputs()], "lif1": [several(9.0)]})
-    fed = evidence({"input": [inputs(count=6.0 * 19_200)], "lif1": [several(9.0)]})
+    alone = observe({"input": [inputs()], "lif1": [several(9.0)]})
+    fed = observe({"input": [inputs(count=6.0 * 19_200)], "lif1": [several(9.0)]})
     [plain], [weighed] = (findings(MultiSpike(), observations, "lif1") for observations in (alone, fed))
     assert plain.severity is weighed.severity
     assert plain.excess > weighed.excess

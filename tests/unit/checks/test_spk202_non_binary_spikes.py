@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk202_non_binary_spikes import NonBinarySpikes
-from tests.unit.checks.build import POISONED, evidence, findings, severity_of, spikes
+from tests.unit.checks.build import POISONED, findings, observe, severity_of, spikes
 
 TERNARY = spikes(minimum=-1.0, values=(-1.0, 0.0, 1.0), non_binary=9000)
 GRADED = spikes(maximum=2.5, values=(0.0, 2.5), non_binary=20_480, non_integer=4000)
@@ -31,10 +31,10 @@ GRADED = spikes(maximum=2.5, values=(0.0, 2.5), non_binary=20_480, non_integer=4
     ],
 )
 def test_judge(read, severity) -> None:
-    assert severity_of(NonBinarySpikes(), evidence({"lif1": [read]}), "lif1") == severity
+    assert severity_of(NonBinarySpikes(), observe({"lif1": [read]}), "lif1") == severity
 
 
 def test_it_shows_the_values() -> None:
-    [finding] = findings(NonBinarySpikes(), evidence({"lif1": [TERNARY]}), "lif1")
+    [finding] = findings(NonBinarySpikes(), observe({"lif1": [TERNARY]}), "lif1")
     assert finding.message == "lif1 emits -1, 0, 1, which are neither spikes (0 or 1) nor spike counts"
     assert "values -1, 0, 1" in finding.observed.text

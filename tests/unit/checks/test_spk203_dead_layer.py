@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk203_dead_layer import DeadLayer
-from tests.unit.checks.build import POISONED, evidence, findings, flow, parameter, run, severity_of, spikes
+from tests.unit.checks.build import POISONED, findings, flow, observe, parameter, run, severity_of, spikes
 
 
 def silent(**changed):
@@ -41,17 +41,17 @@ OVER, LIVE = run(), run(live=True)
     ],
 )
 def test_judge(read, when, severity) -> None:
-    assert severity_of(DeadLayer(), evidence({"lif1": read}, run=when), "lif1") == severity
+    assert severity_of(DeadLayer(), observe({"lif1": read}, run=when), "lif1") == severity
 
 
 def test_without_a_backward_pass_only_the_last_layer_is_uncertain() -> None:
-    observations = evidence({"lif1": [silent()], "lif2": [silent()]})
+    observations = observe({"lif1": [silent()], "lif2": [silent()]})
     assert severity_of(DeadLayer(), observations, "lif1") == "error"
     assert severity_of(DeadLayer(), observations, "lif2") == "note"
 
 
 def test_the_message_counts_steps_and_neurons() -> None:
-    [finding] = findings(DeadLayer(), evidence({"lif1": [silent(), flow()]}), "lif1")
+    [finding] = findings(DeadLayer(), observe({"lif1": [silent(), flow()]}), "lif1")
     assert finding.message == "lif1 is silent: 0 spikes in 400 time steps (64 neurons)"
     assert finding.fix.startswith("model.lif1.threshold")
 
@@ -59,7 +59,7 @@ def test_the_message_counts_steps_and_neurons() -> None:
 def test_only_tiny_weights_explain_it() -> None:
     def judged(scale):
         places = {"fc1.weight": [parameter(scale=scale)], "lif1": [silent(), flow()]}
-        return findings(DeadLayer(), evidence(places, sites={"lif1": {"fed_by": "fc1"}}), "lif1")
+        return findings(DeadLayer(), observe(places, sites={"lif1": {"fed_by": "fc1"}}), "lif1")
 
     [tiny], [large] = judged(0.03), judged(16.0)
     assert set(tiny.explained_by) - set(large.explained_by) == {"SPK406"}

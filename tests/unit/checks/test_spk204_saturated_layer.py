@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk204_saturated_layer import SaturatedLayer
-from tests.unit.checks.build import evidence, findings, flow, run, severity_of, spikes
+from tests.unit.checks.build import findings, flow, observe, run, severity_of, spikes
 
 
 def busy(saturated: int = 0, active: float = 0.5, **changed):
@@ -38,9 +38,9 @@ OVER, LIVE = run(), run(live=True)
     ],
 )
 def test_judge(read, when, severity) -> None:
-    assert severity_of(SaturatedLayer(), evidence({"lif1": read}, run=when), "lif1") == severity
+    assert severity_of(SaturatedLayer(), observe({"lif1": read}, run=when), "lif1") == severity
 
 
 def test_the_message_gives_both_fractions() -> None:
-    [finding] = findings(SaturatedLayer(), evidence({"lif1": [busy(63, 0.99), flow()]}), "lif1")
+    [finding] = findings(SaturatedLayer(), observe({"lif1": [busy(63, 0.99), flow()]}), "lif1")
     assert finding.message == "lif1 fires in 99% of its time steps; 63 of 64 neurons nearly always fire"

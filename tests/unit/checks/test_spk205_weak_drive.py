@@ -8,10 +8,10 @@ from spikecheck.checks.spk205_weak_drive import WeakDrive
 from tests.unit.checks.build import (
     POISONED,
     drive,
-    evidence,
     findings,
     flow,
     neuron,
+    observe,
     parameter,
     potential,
     run,
@@ -29,7 +29,7 @@ def layer(*read, upstream=None, when=None, weight=None, **known):
     """A silent layer fed by fc2, with a live one before it."""
     fed = [weight or parameter()]
     places = {"lif1": [upstream or spikes()], "fc2.weight": fed, "lif2": [SILENT, flow(), *read]}
-    return evidence(places, sites={"lif2": {"fed_by": "fc2", "neuron": neuron(**known)}}, run=when or run())
+    return observe(places, sites={"lif2": {"fed_by": "fc2", "neuron": neuron(**known)}}, run=when or run())
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_it_says_which_of_the_numbers_is_wrong(observations, because) -> None:
 
 
 def test_the_date_does_not_depend_on_a_layer_before_that_has_woken_up() -> None:
-    observations = evidence(
+    observations = observe(
         {"lif1": [spikes()], "lif2": [SILENT, WEAK]},
         first={"lif1": [SILENT], "lif2": [SILENT, WEAK]},
     )

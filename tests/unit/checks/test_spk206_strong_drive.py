@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk206_strong_drive import StrongDrive
-from tests.unit.checks.build import POISONED, drive, evidence, findings, flow, neuron, parameter, severity_of, spikes
+from tests.unit.checks.build import POISONED, drive, findings, flow, neuron, observe, parameter, severity_of, spikes
 
 
 def layer(*read, weight=None, **known):
     places = {"fc1.weight": [weight or parameter()], "lif1": [spikes(), flow(), *read]}
-    return evidence(places, sites={"lif1": {"fed_by": "fc1", "neuron": neuron(**known)}})
+    return observe(places, sites={"lif1": {"fed_by": "fc1", "neuron": neuron(**known)}})
 
 
 def strong(rms: float, **changed):

@@ -8,13 +8,13 @@ import pytest
 
 from spikecheck.checks.spk207_faulty_decay import FaultyDecay
 from spikecheck.neuron import ReplacedParameter
-from tests.unit.checks.build import evidence, findings, modules, neuron, severity_of, spikes
+from tests.unit.checks.build import findings, modules, neuron, observe, severity_of, spikes
 
 
 def layer(library="snntorch", most=9.0, **known):
     """One layer, 20 time steps per forward pass."""
     sites = {"lif1": {"framework": library, "neuron": neuron(**known)}}
-    return modules(evidence({"lif1": [spikes(max_count=most)]}, sites=sites))
+    return modules(observe({"lif1": [spikes(max_count=most)]}, sites=sites))
 
 
 @pytest.mark.parametrize(

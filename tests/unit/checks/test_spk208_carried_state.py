@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk208_carried_state import CarriedState
-from tests.unit.checks.build import evidence, findings, inputs, run, severity_of, state, targets
+from tests.unit.checks.build import findings, inputs, observe, run, severity_of, state, targets
 
 
 @pytest.mark.parametrize(
@@ -22,12 +22,12 @@ from tests.unit.checks.build import evidence, findings, inputs, run, severity_of
     ],
 )
 def test_judge(read, severity) -> None:
-    assert severity_of(CarriedState(), evidence({"lif1": [read]}), "lif1") == severity
+    assert severity_of(CarriedState(), observe({"lif1": [read]}), "lif1") == severity
 
 
 def test_it_says_how_often_and_how_much() -> None:
     read = state(sequences=20, carried_sequences=19, largest_potential=0.75)
-    [finding] = findings(CarriedState(), evidence({"lif1": [read]}, sites={"lif1": {"framework": "sinabs"}}), "lif1")
+    [finding] = findings(CarriedState(), observe({"lif1": [read]}, sites={"lif1": {"framework": "sinabs"}}), "lif1")
     assert finding.message == "lif1 was not reset: 19 of 20 sequences started with the potentials of the one before"
     assert "up to 0.75" in finding.observed.text
     assert finding.fix.startswith("model.lif1.reset_states()")
@@ -66,7 +66,7 @@ PIECES = targets(updates=48, repeated_batches=36, distinct_batches=12)  # four p
     ],
 )
 def test_pieces_of_one_batch_continue_each_other(labels, read, input_read, severity) -> None:
-    observations = evidence({"lif1": [read], "input": [input_read], "targets": [labels]})
+    observations = observe({"lif1": [read], "input": [input_read], "targets": [labels]})
     assert severity_of(CarriedState(), observations, "lif1") == severity
 
 
@@ -77,4 +77,4 @@ def test_the_same_targets_forever_may_be_a_first_batch_that_is_not_over(live, se
         "input": [inputs(distinct_batches=4)],
         "targets": [targets(updates=4, repeated_batches=3, distinct_batches=1)],
     }
-    assert severity_of(CarriedState(), evidence(places, run=run(live=live)), "lif1") == severity
+    assert severity_of(CarriedState(), observe(places, run=run(live=live)), "lif1") == severity

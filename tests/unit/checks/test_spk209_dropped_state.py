@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk209_dropped_state import DroppedState
-from tests.unit.checks.build import drive, evidence, findings, memory, severity_of
+from tests.unit.checks.build import drive, findings, memory, observe, severity_of
 
 
 def test_a_layer_without_input_has_nothing_to_remember() -> None:
     assert (
-        severity_of(DroppedState(), evidence({"lif1": [memory(stateful_forward_passes=0), drive(rms=0.0)]}), "lif1")
+        severity_of(DroppedState(), observe({"lif1": [memory(stateful_forward_passes=0), drive(rms=0.0)]}), "lif1")
         is None
     )
     assert (
-        severity_of(DroppedState(), evidence({"lif1": [memory(stateful_forward_passes=0), drive(rms=1e-6)]}), "lif1")
+        severity_of(DroppedState(), observe({"lif1": [memory(stateful_forward_passes=0), drive(rms=1e-6)]}), "lif1")
         == "error"
     )
 
@@ -38,7 +38,7 @@ def test_a_layer_without_input_has_nothing_to_remember() -> None:
     ],
 )
 def test_judge(reading, severity) -> None:
-    assert severity_of(DroppedState(), evidence({"lif1": [reading]}), "lif1") == severity
+    assert severity_of(DroppedState(), observe({"lif1": [reading]}), "lif1") == severity
 
 
 @pytest.mark.parametrize(
@@ -49,5 +49,5 @@ def test_judge(reading, severity) -> None:
     ],
 )
 def test_it_says_which_of_the_two_it_is(reading, why) -> None:
-    (finding,) = findings(DroppedState(), evidence({"lif1": [reading]}), "lif1")
+    (finding,) = findings(DroppedState(), observe({"lif1": [reading]}), "lif1")
     assert finding.message == f"lif1 keeps no state between time steps: {why}"

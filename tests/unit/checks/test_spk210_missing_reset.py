@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk210_missing_reset import MissingReset
-from tests.unit.checks.build import drive, evidence, flow, modules, neuron, parameter, severity_of, spikes
+from tests.unit.checks.build import drive, flow, modules, neuron, observe, parameter, severity_of, spikes
 
 
 def layer(flows=None, count=20_480.0, consecutive_products=0.0, output=True, **known):
     """A layer whose input can drive at most 0.275 spikes per step; the last one, or followed by another."""
     places = {"lif1": [spikes(count=count, consecutive_products=consecutive_products), drive(), flows or flow()]}
     after = {} if output else {"lif2": [spikes()]}
-    return modules(evidence(places | after, sites={"lif1": {"neuron": neuron(**known)}}))
+    return modules(observe(places | after, sites={"lif1": {"neuron": neuron(**known)}}))
 
 
 def hidden(flows=None, consecutive_products=20_480 * 0.75, reset="none"):
@@ -65,5 +65,5 @@ def test_judge(observations, severity) -> None:
 )
 def test_a_recurrent_weight_inside_the_layer_can_drive_spikes_as_well(weight, severity) -> None:
     places = {"lif1": [spikes(count=4.1e5 * 0.28), drive()], "lif1.rec.weight": [weight]}
-    observations = modules(evidence(places, sites={"lif1": {"neuron": neuron(reset=None)}}))
+    observations = modules(observe(places, sites={"lif1": {"neuron": neuron(reset=None)}}))
     assert severity_of(MissingReset(), observations, "lif1") == severity

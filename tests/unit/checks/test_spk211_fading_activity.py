@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk211_fading_activity import FadingActivity
-from tests.unit.checks.build import evidence, firing_at, loss, severity_of
+from tests.unit.checks.build import firing_at, loss, observe, severity_of
 
 
 @pytest.mark.parametrize(
@@ -20,11 +20,11 @@ from tests.unit.checks.build import evidence, firing_at, loss, severity_of
     ],
 )
 def test_judge(places, severity) -> None:
-    assert severity_of(FadingActivity(), evidence(places), list(places)[-1]) == severity
+    assert severity_of(FadingActivity(), observe(places), list(places)[-1]) == severity
 
 
 def test_a_trend_that_training_caused_is_left_alone() -> None:
-    observations = evidence(firing_at(0.05, 0.005, 0.001), first=firing_at(0.05, 0.05, 0.05))
+    observations = observe(firing_at(0.05, 0.005, 0.001), first=firing_at(0.05, 0.05, 0.05))
     assert severity_of(FadingActivity(), observations, "lif2") is None
 
 
@@ -38,5 +38,5 @@ def test_a_trend_that_training_caused_is_left_alone() -> None:
     ids=["it fires, and the loss falls", "the loss stays", "it is silent"],
 )
 def test_it_is_a_note_where_enough_is_left_to_learn_from(last, losses, severity) -> None:
-    observations = evidence(firing_at(0.05, 0.005, last) | {"loss": [losses]})
+    observations = observe(firing_at(0.05, 0.005, last) | {"loss": [losses]})
     assert severity_of(FadingActivity(), observations, "lif2") == severity

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk212_exploding_activity import ExplodingActivity
-from tests.unit.checks.build import evidence, firing_at, severity_of
+from tests.unit.checks.build import firing_at, observe, severity_of
 
 
 @pytest.mark.parametrize(
@@ -20,9 +20,9 @@ from tests.unit.checks.build import evidence, firing_at, severity_of
     ],
 )
 def test_judge(places, severity) -> None:
-    assert severity_of(ExplodingActivity(), evidence(places), list(places)[-1]) == severity
+    assert severity_of(ExplodingActivity(), observe(places), list(places)[-1]) == severity
 
 
 def test_a_trend_that_training_caused_is_left_alone() -> None:
-    observations = evidence(firing_at(0.125, 0.3, 0.5), first=firing_at(0.05, 0.05, 0.05))
+    observations = observe(firing_at(0.125, 0.3, 0.5), first=firing_at(0.05, 0.05, 0.05))
     assert severity_of(ExplodingActivity(), observations, "lif2") is None

@@ -6,7 +6,7 @@ import pytest
 
 from spikecheck.checks.spk213_reused_graph import SECOND_BACKWARD, ReusedGraph
 from spikecheck.site import TorchError
-from tests.unit.checks.build import evidence, run, severity_of, state
+from tests.unit.checks.build import observe, run, severity_of, state
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_judge(reading, severity) -> None:
     assert (
         severity_of(
             ReusedGraph(),
-            evidence({"the run": [reading], "lif1": [state(carried_sequences=1)]}, run=reading),
+            observe({"the run": [reading], "lif1": [state(carried_sequences=1)]}, run=reading),
             "the run",
         )
         == severity

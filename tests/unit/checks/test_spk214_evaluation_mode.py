@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk214_evaluation_mode import EvaluationMode
-from tests.unit.checks.build import evidence, mode, severity_of
+from tests.unit.checks.build import mode, observe, severity_of
 
 
 @pytest.mark.parametrize(
@@ -19,11 +19,11 @@ from tests.unit.checks.build import evidence, mode, severity_of
     ],
 )
 def test_judge(readings, severity) -> None:
-    assert severity_of(EvaluationMode(), evidence({"norm": readings}), "norm") == severity
+    assert severity_of(EvaluationMode(), observe({"norm": readings}), "norm") == severity
 
 
 def test_one_finding_for_the_model_and_none_where_a_module_trains() -> None:
     off = [mode(evaluation_updates=20)]
-    assert severity_of(EvaluationMode(), evidence({"a": off, "b": off}), "a") == "warning"
-    assert severity_of(EvaluationMode(), evidence({"a": off, "b": off}), "b") is None
-    assert severity_of(EvaluationMode(), evidence({"a": off, "b": [mode()]}), "a") is None
+    assert severity_of(EvaluationMode(), observe({"a": off, "b": off}), "a") == "warning"
+    assert severity_of(EvaluationMode(), observe({"a": off, "b": off}), "b") is None
+    assert severity_of(EvaluationMode(), observe({"a": off, "b": [mode()]}), "a") is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk215_heavy_dropout import HeavyDropout
-from tests.unit.checks.build import evidence, mode, severity_of
+from tests.unit.checks.build import mode, observe, severity_of
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from tests.unit.checks.build import evidence, mode, severity_of
     ],
 )
 def test_judge(readings, severity) -> None:
-    assert severity_of(HeavyDropout(), evidence({"norm": readings}), "norm") == severity
+    assert severity_of(HeavyDropout(), observe({"norm": readings}), "norm") == severity

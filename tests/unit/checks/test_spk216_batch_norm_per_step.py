@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk216_batch_norm_per_step import BatchNormPerStep
-from tests.unit.checks.build import evidence, inputs, mode, severity_of, spikes
+from tests.unit.checks.build import inputs, mode, observe, severity_of, spikes
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from tests.unit.checks.build import evidence, inputs, mode, severity_of, spikes
     ],
 )
 def test_judge(readings, severity) -> None:
-    assert severity_of(BatchNormPerStep(), evidence({"norm": readings}), "norm") == severity
+    assert severity_of(BatchNormPerStep(), observe({"norm": readings}), "norm") == severity
 
 
 def after(profile, **changed):
@@ -30,7 +30,7 @@ def after(profile, **changed):
         "lif1": [spikes(profile=profile, **changed)],
         "norm": [mode(momentum=0.1, calls_per_forward_pass=40)],
     }
-    return evidence(places)
+    return observe(places)
 
 
 EARLY, LATE = (1.6,) * 20 + (0.4,) * 20, (0.4,) * 20 + (1.6,) * 20
@@ -59,6 +59,6 @@ def test_the_input_counts_where_no_layer_comes_before() -> None:
         "norm": [mode(momentum=0.1, calls_per_forward_pass=40)],
         "lif1": [spikes()],
     }
-    assert severity_of(BatchNormPerStep(), evidence(places), "norm") == "warning"
+    assert severity_of(BatchNormPerStep(), observe(places), "norm") == "warning"
     places["input"] = [inputs(profile=(1.0,) * 40)]
-    assert severity_of(BatchNormPerStep(), evidence(places), "norm") == "note"
+    assert severity_of(BatchNormPerStep(), observe(places), "norm") == "note"

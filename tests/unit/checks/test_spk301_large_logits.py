@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk301_large_logits import LargeLogits
-from tests.unit.checks.build import POISONED, evidence, findings, logits, loss, severity_of
+from tests.unit.checks.build import POISONED, findings, logits, loss, observe, severity_of
 
 BAD = {"recent_mean": 33.8}
 
 
 def net(spread, **changed):
-    return evidence({"loss": [logits(spread=spread, one_hot_rows=80), loss(**changed)]})
+    return observe({"loss": [logits(spread=spread, one_hot_rows=80), loss(**changed)]})
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ import pytest
 from spikecheck.checks.spk302_chance_plateau import ChancePlateau
 from spikecheck.site import Moment
 from tests.unit.checks.build import (
-    evidence,
     findings,
     gradient,
     logits,
     loss,
+    observe,
     parameter,
     run,
     severity_of,
@@ -45,7 +45,7 @@ def net(moved=MOVING, grad=None, rows=None, done=200, weight=None, labels=None, 
         "fc1.bias": [update(mean_relative_norm=1.0), gradient(dimensions=1), parameter(dimensions=1)],
         "loss": [rows or logits(), labels or targets(), loss(**(FLAT | changed))],
     }
-    return evidence(places, run=run(update=done))
+    return observe(places, run=run(update=done))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_judge(observations, severity) -> None:
 
 def test_during_training_more_losses_are_needed() -> None:
     for updates, severity in ((255, None), (256, "error")):
-        observations = evidence(
+        observations = observe(
             {"fc1.weight": [MOVING, gradient(), parameter()], "loss": [loss(**(FLAT | {"updates": updates}))]},
             run=run(live=True, update=updates),
         )

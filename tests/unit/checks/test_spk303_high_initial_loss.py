@@ -8,11 +8,11 @@ import pytest
 
 from spikecheck.checks.spk303_high_initial_loss import HighInitialLoss
 from spikecheck.site import Moment
-from tests.unit.checks.build import evidence, findings, loss, run, severity_of
+from tests.unit.checks.build import findings, loss, observe, run, severity_of
 
 
 def net(first, update=200, **changed):
-    return evidence({"loss": [loss(first=first, **changed)]}, run=run(update=update))
+    return observe({"loss": [loss(first=first, **changed)]}, run=run(update=update))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_judge(observations, severity) -> None:
 
 
 def test_the_first_loss_of_the_run_is_judged_and_dated() -> None:
-    observations = evidence({"loss": [loss(first=1.0)]}, all={"loss": [loss(first=119005.0)]}, run=run(update=200))
+    observations = observe({"loss": [loss(first=1.0)]}, all={"loss": [loss(first=119005.0)]}, run=run(update=200))
     [finding] = findings(HighInitialLoss(), observations, "loss")
     assert finding.message == "the first loss is 119,000; a uniform guess over 20 classes gives 3.00"
     assert finding.when == Moment(0)

@@ -7,13 +7,13 @@ from math import e, log
 import pytest
 
 from spikecheck.checks.spk305_double_softmax import DoubleSoftmax, lowest_loss
-from tests.unit.checks.build import evidence, findings, logits, loss, severity_of
+from tests.unit.checks.build import findings, logits, loss, observe, severity_of
 
 ROWS = {"rows": 320, "simplex_rows": 320, "minimum": 0.001, "maximum": 0.8, "spread": 0.4}
 
 
 def net(function="cross_entropy", **changed):
-    return evidence({"loss": [logits(**(ROWS | changed)), loss(function=function)]})
+    return observe({"loss": [logits(**(ROWS | changed)), loss(function=function)]})
 
 
 @pytest.mark.parametrize(

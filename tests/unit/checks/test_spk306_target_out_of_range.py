@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk306_target_out_of_range import TargetOutOfRange
-from tests.unit.checks.build import evidence, findings, severity_of, targets
+from tests.unit.checks.build import findings, observe, severity_of, targets
 
 
 @pytest.mark.parametrize(
@@ -19,10 +19,10 @@ from tests.unit.checks.build import evidence, findings, severity_of, targets
     ],
 )
 def test_judge(labels, severity) -> None:
-    assert severity_of(TargetOutOfRange(), evidence({"loss": [labels]}), "loss") == severity
+    assert severity_of(TargetOutOfRange(), observe({"loss": [labels]}), "loss") == severity
 
 
 def test_the_message_gives_both_ranges() -> None:
     labels = targets(classes=20, out_of_range=16, minimum=1, maximum=20)
-    (finding,) = findings(TargetOutOfRange(), evidence({"loss": [labels]}), "loss")
+    (finding,) = findings(TargetOutOfRange(), observe({"loss": [labels]}), "loss")
     assert finding.message == "targets range from 1 to 20; 20 outputs allow 0 to 19"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk307_one_class_targets import OneClassTargets
-from tests.unit.checks.build import evidence, run, severity_of, targets
+from tests.unit.checks.build import observe, run, severity_of, targets
 
 SAME = {"classes": 20, "minimum": 3, "maximum": 3}
 
@@ -24,4 +24,4 @@ SAME = {"classes": 20, "minimum": 3, "maximum": 3}
     ],
 )
 def test_judge(labels, of_run, severity) -> None:
-    assert severity_of(OneClassTargets(), evidence({"loss": [labels]}, run=of_run), "loss") == severity
+    assert severity_of(OneClassTargets(), observe({"loss": [labels]}, run=of_run), "loss") == severity

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk308_imbalanced_targets import ImbalancedTargets
-from tests.unit.checks.build import evidence, findings, severity_of, targets
+from tests.unit.checks.build import findings, observe, severity_of, targets
 
 
 def labels(*counts: int, **changed):
@@ -27,10 +27,10 @@ def labels(*counts: int, **changed):
     ],
 )
 def test_judge(observations, severity) -> None:
-    assert severity_of(ImbalancedTargets(), evidence({"loss": [observations]}), "loss") == severity
+    assert severity_of(ImbalancedTargets(), observe({"loss": [observations]}), "loss") == severity
 
 
 def test_a_finding_gives_the_share_and_the_entropy() -> None:
-    (finding,) = findings(ImbalancedTargets(), evidence({"loss": [labels(970, *[2] * 15)]}), "loss")
+    (finding,) = findings(ImbalancedTargets(), observe({"loss": [labels(970, *[2] * 15)]}), "loss")
     assert finding.message == "97% of targets are class 0 (of 16)"
     assert "their entropy is 0.216" in finding.observed.text

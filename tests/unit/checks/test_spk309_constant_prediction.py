@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk309_constant_prediction import ConstantPrediction
-from tests.unit.checks.build import evidence, logits, run, severity_of, targets
+from tests.unit.checks.build import logits, observe, run, severity_of, targets
 
 EVEN = targets(classes=20, class_counts=(16,) * 20)
 LATE = run(update=64)
@@ -33,4 +33,4 @@ def rows(top_class_rows: int, decided: int = 320, **changed):
     ],
 )
 def test_judge(observations, labels, of_run, severity) -> None:
-    assert severity_of(ConstantPrediction(), evidence({"loss": [observations, labels]}, run=of_run), "loss") == severity
+    assert severity_of(ConstantPrediction(), observe({"loss": [observations, labels]}, run=of_run), "loss") == severity

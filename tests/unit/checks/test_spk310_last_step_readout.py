@@ -6,7 +6,7 @@ import pytest
 
 from spikecheck.checks.spk310_last_step_readout import LastStepReadout
 from spikecheck.readings import GradientToSpikesReading
-from tests.unit.checks.build import evidence, severity_of, spikes
+from tests.unit.checks.build import observe, severity_of, spikes
 
 
 @pytest.mark.parametrize(
@@ -21,11 +21,11 @@ from tests.unit.checks.build import evidence, severity_of, spikes
     ],
 )
 def test_judge(gradients, severity) -> None:
-    observations = evidence({"lif1": [spikes()], "lif2": [spikes(), gradients]})
+    observations = observe({"lif1": [spikes()], "lif2": [spikes(), gradients]})
     assert severity_of(LastStepReadout(), observations, "lif2") == severity
 
 
 def test_a_layer_in_the_middle_is_not_the_readout() -> None:
     gradients = GradientToSpikesReading(3, 120, 3, 3)
-    observations = evidence({"lif1": [spikes(), gradients], "lif2": [spikes(), gradients]})
+    observations = observe({"lif1": [spikes(), gradients], "lif2": [spikes(), gradients]})
     assert severity_of(LastStepReadout(), observations, "lif1") is None

@@ -6,7 +6,7 @@ import pytest
 
 from spikecheck.checks.spk311_unreachable_target import UnreachableTarget
 from spikecheck.readings import RegressionTargetReading
-from tests.unit.checks.build import evidence, findings, run, severity_of, spikes
+from tests.unit.checks.build import findings, observe, run, severity_of, spikes
 
 COUNTS = (0.0, 1.0, 2.0, 5.0)
 RATES = (0.0, 0.05, 0.1, 0.45)
@@ -16,7 +16,7 @@ BY_STEPS = run(forward_passes=200, called_per_time_step=True)  # ten calls of th
 
 def net(highest: float, outputs: tuple[float, ...], layer=None, of_run=None):
     regression_target = RegressionTargetReading(20, 6400, 0.0, highest, min(outputs), max(outputs), outputs)
-    return evidence({"lif1": [layer or spikes()], "loss": [regression_target]}, run=of_run or run())
+    return observe({"lif1": [layer or spikes()], "loss": [regression_target]}, run=of_run or run())
 
 
 @pytest.mark.parametrize(

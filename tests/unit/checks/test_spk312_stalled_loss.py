@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk312_stalled_loss import StalledLoss
-from tests.unit.checks.build import evidence, loss, severity_of
+from tests.unit.checks.build import loss, observe, severity_of
 
 
 def stopped(**changed):
@@ -28,4 +28,4 @@ def stopped(**changed):
     ],
 )
 def test_judge(lost, severity) -> None:
-    assert severity_of(StalledLoss(), evidence({"loss": [lost]}), "loss") == severity
+    assert severity_of(StalledLoss(), observe({"loss": [lost]}), "loss") == severity

@@ -7,7 +7,7 @@ from math import log
 import pytest
 
 from spikecheck.checks.spk313_worse_than_guess import WorseThanGuess
-from tests.unit.checks.build import evidence, gradient, loss, parameter, run, severity_of, targets, update
+from tests.unit.checks.build import gradient, loss, observe, parameter, run, severity_of, targets, update
 
 CHANCE = log(20)
 STAYS = {"updates": 200, "window": 64, "recent_mean": 3.6, "recent_slope": 0.0, "recent_slope_error": 0.0002}
@@ -24,7 +24,7 @@ def net(share=0.004, live=False, labels=None, done=200, **changed):
         "fc1.weight": [update(mean_relative_norm=share), gradient(), parameter()],
         "loss": [loss(**(STAYS | changed)), labels or targets(classes=20, class_counts=(10,) * 20)],
     }
-    return evidence(places, run=run(update=done, live=live))
+    return observe(places, run=run(update=done, live=live))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from spikecheck.checks.spk314_sorted_labels import SortedLabels
 from spikecheck.readings import BatchReading
-from tests.unit.checks.build import evidence, findings, severity_of, spikes, targets
+from tests.unit.checks.build import findings, observe, severity_of, spikes, targets
 
 EVEN = (80,) * 20  # 1600 labels: two of them are alike with a probability of 0.0494
 TWO = (800, 800)
@@ -19,7 +19,7 @@ SORTED = BatchReading(batches=25, samples=1600, single_class_batches=20, same_cl
 def net(batches, counts=EVEN, samples: float = 64):
     layer = spikes(forward_passes=25, samples=int(25 * samples))
     known = targets(updates=25, samples=sum(counts), classes=len(counts), class_counts=counts)
-    return evidence({"lif1": [layer], "loss": [batches, known]})
+    return observe({"lif1": [layer], "loss": [batches, known]})
 
 
 def batch(alike: float | None, *, samples: int = 1600, pure: int = 0):

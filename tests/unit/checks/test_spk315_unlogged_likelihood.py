@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk315_unlogged_likelihood import UnloggedLikelihood
-from tests.unit.checks.build import evidence, findings, logits, loss, severity_of
+from tests.unit.checks.build import findings, logits, loss, observe, severity_of
 
 LOGARITHMS = {"minimum": -9.0, "maximum": -0.01}
 
 
 def net(function="nll_loss", **changed):
-    return evidence({"loss": [logits(**changed), loss(function=function)]})
+    return observe({"loss": [logits(**changed), loss(function=function)]})
 
 
 @pytest.mark.parametrize(

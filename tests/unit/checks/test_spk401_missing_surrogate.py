@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk401_missing_surrogate import MissingSurrogate
-from tests.unit.checks.build import evidence, findings, flow, gradient, severity_of, spikes
+from tests.unit.checks.build import findings, flow, gradient, observe, severity_of, spikes
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from tests.unit.checks.build import evidence, findings, flow, gradient, severity
     ],
 )
 def test_judge(read, severity) -> None:
-    assert severity_of(MissingSurrogate(), evidence({"lif1": [read], "lif2": [spikes()]}), "lif1") == severity
+    assert severity_of(MissingSurrogate(), observe({"lif1": [read], "lif2": [spikes()]}), "lif1") == severity
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_judge(read, severity) -> None:
 )
 def test_it_is_a_note_where_gradients_go_round_the_layer(before, severity) -> None:
     places = {"lif1": [flow(blocked_forward_passes=20, spikes_receive_gradient=None), spikes()], "fc1.weight": before}
-    observations = evidence(places, sites={"lif1": {"fed_by": "fc1"}})
+    observations = observe(places, sites={"lif1": {"fed_by": "fc1"}})
     assert severity_of(MissingSurrogate(), observations, "lif1") == severity
 
 
@@ -52,7 +52,7 @@ def test_it_is_a_note_where_gradients_go_round_the_layer(before, severity) -> No
     ("library", "fix"), [("snntorch", "model.lif1.spike_grad = "), ("torch", "class Spike(torch.autograd.Function)")]
 )
 def test_the_fix_is_that_of_the_library(library: str, fix: str) -> None:
-    observations = evidence(
+    observations = observe(
         {"lif1": [flow(blocked_forward_passes=20, spikes_receive_gradient=None)]},
         sites={"lif1": {"framework": library}},
     )

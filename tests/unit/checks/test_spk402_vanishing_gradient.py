@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk402_vanishing_gradient import VanishingGradient
-from tests.unit.checks.build import evidence, findings, gradient, parameter, run, severity_of
+from tests.unit.checks.build import findings, gradient, observe, parameter, run, severity_of
 
 
 def net(*norms: float, dimensions: int = 2, update: int = 48):
@@ -13,7 +13,7 @@ def net(*norms: float, dimensions: int = 2, update: int = 48):
         f"fc{n}.weight": [gradient(mean_norm=norm, dimensions=dimensions), parameter(dimensions=dimensions)]
         for n, norm in enumerate(norms)
     }
-    return evidence(layers, run=run(update=update))
+    return observe(layers, run=run(update=update))
 
 
 @pytest.mark.parametrize(

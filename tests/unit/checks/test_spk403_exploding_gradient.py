@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk403_exploding_gradient import ExplodingGradient
-from tests.unit.checks.build import evidence, gradient, inputs, parameter, severity_of, spikes
+from tests.unit.checks.build import gradient, inputs, observe, parameter, severity_of, spikes
 from tests.unit.checks.test_spk402_vanishing_gradient import net
 
 
@@ -24,7 +24,7 @@ from tests.unit.checks.test_spk402_vanishing_gradient import net
     ],
 )
 def test_judge(observations, severity) -> None:
-    assert isinstance(observations, type(evidence({})))
+    assert isinstance(observations, type(observe({})))
     assert severity_of(ExplodingGradient(), observations, "fc0.weight") == severity
 
 
@@ -36,7 +36,7 @@ def quiet(active, *, last=1.0):
         "lif1": [spikes(active=active)],
         "fc2.weight": [parameter(), gradient(mean_norm=last)],
     }
-    return evidence(places)
+    return observe(places)
 
 
 @pytest.mark.parametrize(

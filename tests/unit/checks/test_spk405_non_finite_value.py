@@ -11,13 +11,13 @@ from spikecheck.site import Moment, SiteKind
 from tests.unit.checks.build import (
     POISONED,
     drive,
-    evidence,
     findings,
     gradient,
     inputs,
     logits,
     loss,
     neuron,
+    observe,
     parameter,
     potential,
     severity_of,
@@ -39,8 +39,8 @@ MADE = {
 @pytest.mark.parametrize("kind", READING_BY_KIND, ids=lambda kind: kind.label)
 def test_every_kind_of_site_is_judged_by_its_own_reading(kind: SiteKind) -> None:
     name = "loss" if kind in SiteKind.LOGITS | SiteKind.LOSS else "place"
-    assert severity_of(NonFiniteValue(), evidence({name: [MADE[kind]()]}), name) is None
-    [finding] = findings(NonFiniteValue(), evidence({name: [MADE[kind](non_finite=POISONED)]}), name)
+    assert severity_of(NonFiniteValue(), observe({name: [MADE[kind]()]}), name) is None
+    [finding] = findings(NonFiniteValue(), observe({name: [MADE[kind](non_finite=POISONED)]}), name)
     assert finding.severity.label == "error"
     assert finding.when == POISONED.first
     what = DESCRIPTIONS[kind].format(site=finding.site)
@@ -53,13 +53,13 @@ def test_every_kind_has_a_description() -> None:
 
 
 def test_only_the_kind_of_site_with_the_bad_value_is_found() -> None:
-    observations = evidence({"lif1": [drive(non_finite=POISONED), spikes()]})
+    observations = observe({"lif1": [drive(non_finite=POISONED), spikes()]})
     assert [finding.site.kind for finding in findings(NonFiniteValue(), observations, "lif1")] == [SiteKind.CURRENT]
 
 
 def test_a_finding_is_dated_by_the_first_moment_of_the_run() -> None:
     early = NonFinite(1, 1000, Moment(1, 7))
-    observations = evidence({"lif1": [drive(non_finite=POISONED)]}, all={"lif1": [drive(non_finite=early)]})
+    observations = observe({"lif1": [drive(non_finite=POISONED)]}, all={"lif1": [drive(non_finite=early)]})
     [finding] = findings(NonFiniteValue(), observations, "lif1")
     assert finding.when == Moment(1, 7)
 
@@ -67,7 +67,7 @@ def test_a_finding_is_dated_by_the_first_moment_of_the_run() -> None:
 def test_the_first_bad_value_is_the_root_cause_of_all_others() -> None:
     """A current of the second layer is poisoned at update 3; gradient and weights of both layers follow."""
     later = NonFinite(1, 20, Moment(4))
-    observations = evidence(
+    observations = observe(
         {
             "fc1.weight": [gradient(non_finite=NonFinite(1, 20, Moment(3))), parameter(non_finite=later)],
             "lif1": [drive(non_finite=NonFinite(9, 1000, Moment(4, 0)))],
@@ -91,6 +91,6 @@ def test_the_first_bad_value_is_the_root_cause_of_all_others() -> None:
 )
 def test_only_a_decay_that_lets_a_potential_grow_makes_it_infinite(decay: float | None, explains: bool) -> None:
     layers = {"lif1": {"neuron": neuron(decay=decay)}}
-    observations = evidence({"lif1": [potential(non_finite=POISONED)]}, sites=layers)
+    observations = observe({"lif1": [potential(non_finite=POISONED)]}, sites=layers)
     (finding,) = findings(NonFiniteValue(), observations, "lif1")
     assert ("SPK207" in finding.explained_by) is explains

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from spikecheck.checks.spk406_weight_scale import WeightScale
-from tests.unit.checks.build import drive, evidence, findings, flow, neuron, parameter, run, severity_of, spikes
+from tests.unit.checks.build import drive, findings, flow, neuron, observe, parameter, run, severity_of, spikes
 
 SILENT = spikes(count=0.0, active=0, maximum=0.0, values=(0.0,))
 DRIVEN, ORDINARY = drive(rms=8.2, peak=25.0, maximum=43.0), drive()
@@ -19,7 +19,7 @@ def net(weight, current, spike=None, upstream=None, read=True, name="fc2.weight"
         name: [weight],
         "lif2": [current, spike or spikes(), flow(spikes_receive_gradient=read)],
     }
-    return evidence(places, sites={"lif2": {"fed_by": "fc2", "neuron": neuron(**known)}})
+    return observe(places, sites={"lif2": {"fed_by": "fc2", "neuron": neuron(**known)}})
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def recurrent(scale: float, *, rate: float = 0.25, v_threshold: float = 1.0, ele
     layer = spikes(count=rate * SILENT.elements, active=int(rate * SILENT.elements))
     weight = parameter(scale=scale, elements=elements, fan_in=fan_in)
     known = {"neuron": neuron(v_threshold=v_threshold)}
-    return evidence({"rnn": [drive(), layer], "rnn.rec.weight": [weight]}, sites={"rnn": known})
+    return observe({"rnn": [drive(), layer], "rnn.rec.weight": [weight]}, sites={"rnn": known})
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk407_hot_learning_rate import HotLearningRate
-from tests.unit.checks.build import evidence, findings, loss, parameter, severity_of, update
+from tests.unit.checks.build import findings, loss, observe, parameter, severity_of, update
 
 WORSE = loss(first=3.0, recent_mean=12.0)
 
 
 def net(moved, lost=WORSE, weight=None):
-    return evidence({"fc1.weight": [moved, weight or parameter()], "loss": [lost]})
+    return observe({"fc1.weight": [moved, weight or parameter()], "loss": [lost]})
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_judge(observations, severity) -> None:
 
 def test_one_finding_is_made_at_the_weight_that_moves_most() -> None:
     places = {f"fc{n}.weight": [update(mean_relative_norm=float(n)), parameter()] for n in (1, 2, 3)}
-    observations = evidence({**places, "loss": [WORSE]})
+    observations = observe({**places, "loss": [WORSE]})
     made = [finding for name in places for finding in findings(HotLearningRate(), observations, name)]
     assert [finding.site.name for finding in made] == ["fc3.weight"]
     assert made[0].message == "one update changes fc3.weight by 300% of its norm, and the loss does not fall"
@@ -53,5 +53,5 @@ def test_one_finding_is_made_at_the_weight_that_moves_most() -> None:
 def test_accumulated_gradients_explain_updates_that_were_small_at_first(begin, explained) -> None:
     places = {"fc1.weight": [update(mean_relative_norm=2.5), parameter()], "loss": [WORSE]}
     first = {} if begin is None else {"fc1.weight": [update(mean_relative_norm=begin, updates=1)]}
-    [finding] = findings(HotLearningRate(), evidence(places, first=first), "fc1.weight")
+    [finding] = findings(HotLearningRate(), observe(places, first=first), "fc1.weight")
     assert ("SPK413" in finding.explained_by) is explained

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk408_unoptimized_parameter import UnoptimizedParameter
-from tests.unit.checks.build import evidence, findings, gradient, parameter, run, severity_of, update
+from tests.unit.checks.build import findings, gradient, observe, parameter, run, severity_of, update
 
 HELD = [gradient(), parameter(), update()]
 LEFT = [gradient(), parameter()]
@@ -25,15 +25,15 @@ LEFT = [gradient(), parameter()]
     ],
 )
 def test_judge(left, of_run, severity) -> None:
-    observations = evidence({"fc1.weight": left, "fc2.weight": HELD}, run=of_run)
+    observations = observe({"fc1.weight": left, "fc2.weight": HELD}, run=of_run)
     assert severity_of(UnoptimizedParameter(), observations, "fc1.weight") == severity
 
 
 def test_there_is_no_finding_where_no_optimizer_has_stepped() -> None:
-    assert severity_of(UnoptimizedParameter(), evidence({"fc1.weight": LEFT}), "fc1.weight") is None
+    assert severity_of(UnoptimizedParameter(), observe({"fc1.weight": LEFT}), "fc1.weight") is None
 
 
 def test_one_finding_stands_for_all() -> None:
-    observations = evidence({"fc1.weight": LEFT, "fc2.weight": LEFT, "fc3.weight": HELD})
+    observations = observe({"fc1.weight": LEFT, "fc2.weight": LEFT, "fc3.weight": HELD})
     made = [f for n in (1, 2, 3) for f in findings(UnoptimizedParameter(), observations, f"fc{n}.weight")]
     assert [f.message for f in made] == ["gradients reach fc1.weight and 1 more, but no optimizer holds them"]

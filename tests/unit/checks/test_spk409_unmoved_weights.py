@@ -6,13 +6,13 @@ import pytest
 
 from spikecheck.checks.spk409_unmoved_weights import UnmovedWeights
 from spikecheck.readings import GradientAtStepReading
-from tests.unit.checks.build import evidence, findings, gradient, loss, parameter, run, severity_of, update
+from tests.unit.checks.build import findings, gradient, loss, observe, parameter, run, severity_of, update
 
 STILL = update(unmoved_updates=20, mean_relative_norm=0.0, relative_path=0.0)
 
 
 def net(moved, grad, *, position: int = 1, dimensions: int = 2):
-    return evidence(
+    return observe(
         {
             "fc1.weight": [grad, parameter(dimensions=dimensions), moved],
             "fc2.weight": [gradient(), parameter(), update()],
@@ -65,7 +65,7 @@ def standstill(moved=STILL, grad=None, *more, lost=FLAT, live: bool = False):
     """Neither weight moves."""
     grad = grad or gradient()
     weights = {f"fc{n}.weight": [grad, parameter(), moved, *more] for n in (1, 2)}
-    return evidence(weights | {"loss": [lost]}, run=run(live=live))
+    return observe(weights | {"loss": [lost]}, run=run(live=live))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from spikecheck.checks.spk410_cold_learning_rate import ColdLearningRate
 from spikecheck.site import LearningRateHistory
-from tests.unit.checks.build import evidence, gradient, loss, parameter, run, severity_of, update
+from tests.unit.checks.build import gradient, loss, observe, parameter, run, severity_of, update
 
 FLAT = loss(first=3.0, recent_mean=3.01, recent_slope=1e-5, recent_slope_error=1e-4)
 LONG = run(update=80)
@@ -14,7 +14,7 @@ COLD = update(mean_relative_norm=9e-7, learning_rate=1e-7)
 
 
 def net(moved, lost=FLAT, of_run=LONG):
-    return evidence({"fc1.weight": [gradient(), parameter(), moved], "loss": [lost]}, run=of_run)
+    return observe({"fc1.weight": [gradient(), parameter(), moved], "loss": [lost]}, run=of_run)
 
 
 @pytest.mark.parametrize(
@@ -42,5 +42,5 @@ def test_judge(observations, severity) -> None:
 
 def test_the_weight_that_moves_most_is_judged() -> None:
     places = {"fc1.weight": [gradient(), parameter(), COLD], "fc2.weight": [gradient(), parameter(), update()]}
-    observations = evidence({**places, "loss": [FLAT]}, run=LONG)
+    observations = observe({**places, "loss": [FLAT]}, run=LONG)
     assert [severity_of(ColdLearningRate(), observations, name) for name in places] == [None, None]

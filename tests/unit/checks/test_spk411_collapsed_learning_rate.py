@@ -6,11 +6,11 @@ import pytest
 
 from spikecheck.checks.spk411_collapsed_learning_rate import CollapsedLearningRate
 from spikecheck.site import LearningRateHistory
-from tests.unit.checks.build import evidence, findings, gradient, parameter, severity_of, update
+from tests.unit.checks.build import findings, gradient, observe, parameter, severity_of, update
 
 
 def net(history):
-    return evidence({f"fc{n}.weight": [gradient(), parameter(), update(learning_rate_history=history)] for n in (1, 2)})
+    return observe({f"fc{n}.weight": [gradient(), parameter(), update(learning_rate_history=history)] for n in (1, 2)})
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ import pytest
 
 from spikecheck.checks.spk412_strong_weight_decay import StrongWeightDecay
 from spikecheck.site import LearningRateHistory
-from tests.unit.checks.build import evidence, findings, gradient, loss, parameter, severity_of, update
+from tests.unit.checks.build import findings, gradient, loss, observe, parameter, severity_of, update
 
 FLAT = loss(first=3.0, recent_mean=3.01, recent_slope=0.0)
 
 
 def net(history, lost=FLAT, norm: float = 0.3):
-    return evidence(
+    return observe(
         {
             f"fc{n}.weight": [gradient(mean_norm=norm), parameter(), update(learning_rate_history=history)]
             for n in (1, 2)
@@ -60,7 +60,7 @@ def shrinking(*, to: float = 0.3, first_norm: float = 0.5, last_norm: float = 0.
             for n, g in norms.items()
         }
 
-    return evidence(at(to) | {"loss": [lost]}, first=at(1.0))
+    return observe(at(to) | {"loss": [lost]}, first=at(1.0))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from spikecheck.checks.spk413_accumulated_gradients import AccumulatedGradients
 from spikecheck.readings import StaleGradientReading
-from tests.unit.checks.build import evidence, findings, gradient, parameter, severity_of
+from tests.unit.checks.build import findings, gradient, observe, parameter, severity_of
 
 
 @pytest.mark.parametrize(
@@ -20,11 +20,11 @@ from tests.unit.checks.build import evidence, findings, gradient, parameter, sev
     ],
 )
 def test_judge(left, severity) -> None:
-    observations = evidence({"fc1.weight": [gradient(), parameter(), left]})
+    observations = observe({"fc1.weight": [gradient(), parameter(), left]})
     assert severity_of(AccumulatedGradients(), observations, "fc1.weight") == severity
 
 
 def test_one_finding_stands_for_all() -> None:
     places = {f"fc{n}.weight": [gradient(), parameter(), StaleGradientReading(12, 12)] for n in (1, 2, 3)}
-    made = [f for name in places for f in findings(AccumulatedGradients(), evidence(places), name)]
+    made = [f for name in places for f in findings(AccumulatedGradients(), observe(places), name)]
     assert [f.message for f in made] == ["gradients of fc1.weight and 2 more are never cleared"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk501_non_finite_weights import NonFiniteWeights
-from tests.unit.checks.build import evidence, findings, severity_of, stored
+from tests.unit.checks.build import findings, observe, severity_of, stored
 
 NAME = "fc1.weight"
 
@@ -38,10 +38,10 @@ NAME = "fc1.weight"
     ],
 )
 def test_judge(reading, severity) -> None:
-    assert severity_of(NonFiniteWeights(), evidence({NAME: [reading]}), NAME) == severity
+    assert severity_of(NonFiniteWeights(), observe({NAME: [reading]}), NAME) == severity
 
 
 def test_it_names_the_first_index_and_the_share() -> None:
-    [finding] = findings(NonFiniteWeights(), evidence({NAME: [stored(nan=4, first_non_finite=(3, 5))]}), NAME)
+    [finding] = findings(NonFiniteWeights(), observe({NAME: [stored(nan=4, first_non_finite=(3, 5))]}), NAME)
     assert finding.message == "fc1.weight contains 4 NaN or infinite values (of 6,400), the first at [3, 5]"
     assert finding.observed.numbers["share"] == 4 / 6400

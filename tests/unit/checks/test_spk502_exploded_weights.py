@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk502_exploded_weights import ExplodedWeights
-from tests.unit.checks.build import evidence, findings, severity_of, stored
+from tests.unit.checks.build import findings, observe, severity_of, stored
 
 NAME = "fc1.weight"
 
@@ -25,17 +25,17 @@ NAME = "fc1.weight"
     ],
 )
 def test_judge(reading, severity) -> None:
-    assert severity_of(ExplodedWeights(), evidence({NAME: [reading]}), NAME) == severity
+    assert severity_of(ExplodedWeights(), observe({NAME: [reading]}), NAME) == severity
 
 
 def test_a_table_of_embeddings_is_left_alone() -> None:
     assert (
-        severity_of(ExplodedWeights(), evidence({"embedding.weight": [stored(scale=16.0)]}), "embedding.weight") is None
+        severity_of(ExplodedWeights(), observe({"embedding.weight": [stored(scale=16.0)]}), "embedding.weight") is None
     )
 
 
 def test_the_largest_weighs_most() -> None:
     [small], [large] = (
-        findings(ExplodedWeights(), evidence({NAME: [stored(scale=scale)]}), NAME) for scale in (20.0, 2000.0)
+        findings(ExplodedWeights(), observe({NAME: [stored(scale=scale)]}), NAME) for scale in (20.0, 2000.0)
     )
     assert large.excess > small.excess > 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk503_vanished_weights import VanishedWeights
-from tests.unit.checks.build import evidence, severity_of, stored
+from tests.unit.checks.build import observe, severity_of, stored
 
 NAME = "fc1.weight"
 
@@ -22,4 +22,4 @@ NAME = "fc1.weight"
     ],
 )
 def test_judge(reading, severity) -> None:
-    assert severity_of(VanishedWeights(), evidence({NAME: [reading]}), NAME) == severity
+    assert severity_of(VanishedWeights(), observe({NAME: [reading]}), NAME) == severity

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk504_unreachable_threshold import UnreachableThreshold
-from tests.unit.checks.build import evidence, findings, severity_of, stored_neuron
+from tests.unit.checks.build import findings, observe, severity_of, stored_neuron
 
 NAME = "lif1.threshold"
 
@@ -42,10 +42,10 @@ NAME = "lif1.threshold"
     ],
 )
 def test_judge(reading, severity) -> None:
-    assert severity_of(UnreachableThreshold(), evidence({NAME: [reading]}), NAME) == severity
+    assert severity_of(UnreachableThreshold(), observe({NAME: [reading]}), NAME) == severity
 
 
 def test_it_names_the_highest_reachable_potential() -> None:
     reading = stored_neuron(max_potential=0.25, unreachable_neurons=64)
-    [finding] = findings(UnreachableThreshold(), evidence({NAME: [reading]}), NAME)
+    [finding] = findings(UnreachableThreshold(), observe({NAME: [reading]}), NAME)
     assert finding.message == "lif1.threshold is 1, but no input can raise the membrane potential above 0.25"

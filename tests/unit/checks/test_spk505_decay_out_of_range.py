@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk505_decay_out_of_range import DecayOutOfRange
-from tests.unit.checks.build import evidence, findings, severity_of, stored_neuron
+from tests.unit.checks.build import findings, observe, severity_of, stored_neuron
 
 NAME = "lif1.beta"
 
@@ -27,7 +27,7 @@ NAME = "lif1.beta"
     ],
 )
 def test_judge(reading, severity) -> None:
-    assert severity_of(DecayOutOfRange(), evidence({NAME: [reading]}), NAME) == severity
+    assert severity_of(DecayOutOfRange(), observe({NAME: [reading]}), NAME) == severity
 
 
 @pytest.mark.parametrize(
@@ -42,5 +42,5 @@ def test_judge(reading, severity) -> None:
     ],
 )
 def test_it_names_the_value_and_the_range(reading, words) -> None:
-    [finding] = findings(DecayOutOfRange(), evidence({NAME: [reading]}), NAME)
+    [finding] = findings(DecayOutOfRange(), observe({NAME: [reading]}), NAME)
     assert words in finding.message

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk506_dead_rows import DeadRows
-from tests.unit.checks.build import evidence, severity_of, stored
+from tests.unit.checks.build import observe, severity_of, stored
 
 NAME = "fc1.weight"
 
@@ -24,4 +24,4 @@ NAME = "fc1.weight"
     ],
 )
 def test_judge(reading, severity) -> None:
-    assert severity_of(DeadRows(), evidence({NAME: [reading]}), NAME) == severity
+    assert severity_of(DeadRows(), observe({NAME: [reading]}), NAME) == severity

@@ -7,7 +7,7 @@ from math import sqrt
 import pytest
 
 from spikecheck.checks.spk507_untrained_weights import UntrainedWeights
-from tests.unit.checks.build import evidence, findings, run, severity_of, stored
+from tests.unit.checks.build import findings, observe, run, severity_of, stored
 
 NAME = "fc1.weight"
 
@@ -37,19 +37,19 @@ def drawn(bound: float, n: int = 6400, **changed):
     ],
 )
 def test_judge(reading, severity) -> None:
-    assert severity_of(UntrainedWeights(), evidence({NAME: [reading]}, run=run(update=50)), NAME) == severity
+    assert severity_of(UntrainedWeights(), observe({NAME: [reading]}, run=run(update=50)), NAME) == severity
 
 
 def test_a_file_that_counts_no_update_may_hold_fresh_weights() -> None:
-    assert severity_of(UntrainedWeights(), evidence({NAME: [drawn(0.1)]}, run=run(update=0)), NAME) is None
+    assert severity_of(UntrainedWeights(), observe({NAME: [drawn(0.1)]}, run=run(update=0)), NAME) is None
 
 
 def test_a_few_updates_may_be_too_small_to_show() -> None:
-    assert severity_of(UntrainedWeights(), evidence({NAME: [drawn(0.1)]}, run=run(update=49)), NAME) == "note"
+    assert severity_of(UntrainedWeights(), observe({NAME: [drawn(0.1)]}, run=run(update=49)), NAME) == "note"
 
 
 def test_it_names_the_initializer() -> None:
-    [finding] = findings(UntrainedWeights(), evidence({NAME: [drawn(0.1)]}), NAME)
+    [finding] = findings(UntrainedWeights(), observe({NAME: [drawn(0.1)]}), NAME)
     assert (finding.observed.numbers["initializer"], finding.observed.numbers["bound"]) == (
         "the default of nn.Linear",
         0.1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk508_dead_moments import DeadMoments
-from tests.unit.checks.build import evidence, findings, moment, severity_of
+from tests.unit.checks.build import findings, moment, observe, severity_of
 
 NAME = "optimizer: fc1.weight"
 
@@ -27,11 +27,11 @@ NAME = "optimizer: fc1.weight"
     ],
 )
 def test_judge(reading, severity) -> None:
-    assert severity_of(DeadMoments(), evidence({NAME: [reading]}), NAME) == severity
+    assert severity_of(DeadMoments(), observe({NAME: [reading]}), NAME) == severity
 
 
 def test_the_message_distinguishes_no_gradient_from_gradients_of_0() -> None:
     readings = {"never received": moment(missing=True, max_abs=None, updates=None), "exactly 0": moment(max_abs=0.0)}
     for words, reading in readings.items():
-        [finding] = findings(DeadMoments(), evidence({NAME: [reading]}), NAME)
+        [finding] = findings(DeadMoments(), observe({NAME: [reading]}), NAME)
         assert words in finding.message

@@ -6,7 +6,7 @@ import pytest
 
 from spikecheck.checks.spk509_unfitting_keys import UnfittingKeys
 from spikecheck.stored import FitReading
-from tests.unit.checks.build import evidence, findings, severity_of
+from tests.unit.checks.build import findings, observe, severity_of
 
 NAME = "the model"
 
@@ -25,7 +25,7 @@ NAME = "the model"
     ],
 )
 def test_judge(reading, severity) -> None:
-    assert severity_of(UnfittingKeys(), evidence({NAME: [reading]}), NAME) == severity
+    assert severity_of(UnfittingKeys(), observe({NAME: [reading]}), NAME) == severity
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_judge(reading, severity) -> None:
     ],
 )
 def test_it_names_the_likely_cause(reading: FitReading, words: str) -> None:
-    [finding] = findings(UnfittingKeys(), evidence({NAME: [reading]}), NAME)
+    [finding] = findings(UnfittingKeys(), observe({NAME: [reading]}), NAME)
     assert words in finding.message
 
 
@@ -54,7 +54,7 @@ def test_it_shows_the_first_keys_and_counts_the_rest() -> None:
         shape_mismatches=(("fc.bias", (10,), (20,)),),
         renamed=True,
     )
-    [finding] = findings(UnfittingKeys(), evidence({NAME: [reading]}), NAME)
+    [finding] = findings(UnfittingKeys(), observe({NAME: [reading]}), NAME)
     assert finding.message.endswith("3 matching keys, 9 missing, 1 unexpected, 1 with another shape")
     shown = ("fc3.weight and 5 more", "unexpected: out.weight", "fc.bias [10] in the file, [20]", "were renamed")
     for words in shown:

@@ -16,7 +16,7 @@ from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.report.model import Report
 from spikecheck.settings import Settings
 from spikecheck.site import SiteKind
-from tests.unit.checks.build import evidence, flow, loss, parameter, site, spikes
+from tests.unit.checks.build import flow, loss, observe, parameter, site, spikes
 
 SILENT = spikes(active=0, count=0.0, maximum=0.0, values=(0.0,), silent_neurons=64, max_count=0.0)
 LEARNED = loss(first=3.1, recent_mean=1.2)
@@ -25,7 +25,7 @@ SLOW = loss(first=3.0, recent_mean=2.6)
 
 
 def report(now: object, losses: object, *earlier: Finding, weight: Iterable[object] = (parameter(),)) -> Report:
-    given = evidence({"fc1.weight": weight, "lif1": [now, flow()], "loss": [losses]})
+    given = observe({"fc1.weight": weight, "lif1": [now, flow()], "loss": [losses]})
     return Evidence(given, earlier=earlier).report(Judge.of(Settings()))
 
 
