@@ -14,7 +14,7 @@ from spikecheck.number_format import number
 from spikecheck.site import Layout
 
 BINARY = "0 or 1 everywhere"
-SINGLE = "use a layer that emits at most one spike per step: in sinabs, spike_fn=sinabs.activation.SingleSpike"
+SINGLE = "use a spike function that emits at most one spike per time step, such as SingleSpike"
 
 
 def assert_binary(tensor: Tensor, *, name: str = "tensor") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -13,7 +14,7 @@ from spikecheck.errors import SpikecheckError
 from spikecheck.finding import Finding, Outcome, Unseen, UnseenKind, Verdict
 from spikecheck.packages import ExtensionCode
 from spikecheck.settings import Settings, SiteLimits, suggestion
-from spikecheck.site import Moment, Site
+from spikecheck.site import FILE_KINDS, Moment, Site
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,15 @@ class Judge:
         """
         sites = [site for site in observations.sites if site.kind in check.sites]
         if not sites:
-            return Verdict(check.id, check.slug, Outcome.NOT_APPLICABLE, reason=f"no {check.sites.label} observed")
+            of_files = any(site.kind & FILE_KINDS for site in observations.sites)
+            reason = f"no {check.sites.label} observed"
+            if not of_files and not check.sites & ~FILE_KINDS:
+                reason = "a check of checkpoint files"
+            return Verdict(check.id, check.slug, Outcome.NOT_APPLICABLE, reason=reason)
         readable = [site for site in sites if all(observations.readings(site).get(need) for need in check.needs)]
         if not readable:
-            needs = " and ".join(need.__name__.removesuffix("Reading").lower() for need in check.needs)
-            return Verdict(check.id, check.slug, Outcome.COULD_NOT_RUN, reason=f"no {needs} was measured")
+            needs = " and ".join(in_words(need.__name__.removesuffix("Reading")) for need in check.needs)
+            return Verdict(check.id, check.slug, Outcome.COULD_NOT_RUN, reason=f"no {needs} observed")
         findings = [finding for site in readable for finding in self.findings_at(check, site, observations)]
         ignored = {f.key: rule for f in findings for rule in self.ignore_rules if rule.covers(f)}
         reported = tuple(finding for finding in findings if finding.key not in ignored)
@@ -163,6 +168,11 @@ def unmatched(patterns: Iterable[str], checks: Iterable[Check], observations: Ob
     if not names or any(fnmatchcase(name, pattern) for name in names for pattern in patterns):
         return ""
     return f"nothing that was checked has this name{suggestion(next(iter(patterns)), names)}"
+
+
+def in_words(name: str) -> str:
+    """Return a class name in words: GradientToSpikes as "gradient to spikes"."""
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", name).lower()
 
 
 def is_own_check(check: Check) -> bool:

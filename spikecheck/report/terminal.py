@@ -126,7 +126,7 @@ def layer_table(layers: tuple[LayerRow, ...]) -> Table:
     """Return the activity of each spiking layer as a table."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("layer", overflow="fold")
-    for name in ("max/step", "values", "rate", "counts", "silent", "saturated"):
+    for name in ("max/step", "values", "rate", "spikes/sample", "silent", "saturated"):
         table.add_column(name, justify="right")
     for row in layers:
         spikes = row.spikes

@@ -73,8 +73,8 @@ def broken() -> Report:
     verdicts += [
         Verdict("SPK201", "multi-spike", Outcome.FOUND, tuple(effects)),
         Verdict("SPK203", "dead-layer", Outcome.PASSED, ignored=("SPK203 at gate: inhibitory, closed on this task",)),
-        Verdict("SPK401", "no-gradient", Outcome.COULD_NOT_RUN, reason="no gradient was measured"),
-        Verdict("SPK207", "carried-state", Outcome.NOT_APPLICABLE, reason="no state was seen"),
+        Verdict("SPK401", "no-gradient", Outcome.COULD_NOT_RUN, reason="no gradient observed"),
+        Verdict("SPK207", "carried-state", Outcome.NOT_APPLICABLE, reason="no state observed"),
     ]
     rows = [
         LayerRow("lif1", spikes()),
