@@ -1,4 +1,4 @@
-"""What several checks ask of a spiking layer: whether its spikes are used, what feeds it, how strongly it is driven."""
+"""What several checks need to know about a spiking layer: whether its spikes are used, its weights, its drive."""
 
 from __future__ import annotations
 
@@ -45,48 +45,48 @@ WHY_MIN_FORWARD_PASSES = (
 
 
 def spikes_unused(readings: Readings) -> bool:
-    """Did gradients come back, but none to these spikes? Then the potential is read out, and no spike matters."""
+    """Return whether gradients came back, but none to these spikes: then only the potential is read."""
     flow = readings.get(FlowReading)
     return flow is not None and flow.spikes_receive_gradient is False
 
 
 def spikes_may_be_unused(site: Site, readings: Readings) -> bool:
-    """The last spiking layer, before any backward pass: its spikes may be used, or its potential alone."""
+    """Return whether only the potential may be read: at the last spiking layer, before any backward pass."""
     flow = readings.get(FlowReading)
     return (flow is None or flow.spikes_receive_gradient is None) and is_last(site, readings)
 
 
 def spiking_sites(readings: Readings) -> list[Site]:
-    """The spiking layers that were seen."""
+    """Return the sites of the spiking layers that were observed."""
     return [site for site in readings.observations.sites if site.kind is SiteKind.SPIKES]
 
 
 def is_last(site: Site, readings: Readings) -> bool:
-    """Does no spiking layer come after this one?"""
+    """Return whether no spiking layer comes after this one."""
     return all(other.position <= site.position for other in spiking_sites(readings))
 
 
-def too_early(readings: Readings, forward_passes: int, patience: int) -> bool:
-    """Is it too early to say, since training goes on and may wake the layer up?"""
-    return readings.run.live and forward_passes < patience
+def too_early(readings: Readings, forward_passes: int, min_forward_passes: int) -> bool:
+    """Return whether it is too early to judge, since training goes on and the layer may wake up."""
+    return readings.run.live and forward_passes < min_forward_passes
 
 
 def is_silent(spikes: SpikeReading | None) -> bool:
-    """Was there not one spike, in something that could have held one?"""
+    """Return whether no spike was emitted, where there could have been one."""
     return spikes is not None and spikes.elements > 0 and spikes.active == 0 and spikes.non_finite.count == 0
 
 
 def holds_spike_counts(spikes: SpikeReading) -> bool:
-    """Do its values count spikes: whole, none negative, some above 1? 0 and one other value are graded spikes."""
+    """Return whether the values count spikes: whole, none negative, some above 1. 0 and one other value are graded."""
     several = sum(value != 0 for value in spikes.values) > 1
     return spikes.maximum > 1 and spikes.minimum >= 0 and spikes.non_integer == 0 and several
 
 
 def upstream_spikes(site: Site, readings: Readings) -> SpikeReading | None:
-    """The recent spikes of the next spiking layer upstream.
+    """Return the recent spikes of the next spiking layer upstream.
 
-    Recent whatever the window: what is dated by the first forward is what is found now, and a layer above that has
-    woken up since would otherwise put off the date.
+    Recent in every window: the first forward pass only dates what is found now, and a layer upstream that has woken up
+    since would otherwise delay the date.
     """
     upstream = [s for s in spiking_sites(readings) if s.position < site.position]
     nearest = max(upstream, key=lambda s: s.position, default=None)
@@ -94,16 +94,18 @@ def upstream_spikes(site: Site, readings: Readings) -> SpikeReading | None:
 
 
 def firing_rates(sites: Sequence[Site], readings: Readings) -> list[float]:
-    """The rates of those of the layers that were seen, in their order."""
+    """Return the firing rates of those of the layers that were observed, in order."""
     read = (readings.at(site.name).get(SpikeReading) for site in sites)
     return [spikes.rate for spikes in read if spikes is not None and spikes.rate is not None]
 
 
-def firing_rates_up_to(site: Site, readings: Readings, patience: int) -> tuple[list[float], list[float]] | None:
-    """At the last spiking layer, the rates of all from the first on: the recent ones, and those of the first forward.
+def firing_rates_up_to(
+    site: Site, readings: Readings, min_forward_passes: int
+) -> tuple[list[float], list[float]] | None:
+    """Return the firing rates of all spiking layers in order, recent ones and those of the first forward pass.
 
-    None at any other layer, where a rate is not known or the first is 0, where the last layer's spikes are not used or
-    may not be, and where it is too early to say.
+    None where the site is not the last of them, where a rate is not known or the first is 0, where the last layer's
+    spikes are not used or may not be, and where it is too early to judge.
     """
     sites = sorted(spiking_sites(readings), key=lambda s: s.position)
     rates, start = firing_rates(sites, readings), firing_rates(sites, readings.first)
@@ -112,14 +114,14 @@ def firing_rates_up_to(site: Site, readings: Readings, patience: int) -> tuple[l
     if (
         spikes_unused(readings)
         or spikes_may_be_unused(site, readings)
-        or too_early(readings, readings[SpikeReading].forward_passes, patience)
+        or too_early(readings, readings[SpikeReading].forward_passes, min_forward_passes)
     ):
         return None
     return rates, start
 
 
 def first_layer_drive(readings: Readings) -> float | None:
-    """What a step adds to the potentials of the first spiking layer, in thresholds."""
+    """Return what one time step adds to the potentials of the first spiking layer, in thresholds (RMS)."""
     currents = [s for s in readings.observations.sites if s.kind is SiteKind.CURRENT]
     first = min(currents, key=lambda s: s.position, default=None)
     drive = None if first is None else readings.at(first.name).get(DriveReading)
@@ -127,22 +129,22 @@ def first_layer_drive(readings: Readings) -> float | None:
 
 
 def input_weight(site: Site, readings: Readings) -> ParameterReading | None:
-    """The weight whose product the layer takes."""
+    """Return the weight that feeds the layer."""
     return readings.at(f"{site.fed_by}.weight").get(ParameterReading) if site.fed_by is not None else None
 
 
 def belongs_to(parameter: str, site: Site) -> bool:
-    """Is this a parameter of the layer itself, or of a module inside of it?"""
+    """Return whether a parameter belongs to the layer itself, or to a module inside it."""
     return parameter.startswith(f"{site.name}.")
 
 
 def is_recurrent(weight: ParameterReading) -> bool:
-    """Does it map as many neurons to as many? Inside a layer, that is from its spikes to its current."""
+    """Return whether a weight maps as many neurons to as many: inside a layer, from its spikes to its current."""
     return weight.dimensions > 1 and weight.elements == weight.fan_in**2
 
 
 def recurrent_drive(site: Site, readings: Readings) -> float:
-    """What a layer's spikes give it by recurrent weights inside of it, root mean square a step; 0 without any.
+    """Return what a layer's spikes feed back by recurrent weights inside it, RMS per time step; 0 without any.
 
     Independent weights of n inputs, of which a share `rate` is active, add up to rms * sqrt(n * rate).
     """
@@ -153,14 +155,14 @@ def recurrent_drive(site: Site, readings: Readings) -> float:
 
 
 def threshold_of(site: Site) -> float | None:
-    """The layer's threshold; None where it is unknown."""
+    """Return the layer's threshold; None where it is unknown."""
     return site.neuron.v_threshold if site.neuron is not None else None
 
 
 def drive_in_thresholds(site: Site, drive: DriveReading) -> float | None:
-    """What a step adds to the potential, root mean square, in thresholds; infinite where a layer at rest spikes.
+    """Return what one time step adds to the potential, in thresholds (RMS); infinite where a layer at rest fires.
 
-    Where the largest currents of the neurons are smaller on average, it is a large negative bias: those count instead.
+    Where the largest current of each neuron is smaller on average, as with a large negative bias, that counts instead.
     """
     limit = threshold_of(site)
     if limit is None or site.neuron is None:
@@ -169,19 +171,19 @@ def drive_in_thresholds(site: Site, drive: DriveReading) -> float | None:
 
 
 def peak_potential(site: Site, readings: Readings) -> float | None:
-    """How far the potential of a silent layer came: as seen, or else what an average drive adds up to.
+    """Return the highest potential of a silent layer: as observed, or else what its mean drive adds up to.
 
-    Some layers show the potential of a forward's last step alone. A silent layer was never reset, so that this is as
-    good as any other step's. None where neither is known.
+    Some layers show only the potential of the last time step. A silent layer was never reset, so this is as good as
+    that of any other step. None where neither is known.
     """
     potential = readings.get(PotentialReading)
     return accumulated_drive(site, readings, readings[DriveReading]) if potential is None else potential.maximum
 
 
 def accumulated_drive(site: Site, readings: Readings, drive: DriveReading) -> float | None:
-    """The root mean square current in every step of a forward, with the decay: no less than the potential's own.
+    """Return what the RMS current adds up to over a forward pass, with the decay: at least the RMS of the potential.
 
-    The root mean square of a sum is at most the sum of theirs, and just that where the steps are all alike.
+    The RMS of a sum is at most the sum of the RMS, and equal to it where all time steps are alike.
     """
     neuron = site.neuron
     if neuron is None or neuron.decay is None:
@@ -194,7 +196,7 @@ def accumulated_drive(site: Site, readings: Readings, drive: DriveReading) -> fl
 
 
 def synaptic_gain(neuron: NeuronSpec) -> float:
-    """What a current of 1 in every step adds up to in the synapse: without end where its time constant is below 0."""
+    """Return what a current of 1 in every time step adds up to in the synapse; infinite for a time constant below 0."""
     tau = neuron.tau_syn
     if not tau:
         return 1.0
@@ -202,7 +204,7 @@ def synaptic_gain(neuron: NeuronSpec) -> float:
 
 
 def geometric_sum(decay: float, steps: int) -> float:
-    """1 + decay + decay ** 2 + ..., a term a step."""
+    """Return 1 + decay + decay ** 2 + ..., one term per time step."""
     if decay == 1:
         return float(steps)
     if decay > 1 and steps * math.log(decay) > MAX_EXPONENT:
@@ -211,23 +213,23 @@ def geometric_sum(decay: float, steps: int) -> float:
 
 
 def explained_by_tiny_weights_only(finding: Finding, weight: ParameterReading | None, small: float, by: str) -> Finding:
-    """A silent layer's finding, which the check `by`, of weights out of scale, explains only where they are tiny."""
+    """Return a silent layer's finding, which the check `by`, of the weights' scale, explains only if they are tiny."""
     return finding if weight is not None and weight.scale < small else without_cause(finding, by)
 
 
 def without_cause(finding: Finding, check: str) -> Finding:
-    """The finding, which this check does not explain."""
+    """Return the finding without this check among its causes."""
     return replace(finding, explained_by=tuple(other for other in finding.explained_by if other != check))
 
 
 def any_potential_grows(readings: Readings) -> bool:
-    """Does any layer multiply its potential by more than 1 a step, whatever the sign?"""
+    """Return whether any layer multiplies its potential by more than 1 per time step, whatever the sign."""
     neurons = [site.neuron for site in readings.observations.sites if site.neuron is not None]
     return any(neuron.decay is not None and abs(neuron.decay) > 1 for neuron in neurons)
 
 
 def with_measured_value(finding: Finding, number: float, instead_of: str) -> Finding:
-    """The finding with a number that was measured in its fix, where the text has an example."""
+    """Return the finding with a measured number in its fix, in place of the example in the text."""
     return replace(
         finding, fixes=tuple(replace(fix, code=fix.code.replace(instead_of, f"{number:.2g}")) for fix in finding.fixes)
     )
@@ -245,6 +247,6 @@ def describe_weight(weight: ParameterReading | None, small: float, large: float)
 
 
 def list_values(values: tuple[float, ...]) -> str:
-    """The smallest distinct values, as many as a line bears."""
+    """Return the smallest distinct values as text, as many as fit on a line."""
     shown = [f"{value:g}" for value in values[:SHOWN_VALUES]]
     return ", ".join(shown if len(values) <= len(shown) else [*shown, "..."])

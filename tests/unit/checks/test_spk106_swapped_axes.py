@@ -82,7 +82,9 @@ SORTED = (0.2, 0.1, 0.002)  # samples class by class
         pytest.param(layer(time_steps=320, samples=320), None, id="equal sizes show nothing"),
         pytest.param(layer(time_steps=320, samples=20), None, id="one sample, and a target for each step"),
         pytest.param(
-            layer(ran=run(forward_passes=40), time_steps=320, samples=400), None, id="several forwards for one loss"
+            layer(ran=run(forward_passes=40), time_steps=320, samples=400),
+            None,
+            id="several forward passes for one loss",
         ),
     ],
 )
