@@ -37,7 +37,7 @@ def split_names(ctx: click.Context, option: click.Parameter, value: str) -> tupl
 
 
 @click.command(
-    cls=ListsFaults, epilog="Exit codes: 0 nothing found, 1 findings, 2 error: bad usage or unreadable file."
+    cls=ListsFaults, epilog="Exit codes: 0 no findings, 1 findings, 2 error: bad usage or unreadable file."
 )
 @click.option(
     "--data",
