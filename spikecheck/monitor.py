@@ -30,7 +30,7 @@ from spikecheck.probe.watchers import watchers
 from spikecheck.report.model import Report
 from spikecheck.report.wording import unobserved, warning_text
 from spikecheck.site import Site, SiteKind, TorchError
-from spikecheck.stats.engine import Engine, values_of
+from spikecheck.stats.engine import Engine, measure_values
 
 OnFinding = Literal["warn", "raise"] | Callable[[Finding], object]
 RUN = Site(SiteKind.RUN, "the run")
@@ -54,7 +54,7 @@ class Monitor:
         self._session = Session(
             model,
             self._engine.receive,
-            values_of=values_of,
+            values_of=measure_values,
             guard=self._guard,
             evaluate=self._evaluate_if_scheduled,
             observed=schedule.is_observed,

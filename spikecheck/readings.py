@@ -87,10 +87,8 @@ class DriveReading:
 
     forward_passes: int
     time_steps: int
-    elements: int
     mean: float
     rms: float
-    minimum: float
     maximum: float
     peak: float
     non_finite: NonFinite
@@ -102,12 +100,6 @@ class DriveReading:
 class PotentialReading:
     """Membrane potentials of a spiking layer, after each step."""
 
-    forward_passes: int
-    time_steps: int
-    elements: int
-    mean: float
-    rms: float
-    minimum: float
     maximum: float
     non_finite: NonFinite
 
@@ -176,7 +168,6 @@ class MemoryReading:
 
     forward_passes: int
     stateful_forward_passes: int  # forwards in which that was anything other than 0
-    largest_state: float
     informative_elements: int = (
         0  # elements that did not spike, whose state was neither 0 nor a multiple of their current
     )
@@ -209,7 +200,6 @@ class GradientToSpikesReading:
 
     forward_passes: int
     time_steps: int  # summed over the forwards
-    reached_time_steps: int
     last_step_only: int  # forwards in which it came to the last step and to no other
 
 
@@ -285,7 +275,6 @@ class TargetReading:
     samples: int
     minimum: int
     maximum: int
-    ignored_samples: int = 0
     out_of_range: int = 0
     classes: int | None = None
     class_counts: tuple[int, ...] = ()
@@ -346,8 +335,6 @@ class GradientReading:
     missing_updates: int  # updates without any gradient
     zero_updates: int  # updates with a gradient of exactly 0
     mean_norm: float  # mean over the updates with a finite gradient
-    max_norm: float
-    elements: int
     dimensions: int
     non_finite: NonFinite
 
@@ -360,7 +347,6 @@ class ParameterReading:
     dimensions: int
     fan_in: int
     rms: float
-    maximum: float
     non_finite: NonFinite
 
     @property
@@ -376,7 +362,6 @@ class UpdateReading:
     updates: int
     mean_relative_norm: float
     max_relative_norm: float
-    relative_path: float  # sum over the updates seen
     unmoved_updates: int
     learning_rate: float | None
     learning_rate_history: LearningRateHistory | None = None

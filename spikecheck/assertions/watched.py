@@ -19,7 +19,7 @@ from spikecheck.probe.session import Session
 from spikecheck.probe.watchers import watchers
 from spikecheck.readings import FlowReading
 from spikecheck.site import Capture, Layout, Site, SiteKind
-from spikecheck.stats.engine import values_of
+from spikecheck.stats.engine import measure_values
 
 Loss = Callable[[Any, Any], Tensor]
 Reset = Callable[[nn.Module], object]
@@ -186,7 +186,7 @@ def observe(
     inputs, target = parts(batch) if loss is None else with_target(batch)
     captures: list[Capture[Tensor]] = []
     names = [spikes] if isinstance(spikes, str | nn.Module) else list(spikes)
-    session = Session(model, captures.append, values_of=values_of, spikes=names)
+    session = Session(model, captures.append, values_of=measure_values, spikes=names)
     if reset is not None:
         reset(model)
     observed = Observed(inputs, target)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from spikecheck.checkpoint.record_reader import CHUNK, RecordReader
 from spikecheck.checkpoint.values import ITEM_SIZES, Record, TensorRef
-from spikecheck.stats.stored import ROOM, StoredStats
+from spikecheck.stats.stored import SCRATCH, StoredStats
 
 MAX_GATHERED = 1 << 26  # bytes: tensors that are no single piece of their storage are put together up to this size
 MAX_PASSES = 4  # how often all tensors together may cover the bytes of a storage
@@ -93,7 +93,7 @@ def scan(refs: Mapping[TensorRef, bool], advance: Advance = lambda count: None) 
             for record in sorted(views, key=lambda record: record.offset):  # in the order of the file
                 scan_record(record, views[record], advance)
     finally:
-        ROOM.clear()
+        SCRATCH.clear()
     return result
 
 

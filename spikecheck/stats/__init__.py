@@ -1,1 +1,1 @@
-"""Counts: what passes a site, on the device, in fixed memory, and says it in plain numbers."""
+"""Statistics: measure the tensors of a site on the device, in fixed memory, and return plain numbers."""

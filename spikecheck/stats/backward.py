@@ -1,4 +1,4 @@
-"""The backward pass: the steps that a gradient comes back to, gradients that outlive their step or never reach it."""
+"""The backward pass: time steps with a gradient, stale gradients, and gradients lost before the update."""
 
 from __future__ import annotations
 
@@ -11,93 +11,98 @@ from torch import Tensor
 
 from spikecheck.readings import GradientAtStepReading, GradientToSpikesReading, StaleGradientReading
 from spikecheck.site import Capture, SiteKind
-from spikecheck.stats.base import State, Statistic, merged
+from spikecheck.stats.base import State, Statistic, merged_by
 from spikecheck.stats.parameters import norms
 
 
 @dataclass(frozen=True)
-class ReturnState(State):
-    """Steps that were reached."""
+class GradientToSpikesState(State):
+    """Counts of time steps with a gradient."""
 
-    reached: Tensor = merged(torch.add)
-    last_step_only: Tensor = merged(torch.add)
-    forward_passes: int = merged(operator.add)
-    steps: int = merged(operator.add)
+    last_step_only: Tensor = merged_by(torch.add)
+    forward_passes: int = merged_by(operator.add)
+    steps: int = merged_by(operator.add)
 
 
-class ReturnStats(Statistic[ReturnState]):
-    """Where in time gradients come back to a layer's spikes.
+class GradientToSpikesStats(Statistic[GradientToSpikesState]):
+    """Forward passes in which the spikes of only the last time step received a gradient.
 
-    Unit: steps. Layout: one value a step, other than 0 where any gradient came. Hides: how large it was, and for which
-    neuron.
+    Unit: forward passes and time steps.
+    Input: one value per time step, not 0 where any gradient arrived.
+    Memory: three numbers. Cost: one comparison over time steps per backward pass.
+    Not visible: the size of the gradient, and its neuron.
     """
 
     kind: ClassVar = SiteKind.GRADIENT_TO_SPIKES
     reading: ClassVar = GradientToSpikesReading
 
-    def measure(self, capture: Capture[Tensor]) -> ReturnState:
-        """Count the steps of one forward."""
-        came = torch.cat([value.detach().reshape(-1) for value in capture.values]) != 0
-        last = came[-1:].any() & ~came[:-1].any()
-        return ReturnState(came.sum(), last.int(), 1, len(came))
+    def measure(self, capture: Capture[Tensor]) -> GradientToSpikesState:
+        """Measure the time steps of one forward pass."""
+        received = torch.cat([value.detach().reshape(-1) for value in capture.values]) != 0
+        last_only = received[-1:].any() & ~received[:-1].any()
+        return GradientToSpikesState(last_only.int(), 1, len(received))
 
-    def summarize(self, state: ReturnState) -> tuple[GradientToSpikesReading, ...]:
+    def summarize(self, state: GradientToSpikesState) -> tuple[GradientToSpikesReading, ...]:
         """Copy the counts to the host."""
-        return (
-            GradientToSpikesReading(state.forward_passes, state.steps, int(state.reached), int(state.last_step_only)),
-        )
+        return (GradientToSpikesReading(state.forward_passes, state.steps, int(state.last_step_only)),)
 
 
 @dataclass(frozen=True)
-class LeftoverState(State):
-    """One entry a parameter."""
+class StaleGradientState(State):
+    """One entry per parameter."""
 
-    kept: Tensor = merged(torch.add)
-    updates: int = merged(operator.add)
+    stale: Tensor = merged_by(torch.add)
+    updates: int = merged_by(operator.add)
 
 
-class LeftoverStats(Statistic[LeftoverState]):
-    """Gradients of a step that is over, where the next backward pass begins.
+class StaleGradientStats(Statistic[StaleGradientState]):
+    """Gradients of a finished update that are still present when the next backward pass starts.
 
-    Unit: updates. Layout: one tensor a parameter, empty where there was no gradient. Hides: how much was left.
+    Unit: updates.
+    Input: one gradient per parameter at the start of the backward pass, empty if there is none.
+    Memory: one number per parameter. Cost: one fused norm per update.
+    Not visible: the size of the old gradient.
     """
 
     kind: ClassVar = SiteKind.STALE_GRADIENT
     reading: ClassVar = StaleGradientReading
 
-    def measure(self, capture: Capture[Tensor]) -> LeftoverState:
-        """Note which were left, for one update."""
-        return LeftoverState((norms(capture.values) != 0).int(), 1)
+    def measure(self, capture: Capture[Tensor]) -> StaleGradientState:
+        """Mark the parameters with a stale gradient in one update."""
+        return StaleGradientState((norms(capture.values) != 0).int(), 1)
 
-    def summarize(self, state: LeftoverState) -> tuple[StaleGradientReading, ...]:
+    def summarize(self, state: StaleGradientState) -> tuple[StaleGradientReading, ...]:
         """Copy the counts to the host."""
-        return tuple(StaleGradientReading(state.updates, kept) for kept in state.kept.tolist())
+        return tuple(StaleGradientReading(state.updates, stale) for stale in state.stale.tolist())
 
 
 @dataclass(frozen=True)
-class HandoverState(State):
-    """One entry a parameter."""
+class GradientAtStepState(State):
+    """One entry per parameter."""
 
-    cleared: Tensor = merged(torch.add)
-    updates: int = merged(operator.add)
+    cleared: Tensor = merged_by(torch.add)
+    updates: int = merged_by(operator.add)
 
 
-class HandoverStats(Statistic[HandoverState]):
-    """Gradients where the backward pass ends, beside what the optimizer's step finds of them.
+class GradientAtStepStats(Statistic[GradientAtStepState]):
+    """Gradients that exist at the end of the backward pass but not at the optimizer's update.
 
-    Unit: updates. Layout: all parameters' gradients as the backward pass left them (or a norm of each), then as the
-    step finds them; empty where there is none. Hides: how much of a gradient was taken away where some of it stayed.
+    Unit: updates.
+    Input: the gradients of all parameters (or their norms) at the end of the backward pass, then those at the update;
+    empty if there is none.
+    Memory: one number per parameter. Cost: two fused norms per update.
+    Not visible: a gradient that was only partly removed.
     """
 
     kind: ClassVar = SiteKind.GRADIENT_AT_STEP
     reading: ClassVar = GradientAtStepReading
 
-    def measure(self, capture: Capture[Tensor]) -> HandoverState:
-        """Note which were there and are gone, for one update."""
+    def measure(self, capture: Capture[Tensor]) -> GradientAtStepState:
+        """Mark the parameters whose gradient was removed in one update."""
         half = len(capture.values) // 2
-        made, found = norms(capture.values[:half]), norms(capture.values[half:])
-        return HandoverState(((made != 0) & (found == 0)).int(), 1)
+        after_backward, at_update = norms(capture.values[:half]), norms(capture.values[half:])
+        return GradientAtStepState(((after_backward != 0) & (at_update == 0)).int(), 1)
 
-    def summarize(self, state: HandoverState) -> tuple[GradientAtStepReading, ...]:
+    def summarize(self, state: GradientAtStepState) -> tuple[GradientAtStepReading, ...]:
         """Copy the counts to the host."""
         return tuple(GradientAtStepReading(state.updates, cleared) for cleared in state.cleared.tolist())

@@ -1,4 +1,4 @@
-"""Holds the states: one a site and statistic, for the first forward, the recent ones and all of them."""
+"""Keep the states of all statistics, per site: of the first forward pass, the recent ones, and all."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WINDOWS = ("first", "recent", "all")
 
 @dataclass
 class Windows:
-    """One statistic at one site: what came first, what came since the last look, what came in the look before."""
+    """The states of one statistic at one site: first capture, current window, previous window, and all earlier ones."""
 
     sites: tuple[Site, ...]
     first: State
@@ -29,21 +29,21 @@ class Windows:
     earlier: State | None = None
 
     def roll(self) -> None:
-        """Begin a new window; the last two make up what is recent, so that it is never nearly empty."""
+        """Start a new window. "Recent" is the last two windows, so it is never almost empty."""
         if self.current is not None:
-            self.earlier = joined(self.earlier, self.previous)
+            self.earlier = merge_optional(self.earlier, self.previous)
             self.previous, self.current = self.current, None
 
     def of(self, window: str) -> State | None:
-        """The state of a window: "first", "recent" or "all"."""
+        """Return the state of a window: "first", "recent" or "all"."""
         if window == "first":
             return self.first
-        recent = joined(self.previous, self.current)
-        return recent if window == "recent" else joined(self.earlier, recent)
+        recent = merge_optional(self.previous, self.current)
+        return recent if window == "recent" else merge_optional(self.earlier, recent)
 
 
-def joined(a: State | None, b: State | None) -> State | None:
-    """Two states as one, where either may be missing."""
+def merge_optional(a: State | None, b: State | None) -> State | None:
+    """Merge two states, either of which may be None."""
     if a is None or b is None:
         return b if a is None else a
     return a + b
@@ -54,90 +54,97 @@ ReadingsByPlace = dict[tuple[SiteKind, str], dict[type[Any], Any]]
 
 @dataclass
 class Engine:
-    """Counts captures in fixed memory. Training and evaluation are kept apart."""
+    """Measures captures in fixed memory; training and evaluation are kept separate."""
 
-    by_kind: Mapping[SiteKind, tuple[Statistic[Any], ...]] = field(default_factory=lambda: grouped())
+    by_kind: Mapping[SiteKind, tuple[Statistic[Any], ...]] = field(default_factory=lambda: statistics_by_kind())
     windows: dict[tuple[bool, Statistic[Any], tuple[SiteKind, str]], Windows] = field(default_factory=dict)
 
     @torch.no_grad()
     def receive(self, capture: Capture[Tensor]) -> None:
-        """Count a capture. Never waits for the device."""
+        """Measure a capture. Never waits for the device."""
         for statistic in self.by_kind.get(capture.sites[0].kind, ()):
             key = (capture.training, statistic, (capture.sites[0].kind, capture.sites[0].name))
             windows = self.windows.get(key)
-            if statistic.once and windows is not None and windows.current is not None:
+            if statistic.first_only and windows is not None and windows.current is not None:
                 continue
             state = statistic.measure(capture)
             if windows is None:
                 self.windows[key] = Windows(capture.sites, state, state)
             else:
                 windows.sites = capture.sites
-                windows.current = joined(windows.current, state)
+                windows.current = merge_optional(windows.current, state)
 
     def snapshot(self) -> Engine:
-        """Return an engine that keeps what was counted until now, while this one goes on counting."""
+        """Return an engine with the present states; this one continues to measure."""
         return Engine(self.by_kind, {key: replace(windows) for key, windows in self.windows.items()})
 
     def roll(self) -> None:
-        """Begin a new window at every site."""
+        """Start a new window at every site."""
         for windows in self.windows.values():
             windows.roll()
 
     @torch.no_grad()
     def read(self, window: str, *, training: bool = True) -> ReadingsByPlace:
-        """What every site's statistics say of a window. Waits for the device."""
-        found: ReadingsByPlace = {}
+        """Return the readings of every site for a window. Waits for the device."""
+        readings_by_place: ReadingsByPlace = {}
         for (of_training, statistic, _), windows in self.windows.items():
             state = windows.of(window)
-            if belongs(of_training, statistic.kind, training) and state is not None and not state.is_meta:
+            if belongs_to(of_training, statistic.kind, training) and state is not None and not state.is_meta:
                 readings = statistic.summarize(state)
                 for site, reading in zip(windows.sites, readings, strict=True):
-                    found.setdefault((site.kind, site.name), {})[statistic.reading] = reading
-        return found
+                    readings_by_place.setdefault((site.kind, site.name), {})[statistic.reading] = reading
+        return readings_by_place
 
     def windowed(
         self, training: bool, place: Callable[[Site], str], known: Mapping[str, object]
     ) -> Mapping[str, Mapping[str, Mapping[type[Any], Any]]]:
-        """The readings of every window by place; what is `known` without tensors, a reading or a tuple, joins them."""
-        homes = {(site.kind, site.name): place(site) for site in self.sites(training)}
+        """Return the readings of every window by place.
+
+        `known` adds readings that need no tensors, one reading or a tuple per place.
+        """
+        place_of_site = {(site.kind, site.name): place(site) for site in self.sites(training)}
 
         def read(window: str) -> dict[str, dict[type[Any], Any]]:
-            found: dict[str, dict[type[Any], Any]] = {
-                name: {type(reading): reading for reading in (told if isinstance(told, tuple) else (told,))}
-                for name, told in known.items()
+            readings_by_place: dict[str, dict[type[Any], Any]] = {
+                name: {type(one): one for one in (readings if isinstance(readings, tuple) else (readings,))}
+                for name, readings in known.items()
             }
             for key, readings in self.read(window, training=training).items():
-                found.setdefault(homes[key], {}).update(readings)
-            return found
+                readings_by_place.setdefault(place_of_site[key], {}).update(readings)
+            return readings_by_place
 
-        return Lazily(read)
+        return WindowReadings(read)
 
     def sites(self, training: bool) -> tuple[Site, ...]:
-        """Every site that anything came from, as it was seen last."""
-        found = self.windows.items()  # what has an excerpt is counted as well, and need not be named twice
-        windows = [w for (of, stat, _), w in found if belongs(of, stat.kind, training) and not stat.once]
+        """Return every site with captures, in its latest form."""
+        # A site with an excerpt has a second statistic, so excerpts would list it twice.
+        windows = [
+            w
+            for (of, stat, _), w in self.windows.items()
+            if belongs_to(of, stat.kind, training) and not stat.first_only
+        ]
         return tuple(site for w in windows for site in w.sites)
 
     def trained(self) -> bool:
-        """Did any forward record gradients?"""
+        """Return whether any forward pass recorded gradients."""
         return any(training and statistic.kind in FORWARD_KINDS for training, statistic, _ in self.windows)
 
 
-def belongs(of_training: bool, kind: SiteKind, training: bool) -> bool:
-    """Is it of the training, or of the evaluation? Parameters have the values that they have in both."""
+def belongs_to(of_training: bool, kind: SiteKind, training: bool) -> bool:
+    """Return whether a state belongs to training (or to evaluation); parameters belong to both."""
     return of_training is training or kind not in FORWARD_KINDS
 
 
-def grouped() -> dict[SiteKind, tuple[Statistic[Any], ...]]:
-    """The statistics by the kind of site they count."""
+def statistics_by_kind() -> dict[SiteKind, tuple[Statistic[Any], ...]]:
+    """Return the statistics by kind of site."""
     kinds: dict[SiteKind, tuple[Statistic[Any], ...]] = {}
     for statistic in statistics():
         kinds[statistic.kind] = (*kinds.get(statistic.kind, ()), statistic)
     return kinds
 
 
-class Lazily(Mapping[str, Mapping[str, Mapping[type[Any], Any]]]):
-    """The readings of each window by place, copied from the device when they are asked for."""
+class WindowReadings(Mapping[str, Mapping[str, Mapping[type[Any], Any]]]):
+    """The readings of each window by place, copied from the device on first access."""
 
     def __init__(self, read: Callable[[str], dict[str, dict[type[Any], Any]]]) -> None:
         self._read = cache(read)
@@ -154,8 +161,8 @@ class Lazily(Mapping[str, Mapping[str, Mapping[type[Any], Any]]]):
         return len(WINDOWS)
 
 
-def values_of(x: Tensor) -> InputReading:
-    """What values a tensor holds, for deciding what a layer is. Waits for the device."""
+def measure_values(x: Tensor) -> InputReading:
+    """Return the value statistics of a tensor, to classify a layer. Waits for the device."""
     statistic = InputStats()
     with torch.no_grad():
-        return statistic.summarize(statistic.measure(Capture((Site(SiteKind.INPUT, "looked at"),), (x,))))[0]
+        return statistic.summarize(statistic.measure(Capture((Site(SiteKind.INPUT, "tensor"),), (x,))))[0]

@@ -1,6 +1,6 @@
-"""Excerpts of a layer for a picture: the raster of one sample, some of the potentials.
+"""Excerpts of a layer for plots: the raster of one sample, and a sample of the potentials.
 
-A picture shows one forward, so nothing is added up: the first one of a window counts, and only that one is measured.
+A plot shows one forward pass, so nothing is added: only the first forward pass of a window is measured.
 """
 
 from __future__ import annotations
@@ -13,51 +13,53 @@ from torch import Tensor
 
 from spikecheck.excerpts import PotentialSampleReading, RasterReading
 from spikecheck.site import Capture, SiteKind
-from spikecheck.stats.arrange import arranged, closely
-from spikecheck.stats.base import State, Statistic, earliest, merged
+from spikecheck.stats.base import State, Statistic, keep_first, merged_by
+from spikecheck.stats.layout import even_sample, time_batch_neuron
 
-STEPS = 128  # time steps, and
-ROWS = 64  # neurons of a raster: what can still be told apart on a screen
-POTENTIALS = 2048  # of a forward: a bin of a histogram that holds a twentieth of them is known to a tenth of itself
+RASTER_STEPS = 128  # time steps of a raster
+ROWS = 64  # neurons of a raster: more cannot be distinguished on a screen
+POTENTIALS = 2048  # potentials per forward pass: a histogram bin with 5% of them has a relative error of 10%
 
 
 @dataclass(frozen=True)
 class ExcerptState(State):
-    """What was copied of one forward, and what it is a part of."""
+    """A part of the tensor of one forward pass, and its full size."""
 
-    part: Tensor = merged(earliest)
-    steps: int = merged(earliest)
-    neurons: int = merged(earliest)
-    elements: int = merged(earliest)
-    update: int = merged(earliest)
+    part: Tensor = merged_by(keep_first)
+    steps: int = merged_by(keep_first)
+    neurons: int = merged_by(keep_first)
+    elements: int = merged_by(keep_first)
+    update: int = merged_by(keep_first)
 
     def shapes(self) -> tuple[object, ...]:
-        """An excerpt is of the layer as it is: of another number of neurons, it is out of date."""
+        """Return what must match: an excerpt is replaced when the number of neurons changes."""
         return (self.neurons,)
 
 
 def excerpt(capture: Capture[Tensor], x: Tensor, part: Tensor) -> ExcerptState:
-    """The state that holds this part of x [time, batch, neuron]."""
-    kept = torch.empty(part.shape, dtype=torch.float32, device=part.device).copy_(part)
-    return ExcerptState(kept, x.shape[0] if x.numel() else 0, x.shape[2], x.numel(), capture.update)
+    """Return the state with this part of x [time, batch, neuron]."""
+    copy = torch.empty(part.shape, dtype=torch.float32, device=part.device).copy_(part)
+    return ExcerptState(copy, x.shape[0] if x.numel() else 0, x.shape[2], x.numel(), capture.update)
 
 
 class RasterStats(Statistic[ExcerptState]):
-    """Spikes of the first sample, step by step.
+    """Raster of the first sample: spikes per neuron and time step.
 
-    Unit: spikes per neuron per step. Layout: [time, batch, neuron]. Hides: every sample but one, most forwards, and of
-    a large layer most neurons.
+    Unit: spikes per neuron and time step.
+    Input: spikes [time, batch, neuron] of one forward pass.
+    Memory: at most 128 x 64 floats. Cost: one strided copy per window.
+    Not visible: other samples and forward passes; in large layers, most neurons.
     """
 
     kind: ClassVar = SiteKind.SPIKES
     reading: ClassVar = RasterReading
-    ordered: ClassVar = True
-    once: ClassVar = True
+    order_matters: ClassVar = True
+    first_only: ClassVar = True
 
     def measure(self, capture: Capture[Tensor]) -> ExcerptState:
-        """Copy steps and neurons of the first sample."""
-        x = arranged(capture)
-        return excerpt(capture, x, x[:STEPS, :1, :: stride(x.shape[2])].flatten(0, 1))
+        """Copy time steps and neurons of the first sample."""
+        x = time_batch_neuron(capture)
+        return excerpt(capture, x, x[:RASTER_STEPS, :1, :: stride(x.shape[2])].flatten(0, 1))
 
     def summarize(self, state: ExcerptState) -> tuple[RasterReading, ...]:
         """Copy the excerpt to the host."""
@@ -73,25 +75,28 @@ class RasterStats(Statistic[ExcerptState]):
 
 
 def stride(neurons: int) -> int:
-    """Each so-many-th neuron has a row."""
+    """Return the distance between neurons that have a row."""
     return max(1, -(-neurons // ROWS))
 
 
 class PotentialSampleStats(Statistic[ExcerptState]):
-    """Some membrane potentials, after each step, for a histogram.
+    """A sample of membrane potentials after each time step, for a histogram.
 
-    Unit: that of the threshold. Layout: [time, batch, neuron]. Hides: which neuron, which step; most forwards.
+    Unit: that of the threshold.
+    Input: potentials [time, batch, neuron] of one forward pass.
+    Memory: about 2,048 floats. Cost: one strided copy per window.
+    Not visible: which neuron and time step; other forward passes.
     """
 
     kind: ClassVar = SiteKind.POTENTIAL
     reading: ClassVar = PotentialSampleReading
-    ordered: ClassVar = True
-    once: ClassVar = True
+    order_matters: ClassVar = True
+    first_only: ClassVar = True
 
     def measure(self, capture: Capture[Tensor]) -> ExcerptState:
-        """Copy an even sample of one forward's potentials."""
-        x = arranged(capture)
-        return excerpt(capture, x, closely(x, POTENTIALS))
+        """Copy an even sample of the potentials of one forward pass."""
+        x = time_batch_neuron(capture)
+        return excerpt(capture, x, even_sample(x, POTENTIALS))
 
     def summarize(self, state: ExcerptState) -> tuple[PotentialSampleReading, ...]:
         """Copy the sample to the host."""

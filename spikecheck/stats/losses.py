@@ -1,4 +1,4 @@
-"""Losses, the logits they were computed from, and the targets they were compared with."""
+"""Losses, the logits they are computed from, and their targets."""
 
 from __future__ import annotations
 
@@ -11,97 +11,102 @@ from torch import Tensor
 
 from spikecheck.readings import BatchReading, LogitReading, LossReading, TargetReading
 from spikecheck.site import Capture, LossCall, SiteKind
-from spikecheck.stats.arrange import (
-    BadState,
-    distinct,
+from spikecheck.stats.base import State, Statistic, keep_first, merged_by
+from spikecheck.stats.layout import (
+    NonFiniteState,
     fingerprint,
-    highest,
-    join_distinct,
-    join_repeats,
-    lowest,
+    maximum,
+    merge_distinct,
+    merge_repeats,
+    minimum,
     repeats,
-    told,
+    smallest_distinct,
+    to_float,
 )
-from spikecheck.stats.base import State, Statistic, earliest, merged
 
-TRACE = 128  # losses kept of the whole run: more than a picture of it shows
-WINDOW = 64  # losses remembered: enough for the slope of a noisy loss, few enough to be recent
+TRACE = 128  # losses kept of the whole run: more than a plot can show
+WINDOW = 64  # recent losses: enough for the slope of a noisy loss, few enough to be recent
 SUMS_TO_ONE = 1e-3  # float16 probabilities of 20 classes sum to 1 within this
-COUNTED_CLASSES = 4096  # a count a class is kept up to here: 32 KB
-ONE_HOT = 0.999  # softmax beyond which the gradient of a row is 0 or 1 to three digits
+MAX_CLASSES = 4096  # counts per class are kept up to this number of classes: 32 KB
+ONE_HOT = 0.999  # above this softmax the gradient of a row is 0 or 1 to three digits
 
 
 @dataclass(frozen=True)
 class TraceState(State):
-    """Losses of the whole run in fixed memory: of each update, then of each second, fourth, ... by its number.
+    """Losses of the whole run in fixed memory: of every update, later of every 2nd, 4th, ... update.
 
-    Which of them stay depends on their numbers alone, so that it makes no difference in which order states are added.
+    Which losses are kept depends only on the numbers of their updates, so the order of adding states does not matter.
     """
 
-    values: Tensor = merged(earliest)
-    updates: tuple[int, ...] = merged(earliest)
-    stride: int = merged(max)
+    values: Tensor = merged_by(keep_first)
+    updates: tuple[int, ...] = merged_by(keep_first)
+    stride: int = merged_by(max)
 
     def __add__(self, other: TraceState) -> TraceState:
-        """Both, thinned out; of two losses of one update the earlier."""
+        """Merge and thin out; of two losses of the same update keep the earlier one."""
         stride = max(self.stride, other.stride)
-        every = (*self.updates, *other.updates)
-        places: dict[int, int] = {}
-        for place, update in enumerate(every):
+        updates = (*self.updates, *other.updates)
+        index_of: dict[int, int] = {}
+        for index, update in enumerate(updates):
             if update % stride == 0:
-                places.setdefault(update, place)
-        while len(places) > TRACE:
+                index_of.setdefault(update, index)
+        while len(index_of) > TRACE:
             stride *= 2
-            places = {update: place for update, place in places.items() if update % stride == 0}
-        kept = tuple(places.values())
-        if kept == tuple(range(len(self.updates))):
+            index_of = {update: index for update, index in index_of.items() if update % stride == 0}
+        indices = tuple(index_of.values())
+        if indices == tuple(range(len(self.updates))):
             return TraceState(self.values, self.updates, stride)
         values = torch.cat([self.values, other.values])
-        if len(kept) < len(every):  # by views: an index would have to be copied to the device
-            values = torch.stack([values[place] for place in kept])
-        return TraceState(values, tuple(places), stride)
+        if len(indices) < len(updates):  # by views: an index tensor would have to be copied to the device
+            values = torch.stack([values[index] for index in indices])
+        return TraceState(values, tuple(index_of), stride)
 
 
 def last_of(a: Tensor, b: Tensor) -> Tensor:
-    """Rule of a field that remembers the last WINDOW entries."""
+    """Merge rule: keep the last WINDOW entries."""
     return torch.cat([a, b])[-WINDOW:]
 
 
 @dataclass(frozen=True)
 class LossState(State):
-    """The first loss, the last WINDOW of them, the lowest."""
+    """The first loss, the last WINDOW losses, the minimum, and the trace."""
 
-    first: Tensor = merged(earliest)
-    recent: Tensor = merged(last_of)
-    lowest: Tensor = merged(torch.minimum)
-    bad: BadState = merged(operator.add)
-    updates: int = merged(operator.add)
-    function: str = merged(earliest)
-    classes: int | None = merged(earliest)
-    plain: bool = merged(operator.and_)
-    trace: TraceState = merged(operator.add)
+    first: Tensor = merged_by(keep_first)
+    recent: Tensor = merged_by(last_of)
+    lowest: Tensor = merged_by(torch.minimum)
+    bad: NonFiniteState = merged_by(operator.add)
+    updates: int = merged_by(operator.add)
+    function: str = merged_by(keep_first)
+    classes: int | None = merged_by(keep_first)
+    plain: bool = merged_by(operator.and_)
+    trace: TraceState = merged_by(operator.add)
 
 
 class LossStats(Statistic[LossState]):
-    """One loss function's values, one number an update.
+    """Values of one loss function, one per update: first, minimum, trace, and a linear fit to the recent ones.
 
-    Unit: that of the loss (nats for cross-entropy). Layout: scalars, averaged over the calls for one update. Hides:
-    which sample is hard.
+    Unit: that of the loss (nats for cross-entropy).
+    Input: the loss values of one update, averaged.
+    Memory: WINDOW + TRACE + 2 floats. Cost: one mean per update.
+    Not visible: differences between samples.
+
+    The slope, its standard error and the residual standard deviation are those of ordinary least squares over the last
+    WINDOW losses, with n - 2 degrees of freedom.
     """
 
     kind: ClassVar = SiteKind.LOSS
     reading: ClassVar = LossReading
-    ordered: ClassVar = True
+    order_matters: ClassVar = True
 
     def measure(self, capture: Capture[Tensor]) -> LossState:
-        """Average the calls for one update."""
+        """Average the loss calls of one update."""
         value = torch.stack([v.detach().float().mean() for v in capture.values]).mean().reshape(1)
         call = capture.loss_call or LossCall("unknown", plain_mean=False)
         return LossState(
             first=value,
             recent=value,
             lowest=value,
-            bad=BadState.of(value, capture.update),
+            bad=NonFiniteState.of(value, capture.update),
             updates=1,
             function=call.function,
             classes=call.classes,
@@ -110,7 +115,7 @@ class LossStats(Statistic[LossState]):
         )
 
     def summarize(self, state: LossState) -> tuple[LossReading, ...]:
-        """Copy the losses to the host, and lay a straight line through the recent ones."""
+        """Copy the losses to the host and fit a straight line to the recent ones."""
         recent = state.recent.double()
         n = len(recent)
         mean = deviation = slope = error = None
@@ -136,7 +141,7 @@ class LossStats(Statistic[LossState]):
                 recent_slope_error=error,
                 classes=state.classes,
                 plain_mean=state.plain,
-                non_finite=state.bad.reading(timed=False),
+                non_finite=state.bad.reading(time_axis_known=False),
                 trace=tuple(zip(state.trace.updates, state.trace.values.tolist(), strict=True)),
             ),
         )
@@ -146,58 +151,61 @@ class LossStats(Statistic[LossState]):
 class LogitState(State):
     """Counts of rows, and extremes."""
 
-    minimum: Tensor = merged(torch.minimum)
-    maximum: Tensor = merged(torch.maximum)
-    spread: Tensor = merged(torch.add)
-    tied: Tensor = merged(torch.add)
-    simplex: Tensor = merged(torch.add)
-    one_hot: Tensor = merged(torch.add)
-    predicted: Tensor = merged(torch.add)  # rows a class
-    bad: BadState = merged(operator.add)
-    updates: int = merged(operator.add)
-    rows: int = merged(operator.add)
-    classes: int = merged(earliest)
+    minimum: Tensor = merged_by(torch.minimum)
+    maximum: Tensor = merged_by(torch.maximum)
+    spread: Tensor = merged_by(torch.add)
+    tied: Tensor = merged_by(torch.add)
+    simplex: Tensor = merged_by(torch.add)
+    one_hot: Tensor = merged_by(torch.add)
+    predicted: Tensor = merged_by(torch.add)  # rows per class
+    bad: NonFiniteState = merged_by(operator.add)
+    updates: int = merged_by(operator.add)
+    rows: int = merged_by(operator.add)
+    classes: int = merged_by(keep_first)
 
 
-def counted(classes: Tensor, among: int, which: Tensor) -> Tensor:
-    """How often each class comes, of those marked in `which`; nothing where there are too many classes."""
-    counts = torch.zeros(among if among <= COUNTED_CLASSES else 0, dtype=torch.int64, device=classes.device)
+def class_counts(classes: Tensor, among: int, which: Tensor) -> Tensor:
+    """Count each class among the entries marked in `which`; empty for more than MAX_CLASSES classes."""
+    counts = torch.zeros(among if among <= MAX_CLASSES else 0, dtype=torch.int64, device=classes.device)
     return counts.scatter_add_(0, classes.clamp(0, among - 1), which.long()) if len(counts) else counts
 
 
-def heeded(targets: Tensor, call: LossCall) -> Tensor:
-    """Which of the targets the loss does not pass over."""
+def not_ignored(targets: Tensor, call: LossCall) -> Tensor:
+    """Mark the targets that are not the ignored label of the loss."""
     return torch.ones_like(targets, dtype=torch.bool) if call.ignored_label is None else targets != call.ignored_label
 
 
-def by_row(logits: Tensor) -> Tensor:
-    """Logits as [row, class]; torch's losses take the classes on axis 1, or on axis 0 where there is no batch."""
+def class_rows(logits: Tensor) -> Tensor:
+    """Return logits as [row, class]; classes are on axis 1, or on axis 0 without a batch."""
     axis = min(1, logits.dim() - 1)
     return logits.movedim(axis, -1).reshape(-1, logits.shape[axis])
 
 
 class LogitStats(Statistic[LogitState]):
-    """What a loss over classes was computed from.
+    """Logits of a classification loss: range, spread per row, one-hot, tied and normalized rows, predicted classes.
 
-    Unit: nats. Layout: classes on axis 1, as torch's losses want them. Hides: which class.
+    Unit: nats.
+    Input: the logits of one update, classes on axis 1, as in torch's losses.
+    Memory: one count per class, at most MAX_CLASSES. Cost: one softmax and four reductions per update.
+    Not visible: which sample has which logits.
     """
 
     kind: ClassVar = SiteKind.LOGITS
     reading: ClassVar = LogitReading
 
     def measure(self, capture: Capture[Tensor]) -> LogitState:
-        """Count the rows of one update."""
-        rows = torch.cat([by_row(value.detach().float()) for value in capture.values])
-        high, low = highest(rows, (1,)), -highest(-rows, (1,))
+        """Measure the rows of one update."""
+        rows = torch.cat([class_rows(value.detach().float()) for value in capture.values])
+        high, low = maximum(rows, (1,)), -maximum(-rows, (1,))
         return LogitState(
-            minimum=lowest(low),
-            maximum=highest(high),
+            minimum=minimum(low),
+            maximum=maximum(high),
             spread=(high - low).sum(dtype=torch.float64),
             tied=(high == low).sum(),
             simplex=((low >= 0) & ((rows.sum(1) - 1).abs() < SUMS_TO_ONE)).sum(),
-            one_hot=(highest(rows.softmax(1), (1,)) > ONE_HOT).sum(),
-            predicted=counted(rows.argmax(1), rows.shape[1], (high != low) & torch.isfinite(rows.sum(1))),
-            bad=BadState.of(rows.sum(1), capture.update),
+            one_hot=(maximum(rows.softmax(1), (1,)) > ONE_HOT).sum(),
+            predicted=class_counts(rows.argmax(1), rows.shape[1], (high != low) & torch.isfinite(rows.sum(1))),
+            bad=NonFiniteState.of(rows.sum(1), capture.update),
             updates=1,
             rows=len(rows),
             classes=rows.shape[1],
@@ -212,13 +220,13 @@ class LogitStats(Statistic[LogitState]):
                 updates=state.updates,
                 rows=state.rows,
                 classes=state.classes,
-                minimum=told(state.minimum, state.rows),
-                maximum=told(state.maximum, state.rows),
+                minimum=to_float(state.minimum, state.rows),
+                maximum=to_float(state.maximum, state.rows),
                 spread=state.spread.item() / max(1, state.rows),
                 tied_rows=int(state.tied),
                 simplex_rows=int(state.simplex),
                 one_hot_rows=int(state.one_hot),
-                non_finite=state.bad.reading(timed=False),
+                non_finite=state.bad.reading(time_axis_known=False),
                 decided_rows=sum(predicted),
                 top_class_rows=top_class_rows,
                 top_class=None if top_class_rows is None else predicted.index(top_class_rows),
@@ -228,66 +236,66 @@ class LogitStats(Statistic[LogitState]):
 
 @dataclass(frozen=True)
 class TargetState(State):
-    """Extremes of the class indices, and how often each came."""
+    """Extremes and frequencies of the class indices."""
 
-    lowest: Tensor = merged(torch.minimum)
-    highest: Tensor = merged(torch.maximum)
-    kept: Tensor = merged(torch.add)
-    inside: Tensor = merged(torch.add)
-    counts: Tensor = merged(torch.add)
-    updates: int = merged(operator.add)
-    samples: int = merged(operator.add)
-    classes: int | None = merged(earliest)
-    weighted: bool = merged(operator.or_)
-    batches: Tensor = merged(join_distinct)
-    repeats: Tensor = merged(join_repeats)
-    calls: int = merged(operator.add)
+    lowest: Tensor = merged_by(torch.minimum)
+    highest: Tensor = merged_by(torch.maximum)
+    counted: Tensor = merged_by(torch.add)
+    valid: Tensor = merged_by(torch.add)
+    counts: Tensor = merged_by(torch.add)
+    updates: int = merged_by(operator.add)
+    classes: int | None = merged_by(keep_first)
+    weighted: bool = merged_by(operator.or_)
+    batches: Tensor = merged_by(merge_distinct)
+    repeats: Tensor = merged_by(merge_repeats)
+    calls: int = merged_by(operator.add)
 
 
 class TargetStats(Statistic[TargetState]):
-    """Class indices.
+    """Class indices of a loss: range, frequency of each class, out-of-range and repeated targets.
 
-    Unit: none. Layout: any. Hides: which sample has which.
+    Unit: class index.
+    Input: the targets of one update, of any shape.
+    Memory: one count per class, at most MAX_CLASSES, and 16 fingerprints. Cost: one scatter-add per update.
+    Not visible: which sample has which class.
     """
 
     kind: ClassVar = SiteKind.TARGETS
     reading: ClassVar = TargetReading
-    ordered: ClassVar = True
+    order_matters: ClassVar = True
 
     def measure(self, capture: Capture[Tensor]) -> TargetState:
-        """Count one update's targets."""
+        """Measure the targets of one update."""
         y = torch.cat([v.detach().reshape(-1) for v in capture.values]).long()
         call = capture.loss_call or LossCall("unknown")
-        kept = heeded(y, call)
-        inside = kept if call.classes is None else kept & (y >= 0) & (y < call.classes)
-        none = torch.iinfo(torch.int64)
-        some = [y.new_full((1,), none.max), y.new_full((1,), none.min)]
+        not_ignored_mask = not_ignored(y, call)
+        valid = not_ignored_mask if call.classes is None else not_ignored_mask & (y >= 0) & (y < call.classes)
+        limits = torch.iinfo(torch.int64)
+        padding = [y.new_full((1,), limits.max), y.new_full((1,), limits.min)]
         return TargetState(
-            lowest=torch.cat([y.where(kept, some[0]), some[0]]).amin(),
-            highest=torch.cat([y.where(kept, some[1]), some[1]]).amax(),
-            kept=kept.sum(),
-            inside=inside.sum(),
-            counts=counted(y, call.classes or 0, inside),
+            lowest=torch.cat([y.where(not_ignored_mask, padding[0]), padding[0]]).amin(),
+            highest=torch.cat([y.where(not_ignored_mask, padding[1]), padding[1]]).amax(),
+            counted=not_ignored_mask.sum(),
+            valid=valid.sum(),
+            counts=class_counts(y, call.classes or 0, valid),
             updates=1,
-            samples=y.numel(),
             classes=call.classes,
             weighted=call.has_class_weights,
-            batches=distinct(mark := fingerprint(y)),
-            repeats=repeats(mark),
+            batches=smallest_distinct(batch := fingerprint(y)),
+            repeats=repeats(batch),
             calls=len(capture.values),
         )
 
     def summarize(self, state: TargetState) -> tuple[TargetReading, ...]:
         """Copy the counts to the host."""
-        kept = int(state.kept)
+        counted = int(state.counted)
         return (
             TargetReading(
                 updates=state.updates,
-                samples=kept,
-                minimum=int(state.lowest) if kept else 0,
-                maximum=int(state.highest) if kept else 0,
-                ignored_samples=state.samples - kept,
-                out_of_range=kept - int(state.inside),
+                samples=counted,
+                minimum=int(state.lowest) if counted else 0,
+                maximum=int(state.highest) if counted else 0,
+                out_of_range=counted - int(state.valid),
                 classes=state.classes,
                 class_counts=tuple(state.counts.tolist()),
                 has_class_weights=state.weighted,
@@ -302,39 +310,44 @@ class TargetStats(Statistic[TargetState]):
 class BatchState(State):
     """Sums over batches."""
 
-    batches: Tensor = merged(torch.add)
-    samples: Tensor = merged(torch.add)
-    pure: Tensor = merged(torch.add)
-    alike: Tensor = merged(torch.add)  # pairs of one label, as a share of a batch's pairs, times its samples
-    known: bool = merged(operator.and_)
+    batches: Tensor = merged_by(torch.add)
+    samples: Tensor = merged_by(torch.add)
+    single_class: Tensor = merged_by(torch.add)
+    same_class_pairs: Tensor = merged_by(
+        torch.add
+    )  # per batch: share of its pairs with equal labels, times its samples
+    known: bool = merged_by(operator.and_)
 
 
 class BatchStats(Statistic[BatchState]):
-    """How the labels of single batches lie together.
+    """How often two labels in one batch are equal: detects data sorted by class.
 
-    Unit: none. Layout: [sample], one batch. Hides: which label.
+    Unit: share of pairs.
+    Input: labels [sample] of one batch.
+    Memory: four numbers. Cost: one scatter-add per batch.
+    Not visible: which class.
     """
 
     kind: ClassVar = SiteKind.LABELS
     reading: ClassVar = BatchReading
 
     def measure(self, capture: Capture[Tensor]) -> BatchState:
-        """Count one batch's labels."""
+        """Measure the labels of one batch."""
         y, call = capture.values[0].detach().long(), capture.loss_call or LossCall("unknown")
         classes = call.classes or 0
-        counts = counted(y, classes, heeded(y, call) & (y >= 0) & (y < classes)).double()
+        counts = class_counts(y, classes, not_ignored(y, call) & (y >= 0) & (y < classes)).double()
         samples = counts.sum()
         several = (samples > 1).double()
         return BatchState(
             batches=several,
             samples=several * samples,
-            pure=several * (counts == samples).any(),
-            alike=several * (counts * (counts - 1)).sum() / (samples - 1).clamp(min=1),
+            single_class=several * (counts == samples).any(),
+            same_class_pairs=several * (counts * (counts - 1)).sum() / (samples - 1).clamp(min=1),
             known=len(counts) > 0,
         )
 
     def summarize(self, state: BatchState) -> tuple[BatchReading, ...]:
         """Copy the sums to the host."""
         samples = int(state.samples)
-        alike = state.alike.item() / samples if samples and state.known else None
-        return (BatchReading(int(state.batches), samples, int(state.pure), alike),)
+        same_class_pairs = state.same_class_pairs.item() / samples if samples and state.known else None
+        return (BatchReading(int(state.batches), samples, int(state.single_class), same_class_pairs),)

@@ -1,4 +1,4 @@
-"""Currents into a layer and membrane potentials in it: how large, and whether finite."""
+"""Input currents and membrane potentials of a layer: level, extremes, and non-finite values."""
 
 from __future__ import annotations
 
@@ -11,117 +11,118 @@ from torch import Tensor
 
 from spikecheck.readings import DriveReading, PotentialReading
 from spikecheck.site import Capture, NeighborCorrelation, SiteKind
-from spikecheck.stats.arrange import BadState, arranged, highest, lowest, told
-from spikecheck.stats.base import State, Statistic, merged
-from spikecheck.stats.parts import DIGITS
+from spikecheck.stats.base import State, Statistic, merged_by
+from spikecheck.stats.layout import NonFiniteState, maximum, time_batch_neuron, to_float
+from spikecheck.stats.shares import SHARE_DIGITS
 
-COMPARED = (
-    64  # neurons of which steps and samples are compared: a correlation of 0.1 over 40 x 64 x 64 is known to 0.003
-)
-SHORTEST = 4  # of an axis: below, there is no lag between neighbours and half of it
-ROUNDING = 1e-12  # of the mean square: a variance below is what rounding leaves of a constant
+COMPARED_NEURONS = 64  # neurons compared: a correlation over 40 x 64 x 64 elements has a standard error of about 0.003
+MIN_AXIS_LENGTH = 4  # shorter axes have no lag between 1 and half their length
+ROUNDING = 1e-12  # fraction of the mean square; a smaller variance is the rounding error of a constant
 
 
 @dataclass(frozen=True)
-class LevelState(State):
-    """Sums and extremes of a continuous quantity."""
+class PotentialState(State):
+    """Maximum of each neuron, and non-finite values."""
 
-    total: Tensor = merged(torch.add)
-    squares: Tensor = merged(torch.add)
-    minimum: Tensor = merged(torch.minimum)
-    peaks: Tensor = merged(torch.maximum)  # of each neuron
-    bad: BadState = merged(operator.add)
-    forward_passes: int = merged(operator.add)
-    steps: int = merged(operator.add)
-    elements: int = merged(operator.add)
-    timed: bool = merged(operator.and_)
-
-
-def level(capture: Capture[Tensor]) -> LevelState:
-    """Measure one forward's values."""
-    x = arranged(capture)
-    per_step = x.sum(1)
-    return LevelState(
-        total=per_step.sum(dtype=torch.float64),
-        squares=torch.linalg.vector_norm(x).double().square(),
-        minimum=lowest(x),
-        peaks=highest(x, (0, 1)),
-        bad=BadState.of(per_step, capture.update),
-        forward_passes=1,
-        steps=x.shape[0] if x.numel() else 0,
-        elements=x.numel(),
-        timed=capture.layout.time is not None,
-    )
+    peaks: Tensor = merged_by(torch.maximum)
+    bad: NonFiniteState = merged_by(operator.add)
+    elements: int = merged_by(operator.add)
+    time_axis_known: bool = merged_by(operator.and_)
 
 
 @dataclass(frozen=True)
-class AxisState(State):
-    """Correlations along an axis, summed over the forwards in which it was long enough."""
+class CorrelationState(State):
+    """Correlations along an axis, summed over the forward passes in which it is long enough."""
 
-    near: Tensor = merged(torch.add)
-    far: Tensor = merged(torch.add)
-    order: Tensor = merged(torch.add)
-    squares: Tensor = merged(torch.add)
-    forward_passes: int = merged(operator.add)
+    neighbors: Tensor = merged_by(torch.add)
+    distant: Tensor = merged_by(torch.add)
+    difference: Tensor = merged_by(torch.add)
+    squares: Tensor = merged_by(torch.add)
+    forward_passes: int = merged_by(operator.add)
 
     @classmethod
-    def of(cls, x: Tensor, axis: int) -> AxisState:
-        """From one forward's currents around their mean [time, batch, neuron], scaled to a variance of 1."""
+    def of(cls, x: Tensor, axis: int) -> CorrelationState:
+        """Build from the standardized currents [time, batch, neuron] of one forward pass."""
         length = x.shape[axis]
-        near, far = lagged(x, axis, 1), lagged(x, axis, length // 2)
-        long_enough = int(length >= SHORTEST and x.numel() > 0)
-        near, far = near * long_enough, far * long_enough
-        return cls(near, far, near - far, (near - far).square(), long_enough)
+        neighbors, distant = lagged_correlation(x, axis, 1), lagged_correlation(x, axis, length // 2)
+        long_enough = int(length >= MIN_AXIS_LENGTH and x.numel() > 0)
+        neighbors, distant = neighbors * long_enough, distant * long_enough
+        difference = neighbors - distant
+        return cls(neighbors, distant, difference, difference.square(), long_enough)
 
     def reading(self) -> NeighborCorrelation | None:
-        """In plain numbers; summarize alone may call this, since it waits for the device."""
+        """Return the mean correlations and the standard error of their difference; None for one forward pass or none.
+
+        Waits for the device: call it in `summarize` only.
+        """
         n = self.forward_passes
         if n <= 1:
             return None
-        order = float(self.order) / n
-        variance = max(0.0, float(self.squares) / n - order**2) * n / (n - 1)
-        values = (float(self.near) / n, float(self.far) / n, (variance / n) ** 0.5)
-        return NeighborCorrelation(*(round(value, DIGITS) for value in values))
+        difference = float(self.difference) / n
+        variance = max(0.0, float(self.squares) / n - difference**2) * n / (n - 1)
+        values = (float(self.neighbors) / n, float(self.distant) / n, (variance / n) ** 0.5)
+        return NeighborCorrelation(*(round(value, SHARE_DIGITS) for value in values))
 
 
-def lagged(x: Tensor, axis: int, lag: int) -> Tensor:
-    """The correlation of entries that lie so far apart along an axis; 0 where there are none."""
+def lagged_correlation(x: Tensor, axis: int, lag: int) -> Tensor:
+    """Return the correlation of entries at this lag along an axis; 0 if there are none."""
     pairs = max(0, x.shape[axis] - lag)
     product = x.narrow(axis, 0, pairs) * x.narrow(axis, x.shape[axis] - pairs, pairs)
     return product.sum() / max(1, product.numel())
 
 
-def standardised(x: Tensor) -> Tensor:
-    """An even sample of the neurons of [time, batch, neuron], each around its mean; over all, a variance of 1 or 0."""
-    few = x[:, :, :: -(-x.shape[2] // COMPARED) or 1].double()
-    centred = few - few.mean((0, 1))
-    variance, rounding = centred.square().mean(), ROUNDING * few.square().mean()
-    return (centred / variance.where(variance > rounding, torch.inf).sqrt()).nan_to_num(0, 0, 0)
+def standardize(x: Tensor) -> Tensor:
+    """Sample neurons of [time, batch, neuron], subtract the mean of each, and scale to a total variance of 1 or 0."""
+    sampled = x[:, :, :: -(-x.shape[2] // COMPARED_NEURONS) or 1].double()
+    centered = sampled - sampled.mean((0, 1))
+    variance, rounding = centered.square().mean(), ROUNDING * sampled.square().mean()
+    return (centered / variance.where(variance > rounding, torch.inf).sqrt()).nan_to_num(0, 0, 0)
 
 
 @dataclass(frozen=True)
-class DriveState(LevelState):
-    """Levels, and how alike steps and samples are."""
+class DriveState(State):
+    """Sums and maxima of the currents, and their correlations along time and batch."""
 
-    step_correlation: AxisState = merged(operator.add)
-    sample_correlation: AxisState = merged(operator.add)
+    total: Tensor = merged_by(torch.add)
+    squares: Tensor = merged_by(torch.add)
+    peaks: Tensor = merged_by(torch.maximum)  # of each neuron
+    bad: NonFiniteState = merged_by(operator.add)
+    forward_passes: int = merged_by(operator.add)
+    steps: int = merged_by(operator.add)
+    elements: int = merged_by(operator.add)
+    time_axis_known: bool = merged_by(operator.and_)
+    step_correlation: CorrelationState = merged_by(operator.add)
+    sample_correlation: CorrelationState = merged_by(operator.add)
 
 
 class DriveStats(Statistic[DriveState]):
-    """The current into a spiking layer, before anything that the layer does to it.
+    """Input current of a spiking layer, before any scaling by the layer: level, extremes, correlations.
 
-    Unit: that of the threshold. Layout: [time, batch, neuron]. Hides: a mean over neurons hides the few that get
-    nothing.
+    Unit: that of the threshold.
+    Input: currents [time, batch, neuron] of one forward pass.
+    Memory: one float per neuron. Cost: about four reductions over the currents, and four products over at most 64
+    neurons, per forward pass.
+    Not visible: single neurons without input, in the mean over all neurons.
     """
 
     kind: ClassVar = SiteKind.CURRENT
     reading: ClassVar = DriveReading
 
     def measure(self, capture: Capture[Tensor]) -> DriveState:
-        """Measure one forward's currents."""
-        x = standardised(arranged(capture))
+        """Measure the currents of one forward pass."""
+        x = time_batch_neuron(capture)
+        per_step, standardized = x.sum(1), standardize(x)
         return DriveState(
-            **vars(level(capture)), step_correlation=AxisState.of(x, 0), sample_correlation=AxisState.of(x, 1)
+            total=per_step.sum(dtype=torch.float64),
+            squares=torch.linalg.vector_norm(x).double().square(),
+            peaks=maximum(x, (0, 1)),
+            bad=NonFiniteState.of(per_step, capture.update),
+            forward_passes=1,
+            steps=x.shape[0] if x.numel() else 0,
+            elements=x.numel(),
+            time_axis_known=capture.layout.time is not None,
+            step_correlation=CorrelationState.of(standardized, 0),
+            sample_correlation=CorrelationState.of(standardized, 1),
         )
 
     def summarize(self, state: DriveState) -> tuple[DriveReading, ...]:
@@ -131,44 +132,44 @@ class DriveStats(Statistic[DriveState]):
             DriveReading(
                 forward_passes=state.forward_passes,
                 time_steps=state.steps,
-                elements=state.elements,
                 mean=state.total.item() / n,
                 rms=(state.squares.item() / n) ** 0.5,
-                minimum=told(state.minimum, state.elements),
-                maximum=told(highest(state.peaks), state.elements),
-                peak=told(state.peaks.mean(), state.elements),
-                non_finite=state.bad.reading(state.timed),
+                maximum=to_float(maximum(state.peaks), state.elements),
+                peak=to_float(state.peaks.mean(), state.elements),
+                non_finite=state.bad.reading(state.time_axis_known),
                 step_correlation=state.step_correlation.reading(),
                 sample_correlation=state.sample_correlation.reading(),
             ),
         )
 
 
-class PotentialStats(Statistic[LevelState]):
-    """Membrane potentials after each step, reset included, of the layers that show theirs.
+class PotentialStats(Statistic[PotentialState]):
+    """Membrane potentials after each time step, after the reset, of layers that expose them.
 
-    Unit: that of the threshold. Layout: [time, batch, neuron]. Hides: what the potential was between charge and reset.
+    Unit: that of the threshold.
+    Input: potentials [time, batch, neuron] of one forward pass.
+    Memory: one float per neuron. Cost: two reductions over the potentials per forward pass.
+    Not visible: the potential between charging and reset.
     """
 
     kind: ClassVar = SiteKind.POTENTIAL
     reading: ClassVar = PotentialReading
 
-    def measure(self, capture: Capture[Tensor]) -> LevelState:
-        """Measure one forward's potentials."""
-        return level(capture)
+    def measure(self, capture: Capture[Tensor]) -> PotentialState:
+        """Measure the potentials of one forward pass."""
+        x = time_batch_neuron(capture)
+        return PotentialState(
+            peaks=maximum(x, (0, 1)),
+            bad=NonFiniteState.of(x.sum(1), capture.update),
+            elements=x.numel(),
+            time_axis_known=capture.layout.time is not None,
+        )
 
-    def summarize(self, state: LevelState) -> tuple[PotentialReading, ...]:
-        """Copy the levels to the host."""
-        n = max(1, state.elements)
+    def summarize(self, state: PotentialState) -> tuple[PotentialReading, ...]:
+        """Copy the maximum to the host."""
         return (
             PotentialReading(
-                forward_passes=state.forward_passes,
-                time_steps=state.steps,
-                elements=state.elements,
-                mean=state.total.item() / n,
-                rms=(state.squares.item() / n) ** 0.5,
-                minimum=told(state.minimum, state.elements),
-                maximum=told(highest(state.peaks), state.elements),
-                non_finite=state.bad.reading(state.timed),
+                maximum=to_float(maximum(state.peaks), state.elements),
+                non_finite=state.bad.reading(state.time_axis_known),
             ),
         )

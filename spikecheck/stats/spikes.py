@@ -1,4 +1,4 @@
-"""Spikes of a layer: how many, of which values, by which neurons."""
+"""Spikes of a layer: counts, values, and firing rates per neuron."""
 
 from __future__ import annotations
 
@@ -11,88 +11,93 @@ from torch import Tensor
 
 from spikecheck.readings import SpikeReading
 from spikecheck.site import Capture, SiteKind
-from spikecheck.stats.arrange import (
-    BadState,
-    arranged,
-    closely,
-    distinct,
-    highest,
-    join_distinct,
-    lowest,
-    nonzero,
-    told,
+from spikecheck.stats.base import State, Statistic, merged_by
+from spikecheck.stats.layout import (
+    NonFiniteState,
+    count_nonzero_floats,
+    even_sample,
+    maximum,
+    merge_distinct,
+    minimum,
+    smallest_distinct,
+    time_batch_neuron,
+    to_float,
 )
-from spikecheck.stats.base import State, Statistic, merged
-from spikecheck.stats.parts import PartState
+from spikecheck.stats.shares import ShareState
 
-SATURATED = 0.95  # share of steps and samples: a neuron that skips one step in twenty still carries next to nothing
+SATURATED = (
+    0.95  # fraction of steps and samples: a neuron that skips one step in twenty still carries almost no information
+)
 
-RATES = 1024  # neurons whose rates are told one by one: enough for a histogram
+MAX_RATES = 1024  # neurons whose rates are returned: enough for a histogram
 
 
 @dataclass(frozen=True)
 class SpikeState(State):
-    """Sums over everything seen, and extremes."""
+    """Sums and extremes over all forward passes."""
 
-    per_neuron: Tensor = merged(torch.add)
-    active_per_neuron: Tensor = merged(torch.add)
-    minimum: Tensor = merged(torch.minimum)
-    maximum: Tensor = merged(torch.maximum)
-    non_binary: Tensor = merged(torch.add)
-    values: Tensor = merged(join_distinct)
-    non_integer: Tensor = merged(torch.add)
-    most: Tensor = merged(torch.maximum)
-    least: Tensor = merged(torch.minimum)
-    consecutive_products: Tensor = merged(torch.add)
-    bad: BadState = merged(operator.add)
-    sampled_elements: int = merged(operator.add)
-    forward_passes: int = merged(operator.add)
-    steps: int = merged(operator.add)
-    samples: int = merged(operator.add)
-    step_variance_share: PartState = merged(operator.add)
-    sample_variance_share: PartState = merged(operator.add)
-    bins: int = merged(operator.add)  # steps * samples, of each forward
-    timed: bool = merged(operator.and_)
+    per_neuron: Tensor = merged_by(torch.add)
+    active_per_neuron: Tensor = merged_by(torch.add)
+    minimum: Tensor = merged_by(torch.minimum)
+    maximum: Tensor = merged_by(torch.maximum)
+    non_binary: Tensor = merged_by(torch.add)
+    values: Tensor = merged_by(merge_distinct)
+    non_integer: Tensor = merged_by(torch.add)
+    max_count: Tensor = merged_by(torch.maximum)
+    min_count: Tensor = merged_by(torch.minimum)
+    consecutive_products: Tensor = merged_by(torch.add)
+    bad: NonFiniteState = merged_by(operator.add)
+    sampled_elements: int = merged_by(operator.add)
+    forward_passes: int = merged_by(operator.add)
+    steps: int = merged_by(operator.add)
+    samples: int = merged_by(operator.add)
+    step_variance_share: ShareState = merged_by(operator.add)
+    sample_variance_share: ShareState = merged_by(operator.add)
+    bins: int = merged_by(operator.add)  # time steps * samples, summed over forward passes
+    time_axis_known: bool = merged_by(operator.and_)
 
 
 class SpikeStats(Statistic[SpikeState]):
-    """Spikes of a site.
+    """Spikes of a layer: count, values, silent and saturated neurons, largest count, shares of steps and samples.
 
-    Unit: spikes per neuron per step. Layout: [time, batch, neuron]. Hides: a sum over the batch hides a class for
-    which the whole layer is silent.
+    Unit: spikes per neuron and time step.
+    Input: spikes [time, batch, neuron] of one forward pass.
+    Memory: two floats per neuron, three per time step and per sample. Cost: about six reductions over the spikes, and
+    one sort of 4,096 elements, per forward pass.
+    Not visible: which sample (a layer may be silent for one class), which time step of one forward pass.
     """
 
     kind: ClassVar = SiteKind.SPIKES
     reading: ClassVar = SpikeReading
 
     def measure(self, capture: Capture[Tensor]) -> SpikeState:
-        """Count one forward's spikes."""
-        x = arranged(capture)
+        """Measure the spikes of one forward pass."""
+        x = time_batch_neuron(capture)
         steps, samples, _ = x.shape
         per_step = x.sum(1)
         per_sample = x.sum(0) if steps else x.new_zeros(0)
-        tops = highest(x.flatten(1), (1,))
-        look = closely(x)
+        step_maxima = maximum(x.flatten(1), (1,))
+        sample = even_sample(x)
         return SpikeState(
             per_neuron=per_step.sum(0, dtype=torch.float64),
-            active_per_neuron=nonzero(x, (0, 1)).double(),
-            minimum=lowest(x),
-            maximum=highest(tops),
-            non_binary=nonzero(torch.addcmul(x, x, x, value=-1), (0, 1, 2)).double(),
-            values=distinct(torch.cat([look, tops]) if x.numel() else look),
-            non_integer=look.frac().count_nonzero(),
-            most=highest(per_sample),
-            least=lowest(per_sample),
+            active_per_neuron=count_nonzero_floats(x, (0, 1)).double(),
+            minimum=minimum(x),
+            maximum=maximum(step_maxima),
+            non_binary=count_nonzero_floats(torch.addcmul(x, x, x, value=-1), (0, 1, 2)).double(),
+            values=smallest_distinct(torch.cat([sample, step_maxima]) if x.numel() else sample),
+            non_integer=sample.frac().count_nonzero(),
+            max_count=maximum(per_sample),
+            min_count=minimum(per_sample),
             consecutive_products=torch.dot(x[1:].flatten(), x[:-1].flatten()).double(),
-            bad=BadState.of(per_step, capture.update),
-            sampled_elements=look.numel(),
+            bad=NonFiniteState.of(per_step, capture.update),
+            sampled_elements=sample.numel(),
             forward_passes=1,
             steps=steps if x.numel() else 0,
             samples=samples,
-            step_variance_share=PartState.of(per_step.sum(1)),
-            sample_variance_share=PartState.of(per_sample.sum(1) if steps else x.new_zeros(samples)),
+            step_variance_share=ShareState.of(per_step.sum(1)),
+            sample_variance_share=ShareState.of(per_sample.sum(1) if steps else x.new_zeros(samples)),
             bins=steps * samples,
-            timed=capture.layout.time is not None,
+            time_axis_known=capture.layout.time is not None,
         )
 
     def summarize(self, state: SpikeState) -> tuple[SpikeReading, ...]:
@@ -109,22 +114,22 @@ class SpikeStats(Statistic[SpikeState]):
                 elements=elements,
                 count=state.per_neuron.sum().item(),
                 active=int(sum(active)),
-                minimum=told(state.minimum, elements),
-                maximum=told(state.maximum, elements),
+                minimum=to_float(state.minimum, elements),
+                maximum=to_float(state.maximum, elements),
                 values=tuple(v + 0.0 for v in state.values.tolist() if v != torch.inf),
                 non_binary=int(state.non_binary),
                 sampled_elements=state.sampled_elements,
                 non_integer=int(state.non_integer),
                 silent_neurons=sum(n == 0 for n in active) if bins else 0,
                 saturated_neurons=sum(n >= SATURATED * bins for n in active) if bins else 0,
-                max_count=told(state.most, elements),
-                min_count=told(state.least, elements),
-                non_finite=state.bad.reading(state.timed),
-                time_axis_known=state.timed,
-                step_variance_share=state.step_variance_share.told(),
-                sample_variance_share=state.sample_variance_share.told(),
+                max_count=to_float(state.max_count, elements),
+                min_count=to_float(state.min_count, elements),
+                non_finite=state.bad.reading(state.time_axis_known),
+                time_axis_known=state.time_axis_known,
+                step_variance_share=state.step_variance_share.variance_explained(),
+                sample_variance_share=state.sample_variance_share.variance_explained(),
                 profile=tuple(state.step_variance_share.profile().tolist()),
-                rates=tuple((closely(state.per_neuron, RATES) / bins).tolist()) if bins else (),
+                rates=tuple((even_sample(state.per_neuron, MAX_RATES) / bins).tolist()) if bins else (),
                 consecutive_products=state.consecutive_products.item(),
             ),
         )

@@ -1,4 +1,4 @@
-"""What a spiking layer's potential is when a sequence begins, and when it goes on."""
+"""State of a spiking layer at the start of a sequence and in the middle of it."""
 
 from __future__ import annotations
 
@@ -11,103 +11,114 @@ from torch import Tensor
 
 from spikecheck.readings import MemoryReading, StateReading
 from spikecheck.site import Capture, SiteKind
-from spikecheck.stats.base import State, Statistic, merged
+from spikecheck.stats.base import State, Statistic, merged_by
 
-ALIKE = 1e-5  # relative: what float32 rounds off a sum of a thousand terms
-APART = 0.1  # relative: a state that is nearer to a multiple of the current says nothing of whether it was used
-LEAST = 1e-300  # in place of dividing by 0
+ALIKE = 1e-5  # relative tolerance: float32 rounding in a sum of a thousand terms
+APART = 0.1  # relative distance from a multiple of the current above which a state is informative
+TINY = 1e-300  # avoids a division by 0
 
 
 @dataclass(frozen=True)
-class StartState(State):
-    """How many sequences began with something left over."""
+class InitialState(State):
+    """Number of sequences that started with a nonzero state."""
 
-    carried: Tensor = merged(torch.add)
-    largest: Tensor = merged(torch.maximum)
-    sequences: int = merged(operator.add)
-
-
-def begun(capture: Capture[Tensor]) -> StartState:
-    """What one sequence, or one step, began with."""
-    tops = [v.detach().float().abs().amax() for v in capture.values if v.numel()]
-    top = torch.stack(tops).amax() if tops else torch.zeros((), device=capture.values[0].device)
-    return StartState((top != 0).int(), top, 1)
+    carried: Tensor = merged_by(torch.add)
+    largest: Tensor = merged_by(torch.maximum)
+    sequences: int = merged_by(operator.add)
 
 
-class StartStats(Statistic[StartState]):
-    """State at the first step of a sequence.
+def initial_state(capture: Capture[Tensor]) -> InitialState:
+    """Measure the state at the start of one sequence or time step."""
+    maxima = [v.detach().float().abs().amax() for v in capture.values if v.numel()]
+    largest = torch.stack(maxima).amax() if maxima else torch.zeros((), device=capture.values[0].device)
+    return InitialState((largest != 0).int(), largest, 1)
 
-    Unit: that of the threshold. Layout: any; the tensors of one layer. Hides: which sample.
+
+class InitialStateStats(Statistic[InitialState]):
+    """State of a layer before the first time step of a sequence.
+
+    Unit: that of the threshold.
+    Input: the state tensors of one layer, of any shape.
+    Memory: three numbers. Cost: one maximum per tensor and sequence.
+    Not visible: which sample.
     """
 
     kind: ClassVar = SiteKind.STATE
     reading: ClassVar = StateReading
 
-    def measure(self, capture: Capture[Tensor]) -> StartState:
-        """Take the largest of one sequence's first state."""
-        return begun(capture)
+    def measure(self, capture: Capture[Tensor]) -> InitialState:
+        """Measure the initial state of one sequence."""
+        return initial_state(capture)
 
-    def summarize(self, state: StartState) -> tuple[StateReading, ...]:
+    def summarize(self, state: InitialState) -> tuple[StateReading, ...]:
         """Copy the counts to the host."""
         return (StateReading(state.sequences, int(state.carried), state.largest.item()),)
 
 
 @dataclass(frozen=True)
 class MemoryState(State):
-    """How many forwards held something in their middle, and whether it made any difference."""
+    """Number of forward passes with a nonzero state, and whether the next state depends on it."""
 
-    begun: StartState = merged(operator.add)
-    telling: Tensor = merged(torch.add)
-    ignored: Tensor = merged(torch.add)
+    initial: InitialState = merged_by(operator.add)
+    informative: Tensor = merged_by(torch.add)
+    memoryless: Tensor = merged_by(torch.add)
 
 
 class MemoryStats(Statistic[MemoryState]):
-    """State in the middle of a sequence, of layers that are called once a step.
+    """State in the middle of a sequence, of layers called once per time step: detects a state that is not used.
 
-    Unit: that of the threshold. Layout: any; the tensors of one layer. Hides: which step.
+    A layer without memory returns a next state that is a multiple of its input current. An element is informative if it
+    did not spike and its previous state is not a multiple of the current: then a next state that is one shows that the
+    previous state was ignored.
+
+    Unit: that of the threshold; counts of elements.
+    Input: the previous state tensors of one layer; `step_tensors` holds spikes, current and the next state.
+    Memory: five numbers. Cost: one least-squares factor per state tensor, once per forward pass.
+    Not visible: which time step.
     """
 
     kind: ClassVar = SiteKind.MEMORY
     reading: ClassVar = MemoryReading
 
     def measure(self, capture: Capture[Tensor]) -> MemoryState:
-        """Take the largest of what a step went on from, and compare what it handed on with its current."""
-        telling = told(capture)
-        return MemoryState(begun(capture), telling.sum(), (telling & of_the_current_alone(capture)).sum())
+        """Measure the previous state, and compare the next state with the current."""
+        informative = informative_elements(capture)
+        return MemoryState(
+            initial_state(capture), informative.sum(), (informative & memoryless_elements(capture)).sum()
+        )
 
     def summarize(self, state: MemoryState) -> tuple[MemoryReading, ...]:
         """Copy the counts to the host."""
-        (start,) = StartStats().summarize(state.begun)
-        counts = int(state.telling), int(state.ignored)
-        return (MemoryReading(start.sequences, start.carried_sequences, start.largest_potential, *counts),)
+        counts = (int(count) for count in (state.initial.carried, state.informative, state.memoryless))
+        return (MemoryReading(state.initial.sequences, *counts),)
 
 
-def told(capture: Capture[Tensor]) -> Tensor:
-    """The elements whose handing on tells: no spike, and a potential before that is no multiple of the current.
+def informative_elements(capture: Capture[Tensor]) -> Tensor:
+    """Mark the informative elements: no spike, and a previous state that is not a multiple of the current.
 
-    A state of 0 or 1 may be that of the last spikes, which a neuron without recurrence need not look at.
+    States of 0 or 1 are excluded: they may be the previous spikes, which a layer without recurrence does not use.
     """
     if not capture.step_tensors:
         return torch.zeros(1, dtype=torch.bool, device=capture.values[0].device)
     spikes, current, *_ = capture.step_tensors
-    quiet, before = spikes == 0, [value for value in capture.values if value.shape == spikes.shape]
-    able = [(b != 0) & (b != 1) & ~multiple(b, current, quiet, APART) for b in before]
-    return quiet & torch.stack(able).any(0) if able else torch.zeros_like(quiet)
+    silent, before = spikes == 0, [value for value in capture.values if value.shape == spikes.shape]
+    candidates = [(b != 0) & (b != 1) & ~is_multiple(b, current, silent, APART) for b in before]
+    return silent & torch.stack(candidates).any(0) if candidates else torch.zeros_like(silent)
 
 
-def of_the_current_alone(capture: Capture[Tensor]) -> Tensor:
-    """The elements of which all that was handed on is a multiple of the current; none where it decides no spike."""
+def memoryless_elements(capture: Capture[Tensor]) -> Tensor:
+    """Mark elements whose next state is a multiple of the current; none if the current does not decide the spikes."""
     if not capture.step_tensors:
         return torch.zeros(1, dtype=torch.bool, device=capture.values[0].device)
     spikes, current, *after = capture.step_tensors
-    quiet = spikes == 0
-    below, above = current.where(quiet, -torch.inf).amax(), current.where(~quiet, torch.inf).amin()
-    alike = torch.stack([multiple(value, current, quiet, ALIKE) for value in after]).all(0)
-    return alike & (below <= above)
+    silent = spikes == 0
+    below, above = current.where(silent, -torch.inf).amax(), current.where(~silent, torch.inf).amin()
+    multiples = torch.stack([is_multiple(value, current, silent, ALIKE) for value in after]).all(0)
+    return multiples & (below <= above)
 
 
-def multiple(x: Tensor, current: Tensor, where: Tensor, tolerance: float) -> Tensor:
-    """The elements of x that are the current times one factor for all of them (that of least squares)."""
+def is_multiple(x: Tensor, current: Tensor, where: Tensor, tolerance: float) -> Tensor:
+    """Mark the elements of x that equal the current times one common factor (from least squares)."""
     x, current = (value.double().where(where, 0) for value in (x, current))
-    nearest = (x * current).sum() / (current * current).sum().clamp(min=LEAST) * current
+    nearest = (x * current).sum() / (current * current).sum().clamp(min=TINY) * current
     return (x - nearest).abs() <= tolerance * nearest.abs()

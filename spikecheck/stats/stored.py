@@ -15,34 +15,34 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from spikecheck.stats.base import State, earliest, merged
+from spikecheck.stats.base import State, keep_first, merged_by
 from spikecheck.stats.parameters import fan_in
 from spikecheck.stored import ChangeReading, StoredReading
 
-MOST_ROWS = 1 << 20
-MOST_KEPT = 1 << 18
-LEAST_NORM = math.sqrt(torch.finfo(torch.float32).tiny)  # below it float32 has no digits left for the squares
+MAX_ROWS = 1 << 20
+MAX_VECTOR = 1 << 18
+MIN_NORM = math.sqrt(torch.finfo(torch.float32).tiny)  # below it float32 has no digits left for the squares
 
 
 @dataclass(frozen=True)
 class StoredState(State):
     """What was counted of a tensor so far; sums and extremes are of its finite elements."""
 
-    elements: int = merged(operator.add)
-    nan: int = merged(operator.add)
-    infinite: int = merged(operator.add)
-    total: float = merged(operator.add)
-    norm: float = merged(math.hypot)
-    minimum: float = merged(min)
-    maximum: float = merged(max)
-    bad: tuple[int, ...] = merged(lambda a, b: a or b)  # index of the first that is not finite
-    start: int = merged(earliest)
+    elements: int = merged_by(operator.add)
+    nan: int = merged_by(operator.add)
+    infinite: int = merged_by(operator.add)
+    total: float = merged_by(operator.add)
+    norm: float = merged_by(math.hypot)
+    minimum: float = merged_by(min)
+    maximum: float = merged_by(max)
+    bad: tuple[int, ...] = merged_by(lambda a, b: a or b)  # index of the first that is not finite
+    start: int = merged_by(keep_first)
 
 
 NOTHING = StoredState(0, 0, 0, 0.0, 0.0, math.inf, -math.inf, (), 0)
 
 
-class Room(threading.local):
+class Scratch(threading.local):
     """Memory that a thread keeps: to ask the system for it anew in each chunk takes longer than what is done in it."""
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class Room(threading.local):
         self.kept.clear()
 
 
-ROOM = Room()
+SCRATCH = Scratch()
 
 
 def as_floats(flat: Tensor) -> Tensor:
@@ -69,7 +69,7 @@ def as_floats(flat: Tensor) -> Tensor:
     if flat.dtype in (torch.float32, torch.float64):
         return flat
     dtype = torch.float32 if flat.is_floating_point() and flat.element_size() <= 2 else torch.float64
-    return ROOM.get("floats", dtype, flat.shape).copy_(flat)
+    return SCRATCH.get("floats", dtype, flat.shape).copy_(flat)
 
 
 def analyze(x: Tensor, start: int, width: int = 0) -> tuple[StoredState, list[RowChunk]]:
@@ -87,12 +87,12 @@ def analyze(x: Tensor, start: int, width: int = 0) -> tuple[StoredState, list[Ro
         infinite = int(wrong.sum()) - nan
         bad = (start + int(wrong.int().argmax()),)
         good, x = x[~wrong], torch.where(wrong, x.new_zeros(()), x)
-    rows = [RowChunk.of(row, piece) for row, piece in cut(x, start, width)] if width else []
+    rows = [RowChunk.of(row, piece) for row, piece in split_rows(x, start, width)] if width else []
     if bad or not rows:
-        low, high = ends(good)
+        low, high = extremes(good)
     else:
         low, high = min(row.low for row in rows), max(row.high for row in rows)
-    if not LEAST_NORM <= norm < math.inf:
+    if not MIN_NORM <= norm < math.inf:
         norm = scaled_norm(x)
     total = float(x.sum())
     if not math.isfinite(total):
@@ -100,7 +100,7 @@ def analyze(x: Tensor, start: int, width: int = 0) -> tuple[StoredState, list[Ro
     return StoredState(x.numel(), nan, infinite, total, norm, low, high, bad, start), rows
 
 
-def ends(x: Tensor) -> tuple[float, float]:
+def extremes(x: Tensor) -> tuple[float, float]:
     """The least and the greatest; infinities that any value replaces where there is none."""
     low, high = torch.aminmax(x) if x.numel() else (math.inf, -math.inf)
     return float(low), float(high)
@@ -112,7 +112,7 @@ def scaled_norm(x: Tensor) -> float:
     return float(torch.linalg.vector_norm(x.double() / largest)) * largest if largest else 0.0
 
 
-def cut(x: Tensor, start: int, width: int) -> Iterator[tuple[int, Tensor]]:
+def split_rows(x: Tensor, start: int, width: int) -> Iterator[tuple[int, Tensor]]:
     """The rest of a row, whole rows, the beginning of one: the first row, and [row, column]."""
     row, column = divmod(start, width)
     head = min((width - column) % width, x.numel())
@@ -145,7 +145,7 @@ class RowChunk:
         return cls(
             row,
             largest,
-            torch.clamp_min(x, 0, out=ROOM.get("above 0", x.dtype, x.shape)).sum(dim=1).double(),
+            torch.clamp_min(x, 0, out=SCRATCH.get("above 0", x.dtype, x.shape)).sum(dim=1).double(),
             float(low.min()),
             float(high.max()),
         )
@@ -188,7 +188,7 @@ class StoredStats:
         self.parts = 2 if dtype.startswith("complex") else 1
         self.state = NOTHING
         wide = fan_in(shape) * self.parts
-        many = rows and len(shape) > 1 and 0 not in shape and shape[0] <= MOST_ROWS
+        many = rows and len(shape) > 1 and 0 not in shape and shape[0] <= MAX_ROWS
         self.rows = Rows(shape[0], wide) if many else None
         self.kept: Tensor | None = None  # the values themselves, of a tensor that is one piece of a vector
 
@@ -197,7 +197,7 @@ class StoredStats:
         x, start = as_floats(flat), self.state.elements
         state, rows = analyze(x, start, self.rows.width if self.rows is not None else 0)
         self.state = self.state + state
-        small = self.rows is None and start == 0 and 0 < x.numel() <= MOST_KEPT
+        small = self.rows is None and start == 0 and 0 < x.numel() <= MAX_VECTOR
         self.kept = x.to(torch.float64, copy=True) if small else None
         if self.rows is not None:
             for chunk in rows:
@@ -220,14 +220,14 @@ class StoredStats:
             maximum=state.maximum if finite else None,
             nan=state.nan,
             infinite=state.infinite,
-            first_non_finite=unravelled(state.bad[0] // self.parts, self.shape) if state.bad else None,
+            first_non_finite=unravel_index(state.bad[0] // self.parts, self.shape) if state.bad else None,
             rows=None if self.rows is None else self.rows.count,
             zero_rows=None if self.rows is None else self.rows.silent,
             measured=state.elements > 0 or 0 in self.shape,
         )
 
 
-def unravelled(index: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+def unravel_index(index: int, shape: tuple[int, ...]) -> tuple[int, ...]:
     """The place of an element by its axes."""
     place = []
     for size in reversed(shape):

@@ -1,4 +1,4 @@
-"""Do a reading and its slow version say the same?"""
+"""Compare a reading with that of its oracle."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 
 def same(a: Any, b: Any) -> bool:
-    """Equal, but for what float32 rounds in a mean or a norm; NaN equals NaN."""
+    """Return whether two values are equal up to float32 rounding; NaN equals NaN."""
     if dataclasses.is_dataclass(a):
-        return type(a) is type(b) and not different(a, b)
+        return type(a) is type(b) and not differences(a, b)
     if isinstance(a, tuple):
         return isinstance(b, tuple) and len(a) == len(b) and all(map(same, a, b))
     if isinstance(a, float) and isinstance(b, float | int):
@@ -19,7 +19,7 @@ def same(a: Any, b: Any) -> bool:
     return type(a) is type(b) and bool(a == b)
 
 
-def different(a: Any, b: Any, leave_out: Sequence[str] = ()) -> dict[str, tuple[Any, Any]]:
-    """The fields in which two readings differ."""
+def differences(a: Any, b: Any, leave_out: Sequence[str] = ()) -> dict[str, tuple[Any, Any]]:
+    """Return the fields in which two readings differ."""
     pairs = {f.name: (getattr(a, f.name), getattr(b, f.name)) for f in dataclasses.fields(a)}
     return {name: pair for name, pair in pairs.items() if name not in leave_out and not same(*pair)}

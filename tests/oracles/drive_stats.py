@@ -1,4 +1,4 @@
-"""Currents, one by one."""
+"""Currents, element by element."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from spikecheck.readings import DriveReading
 from spikecheck.site import NeighborCorrelation
-from tests.oracles.raster import Captures, Raster, batch_sums, everything, high, low, mean, non_finite, raster, timed
+from tests.oracles.raster import Captures, Raster, batch_sums, everything, high, mean, non_finite, raster, timed
 
 
 def oracle(captures: Captures) -> tuple[DriveReading, ...]:
@@ -16,35 +16,33 @@ def oracle(captures: Captures) -> tuple[DriveReading, ...]:
     reading = DriveReading(
         forward_passes=len(rasters),
         time_steps=sum(x.shape[0] for x in rasters if x.size),
-        elements=len(values),
         mean=mean(values),
         rms=mean([v * v for v in values]) ** 0.5,
-        minimum=low(values),
         maximum=high(values),
         peak=mean(peaks),
         non_finite=non_finite(batch_sums(captures), timed=timed(captures)),
-        step_correlation=compared(rasters),
-        sample_correlation=compared([x.swapaxes(0, 1) for x in rasters]),
+        step_correlation=neighbor_correlation(rasters),
+        sample_correlation=neighbor_correlation([x.swapaxes(0, 1) for x in rasters]),
     )
     return (reading,)
 
 
-def compared(rasters: list[Raster]) -> NeighborCorrelation | None:
-    """Neighbours along the first axis, and entries half of it apart, over the forwards that have four or more."""
+def neighbor_correlation(rasters: list[Raster]) -> NeighborCorrelation | None:
+    """Correlate neighbors, and entries half an axis apart, over forward passes with at least four entries."""
     pairs = [(correlation(x, 1), correlation(x, len(x) // 2)) for x in rasters if len(x) >= 4 and x.size]
     if len(pairs) < 2:
         return None
-    near, far = np.mean(pairs, axis=0)
+    neighbors, distant = np.mean(pairs, axis=0)
     differences = [a - b for a, b in pairs]
-    return NeighborCorrelation(float(near), float(far), float(np.std(differences, ddof=1)) / len(pairs) ** 0.5)
+    return NeighborCorrelation(float(neighbors), float(distant), float(np.std(differences, ddof=1)) / len(pairs) ** 0.5)
 
 
 def correlation(x: Raster, lag: int) -> float:
-    """Of each neuron's values with those `lag` entries later, in units of the variance around the neurons' means."""
+    """Return the autocorrelation at this lag, around the mean of each neuron."""
     with np.errstate(all="ignore"):
-        around = x - x.mean((0, 1))
-        variance = (around**2).mean()
+        centered = x - x.mean((0, 1))
+        variance = (centered**2).mean()
         if not variance > 1e-12 * (x**2).mean():
             return 0.0
-        products = [a * b for a, b in zip(around[:-lag].flat, around[lag:].flat, strict=True)]
+        products = [a * b for a, b in zip(centered[:-lag].flat, centered[lag:].flat, strict=True)]
         return float(np.mean(products) / variance) if np.isfinite(variance) else 0.0

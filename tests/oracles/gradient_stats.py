@@ -1,4 +1,4 @@
-"""Gradients of each parameter, one by one; an empty tensor stands for none."""
+"""Gradients of each parameter; an empty tensor means no gradient."""
 
 from __future__ import annotations
 
@@ -14,18 +14,16 @@ def oracle(captures: Captures) -> tuple[GradientReading, ...]:
 
 
 def one(captures: Captures, parameter: int) -> GradientReading:
-    seen = [(c.update, number(c.values[parameter])) for c in captures]
-    there = [(update, math.sqrt(sum(v * v for v in g.flatten().tolist()))) for update, g in seen if g.size]
-    good = [norm for _, norm in there if math.isfinite(norm)]
-    bad = [update for update, norm in there if not math.isfinite(norm)]
-    shape = next((g.shape for _, g in seen if g.size), (0,))
+    gradients = [(c.update, number(c.values[parameter])) for c in captures]
+    present = [(update, math.sqrt(sum(v * v for v in g.flatten().tolist()))) for update, g in gradients if g.size]
+    good = [norm for _, norm in present if math.isfinite(norm)]
+    bad = [update for update, norm in present if not math.isfinite(norm)]
+    shape = next((g.shape for _, g in gradients if g.size), (0,))
     return GradientReading(
-        updates=len(seen),
-        missing_updates=len(seen) - len(there),
+        updates=len(gradients),
+        missing_updates=len(gradients) - len(present),
         zero_updates=sum(norm == 0 for norm in good),
         mean_norm=mean(good),
-        max_norm=max(good, default=0.0),
-        elements=math.prod(shape),
         dimensions=len(shape),
-        non_finite=NonFinite(len(bad), len(seen), Moment(min(bad)) if bad else None),
+        non_finite=NonFinite(len(bad), len(gradients), Moment(min(bad)) if bad else None),
     )

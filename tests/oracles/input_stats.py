@@ -1,4 +1,4 @@
-"""The input's values, counted one by one."""
+"""Input values, element by element."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import math
 import numpy as np
 
 from spikecheck.readings import InputReading
-from tests.oracles.parts import part, profile
 from tests.oracles.raster import (
     Captures,
     Raster,
     batch_sums,
-    broken,
-    different,
+    distinct_batches,
     everything,
     high,
     low,
     non_finite,
+    not_integer,
     raster,
     smallest,
     timed,
 )
+from tests.oracles.shares import profile, share_of_mean
 
 
 def oracle(captures: Captures) -> tuple[InputReading, ...]:
@@ -29,9 +29,9 @@ def oracle(captures: Captures) -> tuple[InputReading, ...]:
     values = everything(captures)
     masses = [np.abs(raster(c)).sum(2) for c in captures]
     sample_variance_share = [[float(v) for v in mass[:, b]] for mass in masses for b in range(mass.shape[1])]
-    shares = [share(frames) for frames in sample_variance_share]
+    shares = [largest_share(frames) for frames in sample_variance_share]
     empty = sum(sum(frames) == 0 for frames in sample_variance_share)
-    held = channels(captures) if timed(captures) else []
+    active = channels(captures) if timed(captures) else []
     reading = InputReading(
         forward_passes=len(captures),
         shape=((len(first.values),) if first.stacked else ()) + tuple(first.values[0].shape),
@@ -46,7 +46,7 @@ def oracle(captures: Captures) -> tuple[InputReading, ...]:
         maximum=high(values),
         values=smallest(values),
         sampled_elements=len(values),
-        non_integer=sum(map(broken, values)),
+        non_integer=sum(map(not_integer, values)),
         non_finite=non_finite(batch_sums(captures), timed=timed(captures)),
         frames=sum(mass.size for mass in masses),
         filled_frames=sum(v != 0 for mass in masses for v in mass.flatten().tolist()),
@@ -54,17 +54,17 @@ def oracle(captures: Captures) -> tuple[InputReading, ...]:
         empty_samples=empty,
         densest_frame_share=sum(shares) / max(1, len(sample_variance_share) - empty),
         constant_forward_passes=sum(map(constant, map(raster, captures))),
-        profile=profile([part(mass.sum(1)) for mass in masses]),
-        channels=len(held),
-        silent_channels=sum(not one for one in held),
-        silent_half=half(held),
-        distinct_batches=different(raster(c).flatten().tolist() for c in captures),
+        profile=profile([share_of_mean(mass.sum(1)) for mass in masses]),
+        channels=len(active),
+        silent_channels=sum(not one for one in active),
+        silent_half=one_half_silent(active),
+        distinct_batches=distinct_batches(raster(c).flatten().tolist() for c in captures),
     )
     return (reading,)
 
 
 def channels(captures: Captures) -> list[bool]:
-    """Of each channel, did it hold anything in any step of any sample? Of no element, no channel is known."""
+    """Return for each channel whether any of its elements is not 0; empty without elements."""
     full = [x for x in map(raster, captures) if x.size]
     return (
         [any(bool((x[:, :, n] != 0).any()) for x in full if n < x.shape[2]) for n in range(full[0].shape[2])]
@@ -73,12 +73,12 @@ def channels(captures: Captures) -> list[bool]:
     )
 
 
-def half(held: list[bool]) -> bool:
-    """Is a polarity empty, before the pixels or after them, and the other one more than half full?"""
-    if len(held) % 2:
+def one_half_silent(active: list[bool]) -> bool:
+    """Return whether one polarity is silent and more than half of the other is active, on either axis order."""
+    if len(active) % 2:
         return False
     for shape in ((2, -1), (-1, 2)):
-        grid = np.reshape(held, shape)
+        grid = np.reshape(active, shape)
         polarities = grid if shape[0] == 2 else grid.T
         for one, other in (polarities, polarities[::-1]):
             if not one.any() and 2 * other.sum() > len(other):
@@ -86,17 +86,17 @@ def half(held: list[bool]) -> bool:
     return False
 
 
-def share(frames: list[float]) -> float:
-    """The part of a sample in its largest frame; 0 where that is no number."""
-    whole = sum(frames)
-    return max(frames) / whole if 0 < whole < math.inf else 0.0
+def largest_share(frames: list[float]) -> float:
+    """Return the share of a sample in its largest frame; 0 if it is undefined."""
+    total = sum(frames)
+    return max(frames) / total if 0 < total < math.inf else 0.0
 
 
 def constant(x: Raster) -> bool:
-    """Is every step like the first, by its sums?"""
+    """Return whether the sums of all time steps are equal."""
     if x.shape[0] < 2 or x.shape[1] == 0:
         return False
     with np.errstate(invalid="ignore"):
         sums = np.concatenate([x.sum(1), np.abs(x).sum(2)], axis=1)
-        top = np.abs(sums).max()
-        return bool(np.isfinite(top) and (sums.max(0) - sums.min(0)).max() <= 1e-5 * top)
+        largest = np.abs(sums).max()
+        return bool(np.isfinite(largest) and (sums.max(0) - sums.min(0)).max() <= 1e-5 * largest)

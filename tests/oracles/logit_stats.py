@@ -11,18 +11,18 @@ from tests.oracles.raster import Captures, high, low, mean, non_finite, number
 
 
 def rows(captures: Captures) -> list[tuple[int, list[float]]]:
-    """(update, classes): axis 1 holds the classes, or axis 0 where there is no batch."""
-    found = []
+    """Return (update, logits of one row); classes are on axis 1, or on axis 0 without a batch."""
+    result = []
     for capture in captures:
         for value in capture.values:
             x = number(value)
             x = np.moveaxis(x, 1, -1) if x.ndim > 1 else x
-            found += [(capture.update, x[where].tolist()) for where in np.ndindex(x.shape[:-1])]
-    return found
+            result += [(capture.update, x[where].tolist()) for where in np.ndindex(x.shape[:-1])]
+    return result
 
 
 def certainty(row: list[float]) -> float:
-    """The largest entry of the softmax; NaN where there is none."""
+    """Return the largest entry of the softmax; NaN if it is undefined."""
     top = high(row)
     return math.nan if not math.isfinite(top) else 1 / sum(math.exp(v - top) for v in row)
 

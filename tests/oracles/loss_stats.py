@@ -1,4 +1,4 @@
-"""Losses, one an update."""
+"""Losses, one per update."""
 
 from __future__ import annotations
 

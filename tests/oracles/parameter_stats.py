@@ -1,4 +1,4 @@
-"""Parameters as they were last seen."""
+"""The latest values of parameters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 from spikecheck.readings import NonFinite, ParameterReading
 from spikecheck.site import Moment
-from tests.oracles.raster import Captures, Raster, high, mean, number
+from tests.oracles.raster import Captures, Raster, mean, number
 
 
 def oracle(captures: Captures) -> tuple[ParameterReading, ...]:
@@ -22,6 +22,5 @@ def one(x: Raster, update: int) -> ParameterReading:
         dimensions=x.ndim,
         fan_in=max(1, math.prod(x.shape[1:])),
         rms=math.sqrt(mean([v * v for v in values])),
-        maximum=high([abs(v) for v in values]),
         non_finite=NonFinite(0, 1) if finite else NonFinite(1, 1, Moment(update)),
     )

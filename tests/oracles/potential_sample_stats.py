@@ -1,4 +1,4 @@
-"""Potentials of one forward, in the order of the raster; all of them, where there are few."""
+"""Potentials of one forward pass in the order of the raster; only for at most 2,048."""
 
 from __future__ import annotations
 

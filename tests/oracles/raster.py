@@ -1,4 +1,4 @@
-"""What the slow versions share: a capture as a full raster, and counting without a trick."""
+"""Functions shared by the oracles: a capture as a full raster, and plain counting."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def number(values: Tensor) -> Raster:
 
 
 def raster(capture: Capture[Tensor]) -> Raster:
-    """[time, batch, neuron]; an axis that is not known has length 1."""
+    """Return a capture as [time, batch, neuron]; an unknown axis has length 1."""
     x = np.stack([number(v) for v in capture.values]) if capture.stacked else number(capture.values[0])
     time, batch = capture.layout.time, capture.layout.batch
     if time is not None and batch is not None:
@@ -41,42 +41,42 @@ def everything(captures: Captures) -> list[float]:
 
 
 def smallest(values: Iterable[float]) -> tuple[float, ...]:
-    """The 16 smallest different values; NaN and inf are no values."""
+    """Return the 16 smallest distinct values; NaN and inf are excluded."""
     return tuple(sorted({value for value in values if value < math.inf}))[:16]
 
 
-def different(batches: Iterable[Sequence[float]]) -> int:
-    """How many differ, 16 at most, in their values other than 0 and where these stand; NaN and inf count as 0."""
-    return min(16, len(set(map(placed, batches))))
+def distinct_batches(batches: Iterable[Sequence[float]]) -> int:
+    """Count distinct batches, at most 16; NaN and inf count as 0."""
+    return min(16, len(set(map(nonzero_entries, batches))))
 
 
-def placed(batch: Sequence[float]) -> tuple[tuple[int, float], ...]:
-    """The finite values other than 0, with where they stand."""
+def nonzero_entries(batch: Sequence[float]) -> tuple[tuple[int, float], ...]:
+    """Return (index, value) of the finite values other than 0."""
     return tuple((n, v) for n, v in enumerate(batch) if v != 0 and math.isfinite(v))
 
 
-def broken(value: float) -> bool:
-    """Is it no whole number?"""
+def not_integer(value: float) -> bool:
+    """Return whether a value is not an integer."""
     return not math.isfinite(value) or value != math.floor(value)
 
 
 def low(values: Sequence[float]) -> float:
-    """The smallest, 0 where there is none, NaN where one is NaN."""
+    """Return the smallest value; 0 if there is none, NaN if one is NaN."""
     return math.nan if any(math.isnan(value) for value in values) else min(values, default=0.0)
 
 
 def high(values: Sequence[float]) -> float:
-    """The largest, 0 where there is none, NaN where one is NaN."""
+    """Return the largest value; 0 if there is none, NaN if one is NaN."""
     return -low([-value for value in values])
 
 
 def mean(values: Sequence[float]) -> float:
-    """The mean, 0 where there is none."""
+    """Return the mean; 0 if there are no values."""
     return sum(values) / max(1, len(values))
 
 
 def batch_sums(captures: Captures) -> Iterator[tuple[int, int, float]]:
-    """(update, time step, sum over the batch) of every neuron at every step."""
+    """Yield (update, time step, sum over the batch) of every neuron and time step."""
     for capture in captures:
         x = raster(capture)
         for step in range(x.shape[0]):
@@ -85,7 +85,7 @@ def batch_sums(captures: Captures) -> Iterator[tuple[int, int, float]]:
 
 
 def non_finite(sums: Iterable[tuple[int, int, float]], *, timed: bool) -> NonFinite:
-    """How many sums are non-finite, and when the first of them came."""
+    """Count the non-finite sums, and locate the first one."""
     every = list(sums)
     bad = [(update, step) for update, step, value in every if not math.isfinite(value)]
     first = Moment(min(bad)[0], min(bad)[1] if timed else None) if bad else None

@@ -1,23 +1,23 @@
-"""Spikes, counted one by one."""
+"""Spikes, element by element."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from spikecheck.readings import SpikeReading
-from tests.oracles.parts import part, profile, told
 from tests.oracles.raster import (
     Captures,
     batch_sums,
-    broken,
     everything,
     high,
     low,
     non_finite,
+    not_integer,
     raster,
     smallest,
     timed,
 )
+from tests.oracles.shares import profile, share_of_mean, variance_explained
 
 
 def oracle(captures: Captures) -> tuple[SpikeReading, ...]:
@@ -43,16 +43,20 @@ def oracle(captures: Captures) -> tuple[SpikeReading, ...]:
         values=smallest(values),
         non_binary=sum(v not in (0, 1) for v in values),
         sampled_elements=len(values),
-        non_integer=sum(map(broken, values)),
+        non_integer=sum(map(not_integer, values)),
         silent_neurons=sum(n == 0 for n in active) if bins else 0,
         saturated_neurons=sum(n >= 0.95 * bins for n in active) if bins else 0,
         max_count=high(sample_variance_share),
         min_count=low(sample_variance_share),
         non_finite=non_finite(batch_sums(captures), timed=timed(captures)),
         time_axis_known=timed(captures),
-        profile=profile([part(x.sum((1, 2)) if x.size else np.zeros(x.shape[0])) for x in rasters]),
-        step_variance_share=told([part(x.sum((1, 2)) if x.size else np.zeros(x.shape[0])) for x in rasters]),
-        sample_variance_share=told([part(x.sum((0, 2)) if x.size else np.zeros(x.shape[1])) for x in rasters]),
+        profile=profile([share_of_mean(x.sum((1, 2)) if x.size else np.zeros(x.shape[0])) for x in rasters]),
+        step_variance_share=variance_explained(
+            [share_of_mean(x.sum((1, 2)) if x.size else np.zeros(x.shape[0])) for x in rasters]
+        ),
+        sample_variance_share=variance_explained(
+            [share_of_mean(x.sum((0, 2)) if x.size else np.zeros(x.shape[1])) for x in rasters]
+        ),
         rates=tuple(sum(sum(x[:, :, neuron].flatten().tolist()) for x in rasters) / bins for neuron in range(neurons))
         if bins
         else (),

@@ -1,4 +1,4 @@
-"""Class indices, one by one."""
+"""Class indices, element by element."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from spikecheck.readings import TargetReading
 from spikecheck.site import LossCall
-from tests.oracles.raster import Captures, different, placed
+from tests.oracles.raster import Captures, distinct_batches, nonzero_entries
 
 
 def oracle(captures: Captures) -> tuple[TargetReading, ...]:
@@ -20,13 +20,12 @@ def oracle(captures: Captures) -> tuple[TargetReading, ...]:
         samples=len(targets),
         minimum=min(targets, default=0),
         maximum=max(targets, default=0),
-        ignored_samples=len(every) - len(targets),
         out_of_range=sum(y not in classes for y in targets),
         classes=call.classes,
         class_counts=tuple(targets.count(k) for k in classes),
         has_class_weights=call.has_class_weights,
-        distinct_batches=different(batches),
-        repeated_batches=sum(a == b for a, b in pairwise(map(placed, batches))),
+        distinct_batches=distinct_batches(batches),
+        repeated_batches=sum(a == b for a, b in pairwise(map(nonzero_entries, batches))),
         loss_calls=sum(len(c.values) for c in captures),
     )
     return (reading,)

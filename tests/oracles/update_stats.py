@@ -1,4 +1,4 @@
-"""Steps of the optimizer, one parameter after the other."""
+"""Updates, parameter by parameter."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ def one(captures: Captures, step: int, before: int) -> UpdateReading:
         updates=len(captures),
         mean_relative_norm=mean(shares),
         max_relative_norm=max(shares),
-        relative_path=sum(shares),
         unmoved_updates=sum(m == 0 for m in moved),
         learning_rate=captures[-1].learning_rates[step],
         learning_rate_history=captures[-1].learning_rate_histories[step],
@@ -34,6 +33,6 @@ def norm(value: Tensor) -> float:
 
 
 def share(step: float, before: float) -> float:
-    """The step over what it was added to; 1 for what was 0 before, 0 where it is not finite."""
+    """Return the update relative to the parameter; 1 if that was 0, 0 if it is not finite."""
     part = step / before if before > 0 else float(step > 0)
     return part if math.isfinite(part) and math.isfinite(step) else 0.0

@@ -1,4 +1,4 @@
-"""What probes hand to the statistics, drawn by Hypothesis: values, number types, layouts, empty tensors."""
+"""Captures as from the probe, drawn by Hypothesis: values, dtypes, layouts, empty tensors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from spikecheck.site import Capture, Layout, LearningRateHistory, LossCall, Site, SiteKind
 
-# Sums of these are exact in float32, so that a difference is an error and not a rounding.
+# Sums of these are exact in float32, so a difference is an error, not rounding.
 FINITE = (0.0, 1.0, 2.0, -1.0, 0.5, 0.25, 7.0, -64.0, 60000.0)
 VALUES = (*FINITE, np.nan, np.inf, -np.inf)
 FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
@@ -26,7 +26,7 @@ LISTS = (SiteKind.GRADIENT, SiteKind.PARAMETER, SiteKind.UPDATE, SiteKind.STALE_
 
 @dataclass(frozen=True)
 class Arrangement:
-    """How a raster [time, batch, neuron...] is handed over."""
+    """A layout in which a raster [time, batch, neuron...] is captured."""
 
     name: str
     layout: Layout
@@ -38,7 +38,7 @@ ARRANGEMENTS = (
     Arrangement("time first", Layout(0, 1), lambda x: (x,)),
     Arrangement("batch first", Layout(1, 0), lambda x: (x.movedim(1, 0),)),
     Arrangement("time last", Layout(x_last := 2, 0), lambda x: (x.movedim(0, x_last),)),
-    Arrangement("a step at a time", Layout(0, 1), lambda x: tuple(x), stacked=True),
+    Arrangement("step by step", Layout(0, 1), lambda x: tuple(x), stacked=True),
     Arrangement("no batch", Layout(0, None), lambda x: (x[:, 0],)),
 )
 NO_TIME = Arrangement("no time", Layout(None, 0), lambda x: (x[0],))
@@ -46,7 +46,7 @@ NOTHING_KNOWN = Arrangement("nothing known", Layout(), lambda x: (x,))
 
 
 def tensor(values: NDArray[Any], dtype: torch.dtype) -> Tensor:
-    """The values in this type; a type that has no NaN or fraction gets the nearest that it has."""
+    """Convert values to a dtype; NaN and fractions become the nearest value of an integer dtype."""
     if dtype not in FLOATS:
         low, high = (0, 1) if dtype is torch.bool else (torch.iinfo(dtype).min, torch.iinfo(dtype).max)
         values = np.clip(np.nan_to_num(values, posinf=100, neginf=0), low, min(high, 60000))
@@ -63,7 +63,7 @@ def capture(kind: SiteKind, how: Arrangement, x: Tensor, update: int) -> Capture
 
 @st.composite
 def raster(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
-    """Several forwards of one layer: the layout, the type and the neurons stay, the number of samples does not."""
+    """Draw several forward passes of one layer; only the numbers of time steps and samples vary."""
     how = draw(st.sampled_from((*ARRANGEMENTS, NO_TIME, NOTHING_KNOWN)))
     dtype = draw(st.sampled_from(DTYPES))
     neurons = draw(st.sampled_from(((1,), (3,), (2, 2))))
@@ -78,7 +78,7 @@ def raster(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
 
 @st.composite
 def calls(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
-    """Several updates of a loss: logits, targets or values, from one or more calls each."""
+    """Draw several updates of a loss: logits, targets or values, from one or more calls each."""
     classes = draw(st.integers(1, 4))
     more = draw(st.sampled_from(((), (2,))))  # pixels
     indices = kind in SiteKind.TARGETS | SiteKind.LABELS
@@ -100,7 +100,7 @@ def calls(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
 
 @st.composite
 def lists(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
-    """Several updates of all parameters; a gradient may be missing, which an empty tensor says."""
+    """Draw several updates of all parameters; an empty tensor is a missing gradient."""
     shapes = draw(st.lists(st.sampled_from(((3,), (2, 3), (1, 2, 2), ())), min_size=1, max_size=3))
     dtype = draw(st.sampled_from(FLOATS))
     updates = []
@@ -127,8 +127,8 @@ def lists(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
 
 
 @st.composite
-def starts(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
-    """What several sequences began with."""
+def initial_states(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
+    """Draw the initial states of several sequences."""
     dtype = draw(st.sampled_from(DTYPES))
     sizes = [draw(st.lists(st.integers(0, 3), min_size=1, max_size=2)) for _ in range(draw(st.integers(1, most)))]
     return [
@@ -138,8 +138,8 @@ def starts(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
 
 
 @st.composite
-def aims(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
-    """Outputs and targets of several updates, from one or more calls each; finite, since NaN has no order."""
+def regression_targets(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
+    """Draw outputs and targets of several updates, from one or more calls each; finite, since NaN has no order."""
     dtype = draw(st.sampled_from(FLOATS))
     updates = []
     for number in range(draw(st.integers(1, most))):
@@ -150,8 +150,8 @@ def aims(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
 
 
 @st.composite
-def memories(draw: st.DrawFn, most: int) -> list[Capture[Tensor]]:
-    """What several steps went on from; with the step itself, or without, of a cell that uses its state or does not."""
+def state_uses(draw: st.DrawFn, most: int) -> list[Capture[Tensor]]:
+    """Draw steps of a cell that uses its state or does not, with or without the step's tensors."""
     shape = draw(st.sampled_from(((3,), (2, 4))))
     steps = []
     for number in range(draw(st.integers(1, most))):
@@ -165,13 +165,13 @@ def memories(draw: st.DrawFn, most: int) -> list[Capture[Tensor]]:
 
 
 def runs(kind: SiteKind, most: int = 3) -> st.SearchStrategy[list[Capture[Tensor]]]:
-    """What one site of this kind shows in a run of up to so many forwards or updates."""
+    """Draw the captures of one site in a run of up to `most` forward passes or updates."""
     if kind in RASTERS:
         return raster(kind, most)
     if kind in LISTS:
         return lists(kind, most)
     if kind is SiteKind.REGRESSION_TARGET:
-        return aims(kind, most)
+        return regression_targets(kind, most)
     if kind is SiteKind.MEMORY:
-        return st.one_of(starts(kind, most), memories(most))
-    return starts(kind, most) if kind in SiteKind.STATE | SiteKind.GRADIENT_TO_SPIKES else calls(kind, most)
+        return st.one_of(initial_states(kind, most), state_uses(most))
+    return initial_states(kind, most) if kind in SiteKind.STATE | SiteKind.GRADIENT_TO_SPIKES else calls(kind, most)

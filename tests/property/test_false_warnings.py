@@ -15,7 +15,7 @@ from spikecheck.checks.spk203_dead_layer import DeadLayer
 from spikecheck.checks.spk307_one_class_targets import OneClassTargets
 from spikecheck.checks.spk308_imbalanced_targets import ImbalancedTargets
 from spikecheck.checks.spk309_constant_prediction import ConstantPrediction
-from spikecheck.stats.parts import PartState
+from spikecheck.stats.shares import ShareState
 from tests.unit.checks.build import flow, inputs, logits, observe, run, severity_of, spikes, targets
 
 RUNS, WRONG = 1000, 1
@@ -41,7 +41,7 @@ def batches(random: np.random.Generator, samples: int, swapped: bool) -> Looks:
     parts = torch.from_numpy(counts / counts.mean(1, keepdims=True))
     for forward in (16, 24, 32, 64):
         seen = parts[:forward]
-        told = PartState(seen.sum(0), seen.square().sum(0), torch.full((samples,), float(forward))).told()
+        told = ShareState(seen.sum(0), seen.square().sum(0), torch.full((samples,), float(forward))).variance_explained()
         read = spikes(sample_variance_share=told, step_variance_share=0.0, forward_passes=forward)
         yield severity_of(SwappedAxes(), observe({"input": [inputs()], "lif1": [read]}), "input")
 

@@ -1,4 +1,4 @@
-"""The laws of `spikecheck.stats.base`, for every statistic that is found."""
+"""The laws of `spikecheck.stats.base`, for every statistic."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from spikecheck.site import Capture, Layout, Site, SiteKind
 from spikecheck.stats.base import State, Statistic, statistics
-from tests.oracles.agree import different
+from tests.oracles.agree import differences
 from tests.property.captures import ARRANGEMENTS, RASTERS, Arrangement, arrays, capture, runs, tensor
 
 torch.set_num_threads(1)
@@ -29,9 +29,9 @@ every = pytest.mark.parametrize("statistic", statistics(), ids=lambda s: type(s)
 rasters = pytest.mark.parametrize(
     "statistic", [s for s in statistics() if s.kind in RASTERS], ids=lambda s: type(s).__name__
 )
-# An excerpt is of one forward, so that cutting that forward cuts the excerpt.
+# An excerpt is part of one forward pass, so splitting that pass changes the excerpt.
 sums = pytest.mark.parametrize(
-    "statistic", [s for s in statistics() if s.kind in RASTERS and not s.once], ids=lambda s: type(s).__name__
+    "statistic", [s for s in statistics() if s.kind in RASTERS and not s.first_only], ids=lambda s: type(s).__name__
 )
 quickly = settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 thoroughly = settings(quickly, max_examples=50)
@@ -42,8 +42,8 @@ def total(statistic: Counted, captures: Sequence[Capture[Tensor]]) -> State:
     return state
 
 
-def all_different(a: Sequence[Any], b: Sequence[Any], leave_out: Sequence[str] = ()) -> list[dict[str, Any]]:
-    return [found for x, y in zip(a, b, strict=True) if (found := different(x, y, leave_out))]
+def all_differences(a: Sequence[Any], b: Sequence[Any], leave_out: Sequence[str] = ()) -> list[dict[str, Any]]:
+    return [fields for x, y in zip(a, b, strict=True) if (fields := differences(x, y, leave_out))]
 
 
 def tensors(state: State) -> Iterator[Tensor]:
@@ -54,23 +54,23 @@ def tensors(state: State) -> Iterator[Tensor]:
             yield from tensors(value)
 
 
-# -- 1. it says what the slow version says
+# -- 1. summarize(measure(x)) equals the oracle
 
 
 @every
 @given(data=st.data())
 @thoroughly
-def test_it_says_what_the_slow_version_says(statistic: Counted, data: st.DataObject) -> None:
+def test_a_statistic_equals_its_oracle(statistic: Counted, data: st.DataObject) -> None:
     name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(statistic).__name__).lower()
     oracle = importlib.import_module(f"tests.oracles.{name}").oracle
     captures = data.draw(runs(statistic.kind))
-    assert not all_different(statistic.summarize(total(statistic, captures)), oracle(captures))
+    assert not all_differences(statistic.summarize(total(statistic, captures)), oracle(captures))
 
 
 @pytest.mark.parametrize("rows", [1_025, 2_500, 16_385, 32_768])
 @pytest.mark.parametrize("kind", [SiteKind.SPIKES, SiteKind.INPUT])
-def test_values_are_from_an_even_sample_where_there_are_many(kind: SiteKind, rows: int) -> None:
-    statistic = next(s for s in statistics() if s.kind is kind and not s.once)
+def test_values_of_large_tensors_are_from_an_even_sample(kind: SiteKind, rows: int) -> None:
+    statistic = next(s for s in statistics() if s.kind is kind and not s.first_only)
     x = torch.zeros(rows, 4)
     x[:, 2] = 0.5  # one channel of four
     (reading,) = statistic.summarize(statistic.measure(Capture((Site(kind, "here"),), (x,))))
@@ -80,65 +80,65 @@ def test_values_are_from_an_even_sample_where_there_are_many(kind: SiteKind, row
     assert reading.non_integer / reading.sampled_elements == pytest.approx(0.25, abs=0.01)
 
 
-def test_the_largest_of_each_step_is_among_the_values_even_where_the_sample_misses_it() -> None:
+def test_the_maximum_of_each_step_is_among_the_values_even_if_the_sample_misses_it() -> None:
     x = torch.zeros(3, 100, 1000)
     x[1, 7, 13] = 5.0
     for kind in (SiteKind.SPIKES, SiteKind.INPUT):
-        statistic = next(s for s in statistics() if s.kind is kind and not s.once)
+        statistic = next(s for s in statistics() if s.kind is kind and not s.first_only)
         (reading,) = statistic.summarize(statistic.measure(Capture((Site(kind, "here"),), (x,), Layout(0, 1))))
         assert reading.values == (0.0, 5.0)
 
 
 @pytest.mark.parametrize("how", [how for how in ARRANGEMENTS if how.name != "no batch"], ids=lambda how: how.name)
-def test_steps_and_samples_are_compared_along_axes_that_are_long_enough(how: Arrangement) -> None:
+def test_correlations_need_axes_that_are_long_enough(how: Arrangement) -> None:
     statistic = next(s for s in statistics() if s.kind is SiteKind.CURRENT)
     rng = torch.Generator().manual_seed(3)
     forward_passes = [torch.randn(9, n, 5, generator=rng).cumsum(0) for n in (4, 3, 6, 7)]
     captures = [capture(SiteKind.CURRENT, how, x, n) for n, x in enumerate(forward_passes)]
     (reading,) = statistic.summarize(total(statistic, captures))
-    assert not all_different([reading], importlib.import_module("tests.oracles.drive_stats").oracle(captures))
+    assert not all_differences([reading], importlib.import_module("tests.oracles.drive_stats").oracle(captures))
     assert reading.step_correlation.difference > 10 * reading.step_correlation.error
     assert abs(reading.sample_correlation.difference) < 4 * reading.sample_correlation.error
 
 
-# -- 2. cutting and adding changes nothing
+# -- 2. splitting and adding changes nothing
 
-# A forward more is a forward more, and a step seen in two forwards counts twice: that is what these count.
-COUNTS_FORWARDS = (
+# These count forward passes, so a second pass changes them.
+PER_FORWARD_PASS = (
     *("forward_passes", "time_steps", "samples", "shape", "constant_forward_passes", "distinct_batches", "profile"),
-    *("channels", "silent_channels", "silent_half"),  # where one part is empty, its channels are not known
+    *("channels", "silent_channels", "silent_half"),  # the channels of an empty part are unknown
     *("step_variance_share", "sample_variance_share", "step_correlation", "sample_correlation"),
 )
-# Non-finite sums are over the batch, so that a batch in two halves has twice as many of them.
+# Non-finite sums are over the batch: two halves have twice as many.
 BATCH_SUMS = ("non_finite",)
-# Spikes of a neuron *in one forward*, and a time step within it, or two.
-WITHIN_A_FORWARD = ("max_count", "min_count", "densest_frame_share", "empty_samples", "consecutive_products")
+# Quantities within one forward pass.
+WITHIN_FORWARD_PASS = ("max_count", "min_count", "densest_frame_share", "empty_samples", "consecutive_products")
 
 
 @sums
 @given(data=st.data())
 @quickly
-def test_cutting_in_the_batch_changes_nothing(statistic: Counted, data: st.DataObject) -> None:
+def test_splitting_the_batch_changes_nothing(statistic: Counted, data: st.DataObject) -> None:
     x = tensor(data.draw(arrays(3, 4, 2)), torch.float32)
     how = data.draw(st.sampled_from([how for how in ARRANGEMENTS if how.name != "no batch"]))
     cut = data.draw(st.integers(0, 4))
     parts = [capture(statistic.kind, how, part, 0) for part in (x[:, :cut], x[:, cut:])]
     whole = statistic.summarize(statistic.measure(capture(statistic.kind, how, x, 0)))
-    unusable_extensions = (*COUNTS_FORWARDS, *BATCH_SUMS)
-    assert not all_different(statistic.summarize(total(statistic, parts)), whole, unusable_extensions)
+    exempt = (*PER_FORWARD_PASS, *BATCH_SUMS)
+    assert not all_differences(statistic.summarize(total(statistic, parts)), whole, exempt)
 
 
 @sums
 @given(data=st.data())
 @quickly
-def test_cutting_in_time_changes_nothing(statistic: Counted, data: st.DataObject) -> None:
+def test_splitting_time_changes_nothing(statistic: Counted, data: st.DataObject) -> None:
     x = tensor(data.draw(arrays(4, 3, 2)), torch.float32)
     how = data.draw(st.sampled_from([how for how in ARRANGEMENTS if not how.stacked]))
     cut = data.draw(st.integers(0, 4))
     parts = [capture(statistic.kind, how, part, 0) for part in (x[:cut], x[cut:])]
     (whole,) = statistic.summarize(statistic.measure(capture(statistic.kind, how, x, 0)))
     (joined,) = statistic.summarize(total(statistic, parts))
-    assert not different(joined, whole, (*COUNTS_FORWARDS, *BATCH_SUMS, *WITHIN_A_FORWARD))
+    assert not differences(joined, whole, (*PER_FORWARD_PASS, *BATCH_SUMS, *WITHIN_FORWARD_PASS))
     assert joined.non_finite.count == whole.non_finite.count
     assert joined.non_finite.elements == whole.non_finite.elements
 
@@ -146,12 +146,12 @@ def test_cutting_in_time_changes_nothing(statistic: Counted, data: st.DataObject
 @pytest.mark.parametrize("kind", [SiteKind.LOGITS, SiteKind.TARGETS])
 @given(data=st.data())
 @quickly
-def test_cutting_the_samples_of_a_loss_changes_nothing(kind: SiteKind, data: st.DataObject) -> None:
-    statistic = next(s for s in statistics() if s.kind is kind and not s.once)
+def test_splitting_the_samples_of_a_loss_changes_nothing(kind: SiteKind, data: st.DataObject) -> None:
+    statistic = next(s for s in statistics() if s.kind is kind and not s.first_only)
     captures = data.draw(runs(statistic.kind))
     apart = [dataclasses.replace(one, values=(value,)) for one in captures for value in one.values]
     whole, joined = (statistic.summarize(total(statistic, of)) for of in (captures, apart))
-    assert not all_different(joined, whole, ("updates", "different", "repeated"))
+    assert not all_differences(joined, whole, ("updates", "distinct_batches", "repeated_batches"))
 
 
 # -- 3. the order of adding
@@ -170,10 +170,10 @@ def test_adding_is_associative_and_commutative_unless_ordered(statistic: Counted
     captures = data.draw(runs(statistic.kind).filter(lambda run: len(run) == 3))
     a, b, c = (statistic.measure(one) for one in captures)
     left, right = statistic.summarize((a + b) + c), statistic.summarize(a + (b + c))
-    assert not all_different(left, right)
-    if not statistic.ordered:
+    assert not all_differences(left, right)
+    if not statistic.order_matters:
         turned = statistic.summarize(c + b + a)
-        assert not all_different(turned, left, SAYS_ONE[statistic.kind])
+        assert not all_differences(turned, left, SAYS_ONE[statistic.kind])
 
 
 def test_a_long_run_of_losses_remembers_the_last_of_them_whatever_the_order_of_adding() -> None:
@@ -183,7 +183,7 @@ def test_a_long_run_of_losses_remembers_the_last_of_them_whatever_the_order_of_a
         statistic.measure(Capture((Site(SiteKind.LOSS, "loss"),), (loss,), update=n)) for n, loss in enumerate(losses)
     ]
     halves = reduce(add, states[:71]) + reduce(add, states[71:])
-    assert not all_different(statistic.summarize(reduce(add, states)), statistic.summarize(halves))
+    assert not all_differences(statistic.summarize(reduce(add, states)), statistic.summarize(halves))
 
 
 @pytest.mark.parametrize("updates", [128, 129, 600])
@@ -209,7 +209,7 @@ def test_a_raster_shows_each_so_many_th_neuron_of_the_first_sample() -> None:
     x = (torch.rand(200, 3, 150, generator=torch.Generator().manual_seed(2)) < 0.3).float()
     captured = Capture((Site(SiteKind.SPIKES, "here"),), (x,), Layout(0, 1), update=7)
     (reading,) = statistic.summarize(statistic.measure(captured))
-    assert not all_different([reading], importlib.import_module("tests.oracles.raster_stats").oracle([captured]))
+    assert not all_differences([reading], importlib.import_module("tests.oracles.raster_stats").oracle([captured]))
     assert (len(reading.raster), len(reading.raster[0])) == (50, 128)
     assert (reading.time_steps, reading.neurons, reading.stride, reading.update) == (200, 150, 3, 7)
 
@@ -267,15 +267,15 @@ def test_the_values_the_graph_and_the_random_state_are_left_alone(statistic: Cou
 
 
 def without_values(capture: Capture[Tensor]) -> Capture[Tensor]:
-    """The same shapes and types, of tensors that hold nothing."""
-    values, step = (tuple(v.to("meta") for v in given) for given in (capture.values, capture.step_tensors))
-    return dataclasses.replace(capture, values=values, step=step)
+    """Return the capture with meta tensors: the same shapes and types, without values."""
+    values, step_tensors = (tuple(v.to("meta") for v in part) for part in (capture.values, capture.step_tensors))
+    return dataclasses.replace(capture, values=values, step_tensors=step_tensors)
 
 
 @every
 @given(data=st.data())
 @quickly
-def test_measuring_and_adding_need_no_value(statistic: Counted, data: st.DataObject) -> None:
+def test_measuring_and_adding_read_no_values(statistic: Counted, data: st.DataObject) -> None:
     captures = data.draw(runs(statistic.kind))
     real = total(statistic, captures)
     meta = total(statistic, [without_values(capture) for capture in captures])
@@ -290,14 +290,14 @@ def test_measuring_and_adding_need_no_value(statistic: Counted, data: st.DataObj
 def test_sums_do_not_saturate(dtype: torch.dtype) -> None:
     x = torch.ones(3000, 40, 1, dtype=dtype)
     for statistic in statistics():
-        if statistic.kind in RASTERS and not statistic.once:
+        if statistic.kind in RASTERS and not statistic.first_only:
             one = capture(statistic.kind, ARRANGEMENTS[0], x, 0)
             (reading,) = statistic.summarize(total(statistic, [one, one]))
             count = getattr(reading, "count", None)
             if count is not None and reading.sampled_elements == reading.elements:
                 assert count == 240_000
                 assert reading.active == 240_000
-            assert getattr(reading, "most", 3000) == 3000
+            assert getattr(reading, "max_count", 3000) == 3000
             assert getattr(reading, "rms", 1.0) == pytest.approx(1.0)
             assert reading.non_finite.count == 0
 
@@ -307,7 +307,7 @@ def test_the_sum_and_the_norm_of_large_halves_are_finite(dtype: torch.dtype) -> 
     x = torch.full((8, 16, 2), 60000.0, dtype=dtype)
     size = x[0, 0, 0].item()
     for statistic in statistics():
-        if statistic.kind in RASTERS and not statistic.once:
+        if statistic.kind in RASTERS and not statistic.first_only:
             (reading,) = statistic.summarize(statistic.measure(capture(statistic.kind, ARRANGEMENTS[0], x, 0)))
             assert reading.non_finite.count == 0
             assert getattr(reading, "count", 256 * size) == 256 * size
@@ -315,18 +315,18 @@ def test_the_sum_and_the_norm_of_large_halves_are_finite(dtype: torch.dtype) -> 
         elif statistic.kind in (SiteKind.GRADIENT, SiteKind.PARAMETER):
             (reading,) = statistic.summarize(statistic.measure(Capture((Site(statistic.kind, "w"),), (x,))))
             assert reading.non_finite.count == 0
-            assert math.isfinite(getattr(reading, "norm", 0.0) + getattr(reading, "rms", 0.0))
+            assert math.isfinite(getattr(reading, "mean_norm", 0.0) + getattr(reading, "rms", 0.0))
 
 
 # -- of the states themselves
 
 
 @rasters
-def test_where_a_layer_changes_its_shape_the_count_starts_anew(statistic: Counted) -> None:
+def test_a_layer_that_changes_its_shape_starts_over(statistic: Counted) -> None:
     if statistic.kind is SiteKind.INPUT:
-        return  # no neuron by neuron count is kept of an input
+        return  # no count per neuron is kept of an input
     small, large = (capture(statistic.kind, ARRANGEMENTS[0], torch.ones(2, 3, n), 0) for n in (4, 5))
-    assert not all_different(
+    assert not all_differences(
         statistic.summarize(statistic.measure(small) + statistic.measure(large)),
         statistic.summarize(statistic.measure(large)),
     )

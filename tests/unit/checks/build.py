@@ -65,21 +65,13 @@ SPIKES = SpikeReading(
 DRIVE = DriveReading(
     forward_passes=20,
     time_steps=400,
-    elements=409_600,
     mean=0.05,
     rms=0.5,
-    minimum=-2.0,
     maximum=2.5,
     peak=1.5,
     non_finite=FINITE,
 )
 POTENTIAL = PotentialReading(
-    forward_passes=20,
-    time_steps=400,
-    elements=409_600,
-    mean=0.1,
-    rms=0.6,
-    minimum=-3.0,
     maximum=0.99,
     non_finite=FINITE,
 )
@@ -108,7 +100,7 @@ INPUT = InputReading(
     distinct_batches=16,
 )
 STATE = StateReading(sequences=20, carried_sequences=0, largest_potential=0.0)
-MEMORY = MemoryReading(forward_passes=20, stateful_forward_passes=20, largest_state=0.8)
+MEMORY = MemoryReading(forward_passes=20, stateful_forward_passes=20)
 MODE = ModeReading(updates=20, evaluation_updates=0, calls_per_forward_pass=1)
 FLOW = FlowReading(forward_passes=20, blocked_forward_passes=0, spikes_receive_gradient=True)
 LOGITS = LogitReading(
@@ -144,17 +136,14 @@ GRADIENT = GradientReading(
     missing_updates=0,
     zero_updates=0,
     mean_norm=0.3,
-    max_norm=0.9,
-    elements=6400,
     dimensions=2,
     non_finite=FINITE,
 )
-PARAMETER = ParameterReading(elements=6400, dimensions=2, fan_in=100, rms=0.0577, maximum=0.1, non_finite=FINITE)
+PARAMETER = ParameterReading(elements=6400, dimensions=2, fan_in=100, rms=0.0577, non_finite=FINITE)
 UPDATE = UpdateReading(
     updates=20,
     mean_relative_norm=0.002,
     max_relative_norm=0.01,
-    relative_path=0.04,
     unmoved_updates=0,
     learning_rate=1e-3,
 )

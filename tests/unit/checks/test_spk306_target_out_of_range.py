@@ -14,7 +14,6 @@ from tests.unit.checks.build import findings, observe, severity_of, targets
         pytest.param(targets(classes=20), None, id="0 to 19"),
         pytest.param(targets(classes=20, out_of_range=16, minimum=1, maximum=20), "error", id="counted from 1"),
         pytest.param(targets(classes=20, out_of_range=1, minimum=-1), "error", id="one label of -1"),
-        pytest.param(targets(classes=20, ignored_samples=40), None, id="ignored labels are no labels"),
         pytest.param(targets(classes=None, out_of_range=3), None, id="the number of classes is not known"),
     ],
 )

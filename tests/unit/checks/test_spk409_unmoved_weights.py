@@ -8,7 +8,7 @@ from spikecheck.checks.spk409_unmoved_weights import UnmovedWeights
 from spikecheck.readings import GradientAtStepReading
 from tests.unit.checks.build import findings, gradient, loss, observe, parameter, run, severity_of, update
 
-STILL = update(unmoved_updates=20, mean_relative_norm=0.0, relative_path=0.0)
+STILL = update(unmoved_updates=20, mean_relative_norm=0.0)
 
 
 def net(moved, grad, *, position: int = 1, dimensions: int = 2):
@@ -57,7 +57,7 @@ def test_the_message_gives_the_reason(moved, grad, reason) -> None:
 
 
 CLEARED = GradientAtStepReading(updates=20, cleared_updates=20)
-NO_RATE = update(unmoved_updates=20, mean_relative_norm=0.0, relative_path=0.0, learning_rate=0.0)
+NO_RATE = update(unmoved_updates=20, mean_relative_norm=0.0, learning_rate=0.0)
 FLAT = loss(first=3.0, recent_mean=3.01, recent_slope=0.0)
 
 

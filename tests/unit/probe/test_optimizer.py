@@ -12,7 +12,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 
 from spikecheck.probe.optimizer import OptimizerWatch
 from spikecheck.site import Capture, SiteKind
-from spikecheck.stats.backward import HandoverStats
+from spikecheck.stats.backward import GradientAtStepStats
 
 UPDATES = 3
 
@@ -64,7 +64,7 @@ def cleared(step: Callable[[Two, list[Optimizer]], None], *, several: bool, pass
 
     def keep(capture: Capture[torch.Tensor]) -> None:
         if capture.sites[0].kind is SiteKind.GRADIENT_AT_STEP:
-            reading_of = HandoverStats().summarize(HandoverStats().measure(capture))
+            reading_of = GradientAtStepStats().summarize(GradientAtStepStats().measure(capture))
             for site, reading in zip(capture.sites, reading_of, strict=True):
                 readings.setdefault(site.name, []).append(reading.cleared_updates)
 

@@ -1,4 +1,4 @@
-"""What is first, what is recent, and what is all; training and evaluation apart."""
+"""The first, recent and all windows; training and evaluation are separate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from spikecheck.checks.base import place_of
 from spikecheck.excerpts import RasterReading
 from spikecheck.readings import FlowReading, SpikeReading
 from spikecheck.site import Capture, Layout, Site, SiteKind
-from spikecheck.stats.engine import Engine, values_of
+from spikecheck.stats.engine import Engine, measure_values
 
 LIF = Site(SiteKind.SPIKES, "lif", 1)
 
@@ -23,17 +23,17 @@ def spikes(count: int, *, training: bool = True, update: int = 0) -> Capture[Ten
 
 def counts(engine: Engine, *, training: bool = True) -> dict[str, float | None]:
     read = engine.windowed(training, place_of, {})
-    found = {window: read[window].get("lif", {}).get(SpikeReading) for window in ("first", "recent", "all")}
-    return {window: reading and reading.count for window, reading in found.items()}
+    readings = {window: read[window].get("lif", {}).get(SpikeReading) for window in ("first", "recent", "all")}
+    return {window: reading and reading.count for window, reading in readings.items()}
 
 
-def test_one_forward_is_first_recent_and_all() -> None:
+def test_one_forward_pass_is_in_every_window() -> None:
     engine = Engine()
     engine.receive(spikes(3))
     assert counts(engine) == {"first": 3, "recent": 3, "all": 3}
 
 
-def test_recent_is_the_last_two_windows_and_all_is_everything() -> None:
+def test_recent_is_the_last_two_windows() -> None:
     engine = Engine()
     for count in (1, 2):
         engine.receive(spikes(count))
@@ -44,10 +44,10 @@ def test_recent_is_the_last_two_windows_and_all_is_everything() -> None:
     engine.receive(spikes(4))
     assert counts(engine) == {"first": 1, "recent": 7, "all": 10}
     engine.roll()
-    assert counts(engine) == {"first": 1, "recent": 4, "all": 10}, "a window just begun leaves the one before it"
+    assert counts(engine) == {"first": 1, "recent": 4, "all": 10}, "a new window keeps the previous one"
 
 
-def test_an_excerpt_is_of_the_first_forward_of_each_window_and_no_other_is_measured() -> None:
+def test_an_excerpt_is_from_the_first_forward_pass_of_each_window() -> None:
     engine = Engine()
 
     def shown() -> dict[str, tuple[int, float]]:
@@ -65,7 +65,7 @@ def test_an_excerpt_is_of_the_first_forward_of_each_window_and_no_other_is_measu
     assert shown() == {"first": (0, 1), "recent": (8, 8), "all": (0, 1)}
 
 
-def test_a_window_without_data_does_not_empty_what_is_recent() -> None:
+def test_an_empty_window_does_not_empty_the_recent_one() -> None:
     engine = Engine()
     engine.receive(spikes(3))
     for _ in range(5):
@@ -83,16 +83,16 @@ def test_training_and_evaluation_do_not_mix() -> None:
     assert counts(engine, training=False)["all"] == 2
 
 
-def test_parameters_are_those_of_training_and_evaluation_both() -> None:
+def test_parameters_belong_to_training_and_evaluation() -> None:
     engine = Engine()
     engine.receive(Capture((Site(SiteKind.PARAMETER, "fc.weight"),), (torch.ones(2, 2),)))
-    assert not engine.trained(), "parameters alone are no training"
+    assert not engine.trained(), "parameters do not show that the model was trained"
     for training in (True, False):
         assert [site.name for site in engine.sites(training)] == ["fc.weight"]
         assert "fc.weight" in engine.windowed(training, place_of, {})["all"]
 
 
-def test_what_is_known_without_tensors_joins_what_was_read() -> None:
+def test_readings_without_tensors_are_added() -> None:
     engine = Engine()
     engine.receive(spikes(3))
     read = engine.windowed(True, place_of, {"lif": FlowReading(1, 0), "other": FlowReading(2, 2)})["recent"]
@@ -102,7 +102,7 @@ def test_what_is_known_without_tensors_joins_what_was_read() -> None:
         engine.windowed(True, place_of, {})["yesterday"]
 
 
-def test_a_site_is_told_with_what_is_known_of_it_last() -> None:
+def test_a_site_has_its_latest_attributes() -> None:
     engine = Engine()
     engine.receive(spikes(3))
     later = Site(SiteKind.SPIKES, "lif", 7, "snntorch")
@@ -111,5 +111,5 @@ def test_a_site_is_told_with_what_is_known_of_it_last() -> None:
     assert (site.position, site.framework) == (7, "snntorch")
 
 
-def test_the_values_of_a_tensor_that_is_merely_looked_at() -> None:
-    assert values_of(torch.tensor([0.0, 1.0, 1.0, 0.5])).values == (0.0, 0.5, 1.0)
+def test_the_values_of_a_tensor() -> None:
+    assert measure_values(torch.tensor([0.0, 1.0, 1.0, 0.5])).values == (0.0, 0.5, 1.0)

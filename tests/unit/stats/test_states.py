@@ -1,4 +1,4 @@
-"""A state that is handed in and not used is told from one that is, for the cells that people write."""
+"""A state that is not used is distinguished from one that is, for typical hand-written cells."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def adaptive(current: Tensor, state: State) -> tuple[Tensor, State]:
 
 
 def of_changes(current: Tensor, state: State) -> tuple[Tensor, State]:
-    """An encoder: what it keeps is the input itself."""
+    """Encode changes: the state is the previous input."""
     return (current - state[0] > 0.5).float(), (current,)
 
 
@@ -65,13 +65,13 @@ def hardly_leaking(current: Tensor, state: State) -> tuple[Tensor, State]:
     return spikes, (potential - spikes,)
 
 
-def fresh(cell: Cell) -> Cell:
-    """The same, whose state is made anew in each step."""
+def without_memory(cell: Cell) -> Cell:
+    """Return the cell with its state reset to 0 in every time step."""
     return lambda current, state: cell(current, tuple(torch.zeros_like(s) for s in state))
 
 
 def read(cell: Cell, *, scale: float = 0.7, constant: bool = False) -> MemoryReading:
-    """What is said of the fifth step, driven by noise or by a current that stays."""
+    """Return the reading of the fifth time step, for noise or a constant current."""
     generator = torch.Generator().manual_seed(0)
     drive = scale * torch.randn(STEPS, 32, 64, generator=generator)
     state: State = (torch.zeros(32, 64), torch.zeros(32, 64))
@@ -95,28 +95,28 @@ def test_a_state_that_is_used(cell: Cell, scale: float) -> None:
     assert reading.memoryless_elements < 0.1 * reading.informative_elements
 
 
-def test_a_cell_that_keeps_its_input_is_told_by_its_spikes_which_no_threshold_on_the_current_tells() -> None:
+def test_a_cell_that_stores_its_input_is_recognized_by_its_spikes() -> None:
     assert read(of_changes).memoryless_elements == 0
 
 
 @pytest.mark.parametrize("cell", [soft, averaging], ids=lambda cell: cell.__name__)
-def test_with_a_current_that_never_changes_a_state_that_is_used_is_not_called_ignored(cell: Cell) -> None:
+def test_a_used_state_is_not_called_memoryless_with_a_constant_current(cell: Cell) -> None:
     reading = read(cell, scale=0.05, constant=True)
     assert reading.memoryless_elements == 0
 
 
 @pytest.mark.parametrize("cell", [soft, averaging, two_stages], ids=lambda cell: cell.__name__)
-def test_a_state_that_is_ignored(cell: Cell) -> None:
-    """The state of the script is another than the one that the cell starts from."""
+def test_a_state_that_is_not_used(cell: Cell) -> None:
+    """The state of the script differs from the one that the cell starts from."""
 
     def forgets(current: Tensor, state: State) -> tuple[Tensor, State]:
-        return fresh(cell)(current, state)
+        return without_memory(cell)(current, state)
 
     reading = read(forgets)
     assert reading.memoryless_elements == reading.informative_elements > 500
 
 
-def test_where_no_step_was_kept_nothing_is_said() -> None:
+def test_without_step_tensors_nothing_is_counted() -> None:
     capture = Capture((Site(SiteKind.MEMORY, "cell"),), (torch.ones(3, 4),))
     (reading,) = MemoryStats().summarize(MemoryStats().measure(capture))
     assert (reading.informative_elements, reading.memoryless_elements, reading.stateful_forward_passes) == (0, 0, 1)

@@ -1,4 +1,4 @@
-"""Gradients that were left, one parameter after the other; an empty tensor stands for none."""
+"""Stale gradients, parameter by parameter; an empty tensor means no gradient."""
 
 from __future__ import annotations
 

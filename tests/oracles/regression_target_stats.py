@@ -1,9 +1,9 @@
-"""Outputs and targets, one by one."""
+"""Outputs and targets of a regression loss, element by element."""
 
 from __future__ import annotations
 
 from spikecheck.readings import RegressionTargetReading
-from tests.oracles.raster import Captures, different, high, low, number
+from tests.oracles.raster import Captures, distinct_batches, high, low, number
 
 
 def oracle(captures: Captures) -> tuple[RegressionTargetReading, ...]:
@@ -21,6 +21,6 @@ def oracle(captures: Captures) -> tuple[RegressionTargetReading, ...]:
         output_minimum=low(outputs),
         output_maximum=high(outputs),
         output_values=tuple(sorted(set(outputs))[:16]),
-        distinct_batches=different(batches),
+        distinct_batches=distinct_batches(batches),
     )
     return (reading,)

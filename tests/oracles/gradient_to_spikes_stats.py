@@ -1,4 +1,4 @@
-"""Steps that a gradient came back to, forward by forward."""
+"""Time steps that received a gradient, per forward pass."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ def oracle(captures: Captures) -> tuple[GradientToSpikesReading, ...]:
         GradientToSpikesReading(
             forward_passes=len(forward_passes),
             time_steps=sum(len(steps) for steps in forward_passes),
-            reached_time_steps=sum(sum(steps) for steps in forward_passes),
             last_step_only=sum(sum(steps) == 1 and steps[-1] for steps in forward_passes),
         ),
     )

@@ -1,4 +1,4 @@
-"""Which part of a forward each step has, or each sample."""
+"""Shares of time steps, or samples, in a forward pass."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import numpy as np
 from tests.oracles.raster import Raster, mean
 
 
-def part(spikes: Raster) -> list[float]:
-    """Each entry over the mean of them, 0 where that is no number."""
+def share_of_mean(spikes: Raster) -> list[float]:
+    """Divide each entry by the mean; 0 if it is undefined."""
     with np.errstate(all="ignore"):
         parts = spikes / spikes.mean() if spikes.size else spikes
     return [float(v) if np.isfinite(v) else 0.0 for v in parts]
 
 
-def told(parts: list[list[float]]) -> float | None:
-    """The share of the variance of the parts that lies between their numbers."""
-    numbered = [[p[i] for p in parts if i < len(p)] for i in range(max(map(len, parts)))]
-    several = [values for values in numbered if len(values) > 1]
+def variance_explained(parts: list[list[float]]) -> float | None:
+    """Return the fraction of the variance that is between positions."""
+    by_position = [[p[i] for p in parts if i < len(p)] for i in range(max(map(len, parts)))]
+    several = [values for values in by_position if len(values) > 1]
     if len(several) < 2:
         return None
     within = [float(np.var(values, ddof=1)) for values in several]
@@ -28,5 +28,5 @@ def told(parts: list[list[float]]) -> float | None:
 
 
 def profile(parts: list[list[float]]) -> tuple[float, ...]:
-    """The mean part of each number."""
+    """Return the mean share of each position."""
     return tuple(mean([p[i] for p in parts if i < len(p)]) for i in range(max(map(len, parts))))
