@@ -22,7 +22,6 @@ from tests.unit.checks.build import (
 
 SILENT = spikes(count=0.0, active=0, maximum=0.0, values=(0.0,), silent_neurons=64)
 WEAK = drive(rms=0.05, maximum=0.2)  # 0.05 in each of 20 steps, with a decay of 0.9: 0.44
-LAST_STEP = {"time_steps": 20}  # of 400: a layer that is called once a sequence shows its last potential alone
 
 
 def layer(*read, upstream=None, when=None, weight=None, **known):
@@ -49,11 +48,9 @@ def layer(*read, upstream=None, when=None, weight=None, **known):
         pytest.param(
             layer(WEAK, potential(maximum=1.5)), None, id="potentials above the threshold: the spikes are wrong"
         ),
+        pytest.param(layer(WEAK, potential(maximum=0.7)), "error", id="only the last potentials were observed"),
         pytest.param(
-            layer(WEAK, potential(maximum=0.7, **LAST_STEP)), "error", id="only the last potentials were observed"
-        ),
-        pytest.param(
-            layer(drive(), potential(maximum=0.7, **LAST_STEP)),
+            layer(drive(), potential(maximum=0.7)),
             "error",
             id="the last potentials count, whatever the drive",
         ),
