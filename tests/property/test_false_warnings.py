@@ -41,7 +41,9 @@ def batches(random: np.random.Generator, samples: int, swapped: bool) -> Looks:
     parts = torch.from_numpy(counts / counts.mean(1, keepdims=True))
     for forward in (16, 24, 32, 64):
         seen = parts[:forward]
-        told = ShareState(seen.sum(0), seen.square().sum(0), torch.full((samples,), float(forward))).variance_explained()
+        told = ShareState(
+            seen.sum(0), seen.square().sum(0), torch.full((samples,), float(forward))
+        ).variance_explained()
         read = spikes(sample_variance_share=told, step_variance_share=0.0, forward_passes=forward)
         yield severity_of(SwappedAxes(), observe({"input": [inputs()], "lif1": [read]}), "input")
 
