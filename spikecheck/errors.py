@@ -1,9 +1,9 @@
 """The exceptions and the warning that a user of spikecheck meets.
 
-SpikecheckError            what was asked cannot be done: the message says what was wrong, where, and what to do
+SpikecheckError            a request cannot be carried out: the message says what was wrong, where, and what to do
 ├── FindingError           a check fired, and the user asked to be stopped there (on_finding="raise")
 ├── UnreadableError        a file cannot be read as a checkpoint
-└── EvidenceError          the evidence of a run, kept in a checkpoint, cannot be used
+└── EvidenceError          the evidence of a run, stored in a checkpoint, cannot be used
 SpikecheckWarning          a check fired during training (UserWarning)
 """
 
@@ -11,11 +11,11 @@ from __future__ import annotations
 
 
 class SpikecheckError(Exception):
-    """What was asked of spikecheck cannot be done; the message says why and what would help."""
+    """A request to spikecheck cannot be carried out; the message says why and what would help."""
 
 
 class FindingError(SpikecheckError):
-    """A check fired, and `on_finding="raise"` asked for a stop in the step where it happened."""
+    """A check fired, and `on_finding="raise"` asked to stop the training there."""
 
 
 class SpikecheckWarning(UserWarning):

@@ -1,4 +1,4 @@
-"""Pieces of a run that are kept to be drawn: readings that no check judges by."""
+"""Excerpts of a run for pictures: readings that no check judges by."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RasterReading:
-    """An excerpt of one forward: the spikes of one sample, for a picture.
+    """The spikes of one sample in one forward pass.
 
-    `raster` has a row a neuron, spikes by step: of the first 128 of the `steps`, and of each `stride`-th of the
-    `neurons`, at most 64 rows. `update`: how many updates had been done before that forward.
+    `raster` has one row per neuron and one column per time step: the first 128 of the `time_steps`, and every
+    `stride`-th of the `neurons`, at most 64 rows. `update` counts the updates before that forward pass.
     """
 
     raster: tuple[tuple[float, ...], ...]
@@ -22,7 +22,7 @@ class RasterReading:
 
 @dataclass(frozen=True, slots=True)
 class PotentialSampleReading:
-    """Membrane potentials of one forward, after each step: all of them, or an even sample of 2,048 or so."""
+    """Membrane potentials of one forward pass, after each time step: all of them, or an even sample of about 2,048."""
 
     values: tuple[float, ...]
     elements: int

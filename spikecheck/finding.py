@@ -1,4 +1,4 @@
-"""What a check says: findings with numbers seen and expected, and the verdict on every check."""
+"""What checks report: findings with observed and expected numbers, verdicts, and what was not observed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NO_NUMBERS: Mapping[str, Any] = MappingProxyType({})
 
 
 class Severity(IntEnum):
-    """How bad a finding is; ordered, so that `severity >= Severity.WARNING` reads as it is meant."""
+    """How bad a finding is; ordered, so that `severity >= Severity.WARNING` works."""
 
     NOTE = 1  # unusual, have a look
     WARNING = 2  # probably harms
@@ -23,17 +23,17 @@ class Severity(IntEnum):
 
     @classmethod
     def named(cls, name: str) -> Severity:
-        """The severity of this name, in any case of letters; KeyError where there is none."""
+        """Return the severity of this name, in any case of letters; KeyError where there is none."""
         return cls[name.upper()]
 
     @property
     def label(self) -> str:
-        """The name as a report and a setting write it."""
+        """The name as reports and settings write it."""
         return self.name.lower()
 
 
 class Phrase:
-    """A sentence with numbers in it: a template, and the numbers that fill it.
+    """A sentence with numbers: a template, and the numbers that fill it.
 
     `spikecheck.number_format` lists the format specifications: `{value:n}`, `{share:%}`, `{ratio:x}`.
     """
@@ -70,7 +70,7 @@ class Observed(Phrase):
 
 
 class Expected(Phrase):
-    """What a healthy network would show; `because` is the reason, in one sentence."""
+    """What a healthy network would show; `because` is the reason, in one clause."""
 
     __slots__ = ("because",)
 
@@ -81,7 +81,7 @@ class Expected(Phrase):
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """Code that removes the cause, for the library at hand where it differs."""
+    """Code that removes the cause, for the user's library where libraries differ."""
 
     code: str
     library: str = "any"
@@ -101,12 +101,12 @@ class Finding:
     fixes: tuple[Fix, ...] = ()
     when: Moment = Moment()
     explained_by: tuple[str, ...] = ()
-    excess: float = 0.0  # how far beyond its limit, in powers of ten: which of two root causes to name first
-    until: int | None = None  # the update at which it was over, of what was found while training went on
+    excess: float = 0.0  # how far beyond its limit, in powers of ten: sorts root causes
+    until: int | None = None  # the update at which it was over, if it was found during training
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What makes two findings the same one seen twice."""
+        """Equal for two findings of the same check at the same site."""
         return self.check, self.site.kind.label, self.site.name
 
     @property
@@ -119,25 +119,25 @@ class Finding:
 
 
 class Outcome(Enum):
-    """The four verdicts. Only a check that had its readings can find, or be clear."""
+    """The four outcomes of a check. Only a check that had its readings can find something, or pass."""
 
     FOUND = "found"
     PASSED = "passed"
     NOT_APPLICABLE = "not applicable"  # the model has no such site
-    COULD_NOT_RUN = "could not run"  # the site exists, or should, and no data came
+    COULD_NOT_RUN = "could not run"  # there is such a site, without the readings that the check needs
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of one check in one run."""
+    """The outcome of one check in one run."""
 
     check: str
     slug: str
     outcome: Outcome
     findings: tuple[Finding, ...] = ()
     reason: str = ""
-    ignored: tuple[str, ...] = field(default=())  # findings that were silenced, with the reason given
-    failed: bool = False  # a check of another package raised: `reason` says what, and the report shows it
+    ignored: tuple[str, ...] = field(default=())  # findings that were ignored, with the reason
+    failed: bool = False  # a check of another package raised: `reason` says what
 
 
 class UnseenKind(Enum):

@@ -1,4 +1,4 @@
-"""What other packages add through entry points: a broken one is told of, with what to do, and stepped over."""
+"""What other packages add through entry points. One that cannot be used is reported and skipped."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class UnusableExtension:
 
     @classmethod
     def of(cls, kind: str, point: EntryPoint, why: str) -> UnusableExtension:
-        """What this entry point would have added."""
+        """Return the extension that this entry point would have added."""
         package = "an unknown package" if point.dist is None else f"{point.dist.name} {point.dist.version}"
         return cls(f"{kind} {point.name}", package, f"{why}, from its entry point {point.value}")
 
     def __str__(self) -> str:
-        return f"the {self.offer} of {self.package} is left out: {self.reason}. Update that package, or uninstall it"
+        return f"the {self.offer} of {self.package} is not used: {self.reason}. Update that package, or uninstall it"
 
 
 class ExtensionCode:
-    """While another package's code runs: what it raises is kept in `why`, with the place, and goes no further."""
+    """A block in which another package's code runs: `why` keeps what it raised, with the place."""
 
     def __init__(self) -> None:
         self.why = ""
@@ -43,7 +43,7 @@ class ExtensionCode:
     ) -> bool:
         if not isinstance(error, Exception | SystemExit):
             return False
-        text = " ".join(str(error).split()) or "without a word"
+        text = " ".join(str(error).split()) or "no message"
         last = traceback.extract_tb(trace)[-1]
         place = f" ({last.filename}, line {last.lineno})"
         self.why = text if isinstance(error, SpikecheckError) else f"{type(error).__name__}: {text}{place}"
@@ -52,5 +52,5 @@ class ExtensionCode:
 
 @cache
 def entry_points_of(group: str) -> tuple[EntryPoint, ...]:
-    """The entry points of a group, in an order that does not depend on the order of installation."""
+    """Return the entry points of a group, in an order that does not depend on the order of installation."""
     return tuple(sorted(entry_points(group=group), key=lambda point: (point.name, point.value)))

@@ -1,7 +1,7 @@
-"""What the statistics say of a site, in plain numbers: the nouns that checks judge by.
+"""Readings: what a statistic says about a site, in plain numbers. Checks judge by them.
 
-Every reading is of one window of the run: the first forward, the most recent ones, or all of them. Times are in steps,
-rates in spikes per neuron per step, shares between 0 and 1. A quantity that cannot be computed is None, never 0.
+Every reading is of one window of the run: the first forward pass, the most recent ones, or all of them. Times are in
+time steps, rates in spikes per neuron per time step, shares from 0 to 1. What cannot be computed is None, never 0.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from spikecheck.site import LearningRateHistory, Moment, NeighborCorrelation, To
 
 @dataclass(frozen=True, slots=True)
 class NonFinite:
-    """How many were NaN or infinite, out of how many, and when the first one was.
+    """How many values were NaN or infinite, of how many, and when the first one occurred.
 
-    For a layer or the input, one is a step of one neuron, over the batch; for logits a row; for a parameter an update.
+    What is counted: for a layer or the input, the time steps of each neuron, summed over the batch; for logits, rows;
+    for a parameter, updates.
     """
 
     count: int
@@ -26,24 +27,26 @@ class NonFinite:
 
 @dataclass(frozen=True, slots=True)
 class SpikeReading:
-    """What a spiking layer emitted.
+    """The spikes of a layer.
 
-    `active` counts elements other than 0, `not_binary` those outside {0, 1}. `values` are the smallest distinct
-    values, at most 16, and `not_integer` counts those that are no whole number among the `looked_at` elements: where
-    there are more than 4,096 in a forward, an even sample of them, joined with the largest of each step. `most` and
-    `least` are spikes of one neuron for one sample in one forward. `silent` neurons fired in no step, `saturated`
-    ones in at least 95 % of the steps and samples. `timed`: is it known which axis is time? `by_step` and `by_sample`
-    are the shares of the variance, from forward to forward, of a step's and of a sample's part in all spikes that its
-    number tells: near 1 where step 3 is always busy, 0 where it differs by chance. None where there are too few.
-    `rates` are the spikes per step of each neuron; of an even sample of them where there are more than 1,024.
-    `profile` says how busy each step was, relative to the average step; empty where there are more than 1,024.
-    `in_a_row` sums the products of a neuron's values in one step and in the next: of binary spikes, how many follow
-    right on another one.
+    `forward_passes`, `time_steps` and `samples` are summed over the window. `active` counts the elements other than 0,
+    `non_binary` those outside {0, 1}. `values` are the smallest distinct values, at most 16. `non_integer` counts the
+    fractional values among the `sampled_elements`: all of them, or, in a forward pass with more than 4,096 elements, an
+    even sample and the largest of each time step. `max_count` and `min_count` are spikes of one neuron for one sample
+    in one forward pass. `silent_neurons` never fired; `saturated_neurons` fired in at least 95% of the time steps of
+    all samples. `time_axis_known` is False where the time axis could not be determined.
+
+    `step_variance_share` and `sample_variance_share` are shares of the variance over forward passes that the index of a
+    time step, or of a sample, explains: near 1 where time step 3 is always busy, near 0 where it differs by chance;
+    None where there are too few forward passes. `rates` are the firing rates of the neurons, or of an even sample of
+    1,024. `profile` is the activity of each time step relative to the mean; empty for more than 1,024 time steps.
+    `consecutive_products` is the sum of the products of a neuron's values in successive time steps: with binary spikes,
+    how many spikes directly follow another one.
     """
 
     forward_passes: int
-    time_steps: int  # summed over the forwards
-    samples: int  # summed over the forwards
+    time_steps: int
+    samples: int
     neurons: int
     elements: int
     count: float
@@ -68,21 +71,22 @@ class SpikeReading:
 
     @property
     def rate(self) -> float | None:
-        """Spikes per neuron per step."""
+        """The firing rate: spikes per neuron per time step."""
         return self.count / self.elements if self.elements else None
 
     @property
     def mean_active_bin(self) -> float | None:
-        """Spikes in a bin that holds any: 1 for binary spikes."""
+        """The mean of the elements other than 0: 1 for binary spikes."""
         return self.count / self.active if self.active else None
 
 
 @dataclass(frozen=True, slots=True)
 class DriveReading:
-    """What went into a spiking layer, in the units of its threshold.
+    """The input current of a spiking layer.
 
-    `peak` is the largest input that each neuron got in any step, averaged over the neurons. `along_steps` and
-    `along_samples` compare steps with each other, and samples; None where there are too few, or no two forwards.
+    `peak` is the largest current of each neuron in any time step, averaged over the neurons. `step_correlation` and
+    `sample_correlation` compare neighboring time steps, and neighboring samples; None where there are too few of them,
+    or fewer than two forward passes.
     """
 
     forward_passes: int
@@ -98,7 +102,7 @@ class DriveReading:
 
 @dataclass(frozen=True, slots=True)
 class PotentialReading:
-    """Membrane potentials of a spiking layer, after each step."""
+    """The membrane potentials of a spiking layer, after each time step."""
 
     maximum: float
     non_finite: NonFinite
@@ -106,18 +110,19 @@ class PotentialReading:
 
 @dataclass(frozen=True, slots=True)
 class InputReading:
-    """What the model was called with; `steps` is None where no axis is known to be time.
+    """The input of the model; `time_steps` is None where the time axis is not known.
 
-    Among the `looked_at` elements (all of them, or an even sample of 65,536 a forward), `count` is the sum, `active`
-    counts those other than 0, `above_one` those above 1, `negative` those below 0, `not_integer` those that are no
-    whole number. Extremes and `non_finite` are of all elements; `values` are as in `SpikeReading`. A frame is one step
-    of one sample: `filled` of the `frames` hold anything, `empty` of the `samples` nothing at all, and `densest` is the
-    largest share of a sample's sum of absolute values that one frame holds, averaged over the samples that hold any. In
-    `constant` forwards all steps are alike, by their sums over samples and over channels. `different` counts inputs
-    that differ from each other, 16 at most: 1 where the same batch came again and again. `profile` is as in
-    `SpikeReading`, of the absolute values. Of the
-    `channels`, `silent` ones never held anything; `silent_half`: those of one half, in a row or every other, and few of
-    the other.
+    Of the `sampled_elements` (all of them, or an even sample of 65,536 per forward pass), `count` is the sum, `active`
+    counts those other than 0, `above_one` those above 1, `negative` those below 0, `non_integer` the fractional ones.
+    Extremes and `non_finite` are of all elements; `values` and `profile` are as in `SpikeReading`, the profile of
+    absolute values.
+
+    A frame is one time step of one sample: `filled_frames` of the `frames` hold anything. `empty_samples` of the
+    `samples` hold nothing. `densest_frame_share` is the largest share of a sample's sum of absolute values in one
+    frame, averaged over the samples that hold anything. In `constant_forward_passes`, all time steps are alike, by
+    their sums over samples and over channels. `distinct_batches` counts inputs that differ from each other, at most 16.
+    `silent_channels` of the `channels` never held anything; `silent_half` is True where these are one half of the
+    channels (in a row, or every other one) and few of the other half.
     """
 
     forward_passes: int
@@ -149,65 +154,63 @@ class InputReading:
 
     @property
     def mean_active_bin(self) -> float | None:
-        """Mean of the bins that hold anything: 1 for binary spikes, 2 where the average bin counts two."""
+        """The mean of the elements other than 0: 1 for binary spikes, above 1 for event counts."""
         return self.count / self.active if self.active else None
 
 
 @dataclass(frozen=True, slots=True)
 class StateReading:
-    """What a spiking layer's potential was when a new sequence began."""
+    """The membrane potential of a spiking layer when a new sequence began."""
 
     sequences: int
-    carried_sequences: int  # sequences that began with any potential other than 0
+    carried_sequences: int  # sequences that began with a potential other than 0
     largest_potential: float
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryReading:
-    """What a layer that is called once a step went on from, four steps or more into a forward."""
+    """The state of a layer that is called once per time step, in the fifth call of a forward pass or later."""
 
     forward_passes: int
-    stateful_forward_passes: int  # forwards in which that was anything other than 0
-    informative_elements: int = (
-        0  # elements that did not spike, whose state was neither 0 nor a multiple of their current
-    )
-    memoryless_elements: int = 0  # of them, those that handed on a multiple of the current and nothing else
+    stateful_forward_passes: int  # forward passes in which that state was other than 0
+    informative_elements: int = 0  # elements without a spike whose state was neither 0 nor a multiple of their current
+    memoryless_elements: int = 0  # of these, elements whose next state was a multiple of the current alone
 
 
 @dataclass(frozen=True, slots=True)
 class ModeReading:
-    """A module that behaves otherwise in evaluation: it normalises by the batch, or drops out."""
+    """A module that behaves differently in evaluation mode: batch normalization or dropout."""
 
     updates: int
-    evaluation_updates: int  # of them, with this module and the whole model in evaluation mode
-    calls_per_forward_pass: int  # in the first forward
-    dropout_probability: float | None = None  # the share that it sets to 0
-    momentum: float | None = None  # what a call's statistics weigh in the running ones, where there are any
+    evaluation_updates: int  # updates with this module and the whole model in evaluation mode
+    calls_per_forward_pass: int  # in the first forward pass
+    dropout_probability: float | None = None  # the probability with which it sets elements to 0
+    momentum: float | None = None  # weight of one call in the running statistics, where there are any
 
 
 @dataclass(frozen=True, slots=True)
 class FlowReading:
-    """Whether gradients pass a spiking layer; `read`: did any gradient come back to its spikes? None is unknown."""
+    """Whether gradients pass a spiking layer, and whether its spikes receive any; None is unknown."""
 
-    forward_passes: int  # with gradients recorded
-    blocked_forward_passes: int  # the input asked for gradients, the spikes did not carry any
+    forward_passes: int  # forward passes that recorded gradients
+    blocked_forward_passes: int  # the input required gradients, the spikes did not
     spikes_receive_gradient: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class GradientToSpikesReading:
-    """The steps to which a gradient other than 0 came back, of a layer's spikes, in the first forwards."""
+    """The time steps at which a gradient other than 0 reached a layer's spikes, in the first forward passes."""
 
     forward_passes: int
-    time_steps: int  # summed over the forwards
-    last_step_only: int  # forwards in which it came to the last step and to no other
+    time_steps: int  # summed over the forward passes
+    last_step_only: int  # forward passes in which it reached the last time step and no other
 
 
 @dataclass(frozen=True, slots=True)
 class RegressionTargetReading:
-    """What a loss over numbers compared: extremes of the targets, and of the outputs with their smallest values.
+    """What a regression loss compared: extremes of the targets, and of the outputs with their smallest values.
 
-    `different` counts batches of targets that differ from each other, 16 at most.
+    `distinct_batches` counts batches of targets that differ from each other, at most 16.
     """
 
     updates: int
@@ -222,7 +225,7 @@ class RegressionTargetReading:
 
 @dataclass(frozen=True, slots=True)
 class StaleGradientReading:
-    """Whether a parameter's gradient outlives its step: in how many updates some of it was there all the time."""
+    """In how many updates part of a parameter's gradient was left over from the one before."""
 
     updates: int
     stale_updates: int
@@ -230,7 +233,7 @@ class StaleGradientReading:
 
 @dataclass(frozen=True, slots=True)
 class GradientAtStepReading:
-    """Whether a gradient reaches its step: in how many updates all of it went after the backward pass and before."""
+    """In how many updates a parameter's gradient was cleared before the optimizer used it."""
 
     updates: int
     cleared_updates: int
@@ -238,12 +241,12 @@ class GradientAtStepReading:
 
 @dataclass(frozen=True, slots=True)
 class LogitReading:
-    """What a classification loss was computed from, one row a sample.
+    """What a classification loss was computed from, one row per sample.
 
-    `spread` is the largest minus the smallest entry of a row, averaged. `tied` rows have all entries equal. `simplex`
-    rows are already probabilities: none negative, sum 1. `one_hot` rows have a softmax above 0.999 in one class. Of the
-    `decided` rows (finite, not tied), `favoured` have their largest entry in the class `favourite`, more than in any
-    other; both None for more than 4,096 classes.
+    `spread` is the largest minus the smallest entry of a row, averaged over the rows. `tied_rows` have equal entries
+    only. `simplex_rows` are probabilities already: none negative, sum 1. `one_hot_rows` have a softmax above 0.999 in
+    one class. Of the `decided_rows` (finite, not tied), `top_class_rows` have their largest entry in the class
+    `top_class`, the most frequent one; both are None for more than 4,096 classes.
     """
 
     updates: int
@@ -263,12 +266,12 @@ class LogitReading:
 
 @dataclass(frozen=True, slots=True)
 class TargetReading:
-    """Class indices that a loss was given; `samples` and extremes leave out the `ignored` ones.
+    """Class indices that a loss was given; counts and extremes leave out the label that the loss ignores.
 
-    `outside` counts those below 0 or not below `classes`. `counts` is how often each class came; empty where the
-    classes are not known, or more than 4,096. `weighted`: the loss has class weights. `different` counts batches that
-    differ from each other, 16 at most, `repeated` those that are the same as the batch before; `calls` how often the
-    loss was computed, which may be several times an update.
+    `out_of_range` counts labels below 0, or not below `classes`. `class_counts` is how often each class occurred; empty
+    where the number of classes is not known or above 4,096. `distinct_batches` counts batches that differ from each
+    other, at most 16; `repeated_batches` those that equal the batch before. `loss_calls` is how often the loss was
+    computed, which may be several times per update.
     """
 
     updates: int
@@ -285,30 +288,30 @@ class TargetReading:
 
     @property
     def entropy(self) -> float | None:
-        """Of the labels, in nats: the loss of a network that knows how often each class comes, and nothing else."""
+        """The entropy of the labels in nats: the loss of a network that knows the class frequencies alone."""
         total = sum(self.class_counts)
         return -sum(n / total * math.log(n / total) for n in self.class_counts if n) if total else None
 
 
 @dataclass(frozen=True, slots=True)
 class BatchReading:
-    """The labels of batches of two `samples` or more, and how often two of a batch have the same."""
+    """The labels of batches of two or more samples, and how often two samples of a batch have the same label."""
 
     batches: int
     samples: int
-    single_class_batches: int  # batches with one label alone
+    single_class_batches: int  # batches that contain a single class
     same_class_pairs: (
         float | None
-    )  # share of a batch's pairs, weighted by its samples; None for more than 4,096 classes
+    )  # share of a batch's pairs of samples, weighted by its size; None for more than 4,096 classes
 
 
 @dataclass(frozen=True, slots=True)
 class LossReading:
-    """The losses of successive updates, each the mean of what was computed for it.
+    """The losses of successive updates, each the mean of what was computed for the update.
 
-    `recent_*` describe the last `window` of them: mean, residual standard deviation around a straight line, its slope
-    an update, and the slope's standard error. `trace` holds losses of the whole run by their update, at most 128: of
-    every update, or of those whose number is a multiple of 2, 4, 8 ...
+    `recent_*` describe the last `window` of them: mean, residual standard deviation around a straight line, its slope per
+    update, the standard error of the slope. `plain_mean`: over samples, without class weights and label smoothing.
+    `trace` holds at most 128 losses of the whole run by their update: of every update, or of every 2nd, 4th, 8th ...
     """
 
     function: str
@@ -322,17 +325,17 @@ class LossReading:
     recent_slope: float | None
     recent_slope_error: float | None
     classes: int | None
-    plain_mean: bool  # mean over samples, without class weights and label smoothing
+    plain_mean: bool
     non_finite: NonFinite
     trace: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class GradientReading:
-    """The gradient of one parameter, as the optimizer got it."""
+    """The gradient of one parameter, as the optimizer receives it."""
 
     updates: int
-    missing_updates: int  # updates without any gradient
+    missing_updates: int  # updates without a gradient
     zero_updates: int  # updates with a gradient of exactly 0
     mean_norm: float  # mean over the updates with a finite gradient
     dimensions: int
@@ -341,7 +344,7 @@ class GradientReading:
 
 @dataclass(frozen=True, slots=True)
 class ParameterReading:
-    """The values of one parameter. `scale` is rms * sqrt(fan-in): what a sum over active inputs grows with."""
+    """The values of one parameter. `scale` is rms * sqrt(fan-in), with which a sum over active inputs grows."""
 
     elements: int
     dimensions: int
@@ -351,17 +354,18 @@ class ParameterReading:
 
     @property
     def scale(self) -> float:
-        """Root mean square times the root of the fan-in; 0.58 for torch's default `nn.Linear`, 1.41 for He's."""
+        """Root mean square times the root of the fan-in: 0.58 for the default of `nn.Linear`, 1.41 for He's."""
         return self.rms * math.sqrt(self.fan_in)
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateReading:
-    """What the optimizer did to one parameter: norms of its steps, relative to the norm of the parameter."""
+    """The updates of one parameter: their norms, relative to the norm of the parameter."""
 
     updates: int
     mean_relative_norm: float
     max_relative_norm: float
+    relative_path: float  # sum over the observed updates
     unmoved_updates: int
     learning_rate: float | None
     learning_rate_history: LearningRateHistory | None = None
@@ -369,13 +373,13 @@ class UpdateReading:
 
 @dataclass(frozen=True, slots=True)
 class RunReading:
-    """What happened in the run as a whole; known without any tensor."""
+    """The run as a whole; known without looking at any tensor."""
 
-    live: bool  # asked while training goes on: say only what is certain
+    live: bool  # training goes on: report only what is certain
     update: int
     forward_passes: int
     backward_passes: int
-    called_per_time_step: bool  # the script calls the model once a time step
+    called_per_time_step: bool  # the script calls the model once per time step
     frameworks: tuple[str, ...] = ()
-    without_gradients: bool = False  # no gradient was ever recorded
+    without_gradients: bool = False  # no forward pass recorded a gradient
     torch_errors: tuple[TorchError, ...] = ()

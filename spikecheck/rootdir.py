@@ -1,4 +1,7 @@
-"""Where settings are looked for in place of the working folder; so small because every pytest run loads and sets it."""
+"""The folder in which settings are searched instead of the working folder.
+
+Every pytest run loads and sets it: keep this module small.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of the tensors in a checkpoint, in plain numbers: the readings of files."""
+"""Readings of files: what is known about the tensors in a checkpoint, in plain numbers."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ class StoredReading:
     """The values of one tensor in a checkpoint.
 
     `role` is "weight", "bias", "neuron", "buffer" or "moment". Mean, root mean square and extremes are of the finite
-    elements; the extremes are None where there is none. `place` is the first element that is not finite, by its axes.
-    `zero_rows` of the `rows` (outputs) of a weight are 0 throughout; both None where they were not counted.
+    elements; the extremes are None where there is none. `first_non_finite` is the index of the first element that is
+    not finite. `zero_rows` of the `rows` (outputs) of a weight are 0 throughout; both are None where they were not
+    counted.
     """
 
     role: str
@@ -34,7 +35,7 @@ class StoredReading:
 
     @property
     def finite(self) -> bool:
-        """Is every element finite?"""
+        """Whether every element is finite."""
         return self.nan == 0 and self.infinite == 0
 
     @property
@@ -45,13 +46,14 @@ class StoredReading:
 
 @dataclass(frozen=True, slots=True)
 class StoredNeuronReading:
-    """A neuron parameter in a checkpoint, one value a layer or a neuron.
+    """A neuron parameter in a checkpoint, one value per layer or per neuron.
 
-    `role` is "threshold", "decay" (a factor a step) or "tau" (a time constant). `outside` of the `elements` are what no
-    neuron can have: a threshold of 0 or below, a decay outside [0, 1], a time constant of 0 or below. `reach` is the
-    highest potential that any neuron of the layer comes to when all its positive inputs spike in every step, for ever;
-    None where weights, decay or order of the layers are not known. `outer` layers read the model's input, which may
-    hold more than one spike a bin; `last` is the last layer, whose potential may be read out.
+    `role` is "threshold", "decay" (a factor per time step) or "tau" (a time constant). `out_of_range` counts the
+    elements that no neuron can have: a threshold of 0 or below, a decay outside [0, 1], a time constant of 0 or below.
+    `max_potential` is the highest potential that any neuron of the layer reaches when all its positive inputs spike in
+    every time step, forever; None where weights, decay or order of the layers are not known. `reads_model_input` is
+    True for layers after the input, which may hold more than one spike per bin; `is_last_layer` for the layer whose
+    potential may be read out.
     """
 
     role: str
@@ -61,7 +63,7 @@ class StoredNeuronReading:
     out_of_range: int
     layer: str = ""
     max_potential: float | None = None
-    unreachable_neurons: int = 0  # neurons whose reach is below their threshold
+    unreachable_neurons: int = 0  # neurons whose highest potential is below their threshold
     neurons: int = 0
     reads_model_input: bool = False
     is_last_layer: bool = False
@@ -69,10 +71,10 @@ class StoredNeuronReading:
 
 @dataclass(frozen=True, slots=True)
 class MomentReading:
-    """What the optimizer in a checkpoint remembers of one parameter.
+    """The optimizer's state for one parameter in a checkpoint.
 
-    `missing`: it holds nothing, while it holds moments of `others` parameters. `largest` is the largest absolute value
-    in any moment, `steps` how many updates it counted; None where there is none.
+    `missing` is True where there is none, while there are moments of `other_parameters`. `max_abs` is the largest
+    absolute value of any moment, `updates` the number of updates that were counted; None where there is none.
     """
 
     missing: bool
@@ -86,10 +88,11 @@ class MomentReading:
 class FitReading:
     """How the keys of a checkpoint fit those of a model.
 
-    `fitting` keys have the same name and shape in both, after `before` was taken off the file's keys and `instead` was
-    put there. `missing` are the model's alone, `unexpected` the file's, `shapes` (key, shape in the file, shape in the
-    model) of what differs; layers' states, which come and go with the batch, are not counted. `renamed`: the missing
-    ones have the shapes of the unexpected ones, in the same order.
+    `matching_keys` have the same name and shape in both, after `removed_prefix` was taken off the file's keys and
+    `added_prefix` was put there. `missing` keys are in the model alone, `unexpected` ones in the file alone;
+    `shape_mismatches` are (key, shape in the file, shape in the model). The state of layers, which depends on the
+    batch, is not counted. `renamed` is True where the missing keys have the shapes of the unexpected ones, in the same
+    order.
     """
 
     matching_keys: int
@@ -98,17 +101,17 @@ class FitReading:
     shape_mismatches: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...] = ()
     removed_prefix: str = ""
     added_prefix: str = ""
-    wrapped: bool = False  # parts of a key that torch.compile and the like put in between had to be taken out
+    wrapped: bool = False  # parts of the keys that torch.compile and the like add had to be removed
     renamed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeReading:
-    """What became of a tensor from one checkpoint to another.
+    """How a tensor changed from one checkpoint to another.
 
-    `what` is "changed", "same", "new", "gone", "not compared", or what its shape was. `relative` is the norm of the
-    difference over the norm before, of the elements that are finite in both; `before` and `after` are root mean
-    squares.
+    `status` is "changed", "same", "new", "gone", "not compared", or its former shape. `relative_change` is the norm of
+    the difference divided by the norm before, over the elements that are finite in both; `rms_before` and `rms_after`
+    are root mean squares.
     """
 
     name: str
@@ -119,9 +122,9 @@ class ChangeReading:
     changed_elements: int = 0  # elements that differ
     rms_before: float | None = None
     rms_after: float | None = None
-    lost_elements: int = 0  # elements that were finite and are no more
+    lost_elements: int = 0  # elements that were finite before and are not any more
 
     @property
     def same(self) -> bool:
-        """Is it the same in both?"""
+        """Whether it is the same in both."""
         return self.status == "same"

@@ -1,4 +1,4 @@
-"""Explains: which findings are root causes, and which follow from them."""
+"""Which findings are root causes, and which are their consequences."""
 
 from spikecheck.diagnosis.order import precedes
 from spikecheck.diagnosis.rank import Cause, Diagnosis, diagnose

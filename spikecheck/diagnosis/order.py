@@ -1,4 +1,4 @@
-"""Which finding can have caused which: what comes before in training, or upstream in the data flow."""
+"""Which finding can have caused which: a cause is earlier in training, or upstream in the data flow."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from spikecheck.finding import Finding
 from spikecheck.site import FORWARD_KINDS, SiteKind
 
 BACKWARD = SiteKind.GRADIENT
-APPLIED = SiteKind.UPDATE  # its effect shows in the next forward at the earliest
+APPLIED = SiteKind.UPDATE  # its effect shows in the next forward pass at the earliest
 VALUES = FORWARD_KINDS | SiteKind.PARAMETER | SiteKind.MODULE
 FLOW = (
     SiteKind.MODULE,
@@ -21,29 +21,30 @@ FLOW = (
 
 
 def precedes(cause: Finding, effect: Finding) -> bool:
-    """Can `cause` have come before `effect`, by time and by the flow of data?
+    """Return whether `cause` comes before `effect`, in time and in the data flow.
 
-    Within one update, values flow from the input to the loss, and gradients from the loss to the input: a forward
-    finding precedes every gradient, a gradient precedes the update. Over updates, whatever came earlier precedes.
+    Within one update, values flow from the input to the loss, and gradients from the loss to the input: a finding of
+    the forward pass precedes every gradient, a gradient precedes the update. Across updates, the earlier finding
+    precedes.
     """
     return cause.key != effect.key and place(cause) <= place(effect)
 
 
 def place(finding: Finding) -> tuple[int, int, tuple[int, int, int]]:
-    """When and where: the update, the pass, the place in it."""
-    return finding.when.update, phase(finding), along(finding)
+    """Return when and where a finding belongs: the update, the pass, the place in it."""
+    return finding.when.update, phase(finding), place_in_pass(finding)
 
 
 def phase(finding: Finding) -> int:
-    """0 in the forward pass, 1 in the backward pass, 2 in the optimizer's step, 3 for the run as a whole."""
+    """Return 0 for the forward pass, 1 for the backward pass, 2 for the update, 3 for the run as a whole."""
     kind = finding.site.kind
     if kind in VALUES:
         return 0
     return 1 if kind is BACKWARD else 2 if kind is APPLIED else 3
 
 
-def along(finding: Finding) -> tuple[int, int, int]:
-    """The place in the pass: module, then current before potential before spikes, then time step.
+def place_in_pass(finding: Finding) -> tuple[int, int, int]:
+    """Return the place in the pass: module, then current before potential before spikes, then time step.
 
     A backward pass goes through the modules from the last to the first.
     """

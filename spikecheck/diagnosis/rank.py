@@ -1,4 +1,4 @@
-"""Root causes first: a finding is one when nothing that could explain it was found upstream or earlier."""
+"""Root causes first: a finding is one unless a finding that can explain it is upstream or earlier."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Order = tuple[int, int, tuple[int, int, int], str]
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A root cause and what followed from it, in the order of the data flow."""
+    """A root cause and its consequences, in the order of the data flow."""
 
     finding: Finding
     consequences: tuple[Finding, ...] = ()
@@ -23,7 +23,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What a report leads with. `notes` are findings that explain nothing and harm nothing by themselves."""
+    """What a report begins with. `notes` are findings that do no harm and explain nothing that does."""
 
     causes: tuple[Cause, ...] = ()
     notes: tuple[Finding, ...] = ()
@@ -34,46 +34,46 @@ def diagnose(findings: Iterable[Finding]) -> Diagnosis:
 
     A note becomes a root cause where it alone explains a warning or an error.
     """
-    found = sorted(findings, key=in_order)
-    grave = [finding for finding in found if finding.severity > Severity.NOTE]
-    slight = [finding for finding in found if finding.severity is Severity.NOTE]
-    known = Known(grave)
-    parents = {finding.key: known.parents(finding) or nearest(finding, slight) for finding in grave}
-    promoted = {p.key: p for f in grave for p in parents[f.key] if p.severity is Severity.NOTE}
-    roots = [*(finding for finding in grave if not parents[finding.key]), *promoted.values()]
-    origins = roots_of(grave, parents)
-    following: dict[Key, list[Finding]] = {root.key: [] for root in roots}
-    for finding in grave:
+    ordered = sorted(findings, key=in_order)
+    problems = [finding for finding in ordered if finding.severity > Severity.NOTE]
+    notes = [finding for finding in ordered if finding.severity is Severity.NOTE]
+    index = FindingsByCheck(problems)
+    parents = {finding.key: index.parents(finding) or nearest_note(finding, notes) for finding in problems}
+    promoted = {p.key: p for f in problems for p in parents[f.key] if p.severity is Severity.NOTE}
+    roots = [*(finding for finding in problems if not parents[finding.key]), *promoted.values()]
+    origins = roots_of(problems, parents)
+    effects: dict[Key, list[Finding]] = {root.key: [] for root in roots}
+    for finding in problems:
         for key in origins[finding.key]:
-            following[key].append(finding)
-    ranked = sorted(roots, key=lambda root: gravity(root, following[root.key]))
-    rank = {root.key: at for at, root in enumerate(ranked)}
-    led: dict[Key, list[Finding]] = {key: [] for key in rank}
-    for finding in grave:
+            effects[key].append(finding)
+    ranked = sorted(roots, key=lambda root: importance(root, effects[root.key]))
+    rank = {root.key: number for number, root in enumerate(ranked)}
+    consequences: dict[Key, list[Finding]] = {key: [] for key in rank}
+    for finding in problems:
         if finding.key not in rank:
-            led[min(origins[finding.key], key=lambda key: rank[key])].append(finding)
-    notes = []
-    for note in slight:
+            consequences[min(origins[finding.key], key=lambda key: rank[key])].append(finding)
+    remaining = []
+    for note in notes:
         first = next((root for root in promoted.values() if root.check == note.check), None)
         if first is None:
-            notes.append(note)
-        elif first.key != note.key:  # the same at another site goes with it
-            led[first.key].append(note)
-    return Diagnosis(tuple(Cause(root, tuple(led[root.key])) for root in ranked), tuple(notes))
+            remaining.append(note)
+        elif first.key != note.key:  # the same note at another site belongs to it
+            consequences[first.key].append(note)
+    return Diagnosis(tuple(Cause(root, tuple(consequences[root.key])) for root in ranked), tuple(remaining))
 
 
-class Known:
-    """Findings by check, for the few of them that matter to the roots of another.
+class FindingsByCheck:
+    """Findings by check, reduced to the few that matter for the roots of another finding.
 
-    Of one check, each goes back to all that come before it; so whatever goes back to the last of them goes back to all
-    roots of the others. Only where they name different causes, one of each kind is needed. A file of a thousand broken
-    tensors would otherwise have half a million ways back.
+    Among findings of one check, each is explained by all that come before it. A finding that the last of them explains
+    therefore has all the roots of the others too, and needs no path to each. One of every kind is kept where
+    they name different causes. A file with a thousand broken tensors would have half a million paths otherwise.
     """
 
     def __init__(self, findings: Iterable[Finding]) -> None:
-        """From findings that are sorted by `in_order`."""
+        """Take findings that are sorted by `in_order`."""
         self.places: dict[str, list[tuple[Order, Key]]] = {}
-        self.latest: dict[str, list[tuple[Finding, ...]]] = {}  # of each kind the last, up to and with the nth finding
+        self.latest: dict[str, list[tuple[Finding, ...]]] = {}  # the last of each kind, up to and with the nth finding
         for finding in findings:
             self.places.setdefault(finding.check, []).append(in_order(finding))
             latest = self.latest.setdefault(finding.check, [])
@@ -81,69 +81,66 @@ class Known:
             latest.append((*others, finding))
 
     def parents(self, effect: Finding) -> list[Finding]:
-        """Those that explain a finding, enough of them to find all of its roots."""
-        found = list(self.before(effect.check, bisect_left(self.of(effect.check), in_order(effect))))
+        """Return findings that explain this one, enough of them to find all of its roots."""
+        parents = list(self.before(effect.check, bisect_left(self.of(effect.check), in_order(effect))))
         for check in effect.explained_by:
             if check != effect.check:
-                found += self.before(check, bisect_right(self.of(check), place(effect), key=lambda one: one[0][:3]))
-        return found
+                parents += self.before(check, bisect_right(self.of(check), place(effect), key=lambda one: one[0][:3]))
+        return parents
 
     def of(self, check: str) -> list[tuple[Order, Key]]:
-        """Where the findings of a check are."""
+        """Return where the findings of a check are."""
         return self.places.get(check, [])
 
     def before(self, check: str, count: int) -> tuple[Finding, ...]:
-        """The last of each kind among so many of a check's findings."""
+        """Return the last of each kind among the first `count` findings of a check."""
         return self.latest[check][count - 1] if count else ()
 
 
-def nearest(finding: Finding, notes: list[Finding]) -> list[Finding]:
-    """The note that explains a finding: of those that could, the check that was found nearest to it, where it began."""
-    able = explaining(finding, notes)
-    if not able:
+def nearest_note(finding: Finding, notes: list[Finding]) -> list[Finding]:
+    """Return the note that explains a finding: of the check that is nearest to it, the first one."""
+    candidates = explaining(finding, notes)
+    if not candidates:
         return []
-    check = max(able, key=order).check
-    return [min((note for note in able if note.check == check), key=order)]
+    check = max(candidates, key=order).check
+    return [min((note for note in candidates if note.check == check), key=order)]
 
 
 def explaining(finding: Finding, others: Iterable[Finding]) -> list[Finding]:
-    """The findings that could explain this one: of a check that it names, or its own check further upstream."""
+    """Return the findings that can explain this one: of a check that explains its check, or of its own, upstream."""
     return [other for other in others if related(other, finding) and precedes(other, finding)]
 
 
 def related(cause: Finding, effect: Finding) -> bool:
-    """Does the effect's check name the cause's? Of one check, the first site explains the others, never the reverse."""
+    """Return whether the cause's check explains the effect's. Of one check, the first site explains the others."""
     if cause.check == effect.check:
         return in_order(cause) < in_order(effect)
     return cause.check in effect.explained_by
 
 
 def roots_of(findings: list[Finding], parents: dict[Key, list[Finding]]) -> dict[Key, set[Key]]:
-    """The roots that each finding goes back to, through any number of others.
-
-    For all of them at once, from the first on.
-    """
+    """Return the roots of each finding, along any number of others; for all findings at once, from the first on."""
     roots = {parent.key: {parent.key} for above in parents.values() for parent in above if parent.key not in parents}
     roots |= {finding.key: set() if parents[finding.key] else {finding.key} for finding in findings}
     known = 0
-    while known < (found := sum(map(len, roots.values()))):  # once more where one stood before what explains it
-        known = found
+    while known < (count := sum(map(len, roots.values()))):  # once more where a finding is sorted before its cause
+        known = count
         for finding in findings:
             roots[finding.key].update(*(roots[parent.key] for parent in parents[finding.key]))
     return roots
 
 
 def order(finding: Finding) -> Order:
-    """Sorting by time, then by the flow of the data."""
+    """Return the key that sorts findings by time, then by the data flow."""
     return *place(finding), finding.check
 
 
 def in_order(finding: Finding) -> tuple[Order, Key]:
-    """The same, where no two findings are alike."""
+    """Return the same key, different for any two findings."""
     return order(finding), finding.key
 
 
-def gravity(root: Finding, led: list[Finding]) -> tuple[int, int, float, Order]:
-    """Which root to name first: the worst consequence, then how far beyond its limit, then what came first."""
-    worst = max((finding.severity for finding in (root, *led)), default=root.severity)
-    return -worst, -len({finding.check for finding in led}), -root.excess, order(root)
+def importance(root: Finding, effects: list[Finding]) -> tuple[int, int, float, Order]:
+    """Return the key that sorts root causes: worst consequence, how many, how far beyond the limit, what is first."""
+    worst = max((finding.severity for finding in (root, *effects)), default=root.severity)
+    return -worst, -len({finding.check for finding in effects}), -root.excess, order(root)

@@ -204,7 +204,7 @@ def test_a_checkpoint_is_judged_beside_it(torn: Runs) -> None:
     torn.pytester.run(sys.executable, "save.py")
     result = command(torn, "diagnose", "net.pt")
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["*healthy*", "*incomplete: the check TRN001 of torn-checks 2.0 is left out*"])
+    result.stdout.fnmatch_lines(["*healthy*", "*incomplete: the check TRN001 of torn-checks 2.0 is not used*"])
 
 
 STORED = """
@@ -253,7 +253,7 @@ def test_the_commands_work_and_say_what_is_left_out(torn: Runs, words: tuple[str
     assert result.ret == 0
     result.stdout.fnmatch_lines([f"*{words[-1]}*" if len(words) > 1 else "*LAB001*"])
     message = [
-        f"spikecheck: the check {id_} of torn-checks 2.0 is left out: {why}. Update that package, or uninstall it"
+        f"spikecheck: the check {id_} of torn-checks 2.0 is not used: {why}. Update that package, or uninstall it"
         for id_, why in BROKEN.items()
     ]
     result.stderr.fnmatch_lines(message, consecutive=True)
@@ -263,7 +263,7 @@ def test_a_check_that_cannot_be_loaded_is_not_explained(torn: Runs) -> None:
     result = command(torn, "explain", "TRN001")
     assert result.ret == 2
     result.stderr.fnmatch_lines(
-        ["*the check TRN001 of torn-checks 2.0 is left out*", "*no check has the id or name 'TRN001'*"]
+        ["*the check TRN001 of torn-checks 2.0 is not used*", "*no check has the id or name 'TRN001'*"]
     )
 
 
@@ -286,16 +286,16 @@ def test_attach_goes_on_and_the_report_says_what_is_left_out(torn: Runs) -> None
     assert "2 spiking layers" in text
     assert "['LAB001 at clicks1', 'LAB001 at gate']" in text
     for id_ in BROKEN:
-        assert f"incomplete: the check {id_} of torn-checks 2.0 is left out: " in text
+        assert f"incomplete: the check {id_} of torn-checks 2.0 is not used: " in text
     assert "incomplete: TRN008 raising, which raised ZeroDivisionError: division by zero (" in text
-    assert "incomplete: the framework torch of torn-checks 2.0 is left out: AttributeError: " in text
-    assert "the framework math of torn-checks 2.0 is left out: it is no subclass" in text
-    assert "the framework json of torn-checks 2.0 is left out: ModuleNotFoundError" in text
+    assert "incomplete: the framework torch of torn-checks 2.0 is not used: AttributeError: " in text
+    assert "the framework math of torn-checks 2.0 is not used: it is no subclass" in text
+    assert "the framework json of torn-checks 2.0 is not used: ModuleNotFoundError" in text
     assert "torn_library" not in text, "nobody imported that library"
-    result.stderr.fnmatch_lines(["*script.py:4: SpikecheckWarning: the check TRN001 of torn-checks 2.0 is left out*"])
+    result.stderr.fnmatch_lines(["*script.py:4: SpikecheckWarning: the check TRN001 of torn-checks 2.0 is not used*"])
 
 
 def test_a_suite_runs_beside_it_and_the_summary_says_what_is_left_out(torn: Runs) -> None:
     result = torn("-W", "error", test_lab=SUITE)
     result.assert_outcomes(passed=3, failed=1)
-    result.stdout.fnmatch_lines(["*= spikecheck =*", "the check TRN001 of torn-checks 2.0 is left out: *"])
+    result.stdout.fnmatch_lines(["*= spikecheck =*", "the check TRN001 of torn-checks 2.0 is not used: *"])

@@ -186,7 +186,7 @@ ELSEWHERE = """
     def test_a_process_of_its_own_reads_where_it_stands():
         code = "import spikecheck, network; spikecheck.attach(network.Net())"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        assert "patiense is not known" in done.stderr
+        assert "there is no limit patiense" in done.stderr
 """
 
 

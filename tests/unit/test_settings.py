@@ -73,7 +73,9 @@ def test_settings_can_be_given_as_a_table(tmp_path: Path, monkeypatch: pytest.Mo
     assert Settings.of({"SPK203": {"min_forward_passes": 3}}) == given
     assert Settings.of(None).limits == {"SPK203": {"min_forward_passes": 1}}
     assert Settings.of({}) == Settings()
-    with pytest.raises(SpikecheckError, match=r"^\[tool\.spikecheck\] ignor is not known .*, did you mean ignore"):
+    with pytest.raises(
+        SpikecheckError, match=r"^\[tool\.spikecheck\] there is no setting ignor .*, did you mean ignore"
+    ):
         Settings.of({"ignor": 3})
 
 
@@ -107,7 +109,7 @@ def test_the_environment_names_another_file(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("SPIKECHECK_CONFIG", str(path))
     assert Settings.load().limits == {"SPK101": {"share": 0.5}}
     monkeypatch.setenv("SPIKECHECK_CONFIG", str(tmp_path / "none.toml"))
-    with pytest.raises(SpikecheckError, match=r"SPIKECHECK_CONFIG=.*none\.toml: there is no such file"):
+    with pytest.raises(SpikecheckError, match=r"SPIKECHECK_CONFIG=.*none\.toml: the file does not exist"):
         Settings.load()
 
 
@@ -115,24 +117,27 @@ def test_the_environment_names_another_file(tmp_path: Path, monkeypatch: pytest.
     ("text", "words"),
     [
         ("[tool.spikecheck", ["cannot be read"]),
-        ('[tool.spikecheck]\nignore = ["SPK2"]', ["ignore is a table of reasons", 'ignore = { SPK203 = "']),
-        ('[tool.spikecheck]\nignore = "SPK2"', ["ignore is a table of reasons"]),
-        ("[tool.spikecheck]\nevery = 3", ["every is not known", "ids of checks"]),
-        ("[tool.spikecheck]\nignor = 3", ["ignor is not known (it takes ignore, sites", "did you mean ignore?"]),
-        ("[tool.spikecheck]\nsite = 3", ["site is not known", "did you mean sites?"]),
+        ('[tool.spikecheck]\nignore = ["SPK2"]', ["ignore must be a table of reasons", 'ignore = { SPK203 = "']),
+        ('[tool.spikecheck]\nignore = "SPK2"', ["ignore must be a table of reasons"]),
+        ("[tool.spikecheck]\nevery = 3", ["there is no setting every", "ids of checks"]),
+        (
+            "[tool.spikecheck]\nignor = 3",
+            ["there is no setting ignor (the keys are ignore, sites", "did you mean ignore?"],
+        ),
+        ("[tool.spikecheck]\nsite = 3", ["there is no setting site", "did you mean sites?"]),
         ("[tool.spikecheck]\nSPK203 = 3", ["SPK203", "table"]),
         ("[tool.spikecheck]\nLAB001 = 3", ["LAB001", "table"]),
-        ("[tool.spikecheck]\nsites = 3", ["sites is a list of tables", "[[tool.spikecheck.sites]]"]),
-        ("[tool.spikecheck.sites]\nmatch = 'a'", ["sites is a list of tables", "[[tool.spikecheck.sites]]"]),
+        ("[tool.spikecheck]\nsites = 3", ["sites must be a list of tables", "[[tool.spikecheck.sites]]"]),
+        ("[tool.spikecheck.sites]\nmatch = 'a'", ["sites must be a list of tables", "[[tool.spikecheck.sites]]"]),
         ("[[tool.spikecheck.sites]]\nSPK203.min_forward_passes = 3", ["sites, table 1", 'match = "encoder.*"']),
         ("[[tool.spikecheck.sites]]\nmatch = ''", ["sites, table 1", 'match = "encoder.*"']),
         ("[[tool.spikecheck.sites]]\nmatch = ['a', 3]", ["sites, table 1", 'match = "encoder.*"']),
         ("[[tool.spikecheck.sites]]\nmatch = []", ["sites, table 1", 'match = "encoder.*"']),
         (
             "[[tool.spikecheck.sites]]\nmatch = 'a'\nmatsh = 'b'",
-            ["matsh is not known", "did you mean match?"],
+            ["there is no setting matsh", "did you mean match?"],
         ),
-        ("[[tool.spikecheck.sites]]\nmatch = 'a'\nignore = ['SPK2']", ["table 1: ignore is a table of reasons"]),
+        ("[[tool.spikecheck.sites]]\nmatch = 'a'\nignore = ['SPK2']", ["table 1: ignore must be a table of reasons"]),
         ("[[tool.spikecheck.sites]]\nmatch = 'a'\nignore = {SPK2 = ''}", ["table 1: ignore 'SPK2' needs a reason"]),
         (
             "[[tool.spikecheck.sites]]\nmatch = 'a'\nignore = {'SPK2:b' = 'x'}",

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikecheck.diagnosis import Diagnosis, diagnose, precedes
-from spikecheck.diagnosis.rank import Known, explaining, in_order, roots_of
+from spikecheck.diagnosis.rank import FindingsByCheck, explaining, in_order, roots_of
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.site import Moment, Site, SiteKind
 
@@ -247,14 +247,14 @@ def by_definition(found: list[Finding]) -> dict[tuple[str, ...], set[tuple[str, 
 @settings(max_examples=200, deadline=None, derandomize=True)
 def test_few_ways_back_lead_to_the_same_roots_as_all_of_them(found: list[Finding]) -> None:
     grave = sorted((f for f in found if f.severity > NOTE), key=in_order)
-    known = Known(grave)
+    known = FindingsByCheck(grave)
     assert roots_of(grave, {f.key: known.parents(f) for f in grave}) == by_definition(grave)
 
 
 def test_a_thousand_findings_of_two_checks_have_few_ways_back() -> None:
     weights = [finding("SPK101", KINDS.PARAMETER, at) for at in range(1000)]
     moments = [finding("SPK405", KINDS.UPDATE, at, by=("SPK101",)) for at in range(1000)]
-    known = Known(sorted(weights + moments, key=in_order))
+    known = FindingsByCheck(sorted(weights + moments, key=in_order))
     assert max(len(known.parents(one)) for one in weights + moments) == 2
     assert told(diagnose(weights + moments))[0][0] == "SPK101@0"
     assert len(diagnose(weights + moments).causes) == 1
