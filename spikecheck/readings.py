@@ -309,7 +309,7 @@ class BatchReading:
 class LossReading:
     """The losses of successive updates, each the mean of what was computed for the update.
 
-    `recent_*` describe the last `window` of them: mean, residual standard deviation around a line, its slope per update,
+    `recent_*` are of the last `window`: mean, residual standard deviation around a line, its slope per update,
     the standard error of the slope. `plain_mean`: over samples, without class weights or label smoothing.
     `trace` holds at most 128 losses of the whole run by their update: of every update, or of every 2nd, 4th, 8th ...
     """
