@@ -365,7 +365,6 @@ class UpdateReading:
     updates: int
     mean_relative_norm: float
     max_relative_norm: float
-    relative_path: float  # sum over the observed updates
     unmoved_updates: int
     learning_rate: float | None
     learning_rate_history: LearningRateHistory | None = None
