@@ -1,12 +1,11 @@
-"""Finds out why a spiking neural network does not train.
+"""Find out why a spiking neural network does not train.
 
-    monitor = spikecheck.attach(model)
-    ...                                # train as before
+    with spikecheck.attach(model) as monitor:
+        ...                            # train as before
     print(monitor.report())
 
-Every public name is loaded when it is first used, so that importing spikecheck costs nothing: no torch, no rich, no
-spiking library. A command like `spikecheck explain` starts at once, and a test runner that merely finds spikecheck
-installed does not pay for torch.
+Public names are imported when they are first used. `import spikecheck` imports neither torch nor rich nor a spiking
+library, so that `spikecheck explain` starts at once and test runs that do not use spikecheck do not pay for torch.
 """
 
 from __future__ import annotations
@@ -110,7 +109,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name from its home at first use (PEP 562), and keep it."""
+    """Import a public name when it is first used (PEP 562), and keep it."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(f".{_HOMES[name]}", __name__), name)
