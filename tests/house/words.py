@@ -26,7 +26,7 @@ LEFT_OUT = (
     "tests/house/test_words.py",
     "tests/views/golden/",
     "tests/unit/evidence/golden/",
-    "tests/reference/",
+    "tests/reference/data_",
 )
 
 
