@@ -103,8 +103,8 @@ def draw_recipe(seed: int) -> Recipe:
     r = Random(seed)
     torch.manual_seed(seed)
     library = r.choice([*LIBRARIES])
-    aim = r.choice(["classes"] * 4 + ["counts", "numbers"])
-    classes = r.choice([2, 5, 10, 20] if aim == "counts" else [2, 5, 10, 20, 20, 50, 100])
+    task = r.choice(["classes"] * 4 + ["counts", "numbers"])
+    classes = r.choice([2, 5, 10, 20] if task == "counts" else [2, 5, 10, 20, 20, 50, 100])
     channels = IMAGE if library == "convolutional" else r.choice([40, 100])
     width, hidden = r.choice([32, 64]), r.choice([1, 2, 2, 3, 4])
     together, batches = r.choice([1, 1, 1, 2]), r.choice([72, 96, 120])
@@ -119,10 +119,10 @@ def draw_recipe(seed: int) -> Recipe:
         repeat=r.choice(["never"] * 6 + ["coded once", "recoded"]),
         seed=seed,
     )
-    network = LIBRARIES[library](r, (channels, *(width,) * hidden, 2 if aim == "numbers" else classes))
+    network = LIBRARIES[library](r, (channels, *(width,) * hidden, 2 if task == "numbers" else classes))
     time_first = r.random() < 0.4
     model = TimeFirst(network.model) if time_first else network.model
-    loss, plain, constant = draw_loss(r, aim, data.prior)
+    loss, plain, constant = draw_loss(r, task, data.prior)
     optimizer, rate = draw_optimizer(r, model)
     updates = data.batches // together
     schedule = draw_schedule(r, optimizer, updates)
@@ -144,7 +144,7 @@ def draw_recipe(seed: int) -> Recipe:
             **network.words,
             "width": width,
             "hidden": hidden,
-            "aim": aim,
+            "task": task,
             "optimizer": type(optimizer).__name__,
             "rate": rate,
             "schedule": type(schedule).__name__,
@@ -165,13 +165,13 @@ def prior(r: Random, classes: int) -> tuple[float, ...]:
     return tuple(weight / sum(weights) for weight in weights)
 
 
-def draw_loss(r: Random, aim: str, shares: tuple[float, ...]) -> tuple[Loss, Loss, float]:
+def draw_loss(r: Random, task: str, shares: tuple[float, ...]) -> tuple[Loss, Loss, float]:
     """Draw the training loss; also return the plain loss and that of the best constant prediction."""
     classes = len(shares)
-    if aim == "counts":
+    if task == "counts":
         wanted: Loss = lambda out, y: F.mse_loss(out, F.one_hot(y, classes).float())  # noqa: E731
         return wanted, wanted, sum(p * (1 - p) for p in shares) / classes
-    if aim == "numbers":
+    if task == "numbers":
         angles = torch.arange(classes) * math.tau / classes
         points = torch.stack([angles.sin(), angles.cos()], 1)
         mean = (points * torch.tensor(shares)[:, None]).sum(0)

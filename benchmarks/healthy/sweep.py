@@ -60,7 +60,7 @@ class Outcome:
     @property
     def healthy(self) -> bool:
         """Return whether the run learned: low last loss, reasonable first loss, no error."""
-        sound = self.words["aim"] != "classes" or self.first < STARTS * self.constant
+        sound = self.words["task"] != "classes" or self.first < STARTS * self.constant
         return sound and not self.raised and self.last < min(LEARNED * self.constant, self.first)
 
 

@@ -62,17 +62,17 @@ def observe(content: Content, statistics: Scanned) -> Observations:
 def neuron(one: TensorName, layer: Layer, content: Content, statistics: Scanned) -> StoredNeuronReading | None:
     """Return the reading of a neuron's parameter; None if it is not finite, or too large for a parameter."""
     stats = statistics[content.tensors[one.name]]
-    if stats.kept is None or stats.state.nan or stats.state.infinite:
+    if stats.vector is None or stats.state.nan or stats.state.infinite:
         return None
-    reading = neuron_reading(one.means, stats.kept, layer.owner, outer=layer.first, last=layer.last)
+    reading = neuron_reading(one.means, stats.vector, layer.owner, outer=layer.first, last=layer.last)
     if one.means != "threshold":
         return reading
     drives = largest_drives(layer, content, statistics)
-    others = [(other, statistics[content.tensors[other.name]].kept) for other in layer.parameters if other != one]
+    others = [(other, statistics[content.tensors[other.name]].vector) for other in layer.parameters if other != one]
     decays = [values for other, values in others if other.means == "decay" and values is not None]
     if drives is None or not decays or len(decays) < len(others):  # how long the potential adds up is not known
         return reading
-    return with_reach(reading, stats.kept, drives, decays)
+    return with_reach(reading, stats.vector, drives, decays)
 
 
 def largest_drives(layer: Layer, content: Content, statistics: Scanned) -> list[torch.Tensor] | None:
@@ -81,7 +81,7 @@ def largest_drives(layer: Layer, content: Content, statistics: Scanned) -> list[
     for name, ref in content.tensors.items():
         if name.rpartition(".")[0] in (layer.feeders or ()):
             stats = statistics[ref]
-            own = stats.rows.positive if stats.rows is not None else stats.kept if len(ref.shape) == 1 else None
+            own = stats.rows.positive if stats.rows is not None else stats.vector if len(ref.shape) == 1 else None
             if own is None or stats.state.nan or stats.state.infinite or ref.remark:
                 return None
             drives.append(own)

@@ -1,7 +1,7 @@
-"""The values of a tensor in a file, counted a chunk at a time.
+"""Statistics of a tensor in a file, one chunk at a time.
 
-A state is added to the next as those of a live model are; a file's values are on the host already, so nothing here
-waits for a device. A chunk fits the processor's cache, so that reading the file is what takes the time.
+States are added like those of a live model. The values are on the host already, so nothing here waits for a device. A
+chunk fits into the CPU cache, so the time is dominated by reading the file.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from spikecheck.stored import ChangeReading, StoredReading
 
 MAX_ROWS = 1 << 20
 MAX_VECTOR = 1 << 18
-MIN_NORM = math.sqrt(torch.finfo(torch.float32).tiny)  # below it float32 has no digits left for the squares
+MIN_NORM = math.sqrt(torch.finfo(torch.float32).tiny)  # below it the squares underflow float32
 
 
 @dataclass(frozen=True)
 class StoredState(State):
-    """What was counted of a tensor so far; sums and extremes are of its finite elements."""
+    """Statistics of a tensor so far; sums and extremes are those of its finite elements."""
 
     elements: int = merged_by(operator.add)
     nan: int = merged_by(operator.add)
@@ -35,7 +35,7 @@ class StoredState(State):
     norm: float = merged_by(math.hypot)
     minimum: float = merged_by(min)
     maximum: float = merged_by(max)
-    bad: tuple[int, ...] = merged_by(lambda a, b: a or b)  # index of the first that is not finite
+    bad: tuple[int, ...] = merged_by(lambda a, b: a or b)  # index of the first non-finite element
     start: int = merged_by(keep_first)
 
 
@@ -43,27 +43,27 @@ NOTHING = StoredState(0, 0, 0, 0.0, 0.0, math.inf, -math.inf, (), 0)
 
 
 class Scratch(threading.local):
-    """Memory that a thread keeps: to ask the system for it anew in each chunk takes longer than what is done in it."""
+    """Memory reused between chunks, per thread: allocating it for each chunk takes longer than using it."""
 
     def __init__(self) -> None:
-        self.kept: dict[tuple[str, torch.dtype], Tensor] = {}
+        self.buffers: dict[tuple[str, torch.dtype], Tensor] = {}
 
     def get(self, use: str, dtype: torch.dtype, shape: torch.Size) -> Tensor:
-        """A tensor of any values; valid until the thread asks again for the same use."""
-        if (use, dtype) not in self.kept:
-            self.kept[use, dtype] = torch.empty(0, dtype=dtype)
-        return self.kept[use, dtype].resize_(shape)
+        """Return an uninitialized tensor, valid until the next call with the same use in this thread."""
+        if (use, dtype) not in self.buffers:
+            self.buffers[use, dtype] = torch.empty(0, dtype=dtype)
+        return self.buffers[use, dtype].resize_(shape)
 
     def clear(self) -> None:
-        """Give it back."""
-        self.kept.clear()
+        """Release the memory."""
+        self.buffers.clear()
 
 
 SCRATCH = Scratch()
 
 
 def as_floats(flat: Tensor) -> Tensor:
-    """Elements of any type as float32 or float64, a complex one as its two parts; valid until the thread asks again."""
+    """Return elements as float32 or float64, complex ones as two parts; valid until the next call in this thread."""
     if flat.is_complex():
         flat = torch.view_as_real(flat.to(torch.complex64) if flat.dtype is torch.complex32 else flat).flatten()
     if flat.dtype in (torch.float32, torch.float64):
@@ -73,9 +73,9 @@ def as_floats(flat: Tensor) -> Tensor:
 
 
 def analyze(x: Tensor, start: int, width: int = 0) -> tuple[StoredState, list[RowChunk]]:
-    """Return the state of a chunk of float32 or float64 that begins at an index, and of its rows of a width, if any.
+    """Return the statistics of a float chunk that starts at an index, and of its rows if `width` is not 0.
 
-    What is not finite is a 0 to the rows.
+    Non-finite elements count as 0 in the rows.
     """
     if x.numel() == 0:
         return NOTHING, []
@@ -87,7 +87,7 @@ def analyze(x: Tensor, start: int, width: int = 0) -> tuple[StoredState, list[Ro
         infinite = int(wrong.sum()) - nan
         bad = (start + int(wrong.int().argmax()),)
         good, x = x[~wrong], torch.where(wrong, x.new_zeros(()), x)
-    rows = [RowChunk.of(row, piece) for row, piece in split_rows(x, start, width)] if width else []
+    rows = [RowChunk.of(row, part) for row, part in split_rows(x, start, width)] if width else []
     if bad or not rows:
         low, high = extremes(good)
     else:
@@ -101,19 +101,19 @@ def analyze(x: Tensor, start: int, width: int = 0) -> tuple[StoredState, list[Ro
 
 
 def extremes(x: Tensor) -> tuple[float, float]:
-    """The least and the greatest; infinities that any value replaces where there is none."""
+    """Return minimum and maximum; (inf, -inf) for an empty tensor."""
     low, high = torch.aminmax(x) if x.numel() else (math.inf, -math.inf)
     return float(low), float(high)
 
 
 def scaled_norm(x: Tensor) -> float:
-    """The norm where the squares leave the range of the type."""
+    """Return the norm when the squares overflow or underflow the dtype."""
     largest = float(x.abs().max())
     return float(torch.linalg.vector_norm(x.double() / largest)) * largest if largest else 0.0
 
 
 def split_rows(x: Tensor, start: int, width: int) -> Iterator[tuple[int, Tensor]]:
-    """The rest of a row, whole rows, the beginning of one: the first row, and [row, column]."""
+    """Yield (first row, [row, column]) of the end of a row, of whole rows, and of the start of a row."""
     row, column = divmod(start, width)
     head = min((width - column) % width, x.numel())
     whole = (x.numel() - head) // width
@@ -129,7 +129,7 @@ def split_rows(x: Tensor, start: int, width: int) -> Iterator[tuple[int, Tensor]
 
 @dataclass(frozen=True)
 class RowChunk:
-    """Some rows of a chunk, or a part of one: for each what `Rows` holds; the extremes of all."""
+    """Statistics of some rows of a chunk, or of a part of one row."""
 
     row: int
     largest: Tensor
@@ -139,7 +139,7 @@ class RowChunk:
 
     @classmethod
     def of(cls, row: int, x: Tensor) -> RowChunk:
-        """From [row, column], the first of which is a row of the weight."""
+        """Build from [row, column]; `row` is the index of the first row in the weight."""
         low, high = x.amin(dim=1), x.amax(dim=1)
         largest = torch.maximum(high, -low).double()
         return cls(
@@ -153,7 +153,7 @@ class RowChunk:
 
 @dataclass
 class Rows:
-    """For each output of a weight: its largest absolute weight, and the sum of what is above 0."""
+    """For each row (output) of a weight: the largest absolute value, and the sum of positive values."""
 
     count: int
     width: int
@@ -165,46 +165,49 @@ class Rows:
         self.positive = torch.zeros(self.count, dtype=torch.float64)
 
     def accumulate(self, chunk: RowChunk) -> None:
-        """Add some of the rows, or a part of one."""
+        """Add the rows of a chunk, or a part of one row."""
         rows = slice(chunk.row, chunk.row + len(chunk.largest))
         self.largest[rows] = torch.maximum(self.largest[rows], chunk.largest)
         self.positive[rows] += chunk.positive
 
     @property
-    def silent(self) -> int:
-        """Rows that are 0 in every place."""
+    def zero_rows(self) -> int:
+        """Return the number of rows that are all 0."""
         return int((self.largest == 0).sum())
 
 
 class StoredStats:
-    """One tensor, chunk after chunk.
+    """Statistics of one stored tensor: mean, RMS, extremes, non-finite elements, zero rows.
 
-    Unit: that of the tensor. Layout: elements in the order of the shape. Hides: what is between the extremes and the
-    mean square.
+    Unit: that of the tensor.
+    Input: chunks of the tensor in row-major order.
+    Memory: nine numbers and two floats per row (at most MAX_ROWS); vectors of at most MAX_VECTOR elements are kept.
+    Cost: three passes over each chunk, four with rows.
+    Not visible: the distribution between the extremes.
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: str, *, rows: bool) -> None:
         self.shape, self.dtype = shape, dtype
         self.parts = 2 if dtype.startswith("complex") else 1
         self.state = NOTHING
-        wide = fan_in(shape) * self.parts
-        many = rows and len(shape) > 1 and 0 not in shape and shape[0] <= MAX_ROWS
-        self.rows = Rows(shape[0], wide) if many else None
-        self.kept: Tensor | None = None  # the values themselves, of a tensor that is one piece of a vector
+        width = fan_in(shape) * self.parts
+        has_rows = rows and len(shape) > 1 and 0 not in shape and shape[0] <= MAX_ROWS
+        self.rows = Rows(shape[0], width) if has_rows else None
+        self.vector: Tensor | None = None  # the values of a small vector
 
     def add(self, flat: Tensor) -> None:
-        """Add the next chunk; chunks come in order."""
+        """Add the next chunk, in order."""
         x, start = as_floats(flat), self.state.elements
         state, rows = analyze(x, start, self.rows.width if self.rows is not None else 0)
         self.state = self.state + state
         small = self.rows is None and start == 0 and 0 < x.numel() <= MAX_VECTOR
-        self.kept = x.to(torch.float64, copy=True) if small else None
+        self.vector = x.to(torch.float64, copy=True) if small else None
         if self.rows is not None:
             for chunk in rows:
                 self.rows.accumulate(chunk)
 
     def summarize(self, role: str) -> StoredReading:
-        """The plain numbers."""
+        """Return the plain numbers."""
         state, finite = self.state, self.state.elements - self.state.nan - self.state.infinite
         elements = state.elements // self.parts
         return StoredReading(
@@ -222,53 +225,53 @@ class StoredStats:
             infinite=state.infinite,
             first_non_finite=unravel_index(state.bad[0] // self.parts, self.shape) if state.bad else None,
             rows=None if self.rows is None else self.rows.count,
-            zero_rows=None if self.rows is None else self.rows.silent,
+            zero_rows=None if self.rows is None else self.rows.zero_rows,
             measured=state.elements > 0 or 0 in self.shape,
         )
 
 
 def unravel_index(index: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The place of an element by its axes."""
-    place = []
+    """Return the index of an element along each axis."""
+    indices = []
     for size in reversed(shape):
         index, at = divmod(index, max(1, size))
-        place.append(at)
-    return tuple(reversed(place))
+        indices.append(at)
+    return tuple(reversed(indices))
 
 
 @dataclass
 class Difference:
-    """How far a tensor moved from one file to another, chunk after chunk."""
+    """Change of a tensor from one file to another, chunk by chunk."""
 
     elements: int = 0
-    moved: int = 0
+    changed: int = 0
     lost: int = 0
     largest: float = 0.0
     squares: Tensor = field(default_factory=lambda: torch.zeros(3, dtype=torch.float64))
 
     def add(self, before: Tensor, after: Tensor) -> None:
-        """Count two chunks of the same place."""
+        """Add two chunks of the same position."""
         a, b = before.double(), after.double()
         both = torch.isfinite(a) & torch.isfinite(b)
         self.lost += int((torch.isfinite(a) & ~torch.isfinite(b)).sum())
         a, b = (torch.where(both, x, x.new_zeros(())) for x in (a, b))
-        step = b - a
+        change = b - a
         self.elements += len(a)
-        self.moved += int((step != 0).sum())
-        self.largest = max(self.largest, float(step.abs().max())) if len(step) else self.largest
-        self.squares += torch.stack([(x * x).sum() for x in (step, a, b)])
+        self.changed += int((change != 0).sum())
+        self.largest = max(self.largest, float(change.abs().max())) if len(change) else self.largest
+        self.squares += torch.stack([(x * x).sum() for x in (change, a, b)])
 
     def summarize(self, name: str, shape: tuple[int, ...]) -> ChangeReading:
-        """The plain numbers."""
-        step, before, after = (math.sqrt(square) for square in self.squares.tolist())
+        """Return the plain numbers."""
+        change, before, after = (math.sqrt(square) for square in self.squares.tolist())
         count = math.sqrt(max(1, self.elements))
         return ChangeReading(
             name,
-            "changed" if self.moved or self.lost else "same",
+            "changed" if self.changed or self.lost else "same",
             shape,
-            relative_change=step / before if before else None,
+            relative_change=change / before if before else None,
             max_change=self.largest,
-            changed_elements=self.moved,
+            changed_elements=self.changed,
             rms_before=before / count,
             rms_after=after / count,
             lost_elements=self.lost,

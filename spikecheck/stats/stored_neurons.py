@@ -1,4 +1,4 @@
-"""What a checkpoint says of neurons and of the optimizer: their parameters, and what their weights allow them."""
+"""Readings of stored neuron parameters and optimizer moments, and the potential that the weights allow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spikecheck.stored import MomentReading, StoredNeuronReading, StoredReading
 
 
 def neuron_reading(role: str, values: Tensor, layer: str, *, outer: bool, last: bool) -> StoredNeuronReading:
-    """The values of one neuron parameter [1] or [neuron]: a threshold, a decay or a time constant."""
+    """Return the reading of one neuron parameter [1] or [neuron]: a threshold, a decay or a time constant."""
     outside = (values < 0) | (values > 1) if role == "decay" else values <= 0
     return StoredNeuronReading(
         role=role,
@@ -30,13 +30,14 @@ def neuron_reading(role: str, values: Tensor, layer: str, *, outer: bool, last: 
 def with_reach(
     reading: StoredNeuronReading, threshold: Tensor, drives: Iterable[Tensor], decays: Iterable[Tensor]
 ) -> StoredNeuronReading:
-    """The reading with the highest potential that its weights allow; unchanged where that cannot be told.
+    """Add the highest potential that the weights allow to a reading; return it unchanged if that is unknown.
 
     Args:
-        reading: of the threshold.
+        reading: reading of the threshold.
         threshold: its values, [1] or [neuron].
-        drives: for every weight and bias, what it adds in a step in which all its positive inputs spike: [neuron].
-        decays: the factors a step of potential and current, each [1] or [neuron].
+        drives: for every weight and bias, its contribution per time step if all inputs with positive weights spike:
+            [neuron].
+        decays: the factors per time step of potential and current, each [1] or [neuron].
     """
     total: Tensor | None = None
     for drive in drives:
@@ -49,17 +50,17 @@ def with_reach(
         if decay.numel() not in (1, total.numel()):
             return reading
         total = torch.where(total > 0, total / (1 - decay.flatten().clamp(0, 1)), total)
-    reach = float(total.max())
-    if math.isnan(reach):
+    max_potential = float(total.max())
+    if math.isnan(max_potential):
         return reading
     under = int((total < threshold.flatten()).sum())
-    return replace(reading, max_potential=reach, unreachable_neurons=under, neurons=total.numel())
+    return replace(reading, max_potential=max_potential, unreachable_neurons=under, neurons=total.numel())
 
 
 def moment_reading(
     slots: Iterable[StoredReading], *, others: int, steps: float | None, rate: float | None
 ) -> MomentReading:
-    """What the moments of one parameter say together."""
-    given = tuple(slots)
-    ends = [abs(end) for slot in given for end in (slot.minimum, slot.maximum) if end is not None and slot.measured]
-    return MomentReading(not given, others, max(ends, default=None), steps, rate)
+    """Return the reading of all optimizer moments of one parameter."""
+    moments = tuple(slots)
+    ends = [abs(end) for slot in moments for end in (slot.minimum, slot.maximum) if end is not None and slot.measured]
+    return MomentReading(not moments, others, max(ends, default=None), steps, rate)

@@ -30,12 +30,12 @@ def test_the_upper_bound_is_that_of_the_binomial_distribution() -> None:
 
 def test_only_healthy_runs_are_counted() -> None:
     def outcome(last: float, *alarms: Alarm, first: float = 3.1) -> Outcome:
-        return Outcome(1, {"aim": "classes"}, constant=3.0, first=first, last=last, alarms=alarms, seconds=1.0)
+        return Outcome(1, {"task": "classes"}, constant=3.0, first=first, last=last, alarms=alarms, seconds=1.0)
 
     false = Alarm("SPK203", "error", "live", "silent")
     loud = outcome(1.0, false, first=9.0)
     text = summary([outcome(1.0), outcome(1.0, false, false), outcome(2.7, false), loud])
     assert "4 runs, 2 healthy" in text
-    assert replace(loud, words={"aim": "numbers"}).healthy
+    assert replace(loud, words={"task": "numbers"}).healthy
     assert "1 of these with a false warning: 50.0%" in text
     assert "SPK203: 1" in text
