@@ -87,7 +87,7 @@ def assert_matches_baseline(
 
 
 def measure(model: nn.Module, batch: Batch, loss: Loss, spikes: Iterable[str], reset: Reset | None) -> Numbers:
-    """Return the statistics of a forward and backward pass of a copy, in evaluation mode, where nothing is random."""
+    """Return the statistics of a forward pass and a backward pass of a copy, in evaluation mode."""
     with isolated_copy(model, train=False) as twin:
         twin.zero_grad(set_to_none=True)
         observed = observe(twin, batch, loss=loss, spikes=spikes, reset=reset)

@@ -17,7 +17,7 @@ from spikecheck.checkpoint.values import Record, TensorRef
 from spikecheck.stats.stored import Difference, StoredStats, as_floats
 from spikecheck.stored import ChangeReading
 
-PIECE = 1 << 20  # values that are compared at once
+VALUES_AT_ONCE = 1 << 20  # values that are compared at once
 
 
 def changes(before: Path, after: Path, *, unsafe_pickle: bool = False) -> tuple[ChangeReading, ...]:
@@ -64,7 +64,7 @@ def is_comparable(ref: TensorRef) -> bool:
 
 
 def values_in_order(ref: TensorRef) -> Iterator[Tensor]:
-    """Yield the values in order, in pieces of `PIECE`; the buffer behind them is used again."""
+    """Yield the values in order, `VALUES_AT_ONCE` at a time; the buffer behind them is used again."""
     record = ref.storage.record
     if record is None:
         return
@@ -75,8 +75,8 @@ def values_in_order(ref: TensorRef) -> Iterator[Tensor]:
     for chunk in RecordReader(own):
         values = as_floats(elements(chunk, view.dtype))
         rest = torch.cat([rest.to(values.dtype), values])
-        while len(rest) >= PIECE:
-            yield rest[:PIECE]
-            rest = rest[PIECE:]
+        while len(rest) >= VALUES_AT_ONCE:
+            yield rest[:VALUES_AT_ONCE]
+            rest = rest[VALUES_AT_ONCE:]
     if len(rest):
         yield rest

@@ -165,24 +165,24 @@ def without_wrappers(name: str) -> str:
     return ".".join(part for part in name.split(".") if part not in WRAPPERS)
 
 
-def model_tensors(found: dict[tuple[str, ...], TensorRef], root: Any) -> dict[tuple[str, ...], TensorRef]:
+def model_tensors(tensors: dict[tuple[str, ...], TensorRef], root: Any) -> dict[tuple[str, ...], TensorRef]:
     """Return the tensors of the model, their paths without the keys under which the checkpoint keeps the model.
 
     Of the tensors beside the model, those of integers (the state of a random generator) are left out, and those of
     floating-point numbers (an average of the weights) keep their whole path.
     """
     while isinstance(root, dict):
-        firsts = {keys[0] for keys in found if len(keys) > 1}
+        firsts = {keys[0] for keys in tensors if len(keys) > 1}
         model = next((name for name in MODEL_KEYS if name in firsts), None)
         if model is None:
-            return found
+            return tensors
         root = root.get(model)
-        inside = {keys[1:]: ref for keys, ref in found.items() if keys[0] == model and len(keys) > 1}
-        beside = {k: r for k, r in found.items() if k[0] != model and r.dtype.startswith(("float", "bfloat"))}
-        found = inside | {k: r for k, r in beside.items() if k not in inside}
+        inside = {keys[1:]: ref for keys, ref in tensors.items() if keys[0] == model and len(keys) > 1}
+        beside = {k: r for k, r in tensors.items() if k[0] != model and r.dtype.startswith(("float", "bfloat"))}
+        tensors = inside | {k: r for k, r in beside.items() if k not in inside}
         if beside:
-            return found
-    return found
+            return tensors
+    return tensors
 
 
 def optimizer(value: dict[Any, Any]) -> Optimizer:

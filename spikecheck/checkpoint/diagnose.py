@@ -170,5 +170,5 @@ def with_safe_names(content: Content) -> Content:
 
 def safe(name: str) -> str:
     """Return a name without control characters, shortened if it is very long."""
-    clean = CONTROL.sub(lambda found: ascii(found[0])[1:-1], name)
+    clean = CONTROL.sub(lambda match: ascii(match[0])[1:-1], name)
     return clean if len(clean) <= MAX_NAME else f"{clean[: MAX_NAME // 2]}…{clean[-MAX_NAME // 2 :]}"

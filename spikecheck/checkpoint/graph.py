@@ -123,8 +123,8 @@ def text(value: Any) -> str:
     """Return the value as text; empty if it is not text."""
     if not isinstance(value, h5py.Dataset) or value.shape != () or value.dtype.kind not in "OS":
         return ""
-    found = values(value, MAX_TEXT)
-    return found.decode("utf-8", "replace") if isinstance(found, bytes) else ""
+    content = values(value, MAX_TEXT)
+    return content.decode("utf-8", "replace") if isinstance(content, bytes) else ""
 
 
 def edges(value: Any) -> list[tuple[str, str]]:
@@ -135,36 +135,36 @@ def edges(value: Any) -> list[tuple[str, str]]:
     return [(begin.decode("utf-8", "replace"), end.decode("utf-8", "replace")) for begin, end in pairs]
 
 
-def values(value: Any, most: int) -> Any:
-    """The values of a dataset, once it is known where they lie and how much they unpack to."""
+def values(value: Any, limit: int) -> Any:
+    """Return the values of a dataset, after a look at where they lie and how much they unpack to."""
     name, size, stored = quoted(value.name), value.size * value.dtype.itemsize, value.id.get_storage_size()
     if value.external or value.is_virtual:
         raise RefusedError(f"refused: {name} is stored in another file")
-    piece = prod(value.chunks or ()) * value.dtype.itemsize
-    if max(size, piece) > min(most, max(HARMLESS, MAX_RATIO * stored)):
-        raise RefusedError(f"{name} unpacks from {stored:,} to {max(size, piece):,} bytes: too many")
+    chunk = prod(value.chunks or ()) * value.dtype.itemsize
+    if max(size, chunk) > min(limit, max(HARMLESS, MAX_RATIO * stored)):
+        raise RefusedError(f"{name} unpacks from {stored:,} to {max(size, chunk):,} bytes: too many")
     if value.chunks is not None:
-        refuse_bombs(value, name, piece)
+        refuse_bombs(value, name, chunk)
     return value[()]
 
 
 def refuse_bombs(value: Any, name: str, size: int) -> None:
-    """Raise RefusedError where a piece of a dataset does not unpack to its size: HDF5 itself would let it grow."""
+    """Raise RefusedError where a chunk of a dataset does not unpack to its size: HDF5 itself would let it grow."""
     settings = value.id.get_create_plist()
     filters = [settings.get_filter(place)[0] for place in range(settings.get_nfilters())]
     if filters not in FILTERS:
         raise RefusedError(f"{name} is compressed, but not with gzip: write the graph with nir.write(file, graph)")
     if value.id.get_num_chunks() > MAX_PARTS:
-        raise RefusedError(f"{name} is stored in more than {MAX_PARTS:,} pieces: no graph has so many")
-    pieces: list[Any] = []
-    value.id.chunk_iter(pieces.append)
-    for piece in pieces:
-        if piece.size > max(HARMLESS, 2 * size):
-            raise RefusedError(f"damaged: a piece of {name} claims {piece.size:,} bytes")
-        skipped, raw = value.id.read_direct_chunk(piece.chunk_offset)
+        raise RefusedError(f"{name} is stored in more than {MAX_PARTS:,} chunks: no graph has so many")
+    chunks: list[Any] = []
+    value.id.chunk_iter(chunks.append)
+    for chunk in chunks:
+        if chunk.size > max(HARMLESS, 2 * size):
+            raise RefusedError(f"damaged: a chunk of {name} claims {chunk.size:,} bytes")
+        skipped, raw = value.id.read_direct_chunk(chunk.chunk_offset)
         packed = DEFLATE in filters and not skipped >> filters.index(DEFLATE) & 1
         if packed and len(zlib.decompressobj().decompress(raw, size + 1)) != size:
-            raise RefusedError(f"damaged: a piece of {name} does not unpack to its {size:,} bytes")
+            raise RefusedError(f"damaged: a chunk of {name} does not unpack to its {size:,} bytes")
 
 
 def in_order(names: list[str], edges: list[tuple[str, str]]) -> list[str]:

@@ -117,8 +117,8 @@ def command(
 def matching(patterns: Iterable[str]) -> Iterator[str]:
     """Yield the files: each name as it is, or the files that match it if no file has that name."""
     for pattern in patterns:
-        found = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) and not exists(pattern) else []
-        yield from found or [pattern]
+        matches = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) and not exists(pattern) else []
+        yield from matches or [pattern]
 
 
 def exists(name: str) -> bool:

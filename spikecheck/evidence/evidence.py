@@ -157,33 +157,33 @@ class Evidence:
             raise EvidenceError(f"it is damaged: {clean(str(error))}") from error
 
     @classmethod
-    def from_content(cls, given: dict[str, Any], clean: Clean) -> Evidence:
+    def from_content(cls, content: dict[str, Any], clean: Clean) -> Evidence:
         """Return the evidence of these plain values; readings that are not known here are ignored."""
         kinds = {kind.__name__: kind for kind in kinds_of_readings()}
         windows: dict[str, dict[str, dict[type[Any], Any]]] = {}
         for window in WINDOWS:
             places = windows.setdefault(window, {})
-            for place, parts in mapping(mapping(given.get("windows"), "windows").get(window), window).items():
+            for place, parts in mapping(mapping(content.get("windows"), "windows").get(window), window).items():
                 where = f"{window} of {place}"
                 places[clean(place)] = {
                     kinds[name]: rebuild(kinds[name], part, clean, where)
                     for name, part in mapping(parts, place).items()
                     if name in kinds
                 }
-        run = rebuild(RunReading, given.get("run"), clean, "run")
-        sites = rebuild(tuple[Site, ...], given.get("sites"), clean, "sites")
-        given = without_unknown_checks(given)
-        earlier, error = given["earlier"], given.get("error")
-        limits = {id_: mapping(values, id_) for id_, values in mapping(given.get("limits"), "limits").items()}
+        run = rebuild(RunReading, content.get("run"), clean, "run")
+        sites = rebuild(tuple[Site, ...], content.get("sites"), clean, "sites")
+        content = without_unknown_checks(content)
+        earlier, error = content["earlier"], content.get("error")
+        limits = {id_: mapping(values, id_) for id_, values in mapping(content.get("limits"), "limits").items()}
         return cls(
             Observations(run, sites, windows),
             tuple(rebuild_finding(check_of(one), one, clean) for one in earlier),
             None if error is None else rebuild_finding(check_of(error), error, clean),
-            rebuild(tuple[Unseen, ...], given.get("unseen"), clean, "unseen"),
-            rebuild(float | None, given.get("cost"), clean, "cost"),
-            rebuild(tuple[IgnoreRule, ...], given.get("silenced"), clean, "silenced"),
+            rebuild(tuple[Unseen, ...], content.get("unseen"), clean, "unseen"),
+            rebuild(float | None, content.get("cost"), clean, "cost"),
+            rebuild(tuple[IgnoreRule, ...], content.get("silenced"), clean, "silenced"),
             limits,
-            Settings.parsed({"sites": given.get("site_limits", [])}).sites,
+            Settings.parsed({"sites": content.get("site_limits", [])}).sites,
         )
 
     def judge(self, settings: Settings) -> Judge:
@@ -198,12 +198,12 @@ class Evidence:
         return replace(judge, ignore_rules=(*judge.ignore_rules, *self.silenced))
 
 
-def without_unknown_checks(given: dict[str, Any]) -> dict[str, Any]:
+def without_unknown_checks(content: dict[str, Any]) -> dict[str, Any]:
     """Return the plain values without those of checks in packages that are not installed, and a line that says so."""
-    earlier, tables = given.get("earlier"), given.get("site_limits", [])
+    earlier, tables = content.get("earlier"), content.get("site_limits", [])
     if not isinstance(earlier, list) or not isinstance(tables, list):
         misfit("earlier or site_limits", "expected a list")
-    limits, tables = mapping(given.get("limits"), "limits"), [mapping(one, "site_limits") for one in tables]
+    limits, tables = mapping(content.get("limits"), "limits"), [mapping(one, "site_limits") for one in tables]
     ids = [
         *(mapping(one, "a finding").get("check") for one in earlier),
         *limits,
@@ -211,14 +211,14 @@ def without_unknown_checks(given: dict[str, Any]) -> dict[str, Any]:
     ]
     unknown = sorted({id_ for id_ in ids if isinstance(id_, str) and is_from_missing_package(id_)})
     if not unknown:
-        return given
+        return content
     text = f"findings and limits of {', '.join(unknown)} are not shown: install the package that has these checks"
     return {
-        **given,
+        **content,
         "earlier": [one for one in earlier if one.get("check") not in unknown],
         "limits": {id_: values for id_, values in limits.items() if id_ not in unknown},
         "site_limits": [{key: value for key, value in one.items() if key not in unknown} for one in tables],
-        "unseen": [*given.get("unseen", ()), plain(Unseen(UnseenKind.EXTENSION, text))],
+        "unseen": [*content.get("unseen", ()), plain(Unseen(UnseenKind.EXTENSION, text))],
     }
 
 

@@ -30,39 +30,39 @@ def plain_finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def rebuild_finding(check: type[Check], given: dict[str, Any], clean: Clean) -> Finding:
+def rebuild_finding(check: type[Check], parts: dict[str, Any], clean: Clean) -> Finding:
     """Return a finding of this check; MisfitError where a part is missing, or has another type."""
     where = f"a finding of {check.id}"
 
     def lines(text: str) -> str:
         return "\n".join(map(clean, text.split("\n")))
 
-    severity = str(given.get("severity")).upper()
+    severity = str(parts.get("severity")).upper()
     if severity not in Severity.__members__:
         misfit(where, "it has no valid severity")
-    site = rebuild(Site, given.get("site"), clean, where)
-    because = mapping(given.get("expected"), where).get("because", "")
-    expected = phrase(Expected(""), given.get("expected"), clean, where)
+    site = rebuild(Site, parts.get("site"), clean, where)
+    because = mapping(parts.get("expected"), where).get("because", "")
+    expected = phrase(Expected(""), parts.get("expected"), clean, where)
     expected.because = rebuild(str, because, clean, where)
     return Finding(
         check=check.id,
         slug=check.slug,
         severity=Severity[severity],
         site=site,
-        message=rebuild(str, given.get("message"), clean, where),
-        observed=phrase(Observed(""), given.get("observed"), clean, where),
+        message=rebuild(str, parts.get("message"), clean, where),
+        observed=phrase(Observed(""), parts.get("observed"), clean, where),
         expected=expected,
-        fixes=rebuild(tuple[Fix, ...], given.get("fixes"), lines, where),
-        when=rebuild(Moment, given.get("when"), clean, where),
+        fixes=rebuild(tuple[Fix, ...], parts.get("fixes"), lines, where),
+        when=rebuild(Moment, parts.get("when"), clean, where),
         explained_by=known_causes().get(check.id, check.explained_by),
-        excess=rebuild(float, given.get("excess"), clean, where),
-        until=rebuild(int | None, given.get("until"), clean, where),
+        excess=rebuild(float, parts.get("excess"), clean, where),
+        until=rebuild(int | None, parts.get("until"), clean, where),
     )
 
 
-def phrase(empty: P, given: Any, clean: Clean, where: str) -> P:
+def phrase(empty: P, parts: Any, clean: Clean, where: str) -> P:
     """Return a phrase with this text, which is no template, and these numbers."""
-    part = mapping(given, where)
+    part = mapping(parts, where)
     numbers = mapping(part.get("numbers", {}), where)
     text = rebuild(str, part.get("text"), clean, where)
     empty.restore(text, {clean(name): number(value, clean, where) for name, value in numbers.items()})

@@ -45,7 +45,7 @@ def required_fields(kind: Any) -> frozenset[str]:
 
 
 def rebuild(kind: Any, value: Any, clean: Clean, where: str) -> Any:
-    """Return the value of this type that `plain` was given; texts pass through `clean`.
+    """Return the value of this type that `plain` was parts; texts pass through `clean`.
 
     Raises:
         MisfitError: the value has another type; `where` names the place in the message.
@@ -91,11 +91,11 @@ def rebuild_dataclass(kind: Any, value: Any, clean: Clean, where: str) -> Any:
     A field with a default may be missing, and a field that is not known here is ignored: evidence of an older and of a
     newer spikecheck differ by such fields.
     """
-    given, types = mapping(value, where), field_types(kind)
-    known = [f.name for f in fields(kind) if f.name in given]
+    parts, types = mapping(value, where), field_types(kind)
+    known = [f.name for f in fields(kind) if f.name in parts]
     if missing := sorted(required_fields(kind) - set(known)):
         misfit(where, f"{kind.__name__} lacks {missing[0]!r}")
-    return kind(**{name: rebuild(types[name], given[name], clean, f"{where}.{name}") for name in known})
+    return kind(**{name: rebuild(types[name], parts[name], clean, f"{where}.{name}") for name in known})
 
 
 def mapping(value: Any, where: str) -> dict[str, Any]:

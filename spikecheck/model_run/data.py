@@ -86,9 +86,11 @@ def load(spec: str) -> Batch:
     return Batch(inputs, targets, f"the first batch of {spec}")
 
 
-def is_batch(given: Any) -> bool:
+def is_batch(value: Any) -> bool:
     """Return whether it is one batch, as a DataLoader yields it (a list), and not a loader."""
-    return isinstance(given, Tensor) or (isinstance(given, tuple | list) and any(isinstance(g, Tensor) for g in given))
+    return isinstance(value, Tensor) or (
+        isinstance(value, tuple | list) and any(isinstance(item, Tensor) for item in value)
+    )
 
 
 def from_npz(path: Path) -> dict[str, Any]:

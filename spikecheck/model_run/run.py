@@ -1,4 +1,4 @@
-"""Run a model with the weights of a checkpoint: one forward and backward pass of a copy, judged by all checks."""
+"""Run a model with the weights of a checkpoint: a forward pass and a backward pass of a copy, judged by all checks."""
 
 from __future__ import annotations
 
@@ -152,12 +152,12 @@ def with_model(
             return merge(report, Report.of(verdicts, unseen=(reason,)), report.subject)
         try:
             load_weights(twin, checkpoint.content, matched)
-            result, found = run(chosen, twin, report.updates, settings)
+            result, of_batch = run(chosen, twin, report.updates, settings)
         except SpikecheckError as error:
             reason = refused(CONTROL.sub("?", str(error)))
             return merge(report, Report.of(verdicts, unseen=(reason,)), report.subject)
     tables = {} if report.layers else result.evidence.facts()  # those of the training run say more than one batch
-    of_run = Report.of((*found, *verdicts), **{**tables, "unseen": result.unseen, "updates": 0, "cost": None})
+    of_run = Report.of((*of_batch, *verdicts), **{**tables, "unseen": result.unseen, "updates": 0, "cost": None})
     return merge(report, of_run, f"{report.subject} · {chosen.name}, {result.description}")
 
 
@@ -202,7 +202,7 @@ def fit_evidence(matched: Fit, updates: int) -> Evidence:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What one forward and backward pass showed, with which batch in words, and what was not observed."""
+    """What one forward pass and its backward pass showed, with which batch in words, and what was not observed."""
 
     evidence: Evidence
     description: str
@@ -241,7 +241,7 @@ def found_in_both(verdicts: tuple[Verdict, ...], others: tuple[Verdict, ...]) ->
 
 
 def run_batch(prepared: PreparedModel, model: nn.Module, batch: data.Batch, updates: int) -> RunResult:
-    """Run one forward and one backward pass of a copy of the model."""
+    """Run one forward pass and one backward pass of a copy of the model."""
     unseen = []
     if batch.made_up:
         text = f"no real data was used: the input is {batch.source}; --data gives the model a batch of yours"
@@ -270,8 +270,8 @@ def objective(output: Any, targets: Any, loss: Loss | None) -> tuple[Tensor | No
             UnseenKind.BACKWARD_PASS, "no backward pass was run: the model returned no floating-point tensor"
         )
     first = outputs[0]
-    labelled = isinstance(targets, Tensor) and not targets.is_floating_point() and targets.dim() == 1
-    if labelled and first.dim() == 2 and len(first) == len(targets):
+    has_labels = isinstance(targets, Tensor) and not targets.is_floating_point() and targets.dim() == 1
+    if has_labels and first.dim() == 2 and len(first) == len(targets):
         text = "the loss used in training is not known: cross-entropy takes its place"
         try:
             value = (loss or F.cross_entropy)(first, targets)

@@ -74,8 +74,8 @@ def import_object(spec: str, option: str) -> Any:
         if not hasattr(target, part):
             names = [name for name in vars(target) if not name.startswith("_")]
             near = difflib.get_close_matches(part, names, n=1)
-            meant = f"; did you mean {near[0]!r}?" if near else ""
-            raise SpikecheckError(f"{option} {spec}: {module} has no {part!r}{meant}")
+            suggestion = f"; did you mean {near[0]!r}?" if near else ""
+            raise SpikecheckError(f"{option} {spec}: {module} has no {part!r}{suggestion}")
         target = getattr(target, part)
     return target
 

@@ -71,17 +71,17 @@ def call(name: str, args: tuple[Any, ...], how: str) -> bytes:
         module, function = "pathlib", "Path.touch"
     plain = [value if isinstance(value, str | bytes | int | list) or value is None else "x" for value in args]
     tuple_ = b"(" + b"".join(map(text, plain)) + b"t"
-    found = f"c{module}\n{function}\n".encode()
+    named = f"c{module}\n{function}\n".encode()
     stacked = text(module) + text(function) + b"\x93"
     return {
-        "reduce": found + tuple_ + b"R",
+        "reduce": named + tuple_ + b"R",
         "stack": stacked + tuple_ + b"R",
-        "object": b"(" + found + b"".join(map(text, plain)) + b"o",
+        "object": b"(" + named + b"".join(map(text, plain)) + b"o",
         "instance": b"(" + b"".join(map(text, plain)) + f"i{module}\n{function}\n".encode(),
-        "new": found + tuple_ + b"\x81",
-        "new with keywords": found + tuple_ + b"}\x92",
-        "build": found + tuple_ + b"R" + text({"a": 1}) + b"b",
-        "persistent": found + tuple_ + b"RQ",
+        "new": named + tuple_ + b"\x81",
+        "new with keywords": named + tuple_ + b"}\x92",
+        "build": named + tuple_ + b"R" + text({"a": 1}) + b"b",
+        "persistent": named + tuple_ + b"RQ",
     }[how]
 
 

@@ -18,8 +18,8 @@ Fill = Callable[[Any], None]
 def layer(neurons: int, **changed: Any) -> nir.LIF:
     """Leaky neurons; what is changed is a number for all of them."""
     one = np.ones(neurons, "float32")
-    told = {"tau": 0.02, "r": 1.0, "v_leak": 0.0, "v_threshold": 1.0, **changed}
-    return nir.LIF(**{name: one * value for name, value in told.items()})
+    values = {"tau": 0.02, "r": 1.0, "v_leak": 0.0, "v_threshold": 1.0, **changed}
+    return nir.LIF(**{name: one * value for name, value in values.items()})
 
 
 def graph(**changed: Any) -> nir.NIRGraph:

@@ -39,9 +39,9 @@ def answer(job: dict) -> dict:
         return {"refused": str(error)}
     except BaseException as error:  # noqa: BLE001 - also what a test must see
         return {"fault": f"{type(error).__name__}: {error}"}
-    found = [f"{f.check} {f.site.name}" for f in report.findings]
+    findings = [f"{f.check} {f.site.name}" for f in report.findings]
     return {
-        "findings": found,
+        "findings": findings,
         "headline": report.headline,
         "unseen": list(map(str, report.unseen)),
         "text": str(report),
@@ -69,8 +69,8 @@ def forked(job: dict) -> dict:
     with os.fdopen(read, "rb") as pipe:
         content = pipe.read()
     _, status = os.waitpid(child, 0)
-    said = json.loads(content) if content else {"fault": f"died with status {status}"}
-    return said | {"seconds": round(time.monotonic() - start, 3)}
+    answer_of_child = json.loads(content) if content else {"fault": f"died with status {status}"}
+    return answer_of_child | {"seconds": round(time.monotonic() - start, 3)}
 
 
 def main() -> None:

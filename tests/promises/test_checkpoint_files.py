@@ -1,6 +1,6 @@
 """`diagnose` executes nothing that a checkpoint carries, reads what can be read, and says why where nothing can.
 
-Every file is judged in a process of its own, with 400 MB of memory beyond what torch takes, and ten seconds of the
+Every file is diagnosed in a process of its own, with 400 MB of memory beyond what torch takes, and ten seconds of the
 processor.
 """
 
@@ -33,70 +33,72 @@ def ask(jobs: list[dict]) -> dict[str, dict]:
         cwd=ROOT,
     )
     assert run.returncode == 0, run.stderr
-    return {said["name"]: said for said in map(json.loads, run.stdout.splitlines())}
+    return {answers["name"]: answers for answers in map(json.loads, run.stdout.splitlines())}
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Case], dict[str, dict], Path]:
+def diagnosed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Case], dict[str, dict], Path]:
     cases, canary = corpus(tmp_path_factory.mktemp("corpus"))
     return cases, ask([{"name": case.name, "path": str(case.path)} for case in cases]), canary
 
 
-def test_there_are_many_and_each_has_its_name(judged) -> None:
-    cases, said, _ = judged
+def test_there_are_many_and_each_has_its_name(diagnosed) -> None:
+    cases, answers, _ = diagnosed
     assert len(cases) >= 150
-    assert len(said) == len(cases)
+    assert len(answers) == len(cases)
 
 
-def test_nothing_that_a_file_carries_is_run(judged) -> None:
-    _, _, canary = judged
+def test_nothing_that_a_file_carries_is_run(diagnosed) -> None:
+    _, _, canary = diagnosed
     assert not canary.exists()
 
 
-def test_none_ends_in_a_fault_of_ours(judged) -> None:
-    _, said, _ = judged
-    assert {name: one["fault"] for name, one in said.items() if "fault" in one} == {}
+def test_none_ends_in_a_fault_of_ours(diagnosed) -> None:
+    _, answers, _ = diagnosed
+    assert {name: one["fault"] for name, one in answers.items() if "fault" in one} == {}
 
 
-def test_what_is_to_be_refused_is_and_the_rest_is_read(judged) -> None:
-    cases, said, _ = judged
-    wrong = {c.name: said[c.name].get("refused", "read") for c in cases if c.refused != ("refused" in said[c.name])}
+def test_what_is_to_be_refused_is_and_the_rest_is_read(diagnosed) -> None:
+    cases, answers, _ = diagnosed
+    wrong = {
+        c.name: answers[c.name].get("refused", "read") for c in cases if c.refused != ("refused" in answers[c.name])
+    }
     assert wrong == {}
 
 
-def test_every_refusal_says_why_in_one_line(judged) -> None:
-    cases, said, _ = judged
+def test_every_refusal_says_why_in_one_line(diagnosed) -> None:
+    cases, answers, _ = diagnosed
     for case in cases:
         if case.refused:
-            reason = said[case.name]["refused"]
+            reason = answers[case.name]["refused"]
             assert all(word in reason for word in case.words), f"{case.name}: {reason}"
             assert reason.isprintable(), case.name
             assert len(reason) < 400, case.name
 
 
-def test_a_name_that_was_not_loaded_is_listed_beside_the_tensors(judged) -> None:
-    cases, said, _ = judged
+def test_a_name_that_was_not_loaded_is_listed_beside_the_tensors(diagnosed) -> None:
+    cases, answers, _ = diagnosed
     for case in cases:
         if not case.refused:
             shown = (
-                said[case.name]["text"].replace("\n", " ")
-                + said[case.name]["headline"]
-                + str(said[case.name]["unseen"])
+                answers[case.name]["text"].replace("\n", " ")
+                + answers[case.name]["headline"]
+                + str(answers[case.name]["unseen"])
             )
             assert all(word in shown for word in case.words), f"{case.name}: {shown}"
 
 
-def test_what_is_unwell_is_found_and_healthy_files_are_left_alone(judged) -> None:
-    cases, said, _ = judged
+def test_what_is_unwell_is_found_and_healthy_files_are_left_alone(diagnosed) -> None:
+    cases, answers, _ = diagnosed
     for case in cases:
-        found = said[case.name].get("findings", [])
+        findings = answers[case.name].get("findings", [])
         expected = list(case.finds)
-        assert [f for f in found if f.startswith("SPK501")] == expected, case.name
+        assert [f for f in findings if f.startswith("SPK501")] == expected, case.name
 
 
-def test_no_control_character_reaches_the_terminal(judged) -> None:
-    _, said, _ = judged
-    for name, one in said.items():
+def test_no_control_character_reaches_the_terminal(diagnosed) -> None:
+    _, answers, _ = diagnosed
+    for name, one in answers.items():
         text_ = one.get("text", "").replace("\n", "")
         assert not any(ord(c) < 32 or ord(c) in (0x7F, 0x202E) for c in text_), name
 
@@ -107,10 +109,10 @@ def test_unsafe_pickle_is_what_runs_it_and_nothing_else_does(tmp_path: Path) -> 
     in_zip(path, b"cposix\nsystem\n(" + text(f"touch {canary}") + b"tR")
     assert "posix.system" in ask([{"name": "safe", "path": str(path)}])["safe"]["refused"]
     assert not canary.exists()
-    said = ask([{"name": "unsafe", "path": str(path), "unsafe": True}])["unsafe"]
+    answers = ask([{"name": "unsafe", "path": str(path), "unsafe": True}])["unsafe"]
     assert canary.exists()
-    assert "2 tensors" in said["headline"]
-    assert "executed the code in it" in said["headline"]
+    assert "2 tensors" in answers["headline"]
+    assert "executed the code in it" in answers["headline"]
 
 
 def test_a_file_larger_than_the_memory_is_read(tmp_path: Path) -> None:
@@ -122,9 +124,9 @@ def test_a_file_larger_than_the_memory_is_read(tmp_path: Path) -> None:
     path.write_bytes(len(header).to_bytes(8, "little") + header.encode())
     with path.open("r+b") as file:
         file.truncate(8 + len(header) + 4 * rows * columns)
-    said = ask([{"name": "large", "path": str(path)}])["large"]
-    assert "fault" not in said
-    assert "SPK506 fc.weight" in said["findings"]
+    answers = ask([{"name": "large", "path": str(path)}])["large"]
+    assert "fault" not in answers
+    assert "SPK506 fc.weight" in answers["findings"]
 
 
 def test_a_refused_file_is_never_loaded_by_torch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -150,37 +150,37 @@ def diagnose(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def checks(said: subprocess.CompletedProcess[str]) -> dict[str, str]:
+def checks(output: subprocess.CompletedProcess[str]) -> dict[str, str]:
     """What each check answered, of one file's report on standard output."""
-    (file,) = json.loads(said.stdout)["files"]
+    (file,) = json.loads(output.stdout)["files"]
     return {verdict["check"]: verdict["outcome"] for verdict in file["report"]["verdicts"]}
 
 
 def test_a_model_with_data_is_judged_by_all_checks_that_apply(folder: Path) -> None:
-    said = diagnose(folder, "ok.pt", "--model", "spk_nets:make", "--data", "batch.npz", "--json", "-")
-    assert said.returncode == 0, said.stderr
-    answers = checks(said)
+    output = diagnose(folder, "ok.pt", "--model", "spk_nets:make", "--data", "batch.npz", "--json", "-")
+    assert output.returncode == 0, output.stderr
+    answers = checks(output)
     assert {answers[check] for check in ("SPK201", "SPK203", "SPK401", "SPK301", "SPK509", "SPK501")} == {"passed"}
-    report = json.loads(said.stdout)["files"][0]["report"]
+    report = json.loads(output.stdout)["files"][0]["report"]
     assert [layer["name"] for layer in report["layers"]] == ["lif"]
     assert "one batch of [10, 8, 12], 'x' and 'y' of batch.npz" in report["subject"]
-    assert "a word on standard output" in said.stderr
+    assert "a word on standard output" in output.stderr
     assert len(answers) == len(report["verdicts"]), "each check answers once"
 
 
 def test_what_a_model_prints_does_not_get_into_the_report(folder: Path) -> None:
     talks = ("--model", "spk_nets:Talks", *ARGS)
     for data in (("--data", "batch.npz"), ()):
-        said = diagnose(folder, "ok.pt", *talks, *data, "--json", "-")
-        assert checks(said)["SPK203"] == "passed"
-        assert "a word in the middle of a forward" in said.stderr
+        output = diagnose(folder, "ok.pt", *talks, *data, "--json", "-")
+        assert checks(output)["SPK203"] == "passed"
+        assert "a word in the middle of a forward" in output.stderr
 
 
 def test_without_data_the_spikes_are_made_up_and_that_is_said(folder: Path) -> None:
     for file, model in (("ok.pt", "spk_nets:make"), ("image.pt", "spk_nets:Image")):
-        said = diagnose(folder, file, "--model", model, "--json", "-")
-        assert said.returncode == 0, said.stderr
-        report = json.loads(said.stdout)["files"][0]["report"]
+        output = diagnose(folder, file, "--model", model, "--json", "-")
+        assert output.returncode == 0, output.stderr
+        report = json.loads(output.stdout)["files"][0]["report"]
         assert "synthetic spikes in 10% of the bins" in report["subject"]
         assert any(one["kind"] == "a substitute" for one in report["unseen"])
         assert report["layers"][0]["rate"] > 0
@@ -191,14 +191,14 @@ def test_of_made_up_spikes_what_holds_for_sparse_and_dense_ones_alike_is_found(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A threshold that a tenth of the inputs does not reach may well be reached by what the model was trained with."""
-    said = {}
+    output = {}
     for threshold in (5.5, 1e4):
         arguments = json.dumps({"threshold": threshold})
         code = main(["diagnose", "ok.pt", *MODEL, "--model-args", arguments, "--json", "-"])
-        said[threshold] = code, json.loads(capsys.readouterr().out)["files"][0]["report"]["verdicts"]
+        output[threshold] = code, json.loads(capsys.readouterr().out)["files"][0]["report"]["verdicts"]
     for threshold, answer, code in ((5.5, "could not run", 0), (1e4, "found", 1)):
-        assert said[threshold][0] == code
-        assert {v["outcome"] for v in said[threshold][1] if v["check"] == "SPK203"} == {answer}
+        assert output[threshold][0] == code
+        assert {v["outcome"] for v in output[threshold][1] if v["check"] == "SPK203"} == {answer}
 
 
 @pytest.fixture
@@ -267,9 +267,9 @@ def test_what_is_found_and_what_cannot_be_asked(
     args: list[str], code: int, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["diagnose", *args]) == code
-    said = capsys.readouterr()
-    assert words in " ".join((said.out + said.err).split())
-    assert "Traceback" not in said.err
+    output = capsys.readouterr()
+    assert words in " ".join((output.out + output.err).split())
+    assert "Traceback" not in output.err
 
 
 @pytest.mark.usefixtures("here")
@@ -307,10 +307,10 @@ def test_a_factory_that_a_file_names_is_not_imported(named: str, tmp_path: Path)
     (tmp_path / "spk_canary.py").write_text(f"open({str(canary)!r}, 'w').close()\n", encoding="utf-8")
     content = {"model": {"a": torch.rand(3)}, "factory": named, "arguments": {"command": f"touch {canary}"}}
     torch.save(content, tmp_path / "ck.pt")
-    said = diagnose(tmp_path, "ck.pt")
-    assert said.returncode == 0, said.stderr
+    output = diagnose(tmp_path, "ck.pt")
+    assert output.returncode == 0, output.stderr
     assert not canary.exists()
-    assert "which is not imported" in " ".join(said.stdout.split())
+    assert "which is not imported" in " ".join(output.stdout.split())
     assert diagnose(tmp_path, "ck.pt", "--model", "spk_canary:make").returncode == 2
     assert canary.exists(), "the canary sings when it is asked to"
 
@@ -351,9 +351,9 @@ def test_the_reference_loops_checkpoint_needs_no_argument(fault: str, cause: str
     run = Run(Plan(epochs=1, faults=broken), inject(RECIPE, broken), few, few)
     list(run.epochs())
     run.save(tmp_path / "ck.pt")
-    said = diagnose(tmp_path, "ck.pt", "--json", "-")
-    answers = checks(said)
+    output = diagnose(tmp_path, "ck.pt", "--json", "-")
+    answers = checks(output)
     assert [check for check in ("SPK305", "SPK205") if answers[check] == "found"] == [cause] * bool(cause)
-    assert said.returncode == int(bool(cause)), said.stdout
+    assert output.returncode == int(bool(cause)), output.stdout
     assert answers["SPK509"] == "passed"
-    assert "test samples of the reference data set" in said.stdout
+    assert "test samples of the reference data set" in output.stdout

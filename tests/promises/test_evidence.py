@@ -42,11 +42,11 @@ def watched(model: nn.Module, updates: int = 6, **options: Any) -> Monitor:
     return monitor
 
 
-def told(report: Report) -> dict[str, Any]:
+def run_part(report: Report) -> dict[str, Any]:
     """What a report says of a run: everything but the checks of files, the headline, and the time that it took."""
-    said = report.to_dict()
-    kept = [v for v in said["verdicts"] if not v["check"].startswith("SPK5")]
-    return {**said, "verdicts": kept, "subject": "", "cost": None}
+    content_of_report = report.to_dict()
+    remaining = [v for v in content_of_report["verdicts"] if not v["check"].startswith("SPK5")]
+    return {**content_of_report, "verdicts": remaining, "subject": "", "cost": None}
 
 
 RUNS: dict[str, Any] = {
@@ -68,9 +68,9 @@ def test_a_file_says_of_the_run_what_the_monitor_says(made: Any, tmp_path: Path)
     torch.save(content, tmp_path / "ck.pt")
     report = diagnose_file(tmp_path / "ck.pt", settings=Settings())
     alone = [f for f in report.findings if not f.check.startswith("SPK5")]
-    assert told(report)["verdicts"] == told(monitor.report())["verdicts"]
+    assert run_part(report)["verdicts"] == run_part(monitor.report())["verdicts"]
     assert sorted(map(str, alone)) == sorted(map(str, monitor.report().findings))
-    assert json.dumps(told(report)["layers"]) == json.dumps(told(monitor.report())["layers"])
+    assert json.dumps(run_part(report)["layers"]) == json.dumps(run_part(monitor.report())["layers"])
     assert report.updates == monitor.report().updates
     assert set(monitor.report().unseen) <= set(report.unseen)
     monitor.detach()
@@ -87,8 +87,8 @@ def test_evidence_of_a_part_of_the_run_says_of_which(tmp_path: Path) -> None:
             slots["step"] = torch.tensor(float(saved))
         spikecheck.save_evidence(content := {"model": run.model.state_dict(), "optimizer": optimizer}, monitor)
         torch.save(content, tmp_path / "ck.pt")
-        said = diagnose_file(tmp_path / "ck.pt", settings=Settings()).unseen
-        assert [one.text[:21] for one in said if one.kind is UnseenKind.EARLIER_UPDATES] == [
+        content_of_report = diagnose_file(tmp_path / "ck.pt", settings=Settings()).unseen
+        assert [one.text[:21] for one in content_of_report if one.kind is UnseenKind.EARLIER_UPDATES] == [
             "the first 4 of 7 upda"
         ] * missed
 
@@ -99,7 +99,7 @@ def test_safetensors_hold_it_as_json_in_their_metadata(tmp_path: Path) -> None:
     weights = monitor.model.state_dict()
     save_file(weights, tmp_path / "net.safetensors", metadata={"spikecheck": json.dumps(monitor.state_dict())})
     report = diagnose_file(tmp_path / "net.safetensors", settings=Settings())
-    assert told(report)["verdicts"] == told(monitor.report())["verdicts"]
+    assert run_part(report)["verdicts"] == run_part(monitor.report())["verdicts"]
     assert "evidence of 6 updates" in report.headline
     save_file(weights, tmp_path / "net.safetensors", metadata={"spikecheck": "not JSON", "format": "pt"})
     with pytest.raises(UnreadableError, match="the evidence in its metadata is not valid JSON"):
@@ -215,11 +215,11 @@ HOSTILE: dict[str, Any] = {
     "text as count": (lambda: changed("windows/all/lif/SpikeReading/time_steps", "many"), "expected int, got str"),
     "true as count": (lambda: changed("windows/all/lif/SpikeReading/time_steps", True), "expected int, got bool"),
     "a dict as a list": (lambda: changed("windows/all/lif/SpikeReading/values", {}), "expected a list, got dict"),
-    "another kind": (lambda: changed("sites/0/kind", "COLOUR"), "SiteKind has no member"),
+    "another kind": (lambda: changed("sites/0/kind", "COLOR"), "SiteKind has no member"),
     "another check": (lambda: changed("earlier/0/check", "SPK999"), "there is no check 'SPK999'"),
     "another severity": (lambda: changed("earlier/0/severity", "fatal"), "no valid severity"),
     "lists in lists": (lambda: changed("earlier/0/observed/numbers", {"a": [[1]]}), "a list of lists"),
-    "a limit of none": (lambda: changed("limits", {"SPK203": {"colour": 1}}), "colour"),
+    "a limit of none": (lambda: changed("limits", {"SPK203": {"color": 1}}), "color"),
     "a limit of an unknown check": (lambda: changed("limits", {"SPK999": {"a": 1}}), "no check has this id"),
     "a missing part": (lambda: changed("windows/all/lif/DriveReading", {}), "lacks"),
 }

@@ -35,47 +35,47 @@ SECONDS = 5  # of the processor: by the clock, an example takes as long as other
 
 @dataclass
 class Watch:
-    """What is heard in this thread, and in those that are started meanwhile."""
+    """What is events in this thread, and in those that are started meanwhile."""
 
     foreign: frozenset[Thread]
-    heard: list[str] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
 
 
 watch: Watch | None = None
 
 
-def hear(event: str, what: tuple) -> None:
+def record_event(event: str, what: tuple) -> None:
     if watch is not None and event in FORBIDDEN and current_thread() not in watch.foreign:
-        watch.heard.append(f"{event} {what}")
+        watch.events.append(f"{event} {what}")
 
 
-sys.addaudithook(hear)  # one for the whole process: a hook cannot be taken off
+sys.addaudithook(record_event)  # one for the whole process: a hook cannot be taken off
 
 
 @contextmanager
 def watching() -> Iterator[list[str]]:
-    """What is heard meanwhile. No import makes a folder for what it compiles."""
+    """What is events meanwhile. No import makes a folder for what it compiles."""
     global watch
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     watch = Watch(frozenset(threading.enumerate()) - {current_thread()})
     try:
-        yield watch.heard
+        yield watch.events
     finally:
         watch, sys.dont_write_bytecode = None, before
 
 
 def judged(place: Path, content: bytes) -> str:
-    """What is said of a file: "read", or why it was refused. Nothing else may come of it."""
+    """What is message of a file: "read", or why it was refused. Nothing else may come of it."""
     place.write_bytes(content)
-    said, start = "read", time.process_time()
-    with watching() as heard:
+    message, start = "read", time.process_time()
+    with watching() as events:
         try:
             diagnose_file(place, settings=Settings())
         except UnreadableError as error:
-            said = str(error)
-    assert heard == []
+            message = str(error)
+    assert events == []
     assert time.process_time() - start < SECONDS
-    return said
+    return message
 
 
 def seeds() -> Iterator[bytes]:
@@ -160,13 +160,13 @@ def test_the_watch_hears_what_is_done_here_and_not_what_other_threads_do(tmp_pat
     go = Event()
     other = Thread(target=lambda: go.wait() and (tmp_path / "theirs").mkdir())
     other.start()
-    with watching() as heard:
+    with watching() as events:
         go.set()
         other.join()
-        assert heard == []
+        assert events == []
         (tmp_path / "ours").mkdir()
         started = Thread(target=lambda: (tmp_path / "of a thread of ours").mkdir())
         started.start()
         started.join()
     (tmp_path / "afterwards").mkdir()
-    assert [Path(line.split("'")[1]).name for line in heard] == ["ours", "of a thread of ours"]
+    assert [Path(line.split("'")[1]).name for line in events] == ["ours", "of a thread of ours"]

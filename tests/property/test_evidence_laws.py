@@ -46,7 +46,7 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         hints = get_type_hints(kind)
         asked = {f.name: values(hints[f.name]) for f in fields(kind) if f.default is MISSING}
         free = {f.name: values(hints[f.name]) for f in fields(kind) if f.default is not MISSING}
-        return st.fixed_dictionaries(asked, optional=free).map(lambda given: kind(**given))
+        return st.fixed_dictionaries(asked, optional=free).map(lambda values: kind(**values))
     return SIMPLE[kind]
 
 
@@ -91,14 +91,14 @@ def test_a_finding_comes_back_as_it_was(
     weight: float,
 ) -> None:
     known = discover()[check]()
-    message, seen, because, code = texts
+    message, observed, because, code = texts
     finding = Finding(
         check,
         known.slug,
         severity,
         site,
         message,
-        Observed(seen, **numbers),
+        Observed(observed, **numbers),
         Expected("as it is", because=because),
         (Fix(code, "any"),),
         moment,

@@ -18,7 +18,7 @@ SMALL_CHUNK = 1 << 12
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record_reader, "CHUNK", SMALL_CHUNK)
-    monkeypatch.setattr(comparison, "PIECE", SMALL_CHUNK)
+    monkeypatch.setattr(comparison, "VALUES_AT_ONCE", SMALL_CHUNK)
 
 
 def compared(folder: Path, before: dict[str, object], after: dict[str, object]) -> dict[str, ChangeReading]:
@@ -35,24 +35,24 @@ def test_a_step_is_that_of_the_two_tensors(dtype: torch.dtype, tmp_path: Path) -
     before = (4 * torch.randn(61, 83)).to(dtype)
     after = before.clone()
     after[5:9] += 2
-    said = compared(tmp_path, {"w": before, "still": before}, {"w": after, "still": before})
+    change = compared(tmp_path, {"w": before, "still": before}, {"w": after, "still": before})
     a, b = (torch.view_as_real(x).double() if x.is_complex() else x.double() for x in (before, after))
-    assert said["w"].status == "changed"
-    assert said["w"].changed_elements == int((a != b).sum())
-    assert said["w"].max_change == float((b - a).abs().max())
-    assert said["w"].relative_change == pytest.approx(float((b - a).norm() / a.norm()), rel=1e-9)
-    assert said["w"].rms_after == pytest.approx(float(b.square().mean().sqrt()), rel=1e-9)
-    assert (said["still"].status, said["still"].changed_elements, said["still"].max_change) == ("same", 0, 0.0)
+    assert change["w"].status == "changed"
+    assert change["w"].changed_elements == int((a != b).sum())
+    assert change["w"].max_change == float((b - a).abs().max())
+    assert change["w"].relative_change == pytest.approx(float((b - a).norm() / a.norm()), rel=1e-9)
+    assert change["w"].rms_after == pytest.approx(float(b.square().mean().sqrt()), rel=1e-9)
+    assert (change["still"].status, change["still"].changed_elements, change["still"].max_change) == ("same", 0, 0.0)
 
 
 def test_what_cannot_be_compared_is_named(tmp_path: Path) -> None:
     weight = torch.arange(12.0).view(3, 4)
-    said = compared(
+    change = compared(
         tmp_path,
         {"kept": weight, "gone": weight, "shape": weight, "turned": weight.t()},
         {"kept": weight, "new": weight, "shape": weight.view(4, 3), "turned": weight.t()},
     )
-    assert {name: change.status for name, change in said.items()} == {
+    assert {name: change.status for name, change in change.items()} == {
         "kept": "same",
         "new": "new",
         "shape": "was [3, 4]",
@@ -65,13 +65,13 @@ def test_views_of_one_storage_are_compared_by_what_they_look_at(tmp_path: Path) 
     before, after = torch.zeros(5000), torch.zeros(5000)
     after[2500] = 1
     parts = {"first": slice(0, 2000), "middle": slice(2000, 3000), "last": slice(3000, 5000)}
-    said = compared(tmp_path, *({name: x[part] for name, part in parts.items()} for x in (before, after)))
-    assert {name: change.changed_elements for name, change in said.items()} == {"first": 0, "middle": 1, "last": 0}
-    assert said["middle"].relative_change is None
+    change = compared(tmp_path, *({name: x[part] for name, part in parts.items()} for x in (before, after)))
+    assert {name: change.changed_elements for name, change in change.items()} == {"first": 0, "middle": 1, "last": 0}
+    assert change["middle"].relative_change is None
 
 
 def test_values_that_were_lost_are_counted_apart(tmp_path: Path) -> None:
     before, after = torch.ones(3000), torch.ones(3000)
     after[7], before[8], after[9] = float("nan"), float("inf"), 3
-    said = compared(tmp_path, {"w": before}, {"w": after})["w"]
-    assert (said.status, said.lost_elements, said.changed_elements, said.max_change) == ("changed", 1, 1, 2.0)
+    change = compared(tmp_path, {"w": before}, {"w": after})["w"]
+    assert (change.status, change.lost_elements, change.changed_elements, change.max_change) == ("changed", 1, 1, 2.0)

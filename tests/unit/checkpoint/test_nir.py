@@ -23,7 +23,7 @@ def saved(path: Path, made: Any) -> Path:
     return path / "net.nir"
 
 
-def found(path: Path) -> list[str]:
+def findings(path: Path) -> list[str]:
     return [f"{f.check} {f.site.name}" for f in diagnose_file(path, settings=Settings()).findings]
 
 
@@ -37,7 +37,7 @@ def test_the_parameters_stand_in_the_order_of_the_data_flow(tmp_path: Path) -> N
 
 
 def test_a_healthy_graph_is_left_alone(tmp_path: Path) -> None:
-    assert found(saved(tmp_path, graphs.graph())) == []
+    assert findings(saved(tmp_path, graphs.graph())) == []
 
 
 @pytest.mark.parametrize(
@@ -50,21 +50,21 @@ def test_a_healthy_graph_is_left_alone(tmp_path: Path) -> None:
     ],
 )
 def test_the_neurons_are_judged(changed: dict[str, float], expected: list[str], tmp_path: Path) -> None:
-    assert found(saved(tmp_path, graphs.graph(**changed))) == expected
+    assert findings(saved(tmp_path, graphs.graph(**changed))) == expected
 
 
 def test_a_layer_without_a_threshold_is_one_of_neurons_by_what_it_leaks_to(tmp_path: Path) -> None:
     made = graphs.graph()
     one = np.ones(4, "float32")
     made.nodes["w"] = nir.LI(tau=-one, r=one, v_leak=one * 0)
-    assert found(saved(tmp_path, made)) == ["SPK505 w.tau"]
+    assert findings(saved(tmp_path, made)) == ["SPK505 w.tau"]
 
 
 def test_the_weights_are_judged(tmp_path: Path) -> None:
     made = graphs.graph()
     made.nodes["z"].weight[:5] = 0
     made.nodes["x"].weight *= 1e4
-    assert set(found(saved(tmp_path, made))) == {"SPK506 z.weight", "SPK502 x.weight"}
+    assert set(findings(saved(tmp_path, made))) == {"SPK506 z.weight", "SPK502 x.weight"}
 
 
 def test_neurons_of_a_convolution_are_a_row_and_no_weights(tmp_path: Path) -> None:
@@ -77,14 +77,14 @@ def test_neurons_of_a_convolution_are_a_row_and_no_weights(tmp_path: Path) -> No
         shapes = {name: ref.shape for name, ref in checkpoint.content.tensors.items()}
     assert shapes["if.v_threshold"] == (75,)
     assert shapes["conv2d.weight"] == (3, 2, 3, 3)
-    assert found(path) == []
+    assert findings(path) == []
 
 
 def test_a_graph_within_a_graph_is_read_under_its_name(tmp_path: Path) -> None:
     inner = graphs.graph(tau=-1.0)
     nodes = {"input": nir.Input(np.array([16])), "block": inner, "output": nir.Output(np.array([4]))}
     outer = nir.NIRGraph(nodes, [("input", "block"), ("block", "output")], type_check=False)
-    assert found(saved(tmp_path, outer)) == ["SPK505 block.y.tau"]
+    assert findings(saved(tmp_path, outer)) == ["SPK505 block.y.tau"]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_what_never_comes_to_an_end_is_refused(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    ("program", "said"),
+    ("program", "message"),
     [
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", r"crashed while reading it \(signal 11\)"),
         ("import time; time.sleep(60)", "the HDF5 library does not finish reading it"),
@@ -120,13 +120,13 @@ def test_what_never_comes_to_an_end_is_refused(tmp_path: Path, monkeypatch: pyte
     ids=["breaks down", "sleeps", "fails"],
 )
 def test_the_message_says_what_became_of_the_process(
-    program: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    program: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = saved(tmp_path, graphs.graph())
     (tmp_path / "graph.py").write_text(program, encoding="utf-8")
     monkeypatch.setattr(reader, "__file__", str(tmp_path / "nir.py"))
     monkeypatch.setattr(reader, "WALL_SECONDS", 5)
-    with pytest.raises(UnreadableError, match=said):
+    with pytest.raises(UnreadableError, match=message):
         diagnose_file(path)
 
 
@@ -136,9 +136,9 @@ def test_without_the_extra_it_says_what_to_install(
     path = saved(tmp_path, graphs.graph())
     monkeypatch.setattr(reader, "find_spec", lambda name: None)
     assert main(["diagnose", str(path)]) == 2
-    said = capsys.readouterr().err
-    assert 'pip install "spikecheck[nir]"' in said
-    assert said.count("\n") == 1
+    message = capsys.readouterr().err
+    assert 'pip install "spikecheck[nir]"' in message
+    assert message.count("\n") == 1
 
 
 def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:

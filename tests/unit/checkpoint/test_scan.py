@@ -66,15 +66,15 @@ def test_the_figures_are_those_of_the_tensors(form: str, path: Path) -> None:
     save(content(), path, form)
     scanned = scan_file(path)
     for name, tensor in content().items():
-        said = scanned.statistics[scanned.checkpoint.content.tensors[name]].summarize("weight")
+        reading = scanned.statistics[scanned.checkpoint.content.tensors[name]].summarize("weight")
         parts = torch.view_as_real(tensor) if tensor.is_complex() else tensor
         finite = parts[torch.isfinite(parts)].double()
-        assert said.shape == tuple(tensor.shape)
-        assert (said.minimum, said.maximum) == (float(finite.min()), float(finite.max()))
-        assert said.rms == pytest.approx(float(finite.square().mean().sqrt()), rel=1e-5)
-        assert said.nan == int(torch.isnan(parts).sum())
+        assert reading.shape == tuple(tensor.shape)
+        assert (reading.minimum, reading.maximum) == (float(finite.min()), float(finite.max()))
+        assert reading.rms == pytest.approx(float(finite.square().mean().sqrt()), rel=1e-5)
+        assert reading.nan == int(torch.isnan(parts).sum())
         if tensor.dim() > 1:
-            assert (said.rows, said.zero_rows) == (len(tensor), int(name == "fc2.weight"))
+            assert (reading.rows, reading.zero_rows) == (len(tensor), int(name == "fc2.weight"))
 
 
 def test_a_byte_that_changed_is_seen_in_every_chunk(path: Path) -> None:
@@ -102,17 +102,17 @@ def test_of_several_damaged_storages_the_first_is_named(path: Path) -> None:
 def test_a_file_cut_short_while_it_is_read_is_refused(chunks: float, path: Path) -> None:
     torch.save({"fc.weight": torch.rand(64, 1024)}, path)
     begin = path.read_bytes().index(torch.load(path)["fc.weight"].numpy().tobytes())
-    told: list[int] = []
+    progress: list[int] = []
 
     def cut(done: int, size: int) -> None:
-        if not told:
+        if not progress:
             with path.open("r+b") as file:
                 file.truncate(begin + int(chunks * SMALL_CHUNK))
-        told.append(done)
+        progress.append(done)
 
     with pytest.raises(UnreadableError, match="truncated: storage 'data/0' has"):
         scan_file(path, advance=cut)
-    assert told
+    assert progress
 
 
 @pytest.mark.parametrize("form", ["zip", "legacy", "deflated"])
