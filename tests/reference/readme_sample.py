@@ -16,7 +16,7 @@ from tests.house.tree import ROOT
 README = ROOT / "README.md"
 BLOCK = re.compile(r"(?<=^```text\n)spikecheck .*?(?=^```)", flags=re.MULTILINE | re.DOTALL)
 ROW = re.compile(r"   (observed|expected|because|first seen|fix|led to|ignore) ")
-KEPT = ("fix", "led to", "ignore")  # of all findings but the first, which is shown in full
+SHOWN_ROWS = ("fix", "led to", "ignore")  # of all findings but the first, which is shown in full
 
 
 def report() -> str:
@@ -44,7 +44,7 @@ def kept_lines(lines: list[str]) -> Iterator[str]:
         findings += line.startswith((" ROOT CAUSE", " NOTE", " WARNING", " ERROR"))
         match = ROW.match(line)
         row = match[1] if match else row if line.startswith("    ") else ""
-        if findings > 1 and row and row not in KEPT:
+        if findings > 1 and row and row not in SHOWN_ROWS:
             if not left_out:
                 yield "   ..."
             left_out = True

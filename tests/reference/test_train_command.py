@@ -103,7 +103,7 @@ def test_diagnose_of_the_checkpoint_gives_the_verdict_of_the_run(
         assert train(tmp_path, "--epochs", "2", *fault) == code
     run = capsys.readouterr().out
     assert main(["diagnose", str(tmp_path / "checkpoint.pt")]) == code
-    said = capsys.readouterr().out
+    diagnosis = capsys.readouterr().out
     causes = [line for line in run.splitlines() if "ROOT CAUSE" in line]
-    assert [line for line in said.splitlines() if "ROOT CAUSE" in line and "SPK5" not in line] == causes
-    assert "evidence of 2 updates" in " ".join(said.split())
+    assert [line for line in diagnosis.splitlines() if "ROOT CAUSE" in line and "SPK5" not in line] == causes
+    assert "evidence of 2 updates" in " ".join(diagnosis.split())

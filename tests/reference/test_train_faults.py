@@ -102,11 +102,11 @@ def test_weight_scale_is_one() -> None:
 @pytest.mark.parametrize(("name", "low", "high"), [("threshold-low", 0.2, 1.0), ("threshold-high", 0.0, 0.0)])
 def test_the_threshold_decides_how_often_neurons_fire(name: str, low: float, high: float) -> None:
     training = run(name)
-    seen: list[float] = []
+    rates: list[float] = []
     for layer in spiking(training.model):
-        layer.register_forward_hook(lambda module, args, output: seen.append(output[0].mean().item()))
+        layer.register_forward_hook(lambda module, args, output: rates.append(output[0].mean().item()))
     training.model(training.train.frames.float())
-    assert low <= sum(seen) / len(seen) <= high
+    assert low <= sum(rates) / len(rates) <= high
 
 
 def test_without_a_surrogate_only_the_last_layer_has_a_gradient() -> None:

@@ -36,9 +36,9 @@ def test_the_events_are_left_as_they_were() -> None:
 
 
 def test_examples_hold_every_word_with_its_label() -> None:
-    found = examples(Words(8, seed=0), Frames())
-    assert found.frames.shape == (8, 50, Frames().channels)
-    assert found.labels.tolist() == [0, 1, 2, 3, 0, 1, 2, 3]
+    digits = examples(Words(8, seed=0), Frames())
+    assert digits.frames.shape == (8, 50, Frames().channels)
+    assert digits.labels.tolist() == [0, 1, 2, 3, 0, 1, 2, 3]
 
 
 @pytest.fixture
@@ -72,9 +72,9 @@ def test_what_is_moved_out_does_not_come_in_at_the_other_side(block: torch.Tenso
 
 def test_dropped_events_are_a_subset(block: torch.Tensor) -> None:
     torch.manual_seed(0)
-    kept = Augmentation(channel_shift=0, channel_stretch=0, time_shift=0, time_stretch=0, drop=0.5)(block)
-    assert ((kept == 0) | (block == 1)).all()
-    assert 0.5 < kept.sum() / block.sum() < 0.95
+    thinned = Augmentation(channel_shift=0, channel_stretch=0, time_shift=0, time_stretch=0, drop=0.5)(block)
+    assert ((thinned == 0) | (block == 1)).all()
+    assert 0.5 < thinned.sum() / block.sum() < 0.95
 
 
 def test_counts_stay_counts(block: torch.Tensor) -> None:

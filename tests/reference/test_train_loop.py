@@ -142,7 +142,7 @@ def test_a_batch_starts_from_rest_whatever_came_before() -> None:
         assert torch.equal(model(frames), alone)
 
 
-def test_the_readout_is_a_mean_over_time_and_does_not_depend_on_neighbours() -> None:
+def test_the_readout_is_a_mean_over_time_and_does_not_depend_on_neighbors() -> None:
     model = SpokenDigits().eval()
     frames = examples(TEST, RECIPE.frames).frames.float()
     with torch.no_grad():
