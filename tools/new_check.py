@@ -69,7 +69,7 @@ class $class_name(Check):
     explained_by: ClassVar = ()
     message: ClassVar = "{site} TODO in {time_steps} time steps"
 
-    min_time_steps: int = limit(50, why="TODO derived, measured, published or a judgment call", minimum=1)
+    min_time_steps: int = limit(50, why="judgment call: TODO, or derived, measured, published", minimum=1)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where TODO."""

@@ -14,6 +14,7 @@ from tests.house.tree import LIBRARIES, PACKAGE, ROOT, short, strings, tree
 
 CHECKS = list(own_checks().values())
 
+KNOWN_FROM = ("derived: ", "measured: ", "published: ", "judgment call: ")
 CURES = ("no-", "avoid-", "use-", "prefer-", "set-", "lower-", "raise-")
 FENCE = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
 every_check = pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
@@ -82,7 +83,7 @@ def test_fixes_compile_and_name_a_known_library(check: type[Check]) -> None:
 @every_check
 def test_every_limit_gives_its_reason(check: type[Check]) -> None:
     for name, (_default, why) in check.limits().items():
-        assert why.startswith(("derived: ", "measured: ", "published: ", "judgment call: ")), f"{check.id}.{name}: {why}"
+        assert why.startswith(KNOWN_FROM), f"{check.id}.{name}: say first how the value is known: {why}"
 
 
 @every_check
