@@ -49,12 +49,12 @@ class Status(Enum):
     @property
     def spikes(self) -> bool:
         """Whether it is known to emit spikes."""
-        return self in (Status.SPIKING, Status.TAPPED)
+        return self is Status.SPIKING or self is Status.TAPPED
 
     @property
     def hooked(self) -> bool:
         """Whether the hooks on the module are still of use; they stay on until the session is removed."""
-        return self in (Status.CANDIDATE, Status.SPIKING)
+        return self is Status.SPIKING or self is Status.CANDIDATE
 
 
 @dataclass
@@ -68,6 +68,14 @@ class WatchedLayer:
     status: Status = Status.SPIKING
     gradients: LayerGradients = field(default_factory=LayerGradients)
     unseen: str = ""  # why something of it is not measured
+    hooked: bool = field(init=False)  # of the status; every hook asks, and an enumeration answers slowly
+
+    def __post_init__(self) -> None:
+        self.hooked = self.status.hooked
+
+    def become(self, status: Status) -> None:
+        """Keep what the layer turned out to be."""
+        self.status, self.hooked = status, status.hooked
 
     @property
     def name(self) -> str:

@@ -42,7 +42,7 @@ class Layers:
             watched = WatchedLayer(Layer(name, nn.Identity(), generic.Generic()))
             self.by_name[name] = watched
         if watched.status is not Status.TAPPED:
-            watched.status = Status.TAPPED
+            watched.become(Status.TAPPED)
             recorder.layers.pop(name, None)
         return watched
 
@@ -51,9 +51,9 @@ class Layers:
         for watched in [w for w in self if w.status is Status.CANDIDATE and recorder.count(w.name)]:
             spikes = emits_spikes(recorder.calls(watched.name), values_of, forward_passes)
             if spikes is True:
-                watched.status = Status.SPIKING
+                watched.become(Status.SPIKING)
             elif spikes is False:
-                watched.status = Status.REJECTED
+                watched.become(Status.REJECTED)
                 del self.by_name[watched.name]
 
     def place(self, trace: Trace) -> None:

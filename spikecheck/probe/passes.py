@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-import threading
 from dataclasses import dataclass, field
+from threading import get_ident
 
 from torch import nn
 
@@ -30,7 +30,7 @@ class Passes:
 
     def own(self) -> Pass:
         """Return this thread's pass, an empty one to begin with."""
-        here = threading.get_ident()
+        here = get_ident()
         own = self.by_thread.get(here)
         if own is None:
             own = self.by_thread[here] = Pass(here)
@@ -41,10 +41,11 @@ class Passes:
 
         A thread that does not call the model itself works for the one that does, as under `nn.DataParallel`.
         """
+        own = self.by_thread.get(get_ident())  # asked for by every hook, and so without another call
+        if own is not None and own.depth:
+            return own
         own = self.own()
-        if own.depth == 0 and len(self.by_thread) > 1:
-            return next((other for other in self.by_thread.values() if other.depth), own)
-        return own
+        return next((other for other in self.by_thread.values() if other.depth), own)
 
     @property
     def recorder(self) -> Recorder:
@@ -66,12 +67,12 @@ class Passes:
 
     def is_running_here(self) -> bool:
         """Return whether this thread is calling the model."""
-        own = self.by_thread.get(threading.get_ident())
+        own = self.by_thread.get(get_ident())
         return own is not None and own.depth > 0 and calls_running(self.model, sys._getframe()) != 0
 
     def finished(self) -> list[Pass]:
         """Return the passes of threads that are over, and drop them."""
-        if not self.by_thread.keys() - {threading.get_ident()}:
+        if not self.by_thread.keys() - {get_ident()}:
             return []
         living = sys._current_frames()
         return [self.by_thread.pop(thread) for thread in list(self.by_thread) if thread not in living]

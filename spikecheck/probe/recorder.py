@@ -216,7 +216,7 @@ class LayerCalls:
 
     def is_untimed(self, watched: WatchedLayer, tensor: Tensor, layout: Layout) -> bool:
         """Return whether one of its axes may be time; a library, a graph, or a tap, which shows steps, would tell."""
-        shown = watched.layer.framework.shows_time or self.training or not watched.status.hooked
+        shown = watched.layer.framework.shows_time or self.training or not watched.hooked
         return not shown and layout.time is None and tensor.dim() > 2
 
 

@@ -119,12 +119,14 @@ class Session:
 
         def is_call_wanted() -> bool:
             here = passes.here()
-            if here.depth and not (here.recorder.observed and watched.status.hooked):
-                return False
-            return (here.depth == 0 or is_state_sampled(here.recorder.count(name))) and not in_backward()
+            if here.depth == 0:
+                return not in_backward()
+            recorder = here.recorder
+            sampled = recorder.observed and watched.hooked and is_state_sampled(recorder.count(name))
+            return sampled and not in_backward()
 
         def is_return_wanted() -> bool:
-            return watched.status.hooked and passes.here().recorder.observed and not in_backward()
+            return passes.here().recorder.observed and watched.hooked and not in_backward()
 
         before = self._hooks.make(partial(self.layer_called, watched), is_call_wanted)
         returned, compiled = partial(self.layer_returned, watched), partial(self.compiled_layer_returned, watched)
@@ -248,7 +250,7 @@ class Session:
         if self.passes.depth == 0:
             self.begin_without_root(watched)
         recorder = self.passes.recorder
-        if recorder.observed and watched.status.hooked:
+        if recorder.observed and watched.hooked:
             recorder.calls(watched.name).sample_state(watched, args, kwargs)
 
     def layer_returned(
