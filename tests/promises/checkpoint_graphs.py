@@ -107,7 +107,7 @@ HOSTILE: dict[str, tuple[Fill, str]] = {
     "a node without a kind": (lambda file: nodes(file).create_group("a"), "no node type"),
     "a node that is none": (lambda file: nodes(file).create_dataset("a", data=3), "'a' is not a node"),
     "a root that is none": (lambda file: file.create_dataset("node", data=3), "'node' is not a node"),
-    "no parameter": (lambda file: node(nodes(file)), "no tensor"),
+    "no parameter": (lambda file: node(nodes(file)), "without any tensor"),
     "of Keras": (lambda file: file.create_group("model_weights"), "not a NIR graph"),
 }
 
