@@ -206,7 +206,7 @@ def headers(folder: Path) -> Iterator[Case]:
         "unknown type": (file({"w": entry(dtype="Q4")}), "unknown type"),
         "type is a list": (file({"w": entry(dtype="F32 " * 9)}), "unknown type"),
         "no entry": (file({"w": 3}), "describe"),
-        "without any tensor": (file({}, b""), "no tensor"),
+        "no tensor": (file({}, b""), "without any tensor"),
     }
     for name, (content, word) in broken.items():
         path = folder / f"{name}.safetensors"
@@ -268,7 +268,7 @@ def strange(folder: Path) -> Iterator[Case]:
         "memo that is not there": (b"\x80\x02h\x09.", "pickle is invalid"),
         "extension": (b"\x80\x02\x82\x01.", "0x82"),
         "buffer outside": (b"\x80\x05\x97.", "0x97"),
-        "a dict in a dict in a dict": (b"\x80\x02" + b"}K\x01" * 100_000 + b"N" + b"s" * 100_000 + b".", "without any tensor"),
+        "a dict in a dict in a dict": (b"\x80\x02" + b"}K\x01" * 100_000 + b"N" + b"s" * 100_000 + b".", "any tensor"),
         "nothing in it": (saved({}), "without any tensor"),
         "numbers only": (saved({"epoch": 3}), "without any tensor"),
         "big-endian": (rezipped(whole, {"byteorder": b"big"}), "big-endian"),
