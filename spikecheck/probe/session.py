@@ -70,8 +70,13 @@ class Session:
         optimizer: Optimizer | None = None,
     ) -> None:
         self.model, self.criterion = model, loss
-        self._sink, self._values_of, self._guard = sink, values_of, guard
-        self._evaluate, self._observed = evaluate, observed
+        self._sink, self._values_of, self._guard, self._evaluate, self._observed = (
+            sink,
+            values_of,
+            guard,
+            evaluate,
+            observed,
+        )
         self.training = Training(self)
         self.listener: Listener = GuardedListener(self.training, guard)
         self.span = GraphSpan(model.parameters())
@@ -121,9 +126,8 @@ class Session:
             here = passes.here()
             if here.depth == 0:
                 return not in_backward()
-            recorder = here.recorder
-            sampled = recorder.observed and watched.hooked and is_state_sampled(recorder.count(name))
-            return sampled and not in_backward()
+            wanted = here.recorder.observed and watched.hooked and is_state_sampled(here.recorder.count(name))
+            return wanted and not in_backward()
 
         def is_return_wanted() -> bool:
             return passes.here().recorder.observed and watched.hooked and not in_backward()
