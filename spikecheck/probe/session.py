@@ -70,22 +70,15 @@ class Session:
         optimizer: Optimizer | None = None,
     ) -> None:
         self.model, self.criterion = model, loss
-        self._sink, self._values_of, self._guard, self._evaluate, self._observed = (
-            sink,
-            values_of,
-            guard,
-            evaluate,
-            observed,
-        )
+        self._sink, self._values_of, self._guard = sink, values_of, guard
+        self._evaluate, self._observed = evaluate, observed
         self.training = Training(self)
         self.listener: Listener = GuardedListener(self.training, guard)
         self.span = GraphSpan(model.parameters())
         self._hooks = HookSet(guard)
         # for the whole run
         named = {clean(name): parameter for name, parameter in model.named_parameters()}
-        self.clock = Clock()
-        self.trace = Trace()
-        self.modes = Modes(model)
+        self.clock, self.trace, self.modes = Clock(), Trace(), Modes(model)
         self.layers = Layers(find(model, spikes))
         self.losses = PendingLosses()
         self.optimizers = OptimizerWatch(
