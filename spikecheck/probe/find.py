@@ -15,7 +15,7 @@ from spikecheck.probe.recorder import LayerCalls
 from spikecheck.readings import InputReading
 from spikecheck.site import SiteKind
 
-MAX_UNDECIDED_PASSES = 3  # forward passes without gradients after which a candidate that shows nothing is rejected
+MAX_UNDECIDED_PASSES = 3  # forward passes without gradients after which a candidate waits for one with gradients
 
 
 def find(model: nn.Module, spikes: Iterable[str | nn.Module]) -> list[WatchedLayer]:
@@ -55,7 +55,9 @@ def resolve(model: nn.Module, which: str | nn.Module) -> nn.Module:
     return names[which]
 
 
-def emits_spikes(calls: LayerCalls, values_of: Callable[[Tensor], InputReading], forward_passes: int) -> bool | None:
+def emits_spikes(
+    module: nn.Module, calls: LayerCalls, values_of: Callable[[Tensor], InputReading], forward_passes: int
+) -> bool | None:
     """Return whether a candidate emits spikes, by the values of its calls; None where that cannot be told yet."""
     held = calls.held[SiteKind.SPIKES]
     if not held or not held[0].tensor.is_floating_point():
@@ -63,9 +65,15 @@ def emits_spikes(calls: LayerCalls, values_of: Callable[[Tensor], InputReading],
     alike = len({reference.tensor.shape for reference in held}) == 1
     values = values_of(torch.stack([reference.tensor for reference in held]) if alike else held[0].tensor)
     inputs = None if calls.input is None or calls.input.is_complex() else values_of(calls.input.detach())
-    if generic.are_spikes(values, inputs, calls.own_function, calls.carries_gradient or not calls.training):
+    evidence = generic.Evidence(
+        own_function=calls.own_function,
+        carries_gradient=calls.carries_gradient,
+        training=calls.training,
+        weighs=any(parameter.dim() > 1 for parameter in module.parameters()),
+    )
+    if generic.are_spikes(values, inputs, evidence):
         return True
-    return False if (calls.training and not calls.compiled) or forward_passes >= MAX_UNDECIDED_PASSES else None
+    return False if calls.training and (not calls.compiled or forward_passes >= MAX_UNDECIDED_PASSES) else None
 
 
 def clean(name: str) -> str:

@@ -42,6 +42,7 @@ class Status(Enum):
     """What a module under watch is."""
 
     CANDIDATE = auto()  # it may emit spikes: decided by the values of its first calls
+    UNDECIDED = auto()  # passes without gradients did not tell: decided in the first one with gradients
     SPIKING = auto()  # it emits spikes: known from its library, from `spikes=`, or from its values
     TAPPED = auto()  # `tap()` shows its spikes; hooks on a module of that name would show the same again
     REJECTED = auto()  # it emits no spikes

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from torch import Tensor, nn
 
-from spikecheck.probe.find import emits_spikes
+from spikecheck.probe.find import MAX_UNDECIDED_PASSES, emits_spikes
 from spikecheck.probe.frameworks import generic
 from spikecheck.probe.layer import Layer, Status, WatchedLayer
 from spikecheck.probe.recorder import Recorder
@@ -47,14 +47,34 @@ class Layers:
         return watched
 
     def decide(self, recorder: Recorder, values_of: Callable[[Tensor], InputReading], forward_passes: int) -> None:
-        """Keep the candidates that turned out to emit spikes; stop observing those that did not."""
-        for watched in [w for w in self if w.status is Status.CANDIDATE and recorder.count(w.name)]:
-            spikes = emits_spikes(recorder.calls(watched.name), values_of, forward_passes)
+        """Keep the candidates that turned out to emit spikes; stop observing those that did not.
+
+        The innermost are decided first: what holds a spiking layer hands on that layer's spikes.
+        """
+        candidates = [w for w in self if w.status is Status.CANDIDATE and recorder.count(w.name)]
+        for watched in reversed(candidates):
+            calls = recorder.calls(watched.name)
+            spikes = emits_spikes(watched.layer.module, calls, values_of, forward_passes)
+            if spikes and not calls.own_function and self.holds_spiking(watched):
+                spikes = False if calls.training else None
             if spikes is True:
                 watched.become(Status.SPIKING)
             elif spikes is False:
                 watched.become(Status.REJECTED)
                 del self.by_name[watched.name]
+            elif forward_passes >= MAX_UNDECIDED_PASSES:
+                watched.become(Status.UNDECIDED)
+
+    def holds_spiking(self, watched: WatchedLayer) -> bool:
+        """Return whether a module inside of this one is known to emit spikes."""
+        inside = {id(part) for _, part in watched.layer.module.named_modules()} - {id(watched.layer.module)}
+        return any(other.status.spikes and id(other.layer.module) in inside for other in self)
+
+    def await_gradients(self) -> None:
+        """A forward pass with gradients begins: it decides what those without did not."""
+        for watched in self:
+            if watched.status is Status.UNDECIDED:
+                watched.become(Status.CANDIDATE)
 
     def place(self, trace: Trace) -> None:
         """Keep where each layer stands in the forward pass, as it was traced."""

@@ -67,7 +67,7 @@ class LayerCalls:
 
     count: int = 0
     training: bool = False  # with gradients
-    blocked: bool = False  # its current had a gradient to come, and its spikes have none
+    blocked: bool = False  # its current or its weights had a gradient to come, and its spikes have none
     compiled: bool = False  # by torch.compile, so that nothing is known of the graph
     held: dict[SiteKind, list[Held]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     first_state: tuple[Tensor, ...] = ()
@@ -134,7 +134,7 @@ class LayerCalls:
             return
         if torch.is_grad_enabled() and not self.compiled:
             self.training = True
-            self.blocked = isinstance(current, Tensor) and current.requires_grad and not spikes.requires_grad
+            self.blocked = not spikes.requires_grad and expects_gradient(watched, current)
             watched.gradients.hook(observation, self.count)
         if observation.layout.time is not None:
             watched.learn_layout(observation.layout)
@@ -259,6 +259,13 @@ def whole_step(observation: Observation, next_state: tuple[Tensor, ...]) -> tupl
         return ()
     values = (observation.spikes, observation.current, *next_state)
     return tuple(Held.of(v, Layout()) for v in values) if len({v.shape for v in values}) == 1 else ()
+
+
+def expects_gradient(watched: WatchedLayer, current: Tensor | None) -> bool:
+    """Return whether a layer's current, or weights inside of it that make the current, can have a gradient."""
+    if isinstance(current, Tensor) and current.requires_grad:
+        return True
+    return any(parameter.requires_grad and parameter.dim() > 1 for parameter in watched.layer.module.parameters())
 
 
 def plain(state: Iterable[Tensor]) -> tuple[Tensor, ...]:

@@ -20,7 +20,7 @@ from spikecheck.probe.clock import Clock
 from spikecheck.probe.find import clean, find
 from spikecheck.probe.frameworks.base import Observation, tensors
 from spikecheck.probe.hook import HookSet
-from spikecheck.probe.layer import WatchedLayer
+from spikecheck.probe.layer import Status, WatchedLayer
 from spikecheck.probe.layers import Layers
 from spikecheck.probe.loss import GuardedListener, Listener
 from spikecheck.probe.modes import Modes
@@ -34,7 +34,7 @@ from spikecheck.probe.torch_private import in_backward, is_functorch_tensor
 from spikecheck.probe.trace import Trace
 from spikecheck.probe.training import Training
 from spikecheck.probe.watchers import watchers
-from spikecheck.readings import InputReading, RunReading
+from spikecheck.readings import InputReading
 from spikecheck.site import Capture, LossCall, Site, SiteKind
 
 MAX_HELD_CALLS = 4096  # calls of a layer that are kept before they are handed on without waiting for the pass's end
@@ -168,6 +168,8 @@ class Session:
         new_sequence = self.clock.forward(training)
         if not training:
             self.hand_on_losses()
+        elif self.clock.training_passes == 1:
+            self.layers.await_gradients()
         observed = self._observed(self.clock.forward_passes)
         self.passes.own().recorder = Recorder(training, observed, new_sequence)
         self.take_input(arguments)
@@ -257,7 +259,8 @@ class Session:
         recorder = self.passes.recorder
         calls = recorder.calls(watched.name)
         calls.observe(watched, args, kwargs, output)
-        if self.clock.training_passes <= 1 and calls.held[SiteKind.SPIKES]:
+        undecided = self.clock.training_passes <= 1 or watched.status is Status.CANDIDATE
+        if undecided and calls.held[SiteKind.SPIKES]:
             calls.claim(watched, args, output, recorder.claimed)
         self._bound(watched)
 
@@ -296,12 +299,13 @@ class Session:
         """Hand on what a forward pass showed so far, this thread's by default."""
         one = self.passes.here() if one is None else one
         recorder = one.recorder
-        self.max_calls = max([self.max_calls, *(calls.count for calls in recorder.layers.values())])
         self.layers.decide(recorder, self._values_of, self.clock.forward_passes)
-        share_layout(recorder, self.layers)
+        spiking = self.layers.spiking()
+        self.max_calls = max([self.max_calls, *(recorder.count(watched.name) for watched in spiking)])
+        share_layout(recorder, spiking)
         self.layers.place(self.trace)
         layouts: list[Capture[Tensor]] = []
-        for watched in self.layers:
+        for watched in spiking:
             captures = list(recorder.drain([watched], self.clock.update))
             layouts += captures[:1]
             for capture in captures:
@@ -348,19 +352,7 @@ class Session:
 
     def snapshot(self, *, live: bool) -> Snapshot:
         """Return what is known now."""
-        moded, layers = self.modes.readings(self.trace.calls), self.layers.spiking()
-        ran = [watched for watched in layers if watched.gradients.forward_passes]
-        sites = [watched.layer.site(SiteKind.MODULE) for watched in ran]
-        sites += [Site(SiteKind.MODULE, name, self.trace.position(name), self.layers.framework) for name in moded]
-        return Snapshot(
-            self.run(live=live),
-            {**moded, **{watched.name: watched.gradients.flow for watched in ran}},
-            tuple(sites),
-            self.optimizers.parameters(self.clock.update),
-            self.losses.ever,
-            self.optimizers.kind,
-            self.unseen | {watched.name: watched.unseen for watched in layers if watched.unseen},
-        )
+        return Snapshot.of(self, live=live)
 
     @property
     def update(self) -> int:
@@ -378,21 +370,7 @@ class Session:
 
     def describe(self) -> str:
         """Return what is watched, in a few words."""
-        run, layers = self.run(live=False), len(self.layers.spiking())
-        libraries = f" ({', '.join(run.frameworks)})" if run.frameworks else ""
-        return f"{layers} spiking layer{'s' * (layers != 1)}{libraries}, {run.update} update{'s' * (run.update != 1)}"
-
-    def run(self, *, live: bool) -> RunReading:
-        """Return what is known of the run as a whole."""
-        return RunReading(
-            live=live,
-            update=self.clock.update,
-            forward_passes=self.clock.forward_passes,
-            backward_passes=self.clock.backward_passes,
-            called_per_time_step=self.clock.is_called_per_time_step(self.max_calls),
-            frameworks=tuple(sorted({watched.layer.framework.name for watched in self.layers.spiking()})),
-            without_gradients=self.clock.training_passes == 0,
-        )
+        return Snapshot.describe(self)
 
     def is_running(self) -> bool:
         """Return whether a forward pass of the model is running in this thread."""

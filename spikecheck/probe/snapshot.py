@@ -4,11 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from torch import Tensor
 
+from spikecheck.probe.clock import Clock
+from spikecheck.probe.layers import Layers
+from spikecheck.probe.modes import Modes
+from spikecheck.probe.optimizer import OptimizerWatch
+from spikecheck.probe.pending_losses import PendingLosses
+from spikecheck.probe.trace import Trace
 from spikecheck.readings import FlowReading, ModeReading, RunReading
-from spikecheck.site import Capture, Site
+from spikecheck.site import Capture, Site, SiteKind
+
+
+class Watched(Protocol):
+    """The session, as far as it is asked what it knows."""
+
+    clock: Clock
+    trace: Trace
+    modes: Modes
+    layers: Layers
+    losses: PendingLosses
+    optimizers: OptimizerWatch
+    unseen: dict[str, str]
+    max_calls: int
 
 
 @dataclass(frozen=True)
@@ -22,3 +42,42 @@ class Snapshot:
     loss_seen: bool
     optimizer: str | None
     unseen: Mapping[str, str]
+
+    @classmethod
+    def of(cls, session: Watched, *, live: bool) -> Snapshot:
+        """Return what a session knows now."""
+        moded, layers = session.modes.readings(session.trace.calls), session.layers.spiking()
+        ran = [watched for watched in layers if watched.gradients.forward_passes]
+        sites = [watched.layer.site(SiteKind.MODULE) for watched in ran]
+        framework = session.layers.framework
+        sites += [Site(SiteKind.MODULE, name, session.trace.position(name), framework) for name in moded]
+        return cls(
+            run_reading(session, live=live),
+            {**moded, **{watched.name: watched.gradients.flow for watched in ran}},
+            tuple(sites),
+            session.optimizers.parameters(session.clock.update),
+            session.losses.ever,
+            session.optimizers.kind,
+            session.unseen | {watched.name: watched.unseen for watched in layers if watched.unseen},
+        )
+
+    @staticmethod
+    def describe(session: Watched) -> str:
+        """Return what is watched, in a few words."""
+        run, layers = run_reading(session, live=False), len(session.layers.spiking())
+        libraries = f" ({', '.join(run.frameworks)})" if run.frameworks else ""
+        return f"{layers} spiking layer{'s' * (layers != 1)}{libraries}, {run.update} update{'s' * (run.update != 1)}"
+
+
+def run_reading(session: Watched, *, live: bool) -> RunReading:
+    """Return what is known of the run as a whole."""
+    clock = session.clock
+    return RunReading(
+        live=live,
+        update=clock.update,
+        forward_passes=clock.forward_passes,
+        backward_passes=clock.backward_passes,
+        called_per_time_step=clock.is_called_per_time_step(session.max_calls),
+        frameworks=tuple(sorted({watched.layer.framework.name for watched in session.layers.spiking()})),
+        without_gradients=clock.training_passes == 0,
+    )

@@ -9,6 +9,7 @@ whatever is not found is None.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -122,15 +123,31 @@ def surrogates(spikes: Tensor, claimed: set[Any]) -> set[Any]:
     return functions
 
 
-def are_spikes(values: InputReading, inputs: InputReading | None, own: bool, carries_gradient: bool) -> bool:
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of a candidate's calls beside the values.
+
+    `own_function`: an autograd function of its own lies upstream. `weighs`: it mixes its input by weights of its own.
+    """
+
+    own_function: bool = False
+    carries_gradient: bool = False
+    training: bool = True
+    weighs: bool = False
+
+
+def are_spikes(values: InputReading, inputs: InputReading | None, evidence: Evidence) -> bool:
     """Return whether the values of a layer's output look like spikes.
 
-    `own`: an autograd function of its own lies upstream. `inputs` are the values of the layer's input: a layer that
-    receives zeros and ones and returns zeros and ones (pooling, dropout, a flatten) is no neuron.
+    `inputs` are the values of the layer's input: a layer that receives zeros and ones and returns zeros and ones
+    (pooling, dropout, a flatten) is no neuron, unless it weighs them first. Where gradients are recorded and the output
+    carries none, one value beside 0 is enough: a dropout behind the comparison scales the ones.
     """
-    if own:
+    if evidence.own_function:
         whole = values.non_integer == 0  # a layer of multi-spike neurons that explodes shows thousands of them
         return whole or len(values.values) <= FEW or values.non_finite.count > 0
-    binary = set(values.values) == {0.0, 1.0}
-    from_binary = inputs is not None and set(inputs.values) <= {0.0, 1.0}
-    return binary and not carries_gradient and not from_binary
+    distinct = set(values.values)
+    cut = evidence.training and not evidence.carries_gradient
+    binary = distinct == {0.0, 1.0} or (cut and evidence.weighs and len(distinct) == 2 and min(distinct) == 0)
+    from_binary = inputs is not None and set(inputs.values) <= {0.0, 1.0} and not evidence.weighs
+    return binary and not evidence.carries_gradient and not from_binary
