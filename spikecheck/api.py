@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from torch.optim.optimizer import Optimizer
 from spikecheck.checks.judge import Judge
 from spikecheck.errors import SpikecheckError, SpikecheckWarning
 from spikecheck.monitor import Monitor, OnFinding
+from spikecheck.probe.paths import variable_name
 from spikecheck.probe.schedule import Schedule
 from spikecheck.probe.watchers import watchers
 from spikecheck.settings import Settings
@@ -56,8 +58,11 @@ def attach(
     judge = Judge.of(Settings.of(settings), [ignore] if isinstance(ignore, str) else ignore)
     disable(model)
     schedule = Schedule(None if every == "auto" else every, budget, always=on_finding == "raise")
+    variable = variable_name(model, sys._getframe(1))
     named = [spikes] if isinstance(spikes, str | nn.Module) else list(spikes)
-    monitor = Monitor(model, judge, schedule, on_finding, spikes=named, loss=loss, optimizer=optimizer)
+    monitor = Monitor(
+        model, judge, schedule, on_finding, spikes=named, loss=loss, optimizer=optimizer, variable=variable
+    )
     if on_finding == "warn":
         for broken in monitor.unusable_extensions:
             warnings.warn(str(broken), SpikecheckWarning, stacklevel=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import Flag, auto
 from typing import Generic, TypeVar
@@ -84,9 +85,26 @@ class Site:
         default=None, compare=False
     )  # the module with weights whose output a spiking layer receives
     feeds: str | None = field(default=None, compare=False)  # the spiking layer that a module with weights drives
+    path: str = field(default="", compare=False)  # how the script reaches the module: `net[1]`; see `user_path`
+    module: str = field(default="", compare=False)  # the name of its class, or of its parameter's module
 
     def __str__(self) -> str:
-        return self.name
+        """Return the name, with its class where the name is a mere number: `net.1 (LIFNode)`."""
+        if not self.module or not self.name.rpartition(".")[2].isdecimal():
+            return self.name
+        variable = user_path(self).partition(".get_submodule")[0].partition("[")[0] if self.name.isdecimal() else ""
+        return f"{variable}{'.' * bool(variable)}{self.name} ({self.module})"
+
+
+PATH = re.compile(r'[A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[\d+\]|\["[^"\\]+"\]|\.get_submodule\("[^"\\]+"\))*')
+
+
+def user_path(site: Site) -> str:
+    """Return a Python expression for the site's module, as the user's script would write it; empty if unknown.
+
+    A path in a file could come from anybody, so what is no plain path of names and indices is not returned.
+    """
+    return site.path if PATH.fullmatch(site.path) else ""
 
 
 @dataclass(frozen=True, slots=True)

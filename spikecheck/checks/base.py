@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from itertools import pairwise
 from math import inf
-from string import digits
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
@@ -18,7 +17,7 @@ from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.number_format import fill
 from spikecheck.readings import RunReading
 from spikecheck.settings import suggestion
-from spikecheck.site import Moment, Site, SiteKind
+from spikecheck.site import Moment, Site, SiteKind, user_path
 
 T = TypeVar("T", bound=float)
 R = TypeVar("R")
@@ -261,5 +260,7 @@ def with_layer_name(code: str, site: Site) -> str:
     if site.kind not in SiteKind.CURRENT | SiteKind.SPIKES | SiteKind.POTENTIAL | SiteKind.STATE | OWNED_KINDS:
         return code
     owner = site.name.rpartition(".")[0] if site.kind in OWNED_KINDS else site.name
-    path = "".join(f"[{part}]" if part[0] in digits else f".{part}" for part in owner.split(".") if part)
-    return re.sub(r"\blayer\b(?=\.)", f"model{path}", code)
+    path = user_path(site) or "model" + "".join(
+        f"[{part}]" if part.isdecimal() else f".{part}" for part in owner.split(".") if part
+    )
+    return re.sub(r"\blayer\b(?=\.)", lambda _: path, code)

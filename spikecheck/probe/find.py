@@ -11,6 +11,7 @@ from spikecheck.errors import SpikecheckError
 from spikecheck.probe.frameworks import generic
 from spikecheck.probe.frameworks.base import imported
 from spikecheck.probe.layer import Layer, Status, WatchedLayer
+from spikecheck.probe.paths import module_paths
 from spikecheck.probe.recorder import LayerCalls
 from spikecheck.readings import InputReading
 from spikecheck.site import SiteKind
@@ -18,7 +19,7 @@ from spikecheck.site import SiteKind
 MAX_UNDECIDED_PASSES = 3  # forward passes without gradients after which a candidate waits for one with gradients
 
 
-def find(model: nn.Module, spikes: Iterable[str | nn.Module]) -> list[WatchedLayer]:
+def find(model: nn.Module, spikes: Iterable[str | nn.Module], variable: str = "model") -> list[WatchedLayer]:
     """Return the spiking layers that are certain, and the modules that may turn out to be some.
 
     A module of torch's own emits no spikes; one that holds a certain layer returns that layer's, and one inside of it,
@@ -26,11 +27,12 @@ def find(model: nn.Module, spikes: Iterable[str | nn.Module]) -> list[WatchedLay
     """
     frameworks, by_hand = imported(model), generic.Generic()
     named_by_user = {id(resolve(model, which)) for which in spikes}
-    layers = []
+    paths, layers = module_paths(model, variable), []
     for name, module in model.named_modules():
         framework = next((f for f in frameworks if f.spikes(module)), None)
         if framework is not None or id(module) in named_by_user:
-            layers.append(WatchedLayer(Layer(clean(name) or "model", module, framework or by_hand)))
+            facts = Layer(clean(name) or "model", module, framework or by_hand, path=paths[id(module)])
+            layers.append(WatchedLayer(facts))
     # `named_modules`, since a library may give `modules` another meaning
     certain = {id(watched.layer.module) for watched in layers}
     inside = {id(part) for watched in layers for _, part in watched.layer.module.named_modules()}
@@ -38,7 +40,8 @@ def find(model: nn.Module, spikes: Iterable[str | nn.Module]) -> list[WatchedLay
         holds = any(id(part) in certain for _, part in module.named_modules())
         of_torch = type(module).__module__.startswith("torch.")
         if clean(name) and not holds and not of_torch and id(module) not in inside:
-            layers.append(WatchedLayer(Layer(clean(name), module, by_hand), Status.CANDIDATE))
+            facts = Layer(clean(name), module, by_hand, path=paths[id(module)])
+            layers.append(WatchedLayer(facts, Status.CANDIDATE))
     return layers
 
 

@@ -25,12 +25,22 @@ class Layer:
     position: int = 0  # order of the first forward pass; the input is 0
     fed_by: str | None = None  # the weighted module whose output it receives
     spec: NeuronSpec | None = None  # None until it is read, and again where it is to be read once more
+    path: str = ""  # how the script reaches the module; empty for what is no module
     layout: Layout | None = None  # learned from a call that shows it, and used for those that do not
 
     def site(self, kind: SiteKind, width: int = 0) -> Site:
         """Return the layer's site of this kind; one that is used for two numbers of neurons in a pass has two."""
         name = self.name if width == 0 else f"{self.name}#{width + 1}"
-        return Site(kind, name, self.position, self.framework.name, self.spec, self.fed_by)
+        return Site(
+            kind,
+            name,
+            self.position,
+            self.framework.name,
+            self.spec,
+            self.fed_by,
+            path=self.path,
+            module=type(self.module).__name__ if self.path else "",
+        )
 
     @property
     def time(self) -> int | None:

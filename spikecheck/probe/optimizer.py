@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from spikecheck.probe.gradients import ParameterGradients
 from spikecheck.probe.learning_rates import LearningRateHistories
 from spikecheck.site import Capture, Site, SiteKind
 
+NO_PATHS: Mapping[str, str] = MappingProxyType({})
 COMPARED_FIRST = 10  # updates at the start that are compared one by one: copying all parameters costs memory
 COMPARED_EVERY = 16  # then every 16th
 
@@ -25,8 +27,10 @@ class OptimizerWatch:
         sink: Callable[[Capture[Tensor]], None],
         position: Callable[[str], int],
         only: Optimizer | None = None,
+        paths: Mapping[str, str] = NO_PATHS,
     ) -> None:
         self.named, self.sink, self.position, self.only = named, sink, position, only
+        self.paths = paths  # how the script reaches the module that holds a parameter
         self.names = {id(parameter): name for name, parameter in named.items()}
         self.kind: str | None = None
         self.updates = 0
@@ -46,7 +50,7 @@ class OptimizerWatch:
 
     def sites(self, kind: SiteKind, names: Sequence[str]) -> tuple[Site, ...]:
         """Return one site per parameter."""
-        return tuple(Site(kind, name, self.position(name)) for name in names)
+        return tuple(Site(kind, name, self.position(name), path=self.paths.get(name, "")) for name in names)
 
     @torch.no_grad()
     def before_step(self, optimizer: Optimizer, update: int) -> None:

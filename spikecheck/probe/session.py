@@ -27,6 +27,7 @@ from spikecheck.probe.modes import Modes
 from spikecheck.probe.optimizer import OptimizerWatch
 from spikecheck.probe.ownership import GraphSpan
 from spikecheck.probe.passes import Pass, Passes
+from spikecheck.probe.paths import module_paths
 from spikecheck.probe.pending_losses import PendingLosses
 from spikecheck.probe.recorder import Recorder, is_state_sampled
 from spikecheck.probe.snapshot import Snapshot
@@ -54,6 +55,7 @@ class Session:
             error, when torch raised one in a loss or a backward pass.
         observed: says whether a forward pass, by its number, is one of those that are looked at.
         spikes, loss, optimizer: as in `spikecheck.attach`.
+        variable: the name by which the script knows the model.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Session:
         spikes: Iterable[str | nn.Module] = (),
         loss: nn.Module | None = None,
         optimizer: Optimizer | None = None,
+        variable: str = "model",
     ) -> None:
         self.model, self.criterion = model, loss
         self._sink, self._values_of, self._guard = sink, values_of, guard
@@ -79,10 +82,19 @@ class Session:
         # for the whole run
         named = {clean(name): parameter for name, parameter in model.named_parameters()}
         self.clock, self.trace, self.modes = Clock(), Trace(), Modes(model)
-        self.layers = Layers(find(model, spikes))
+        self.layers = Layers(find(model, spikes, variable))
+        paths = module_paths(model, variable)
         self.losses = PendingLosses()
         self.optimizers = OptimizerWatch(
-            named, sink, lambda parameter: self.trace.position(parameter.rpartition(".")[0]), only=optimizer
+            named,
+            sink,
+            lambda parameter: self.trace.position(parameter.rpartition(".")[0]),
+            only=optimizer,
+            paths={
+                clean(f"{name}.{own}" if name else own): paths[id(module)]
+                for name, module in model.named_modules()
+                for own, _ in module.named_parameters(recurse=False)
+            },
         )
         self.unseen: dict[str, str] = {}
         self.max_calls = 0  # of one layer in one forward pass

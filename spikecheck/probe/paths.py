@@ -1,0 +1,56 @@
+"""The expressions by which a script reaches the modules of a model: `net[1]`, `net.layers[0].lif`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from keyword import iskeyword
+from typing import Any
+
+from torch import nn
+
+MAX_VARIABLES = 10_000  # more than that in one place are not searched for the model's name
+
+
+def module_paths(model: nn.Module, variable: str = "model") -> dict[int, str]:
+    """Return a valid Python expression per module, by its id; the first, for one that stands in several places."""
+    paths = {id(model): variable}
+    for name, module in model.named_modules():
+        for key, child in module._modules.items():
+            if child is not None and id(child) not in paths:
+                before = paths.get(id(module), f"{variable}.get_submodule({name!r})")
+                paths[id(child)] = before + step(module, key, child)
+    return paths
+
+
+def step(parent: nn.Module, key: str, child: nn.Module) -> str:
+    """Return what leads from a module to its child; `get_submodule` takes every name."""
+    if type(parent) in (nn.Sequential, nn.ModuleList) and key.isdecimal():
+        return f"[{key}]"
+    if type(parent) is nn.ModuleDict and '"' not in key and "\\" not in key and key.isprintable():
+        return f'["{key}"]'
+    if key.isidentifier() and not iskeyword(key) and getattr(parent, key, None) is child:
+        return f".{key}"
+    return f'.get_submodule("{key}")'
+
+
+def variable_name(model: nn.Module, frame: Any) -> str:
+    """Return the name by which the calling script knows the model; "model" where it has none there."""
+    for variables in (frame.f_locals, frame.f_globals):
+        if name := name_of(model, variables):
+            return name
+        holder = getattr(variables.get("self"), "__dict__", {})
+        if name := name_of(model, {**holder, **holder.get("_modules", {})}):
+            return f"self.{name}"
+    return "model"
+
+
+def name_of(model: nn.Module, variables: Mapping[str, Any]) -> str:
+    """Return the first name that a script would write for the model; empty where there is none."""
+    if len(variables) > MAX_VARIABLES:
+        return ""
+    return next((name for name, value in [*variables.items()] if value is model and is_plain_name(name)), "")
+
+
+def is_plain_name(name: object) -> bool:
+    """Return whether it is a name that a script would write; notebooks keep results under names with underscores."""
+    return isinstance(name, str) and name.isidentifier() and not name.startswith("_")
