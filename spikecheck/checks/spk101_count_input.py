@@ -41,7 +41,8 @@ class CountInput(Check):
 
     ## Fix
     ```python any
-    x = (x > 0).float()  # before the model: 0 or 1 in each bin
+    # before the model: 0 or 1 in each bin
+    x = (x > 0).float()
     # or keep the counts, with shorter bins or scaled: x / x[x > 0].mean()
     ```
 

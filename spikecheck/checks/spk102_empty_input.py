@@ -40,8 +40,10 @@ class EmptyInput(Check):
 
     ## Fix
     ```python any
-    print(times.min(), times.max(), steps * dt)  # the same unit of time?
-    print((x != 0).any(-1).float().mean())  # fraction of non-empty bins
+    # the same unit of time?
+    print(times.min(), times.max(), steps * dt)
+    # fraction of non-empty bins
+    print((x != 0).any(-1).float().mean())
     ```
 
     ## When it is intended

@@ -39,9 +39,12 @@ class OneBinInput(Check):
 
     ## Fix
     ```python any
-    print(times.min(), times.max(), dt)  # the same unit of time?
-    edges = np.linspace(times.min(), times.max(), steps + 1)  # equal bins
-    step = np.digitize(times, edges[1:-1])  # 0 to steps - 1
+    # the same unit of time?
+    print(times.min(), times.max(), dt)
+    # equal bins
+    edges = np.linspace(times.min(), times.max(), steps + 1)
+    # 0 to steps - 1
+    step = np.digitize(times, edges[1:-1])
     ```
 
     ## When it is intended

@@ -45,7 +45,8 @@ class SingleStep(Check):
     ```
     ```python snntorch
     mem = layer.init_leaky()
-    for _ in range(steps):  # an snntorch layer takes one time step per call
+    # an snntorch layer takes one time step per call
+    for _ in range(steps):
         spikes, mem = layer(current, mem)
     ```
     ```python spikingjelly
@@ -54,7 +55,8 @@ class SingleStep(Check):
     ```
     ```python norse
     # [batch, channels] -> [time, batch, channels], for a layer
-    x = x.unsqueeze(0).repeat(steps, 1, 1)  # call a cell in a loop over time
+    # call a cell in a loop over time
+    x = x.unsqueeze(0).repeat(steps, 1, 1)
     ```
 
     ## When it is intended

@@ -38,21 +38,26 @@ class SwappedAxes(Check):
 
     ## Fix
     ```python any
-    x = x.transpose(0, 1)  # [batch, time, ...] <-> [time, batch, ...]
+    # [batch, time, ...] <-> [time, batch, ...]
+    x = x.transpose(0, 1)
     # never use view or reshape for this
     ```
     ```python snntorch
-    for x_t in x.unbind(1):  # x is [batch, time, channels]: loop over axis 1
+    # x is [batch, time, channels]: loop over axis 1
+    for x_t in x.unbind(1):
         spikes, mem = layer(x_t, mem)
     ```
     ```python spikingjelly
-    x = x.transpose(0, 1)  # step_mode "m" takes [time, batch, channels]
+    # step_mode "m" takes [time, batch, channels]
+    x = x.transpose(0, 1)
     ```
     ```python sinabs
-    x = x.transpose(0, 1)  # layers take [batch, time, channels]
+    # layers take [batch, time, channels]
+    x = x.transpose(0, 1)
     ```
     ```python norse
-    x = x.transpose(0, 1)  # layers take [time, batch, channels]
+    # layers take [time, batch, channels]
+    x = x.transpose(0, 1)
     ```
 
     ## When it is intended

@@ -41,7 +41,8 @@ class SilentChannels(Check):
     ```python any
     # x is [batch, time, polarity, ...]: the fraction of channels in use
     print((x != 0).flatten(0, 1).any(0).float().mean(-1))
-    size = dataset.sensor_size  # of the data set itself
+    # of the data set itself
+    size = dataset.sensor_size
     to_frame = tonic.transforms.ToFrame(sensor_size=size, n_time_bins=40)
     ```
 

@@ -41,15 +41,18 @@ class MultiSpike(Check):
     spikes = (potential >= threshold).float()
     ```
     ```python sinabs
-    layer.spike_fn = sinabs.activation.SingleSpike  # default: MultiSpike
+    # default: MultiSpike
+    layer.spike_fn = sinabs.activation.SingleSpike
     ```
     ```python rockpool
-    layer.max_spikes_per_dt.fill_(1)  # default: 65,536
+    # default: 65,536
+    layer.max_spikes_per_dt.fill_(1)
     ```
     ```python spikingjelly
     from spikingjelly.activation_based import neuron
 
-    lif1 = neuron.LIFNode(tau=2.0)  # in place of ILIFNode, which counts to 4
+    # in place of ILIFNode, which counts to 4
+    lif1 = neuron.LIFNode(tau=2.0)
     ```
 
     ## When it is intended

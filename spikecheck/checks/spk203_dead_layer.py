@@ -45,19 +45,23 @@ class DeadLayer(Check):
 
     ## Fix
     ```python any
-    layer.threshold = 0.1  # below the highest potential
+    # below the highest potential
+    layer.threshold = 0.1
     # or larger weights before the layer, or no negative bias
     ```
     ```python snntorch
-    layer.threshold.data.fill_(0.1)  # below the highest potential
+    # below the highest potential
+    layer.threshold.data.fill_(0.1)
     # or larger weights before the layer
     ```
     ```python sinabs
-    layer.spike_threshold.data.fill_(0.1)  # below the highest potential
+    # below the highest potential
+    layer.spike_threshold.data.fill_(0.1)
     # or layer.norm_input = False
     ```
     ```python spikingjelly
-    layer.v_threshold = 0.1  # below the highest potential
+    # below the highest potential
+    layer.v_threshold = 0.1
     # or layer.decay_input = False
     ```
     ```python norse

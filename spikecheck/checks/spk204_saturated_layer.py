@@ -37,19 +37,23 @@ class SaturatedLayer(Check):
 
     ## Fix
     ```python any
-    layer.threshold = 1.0  # larger than what one step adds
+    # larger than what one step adds
+    layer.threshold = 1.0
     # or smaller weights before the layer, or a reset
     ```
     ```python snntorch
-    layer.threshold.data.fill_(1.0)  # larger than what one step adds
+    # larger than what one step adds
+    layer.threshold.data.fill_(1.0)
     # or smaller weights and biases before the layer
     ```
     ```python sinabs
-    layer.spike_threshold.data.fill_(1.0)  # larger than what one step adds
+    # larger than what one step adds
+    layer.spike_threshold.data.fill_(1.0)
     # or smaller weights and biases before the layer
     ```
     ```python spikingjelly
-    layer.v_threshold = 1.0  # larger than what one step adds
+    # larger than what one step adds
+    layer.v_threshold = 1.0
     # or smaller weights and biases before the layer
     ```
     ```python norse

@@ -56,19 +56,24 @@ class WeakDrive(Check):
 
     ## Fix
     ```python any
-    layer.threshold = 0.1  # below the highest potential
+    # below the highest potential
+    layer.threshold = 0.1
     # or larger weights before the layer
     ```
     ```python snntorch
-    layer.threshold.data.fill_(0.1)  # below the highest potential
+    # below the highest potential
+    layer.threshold.data.fill_(0.1)
     # or larger weights before the layer
     ```
     ```python sinabs
-    layer.norm_input = False  # True multiplies the input by 1 - decay
-    layer.spike_threshold.data.fill_(0.1)  # if the layer is still silent
+    # True multiplies the input by 1 - decay
+    layer.norm_input = False
+    # if the layer is still silent
+    layer.spike_threshold.data.fill_(0.1)
     ```
     ```python spikingjelly
-    layer.v_threshold = 0.1  # below the highest potential
+    # below the highest potential
+    layer.v_threshold = 0.1
     # or layer.decay_input = False
     ```
     ```python norse

@@ -53,19 +53,23 @@ class StrongDrive(Check):
 
     ## Fix
     ```python any
-    layer.threshold = 1.0  # RMS of what one step adds
+    # RMS of what one step adds
+    layer.threshold = 1.0
     # or smaller weights before the layer
     ```
     ```python snntorch
-    layer.threshold.data.fill_(1.0)  # RMS of what one step adds
+    # RMS of what one step adds
+    layer.threshold.data.fill_(1.0)
     # or smaller weights before the layer
     ```
     ```python sinabs
-    layer.spike_threshold.data.fill_(1.0)  # RMS of what one step adds
+    # RMS of what one step adds
+    layer.spike_threshold.data.fill_(1.0)
     # or smaller weights before the layer
     ```
     ```python spikingjelly
-    layer.v_threshold = 1.0  # RMS of what one step adds
+    # RMS of what one step adds
+    layer.v_threshold = 1.0
     # or smaller weights before the layer
     ```
     ```python norse

@@ -42,17 +42,21 @@ class FaultyDecay(Check):
 
     ## Fix
     ```python any
-    layer.beta = math.exp(-dt / tau)  # dt and tau in the same unit
+    # dt and tau in the same unit
+    layer.beta = math.exp(-dt / tau)
     ```
     ```python snntorch
-    layer.beta.data.fill_(0.9)  # exp(-dt / tau), dt and tau in the same unit
+    # exp(-dt / tau), dt and tau in the same unit
+    layer.beta.data.fill_(0.9)
     ```
     ```python sinabs
-    layer.tau_mem.data.fill_(20.0)  # in time steps
+    # in time steps
+    layer.tau_mem.data.fill_(20.0)
     # norm_input=True multiplies the input by 1 - exp(-1 / tau_mem)
     ```
     ```python spikingjelly
-    layer.tau = 2.0  # in time steps, above 1
+    # in time steps, above 1
+    layer.tau = 2.0
     # decay_input=True divides the input by tau
     ```
     ```python norse
@@ -60,7 +64,8 @@ class FaultyDecay(Check):
     layer.p = layer.p._replace(tau_mem_inv=torch.tensor(100.0))
     ```
     ```python rockpool
-    layer.tau_mem.data.fill_(0.02)  # in seconds, larger than layer.dt
+    # in seconds, larger than layer.dt
+    layer.tau_mem.data.fill_(0.02)
     ```
 
     ## When it is intended

@@ -41,25 +41,31 @@ class CarriedState(Check):
 
     ## Fix
     ```python any
-    layer.reset()  # sets the potential back, before every batch
+    # sets the potential back, before every batch
+    layer.reset()
     ```
     ```python snntorch
     from snntorch import utils
 
-    utils.reset(model)  # before every batch, with init_hidden=True
-    mem = layer.reset_mem()  # or so, where the script passes `mem`
+    # before every batch, with init_hidden=True
+    utils.reset(model)
+    # or so, where the script passes `mem`
+    mem = layer.reset_mem()
     ```
     ```python sinabs
-    layer.reset_states()  # before every batch
+    # before every batch
+    layer.reset_states()
     # for all layers: sinabs.reset_states(model)
     ```
     ```python spikingjelly
     from spikingjelly.activation_based import functional
 
-    functional.reset_net(model)  # before or after every batch
+    # before or after every batch
+    functional.reset_net(model)
     ```
     ```python norse
-    output, state = model(batch, None)  # not the state of the last batch
+    # not the state of the last batch
+    output, state = model(batch, None)
     ```
 
     ## When it is intended

@@ -35,27 +35,34 @@ class DroppedState(Check):
 
     ## Fix
     ```python any
-    state = None  # before the loop over time, not in it
+    # before the loop over time, not in it
+    state = None
     for x_t in x.unbind(1):
-        out, state = layer(x_t, state)  # pass the state on
+        # pass the state on
+        out, state = layer(x_t, state)
     ```
     ```python snntorch
-    mem = layer.init_leaky()  # before the loop over time, not in it
+    # before the loop over time, not in it
+    mem = layer.init_leaky()
     for x_t in x.unbind(1):
         spikes, mem = layer(x_t, mem)
     ```
     ```python norse
-    state = None  # before the loop over time, not in it
+    # before the loop over time, not in it
+    state = None
     for x_t in x.unbind(1):
-        out, state = layer(x_t, state)  # None starts from rest
+        # None starts from rest
+        out, state = layer(x_t, state)
     ```
     ```python spikingjelly
     from spikingjelly.activation_based import functional
 
-    functional.reset_net(model)  # once per batch, not in the loop over time
+    # once per batch, not in the loop over time
+    functional.reset_net(model)
     ```
     ```python sinabs
-    layer.reset_states()  # once per batch, not in the loop over time
+    # once per batch, not in the loop over time
+    layer.reset_states()
     ```
 
     ## When it is intended

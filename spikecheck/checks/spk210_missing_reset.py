@@ -41,16 +41,19 @@ class MissingReset(Check):
 
     ## Fix
     ```python any
-    mem = mem - spikes.detach() * threshold  # after each time step
+    # after each time step
+    mem = mem - spikes.detach() * threshold
     ```
     ```python snntorch
-    layer.reset_mechanism = "subtract"  # or "zero"
+    # or "zero"
+    layer.reset_mechanism = "subtract"
     ```
     ```python sinabs
     layer.reset_fn = sinabs.activation.MembraneSubtract()
     ```
     ```python spikingjelly
-    layer.v_reset = None  # subtracts the threshold; 0.0 resets to 0
+    # subtracts the threshold; 0.0 resets to 0
+    layer.v_reset = None
     ```
 
     ## When it is intended

@@ -35,10 +35,12 @@ class FadingActivity(RateTrend):
     ## Fix
     ```python any
     # before each layer that fires less than the one before
-    linear.weight.data *= 3  # or add normalization
+    # or add normalization
+    linear.weight.data *= 3
     ```
     ```python spikingjelly
-    layer.decay_input = False  # True divides the input of every layer by tau
+    # True divides the input of every layer by tau
+    layer.decay_input = False
     ```
 
     ## When it is intended

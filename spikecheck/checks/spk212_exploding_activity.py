@@ -34,7 +34,8 @@ class ExplodingActivity(RateTrend):
     ## Fix
     ```python any
     # before each layer that fires more than the one before
-    linear.weight.data /= 3  # or raise the thresholds
+    # or raise the thresholds
+    linear.weight.data /= 3
     ```
 
     ## When it is intended

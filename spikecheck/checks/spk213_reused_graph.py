@@ -43,27 +43,33 @@ class ReusedGraph(Check):
 
     ## Fix
     ```python any
-    state = None  # before each batch
-    state = state.detach()  # or so: keeps the state without its graph
+    # before each batch
+    state = None
+    # or so: keeps the state without its graph
+    state = state.detach()
     ```
     ```python snntorch
     from snntorch import utils
 
-    utils.reset(model)  # before each batch
+    # before each batch
+    utils.reset(model)
     # or, to keep the state without its graph: snn.Leaky.detach_hidden()
     ```
     ```python sinabs
-    sinabs.reset_states(model)  # before each batch
+    # before each batch
+    sinabs.reset_states(model)
     # or, to keep the state without its graph: sinabs.zero_grad(model)
     ```
     ```python spikingjelly
     from spikingjelly.activation_based import functional
 
-    functional.reset_net(model)  # after each batch
+    # after each batch
+    functional.reset_net(model)
     # or, to keep the state without its graph: functional.detach_net(model)
     ```
     ```python norse
-    out, state = model(x, None)  # not the state of the last batch
+    # not the state of the last batch
+    out, state = model(x, None)
     ```
 
     ## When it is intended

@@ -42,7 +42,8 @@ class EvaluationMode(Check):
 
     ## Fix
     ```python any
-    model.train()  # at the start of each epoch, and after each validation
+    # at the start of each epoch, and after each validation
+    model.train()
     ```
 
     ## When it is intended

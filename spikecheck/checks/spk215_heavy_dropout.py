@@ -40,7 +40,8 @@ class HeavyDropout(Check):
 
     ## Fix
     ```python any
-    dropout.p = 0.2  # the fraction to drop: 1 - keep_prob
+    # the fraction to drop: 1 - keep_prob
+    dropout.p = 0.2
     ```
     ```python spikingjelly
     from spikingjelly.activation_based import layer

@@ -44,7 +44,8 @@ class LargeLogits(Check):
 
     ## Fix
     ```python any
-    logits = spikes.mean(0)  # spikes: [time, batch, class]; or use the mean membrane potential of the output layer
+    # spikes: [time, batch, class]; or use the mean membrane potential of the output layer
+    logits = spikes.mean(0)
     ```
 
     ## When it is intended

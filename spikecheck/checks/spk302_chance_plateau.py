@@ -61,7 +61,8 @@ class ChancePlateau(Check):
     ## Fix
     ```python any
     x, y = next(iter(loader))
-    for _ in range(200):  # overfit a single batch: a working network learns it by heart
+    # overfit a single batch: a working network learns it by heart
+    for _ in range(200):
         optimizer.zero_grad()
         loss = torch.nn.functional.cross_entropy(model(x), y)
         loss.backward()

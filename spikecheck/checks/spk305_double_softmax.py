@@ -35,7 +35,8 @@ class DoubleSoftmax(Check):
 
     ## Fix
     ```python any
-    loss = torch.nn.functional.cross_entropy(logits, targets)  # the output itself, without a softmax before it
+    # the output itself, without a softmax before it
+    loss = torch.nn.functional.cross_entropy(logits, targets)
     # if you only have probabilities: torch.nn.functional.nll_loss(probabilities.clamp_min(1e-8).log(), targets)
     ```
 

@@ -34,7 +34,8 @@ class TargetOutOfRange(Check):
 
     ## Fix
     ```python any
-    y = y - 1  # for labels that count from 1; otherwise, give the last layer one output per class
+    # for labels that count from 1; otherwise, give the last layer one output per class
+    y = y - 1
     ```
 
     ## When it is intended

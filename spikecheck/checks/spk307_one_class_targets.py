@@ -32,7 +32,8 @@ class OneClassTargets(Check):
 
     ## Fix
     ```python any
-    print(torch.as_tensor([int(y) for _, y in dataset]).bincount())  # labels per class; then follow y to its source
+    # labels per class; then follow y to its source
+    print(torch.as_tensor([int(y) for _, y in dataset]).bincount())
     ```
 
     ## When it is intended

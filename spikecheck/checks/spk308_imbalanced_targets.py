@@ -35,7 +35,8 @@ class ImbalancedTargets(Check):
     ## Fix
     ```python any
     counts = torch.as_tensor([int(y) for _, y in dataset]).bincount(minlength=classes).clamp(min=1)
-    loss_fn = torch.nn.CrossEntropyLoss(weight=counts.sum() / (classes * counts))  # or a WeightedRandomSampler
+    # or a WeightedRandomSampler
+    loss_fn = torch.nn.CrossEntropyLoss(weight=counts.sum() / (classes * counts))
     ```
 
     ## When it is intended

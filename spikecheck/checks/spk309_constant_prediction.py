@@ -36,7 +36,8 @@ class ConstantPrediction(Check):
 
     ## Fix
     ```python any
-    print(logits.std(0))  # near 0: the input does not reach the logits; check layer by layer, beginning at the input
+    # near 0: the input does not reach the logits; check layer by layer, beginning at the input
+    print(logits.std(0))
     ```
 
     ## When it is intended

@@ -39,7 +39,8 @@ class LastStepReadout(Check):
 
     ## Fix
     ```python any
-    logits = torch.stack(spikes).mean(0)  # firing rates over all time steps; or the mean of a potential without reset
+    # firing rates over all time steps; or the mean of a potential without reset
+    logits = torch.stack(spikes).mean(0)
     ```
 
     ## When it is intended

@@ -36,7 +36,8 @@ class UnreachableTarget(Check):
 
     ## Fix
     ```python any
-    time_steps = spikes.shape[0]  # spikes: [time, batch, class]
+    # spikes: [time, batch, class]
+    time_steps = spikes.shape[0]
     target = torch.full_like(counts, 0.05 * time_steps).scatter_(1, y[:, None], 0.6 * time_steps)
     ```
 

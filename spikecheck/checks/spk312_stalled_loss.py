@@ -44,7 +44,8 @@ class StalledLoss(Check):
     ## Fix
     ```python any
     x, y = next(iter(loader))
-    for _ in range(500):  # overfit a single batch
+    # overfit a single batch
+    for _ in range(500):
         optimizer.zero_grad()
         loss = torch.nn.functional.cross_entropy(model(x), y)
         loss.backward()

@@ -44,7 +44,8 @@ class WorseThanGuess(Check):
 
     ## Fix
     ```python any
-    y = y[torch.randperm(len(y))]  # train once more, with the labels of each batch shuffled on purpose
+    # train once more, with the labels of each batch shuffled on purpose
+    y = y[torch.randperm(len(y))]
     # the same losses as before: the true labels tell the network nothing either; look at 20 samples and their labels
     # different losses: the labels are learned; use smaller logits or a lower learning rate
     ```

@@ -33,7 +33,8 @@ class UnloggedLikelihood(Check):
 
     ## Fix
     ```python any
-    loss = torch.nn.functional.cross_entropy(logits, targets)  # softmax and logarithm in one
+    # softmax and logarithm in one
+    loss = torch.nn.functional.cross_entropy(logits, targets)
     # or torch.nn.functional.nll_loss(logits.log_softmax(1), targets)
     ```
 

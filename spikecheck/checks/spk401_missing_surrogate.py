@@ -34,9 +34,11 @@ class MissingSurrogate(Check):
 
     ## Fix
     ```python any
-    class Spike(torch.autograd.Function):  # a comparison with a surrogate gradient (fast sigmoid, slope 5)
+    # a comparison with a surrogate gradient (fast sigmoid, slope 5)
+    class Spike(torch.autograd.Function):
         @staticmethod
-        def forward(ctx, distance):  # potential - threshold
+        def forward(ctx, distance):
+            # distance is potential - threshold
             ctx.save_for_backward(distance)
             return (distance > 0).float()
 
@@ -47,22 +49,26 @@ class MissingSurrogate(Check):
     ```python snntorch
     from snntorch import surrogate
 
-    layer.spike_grad = surrogate.fast_sigmoid(slope=5)  # and no .detach() on the spikes
+    # and no .detach() on the spikes
+    layer.spike_grad = surrogate.fast_sigmoid(slope=5)
     ```
     ```python sinabs
     from sinabs.activation import SingleExponential
 
-    layer.surrogate_grad_fn = SingleExponential()  # and no .detach() on the spikes
+    # and no .detach() on the spikes
+    layer.surrogate_grad_fn = SingleExponential()
     ```
     ```python spikingjelly
     from spikingjelly.activation_based import surrogate
 
-    layer.surrogate_function = surrogate.ATan()  # and no .detach() on the spikes
+    # and no .detach() on the spikes
+    layer.surrogate_function = surrogate.ATan()
     ```
     ```python norse
     import norse.torch
 
-    parameters = norse.torch.LIFParameters(method="super")  # method="heaviside" has no gradient
+    # method="heaviside" has no gradient
+    parameters = norse.torch.LIFParameters(method="super")
     ```
 
     ## When it is intended

@@ -35,12 +35,14 @@ class VanishingGradient(Check):
 
     ## Fix
     ```python any
-    surrogate = 1 / (1 + 10 * (potential - threshold).abs()) ** 2  # as wide as the potentials are spread
+    # as wide as the potentials are spread
+    surrogate = 1 / (1 + 10 * (potential - threshold).abs()) ** 2
     ```
     ```python snntorch
     from snntorch import surrogate
 
-    layer.spike_grad = surrogate.fast_sigmoid(slope=10)  # the default is 25; 1000 and more is too steep
+    # the default is 25; 1000 and more is too steep
+    layer.spike_grad = surrogate.fast_sigmoid(slope=10)
     ```
     ```python sinabs
     from sinabs.activation import SingleExponential

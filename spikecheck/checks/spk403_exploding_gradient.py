@@ -34,12 +34,14 @@ class ExplodingGradient(Check):
 
     ## Fix
     ```python any
-    surrogate = 1 / (1 + 10 * (potential - threshold).abs()) ** 2  # as wide as the potentials are spread
+    # as wide as the potentials are spread
+    surrogate = 1 / (1 + 10 * (potential - threshold).abs()) ** 2
     ```
     ```python snntorch
     from snntorch import surrogate
 
-    layer.spike_grad = surrogate.fast_sigmoid(slope=10)  # 1 at the threshold, whatever the slope
+    # 1 at the threshold, whatever the slope
+    layer.spike_grad = surrogate.fast_sigmoid(slope=10)
     ```
     ```python sinabs
     from sinabs.activation import SingleExponential

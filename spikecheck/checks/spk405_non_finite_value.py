@@ -68,9 +68,12 @@ class NonFiniteValue(Check):
 
     ## Fix
     ```python any
-    counts = counts / counts.sum(-1, keepdim=True).clamp(min=1)  # all counts 0: nothing is divided by 0
-    loss = torch.nn.functional.cross_entropy(logits, target)  # instead of a softmax and a logarithm written by hand
-    surrogate = torch.sigmoid(slope * x) * torch.sigmoid(-slope * x)  # instead of exp(-slope * x) / (1 + ...) ** 2
+    # all counts 0: nothing is divided by 0
+    counts = counts / counts.sum(-1, keepdim=True).clamp(min=1)
+    # instead of a softmax and a logarithm written by hand
+    loss = torch.nn.functional.cross_entropy(logits, target)
+    # instead of exp(-slope * x) / (1 + ...) ** 2
+    surrogate = torch.sigmoid(slope * x) * torch.sigmoid(-slope * x)
     ```
 
     ## When it is intended

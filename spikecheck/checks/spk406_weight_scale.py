@@ -53,7 +53,8 @@ class WeightScale(Check):
 
     ## Fix
     ```python any
-    torch.nn.init.kaiming_uniform_(layer.weight, a=5**0.5)  # the default of nn.Linear; not normal_() without std
+    # the default of nn.Linear; not normal_() without std
+    torch.nn.init.kaiming_uniform_(layer.weight, a=5**0.5)
     ```
 
     ## When it is intended

@@ -33,7 +33,8 @@ class UnoptimizedParameter(Check):
 
     ## Fix
     ```python any
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)  # after the model is complete
+    # after the model is complete
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     ```
 
     ## When it is intended

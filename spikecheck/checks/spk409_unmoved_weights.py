@@ -53,7 +53,8 @@ class UnmovedWeights(Check):
 
     ## Fix
     ```python any
-    optimizer.zero_grad()  # before backward(), never between backward() and step()
+    # before backward(), never between backward() and step()
+    optimizer.zero_grad()
     loss.backward()
     print({name: None if p.grad is None else p.grad.norm() for name, p in model.named_parameters()})
     # None: the graph is cut between this weight and the loss; 0: a later layer is silent or far from its threshold

@@ -34,7 +34,8 @@ class ColdLearningRate(Check):
 
     ## Fix
     ```python any
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)  # 0.001 to 0.01 is usual for spiking networks
+    # 0.001 to 0.01 is usual for spiking networks
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     ```
 
     ## When it is intended

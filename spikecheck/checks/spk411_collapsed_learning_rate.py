@@ -41,7 +41,8 @@ class CollapsedLearningRate(Check):
     for epoch in range(epochs):
         for x, y in loader:
             train_step(x, y)
-        scheduler.step()  # after the epoch, not after the batch; or use a schedule for the number of batches
+        # after the epoch, not after the batch; or use a schedule for the number of batches
+        scheduler.step()
     ```
 
     ## When it is intended

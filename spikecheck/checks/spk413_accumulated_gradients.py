@@ -38,7 +38,8 @@ class AccumulatedGradients(Check):
 
     ## Fix
     ```python any
-    optimizer.zero_grad()  # before loss.backward(), or after optimizer.step()
+    # before loss.backward(), or after optimizer.step()
+    optimizer.zero_grad()
     ```
 
     ## When it is intended

@@ -158,5 +158,5 @@ def training(console: Console, variant: Variant, train: Examples, test: Examples
         highlight=False,
     )
     if not report.ok:
-        console.print(report)
+        console.print(report, crop=False)
     return 0 if report.ok else 1

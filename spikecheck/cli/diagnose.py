@@ -201,7 +201,7 @@ def show(result: FileResult, console: Console, level: Severity, *, quiet: bool) 
     if report is None:
         return
     if not quiet:
-        console.print(report)
+        console.print(report, crop=False)
         return
     for finding in report.at_least(level):
         console.print(f"{name}: {finding.severity.label} {finding}", markup=False, highlight=False, soft_wrap=True)

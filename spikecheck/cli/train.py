@@ -91,7 +91,7 @@ def command(
         if monitor is None:
             return 0
         report = monitor.report()
-    console.print(report)
+    console.print(report, crop=False)
     return 0 if report.ok else 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -30,13 +31,14 @@ BADGES = {
     Severity.WARNING: "bold black on yellow",
     Severity.NOTE: "bold black on cyan",
 }
+LABELS = 10  # columns of "first seen", the longest label
 WIDTH = 80  # of a log file, and of every stream of unknown width
 
 
 def plain_text(report: Report, width: int = WIDTH) -> str:
     """Return the report without color, for `print` and for log files."""
     console = Console(file=StringIO(), width=width, color_system=None, legacy_windows=False, force_jupyter=False)
-    console.print(report)
+    console.print(report, crop=False)
     assert isinstance(console.file, StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 
@@ -44,7 +46,7 @@ def plain_text(report: Report, width: int = WIDTH) -> str:
 def html(report: Report) -> str:
     """Return the report for a notebook: the same layout in a `pre` element."""
     console = Console(record=True, file=StringIO(), width=100, force_jupyter=False)
-    console.print(report)
+    console.print(report, crop=False)
     style = "font-family:ui-monospace,monospace;line-height:1.3;white-space:pre;overflow-x:auto"
     return console.export_html(inline_styles=True, code_format=f'<pre style="{style}">{{code}}</pre>')
 
@@ -77,19 +79,38 @@ def renderables(report: Report) -> Iterator[RenderableType]:
     yield from footer(report)
 
 
+@dataclass(frozen=True)
+class Code:
+    """Code beside its label, never wrapped: a line that is longer than the terminal stays whole, and can be pasted."""
+
+    label: str
+    code: str
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        """Yield each line of the code behind the column of the labels."""
+        for row, line in enumerate(self.code.splitlines()):
+            label = self.label if row == 0 else ""
+            yield Segment(" " * 3)
+            yield Segment(f"{label:{LABELS}}", console.get_style("dim"))
+            yield Segment(line, console.get_style("green"))
+            yield Segment.line()
+
+
 def cause_block(cause: Cause) -> Iterator[RenderableType]:
-    """Yield a root cause with its evidence, its fix and its consequences."""
+    """Yield a root cause with its evidence, its consequences and its fix."""
     finding = cause.finding
     yield Text()
     yield heading("ROOT CAUSE", finding)
     yield Padding(details(finding, cause.consequences), (0, 0, 0, 3))
+    if finding.fix:
+        yield Code("fix", finding.fix)
 
 
 def note_block(note: Finding) -> Iterator[RenderableType]:
     """Yield a note: unusual, and possibly intended."""
     yield Text()
     yield heading("NOTE", note)
-    yield Padding(details(note, fix=False), (0, 0, 0, 3))
+    yield Padding(details(note), (0, 0, 0, 3))
 
 
 def heading(badge: str, finding: Finding) -> Text:
@@ -98,8 +119,8 @@ def heading(badge: str, finding: Finding) -> Text:
     return Text.assemble((f" {badge} ", BADGES[finding.severity]), "  ", check, f"  {finding.message}")
 
 
-def details(finding: Finding, consequences: tuple[Finding, ...] = (), *, fix: bool = True) -> Table:
-    """Return what was observed and expected, why, when, how to fix it, what it led to, and how to ignore it."""
+def details(finding: Finding, consequences: tuple[Finding, ...] = ()) -> Table:
+    """Return what was observed and expected, why, when, what it led to, and how to ignore it."""
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="dim", no_wrap=True)
     rows.add_column(overflow="fold")
@@ -108,8 +129,6 @@ def details(finding: Finding, consequences: tuple[Finding, ...] = (), *, fix: bo
     if finding.expected.because:
         rows.add_row("because", Text(finding.expected.because))
     rows.add_row("first seen", Text(str(finding.when)))
-    if fix and finding.fix:
-        rows.add_row("fix", Text(finding.fix, style="green"))
     if consequences:
         effects = Table.grid(padding=(0, 2))
         effects.add_column(no_wrap=True)

@@ -10,15 +10,19 @@ from spikecheck.report.format import IGNORE_TABLE, ignore_line
 
 
 def warning_text(finding: Finding) -> str:
-    """Return a finding as one warning: what was observed and expected, how to fix it, and how to ignore it."""
+    """Return a finding as one warning: what was observed and expected, how to ignore it, and last how to fix it.
+
+    The code of the fix begins in the first column, so that it can be pasted as it is.
+    """
     lines = [
         f"{finding.check} {finding.slug}: {finding.message}",
         f"observed: {finding.observed.text}",
         f"expected: {finding.expected.text}",
-        *([f"fix: {finding.fix}"] if finding.fix else []),
         f"ignore: {IGNORE_TABLE} {ignore_line(finding)}",
+        *(["fix:"] if finding.fix else []),
     ]
-    return "\n".join(lines).replace("\n", "\n  ")
+    text = "\n".join(lines).replace("\n", "\n  ")
+    return f"{text}\n{finding.fix}" if finding.fix else text
 
 
 def unobserved(
