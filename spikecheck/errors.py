@@ -9,6 +9,8 @@ SpikecheckWarning          a check fired during training (UserWarning)
 
 from __future__ import annotations
 
+from spikecheck.outside_text import MAX_SENTENCE, safe
+
 
 class SpikecheckError(Exception):
     """A request to spikecheck cannot be carried out; the message says why and what would help."""
@@ -22,9 +24,16 @@ class SpikecheckWarning(UserWarning):
     """A check fired while the model was training."""
 
 
-class UnreadableError(SpikecheckError):
+class OutsideError(SpikecheckError):
+    """The fault of a file: its names are in the message, which becomes one short line of printable characters."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(safe(message, MAX_SENTENCE))
+
+
+class UnreadableError(OutsideError):
     """A file cannot be read as a checkpoint; the message says why, without the file's name."""
 
 
-class EvidenceError(SpikecheckError):
+class EvidenceError(OutsideError):
     """The evidence of a run in a checkpoint cannot be used; the message says why, without the file's name."""

@@ -152,6 +152,8 @@ class UnseenKind(Enum):
     EARLIER_UPDATES = "the updates before the watching began"
     SUBSTITUTE = "a substitute"  # made-up data or another loss took the place of the real one
     FILE_CONTENT = "part of a file"
+    FILE_LIMIT = "a limit of the file reader"  # tensors that were not looked at: such a file is never called healthy
+    FILE_CLAIM = "a claim of the file"  # evidence of a run is only as true as whoever wrote the file
     EVIDENCE_REFUSED = "evidence refused"  # a file holds evidence of a run that cannot be used
     MODEL_NOT_RUN = "model not run"  # a run of the model was asked for, and did not happen
     EXTENSION = "unusable extension"  # another package's check or framework was left out, or failed

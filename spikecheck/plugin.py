@@ -41,7 +41,7 @@ from spikecheck.readings import (
     UpdateReading,
 )
 from spikecheck.site import Layout, Moment, Site, SiteKind
-from spikecheck.stored import FitReading, MomentReading, StoredNeuronReading, StoredReading
+from spikecheck.stored import FitReading, GlobalReading, MomentReading, StoredNeuronReading, StoredReading
 
 if TYPE_CHECKING:
     from spikecheck.probe.frameworks.base import BATCH_FIRST as BATCH_FIRST
@@ -72,6 +72,7 @@ __all__ = [
     "Fix",
     "FlowReading",
     "Framework",
+    "GlobalReading",
     "GradientAtStepReading",
     "GradientReading",
     "GradientToSpikesReading",

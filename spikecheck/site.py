@@ -38,6 +38,7 @@ class SiteKind(Flag):
     MODEL = auto()  # the model that a checkpoint is loaded into
     LABELS = auto()  # the class indices of one batch
     GRADIENT_AT_STEP = auto()  # a parameter's gradient between the end of the backward pass and the update
+    GLOBAL = auto()  # a function or class that the pickle in a checkpoint names
 
     @property
     def label(self) -> str:
@@ -61,7 +62,7 @@ FORWARD_KINDS = (
 )
 
 #: The kinds that only a file has; the others are observed while a model runs.
-FILE_KINDS = SiteKind.STORED | SiteKind.STORED_NEURON | SiteKind.MOMENT | SiteKind.MODEL
+FILE_KINDS = SiteKind.STORED | SiteKind.STORED_NEURON | SiteKind.MOMENT | SiteKind.MODEL | SiteKind.GLOBAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,13 @@ class MomentReading:
 
 
 @dataclass(frozen=True, slots=True)
+class GlobalReading:
+    """A function or class that the pickle in a checkpoint names: whether loading would call it, or only import it."""
+
+    called: bool
+
+
+@dataclass(frozen=True, slots=True)
 class FitReading:
     """How the keys of a checkpoint fit those of a model.
 

@@ -6,9 +6,12 @@ import io
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
+from spikecheck.checkpoint.budget import Budget
+from spikecheck.checkpoint.described import Described
 from spikecheck.checkpoint.rebuild import Rebuilder
 from spikecheck.checkpoint.source import BytesSource
 from spikecheck.checkpoint.unpickle import PickleReader, Unpickler
@@ -16,10 +19,20 @@ from spikecheck.checkpoint.values import ITEM_SIZES, Record, Source
 from spikecheck.errors import UnreadableError
 
 MAX_RECORDS = 500_000
-MAX_DESCRIPTION = 1 << 29
+MAX_DESCRIPTION = 1 << 27
 MAX_DIRECTORY = 1 << 28
 MAX_RATIO, HARMLESS = 200, 1 << 24  # a record that unpacks to more than 16 MB and 200 times its size is a bomb
 LOCAL_HEADER = struct.Struct("<4s5H3L2H")
+END, END64, LOCATOR = struct.Struct("<4s4H2LH"), struct.Struct("<4sQ2H2L4Q"), struct.Struct("<4sLQL")
+FOREIGN_ARCHIVES: tuple[tuple[Callable[[str], bool], str], ...] = (
+    (lambda n: n.endswith("model.weights.h5"), "a Keras model: spikecheck reads models of PyTorch"),
+    (
+        lambda n: n.endswith(".npy"),
+        "arrays of numpy.savez, not a checkpoint: pass it with --data, or save the weights with torch.save",
+    ),
+    (lambda n: n.startswith("word/") or n == "[Content_Types].xml", "an Office document, not a checkpoint"),
+    (lambda n: n.endswith((".pt", ".pth", ".ckpt", ".safetensors")), "a zip file of several files: unpack it first"),
+)
 
 
 class SourceFile(io.RawIOBase):
@@ -66,11 +79,49 @@ class SourceFile(io.RawIOBase):
         return count
 
 
+@dataclass(frozen=True)
+class Directory:
+    """Where a zip file's directory lies, by the record at the file's end."""
+
+    records: int
+    offset: int
+    end: int  # where the first of the records behind the directory begins
+
+
+def find_directory(source: Source) -> Directory:
+    """Return where the directory lies; UnreadableError if the file has anything behind its end.
+
+    Of two archives in one file, one reader takes the first and another the last. A file of torch.save is a single
+    archive from its first byte to its last, without a comment.
+    """
+    at = source.size - END.size
+    tail = source.read(at, END.size) if at >= 0 else b""
+    if len(tail) < END.size or not tail.startswith(b"PK\x05\x06") or tail[-2:] != b"\0\0":
+        raise UnreadableError("truncated or damaged: the directory of the zip file is not at its end")
+    _, _, _, here, records, size, offset, _ = END.unpack(tail)
+    end = at
+    locator = source.read(at - LOCATOR.size, LOCATOR.size) if at >= LOCATOR.size else b""
+    if locator.startswith(b"PK\x06\x07"):
+        _, _, end, _ = LOCATOR.unpack(locator)
+        large = source.read(end, END64.size)
+        if len(large) < END64.size or not large.startswith(b"PK\x06\x06") or end + END64.size != at - LOCATOR.size:
+            raise UnreadableError("damaged: the directory of the zip file is not where its end says")
+        *_, here, records, size, offset = END64.unpack(large)
+    if here != records or offset + size != end:
+        raise UnreadableError("damaged: the zip file has several archives, or bytes outside of them")
+    return Directory(records, offset, end)
+
+
 class Archive:
     """The records of a zip file by name, without the directory that torch puts them all into."""
 
-    def __init__(self, source: Source) -> None:
-        self.source = source
+    def __init__(self, source: Source, budget: Budget) -> None:
+        self.source, self.budget = source, budget
+        directory = find_directory(source)
+        if directory.records > MAX_RECORDS:
+            raise UnreadableError(f"a zip file with {directory.records:,} records: no checkpoint has so many")
+        budget.spend_bytes(directory.end - directory.offset)
+        budget.allow_unpacking(MAX_RATIO * source.size)
         try:
             with zipfile.ZipFile(SourceFile(source)) as file:
                 infos = file.infolist()
@@ -83,11 +134,17 @@ class Archive:
             NotImplementedError,
         ) as error:
             raise UnreadableError("truncated or damaged: the directory of the zip file cannot be read") from error
-        if len(infos) > MAX_RECORDS:
-            raise UnreadableError(f"a zip file with {len(infos):,} records: no checkpoint has so many")
-        self.infos = {info.filename.partition("/")[2]: info for info in infos}
-        if len(self.infos) < len(infos):
+        if len(infos) != directory.records:
+            raise UnreadableError("damaged: the zip file does not have the number of records that it announces")
+        if infos and min(info.header_offset for info in infos) != 0:
+            raise UnreadableError("damaged: the zip file does not begin with its first record")
+        # torch looks in the directory of the first record, without regard to the case of letters
+        folder = infos[0].filename.partition("/")[0] + "/" if infos else ""
+        self.infos = {i.filename.removeprefix(folder): i for i in infos if i.filename.startswith(folder)}
+        if len({info.filename.lower() for info in infos}) < len(infos):
             raise UnreadableError("damaged: two records in the zip file have the same name")
+        if any(info.filename != info.orig_filename for info in infos):
+            raise UnreadableError("damaged: the name of a record in the zip file contains a null character")
         self.records: dict[str, Record] = {}
         self.refuse_overlaps(infos)
 
@@ -129,6 +186,8 @@ class Archive:
         if offset + info.compress_size > self.source.size:
             raise UnreadableError(f"truncated: record {name!r} extends beyond the end of the file")
         packed = None if stored else info.compress_size
+        if not stored:
+            self.budget.spend_unpacked(info.file_size)
         return Record(name, self.source, offset, info.file_size, packed, info.CRC)
 
     def content(self, name: str) -> bytes:
@@ -139,6 +198,7 @@ class Archive:
         raw = self.source.read(record.offset, record.size if record.packed is None else record.packed)
         if record.packed is not None:
             raw = inflate(raw, record.size)
+        self.budget.spend_bytes(record.size)
         if len(raw) != record.size or zlib.crc32(raw) != record.crc:
             raise UnreadableError(f"corrupt: record {name!r} does not match its checksum")
         return raw
@@ -152,15 +212,15 @@ def inflate(raw: bytes, size: int) -> bytes:
         raise UnreadableError("corrupt: a compressed record cannot be unpacked") from error
 
 
-def read_archive(source: Source, nested: Any) -> tuple[Any, str, Mapping[str, None]]:
-    """Return what a zip file holds, the name of its format, and the globals that were refused."""
-    archive = Archive(source)
+def read_archive(source: Source, nested: Any, budget: Budget) -> Described:
+    """Return what a zip file holds."""
+    archive = Archive(source, budget)
     if "data.pkl" not in archive.infos:
-        inside = ", ".join(sorted(archive.infos)[:3])
-        raise UnreadableError(f"a zip file, but not one of torch.save: it has no data.pkl (it holds {inside})")
+        raise UnreadableError(foreign_archive(archive.infos))
     if "byteorder" in archive.infos and archive.content("byteorder").strip() == b"big":
         raise UnreadableError("written on a big-endian machine: load it with torch on this machine and save it again")
     script = any(name.startswith("code/") for name in archive.infos) or "constants.pkl" in archive.infos
+    types: dict[str, str] = {}
 
     def locate(key: str, dtype: str, elements: int) -> Record:
         record = archive.record(f"data/{key}")
@@ -168,9 +228,20 @@ def read_archive(source: Source, nested: Any) -> tuple[Any, str, Mapping[str, No
             raise UnreadableError(
                 f"damaged: storage {key} has {record.size:,} bytes instead of {elements:,} elements of {dtype}"
             )
+        if types.setdefault(key, dtype) != dtype:  # torch would give both the type of the first
+            raise UnreadableError(f"damaged: storage {key} is described twice, with different types")
         return record
 
-    rebuild = Rebuilder(locate, nested)
+    rebuild = Rebuilder(locate, nested, budget)
     content = archive.content("data.pkl")
-    root = Unpickler(PickleReader(BytesSource(content)), rebuild).load()
-    return root, "TorchScript (its code was not read)" if script else "torch zip file", rebuild.refused
+    root = Unpickler(PickleReader(BytesSource(content), budget), rebuild).load()
+    return Described(root, "TorchScript (its code was not read)" if script else "torch zip file", rebuild)
+
+
+def foreign_archive(names: Iterable[str]) -> str:
+    """Return what a zip file is that has no data.pkl, and what to do."""
+    every = sorted(names)
+    for has, description in FOREIGN_ARCHIVES:
+        if any(map(has, every)):
+            return description
+    return f"a zip file, but not one of torch.save: it has no data.pkl (it holds {', '.join(every[:3])})"

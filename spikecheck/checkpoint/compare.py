@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from spikecheck.checkpoint.diagnose import with_safe_names
 from spikecheck.checkpoint.read import open_checkpoint
 from spikecheck.checkpoint.record_reader import RecordReader
 from spikecheck.checkpoint.scan import elements, view_of
@@ -30,7 +29,7 @@ def changes(before: Path, after: Path, *, unsafe_pickle: bool = False) -> tuple[
         open_checkpoint(before, unsafe_pickle=unsafe_pickle) as old,
         open_checkpoint(after, unsafe_pickle=unsafe_pickle) as new,
     ):
-        after_tensors, before_tensors = with_safe_names(new.content).tensors, with_safe_names(old.content).tensors
+        after_tensors, before_tensors = new.content.tensors, old.content.tensors
         names = dict.fromkeys([*after_tensors, *before_tensors])
         with torch.no_grad():
             return tuple(compare(name, before_tensors.get(name), after_tensors.get(name)) for name in names)

@@ -10,23 +10,22 @@ from typing import Any, BinaryIO
 
 import torch
 
-from spikecheck.checkpoint.content import Content
+from spikecheck.checkpoint.content import MAX_TENSORS, Content
 from spikecheck.checkpoint.observations import Scanned, counted_updates, observe, tensors_to_scan
-from spikecheck.checkpoint.read import Checkpoint, open_checkpoint
+from spikecheck.checkpoint.read import Checkpoint, open_checkpoint, refused_if_too_large
 from spikecheck.checkpoint.scan import scan
 from spikecheck.checkpoint.stored_run import with_run
 from spikecheck.checks.discovery import unusable_extensions
 from spikecheck.checks.judge import Judge
 from spikecheck.errors import UnreadableError
 from spikecheck.finding import Unseen, UnseenKind, Verdict
+from spikecheck.outside_text import safe
 from spikecheck.report.model import Report
 from spikecheck.report.rows import weight_rows
 from spikecheck.settings import Settings
 from spikecheck.site import FILE_KINDS, Moment
 
 MIN_TORCH = (2, 10)  # older ones have known vulnerabilities in torch.load(weights_only=True)
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-MAX_NAME = 200
 MAX_LISTED = 8
 
 Advance = Callable[[int, int], object]
@@ -52,10 +51,13 @@ class Scan:
 
 def scan_file(path: Path | BinaryIO, *, unsafe_pickle: bool = False, advance: Advance = ignore_progress) -> Scan:
     """Read a file once, and compute the statistics of all its tensors; UnreadableError if it cannot be read."""
-    with open_checkpoint(path, unsafe_pickle=unsafe_pickle) as checkpoint:
-        checkpoint.content = with_safe_names(checkpoint.content)
+    with refused_if_too_large(), open_checkpoint(path, unsafe_pickle=unsafe_pickle) as checkpoint:
         if not checkpoint.content.tensors and checkpoint.content.evidence is None:
-            names = ", ".join(map(safe, checkpoint.refused[:MAX_LISTED]))
+            names = ", ".join(checkpoint.refused[:MAX_LISTED])
+            if checkpoint.content.optimizers:
+                raise UnreadableError(
+                    f"{checkpoint.format} with the state of an optimizer alone: pass the checkpoint that has the model"
+                )
             unread = f"; objects that were not loaded: {names}" if names else ""
             raise UnreadableError(f"{checkpoint.format} without any tensor: nothing to diagnose{unread}")
         with torch.no_grad():
@@ -95,12 +97,14 @@ def make_report(scanned: Scan, name: str, settings: Settings) -> Report:
     judge = Judge.of(settings)
     judge = replace(judge, checks=tuple(check for check in judge.checks if check.sites & FILE_KINDS))
     content = scanned.checkpoint.content
-    observations = observe(content, scanned.statistics)
-    verdicts = tuple(map(without_date, judge.verdicts(observations)))
+    with refused_if_too_large():
+        observations = observe(content, scanned.statistics, scanned.checkpoint.executable)
+        verdicts = tuple(map(without_date, judge.verdicts(observations)))
     report = Report.of(
         verdicts,
         subject=headline(name, scanned.checkpoint),
         unseen=(
+            *(Unseen(UnseenKind.FILE_LIMIT, text) for text in limits_reached(scanned)),
             *(Unseen(UnseenKind.FILE_CONTENT, text) for text in unseen(scanned)),
             *judge.settings_without_effect(observations),
             *(Unseen(UnseenKind.EXTENSION, str(one)) for one in unusable_extensions()),
@@ -130,11 +134,25 @@ def headline(name: str, checkpoint: Checkpoint) -> str:
     return " · ".join(["spikecheck", *parts])
 
 
+def limits_reached(scanned: Scan) -> tuple[str, ...]:
+    """Return which tensors were not looked at, in sentences: a file with any is not called healthy."""
+    content, lines = scanned.checkpoint.content, []
+    if content.unread:
+        lines.append(f"{content.unread:,} tensors were not checked: the file holds more than {MAX_TENSORS:,}")
+    refs = [*content.tensors.items(), *((n, r) for one in content.optimizers for n, r in one.tensors())]
+    skipped = [n for n, r in refs if r.storage.record and 0 not in r.shape and not scanned.statistics[r].state.elements]
+    if skipped:
+        lines.append(
+            f"{len(skipped):,} tensors ({skipped[0]}, ...) were not checked: too many tensors share the same bytes"
+        )
+    return tuple(lines)
+
+
 def unseen(scanned: Scan) -> tuple[str, ...]:
     """Return what was not read, or not as it stands, in sentences."""
     lines = []
     if scanned.checkpoint.refused:
-        names = [safe(name) for name in scanned.checkpoint.refused]
+        names = list(scanned.checkpoint.refused)
         more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
         lines.append(
             f"objects of {', '.join(names[:MAX_LISTED])}{more} were not loaded: nothing in the file was executed"
@@ -145,30 +163,7 @@ def unseen(scanned: Scan) -> tuple[str, ...]:
             remarks.setdefault(ref.remark, []).append(name)
     lines += [f"{', '.join(names[:MAX_LISTED])}: {remark}" for remark, names in remarks.items()]
     lines += scanned.checkpoint.remarks
-    refs = scanned.checkpoint.content.tensors.items()
-    skipped = [n for n, r in refs if r.storage.record and 0 not in r.shape and not scanned.statistics[r].state.elements]
-    if skipped:
-        lines.append(
-            f"{len(skipped):,} tensors ({skipped[0]}, ...) were not checked: too many tensors share the same bytes"
-        )
     version = re.match(r"(\d+)\.(\d+)", torch.__version__)
     if version is not None and (int(version[1]), int(version[2])) < MIN_TORCH:
         lines.append(f"torch {version[0]} has known vulnerabilities in torch.load(weights_only=True): update it")
     return tuple(lines)
-
-
-def with_safe_names(content: Content) -> Content:
-    """Return the content with names that are safe to print on a terminal."""
-    tensors = {}
-    for name, ref in content.tensors.items():
-        clean = safe(name)
-        while clean in tensors:
-            clean += "'"
-        tensors[clean] = ref
-    return replace(content, tensors=tensors)
-
-
-def safe(name: str) -> str:
-    """Return a name without control characters, shortened if it is very long."""
-    clean = CONTROL.sub(lambda match: ascii(match[0])[1:-1], name)
-    return clean if len(clean) <= MAX_NAME else f"{clean[: MAX_NAME // 2]}…{clean[-MAX_NAME // 2 :]}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from spikecheck.checkpoint.budget import Budget
+from spikecheck.checkpoint.described import Described
 from spikecheck.checkpoint.rebuild import Rebuilder
 from spikecheck.checkpoint.source import BytesSource
 from spikecheck.checkpoint.unpickle import PickleReader, Unpickler
@@ -53,13 +55,10 @@ class Storages:
 
     def place(self, keys: Any, position: int) -> None:
         """Set the offsets of all storages: they follow the list of their keys, each after its number of elements."""
-        if (
-            not isinstance(keys, list)
-            or {str(key) for key in keys} != set(self.records)
-            or len(keys) != len(self.records)
-        ):
+        texts = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+        if not texts or set(keys) != set(self.records) or len(keys) != len(self.records):
             raise UnreadableError("damaged: the list of storages does not match the tensors")
-        for key in map(str, keys):
+        for key in keys:
             record, deferred, dtype = self.records[key]
             elements = int.from_bytes(self.source.read(position, 8), "little")
             if elements * ITEM_SIZES[dtype] != record.size:
@@ -70,18 +69,20 @@ class Storages:
                 raise UnreadableError(f"truncated: storage {key} extends beyond the end of the file")
 
 
-Nested = Callable[[bytes], Any]
+Nested = Callable[[bytes, Budget], Any]
 
 
-def read_legacy(source: Source, nested: Nested | None = None) -> tuple[Any, str, Mapping[str, None]]:
-    """Return what a legacy file or plain pickle holds, the name of its format, and the globals that were refused."""
-    reader, storages = PickleReader(source), Storages(source)
-    rebuild = Rebuilder(storages.locate, nested)
+def read_legacy(source: Source, nested: Nested | None, budget: Budget) -> Described:
+    """Return what a legacy file or plain pickle holds."""
+    reader, storages = PickleReader(source, budget), Storages(source)
+    rebuild = Rebuilder(storages.locate, nested, budget, legacy=True)
     first = Unpickler(reader, rebuild).load()
     if first != MAGIC or not isinstance(first, int):
         if storages.records:
             raise UnreadableError("a plain pickle that refers to storages of torch.save: it is a part of another file")
-        return first, "plain pickle", rebuild.refused
+        if reader.position < source.size and source.read(reader.position, 2) == b"PK":
+            raise UnreadableError("refused: a pickle followed by a zip file, which readers take for different things")
+        return Described(first, "plain pickle", rebuild)
     Unpickler(reader, rebuild).load()
     system = Unpickler(reader, rebuild).load()
     if isinstance(system, dict) and system.get("little_endian") is False:
@@ -89,12 +90,12 @@ def read_legacy(source: Source, nested: Nested | None = None) -> tuple[Any, str,
     root = Unpickler(reader, rebuild).load()
     keys = Unpickler(reader, rebuild).load()
     storages.place(keys, reader.position)
-    return root, "torch legacy file", rebuild.refused
+    return Described(root, "torch legacy file", rebuild)
 
 
-def read_nested(content: bytes) -> Any:
+def read_nested(content: bytes, budget: Budget) -> Any:
     """Return a storage that was saved inside a pickle; one that holds another is refused."""
-    storage, _, _ = read_legacy(BytesSource(content))
-    if not isinstance(storage, StorageRef):
+    described = read_legacy(BytesSource(content), None, budget)
+    if not isinstance(described.root, StorageRef) or described.refused:
         raise UnreadableError("damaged: the bytes of a storage hold no storage")
-    return storage
+    return described.root

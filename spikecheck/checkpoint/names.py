@@ -102,7 +102,10 @@ def layers(named: Iterable[TensorName]) -> tuple[Layer, ...]:
         elif owner in weighted or owner in normalized:
             waiting.append(owner)
     if not all(between.values()):
-        between = {owner: same_numbers(owner, weighted | normalized) for owner in spiking}
+        alike: dict[tuple[str, ...], list[str]] = {}
+        for owner in sorted(weighted | normalized):
+            alike.setdefault(numbers(owner), []).append(owner)
+        between = {owner: alike.get(numbers(owner), []) if numbers(owner) else [] for owner in spiking}
         if waiting and not all(between.values()):
             between = {owner: [] for owner in spiking}
     result = []
@@ -115,7 +118,6 @@ def layers(named: Iterable[TensorName]) -> tuple[Layer, ...]:
     return tuple(result)
 
 
-def same_numbers(owner: str, others: Iterable[str]) -> list[str]:
-    """Return the modules whose names contain the same numbers."""
-    numbers = re.findall(r"\d+", owner)
-    return [other for other in sorted(others) if numbers and re.findall(r"\d+", other) == numbers]
+def numbers(owner: str) -> tuple[str, ...]:
+    """Return the numbers in a module's name; modules with the same ones belong together."""
+    return tuple(re.findall(r"\d+", owner))

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from spikecheck.checkpoint.budget import Budget
 from spikecheck.checkpoint.source import BytesSource, FileSource
 from spikecheck.checkpoint.tensorfile import read_safetensors
 from spikecheck.errors import UnreadableError
@@ -20,7 +21,7 @@ REFUSED = 3  # as in graph.py, which cannot be imported without h5py
 OUT_OF_TIME = -getattr(signal, "SIGXCPU", 0)  # the exit code where the system has such a limit; Windows has none
 
 
-def read_graph(source: FileSource) -> tuple[dict[str, Any], str]:
+def read_graph(source: FileSource, budget: Budget) -> tuple[dict[str, Any], str]:
     """Return the parameters of a NIR graph by `node.parameter`, in the order of the data flow, and the format's name.
 
     Raises:
@@ -34,7 +35,7 @@ def read_graph(source: FileSource) -> tuple[dict[str, Any], str]:
     except subprocess.TimeoutExpired as error:
         raise UnreadableError(ENDLESS) from error
     if process.returncode == REFUSED:
-        raise UnreadableError(process.stderr.decode())
+        raise UnreadableError(process.stderr.decode(errors="replace"))
     if process.returncode and process.returncode == OUT_OF_TIME:
         raise UnreadableError(ENDLESS)
     if process.returncode < 0:
@@ -42,4 +43,4 @@ def read_graph(source: FileSource) -> tuple[dict[str, Any], str]:
     if process.returncode:
         last_line = process.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         raise UnreadableError(f"the HDF5 library failed to read it: {last_line[:120]!r}")
-    return read_safetensors(BytesSource(process.stdout))[0], "NIR graph"
+    return read_safetensors(BytesSource(process.stdout), budget)[0], "NIR graph"

@@ -9,16 +9,18 @@ from typing import Any
 
 import torch
 
-from spikecheck.checkpoint.content import Content, Optimizer
+from spikecheck.checkpoint.content import MAX_COUNTER, Content, Optimizer, moment_tensors
 from spikecheck.checkpoint.names import Layer, TensorName, layers, name_tensors
 from spikecheck.checkpoint.values import TensorRef
 from spikecheck.checks.base import Observations
+from spikecheck.outside_text import UniqueNames, safe
 from spikecheck.readings import RunReading
 from spikecheck.site import Site, SiteKind
 from spikecheck.stats.stored import StoredStats
 from spikecheck.stats.stored_neurons import moment_reading, neuron_reading, with_reach
-from spikecheck.stored import StoredNeuronReading
+from spikecheck.stored import GlobalReading, StoredNeuronReading
 
+MAX_GLOBALS = 20  # that get a finding of their own
 Scanned = Mapping[TensorRef, StoredStats]
 
 
@@ -27,6 +29,7 @@ class Collector:
     """Collect sites and their readings."""
 
     sites: list[Site] = field(default_factory=list)
+    names: UniqueNames = field(default_factory=UniqueNames)  # of what is no tensor of the model
     readings: dict[str, dict[type[Any], Any]] = field(default_factory=dict)
 
     def add(self, kind: SiteKind, name: str, reading: object, position: int) -> None:
@@ -35,23 +38,31 @@ class Collector:
         self.readings.setdefault(name, {})[type(reading)] = reading
 
 
-def observe(content: Content, statistics: Scanned) -> Observations:
+def observe(content: Content, statistics: Scanned, executable: Mapping[str, bool]) -> Observations:
     """Return what the checks judge by."""
     floating = {name: ref.dtype.startswith(("float", "bfloat", "complex")) for name, ref in content.tensors.items()}
     named = name_tensors({name: ref.shape for name, ref in content.tensors.items()}, floating)
     collector = Collector()
+    for one in named:
+        collector.names.add(one.name)
     for position, one in enumerate(named, start=1):
         ref = content.tensors[one.name]
         collector.add(SiteKind.STORED, one.name, statistics[ref].summarize(one.role), position)
     place = {site.name: site.position for site in collector.sites}
+    owned: dict[str, list[TensorRef]] = {}
+    for one in named:
+        owned.setdefault(one.owner, []).append(content.tensors[one.name])
     for layer in layers(named):
+        feeding = [ref for feeder in layer.feeders or () for ref in owned.get(feeder, ())]
         for parameter in layer.parameters:
-            reading = neuron(parameter, layer, content, statistics)
+            reading = neuron(parameter, layer, feeding, content, statistics)
             if reading is not None:
                 collector.add(SiteKind.STORED_NEURON, parameter.name, reading, place[parameter.name])
     for number, optimizer in enumerate(content.optimizers):
         prefix = "optimizer" if len(content.optimizers) == 1 else f"optimizer {number}"
         moments(prefix, optimizer, named, content, statistics, collector)
+    for name, called in shown(executable).items():
+        collector.add(SiteKind.GLOBAL, collector.names.add(name), GlobalReading(called), 0)
     updates = counted_updates(content, statistics) or max(content.counters.values(), default=0)
     run = RunReading(live=False, update=updates, forward_passes=0, backward_passes=0, called_per_time_step=False)
     return Observations(
@@ -59,7 +70,16 @@ def observe(content: Content, statistics: Scanned) -> Observations:
     )
 
 
-def neuron(one: TensorName, layer: Layer, content: Content, statistics: Scanned) -> StoredNeuronReading | None:
+def shown(executable: Mapping[str, bool]) -> dict[str, bool]:
+    """Return the first globals, those that would be called before others; the rest under one name."""
+    every = sorted(executable.items(), key=lambda item: not item[1])
+    first, rest = every[:MAX_GLOBALS], every[MAX_GLOBALS:]
+    return dict(first) | ({f"{len(rest):,} other globals": any(called for _, called in rest)} if rest else {})
+
+
+def neuron(
+    one: TensorName, layer: Layer, feeding: list[TensorRef], content: Content, statistics: Scanned
+) -> StoredNeuronReading | None:
     """Return the reading of a neuron's parameter; None if it is not finite, or too large for a parameter."""
     stats = statistics[content.tensors[one.name]]
     if stats.vector is None or stats.state.nan or stats.state.infinite:
@@ -67,7 +87,7 @@ def neuron(one: TensorName, layer: Layer, content: Content, statistics: Scanned)
     reading = neuron_reading(one.means, stats.vector, layer.owner, outer=layer.first, last=layer.last)
     if one.means != "threshold":
         return reading
-    drives = largest_drives(layer, content, statistics)
+    drives = largest_drives(feeding, statistics)
     others = [(other, statistics[content.tensors[other.name]].vector) for other in layer.parameters if other != one]
     decays = [values for other, values in others if other.means == "decay" and values is not None]
     if drives is None or not decays or len(decays) < len(others):  # how long the potential adds up is not known
@@ -75,16 +95,15 @@ def neuron(one: TensorName, layer: Layer, content: Content, statistics: Scanned)
     return with_reach(reading, stats.vector, drives, decays)
 
 
-def largest_drives(layer: Layer, content: Content, statistics: Scanned) -> list[torch.Tensor] | None:
+def largest_drives(feeding: list[TensorRef], statistics: Scanned) -> list[torch.Tensor] | None:
     """Return what each weight and bias before a layer adds at most per time step, [neuron]; None if not known."""
     drives = []
-    for name, ref in content.tensors.items():
-        if name.rpartition(".")[0] in (layer.feeders or ()):
-            stats = statistics[ref]
-            own = stats.rows.positive if stats.rows is not None else stats.vector if len(ref.shape) == 1 else None
-            if own is None or stats.state.nan or stats.state.infinite or ref.remark:
-                return None
-            drives.append(own)
+    for ref in feeding:
+        stats = statistics[ref]
+        own = stats.rows.positive if stats.rows is not None else stats.vector if len(ref.shape) == 1 else None
+        if own is None or stats.state.nan or stats.state.infinite or ref.remark:
+            return None
+        drives.append(own)
     return drives
 
 
@@ -97,13 +116,7 @@ def moments(
     collector: Collector,
 ) -> None:
     """Add the moments of each parameter, under the parameter's name if it is known."""
-    members: list[tuple[Any, float | None, str | None]] = []
-    for group in optimizer.groups:
-        names, rate = group.get("param_names"), group.get("lr")
-        keys = group.get("params")
-        for place, key in enumerate(keys if isinstance(keys, list) else []):
-            name = names[place] if isinstance(names, list) and len(names) > place else None
-            members.append((key, rate if isinstance(rate, float) else None, name if isinstance(name, str) else None))
+    members = optimizer.members
     moments_of = {key: moment_tensors(optimizer.state.get(key, {})) for key, _, _ in members}
     names_of = parameter_names([(key, name, moments_of[key]) for key, _, name in members], named, content)
     present = sum(1 for slots in moments_of.values() if slots)
@@ -114,15 +127,15 @@ def moments(
         readings = []
         for slot, ref in moments_of[key].items():
             readings.append(statistics[ref].summarize("moment"))
-            collector.add(SiteKind.STORED, f"{prefix}: {name} {slot}", readings[-1], position)
+            site = collector.names.add(f"{prefix}: {name} {safe(slot)}")
+            collector.add(SiteKind.STORED, site, readings[-1], position)
         step = updates_of(optimizer.state.get(key, {}), statistics)
         moment = moment_reading(readings, others=present - bool(readings), steps=step, rate=rate)
-        collector.add(SiteKind.MOMENT, f"{prefix}: {name}", moment, position)
-
-
-def moment_tensors(slots: dict[str, Any]) -> dict[str, TensorRef]:
-    """Return the moments of a parameter: its tensors without the counter of updates."""
-    return {str(k): v for k, v in slots.items() if isinstance(v, TensorRef) and k not in ("step", "eta", "mu")}
+        collector.add(SiteKind.MOMENT, collector.names.add(f"{prefix}: {name}"), moment, position)
+    for name, ref in optimizer.others.items():
+        reading = statistics[ref].summarize("moment")
+        if not reading.finite:
+            collector.add(SiteKind.STORED, collector.names.add(f"{prefix}: {name}"), reading, 0)
 
 
 def counted_updates(content: Content, statistics: Scanned) -> int:
@@ -136,7 +149,7 @@ def updates_of(slots: dict[str, Any], statistics: Scanned) -> float | None:
     step = slots.get("step")
     if isinstance(step, TensorRef):
         return statistics[step].state.maximum if statistics[step].state.elements == 1 else None
-    return float(step) if isinstance(step, int | float) else None
+    return float(step) if isinstance(step, int | float) and abs(step) < MAX_COUNTER else None
 
 
 def parameter_names(
@@ -166,4 +179,6 @@ def tensors_to_scan(content: Content) -> dict[TensorRef, bool]:
             for value in slots.values():
                 if isinstance(value, TensorRef):
                     refs.setdefault(value, False)
+        for value in optimizer.others.values():
+            refs.setdefault(value, False)
     return refs

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from spikecheck.checkpoint.archive import read_archive
+from spikecheck.checkpoint.budget import Budget
 from spikecheck.checkpoint.content import Content, sort_content
+from spikecheck.checkpoint.described import Described
 from spikecheck.checkpoint.legacy import read_legacy, read_nested
 from spikecheck.checkpoint.nir import read_graph
 from spikecheck.checkpoint.source import FileSource, detect_format, open_regular
@@ -25,6 +27,7 @@ class Checkpoint:
     format: str
     size: int
     refused: tuple[str, ...] = ()  # the globals of a pickle that are not on the allow-list
+    executable: Mapping[str, bool] = field(default_factory=dict)  # of those, by whether `pickle.load` would call them
     remarks: list[str] = field(default_factory=list)
 
 
@@ -43,63 +46,77 @@ def open_checkpoint(path: Path | BinaryIO, *, unsafe_pickle: bool = False) -> It
     with ExitStack() as files:
         file = files.enter_context(open_regular(path)) if isinstance(path, Path) else path
         source = FileSource(file)
-        kind = detect_format(source)
-        try:
+        kind, budget = detect_format(source), Budget()
+        with refused_if_too_large():
             if kind == "json":
                 if not isinstance(path, Path):
                     raise UnreadableError("an index of shards cannot be read from a pipe: the shards lie beside it")
-                yield read_shards(source, path, files)
-                return
-            if unsafe_pickle and kind in ("zip", "pickle"):
+                checkpoint = read_shards(source, path, files, budget)
+            elif unsafe_pickle and kind in ("zip", "pickle"):
                 from spikecheck.checkpoint.unsafe import load
 
-                content = sort_content(load(file))
-                yield Checkpoint(content, f"{kind}, loaded by torch, which executed the code in it", source.size)
-                return
-            root, format_name, refused = read_format(kind, source)
-        except MemoryError as error:
-            raise UnreadableError("the description of its tensors does not fit into memory") from error
-        checkpoint = Checkpoint(sort_content(root), format_name, source.size, refused)
+                content = sort_content(load(file), budget)
+                name = f"{kind}, loaded by torch, which executed the code in it"
+                checkpoint = Checkpoint(content, name, source.size)
+            else:
+                described = read_format(kind, source, budget)
+                content = sort_content(described.root, budget, described.aside)
+                checkpoint = Checkpoint(content, described.format, source.size, described.refused, described.executable)
         if others := checkpoint.content.others:
             plural = "" if others == 1 else "s"
             checkpoint.remarks.append(f"{others:,} tensor{plural} outside the model (such as random generator states)")
         yield checkpoint
 
 
-def read_format(kind: str, source: FileSource) -> tuple[Any, str, tuple[str, ...]]:
-    """Return what a file of this format holds, the name of the format, and the globals that were refused."""
+@contextmanager
+def refused_if_too_large() -> Iterator[None]:
+    """Turn what Python raises for want of memory, or for too deep a nesting, into a refusal."""
+    try:
+        yield
+    except MemoryError as error:
+        raise UnreadableError("it does not fit into memory") from error
+    except RecursionError as error:
+        raise UnreadableError("it is nested too deeply") from error
+
+
+def read_format(kind: str, source: FileSource, budget: Budget) -> Described:
+    """Return what a file of this format holds."""
     if kind == "zip":
-        root, format_name, refused = read_archive(source, read_nested)
-        return root, format_name, tuple(refused)
+        return read_archive(source, read_nested, budget)
     if kind == "safetensors":
-        tensors, format_name = read_safetensors(source)
-        return tensors, format_name, ()
+        return Described(*read_safetensors(source, budget))
     if kind == "hdf5":
-        tensors, format_name = read_graph(source)
-        return tensors, format_name, ()
-    root, format_name, refused = read_legacy(source, read_nested)
-    return root, format_name, tuple(refused)
+        return Described(*read_graph(source, budget))
+    return read_legacy(source, read_nested, budget)
 
 
-def read_shards(source: FileSource, path: Path, files: ExitStack) -> Checkpoint:
+def read_shards(source: FileSource, path: Path, files: ExitStack, budget: Budget) -> Checkpoint:
     """Read all the shards of an index as one checkpoint."""
-    content: dict[str, Any] = {}
+    content: dict[Any, Any] = {}
     size = source.size
     refused: dict[str, None] = {}
+    executable: dict[str, bool] = {}
+    aside: list[Any] = []
     for shard, names in shards(source, path.parent):
         try:
             file = FileSource(files.enter_context(open_regular(shard)))
             kind = detect_format(file)
             if kind == "json":
                 raise UnreadableError("an index of shards inside an index of shards")
-            tensors, _, refused_here = read_format(kind, file)
+            described = read_format(kind, file, budget)
         except UnreadableError as error:
             raise UnreadableError(f"shard {shard.name!r}: {error}") from error
+        tensors = described.root
         if not isinstance(tensors, dict):
             raise UnreadableError(f"shard {shard.name!r} holds no dictionary of tensors")
         if missing := sorted(names - tensors.keys()):
             raise UnreadableError(f"shard {shard.name!r} does not hold {missing[0]!r}, which the index says it does")
+        aside += [content[name] for name in tensors.keys() & content.keys()]  # another shard's of the same name
         content.update(tensors)
-        refused.update(dict.fromkeys(refused_here))
+        aside += described.aside
+        refused.update(dict.fromkeys(described.refused))
+        for name, called in described.executable.items():
+            executable[name] = called or executable.get(name, False)
         size += file.size
-    return Checkpoint(sort_content(content), "safetensors in shards", size, tuple(refused))
+    sorted_content = sort_content(content, budget, aside)
+    return Checkpoint(sorted_content, "safetensors in shards", size, tuple(refused), executable)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Any
 
+from spikecheck.checkpoint.budget import Budget
+from spikecheck.checkpoint.harmless import is_harmless
 from spikecheck.checkpoint.values import ITEM_SIZES, GlobalName, Record, Standin, StorageRef, TensorRef, safe_key
 from spikecheck.errors import UnreadableError
+from spikecheck.outside_text import safe
 
 MAX_AXES = 64
-MAX_COPIED = 1 << 24  # elements that all calls together may copy: a small file could copy the same list for ever
 
 #: torch's storage classes, by name.
 STORAGES: Mapping[str, str] = {
@@ -61,15 +64,27 @@ def is_hostile(named: GlobalName) -> bool:
 
 
 class Rebuilder:
-    """Build what a pickle describes from plain values, and note every global that is not on the allow-list."""
+    """Build what a pickle describes from plain values, and note every global that is not on the allow-list.
+
+    `refused` are the globals whose objects were not loaded. `executable` are those of them that `pickle.load` would
+    import or, if True, call with arguments from the file, without those that are known to be harmless. `aside` holds
+    what torch keeps in attributes of tensors and dictionaries.
+    """
 
     def __init__(
-        self, records: Callable[[str, str, int], Record], nested: Callable[[bytes], Any] | None = None
+        self,
+        records: Callable[[str, str, int], Record],
+        nested: Callable[[bytes, Budget], Any] | None = None,
+        budget: Budget | None = None,
+        legacy: bool = False,
     ) -> None:
         self.records = records  # key, dtype, elements -> where the bytes lie
         self.nested = nested  # bytes of a storage that was saved by itself, as plain pickle does
+        self.budget = Budget() if budget is None else budget
+        self.pid_size = 6 if legacy else 5
         self.refused: dict[str, None] = {}
-        self.copied = 0
+        self.executable: dict[str, bool] = {}
+        self.aside: list[Any] = []
         self.inner: dict[int, tuple[bytes, Any]] = {}  # what was nested in the same bytes before
 
     def name(self, named: GlobalName) -> GlobalName:
@@ -77,7 +92,9 @@ class Rebuilder:
         if is_hostile(named):
             raise UnreadableError(f"refused: loading it would run {named}; nothing was run")
         if not is_allowed(named):
-            self.refused.setdefault(str(named))
+            self.refused.setdefault(safe(str(named)))
+            if not is_harmless(named.module, named.name):
+                self.executable.setdefault(safe(str(named)), False)
         return named
 
     def call(self, function: Any, args: tuple[Any, ...]) -> Any:
@@ -86,32 +103,47 @@ class Rebuilder:
             return Standin("the result of a call", args)
         make = MAKERS.get((function.module.replace("__builtin__", "builtins"), function.name))
         if make is None:
+            if safe(str(function)) in self.executable:
+                self.executable[safe(str(function))] = True
             return Standin(str(function), args)
         if make in COPYING:
-            self.copied += sum(len(arg) for arg in args if isinstance(arg, list | tuple | dict | str))
-            if self.copied > MAX_COPIED:
-                raise UnreadableError("damaged: it copies the same objects over and over")
+            self.budget.spend_nodes(sum(len(arg) for arg in args if isinstance(arg, list | tuple | dict | str)))
         return make(self, *args)
+
+    def create(self, cls: Any, args: tuple[Any, ...]) -> Any:
+        """Return a new object of this class; only the name of a function makes it a call."""
+        if isinstance(cls, GlobalName) and (cls.module, cls.name) not in MAKERS and looks_like_class(cls):
+            return Standin(str(cls), args)
+        return self.call(cls, args)
 
     def persistent(self, pid: Any) -> Any:
         """Return the storage of torch's persistent id: ("storage", class, key, device, elements)."""
         if not isinstance(pid, tuple) or len(pid) < 5 or pid[0] not in ("storage", b"storage"):
             return Standin("a persistent object", (pid,))
-        _, kind, key, _, elements, *_ = pid
+        _, kind, key, _, elements, *view = pid
         if not isinstance(kind, GlobalName) or kind.name not in STORAGES:
             return Standin("a storage of an unknown class", (pid,))
         if not is_count(elements):
             raise UnreadableError("damaged: a storage has no valid size")
+        if not isinstance(key, str):
+            raise UnreadableError("damaged: the key of a storage is not text")
+        if len(pid) > self.pid_size or any(part is not None for part in view):
+            raise UnreadableError("written by torch before 0.4: load it with torch and save it again")
         dtype = STORAGES[kind.name]
-        return StorageRef(self.records(str(key), dtype, elements), dtype, elements)
+        return StorageRef(self.records(key, dtype, elements), dtype, elements)
 
     def load_nested(self, content: Any) -> Any:
         """Return the storage inside bytes, as plain `pickle.dump` writes a tensor."""
         if self.nested is None or not isinstance(content, bytes):
             return Standin("torch.storage._load_from_bytes")
         if id(content) not in self.inner:
-            self.inner[id(content)] = content, self.nested(content)
+            self.inner[id(content)] = content, self.nested(content, self.budget)
         return self.inner[id(content)][1]
+
+
+def looks_like_class(named: GlobalName) -> bool:
+    """Return whether the name is written like that of a class."""
+    return named.name.rpartition(".")[2].lstrip("_")[:1].isupper()
 
 
 def is_allowed(named: GlobalName) -> bool:
@@ -162,14 +194,19 @@ def tensor_v3(
 
 
 def quantized(rebuild: Rebuilder, storage: Any, offset: Any, size: Any, stride: Any, *rest: Any) -> Any:
-    """Return the integers of a quantized tensor."""
+    """Return the integers of a quantized tensor; scales that are tensors are tensors of the file."""
     made = tensor(rebuild, storage, offset, size, stride)
+    rebuild.aside.append(rest)
+    scale = rest[0][1] if rest and isinstance(rest[0], tuple) and len(rest[0]) > 1 else None
+    if isinstance(scale, float) and not isfinite(scale):
+        raise UnreadableError("the scale of a quantized tensor is NaN or infinite, and so are all of its values")
     return remarked(made, "quantized: the integers were checked, without their scale")
 
 
 def sparse(rebuild: Rebuilder, layout: Any, data: Any, *rest: Any) -> Any:
     """Return the values of a sparse tensor."""
     parts = [part for part in data if isinstance(part, TensorRef)] if isinstance(data, tuple) else []
+    rebuild.aside.append(tuple(parts[:-1]))
     return remarked(parts[-1], "sparse: the stored values were checked") if parts else Standin("a sparse tensor")
 
 
@@ -187,22 +224,33 @@ def remarked(made: Any, remark: str) -> Any:
 
 
 def parameter(rebuild: Rebuilder, data: Any = None, *rest: Any) -> Any:
-    """Return the tensor of a parameter."""
+    """Return the tensor of a parameter; its attributes may hold tensors."""
+    rebuild.aside.append(rest)
     return data
 
 
-def typed(rebuild: Rebuilder, function: Any, kind: Any, args: Any, state: Any = None) -> Any:
+def typed(rebuild: Rebuilder, function: Any, kind: Any = None, args: Any = None, state: Any = None) -> Any:
     """Return a tensor of a subclass, or with attributes, as the inner function makes it."""
-    return rebuild.call(function, args) if isinstance(args, tuple) else Standin("a tensor of a subclass")
+    nested = isinstance(function, GlobalName) and MAKERS.get((function.module, function.name)) is typed
+    if nested or not isinstance(args, tuple):
+        raise UnreadableError("damaged: a tensor of a subclass is not described as torch describes one")
+    rebuild.aside.append(state)
+    return rebuild.call(function, args)
 
 
-def mapping(rebuild: Rebuilder, *args: Any) -> dict[Any, Any]:
-    """Return a dict of any class, from pairs or empty."""
-    pairs = args[0] if args and isinstance(args[0], list | tuple) else ()
-    made = {safe_key(pair[0]): pair[1] for pair in pairs if isinstance(pair, list | tuple) and len(pair) == 2}
-    if args and isinstance(args[0], dict):
-        made.update(args[0])
-    return made
+def mapping(rebuild: Rebuilder, *args: Any) -> Any:
+    """Return a dict of any class, from pairs or empty; a stand-in if Python would read the arguments in another way."""
+    first = args[0] if args else ()
+    if isinstance(first, dict):
+        return dict(first)
+    if not isinstance(first, list | tuple) or not all(isinstance(p, list | tuple) and len(p) == 2 for p in first):
+        return Standin("a dictionary", args)
+    return {safe_key(key): value for key, value in first}
+
+
+def counter(rebuild: Rebuilder, *args: Any) -> Any:
+    """Return the dict of a Counter, which counts what it is given unless that is a dict."""
+    return mapping(rebuild, *args) if not args or isinstance(args[0], dict) else Standin("a counter", args)
 
 
 def default(rebuild: Rebuilder, factory: Any = None, *args: Any) -> Any:
@@ -210,14 +258,17 @@ def default(rebuild: Rebuilder, factory: Any = None, *args: Any) -> Any:
     return mapping(rebuild, *args)
 
 
-def listing(rebuild: Rebuilder, *args: Any) -> list[Any]:
+def listing(rebuild: Rebuilder, *args: Any) -> Any:
     """Return a list or a set as a list."""
-    return list(args[0]) if args and isinstance(args[0], list | tuple) else []
+    if args and not isinstance(args[0], list | tuple):
+        return Standin("a list", args)
+    return list(args[0]) if args else []
 
 
-def row(rebuild: Rebuilder, *args: Any) -> tuple[Any, ...]:
+def row(rebuild: Rebuilder, *args: Any) -> Any:
     """Return a tuple or a torch.Size as a tuple."""
-    return tuple(listing(rebuild, *args))
+    made = listing(rebuild, *args)
+    return tuple(made) if isinstance(made, list) else made
 
 
 def encoded(rebuild: Rebuilder, text: Any = "", *rest: Any) -> Any:
@@ -227,7 +278,9 @@ def encoded(rebuild: Rebuilder, text: Any = "", *rest: Any) -> Any:
 
 def new_instance(rebuild: Rebuilder, cls: Any = None, *rest: Any) -> Any:
     """Return a stand-in for an object without its state, as `object.__reduce_ex__` writes it."""
-    return Standin(str(cls)) if isinstance(cls, GlobalName) else Standin("an object")
+    if isinstance(cls, GlobalName) and (cls.module, cls.name) not in MAKERS:
+        return rebuild.create(cls, rest)
+    return Standin("an object", (cls, *rest))
 
 
 def inert(rebuild: Rebuilder, *args: Any) -> Any:
@@ -236,10 +289,10 @@ def inert(rebuild: Rebuilder, *args: Any) -> Any:
 
 
 Maker = Callable[..., Any]
-COPYING: tuple[Maker, ...] = (mapping, default, listing, row, encoded)
+COPYING: tuple[Maker, ...] = (mapping, counter, default, listing, row, encoded)
 MAKERS: Mapping[tuple[str, str], Maker] = {
     ("collections", "OrderedDict"): mapping,
-    ("collections", "Counter"): mapping,
+    ("collections", "Counter"): counter,
     ("collections", "defaultdict"): default,
     ("builtins", "dict"): mapping,
     ("builtins", "list"): listing,
@@ -250,6 +303,7 @@ MAKERS: Mapping[tuple[str, str], Maker] = {
     ("_codecs", "encode"): encoded,
     ("copyreg", "_reconstructor"): new_instance,
     ("copy_reg", "_reconstructor"): new_instance,
+    ("copyreg", "__newobj__"): new_instance,
     ("torch", "Size"): row,
     ("torch", "device"): inert,
     ("torch.serialization", "_get_layout"): inert,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,11 +10,13 @@ from spikecheck.checks.discovery import discover
 from spikecheck.errors import SpikecheckError
 from spikecheck.evidence.evidence import CONTRADICTIONS, Evidence
 from spikecheck.finding import Outcome, Unseen, UnseenKind, Verdict
-from spikecheck.report.model import Report
+from spikecheck.report.model import Report, WeightRow
 from spikecheck.settings import Settings
 from spikecheck.site import FILE_KINDS
 
-REFUSALS = (UnseenKind.EVIDENCE_REFUSED, UnseenKind.MODEL_NOT_RUN)  # not everything that was asked for was done
+# Not everything that was asked for was done.
+REFUSALS = (UnseenKind.EVIDENCE_REFUSED, UnseenKind.MODEL_NOT_RUN, UnseenKind.FILE_LIMIT)
+CLAIM = "what is said of the run rests on numbers in the file itself: they are as true as whoever wrote the file"
 
 
 def with_run(
@@ -50,10 +52,17 @@ def merge_run(report: Report, evidence: Evidence, settings: Settings, steps: int
     merged = Report.merge(evidence.report(judge), report)
     return replace(
         merged,
-        unseen=tuple(dict.fromkeys((*unseen, *merged.unseen))),
-        subject=f"{report.subject} · evidence of {updates:,} update{'' if updates == 1 else 's'}",
+        unseen=tuple(dict.fromkeys((*unseen, Unseen(UnseenKind.FILE_CLAIM, CLAIM), *merged.unseen))),
+        subject=f"{report.subject} · evidence of {updates:,} update{'' if updates == 1 else 's'}, as the file claims",
+        weights=own_weights(report.weights, merged.weights),
         updates=updates,
     )
+
+
+def own_weights(of_file: Iterable[WeightRow], merged: Iterable[WeightRow]) -> tuple[WeightRow, ...]:
+    """Return the rows of all weights: the size that is in the file, beside the one that the evidence says it began."""
+    own = {row.name: row for row in of_file}
+    return tuple(replace(own[row.name], initial=row.initial) if row.name in own else row for row in merged)
 
 
 def without_run(report: Report, why: str) -> Report:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from spikecheck.checkpoint.budget import Budget
 from spikecheck.checkpoint.rebuild import is_count
 from spikecheck.checkpoint.values import ITEM_SIZES, Record, Source, StorageRef, TensorRef
 from spikecheck.errors import UnreadableError
@@ -42,11 +44,19 @@ def parse_object(text: bytes, what: str) -> dict[str, Any]:
     if max(text.count(b"["), text.count(b"{")) > MAX_DEPTH and bracket_depth(text) > MAX_DEPTH:
         raise UnreadableError(f"damaged: {what} is nested too deeply")
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=without_duplicates)
     except (ValueError, RecursionError) as error:
         raise UnreadableError(f"damaged: {what} is not valid JSON") from error
     if not isinstance(content, dict):
         raise UnreadableError(f"damaged: {what} is not a JSON object")
+    return content
+
+
+def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; ValueError where a key occurs twice, of which readers keep different ones."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError("a key occurs twice")
     return content
 
 
@@ -59,15 +69,17 @@ def bracket_depth(text: bytes) -> int:
     return deepest
 
 
-def read_safetensors(source: Source) -> tuple[dict[str, Any], str]:
+def read_safetensors(source: Source, budget: Budget) -> tuple[dict[str, Any], str]:
     """Return the tensors of a safetensors file by name, and the name of the format."""
     length = int.from_bytes(source.read(0, 8), "little")
     if length > MAX_HEADER or 8 + length > source.size:
         raise UnreadableError(f"truncated or damaged: its header claims {length:,} bytes, in a file of {source.size:,}")
+    budget.spend_bytes(4 * length)
     header = parse_object(source.read(8, length), "its header")
     content: dict[str, Any] = evidence(header.pop("__metadata__", None))
     ranges: list[tuple[int, int]] = []
     for name, entry in header.items():
+        budget.spend_nodes()
         dtype, shape, begin, end = parse_entry(name, entry)
         start = 8 + length
         if start + end > source.size:
@@ -89,7 +101,11 @@ def read_safetensors(source: Source) -> tuple[dict[str, Any], str]:
 def evidence(metadata: Any) -> dict[str, Any]:
     """Return the evidence of a run in the metadata, which hold text only, so that it is JSON; empty without any."""
     text = metadata.get(KEY) if isinstance(metadata, dict) else None
-    return {KEY: parse_object(text.encode(), "the evidence in its metadata")} if isinstance(text, str) else {}
+    return (
+        {KEY: parse_object(text.encode(errors="replace"), "the evidence in its metadata")}
+        if isinstance(text, str)
+        else {}
+    )
 
 
 def parse_entry(name: str, entry: Any) -> tuple[str, tuple[int, ...], int, int]:
@@ -97,14 +113,12 @@ def parse_entry(name: str, entry: Any) -> tuple[str, tuple[int, ...], int, int]:
     shape, offsets = (entry.get("shape"), entry.get("data_offsets")) if isinstance(entry, dict) else (None, None)
     if not isinstance(shape, list) or not isinstance(offsets, list) or len(offsets) != 2:
         raise UnreadableError(f"damaged: its header does not describe {name!r}")
-    if entry.get("dtype") not in DTYPES:
+    dtype = DTYPES.get(entry["dtype"]) if isinstance(entry.get("dtype"), str) else None
+    if dtype is None:
         raise UnreadableError(f"{name!r} has an unknown type: {str(entry.get('dtype'))[:20]!r}")
-    dtype = DTYPES[entry["dtype"]]
     if not all(map(is_count, [*shape, *offsets])) or len(shape) > 64:
         raise UnreadableError(f"damaged: the shape or offsets of {name!r} are not valid numbers")
-    elements = 1
-    for size in shape:
-        elements *= size
+    elements = prod(shape)
     begin, end = offsets
     if end - begin != elements * ITEM_SIZES[dtype]:
         raise UnreadableError(f"damaged: the shape of {name!r} does not match its {end - begin:,} bytes")

@@ -10,26 +10,36 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
+from spikecheck.checkpoint.budget import Budget
 from spikecheck.checkpoint.rebuild import Rebuilder
-from spikecheck.checkpoint.values import GlobalName, Source, Standin, safe_key
+from spikecheck.checkpoint.values import GlobalName, Source, Standin, TensorRef, safe_key
 from spikecheck.errors import UnreadableError
+from spikecheck.outside_text import shortened
 
 WINDOW = 1 << 16
-MAX_OPERATIONS = 10_000_000
-MAX_BYTES = 1 << 29  # of one string or bytes
+LOOK_EVERY = 1 << 16  # operations between two looks at the budget
 MAX_DIGITS = 1 << 10
 
 MARK = Standin("a mark")
+CHANGES = "refused: its pickle {what} {target} after it was made, which torch.save never writes"
+
+
+def kind_of(value: Any) -> str:
+    """Return what an object of a pickle is, in words."""
+    if isinstance(value, TensorRef):
+        return "a tensor"
+    return str(value) if isinstance(value, GlobalName) else "an object of another type"
 
 
 class PickleReader:
     """Read the bytes of a source in order."""
 
-    def __init__(self, source: Source, position: int = 0, end: int | None = None) -> None:
-        self.source, self.end = source, source.size if end is None else end
-        self.start = position  # of the window
+    def __init__(self, source: Source, budget: Budget) -> None:
+        self.source, self.end, self.budget = source, source.size, budget
+        self.start = 0  # of the window
         self.window = b""
         self.at = 0
 
@@ -46,8 +56,10 @@ class PickleReader:
             self.at = stop
             return part
         here = self.position
-        if count > MAX_BYTES or count > self.end - here:
+        if count > self.end - here:
             raise UnreadableError("truncated: its pickle is incomplete")
+        if count > WINDOW:
+            self.budget.spend_bytes(count)
         self.window = self.source.read(here, min(max(count, WINDOW), self.end - here))
         self.start, self.at = here, count
         if len(self.window) < count:
@@ -76,8 +88,13 @@ class Unpickler:
 
     def load(self) -> Any:
         """Return the object that the pickle describes; UnreadableError says what is wrong with it."""
-        take, known = self.reader.take, OPERATIONS
-        for _ in range(MAX_OPERATIONS):
+        take, known, budget = self.reader.take, OPERATIONS, self.rebuild.budget
+        for number in count():
+            if number % LOOK_EVERY == 0:
+                budget.check_time()
+            budget.operations -= 1
+            if budget.operations < 0:
+                break
             code = take(1)[0]
             operation = known.get(code)
             if operation is None:
@@ -88,7 +105,7 @@ class Unpickler:
                 raise UnreadableError("damaged: its pickle is invalid") from error
             if self.stop:
                 return self.result
-        raise UnreadableError(f"its pickle is too long: more than {MAX_OPERATIONS:,} operations")
+        raise UnreadableError("its pickle has too many operations to be a checkpoint")
 
     def pop(self) -> Any:
         """Remove and return the topmost object, which must not be a mark."""
@@ -119,25 +136,30 @@ class Unpickler:
     def put(self, pairs: list[Any]) -> None:
         """Add keys and values, which alternate, to the topmost object."""
         target = self.stack[-1]
+        if not isinstance(target, dict | Standin) or target is MARK:
+            raise UnreadableError(CHANGES.format(what="sets items of", target=kind_of(target)))
         for key, value in zip(pairs[::2], pairs[1::2], strict=True):
             if isinstance(target, dict):
                 target[safe_key(key)] = value
-            elif isinstance(target, Standin):
+            else:
                 target.items.append((key, value))
 
     def extend(self, values: list[Any]) -> None:
         """Append values to the topmost object."""
         target = self.stack[-1]
-        if isinstance(target, Standin):
-            target.items.extend(values)
-        elif isinstance(target, list):
-            target.extend(values)
+        if not isinstance(target, list | Standin) or target is MARK:
+            raise UnreadableError(CHANGES.format(what="appends to", target=kind_of(target)))
+        (target.items if isinstance(target, Standin) else target).extend(values)
 
     def build(self, state: Any) -> None:
-        """Give the topmost object its state; plain containers and tensors keep none."""
+        """Give the topmost object its state; that of a dictionary is kept aside, for it may hold tensors."""
         target = self.stack[-1]
-        if isinstance(target, Standin) and target is not MARK:
+        if isinstance(target, Standin) and target is not MARK and target.state is None:
             target.state = state
+        elif isinstance(target, dict | list | Standin) and target is not MARK:
+            self.rebuild.aside.append(state)
+        else:
+            raise UnreadableError(CHANGES.format(what="changes", target=kind_of(target)))
 
     def call(self, function: Any, args: Any) -> None:
         """Push what the call would return, by the allow-list; nothing is called."""
@@ -145,9 +167,15 @@ class Unpickler:
             raise TypeError("arguments are a tuple")
         self.stack.append(self.rebuild.call(function, args))
 
+    def create(self, cls: Any, args: Any) -> None:
+        """Push a new object of a class, without its state, as NEWOBJ does; nothing is called."""
+        if not isinstance(args, tuple):
+            raise TypeError("arguments are a tuple")
+        self.stack.append(self.rebuild.create(cls, args))
+
     def push_global(self, module: str, name: str) -> None:
         """Push a `GlobalName`, noted if it is not on the allow-list."""
-        self.stack.append(self.rebuild.name(GlobalName(module, name)))
+        self.stack.append(self.rebuild.name(GlobalName(shortened(module), shortened(name))))
 
 
 def parse_integer(text: str) -> int | bool:
@@ -157,6 +185,13 @@ def parse_integer(text: str) -> int | bool:
     if len(text) > MAX_DIGITS:
         raise ValueError("too many digits")
     return int(text.rstrip("L"))
+
+
+def checked_digits(size: int) -> int:
+    """Return the size of an integer in bytes; ValueError if it is too long."""
+    if size > MAX_DIGITS:
+        raise ValueError("too many digits")
+    return size
 
 
 def unquote(text: str) -> str:
@@ -184,8 +219,8 @@ def instantiate(unpickler: Unpickler, values: list[Any]) -> None:
 
 def new_object(unpickler: Unpickler, depth: int) -> None:
     """Run NEWOBJ or NEWOBJ_EX: a class and its arguments."""
-    cls, args, *_ = from_stack(unpickler, depth)
-    unpickler.call(cls, args)
+    cls, args, *keywords = from_stack(unpickler, depth)
+    unpickler.create(cls, (*args, *keywords) if isinstance(args, tuple) else args)
 
 
 def reduce(unpickler: Unpickler) -> None:
@@ -307,7 +342,7 @@ OPERATIONS: dict[int, Operation] = {
     0x88: pushing(lambda u: True),
     0x89: pushing(lambda u: False),
     0x8A: pushing(lambda u: u.number(u.number(1), signed=True)),
-    0x8B: pushing(lambda u: u.number(min(u.number(4), MAX_DIGITS), signed=True)),
+    0x8B: pushing(lambda u: u.number(checked_digits(u.number(4)), signed=True)),
     ord("B"): pushing(lambda u: u.reader.take(u.number(4))),
     ord("C"): pushing(lambda u: u.reader.take(u.number(1))),
     0x8C: pushing(lambda u: u.text(u.number(1))),

@@ -116,14 +116,17 @@ class Standin:
 
 
 def safe_key(key: Any) -> Any:
-    """Return the key of a dict; one that is no plain value counts by identity, so that nothing deep is hashed."""
+    """Return the key of a dict; one that is no plain value counts by identity, so that nothing large is hashed."""
     if isinstance(key, str | int | float | bytes | Standin | TensorRef | GlobalName) or key is None:
         return key
     if isinstance(key, tuple):
-        flat = [key]
-        for part in flat:
-            flat += [inner for inner in part if isinstance(inner, tuple)]
-            if len(flat) > MAX_KEY_NODES or not all(isinstance(p, tuple | str | int | float | None) for p in part):
+        nodes, waiting = 0, [key]
+        while waiting:
+            part = waiting.pop()
+            nodes += len(part)
+            plain = nodes <= MAX_KEY_NODES and all(isinstance(p, tuple | str | int | float | None) for p in part)
+            if not plain:
                 return Standin("a key", (key,))
+            waiting += [inner for inner in part if isinstance(inner, tuple)]
         return key
     return Standin("a key", (key,))

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from itertools import pairwise
+from keyword import iskeyword
 from math import inf
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
@@ -260,7 +261,13 @@ def with_layer_name(code: str, site: Site) -> str:
     if site.kind not in SiteKind.CURRENT | SiteKind.SPIKES | SiteKind.POTENTIAL | SiteKind.STATE | OWNED_KINDS:
         return code
     owner = site.name.rpartition(".")[0] if site.kind in OWNED_KINDS else site.name
-    path = user_path(site) or "model" + "".join(
-        f"[{part}]" if part.isdecimal() else f".{part}" for part in owner.split(".") if part
-    )
-    return re.sub(r"\blayer\b(?=\.)", lambda _: path, code)
+    path = user_path(site) or "model" + path_of(owner)
+    return re.sub(r"\blayer\b(?=\.)", lambda _: path, code)  # a path is no template: it may hold a backslash
+
+
+def path_of(owner: str) -> str:
+    """Return what follows `model` to reach a module: attributes and indexes, or get_submodule for any other name."""
+    parts = [part for part in owner.split(".") if part]
+    if all((part.isidentifier() and not iskeyword(part)) or (part.isascii() and part.isdigit()) for part in parts):
+        return "".join(f"[{part}]" if part.isdecimal() else f".{part}" for part in parts)
+    return f".get_submodule({owner!r})"

@@ -82,8 +82,8 @@ def command(
     """
     from rich.console import Console
 
-    from spikecheck.checkpoint.diagnose import safe
     from spikecheck.cli import EXIT_ERROR
+    from spikecheck.outside_text import safe
     from spikecheck.report import html
     from spikecheck.report.changes import table
     from spikecheck.settings import Settings
@@ -210,7 +210,7 @@ def show(result: FileResult, console: Console, level: Severity, *, quiet: bool) 
 def compare(name: str, other: str, unsafe_pickle: bool) -> tuple[Changes, str]:
     """Return what changed, tensor by tensor, or why the other file cannot be read."""
     from spikecheck.checkpoint.compare import changes
-    from spikecheck.checkpoint.diagnose import safe
+    from spikecheck.outside_text import safe
 
     if STDIN in (name, other):
         raise SpikecheckError("--against needs two files: standard input can be read only once")

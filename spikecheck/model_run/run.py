@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from spikecheck import api
 from spikecheck.assertions.watched import isolated_copy, tensors_of
 from spikecheck.checkpoint.content import Content
-from spikecheck.checkpoint.diagnose import CONTROL, safe, without_date
+from spikecheck.checkpoint.diagnose import without_date
 from spikecheck.checkpoint.fit import Fit, fit
 from spikecheck.checkpoint.read import open_checkpoint
 from spikecheck.checkpoint.tensors import TensorLoader
@@ -26,6 +26,7 @@ from spikecheck.evidence.evidence import Evidence
 from spikecheck.finding import Outcome, Unseen, UnseenKind, Verdict
 from spikecheck.model_run import data
 from spikecheck.model_run.user_code import UserCode, call_factory, import_object
+from spikecheck.outside_text import MAX_SENTENCE, safe
 from spikecheck.readings import RunReading
 from spikecheck.report.model import Report
 from spikecheck.settings import Settings
@@ -154,7 +155,7 @@ def with_model(
             load_weights(twin, checkpoint.content, matched)
             result, of_batch = run(chosen, twin, report.updates, settings)
         except SpikecheckError as error:
-            reason = refused(CONTROL.sub("?", str(error)))
+            reason = refused(safe(str(error), MAX_SENTENCE))
             return merge(report, Report.of(verdicts, unseen=(reason,)), report.subject)
     tables = {} if report.layers else result.evidence.facts()  # those of the training run say more than one batch
     of_run = Report.of((*of_batch, *verdicts), **{**tables, "unseen": result.unseen, "updates": 0, "cost": None})

@@ -128,8 +128,13 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether there are no warnings and no errors; notes are allowed."""
-        return not self.at_least(Severity.WARNING)
+        """Whether there are no warnings and no errors, and a file was read whole; notes are allowed."""
+        return not self.at_least(Severity.WARNING) and not self.limits_reached
+
+    @property
+    def limits_reached(self) -> tuple[Unseen, ...]:
+        """What of a file was not looked at since it holds more than spikecheck reads."""
+        return tuple(one for one in self.unseen if one.kind is UnseenKind.FILE_LIMIT)
 
     def at_least(self, severity: Severity) -> tuple[Finding, ...]:
         """Return the findings of this severity or above."""
@@ -202,7 +207,7 @@ class Report:
     def conclusion(self) -> str:
         """The result in a few words."""
         if not self.ok:
-            return counted(len(self.root_causes), "root cause")
+            return counted(len(self.root_causes), "root cause") if self.root_causes else "not judged: not read whole"
         return "healthy: no warning, no error" if self.layers or self.subject else "nothing was judged"
 
     def __repr__(self) -> str:

@@ -72,8 +72,8 @@ def test_the_broken_example_is_found_and_the_repaired_one_is_not(
     (code,) = (text for _, label, text in FENCE.findall(check.sections()["Example"]) if label == which)
     scope = names(check)
     exec(code, scope)
-    content = torch.load("last.pt")
     if FitReading in check.needs:
+        content = torch.load("last.pt")
         file, model = ({k: tuple(v.shape) for k, v in part.items()} for part in (content, scope["model"].state_dict()))
         ids = {one.check for one in findings(check(), observe({"the model": [fit(file, model).reading]}), "the model")}
     else:

@@ -21,6 +21,7 @@ NOUNS = (
     "rootdir",
     "packages",
     "errors",
+    "outside_text",
 )
 LEFT_TO_RIGHT = ("probe", "stats", "checks", "diagnosis", "report")
 JOINERS = ("evidence", "monitor", "api", "checkpoint", "assertions", "baseline", "plugin")

@@ -87,6 +87,7 @@ PLUGIN = set(
         "TargetReading",
         "UpdateReading",
         "FitReading",
+        "GlobalReading",
         "MomentReading",
         "StoredNeuronReading",
         "StoredReading",

@@ -37,7 +37,7 @@ from spikecheck.readings import (
     UpdateReading,
 )
 from spikecheck.site import Moment, Site, SiteKind
-from spikecheck.stored import FitReading, MomentReading, StoredNeuronReading, StoredReading
+from spikecheck.stored import FitReading, GlobalReading, MomentReading, StoredNeuronReading, StoredReading
 
 FINITE = NonFinite(count=0, elements=1000)
 POISONED = NonFinite(count=7, elements=1000, first=Moment(3, 2))
@@ -207,6 +207,7 @@ KINDS: dict[type[Any], SiteKind] = {
     StoredNeuronReading: SiteKind.STORED_NEURON,
     MomentReading: SiteKind.MOMENT,
     FitReading: SiteKind.MODEL,
+    GlobalReading: SiteKind.GLOBAL,
 }
 
 # The readings of a loss belong to the place "loss", whatever its sites are called.
