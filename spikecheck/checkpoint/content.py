@@ -262,7 +262,7 @@ def without_wrappers(name: str) -> str:
     return ".".join(part for part in name.split(".") if part not in WRAPPERS)
 
 
-def model_tensors(found: Mapping[Keys, TensorRef], root: Any) -> list[tuple[Keys, TensorRef, bool]]:
+def model_tensors(tensors: Mapping[Keys, TensorRef], root: Any) -> list[tuple[Keys, TensorRef, bool]]:
     """Return the tensors to judge, each with its keys and whether it is the model's own.
 
     The keys of the model's own lack those under which the checkpoint keeps the model. Of the tensors beside it, those
@@ -270,17 +270,17 @@ def model_tensors(found: Mapping[Keys, TensorRef], root: Any) -> list[tuple[Keys
     weights) keep their whole path.
     """
     while isinstance(root, dict):
-        firsts = {keys[0] for keys in found if len(keys) > 1}
+        firsts = {keys[0] for keys in tensors if len(keys) > 1}
         model = next((name for name in MODEL_KEYS if name in firsts), None)
         if model is None:
             break
         root = root.get(model)
-        inside = {keys[1:]: ref for keys, ref in found.items() if keys[0] == model and len(keys) > 1}
-        beside = [(k, r, False) for k, r in found.items() if (k[0] != model or len(k) == 1) and is_floating(r)]
+        inside = {keys[1:]: ref for keys, ref in tensors.items() if keys[0] == model and len(keys) > 1}
+        beside = [(k, r, False) for k, r in tensors.items() if (k[0] != model or len(k) == 1) and is_floating(r)]
         if beside:
             return [*((keys, ref, True) for keys, ref in inside.items()), *beside]
-        found = inside
-    return [(keys, ref, True) for keys, ref in found.items()]
+        tensors = inside
+    return [(keys, ref, True) for keys, ref in tensors.items()]
 
 
 def is_floating(ref: TensorRef) -> bool:
