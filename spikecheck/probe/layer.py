@@ -49,18 +49,19 @@ class Layer:
 
 
 class Status(Enum):
-    """What a module under watch is."""
+    """What a module, or a place in code without modules, is."""
 
     CANDIDATE = auto()  # it may emit spikes: decided by the values of its first calls
     UNDECIDED = auto()  # passes without gradients did not tell: decided in the first one with gradients
     SPIKING = auto()  # it emits spikes: known from its library, from `spikes=`, or from its values
     TAPPED = auto()  # `tap()` shows its spikes; hooks on a module of that name would show the same again
+    APPLIED = auto()  # a call site of a custom autograd function, in code that is no module
     REJECTED = auto()  # it emits no spikes
 
     @property
     def spikes(self) -> bool:
         """Whether it is known to emit spikes."""
-        return self is Status.SPIKING or self is Status.TAPPED
+        return self is Status.SPIKING or self is Status.TAPPED or self is Status.APPLIED
 
     @property
     def hooked(self) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from spikecheck.probe.applications import Application
 from spikecheck.probe.frameworks.base import Observation, tensors
 from spikecheck.probe.frameworks.generic import surrogates
 from spikecheck.probe.layer import UNTIMED, Status, WatchedLayer
@@ -230,6 +231,7 @@ class Recorder:
     inputs: list[Tensor] = field(default_factory=list)
     layers: dict[str, LayerCalls] = field(default_factory=dict)
     claimed: set[Any] = field(default_factory=set)  # autograd functions that a layer has taken for its own
+    applications: list[Application] = field(default_factory=list)  # of custom autograd functions, in their order
 
     def calls(self, name: str) -> LayerCalls:
         """Return a layer's calls in this forward pass, none to begin with."""

@@ -19,6 +19,7 @@ from spikecheck.probe.axes import input_layout, share_layout
 from spikecheck.probe.clock import Clock
 from spikecheck.probe.find import clean, find
 from spikecheck.probe.frameworks.base import Observation, tensors
+from spikecheck.probe.functional import NO_OWNER, FunctionalCode
 from spikecheck.probe.hook import HookSet
 from spikecheck.probe.layer import Status, WatchedLayer
 from spikecheck.probe.layers import Layers
@@ -39,7 +40,6 @@ from spikecheck.readings import InputReading
 from spikecheck.site import Capture, LossCall, Site, SiteKind
 
 MAX_HELD_CALLS = 4096  # calls of a layer that are kept before they are handed on without waiting for the pass's end
-NO_OWNER = "several models are watched, and nothing tells which of them this tap() belongs to"
 
 
 class Session:
@@ -101,6 +101,8 @@ class Session:
         self._entry: nn.Module | None = None  # the module that gets the input of a model that is not called itself
         self._compiled = False
         self.passes = Passes(model)
+        self.functional = FunctionalCode(self, values_of)
+        self.applied = guard(self.functional.applied)
 
     # -- put on and taken off
 
@@ -156,7 +158,7 @@ class Session:
 
     def forward_begins(self, model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """The model is called; a forward pass that never returned, since it was interrupted, is closed first."""
-        own = self.passes.own()
+        own, self.functional.model_called = self.passes.own(), True
         if self.passes.was_abandoned(model):
             own.depth = 0
             self.end()
@@ -274,36 +276,20 @@ class Session:
         undecided = self.clock.training_passes <= 1 or watched.status is Status.CANDIDATE
         if undecided and calls.held[SiteKind.SPIKES]:
             calls.claim(watched, args, output, recorder.claimed)
-        self._bound(watched)
+        self.bound(calls.count)
 
     def tap(self, name: str, spikes: Tensor, current: Tensor | None, potential: Tensor | None) -> None:
         """The script shows the spikes of code that is no module."""
-        self._guard(self.observe_tap)(name, Observation(spikes, current, potential))
+        self._guard(self.functional.tapped)(name, Observation(spikes, current, potential))
 
     def miss_tap(self, name: str) -> None:
         """A tap was called, and nothing tells which of several watched models it belongs to."""
         self.unseen[name] = NO_OWNER
 
-    def observe_tap(self, name: str, observation: Observation) -> None:
-        """Keep what a tap shows; outside of any forward pass, the first tap of a sequence begins one."""
-        if self.passes.depth == 0 and self.clock.passes_in_sequence == 0:
-            watchers.forward_begins(self, in_sight=False)
-            training, own = torch.is_grad_enabled(), self.passes.own()
-            new_sequence = self.clock.forward(training)
-            observed = self._observed(self.clock.forward_passes)
-            own.recorder = Recorder(training, observed, new_sequence, own.recorder.inputs)
-        recorder = self.passes.recorder
-        if recorder.observed:
-            self.trace.place(name)
-            watched = self.layers.tapped(name, recorder)
-            recorder.calls(name).record(watched, observation)
-            self._bound(watched)
-
-    def _bound(self, watched: WatchedLayer) -> None:
-        """Hand on what a layer showed, where the end of the forward pass does not come."""
-        here = self.passes.here()
-        if here.recorder.count(watched.name) >= MAX_HELD_CALLS:
-            self.hand_on(here)
+    def bound(self, held: int) -> None:
+        """Hand on what was shown, where so much is held that the end of the forward pass is not waited for."""
+        if held >= MAX_HELD_CALLS:
+            self.hand_on(self.passes.here())
 
     # -- what is handed on
 
@@ -312,6 +298,7 @@ class Session:
         one = self.passes.here() if one is None else one
         recorder = one.recorder
         self.layers.decide(recorder, self._values_of, self.clock.forward_passes)
+        self.functional.record(recorder)
         spiking = self.layers.spiking()
         self.max_calls = max([self.max_calls, *(recorder.count(watched.name) for watched in spiking)])
         share_layout(recorder, spiking)

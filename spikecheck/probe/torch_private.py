@@ -23,11 +23,18 @@ PRIVATE = (
     "torch._higher_order_ops.effects._EffectType",
     "torch._higher_order_ops.effects._register_effectful_op",
     "torch.autograd.function.BackwardCFunction",
+    "torch.autograd.function._SingleLevelFunction",
     "torch.compiler.is_compiling",
     "torch.nn.Module._call_impl",
     "torch.nn.modules.batchnorm._BatchNorm",
 )
-ON_OBJECTS = ("_sequence_nr", "_saved_self", "_saved_dim", "_version")  # of the graph's nodes, and of tensors
+ON_OBJECTS = (
+    "_sequence_nr",
+    "_saved_self",
+    "_saved_dim",
+    "_input_metadata",
+    "_version",
+)  # of the graph's nodes, and of tensors
 
 
 def find(path: str) -> Any:
@@ -49,6 +56,7 @@ _foreach_norm = find("torch._foreach_norm")
 _is_compiling = find("torch.compiler.is_compiling")
 _call_impl = find("torch.nn.Module._call_impl")
 _custom_function = find("torch.autograd.function.BackwardCFunction")
+_single_level = find("torch.autograd.function._SingleLevelFunction")
 _batch_norm = find("torch.nn.modules.batchnorm._BatchNorm")
 
 
@@ -128,7 +136,43 @@ def stacking_axis(node: Any) -> int | None:
     return axis - 2**64 if axis >= 2**63 else axis  # torch shows a negative axis as unsigned
 
 
+def parents_of(node: Any) -> list[Any]:
+    """Return the nodes just upstream of a node of the graph."""
+    return [parent for parent, _ in node.next_functions if parent is not None]
+
+
+def shape_of(node: Any) -> tuple[int, ...] | None:
+    """Return the shape of what a node computed; None where torch does not tell."""
+    metadata = getattr(node, "_input_metadata", None)
+    shape = getattr(metadata[0], "shape", None) if metadata else None
+    return None if shape is None else tuple(shape)
+
+
 # -- modules and functions
+
+
+def single_level_function() -> Any:
+    """Return the class of torch where `Function.apply` looks up the next `apply`; None where there is no such class."""
+    return _single_level
+
+
+def apply_code() -> Any:
+    """Return the code of `Function.apply`; None where it is not written in Python, so that it has no frame."""
+    method = torch.autograd.Function.__dict__.get("apply")
+    return getattr(getattr(method, "__func__", None), "__code__", None)
+
+
+def module_of_call(frame: Any) -> nn.Module | None:
+    """Return the module that a frame is the call of; None for any other frame, and where torch does not tell."""
+    if _call_impl is None or frame.f_code is not _call_impl.__code__:
+        return None
+    module = frame.f_locals.get("self")
+    return module if isinstance(module, nn.Module) else None
+
+
+def module_file() -> str:
+    """Return the file of `nn.Module`, whose frames lie between a module's call and its forward."""
+    return nn.Module.register_forward_hook.__code__.co_filename
 
 
 def loss_functions() -> Any:

@@ -22,6 +22,7 @@ class Trace:
         self._source: dict[int, str | None] = {}  # id of a tensor -> weighted module whose output it is, or came from
         self._alive: list[Tensor] = []  # an id is unique only while its tensor lives
         self._last: str | None = None
+        self._places = 0
 
     def record(self, name: str, module: nn.Module, args: Iterable[Any], output: Any) -> None:
         """A module ran: record its place, what fed it, and what it returned."""
@@ -42,7 +43,13 @@ class Trace:
 
     def place(self, name: str) -> None:
         """Give a module or a tap the next place, where it has none."""
-        self.order.setdefault(name, len(self.order) + 1)
+        if name not in self.order:
+            self.order[name] = self.take_place()
+
+    def take_place(self) -> int:
+        """Return the next place, which nothing else gets."""
+        self._places += 1
+        return self._places
 
     def position(self, name: str) -> int:
         """Return a module's place; 0 where it never ran."""

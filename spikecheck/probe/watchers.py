@@ -22,6 +22,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
+from spikecheck.probe.functions import Listening, is_application, listening
 from spikecheck.probe.loss import Listener, Replacement, replacements
 from spikecheck.probe.ownership import GraphSpan, owners
 
@@ -46,6 +47,20 @@ class Watch(Protocol):
 
     def remove(self) -> None:
         """Take every hook off."""
+
+    @property
+    def functional(self) -> Functional:
+        """What says whether an application of a custom autograd function is to be observed."""
+
+    def applied(self, function: type, output: Any, args: Sequence[Any], frame: Any) -> None:
+        """Observe one, in the frame of its caller."""
+
+
+class Functional(Protocol):
+    """What a watch observes of code that is no module."""
+
+    def wants_applications(self) -> bool:
+        """Return whether an application here and now is to be observed."""
 
 
 class Scope:
@@ -75,6 +90,7 @@ class Watchers:
         self._attached: tuple[Attached, ...] = ()
         self._replaced: tuple[Replacement, ...] = ()
         self._hooks: tuple[Any, ...] = ()  # on every optimizer: torch's own table must not change while it is read
+        self._functions: Listening | None = None  # to the applications of custom autograd functions
         self._receivers: dict[int, Receiver] = {}
         self._numbers = itertools.count(1)  # 0 is no receiver
         self._passes = itertools.count(1)
@@ -89,6 +105,9 @@ class Watchers:
                 self._replaced = tuple(replacements(self.listeners))
                 for replaced in self._replaced:
                     replaced.put()
+                self._functions = listening(self.function_applied)
+                if self._functions is not None:
+                    self._functions.put()
                 self._hooks = (
                     register_optimizer_step_pre_hook(self.optimizer_steps),
                     register_optimizer_step_post_hook(self.optimizer_stepped),
@@ -104,7 +123,9 @@ class Watchers:
                     replaced.put_back()
                 for handle in self._hooks:
                     handle.remove()
-                self._replaced, self._hooks = (), ()
+                if self._functions is not None:
+                    self._functions.put_back()
+                self._replaced, self._hooks, self._functions = (), (), None
 
     def __contains__(self, watch: object) -> bool:
         return any(attached.watch is watch for attached in self._attached)
@@ -144,6 +165,33 @@ class Watchers:
         """Tell them that it has stepped."""
         for listener in self.listeners():
             listener.optimizer_stepped(optimizer)
+
+    @property
+    def observes_functions(self) -> bool:
+        """Whether applications of custom autograd functions are observed at all."""
+        return self._functions is not None
+
+    def rescan_functions(self) -> None:
+        """Observe functions whose class was made since, too."""
+        with self._lock:
+            if self._functions is not None:
+                self._functions.rescan()
+
+    def function_applied(self, function: type, output: Any, args: Sequence[Any], frame: Any) -> None:
+        """Tell those who want to know that a custom autograd function was applied: every model that is running.
+
+        Outside of any, it is the one that the tensors were computed with.
+        """
+        wanting = [watch for watch in self.here() if watch.functional.wants_applications()]
+        if not wanting or not is_application(function):
+            return
+        running = [watch for watch in wanting if watch.is_running()] if len(wanting) > 1 else wanting
+        if not running:
+            shown = [value for value in (output, *args) if isinstance(value, Tensor)]
+            owner = self.owner_of(shown, wanting)
+            running = [] if owner is None else [owner]
+        for watch in running:
+            watch.applied(function, output, args, frame)
 
     @contextmanager
     def pause(self) -> Iterator[None]:

@@ -1,0 +1,180 @@
+"""Spikes of code that is no module: shown by `tap()`, or found where a custom autograd function is applied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from spikecheck.probe.applications import Application, CallSite
+from spikecheck.probe.call_sites import CallSites, by_layer
+from spikecheck.probe.clock import Clock
+from spikecheck.probe.find import clean
+from spikecheck.probe.frameworks.base import Observation
+from spikecheck.probe.layer import Layer, Status, WatchedLayer
+from spikecheck.probe.layers import Layers
+from spikecheck.probe.passes import Passes
+from spikecheck.probe.recorder import IN_PLACE, Recorder
+from spikecheck.probe.torch_private import is_functorch_tensor
+from spikecheck.probe.trace import Trace
+from spikecheck.probe.watchers import Watch
+from spikecheck.readings import InputReading
+
+NO_OWNER = "several models are watched, and nothing tells which of them this tap() belongs to"
+NO_MODEL = "no model was called, only functions: what they were given first is not known"
+
+
+class Parts(Watch, Protocol):
+    """The session, as far as code without modules needs it."""
+
+    clock: Clock
+    trace: Trace
+    layers: Layers
+    passes: Passes
+    unseen: dict[str, str]
+
+    def begin(self, training: bool, arguments: Sequence[Any]) -> None:
+        """A forward pass begins."""
+
+    def end(self) -> None:
+        """It is over."""
+
+    def bound(self, held: int) -> None:
+        """Hand on what was shown, where it is much."""
+
+
+class FunctionalCode:
+    """What a session observes of code that is no module.
+
+    `model_called` is True from the first call of the model itself on: only what happens inside of one belongs to it
+    then. Before, and for code that has no model at all, the first application after a loss, a backward pass or an
+    update begins a forward pass.
+    """
+
+    def __init__(self, session: Parts, values_of: Callable[[Tensor], InputReading]) -> None:
+        model = session.model
+        modules = {id(m): clean(name) for name, m in model.named_modules() if clean(name) and not is_of_torch(m)}
+        parameters = {id(parameter): clean(name) for name, parameter in model.named_parameters()}
+        self.session, self.values_of = session, values_of
+        self.sites = CallSites(modules, parameters)
+        self.model_called = False
+
+    # -- taps
+
+    def tapped(self, name: str, observation: Observation) -> None:
+        """Keep what a tap shows; outside of any forward pass, the first tap of a sequence begins one."""
+        session = self.session
+        if session.passes.depth == 0 and session.clock.passes_in_sequence == 0:
+            self.begin()
+        recorder = session.passes.recorder
+        if recorder.observed:
+            session.trace.place(name)
+            watched = session.layers.tapped(name, recorder)
+            recorder.calls(name).record(watched, observation)
+            recorder.applications = [a for a in recorder.applications if a.output is not observation.spikes]
+            session.bound(recorder.count(name))
+
+    # -- applications of custom autograd functions
+
+    def wants_applications(self) -> bool:
+        """Return whether an application here and now is to be looked at; asked before anything else."""
+        here = self.session.passes.here()
+        if here.depth:
+            return here.recorder.observed and not self.sites.nothing_to_find
+        return not self.model_called
+
+    def applied(self, function: type, output: Any, args: Sequence[Any], frame: Any) -> None:
+        """A custom autograd function was applied, in the frame of its caller."""
+        session = self.session
+        tensor = output[0] if isinstance(output, tuple) and output else output
+        if not isinstance(tensor, Tensor) or is_functorch_tensor(tensor) or tensor.is_complex():
+            return
+        site = CallSite.of(frame, session.model) if self.sites.learning else None
+        application = Application.of(function, tensor, args, frame, site)
+        if session.passes.depth == 0 and self.begins_pass(application):
+            self.begin()
+        recorder = session.passes.recorder
+        if recorder.observed:
+            application.place = session.trace.take_place() if site is not None else 0
+            recorder.applications.append(application)
+            session.bound(len(recorder.applications))
+
+    def begins_pass(self, application: Application) -> bool:
+        """Return whether an application outside of any model is the first of a forward pass."""
+        recorder, clock = self.session.passes.recorder, self.session.clock
+        if clock.passes_in_sequence == 0 or recorder.training != torch.is_grad_enabled():
+            return True
+        so_far = recorder.applications  # without gradients, nothing but its length ends a pass
+        known = not recorder.training and tuple(a.key for a in so_far) in self.sites.by_position
+        return known and so_far[0].key == application.key
+
+    def begin(self) -> None:
+        """A forward pass begins of which no model's call tells; what remains of the one before is handed on."""
+        session = self.session
+        inputs, session.passes.own().recorder.inputs = session.passes.own().recorder.inputs, []
+        if session.clock.forward_passes:
+            session.end()
+        session.begin(torch.is_grad_enabled(), inputs)
+        if not inputs:
+            session.unseen["input"] = NO_MODEL
+
+    # -- what a forward pass showed
+
+    def record(self, recorder: Recorder) -> None:
+        """Give what the applications of a forward pass showed to their layers."""
+        applications, recorder.applications = recorder.applications, []
+        if not applications:
+            return
+        names = self.sites.assign(applications, self.owner(), training=recorder.training)
+        with torch.set_grad_enabled(recorder.training):
+            for name, members in by_layer(names, applications).items():
+                layer = self.sites.layers[name]
+                layer.look(members, self.sites.parameters, self.values_of)
+                if layer.emits_spikes:
+                    self.show(self.watched(name, recorder), members, recorder)
+                elif layer.emits_spikes is False and name in self.session.layers:
+                    del self.session.layers.by_name[name]
+
+    def show(self, watched: WatchedLayer, applications: Sequence[Application], recorder: Recorder) -> None:
+        """Record the time steps of one layer."""
+        threshold = self.sites.layers[watched.name].framework.threshold
+        calls = recorder.calls(watched.name)
+        for application in applications:
+            spikes = application.spikes()
+            if spikes is None:
+                watched.unseen = IN_PLACE
+                return
+            given = application.input()
+            shown = given if threshold is not None and given is not None and given.shape == spikes.shape else None
+            calls.record(watched, Observation(spikes, None, shown))
+
+    def watched(self, name: str, recorder: Recorder) -> WatchedLayer:
+        """Return the layer of this name, made where it is new."""
+        session, layer = self.session, self.sites.layers[name]
+        watched = session.layers.by_name.get(name)
+        if watched is None or watched.status is not Status.APPLIED:
+            recorder.layers.pop(name, None)
+            watched = WatchedLayer(Layer(name, nn.Identity(), layer.framework), Status.APPLIED)
+            session.layers.by_name[name] = watched
+        session.trace.order[name] = layer.place
+        if layer.fed_by is not None:
+            session.trace.fed_by[name] = layer.fed_by
+        watched.unseen = layer.undecided
+        return watched
+
+    def owner(self) -> Callable[[Application], bool]:
+        """Return what says whether an application belongs to a module that is, or may be, a spiking layer."""
+        may_spike = (Status.CANDIDATE, Status.UNDECIDED, Status.SPIKING)
+        owners = {id(watched.layer.module) for watched in self.session.layers if watched.status in may_spike}
+
+        def owned(application: Application) -> bool:
+            return application.site is not None and any(id(module) in owners for module in application.site.modules)
+
+        return owned
+
+
+def is_of_torch(module: nn.Module) -> bool:
+    """Return whether a module is torch's own, whose name says little about code inside of it."""
+    return type(module).__module__.startswith("torch.")

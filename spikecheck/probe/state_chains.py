@@ -1,0 +1,140 @@
+"""Which application continues the state of which earlier one, read from the graph of the backward pass.
+
+The argument of a surrogate is the membrane potential, less a threshold. Going upstream from it through differences and
+scalings leads to the potential itself: the state of this application. The next application whose own way upstream,
+through elementwise operations on tensors of one shape, meets that state is the next time step of the same neurons.
+What mixes neurons (a product with a weight, a convolution, a normalization) is where a way ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from torch import nn
+
+from spikecheck.probe.applications import Application
+from spikecheck.probe.torch_private import is_custom_function, parents_of, shape_of
+
+VIEWS = frozenset(
+    f"{name}Backward0"
+    for name in (
+        *("Select", "Slice", "Unbind", "View", "UnsafeView", "Unsqueeze", "Squeeze", "Clone", "ToCopy", "Alias"),
+        *("ReshapeAlias", "Expand", "Permute", "Transpose", "Index"),
+    )
+) | {"SqueezeBackward1", "SqueezeBackward2", "CopySlices"}
+MIXING = ("Addmm", "Mm", "Bmm", "Baddbmm", "Linear", "Einsum", "Mv", "Dot", "Mkldnn", "MkldnnRnn", "SparseMm")
+ENDS = (*MIXING, "LayerNorm", "NativeGroupNorm", "AccumulateGrad", "Stack", "Cat", "Sum", "Mean", "Embedding")
+OFFSETS = ("Sub", "Rsub", "Div", "Mul", "Neg")  # potential - threshold, scaled; an addition is the state's own update
+MAX_NODES = 400  # visited on the way to the weights
+
+
+def mixes(name: str) -> bool:
+    """Return whether a node multiplies by a weight that mixes neurons."""
+    return name.startswith(MIXING) or "Convolution" in name
+
+
+def ends(name: str) -> bool:
+    """Return whether a way upstream ends at a node of this name."""
+    return name.startswith(ENDS) or any(part in name for part in ("Pool", "BatchNorm", "Convolution"))
+
+
+def previous_applications(applications: Sequence[Application]) -> list[int | None]:
+    """Return, for each application, the earlier one whose state it continues; None where the graph shows none.
+
+    Each node is visited once in all. What an earlier application's way went over proves nothing for a later one.
+    """
+    of_node = {a.node: i for i, a in enumerate(applications) if a.node is not None}
+    states = states_of(applications, of_node)
+    previous: list[int | None] = [None] * len(applications)
+    visited: set[Any] = set()
+    for index, application in enumerate(applications):
+        found, seen = [], set()
+        todo = [application.source] if application.node is not None and application.source is not None else []
+        while todo:
+            node = todo.pop()
+            if node in seen or node in visited:
+                continue
+            seen.add(node)
+            if node in of_node:
+                continue
+            state = states.get(node)
+            if state is None:
+                visited.add(node)
+            elif state != index:
+                found += [state] if state < index else []
+                continue
+            name = type(node).__name__
+            if not ends(name) and (shape_of(node) == application.shape or name in VIEWS):
+                todo += parents_of(node)
+        same = [i for i in found if applications[i].shape == application.shape]
+        previous[index] = max(same, default=None)
+    return previous
+
+
+def states_of(applications: Sequence[Application], of_node: dict[Any, int]) -> dict[Any, int]:
+    """Return the nodes from each argument down to the potential, by the first application that reaches them."""
+    states: dict[Any, int] = {}
+    for index, application in enumerate(applications):
+        todo = [application.source] if application.node is not None and application.source is not None else []
+        while todo:
+            node = todo.pop()
+            if node in of_node or node in states:
+                continue
+            states[node] = index
+            name = type(node).__name__
+            if not (name.startswith(OFFSETS) or name in VIEWS):
+                continue
+            for parent in parents_of(node):
+                if shape_of(parent) != application.shape:
+                    continue
+                if not ends(type(parent).__name__):
+                    todo.append(parent)
+                elif parent not in of_node:
+                    states.setdefault(parent, index)  # a potential that starts as its input current
+    return states
+
+
+def nearest_weights(application: Application, own: frozenset[Any] = frozenset()) -> tuple[nn.Parameter, ...]:
+    """Return the weights that the argument is computed from without another surrogate between, the closest first.
+
+    A weight that multiplies spikes of the layer's own, whose nodes are `own`, is recurrent and comes last.
+    """
+    feeding: list[nn.Parameter] = []
+    recurrent: list[nn.Parameter] = []
+    for weight, product in weights_upstream(application):
+        if all(weight is not known for known in (*feeding, *recurrent)):
+            (recurrent if product is not None and multiplies(product, own) else feeding).append(weight)
+    return (*feeding, *recurrent)
+
+
+def weights_upstream(application: Application) -> Iterator[tuple[nn.Parameter, Any]]:
+    """Yield each weight of two or more axes, and the node that multiplies by it."""
+    todo: list[tuple[Any, Any]] = [(application.source, None)]
+    seen: set[Any] = set()
+    while todo and len(seen) < MAX_NODES:
+        node, product = todo.pop(0)
+        if node is None or node in seen or is_custom_function(node):
+            continue
+        seen.add(node)
+        name = type(node).__name__
+        if name == "AccumulateGrad":
+            if node.variable.dim() > 1:
+                yield node.variable, product
+            continue
+        product = node if mixes(name) else product
+        todo += [(parent, product) for parent in parents_of(node)]
+
+
+def multiplies(product: Any, own: frozenset[Any]) -> bool:
+    """Return whether a product's other factor is made of spikes that these nodes emitted."""
+    todo = parents_of(product)
+    seen: set[Any] = set()
+    while todo and len(seen) < MAX_NODES:
+        node = todo.pop()
+        if node in own:
+            return True
+        if node not in seen and not is_custom_function(node) and not mixes(type(node).__name__):
+            seen.add(node)
+            todo += parents_of(node)
+    return False
