@@ -67,11 +67,11 @@ class Application:
     def of(cls, function: type, output: Any, args: Sequence[Any], frame: Any, site: CallSite | None) -> Application:
         """Return an application; with its graph where its site is given."""
         argument = next((value for value in args if isinstance(value, Tensor)), None)
-        shown, given = output, argument
+        shown, received = output, argument
         if site is None:
-            shown, given = output.detach(), None if argument is None else argument.detach()
+            shown, received = output.detach(), None if argument is None else argument.detach()
         versions = version(output), None if argument is None else version(argument)
-        return cls(function, shown, given, frame.f_code, frame.f_lasti, *versions, site)
+        return cls(function, shown, received, frame.f_code, frame.f_lasti, *versions, site)
 
     @property
     def key(self) -> Key:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 import torch
 from torch import Tensor, nn
@@ -48,8 +49,8 @@ class CallSiteLayer:
     framework: Surrogate = field(default_factory=Surrogate)
     emits_spikes: bool | None = None  # None until its values tell
     undecided: str = ""
-    highest_silent: float = float("-inf")  # argument without a spike
-    lowest_spiking: float = float("inf")  # argument with one
+    highest_silent: float = -inf  # argument without a spike
+    lowest_spiking: float = inf  # argument with one
     passes: int = 0
 
     def look(self, applications: Sequence[Application], parameters: Mapping[int, str], values_of: Values) -> None:
@@ -61,11 +62,11 @@ class CallSiteLayer:
         spikes = joined([a.output.detach() for a in shown])
         if self.emits_spikes is None:
             self.emits_spikes = emits_spikes(shown, spikes, parameters, values_of)
-        given = [x for a in shown if (x := a.input()) is not None and x.shape == a.output.shape]
-        if not self.emits_spikes or len(given) != len(shown):
+        arguments = [x for a in shown if (x := a.input()) is not None and x.shape == a.output.shape]
+        if not self.emits_spikes or len(arguments) != len(shown):
             return
-        arguments = joined(given)
-        silent, spiking = arguments[spikes == 0], arguments[spikes != 0]
+        potentials = joined(arguments)
+        silent, spiking = potentials[spikes == 0], potentials[spikes != 0]
         if silent.numel():
             self.highest_silent = max(self.highest_silent, values_of(silent).maximum)
         if spiking.numel():
@@ -88,11 +89,10 @@ def emits_spikes(
     """
     if not spikes.is_floating_point():
         return False
-    given = applications[-1].argument
-    if given is not None:
-        same = given.shape == spikes.shape or given.numel() == applications[-1].output.numel()
-        identity = same and torch.equal(given.detach().reshape(-1), applications[-1].output.detach().reshape(-1))
-        if id(given) in parameters or (identity and bool(applications[-1].output.any())):
+    argument, output = applications[-1].argument, applications[-1].output
+    if argument is not None:
+        identity = argument.shape == output.shape and torch.equal(argument, output)
+        if id(argument) in parameters or (identity and bool(output.any())):
             return False
     values = values_of(spikes)
     signs = values.minimum < 0 and 0.0 not in values.values
@@ -106,7 +106,7 @@ def threshold_between(highest_silent: float, lowest_spiking: float) -> float | N
     """
     if highest_silent <= 0 <= lowest_spiking:
         return 0.0
-    if highest_silent > lowest_spiking or float("inf") in (abs(highest_silent), abs(lowest_spiking)):
+    if highest_silent > lowest_spiking or inf in (abs(highest_silent), abs(lowest_spiking)):
         return None
     for digits in range(1, 5):
         number = float(f"{lowest_spiking:.{digits}g}")

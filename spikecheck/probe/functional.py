@@ -8,16 +8,17 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from spikecheck.probe.applications import Application, CallSite
+from spikecheck.probe.applications import Application, CallSite, Key
 from spikecheck.probe.call_sites import CallSites, by_layer
 from spikecheck.probe.clock import Clock
 from spikecheck.probe.find import clean
 from spikecheck.probe.frameworks.base import Observation
+from spikecheck.probe.frameworks.generic import surrogates
 from spikecheck.probe.layer import Layer, Status, WatchedLayer
 from spikecheck.probe.layers import Layers
 from spikecheck.probe.passes import Passes
 from spikecheck.probe.recorder import IN_PLACE, Recorder
-from spikecheck.probe.torch_private import is_functorch_tensor
+from spikecheck.probe.torch_private import is_functorch_tensor, tells_module_calls
 from spikecheck.probe.trace import Trace
 from spikecheck.probe.watchers import Watch
 from spikecheck.readings import InputReading
@@ -59,6 +60,7 @@ class FunctionalCode:
         parameters = {id(parameter): clean(name) for name, parameter in model.named_parameters()}
         self.session, self.values_of = session, values_of
         self.sites = CallSites(modules, parameters)
+        self.tapped_keys: set[Key] = set()
         self.model_called = False
 
     # -- taps
@@ -73,8 +75,19 @@ class FunctionalCode:
             session.trace.place(name)
             watched = session.layers.tapped(name, recorder)
             recorder.calls(name).record(watched, observation)
-            recorder.applications = [a for a in recorder.applications if a.output is not observation.spikes]
+            self.leave_to_tap(recorder, observation)
             session.bound(recorder.count(name))
+
+    def leave_to_tap(self, recorder: Recorder, observation: Observation) -> None:
+        """Leave the call sites whose spikes a tap shows to the tap, now and in passes without gradients."""
+        shown = observation.spikes
+        if shown is None or not recorder.applications:
+            return
+        functions = surrogates(shown, set())
+        tapped = [a for a in recorder.applications if a.output is shown or a.node in functions]
+        self.tapped_keys |= {application.key for application in tapped}
+        if tapped:
+            recorder.applications = [a for a in recorder.applications if a not in tapped]
 
     # -- applications of custom autograd functions
 
@@ -124,7 +137,8 @@ class FunctionalCode:
 
     def record(self, recorder: Recorder) -> None:
         """Give what the applications of a forward pass showed to their layers."""
-        applications, recorder.applications = recorder.applications, []
+        applications = [a for a in recorder.applications if a.key not in self.tapped_keys]
+        recorder.applications = []
         if not applications:
             return
         names = self.sites.assign(applications, self.owner(), training=recorder.training)
@@ -146,9 +160,9 @@ class FunctionalCode:
             if spikes is None:
                 watched.unseen = IN_PLACE
                 return
-            given = application.input()
-            shown = given if threshold is not None and given is not None and given.shape == spikes.shape else None
-            calls.record(watched, Observation(spikes, None, shown))
+            potential = None if threshold is None else application.input()
+            shown = potential is not None and potential.shape == spikes.shape
+            calls.record(watched, Observation(spikes, None, potential if shown else None))
 
     def watched(self, name: str, recorder: Recorder) -> WatchedLayer:
         """Return the layer of this name, made where it is new."""
@@ -165,11 +179,16 @@ class FunctionalCode:
         return watched
 
     def owner(self) -> Callable[[Application], bool]:
-        """Return what says whether an application belongs to a module that is, or may be, a spiking layer."""
+        """Return what says whether an application belongs to a module that is, or may be, a spiking layer.
+
+        Where torch does not tell which modules are running, each belongs to one as soon as there is such a module.
+        """
         may_spike = (Status.CANDIDATE, Status.UNDECIDED, Status.SPIKING)
         owners = {id(watched.layer.module) for watched in self.session.layers if watched.status in may_spike}
 
         def owned(application: Application) -> bool:
+            if not tells_module_calls():
+                return bool(owners)
             return application.site is not None and any(id(module) in owners for module in application.site.modules)
 
         return owned

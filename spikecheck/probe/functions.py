@@ -90,8 +90,8 @@ class Observing:
         """Pass an application on; torch hands `forward` a context first, unless the class has a `setup_context`."""
         if not is_compiling():
             frame = sys._getframe(2)
-            given = args if args and isinstance(args[0], Tensor) else args[1:]
-            self.observe(cls, output, given, frame.f_back if frame.f_code is self.code else frame)
+            without_context = args if args and isinstance(args[0], Tensor) else args[1:]
+            self.observe(cls, output, without_context, frame.f_back if frame.f_code is self.code else frame)
 
     def __deepcopy__(self, memo: object) -> Any:
         return contextlib.nullcontext().__exit__
@@ -147,7 +147,7 @@ class WrappedForward:
         return True
 
 
-class Trial(Function):
+class SelfTest(Function):
     """A function to try a way of listening with; its `apply` is bound before, as a script binds it."""
 
     @staticmethod
@@ -166,15 +166,15 @@ def listening(observe: Observer) -> Listening | None:
 
 def observes(way: type[PatchedApply] | type[WrappedForward]) -> bool:
     """Return whether a trial is observed once, with its argument and the frame that it was applied in."""
-    applied, applications = Trial.apply, []
+    applied, applications = SelfTest.apply, []
 
     def observe(cls: type, output: Any, args: tuple[Any, ...], frame: Any) -> None:
-        if cls is Trial:
+        if cls is SelfTest:
             applications.append((args, frame.f_code))
 
     x, tried = torch.zeros(1, requires_grad=True), way(observe)
     if isinstance(tried, WrappedForward):
-        tried.wrap(Trial)
+        tried.wrap(SelfTest)
     else:
         tried.put()
     try:
@@ -190,6 +190,7 @@ def subclasses(cls: type) -> Iterator[type]:
     visited: set[type] = set()
     level = [cls]
     while level:
+        inner: type
         for inner in level.pop().__subclasses__():
             if inner not in visited:
                 visited.add(inner)

@@ -36,9 +36,9 @@ def group(applications: Sequence[Application]) -> Grouping:
     paths = without_common_frames(applications)
     sites: list[Hashable] = [(p, a.function, a.output.shape) for p, a in zip(paths, applications, strict=True)]
     copies = repeated(applications, sites)
-    kept = [i for i in range(len(applications)) if i not in copies]
-    inner = _group([applications[i] for i in kept], [sites[i] for i in kept])
-    layers = sorted([[kept[i] for i in members] for members in inner.layers], key=min)
+    originals = [i for i in range(len(applications)) if i not in copies]
+    inner = _group([applications[i] for i in originals], [sites[i] for i in originals])
+    layers = sorted([[originals[i] for i in members] for members in inner.layers], key=min)
     return Grouping(layers, copies, inner.undecided)
 
 

@@ -49,25 +49,25 @@ def previous_applications(applications: Sequence[Application]) -> list[int | Non
     previous: list[int | None] = [None] * len(applications)
     visited: set[Any] = set()
     for index, application in enumerate(applications):
-        found, seen = [], set()
+        reached, passed = [], set()
         todo = [application.source] if application.node is not None and application.source is not None else []
         while todo:
             node = todo.pop()
-            if node in seen or node in visited:
+            if node in passed or node in visited:
                 continue
-            seen.add(node)
+            passed.add(node)
             if node in of_node:
                 continue
             state = states.get(node)
             if state is None:
                 visited.add(node)
             elif state != index:
-                found += [state] if state < index else []
+                reached += [state] if state < index else []
                 continue
             name = type(node).__name__
             if not ends(name) and (shape_of(node) == application.shape or name in VIEWS):
                 todo += parents_of(node)
-        same = [i for i in found if applications[i].shape == application.shape]
+        same = [i for i in reached if applications[i].shape == application.shape]
         previous[index] = max(same, default=None)
     return previous
 
@@ -111,12 +111,12 @@ def nearest_weights(application: Application, own: frozenset[Any] = frozenset())
 def weights_upstream(application: Application) -> Iterator[tuple[nn.Parameter, Any]]:
     """Yield each weight of two or more axes, and the node that multiplies by it."""
     todo: list[tuple[Any, Any]] = [(application.source, None)]
-    seen: set[Any] = set()
-    while todo and len(seen) < MAX_NODES:
+    passed: set[Any] = set()
+    while todo and len(passed) < MAX_NODES:
         node, product = todo.pop(0)
-        if node is None or node in seen or is_custom_function(node):
+        if node is None or node in passed or is_custom_function(node):
             continue
-        seen.add(node)
+        passed.add(node)
         name = type(node).__name__
         if name == "AccumulateGrad":
             if node.variable.dim() > 1:
@@ -129,12 +129,12 @@ def weights_upstream(application: Application) -> Iterator[tuple[nn.Parameter, A
 def multiplies(product: Any, own: frozenset[Any]) -> bool:
     """Return whether a product's other factor is made of spikes that these nodes emitted."""
     todo = parents_of(product)
-    seen: set[Any] = set()
-    while todo and len(seen) < MAX_NODES:
+    passed: set[Any] = set()
+    while todo and len(passed) < MAX_NODES:
         node = todo.pop()
         if node in own:
             return True
-        if node not in seen and not is_custom_function(node) and not mixes(type(node).__name__):
-            seen.add(node)
+        if node not in passed and not is_custom_function(node) and not mixes(type(node).__name__):
+            passed.add(node)
             todo += parents_of(node)
     return False

@@ -162,6 +162,11 @@ def apply_code() -> Any:
     return getattr(getattr(method, "__func__", None), "__code__", None)
 
 
+def tells_module_calls() -> bool:
+    """Return whether `module_of_call` recognizes the call of a module."""
+    return _call_impl is not None
+
+
 def module_of_call(frame: Any) -> nn.Module | None:
     """Return the module that a frame is the call of; None for any other frame, and where torch does not tell."""
     if _call_impl is None or frame.f_code is not _call_impl.__code__:

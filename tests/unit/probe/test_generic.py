@@ -293,12 +293,9 @@ class ByItself(nn.Module):
             spikecheck.tap("lif", step)
 
 
-def test_where_no_hook_fires_the_report_says_what_to_tap() -> None:
+def test_where_no_hook_fires_a_tap_shows_the_spikes_once() -> None:
     model = ByItself()
     with spikecheck.attach(model, every=1) as monitor:
-        model.run(torch.rand(STEPS, BATCH, 6), tapping=False)
-        (said,) = monitor.report().unseen
-        assert 'spikecheck.tap("layer name", spikes)' in said.text
         model.run(torch.rand(STEPS, BATCH, 6), tapping=True)
         report = monitor.report()
     (row,) = report.layers
@@ -313,7 +310,7 @@ def test_where_no_module_spikes_the_report_says_what_to_tap() -> None:
             self.fc = nn.Linear(6, NEURONS)
 
         def forward(self, x: Tensor) -> Tensor:
-            spikes: Tensor = Spike.apply(self.fc(x))
+            spikes = (self.fc(x) > 0).float() + 0 * self.fc(x)  # a comparison, and no autograd function
             return spikes.mean(0)
 
     model = Functional()
