@@ -42,6 +42,7 @@ from spikecheck.readings import (
 )
 from spikecheck.site import Layout, Moment, Site, SiteKind
 from spikecheck.stored import FitReading, GlobalReading, MomentReading, StoredNeuronReading, StoredReading
+from spikecheck.update_readings import UndoneUpdateReading, UnusedGradientReading
 
 if TYPE_CHECKING:
     from spikecheck.probe.frameworks.base import BATCH_FIRST as BATCH_FIRST
@@ -105,6 +106,8 @@ __all__ = [
     "StoredNeuronReading",
     "StoredReading",
     "TargetReading",
+    "UndoneUpdateReading",
+    "UnusedGradientReading",
     "UpdateReading",
     "limit",
     "number",

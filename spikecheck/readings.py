@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from spikecheck.site import LearningRateHistory, Moment, NeighborCorrelation, TorchError
+from spikecheck.site import IdleOptimizer, LearningRateHistory, Moment, NeighborCorrelation, TorchError
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,3 +382,6 @@ class RunReading:
     frameworks: tuple[str, ...] = ()
     without_gradients: bool = False  # no forward pass recorded a gradient
     torch_errors: tuple[TorchError, ...] = ()
+    idle_optimizers: tuple[IdleOptimizer, ...] = ()  # hold parameters of the model, and never stepped
+    foreign_optimizer: str | None = None  # class of an optimizer that steps and holds no parameter of the model
+    foreign_steps: int = 0  # its steps after backward passes of the model

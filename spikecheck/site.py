@@ -39,6 +39,8 @@ class SiteKind(Flag):
     LABELS = auto()  # the class indices of one batch
     GRADIENT_AT_STEP = auto()  # a parameter's gradient between the end of the backward pass and the update
     GLOBAL = auto()  # a function or class that the pickle in a checkpoint names
+    UNUSED_GRADIENT = auto()  # a parameter and its gradient around a backward pass, before any optimizer has stepped
+    UNDONE_UPDATE = auto()  # a parameter before one update and before the next
 
     @property
     def label(self) -> str:
@@ -141,6 +143,14 @@ class TorchError:
     kind: str
     text: str
     update: int
+
+
+@dataclass(frozen=True, slots=True)
+class IdleOptimizer:
+    """An optimizer that holds parameters of the model and never stepped: its class, and the names of the parameters."""
+
+    kind: str
+    parameters: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,8 +82,10 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "lr_collapsed": ("SPK411",),
     "lr_too_big": ("SPK407",),
     "lr_too_small": ("SPK409", "SPK410"),
+    "missing_step": ("SPK414",),
     "params_not_in_optimizer": ("SPK408",),
     "weight_decay_too_big": ("SPK412",),
+    "weights_put_back": ("SPK415",),
     "zero_grad_missing": ("SPK413",),
     "zeroed_before_step": ("SPK409",),
     # mode, normalization, number formats

@@ -38,7 +38,7 @@ def place(finding: Finding) -> tuple[int, int, tuple[int, int, int]]:
 def phase(finding: Finding) -> int:
     """Return 0 for the forward pass, 1 for the backward pass, 2 for the update, 3 for the run as a whole."""
     kind = finding.site.kind
-    if kind in VALUES:
+    if kind in VALUES or kind is SiteKind.UNUSED_GRADIENT:  # no update was made: it was so from the start
         return 0
     return 1 if kind is BACKWARD else 2 if kind is APPLIED else 3
 

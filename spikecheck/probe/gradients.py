@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from spikecheck.probe.frameworks.base import Observation
-from spikecheck.probe.torch_private import norms
+from spikecheck.probe.unused import gradient_norms
 from spikecheck.readings import FlowReading
 from spikecheck.site import Capture, Site, SiteKind
 
@@ -129,12 +129,4 @@ class ParameterGradients:
 
     def norms(self, names: Sequence[str]) -> dict[str, Tensor]:
         """Return the norm of each gradient that there is, in one fused call."""
-        gradients = {name: g for name in names if (g := self.named[name].grad) is not None and is_dense(g)}
-        if not gradients:
-            return {}
-        return dict(zip(gradients, norms([g.detach().float() for g in gradients.values()]), strict=True))
-
-
-def is_dense(gradient: Tensor) -> bool:
-    """Return whether it is an ordinary tensor that holds anything; a sparse one's norm would wait for its values."""
-    return gradient.layout is torch.strided and gradient.numel() > 0
+        return gradient_norms({name: self.named[name] for name in names})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +12,11 @@ from torch.optim.optimizer import Optimizer
 
 from spikecheck.probe.gradients import ParameterGradients
 from spikecheck.probe.learning_rates import LearningRateHistories
-from spikecheck.site import Capture, Site, SiteKind
+from spikecheck.probe.unused import IdleOptimizers, UndoneUpdates, UnusedGradients
+from spikecheck.site import Capture, IdleOptimizer, Site, SiteKind
 
 NO_PATHS: Mapping[str, str] = MappingProxyType({})
-COMPARED_FIRST = 10  # updates at the start that are compared one by one: copying all parameters costs memory
+COMPARED_FIRST = 10  # updates of each optimizer that are compared one by one: copying its parameters costs memory
 COMPARED_EVERY = 16  # then every 16th
 
 
@@ -28,6 +30,7 @@ class OptimizerWatch:
         position: Callable[[str], int],
         only: Optimizer | None = None,
         paths: Mapping[str, str] = NO_PATHS,
+        is_training: Callable[[], bool] = lambda: True,
     ) -> None:
         self.named, self.sink, self.position, self.only = named, sink, position, only
         self.paths = paths  # how the script reaches the module that holds a parameter
@@ -37,6 +40,12 @@ class OptimizerWatch:
         self.learning_rates = LearningRateHistories()
         self.gradients = ParameterGradients(named, self.sites)
         self.before: list[Tensor] = []  # the parameters before the update that is being made
+        self.steps: WeakKeyDictionary[Optimizer, int] = WeakKeyDictionary()  # of each optimizer
+        self.unused = UnusedGradients(is_training, named, self.sites)
+        self.undone = UndoneUpdates(self.sites)
+        self.idle = IdleOptimizers(self.names)
+        self.foreign: str | None = None  # the class of an optimizer that steps and holds none of the parameters
+        self.foreign_steps = 0
 
     def concerns(self, optimizer: Optimizer) -> bool:
         """Return whether it trains this model."""
@@ -61,11 +70,17 @@ class OptimizerWatch:
         if trained:
             gradients = tuple(p.new_empty(0) if p.grad is None else p.grad.detach() for p in trained.values())
             self.sink(Capture(self.sites(SiteKind.GRADIENT, list(trained)), gradients, update=update))
-        if self.is_compared():
+        names = [self.names[id(p)] for p in held]
+        undone = self.undone.before_step(names, [p.detach() for p in held], update)
+        steps = self.steps.setdefault(optimizer, 0)
+        if is_compared(steps):
             self.before = [p.detach().clone() for p in held]
-        for capture in self.gradients.update([self.names[id(p)] for p in held]):
+        for capture in (*self.gradients.update(names), *([] if undone is None else [undone])):
             self.sink(capture)
         self.learning_rates.record(optimizer)
+        self.idle.stepped.add(optimizer)
+        self.unused.clear()
+        self.steps[optimizer] = steps + 1
         self.updates += 1
 
     @torch.no_grad()
@@ -78,29 +93,49 @@ class OptimizerWatch:
         of_parameter = {id(p): group.get("lr") for group in optimizer.param_groups for p in group["params"]}
         rates = tuple(None if (rate := of_parameter[id(p)]) is None else float(rate) for p in held)
         steps = tuple(p.detach() - b for p, b in zip(held, before, strict=True))
-        sites = self.sites(SiteKind.UPDATE, [self.names[id(p)] for p in held])
+        names = [self.names[id(p)] for p in held]
+        sites = self.sites(SiteKind.UPDATE, names)
         histories = tuple(self.learning_rates.of(p) for p in held)
         self.sink(
             Capture(sites, (*steps, *before), update=update, learning_rates=rates, learning_rate_histories=histories)
         )
+        if self.steps.get(optimizer, 0) <= COMPARED_FIRST:
+            self.undone.stepped(names, before, steps)
+
+    def foreign_step(self, optimizer: Optimizer) -> None:
+        """Another optimizer stepped; note it where it holds none of the parameters, after a backward pass of them."""
+        self.idle.stepped.add(optimizer)
+        if self.updates == 0 and self.unused.passes and not self.parameters_of(optimizer):
+            self.foreign, self.foreign_steps = type(optimizer).__name__, self.foreign_steps + 1
+
+    def idle_optimizers(self, *, live: bool) -> tuple[IdleOptimizer, ...]:
+        """Return the optimizers that hold parameters and never stepped, where some parameter was never updated."""
+        trained = {name for name, p in self.named.items() if p.requires_grad}
+        if trained <= self.gradients.updated:
+            return ()
+        return self.idle.search(self.updates or self.unused.passes, live=live)
 
     @torch.no_grad()
     def backward_begins(self) -> None:
         """A backward pass begins."""
+        if self.updates == 0:
+            self.unused.backward_begins()
         if self.is_compared():
             self.gradients.backward_begins()
 
     @torch.no_grad()
-    def backward_ended(self) -> None:
+    def backward_ended(self, update: int) -> None:
         """A backward pass is over."""
+        if self.updates == 0 and (unused := self.unused.backward_ended(update)) is not None:
+            self.sink(unused)
         if self.is_compared():
             self.gradients.backward_ended()
         else:
             self.gradients.forget()
 
     def is_compared(self) -> bool:
-        """Return whether the coming update is one of those that are compared."""
-        return self.updates < COMPARED_FIRST or self.updates % COMPARED_EVERY == 0
+        """Return whether the coming update of any optimizer is one of those that are compared."""
+        return not self.steps or any(is_compared(steps) for steps in self.steps.values())
 
     def parameters(self, update: int) -> Capture[Tensor] | None:
         """Return all parameters as they are now."""
@@ -113,3 +148,10 @@ class OptimizerWatch:
         """Keep no tensor."""
         self.before = []
         self.gradients.clear()
+        self.unused.clear()
+        self.undone.clear()
+
+
+def is_compared(steps: int) -> bool:
+    """Return whether an optimizer's next update is compared, after so many: each optimizer has its own count."""
+    return steps < COMPARED_FIRST or steps % COMPARED_EVERY == 0

@@ -95,6 +95,7 @@ class Session:
                 for name, module in model.named_modules()
                 for own, _ in module.named_parameters(recurse=False)
             },
+            is_training=lambda: model.training,
         )
         self.unseen: dict[str, str] = {}
         self.max_calls = 0  # of one layer in one forward pass
@@ -191,6 +192,7 @@ class Session:
     def take_input(self, arguments: Sequence[Any]) -> None:
         """Keep what the model is called with."""
         holding = tensors(arguments)
+        self.optimizers.unused.input_requires_grad = any(value.requires_grad for value in holding)
         if not self.passes.recorder.observed:
             return
         if holding and not holding[0].is_complex() and not is_functorch_tensor(holding[0]):
@@ -336,9 +338,9 @@ class Session:
         self.hand_on()
         self.hand_on_losses()
 
-    def evaluate(self, error: Exception | None = None) -> None:
-        """An update is about to be made, a pass without gradients is over, or torch raised an error."""
-        if error is None:
+    def evaluate(self, error: Exception | None = None, *, before_update: bool = True) -> None:
+        """An update is about to be made or never comes, a pass without gradients is over, or torch raised an error."""
+        if error is None and before_update:
             self.modes.count()
         self._evaluate(error)
 

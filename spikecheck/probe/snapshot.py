@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from torch import Tensor
@@ -49,15 +49,21 @@ class Snapshot:
         moded, layers = session.modes.readings(session.trace.calls), session.layers.spiking()
         ran = [watched for watched in layers if watched.gradients.forward_passes]
         sites = [watched.layer.site(SiteKind.MODULE) for watched in ran]
-        framework = session.layers.framework
+        framework, optimizers = session.layers.framework, session.optimizers
         sites += [Site(SiteKind.MODULE, name, session.trace.position(name), framework) for name in moded]
-        return cls(
+        run = replace(
             run_reading(session, live=live),
+            idle_optimizers=optimizers.idle_optimizers(live=live),
+            foreign_optimizer=optimizers.foreign,
+            foreign_steps=optimizers.foreign_steps,
+        )
+        return cls(
+            run,
             {**moded, **{watched.name: watched.gradients.flow for watched in ran}},
             tuple(sites),
-            session.optimizers.parameters(session.clock.update),
+            optimizers.parameters(session.clock.update),
             session.losses.ever,
-            session.optimizers.kind,
+            optimizers.kind,
             session.unseen | {watched.name: watched.unseen for watched in layers if watched.unseen},
         )
 

@@ -29,7 +29,7 @@ class Passes(Watch, Protocol):
     def hand_on_losses(self) -> None:
         """Hand on the losses."""
 
-    def evaluate(self, error: Exception | None = None) -> None:
+    def evaluate(self, error: Exception | None = None, *, before_update: bool = True) -> None:
         """Evaluate what was observed, if it is time."""
 
 
@@ -76,9 +76,11 @@ class Training:
         if error is not None:
             session.evaluate(error)
             return
-        session.optimizers.backward_ended()
+        session.optimizers.backward_ended(session.clock.update)
         for watched in session.layers:
             watched.gradients.backward_ended()
+        if session.optimizers.updates == 0 and session.optimizers.unused.is_due():
+            session.evaluate(before_update=False)
 
     def optimizer_steps(self, optimizer: Optimizer) -> None:
         """An optimizer is about to step."""
@@ -87,6 +89,8 @@ class Training:
             session.hand_on_losses()
             session.optimizers.before_step(optimizer, session.clock.update)
             session.evaluate()
+        else:
+            session.optimizers.foreign_step(optimizer)
 
     def optimizer_stepped(self, optimizer: Optimizer) -> None:
         """An optimizer has stepped."""

@@ -1,18 +1,24 @@
-"""The backward pass: time steps with a gradient, stale gradients, and gradients lost before the update."""
+"""The backward pass: time steps with a gradient, stale gradients, and what is lost before and after the update."""
 
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from spikecheck.readings import GradientAtStepReading, GradientToSpikesReading, StaleGradientReading
+from spikecheck.readings import (
+    GradientAtStepReading,
+    GradientToSpikesReading,
+    StaleGradientReading,
+)
 from spikecheck.site import Capture, SiteKind
 from spikecheck.stats.base import State, Statistic, merged_by
 from spikecheck.stats.parameters import norms
+from spikecheck.update_readings import UndoneUpdateReading, UnusedGradientReading
 
 
 @dataclass(frozen=True)
@@ -106,3 +112,79 @@ class GradientAtStepStats(Statistic[GradientAtStepState]):
     def summarize(self, state: GradientAtStepState) -> tuple[GradientAtStepReading, ...]:
         """Copy the counts to the host."""
         return tuple(GradientAtStepReading(state.updates, cleared) for cleared in state.cleared.tolist())
+
+
+@dataclass(frozen=True)
+class UnusedGradientState(State):
+    """One entry per parameter."""
+
+    gradient: Tensor = merged_by(torch.add)
+    cleared: Tensor = merged_by(torch.add)
+    moved: Tensor = merged_by(torch.add)
+    passes: int = merged_by(operator.add)
+
+
+class UnusedGradientStats(Statistic[UnusedGradientState]):
+    """Gradients before the first update: whether they arrive, are cleared, and whether the parameters move.
+
+    Unit: backward passes.
+    Input: per parameter its gradient (or the norm) before the backward pass, the one after it, values of the parameter
+    at the first pass, and the same values now; empty if there is none.
+    Memory: three numbers per parameter. Cost: two fused norms, and one comparison per parameter.
+    Not visible: a change of values that are not among the sampled ones.
+    """
+
+    kind: ClassVar = SiteKind.UNUSED_GRADIENT
+    reading: ClassVar = UnusedGradientReading
+
+    def measure(self, capture: Capture[Tensor]) -> UnusedGradientState:
+        """Compare one backward pass."""
+        quarter = len(capture.values) // 4
+        before, after = norms(capture.values[:quarter]), norms(capture.values[quarter : 2 * quarter])
+        arrives = torch.isfinite(after) & (after != 0)
+        moved = changed(capture.values[2 * quarter : 3 * quarter], capture.values[3 * quarter :])
+        return UnusedGradientState(arrives.int(), (arrives & (before == 0)).int(), moved.to(after.device).int(), 1)
+
+    def summarize(self, state: UnusedGradientState) -> tuple[UnusedGradientReading, ...]:
+        """Copy the counts to the host."""
+        rows = zip(state.gradient.tolist(), state.cleared.tolist(), state.moved.tolist(), strict=True)
+        return tuple(UnusedGradientReading(state.passes, *row) for row in rows)
+
+
+@dataclass(frozen=True)
+class UndoneUpdateState(State):
+    """One entry per parameter."""
+
+    updates: Tensor = merged_by(torch.add)
+    undone: Tensor = merged_by(torch.add)
+
+
+class UndoneUpdateStats(Statistic[UndoneUpdateState]):
+    """Updates that something takes back before the next one.
+
+    Unit: updates.
+    Input: per parameter its values before an update, its values before the next, and what the update added (or its
+    norm).
+    Memory: two numbers per parameter. Cost: one fused norm, and one comparison per parameter.
+    Not visible: an update that was taken back in part.
+    """
+
+    kind: ClassVar = SiteKind.UNDONE_UPDATE
+    reading: ClassVar = UndoneUpdateReading
+
+    def measure(self, capture: Capture[Tensor]) -> UndoneUpdateState:
+        """Compare the parameters around one update."""
+        third = len(capture.values) // 3
+        before, now, added = (capture.values[n * third : (n + 1) * third] for n in range(3))
+        updated = norms(added) != 0
+        return UndoneUpdateState(updated.int(), (updated & ~changed(before, now).to(updated.device)).int())
+
+    def summarize(self, state: UndoneUpdateState) -> tuple[UndoneUpdateReading, ...]:
+        """Copy the counts to the host."""
+        rows = zip(state.updates.tolist(), state.undone.tolist(), strict=True)
+        return tuple(UndoneUpdateReading(*row) for row in rows)
+
+
+def changed(before: Sequence[Tensor], after: Sequence[Tensor]) -> Tensor:
+    """Return, per pair of tensors, whether any entry differs; NaN is equal to NaN."""
+    return torch.stack([((a != b) & ~(a.isnan() & b.isnan())).any() for a, b in zip(before, after, strict=True)])

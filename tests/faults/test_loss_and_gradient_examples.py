@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -183,11 +184,11 @@ class Two(nn.Module):
         return torch.stack(logits).mean(0)
 
 
-def of_a_loop(code: str) -> Report:
+def of_a_loop(code: str, batches: int = 30) -> Report:
     """The report on the example's training loop, with the batches or the epochs that it needs."""
-    names = scope() | {"model": Two()}
+    names = scope() | {"model": Two(), "copy": copy}
     names["optimizer"] = torch.optim.Adam(names["model"].parameters(), lr=1e-3)
-    names["loader"] = [batch(1) for _ in range(30)]
+    names["loader"] = [batch(1) for _ in range(batches)]
 
     def train_step(x: torch.Tensor, y: torch.Tensor) -> None:
         names["optimizer"].zero_grad()
@@ -242,6 +243,8 @@ REPORTS: dict[str, Callable[[str], Report]] = {
     "SPK409": of_a_loop,
     "SPK411": of_a_loop,
     "SPK413": of_a_loop,
+    "SPK414": lambda code: of_a_loop(code, batches=40),
+    "SPK415": of_a_loop,
 }
 
 

@@ -13,6 +13,7 @@ NOUNS = (
     "site",
     "neuron",
     "readings",
+    "update_readings",
     "excerpts",
     "stored",
     "finding",

@@ -85,6 +85,8 @@ PLUGIN = set(
         "StaleGradientReading",
         "StateReading",
         "TargetReading",
+        "UndoneUpdateReading",
+        "UnusedGradientReading",
         "UpdateReading",
         "FitReading",
         "GlobalReading",

@@ -21,7 +21,16 @@ VALUES = (*FINITE, np.nan, np.inf, -np.inf)
 FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 DTYPES = (*FLOATS, torch.bool, torch.uint8, torch.int8, torch.int64)
 RASTERS = (SiteKind.SPIKES, SiteKind.CURRENT, SiteKind.POTENTIAL, SiteKind.INPUT)
-LISTS = (SiteKind.GRADIENT, SiteKind.PARAMETER, SiteKind.UPDATE, SiteKind.STALE_GRADIENT, SiteKind.GRADIENT_AT_STEP)
+TIMES = {  # tensors per parameter in one capture
+    SiteKind.GRADIENT: 1,
+    SiteKind.PARAMETER: 1,
+    SiteKind.UPDATE: 2,
+    SiteKind.STALE_GRADIENT: 1,
+    SiteKind.GRADIENT_AT_STEP: 2,
+    SiteKind.UNUSED_GRADIENT: 4,
+    SiteKind.UNDONE_UPDATE: 3,
+}
+LISTS = tuple(TIMES)
 
 
 @dataclass(frozen=True)
@@ -105,10 +114,16 @@ def lists(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
     dtype = draw(st.sampled_from(FLOATS))
     updates = []
     for number in range(draw(st.integers(1, most))):
-        times = 2 if kind in SiteKind.UPDATE | SiteKind.GRADIENT_AT_STEP else 1
-        values = [tensor(draw(arrays(*shape)), dtype) for _ in range(times) for shape in shapes]
+        values = [tensor(draw(arrays(*shape)), dtype) for _ in range(TIMES[kind]) for shape in shapes]
         if kind in SiteKind.GRADIENT | SiteKind.STALE_GRADIENT | SiteKind.GRADIENT_AT_STEP:
             values = [v.new_empty(0) if draw(st.integers(0, 3)) == 0 else v for v in values]
+        if kind is SiteKind.UNUSED_GRADIENT:  # both gradients may be missing, the values are there
+            grads, rest = values[: 2 * len(shapes)], values[2 * len(shapes) :]
+            values = [v.new_empty(0) if draw(st.integers(0, 3)) == 0 else v for v in grads] + rest
+        if kind in SiteKind.UNUSED_GRADIENT | SiteKind.UNDONE_UPDATE and draw(st.booleans()):
+            for place in range(len(shapes)):  # nothing moved
+                at = (2 if kind is SiteKind.UNUSED_GRADIENT else 0) * len(shapes) + place
+                values[at + len(shapes)] = values[at]
         sites = tuple(Site(kind, f"parameter {place}") for place in range(len(shapes)))
         rates = tuple(draw(st.sampled_from((None, 0.1, 0.01))) for _ in shapes) if kind is SiteKind.UPDATE else ()
         learning_rate_histories = tuple(

@@ -38,6 +38,7 @@ from spikecheck.readings import (
 )
 from spikecheck.site import Moment, Site, SiteKind
 from spikecheck.stored import FitReading, GlobalReading, MomentReading, StoredNeuronReading, StoredReading
+from spikecheck.update_readings import UndoneUpdateReading, UnusedGradientReading
 
 FINITE = NonFinite(count=0, elements=1000)
 POISONED = NonFinite(count=7, elements=1000, first=Moment(3, 2))
@@ -147,6 +148,8 @@ UPDATE = UpdateReading(
     unmoved_updates=0,
     learning_rate=1e-3,
 )
+UNUSED = UnusedGradientReading(backward_passes=1, gradient_passes=1, cleared_passes=1, moved_passes=0)
+UNDONE = UndoneUpdateReading(updates=10, undone_updates=0)
 RUN = RunReading(
     live=False, update=20, forward_passes=20, backward_passes=20, called_per_time_step=False, frameworks=("snntorch",)
 )
@@ -200,6 +203,8 @@ KINDS: dict[type[Any], SiteKind] = {
     UpdateReading: SiteKind.UPDATE,
     GradientToSpikesReading: SiteKind.GRADIENT_TO_SPIKES,
     StaleGradientReading: SiteKind.STALE_GRADIENT,
+    UnusedGradientReading: SiteKind.UNUSED_GRADIENT,
+    UndoneUpdateReading: SiteKind.UNDONE_UPDATE,
     GradientAtStepReading: SiteKind.GRADIENT_AT_STEP,
     RegressionTargetReading: SiteKind.REGRESSION_TARGET,
     BatchReading: SiteKind.LABELS,
@@ -299,6 +304,16 @@ def parameter(*, scale: float | None = None, **changed: Any) -> ParameterReading
 def update(**changed: Any) -> UpdateReading:
     """Steps of 0.2 % of the weights."""
     return replace(UPDATE, **changed)
+
+
+def unused(**changed: Any) -> UnusedGradientReading:
+    """The one backward pass before the first update."""
+    return replace(UNUSED, **changed)
+
+
+def undone(**changed: Any) -> UndoneUpdateReading:
+    """Ten updates that all lasted."""
+    return replace(UNDONE, **changed)
 
 
 def stored(*, scale: float | None = None, **changed: Any) -> StoredReading:

@@ -76,7 +76,7 @@ def cleared(step: Callable[[Two, list[Optimizer]], None], *, several: bool, pass
     for _ in range(UPDATES):
         for _ in range(passes):
             nn.functional.cross_entropy(model(torch.randn(8, 4)), torch.randint(2, (8,))).backward()
-            watch.backward_ended()
+            watch.backward_ended(0)
         step(model, optimizers)
     for handle in handles:
         handle.remove()

@@ -1,0 +1,27 @@
+"""Readings of what becomes of gradients and updates: used or not, kept or taken back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class UnusedGradientReading:
+    """Backward passes in training mode before any optimizer stepped, and what became of a parameter's gradient.
+
+    `gradient_passes` ended with a finite gradient other than 0. `cleared_passes` are those of them that began without
+    one. In `moved_passes`, some of the sampled values of the parameter differ from those at the first pass.
+    """
+
+    backward_passes: int
+    gradient_passes: int
+    cleared_passes: int
+    moved_passes: int
+
+
+@dataclass(frozen=True, slots=True)
+class UndoneUpdateReading:
+    """In how many updates that changed a parameter it was the same again before the next update."""
+
+    updates: int
+    undone_updates: int
