@@ -199,11 +199,16 @@ class FlowReading:
 
 @dataclass(frozen=True, slots=True)
 class GradientToSpikesReading:
-    """The time steps at which a gradient other than 0 reached a layer's spikes, in the first forward passes."""
+    """The time steps at which a gradient other than 0 reached a layer's spikes, in the first forward passes.
+
+    `early_spike_passes` are the forward passes in which any neuron fired before the last time step. Of these, in
+    `last_step_only` a gradient reached the last time step and no other.
+    """
 
     forward_passes: int
     time_steps: int  # summed over the forward passes
-    last_step_only: int  # forward passes in which it reached the last time step and no other
+    last_step_only: int
+    early_spike_passes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,7 +365,7 @@ class ParameterReading:
 
 @dataclass(frozen=True, slots=True)
 class UpdateReading:
-    """The updates of one parameter: their norms, relative to the norm of the parameter."""
+    """The updates of one parameter: their norms, relative to the norm of the parameter; `mean_norm` is absolute."""
 
     updates: int
     mean_relative_norm: float
@@ -368,6 +373,7 @@ class UpdateReading:
     unmoved_updates: int
     learning_rate: float | None
     learning_rate_history: LearningRateHistory | None = None
+    mean_norm: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,11 @@ class LastStepReadout(Check):
 
     ## How it is decided
     In the first forward passes, a gradient other than 0 came back to the last time step of the last spiking layer, and
-    to none of the {min_earlier_time_steps} or more steps before it, whatever the script does with the spikes. Where
-    the reset of a layer lets gradients through, every time step receives one, and there is no finding.
+    to none of the {min_earlier_time_steps} or more steps before it, whatever the script does with the spikes. Only
+    forward passes count in which the layer fired before the last time step: a loss that reads the time of the first
+    spike takes the last step for a neuron that is silent. Where the reset of a layer lets gradients through, every
+    time step receives one, and there is no finding. Calls with different numbers of neurons are uses of one module in
+    several places, and no time steps.
 
     A spike is 0 or 1, so a softmax over 20 classes gives the right one 0.125 at most, and the loss cannot fall below
     2.1. The usual causes are `spk_rec[-1]` in place of `spk_rec.sum(0)`, and a library function that expects all time
@@ -78,15 +81,15 @@ class LastStepReadout(Check):
         if (
             site.position < max(positions)
             or not long_enough
-            or not 0 < gradients.last_step_only == gradients.forward_passes
+            or not 0 < gradients.last_step_only == gradients.early_spike_passes
         ):
             return
         yield self.finding(
             site,
             observed=Observed(
-                "in {forward_passes} of {forward_passes} forward passes, only the last of {time_steps} time steps "
-                "received a gradient",
-                forward_passes=gradients.forward_passes,
+                "in {forward_passes} of {forward_passes} forward passes with earlier spikes, only the last of "
+                "{time_steps} time steps received a gradient",
+                forward_passes=gradients.early_spike_passes,
                 time_steps=time_steps,
             ),
             expected=Expected(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import log10
+from math import log10, sqrt
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
@@ -39,13 +39,17 @@ class HotLearningRate(Check):
     ```
 
     ## When it is intended
-    The weights start at or near 0 on purpose, so that any update is large beside them:
-    `[tool.spikecheck.ignore] "SPK407:head.weight" = "starts at 1e-4"`
+    A large-batch optimizer that is made for such updates:
+    `[tool.spikecheck.ignore] "SPK407" = "trust ratio, warm-up over 500 updates"`
 
     ## How it is decided
     Over the first updates, at least {min_updates}, an update changed the weight by {max_relative_update} times its norm
     or more on average, and the loss is no lower than it was. The finding is reported at the weight for which this is
     most.
+
+    Beside a weight that starts at 0 or close to it (a position embedding, a class token, a LoRA or a zero-initialized
+    head), any update is large. So a weight is taken to have at least the norm that torch's default initialization
+    gives one of its shape, a scale of {default_scale}.
 
     Adam's update is the learning rate in every entry, whatever the gradient. Relative to torch's default weights, the
     first update is lr * sqrt(3 * fan-in): 0.05 for a learning rate of 0.001 and 700 inputs, 4.6 for 0.1.
@@ -72,11 +76,14 @@ class HotLearningRate(Check):
     min_updates: int = limit(
         5, why="judgment call: the first updates of a warm-up or of a fresh Adam say little on their own"
     )
+    default_scale: float = limit(
+        0.577, why="derived: RMS times the root of the fan-in of nn.Linear's default, uniform within 1 / sqrt(fan-in)"
+    )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding at the weight that is moved most, if that is far and the loss has not fallen."""
         updates = readings.all.every(UpdateReading)
-        of_weights = {name: update for name, update in updates.items() if has_several_axes(readings, name)}
+        of_weights = {name: update for name, update in updates.items() if self.is_judged(readings, name, update)}
         most_moved = max(of_weights, key=lambda name: of_weights[name].mean_relative_norm, default=None)
         if most_moved != site.name:
             return
@@ -112,6 +119,15 @@ class HotLearningRate(Check):
             if first_update is not None and first_update.mean_relative_norm < self.max_relative_update
             else without_cause(finding, "SPK413")
         )
+
+
+    def is_judged(self, readings: Readings, name: str, update: UpdateReading) -> bool:
+        """Return whether it is a weight, and its updates are not large merely because it starts near 0."""
+        parameter = readings.at(name).get(ParameterReading)
+        if parameter is None or not has_several_axes(readings, name):
+            return False
+        default_norm = self.default_scale * sqrt(parameter.elements / parameter.fan_in)
+        return update.mean_norm is None or update.mean_norm >= self.max_relative_update * default_norm
 
 
 def has_several_axes(readings: Readings, name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,14 @@ from spikecheck.readings import FlowReading
 from spikecheck.site import Capture, Site, SiteKind
 
 HOOKED_PASSES = 3  # forward passes in which a hook on the spikes notices whether any gradient arrives
+LAST_HOOKED_PASS = 256  # until then also the 4th, 8th, 16th, ...: a layer that is silent at first may fire by then
+
+
+class CallSpikes(NamedTuple):
+    """The spikes of one call: their shape, and in which of its time steps any neuron fired."""
+
+    shape: torch.Size
+    active_steps: Tensor
 
 
 @dataclass
@@ -26,20 +35,30 @@ class LayerGradients:
     gradient_seen: bool = False  # by a hook on the spikes
     receives_gradient: bool | None = None  # None until a backward pass is over
     gradient_by_call: dict[int, Tensor] = field(default_factory=dict)  # per step of the call: is it other than 0?
+    spikes_by_call: dict[int, CallSpikes] = field(default_factory=dict)  # of the forward pass that runs
+    spikes_last_forward: dict[int, CallSpikes] = field(default_factory=dict)
     calls_last_forward: int = 0
 
     def hook(self, observation: Observation, call: int) -> None:
         """Notice whether a gradient arrives at the spikes of a call, in the first forward passes."""
-        if self.forward_passes < HOOKED_PASSES and observation.spikes is not None and observation.spikes.requires_grad:
-            hook = GradientHook(self, call, observation.spikes.shape, observation.layout.time)
-            source = observation.spikes if observation.output is None else observation.output
-            source.register_hook(hook)  # type: ignore[no-untyped-call]
-            self.hooked = True
+        spikes = observation.spikes
+        if spikes is None or not spikes.requires_grad or not is_hooked(self.forward_passes):
+            return
+        hook = GradientHook(self, call, spikes.shape, observation.layout.time)
+        self.spikes_by_call[call] = CallSpikes(spikes.shape, hook.active_steps(spikes.detach()))
+        source = spikes if observation.output is None else observation.output
+        source.register_hook(hook)  # type: ignore[no-untyped-call]
+        self.hooked = True
 
     def count(self, *, blocked: bool) -> None:
         """Count a forward pass with gradients."""
         self.forward_passes += 1
         self.blocked_passes += blocked
+
+    def forward_ended(self, calls: int) -> None:
+        """A forward pass with gradients is over, in which the layer was called so often."""
+        self.calls_last_forward = calls
+        self.spikes_last_forward, self.spikes_by_call = self.spikes_by_call, {}
 
     def backward_ended(self) -> None:
         """A backward pass is over; note whether it reached the spikes."""
@@ -49,13 +68,19 @@ class LayerGradients:
             self.receives_gradient = False
 
     def gradient_steps(self) -> tuple[Tensor, ...]:
-        """Return, per call of the last forward pass, the steps that a gradient reached; none counts as one step."""
-        if not (self.gradient_by_call and self.receives_gradient):
+        """Return the steps of the last forward pass that a gradient reached, then those in which any neuron fired.
+
+        One tensor per call; a call without a gradient counts as one step. Calls with different numbers of neurons are
+        uses of one module in several places, and no time steps: then there is nothing to return.
+        """
+        gradients, self.gradient_by_call = self.gradient_by_call, {}
+        spikes = self.spikes_last_forward
+        if not (gradients and self.receives_gradient) or len({call.shape for call in spikes.values()}) > 1:
             return ()
-        none = next(iter(self.gradient_by_call.values())).new_zeros(1)
-        steps = tuple(self.gradient_by_call.get(call, none) for call in range(1, self.calls_last_forward + 1))
-        self.gradient_by_call.clear()
-        return steps
+        none = next(iter(gradients.values())).new_zeros(1)
+        calls = range(1, self.calls_last_forward + 1)
+        fired = (spikes[call].active_steps if call in spikes else none for call in calls)
+        return (*(gradients.get(call, none) for call in calls), *fired)
 
     @property
     def flow(self) -> FlowReading:
@@ -75,9 +100,21 @@ class GradientHook:
     def __call__(self, gradient: Tensor) -> None:
         """Note at which steps it is other than 0; None tells torch to leave the gradient as it is."""
         self.gradients.gradient_seen = True
-        nonzero = gradient.detach().reshape(self.shape) != 0
+        self.gradients.gradient_by_call[self.call] = self.active_steps(gradient.detach())
+
+    @torch.no_grad()
+    def active_steps(self, values: Tensor) -> Tensor:
+        """Return, for each time step of the call, whether any value is other than 0."""
+        nonzero = values.reshape(self.shape) != 0
         steps = nonzero.reshape(1, -1) if self.time is None else nonzero.movedim(self.time, 0).flatten(1)
-        self.gradients.gradient_by_call[self.call] = steps.any(1)
+        return steps.any(1)
+
+
+def is_hooked(forward_passes: int) -> bool:
+    """Return whether the gradients of the next forward pass are looked at, after so many."""
+    return forward_passes < HOOKED_PASSES or (
+        forward_passes <= LAST_HOOKED_PASS and forward_passes & (forward_passes - 1) == 0
+    )
 
 
 class ParameterGradients:

@@ -194,7 +194,7 @@ class LayerCalls:
         if steps := gradients.gradient_steps():
             yield Capture((layer.site(SiteKind.GRADIENT_TO_SPIKES),), steps, update=update)
         if self.count and self.training:
-            gradients.calls_last_forward = self.count
+            gradients.forward_ended(self.count)
             if not self.compiled:
                 gradients.count(blocked=self.blocked)
 

@@ -26,16 +26,17 @@ class GradientToSpikesState(State):
     """Counts of time steps with a gradient."""
 
     last_step_only: Tensor = merged_by(torch.add)
+    early_spikes: Tensor = merged_by(torch.add)
     forward_passes: int = merged_by(operator.add)
     steps: int = merged_by(operator.add)
 
 
 class GradientToSpikesStats(Statistic[GradientToSpikesState]):
-    """Forward passes in which the spikes of only the last time step received a gradient.
+    """Forward passes in which the spikes of only the last time step received a gradient, although there were others.
 
     Unit: forward passes and time steps.
-    Input: one value per time step, not 0 where any gradient arrived.
-    Memory: three numbers. Cost: one comparison over time steps per backward pass.
+    Input: one value per time step, not 0 where any gradient arrived; then as many, not 0 where any neuron fired.
+    Memory: four numbers. Cost: one comparison over time steps per backward pass.
     Not visible: the size of the gradient, and its neuron.
     """
 
@@ -44,13 +45,22 @@ class GradientToSpikesStats(Statistic[GradientToSpikesState]):
 
     def measure(self, capture: Capture[Tensor]) -> GradientToSpikesState:
         """Measure the time steps of one forward pass."""
-        received = torch.cat([value.detach().reshape(-1) for value in capture.values]) != 0
+        half = len(capture.values) // 2
+        received, fired = (
+            torch.cat([value.detach().reshape(-1) for value in values]) != 0
+            for values in (capture.values[:half], capture.values[half:])
+        )
         last_only = received[-1:].any() & ~received[:-1].any()
-        return GradientToSpikesState(last_only.int(), 1, len(received))
+        early = fired[:-1].any()
+        return GradientToSpikesState((last_only & early).int(), early.int(), 1, len(received))
 
     def summarize(self, state: GradientToSpikesState) -> tuple[GradientToSpikesReading, ...]:
         """Copy the counts to the host."""
-        return (GradientToSpikesReading(state.forward_passes, state.steps, int(state.last_step_only)),)
+        return (
+            GradientToSpikesReading(
+                state.forward_passes, state.steps, int(state.last_step_only), int(state.early_spikes)
+            ),
+        )
 
 
 @dataclass(frozen=True)

@@ -155,6 +155,7 @@ class UpdateState(State):
     """Relative norms of the updates, one entry per parameter."""
 
     relative_path: Tensor = merged_by(torch.add)
+    path: Tensor = merged_by(torch.add)
     largest: Tensor = merged_by(torch.maximum)
     unmoved_updates: Tensor = merged_by(torch.add)
     updates: int = merged_by(operator.add)
@@ -163,11 +164,12 @@ class UpdateState(State):
 
 
 class UpdateStats(Statistic[UpdateState]):
-    """Norm of each parameter's update, relative to the norm of the parameter.
+    """Norm of each parameter's update, by itself and relative to the norm of the parameter.
 
-    Unit: ratio of L2 norms. For a parameter that is 0 (such as a new bias) the ratio is set to 1.
+    Unit: that of the parameter, and ratio of L2 norms. For a parameter that is 0 (such as a new bias) the ratio is set
+    to 1.
     Input: the updates of all parameters, then the parameters before the update.
-    Memory: three numbers per parameter. Cost: two fused norms per update.
+    Memory: four numbers per parameter. Cost: two fused norms per update.
     Not visible: the direction of an update.
     """
 
@@ -181,6 +183,7 @@ class UpdateStats(Statistic[UpdateState]):
         ratio = zero_non_finite(update / before.where(before > 0, update)).double()
         return UpdateState(
             ratio,
+            zero_non_finite(update).double(),
             ratio,
             (update == 0).int(),
             1,
@@ -190,16 +193,17 @@ class UpdateStats(Statistic[UpdateState]):
 
     def summarize(self, state: UpdateState) -> tuple[UpdateReading, ...]:
         """Copy the ratios to the host."""
-        columns = (state.relative_path, state.largest, state.unmoved_updates)
+        columns = (state.relative_path, state.path, state.largest, state.unmoved_updates)
         rows = zip(*(column.tolist() for column in columns), state.rates, state.learning_rate_histories, strict=True)
         return tuple(
             UpdateReading(
                 updates=state.updates,
-                mean_relative_norm=path / max(1, state.updates),
+                mean_relative_norm=relative_path / max(1, state.updates),
                 max_relative_norm=largest,
                 unmoved_updates=unmoved,
                 learning_rate=rate,
                 learning_rate_history=pace,
+                mean_norm=path / max(1, state.updates),
             )
-            for path, largest, unmoved, rate, pace in rows
+            for relative_path, path, largest, unmoved, rate, pace in rows
         )

@@ -25,6 +25,7 @@ def one(captures: Captures, step: int, before: int) -> UpdateReading:
         unmoved_updates=sum(m == 0 for m in moved),
         learning_rate=captures[-1].learning_rates[step],
         learning_rate_history=captures[-1].learning_rate_histories[step],
+        mean_norm=mean([m if math.isfinite(m) else 0.0 for m in moved]),
     )
 
 

@@ -153,6 +153,17 @@ def initial_states(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[T
 
 
 @st.composite
+def gradients_to_spikes(draw: st.DrawFn, most: int) -> list[Capture[Tensor]]:
+    """Draw, for the calls of several forward passes, the time steps with a gradient and those with a spike."""
+    passes = []
+    for number in range(draw(st.integers(1, most))):
+        sizes = draw(st.lists(st.integers(1, 3), min_size=1, max_size=2))
+        values = tuple(tensor(draw(arrays(size)), torch.float32) for _ in range(2) for size in sizes)
+        passes.append(Capture((Site(SiteKind.GRADIENT_TO_SPIKES, "here"),), values, update=number))
+    return passes
+
+
+@st.composite
 def regression_targets(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
     """Draw outputs and targets of several updates, from one or more calls each; finite, since NaN has no order."""
     dtype = draw(st.sampled_from(FLOATS))
@@ -189,4 +200,6 @@ def runs(kind: SiteKind, most: int = 3) -> st.SearchStrategy[list[Capture[Tensor
         return regression_targets(kind, most)
     if kind is SiteKind.MEMORY:
         return st.one_of(initial_states(kind, most), state_uses(most))
-    return initial_states(kind, most) if kind in SiteKind.STATE | SiteKind.GRADIENT_TO_SPIKES else calls(kind, most)
+    if kind is SiteKind.GRADIENT_TO_SPIKES:
+        return gradients_to_spikes(most)
+    return initial_states(kind, most) if kind is SiteKind.STATE else calls(kind, most)

@@ -33,6 +33,16 @@ def net(moved, lost=WORSE, weight=None):
             "warning",
             id="the loss is NaN",
         ),
+        pytest.param(
+            net(update(mean_relative_norm=0.6, mean_norm=0.017), weight=parameter(elements=32, fan_in=32, rms=0.01)),
+            None,
+            id="a class token that starts at 0",
+        ),
+        pytest.param(
+            net(update(mean_relative_norm=0.6, mean_norm=0.3), weight=parameter(elements=32, fan_in=32, rms=0.01)),
+            "warning",
+            id="a class token that moves by half of a default initialization per update",
+        ),
         pytest.param(net(update(mean_relative_norm=2.5, learning_rate=None)), "warning", id="the rate is not known"),
     ],
 )
