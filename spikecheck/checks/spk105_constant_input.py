@@ -1,4 +1,4 @@
-"""An input that does not change in time."""
+"""Events that do not change in time."""
 
 from __future__ import annotations
 
@@ -14,36 +14,35 @@ from spikecheck.site import Site, SiteKind
 
 @dataclass(frozen=True)
 class ConstantInput(Check):
-    """The input is the same in every time step.
+    """Events are the same in every time step.
 
     ## What it means
-    A static frame was repeated along the time axis (direct coding). That is often intended; data that had a time axis,
-    such as event recordings, have lost it.
+    The input holds events or event counts, and one frame of them was repeated along the time axis. What the recording
+    says by its timing is lost.
 
     ## Example
     ```python broken
-    x = images.flatten(1).unsqueeze(0).repeat(25, 1, 1)  # the same 25 times
+    x = torch.stack(samples)  # [sample, time, 700]
+    x = (x.sum(1, keepdim=True) > 0).float().repeat(1, 40, 1)  # one frame, 40 times
     mem = lif1.init_leaky()
-    for x_t in x:
+    for x_t in x.unbind(1):
         spikes, mem = lif1(fc1(x_t), mem)
     ```
     ```python repaired
-    from snntorch import spikegen
-
-    x = spikegen.rate(images.flatten(1), num_steps=25)  # random spikes
+    x = torch.stack(samples)
     mem = lif1.init_leaky()
-    for x_t in x:
+    for x_t in x.unbind(1):
         spikes, mem = lif1(fc1(x_t), mem)
     ```
 
     ## Fix
     ```python any
-    # rate coding of a frame x in [0, 1]: other spikes in every time step
-    x = (torch.rand(steps, *x.shape) < x).float()
+    # one frame per time bin, in place of one frame that is repeated
+    to_frame = tonic.transforms.ToFrame(sensor_size=(700, 1, 1), n_time_bins=40)
     ```
 
     ## When it is intended
-    Static images are given to the first layer as a constant current (direct coding).
+    The data are black and white images, given to the first layer as a constant current.
     ```toml
     [tool.spikecheck.ignore]
     "SPK105" = "direct coding"
@@ -51,11 +50,11 @@ class ConstantInput(Check):
 
     ## How it is decided
     It is a note where, in every forward pass, all time steps of the input have the same sums over samples and the same
-    sums over channels.
+    sums over channels, and all values are whole numbers of 0 or more, as events and their counts are.
 
-    Nothing in such an input depends on time, so the network gains nothing from memory. The first layer turns the
-    constant into a regular spike train, whose first spike may come late and which then repeats: more time steps make it
-    more precise and add nothing else.
+    A static image with fractional values that is repeated (direct coding) is the usual way to show images to a spiking
+    network, and not found. Nothing in such an input depends on time: the first layer turns the constant into a regular
+    spike train, and more time steps make it more precise and add nothing else.
     """
 
     id: ClassVar = "SPK105"
@@ -71,6 +70,8 @@ class ConstantInput(Check):
         """Yield a note where every forward pass was constant."""
         x = readings[InputReading]
         if x.time_steps is None or x.time_steps <= 1 or x.filled_frames == 0:
+            return
+        if x.non_integer or x.minimum < 0:
             return
         if not x.forward_passes or x.constant_forward_passes < x.forward_passes:
             return

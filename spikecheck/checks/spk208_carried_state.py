@@ -81,8 +81,10 @@ class CarriedState(Check):
     affected. It is a warning where the potential was not 0 at the first time step of {min_carried_sequences} sequences
     or more, and of at least a fraction of {max_carried_fraction} of them.
 
-    Pieces of one batch are recognized and left alone: where the targets of most batches are those of the batch before
-    and the input is different, a state that was back at 0 {min_resets} times is taken to be reset for every batch.
+    Training within a sequence is recognized and left alone, with a backward pass per time step (online learning) or
+    per piece (truncated backpropagation): where the targets of most batches are those of the batch before, and the
+    input is not always the same, a state that was back at 0 {min_resets} times is taken to be reset for every batch.
+    During training, there is no finding before a second batch of targets was observed.
 
     A batch of another size raises an error or, in some libraries, draws states at random. Where the old state still
     carries its graph, backward raises "backward through the graph a second time"; detaching the state ends that error
@@ -119,11 +121,13 @@ class CarriedState(Check):
             for targets in readings.every(TargetReading).values()
             if targets.repeated_batches >= max(1, self.max_carried_fraction * (targets.updates - 1))
         ]
-        if not (input_changes and labels and state is not None):
+        if not labels or state is None:
             return False
         batches = max(targets.distinct_batches for targets in labels)
         if batches == 1:  # of one batch, or of many with the same targets: more batches will tell
             return readings.run.live
+        if not input_changes:
+            return False
         resets = state.sequences - state.carried_sequences
         return resets >= min(self.min_resets, batches - 1)  # the latest reset may not be counted yet
 

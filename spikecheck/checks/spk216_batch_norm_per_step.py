@@ -68,7 +68,8 @@ class BatchNormPerStep(Check):
     - the second half of the time steps makes up a fraction of {max_late_fraction} or more of the running mean;
     - the time steps differ: the activity before the module, weighted by time step as the running mean weighs it, is at
       most {min_activity_ratio} of that of an average step, or at least 1 / {min_activity_ratio} of it. Where the
-      activity is not known, this is assumed.
+      activity is not known, this is assumed. They are alike where the module comes before any spiking layer and the
+      input has no axis of that many time steps: the model then repeats a static input by itself.
 
     The firing rates of a recording change from step to step, and the running statistics are those of its end. With a
     momentum of 0.1 and 40 time steps, 89% of them come from the second half, which is often silence. Measured: accuracy
@@ -108,6 +109,8 @@ class BatchNormPerStep(Check):
             return
         late = 1 / (1 + (1 - mode.momentum) ** (mode.calls_per_forward_pass / (1 + 1)))
         ratio = late_activity(activity_before(site, readings), mode.momentum)
+        if ratio is None and repeats_static_input(site, mode.calls_per_forward_pass, readings):
+            ratio = 1.0
         steps_differ = ratio is None or not self.min_activity_ratio < ratio < 1 / self.min_activity_ratio
         yield self.finding(
             site,
@@ -131,6 +134,17 @@ class BatchNormPerStep(Check):
             ),
             excess=1,
         )
+
+
+def repeats_static_input(site: Site, calls: int, readings: Readings) -> bool:
+    """Return whether a module is called more than once although neither the input nor a layer before it has that time.
+
+    An input that is encoded inside the model (latency coding, say) looks the same, and is missed.
+    """
+    sites = readings.observations.sites
+    after_a_layer = any(s.kind is SiteKind.SPIKES and s.position < site.position for s in sites)
+    x = next(iter(readings.all.every(InputReading).values()), None)
+    return x is not None and x.time_steps is None and calls not in x.shape and not after_a_layer
 
 
 def activity_before(site: Site, readings: Readings) -> tuple[float, ...]:

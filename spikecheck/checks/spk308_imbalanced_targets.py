@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.readings import TargetReading
+from spikecheck.readings import LogitReading, TargetReading
 from spikecheck.site import Moment, Site, SiteKind
 
 
@@ -44,11 +44,15 @@ class ImbalancedTargets(Check):
     "background"`
 
     ## How it is decided
-    Of at least {min_labels} labels, {max_class_share} or more (as a share of all) are one class, and the loss has no
-    class weights: a warning. Otherwise it is a note where the effective number of classes, exp(entropy of the labels),
-    is less than {min_effective_class_share} times the number of classes. Where labels are drawn independently and the
-    most frequent class has a share of up to 0.8, it reaches {max_class_share} of {min_labels} labels less often than
-    once in 1,000 runs.
+    What counts is what the imbalance does to the predictions. It is a warning where one class has a share of
+    {max_class_share} or more of at least {min_labels} labels, the loss has no class weights, and over at least
+    {min_updates} updates (during training {min_updates_in_training}) all other classes together were predicted at most
+    {max_rare_prediction_ratio} times as often as they occur. Then at least that part of their samples is wrong,
+    whatever the accuracy says. Where the rare classes are predicted as often as they occur, as in a segmentation that
+    is mostly background, class weights would only make it worse, and there is no finding.
+
+    It is a note where the effective number of classes, exp(entropy of the labels), is less than
+    {min_effective_class_share} times the number of classes that occur, and the rare ones are predicted that seldom.
 
     The loss starts at ln C and falls to the entropy of the labels, 0.2 for 97% in one of 20 classes, without any use of
     the input. Compare the accuracies of the single classes to see it.
@@ -61,15 +65,38 @@ class ImbalancedTargets(Check):
     sites: ClassVar = SiteKind.TARGETS
     needs: ClassVar = (TargetReading,)
     explained_by: ClassVar = (
+        "SPK203",
+        "SPK204",
+        "SPK205",
+        "SPK305",
         "SPK306",
+        "SPK310",
         "SPK314",
+        "SPK315",
+        "SPK401",
+        "SPK405",
+        "SPK407",
+        "SPK409",
+        "SPK410",
+        "SPK413",
     )
     message: ClassVar = "{share:%} of {site} are class {label} (of {classes})"
 
     max_class_share: float = limit(
-        0.9,
-        why="derived: a constant guess is then right in 90%, which is what most good networks reach; measured: in a "
-        "healthy data set with an imbalance of 10 to 1 among 20 classes, the share is 0.34",
+        0.8,
+        why="derived: a constant guess is then right in 80%; measured: with 89% of a class, class weights raised the "
+        "mean accuracy of the classes from 0.57 to 0.98, and in a segmentation with 91% lowered it from 0.94 to 0.82",
+    )
+    max_rare_prediction_ratio: float = limit(
+        0.5,
+        why="derived: at least half of the rare classes' samples are then wrong; measured: 0.19 where class weights "
+        "helped, 1.4 where they did harm",
+    )
+    min_updates: int = limit(
+        64, why="measured: healthy networks predict a single class for up to 32 updates at the start"
+    )
+    min_updates_in_training: int = limit(
+        256, why="judgment call: rare classes are learned last, and four times as long shows whether they are"
     )
     min_effective_class_share: float = limit(
         0.5, why="judgment call: half of the classes' variety is missing, which is worth a note but no warning"
@@ -82,19 +109,23 @@ class ImbalancedTargets(Check):
         entropy, total = targets.entropy, sum(targets.class_counts)
         if entropy is None or targets.classes is None or total < self.min_labels or targets.has_class_weights:
             return
-        share = max(targets.class_counts) / total
-        effective_classes = exp(entropy) / targets.classes
-        if share >= 1 or (share < self.max_class_share and effective_classes >= self.min_effective_class_share):
+        share, occurring = max(targets.class_counts) / total, sum(n > 0 for n in targets.class_counts)
+        ratio = rare_prediction_ratio(readings)
+        needed = self.min_updates_in_training if readings.run.live else self.min_updates
+        if share >= 1 or readings.run.update < needed or ratio is None or ratio > self.max_rare_prediction_ratio:
+            return
+        if share < self.max_class_share and exp(entropy) >= self.min_effective_class_share * occurring:
             return
         yield self.finding(
             site,
             severity=Severity.WARNING if share >= self.max_class_share else Severity.NOTE,
             observed=Observed(
-                "of {total} labels, {share:%} are class {label}, without class weights; their entropy is {entropy:n}",
+                "of {total} labels, {share:%} are class {label}, without class weights; the other classes are "
+                "predicted {ratio:x} as often as they occur",
+                ratio=ratio,
                 total=total,
                 share=share,
                 label=targets.class_counts.index(max(targets.class_counts)),
-                entropy=entropy,
             ),
             expected=Expected(
                 "about {even_share:%} of the labels per class, or class weights in the loss",
@@ -104,3 +135,19 @@ class ImbalancedTargets(Check):
             when=Moment(0),
             classes=targets.classes,
         )
+
+
+def rare_prediction_ratio(readings: Readings) -> float | None:
+    """Return how often the classes other than the most frequent one are predicted, over how often they occur.
+
+    Both in the recent updates, at most the mean recall of these classes. None where it is not known.
+    """
+    logits, targets = readings.get(LogitReading), readings.get(TargetReading)
+    if logits is None or targets is None or not logits.decided_rows or logits.top_class_rows is None:
+        return None
+    rare = 1 - max(targets.class_counts, default=0) / max(1, sum(targets.class_counts))
+    if rare <= 0:
+        return None
+    if logits.top_class != targets.class_counts.index(max(targets.class_counts)):
+        return 1.0
+    return (1 - logits.top_class_rows / logits.decided_rows) / rare

@@ -120,7 +120,6 @@ class HotLearningRate(Check):
             else without_cause(finding, "SPK413")
         )
 
-
     def is_judged(self, readings: Readings, name: str, update: UpdateReading) -> bool:
         """Return whether it is a weight, and its updates are not large merely because it starts near 0."""
         parameter = readings.at(name).get(ParameterReading)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from spikecheck.probe.applications import Application
-from spikecheck.probe.frameworks.base import Observation, tensors
+from spikecheck.probe.frameworks.base import Framework, Observation, tensors
 from spikecheck.probe.frameworks.generic import surrogates
 from spikecheck.probe.layer import UNTIMED, Status, WatchedLayer
 from spikecheck.probe.torch_private import is_functorch_tensor, version
@@ -86,6 +86,9 @@ class LayerCalls:
         framework, module = watched.layer.framework, watched.layer.module
         if self.count == 0:
             self.first_state = tuple(t.detach() for t in plain(framework.state(module, args, kwargs)))
+            keeps_state = framework.shows_state and type(framework).state is not Framework.state
+            if keeps_state and not self.first_state:  # after a reset there is none, or a number
+                self.first_state = tuple(t.detach().new_zeros(1) for t in plain(tensors(args))[:1])
             return
         state = plain(framework.previous_state(module, args, kwargs))
         if not state and framework.shows_state and self.held[SiteKind.SPIKES]:

@@ -39,13 +39,12 @@ Scope = dict[str, Any]
 class Net(nn.Module):
     """The example's weights and neurons, one time step after the other, and a linear readout of the last spikes."""
 
-    def __init__(self, scope: Scope, time_axis: int = 1) -> None:
+    def __init__(self, scope: Scope) -> None:
         super().__init__()
         numbers = [n for n in (1, 2, 3) if f"lif{n}" in scope]
         self.weights = nn.ModuleList(scope[f"fc{n}"] for n in numbers)
         self.neurons = nn.ModuleList(scope[f"lif{n}"] for n in numbers)
         self.readout = nn.Linear(self.weights[-1].out_features, 20)
-        self.time_axis = time_axis
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if type(self.neurons[0]).__module__.startswith("sinabs"):
@@ -56,7 +55,7 @@ class Net(nn.Module):
         functional.reset_net(self)
         potentials = [one.init_leaky() if isinstance(one, snntorch.Leaky) else None for one in self.neurons]
         logits = []
-        for spikes in x.unbind(self.time_axis):
+        for spikes in x.unbind(1):
             for n, (weight, spiking) in enumerate(zip(self.weights, self.neurons, strict=True)):
                 if potentials[n] is None or spiking.init_hidden:
                     spikes = spiking(weight(spikes))
@@ -130,7 +129,7 @@ def train(model: nn.Module, batch: Callable[[], torch.Tensor], updates: int = 4)
     return monitor.report()
 
 
-def of_the_input(code: str, time_axis: int = 1) -> Report:
+def of_the_input(code: str) -> Report:
     """The report on a network that is given the example's `x`, made again for each batch."""
     names = scope()
     making, _ = split(code, r"x_t|lif1|^mem")
@@ -140,9 +139,7 @@ def of_the_input(code: str, time_axis: int = 1) -> Report:
         exec(making, names)
         return names["x"] if names["x"].dim() > 2 else names["x"].unsqueeze(0)
 
-    if time_axis == 0:
-        names["fc1"] = nn.Linear(784, 256)
-    return train(Net(names, time_axis), batch)
+    return train(Net(names), batch)
 
 
 def of_a_model(code: str) -> Report:
@@ -233,7 +230,7 @@ REPORTS: dict[str, Callable[[str], Report]] = {
     "SPK102": of_the_input,
     "SPK103": of_the_input,
     "SPK104": lambda code: of_a_forward_pass(code, r"^net = |^functional", lambda: torch.rand(16, 28, 28)),
-    "SPK105": lambda code: of_the_input(code, time_axis=0),
+    "SPK105": of_the_input,
     "SPK106": of_a_model,
     "SPK107": of_the_input,
     "SPK108": of_a_model,

@@ -70,11 +70,12 @@ def test_pieces_of_one_batch_continue_each_other(labels, read, input_read, sever
     assert severity_of(CarriedState(), observations, "lif1") == severity
 
 
+@pytest.mark.parametrize("distinct", [1, 4], ids=["a static input per time step", "pieces"])
 @pytest.mark.parametrize(("live", "severity"), [(True, None), (False, "warning")])
-def test_the_same_targets_forever_may_be_a_first_batch_that_is_not_over(live, severity) -> None:
+def test_the_same_targets_forever_may_be_a_first_batch_that_is_not_over(live, severity, distinct) -> None:
     places = {
         "lif1": [state(sequences=4, carried_sequences=3)],
-        "input": [inputs(distinct_batches=4)],
+        "input": [inputs(distinct_batches=distinct)],
         "targets": [targets(updates=4, repeated_batches=3, distinct_batches=1)],
     }
     assert severity_of(CarriedState(), observe(places, run=run(live=live)), "lif1") == severity

@@ -62,3 +62,19 @@ def test_the_input_counts_where_no_layer_comes_before() -> None:
     assert severity_of(BatchNormPerStep(), observe(places), "norm") == "warning"
     places["input"] = [inputs(profile=(1.0,) * 40)]
     assert severity_of(BatchNormPerStep(), observe(places), "norm") == "note"
+
+
+@pytest.mark.parametrize(
+    ("shape", "severity"),
+    [
+        pytest.param((64, 1, 8, 8), "note", id="a static image that the model repeats"),
+        pytest.param((64, 40, 8), "warning", id="one axis may be time"),
+    ],
+)
+def test_an_input_without_a_time_axis_is_the_same_in_every_time_step(shape, severity) -> None:
+    places = {
+        "input": [inputs(time_steps=None, shape=shape)],
+        "norm": [mode(momentum=0.1, calls_per_forward_pass=40)],
+        "lif1": [spikes()],
+    }
+    assert severity_of(BatchNormPerStep(), observe(places), "norm") == severity
