@@ -1,8 +1,11 @@
-"""Where the run is: the update, the forward pass, the sequence, and how the script calls the model."""
+"""Where the run is: the update, the forward pass, the sequence, and how the script calls the model.
+
+An update is everything that optimizers do between two backward passes: several optimizers that step after the same
+backward pass make one update, and an optimizer that steps once more makes another."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass
@@ -13,7 +16,9 @@ class Clock:
     by between two losses, and the state that a layer starts one with was not carried over from another batch.
     """
 
-    update: int = 0  # made by the optimizer so far
+    update: int = 0  # made so far
+    stepped: set[int] = field(default_factory=set)  # the optimizers, by their ids, that took part in the latest update
+    backward_passes_before: int = 0  # the latest update
     forward_passes: int = 0
     backward_passes: int = 0
     training_passes: int = 0  # forward passes with gradients
@@ -36,6 +41,18 @@ class Clock:
         """A backward pass begins."""
         self.backward_passes += 1
         self.end_sequence()
+
+    def is_new_update(self, optimizer: int) -> bool:
+        """Return whether a step of this optimizer, by its id, is the first of an update."""
+        return self.backward_passes > self.backward_passes_before or optimizer in self.stepped or not self.stepped
+
+    def step_ended(self, optimizer: int, *, new: bool) -> None:
+        """An optimizer has stepped; a backward pass within its step, as in LBFGS, is part of the update."""
+        if new:
+            self.update += 1
+            self.stepped.clear()
+        self.stepped.add(optimizer)
+        self.backward_passes_before = self.backward_passes
 
     def is_called_per_time_step(self, max_calls: int) -> bool:
         """Return whether the script calls the model once per time step: no layer has more than one call in a pass."""

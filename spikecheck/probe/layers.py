@@ -46,24 +46,34 @@ class Layers:
             recorder.layers.pop(name, None)
         return watched
 
-    def decide(self, recorder: Recorder, values_of: Callable[[Tensor], InputReading], forward_passes: int) -> None:
+    def decide(
+        self, recorder: Recorder, values_of: Callable[[Tensor], InputReading], forward_passes: int | None
+    ) -> None:
         """Keep the candidates that turned out to emit spikes; stop observing those that did not.
 
-        The innermost are decided first: what holds a spiking layer hands on that layer's spikes.
+        The innermost are decided first: what holds a spiking layer hands on that layer's spikes. `forward_passes` is
+        None while a forward pass goes on, which rejects none.
         """
         candidates = [w for w in self if w.status is Status.CANDIDATE and recorder.count(w.name)]
         for watched in reversed(candidates):
             calls = recorder.calls(watched.name)
-            spikes = emits_spikes(watched.layer.module, calls, values_of, forward_passes)
+            spikes = emits_spikes(watched.layer.module, calls, values_of, forward_passes or 0)
             if spikes and not calls.own_function and self.holds_spiking(watched):
                 spikes = False if calls.training else None
             if spikes is True:
                 watched.become(Status.SPIKING)
+            elif forward_passes is None:
+                continue
             elif spikes is False:
                 watched.become(Status.REJECTED)
                 del self.by_name[watched.name]
             elif forward_passes >= MAX_UNDECIDED_PASSES:
                 watched.become(Status.UNDECIDED)
+
+    def accept(self, recorder: Recorder, values_of: Callable[[Tensor], InputReading]) -> None:
+        """Keep the candidates that have shown spikes already, while the forward pass goes on; reject none."""
+        if any(w.status is Status.CANDIDATE and recorder.count(w.name) for w in self):
+            self.decide(recorder, values_of, None)
 
     def holds_spiking(self, watched: WatchedLayer) -> bool:
         """Return whether a module inside of this one is known to emit spikes."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from weakref import WeakKeyDictionary
 
 import torch
@@ -15,7 +14,6 @@ from spikecheck.probe.learning_rates import LearningRateHistories
 from spikecheck.probe.unused import IdleOptimizers, UndoneUpdates, UnusedGradients
 from spikecheck.site import Capture, IdleOptimizer, Site, SiteKind
 
-NO_PATHS: Mapping[str, str] = MappingProxyType({})
 COMPARED_FIRST = 10  # updates of each optimizer that are compared one by one: copying its parameters costs memory
 COMPARED_EVERY = 16  # then every 16th
 
@@ -29,11 +27,11 @@ class OptimizerWatch:
         sink: Callable[[Capture[Tensor]], None],
         position: Callable[[str], int],
         only: Optimizer | None = None,
-        paths: Mapping[str, str] = NO_PATHS,
+        paths: Mapping[str, str] | None = None,
         is_training: Callable[[], bool] = lambda: True,
     ) -> None:
         self.named, self.sink, self.position, self.only = named, sink, position, only
-        self.paths = paths  # how the script reaches the module that holds a parameter
+        self.paths = paths or {}  # how the script reaches the module that holds a parameter
         self.names = {id(parameter): name for name, parameter in named.items()}
         self.kind: str | None = None
         self.updates = 0
@@ -62,12 +60,15 @@ class OptimizerWatch:
         return tuple(Site(kind, name, self.position(name), path=self.paths.get(name, "")) for name in names)
 
     @torch.no_grad()
-    def before_step(self, optimizer: Optimizer, update: int) -> None:
-        """Hand on the gradients, and keep the parameters where this update is to be compared."""
+    def before_step(self, optimizer: Optimizer, update: int, *, new: bool = True) -> None:
+        """Hand on the gradients, and keep the parameters where this update is to be compared.
+
+        The first optimizer of an update shows all gradients; each shows what it does to the parameters that it holds.
+        """
         self.kind = type(optimizer).__name__
         held = self.parameters_of(optimizer)
         trained = {name: p for name, p in self.named.items() if p.requires_grad and not p.is_meta}
-        if trained:
+        if trained and new:
             gradients = tuple(p.new_empty(0) if p.grad is None else p.grad.detach() for p in trained.values())
             self.sink(Capture(self.sites(SiteKind.GRADIENT, list(trained)), gradients, update=update))
         names = [self.names[id(p)] for p in held]
@@ -81,7 +82,7 @@ class OptimizerWatch:
         self.idle.stepped.add(optimizer)
         self.unused.clear()
         self.steps[optimizer] = steps + 1
-        self.updates += 1
+        self.updates += new
 
     @torch.no_grad()
     def after_step(self, optimizer: Optimizer, update: int) -> None:

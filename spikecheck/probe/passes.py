@@ -9,6 +9,7 @@ from threading import get_ident
 from torch import nn
 
 from spikecheck.probe.recorder import Recorder
+from spikecheck.probe.time_loop import TimeLoop
 from spikecheck.probe.torch_private import calls_running
 
 
@@ -19,6 +20,7 @@ class Pass:
     thread: int
     depth: int = 0  # calls of the model that are running, one inside the other; 0 where its parts are called alone
     recorder: Recorder = field(default_factory=Recorder)
+    loop: TimeLoop = field(default_factory=TimeLoop)
 
 
 class Passes:

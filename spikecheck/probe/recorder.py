@@ -75,6 +75,7 @@ class LayerCalls:
     middle_state: tuple[Held, ...] = ()  # of the latest call whose state was sampled, but for the first
     middle_call: int = 0  # calls before that one
     middle_step: tuple[Held, ...] = ()  # that call's spikes, its current, and the state it ended with
+    left: tuple[Tensor, ...] = ()  # the state after the latest call, where parts of a model are called one by one
     own_function: bool = False  # an autograd function of its own made the spikes
     carries_gradient: bool = False
     input: Tensor | None = None  # a candidate's, to compare its values with

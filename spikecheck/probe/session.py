@@ -15,12 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
-from spikecheck.probe.axes import input_layout, share_layout
+from spikecheck.probe.axes import share_layout
 from spikecheck.probe.clock import Clock
 from spikecheck.probe.find import clean, find
-from spikecheck.probe.frameworks.base import Observation, tensors
+from spikecheck.probe.frameworks.base import Observation
 from spikecheck.probe.functional import NO_OWNER, FunctionalCode
 from spikecheck.probe.hook import HookSet
+from spikecheck.probe.inputs import captures, countable, model_input, tensors_within, why_unseen
 from spikecheck.probe.layer import Status, WatchedLayer
 from spikecheck.probe.layers import Layers
 from spikecheck.probe.loss import GuardedListener, Listener
@@ -32,7 +33,8 @@ from spikecheck.probe.paths import module_paths
 from spikecheck.probe.pending_losses import PendingLosses
 from spikecheck.probe.recorder import Recorder, is_state_sampled
 from spikecheck.probe.snapshot import Snapshot
-from spikecheck.probe.torch_private import in_backward, is_functorch_tensor
+from spikecheck.probe.time_loop import state_of, was_reset
+from spikecheck.probe.torch_private import in_backward
 from spikecheck.probe.trace import Trace
 from spikecheck.probe.training import Training
 from spikecheck.probe.watchers import watchers
@@ -173,54 +175,72 @@ class Session:
         own = self.passes.own()
         own.depth -= 1
         if own.depth == 0:
-            self.end()
+            self.end(output)
 
     def begin(self, training: bool, arguments: Sequence[Any]) -> None:
-        """A forward pass begins."""
+        """A forward pass begins, or its next time step, where the time loop is outside of the model."""
         for finished in self.passes.finished():
             self.hand_on(finished)
+        own = self.passes.own()
+        if not own.loop.continues(training, arguments, own.recorder, self.clock):
+            self.close(own)
+            new_sequence = self.clock.forward(training)
+            if not training:
+                self.hand_on_losses()
+            elif self.clock.training_passes == 1:
+                self.layers.await_gradients()
+            observed = self._observed(self.clock.forward_passes)
+            own.recorder = Recorder(training, observed, new_sequence)
+            own.loop.begin(self.clock)
         watchers.forward_begins(self)
-        new_sequence = self.clock.forward(training)
-        if not training:
-            self.hand_on_losses()
-        elif self.clock.training_passes == 1:
-            self.layers.await_gradients()
-        observed = self._observed(self.clock.forward_passes)
-        self.passes.own().recorder = Recorder(training, observed, new_sequence)
         self.take_input(arguments)
 
     def take_input(self, arguments: Sequence[Any]) -> None:
         """Keep what the model is called with."""
-        holding = tensors(arguments)
-        self.optimizers.unused.input_requires_grad = any(value.requires_grad for value in holding)
+        self.optimizers.unused.input_requires_grad = any(t.requires_grad for t in tensors_within(arguments))
         if not self.passes.recorder.observed:
             return
-        if holding and not holding[0].is_complex() and not is_functorch_tensor(holding[0]):
-            self.passes.recorder.inputs.append(holding[0].detach())
+        tensor = model_input(arguments)
+        if tensor is not None and countable(tensor):
+            self.passes.recorder.inputs.append(tensor.detach())
         else:
-            self.unseen["input"] = "it holds complex numbers" if holding else "no tensor was among the arguments"
+            self.unseen["input"] = why_unseen(tensor)
 
-    def end(self) -> None:
-        """A forward pass is over."""
+    def end(self, output: Any = None) -> None:
+        """A call of the model is over, and the forward pass with it, unless the time loop is outside."""
         own = self.passes.own()
         watchers.forward_ends(self)
+        self.layers.accept(own.recorder, self._values_of)
+        own.loop.call_ended(own.recorder, self.layers.spiking(), output)
+        if not own.loop.open:
+            own.loop.open = True
+            self.close(own)
+
+    def close(self, own: Pass) -> None:
+        """A forward pass is over, if one was open."""
+        if not own.loop.open:
+            return
+        own.loop.end(training=own.recorder.training)
         self.hand_on(own)
         if self.clock.forward_passes == 1 and not self._compiled:  # a hook less, and torch would compile once more
             self._hooks.stop_tracing()
             self.trace.close()
         if self.optimizers.updates == 0 and not own.recorder.training:
-            self.evaluate()
+            with torch.no_grad():
+                self.evaluate()
 
     # -- a model whose parts are called one by one, or whose `forward` is
 
-    def begin_without_root(self, watched: WatchedLayer) -> None:
+    def begin_without_root(self, watched: WatchedLayer, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """A layer is called and the model was not; a pass begins with a sequence, or where gradients are switched."""
         own = self.passes.own()
         again = own.recorder.count(watched.name) > 0 and watched.layer.layout is not None  # a whole sequence, again
+        again |= not own.recorder.training and was_reset(watched, own.recorder.calls(watched.name), args, kwargs)
         if self.clock.passes_in_sequence == 0 or again or own.recorder.training != torch.is_grad_enabled():
-            entered, own.recorder.inputs = own.recorder.inputs, []
-            if self.clock.forward_passes:
-                self.end()
+            entered, own.recorder.inputs = own.recorder.inputs[-1:], own.recorder.inputs[:-1]
+            watchers.forward_ends(self)
+            own.loop.open = self.clock.forward_passes > 0
+            self.close(own)
             self.begin(torch.is_grad_enabled(), entered)
             if not entered:
                 self.unseen["input"] = "the model itself was not called, only modules of it"
@@ -235,7 +255,9 @@ class Session:
     def entry_called(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """The first module of a model that is not called itself gets the input."""
         if self.passes.depth == 0:
-            self.passes.own().recorder.inputs = [value.detach() for value in tensors([*args, *kwargs.values()])[:1]]
+            recorder, tensor = self.passes.own().recorder, model_input([*args, *kwargs.values()])
+            before = recorder.inputs if recorder.observed else []
+            recorder.inputs = before if tensor is None else [*before, tensor.detach()]
 
     # -- the model in compiled code
 
@@ -263,7 +285,7 @@ class Session:
     ) -> None:
         """A spiking layer is called, and its state is to be sampled, or the model itself is not running."""
         if self.passes.depth == 0:
-            self.begin_without_root(watched)
+            self.begin_without_root(watched, args, kwargs)
         recorder = self.passes.recorder
         if recorder.observed and watched.hooked:
             recorder.calls(watched.name).sample_state(watched, args, kwargs)
@@ -275,6 +297,8 @@ class Session:
         recorder = self.passes.recorder
         calls = recorder.calls(watched.name)
         calls.observe(watched, args, kwargs, output)
+        if not recorder.training and self.passes.depth == 0:
+            calls.left = state_of(watched)
         undecided = self.clock.training_passes <= 1 or watched.status is Status.CANDIDATE
         if undecided and calls.held[SiteKind.SPIKES]:
             calls.claim(watched, args, output, recorder.claimed)
@@ -305,16 +329,9 @@ class Session:
         self.max_calls = max([self.max_calls, *(recorder.count(watched.name) for watched in spiking)])
         share_layout(recorder, spiking)
         self.layers.place(self.trace)
-        layouts: list[Capture[Tensor]] = []
-        for watched in spiking:
-            captures = list(recorder.drain([watched], self.clock.update))
-            layouts += captures[:1]
-            for capture in captures:
-                self._sink(capture)
         site = Site(SiteKind.INPUT, "input", 0, self.layers.framework)
-        for tensor in recorder.inputs:
-            layout = input_layout(tensor, layouts)
-            self._sink(Capture((site,), (tensor,), layout, recorder.training, self.clock.update))
+        for capture in captures(recorder, spiking, site, self.clock.update):
+            self._sink(capture)
         one.recorder = recorder.rest()
 
     def hand_on_losses(self) -> None:

@@ -38,6 +38,7 @@ class Training:
 
     def __init__(self, session: Passes) -> None:
         self.session = session
+        self.new_update = True  # whether the optimizer that steps is the first of an update
 
     def loss_computed(self, call: LossCall, logits: Tensor, targets: Tensor, value: Tensor) -> None:
         """A loss was computed, by torch or by the criterion that was named."""
@@ -87,8 +88,11 @@ class Training:
         session = self.session
         if session.optimizers.concerns(optimizer):
             session.hand_on_losses()
-            session.optimizers.before_step(optimizer, session.clock.update)
-            session.evaluate()
+            self.new_update = session.clock.is_new_update(id(optimizer))
+            update = session.clock.update - (not self.new_update)
+            session.optimizers.before_step(optimizer, update, new=self.new_update)
+            if self.new_update:
+                session.evaluate()
         else:
             session.optimizers.foreign_step(optimizer)
 
@@ -96,5 +100,5 @@ class Training:
         """An optimizer has stepped."""
         session = self.session
         if session.optimizers.concerns(optimizer):
-            session.optimizers.after_step(optimizer, session.clock.update)
-            session.clock.update += 1
+            session.optimizers.after_step(optimizer, session.clock.update - (not self.new_update))
+            session.clock.step_ended(id(optimizer), new=self.new_update)

@@ -80,6 +80,6 @@ def test_the_model_has_the_name_that_it_has_in_the_script() -> None:
         report = monitor.report()
     (finding,) = [finding for finding in report.findings if finding.check == "SPK203"]
     assert finding.message.startswith("snn.1 (LIF) is silent")
-    assert finding.fix.startswith("snn[1].threshold = ")
+    assert "snn[1].threshold = " in finding.fix
     with spikecheck.attach(nn.Sequential(nn.Linear(4, 3), LIF())) as monitor:
         assert user_path(monitor._session.layers.by_name["1"].layer.site(SiteKind.SPIKES)) == "model[1]"

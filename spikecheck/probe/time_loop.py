@@ -1,0 +1,123 @@
+"""Whether a call of the model is the next time step of a forward pass, where the time loop is outside of the model.
+
+Such a script calls the model once per time step: every spiking layer is called once, with a single step. Its calls are
+one forward pass, from the reset, or from the loss or backward pass before, to the next. A call belongs to the same pass
+as the one before where a layer starts from the state that it ended with, or gets back what the model returned; it
+begins a new one where the state was reset. Where no state is visible, a pass ends with a loss or a backward pass, and
+without gradients after as many calls as in the training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from spikecheck.probe.clock import Clock
+from spikecheck.probe.frameworks.base import nested
+from spikecheck.probe.layer import WatchedLayer
+from spikecheck.probe.recorder import LayerCalls, Recorder, plain
+from spikecheck.site import SiteKind
+
+MAX_WITNESSES = 4  # layers whose state is compared: they are reset together
+
+
+@dataclass
+class TimeLoop:
+    """The calls of a model that are the time steps of one forward pass, in one thread."""
+
+    calls: int = 0  # of the model in the pass
+    open: bool = False  # the next call may be another time step of the same pass
+    per_step: bool = False  # every spiking layer is called once per call of the model, with one time step
+    sure: bool = True  # the layers' calls cannot be whole sequences whose time axis is unknown
+    backward_passes: int = 0  # when the pass began
+    longest: int = 0  # calls of the model in a pass of the training; 0 before one is over
+    states: list[tuple[WatchedLayer, tuple[Tensor, ...]]] = field(default_factory=list)  # after the latest call
+    outputs: tuple[Tensor, ...] = ()  # of the latest call
+
+    def begin(self, clock: Clock) -> None:
+        """A forward pass begins."""
+        self.calls, self.open, self.backward_passes = 0, False, clock.backward_passes
+
+    def call_ended(self, recorder: Recorder, layers: Iterable[WatchedLayer], output: Any) -> None:
+        """A call of the model is over: keep what tells whether the next one goes on from it."""
+        self.calls += 1
+        spiking = list(layers)
+        if recorder.observed:
+            shown = [(one, recorder.layers[one.name]) for one in spiking if recorder.count(one.name)]
+            self.per_step = bool(shown) and all(is_step(one, calls, self.calls) for one, calls in shown)
+            self.sure = all(one.layer.framework.shows_time or dimensions(calls) < 3 for one, calls in shown)
+        self.states, self.outputs = [], ()
+        if self.per_step:
+            returned = nested([output])
+            self.outputs = tuple(tensor.detach() for tensor in returned) if len(returned) > 1 else ()
+            states = ((one, state_of(one)) for one in spiking)
+            self.states = [(one, state) for one, state in states if state][:MAX_WITNESSES]
+        visible = bool(self.states or self.outputs)
+        self.open = self.per_step and (visible or recorder.training or self.longest > 1)
+
+    def continues(self, training: bool, arguments: Sequence[Any], recorder: Recorder, clock: Clock) -> bool:
+        """Return whether a call that begins now is the next time step of the pass."""
+        if not self.open or recorder.training != training or clock.backward_passes != self.backward_passes:
+            return False
+        goes_on = self.goes_on(arguments)
+        if clock.passes_in_sequence == 0:  # a loss was computed: of every time step, if the state goes on
+            return training and goes_on is True
+        if not training and self.longest == 1:
+            return False
+        if goes_on is not None:
+            return goes_on
+        return self.sure and (training or self.calls < self.longest)
+
+    def goes_on(self, arguments: Sequence[Any]) -> bool | None:
+        """Return whether a call starts from what the one before ended with; None where no state is visible."""
+        if share_memory(self.outputs, nested(arguments)):
+            return True
+        for one, state in self.states:
+            if share_memory(state, state_of(one)):
+                return True
+        return False if self.states else None
+
+    def end(self, *, training: bool) -> None:
+        """The forward pass is over."""
+        if training and self.calls:
+            self.longest = self.calls
+        self.open, self.states, self.outputs = False, [], ()
+
+
+def is_step(watched: WatchedLayer, calls: LayerCalls, model_calls: int) -> bool:
+    """Return whether a layer gets one time step per call of the model."""
+    held = calls.held[SiteKind.SPIKES]
+    timed = watched.layer.time is not None or any(reference.layout.time is not None for reference in held[:1])
+    return calls.count <= model_calls and not timed
+
+
+def dimensions(calls: LayerCalls) -> int:
+    """Return the number of axes of a layer's spikes."""
+    held = calls.held[SiteKind.SPIKES]
+    return held[0].tensor.dim() if held else 0
+
+
+def state_of(watched: WatchedLayer) -> tuple[Tensor, ...]:
+    """Return the state that a layer keeps on itself."""
+    return watched.layer.framework.previous_state(watched.layer.module, (), {})
+
+
+def share_memory(some: Iterable[Tensor], others: Iterable[Tensor]) -> bool:
+    """Return whether two groups of tensors, as they are or cut from the graph, have memory in common."""
+    return not storages(some).isdisjoint(storages(others))
+
+
+def storages(tensors: Iterable[Tensor]) -> set[int]:
+    """Return the addresses of the tensors' memory."""
+    return {t.untyped_storage().data_ptr() for t in plain(tensors) if t.numel() and not t.is_meta}
+
+
+def was_reset(watched: WatchedLayer, calls: LayerCalls, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    """Return whether a layer that shows its state starts from another one than it ended with."""
+    left = [*(held.tensor for held in calls.held[SiteKind.POTENTIAL][-1:]), *calls.left]
+    if not left or not watched.status.spikes:
+        return False
+    return not share_memory(left, watched.layer.framework.previous_state(watched.layer.module, args, kwargs))
