@@ -13,6 +13,7 @@ from torch.optim.optimizer import Optimizer
 from spikecheck.checks.judge import Judge
 from spikecheck.errors import SpikecheckError, SpikecheckWarning
 from spikecheck.monitor import Monitor, OnFinding
+from spikecheck.probe.parameter_set import ParameterSet, named, of_optimizer
 from spikecheck.probe.paths import variable_name
 from spikecheck.probe.schedule import Schedule
 from spikecheck.probe.watchers import watchers
@@ -20,8 +21,9 @@ from spikecheck.settings import Settings
 
 
 def attach(
-    model: nn.Module,
+    model: nn.Module | Optimizer | None,
     *,
+    parameters: Iterable[Tensor] | Mapping[str, Tensor] = (),
     spikes: Iterable[str | nn.Module] = (),
     loss: nn.Module | None = None,
     optimizer: Optimizer | None = None,
@@ -34,7 +36,9 @@ def attach(
     """Watch a model; nothing else changes in the script.
 
     Args:
-        model: the spiking network. It is not changed: `detach()` takes every hook off again.
+        model: the spiking network. It is not changed: `detach()` takes every hook off again. For code that has no
+            module, the optimizer that trains its tensors, or None.
+        parameters: with None for the model, the tensors that are trained, in a list or by name.
         spikes: names or modules of spiking layers that are not found automatically.
         loss: the criterion, where it is a module whose loss torch.nn does not compute.
         optimizer: the one to watch, where several train the model.
@@ -54,6 +58,12 @@ def attach(
     Raises:
         SpikecheckError: an argument cannot be used, or the settings are not understood.
     """
+    if model is None or isinstance(model, Optimizer):
+        if isinstance(model, Optimizer) and optimizer is None and not parameters:
+            optimizer = model
+        model = stand_in(model, parameters, sys._getframe(1))
+    elif not isinstance(parameters, tuple) or parameters:
+        raise SpikecheckError("parameters= is for code without a module: pass None for the model with it")
     check_arguments(model, loss, optimizer, every, budget, on_finding)
     judge = Judge.of(Settings.of(settings), [ignore] if isinstance(ignore, str) else ignore)
     disable(model)
@@ -72,7 +82,10 @@ def attach(
 def check_arguments(model: object, loss: object, optimizer: object, every: object, budget: float, on: object) -> None:
     """SpikecheckError where an argument of attach() cannot be used."""
     if not isinstance(model, nn.Module):
-        raise SpikecheckError(f"attach() needs a torch.nn.Module, got {type(model).__name__}: pass the model itself")
+        raise SpikecheckError(
+            f"attach() needs a torch.nn.Module, got {type(model).__name__}: pass the model itself, or, for code "
+            "without one, the optimizer that trains its tensors"
+        )
     if loss is not None and not isinstance(loss, nn.Module):
         raise SpikecheckError(
             f"loss= takes a torch.nn.Module, got {type(loss).__name__}: torch.nn.functional is seen without it"
@@ -87,9 +100,27 @@ def check_arguments(model: object, loss: object, optimizer: object, every: objec
         raise SpikecheckError(f'on_finding= takes "warn", "raise" or a callable, got {on!r}')
 
 
-def disable(model: nn.Module) -> None:
-    """Detach the monitor of a model, if it has one."""
-    for watch in watchers.of(model):
+def stand_in(model: Optimizer | None, parameters: Iterable[Tensor] | Mapping[str, Tensor], frame: Any) -> ParameterSet:
+    """Return what stands for the model of code without one; `frame` is the script's, where its variables have names."""
+    tensors = dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
+    if model is not None and not tensors:
+        tensors = of_optimizer(model)
+    values = list(tensors.values()) if isinstance(tensors, dict) else tensors
+    if not values:
+        raise SpikecheckError("attach(None) needs parameters=, the tensors that are trained, or pass the optimizer")
+    for value in values:
+        if not isinstance(value, Tensor) or not value.is_leaf:
+            kind = "a tensor that was computed" if isinstance(value, Tensor) else type(value).__name__
+            raise SpikecheckError(f"parameters= takes the tensors that an optimizer updates, got {kind}")
+    return ParameterSet(tensors if isinstance(tensors, dict) else named(values, frame))
+
+
+def disable(model: nn.Module | Optimizer) -> None:
+    """Detach the monitor of a model, or of the tensors of an optimizer, if it has one."""
+    if isinstance(model, Optimizer):
+        model = ParameterSet({str(number): tensor for number, tensor in enumerate(of_optimizer(model))})
+    same = model.same_as if isinstance(model, ParameterSet) else lambda other: other is model
+    for watch in [watch for watch in watchers.all() if same(watch.model)]:
         watch.remove()
 
 

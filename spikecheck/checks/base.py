@@ -181,7 +181,8 @@ class Check:
         """Return the code of the Fix section for the site's library: its own block, else the one for any."""
         blocks = self.fix_by_library()
         library = site.framework if site.framework is not None and site.framework in blocks else "any"
-        return (Fix(with_layer_name(blocks[library], site), library),) if library in blocks else ()
+        code = with_layer_name(blocks[library], site) if library in blocks else ""
+        return (Fix(code, library),) if code else ()
 
     @classmethod
     @cache
@@ -257,11 +258,16 @@ OWNED_KINDS = SiteKind.PARAMETER | SiteKind.STORED | SiteKind.STORED_NEURON  # n
 
 
 def with_layer_name(code: str, site: Site) -> str:
-    """Return a fix with the layer's own name in place of the word `layer`, as the user's script would write it."""
+    """Return a fix with the layer's own name in place of the word `layer`, as the user's script would write it.
+
+    Nothing where it would change the attributes of a layer that is a call site, `train.py:57 spike_fn`: it has none.
+    """
     if site.kind not in SiteKind.CURRENT | SiteKind.SPIKES | SiteKind.POTENTIAL | SiteKind.STATE | OWNED_KINDS:
         return code
     owner = site.name.rpartition(".")[0] if site.kind in OWNED_KINDS else site.name
     path = user_path(site) or "model" + path_of(owner)
+    if " " in owner and re.search(r"\blayer\.", code):
+        return ""
     return re.sub(r"\blayer\b(?=\.)", lambda _: path, code)  # a path is no template: it may hold a backslash
 
 

@@ -130,7 +130,14 @@ def first_layer_drive(readings: Readings) -> float | None:
 
 def input_weight(site: Site, readings: Readings) -> ParameterReading | None:
     """Return the weight that feeds the layer."""
-    return readings.at(f"{site.fed_by}.weight").get(ParameterReading) if site.fed_by is not None else None
+    return readings.at(input_weight_name(site, readings)).get(ParameterReading) if site.fed_by is not None else None
+
+
+def input_weight_name(site: Site, readings: Readings) -> str:
+    """Return the parameter that feeds the layer: the weight of a module, or a tensor that belongs to none."""
+    alone, weight = f"{site.fed_by}", f"{site.fed_by}.weight"
+    known = [readings.at(name).get(ParameterReading) is not None for name in (alone, weight)]
+    return alone if known == [True, False] else weight
 
 
 def belongs_to(parameter: str, site: Site) -> bool:

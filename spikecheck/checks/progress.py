@@ -92,7 +92,8 @@ def may_still_resolve(site: Site, readings: Readings) -> bool:
     Without a gradient for any of them, or where none ever moved, everything stays as it is.
     """
     names = weight_names(readings)
-    own = site.name if site.fed_by is None else f"{site.fed_by}.weight"
+    fed_by = f"{site.fed_by}.weight"
+    own = site.name if site.fed_by is None else fed_by if fed_by in names else site.fed_by
     before = names[: names.index(own) + 1] if own in names else names
     return readings.run.update < GRACE_UPDATES and any(weight_learns(readings.all.at(name)) for name in before)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings
-from spikecheck.checks.layers import spikes_may_be_unused
+from spikecheck.checks.layers import input_weight_name, spikes_may_be_unused
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import FlowReading, GradientReading
 from spikecheck.site import Site, SiteKind
@@ -102,7 +102,7 @@ class MissingSurrogate(Check):
         flow = readings[FlowReading]
         if not flow.blocked_forward_passes or flow.blocked_forward_passes != flow.forward_passes:
             return
-        before = readings.at(f"{site.fed_by}.weight").get(GradientReading)
+        before = readings.at(input_weight_name(site, readings)).get(GradientReading)
         bypassed = spikes_may_be_unused(site, readings) if before is None else before.mean_norm > 0
         yield self.finding(
             site,
