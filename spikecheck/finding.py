@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from spikecheck.number_format import fill
@@ -81,10 +82,30 @@ class Expected(Phrase):
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """Code that removes the cause, for the user's library where libraries differ."""
+    """Code that removes the cause, for the objects and the library of this run; always valid Python.
+
+    `model` is the expression by which the code reaches the model. `applies` is whether the code changes that model and
+    needs nothing else, so that `apply` can run it on a live one. Otherwise, it is code for the script: its loss, its
+    loop, its data. What was read from a file never applies.
+    """
 
     code: str
     library: str = "any"
+    model: str = "model"
+    applies: bool = False
+
+    def apply(self, model: object) -> None:
+        """Run the code on a live model.
+
+        Raises:
+            ValueError: the fix is code for the script.
+        """
+        if not self.applies:
+            raise ValueError("this fix is code for the script: it cannot be applied to a model")
+        name, *inner = self.model.split(".")
+        for attribute in reversed(inner):
+            model = SimpleNamespace(**{attribute: model})
+        exec(compile(self.code, "<fix>", "exec"), {name: model, "torch": sys.modules.get("torch")})
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from enum import Enum
+
+
+class Holder(Enum):
+    """What holds a number of a layer, which decides by which code it is set."""
+
+    ATTRIBUTE = "a Python number"
+    TENSOR = "a tensor, set in place"
+    NAMED_TUPLE = "a named tuple, replaced as a whole"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +45,9 @@ class NeuronSpec:
     multi_spike: bool | None = None  # a neuron can spike several times in one time step
     input_gain: float = 1.0  # the factor of the input current: 1 - decay where it is normalized, 1 / tau ...
     lowest_threshold: float | None = None  # the smallest, where each neuron has its own; else v_threshold
-    threshold_name: str = "threshold"  # the attribute that holds the threshold, for the code of a fix
+    threshold_name: str = "threshold"  # the attribute that holds the threshold; empty where it cannot be set
+    threshold_holder: Holder = Holder.ATTRIBUTE
+    gain_switch: str = ""  # the attribute that is True where the layer scales its input down; else empty
     replaced_parameters: tuple[ReplacedParameter, ...] = ()
 
     @property

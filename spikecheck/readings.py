@@ -391,3 +391,4 @@ class RunReading:
     idle_optimizers: tuple[IdleOptimizer, ...] = ()  # hold parameters of the model, and never stepped
     foreign_optimizer: str | None = None  # class of an optimizer that steps and holds no parameter of the model
     foreign_steps: int = 0  # its steps after backward passes of the model
+    variable: str = ""  # the expression by which the script knows the model; empty for what did not run

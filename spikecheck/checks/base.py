@@ -8,17 +8,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from itertools import pairwise
-from keyword import iskeyword
 from math import inf
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
+from spikecheck.checks.fixes import for_site
 from spikecheck.errors import SpikecheckError
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.number_format import fill
 from spikecheck.readings import RunReading
 from spikecheck.settings import suggestion
-from spikecheck.site import Moment, Site, SiteKind, user_path
+from spikecheck.site import Moment, Site, SiteKind
 
 T = TypeVar("T", bound=float)
 R = TypeVar("R")
@@ -160,9 +160,13 @@ class Check:
         severity: Severity | None = None,
         when: Moment | None = None,
         excess: float = 0.0,
+        fixes: tuple[Fix, ...] | None = None,
         **numbers: Any,
     ) -> Finding:
-        """Return a finding of this check; `numbers` and the numbers of `observed` fill the message."""
+        """Return a finding of this check; `numbers` and the numbers of `observed` fill the message.
+
+        `fixes` takes the place of the code in the check's text, where a check has numbers of this run for it.
+        """
         return Finding(
             check=self.id,
             slug=self.slug,
@@ -171,18 +175,17 @@ class Check:
             message=fill(self.message, site=site, **{**observed.numbers, **numbers}),
             observed=observed,
             expected=expected,
-            fixes=self.fixes(site),
+            fixes=self.fixes(site) if fixes is None else fixes,
             when=UNDATED if when is None else when,
             explained_by=self.explained_by,
             excess=excess,
         )
 
-    def fixes(self, site: Site) -> tuple[Fix, ...]:
-        """Return the code of the Fix section for the site's library: its own block, else the one for any."""
-        blocks = self.fix_by_library()
-        library = site.framework if site.framework is not None and site.framework in blocks else "any"
-        code = with_layer_name(blocks[library], site) if library in blocks else ""
-        return (Fix(code, library),) if code else ()
+    def fixes(self, site: Site, library: str | None = None) -> tuple[Fix, ...]:
+        """Return the code of the Fix section for a library, the site's by default: its own block, else that for any."""
+        blocks, library = self.fix_by_library(), site.framework or library
+        library = library if library is not None and library in blocks else "any"
+        return for_site(blocks[library], site, library) if library in blocks else ()
 
     @classmethod
     @cache
@@ -253,27 +256,3 @@ class Check:
 
 
 UNDATED = Moment(update=-1)  # the check does not know when it was first so: the judge fills it in
-
-OWNED_KINDS = SiteKind.PARAMETER | SiteKind.STORED | SiteKind.STORED_NEURON  # named after the layer they belong to
-
-
-def with_layer_name(code: str, site: Site) -> str:
-    """Return a fix with the layer's own name in place of the word `layer`, as the user's script would write it.
-
-    Nothing where it would change the attributes of a layer that is a call site, `train.py:57 spike_fn`: it has none.
-    """
-    if site.kind not in SiteKind.CURRENT | SiteKind.SPIKES | SiteKind.POTENTIAL | SiteKind.STATE | OWNED_KINDS:
-        return code
-    owner = site.name.rpartition(".")[0] if site.kind in OWNED_KINDS else site.name
-    path = user_path(site) or "model" + path_of(owner)
-    if " " in owner and re.search(r"\blayer\.", code):
-        return ""
-    return re.sub(r"\blayer\b(?=\.)", lambda _: path, code)  # a path is no template: it may hold a backslash
-
-
-def path_of(owner: str) -> str:
-    """Return what follows `model` to reach a module: attributes and indexes, or get_submodule for any other name."""
-    parts = [part for part in owner.split(".") if part]
-    if all((part.isidentifier() and not iskeyword(part)) or (part.isascii() and part.isdigit()) for part in parts):
-        return "".join(f"[{part}]" if part.isdecimal() else f".{part}" for part in parts)
-    return f".get_submodule({owner!r})"

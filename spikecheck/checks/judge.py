@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 
 from spikecheck.checks.base import UNDATED, Check, Observations
 from spikecheck.checks.discovery import RETIRED, discover, known_causes, unusable_extensions
+from spikecheck.checks.fixes import for_run
 from spikecheck.checks.progress import may_still_resolve
 from spikecheck.errors import SpikecheckError
 from spikecheck.finding import Finding, Outcome, Unseen, UnseenKind, Verdict
@@ -124,7 +125,7 @@ class Judge:
     def findings_at(self, check: Check, site: Site, observations: Observations) -> list[Finding]:
         """Return a check's findings at a site, dated from the start where the first forward pass shows them already."""
         check = self.with_site_limits(check, site)
-        findings = list(check.judge(site, observations.readings(site)))
+        findings = [self.with_code(f, check, observations) for f in check.judge(site, observations.readings(site))]
         if any(finding.when is UNDATED for finding in findings):
             start = replace(observations, run=replace(observations.run, live=False))
             readings = start.readings(site, "first")
@@ -136,6 +137,13 @@ class Judge:
             ]
         others = tuple(cause for cause in known_causes().get(check.id, ()) if cause not in check.explained_by)
         return [replace(f, explained_by=(*f.explained_by, *others)) for f in findings] if others else findings
+
+    def with_code(self, finding: Finding, check: Check, observations: Observations) -> Finding:
+        """Return a finding whose fixes name the script's model, and are for the run's library if the site has none."""
+        run, site, fixes = observations.run, finding.site, finding.fixes
+        if site.framework is None and len(run.frameworks) == 1 and fixes == check.fixes(site):
+            fixes = check.fixes(site, run.frameworks[0])
+        return replace(finding, fixes=for_run(fixes, site, run))
 
     def with_site_limits(self, check: Check, site: Site) -> Check:
         """Return the check with the limits that hold at a site; where several tables name it, the last one counts."""

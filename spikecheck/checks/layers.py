@@ -235,13 +235,6 @@ def any_potential_grows(readings: Readings) -> bool:
     return any(neuron.decay is not None and abs(neuron.decay) > 1 for neuron in neurons)
 
 
-def with_measured_value(finding: Finding, number: float, instead_of: str) -> Finding:
-    """Return the finding with a measured number in its fix, in place of the example in the text."""
-    return replace(
-        finding, fixes=tuple(replace(fix, code=fix.code.replace(instead_of, f"{number:.2g}")) for fix in finding.fixes)
-    )
-
-
 def describe_weight(weight: ParameterReading | None, small: float, large: float) -> str:
     """Return whether the weights before a layer are of ordinary scale, for the reason that a finding gives."""
     if weight is None:

@@ -39,6 +39,8 @@ class OneBinInput(Check):
 
     ## Fix
     ```python any
+    import numpy as np
+
     # the same unit of time?
     print(times.min(), times.max(), dt)
     # equal bins

@@ -39,6 +39,8 @@ class SilentChannels(Check):
 
     ## Fix
     ```python any
+    import tonic
+
     # x is [batch, time, polarity, ...]: the fraction of channels in use
     print((x != 0).flatten(0, 1).any(0).float().mean(-1))
     # of the data set itself

@@ -41,6 +41,8 @@ class MultiSpike(Check):
     spikes = (potential >= threshold).float()
     ```
     ```python sinabs
+    import sinabs.activation
+
     # default: MultiSpike
     layer.spike_fn = sinabs.activation.SingleSpike
     ```

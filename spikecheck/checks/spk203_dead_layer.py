@@ -18,6 +18,7 @@ from spikecheck.checks.layers import (
     spikes_unused,
     too_early,
 )
+from spikecheck.checks.waking import waking_fix
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import SpikeReading
 from spikecheck.site import Site, SiteKind
@@ -139,5 +140,6 @@ class DeadLayer(Check):
             expected=Expected(
                 "spikes in some time steps", because="no information about the input passes a silent layer"
             ),
+            fixes=waking_fix(site, readings),
         )
         yield explained_by_tiny_weights_only(finding, input_weight(site, readings), self.min_weight_scale, by="SPK406")

@@ -24,8 +24,8 @@ from spikecheck.checks.layers import (
     threshold_of,
     too_early,
     upstream_spikes,
-    with_measured_value,
 )
+from spikecheck.checks.waking import waking_fix
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.number_format import fill
 from spikecheck.readings import DriveReading, ParameterReading, SpikeReading
@@ -103,7 +103,8 @@ class WeakDrive(Check):
     Some layers multiply their input by 1 - decay by default: that is a factor of 0.05 for a time constant of 20 steps,
     and of 0.0002 where another unit of time makes it 5000 steps.
 
-    The threshold in the fix is {proposed_threshold_ratio} times the highest potential of this run.
+    The threshold in the fix is half of the highest potential of this run. For silent layers behind this one, which no
+    spikes have reached yet, it is the root mean square of their potential if 5% of their inputs fire.
     """
 
     id: ClassVar = "SPK205"
@@ -131,10 +132,6 @@ class WeakDrive(Check):
 
     min_weight_scale: float = limit(SMALL_SCALE, why=WHY_SMALL_SCALE)
     max_weight_scale: float = limit(LARGE_SCALE, why=WHY_LARGE_SCALE)
-    proposed_threshold_ratio: float = limit(
-        0.5,
-        why="judgment call: a threshold at half of the highest potential lets some neurons fire, and not all of them",
-    )
     min_forward_passes: int = limit(10, why=WHY_MIN_FORWARD_PASSES)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -163,10 +160,9 @@ class WeakDrive(Check):
                 threshold=threshold,
             ),
             excess=log10(threshold / peak) if peak > 0 else 1,
+            fixes=waking_fix(site, readings),
         )
-        finding = explained_by_tiny_weights_only(finding, weight, self.min_weight_scale, by="SPK406")
-        proposed = peak * self.proposed_threshold_ratio
-        yield with_measured_value(finding, proposed, instead_of="0.1") if peak > 0 else finding
+        yield explained_by_tiny_weights_only(finding, weight, self.min_weight_scale, by="SPK406")
 
     def cause(self, drive: DriveReading, weight: ParameterReading | None, input_gain: float) -> str:
         """Return which of the numbers is wrong: the sign of the input, the weights, the input gain or the threshold."""

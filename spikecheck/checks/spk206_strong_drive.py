@@ -8,6 +8,7 @@ from math import isinf, log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.fixes import joined, plain_number, set_threshold
 from spikecheck.checks.layers import (
     LARGE_SCALE,
     SMALL_SCALE,
@@ -20,14 +21,18 @@ from spikecheck.checks.layers import (
     input_weight,
     spikes_may_be_unused,
     spikes_unused,
+    spiking_sites,
     threshold_of,
-    with_measured_value,
     without_cause,
 )
-from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.checks.waking import weight_path
+from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.number_format import fill
 from spikecheck.readings import DriveReading, ParameterReading
 from spikecheck.site import Site, SiteKind
+
+THRESHOLDS = "the root mean square of what one time step adds in this run"
+WEIGHTS = "so that one time step adds one threshold"
 
 
 @dataclass(frozen=True)
@@ -154,10 +159,27 @@ class StrongDrive(Check):
             subject=subject,
             comparison=comparison,
             excess=1 if isinf(ratio) else log10(ratio / self.max_drive),
+            fixes=self.fix(readings),
         )
         if site.neuron.input_gain <= 1:
             finding = without_cause(finding, "SPK207")
-        yield with_measured_value(finding, rms, instead_of="1.0") if rms > 0 else finding
+        yield finding
+
+    def fix(self, readings: Readings) -> tuple[Fix, ...]:
+        """Return one fix for all layers with a strong drive: thresholds that fit it, or smaller weights."""
+        groups: dict[str, list[str]] = {THRESHOLDS: [], WEIGHTS: []}
+        for layer in sorted(spiking_sites(readings), key=lambda s: s.position):
+            at = readings.at(layer.name)
+            drive = at.get(DriveReading)
+            ratio = None if drive is None else drive_in_thresholds(layer, drive)
+            if drive is None or layer.neuron is None or ratio is None or ratio < self.max_drive or spikes_unused(at):
+                continue
+            rms, path = layer.neuron.input_gain * drive.rms, weight_path(layer, readings)
+            if rms > 0 and (line := set_threshold(layer, rms)):
+                groups[THRESHOLDS].append(line)
+            elif path and not isinf(ratio):
+                groups[WEIGHTS].append(f"{path}.weight.data.mul_({plain_number(1 / ratio)})")
+        return joined(groups)
 
     def cause(self, weight: ParameterReading | None, ratio: float) -> str:
         """Return which of the numbers is wrong: the threshold, the weights or their input."""

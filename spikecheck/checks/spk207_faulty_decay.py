@@ -42,6 +42,8 @@ class FaultyDecay(Check):
 
     ## Fix
     ```python any
+    import math
+
     # dt and tau in the same unit
     layer.beta = math.exp(-dt / tau)
     ```

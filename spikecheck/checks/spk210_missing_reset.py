@@ -49,6 +49,8 @@ class MissingReset(Check):
     layer.reset_mechanism = "subtract"
     ```
     ```python sinabs
+    import sinabs.activation
+
     layer.reset_fn = sinabs.activation.MembraneSubtract()
     ```
     ```python spikingjelly

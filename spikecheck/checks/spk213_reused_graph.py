@@ -56,6 +56,8 @@ class ReusedGraph(Check):
     # or, to keep the state without its graph: snn.Leaky.detach_hidden()
     ```
     ```python sinabs
+    import sinabs
+
     # before each batch
     sinabs.reset_states(model)
     # or, to keep the state without its graph: sinabs.zero_grad(model)

@@ -41,7 +41,7 @@ class HeavyDropout(Check):
     ## Fix
     ```python any
     # the fraction to drop: 1 - keep_prob
-    dropout.p = 0.2
+    layer.p = 0.2
     ```
     ```python spikingjelly
     from spikingjelly.activation_based import layer

@@ -8,6 +8,7 @@ from math import log10, sqrt
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.fixes import initialized, joined, module_path
 from spikecheck.checks.layers import (
     LARGE_SCALE,
     SMALL_SCALE,
@@ -24,7 +25,7 @@ from spikecheck.checks.layers import (
     too_early,
     upstream_spikes,
 )
-from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.readings import DriveReading, ParameterReading, SpikeReading
 from spikecheck.site import Site, SiteKind
 
@@ -134,7 +135,19 @@ class WeightScale(Check):
                     "a scale of about 0.6 to 1.4", because="standard initializers give this scale at any layer width"
                 ),
                 excess=powers_of_ten_beyond(weight.scale, self.min_scale, self.max_scale),
+                fixes=self.fix(site, readings),
             )
+
+    def fix(self, site: Site, readings: Readings) -> tuple[Fix, ...]:
+        """Return one fix for this weight and all others that are out of range, wherever they are."""
+        every = {place.name: place for place in readings.observations.sites if place.kind is SiteKind.PARAMETER}
+        lines = []
+        for name, place in (every | {site.name: site}).items():
+            weight = readings.at(name).get(ParameterReading)
+            out = weight is not None and weight.dimensions > 1 and not self.min_scale <= weight.scale <= self.max_scale
+            if out and (path := module_path(place)):
+                lines.append(initialized(path, name.rpartition(".")[2]))
+        return joined({"the default of nn.Linear; not normal_() without std": lines})
 
     def on_fed(self, site: Site, weight: ParameterReading, readings: Readings) -> Iterator[Effect]:
         """Yield the layers that a weighted module feeds and drives out of range."""

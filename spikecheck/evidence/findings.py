@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from spikecheck.checks.base import Check
@@ -23,7 +24,7 @@ def plain_finding(finding: Finding) -> dict[str, Any]:
         "message": finding.message,
         "observed": {"text": observed.text, "numbers": plain(observed.numbers)},
         "expected": {"text": expected.text, "numbers": plain(expected.numbers), "because": expected.because},
-        "fixes": plain(finding.fixes),
+        "fixes": [{name: value for name, value in plain(fix).items() if name != "applies"} for fix in finding.fixes],
         "when": plain(finding.when),
         "excess": finding.excess,
         "until": finding.until,
@@ -52,7 +53,8 @@ def rebuild_finding(check: type[Check], parts: dict[str, Any], clean: Clean) -> 
         message=rebuild(str, parts.get("message"), clean, where),
         observed=phrase(Observed(""), parts.get("observed"), clean, where),
         expected=expected,
-        fixes=rebuild(tuple[Fix, ...], parts.get("fixes"), lines, where),
+        # code from a file is shown, and never run
+        fixes=tuple(replace(fix, applies=False) for fix in rebuild(tuple[Fix, ...], parts.get("fixes"), lines, where)),
         when=rebuild(Moment, parts.get("when"), clean, where),
         explained_by=known_causes().get(check.id, check.explained_by),
         excess=rebuild(float, parts.get("excess"), clean, where),

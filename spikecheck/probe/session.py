@@ -84,6 +84,7 @@ class Session:
         # for the whole run
         named = {clean(name): parameter for name, parameter in model.named_parameters()}
         self.clock, self.trace, self.modes = Clock(), Trace(), Modes(model)
+        self.variable = variable
         self.layers = Layers(find(model, spikes, variable))
         paths = module_paths(model, variable)
         self.losses = PendingLosses()

@@ -29,6 +29,7 @@ class Watched(Protocol):
     optimizers: OptimizerWatch
     unseen: dict[str, str]
     max_calls: int
+    variable: str
 
 
 @dataclass(frozen=True)
@@ -86,4 +87,5 @@ def run_reading(session: Watched, *, live: bool) -> RunReading:
         called_per_time_step=clock.is_called_per_time_step(session.max_calls),
         frameworks=tuple(sorted({watched.layer.framework.name for watched in session.layers.spiking()})),
         without_gradients=clock.training_passes == 0,
+        variable=session.variable,
     )

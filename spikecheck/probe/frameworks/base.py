@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from spikecheck.errors import SpikecheckError
-from spikecheck.neuron import NeuronSpec
+from spikecheck.neuron import Holder, NeuronSpec
 from spikecheck.packages import ExtensionCode, UnusableExtension, entry_points_of
 from spikecheck.site import Layout
 
@@ -71,6 +71,14 @@ class Framework:
     def next_state(self, module: nn.Module, output: Any) -> tuple[Tensor, ...]:
         """Return what the next call should start from, read after a call; empty where the library does that itself."""
         return ()
+
+
+def settable(module: nn.Module, name: str) -> dict[str, Any]:
+    """Return the facts of a `NeuronSpec` by which a threshold of this name is set; none for one that is computed."""
+    own, is_tensor = getattr(type(module), name, None), isinstance(getattr(module, name, None), Tensor)
+    computed = isinstance(own, property) and (is_tensor or own.fset is None)
+    holder = Holder.TENSOR if is_tensor else Holder.ATTRIBUTE
+    return {"threshold_name": "" if computed else name, "threshold_holder": holder}
 
 
 def number(value: object) -> float | None:

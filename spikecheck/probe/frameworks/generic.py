@@ -24,6 +24,7 @@ from spikecheck.probe.frameworks.base import (
     Observation,
     nested,
     number,
+    settable,
     tensors,
 )
 from spikecheck.probe.torch_private import is_custom_function, stacking_axis
@@ -56,7 +57,7 @@ class Generic(Framework):
             v_threshold=number(getattr(module, threshold[0])) if len(threshold) == 1 else None,
             decay=decay[0] if len(decay) == 1 else None,
             lowest_threshold=lowest(getattr(module, threshold[0])) if len(threshold) == 1 else None,
-            threshold_name=threshold[0] if len(threshold) == 1 else "threshold",
+            **(settable(module, threshold[0]) if len(threshold) == 1 else {"threshold_name": ""}),
         )
 
     def observe(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:

@@ -9,7 +9,16 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from spikecheck.neuron import NeuronSpec
-from spikecheck.probe.frameworks.base import BATCH_FIRST, PER_STEP, TIME_FIRST, Framework, Observation, number, tensors
+from spikecheck.probe.frameworks.base import (
+    BATCH_FIRST,
+    PER_STEP,
+    TIME_FIRST,
+    Framework,
+    Observation,
+    number,
+    settable,
+    tensors,
+)
 
 UNLEAKY, LEAKY, ANALOG = ("IF",), ("LIF",), ("LIAF",)
 
@@ -40,7 +49,7 @@ class Matterhorn(Framework):
             surrogate=None if firing is None else type(firing).__name__,
             multi_spike=bool(getattr(firing, "multi_spike_train", False)),
             input_gain=leak or 1.0,
-            threshold_name="u_threshold",
+            **settable(module, "u_threshold"),
         )
 
     def observe(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from spikecheck.neuron import NeuronSpec
+from spikecheck.neuron import Holder, NeuronSpec
 from spikecheck.probe.frameworks.base import PER_STEP, TIME_FIRST, Framework, Observation, number, tensors
 
 CELLS = ("SNNCell", "SNNRecurrentCell")
@@ -18,6 +18,7 @@ SEQUENCES = ("SNN", "SNNRecurrent")
 ALONE = ("CobaLIFCell", "LIFCorrelation")  # spiking cells that share no base class with the others
 POTENTIALS = ("LI", "LICell", "LIBoxCell")  # leaky integrators: they return potentials
 NONLINEAR = ("delta_T", "e_rev_I")  # parameters of neurons whose potential does not shrink by a factor
+INNER = ("lif", "lif_adex")  # where the parameters of a refractory neuron hold those of the neuron inside
 
 
 @cache
@@ -30,7 +31,7 @@ def of(names: tuple[str, ...]) -> tuple[type, ...]:
 def parameters(module: nn.Module) -> Any:
     """Return the neuron's parameters; those of a refractory neuron hold those of the neuron inside."""
     p = getattr(module, "p", None)
-    return getattr(p, "lif", None) or getattr(p, "lif_adex", None) or p
+    return next((getattr(p, part) for part in INNER if hasattr(p, part)), p)
 
 
 def named(state: Any, names: tuple[str, ...]) -> Iterator[Any]:
@@ -68,6 +69,7 @@ class Norse(Framework):
         remaining = 1 - synapse * dt if synapse is not None and dt is not None else 0.0
         leakless = linear and membrane is None and isinstance(module, of(("IAF", "IAFCell")))
         name = "v_thresh" if hasattr(p, "v_thresh") else "v_th"
+        inner = next((f"{part}." for part in INNER if hasattr(getattr(module, "p", None), part)), "")
         return NeuronSpec(
             v_threshold=number(getattr(p, name, None)),
             decay=1.0 if leakless else None if share is None else 1 - share,
@@ -76,7 +78,8 @@ class Norse(Framework):
             surrogate=getattr(p, "method", None),
             multi_spike=False,
             input_gain=1.0 if share is None else share,
-            threshold_name=f"p.{name}",
+            threshold_name=f"p.{inner}{name}",
+            threshold_holder=Holder.NAMED_TUPLE,
         )
 
     def observe(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:

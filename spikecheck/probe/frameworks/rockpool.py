@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from spikecheck.neuron import NeuronSpec
-from spikecheck.probe.frameworks.base import BATCH_FIRST, PER_STEP, Framework, Observation, number, tensors
+from spikecheck.probe.frameworks.base import BATCH_FIRST, PER_STEP, Framework, Observation, number, settable, tensors
 
 SPIKING = ("LIFTorch", "aLIFTorch", "LIFBitshiftTorch", "LIFNeuronTorch")
 
@@ -53,6 +53,7 @@ class Rockpool(Framework):
             surrogate=getattr(function, "__name__", None),
             multi_spike=None if most is None else most > 1,
             input_gain=1.0 if gain is None else gain,
+            **settable(module, "threshold"),
         )
 
     def observe(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:

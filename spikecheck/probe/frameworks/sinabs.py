@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from spikecheck.neuron import NeuronSpec
-from spikecheck.probe.frameworks.base import BATCH_FIRST, PER_STEP, Framework, Observation, number, tensors
+from spikecheck.probe.frameworks.base import BATCH_FIRST, PER_STEP, Framework, Observation, number, settable, tensors
 
 RESETS = {"MembraneSubtract": "subtract", "MembraneReset": "zero"}
 
@@ -45,7 +45,8 @@ class Sinabs(Framework):
             surrogate=type(getattr(module, "surrogate_grad_fn", None)).__name__,
             multi_spike=getattr(getattr(module, "spike_fn", None), "__name__", "") == "MultiSpike",
             input_gain=gain if synapse is None else gain * synapse,
-            threshold_name="spike_threshold",
+            **settable(module, "spike_threshold"),
+            gain_switch="norm_input" if normalized else "",
         )
 
     def observe(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from spikecheck.neuron import NeuronSpec, ReplacedParameter
-from spikecheck.probe.frameworks.base import PER_STEP, TIME_FIRST, Framework, Observation, number, tensors
+from spikecheck.probe.frameworks.base import PER_STEP, TIME_FIRST, Framework, Observation, number, settable, tensors
 from spikecheck.site import Layout
 
 WHOLE_SEQUENCE = ("LeakyParallel", "LeakyKernel", "StateLeaky", "LinearLeaky")  # [time, batch, neuron] at once
@@ -58,6 +58,7 @@ class SNNTorch(Framework):
             surrogate=getattr(surrogate, "__qualname__", "").partition(".")[0] or None,
             multi_spike=False,
             input_gain=gain,
+            **settable(module, "threshold"),
             replaced_parameters=tuple(self.clamped(module)),
         )
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from spikecheck.neuron import NeuronSpec
-from spikecheck.probe.frameworks.base import PER_STEP, TIME_FIRST, Framework, Observation, number, tensors
+from spikecheck.probe.frameworks.base import PER_STEP, TIME_FIRST, Framework, Observation, number, settable, tensors
 
 SPIKING = (
     *("BaseNode", "SimpleBaseNode", "ActivationAwareIFNode", "DSRIFNode", "DSRLIFNode", "GatedLIFNode"),
@@ -57,7 +57,8 @@ class SpikingJelly(Framework):
             surrogate=self.surrogate(module),
             multi_spike=isinstance(module, of(COUNTING)),
             input_gain=gain,
-            threshold_name="v_threshold",
+            **settable(module, "v_threshold"),
+            gain_switch="decay_input" if gain < 1 else "",
         )
 
     def leak(self, module: nn.Module) -> tuple[float | None, float]:

@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from spikecheck.checks.base import Check, Observations, Readings, limit, place_of, with_layer_name
+from spikecheck.checks.base import Check, Observations, Readings, limit, place_of
 from spikecheck.checks.discovery import discover, merged_causes, validated
+from spikecheck.checks.fixes import for_site
 from spikecheck.checks.judge import IgnoreRule, Judge
 from spikecheck.errors import SpikecheckError
 from spikecheck.finding import Expected, Finding, Observed, Outcome, Severity, UnseenKind
@@ -262,7 +263,8 @@ def test_the_fix_is_that_of_the_library_and_names_the_layer(framework: str | Non
     ],
 )
 def test_the_word_layer_becomes_the_layers_own_name(kind: SiteKind, name: str, code: str) -> None:
-    assert with_layer_name("layer.threshold = relayer.x", Site(kind, name)) == code
+    (fix,) = for_site("layer.threshold = relayer.x", Site(kind, name), "any")
+    assert fix.code == code
 
 
 def test_logits_targets_and_loss_of_one_loss_are_read_at_one_place() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk203_dead_layer import DeadLayer
-from tests.unit.checks.build import POISONED, findings, flow, observe, parameter, run, severity_of, spikes
+from tests.unit.checks.build import POISONED, drive, findings, flow, observe, parameter, run, severity_of, spikes
 
 
 def silent(**changed):
@@ -51,9 +51,9 @@ def test_without_a_backward_pass_only_the_last_layer_is_uncertain() -> None:
 
 
 def test_the_message_counts_steps_and_neurons() -> None:
-    [finding] = findings(DeadLayer(), observe({"lif1": [silent(), flow()]}), "lif1")
+    [finding] = findings(DeadLayer(), observe({"lif1": [silent(), flow(), drive(rms=0.05, maximum=0.2)]}), "lif1")
     assert finding.message == "lif1 is silent: 0 spikes in 400 time steps (64 neurons)"
-    assert finding.fix.startswith("model.lif1.threshold")
+    assert "model.lif1.threshold" in finding.fix
 
 
 def test_only_tiny_weights_explain_it() -> None:

@@ -66,7 +66,7 @@ def test_a_finding_gives_the_effect_of_the_scale_and_an_initializer() -> None:
         "RMS 1 * sqrt(fan-in 700) = 26.5, which drives lif2 at 8.2x its threshold per time step (RMS)"
         in finding.observed.text
     )
-    assert finding.fix.startswith("torch.nn.init.kaiming_uniform_(model.fc2.weight")
+    assert "torch.nn.init.kaiming_uniform_(model.fc2.weight" in finding.fix
 
 
 def recurrent(scale: float, *, rate: float = 0.25, v_threshold: float = 1.0, elements: int = 64 * 64, fan_in: int = 64):

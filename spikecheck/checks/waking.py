@@ -1,0 +1,95 @@
+"""The fix of a silent network: what wakes this layer, and every silent layer behind it, in one run."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from spikecheck.checks.base import Readings
+from spikecheck.checks.fixes import expected_potential, initialized, joined, module_path, plain_number, set_threshold
+from spikecheck.checks.fixes import take_input_as_it_is as unscaled
+from spikecheck.checks.layers import (
+    input_weight,
+    is_silent,
+    peak_potential,
+    spikes_unused,
+    spiking_sites,
+    synaptic_gain,
+    threshold_of,
+    upstream_spikes,
+)
+from spikecheck.finding import Fix
+from spikecheck.readings import DriveReading, ParameterReading, PotentialReading, SpikeReading
+from spikecheck.site import Site
+
+HALF = 0.5  # judgment call: a threshold at half of the highest potential lets some neurons fire, and not all of them
+TOO_STRONG = 10.0  # judgment call: an input that brings a potential to so many thresholds is no better than a weak one
+ASSUMED_RATE = 0.05  # measured: layers whose threshold is half of their highest potential fire at 2% to 10%
+
+MEASURED = "half of the highest potential of this run"
+BY_CURRENT = "half of the largest input current of this run"
+DERIVED = "no spikes reached these layers yet: from the size of their weights, if 5% of their inputs fire"
+UNSCALED = "the layers scale their input down: this takes it as it is"
+WEIGHTS = "brings the highest potential of this run to twice the threshold"
+HELD_DOWN = "no input current was above 0: the bias, or inhibition, holds the layer down"
+
+
+def waking_fix(site: Site, readings: Readings) -> tuple[Fix, ...]:
+    """Return one fix for this silent layer and those behind it; none where no number is known that it could state."""
+    groups: dict[str, list[str]] = {UNSCALED: [], MEASURED: [], BY_CURRENT: [], WEIGHTS: [], HELD_DOWN: [], DERIVED: []}
+    for layer in sorted(spiking_sites(readings), key=lambda s: s.position):
+        at = readings.at(layer.name)
+        if layer.position < site.position or not is_silent(at.get(SpikeReading)) or spikes_unused(at):
+            continue
+        comment, line = wake_derived(layer, at) if is_silent(upstream_spikes(layer, at)) else wake_measured(layer, at)
+        if line:
+            groups[comment].append(line)
+    return joined(groups)
+
+
+def wake_measured(layer: Site, readings: Readings) -> tuple[str, str]:
+    """Return the line for a layer that gets spikes, by its highest potential, and the comment above it."""
+    drive, threshold = readings.get(DriveReading), threshold_of(layer)
+    known = drive is not None or readings.get(PotentialReading) is not None
+    peak, comment = peak_potential(layer, readings) if known else None, MEASURED
+    if peak is None and drive is not None and layer.neuron is not None:  # its decay is not known
+        peak, comment = layer.neuron.input_gain * drive.maximum, BY_CURRENT
+    if peak is None or threshold is None or layer.neuron is None:
+        return MEASURED, ""
+    if peak <= 0:
+        return HELD_DOWN, without_inhibition(layer, readings)
+    as_it_is = peak / layer.neuron.input_gain
+    if threshold / HALF <= as_it_is < threshold * TOO_STRONG and (line := unscaled(layer)):
+        return UNSCALED, line
+    if HALF * peak < threshold and (line := set_threshold(layer, HALF * peak)):
+        return comment, line
+    path = weight_path(layer, readings)
+    return WEIGHTS, f"{path}.weight.data.mul_({plain_number(threshold / HALF / peak)})" if path else ""
+
+
+def wake_derived(layer: Site, readings: Readings) -> tuple[str, str]:
+    """Return the line for a layer behind a silent one, by the weights that feed it, and the comment above it."""
+    weight, spikes, threshold = input_weight(layer, readings), readings.get(SpikeReading), threshold_of(layer)
+    if weight is None or spikes is None or threshold is None or layer.neuron is None:
+        return DERIVED, ""
+    steps = max(1, ceil(spikes.time_steps / max(1, spikes.forward_passes)))
+    rate = ASSUMED_RATE if weight.dimensions > 1 else 1.0  # a normalization keeps the size of what it passes on
+    scale = (weight.scale if weight.dimensions > 1 else weight.rms) * synaptic_gain(layer.neuron)
+    as_it_is = expected_potential(layer.neuron, scale, steps, rate, gain=1.0)
+    switch = unscaled(layer)
+    potential = as_it_is * (1.0 if switch else layer.neuron.input_gain)
+    line = set_threshold(layer, potential) if 0 < potential < threshold else ""
+    return DERIVED, "\n".join(filter(None, (switch, line)))
+
+
+def without_inhibition(layer: Site, readings: Readings) -> str:
+    """Return code that sets the bias before a layer to 0, or initializes the weights of one without a bias."""
+    bias, path = readings.at(f"{layer.fed_by}.bias").get(ParameterReading), weight_path(layer, readings)
+    if not path:
+        return ""
+    return f"{path}.bias.data.zero_()" if bias is not None else initialized(path)
+
+
+def weight_path(layer: Site, readings: Readings) -> str:
+    """Return the expression for the module whose output the layer receives; empty where it is not known."""
+    name = f"{layer.fed_by}.weight"
+    return next((module_path(site) for site in readings.observations.sites if site.name == name), "")
