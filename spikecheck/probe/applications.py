@@ -62,6 +62,7 @@ class Application:
     argument_version: int | None
     site: CallSite | None
     place: int = 0  # in the order of the forward pass, among the modules
+    call: tuple[str, int] = ("", 0)  # of the innermost module that may be a spiking layer: its name, and calls before
 
     @classmethod
     def of(cls, function: type, output: Any, args: Sequence[Any], frame: Any, site: CallSite | None) -> Application:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from spikecheck.neuron import NeuronSpec
 from spikecheck.probe.applications import Application, Key, described
 from spikecheck.probe.frameworks.generic import Evidence, Generic, are_spikes
-from spikecheck.probe.grouping import group
+from spikecheck.probe.grouping import Grouping, group
 from spikecheck.probe.state_chains import nearest_weights
 from spikecheck.readings import InputReading
 
@@ -26,6 +26,7 @@ MAX_UNDECIDED_PASSES = 3  # passes without gradients that are waited for one wit
 MAX_SIGNATURES = 64  # orders of applications that are remembered: one per number of time steps
 MAX_SPLIT_PASSES = 8  # passes in which the value that separates spikes from silence is looked for
 Values = Callable[[Tensor], InputReading]
+Ownership = Callable[[Grouping, Sequence[Application]], Callable[[Application], bool]]
 
 
 class Surrogate(Generic):
@@ -49,6 +50,7 @@ class CallSiteLayer:
     framework: Surrogate = field(default_factory=Surrogate)
     emits_spikes: bool | None = None  # None until its values tell
     undecided: str = ""
+    has_state: bool = False  # the graph shows a state that connects its time steps
     highest_silent: float = -inf  # argument without a spike
     lowest_spiking: float = inf  # argument with one
     passes: int = 0
@@ -61,7 +63,7 @@ class CallSiteLayer:
         self.passes += 1
         spikes = joined([a.output.detach() for a in shown])
         if self.emits_spikes is None:
-            self.emits_spikes = emits_spikes(shown, spikes, parameters, values_of)
+            self.emits_spikes = emits_spikes(shown, parameters, values_of(spikes), has_state=self.has_state)
         arguments = [x for a in shown if (x := a.input()) is not None and x.shape == a.output.shape]
         if not self.emits_spikes or len(arguments) != len(shown):
             return
@@ -80,23 +82,24 @@ def joined(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def emits_spikes(
-    applications: Sequence[Application], spikes: Tensor, parameters: Mapping[int, str], values_of: Values
+    applications: Sequence[Application], parameters: Mapping[int, str], values: InputReading, *, has_state: bool
 ) -> bool:
     """Return whether a function's values look like spikes.
 
-    One that returns its argument (a gradient reversal), that is applied to parameters (a binary weight, a mask), or
-    that never returns 0 although it returns negative values (a sign) is no neuron.
+    One that returns its argument (a gradient reversal), that is applied to parameters (a binary weight, a mask), that
+    never returns 0 although it returns negative values (a sign), or that keeps no state and has several fractional
+    values (a quantizer) is no neuron.
     """
-    if not spikes.is_floating_point():
+    if not applications[-1].output.is_floating_point():
         return False
     argument, output = applications[-1].argument, applications[-1].output
     if argument is not None:
         identity = argument.shape == output.shape and torch.equal(argument, output)
         if id(argument) in parameters or (identity and bool(output.any())):
             return False
-    values = values_of(spikes)
     signs = values.minimum < 0 and 0.0 not in values.values
-    return not signs and are_spikes(values, None, Evidence(own_function=True))
+    levels = not has_state and values.non_integer > 0 and sum(value != 0 for value in values.values) > 1
+    return not signs and not levels and are_spikes(values, None, Evidence(own_function=True))
 
 
 def threshold_between(highest_silent: float, lowest_spiking: float) -> float | None:
@@ -148,20 +151,19 @@ class CallSites:
         self.taught_passes = 0  # with gradients
         self.untaught_passes = 0  # without, before the first with
         self.missed = False  # the latest pass was not understood for want of its call chains
+        self.irregular: set[Key] = set()  # call sites whose layers take no regular turns: each pass is learned
 
     @property
     def learning(self) -> bool:
         """Whether the graph and the call chains of the next pass are of use."""
-        return self.missed or self.taught_passes < LEARNED_PASSES
+        return self.missed or bool(self.irregular) or self.taught_passes < LEARNED_PASSES
 
     @property
     def nothing_to_find(self) -> bool:
         """Whether every application belongs to a layer that is a module: nothing needs to be listened to."""
         return self.taught_passes >= LEARNED_PASSES and not self.layers and bool(self.by_position)
 
-    def assign(
-        self, applications: Sequence[Application], owned: Callable[[Application], bool], *, training: bool
-    ) -> list[str | None]:
+    def assign(self, applications: Sequence[Application], ownership: Ownership, *, training: bool) -> list[str | None]:
         """Return the name of each application's layer; None for what belongs to a module, or repeats another."""
         signature = tuple(application.key for application in applications)
         known = self.by_position.get(signature)
@@ -170,7 +172,7 @@ class CallSites:
         if self.missed:
             return [None] * len(applications)
         if names is None:
-            names = self.learn(applications, owned, training=training)
+            names = self.learn(applications, ownership, training=training)
         if training:
             self.remember(signature, names)
         self.taught_passes += training
@@ -185,12 +187,14 @@ class CallSites:
         self.by_position[signature] = tuple(names)
         for key in set(signature):
             order = Order.of([name for one, name in zip(signature, names, strict=True) if one == key])
-            if order is not None:
+            if order is None:
+                self.irregular.add(key)
+            else:
                 self.by_site[key] = order
 
     def recall(self, signature: Sequence[Key]) -> list[str | None] | None:
         """Return the layers of a pass by its call sites; None where one is new, or does not divide."""
-        if not self.by_site:
+        if not self.irregular.isdisjoint(signature):
             return None
         counts: dict[Key, int] = {}
         for key in signature:
@@ -204,12 +208,11 @@ class CallSites:
             turns[key] = iter(names)
         return [next(turns[key]) for key in signature]
 
-    def learn(
-        self, applications: Sequence[Application], owned: Callable[[Application], bool], *, training: bool
-    ) -> list[str | None]:
+    def learn(self, applications: Sequence[Application], ownership: Ownership, *, training: bool) -> list[str | None]:
         """Return the layers of a pass as its graph, or the order of its calls, shows them."""
         grouping = group(applications)
         names: list[str | None] = [None] * len(applications)
+        owned = ownership(grouping, applications)
         free = [members for members in grouping.layers if not any(owned(applications[i]) for i in members)]
         undecided = grouping.undecided if free else ""
         if undecided and not training:
@@ -221,6 +224,7 @@ class CallSites:
                 names[index] = name
             layer = self.layers.setdefault(name, CallSiteLayer(name, applications[members[0]].place))
             layer.undecided = undecided
+            layer.has_state |= grouping.by_state and len(members) > 1
             layer.fed_by = layer.fed_by or self.feeding(members, applications)
         return names
 

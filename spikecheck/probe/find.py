@@ -32,7 +32,7 @@ def find(model: nn.Module, spikes: Iterable[str | nn.Module], variable: str = "m
         framework = next((f for f in frameworks if f.spikes(module)), None)
         if framework is not None or id(module) in named_by_user:
             facts = Layer(clean(name) or "model", module, framework or by_hand, path=paths[id(module)])
-            layers.append(WatchedLayer(facts))
+            layers.append(WatchedLayer(facts, certain=True))
     # `named_modules`, since a library may give `modules` another meaning
     certain = {id(watched.layer.module) for watched in layers}
     inside = {id(part) for watched in layers for _, part in watched.layer.module.named_modules()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -14,6 +15,7 @@ from spikecheck.probe.clock import Clock
 from spikecheck.probe.find import clean
 from spikecheck.probe.frameworks.base import Observation
 from spikecheck.probe.frameworks.generic import surrogates
+from spikecheck.probe.grouping import Grouping
 from spikecheck.probe.layer import Layer, Status, WatchedLayer
 from spikecheck.probe.layers import Layers
 from spikecheck.probe.passes import Passes
@@ -110,7 +112,8 @@ class FunctionalCode:
             self.begin()
         recorder = session.passes.recorder
         if recorder.observed:
-            application.place = session.trace.take_place() if site is not None else 0
+            if site is not None:
+                application.place, application.call = session.trace.take_place(), self.call_of(site, recorder)
             recorder.applications.append(application)
             session.bound(len(recorder.applications))
 
@@ -141,7 +144,7 @@ class FunctionalCode:
         recorder.applications = []
         if not applications:
             return
-        names = self.sites.assign(applications, self.owner(), training=recorder.training)
+        names = self.sites.assign(applications, partial(self.ownership, recorder), training=recorder.training)
         with torch.set_grad_enabled(recorder.training):
             for name, members in by_layer(names, applications).items():
                 layer = self.sites.layers[name]
@@ -177,6 +180,31 @@ class FunctionalCode:
             session.trace.fed_by[name] = layer.fed_by
         watched.unseen = layer.undecided
         return watched
+
+    def call_of(self, site: CallSite, recorder: Recorder) -> tuple[str, int]:
+        """Return the innermost module of a call site that may be a spiking layer, and its calls before this one."""
+        hooked = {id(watched.layer.module): watched.name for watched in self.session.layers if watched.hooked}
+        name = next((hooked[id(module)] for module in site.modules if id(module) in hooked), "")
+        return name, recorder.count(name) if name else 0
+
+    def ownership(
+        self, recorder: Recorder, grouping: Grouping, applications: Sequence[Application]
+    ) -> Callable[[Application], bool]:
+        """Return what says whether an application belongs to a module; a block of several layers is no spiking layer.
+
+        A module in which one call applies the functions of two layers returns the spikes of the last one alone.
+        """
+        layers_in: dict[tuple[str, int], set[int]] = {}
+        for number, members in enumerate(grouping.layers):
+            for index in members:
+                layers_in.setdefault(applications[index].call, set()).add(number)
+        for name in {name for (name, _), numbers in layers_in.items() if len(numbers) > 1}:
+            watched = self.session.layers.by_name.get(name)
+            if watched is not None and not watched.certain:
+                watched.become(Status.REJECTED)
+                recorder.layers.pop(name, None)
+                del self.session.layers.by_name[name]
+        return self.owner()
 
     def owner(self) -> Callable[[Application], bool]:
         """Return what says whether an application belongs to a module that is, or may be, a spiking layer.

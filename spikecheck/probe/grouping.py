@@ -28,6 +28,7 @@ class Grouping:
 
     layers: list[list[int]]
     copies: set[int] = field(default_factory=set)
+    by_state: bool = False  # the graph showed a state that connects the time steps
     undecided: str = ""
 
 
@@ -39,7 +40,7 @@ def group(applications: Sequence[Application]) -> Grouping:
     originals = [i for i in range(len(applications)) if i not in copies]
     inner = _group([applications[i] for i in originals], [sites[i] for i in originals])
     layers = sorted([[originals[i] for i in members] for members in inner.layers], key=min)
-    return Grouping(layers, copies, inner.undecided)
+    return Grouping(layers, copies, inner.by_state, inner.undecided)
 
 
 def repeated(applications: Sequence[Application], sites: Sequence[Hashable]) -> set[int]:
@@ -76,7 +77,7 @@ def _group(applications: Sequence[Application], sites: Sequence[Hashable]) -> Gr
     if any(index is not None for index in previous):
         chains = chains_of(previous, applications, sites)
         if is_even(chains, sites):
-            return Grouping(chains)
+            return Grouping(chains, by_state=True)
     elif with_graph:
         by_weight = together(
             [(site, weights_of(application)) for site, application in zip(sites, applications, strict=True)]

@@ -79,6 +79,7 @@ class WatchedLayer:
     layer: Layer
     status: Status = Status.SPIKING
     gradients: LayerGradients = field(default_factory=LayerGradients)
+    certain: bool = False  # known from its library, or named by the user
     unseen: str = ""  # why something of it is not measured
     hooked: bool = field(init=False)  # of the status; every hook asks, and an enumeration answers slowly
 
