@@ -12,6 +12,7 @@ from typing import Any
 from spikecheck.number_format import fill
 from spikecheck.site import Moment, Site
 
+SHOWN_INTERVALS = 4  # in one line of a report
 NO_NUMBERS: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -31,6 +32,27 @@ class Severity(IntEnum):
     def label(self) -> str:
         """The name as reports and settings write it."""
         return self.name.lower()
+
+
+class FindingState(Enum):
+    """Whether a finding holds at the end of what was observed."""
+
+    ACTIVE = "active"
+    OVER = "over"
+    INTERMITTENT = "intermittent"  # it came and went, and does not hold now
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Interval:
+    """From which update to which something held, as far as evaluations saw it; 0 is before the first update."""
+
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        if self.first == self.last:
+            return f"{self.last:,}"
+        return f"{self.first:,} to {self.last:,}"
 
 
 class Phrase:
@@ -123,12 +145,18 @@ class Finding:
     when: Moment = Moment()
     explained_by: tuple[str, ...] = ()
     excess: float = 0.0  # how far beyond its limit, in powers of ten: sorts root causes
-    until: int | None = None  # the update at which it was over, if it was found during training
+    state: FindingState = FindingState.ACTIVE
+    intervals: tuple[Interval, ...] = ()  # when it held, as far as evaluations during the run saw it
 
     @property
     def key(self) -> tuple[str, str, str]:
         """Equal for two findings of the same check at the same site."""
         return self.check, self.site.kind.label, self.site.name
+
+    @property
+    def dates(self) -> str:
+        """When it held: "updates 3 to 14 and 40 to 52"; empty where no evaluation saw it."""
+        return dates(self.intervals)
 
     @property
     def fix(self) -> str:
@@ -137,6 +165,22 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.check} {self.slug}: {self.message}"
+
+
+def dates(intervals: tuple[Interval, ...]) -> str:
+    """Return intervals as a report writes them: "until update 14", "updates 3 to 14 and 40 to 52"."""
+    if not intervals:
+        return ""
+    first, *later = intervals
+    parts = list(map(str, later))
+    if len(parts) >= SHOWN_INTERVALS:
+        parts = [*parts[: SHOWN_INTERVALS - 2], f"{len(parts) - SHOWN_INTERVALS + 2:,} times more"]
+    if first.first == 0:
+        head = "before the first update" if first.last == 0 else f"until update {first.last:,}"
+        parts = [f"updates {parts[0]}", *parts[1:]] if parts else []
+    else:
+        head = f"{'update' if first.first == first.last and not parts else 'updates'} {first}"
+    return head if not parts else ", ".join([head, *parts[:-1]]) + f" and {parts[-1]}"
 
 
 class Outcome(Enum):
@@ -158,6 +202,7 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
     reason: str = ""
     ignored: tuple[str, ...] = field(default=())  # findings that were ignored, with the reason
+    history: tuple[Finding, ...] = ()  # findings that no longer hold, in the past tense
     failed: bool = False  # a check of another package raised: `reason` says what
 
 

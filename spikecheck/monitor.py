@@ -6,7 +6,7 @@ import inspect
 import threading
 import traceback
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
 from typing import Any, Literal
@@ -22,6 +22,7 @@ from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.errors import FindingError, SpikecheckWarning
 from spikecheck.evidence.evidence import Evidence, limits_of
 from spikecheck.finding import Finding, Severity, Unseen, UnseenKind
+from spikecheck.ledger import Ledger
 from spikecheck.probe.frameworks.base import broken_for
 from spikecheck.probe.schedule import Schedule
 from spikecheck.probe.session import Session
@@ -45,7 +46,8 @@ class Monitor:
         self.model, self._judge, self._schedule, self._on_finding = model, judge, schedule, on_finding
         self._engine = Engine()
         self._lock = threading.RLock()  # held to observe, evaluate and copy; never while the user is told
-        self._live: dict[tuple[str, str, str], Finding] = {}
+        self._ledger = Ledger()
+        self._first_sites: dict[tuple[SiteKind, str], Site] = {}
         self._raised: list[TorchError] = []
         self._reported: dict[tuple[str, str, str], int] = {}
         self._pending: list[Finding] = []
@@ -102,7 +104,7 @@ class Monitor:
         shown = sum(site.kind is SiteKind.SPIKES for site in observations.sites)
         return Evidence(
             observations,
-            earlier=tuple(self._live.values()),
+            ledger=self._ledger,
             error=self._error,
             unseen=(
                 *unobserved(observations.run, shown, known.loss_seen, known.optimizer, known.unseen),
@@ -122,7 +124,10 @@ class Monitor:
         training = counted.trained()
         run = replace(known.run, torch_errors=tuple(self._raised))
         windows = counted.windowed(training, place_of, {**known.readings, RUN.name: run})
-        return Observations(run, (*counted.sites(training), *known.modules, RUN), windows)
+        sites = (*counted.sites(training), *known.modules, RUN)
+        before = [self._first_sites.setdefault((site.kind, site.name), site) for site in sites]
+        changed = tuple(was for was, site in zip(before, sites, strict=True) if was.neuron != site.neuron)
+        return Observations(run, sites, windows, changed)
 
     # -- while training goes on
 
@@ -131,27 +136,19 @@ class Monitor:
         if error is not None:
             self._raised.append(TorchError(type(error).__name__, str(error), self._session.update))
         update = self._session.update or self._session.forward_passes
-        waited = update == GRACE_UPDATES and self._live.keys() != self._reported.keys()
+        waited = update == GRACE_UPDATES and self._ledger.records.keys() != self._reported.keys()
         if not (error or waited or self._schedule.is_evaluated(update)):
             return
         observations = self._observations(self._session.snapshot(live=True), lambda: self._engine)
-        findings = Report.of(self._judge.verdicts(observations)).findings
+        findings = Report.of(self._judge.verdicts(observations, self._ledger)).findings
         if self._schedule.close_window():
             self._engine.roll()
         self._session.refresh()
-        self._remember(findings, observations.run.update)
+        self._ledger = self._ledger.observe(findings, observations.run.update)
         for finding in findings:
             if finding.severity > self._reported.get(finding.key, 0) and not self._judge.awaits(finding, observations):
                 self._reported[finding.key] = finding.severity
-                self._pending.append(self._live[finding.key])
-
-    def _remember(self, findings: Iterable[Finding], update: int) -> None:
-        """Keep each finding as it was at first, or is now where it is worse, and the update since when it is over."""
-        now = {finding.key: finding for finding in findings}
-        before = {key: self._live.get(key, finding) for key, finding in now.items()}
-        self._live |= {key: replace(max(before[key], now[key], key=severity), until=None) for key in now}
-        over = {key: finding for key, finding in self._live.items() if key not in now and finding.until is None}
-        self._live |= {key: replace(finding, until=update) for key, finding in over.items()}
+                self._pending.append(finding)
 
     def _guard(self, entry: Callable[..., None]) -> Callable[..., None]:
         """Return an entry point that holds the lock, is timed, and keeps our errors from the user's training.
@@ -199,11 +196,6 @@ class Monitor:
         finally:  # what is left where telling raised is told with the next event
             with self._lock:
                 self._pending[:0] = findings
-
-
-def severity(finding: Finding) -> int:
-    """Return how bad it is; of two that are as bad, `max` takes the first."""
-    return finding.severity
 
 
 def outside() -> int:

@@ -226,6 +226,8 @@ class RegressionTargetReading:
     output_maximum: float
     output_values: tuple[float, ...]
     distinct_batches: int = 0
+    target_mean: float | None = None  # over all elements of all batches
+    target_variance: float | None = None  # the squared error of always predicting that mean
 
 
 @dataclass(frozen=True, slots=True)

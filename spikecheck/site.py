@@ -131,7 +131,7 @@ class LossCall:
 
     function: str
     classes: int | None = None
-    plain_mean: bool = True  # the mean over samples, without class weights and label smoothing
+    plain_mean: bool = True  # the mean over samples, without weights and label smoothing
     has_class_weights: bool = False  # with class weights
     ignored_label: int | None = None  # the label that the loss ignores
 

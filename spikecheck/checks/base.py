@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from itertools import pairwise
 from math import inf
@@ -63,6 +63,13 @@ class Observations:
     run: RunReading
     sites: tuple[Site, ...]
     windows: Mapping[str, ReadingsByPlace]
+    first_sites: tuple[Site, ...] = ()  # as they were at first, of those that changed: a threshold may be learned
+
+    def at_first(self) -> Observations:
+        """Return the same with the sites as they were at first, and judged as if the run had ended."""
+        first = {(site.kind, site.name): site for site in self.first_sites}
+        sites = tuple(first.get((site.kind, site.name), site) for site in self.sites)
+        return replace(self, run=replace(self.run, live=False), sites=sites)
 
     def readings(self, site: Site, window: str = "recent") -> Readings:
         """Return the readings of a site."""
@@ -129,9 +136,9 @@ class Check:
         explained_by: ids of the checks whose findings would make a finding of this one a mere consequence.
         explains: the same relation from the other end; both are merged when checks are discovered.
         ascending: groups of limits that contradict each other unless they are in this order.
-        self_resolving: training can repair what it finds. Once that is over, it is a note if the loss has halved.
-        downgrade_on_any_progress: it is a note already if the loss has fallen below that of a guess.
+        self_resolving: training can repair what it finds, so that a warning waits for a while.
         message: one line, with the numbers of `Observed` in braces.
+        past: what a report says once it is over, such as "{site} was silent"; the slug and the site by default.
     """
 
     id: ClassVar[str]
@@ -144,12 +151,26 @@ class Check:
     explains: ClassVar[tuple[str, ...]] = ()
     ascending: ClassVar[tuple[tuple[str, ...], ...]] = ()
     self_resolving: ClassVar[bool] = False
-    downgrade_on_any_progress: ClassVar[bool] = False
     message: ClassVar[str]
+    past: ClassVar[str] = ""
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding for everything that is wrong at the site; a check that yields nothing has passed."""
         raise NotImplementedError
+
+    def is_over(self, finding: Finding, readings: Readings, *, made_now: bool) -> bool:
+        """Return whether a finding of this check no longer holds; `made_now`: `judge` makes it of these readings.
+
+        By default a finding is over once `judge` does not make it. That is wrong for a check that judges by the whole
+        run or its beginning, which says here what ends a finding; and for a finding that removes its own evidence,
+        such as updates that were so large that no gradient is left. Of readings that are not finite, and of sites that
+        are no longer observed, nothing is over, and this is not called.
+        """
+        return not made_now
+
+    def past_message(self, site: Site) -> str:
+        """Return the finding at a site in the past tense, without its date."""
+        return fill(self.past or "{name} at {site}", site=site, name=self.slug.replace("-", " "))
 
     def finding(
         self,

@@ -12,7 +12,8 @@ from spikecheck.checks.discovery import RETIRED, discover, known_causes, unusabl
 from spikecheck.checks.fixes import for_run
 from spikecheck.checks.progress import may_still_resolve
 from spikecheck.errors import SpikecheckError
-from spikecheck.finding import Finding, Outcome, Unseen, UnseenKind, Verdict
+from spikecheck.finding import Finding, FindingState, Interval, Outcome, Unseen, UnseenKind, Verdict
+from spikecheck.ledger import EMPTY, Ledger, Record
 from spikecheck.packages import ExtensionCode
 from spikecheck.settings import Settings, SiteLimits, suggestion
 from spikecheck.site import FILE_KINDS, Moment, Site
@@ -78,44 +79,67 @@ class Judge:
         checks = tuple(check.configured(settings.limits.get(id_, {})) for id_, check in known.items())
         return cls(checks, rules, settings.sites)
 
-    def verdicts(self, observations: Observations) -> tuple[Verdict, ...]:
-        """Return one verdict per check."""
+    def verdicts(self, observations: Observations, ledger: Ledger = EMPTY) -> tuple[Verdict, ...]:
+        """Return one verdict per check; `ledger` has what earlier evaluations of the run found."""
         return tuple(
-            self.verdict(check, observations) if is_own_check(check) else self.guarded_verdict(check, observations)
+            self.verdict(check, observations, ledger)
+            if is_own_check(check)
+            else self.guarded_verdict(check, observations, ledger)
             for check in self.checks
         )
 
-    def guarded_verdict(self, check: Check, observations: Observations) -> Verdict:
+    def guarded_verdict(self, check: Check, observations: Observations, ledger: Ledger = EMPTY) -> Verdict:
         """Return the verdict of another package's check; where it raises, it could not run, and the report says why."""
         with ExtensionCode() as code:
-            return self.verdict(check, observations)
+            return self.verdict(check, observations, ledger)
         why = f"{check.id} {check.slug}, which raised {code.why}. Update its package, or uninstall it"
         return Verdict(check.id, check.slug, Outcome.COULD_NOT_RUN, reason=why, failed=True)
 
-    def verdict(self, check: Check, observations: Observations) -> Verdict:
-        """Return the verdict of a check.
+    def verdict(self, check: Check, observations: Observations, ledger: Ledger = EMPTY) -> Verdict:
+        """Return the verdict of a check: what holds now, and what held earlier in the run.
 
         It is not applicable without a site of its kind, and could not run where a site lacks the readings it needs.
         """
         sites = [site for site in observations.sites if site.kind in check.sites]
-        if not sites:
-            of_files = any(site.kind & FILE_KINDS for site in observations.sites)
-            reason = f"no {check.sites.label} observed"
-            if not of_files and not check.sites & ~FILE_KINDS:
-                reason = "a check of checkpoint files"
-            return Verdict(check.id, check.slug, Outcome.NOT_APPLICABLE, reason=reason)
         readable = [site for site in sites if all(observations.readings(site).get(need) for need in check.needs)]
-        if not readable:
-            needs = " and ".join(in_words(need.__name__.removesuffix("Reading")) for need in check.needs)
-            return Verdict(check.id, check.slug, Outcome.COULD_NOT_RUN, reason=f"no {needs} observed")
-        findings = [finding for site in readable for finding in self.findings_at(check, site, observations)]
-        ignored = {f.key: rule for f in findings for rule in self.ignore_rules if rule.covers(f)}
-        reported = tuple(finding for finding in findings if finding.key not in ignored)
+        now = {finding.key: finding for site in readable for finding in self.findings_at(check, site, observations)}
+        records = ledger.of_check(check.id)
+        past = {key: record.finding for key, record in records.items() if key not in now}
+        over = [
+            finding
+            for made_now, findings in ((True, now), (False, past))
+            for finding in findings.values()
+            if self.is_over(check, finding, observations, readable, made_now=made_now)
+        ]
+        gone = {finding.key for finding in over}
+        active = [dated(f, records.get(key), observations.run.update) for key, f in {**now, **past}.items()]
+        ignored = {f.key: rule for f in active for rule in self.ignore_rules if rule.covers(f)}
+        reported = tuple(f for f in active if f.key not in ignored and f.key not in gone)
         lines = tuple(
-            f"{f.check} at {f.site}: {ignored[f.key].reason or 'ignored'}" for f in findings if f.key in ignored
+            f"{f.check} at {f.site}: {ignored[f.key].reason or 'ignored'}"
+            for f in now.values()
+            if f.key in ignored and f.key not in gone
         )
-        outcome = Outcome.FOUND if reported else Outcome.PASSED
-        return Verdict(check.id, check.slug, outcome, reported, ignored=lines)
+        history = tuple(in_history(check, f, records.get(f.key)) for f in over if f.key not in ignored)
+        outcome, reason = Outcome.FOUND if reported else Outcome.PASSED, ""
+        if not reported and not sites:
+            outcome, reason = Outcome.NOT_APPLICABLE, why_not_applicable(check, observations)
+        elif not reported and not readable:
+            needs = " and ".join(in_words(need.__name__.removesuffix("Reading")) for need in check.needs)
+            outcome, reason = Outcome.COULD_NOT_RUN, f"no {needs} observed"
+        return Verdict(check.id, check.slug, outcome, reported, reason, ignored=lines, history=history)
+
+    def is_over(
+        self, check: Check, finding: Finding, observations: Observations, readable: list[Site], *, made_now: bool
+    ) -> bool:
+        """Return whether a finding no longer holds, as its check says; unknown where nothing finite was read."""
+        site = next((one for one in readable if (one.kind, one.name) == (finding.site.kind, finding.site.name)), None)
+        if site is None:
+            return False
+        readings = observations.readings(site)
+        if not made_now and any(not_finite(readings.get(need)) for need in check.needs):
+            return False
+        return self.with_site_limits(check, site).is_over(finding, readings, made_now=made_now)
 
     def awaits(self, finding: Finding, observations: Observations) -> bool:
         """Return whether it is too early to warn, since training repairs such things and has only begun."""
@@ -127,10 +151,11 @@ class Judge:
         check = self.with_site_limits(check, site)
         findings = [self.with_code(f, check, observations) for f in check.judge(site, observations.readings(site))]
         if any(finding.when is UNDATED for finding in findings):
-            start = replace(observations, run=replace(observations.run, live=False))
+            start = observations.at_first()
             readings = start.readings(site, "first")
             complete = all(readings.get(need) for need in check.needs)
-            early = {finding.key for finding in check.judge(site, readings)} if complete else set()
+            first = next((s for s in start.sites if (s.kind, s.name) == (site.kind, site.name)), site)
+            early = {finding.key for finding in check.judge(first, readings)} if complete else set()
             now = Moment(observations.run.update)
             findings = [
                 replace(f, when=Moment(0) if f.key in early else now) if f.when is UNDATED else f for f in findings
@@ -181,6 +206,44 @@ def unmatched(patterns: Iterable[str], checks: Iterable[Check], observations: Ob
 def in_words(name: str) -> str:
     """Return a class name in words: GradientToSpikes as "gradient to spikes"."""
     return re.sub(r"(?<!^)(?=[A-Z])", " ", name).lower()
+
+
+def why_not_applicable(check: Check, observations: Observations) -> str:
+    """Return why a check has no site."""
+    of_files = any(site.kind & FILE_KINDS for site in observations.sites)
+    if not of_files and not check.sites & ~FILE_KINDS:
+        return "a check of checkpoint files"
+    return f"no {check.sites.label} observed"
+
+
+def not_finite(reading: object) -> bool:
+    """Return whether a reading counts values that are not finite: then it says nothing of what ordinary ones were."""
+    bad = getattr(reading, "non_finite", None)
+    return bad is not None and bad.count > 0
+
+
+def dated(finding: Finding, record: Record | None, update: int) -> Finding:
+    """Return a finding that holds now, dated from when it began to, as far as earlier evaluations say."""
+    if record is None:
+        return finding
+    began = record.intervals[-1].first if record.is_open else update
+    known = [when for when in (record.finding.when, finding.when) if record.last_absent < when.update <= began]
+    when = min(known, key=lambda moment: moment.update, default=Moment(began))
+    return replace(finding, when=when, intervals=record.intervals)
+
+
+def in_history(check: Check, finding: Finding, record: Record | None) -> Finding:
+    """Return a finding that no longer holds, in the past tense."""
+    start = finding.when.update
+    intervals = (Interval(start, start),) if record is None else record.intervals
+    state = FindingState.OVER if record is None else record.past_state
+    return replace(
+        finding,
+        message=check.past_message(finding.site),
+        when=Moment(intervals[0].first),
+        intervals=intervals,
+        state=state,
+    )
 
 
 def is_own_check(check: Check) -> bool:

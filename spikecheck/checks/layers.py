@@ -22,6 +22,7 @@ from spikecheck.site import Site, SiteKind
 
 SMALL_SCALE, LARGE_SCALE = 0.1, 5.0
 STRONG_DRIVE = 7.0
+ALIVE_RATE = 0.001
 MAX_EXPONENT = 100.0  # exp(100) is past any threshold, and exp(710) past what a float holds
 SHOWN_VALUES = 6  # distinct values in a sentence
 
@@ -37,6 +38,10 @@ WHY_STRONG_DRIVE = (
     "derived: with a normally distributed drive of 7 thresholds (RMS), 89% of the time steps exceed one threshold, so "
     "the sign of one step decides and the potential remembers nothing; measured: at most 6.0 in healthy networks, at "
     "least 8.2 where a threshold, a weight or an input is at fault"
+)
+WHY_ALIVE_RATE = (
+    "judgment call: one spike per neuron in 1,000 time steps; measured: 0.0002 in a layer that fired now and then and "
+    "whose threshold was far too high, 0.006 or more in layers that woke up"
 )
 WHY_MIN_FORWARD_PASSES = (
     "measured: in a healthy network 71% of a layer is silent in the first batch, and layers wake up; so while training "
@@ -69,6 +74,11 @@ def is_last(site: Site, readings: Readings) -> bool:
 def too_early(readings: Readings, forward_passes: int, min_forward_passes: int) -> bool:
     """Return whether it is too early to judge, since training goes on and the layer may wake up."""
     return readings.run.live and forward_passes < min_forward_passes
+
+
+def is_alive(spikes: SpikeReading | None, rate: float) -> bool:
+    """Return whether a layer that was silent fires at this rate by now: single spikes now and then end nothing."""
+    return spikes is not None and spikes.rate is not None and spikes.rate >= rate
 
 
 def is_silent(spikes: SpikeReading | None) -> bool:

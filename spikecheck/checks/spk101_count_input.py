@@ -77,6 +77,7 @@ class CountInput(Check):
     needs: ClassVar = (InputReading,)
     explained_by: ClassVar = ("SPK103",)
     ascending: ClassVar = (("max_mean_count", "min_large_mean_count"), ("max_drive_at_large_counts", "max_drive"))
+    past: ClassVar = "{site} held event counts"
     message: ClassVar = (
         "{site} holds event counts (0 to {highest}), not binary spikes; non-empty bins average {average}"
     )

@@ -70,6 +70,7 @@ class EmptyInput(Check):
     sites: ClassVar = SiteKind.INPUT
     needs: ClassVar = (InputReading,)
     explained_by: ClassVar = ("SPK103",)
+    past: ClassVar = "{site} was empty"
     message: ClassVar = "{site} is empty in {where}"
 
     min_filled_bin_fraction: float = limit(

@@ -71,6 +71,7 @@ class OneBinInput(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.INPUT
     needs: ClassVar = (InputReading,)
+    past: ClassVar = "{site} had its events in one time bin"
     message: ClassVar = (
         "{site} has {fullest:%} of a sample's events in one of {steps} time bins ({even:%} if spread evenly)"
     )

@@ -82,6 +82,7 @@ class SingleStep(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.INPUT
     needs: ClassVar = (InputReading,)
+    past: ClassVar = "every spiking layer got a single time step per forward pass"
     message: ClassVar = "every spiking layer gets a single time step per forward pass; the input has shape {shape}"
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

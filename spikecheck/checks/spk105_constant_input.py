@@ -64,6 +64,7 @@ class ConstantInput(Check):
     sites: ClassVar = SiteKind.INPUT
     needs: ClassVar = (InputReading,)
     explained_by: ClassVar = ("SPK104",)
+    past: ClassVar = "{site} was the same in all time steps"
     message: ClassVar = "{site} is the same in all {steps} time steps"
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

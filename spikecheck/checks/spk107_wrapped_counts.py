@@ -67,6 +67,7 @@ class WrappedCounts(Check):
     sites: ClassVar = SiteKind.INPUT
     needs: ClassVar = (InputReading,)
     ascending: ClassVar = (("small_integer_bits", "large_integer_bits"),)
+    past: ClassVar = "{site} had the range of a signed integer"
     message: ClassVar = "{site} values look like an int{bits} overflow ({lowest:.5n} to {highest:.5n})"
 
     small_integer_bits: int = limit(8, why="derived: bits of the smallest integer type that frames are stored in")

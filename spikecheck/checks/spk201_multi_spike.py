@@ -86,6 +86,7 @@ class MultiSpike(Check):
         "SPK407",
         "SPK413",
     )
+    past: ClassVar = "neurons of {site} spiked several times per time step"
     message: ClassVar = (
         "neurons of {site} spike up to {peak} times per time step instead of once ({average} on average when they fire)"
     )

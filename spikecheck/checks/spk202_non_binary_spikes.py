@@ -60,6 +60,7 @@ class NonBinarySpikes(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.SPIKES
     needs: ClassVar = (SpikeReading,)
+    past: ClassVar = "{site} emitted values other than spikes"
     message: ClassVar = "{site} emits {values}, which are neither spikes (0 or 1) nor spike counts"
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

@@ -8,11 +8,14 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import (
+    ALIVE_RATE,
     SMALL_SCALE,
+    WHY_ALIVE_RATE,
     WHY_MIN_FORWARD_PASSES,
     WHY_SMALL_SCALE,
     explained_by_tiny_weights_only,
     input_weight,
+    is_alive,
     is_silent,
     spikes_may_be_unused,
     spikes_unused,
@@ -116,10 +119,13 @@ class DeadLayer(Check):
         "SPK413",
     )
     self_resolving: ClassVar = True
+    past: ClassVar = "{site} was silent"
     message: ClassVar = "{site} is silent: 0 spikes in {steps} time steps ({neurons} neurons)"
 
     min_weight_scale: float = limit(SMALL_SCALE, why=WHY_SMALL_SCALE)
     min_forward_passes: int = limit(10, why=WHY_MIN_FORWARD_PASSES)
+
+    min_alive_rate: float = limit(ALIVE_RATE, why=WHY_ALIVE_RATE)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where a layer was silent; a note where its potential may be what is read."""
@@ -143,3 +149,7 @@ class DeadLayer(Check):
             fixes=waking_fix(site, readings),
         )
         yield explained_by_tiny_weights_only(finding, input_weight(site, readings), self.min_weight_scale, by="SPK406")
+
+    def is_over(self, finding: Finding, readings: Readings, *, made_now: bool) -> bool:
+        """Return whether the layer fires by now, and more than single spikes."""
+        return not made_now and is_alive(readings.get(SpikeReading), self.min_alive_rate)

@@ -95,6 +95,7 @@ class SaturatedLayer(Check):
         "SPK413",
     )
     self_resolving: ClassVar = True
+    past: ClassVar = "{site} was saturated"
     message: ClassVar = (
         "{site} fires in {active:%} of its time steps; {saturated} of {neurons} neurons nearly always fire"
     )

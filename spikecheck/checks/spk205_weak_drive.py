@@ -9,14 +9,17 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import (
+    ALIVE_RATE,
     LARGE_SCALE,
     SMALL_SCALE,
+    WHY_ALIVE_RATE,
     WHY_LARGE_SCALE,
     WHY_MIN_FORWARD_PASSES,
     WHY_SMALL_SCALE,
     describe_weight,
     explained_by_tiny_weights_only,
     input_weight,
+    is_alive,
     is_silent,
     peak_potential,
     spikes_may_be_unused,
@@ -128,11 +131,14 @@ class WeakDrive(Check):
         "SPK413",
     )
     self_resolving: ClassVar = True
+    past: ClassVar = "the potential of {site} did not reach its threshold"
     message: ClassVar = "{site} is silent: its potential peaks at {peak}, below its threshold of {threshold}"
 
     min_weight_scale: float = limit(SMALL_SCALE, why=WHY_SMALL_SCALE)
     max_weight_scale: float = limit(LARGE_SCALE, why=WHY_LARGE_SCALE)
     min_forward_passes: int = limit(10, why=WHY_MIN_FORWARD_PASSES)
+
+    min_alive_rate: float = limit(ALIVE_RATE, why=WHY_ALIVE_RATE)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where a layer is silent on its own account, not for want of spikes from the layer before."""
@@ -163,6 +169,10 @@ class WeakDrive(Check):
             fixes=waking_fix(site, readings),
         )
         yield explained_by_tiny_weights_only(finding, weight, self.min_weight_scale, by="SPK406")
+
+    def is_over(self, finding: Finding, readings: Readings, *, made_now: bool) -> bool:
+        """Return whether the layer fires by now, and more than single spikes."""
+        return not made_now and is_alive(readings.get(SpikeReading), self.min_alive_rate)
 
     def cause(self, drive: DriveReading, weight: ParameterReading | None, input_gain: float) -> str:
         """Return which of the numbers is wrong: the sign of the input, the weights, the input gain or the threshold."""

@@ -122,6 +122,7 @@ class StrongDrive(Check):
         "SPK407",
         "SPK413",
     )
+    past: ClassVar = "input current to {site} was many times its threshold"
     message: ClassVar = "{subject} {site} is {comparison}"
 
     max_drive: float = limit(STRONG_DRIVE, why=WHY_STRONG_DRIVE)

@@ -107,6 +107,7 @@ class FaultyDecay(Check):
     sites: ClassVar = SiteKind.MODULE
     needs: ClassVar = (SpikeReading,)
     explained_by: ClassVar = ("SPK407",)
+    past: ClassVar = "the decay of {site} was out of range"
     message: ClassVar = "{site} {does}"
 
     min_decay: float = limit(0.01, why="derived: after one time step a hundredth is left, so no two time steps add up")
@@ -190,6 +191,11 @@ class FaultyDecay(Check):
         if not is_slow or accumulated >= self.min_accumulated_input:
             return ""
         return fill("an input of 1 in all {steps} time steps adds up to only {sum:.2n}", steps=steps, sum=accumulated)
+
+    def is_over(self, finding: Finding, readings: Readings, *, made_now: bool) -> bool:
+        """Return whether the neuron has other parameters by now."""
+        now = readings.site(finding.site.kind)
+        return not made_now and now is not None and now.neuron != finding.site.neuron
 
     def replaced_value(self, site: Site, replaced: ReplacedParameter) -> Finding:
         """Return the finding where the library uses another value than the one that was set."""

@@ -97,6 +97,7 @@ class CarriedState(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.STATE
     needs: ClassVar = (StateReading,)
+    past: ClassVar = "{site} was not reset"
     message: ClassVar = (
         "{site} was not reset: {carried} of {sequences} sequences started with the potentials of the one before"
     )

@@ -91,6 +91,7 @@ class DroppedState(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.MEMORY
     needs: ClassVar = (MemoryReading,)
+    past: ClassVar = "{site} kept no state between time steps"
     message: ClassVar = "{site} keeps no state between time steps: {why}"
 
     min_forward_passes: int = limit(

@@ -89,6 +89,7 @@ class MissingReset(Check):
     sites: ClassVar = SiteKind.MODULE
     needs: ClassVar = (SpikeReading,)
     explained_by: ClassVar = ("SPK207",)
+    past: ClassVar = "{site} did not reset"
     message: ClassVar = "{site} {does}"
 
     max_spend_ratio: float = limit(

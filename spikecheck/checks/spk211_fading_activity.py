@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import ClassVar
 
 from spikecheck.checks.base import Readings, limit
-from spikecheck.checks.progress import any_loss_fell
+from spikecheck.checks.learning import makes_progress
 from spikecheck.checks.rate_trend import RateTrend
 from spikecheck.finding import Severity
 
@@ -81,8 +81,7 @@ class FadingActivity(RateTrend):
         "SPK406",
     )
     self_resolving: ClassVar = True
-    # The last layer fires again: with the first loss that falls, the finding was a note already.
-    downgrade_on_any_progress: ClassVar = True
+    past: ClassVar = "firing rates fell from layer to layer, up to {site}"
     message: ClassVar = (
         "firing rates fall over {layers} layers, from {first:.2n} to {last:.2n} spikes per neuron per step at {site}"
     )
@@ -101,4 +100,4 @@ class FadingActivity(RateTrend):
 
     def severity_of(self, rates: list[float], readings: Readings) -> Severity:
         """Return a note where the last layer fires and a loss falls: there is enough to learn from."""
-        return Severity.NOTE if rates[-1] and any_loss_fell(readings) else Severity.WARNING
+        return Severity.NOTE if rates[-1] and makes_progress(readings) else Severity.WARNING

@@ -68,6 +68,7 @@ class ExplodingActivity(RateTrend):
         "SPK406",
     )
     self_resolving: ClassVar = True
+    past: ClassVar = "firing rates grew from layer to layer, up to {site}"
     message: ClassVar = (
         "firing rates grow over {layers} layers, from {first:.2n} to {last:.2n} spikes per neuron per step at {site}"
     )

@@ -93,6 +93,7 @@ class ReusedGraph(Check):
     sites: ClassVar = SiteKind.RUN
     needs: ClassVar = (RunReading,)
     explained_by: ClassVar = ("SPK208",)
+    past: ClassVar = "backward ran through the graph of an earlier batch"
     message: ClassVar = "backward ran through the graph of an earlier batch; layers that kept their state: {some}"
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -117,3 +118,8 @@ class ReusedGraph(Check):
             some=f"{layers[0]}{and_more(layers)}" if layers else "none observed",
             excess=1,
         )
+
+    def is_over(self, finding: Finding, readings: Readings, *, made_now: bool) -> bool:
+        """Return whether training went on: two updates or more were made since it was last raised."""
+        latest = max((error.update for error in readings[RunReading].torch_errors), default=0)
+        return not made_now or readings.run.update > latest + 1

@@ -69,6 +69,7 @@ class EvaluationMode(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.MODULE
     needs: ClassVar = (ModeReading,)
+    past: ClassVar = "model.eval() was active in training"
     message: ClassVar = "model.eval() was active in {evaluating} of {updates} training updates"
 
     min_updates: int = limit(3, why="judgment call: one or two updates may be a test of the loop")

@@ -78,6 +78,7 @@ class LargeLogits(Check):
         "SPK407",
         "SPK413",
     )
+    past: ClassVar = "{site} were far apart while the loss was above chance"
     message: ClassVar = "{site} span {spread:n} while the loss is {loss:n}: confidently wrong"
 
     max_logit_spread: float = limit(

@@ -8,6 +8,7 @@ from math import log, sqrt
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.learning import constant_guess_loss
 from spikecheck.checks.loss_trend import (
     LOSS_WINDOW,
     MIN_FALL,
@@ -18,7 +19,6 @@ from spikecheck.checks.loss_trend import (
     LossTrend,
     losses_per_update,
 )
-from spikecheck.checks.progress import constant_guess_loss
 from spikecheck.finding import Expected, Finding, Severity
 from spikecheck.readings import (
     GradientReading,
@@ -134,6 +134,7 @@ class ChancePlateau(Check):
         "SPK413",
     )
     ascending: ClassVar = (("loss_window", "min_losses_in_training"),)
+    past: ClassVar = "{site} stayed at chance level"
     message: ClassVar = "{site} stays at {mean:#n}; a uniform guess over {classes} classes gives {chance:#n}"
 
     loss_window: int = limit(LOSS_WINDOW, why=WHY_LOSS_WINDOW, minimum=3)

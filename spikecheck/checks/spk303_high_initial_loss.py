@@ -8,6 +8,7 @@ from math import isfinite, log, log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.learning import learning_of
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import LossReading
 from spikecheck.site import Moment, Site, SiteKind
@@ -69,6 +70,7 @@ class HighInitialLoss(Check):
         "SPK405",
         "SPK406",
     )
+    past: ClassVar = "the first {site} was high"
     message: ClassVar = "the first {site} is {first:#n}; a uniform guess over {classes} classes gives {chance:#n}"
 
     max_times_chance: float = limit(
@@ -102,3 +104,8 @@ class HighInitialLoss(Check):
             classes=classes,
             chance=log(classes),
         )
+
+    def is_over(self, finding: Finding, readings: Readings, *, made_now: bool) -> bool:
+        """Return whether the loss is below that of a guess by now."""
+        learning = learning_of(readings)
+        return not made_now or (learning is not None and learning.has_learned)

@@ -59,6 +59,7 @@ class DoubleSoftmax(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.LOGITS
     needs: ClassVar = (LogitReading, LossReading)
+    past: ClassVar = "{site} were already probabilities"
     message: ClassVar = "{site} are already probabilities: after a second softmax, the loss cannot fall below {floor:n}"
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

@@ -59,6 +59,7 @@ class OneClassTargets(Check):
         "SPK306",
         "SPK314",
     )
+    past: ClassVar = "all {site} were one class"
     message: ClassVar = "all {samples} {site} are class {label} (of {classes})"
 
     min_labels: int = limit(

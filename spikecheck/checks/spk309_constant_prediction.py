@@ -85,6 +85,7 @@ class ConstantPrediction(Check):
         "SPK412",
         "SPK413",
     )
+    past: ClassVar = "nearly all predictions were one class"
     message: ClassVar = "{share:%} of predictions are class {label} (of {classes})"
 
     max_prediction_share: float = limit(

@@ -90,6 +90,7 @@ class StalledLoss(Check):
         "SPK413",
     )
     ascending: ClassVar = (("loss_window", "min_losses"),)
+    past: ClassVar = "{site} had stopped falling"
     message: ClassVar = "{site} has stopped at {mean:#n}; a uniform guess over {classes} classes gives {chance:#n}"
 
     loss_window: int = limit(LOSS_WINDOW, why=WHY_LOSS_WINDOW, minimum=3)

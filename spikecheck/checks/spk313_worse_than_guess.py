@@ -8,6 +8,7 @@ from math import isfinite, log, log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.learning import constant_guess_loss
 from spikecheck.checks.loss_trend import (
     LOSS_WINDOW,
     MIN_FALL,
@@ -18,7 +19,7 @@ from spikecheck.checks.loss_trend import (
     LossTrend,
     losses_per_update,
 )
-from spikecheck.checks.progress import constant_guess_loss, update_readings, weight_names
+from spikecheck.checks.progress import update_readings, weight_names
 from spikecheck.finding import Expected, Finding, Severity
 from spikecheck.readings import LossReading, TargetReading
 from spikecheck.site import Moment, Site, SiteKind
@@ -88,6 +89,7 @@ class WorseThanGuess(Check):
         *("SPK401", "SPK402", "SPK403", "SPK405", "SPK406", "SPK407", "SPK410", "SPK411", "SPK412", "SPK413"),
     )
     ascending: ClassVar = (("loss_window", "min_losses_in_training"),)
+    past: ClassVar = "{site} was no better than ignoring the input"
     message: ClassVar = "{site} {mean:#n} is {relation} ignoring the input ({guess:#n})"
 
     loss_window: int = limit(LOSS_WINDOW, why=WHY_LOSS_WINDOW, minimum=3)

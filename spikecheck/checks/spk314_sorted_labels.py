@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import exp
 from typing import ClassVar
@@ -65,6 +65,7 @@ class SortedLabels(Check):
     sites: ClassVar = SiteKind.LABELS
     needs: ClassVar = (BatchReading, TargetReading)
     explained_by: ClassVar = ("SPK306",)
+    past: ClassVar = "batches contained few classes"
     message: ClassVar = "{composition}: is the data shuffled?"
 
     max_clustering: float = limit(
@@ -82,7 +83,7 @@ class SortedLabels(Check):
         total = sum(targets.class_counts)
         if batches.same_class_pairs is None or total <= 1 or not one_label_per_sample(batches, readings):
             return
-        expected_alike = sum(n * (n - 1) for n in targets.class_counts) / (total * (total - 1))
+        expected_alike = pairs_alike(targets.class_counts)
         excess = batches.same_class_pairs - expected_alike
         if expected_alike == 1 or excess < self.max_clustering * (1 - expected_alike):
             return
@@ -115,6 +116,20 @@ class SortedLabels(Check):
                 present=sum(n > 0 for n in targets.class_counts),
             ),
         )
+
+    def is_over(self, finding: Finding, readings: Readings, *, made_now: bool) -> bool:
+        """Return whether the labels of recent batches are mixed."""
+        recent, targets = readings.get(BatchReading), readings.all.get(TargetReading)
+        if not made_now or recent is None or targets is None or recent.same_class_pairs is None:
+            return not made_now
+        expected_alike = pairs_alike(targets.class_counts)
+        return recent.same_class_pairs - expected_alike < self.max_clustering * (1 - expected_alike)
+
+
+def pairs_alike(class_counts: Sequence[int]) -> float:
+    """Return the share of the pairs of all samples that have the same label."""
+    total = sum(class_counts)
+    return sum(n * (n - 1) for n in class_counts) / (total * (total - 1)) if total > 1 else 1.0
 
 
 def one_label_per_sample(batches: BatchReading, readings: Readings) -> bool:

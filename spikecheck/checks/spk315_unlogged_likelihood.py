@@ -56,6 +56,7 @@ class UnloggedLikelihood(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.LOGITS
     needs: ClassVar = (LogitReading, LossReading)
+    past: ClassVar = "{site} were not log-probabilities"
     message: ClassVar = "{site} given to nll_loss are {what}, not log-probabilities: up to {largest:n}, above 0"
 
     max_log_probability: float = limit(

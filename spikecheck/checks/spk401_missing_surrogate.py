@@ -95,6 +95,7 @@ class MissingSurrogate(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.SPIKES
     needs: ClassVar = (FlowReading,)
+    past: ClassVar = "no gradient passed {site}"
     message: ClassVar = "no gradient passes {site}: its input requires one, its spikes carry none"
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

@@ -97,6 +97,7 @@ class VanishingGradient(Check):
         "SPK412",
         "SPK413",
     )
+    past: ClassVar = "the gradient of {site} was far smaller than that of the last weight"
     message: ClassVar = (
         "the gradient of {site} is {factor:n} times smaller than that of {last_weight} ({first:.2n} vs {last:.2n})"
     )

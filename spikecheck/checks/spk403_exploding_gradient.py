@@ -93,6 +93,7 @@ class ExplodingGradient(Check):
         "SPK413",
     )
     self_resolving: ClassVar = True
+    past: ClassVar = "the gradient of {site} was far larger than that of the last weight"
     message: ClassVar = (
         "the gradient of {site} is {factor:n} times larger than that of {last_weight} ({first:.2n} vs {last:.2n})"
     )
@@ -125,6 +126,10 @@ class ExplodingGradient(Check):
             factor=norms.first / norms.last,
             **norms.numbers,
         )
+
+    def is_over(self, finding: Finding, readings: Readings, *, made_now: bool) -> bool:
+        """Return whether the norms can still be compared: in a network that has died, no gradient is left."""
+        return not made_now and len(GradientNorms.of(readings).by_weight) > 1
 
 
 def active_share_before(name: str, readings: Readings) -> float:

@@ -113,6 +113,7 @@ class NonFiniteValue(Check):
         "SPK407",
         "SPK413",
     )
+    past: ClassVar = "NaN or infinity in {site}"
     message: ClassVar = "NaN or infinity in {what}, {moment}"
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -135,3 +136,10 @@ class NonFiniteValue(Check):
             moment=str(first),
         )
         yield finding if any_potential_grows(readings) else without_cause(finding, "SPK207")
+
+    def is_over(self, finding: Finding, readings: Readings, *, made_now: bool) -> bool:
+        """Return whether recent values are finite, at the site and in every parameter."""
+        recent = readings.get(READING_BY_KIND[finding.site.kind])
+        if recent is None or recent.non_finite.count > 0:
+            return False
+        return all(not parameter.non_finite.count for parameter in readings.every(ParameterReading).values())

@@ -98,6 +98,7 @@ class WeightScale(Check):
         "SPK412",
         "SPK413",
     )
+    past: ClassVar = "the scale of {site} was out of range"
     message: ClassVar = "{site} has a scale of {scale:n}; standard initializers give 0.6 to 1.4"
 
     max_scale: float = limit(LARGE_SCALE, why=WHY_LARGE_SCALE)

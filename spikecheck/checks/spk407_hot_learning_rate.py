@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import without_cause
+from spikecheck.checks.learning import has_learned
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import LossReading, ParameterReading, UpdateReading
 from spikecheck.site import Moment, Site, SiteKind
@@ -66,6 +67,7 @@ class HotLearningRate(Check):
     sites: ClassVar = SiteKind.UPDATE
     needs: ClassVar = (UpdateReading, ParameterReading)
     explained_by: ClassVar = ("SPK413",)
+    past: ClassVar = "updates were as large as {site} itself"
     message: ClassVar = "one update changes {site} by {relative_update:%} of its norm, and the loss does not fall"
 
     max_relative_update: float = limit(
@@ -80,18 +82,20 @@ class HotLearningRate(Check):
         0.577, why="derived: RMS times the root of the fan-in of nn.Linear's default, uniform within 1 / sqrt(fan-in)"
     )
 
+    max_rate_fraction: float = limit(
+        0.1, why="judgment call: a learning rate below a tenth of its highest value is another learning rate"
+    )
+
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding at the weight that is moved most, if that is far and the loss has not fallen."""
-        updates = readings.all.every(UpdateReading)
-        of_weights = {name: update for name, update in updates.items() if self.is_judged(readings, name, update)}
-        most_moved = max(of_weights, key=lambda name: of_weights[name].mean_relative_norm, default=None)
-        if most_moved != site.name:
+        if self.most_moved(readings) != site.name:
             return
-        update = of_weights[most_moved]
+        update = readings.all[UpdateReading]
         if (
             update.updates < self.min_updates
             or update.mean_relative_norm < self.max_relative_update
             or loss_is_lower(readings)
+            or has_learned(readings)
         ):
             return
         rate = update.learning_rate
@@ -127,6 +131,24 @@ class HotLearningRate(Check):
             return False
         default_norm = self.default_scale * sqrt(parameter.elements / parameter.fan_in)
         return update.mean_norm is None or update.mean_norm >= self.max_relative_update * default_norm
+
+    def most_moved(self, readings: Readings) -> str | None:
+        """Return the weight that is moved most, relative to its norm."""
+        updates = readings.all.every(UpdateReading)
+        of_weights = {name: update for name, update in updates.items() if self.is_judged(readings, name, update)}
+        return max(of_weights, key=lambda name: of_weights[name].mean_relative_norm, default=None)
+
+    def is_over(self, finding: Finding, readings: Readings, *, made_now: bool) -> bool:
+        """Return whether the network has learned since, the learning rate was lowered, or another weight stands for it.
+
+        Updates also become small in a network that large ones have silenced: that ends nothing.
+        """
+        update, most = readings.all.get(UpdateReading), self.most_moved(readings)
+        history = None if update is None else update.learning_rate_history
+        lowered = history is not None and history.rate < self.max_rate_fraction * history.maximum_rate
+        largest = 0.0 if most is None else readings.all.at(most)[UpdateReading].mean_relative_norm
+        elsewhere = most != finding.site.name and largest >= self.max_relative_update
+        return not made_now and (lowered or elsewhere or has_learned(readings))
 
 
 def has_several_axes(readings: Readings, name: str) -> bool:

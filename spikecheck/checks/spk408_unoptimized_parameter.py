@@ -58,6 +58,7 @@ class UnoptimizedParameter(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.GRADIENT
     needs: ClassVar = (GradientReading,)
+    past: ClassVar = "no optimizer held {site}"
     message: ClassVar = "gradients reach {first}{more}, but no optimizer holds {pronoun}"
 
     min_updates_in_training: int = limit(

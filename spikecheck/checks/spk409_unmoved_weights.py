@@ -8,7 +8,8 @@ from enum import Enum
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.progress import and_more, any_loss_fell, update_readings, weight_names
+from spikecheck.checks.learning import makes_progress
+from spikecheck.checks.progress import and_more, update_readings, weight_names
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import GradientAtStepReading, GradientReading, UpdateReading
 from spikecheck.site import Site, SiteKind
@@ -95,6 +96,7 @@ class UnmovedWeights(Check):
         "SPK407",
     )
     self_resolving: ClassVar = True
+    past: ClassVar = "{site} did not move"
     message: ClassVar = "{first}{more} never moved in {updates} updates: {reason}"
 
     min_updates: int = limit(10, why="judgment call: time for a layer that is silent at first to wake up")
@@ -109,7 +111,7 @@ class UnmovedWeights(Check):
             return
         update, reason = updates[site.name], reason_at_rest(readings.all, readings.run.live)
         others_move = len(unmoved) < len(updates)
-        if reason is None or (not others_move and (reason in IN_BACKWARD or any_loss_fell(readings))):
+        if reason is None or (not others_move and (reason in IN_BACKWARD or makes_progress(readings))):
             return
         unused = reason is Reason.NO_GRADIENT and site.position == 0
         finding = self.finding(

@@ -8,7 +8,8 @@ from math import log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.progress import any_loss_fell, update_readings, weight_names
+from spikecheck.checks.learning import makes_progress
+from spikecheck.checks.progress import update_readings, weight_names
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import ParameterReading, UpdateReading
 from spikecheck.site import Moment, Site, SiteKind
@@ -67,6 +68,7 @@ class ColdLearningRate(Check):
         "SPK402",
         "SPK405",
     )
+    past: ClassVar = "updates of {site} were tiny"
     message: ClassVar = "one update changes {site} by {relative_update:n} of its norm; no weight moves faster"
 
     min_relative_update: float = limit(
@@ -83,7 +85,7 @@ class ColdLearningRate(Check):
         """Yield a finding at the weight that moves most, where even that one hardly moves."""
         updates = update_readings(readings, weight_names(readings))
         most_moved = max(updates, key=lambda name: updates[name].mean_relative_norm, default=None)
-        if most_moved != site.name or readings.run.update < self.min_updates or any_loss_fell(readings):
+        if most_moved != site.name or readings.run.update < self.min_updates or makes_progress(readings):
             return
         update = updates[most_moved]
         history = update.learning_rate_history

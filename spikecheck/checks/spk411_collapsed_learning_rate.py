@@ -8,6 +8,7 @@ from math import log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.learning import has_learned
 from spikecheck.checks.progress import update_readings, weight_names
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import UpdateReading
@@ -52,7 +53,8 @@ class CollapsedLearningRate(Check):
     Effective updates are the sum of all learning rates so far, divided by the highest one: how many updates at the
     highest rate the run amounts to. A finding needs a learning rate of {min_rate_fraction} of its highest value or
     less, and effective updates of at most {min_effective_fraction} of the number of updates and at most
-    {min_effective_updates}. A cosine amounts to half of its updates, and so does a line down to 0.
+    {min_effective_updates}, and the loss is no better than a guess. A cosine amounts to half of its updates, and so
+    does a line down to 0.
 
     `StepLR(optimizer, 1, gamma=0.5)`, stepped after every batch, halves the rate 80 times in 80 batches: all that can
     be learned is what two updates bring.
@@ -64,6 +66,7 @@ class CollapsedLearningRate(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.UPDATE
     needs: ClassVar = (UpdateReading,)
+    past: ClassVar = "the learning rate of {site} had collapsed"
     message: ClassVar = "the learning rate of {site} fell from {highest:n} to {rate:n} within {updates} updates"
 
     min_rate_fraction: float = limit(0.01, why="derived: a hundred updates a hundredth as long are needed for one")
@@ -77,7 +80,9 @@ class CollapsedLearningRate(Check):
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield one finding, at the first weight whose learning rate has collapsed."""
+        """Yield one finding, at the first weight whose learning rate has collapsed, if nothing was learned by then."""
+        if has_learned(readings):
+            return
         updates = update_readings(readings, weight_names(readings))
         histories = {
             name: update.learning_rate_history

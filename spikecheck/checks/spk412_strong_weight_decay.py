@@ -8,7 +8,8 @@ from math import log10, sqrt
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.progress import any_loss_fell, no_progress, update_readings, weight_names
+from spikecheck.checks.learning import has_learned, has_learned_much, makes_progress
+from spikecheck.checks.progress import update_readings, weight_names
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import GradientReading, ParameterReading, UpdateReading
 from spikecheck.site import LearningRateHistory, Moment, Site, SiteKind
@@ -71,6 +72,7 @@ class StrongWeightDecay(Check):
     )
     explained_by: ClassVar = ("SPK407",)
     ascending: ClassVar = (("max_initial_decay_to_gradient", "max_decay_to_gradient"),)
+    past: ClassVar = "weight decay outweighed the gradient of {site}"
     message: ClassVar = "weight decay takes {share:%} of {site} away per update"
 
     max_decay_per_update: float = limit(
@@ -93,7 +95,9 @@ class StrongWeightDecay(Check):
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield one finding, at the first weight that shrinks so fast."""
+        """Yield one finding, at the first weight that shrinks so fast, unless much is learned all the same."""
+        if has_learned_much(readings):
+            return
         updates = update_readings(readings, weight_names(readings))
         times_limit = self.times_limit(readings, updates)
         shrinking = [name for name, times in times_limit.items() if times >= 1]
@@ -130,7 +134,7 @@ class StrongWeightDecay(Check):
             decay_to_gradient(readings.first.at(name), history) / self.max_initial_decay_to_gradient
             for name, history in histories.items()
         ]
-        lowest_initial = min(initial, default=0.0) if no_progress(readings) else 0.0
+        lowest_initial = min(initial, default=0.0) if not has_learned(readings) else 0.0
         return {
             name: self.times_limit_of(readings.at(name), history, lowest_initial) for name, history in histories.items()
         }
@@ -142,7 +146,7 @@ class StrongWeightDecay(Check):
         """
         if history.decay_per_update is not None:
             return history.decay_per_update / self.max_decay_per_update
-        recent = 0.0 if any_loss_fell(weight) else decay_to_gradient(weight, history) / self.max_decay_to_gradient
+        recent = 0.0 if makes_progress(weight) else decay_to_gradient(weight, history) / self.max_decay_to_gradient
         return max(recent, lowest_initial if self.has_shrunk(weight) else 0.0)
 
     def has_shrunk(self, weight: Readings) -> bool:

@@ -60,6 +60,7 @@ class AccumulatedGradients(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.GRADIENT
     needs: ClassVar = (StaleGradientReading,)
+    past: ClassVar = "gradients of {site} were not cleared"
     message: ClassVar = "gradients of {site}{more} are never cleared"
 
     min_updates: int = limit(3, why="judgment call: once may be a stray line before the loop, three times is the loop")

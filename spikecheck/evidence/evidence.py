@@ -9,15 +9,15 @@ from functools import cache
 from typing import Any
 
 from spikecheck import excerpts, readings, update_readings
-from spikecheck.checks.base import WINDOWS, Check, Observations, Readings
+from spikecheck.checks.base import WINDOWS, Check, Observations
 from spikecheck.checks.discovery import discover
 from spikecheck.checks.judge import IgnoreRule, Judge
-from spikecheck.checks.progress import has_recovered
 from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.errors import EvidenceError, SpikecheckError
-from spikecheck.evidence.findings import plain_finding, rebuild_finding
+from spikecheck.evidence.findings import plain_finding, plain_record, rebuild_finding, rebuild_record
 from spikecheck.evidence.plain import Clean, MisfitError, mapping, misfit, plain, rebuild
-from spikecheck.finding import Finding, Outcome, Severity, Unseen, UnseenKind, Verdict
+from spikecheck.finding import Finding, Outcome, Unseen, UnseenKind, Verdict
+from spikecheck.ledger import EMPTY, Ledger
 from spikecheck.readings import RunReading
 from spikecheck.report.model import Report
 from spikecheck.report.rows import layer_rows, loss_rows, weight_rows
@@ -36,13 +36,13 @@ CONTRADICTIONS = (ArithmeticError, AttributeError, LookupError, RecursionError, 
 class Evidence:
     """What a run showed.
 
-    `earlier` are the findings of evaluations during training. `error` is a finding about spikecheck itself. `limits`
-    are the limits of the run's checks that differ from the defaults, by id, `site_limits` those of single sites;
-    `silenced` are the run's ignore rules.
+    `ledger` says which findings evaluations during training made, and when. `error` is a finding about spikecheck
+    itself. `limits` are the limits of the run's checks that differ from the defaults, by id, `site_limits` those of
+    single sites; `silenced` are the run's ignore rules.
     """
 
     observations: Observations
-    earlier: tuple[Finding, ...] = ()
+    ledger: Ledger = EMPTY
     error: Finding | None = None
     unseen: tuple[Unseen, ...] = ()
     cost: float | None = None
@@ -51,34 +51,11 @@ class Evidence:
     site_limits: tuple[SiteLimits, ...] = ()
 
     def verdicts(self, judge: Judge) -> tuple[Verdict, ...]:
-        """Return one verdict per check, with its earlier findings."""
-        earlier = [f for f in self.earlier if not any(rule.covers(f) for rule in judge.ignore_rules)]
-        self_resolving = {check.id: check.downgrade_on_any_progress for check in judge.checks if check.self_resolving}
-        verdicts = judge.verdicts(self.observations)
-        verdicts = tuple(self.with_earlier(verdict, earlier, self_resolving) for verdict in verdicts)
+        """Return one verdict per check: what holds at the end, and what held earlier."""
+        verdicts = judge.verdicts(self.observations, self.ledger)
         if self.error is not None:
             verdicts += (Verdict(OwnError.id, OwnError.slug, Outcome.FOUND, (self.error,)),)
         return verdicts
-
-    def with_earlier(self, verdict: Verdict, earlier: Iterable[Finding], self_resolving: Mapping[str, bool]) -> Verdict:
-        """Return a verdict with the earlier findings of the check, each with the moment when it was first found.
-
-        A finding that is over becomes a note for the checks in `self_resolving` if the network has learned since: much,
-        or anything at all for the checks that map to True.
-        """
-        past = {finding.key: finding for finding in earlier if finding.check == verdict.check}
-        now = [replace(f, when=past.pop(f.key).when) if f.key in past else f for f in verdict.findings]
-        over = list(past.values())
-        if verdict.outcome in (Outcome.PASSED, Outcome.FOUND) and verdict.check in self_resolving:
-            easily, run = self_resolving[verdict.check], Readings(self.observations, "")
-            over = [self.as_note(f) if has_recovered(run, f.until, easily=easily) else f for f in over]
-        findings = (*now, *over)
-        return replace(verdict, outcome=Outcome.FOUND, findings=findings) if findings else verdict
-
-    def as_note(self, finding: Finding) -> Finding:
-        """Return a finding that is over as a note."""
-        last = self.observations.run.update if finding.until is None else finding.until
-        return replace(finding, severity=Severity.NOTE, message=f"{finding.message}; over since update {last}")
 
     def report(self, judge: Judge) -> Report:
         """Return the report on the run, judged as if it ended here."""
@@ -94,6 +71,7 @@ class Evidence:
             "unseen": self.unseen,
             "frameworks": run.frameworks,
             "updates": run.update,
+            "observed_updates": run.update,
             "forward_passes": run.forward_passes,
             "cost": self.cost,
         }
@@ -125,7 +103,9 @@ class Evidence:
             "run": plain(self.observations.run),
             "sites": plain(self.observations.sites),
             "windows": windows,
-            "earlier": [plain_finding(finding) for finding in self.earlier],
+            "first_sites": plain(self.observations.first_sites),
+            "evaluated": self.ledger.update,
+            "earlier": [plain_record(record) for record in self.ledger.records.values()],
             "error": None if self.error is None else plain_finding(self.error),
             "unseen": plain(self.unseen),
             "cost": self.cost,
@@ -172,12 +152,14 @@ class Evidence:
                 }
         run = rebuild(RunReading, content.get("run"), clean, "run")
         sites = rebuild(tuple[Site, ...], content.get("sites"), clean, "sites")
+        first_sites = rebuild(tuple[Site, ...], content.get("first_sites", []), clean, "first_sites")
+        evaluated = rebuild(int, content.get("evaluated", run.update), clean, "evaluated")
         content = without_unknown_checks(content)
         earlier, error = content["earlier"], content.get("error")
         limits = {id_: mapping(values, id_) for id_, values in mapping(content.get("limits"), "limits").items()}
         return cls(
-            Observations(run, sites, windows),
-            tuple(rebuild_finding(check_of(one), one, clean) for one in earlier),
+            Observations(run, sites, windows, first_sites),
+            Ledger.of((rebuild_record(check_of(one), one, clean) for one in earlier), evaluated),
             None if error is None else rebuild_finding(check_of(error), error, clean),
             rebuild(tuple[Unseen, ...], content.get("unseen"), clean, "unseen"),
             rebuild(float | None, content.get("cost"), clean, "cost"),

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 from spikecheck.checks.base import Check
 from spikecheck.checks.discovery import known_causes
 from spikecheck.evidence.plain import Clean, mapping, misfit, plain, rebuild
-from spikecheck.finding import Expected, Finding, Fix, Observed, Phrase, Severity
+from spikecheck.finding import Expected, Finding, Fix, Interval, Observed, Phrase, Severity
+from spikecheck.ledger import NEVER, Record
 from spikecheck.site import Moment, Site
 
 P = TypeVar("P", bound=Phrase)
@@ -27,7 +28,6 @@ def plain_finding(finding: Finding) -> dict[str, Any]:
         "fixes": [{name: value for name, value in plain(fix).items() if name != "applies"} for fix in finding.fixes],
         "when": plain(finding.when),
         "excess": finding.excess,
-        "until": finding.until,
     }
 
 
@@ -58,8 +58,28 @@ def rebuild_finding(check: type[Check], parts: dict[str, Any], clean: Clean) -> 
         when=rebuild(Moment, parts.get("when"), clean, where),
         explained_by=known_causes().get(check.id, check.explained_by),
         excess=rebuild(float, parts.get("excess"), clean, where),
-        until=rebuild(int | None, parts.get("until"), clean, where),
     )
+
+
+def plain_record(record: Record) -> dict[str, Any]:
+    """Return a record as JSON can hold it: its finding, and when that held."""
+    dates = {"intervals": [[one.first, one.last] for one in record.intervals], "last_absent": record.last_absent}
+    return {**plain_finding(record.finding), **dates}
+
+
+def rebuild_record(check: type[Check], parts: dict[str, Any], clean: Clean) -> Record:
+    """Return a record of a finding of this check.
+
+    Evidence of earlier versions has `until`, the update at which it was over, in place of the intervals.
+    """
+    finding, where = rebuild_finding(check, parts, clean), f"the dates of a finding of {check.id}"
+    until, first = rebuild(int | None, parts.get("until"), clean, where), finding.when.update
+    default = [[first, first if until is None else max(first, until - 1)]]
+    pairs = rebuild(tuple[tuple[int, int], ...], parts.get("intervals", default), clean, where)
+    absent = rebuild(int, parts.get("last_absent", NEVER if until is None else until), clean, where)
+    if not pairs or any(start > end for start, end in pairs):
+        misfit(where, "expected intervals, each from an update to a later one")
+    return Record(finding, tuple(Interval(start, end) for start, end in pairs), absent)
 
 
 def phrase(empty: P, parts: Any, clean: Clean, where: str) -> P:

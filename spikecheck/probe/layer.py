@@ -24,7 +24,7 @@ class Layer:
     framework: Framework
     position: int = 0  # order of the first forward pass; the input is 0
     fed_by: str | None = None  # the weighted module whose output it receives
-    spec: NeuronSpec | None = None  # None until it is read, and again where it is to be read once more
+    spec: NeuronSpec | None = None  # None until it is read
     path: str = ""  # how the script reaches the module; empty for what is no module
     layout: Layout | None = None  # learned from a call that shows it, and used for those that do not
 
@@ -81,6 +81,7 @@ class WatchedLayer:
     gradients: LayerGradients = field(default_factory=LayerGradients)
     certain: bool = False  # known from its library, or named by the user
     unseen: str = ""  # why something of it is not measured
+    reread: bool = False  # the neurons' parameters may have changed since they were read
     hooked: bool = field(init=False)  # of the status; every hook asks, and an enumeration answers slowly
 
     def __post_init__(self) -> None:
@@ -107,10 +108,11 @@ class WatchedLayer:
             self.layer = replace(self.layer, position=position, fed_by=fed_by)
 
     def read_spec(self) -> None:
-        """Read the neurons' parameters, where they are not known."""
-        if self.layer.spec is None:
+        """Read the neurons' parameters, where they are not known or may have changed."""
+        if self.layer.spec is None or self.reread:
+            self.reread = False
             self.layer = replace(self.layer, spec=self.layer.framework.neuron(self.layer.module))
 
     def forget_spec(self) -> None:
         """Read the neurons' parameters again with the next forward pass: they may be learned."""
-        self.layer = replace(self.layer, spec=None)
+        self.reread = True

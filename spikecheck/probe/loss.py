@@ -32,6 +32,8 @@ OTHERS = {
     "multi_margin_loss": "multi_margin_loss",
     "soft_margin_loss": "soft_margin_loss",
 }
+#: Where the reduction stands among the arguments; what is between the target and it are weights.
+REDUCTIONS = {"mse_loss": 2, "l1_loss": 2, "binary_cross_entropy": 3, "binary_cross_entropy_with_logits": 4}
 ON_TORCH = {"binary_cross_entropy_with_logits": "binary_cross_entropy_with_logits", "kl_div": "kl_div"}
 
 
@@ -106,7 +108,7 @@ def watched_loss(
         call = LossCall(
             name,
             classes(logits) if over_classes else None,
-            over_classes and is_plain(arguments, targets),
+            is_plain(arguments, targets) if over_classes else averages(name, args, kwargs),
             arguments.get("weight") is not None,
             arguments.get("ignore_index", -100) if over_classes else None,
         )
@@ -161,6 +163,16 @@ def is_plain(arguments: dict[str, Any], targets: Tensor) -> bool:
     indices = not targets.is_floating_point()
     smoothed = bool(arguments.get("label_smoothing", 0.0))
     return arguments.get("weight") is None and arguments.get("reduction", MEAN) == MEAN and indices and not smoothed
+
+
+def averages(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
+    """Return whether a loss over numbers is the mean over all elements, without weights."""
+    place = REDUCTIONS.get(name)
+    if place is None:
+        return False
+    weights = [*args[2:place], kwargs.get("weight"), kwargs.get("pos_weight")]
+    reduction = args[place] if len(args) > place else kwargs.get("reduction", MEAN)
+    return reduction == MEAN and all(weight is None for weight in weights)
 
 
 class GuardedListener:

@@ -12,7 +12,10 @@ from spikecheck.probe.written_loss import ModelOutput, compared_tensors
 from spikecheck.site import Capture, LossCall, Site, SiteKind
 
 WRITTEN = "difference"  # what a loss that the script writes out is called
-OF_NUMBERS = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", WRITTEN)
+OF_NUMBERS = (
+    *("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", WRITTEN),
+    *("binary_cross_entropy", "binary_cross_entropy_with_logits"),
+)
 MAX_CALLS = 4096  # more calls of one loss for one update are not kept
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from spikecheck.finding import Finding, Outcome
+from spikecheck.finding import Finding, FindingState, Outcome, dates
 from spikecheck.number_format import number
 
 if TYPE_CHECKING:
@@ -47,6 +47,25 @@ def listed(names: Iterable[str]) -> str:
     every = list(names)
     more = f" and {len(every) - SHOWN} more" if len(every) > SHOWN else ""
     return ", ".join(every[:SHOWN]) + more
+
+
+def first_seen(finding: Finding) -> str:
+    """Return since when a finding holds, and when it held before that."""
+    earlier = f"; earlier: {dates(finding.intervals[:-1])}" if len(finding.intervals) > 1 else ""
+    return f"{finding.when}{earlier}"
+
+
+def past_line(past: Finding) -> str:
+    """Return a finding that holds no longer in one line: "lif2 was silent, updates 1 to 14"."""
+    kind = " (comes and goes)" if past.state is FindingState.INTERMITTENT else ""
+    return f"{past.message}, {past.dates}{kind}" if past.dates else past.message
+
+
+def suspicion(effects: list[Finding]) -> str:
+    """Return which findings of one check a finding may have caused that holds no longer."""
+    sites = list(dict.fromkeys(finding.site.name for finding in effects))
+    more = f" and {len(sites) - 1} more" if len(sites) > 1 else ""
+    return f"may have caused {effects[0].check} at {sites[0]}{more}"
 
 
 def counted(value: int, thing: str, plural: str = "s") -> str:

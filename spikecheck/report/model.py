@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from spikecheck.diagnosis import Cause, Diagnosis, diagnose
+from spikecheck.diagnosis import Cause, Diagnosis, diagnose, may_have_caused
 from spikecheck.excerpts import PotentialSampleReading, RasterReading
 from spikecheck.finding import Finding, Outcome, Severity, Unseen, UnseenKind, Verdict
 from spikecheck.readings import DriveReading, FlowReading, LossReading, SpikeReading
 from spikecheck.report.format import counted, ignore_line
+from spikecheck.report.state import NEEDED, ReportState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,11 +62,12 @@ Row = TypeVar("Row", LayerRow, LossRow, WeightRow)
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Report:
-    """What a monitor observed and what is wrong with it.
+    """What a monitor observed, and what is wrong with it.
 
-    `verdicts` has one entry per check. `diagnosis` orders the findings into root causes and consequences. `unseen` is
-    what was not observed, each with what would show it. `cost` is the share of the run's time that spikecheck took,
-    None for a run that is too short to tell.
+    `findings` is what holds at the end of what was observed, `history` what held earlier. `verdicts` has one entry
+    per check. `diagnosis` orders the findings into root causes and consequences. `unseen` is what was not observed,
+    each with what would show it. `cost` is the share of the run's time that spikecheck took, None for a run that is
+    too short to tell.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -79,6 +81,7 @@ class Report:
     subject: str = ""  # of a file: the headline; empty for a run
     losses: tuple[LossRow, ...] = ()
     weights: tuple[WeightRow, ...] = ()
+    observed_updates: int = 0  # of `updates`, those that a monitor observed; of a file without evidence, none
 
     @classmethod
     def of(cls, verdicts: Iterable[Verdict], *, unseen: Iterable[Unseen] = (), **facts: Any) -> Report:
@@ -111,6 +114,7 @@ class Report:
             forward_passes=max((report.forward_passes for report in reports), default=0),
             cost=max(costs, default=None),
             subject=next((report.subject for report in reports if report.subject), ""),
+            observed_updates=max((report.observed_updates for report in reports), default=0),
             losses=first_by_name(report.losses for report in reports),
             weights=first_by_name(report.weights for report in reports),
         )
@@ -122,19 +126,42 @@ class Report:
         return (*causes, *self.diagnosis.notes)
 
     @property
+    def history(self) -> tuple[Finding, ...]:
+        """Findings that held earlier and do not hold any more, in the past tense, in the order in which they began."""
+        past = (finding for verdict in self.verdicts for finding in verdict.history)
+        return tuple(sorted(past, key=lambda finding: (finding.intervals, finding.key)))
+
+    @property
     def root_causes(self) -> tuple[Cause, ...]:
         """The root causes, the most severe first."""
         return self.diagnosis.causes
 
     @property
     def ok(self) -> bool:
-        """Whether there are no warnings and no errors, and a file was read whole; notes are allowed."""
-        return not self.at_least(Severity.WARNING) and not self.limits_reached
+        """Whether enough was observed to judge, and no warning and no error holds; notes and history are allowed."""
+        return self.state is ReportState.CLEAN
+
+    @property
+    def state(self) -> ReportState:
+        """What the report comes to."""
+        if self.at_least(Severity.WARNING):
+            return ReportState.PROBLEMS
+        return ReportState.TOO_LITTLE if self.missing or self.limits_reached else ReportState.CLEAN
 
     @property
     def limits_reached(self) -> tuple[Unseen, ...]:
         """What of a file was not looked at since it holds more than spikecheck reads."""
         return tuple(one for one in self.unseen if one.kind is UnseenKind.FILE_LIMIT)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What was not observed of a run that has to be before it can be called healthy; of a file, nothing is."""
+        if self.subject:
+            return ()
+        kinds = [kind for kind in NEEDED if any(one.kind is kind for one in self.unseen)]
+        if not kinds and not self.layers:
+            kinds = [UnseenKind.SPIKING_LAYER]
+        return tuple(kind.value for kind in kinds)
 
     def at_least(self, severity: Severity) -> tuple[Finding, ...]:
         """Return the findings of this severity or above."""
@@ -161,8 +188,10 @@ class Report:
         return {
             "schema": SCHEMA,
             "ok": self.ok,
+            "state": self.state.value,
             "subject": self.subject,
             "updates": self.updates,
+            "observed_updates": self.observed_updates,
             "forward_passes": self.forward_passes,
             "frameworks": list(self.frameworks),
             "cost": self.cost,
@@ -171,6 +200,13 @@ class Report:
                 for cause in self.diagnosis.causes
             ],
             "notes": [finding_dict(f) for f in self.diagnosis.notes],
+            "history": [
+                {
+                    **finding_dict(past),
+                    "may_have_caused": [f"{f.check} {f.site}" for f in may_have_caused(past, self.findings)],
+                }
+                for past in self.history
+            ],
             "verdicts": [
                 {
                     "check": v.check,
@@ -206,9 +242,16 @@ class Report:
     @property
     def conclusion(self) -> str:
         """The result in a few words."""
-        if not self.ok:
-            return counted(len(self.root_causes), "root cause") if self.root_causes else "not judged: not read whole"
-        return "healthy: no warning, no error" if self.layers or self.subject else "nothing was judged"
+        if self.state is ReportState.PROBLEMS:
+            return counted(len(self.root_causes), "root cause")
+        if self.limits_reached:
+            return "not judged: not read whole"
+        if self.state is ReportState.TOO_LITTLE:
+            return f"not enough was observed to judge: {', '.join(self.missing)}"
+        if self.subject and not self.observed_updates:
+            sound = "the weights and one batch look sound" if self.layers else "the weights look sound"
+            return f"{sound}; whether the network learned cannot be seen in a file"
+        return "healthy: no warning, no error"
 
     def __repr__(self) -> str:
         from spikecheck.report.encoding import encodable
@@ -240,7 +283,15 @@ def merged_verdict(first: Verdict, second: Verdict) -> Verdict:
     order = (Outcome.FOUND, Outcome.PASSED, Outcome.COULD_NOT_RUN, Outcome.NOT_APPLICABLE)
     stronger = min(first, second, key=lambda verdict: order.index(verdict.outcome))
     ignored = tuple(dict.fromkeys((*first.ignored, *second.ignored)))
-    return replace(stronger, findings=findings, ignored=ignored, failed=first.failed or second.failed)
+    holding = {finding.key for finding in findings}
+    history = {f.key: f for f in (*second.history, *first.history) if f.key not in holding}
+    return replace(
+        stronger,
+        findings=findings,
+        ignored=ignored,
+        history=tuple(history.values()),
+        failed=first.failed or second.failed,
+    )
 
 
 def first_by_name(tables: Iterable[tuple[Row, ...]]) -> tuple[Row, ...]:
@@ -268,6 +319,8 @@ def finding_dict(finding: Finding) -> dict[str, Any]:
         },
         "update": None if finding.when.stored else finding.when.update,
         "time_step": finding.when.time_step,
+        "state": finding.state.value,
+        "intervals": [{"first": one.first, "last": one.last} for one in finding.intervals],
         "fixes": [{"code": fix.code, "library": fix.library} for fix in finding.fixes],
         "ignore": ignore_line(finding),
     }

@@ -14,11 +14,23 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from spikecheck.diagnosis import Cause
+from spikecheck.diagnosis import Cause, may_have_caused
 from spikecheck.finding import Finding, Severity
 from spikecheck.number_format import number, percentage
 from spikecheck.report.encoding import encodable
-from spikecheck.report.format import IGNORE_TABLE, by_check, distinct, ignore_line, other_sites, short, summary
+from spikecheck.report.format import (
+    IGNORE_TABLE,
+    by_check,
+    distinct,
+    first_seen,
+    ignore_line,
+    other_sites,
+    past_line,
+    short,
+    summary,
+    suspicion,
+)
+from spikecheck.report.state import ReportState
 
 if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderableType
@@ -66,12 +78,15 @@ def renderables(report: Report) -> Iterator[RenderableType]:
     head.add_row(Text(report.headline, style="bold"), cost)
     yield head
     yield Rule(style="dim")
-    if report.ok:
-        yield Text(report.conclusion, style="bold green")
+    if report.state is not ReportState.PROBLEMS:
+        yield Text(report.conclusion, style="bold green" if report.ok else "bold yellow")
     for cause in report.root_causes:
         yield from cause_block(cause)
     for note in report.diagnosis.notes:
         yield from note_block(note)
+    if report.history:
+        yield Text()
+        yield history_table(report)
     if report.layers:
         yield Text()
         yield layer_table(report.layers)
@@ -128,7 +143,7 @@ def details(finding: Finding, consequences: tuple[Finding, ...] = ()) -> Table:
     rows.add_row("expected", Text(finding.expected.text))
     if finding.expected.because:
         rows.add_row("because", Text(finding.expected.because))
-    rows.add_row("first seen", Text(str(finding.when)))
+    rows.add_row("first seen", Text(first_seen(finding)))
     if consequences:
         effects = Table.grid(padding=(0, 2))
         effects.add_column(no_wrap=True)
@@ -139,6 +154,18 @@ def details(finding: Finding, consequences: tuple[Finding, ...] = ()) -> Table:
         rows.add_row("led to", effects)
     rows.add_row("ignore", Text(f"{IGNORE_TABLE} {ignore_line(finding)}", style="dim"))
     return rows
+
+
+def history_table(report: Report) -> Table:
+    """Return a line for each finding that holds no longer, and under it what it may have caused."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for number_, past in enumerate(report.history):
+        lines = [past_line(past), *map(suspicion, by_check(may_have_caused(past, report.findings)))]
+        table.add_row("" if number_ else "history", Text(past.check), Text("\n".join(lines)))
+    return table
 
 
 def layer_table(layers: tuple[LayerRow, ...]) -> Table:

@@ -25,7 +25,7 @@ from spikecheck.stats.layout import (
 
 @dataclass(frozen=True)
 class RegressionTargetState(State):
-    """Extremes of targets and outputs, and the smallest distinct outputs."""
+    """Extremes of targets and outputs, sums over the targets, and the smallest distinct outputs."""
 
     target_minimum: Tensor = merged_by(torch.minimum)
     target_maximum: Tensor = merged_by(torch.maximum)
@@ -33,17 +33,19 @@ class RegressionTargetState(State):
     output_maximum: Tensor = merged_by(torch.maximum)
     values: Tensor = merged_by(merge_distinct)
     batches: Tensor = merged_by(merge_distinct)
+    target_sum: Tensor = merged_by(torch.add)
+    target_squares: Tensor = merged_by(torch.add)
     updates: int = merged_by(operator.add)
     elements: int = merged_by(operator.add)
 
 
 class RegressionTargetStats(Statistic[RegressionTargetState]):
-    """Outputs and targets of a regression loss: ranges, and the smallest distinct outputs.
+    """Outputs and targets of a regression loss: ranges, the smallest distinct outputs, and the targets' variance.
 
     Unit: that of the output.
     Input: the outputs of all loss calls of one update, then their targets.
-    Memory: four extremes, 16 values and 16 fingerprints. Cost: four reductions and one sort of 4,096 elements per
-    update.
+    Memory: four extremes, two sums, 16 values and 16 fingerprints. Cost: six reductions and one sort of 4,096 elements
+    per update.
     Not visible: which output belongs to which target.
     """
 
@@ -62,12 +64,16 @@ class RegressionTargetStats(Statistic[RegressionTargetState]):
             output_maximum=maximum(outputs),
             values=smallest_distinct(even_sample(outputs)),
             batches=smallest_distinct(fingerprint(targets)),
+            target_sum=targets.double().sum(),
+            target_squares=targets.double().square().sum(),
             updates=1,
             elements=targets.numel(),
         )
 
     def summarize(self, state: RegressionTargetState) -> tuple[RegressionTargetReading, ...]:
-        """Copy the extremes to the host."""
+        """Copy the extremes and the sums to the host."""
+        mean = state.target_sum.item() / state.elements if state.elements else None
+        variance = None if mean is None else max(0.0, state.target_squares.item() / state.elements - mean**2)
         return (
             RegressionTargetReading(
                 updates=state.updates,
@@ -78,5 +84,7 @@ class RegressionTargetStats(Statistic[RegressionTargetState]):
                 output_maximum=to_float(state.output_maximum, state.elements),
                 output_values=tuple(v + 0.0 for v in state.values.tolist() if v != torch.inf),
                 distinct_batches=int(state.batches.isfinite().sum()),
+                target_mean=mean,
+                target_variance=variance,
             ),
         )

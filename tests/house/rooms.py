@@ -17,6 +17,7 @@ NOUNS = (
     "excerpts",
     "stored",
     "finding",
+    "ledger",
     "number_format",
     "settings",
     "rootdir",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import fmean, pvariance
+
 from spikecheck.readings import RegressionTargetReading
 from tests.oracles.raster import Captures, distinct_batches, high, low, number
 
@@ -22,5 +24,7 @@ def oracle(captures: Captures) -> tuple[RegressionTargetReading, ...]:
         output_maximum=high(outputs),
         output_values=tuple(sorted(set(outputs))[:16]),
         distinct_batches=distinct_batches(batches),
+        target_mean=fmean(targets) if targets else None,
+        target_variance=pvariance(targets) if targets else None,
     )
     return (reading,)

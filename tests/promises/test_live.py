@@ -16,7 +16,7 @@ from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.judge import Judge
 from spikecheck.checks.spk213_reused_graph import ReusedGraph
 from spikecheck.errors import FindingError, SpikecheckWarning
-from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.finding import Expected, Finding, FindingState, Interval, Observed, Severity
 from spikecheck.monitor import Monitor
 from spikecheck.probe.schedule import Schedule
 from spikecheck.readings import ParameterReading, SpikeReading
@@ -63,7 +63,7 @@ class Huge(Check):
     most: float = limit(50.0, why="made up")
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        if (top := readings[ParameterReading].maximum) > 50:
+        if (top := readings[ParameterReading].rms) > 50:
             yield self.finding(site, observed=Observed("{top}", top=top), expected=Expected("less"))
 
 
@@ -184,13 +184,17 @@ def test_it_is_kept_by_when_a_finding_was_over_and_that_it_came_back() -> None:
     run.train(3)
     noise(run.model, -1.0)
     run.train(57)
-    assert [(f.when.update, f.until) for f in monitor.evidence().earlier] == [
-        (0, 47)
-    ]  # judged by forward passes 17 to 48
+    (record,) = monitor.evidence().ledger.records.values()
+    assert not record.is_open
+    assert record.intervals == (Interval(0, 31),)  # judged at update 47 by forward passes 17 to 48
+    assert [f.state for f in monitor.report().history] == [FindingState.OVER]
     noise(run.model, 1.0)
     run.train(20)
     monitor.detach()
-    assert [(f.when.update, f.until) for f in monitor.evidence().earlier] == [(0, None)]
+    (record,) = monitor.evidence().ledger.records.values()
+    assert record.is_open
+    assert len(record.intervals) > 1
+    assert not monitor.report().history
 
 
 def test_what_torch_raised_is_told_before_the_script_ends() -> None:

@@ -159,4 +159,4 @@ def test_evidence_that_is_not_changed_is_judged() -> None:
     report = with_run(Report.of(()), state, Settings(), str, 0)
     assert not refusal(report)
     assert report.layers
-    assert Evidence.from_state_dict(state).earlier
+    assert Evidence.from_state_dict(state).ledger.records

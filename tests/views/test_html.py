@@ -45,6 +45,9 @@ def test_it_is_valid_and_no_id_comes_twice(name: str) -> None:
     assert {target[1:] for target in targets} | set(labels) <= set(ids), "a link or a label that leads nowhere"
 
 
+SOUND = "The weights look sound; whether the network learned cannot be seen in a file"
+
+
 @every
 def test_it_loads_nothing_and_runs_nothing(name: str) -> None:
     text, root = text_of(name), page_of(name)
@@ -65,7 +68,9 @@ def test_it_loads_nothing_and_runs_nothing(name: str) -> None:
 def test_the_verdict_comes_first_and_each_finding_has_its_evidence(name: str) -> None:
     report, root = REPORTS[name](), page_of(name)
     expected = {
-        "broken": "2 root causes", "drawn": "2 root causes", "nothing": "Nothing was judged",
+        "broken": "2 root causes", "drawn": "2 root causes",
+        "nothing": "Not enough was observed to judge: no forward pass",
+        "file": SOUND,
     }.get(name, "Healthy: no warning, no error")  # fmt: skip
     assert verdict(root) == expected
     main = texts(of(root, "main")[0])
@@ -200,10 +205,18 @@ def test_names_from_a_model_or_a_file_are_text() -> None:
 
 def test_several_files_are_on_one_page_with_links_to_each() -> None:
     root = parsed(html.page([("a.pt", file(), ""), ("b.pt", None, "b.pt is no checkpoint"), ("c.pt", broken(), "")]))
-    assert [e.text for e in of(root, "h1")] == ["Healthy: no warning, no error", "Could not be read", "2 root causes"]
+    assert [e.text for e in of(root, "h1")] == [SOUND, "Could not be read", "2 root causes"]
     links = [e.get("href") for e in of(of(root, "nav")[0], "a")]
     assert links == ["#r0", "#r1", "#r2"]
     assert "b.pt is no checkpoint" in texts(root)
+
+
+def test_what_is_over_is_a_list_of_its_own_with_what_it_may_have_caused() -> None:
+    (section,) = [e for e in of(page_of("broken"), "section") if str(e.get("aria-labelledby")).endswith("-history")]
+    flickered, woke = map(texts, of(section, "li"))
+    assert "input 2 held event counts, until update 1, updates 4 and 7 to 9 (comes and goes)" in flickered
+    assert "may have caused SPK201 at" in flickered
+    assert "did not reach its threshold, until update 3" in woke
 
 
 def test_what_changed_since_another_file_is_a_table_of_what_is_not_the_same() -> None:

@@ -35,8 +35,8 @@ def threshold_in_millivolts(broken: bool) -> Script:
 
 @fault("hand", "dead_layer", "threshold_too_high", "vanishing_gradient", thread="fangwei123456/spikingjelly#216")
 def dies_with_depth(broken: bool) -> Script:
-    """Five layers initialized for ReLU: each fires less than the one before, the last ones not at all."""
-    return Script(HandNet(DEEP, gain=0.8 if broken else 4.0))
+    """Five layers with weights that are far too small: each fires less than the one before, the last hardly ever."""
+    return Script(HandNet(DEEP, gain=0.05 if broken else 4.0))
 
 
 @fault("rockpool", "dead_layer", "threshold_too_high", thread="jeshraghian/snntorch#219")

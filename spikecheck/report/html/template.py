@@ -12,7 +12,16 @@ from markupsafe import Markup
 
 from spikecheck.finding import Outcome
 from spikecheck.number_format import number, percentage
-from spikecheck.report.format import IGNORE_TABLE, counted, distinct, ignore_line, short
+from spikecheck.report.format import (
+    IGNORE_TABLE,
+    counted,
+    distinct,
+    first_seen,
+    ignore_line,
+    past_line,
+    short,
+    suspicion,
+)
 from spikecheck.report.html.text import visible
 from spikecheck.report.html.view import Entry
 from spikecheck.stored import ChangeReading
@@ -51,7 +60,13 @@ def template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        short=short, distinct=distinct, number=number, percentage=percentage, ignore_line=ignore_line
+        short=short,
+        distinct=distinct,
+        number=number,
+        percentage=percentage,
+        ignore_line=ignore_line,
+        first_seen=first_seen,
     )
+    environment.filters.update(past_line=past_line, suspicion=suspicion)
     environment.globals.update(Outcome=Outcome, IGNORE_TABLE=IGNORE_TABLE, counted=counted)
     return environment.get_template("page.html")

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from spikecheck.diagnosis import Cause
+from spikecheck.diagnosis import Cause, may_have_caused
 from spikecheck.diagnosis.rank import explaining
 from spikecheck.excerpts import RasterReading
 from spikecheck.finding import Finding, Severity
 from spikecheck.report.format import by_check, counted, other_sites
 from spikecheck.report.html import plots
+from spikecheck.report.state import ReportState
 from spikecheck.site import SiteKind
 from spikecheck.stored import ChangeReading
 
@@ -54,12 +55,12 @@ class Entry:
 
     @property
     def kind(self) -> str:
-        """The color of the conclusion: "error", "warning", "ok" or "none"."""
+        """The color of the conclusion: "error", "warning" (also where too little was observed) or "ok"."""
         if self.report is None:
             return "error"
-        if not self.report.ok:
+        if self.report.state is ReportState.PROBLEMS:
             return max(f.severity for f in self.report.findings).label
-        return "ok" if self.report.layers or self.report.subject else "none"
+        return "ok" if self.report.ok else "warning"
 
     @property
     def verdict(self) -> str:
@@ -142,6 +143,10 @@ class Shown:
     def anchor(self, finding: Finding) -> str:
         """Return the HTML id of a finding's row in the evidence table."""
         return f"{self.key}-f{self.places[id(finding)]}"
+
+    def suspicions(self, past: Finding) -> list[list[Finding]]:
+        """Return what a finding that holds no longer may have caused, by check."""
+        return by_check(may_have_caused(past, self.report.findings))
 
     @property
     def severities(self) -> list[tuple[Severity, str]]:

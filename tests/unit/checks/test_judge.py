@@ -194,8 +194,11 @@ def test_the_judge_knows_every_check_and_refuses_others() -> None:
         ({"dead-layer": {"min_forward_passes": 1}}, "it is the name of SPK203"),
         ({"dead-lyer": {"min_forward_passes": 1}}, "did you mean dead-layer"),
         ({"ignored": {"SPK203": "closed here"}}, "did you mean ignore"),
-        ({"SPK203": {"min_forward_pases": 1}}, "min_forward_passes), did you mean min_forward_passes?"),
-        ({"SPK203": {"xyz": 1}}, "SPK203: there is no limit xyz (it has min_weight_scale, min_forward_passes)"),
+        ({"SPK203": {"min_forward_pases": 1}}, "min_alive_rate), did you mean min_forward_passes?"),
+        (
+            {"SPK203": {"xyz": 1}},
+            "SPK203: there is no limit xyz (it has min_weight_scale, min_",
+        ),
         ({"SPK203": {"min_forward_passes": 2.5}}, "min_forward_passes = 2.5 must be a whole number"),
         (
             {"ignore": {"dead-lyer": "closed here"}},

@@ -1,17 +1,16 @@
-"""Whether training may still mend something, and whether a run made up for it."""
+"""Whether training may still repair something."""
 
 from __future__ import annotations
 
 import pytest
 
-from spikecheck.checks.base import Readings
 from spikecheck.checks.judge import Judge
-from spikecheck.checks.progress import any_loss_halved, may_still_resolve, no_progress
+from spikecheck.checks.progress import may_still_resolve
 from spikecheck.checks.spk203_dead_layer import DeadLayer
 from spikecheck.checks.spk406_weight_scale import WeightScale
 from spikecheck.finding import Expected, Observed
 from spikecheck.site import SiteKind
-from tests.unit.checks.build import gradient, loss, observe, parameter, run, site, spikes, update
+from tests.unit.checks.build import gradient, observe, parameter, run, site, spikes, update
 
 NONE = gradient(zero_updates=12, missing_updates=8)
 STILL = update(unmoved_updates=20)
@@ -59,40 +58,3 @@ def test_only_what_training_mends_is_waited_for() -> None:
     large = WeightScale().finding(at, observed=Observed("", scale=26.5, layer="lif2"), expected=Expected("0.6 to 1.4"))
     assert judge.awaits(dead, given)
     assert not judge.awaits(large, given)
-
-
-def after(first: float | None, now: float | None, **changed) -> Readings:
-    flat = {"recent_slope": 0.0, "recent_slope_error": 0.01}
-    return Readings(observe({"loss": [loss(first=first, recent_mean=now, **flat, **changed)]}), "loss")
-
-
-@pytest.mark.parametrize(
-    ("readings", "expected"),
-    [
-        pytest.param(after(3.0, 1.4), True, id="below half of the first"),
-        pytest.param(after(3.0, 1.5), False, id="half of it"),
-        pytest.param(after(3.0, 0.0), True, id="nothing left"),
-        pytest.param(after(8.0, 2.5), False, id="from large logits to just below a guess"),
-        pytest.param(after(8.0, 1.4), True, id="and on to half of a guess"),
-        pytest.param(after(8.0, 2.5, classes=None), True, id="no classes, so no guess"),
-        pytest.param(after(8.0, 2.5, plain_mean=False), True, id="weighted, so that a guess is not ln C"),
-        pytest.param(after(-2.0, -9.0), False, id="below 0, where half means nothing"),
-        pytest.param(after(None, 1.0), False, id="not known at first"),
-        pytest.param(after(3.0, None), False, id="not known now"),
-    ],
-)
-def test_learned(readings: Readings, expected: bool) -> None:
-    assert any_loss_halved(readings) is expected
-
-
-@pytest.mark.parametrize(
-    ("readings", "expected"),
-    [
-        pytest.param(after(3.0, 3.0), True, id="flat"),
-        pytest.param(after(8.0, 3.0), True, id="down to a guess"),
-        pytest.param(after(8.0, 2.9), False, id="below a guess"),
-        pytest.param(after(8.0, 3.0, classes=None), False, id="no classes, so no guess"),
-    ],
-)
-def test_nothing_learned(readings: Readings, expected: bool) -> None:
-    assert no_progress(readings) is expected

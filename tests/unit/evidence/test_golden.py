@@ -29,7 +29,7 @@ def test_the_golden_evidence_gives_the_findings_that_it_gave() -> None:
     evidence = Evidence.from_state_dict(golden()["evidence"])
     assert findings(evidence) == golden()["findings"]
     assert all(finding in golden()["findings"] for finding in EXPECTED)
-    assert evidence.earlier
+    assert evidence.ledger.records
 
 
 def test_a_checkpoint_with_the_golden_evidence_is_judged(tmp_path: Path) -> None:

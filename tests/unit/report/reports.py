@@ -5,7 +5,19 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from spikecheck.finding import Expected, Finding, Fix, Observed, Outcome, Severity, Unseen, UnseenKind, Verdict
+from spikecheck.finding import (
+    Expected,
+    Finding,
+    FindingState,
+    Fix,
+    Interval,
+    Observed,
+    Outcome,
+    Severity,
+    Unseen,
+    UnseenKind,
+    Verdict,
+)
 from spikecheck.readings import NonFinite, SpikeReading
 from spikecheck.report.model import LayerRow, Report
 from spikecheck.site import Moment, Site, SiteKind
@@ -69,10 +81,20 @@ def broken() -> Report:
     note = finding(
         "SPK210", "long-memory", SiteKind.SPIKES, "readout", 9, "readout never leaks: beta = 1", severity=Severity.NOTE
     )
+    woke = finding(
+        "SPK205", "weak-drive", SiteKind.CURRENT, f"{LONG}1", 2,
+        f"the potential of {LONG}1 did not reach its threshold",
+        state=FindingState.OVER, intervals=(Interval(0, 3),),
+    )  # fmt: skip
+    flickered = finding(
+        "SPK101", "count-input", SiteKind.INPUT, "input 2", 0, "input 2 held event counts",
+        state=FindingState.INTERMITTENT, intervals=(Interval(0, 1), Interval(4, 4), Interval(7, 9)),
+    )  # fmt: skip
     verdicts = [Verdict(f.check, f.slug, Outcome.FOUND, (f,)) for f in (count, logits, loss, rate, note)]
     verdicts += [
         Verdict("SPK201", "multi-spike", Outcome.FOUND, tuple(effects)),
         Verdict("SPK203", "dead-layer", Outcome.PASSED, ignored=("SPK203 at gate: inhibitory, closed on this task",)),
+        Verdict("SPK205", "weak-drive", Outcome.PASSED, history=(woke, flickered)),
         Verdict("SPK401", "no-gradient", Outcome.COULD_NOT_RUN, reason="no gradient observed"),
         Verdict("SPK207", "carried-state", Outcome.NOT_APPLICABLE, reason="no state observed"),
     ]

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from spikecheck.finding import Observed, Outcome, Severity, Verdict
-from spikecheck.report.model import Report
+from spikecheck.finding import Observed, Outcome, Severity, Unseen, UnseenKind, Verdict
+from spikecheck.report.model import LayerRow, Report
 from spikecheck.site import SiteKind
-from tests.unit.report.reports import REPORTS, broken, finding, healthy, nothing
+from tests.unit.report.reports import REPORTS, broken, finding, healthy, nothing, spikes
 
 every = pytest.mark.parametrize("make", REPORTS.values(), ids=REPORTS)
 
@@ -72,9 +72,13 @@ def test_whatever_numbers_a_check_saw_are_json(numbers: dict[str, Any]) -> None:
             assert content[name] == value
 
 
-def test_ok_means_nothing_above_a_note() -> None:
+def test_ok_means_that_enough_was_observed_and_nothing_above_a_note_holds() -> None:
     note = finding("SPK210", "s", SiteKind.SPIKES, "lif", 1, "m", severity=Severity.NOTE)
-    assert Report.of([Verdict("SPK210", "s", Outcome.FOUND, (note,))]).ok
+    layers = (LayerRow("lif", spikes()),)
+    assert Report.of([Verdict("SPK210", "s", Outcome.FOUND, (note,))], layers=layers).ok
+    assert Report.of([Verdict("SPK203", "s", Outcome.PASSED, history=(broken().findings[0],))], layers=layers).ok
+    assert not Report.of([], layers=layers, unseen=(Unseen(UnseenKind.UPDATE, "no update"),)).ok
+    assert not nothing().ok
     assert healthy().ok
     assert not broken().ok
     assert [f.check for f in broken().at_least(Severity.ERROR)] == ["SPK101", *["SPK201"] * 6, "SPK303"]

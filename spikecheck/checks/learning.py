@@ -1,0 +1,168 @@
+"""Whether the network learns: asked once, for any loss, and used by every check that says nothing is learned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, isfinite, log, sqrt
+
+from spikecheck.checks.base import Readings
+from spikecheck.readings import LossReading, RegressionTargetReading, TargetReading
+
+T_SCORE = 4.0  # standard errors: a difference larger than that is no accident
+#: Of the loss of a guess, measured: networks that had stopped at chance were 0.02 below ln 20 = 3.00 at most.
+MIN_GAIN_ON_GUESS = 0.02
+#: Of the targets' variance, judgment call: predicting each output's own mean, which takes no input, is that much below.
+MIN_GAIN_ON_VARIANCE = 0.1
+MIN_FALL = 0.1  # of the first loss, where no guess is known: a judgment call
+MIN_FALL_IN_DEVIATIONS = 3.0  # the first loss is a single one: chance puts it this far above the mean once in 740 runs
+HALVED = 0.5  # judgment call: what a network has learned that comes this far outweighs what may slow it down
+LATEST_SHARE = 0.25  # of the run, judgment call: the losses that count as the latest
+MIN_LATEST = 4  # below, those that are remembered are taken, however old
+MIN_WINDOW = 8  # judgment call: with fewer losses, a straight line through them says nothing
+
+LOGISTIC = ("binary_cross_entropy", "binary_cross_entropy_with_logits")
+
+
+@dataclass(frozen=True)
+class Learning:
+    """What one loss says: its latest level, what that has to be below, and whether it falls.
+
+    `guess` is the loss of the best guess that ignores the input: the labels' entropy, ln C, the targets' variance. None
+    where it is not known; then the loss is compared with where it began.
+    """
+
+    level: float
+    error: float  # standard error of the level
+    first: float
+    deviation: float  # of single losses
+    guess: float | None
+    min_gain: float  # of the guess
+    slope: float | None
+    slope_error: float | None
+
+    @classmethod
+    def of(cls, loss: LossReading, targets: TargetReading | None, numbers: RegressionTargetReading | None) -> Learning:
+        """Return what a loss over the whole run says; `targets` or `numbers` are what it was computed from."""
+        level, losses = latest_level(loss)
+        deviation = inf if loss.recent_deviation is None else loss.recent_deviation
+        guess, min_gain = guess_of(loss, targets, numbers)
+        steep = loss.window >= MIN_WINDOW
+        return cls(
+            level,
+            deviation / sqrt(max(1, losses)),
+            inf if loss.first is None else loss.first,
+            deviation,
+            guess,
+            min_gain,
+            loss.recent_slope if steep else None,
+            loss.recent_slope_error if steep else None,
+        )
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether the loss is, beyond doubt, below what it can be without learning from the input."""
+        if not isfinite(self.level):
+            return False
+        if self.guess is not None:
+            return self.level + T_SCORE * self.error < (1 - self.min_gain) * self.guess
+        return self.is_below_first
+
+    @property
+    def has_halved(self) -> bool:
+        """Whether the loss is down to half of a guess's, or of the first one where no guess is known."""
+        level = self.first if self.guess is None else self.guess
+        return self.has_learned and 0 <= self.level < HALVED * level
+
+    @property
+    def is_below_first(self) -> bool:
+        """Whether the latest losses lie well below the first, and not by chance."""
+        needed = max(MIN_FALL * abs(self.first), MIN_FALL_IN_DEVIATIONS * self.deviation)
+        return isfinite(self.first) and self.first - self.level > needed
+
+    @property
+    def falls(self) -> bool:
+        """Whether the latest losses fall beyond doubt, or lie well below the first.
+
+        From large logits a loss falls to that of a guess by itself: the updates have an effect, and nothing is learned.
+        """
+        if not isfinite(self.level):
+            return False
+        if self.slope is not None and self.slope_error is not None and self.slope + T_SCORE * self.slope_error < 0:
+            return True
+        return self.is_below_first
+
+
+def latest_level(loss: LossReading) -> tuple[float, int]:
+    """Return the mean of the latest losses, and of how many; NaN where there is none.
+
+    Those of the last quarter of the run where these are fewer than the ones that are remembered for a straight line.
+    """
+    if loss.recent_mean is None:
+        return float("nan"), 0
+    last = loss.trace[-1][0] if loss.trace else 0
+    latest = [value for update, value in loss.trace if update > (1 - LATEST_SHARE) * last]
+    if MIN_LATEST <= len(latest) < loss.window:
+        return sum(latest) / len(latest), len(latest)
+    return loss.recent_mean, loss.window
+
+
+def guess_of(
+    loss: LossReading, targets: TargetReading | None, numbers: RegressionTargetReading | None
+) -> tuple[float | None, float]:
+    """Return the loss of the best guess without the input, None where it is not known, and how far below is learned."""
+    if loss.classes is not None:
+        return (constant_guess_loss(loss, targets) if loss.plain_mean else None), MIN_GAIN_ON_GUESS
+    if numbers is None or not loss.plain_mean:
+        return None, 0.0
+    mean, variance = numbers.target_mean, numbers.target_variance
+    if loss.function in LOGISTIC and mean is not None and 0 < mean < 1:
+        return -mean * log(mean) - (1 - mean) * log(1 - mean), MIN_GAIN_ON_VARIANCE
+    if loss.function == "mse_loss" and variance is not None and variance > 0:
+        return variance, MIN_GAIN_ON_VARIANCE
+    return None, 0.0
+
+
+def constant_guess_loss(loss: LossReading, targets: TargetReading | None) -> float | None:
+    """Return the loss of predicting how often each class comes: the labels' entropy, or ln C if they are not known."""
+    if loss.classes is None or loss.classes <= 1:
+        return None
+    entropy = None if targets is None else targets.entropy
+    return log(loss.classes) if entropy is None else min(entropy, log(loss.classes))
+
+
+def learning_of(readings: Readings) -> Learning | None:
+    """Return what the loss at this place says over the whole run; None where there is no loss."""
+    loss = readings.all.get(LossReading)
+    if loss is None:
+        return None
+    return Learning.of(loss, readings.all.get(TargetReading), readings.all.get(RegressionTargetReading))
+
+
+def every_learning(readings: Readings) -> list[Learning]:
+    """Return what each loss of the run says."""
+    places = readings.all.every(LossReading)
+    return [one for place in places if (one := learning_of(readings.at(place))) is not None]
+
+
+def telling(readings: Readings) -> list[Learning]:
+    """Return the losses that tell whether anything is learned: those whose guess is known, or else all."""
+    every = every_learning(readings)
+    return [one for one in every if one.guess is not None] or every
+
+
+def has_learned(readings: Readings) -> bool:
+    """Return whether the network has learned, and still knows it.
+
+    Where a guess is known for any loss, only such losses count: a penalty may fall while nothing is learned.
+    """
+    return any(one.has_learned for one in telling(readings))
+
+
+def has_learned_much(readings: Readings) -> bool:
+    """Return whether a loss is down to half of what it is without learning, and stays there."""
+    return any(one.has_halved for one in telling(readings))
+
+
+def makes_progress(readings: Readings) -> bool:
+    """Return whether any loss falls, or has fallen: then the updates have an effect."""
+    return any(one.falls or one.has_learned for one in every_learning(readings))
