@@ -9,25 +9,25 @@ from pathlib import Path
 from tests.conformance.features.compiling import OWN_BREAKS, compiled, same
 from tests.conformance.table import Kind, kinds
 
-KEPT = Path(__file__).with_name("inductor.json")
+RESULTS = Path(__file__).with_name("inductor.json")
 
 
 def measure(kind: Kind) -> str:
-    """The answer for a kind; AssertionError where watching changed anything."""
+    """Return the result for a kind; AssertionError where watching changed anything."""
     alone, ours = (compiled(kind, "inductor", watching=watching) for watching in (False, True))
     same(alone, ours)
     return OWN_BREAKS if alone.breaks else "no break, no recompile, the same losses"
 
 
 def section() -> str:
-    """The part of docs/frameworks.md about it, from what was measured last."""
-    kept = json.loads(KEPT.read_text(encoding="utf-8"))
-    rows = [f"- {name}: {said}" for name, said in kept["answers"].items()]
-    told = f"Measured with torch {kept['torch']} by `make inductor`, which takes minutes and is no part of the suite."
-    return "\n".join(["## `torch.compile` with inductor", "", told, "", *rows, ""])
+    """Return the part of docs/frameworks.md about it, from what was measured last."""
+    results = json.loads(RESULTS.read_text(encoding="utf-8"))
+    rows = [f"- {name}: {outcome}" for name, outcome in results["answers"].items()]
+    note = f"Measured with torch {results['torch']} by `make inductor`, which takes minutes."
+    return "\n".join(["## `torch.compile` with inductor", "", note, "", *rows, ""])
 
 
 if __name__ == "__main__":
     answers = {str(kind): measure(kind) for kind in kinds() if kind.main and kind.compiles}
-    said = {"torch": version("torch").partition("+")[0], "answers": answers}
-    KEPT.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+    measured = {"torch": version("torch").partition("+")[0], "answers": answers}
+    RESULTS.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")

@@ -166,13 +166,13 @@ class Converted(nn.Module):
 @pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.bool, torch.float64, torch.float16, torch.bfloat16])
 def test_an_input_of_any_number_type(dtype: torch.dtype) -> None:
     x, y = batch()
-    report = unharmed(trained(Converted(lambda given: given.float()), x.to(dtype), y))
+    report = unharmed(trained(Converted(Tensor.float), x.to(dtype), y))
     assert report.layers
 
 
 def test_a_complex_input_is_said_to_be_unseen_and_the_rest_is_seen() -> None:
     x, y = batch()
-    report = unharmed(trained(Converted(lambda given: given.real), x.to(torch.complex64), y))
+    report = unharmed(trained(Converted(lambda x: x.real), x.to(torch.complex64), y))
     assert "input: it holds complex numbers" in map(str, report.unseen)
     assert report.layers
 
@@ -183,8 +183,8 @@ def test_an_input_that_is_no_tensor() -> None:
             super().__init__()
             self.net = by_hand()
 
-        def forward(self, given: dict[str, Tensor]) -> Tensor:
-            y: Tensor = self.net(given["x"])
+        def forward(self, batch: dict[str, Tensor]) -> Tensor:
+            y: Tensor = self.net(batch["x"])
             return y
 
     model = Keyed()

@@ -19,9 +19,9 @@ Result = tuple[dict[str, Tensor], Tensor, list[Tensor]]
 def trained(build: Callable[[], nn.Module], watched: bool, **arguments: Any) -> Result:
     torch.manual_seed(0)
     run = Run(build())
-    found: list[Finding] = []
+    findings: list[Finding] = []
     if watched:
-        monitor = spikecheck.attach(run.model, on_finding=found.append, **arguments)
+        monitor = spikecheck.attach(run.model, on_finding=findings.append, **arguments)
     run.train(50)
     if watched:
         assert_watched(monitor.report())

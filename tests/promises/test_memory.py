@@ -16,22 +16,22 @@ from tests.promises.networks import Run, assert_watched, batch, by_hand, every
 def tensors_of(monitor: Monitor, model: nn.Module) -> dict[int, Tensor]:
     """Every tensor that the monitor reaches, by whatever way, but for the model's own."""
     own = {id(t) for t in (*model.parameters(), *model.buffers())}
-    seen: set[int] = {id(model), *map(id, model.modules())}
-    found: dict[int, Tensor] = {}
+    visited: set[int] = {id(model), *map(id, model.modules())}
+    tensors: dict[int, Tensor] = {}
     todo: list[object] = [monitor]
     while todo:
         thing = todo.pop()
-        if id(thing) in seen or isinstance(thing, type) or type(thing).__name__ in ("module", "frame"):
+        if id(thing) in visited or isinstance(thing, type) or type(thing).__name__ in ("module", "frame"):
             continue
-        seen.add(id(thing))
+        visited.add(id(thing))
         if isinstance(thing, Tensor):
             if id(thing) not in own:
-                found[thing.untyped_storage().data_ptr()] = thing
+                tensors[thing.untyped_storage().data_ptr()] = thing
             continue
         if isinstance(thing, Mapping) and "__name__" in thing and "__builtins__" in thing:
             continue  # a function's globals: the whole program hangs on them
         todo += gc.get_referents(thing)
-    return found
+    return tensors
 
 
 def size(monitor: Monitor, model: nn.Module) -> int:
@@ -62,9 +62,9 @@ def test_no_graph_is_kept_alive_after_the_backward_pass() -> None:
     run = Run(by_hand())
     monitor = spikecheck.attach(run.model, on_finding=lambda _: None)
     run.train(5)
-    kept = [t for t in tensors_of(monitor, run.model).values() if t.grad_fn is not None]
+    remaining = [t for t in tensors_of(monitor, run.model).values() if t.grad_fn is not None]
     monitor.detach()
-    assert not kept
+    assert not remaining
 
 
 def test_a_detached_monitor_holds_numbers_and_no_activations() -> None:

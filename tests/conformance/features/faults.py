@@ -23,17 +23,17 @@ def carried(kind: Kind) -> None:
         with watched(model) as monitor, torch.no_grad():
             for update in range(8):
                 F.cross_entropy(model(batch(seed=update)[0]), batch()[1])
-            found = {finding.check for finding in monitor.report().findings}
+            checks = {finding.check for finding in monitor.report().findings}
     finally:
         object.__setattr__(kind, "reset", forgetful)
-    assert "SPK208" in found, found
+    assert "SPK208" in checks, checks
 
 
 @feature("counts at the input are found")
 def count_input(kind: Kind) -> None:
     model = Net(kind, gain=2.0)
-    found = findings(model, lambda x: (20 * x).round())
-    assert "SPK101" in found, found
+    checks = findings(model, lambda x: (20 * x).round())
+    assert "SPK101" in checks, checks
 
 
 @feature("weights drawn from N(0, 1) are found")
@@ -44,27 +44,27 @@ def large_weights(kind: Kind) -> None:
             fc.weight.normal_(0, 8 * kind.gain, generator=torch.Generator().manual_seed(0))
     if not kind.current:
         raise NotApplicable("the drive is made inside the layer")
-    found = findings(model)
-    assert "SPK406" in found, found
+    checks = findings(model)
+    assert "SPK406" in checks, checks
 
 
 @feature("several spikes in a step are found, where a neuron can")
 def multi_spike(kind: Kind) -> None:
-    found = findings(Net(kind, gain=8.0), updates=4)
-    assert ("SPK201" in found) == kind.multi, found
+    checks = findings(Net(kind, gain=8.0), updates=4)
+    assert ("SPK201" in checks) == kind.multi, checks
 
 
 @feature("a silent network is found")
 def silent(kind: Kind) -> None:
-    found = findings(Net(kind, gain=1e-3))
-    assert "SPK203" in found, found
+    checks = findings(Net(kind, gain=1e-3))
+    assert "SPK203" in checks, checks
     with watched(model := Net(kind, gain=1e-3)) as monitor, torch.no_grad():
         for update in range(8):
             model(batch(seed=update)[0])
-        found = {finding.check for finding in monitor.report().findings}
+        checks = {finding.check for finding in monitor.report().findings}
     if kind.library != "torch":  # by hand, a layer that is silent without a gradient is not known to be one
-        assert "SPK203" in found, found
-    assert "SPK209" not in found, found  # the layer behind a silent one holds nothing, since nothing comes
+        assert "SPK203" in checks, checks
+    assert "SPK209" not in checks, checks  # the layer behind a silent one holds nothing, since nothing comes
 
 
 @feature("spike counts as logits are found")
@@ -73,8 +73,8 @@ def large_logits(kind: Kind) -> None:
         def forward(self, x: Tensor) -> Tensor:
             return super().forward(x) * len(x)
 
-    found = findings(Counting(kind, gain=8.0), lambda x: x.repeat(6, 1, 1), updates=3)
-    assert {"SPK301", "SPK303"} <= found, found
+    checks = findings(Counting(kind, gain=8.0), lambda x: x.repeat(6, 1, 1), updates=3)
+    assert {"SPK301", "SPK303"} <= checks, checks
 
 
 @feature("a loss that stays at chance is found")
@@ -88,8 +88,8 @@ def chance(kind: Kind) -> None:
             optimizer.zero_grad()
             F.cross_entropy(model(x), y).backward()
             optimizer.step()
-        found = {finding.check for finding in unharmed(monitor).findings}
-    assert "SPK302" in found, found
+        checks = {finding.check for finding in unharmed(monitor).findings}
+    assert "SPK302" in checks, checks
 
 
 @feature("a NaN current is found")
@@ -97,8 +97,8 @@ def nan(kind: Kind) -> None:
     model = Net(kind)
     with torch.no_grad():
         model.fc1.weight[0, 0] = float("nan")
-    found = findings(model)
-    assert "SPK405" in found, found
+    checks = findings(model)
+    assert "SPK405" in checks, checks
 
 
 def findings(model: Net, change: Callable[[Tensor], Tensor] = lambda x: x, updates: int = 12) -> set[str]:

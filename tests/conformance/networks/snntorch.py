@@ -1,4 +1,4 @@
-"""snntorch: a layer is called once a step; the script hands on the state, or the layer keeps it (`init_hidden`)."""
+"""snntorch: a layer is called once per time step; its state is passed on by the script, or kept (`init_hidden`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from tests.conformance.table import Kind, stepwise, whole
 
 
-def handed_on(layer: nn.Module, current: Tensor) -> Tensor:
+def state_passed_on(layer: nn.Module, current: Tensor) -> Tensor:
     """(spikes, states...) = layer(current, states...); recurrent layers start from their spikes too."""
     recurrent = isinstance(layer, snn.RLeaky | snn.RSynaptic)
     state, shown = tuple(torch.zeros_like(current[0]) for _ in layer.reset_mem_names), []
@@ -26,8 +26,8 @@ def named(layer: nn.Module, *states: str) -> nn.Module:
     return layer
 
 
-def kept(layer: nn.Module, current: Tensor) -> Tensor:
-    """`init_hidden=True, output=True`: a tuple, with the state kept all the same."""
+def keeps_state(layer: nn.Module, current: Tensor) -> Tensor:
+    """`init_hidden=True, output=True`: a tuple, with the state kept as well."""
     return torch.stack([layer(step)[0] for step in current])
 
 
@@ -40,7 +40,7 @@ def clear() -> None:
     snn.SpikingNeuron.instances.clear()
 
 
-def kind(name, layer, run=handed_on, sees="step", **more) -> Kind:
+def kind(name, layer, run=state_passed_on, sees="step", **more) -> Kind:
     return Kind("snntorch", name, layer, run, sees, **more)
 
 
@@ -49,7 +49,7 @@ R = {"all_to_all": False, "V": 0.2}  # recurrence from each neuron to itself: we
 KINDS = [
     kind("Leaky", lambda n: named(snn.Leaky(beta=0.9), "mem"), clear=clear, main=True),
     kind("Leaky init_hidden", lambda n: snn.Leaky(beta=0.9, init_hidden=True), stepwise, reset=utils.reset),
-    kind("Leaky output", lambda n: snn.Leaky(beta=0.9, init_hidden=True, output=True), kept, reset=utils.reset),
+    kind("Leaky output", lambda n: snn.Leaky(beta=0.9, init_hidden=True, output=True), keeps_state, reset=utils.reset),
     kind("Leaky graded", lambda n: named(snn.Leaky(beta=0.9, graded_spikes_factor=2.5), "mem"), values={0.0, 2.5}),
     kind("Lapicque", lambda n: named(snn.Lapicque(beta=0.8), "mem"), gain=6.0),
     kind("Synaptic", lambda n: named(snn.Synaptic(alpha=0.5, beta=0.8), "syn", "mem")),
