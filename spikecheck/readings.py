@@ -240,10 +240,14 @@ class StaleGradientReading:
 
 @dataclass(frozen=True, slots=True)
 class GradientAtStepReading:
-    """In how many updates a parameter's gradient was cleared before the optimizer used it."""
+    """In how many updates a parameter's gradient was cleared before the optimizer used it, or replaced by another.
+
+    It was replaced where it was more than twice what the backward pass left; clipping and unscaling make it smaller.
+    """
 
     updates: int
     cleared_updates: int
+    replaced_updates: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 from spikecheck.checks.base import Readings
 from spikecheck.checks.progress import weight_names
 from spikecheck.finding import Observed
-from spikecheck.readings import GradientReading
+from spikecheck.readings import GradientAtStepReading, GradientReading
 from spikecheck.site import Site
 
 
@@ -18,7 +18,8 @@ from spikecheck.site import Site
 class GradientNorms:
     """The mean gradient norm of each weight in the recent updates, in the order of the data flow.
 
-    Norms of 0 and those that are not finite are left out.
+    Left out are norms of 0 and those that are not finite; gradients that no backward pass made, such as those of a
+    local learning rule; and what else a module with a `weight` learns, such as the positions of delays.
     """
 
     by_weight: Mapping[str, float]
@@ -26,8 +27,13 @@ class GradientNorms:
     @classmethod
     def of(cls, readings: Readings) -> GradientNorms:
         """Return the norms of a run."""
-        gradients = readings.every(GradientReading)
-        norms = {name: gradients[name].mean_norm for name in weight_names(readings) if name in gradients}
+        gradients, names = readings.every(GradientReading), weight_names(readings)
+        at_step = readings.all.every(GradientAtStepReading)
+        own = [
+            name for name in names if name in at_step and 2 * at_step[name].replaced_updates <= at_step[name].updates
+        ]
+        names = [name for name in (own if at_step else names) if is_main_weight(name, names)]
+        norms = {name: gradients[name].mean_norm for name in names if name in gradients}
         return cls({name: norm for name, norm in norms.items() if 0 < norm < inf})
 
     def begin_at(self, site: Site) -> bool:
@@ -59,3 +65,9 @@ class GradientNorms:
     def numbers(self) -> dict[str, Any]:
         """What the message of a finding says."""
         return {"first": self.first, "last": self.last, "last_weight": self.names[-1]}
+
+
+def is_main_weight(name: str, names: list[str]) -> bool:
+    """Return whether a parameter is the `weight` of its module, or the module has none of that name."""
+    module, _, own = name.rpartition(".")
+    return own == "weight" or f"{module}.weight".lstrip(".") not in names

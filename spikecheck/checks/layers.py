@@ -21,6 +21,7 @@ from spikecheck.readings import (
 from spikecheck.site import Site, SiteKind
 
 SMALL_SCALE, LARGE_SCALE = 0.1, 5.0
+HAND_WRITTEN = (None, "torch")  # frameworks of hand-written layers
 STRONG_DRIVE = 7.0
 ALIVE_RATE = 0.001
 MAX_EXPONENT = 100.0  # exp(100) is past any threshold, and exp(710) past what a float holds

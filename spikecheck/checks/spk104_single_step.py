@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings
-from spikecheck.checks.layers import spiking_sites
+from spikecheck.checks.layers import HAND_WRITTEN, spiking_sites
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import InputReading, SpikeReading, StateReading
 from spikecheck.site import Site, SiteKind
-
-HAND_WRITTEN = (None, "torch")  # frameworks of hand-written layers
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,13 @@ from math import exp, inf
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import geometric_sum
+from spikecheck.checks.layers import HAND_WRITTEN, geometric_sum
+from spikecheck.checks.progress import no_progress
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.neuron import NeuronSpec, ReplacedParameter
 from spikecheck.number_format import fill
 from spikecheck.readings import SpikeReading
 from spikecheck.site import Site, SiteKind
-
-HAND_WRITTEN = (None, "torch")  # frameworks of hand-written layers
 
 
 @dataclass(frozen=True)
@@ -87,6 +86,9 @@ class FaultyDecay(Check):
       makes 1 of a time constant of 8 steps, and the layer never forgets. A learned decay may drift out of the range by
       up to {max_learned_drift} on its way; then it is a note.
 
+    A decay below {min_decay} is a note where the loss has fallen below that of a guess: the network then learns without
+    the memory of its neurons, as one does whose inputs are delayed.
+
     It is also a note where the time constant is {max_time_constant_ratio} times as long as a forward pass or longer,
     and not infinite: nothing leaks, although a leak was asked for. Seconds read as milliseconds look like that, and so
     does a long memory on purpose.
@@ -136,8 +138,10 @@ class FaultyDecay(Check):
         if neuron is None or not spikes.forward_passes:
             return
         if because := self.fault(site, neuron, spikes):
+            forgets = 0 <= (neuron.decay or 0.0) < self.min_decay
             yield self.finding(
                 site,
+                severity=Severity.NOTE if forgets and not no_progress(readings) else Severity.WARNING,
                 observed=Observed(
                     "a decay of {decay:.6n} per time step, an input gain of {gain}",
                     decay=neuron.decay,

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.gradient_norms import GradientNorms
+from spikecheck.checks.progress import no_progress
 from spikecheck.finding import Expected, Finding, Severity
 from spikecheck.readings import GradientReading, InputReading, SpikeReading
 from spikecheck.site import Site, SiteKind
@@ -69,6 +70,10 @@ class ExplodingGradient(Check):
     in, so it shrinks with the square root of the rate, and hardly anything is left of it after a layer that is nearly
     silent.
 
+    Only what one rule of learning made is compared: the `weight` of each module, where it has one, and gradients that
+    the backward pass left, not those that a local rule (STDP) puts in their place. It is a note where the loss has
+    fallen below that of a guess: an optimizer that rescales gradients, such as Adam, can live with it.
+
     Whatever is multiplied by more than 1 in every layer, or in every time step, grows without bound. A surrogate
     gradient whose height grows as it gets narrower does this: 1 / width * exp(-|u| / width) with a width of 0.001 is
     1,000 at the threshold, and a network with three such layers had a first gradient of 3 * 10^11. A decay above 1 and
@@ -116,6 +121,7 @@ class ExplodingGradient(Check):
         remark = "; falling firing rates explain a factor of {due_to_rates:.2n}" if due_to_rates > 1 else ""
         yield self.finding(
             site,
+            severity=Severity.WARNING if no_progress(readings) else Severity.NOTE,
             observed=norms.observed(remark, due_to_rates=due_to_rates),
             expected=Expected(
                 "norms within a factor of {max_ratio:n}",

@@ -62,7 +62,7 @@ class UnoptimizedParameter(Check):
     message: ClassVar = "gradients reach {first}{more}, but no optimizer holds {pronoun}"
 
     min_updates_in_training: int = limit(
-        16, why="judgment call: an optimizer that steps at every fifth update has then stepped three times"
+        64, why="judgment call: an optimizer that steps at every twentieth update has then stepped three times"
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

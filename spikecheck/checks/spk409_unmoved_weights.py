@@ -71,7 +71,8 @@ class UnmovedWeights(Check):
     missing, or 0 in every entry, or its learning rate is 0, or its updates round to 0, or the backward pass made a
     gradient that was gone when the optimizer stepped. Where none of the weights moves, there is a finding only for a
     reason that lies in the optimizer and its calls: other checks say why no gradient arrives at all. It is a note where
-    the weight's module was never called.
+    the weight's module was never called, and where a parameter group has a learning rate of 0 while others have not: a
+    part of the network is frozen, as in gradual unfreezing.
 
     A gradient of exactly 0 was stopped on its way by a silent layer, by a surrogate gradient of 0 or by a `detach()`. A
     missing gradient belongs to a weight that the loss was not computed with.
@@ -116,7 +117,7 @@ class UnmovedWeights(Check):
         unused = reason is Reason.NO_GRADIENT and site.position == 0
         finding = self.finding(
             site,
-            severity=Severity.NOTE if unused else Severity.WARNING,
+            severity=Severity.NOTE if unused or (others_move and reason is Reason.ZERO_RATE) else Severity.WARNING,
             observed=Observed(
                 "no change in {updates} updates of {names}", updates=update.updates, names=", ".join(unmoved)
             ),

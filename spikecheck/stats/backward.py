@@ -20,6 +20,8 @@ from spikecheck.stats.base import State, Statistic, merged_by
 from spikecheck.stats.parameters import norms
 from spikecheck.update_readings import UndoneUpdateReading, UnusedGradientReading
 
+REPLACED = 2.0  # times the gradient of the backward pass: what the optimizer gets then comes from somewhere else
+
 
 @dataclass(frozen=True)
 class GradientToSpikesState(State):
@@ -97,31 +99,35 @@ class GradientAtStepState(State):
     """One entry per parameter."""
 
     cleared: Tensor = merged_by(torch.add)
+    replaced: Tensor = merged_by(torch.add)
     updates: int = merged_by(operator.add)
 
 
 class GradientAtStepStats(Statistic[GradientAtStepState]):
-    """Gradients that exist at the end of the backward pass but not at the optimizer's update.
+    """Gradients that exist at the end of the backward pass but not at the optimizer's update, or only there.
 
     Unit: updates.
     Input: the gradients of all parameters (or their norms) at the end of the backward pass, then those at the update;
     empty if there is none.
-    Memory: one number per parameter. Cost: two fused norms per update.
-    Not visible: a gradient that was only partly removed.
+    Memory: two numbers per parameter. Cost: two fused norms per update.
+    Not visible: a gradient that was only partly removed, or replaced by one that is not much larger.
     """
 
     kind: ClassVar = SiteKind.GRADIENT_AT_STEP
     reading: ClassVar = GradientAtStepReading
 
     def measure(self, capture: Capture[Tensor]) -> GradientAtStepState:
-        """Mark the parameters whose gradient was removed in one update."""
+        """Mark the parameters whose gradient was removed or replaced in one update."""
         half = len(capture.values) // 2
         after_backward, at_update = norms(capture.values[:half]), norms(capture.values[half:])
-        return GradientAtStepState(((after_backward != 0) & (at_update == 0)).int(), 1)
+        return GradientAtStepState(
+            ((after_backward != 0) & (at_update == 0)).int(), (at_update > REPLACED * after_backward).int(), 1
+        )
 
     def summarize(self, state: GradientAtStepState) -> tuple[GradientAtStepReading, ...]:
         """Copy the counts to the host."""
-        return tuple(GradientAtStepReading(state.updates, cleared) for cleared in state.cleared.tolist())
+        rows = zip(state.cleared.tolist(), state.replaced.tolist(), strict=True)
+        return tuple(GradientAtStepReading(state.updates, cleared, replaced) for cleared, replaced in rows)
 
 
 @dataclass(frozen=True)

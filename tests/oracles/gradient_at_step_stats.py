@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 
 from spikecheck.readings import GradientAtStepReading
@@ -13,7 +15,14 @@ def oracle(captures: Captures) -> tuple[GradientAtStepReading, ...]:
     removed = [
         [has_gradient(c.values[p]) and not has_gradient(c.values[p + count]) for c in captures] for p in range(count)
     ]
-    return tuple(GradientAtStepReading(len(captures), sum(one)) for one in removed)
+    grown = [[norm(c.values[p + count]) > 2 * norm(c.values[p]) for c in captures] for p in range(count)]
+    return tuple(
+        GradientAtStepReading(len(captures), sum(one), sum(other)) for one, other in zip(removed, grown, strict=True)
+    )
+
+
+def norm(gradient: Tensor) -> float:
+    return math.sqrt(sum(value * value for value in number(gradient).flatten().tolist()))
 
 
 def has_gradient(gradient: Tensor) -> bool:

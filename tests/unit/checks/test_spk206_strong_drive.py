@@ -43,6 +43,27 @@ def test_judge(observations, severity) -> None:
     assert severity_of(StrongDrive(), observations, "lif1") == severity
 
 
+def written(read, *, active: int, v_threshold: float):
+    """A layer of 409,600 values that no library knows, with an attribute called threshold."""
+    places = {"fc1.weight": [parameter()], "lif1": [spikes(active=active), flow(), read]}
+    return observe(
+        places, sites={"lif1": {"fed_by": "fc1", "framework": "torch", "neuron": neuron(v_threshold=v_threshold)}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("observations", "severity"),
+    [
+        pytest.param(written(strong(0.3), active=74_000, v_threshold=-0.4), None, id="a logit of the threshold"),
+        pytest.param(written(strong(0.3), active=204_800, v_threshold=-0.4), "warning", id="it fires at rest"),
+        pytest.param(written(strong(9.0), active=20_479, v_threshold=1.0), None, id="it hardly fires"),
+        pytest.param(written(strong(9.0), active=20_480, v_threshold=1.0), "warning", id="it fires as it should"),
+    ],
+)
+def test_a_hand_written_threshold_is_believed_where_the_spikes_agree(observations, severity) -> None:
+    assert severity_of(StrongDrive(), observations, "lif1") == severity
+
+
 @pytest.mark.parametrize(
     ("observations", "because"),
     [

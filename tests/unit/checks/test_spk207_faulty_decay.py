@@ -8,7 +8,7 @@ import pytest
 
 from spikecheck.checks.spk207_faulty_decay import FaultyDecay
 from spikecheck.neuron import ReplacedParameter
-from tests.unit.checks.build import findings, modules, neuron, observe, severity_of, spikes
+from tests.unit.checks.build import findings, loss, modules, neuron, observe, severity_of, spikes
 
 
 def layer(library="snntorch", most=9.0, **known):
@@ -67,3 +67,17 @@ def test_the_message_names_the_value_set_and_the_value_used() -> None:
     )
     assert finding.message == "lif1 is set to beta = 8, but snntorch uses 1"
     assert finding.expected.because.endswith("a time constant of 8 steps is a decay of exp(-1 / 8) = 0.882")
+
+
+@pytest.mark.parametrize(
+    ("lost", "decay", "severity"),
+    [
+        pytest.param(loss(first=3.0, recent_mean=1.0), 0.005, "note", id="it learns without memory"),
+        pytest.param(loss(first=3.0, recent_mean=3.0, recent_slope=0.0), 0.005, "warning", id="nothing is learned"),
+        pytest.param(loss(first=3.0, recent_mean=1.0), 1.2, "warning", id="a potential that grows is no choice"),
+    ],
+)
+def test_no_memory_is_a_note_where_the_network_learns(lost, decay, severity) -> None:
+    sites = {"lif1": {"framework": "snntorch", "neuron": neuron(decay=decay)}}
+    observations = modules(observe({"lif1": [spikes()], "loss": [lost]}, sites=sites))
+    assert severity_of(FaultyDecay(), observations, "lif1") == severity

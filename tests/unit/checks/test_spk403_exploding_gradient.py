@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk403_exploding_gradient import ExplodingGradient
-from tests.unit.checks.build import gradient, inputs, observe, parameter, severity_of, spikes
+from spikecheck.readings import GradientAtStepReading
+from tests.unit.checks.build import gradient, inputs, loss, observe, parameter, severity_of, spikes
 from tests.unit.checks.test_spk402_vanishing_gradient import net
 
 
@@ -51,4 +52,34 @@ def quiet(active, *, last=1.0):
     ],
 )
 def test_the_factor_due_to_a_quiet_layer_is_taken_off(observations, severity) -> None:
+    assert severity_of(ExplodingGradient(), observations, "fc1.weight") == severity
+
+
+FROM_BACKWARD, FROM_STDP = GradientAtStepReading(20, 0, 0), GradientAtStepReading(20, 0, 20)
+
+
+def two(other: tuple[str, float], *, at_step=FROM_BACKWARD, lost=None, **more: float):
+    """Gradients of 3000 at fc1.weight and of another norm behind it."""
+    norms = {"fc1.weight": 3000.0, **more, other[0]: other[1]}
+    places = {name: [parameter(), gradient(mean_norm=norm), FROM_BACKWARD] for name, norm in norms.items()}
+    places["fc1.weight"][-1] = at_step
+    return observe(places | ({} if lost is None else {"loss": [lost]}))
+
+
+LAST = ("fc2.weight", 1.0)
+WEIGHT = {"fc2.weight": 2000.0}
+
+
+@pytest.mark.parametrize(
+    ("observations", "severity"),
+    [
+        pytest.param(two(LAST), "warning", id="as the backward pass left them"),
+        pytest.param(two(LAST, at_step=FROM_STDP), None, id="STDP puts another in its place"),
+        pytest.param(two(("fc2.positions", 1.0), **WEIGHT), None, id="positions of delays"),
+        pytest.param(two(("fc2.mixing", 1.0)), "warning", id="a module without a weight"),
+        pytest.param(two(LAST, lost=loss(first=2.5, recent_mean=0.9)), "note", id="it learns all the same"),
+        pytest.param(two(LAST, lost=loss(first=9.0, recent_mean=3.0)), "warning", id="the loss fell to chance"),
+    ],
+)
+def test_only_gradients_of_one_kind_are_compared(observations, severity) -> None:
     assert severity_of(ExplodingGradient(), observations, "fc1.weight") == severity

@@ -16,8 +16,8 @@ LEFT = [gradient(), parameter()]
     [
         pytest.param(HELD, run(), None, id="the optimizer holds it"),
         pytest.param(LEFT, run(), "warning", id="no optimizer holds it"),
-        pytest.param(LEFT, run(live=True, update=15), None, id="too early: another optimizer may step yet"),
-        pytest.param(LEFT, run(live=True, update=16), "warning", id="during training, long enough"),
+        pytest.param(LEFT, run(live=True, update=63), None, id="too early: another optimizer may step yet"),
+        pytest.param(LEFT, run(live=True, update=64), "warning", id="during training, long enough"),
         pytest.param(
             [gradient(mean_norm=0.0, missing_updates=20), parameter()], run(), None, id="it gets no gradient: unused"
         ),
