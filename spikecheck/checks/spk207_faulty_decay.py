@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import HAND_WRITTEN, geometric_sum
-from spikecheck.checks.progress import no_progress
+from spikecheck.checks.learning import has_learned
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.neuron import NeuronSpec, ReplacedParameter
 from spikecheck.number_format import fill
@@ -141,7 +141,7 @@ class FaultyDecay(Check):
             forgets = 0 <= (neuron.decay or 0.0) < self.min_decay
             yield self.finding(
                 site,
-                severity=Severity.NOTE if forgets and not no_progress(readings) else Severity.WARNING,
+                severity=Severity.NOTE if forgets and has_learned(readings) else Severity.WARNING,
                 observed=Observed(
                     "a decay of {decay:.6n} per time step, an input gain of {gain}",
                     decay=neuron.decay,

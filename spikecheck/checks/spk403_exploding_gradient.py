@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.gradient_norms import GradientNorms
-from spikecheck.checks.progress import no_progress
+from spikecheck.checks.learning import has_learned
 from spikecheck.finding import Expected, Finding, Severity
 from spikecheck.readings import GradientReading, InputReading, SpikeReading
 from spikecheck.site import Site, SiteKind
@@ -121,7 +121,7 @@ class ExplodingGradient(Check):
         remark = "; falling firing rates explain a factor of {due_to_rates:.2n}" if due_to_rates > 1 else ""
         yield self.finding(
             site,
-            severity=Severity.WARNING if no_progress(readings) else Severity.NOTE,
+            severity=Severity.NOTE if has_learned(readings) else Severity.WARNING,
             observed=norms.observed(remark, due_to_rates=due_to_rates),
             expected=Expected(
                 "norms within a factor of {max_ratio:n}",
