@@ -45,8 +45,10 @@ def attach(
         every: with 8, every 8th forward pass is observed; "auto" observes the first 24, then as many as the budget
             allows.
         budget: the share of the run's time that spikecheck may use with every="auto".
-        on_finding: "warn" gives a SpikecheckWarning the first time that a check fires at a site; "raise" judges at
-            every update and raises FindingError in the step where it happened; a callable is given each Finding.
+        on_finding: "warn" gives one SpikecheckWarning per root cause, with its consequences; "raise" judges at every
+            update and raises FindingError in the step where it happened; a callable is given the Finding of each root
+            cause. A finding that training may repair waits for up to 64 updates, and with "warn", one that came up
+            during training waits up to 8 updates for what may explain it.
         ignore: ids ("SPK203"), beginnings of ids ("SPK2") or slugs ("dead-layer"), with ":layer" for the sites of one
             name or pattern alone.
         settings: a dict that takes the place of `[tool.spikecheck]` in the nearest pyproject.toml, in the same form:

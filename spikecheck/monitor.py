@@ -14,11 +14,13 @@ from typing import Any, Literal
 from torch import nn
 from torch.utils.data import get_worker_info
 
+from spikecheck.announcements import Announcements
 from spikecheck.checks.base import Observations, place_of
 from spikecheck.checks.discovery import unusable_extensions
 from spikecheck.checks.judge import Judge
 from spikecheck.checks.progress import GRACE_UPDATES
 from spikecheck.checks.spk001_own_error import OwnError
+from spikecheck.diagnosis import Cause
 from spikecheck.errors import FindingError, SpikecheckWarning
 from spikecheck.evidence.evidence import Evidence, limits_of
 from spikecheck.finding import Finding, Severity, Unseen, UnseenKind
@@ -49,8 +51,8 @@ class Monitor:
         self._ledger = Ledger()
         self._first_sites: dict[tuple[SiteKind, str], Site] = {}
         self._raised: list[TorchError] = []
-        self._reported: dict[tuple[str, str, str], int] = {}
-        self._pending: list[Finding] = []
+        self._announcements = Announcements(patient=on_finding != "raise")
+        self._pending: list[Cause] = []
         self._error: Finding | None = None
         self.unusable_extensions = (*unusable_extensions(), *broken_for(model))
         self._session = Session(
@@ -136,19 +138,21 @@ class Monitor:
         if error is not None:
             self._raised.append(TorchError(type(error).__name__, str(error), self._session.update))
         update = self._session.update or self._session.forward_passes
-        waited = update == GRACE_UPDATES and self._ledger.records.keys() != self._reported.keys()
+        waited = update == GRACE_UPDATES and not all(map(self._announcements.told, self._ledger.records))
         if not (error or waited or self._schedule.is_evaluated(update)):
             return
         observations = self._observations(self._session.snapshot(live=True), lambda: self._engine)
-        findings = Report.of(self._judge.verdicts(observations, self._ledger)).findings
+        report = Report.of(self._judge.verdicts(observations, self._ledger))
         if self._schedule.close_window():
             self._engine.roll()
         self._session.refresh()
-        self._ledger = self._ledger.observe(findings, observations.run.update)
-        for finding in findings:
-            if finding.severity > self._reported.get(finding.key, 0) and not self._judge.awaits(finding, observations):
-                self._reported[finding.key] = finding.severity
-                self._pending.append(finding)
+        self._ledger = self._ledger.observe(report.findings, observations.run.update)
+        self._pending += self._announcements.due(
+            report.diagnosis,
+            observations.run.update,
+            lambda finding: self._judge.awaits(finding, observations),
+            last=error is not None,
+        )
 
     def _guard(self, entry: Callable[..., None]) -> Callable[..., None]:
         """Return an entry point that holds the lock, is timed, and keeps our errors from the user's training.
@@ -180,22 +184,22 @@ class Monitor:
         self.detach()
         last = traceback.extract_tb(error.__traceback__)[-1]
         self._error = OwnError().of(error, last.filename, last.lineno or 0, self._session.update)
-        self._pending.append(self._error)
+        self._pending.append(Cause(self._error))
 
-    def _tell(self, findings: list[Finding]) -> None:
+    def _tell(self, causes: list[Cause]) -> None:
         """Tell the user. Nothing is locked or guarded here, so what a callback raises is the user's own."""
         try:
-            while findings:
-                finding = findings.pop(0)
+            while causes:
+                cause = causes.pop(0)
                 if callable(self._on_finding):
-                    self._on_finding(finding)
-                elif finding.severity > Severity.NOTE:
+                    self._on_finding(cause.finding)
+                elif any(finding.severity > Severity.NOTE for finding in (cause.finding, *cause.consequences)):
                     if self._on_finding == "raise":
-                        raise FindingError(warning_text(finding))
-                    warnings.warn(warning_text(finding), SpikecheckWarning, stacklevel=outside())
+                        raise FindingError(warning_text(cause))
+                    warnings.warn(warning_text(cause), SpikecheckWarning, stacklevel=outside())
         finally:  # what is left where telling raised is told with the next event
             with self._lock:
-                self._pending[:0] = findings
+                self._pending[:0] = causes
 
 
 def outside() -> int:

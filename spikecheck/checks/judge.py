@@ -11,6 +11,7 @@ from spikecheck.checks.base import UNDATED, Check, Observations
 from spikecheck.checks.discovery import RETIRED, discover, known_causes, unusable_extensions
 from spikecheck.checks.fixes import for_run
 from spikecheck.checks.progress import may_still_resolve
+from spikecheck.checks.waking import out_of_reach
 from spikecheck.errors import SpikecheckError
 from spikecheck.finding import Finding, FindingState, Interval, Outcome, Unseen, UnseenKind, Verdict
 from spikecheck.ledger import EMPTY, Ledger, Record
@@ -144,7 +145,8 @@ class Judge:
     def awaits(self, finding: Finding, observations: Observations) -> bool:
         """Return whether it is too early to warn, since training repairs such things and has only begun."""
         self_resolving = any(check.self_resolving for check in self.checks if check.id == finding.check)
-        return self_resolving and may_still_resolve(finding.site, observations.readings(finding.site))
+        readings = observations.readings(finding.site)
+        return self_resolving and may_still_resolve(finding.site, readings) and not out_of_reach(finding.site, readings)
 
     def findings_at(self, check: Check, site: Site, observations: Observations) -> list[Finding]:
         """Return a check's findings at a site, dated from the start where the first forward pass shows them already."""

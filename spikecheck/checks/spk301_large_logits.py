@@ -74,6 +74,7 @@ class LargeLogits(Check):
         "SPK201",
         "SPK206",
         "SPK207",
+        "SPK405",
         "SPK406",
         "SPK407",
         "SPK413",

@@ -23,6 +23,7 @@ from spikecheck.site import Site
 
 HALF = 0.5  # judgment call: a threshold at half of the highest potential lets some neurons fire, and not all of them
 TOO_STRONG = 10.0  # judgment call: an input that brings a potential to so many thresholds is no better than a weak one
+MAX_HOPELESS_RATIO = 0.1  # judgment call: training would have to make a potential 10 times larger
 ASSUMED_RATE = 0.05  # measured: layers whose threshold is half of their highest potential fire at 2% to 10%
 
 MEASURED = "half of the highest potential of this run"
@@ -44,6 +45,15 @@ def waking_fix(site: Site, readings: Readings) -> tuple[Fix, ...]:
         if line:
             groups[comment].append(line)
     return joined(groups)
+
+
+def out_of_reach(site: Site, readings: Readings) -> bool:
+    """Return whether a silent layer gets spikes, and its potential stays below a tenth of the threshold."""
+    if not is_silent(readings.get(SpikeReading)) or is_silent(upstream_spikes(site, readings)):
+        return False
+    known = readings.get(DriveReading) is not None or readings.get(PotentialReading) is not None
+    peak, threshold = peak_potential(site, readings) if known else None, threshold_of(site)
+    return peak is not None and threshold is not None and peak < MAX_HOPELESS_RATIO * threshold
 
 
 def wake_measured(layer: Site, readings: Readings) -> tuple[str, str]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from xml.etree import ElementTree as ET
 
+from spikecheck.diagnosis import Cause
 from spikecheck.finding import Outcome, Severity, Verdict
 from spikecheck.report.model import Report
 from spikecheck.report.wording import warning_text
@@ -42,7 +43,7 @@ def add(suite: ET.Element, name: str, verdict: Verdict, level: Severity) -> None
     findings = [finding for finding in verdict.findings if finding.severity >= level]
     if findings:
         failure = ET.SubElement(case, "failure", type=verdict.check, message=clean(findings[0].message))
-        failure.text = clean("\n\n".join(map(warning_text, findings)))
+        failure.text = clean("\n\n".join(map(warning_text, map(Cause, findings))))
     elif verdict.outcome in (Outcome.NOT_APPLICABLE, Outcome.COULD_NOT_RUN):
         ET.SubElement(case, "skipped", message=clean(verdict.reason))
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from spikecheck.finding import Finding, Unseen, UnseenKind
+from spikecheck.diagnosis import Cause
+from spikecheck.finding import Unseen, UnseenKind
 from spikecheck.readings import RunReading
-from spikecheck.report.format import IGNORE_TABLE, ignore_line
+from spikecheck.report.format import IGNORE_TABLE, by_check, ignore_line, other_sites
 
 
-def warning_text(finding: Finding) -> str:
-    """Return a finding as one warning: what was observed and expected, how to ignore it, and last how to fix it.
+def warning_text(cause: Cause) -> str:
+    """Return a root cause as one warning: what was observed and expected, what it led to, and last how to fix it.
 
     The code of the fix begins in the first column, so that it can be pasted as it is.
     """
+    finding = cause.finding
     lines = [
         f"{finding.check} {finding.slug}: {finding.message}",
         f"observed: {finding.observed.text}",
         f"expected: {finding.expected.text}",
+        *(f"led to: {group[0].check} {group[0].message}{other_sites(group)}" for group in by_check(cause.consequences)),
         f"ignore: {IGNORE_TABLE} {ignore_line(finding)}",
         *(["fix:"] if finding.fix else []),
     ]

@@ -26,7 +26,7 @@ NOUNS = (
     "outside_text",
 )
 LEFT_TO_RIGHT = ("probe", "stats", "checks", "diagnosis", "report")
-JOINERS = ("evidence", "monitor", "api", "checkpoint", "assertions", "baseline", "plugin")
+JOINERS = ("evidence", "monitor", "announcements", "api", "checkpoint", "assertions", "baseline", "plugin")
 DOORS = ("cli", "reference", "model_run", "faults", "pytest_plugin", "strategies")
 ANYTHING = ("*",)
 

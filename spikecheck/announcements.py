@@ -1,0 +1,57 @@
+"""Which root causes the user is told of while training goes on, and when: each once, with its consequences inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from spikecheck.diagnosis import Cause, Diagnosis
+from spikecheck.finding import Finding
+
+#: Updates for which a finding that came up during training waits for what may have caused it. Derived: a hot learning
+#: rate is judged by 5 updates, a growing gradient by as many, and both show in weights, drives and losses before.
+PATIENCE = 8
+
+Key = tuple[str, str, str]
+
+
+class Announcements:
+    """What the user was told of, and what waits for its cause.
+
+    A finding that the first forward pass shows is told of at once. One that came up during training, and that another
+    check can explain, waits for at most PATIENCE updates.
+    """
+
+    def __init__(self, *, patient: bool = True) -> None:
+        self.patient = patient  # False: the training is to stop in the update in which something is found
+        self._told: dict[Key, int] = {}  # the severity
+        self._first_seen: dict[Key, int] = {}  # the update
+
+    def told(self, key: Key) -> bool:
+        """Return whether the user was told of a finding, as a cause or as a consequence."""
+        return key in self._told
+
+    def due(
+        self, diagnosis: Diagnosis, update: int, awaits: Callable[[Finding], bool], *, last: bool = False
+    ) -> Iterator[Cause]:
+        """Yield the root causes to tell of now, each with its consequences, and then the notes.
+
+        `awaits` is whether it is too early to tell, since training may still repair it. A new consequence of a cause
+        that the user knows is no news. Nothing waits for its cause if this may be the `last` evaluation.
+        """
+        for cause in (*diagnosis.causes, *map(Cause, diagnosis.notes)):
+            members = (cause.finding, *cause.consequences)
+            for finding in members:
+                self._first_seen.setdefault(finding.key, update)
+            fresh = [finding for finding in members if finding.severity > self._told.get(finding.key, 0)]
+            patient = self.patient and not last
+            if not fresh or (patient and self.may_be_explained(cause.finding, update)) or awaits(cause.finding):
+                continue
+            known = self.told(cause.finding.key) and cause.finding not in fresh
+            self._told |= {finding.key: finding.severity for finding in fresh}
+            if not known:
+                yield cause
+
+    def may_be_explained(self, finding: Finding, update: int) -> bool:
+        """Return whether what caused a finding may become known within the next updates."""
+        came_up = finding.when.update > 0 and bool(finding.explained_by) and not self.told(finding.key)
+        return came_up and update < self._first_seen[finding.key] + PATIENCE
