@@ -23,12 +23,12 @@ class Announcements:
 
     def __init__(self, *, patient: bool = True) -> None:
         self.patient = patient  # False: the training is to stop in the update in which something is found
-        self._told: dict[Key, int] = {}  # the severity
+        self._announced: dict[Key, int] = {}  # the severity
         self._first_seen: dict[Key, int] = {}  # the update
 
-    def told(self, key: Key) -> bool:
+    def is_announced(self, key: Key) -> bool:
         """Return whether the user was told of a finding, as a cause or as a consequence."""
-        return key in self._told
+        return key in self._announced
 
     def due(
         self, diagnosis: Diagnosis, update: int, awaits: Callable[[Finding], bool], *, last: bool = False
@@ -42,16 +42,16 @@ class Announcements:
             members = (cause.finding, *cause.consequences)
             for finding in members:
                 self._first_seen.setdefault(finding.key, update)
-            fresh = [finding for finding in members if finding.severity > self._told.get(finding.key, 0)]
+            fresh = [finding for finding in members if finding.severity > self._announced.get(finding.key, 0)]
             patient = self.patient and not last
             if not fresh or (patient and self.may_be_explained(cause.finding, update)) or awaits(cause.finding):
                 continue
-            known = self.told(cause.finding.key) and cause.finding not in fresh
-            self._told |= {finding.key: finding.severity for finding in fresh}
+            known = self.is_announced(cause.finding.key) and cause.finding not in fresh
+            self._announced |= {finding.key: finding.severity for finding in fresh}
             if not known:
                 yield cause
 
     def may_be_explained(self, finding: Finding, update: int) -> bool:
         """Return whether what caused a finding may become known within the next updates."""
-        came_up = finding.when.update > 0 and bool(finding.explained_by) and not self.told(finding.key)
+        came_up = finding.when.update > 0 and bool(finding.explained_by) and not self.is_announced(finding.key)
         return came_up and update < self._first_seen[finding.key] + PATIENCE

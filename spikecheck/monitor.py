@@ -138,7 +138,7 @@ class Monitor:
         if error is not None:
             self._raised.append(TorchError(type(error).__name__, str(error), self._session.update))
         update = self._session.update or self._session.forward_passes
-        waited = update == GRACE_UPDATES and not all(map(self._announcements.told, self._ledger.records))
+        waited = update == GRACE_UPDATES and not all(map(self._announcements.is_announced, self._ledger.records))
         if not (error or waited or self._schedule.is_evaluated(update)):
             return
         observations = self._observations(self._session.snapshot(live=True), lambda: self._engine)

@@ -41,7 +41,8 @@ class MissingOptimizerStep(Check):
     ## Fix
     ```python any
     loss.backward()
-    optimizer.step()  # of an optimizer that was built with model.parameters() of this very model
+    # of an optimizer that was built with model.parameters() of this very model
+    optimizer.step()
     ```
 
     ## When it is intended

@@ -39,7 +39,8 @@ class UndoneUpdates(Check):
     ```python any
     before = [p.detach().clone() for p in model.parameters()]
     optimizer.step()
-    print([(p - b).abs().max() for p, b in zip(model.parameters(), before)])  # here the weights have moved
+    # here the weights have moved
+    print([(p - b).abs().max() for p, b in zip(model.parameters(), before)])
     # what follows until the next optimizer.step() puts them back: load_state_dict, copy_, round, an in-place "tie"
     ```
 
