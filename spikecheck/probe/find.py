@@ -27,7 +27,7 @@ def find(model: nn.Module, spikes: Iterable[str | nn.Module], variable: str = "m
     """
     frameworks, by_hand = imported(model), generic.Generic()
     named_by_user = {id(resolve(model, which)) for which in spikes}
-    paths, layers = module_paths(model, variable), []
+    paths, shared, layers = module_paths(model, variable), shared_parts(model), []
     for name, module in model.named_modules():
         framework = next((f for f in frameworks if f.spikes(module)), None)
         if framework is not None or id(module) in named_by_user:
@@ -41,8 +41,18 @@ def find(model: nn.Module, spikes: Iterable[str | nn.Module], variable: str = "m
         of_torch = type(module).__module__.startswith("torch.")
         if clean(name) and not holds and not of_torch and id(module) not in inside:
             facts = Layer(clean(name), module, by_hand, path=paths[id(module)])
-            layers.append(WatchedLayer(facts, Status.CANDIDATE))
+            layers.append(WatchedLayer(facts, Status.CANDIDATE, is_shared_part=id(module) in shared))
     return layers
+
+
+def shared_parts(model: nn.Module) -> set[int]:
+    """Return the ids of modules that are held by several modules which are no mere containers."""
+    holders: dict[int, set[int]] = {}
+    for module in model.modules():
+        for child in module._modules.values():
+            if child is not None and not type(module).__module__.startswith("torch."):
+                holders.setdefault(id(child), set()).add(id(module))
+    return {child for child, parents in holders.items() if len(parents) > 1}
 
 
 def resolve(model: nn.Module, which: str | nn.Module) -> nn.Module:

@@ -67,20 +67,23 @@ class LayerGradients:
         elif self.receives_gradient is None and self.hooked:
             self.receives_gradient = False
 
-    def gradient_steps(self) -> tuple[Tensor, ...]:
-        """Return the steps of the last forward pass that a gradient reached, then those in which any neuron fired.
+    def gradient_steps(self, uses: int = 1) -> list[tuple[Tensor, ...]]:
+        """Return, per use, the steps of the last forward pass that a gradient reached, then those with any spike.
 
         One tensor per call; a call without a gradient counts as one step. Calls with different numbers of neurons are
         uses of one module in several places, and no time steps: then there is nothing to return.
         """
         gradients, self.gradient_by_call = self.gradient_by_call, {}
-        spikes = self.spikes_last_forward
-        if not (gradients and self.receives_gradient) or len({call.shape for call in spikes.values()}) > 1:
-            return ()
-        none = next(iter(gradients.values())).new_zeros(1)
-        calls = range(1, self.calls_last_forward + 1)
-        fired = (spikes[call].active_steps if call in spikes else none for call in calls)
-        return (*(gradients.get(call, none) for call in calls), *fired)
+        if not (gradients and self.receives_gradient):
+            return []
+        none, spikes = next(iter(gradients.values())).new_zeros(1), self.spikes_last_forward
+        steps: list[tuple[Tensor, ...]] = []
+        for first in range(1, uses + 1):
+            calls = range(first, self.calls_last_forward + 1, uses)
+            fired = [spikes[call].active_steps if call in spikes else none for call in calls]
+            alike = len({spikes[call].shape for call in calls if call in spikes}) <= 1
+            steps.append((*(gradients.get(call, none) for call in calls), *fired) if alike else ())
+        return steps
 
     @property
     def flow(self) -> FlowReading:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
+from typing import NamedTuple
 
 from torch import nn
 
@@ -13,6 +14,22 @@ from spikecheck.probe.gradients import LayerGradients
 from spikecheck.site import Layout, Site, SiteKind
 
 UNTIMED = "its time axis is observed in a forward pass with gradients only: run one before those without"
+
+
+class Use(NamedTuple):
+    """One of the layers that a single module serves: the same module called after several weighted ones."""
+
+    number: int  # from 0 on
+    position: int
+    fed_by: str | None
+
+
+def use_name(name: str, number: int) -> str:
+    """Return the name of one use of a module, counted from 0: `spike (1st use)`."""
+    ending = (
+        {1: "st", 2: "nd", 3: "rd"}.get((number + 1) % 10, "th") if (number + 1) % 100 not in (11, 12, 13) else "th"
+    )
+    return f"{name} ({number + 1}{ending} use)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +45,15 @@ class Layer:
     path: str = ""  # how the script reaches the module; empty for what is no module
     layout: Layout | None = None  # learned from a call that shows it, and used for those that do not
 
-    def site(self, kind: SiteKind, width: int = 0) -> Site:
-        """Return the layer's site of this kind; one that is used for two numbers of neurons in a pass has two."""
-        name = self.name if width == 0 else f"{self.name}#{width + 1}"
+    def site(self, kind: SiteKind, width: int = 0, use: Use | None = None) -> Site:
+        """Return the layer's site of this kind; of one of several uses, or of one of several numbers of neurons."""
         return Site(
             kind,
-            name,
-            self.position,
+            self.name if use is None and width == 0 else use_name(self.name, width if use is None else use.number),
+            self.position if use is None else use.position,
             self.framework.name,
             self.spec,
-            self.fed_by,
+            self.fed_by if use is None else use.fed_by,
             path=self.path,
             module=type(self.module).__name__ if self.path else "",
         )
@@ -80,6 +96,8 @@ class WatchedLayer:
     status: Status = Status.SPIKING
     gradients: LayerGradients = field(default_factory=LayerGradients)
     certain: bool = False  # known from its library, or named by the user
+    is_shared_part: bool = False  # several modules hold it, as a surrogate that is made once for all neurons
+    uses: tuple[Use, ...] = ()  # the layers that one module serves in a forward pass; empty where it is one layer
     unseen: str = ""  # why something of it is not measured
     reread: bool = False  # the neurons' parameters may have changed since they were read
     hooked: bool = field(init=False)  # of the status; every hook asks, and an enumeration answers slowly
@@ -95,6 +113,11 @@ class WatchedLayer:
     def name(self) -> str:
         """The layer's name."""
         return self.layer.name
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The layer's name, and those of its uses, where one module serves as several layers."""
+        return (self.name, *(use_name(self.name, use.number) for use in self.uses))
 
     def learn_layout(self, layout: Layout) -> None:
         """Keep a layout that shows the time axis, for the calls that do not."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from spikecheck.probe.find import MAX_UNDECIDED_PASSES, emits_spikes
 from spikecheck.probe.frameworks import generic
-from spikecheck.probe.layer import Layer, Status, WatchedLayer
+from spikecheck.probe.layer import Layer, Status, Use, WatchedLayer
 from spikecheck.probe.recorder import Recorder
 from spikecheck.probe.trace import Trace
 from spikecheck.readings import InputReading
@@ -58,6 +58,8 @@ class Layers:
         for watched in reversed(candidates):
             calls = recorder.calls(watched.name)
             spikes = emits_spikes(watched.layer.module, calls, values_of, forward_passes or 0)
+            if watched.is_shared_part and spikes and (not calls.training or calls.functions & recorder.claimed):
+                spikes = False if calls.training else None  # the modules that share it are the layers
             if spikes and not calls.own_function and self.holds_spiking(watched):
                 spikes = False if calls.training else None
             if spikes is True:
@@ -87,7 +89,11 @@ class Layers:
                 watched.become(Status.CANDIDATE)
 
     def place(self, trace: Trace) -> None:
-        """Keep where each layer stands in the forward pass, as it was traced."""
+        """Keep where each layer stands in the forward pass, as it was traced, and which modules serve as several."""
+        for watched in self.spiking():
+            if watched.status is Status.SPIKING and (uses := trace.uses(watched.name)) > 1:
+                places, sources = trace.places[watched.name], trace.sources[watched.name]
+                watched.uses = tuple(Use(i, places[i], sources[i]) for i in range(uses))
         for watched in self:
             watched.place(trace.order.get(watched.name, 0), trace.fed_by.get(watched.name))
 

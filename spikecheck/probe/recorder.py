@@ -16,7 +16,7 @@ from torch import Tensor
 from spikecheck.probe.applications import Application
 from spikecheck.probe.frameworks.base import Framework, Observation, tensors
 from spikecheck.probe.frameworks.generic import surrogates
-from spikecheck.probe.layer import UNTIMED, Status, WatchedLayer
+from spikecheck.probe.layer import UNTIMED, Status, Use, WatchedLayer
 from spikecheck.probe.torch_private import is_functorch_tensor, version
 from spikecheck.site import Capture, Layout, SiteKind
 
@@ -76,6 +76,7 @@ class LayerCalls:
     middle_call: int = 0  # calls before that one
     middle_step: tuple[Held, ...] = ()  # that call's spikes, its current, and the state it ended with
     left: tuple[Tensor, ...] = ()  # the state after the latest call, where parts of a model are called one by one
+    functions: set[Any] = field(default_factory=set)  # of a part that several modules share
     own_function: bool = False  # an autograd function of its own made the spikes
     carries_gradient: bool = False
     input: Tensor | None = None  # a candidate's, to compare its values with
@@ -121,7 +122,10 @@ class LayerCalls:
         if spikes is None:
             return
         own = surrogates(spikes, claimed)
-        claimed |= own
+        if watched.is_shared_part:
+            self.functions |= own  # a module that holds it may be the layer, and returns later
+        else:
+            claimed |= own
         self.own_function |= bool(own)
         self.carries_gradient |= spikes.requires_grad
         if watched.status is Status.CANDIDATE and self.input is None:
@@ -168,42 +172,58 @@ class LayerCalls:
     # -- what is handed on
 
     def drain(self, watched: WatchedLayer, update: int, new_sequence: bool) -> Iterator[Capture[Tensor]]:
-        """Yield what was kept, as captures; references of one shape become one capture, in their order."""
+        """Yield what was kept, as captures."""
         if watched.status.spikes and self.count:
             watched.read_spec()
         layer = watched.layer
         for kind, held in self.held.items():
-            groups: dict[Any, list[Held]] = {}
-            for reference in held:
-                groups.setdefault((reference.tensor.shape, reference.tensor.device, reference.layout), []).append(
-                    reference
-                )
-            widths: list[torch.Size] = []
-            for group in groups.values():
-                if group[0].neurons not in widths:
-                    widths.append(group[0].neurons)
-                if all(reference.unchanged for reference in group):
-                    yield self.capture(watched, kind, group, update, widths.index(group[0].neurons))
-                else:
-                    watched.unseen = IN_PLACE
+            for use, of_use in self.by_use(watched, held):
+                yield from self.drain_kind(watched, kind, of_use, update, use)
         if self.first_state and new_sequence:
             yield Capture((layer.site(SiteKind.STATE),), self.first_state, training=self.training, update=update)
-        if self.middle_state and all(reference.unchanged for reference in self.middle_state):
+        if self.middle_state and not watched.uses and all(reference.unchanged for reference in self.middle_state):
             values = tuple(reference.tensor for reference in self.middle_state)
             whole = all(reference.unchanged for reference in self.middle_step)
             step = tuple(reference.tensor for reference in self.middle_step) if whole else ()
             site = layer.site(SiteKind.MEMORY)
             yield Capture((site,), values, training=self.training, update=update, step_tensors=step)
         gradients = watched.gradients
-        if steps := gradients.gradient_steps():
-            yield Capture((layer.site(SiteKind.GRADIENT_TO_SPIKES),), steps, update=update)
+        for use, steps in zip(watched.uses or (None,), gradients.gradient_steps(len(watched.uses) or 1), strict=False):
+            if steps:
+                yield Capture((layer.site(SiteKind.GRADIENT_TO_SPIKES, use=use),), steps, update=update)
         if self.count and self.training:
             gradients.forward_ended(self.count)
             if not self.compiled:
                 gradients.count(blocked=self.blocked)
 
+    def by_use(self, watched: WatchedLayer, held: Sequence[Held]) -> Iterator[tuple[Use | None, Sequence[Held]]]:
+        """Yield what the calls showed, use by use; the calls of the uses follow each other in the same order."""
+        uses = len(watched.uses)
+        if uses == 0:
+            yield None, held
+        elif len(held) % uses == 0:
+            for use in watched.uses:
+                yield use, held[use.number :: uses]
+
+    def drain_kind(
+        self, watched: WatchedLayer, kind: SiteKind, held: Sequence[Held], update: int, use: Use | None
+    ) -> Iterator[Capture[Tensor]]:
+        """Yield what was kept of one kind; references of one shape become one capture, in their order."""
+        groups: dict[Any, list[Held]] = {}
+        for reference in held:
+            key = (reference.tensor.shape, reference.tensor.device, reference.layout)
+            groups.setdefault(key, []).append(reference)
+        widths: list[torch.Size] = []
+        for group in groups.values():
+            if group[0].neurons not in widths:
+                widths.append(group[0].neurons)
+            if all(reference.unchanged for reference in group):
+                yield self.capture(watched, kind, group, update, widths.index(group[0].neurons), use)
+            else:
+                watched.unseen = IN_PLACE
+
     def capture(
-        self, watched: WatchedLayer, kind: SiteKind, held: list[Held], update: int, width: int
+        self, watched: WatchedLayer, kind: SiteKind, held: list[Held], update: int, width: int, use: Use | None
     ) -> Capture[Tensor]:
         """Return several calls as the steps of a forward pass; a single one is a step, or the whole sequence."""
         layout, several = held[0].layout, len(held) > 1
@@ -217,7 +237,8 @@ class LayerCalls:
             values = (held[0].tensor,)
             if self.is_untimed(watched, values[0], layout):
                 watched.unseen = UNTIMED
-        return Capture((watched.layer.site(kind, width),), values, layout, self.training, update, stacked=several)
+        site = watched.layer.site(kind, width, use)
+        return Capture((site,), values, layout, self.training, update, stacked=several)
 
     def is_untimed(self, watched: WatchedLayer, tensor: Tensor, layout: Layout) -> bool:
         """Return whether one of its axes may be time; a library, a graph, or a tap, which shows steps, would tell."""

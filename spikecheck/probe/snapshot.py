@@ -60,7 +60,7 @@ class Snapshot:
         )
         return cls(
             run,
-            {**moded, **{watched.name: watched.gradients.flow for watched in ran}},
+            {**moded, **{name: watched.gradients.flow for watched in ran for name in watched.names}},
             tuple(sites),
             optimizers.parameters(session.clock.update),
             session.losses.ever,

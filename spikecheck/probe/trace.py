@@ -19,6 +19,8 @@ class Trace:
         self.order: dict[str, int] = {}
         self.calls: dict[str, int] = {}
         self.fed_by: dict[str, str] = {}
+        self.sources: dict[str, list[str | None]] = {}  # of each call, the weighted module that feeds it
+        self.places: dict[str, list[int]] = {}  # of each call
         self._source: dict[int, str | None] = {}  # id of a tensor -> weighted module whose output it is, or came from
         self._alive: list[Tensor] = []  # an id is unique only while its tensor lives
         self._last: str | None = None
@@ -31,6 +33,8 @@ class Trace:
         source = next(
             (self._source[id(a)] for a in args if isinstance(a, Tensor) and id(a) in self._source), self._last
         )
+        self.sources.setdefault(name, []).append(source)
+        self.places.setdefault(name, []).append(self.take_place())
         if source is not None:
             self.fed_by.setdefault(name, source)
         weighted = is_weighted(module)
@@ -40,6 +44,16 @@ class Trace:
             if isinstance(tensor, Tensor):
                 self._source[id(tensor)] = name if weighted else source
                 self._alive.append(tensor)
+
+    def uses(self, name: str) -> int:
+        """Return how many layers one module serves: 3 where its calls are fed by a, b, c, and again by a, b, c.
+
+        1 where they are not, or where one weighted module feeds all: then the calls are time steps.
+        """
+        sources = self.sources.get(name, [])
+        period = len(dict.fromkeys(sources))
+        repeating = all(source == sources[i % period] for i, source in enumerate(sources))
+        return period if repeating and period > 1 and None not in sources and len(sources) % period == 0 else 1
 
     def place(self, name: str) -> None:
         """Give a module or a tap the next place, where it has none."""
@@ -58,6 +72,8 @@ class Trace:
     def close(self) -> None:
         """Release the tensors; order and sources stay."""
         self._source.clear()
+        self.sources.clear()
+        self.places.clear()
         self._alive.clear()
 
 

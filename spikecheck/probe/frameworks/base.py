@@ -113,9 +113,14 @@ def imported(model: nn.Module) -> list[Framework]:
     """Return the frameworks whose library this process has imported, ours and those of other packages."""
     package = __name__.rpartition(".")[0]
     here = import_module(package).__path__
-    names = [info.name for info in pkgutil.iter_modules(here) if info.name in sys.modules]
+    names = [info.name for info in pkgutil.iter_modules(here) if library_of(info.name) in sys.modules]
     ours = [load(f"{package}.{name}") for name in names if name not in ("base", "generic")]
     return [*ours, *(tried for tried in others(model) if isinstance(tried, Framework))]
+
+
+def library_of(file: str) -> str:
+    """Return the module that a file is named after, where an underscore may stand for the dot of a submodule."""
+    return file if file in sys.modules else file.replace("_", ".", 1)
 
 
 def broken_for(model: nn.Module) -> tuple[UnusableExtension, ...]:
