@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from keyword import iskeyword
 from math import sqrt
 
@@ -33,6 +34,7 @@ MODULE_KINDS = (
 )  # fmt: skip
 LAYER = re.compile(r"\blayer\b(?=[.(])")
 IMPORTS_LAYER = re.compile(r"^from .* import .*\blayer\b", flags=re.MULTILINE)
+SHARED = "# one module serves several layers: this changes all of them"
 DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
@@ -77,7 +79,26 @@ def for_run(fixes: Iterable[Fix], site: Site, run: RunReading) -> tuple[Fix, ...
     variable, path = run.variable if PATH.fullmatch(run.variable) else "", module_path(site)
     if variable and site.kind in MODULE_KINDS and path and not user_path(site):
         fixes = (fix for fix in fixes if path not in fix.code)
+    if site.name.endswith(" use)") and user_path(site):
+        fixes = (replace(fix, code=shared(fix.code)) if path in fix.code else fix for fix in fixes)
     return tuple(written for fix in fixes if (written := personal(fix, variable)) is not None)
+
+
+def shared(code: str) -> str:
+    """Return a fix of a module that serves several layers: each attribute is set once, and the fix says so."""
+    written: list[str] = [SHARED]
+    comments: list[str] = []
+    targets: set[str] = set()
+    for line in code.splitlines():
+        target = line.partition(" = ")[0]
+        if line.startswith("#"):
+            comments.append(line)
+            continue
+        if " = " not in line or target not in targets:
+            written += [*comments, line]
+        targets.add(target)
+        comments = []
+    return "\n".join([*written, *comments])
 
 
 def personal(fix: Fix, variable: str) -> Fix | None:
