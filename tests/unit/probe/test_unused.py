@@ -41,7 +41,7 @@ def watched(make: Callable[[Two], Callable[[], object]], passes: int = PASSES) -
     return monitor.report()
 
 
-def found(report: Report) -> set[str]:
+def checks_of(report: Report) -> set[str]:
     return {finding.check for finding in report.findings} & {"SPK408", "SPK414", "SPK415"}
 
 
@@ -99,7 +99,7 @@ def rounded(model: Two) -> Callable[[], object]:
 )
 def test_gradients_arrive_and_nothing_moves(make, check: str) -> None:
     report = watched(make)
-    assert found(report) == {check}
+    assert checks_of(report) == {check}
     assert report.root_causes[0].finding.check == check
 
 
@@ -172,7 +172,7 @@ def clamped(model: Two) -> Callable[[], object]:
 
 @pytest.mark.parametrize("make", [by_hand, accumulated, saliency, evaluated, functional, line_search, clamped])
 def test_healthy_code_that_looks_like_it(make) -> None:
-    assert not found(watched(make, 3 if make is line_search else PASSES))
+    assert not checks_of(watched(make, 3 if make is line_search else PASSES))
 
 
 def test_gradients_of_a_few_batches_may_be_looked_at_before_training() -> None:
@@ -188,15 +188,15 @@ def test_gradients_of_a_few_batches_may_be_looked_at_before_training() -> None:
 
         return step
 
-    seen = []
+    callbacks = []
     torch.manual_seed(0)
     model = Two()
     step = look_then_train(model)
-    with spikecheck.attach(model, on_finding=seen.append) as monitor:
+    with spikecheck.attach(model, on_finding=callbacks.append) as monitor:
         for _ in range(PASSES):
             step()
-    assert not found(monitor.report())
-    assert not seen
+    assert not checks_of(monitor.report())
+    assert not callbacks
 
 
 def test_each_of_several_optimizers_is_compared_as_often_as_if_it_were_alone() -> None:
