@@ -169,6 +169,26 @@ def of_an_optimizer(code: str, updates: int = 50) -> Report:
     return train(model if isinstance(model, Two) else Readout(), names["optimizer"], updates)
 
 
+def of_learned_neurons(code: str) -> Report:
+    """The report on the example's optimizer, with a network of its one layer and neuron."""
+    names = scope()
+    exec(code, names)
+
+    class Readout(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = names["model"]
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            potential, potentials = names["lif"].init_leaky(), []
+            for x_t in x.unbind(1):
+                _, potential = names["lif"](names["fc"](x_t), potential)
+                potentials.append(potential)
+            return torch.stack(potentials).mean(0)
+
+    return train(Readout(), names["optimizer"], updates=20)
+
+
 class Two(nn.Module):
     """Two layers: the second is read out as a potential."""
 
@@ -239,6 +259,7 @@ REPORTS: dict[str, Callable[[str], Report]] = {
     "SPK407": lambda code: of_an_optimizer(code, updates=12),
     "SPK408": of_an_optimizer,
     "SPK410": of_an_optimizer,
+    "SPK416": of_learned_neurons,
     "SPK412": of_an_optimizer,
     "SPK409": of_a_loop,
     "SPK411": of_a_loop,

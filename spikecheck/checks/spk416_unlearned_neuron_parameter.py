@@ -1,0 +1,147 @@
+"""Thresholds, decays and time constants that are meant to be learned, and are not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.layers import spikes_unused, spiking_sites
+from spikecheck.checks.progress import and_more, axis_count
+from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.readings import GradientReading, UpdateReading
+from spikecheck.site import Moment, Site, SiteKind
+
+#: Names of neuron parameters that a model or a hand-written layer holds itself; a layer of a library has its own.
+NEURON_PARAMETER = re.compile(r"(^|_)(v_?)?(th|thr|thresh|threshold|v_?th|beta|decay|leak|tau)(_|\d|$)", re.IGNORECASE)
+#: Learnable by default in these libraries, so that leaving them out of the optimizer may be a choice.
+LEARNABLE_BY_DEFAULT = ("sinabs", "rockpool")
+#: Parameters that their library computes without a gradient.
+WITHOUT_GRADIENT = {"sinabs": ("spike_threshold",)}
+
+
+@dataclass(frozen=True)
+class UnlearnedNeuronParameter(Check):
+    """A threshold, a decay or a time constant requires gradients, and is not learned.
+
+    ## What it means
+    A parameter of the neurons was made learnable, but it receives no gradient, or no optimizer holds it. It stays as it
+    was set while the weights learn around it.
+
+    ## Example
+    ```python broken
+    lif = snntorch.Leaky(beta=0.9, learn_beta=True)
+    model = torch.nn.ModuleList([fc, lif])
+    optimizer = torch.optim.Adam(fc.parameters(), lr=1e-3)  # without lif.beta
+    ```
+    ```python repaired
+    lif = snntorch.Leaky(beta=0.9, learn_beta=True)
+    model = torch.nn.ModuleList([fc, lif])
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    ```
+
+    ## Fix
+    ```python any
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)  # all of them, neurons included
+    # use the parameter itself: .item(), float(), .data and .detach() cut it off from the loss
+    ```
+
+    ## When it is intended
+    The neurons are meant to stay as they are: `parameter.requires_grad_(False)`, or
+    `[tool.spikecheck.ignore] "SPK416:lif1.beta" = "fixed decay"`
+
+    ## How it is decided
+    The parameter has at most one axis. It belongs to a spiking layer, or its name is one of those that thresholds,
+    decays and time constants have. Weights of the model receive gradients, and for {min_updates} updates or more either
+    no gradient reached it although an optimizer holds it, or gradients reached it and no optimizer holds it.
+
+    The threshold of a layer whose potential alone is read out receives no gradient in a healthy network, and neither
+    does `spike_threshold` of sinabs: both are left out. In sinabs and rockpool, where time constants are learnable by
+    default, one that no optimizer holds is a note.
+    """
+
+    id: ClassVar = "SPK416"
+    slug: ClassVar = "unlearned-neuron-parameter"
+    severity: ClassVar = Severity.WARNING
+    since: ClassVar = "0.1"
+    sites: ClassVar = SiteKind.GRADIENT
+    needs: ClassVar = (GradientReading,)
+    explained_by: ClassVar = ("SPK401", "SPK408", "SPK409", "SPK414")
+    message: ClassVar = "{first}{more} {verb} learned: {reason}"
+
+    min_updates: int = limit(
+        16, why="judgment call: an optimizer that steps at every fifth update has then stepped three times", minimum=1
+    )
+
+    def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
+        """Yield one finding per reason, at the first such parameter."""
+        gradients, held = readings.all.every(GradientReading), readings.all.every(UpdateReading)
+        idle = {name for optimizer in readings.run.idle_optimizers for name in optimizer.parameters}
+        if readings.run.update < self.min_updates or not any(one.mean_norm for one in gradients.values()):
+            return
+        parameters = [name for name in gradients if is_neuron_parameter(name, readings)]
+        cut_off = [name for name in parameters if name in held and is_cut_off(name, readings)]
+        unheld = [n for n in parameters if gradients[n].mean_norm > 0 and n not in held and n not in idle]
+        for names, reason in ((cut_off, "no gradient reaches {it}"), (unheld, "no optimizer holds {it}")):
+            if names[:1] == [site.name]:
+                optional = names is unheld and library_of(site.name, readings) in LEARNABLE_BY_DEFAULT
+                yield self.finding(
+                    site,
+                    severity=Severity.NOTE if optional else Severity.WARNING,
+                    observed=Observed(
+                        "{names}: a gradient in {present} of {updates} updates, and no change",
+                        names=", ".join(names),
+                        present=gradients[site.name].updates - gradients[site.name].missing_updates,
+                        updates=gradients[site.name].updates,
+                    ),
+                    expected=Expected(
+                        "a gradient and an optimizer for every parameter that requires gradients",
+                        because="otherwise it stays as it was set",
+                    ),
+                    when=Moment(0),
+                    first=site.name,
+                    more=and_more(names),
+                    verb="is not" if len(names) == 1 else "are not",
+                    reason=reason.format(it="it" if len(names) == 1 else "them"),
+                )
+
+
+def is_neuron_parameter(name: str, readings: Readings) -> bool:
+    """Return whether a parameter is a neuron's own: of a spiking layer, or with the name of one."""
+    owner, _, own = name.rpartition(".")
+    if axis_count(readings, name) > 1:
+        return False
+    if layer_of(name, readings) is not None:
+        return own not in ("weight", "bias") and "." not in own
+    return NEURON_PARAMETER.search(own) is not None and not is_normalization(owner, readings)
+
+
+def is_normalization(owner: str, readings: Readings) -> bool:
+    """Return whether a module has a weight and a bias beside, as a normalization has, whose beta is its shift."""
+    gradients = readings.all.every(GradientReading)
+    return f"{owner}.weight" in gradients or f"{owner}.gamma" in gradients
+
+
+def layer_of(name: str, readings: Readings) -> Site | None:
+    """Return the spiking layer that holds a parameter."""
+    owner = name.rpartition(".")[0]
+    return next((site for site in spiking_sites(readings) if site.name == owner), None)
+
+
+def library_of(name: str, readings: Readings) -> str | None:
+    """Return the library of the layer that holds a parameter."""
+    layer = layer_of(name, readings)
+    return None if layer is None else layer.framework
+
+
+def is_cut_off(name: str, readings: Readings) -> bool:
+    """Return whether no update brought a gradient to a parameter that should have one."""
+    gradient, layer, own = readings.all.at(name)[GradientReading], layer_of(name, readings), name.rpartition(".")[2]
+    if gradient.missing_updates < gradient.updates:
+        return False
+    if layer is None:
+        return True
+    only_potential = spikes_unused(readings.all.at(layer.name)) and own not in ("alpha", "beta", "decay", "tau", "w")
+    return not only_potential and own not in WITHOUT_GRADIENT.get(layer.framework or "", ())
