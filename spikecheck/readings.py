@@ -273,6 +273,7 @@ class LogitReading:
     decided_rows: int = 0
     top_class_rows: int | None = None
     top_class: int | None = None
+    normalized_batches: int = 0  # updates in which each class has the same sum over the batch, as after a softmax
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +340,7 @@ class LossReading:
     plain_mean: bool
     non_finite: NonFinite
     trace: tuple[tuple[int, float], ...] = ()
+    broadcast_shapes: tuple[tuple[int, ...], ...] = ()  # of output and target, where all pairs of samples are compared
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,6 +134,7 @@ class LossCall:
     plain_mean: bool = True  # the mean over samples, without weights and label smoothing
     has_class_weights: bool = False  # with class weights
     ignored_label: int | None = None  # the label that the loss ignores
+    broadcast_shapes: tuple[tuple[int, ...], ...] = ()  # of output and target, where all pairs are compared
 
 
 @dataclass(frozen=True, slots=True)

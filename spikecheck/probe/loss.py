@@ -8,9 +8,11 @@ in place for the first monitor, and the originals back after the last.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import wraps
+from itertools import zip_longest
 from typing import Any, Protocol, TypeGuard
 
 import torch
@@ -111,6 +113,7 @@ def watched_loss(
             is_plain(arguments, targets) if over_classes else averages(name, args, kwargs),
             arguments.get("weight") is not None,
             arguments.get("ignore_index", -100) if over_classes else None,
+            () if over_classes else all_pairs(logits, targets),
         )
         try:
             value = original(*args, **kwargs)
@@ -151,6 +154,24 @@ def plain_tensor(value: object) -> TypeGuard[Tensor]:
     if type(value) is not Tensor and type(value) is not torch.nn.Parameter:
         return False
     return not is_functorch_tensor(value)
+
+
+def all_pairs(output: Tensor, target: Tensor) -> tuple[tuple[int, ...], ...]:
+    """Return both shapes where the loss is broadcast to more elements than either has; else ()."""
+    if output.layout is not torch.strided or target.layout is not torch.strided:
+        return ()
+    first, second = own_shape(output), own_shape(target)
+    elements = math.prod(max(a, b) for a, b in zip_longest(reversed(first), reversed(second), fillvalue=1))
+    return (first, second) if elements > max(math.prod(first), math.prod(second)) else ()
+
+
+def own_shape(tensor: Tensor) -> tuple[int, ...]:
+    """Return the shape before it was expanded, as torch's losses do, without leading axes of one entry."""
+    shape = [1 if stride == 0 else size for size, stride in zip(tensor.shape, tensor.stride(), strict=True)]
+    while len(shape) > 1 and shape[0] == 1 and tensor.shape[0] > 1:
+        shape.pop(0)
+        tensor = tensor[0]
+    return tuple(shape)
 
 
 def classes(logits: Tensor) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from spikecheck.probe.written_loss import ModelOutput, compared_tensors
+from spikecheck.probe.written_loss import ModelOutput, compared_pairs, compared_tensors
 from spikecheck.site import Capture, LossCall, Site, SiteKind
 
 WRITTEN = "difference"  # what a loss that the script writes out is called
@@ -71,7 +71,9 @@ class PendingLosses:
         for root in roots:
             if root.numel() == 1:
                 output, target = compared_tensors(root, self.outputs) or (None, None)
-                call = LossCall("backward" if output is None else WRITTEN, plain_mean=False)
+                pairs = () if output is not None else compared_pairs(root, self.outputs)
+                name = "backward" if output is None and not pairs else WRITTEN
+                call = LossCall(name, plain_mean=False, broadcast_shapes=pairs)
                 self.add(call, output, target, root)
 
     def drain(self, update: int, position: int, framework: str | None) -> Iterator[Capture[Tensor]]:

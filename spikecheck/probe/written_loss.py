@@ -37,9 +37,36 @@ def kind(node: Any) -> str:
     return type(node).__name__
 
 
+def compared_pairs(root: Tensor, outputs: Sequence[ModelOutput]) -> tuple[tuple[int, ...], ...]:
+    """Return the shapes of output and target of a written loss over all pairs of samples, [n, 1] and [n]; else ()."""
+    written = difference_of(root)
+    if written is None:
+        return ()
+    made_by, shape = kind(written[0]), tuple(written[1].shape)
+    n = shape[0] if shape else 0
+    one_column = [o for o in outputs if o.made_by == made_by and tuple(o.tensor.shape) in ((n, 1), (n,))]
+    if n < 2 or shape != (n, n) or not one_column:
+        return ()
+    output = tuple(one_column[0].tensor.shape)
+    return output, (n,) if output == (n, 1) else (n, 1)
+
+
 @torch.no_grad()
 def compared_tensors(root: Tensor, outputs: Sequence[ModelOutput]) -> tuple[Tensor, Tensor] | None:
     """Return output and target of a written loss; None where the graph does not look like one."""
+    written = difference_of(root)
+    if written is None:
+        return None
+    node, difference, is_first = written
+    for output in outputs:
+        if output.made_by == kind(node) and output.tensor.shape == difference.shape:
+            gap = difference.detach()
+            return output.tensor, output.tensor - gap if is_first else output.tensor + gap
+    return None
+
+
+def difference_of(root: Tensor) -> tuple[Any, Tensor, bool] | None:
+    """Return the node that made the output, the difference, and whether the output is its first term."""
     node = root.grad_fn
     for _ in range(LONGEST):
         if node is None or not kind(node).startswith(AVERAGES):
@@ -54,9 +81,4 @@ def compared_tensors(root: Tensor, outputs: Sequence[ModelOutput]) -> tuple[Tens
     first, second = (before for before, _ in subtraction.next_functions)
     if (first is None) == (second is None) or difference is None:
         return None
-    made_by = kind(first if second is None else second)
-    for output in outputs:
-        if output.made_by == made_by and output.tensor.shape == difference.shape:
-            gap = difference.detach()
-            return output.tensor, output.tensor - gap if second is None else output.tensor + gap
-    return None
+    return first if second is None else second, difference, second is None

@@ -67,6 +67,11 @@ def last_of(a: Tensor, b: Tensor) -> Tensor:
     return torch.cat([a, b])[-WINDOW:]
 
 
+def first_known(a: tuple[tuple[int, ...], ...], b: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
+    """Merge rule: keep the first that is not empty."""
+    return a or b
+
+
 @dataclass(frozen=True)
 class LossState(State):
     """The first loss, the last WINDOW losses, the minimum, and the trace."""
@@ -80,6 +85,7 @@ class LossState(State):
     classes: int | None = merged_by(keep_first)
     plain: bool = merged_by(operator.and_)
     trace: TraceState = merged_by(operator.add)
+    broadcast: tuple[tuple[int, ...], ...] = merged_by(first_known)
 
 
 class LossStats(Statistic[LossState]):
@@ -112,6 +118,7 @@ class LossStats(Statistic[LossState]):
             classes=call.classes,
             plain=call.plain_mean,
             trace=TraceState(value, (capture.update,), 1),
+            broadcast=call.broadcast_shapes,
         )
 
     def summarize(self, state: LossState) -> tuple[LossReading, ...]:
@@ -143,6 +150,7 @@ class LossStats(Statistic[LossState]):
                 plain_mean=state.plain,
                 non_finite=state.bad.reading(time_axis_known=False),
                 trace=tuple(zip(state.trace.updates, state.trace.values.tolist(), strict=True)),
+                broadcast_shapes=state.broadcast,
             ),
         )
 
@@ -162,6 +170,7 @@ class LogitState(State):
     updates: int = merged_by(operator.add)
     rows: int = merged_by(operator.add)
     classes: int = merged_by(keep_first)
+    normalized: Tensor = merged_by(torch.add)
 
 
 def class_counts(classes: Tensor, among: int, which: Tensor) -> Tensor:
@@ -173,6 +182,17 @@ def class_counts(classes: Tensor, among: int, which: Tensor) -> Tensor:
 def not_ignored(targets: Tensor, call: LossCall) -> Tensor:
     """Mark the targets that are not the ignored label of the loss."""
     return torch.ones_like(targets, dtype=torch.bool) if call.ignored_label is None else targets != call.ignored_label
+
+
+def has_equal_sums(logits: Tensor) -> Tensor:
+    """Return whether all classes have the same sum over the batch, of probabilities or of their logarithms."""
+    if logits.dim() < 2 or not logits.numel() or len(logits) < 2:
+        return logits.new_zeros((), dtype=torch.bool)
+    low, high = minimum(logits), maximum(logits.flatten(), (0,))
+    shares = logits.exp().where((low < 0) & (high <= 0), logits)
+    sums = shares.sum(0)
+    spread = sums.amax() - sums.amin()
+    return (shares >= 0).all() & (sums.amin() > 0) & (spread < SUMS_TO_ONE * sums.amax()) & (low < high)
 
 
 def class_rows(logits: Tensor) -> Tensor:
@@ -209,6 +229,7 @@ class LogitStats(Statistic[LogitState]):
             updates=1,
             rows=len(rows),
             classes=rows.shape[1],
+            normalized=torch.stack([has_equal_sums(value.detach().float()) for value in capture.values]).all().int(),
         )
 
     def summarize(self, state: LogitState) -> tuple[LogitReading, ...]:
@@ -229,6 +250,7 @@ class LogitStats(Statistic[LogitState]):
                 non_finite=state.bad.reading(time_axis_known=False),
                 decided_rows=sum(predicted),
                 top_class_rows=top_class_rows,
+                normalized_batches=int(state.normalized),
                 top_class=None if top_class_rows is None else predicted.index(top_class_rows),
             ),
         )

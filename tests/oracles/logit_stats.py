@@ -27,6 +27,16 @@ def certainty(row: list[float]) -> float:
     return math.nan if not math.isfinite(top) else 1 / sum(math.exp(v - top) for v in row)
 
 
+def has_equal_sums(x: np.ndarray) -> bool:
+    """Return whether all classes have the same sum over two samples or more, of probabilities or their logarithms."""
+    entries = x.flatten().tolist()
+    if x.ndim < 2 or not entries or len(x) < 2 or any(math.isnan(v) for v in entries) or low(entries) == high(entries):
+        return False
+    shares = np.exp(x) if low(entries) < 0 and high(entries) <= 0 else x
+    sums = shares.sum(0).flatten().tolist()
+    return low(shares.flatten().tolist()) >= 0 and low(sums) > 0 and high(sums) - low(sums) < 1e-3 * high(sums)
+
+
 def oracle(captures: Captures) -> tuple[LogitReading, ...]:
     every = rows(captures)
     values = [v for _, row in every for v in row]
@@ -34,6 +44,7 @@ def oracle(captures: Captures) -> tuple[LogitReading, ...]:
     classes = logits.shape[min(1, logits.dim() - 1)]
     chosen = [row.index(high(row)) for _, row in every if math.isfinite(sum(row)) and high(row) != low(row)]
     votes = [chosen.count(k) for k in range(classes)]
+    normalized = sum(all(has_equal_sums(number(value)) for value in capture.values) for capture in captures)
     reading = LogitReading(
         updates=len(captures),
         rows=len(every),
@@ -47,6 +58,7 @@ def oracle(captures: Captures) -> tuple[LogitReading, ...]:
         non_finite=non_finite([(update, 0, sum(row)) for update, row in every], timed=False),
         decided_rows=len(chosen),
         top_class_rows=max(votes),
+        normalized_batches=normalized,
         top_class=votes.index(max(votes)),
     )
     return (reading,)

@@ -38,6 +38,7 @@ def oracle(captures: Captures) -> tuple[LossReading, ...]:
         classes=call.classes if call else None,
         plain_mean=all(capture.loss_call is not None and capture.loss_call.plain_mean for capture in captures),
         non_finite=non_finite([(c.update, 0, loss) for c, loss in zip(captures, losses, strict=True)], timed=False),
+        broadcast_shapes=call.broadcast_shapes if call else (),
         trace=tuple((update, loss) for update, loss in by_update.items() if update % every == 0),
     )
     return (reading,)

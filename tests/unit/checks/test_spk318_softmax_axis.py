@@ -1,0 +1,31 @@
+"""SPK318 softmax-axis: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk318_softmax_axis import SoftmaxAxis
+from tests.unit.checks.build import logits, observe, severity_of
+
+LIMIT = SoftmaxAxis.limits()["min_updates"][0]
+OVER_BATCH = {"minimum": 0.01, "maximum": 0.9, "updates": LIMIT, "rows": 16 * LIMIT}
+
+
+@pytest.mark.parametrize(
+    ("reading", "severity"),
+    [
+        pytest.param(logits(**OVER_BATCH, normalized_batches=LIMIT), "error", id="over the batch"),
+        pytest.param(logits(**OVER_BATCH, normalized_batches=LIMIT - 1), None, id="by chance in some batches"),
+        pytest.param(
+            logits(**{**OVER_BATCH, "updates": LIMIT - 1}, normalized_batches=LIMIT - 1), None, id="too few updates"
+        ),
+        pytest.param(logits(minimum=0.025, maximum=0.025, tied_rows=320), "error", id="mean over 40 steps"),
+        pytest.param(logits(minimum=1.0, maximum=1.0001, tied_rows=3), "error", id="sum over time"),
+        pytest.param(logits(minimum=0.0, maximum=0.0, tied_rows=320), None, id="a silent layer, or a head of zeros"),
+        pytest.param(logits(minimum=40.0, maximum=40.0, tied_rows=320), None, id="counts of a saturated layer"),
+        pytest.param(logits(**OVER_BATCH | {"rows": LIMIT}, normalized_batches=LIMIT), None, id="one sample per batch"),
+        pytest.param(logits(), None, id="healthy"),
+    ],
+)
+def test_judge(reading, severity) -> None:
+    assert severity_of(SoftmaxAxis(), observe({"loss": [reading]}), "loss") == severity
