@@ -49,6 +49,8 @@ class NeuronSpec:
     threshold_holder: Holder = Holder.ATTRIBUTE
     gain_switch: str = ""  # the attribute that is True where the layer scales its input down; else empty
     replaced_parameters: tuple[ReplacedParameter, ...] = ()
+    learnable_by_default: bool = False  # its parameters require gradients without the user having asked for it
+    without_gradient: tuple[str, ...] = ()  # parameters that the library computes without a gradient
 
     @property
     def tau_mem(self) -> float | None:

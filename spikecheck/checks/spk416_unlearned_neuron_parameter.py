@@ -11,15 +11,12 @@ from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import spikes_unused, spiking_sites
 from spikecheck.checks.progress import and_more, axis_count
 from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.neuron import NeuronSpec
 from spikecheck.readings import GradientReading, UpdateReading
 from spikecheck.site import Moment, Site, SiteKind
 
 #: Names of neuron parameters that a model or a hand-written layer holds itself; a layer of a library has its own.
 NEURON_PARAMETER = re.compile(r"(^|_)(v_?)?(th|thr|thresh|threshold|v_?th|beta|decay|leak|tau)(_|\d|$)", re.IGNORECASE)
-#: Learnable by default in these libraries, so that leaving them out of the optimizer may be a choice.
-LEARNABLE_BY_DEFAULT = ("sinabs", "rockpool")
-#: Parameters that their library computes without a gradient.
-WITHOUT_GRADIENT = {"sinabs": ("spike_threshold",)}
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ class UnlearnedNeuronParameter(Check):
         unheld = [n for n in parameters if gradients[n].mean_norm > 0 and n not in held and n not in idle]
         for names, reason in ((cut_off, "no gradient reaches {it}"), (unheld, "no optimizer holds {it}")):
             if names[:1] == [site.name]:
-                optional = names is unheld and library_of(site.name, readings) in LEARNABLE_BY_DEFAULT
+                optional = names is unheld and spec_of(site.name, readings).learnable_by_default
                 yield self.finding(
                     site,
                     severity=Severity.NOTE if optional else Severity.WARNING,
@@ -130,10 +127,10 @@ def layer_of(name: str, readings: Readings) -> Site | None:
     return next((site for site in spiking_sites(readings) if site.name == owner), None)
 
 
-def library_of(name: str, readings: Readings) -> str | None:
-    """Return the library of the layer that holds a parameter."""
+def spec_of(name: str, readings: Readings) -> NeuronSpec:
+    """Return what is known of the neurons that a parameter belongs to."""
     layer = layer_of(name, readings)
-    return None if layer is None else layer.framework
+    return NeuronSpec() if layer is None or layer.neuron is None else layer.neuron
 
 
 def is_cut_off(name: str, readings: Readings) -> bool:
@@ -144,4 +141,4 @@ def is_cut_off(name: str, readings: Readings) -> bool:
     if layer is None:
         return True
     only_potential = spikes_unused(readings.all.at(layer.name)) and own not in ("alpha", "beta", "decay", "tau", "w")
-    return not only_potential and own not in WITHOUT_GRADIENT.get(layer.framework or "", ())
+    return not only_potential and own not in spec_of(name, readings).without_gradient

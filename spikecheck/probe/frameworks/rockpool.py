@@ -53,6 +53,7 @@ class Rockpool(Framework):
             surrogate=getattr(function, "__name__", None),
             multi_spike=None if most is None else most > 1,
             input_gain=1.0 if gain is None else gain,
+            learnable_by_default=True,
             **settable(module, "threshold"),
         )
 

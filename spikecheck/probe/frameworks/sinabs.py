@@ -45,6 +45,8 @@ class Sinabs(Framework):
             surrogate=type(getattr(module, "surrogate_grad_fn", None)).__name__,
             multi_spike=getattr(getattr(module, "spike_fn", None), "__name__", "") == "MultiSpike",
             input_gain=gain if synapse is None else gain * synapse,
+            learnable_by_default=True,
+            without_gradient=("spike_threshold",),
             **settable(module, "spike_threshold"),
             gain_switch="norm_input" if normalized else "",
         )

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from spikecheck.checks.spk416_unlearned_neuron_parameter import UnlearnedNeuronParameter, is_neuron_parameter
 from spikecheck.site import IdleOptimizer
-from tests.unit.checks.build import flow, gradient, observe, parameter, run, severity_of, spikes, update
+from tests.unit.checks.build import NEURON, flow, gradient, observe, parameter, run, severity_of, spikes, update
 
 LIMIT = UnlearnedNeuronParameter.limits()["min_updates"][0]
 MISSING = gradient(updates=LIMIT, missing_updates=LIMIT, mean_norm=0.0, dimensions=0)
 PRESENT = gradient(updates=LIMIT, dimensions=0)
+DEFAULT = replace(NEURON, learnable_by_default=True, without_gradient=("spike_threshold",))
 SCALAR = parameter(elements=1, dimensions=0, fan_in=1)
 
 
-def observed(name, *readings, layer="lif1", framework="snntorch", gradient_to_spikes=True, **changed):
+def observed(name, *readings, layer="lif1", neurons=NEURON, gradient_to_spikes=True, **changed):
     places = {
         "fc1.weight": [gradient(), update(), parameter()],
         layer: [spikes(), flow(spikes_receive_gradient=gradient_to_spikes)],
         name: [SCALAR, *readings],
     }
-    sites = {layer: {"framework": framework}}
+    sites = {layer: {"neuron": neurons}}
     return observe(places, sites=sites, run=run(**{"update": LIMIT, **changed}))
 
 
@@ -37,7 +40,7 @@ def observed(name, *readings, layer="lif1", framework="snntorch", gradient_to_sp
             id="in an optimizer that steps rarely",
         ),
         pytest.param(
-            observed("lif1.tau_mem", PRESENT, framework="sinabs"), "lif1.tau_mem", "note", id="learnable by default"
+            observed("lif1.tau_mem", PRESENT, neurons=DEFAULT), "lif1.tau_mem", "note", id="learnable by default"
         ),
         pytest.param(observed("v_th1", MISSING, update()), "v_th1", "warning", id="cut off with item()"),
         pytest.param(observed("lif1.threshold", MISSING, update()), "lif1.threshold", "warning", id="no gradient"),
@@ -48,7 +51,7 @@ def observed(name, *readings, layer="lif1", framework="snntorch", gradient_to_sp
             id="only the potential is read out",
         ),
         pytest.param(
-            observed("lif1.spike_threshold", MISSING, update(), framework="sinabs"),
+            observed("lif1.spike_threshold", MISSING, update(), neurons=DEFAULT),
             "lif1.spike_threshold",
             None,
             id="a library that computes no such gradient",
