@@ -17,7 +17,7 @@ from rich.table import Table
 from torch import nn
 
 import spikecheck
-from spikecheck.probe.schedule import OBSERVED_FIRST
+from spikecheck.probe.schedule import FULL_FIRST
 
 CHANNELS, HIDDEN, CLASSES = 700, 256, 20
 STEPS, BATCH = 100, 64
@@ -93,7 +93,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     auto, closely = measure("auto", arguments.pairs), measure(1, arguments.pairs // 2)
-    early = OBSERVED_FIRST - WARM_UP_PAIRS
+    early = FULL_FIRST - WARM_UP_PAIRS
     table = Table(
         "attach", "whole", "median", "middle half", "bare step", title="Step time with spikecheck over without"
     )

@@ -61,7 +61,7 @@ class Monitor:
             values_of=measure_values,
             guard=self._guard,
             evaluate=self._evaluate_if_scheduled,
-            observed=schedule.is_observed,
+            tier=schedule.tier,
             **options,
         )
         self._session.install()

@@ -42,6 +42,16 @@ from spikecheck.readings import (
 )
 from spikecheck.site import Layout, Moment, Site, SiteKind
 from spikecheck.stored import FitReading, GlobalReading, MomentReading, StoredNeuronReading, StoredReading
+from spikecheck.timelines import (
+    CurrentTimelineReading,
+    InputTimelineReading,
+    LogitTimelineReading,
+    LossTimelineReading,
+    PotentialTimelineReading,
+    SpikeTimelineReading,
+    TimelinePoint,
+    TimelineReading,
+)
 from spikecheck.update_readings import UndoneUpdateReading, UnusedGradientReading
 
 if TYPE_CHECKING:
@@ -66,6 +76,7 @@ __all__ = [
     "TIME_FIRST",
     "BatchReading",
     "Check",
+    "CurrentTimelineReading",
     "DriveReading",
     "Expected",
     "Finding",
@@ -78,9 +89,12 @@ __all__ = [
     "GradientReading",
     "GradientToSpikesReading",
     "InputReading",
+    "InputTimelineReading",
     "Layout",
     "LogitReading",
+    "LogitTimelineReading",
     "LossReading",
+    "LossTimelineReading",
     "MemoryReading",
     "ModeReading",
     "Moment",
@@ -92,6 +106,7 @@ __all__ = [
     "Observed",
     "ParameterReading",
     "PotentialReading",
+    "PotentialTimelineReading",
     "Readings",
     "RegressionTargetReading",
     "ReplacedParameter",
@@ -100,12 +115,15 @@ __all__ = [
     "Site",
     "SiteKind",
     "SpikeReading",
+    "SpikeTimelineReading",
     "SpikecheckError",
     "StaleGradientReading",
     "StateReading",
     "StoredNeuronReading",
     "StoredReading",
     "TargetReading",
+    "TimelinePoint",
+    "TimelineReading",
     "UndoneUpdateReading",
     "UnusedGradientReading",
     "UpdateReading",

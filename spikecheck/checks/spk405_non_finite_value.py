@@ -21,17 +21,25 @@ from spikecheck.readings import (
     SpikeReading,
 )
 from spikecheck.site import Moment, Site, SiteKind
+from spikecheck.timelines import (
+    CurrentTimelineReading,
+    InputTimelineReading,
+    LogitTimelineReading,
+    PotentialTimelineReading,
+    SpikeTimelineReading,
+)
 
-READING_BY_KIND: dict[SiteKind, type[Any]] = {
-    SiteKind.INPUT: InputReading,
-    SiteKind.CURRENT: DriveReading,
-    SiteKind.POTENTIAL: PotentialReading,
-    SiteKind.SPIKES: SpikeReading,
-    SiteKind.LOGITS: LogitReading,
-    SiteKind.LOSS: LossReading,
-    SiteKind.GRADIENT: GradientReading,
-    SiteKind.PARAMETER: ParameterReading,
+READINGS_BY_KIND: dict[SiteKind, tuple[type[Any], ...]] = {  # a timeline misses no forward pass
+    SiteKind.INPUT: (InputTimelineReading, InputReading),
+    SiteKind.CURRENT: (CurrentTimelineReading, DriveReading),
+    SiteKind.POTENTIAL: (PotentialTimelineReading, PotentialReading),
+    SiteKind.SPIKES: (SpikeTimelineReading, SpikeReading),
+    SiteKind.LOGITS: (LogitTimelineReading, LogitReading),
+    SiteKind.LOSS: (LossReading,),
+    SiteKind.GRADIENT: (GradientReading,),
+    SiteKind.PARAMETER: (ParameterReading,),
 }
+CLEAN_UPDATES = 16  # updates without a non-finite value after which it is over: as many as a window of evidence
 DESCRIPTIONS = {
     SiteKind.INPUT: "the input",
     SiteKind.CURRENT: "the input current of {site}",
@@ -118,16 +126,14 @@ class NonFiniteValue(Check):
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the reading of the site counts anything that is not finite."""
-        reading = readings.all.get(READING_BY_KIND[site.kind]) or readings.get(READING_BY_KIND[site.kind])
-        bad: NonFinite | None = None if reading is None else reading.non_finite
-        if bad is None or bad.count == 0:
+        made = (readings.all.get(kind) or readings.get(kind) for kind in READINGS_BY_KIND[site.kind])
+        bad = next((reading.non_finite for reading in made if reading is not None and reading.non_finite.count), None)
+        if bad is None:
             return
         first = bad.first or Moment(readings.run.update)
         finding = self.finding(
             site,
-            observed=Observed(
-                "{count} of {elements} sampled values are not finite", count=bad.count, elements=bad.elements
-            ),
+            observed=observed(bad),
             expected=Expected(
                 "finite values", because="NaN spreads through every sum and is false in every comparison"
             ),
@@ -139,7 +145,21 @@ class NonFiniteValue(Check):
 
     def is_over(self, finding: Finding, readings: Readings, *, made_now: bool) -> bool:
         """Return whether recent values are finite, at the site and in every parameter."""
-        recent = readings.get(READING_BY_KIND[finding.site.kind])
-        if recent is None or recent.non_finite.count > 0:
+        made = [readings.get(kind) for kind in READINGS_BY_KIND[finding.site.kind]]
+        recent = [reading.non_finite for reading in made if reading is not None]
+        if not recent or any(is_recent(non_finite, readings.run.update) for non_finite in recent):
             return False
         return all(not parameter.non_finite.count for parameter in readings.every(ParameterReading).values())
+
+
+def is_recent(bad: NonFinite, update: int) -> bool:
+    """Return whether anything was not finite in the recent forward passes."""
+    return bad.count > 0 and (bad.last_update is None or update - bad.last_update < CLEAN_UPDATES)
+
+
+def observed(bad: NonFinite) -> Observed:
+    """Return what was observed: in a timeline time steps of all forward passes, else sampled values."""
+    if bad.kind:
+        text = "{count} of {elements} time steps hold values that are not finite; the first sum to {kind}"
+        return Observed(text, count=bad.count, elements=bad.elements, kind=bad.kind)
+    return Observed("{count} of {elements} sampled values are not finite", count=bad.count, elements=bad.elements)

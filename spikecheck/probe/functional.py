@@ -73,12 +73,11 @@ class FunctionalCode:
         if session.passes.depth == 0 and session.clock.passes_in_sequence == 0:
             self.begin()
         recorder = session.passes.recorder
-        if recorder.observed:
-            session.trace.place(name)
-            watched = session.layers.tapped(name, recorder)
-            recorder.calls(name).record(watched, observation)
-            self.leave_to_tap(recorder, observation)
-            session.bound(recorder.count(name))
+        session.trace.place(name)
+        watched = session.layers.tapped(name, recorder)
+        recorder.calls(name).record(watched, observation)
+        self.leave_to_tap(recorder, observation)
+        session.bound(recorder.count(name))
 
     def leave_to_tap(self, recorder: Recorder, observation: Observation) -> None:
         """Leave the call sites whose spikes a tap shows to the tap, now and in passes without gradients."""
@@ -97,7 +96,7 @@ class FunctionalCode:
         """Return whether an application here and now is to be looked at; asked before anything else."""
         here = self.session.passes.here()
         if here.depth:
-            return here.recorder.observed and not self.sites.nothing_to_find
+            return not self.sites.nothing_to_find
         return not self.model_called
 
     def applied(self, function: type, output: Any, args: Sequence[Any], frame: Any) -> None:
@@ -111,11 +110,10 @@ class FunctionalCode:
         if session.passes.depth == 0 and self.begins_pass(application):
             self.begin()
         recorder = session.passes.recorder
-        if recorder.observed:
-            if site is not None:
-                application.place, application.call = session.trace.take_place(), self.call_of(site, recorder)
-            recorder.applications.append(application)
-            session.bound(len(recorder.applications))
+        if site is not None:
+            application.place, application.call = session.trace.take_place(), self.call_of(site, recorder)
+        recorder.applications.append(application)
+        session.bound(len(recorder.applications))
 
     def begins_pass(self, application: Application) -> bool:
         """Return whether an application outside of any model is the first of a forward pass."""

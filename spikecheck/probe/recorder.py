@@ -251,7 +251,7 @@ class Recorder:
     """What one forward pass shows: its input, and each layer's calls."""
 
     training: bool = True  # whether gradients are recorded where it begins
-    observed: bool = True  # whether this forward pass is one of those that are looked at
+    tier: int = 2  # the statistics that measure it: those of tier 1 measure every forward pass
     new_sequence: bool = True
     inputs: list[Tensor] = field(default_factory=list)
     layers: dict[str, LayerCalls] = field(default_factory=dict)
@@ -272,7 +272,7 @@ class Recorder:
 
     def rest(self) -> Recorder:
         """Return the recorder of what is left of this forward pass, once this one is drained."""
-        return Recorder(self.training, self.observed, new_sequence=False)
+        return Recorder(self.training, self.tier, new_sequence=False)
 
     def drain(self, watched: Iterable[WatchedLayer], update: int) -> Iterator[Capture[Tensor]]:
         """Yield what the layers showed, layer by layer."""

@@ -39,7 +39,7 @@ from spikecheck.probe.trace import Trace
 from spikecheck.probe.training import Training
 from spikecheck.probe.watchers import watchers
 from spikecheck.readings import InputReading
-from spikecheck.site import Capture, LossCall, Site, SiteKind
+from spikecheck.site import LossCall, Site, SiteKind
 
 MAX_HELD_CALLS = 4096  # calls of a layer that are kept before they are handed on without waiting for the pass's end
 
@@ -49,13 +49,14 @@ class Session:
 
     Args:
         model: the model.
-        sink: receives each capture.
+        sink: receives each capture, and the highest tier of the statistics that are to measure it.
         values_of: says what values a tensor holds: needed in the first forward passes alone, for layers that no
             library's file knows.
         guard: wraps every entry point, so that an error of ours is caught in one place.
         evaluate: called when the optimizer is about to step, or, in a run without one, after a forward pass; with the
             error, when torch raised one in a loss or a backward pass.
-        observed: says whether a forward pass, by its number, is one of those that are looked at.
+        tier: returns the highest tier of the statistics for the forward pass that begins, which records gradients or
+            not.
         spikes, loss, optimizer: as in `spikecheck.attach`.
         variable: the name by which the script knows the model.
     """
@@ -63,12 +64,12 @@ class Session:
     def __init__(
         self,
         model: nn.Module,
-        sink: Callable[[Capture[Tensor]], None],
+        sink: Callable[..., None],
         *,
         values_of: Callable[[Tensor], InputReading],
         guard: Callable[[Callable[..., None]], Callable[..., None]] = lambda entry: entry,
         evaluate: Callable[..., None] = lambda error=None: None,
-        observed: Callable[[int], bool] = lambda number: True,
+        tier: Callable[[bool], int] = lambda training: 2,
         spikes: Iterable[str | nn.Module] = (),
         loss: nn.Module | None = None,
         optimizer: Optimizer | None = None,
@@ -76,7 +77,7 @@ class Session:
     ) -> None:
         self.model, self.criterion = model, loss
         self._sink, self._values_of, self._guard = sink, values_of, guard
-        self._evaluate, self._observed = evaluate, observed
+        self._evaluate, self._tier = evaluate, tier
         self.training = Training(self)
         self.listener: Listener = GuardedListener(self.training, guard)
         self.span = GraphSpan(model.parameters())
@@ -137,11 +138,11 @@ class Session:
             here = passes.here()
             if here.depth == 0:
                 return not in_backward()
-            wanted = here.recorder.observed and watched.hooked and is_state_sampled(here.recorder.count(name))
+            wanted = here.recorder.tier > 1 and watched.hooked and is_state_sampled(here.recorder.count(name))
             return wanted and not in_backward()
 
         def is_return_wanted() -> bool:
-            return passes.here().recorder.observed and watched.hooked and not in_backward()
+            return watched.hooked and not in_backward()
 
         before = self._hooks.make(partial(self.layer_called, watched), is_call_wanted)
         returned, compiled = partial(self.layer_returned, watched), partial(self.compiled_layer_returned, watched)
@@ -190,8 +191,7 @@ class Session:
                 self.hand_on_losses()
             elif self.clock.training_passes == 1:
                 self.layers.await_gradients()
-            observed = self._observed(self.clock.forward_passes)
-            own.recorder = Recorder(training, observed, new_sequence)
+            own.recorder = Recorder(training, self._tier(training), new_sequence)
             own.loop.begin(self.clock)
         watchers.forward_begins(self)
         self.take_input(arguments)
@@ -199,8 +199,6 @@ class Session:
     def take_input(self, arguments: Sequence[Any]) -> None:
         """Keep what the model is called with."""
         self.optimizers.unused.input_requires_grad = any(t.requires_grad for t in tensors_within(arguments))
-        if not self.passes.recorder.observed:
-            return
         tensor = model_input(arguments)
         if tensor is not None and countable(tensor):
             self.passes.recorder.inputs.append(tensor.detach())
@@ -257,7 +255,7 @@ class Session:
         """The first module of a model that is not called itself gets the input."""
         if self.passes.depth == 0:
             recorder, tensor = self.passes.own().recorder, model_input([*args, *kwargs.values()])
-            before = recorder.inputs if recorder.observed else []
+            before = recorder.inputs
             recorder.inputs = before if tensor is None else [*before, tensor.detach()]
 
     # -- the model in compiled code
@@ -272,8 +270,7 @@ class Session:
         """A layer returned, in compiled code."""
         self._compiled = True
         self.trace.place(watched.name)
-        if self.passes.recorder.observed:
-            self.passes.recorder.calls(watched.name).observe_compiled(watched, grad, args, output)
+        self.passes.recorder.calls(watched.name).observe_compiled(watched, grad, args, output)
 
     def compiled_forward_ended(self, grad: bool, args: Sequence[Any], output: Any) -> None:
         """The model returned, in compiled code."""
@@ -288,7 +285,7 @@ class Session:
         if self.passes.depth == 0:
             self.begin_without_root(watched, args, kwargs)
         recorder = self.passes.recorder
-        if recorder.observed and watched.hooked:
+        if recorder.tier > 1 and watched.hooked:
             recorder.calls(watched.name).sample_state(watched, args, kwargs)
 
     def layer_returned(
@@ -332,14 +329,14 @@ class Session:
         self.layers.place(self.trace)
         site = Site(SiteKind.INPUT, "input", 0, self.layers.framework)
         for capture in captures(recorder, spiking, site, self.clock.update):
-            self._sink(capture)
+            self._sink(capture, recorder.tier)
         one.recorder = recorder.rest()
 
     def hand_on_losses(self) -> None:
         """Hand on the losses since the last backward pass, each function's calls together."""
-        last = 1 + max([0, *self.trace.order.values()])
+        last, tier = 1 + max([0, *self.trace.order.values()]), self.passes.recorder.tier
         for capture in self.losses.drain(self.clock.update, last, self.layers.framework):
-            self._sink(capture)
+            self._sink(capture, tier)
 
     def settle(self) -> None:
         """Hand on what no end was observed of: taps, or parts of a model that is not called itself.

@@ -45,10 +45,9 @@ class TimeLoop:
         """A call of the model is over: keep what tells whether the next one goes on from it."""
         self.calls += 1
         spiking = list(layers)
-        if recorder.observed:
-            shown = [(one, recorder.layers[one.name]) for one in spiking if recorder.count(one.name)]
-            self.per_step = bool(shown) and all(is_step(one, calls, self.calls) for one, calls in shown)
-            self.sure = all(one.layer.framework.shows_time or dimensions(calls) < 3 for one, calls in shown)
+        shown = [(one, recorder.layers[one.name]) for one in spiking if recorder.count(one.name)]
+        self.per_step = bool(shown) and all(is_step(one, calls, self.calls) for one, calls in shown)
+        self.sure = all(one.layer.framework.shows_time or dimensions(calls) < 3 for one, calls in shown)
         self.states, self.outputs = [], ()
         if self.per_step:
             returned = nested([output])

@@ -78,12 +78,17 @@ class Statistic(Generic[S]):
         reading: class of the readings.
         order_matters: whether `+` is not commutative.
         first_only: for an excerpt: measure only the first capture of each window.
+        tier: 1 is measured in every forward pass and update, 2 in those that the schedule selects.
+        windowed: whether readings differ between the first forward pass, the recent ones and all of them; a timeline
+            is one for the whole run.
     """
 
     kind: ClassVar[SiteKind]
     reading: ClassVar[type[Any]]
     order_matters: ClassVar[bool] = False
     first_only: ClassVar[bool] = False
+    tier: ClassVar[int] = 2
+    windowed: ClassVar[bool] = True
 
     def measure(self, capture: Capture[Tensor]) -> S:
         """Return the state of one capture. Runs on the device without waiting for it, and does not depend on values."""

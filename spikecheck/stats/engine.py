@@ -14,6 +14,7 @@ from spikecheck.readings import InputReading
 from spikecheck.site import FORWARD_KINDS, Capture, Site, SiteKind
 from spikecheck.stats.base import State, Statistic, statistics
 from spikecheck.stats.inputs import InputStats
+from spikecheck.stats.layout import Raster, RasterStatistic
 
 WINDOWS = ("first", "recent", "all")
 
@@ -28,14 +29,18 @@ class Windows:
     previous: State | None = None
     earlier: State | None = None
 
+    windowed: bool = True  # False: one state for the whole run
+
     def roll(self) -> None:
         """Start a new window. "Recent" is the last two windows, so it is never almost empty."""
-        if self.current is not None:
+        if self.windowed and self.current is not None:
             self.earlier = merge_optional(self.earlier, self.previous)
             self.previous, self.current = self.current, None
 
     def of(self, window: str) -> State | None:
         """Return the state of a window: "first", "recent" or "all"."""
+        if not self.windowed:
+            return self.current
         if window == "first":
             return self.first
         recent = merge_optional(self.previous, self.current)
@@ -60,16 +65,22 @@ class Engine:
     windows: dict[tuple[bool, Statistic[Any], tuple[SiteKind, str]], Windows] = field(default_factory=dict)
 
     @torch.no_grad()
-    def receive(self, capture: Capture[Tensor]) -> None:
-        """Measure a capture. Never waits for the device."""
+    def receive(self, capture: Capture[Tensor], tier: int = 2) -> None:
+        """Measure a capture with the statistics up to this tier. Never waits for the device."""
+        raster = Raster(capture)
         for statistic in self.by_kind.get(capture.sites[0].kind, ()):
+            if statistic.tier > tier:
+                continue
             key = (capture.training, statistic, (capture.sites[0].kind, capture.sites[0].name))
             windows = self.windows.get(key)
             if statistic.first_only and windows is not None and windows.current is not None:
                 continue
-            state = statistic.measure(capture)
+            if isinstance(statistic, RasterStatistic):
+                state = statistic.measure_raster(raster)
+            else:
+                state = statistic.measure(capture)
             if windows is None:
-                self.windows[key] = Windows(capture.sites, state, state)
+                self.windows[key] = Windows(capture.sites, state, state, windowed=statistic.windowed)
             else:
                 windows.sites = capture.sites
                 windows.current = merge_optional(windows.current, state)
@@ -117,13 +128,8 @@ class Engine:
 
     def sites(self, training: bool) -> tuple[Site, ...]:
         """Return every site with captures, in its latest form."""
-        # A site with an excerpt has a second statistic, so excerpts would list it twice.
-        windows = [
-            w
-            for (of, stat, _), w in self.windows.items()
-            if belongs_to(of, stat.kind, training) and not stat.first_only
-        ]
-        return tuple(site for w in windows for site in w.sites)
+        windows = [w for (of, stat, _), w in self.windows.items() if belongs_to(of, stat.kind, training)]
+        return tuple({site: site for w in windows for site in w.sites}.values())  # several statistics measure a site
 
     def trained(self) -> bool:
         """Return whether any forward pass recorded gradients."""

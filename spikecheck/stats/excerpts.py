@@ -13,8 +13,8 @@ from torch import Tensor
 
 from spikecheck.excerpts import PotentialSampleReading, RasterReading
 from spikecheck.site import Capture, SiteKind
-from spikecheck.stats.base import State, Statistic, keep_first, merged_by
-from spikecheck.stats.layout import even_sample, time_batch_neuron
+from spikecheck.stats.base import State, keep_first, merged_by
+from spikecheck.stats.layout import Raster, RasterStatistic, even_sample
 
 RASTER_STEPS = 128  # time steps of a raster
 ROWS = 64  # neurons of a raster: more cannot be distinguished on a screen
@@ -42,7 +42,7 @@ def excerpt(capture: Capture[Tensor], x: Tensor, part: Tensor) -> ExcerptState:
     return ExcerptState(copy, x.shape[0] if x.numel() else 0, x.shape[2], x.numel(), capture.update)
 
 
-class RasterStats(Statistic[ExcerptState]):
+class RasterStats(RasterStatistic[ExcerptState]):
     """Raster of the first sample: spikes per neuron and time step.
 
     Unit: spikes per neuron and time step.
@@ -56,10 +56,10 @@ class RasterStats(Statistic[ExcerptState]):
     order_matters: ClassVar = True
     first_only: ClassVar = True
 
-    def measure(self, capture: Capture[Tensor]) -> ExcerptState:
+    def measure_raster(self, raster: Raster) -> ExcerptState:
         """Copy time steps and neurons of the first sample."""
-        x = time_batch_neuron(capture)
-        return excerpt(capture, x, x[:RASTER_STEPS, :1, :: stride(x.shape[2])].flatten(0, 1))
+        x = raster.x
+        return excerpt(raster.capture, x, x[:RASTER_STEPS, :1, :: stride(x.shape[2])].flatten(0, 1))
 
     def summarize(self, state: ExcerptState) -> tuple[RasterReading, ...]:
         """Copy the excerpt to the host."""
@@ -79,7 +79,7 @@ def stride(neurons: int) -> int:
     return max(1, -(-neurons // ROWS))
 
 
-class PotentialSampleStats(Statistic[ExcerptState]):
+class PotentialSampleStats(RasterStatistic[ExcerptState]):
     """A sample of membrane potentials after each time step, for a histogram.
 
     Unit: that of the threshold.
@@ -93,10 +93,10 @@ class PotentialSampleStats(Statistic[ExcerptState]):
     order_matters: ClassVar = True
     first_only: ClassVar = True
 
-    def measure(self, capture: Capture[Tensor]) -> ExcerptState:
+    def measure_raster(self, raster: Raster) -> ExcerptState:
         """Copy an even sample of the potentials of one forward pass."""
-        x = time_batch_neuron(capture)
-        return excerpt(capture, x, even_sample(x, POTENTIALS))
+        x = raster.x
+        return excerpt(raster.capture, x, even_sample(x, POTENTIALS))
 
     def summarize(self, state: ExcerptState) -> tuple[PotentialSampleReading, ...]:
         """Copy the sample to the host."""

@@ -11,17 +11,18 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from spikecheck.readings import InputReading
-from spikecheck.site import Capture, SiteKind
-from spikecheck.stats.base import State, Statistic, keep_first, merged_by
+from spikecheck.site import SiteKind
+from spikecheck.stats.base import State, keep_first, merged_by
 from spikecheck.stats.layout import (
     NonFiniteState,
+    Raster,
+    RasterStatistic,
     even_sample,
     fingerprint,
     maximum,
     merge_distinct,
     minimum,
     smallest_distinct,
-    time_batch_neuron,
     to_float,
 )
 from spikecheck.stats.shares import ShareState
@@ -66,7 +67,7 @@ class InputState(State):
     per_channel: Tensor = merged_by(channel_maximum)  # largest absolute value; empty without a known time axis
 
 
-class InputStats(Statistic[InputState]):
+class InputStats(RasterStatistic[InputState]):
     """Input of the model: values, active elements, event counts, empty frames and samples, silent channels.
 
     Unit: events per bin, if the input holds events.
@@ -79,14 +80,12 @@ class InputStats(Statistic[InputState]):
     kind: ClassVar = SiteKind.INPUT
     reading: ClassVar = InputReading
 
-    def measure(self, capture: Capture[Tensor]) -> InputState:
+    def measure_raster(self, raster: Raster) -> InputState:
         """Measure the input of one forward pass."""
-        x = time_batch_neuron(capture)
-        step_maxima = maximum(x.flatten(1), (1,))
+        x, per_step, step_maxima, capture = raster.x, raster.batch_sums, raster.step_maxima, raster.capture
         sample = even_sample(x, INPUT_SAMPLE_SIZE)
         small_sample = even_sample(sample)
-        time_axis_known = capture.layout.time is not None
-        per_step = x.sum(1)
+        time_axis_known = raster.time_axis_known
         magnitude = x.abs()
         mass = magnitude.sum(2)  # [time, batch]
         sample_mass = mass.sum(0)

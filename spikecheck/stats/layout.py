@@ -5,18 +5,22 @@ from __future__ import annotations
 import math
 import operator
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from spikecheck.readings import NonFinite
 from spikecheck.site import Capture, Moment
-from spikecheck.stats.base import State, merged_by
+from spikecheck.stats.base import State, Statistic, merged_by
 
 MAX_DISTINCT = 16  # number of distinct values kept
 SAMPLE_SIZE = 4096  # sampled elements per forward pass; sorting more would cost more than everything else
 MAX_TIME_STEPS = 2**20  # more than any forward pass has: encodes (update, step) as one integer
 NEVER = 2**62  # larger than any encoded (update, step)
+
+S = TypeVar("S", bound=State)
 
 
 def stack(capture: Capture[Tensor]) -> Tensor:
@@ -38,6 +42,45 @@ def time_batch_neuron(capture: Capture[Tensor]) -> Tensor:
     if batch is None:
         x = x.unsqueeze(1)
     return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
+
+
+class Raster:
+    """A capture as [time, batch, neuron], and the reductions that several statistics share; each is computed once."""
+
+    def __init__(self, capture: Capture[Tensor]) -> None:
+        self.capture = capture
+
+    @cached_property
+    def x(self) -> Tensor:
+        """The values [time, batch, neuron]."""
+        return time_batch_neuron(self.capture)
+
+    @cached_property
+    def batch_sums(self) -> Tensor:
+        """The sums over the batch [time, neuron]; one is not finite where any of its elements is not."""
+        return self.x.sum(1)
+
+    @cached_property
+    def step_maxima(self) -> Tensor:
+        """The largest value of each time step [time]."""
+        return maximum(self.x.flatten(1), (1,))
+
+    @property
+    def time_axis_known(self) -> bool:
+        """Whether the time axis is known."""
+        return self.capture.layout.time is not None
+
+
+class RasterStatistic(Statistic[S]):
+    """A statistic of values over time, batch and neurons, which shares its reductions with others of its kind."""
+
+    def measure(self, capture: Capture[Tensor]) -> S:
+        """Return the state of one capture."""
+        return self.measure_raster(Raster(capture))
+
+    def measure_raster(self, raster: Raster) -> S:
+        """Return the state of one capture, under the conditions of `measure`."""
+        raise NotImplementedError
 
 
 def smallest_distinct(x: Tensor) -> Tensor:

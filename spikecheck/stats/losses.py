@@ -102,6 +102,7 @@ class LossStats(Statistic[LossState]):
 
     kind: ClassVar = SiteKind.LOSS
     reading: ClassVar = LossReading
+    tier: ClassVar = 1
     order_matters: ClassVar = True
 
     def measure(self, capture: Capture[Tensor]) -> LossState:

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from spikecheck.readings import DriveReading, PotentialReading
-from spikecheck.site import Capture, NeighborCorrelation, SiteKind
-from spikecheck.stats.base import State, Statistic, merged_by
-from spikecheck.stats.layout import NonFiniteState, maximum, time_batch_neuron, to_float
+from spikecheck.site import NeighborCorrelation, SiteKind
+from spikecheck.stats.base import State, merged_by
+from spikecheck.stats.layout import NonFiniteState, Raster, RasterStatistic, maximum, to_float
 from spikecheck.stats.shares import SHARE_DIGITS
 
 COMPARED_NEURONS = 64  # neurons compared: a correlation over 40 x 64 x 64 elements has a standard error of about 0.003
@@ -95,7 +95,7 @@ class DriveState(State):
     sample_correlation: CorrelationState = merged_by(operator.add)
 
 
-class DriveStats(Statistic[DriveState]):
+class DriveStats(RasterStatistic[DriveState]):
     """Input current of a spiking layer, before any scaling by the layer: level, extremes, correlations.
 
     Unit: that of the threshold.
@@ -108,19 +108,19 @@ class DriveStats(Statistic[DriveState]):
     kind: ClassVar = SiteKind.CURRENT
     reading: ClassVar = DriveReading
 
-    def measure(self, capture: Capture[Tensor]) -> DriveState:
+    def measure_raster(self, raster: Raster) -> DriveState:
         """Measure the currents of one forward pass."""
-        x = time_batch_neuron(capture)
-        per_step, standardized = x.sum(1), standardize(x)
+        x, per_step, update = raster.x, raster.batch_sums, raster.capture.update
+        standardized = standardize(x)
         return DriveState(
             total=per_step.sum(dtype=torch.float64),
             squares=torch.linalg.vector_norm(x).double().square(),
             peaks=maximum(x, (0, 1)),
-            bad=NonFiniteState.of(per_step, capture.update),
+            bad=NonFiniteState.of(per_step, update),
             forward_passes=1,
             steps=x.shape[0] if x.numel() else 0,
             elements=x.numel(),
-            time_axis_known=capture.layout.time is not None,
+            time_axis_known=raster.time_axis_known,
             step_correlation=CorrelationState.of(standardized, 0),
             sample_correlation=CorrelationState.of(standardized, 1),
         )
@@ -143,7 +143,7 @@ class DriveStats(Statistic[DriveState]):
         )
 
 
-class PotentialStats(Statistic[PotentialState]):
+class PotentialStats(RasterStatistic[PotentialState]):
     """Membrane potentials after each time step, after the reset, of layers that expose them.
 
     Unit: that of the threshold.
@@ -155,14 +155,13 @@ class PotentialStats(Statistic[PotentialState]):
     kind: ClassVar = SiteKind.POTENTIAL
     reading: ClassVar = PotentialReading
 
-    def measure(self, capture: Capture[Tensor]) -> PotentialState:
+    def measure_raster(self, raster: Raster) -> PotentialState:
         """Measure the potentials of one forward pass."""
-        x = time_batch_neuron(capture)
         return PotentialState(
-            peaks=maximum(x, (0, 1)),
-            bad=NonFiniteState.of(x.sum(1), capture.update),
-            elements=x.numel(),
-            time_axis_known=capture.layout.time is not None,
+            peaks=maximum(raster.x, (0, 1)),
+            bad=NonFiniteState.of(raster.batch_sums, raster.capture.update),
+            elements=raster.x.numel(),
+            time_axis_known=raster.time_axis_known,
         )
 
     def summarize(self, state: PotentialState) -> tuple[PotentialReading, ...]:

@@ -10,17 +10,18 @@ import torch
 from torch import Tensor
 
 from spikecheck.readings import SpikeReading
-from spikecheck.site import Capture, SiteKind
-from spikecheck.stats.base import State, Statistic, merged_by
+from spikecheck.site import SiteKind
+from spikecheck.stats.base import State, merged_by
 from spikecheck.stats.layout import (
     NonFiniteState,
+    Raster,
+    RasterStatistic,
     count_nonzero_floats,
     even_sample,
     maximum,
     merge_distinct,
     minimum,
     smallest_distinct,
-    time_batch_neuron,
     to_float,
 )
 from spikecheck.stats.shares import ShareState
@@ -57,7 +58,7 @@ class SpikeState(State):
     time_axis_known: bool = merged_by(operator.and_)
 
 
-class SpikeStats(Statistic[SpikeState]):
+class SpikeStats(RasterStatistic[SpikeState]):
     """Spikes of a layer: count, values, silent and saturated neurons, largest count, shares of steps and samples.
 
     Unit: spikes per neuron and time step.
@@ -70,13 +71,12 @@ class SpikeStats(Statistic[SpikeState]):
     kind: ClassVar = SiteKind.SPIKES
     reading: ClassVar = SpikeReading
 
-    def measure(self, capture: Capture[Tensor]) -> SpikeState:
+    def measure_raster(self, raster: Raster) -> SpikeState:
         """Measure the spikes of one forward pass."""
-        x = time_batch_neuron(capture)
+        x, per_step, capture = raster.x, raster.batch_sums, raster.capture
         steps, samples, _ = x.shape
-        per_step = x.sum(1)
         per_sample = x.sum(0) if steps else x.new_zeros(0)
-        step_maxima = maximum(x.flatten(1), (1,))
+        step_maxima = raster.step_maxima
         sample = even_sample(x)
         return SpikeState(
             per_neuron=per_step.sum(0, dtype=torch.float64),
@@ -97,7 +97,7 @@ class SpikeStats(Statistic[SpikeState]):
             step_variance_share=ShareState.of(per_step.sum(1)),
             sample_variance_share=ShareState.of(per_sample.sum(1) if steps else x.new_zeros(samples)),
             bins=steps * samples,
-            time_axis_known=capture.layout.time is not None,
+            time_axis_known=raster.time_axis_known,
         )
 
     def summarize(self, state: SpikeState) -> tuple[SpikeReading, ...]:

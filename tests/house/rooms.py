@@ -15,6 +15,7 @@ NOUNS = (
     "readings",
     "update_readings",
     "excerpts",
+    "timelines",
     "stored",
     "finding",
     "ledger",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import spikecheck
-from spikecheck import plugin, readings, stored
+from spikecheck import plugin, readings, stored, timelines
 from tests.house.test_import_is_light import loaded_by
 
 PUBLIC = set(
@@ -88,6 +88,14 @@ PLUGIN = set(
         "UndoneUpdateReading",
         "UnusedGradientReading",
         "UpdateReading",
+        "CurrentTimelineReading",
+        "InputTimelineReading",
+        "LogitTimelineReading",
+        "LossTimelineReading",
+        "PotentialTimelineReading",
+        "SpikeTimelineReading",
+        "TimelinePoint",
+        "TimelineReading",
         "FitReading",
         "GlobalReading",
         "MomentReading",
@@ -111,7 +119,7 @@ def test_every_public_name_of_the_plugin_module_exists(name: str) -> None:
 
 
 def test_every_reading_that_a_check_can_need_is_public() -> None:
-    made = {name for module in (readings, stored) for name in vars(module) if name.endswith("Reading")}
+    made = {name for module in (readings, stored, timelines) for name in vars(module) if name.endswith("Reading")}
     assert made - PLUGIN == {"ChangeReading"}, "between two files, and no check judges it"
 
 

@@ -39,22 +39,22 @@ def size(monitor: Monitor, model: nn.Module) -> int:
 
 
 @every
-def test_the_bytes_held_after_eighty_eight_updates_are_those_held_after_two_hundred(
+def test_the_bytes_held_after_128_updates_are_those_held_after_256(
     build: Callable[[], nn.Module],
 ) -> None:
     torch.manual_seed(0)
     run = Run(build())
     monitor = spikecheck.attach(run.model, on_finding=lambda _: None, every=1)
     held = {}
-    for updates in (88, 200):  # by then every window of evidence has been filled, and the newest holds as much
+    for updates in (128, 256):  # windows and timelines are full by then, and as many forward passes are pending
         run.train(updates - len(run.losses))
         held[updates] = size(monitor, run.model)
     assert_watched(monitor.report())
     monitor.detach()
-    assert held[88] > 1000, "the way to the monitor's tensors was not found"
-    # The last 64 losses are kept, 4 bytes each, in up to four windows: that is all that may be added after update 88.
-    assert held[200] <= held[88] + 4 * 64 * 4
-    assert held[200] < 200_000
+    assert held[128] > 1000, "the way to the monitor's tensors was not found"
+    # The last 64 losses are kept, 4 bytes each, in up to four windows: that is all that may be added after update 128.
+    assert held[256] <= held[128] + 4 * 64 * 4
+    assert held[256] < 200_000
 
 
 def test_no_graph_is_kept_alive_after_the_backward_pass() -> None:

@@ -87,10 +87,10 @@ def test_all_that_a_run_shows_can_be_counted_without_values(
     blind, kinds = Engine(), set()
     seeing = Engine.receive
 
-    def receive(self: Engine, capture: Capture[Tensor]) -> None:
-        seeing(self, capture)
+    def receive(self: Engine, capture: Capture[Tensor], tier: int = 2) -> None:
+        seeing(self, capture, tier)
         kinds.add(capture.sites[0].kind)
-        seeing(blind, replace(capture, values=tuple(value.to("meta") for value in capture.values)))
+        seeing(blind, replace(capture, values=tuple(value.to("meta") for value in capture.values)), tier)
 
     monkeypatch.setattr(Engine, "receive", receive)
     torch.manual_seed(0)

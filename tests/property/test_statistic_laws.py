@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from spikecheck.site import Capture, Layout, Site, SiteKind
+from spikecheck.site import Capture, Layout, Moment, Site, SiteKind
 from spikecheck.stats.base import State, Statistic, statistics
 from tests.oracles.agree import differences
 from tests.property.captures import ARRANGEMENTS, RASTERS, Arrangement, arrays, capture, runs, tensor
@@ -113,6 +113,13 @@ PER_FORWARD_PASS = (
 BATCH_SUMS = ("non_finite",)
 # Quantities within one forward pass.
 WITHIN_FORWARD_PASS = ("max_count", "min_count", "densest_frame_share", "empty_samples", "consecutive_products")
+# A point counts forward passes and averages over them; `without_passes` leaves the rest to compare.
+POINTS = ("points",)
+
+
+def without_passes(reading: Any) -> list[Any]:
+    points = getattr(reading, "points", ())
+    return [dataclasses.replace(point, passes=0, silent=None) for point in points]
 
 
 @sums
@@ -124,8 +131,10 @@ def test_splitting_the_batch_changes_nothing(statistic: Counted, data: st.DataOb
     cut = data.draw(st.integers(0, 4))
     parts = [capture(statistic.kind, how, part, 0) for part in (x[:, :cut], x[:, cut:])]
     whole = statistic.summarize(statistic.measure(capture(statistic.kind, how, x, 0)))
-    exempt = (*PER_FORWARD_PASS, *BATCH_SUMS)
-    assert not all_differences(statistic.summarize(total(statistic, parts)), whole, exempt)
+    joined = statistic.summarize(total(statistic, parts))
+    assert not all_differences(joined, whole, (*PER_FORWARD_PASS, *BATCH_SUMS, *POINTS))
+    if not statistic.windowed and all(torch.isfinite(x).flatten()):  # a step that is not finite is left out of a mean
+        assert not all_differences(without_passes(joined[0]), without_passes(whole[0]))
 
 
 @sums
@@ -138,7 +147,9 @@ def test_splitting_time_changes_nothing(statistic: Counted, data: st.DataObject)
     parts = [capture(statistic.kind, how, part, 0) for part in (x[:cut], x[cut:])]
     (whole,) = statistic.summarize(statistic.measure(capture(statistic.kind, how, x, 0)))
     (joined,) = statistic.summarize(total(statistic, parts))
-    assert not differences(joined, whole, (*PER_FORWARD_PASS, *BATCH_SUMS, *WITHIN_FORWARD_PASS))
+    assert not differences(joined, whole, (*PER_FORWARD_PASS, *BATCH_SUMS, *WITHIN_FORWARD_PASS, *POINTS))
+    if not statistic.windowed:
+        assert not all_differences(without_passes(joined), without_passes(whole))
     assert joined.non_finite.count == whole.non_finite.count
     assert joined.non_finite.elements == whole.non_finite.elements
 
@@ -199,6 +210,31 @@ def test_the_trace_of_a_long_run_is_what_the_slow_version_says_and_does_not_grow
         (reading,) = statistic.summarize(reduce(add, states[:cut]) + reduce(add, states[cut:]))
         assert reading.trace == slow.trace
         assert 64 <= len(reading.trace) <= 128
+
+
+@pytest.mark.parametrize("updates", [63, 64, 65, 1000])
+def test_a_long_timeline_has_at_most_64_points_whatever_the_order_of_adding(updates: int) -> None:
+    statistic = next(s for s in statistics() if type(s).__name__ == "SpikeTimelineStats")
+    rng = torch.Generator().manual_seed(updates)
+    captures = [
+        Capture(
+            (Site(SiteKind.SPIKES, "here"),),
+            ((torch.rand(3, 2, 4, generator=rng) < 0.3).float(),),
+            Layout(0, 1),
+            True,
+            n,
+        )
+        for n in range(updates)
+    ]
+    captures[-3].values[0][2, 1, 0] = -math.inf
+    (slow,) = importlib.import_module("tests.oracles.spike_timeline_stats").oracle(captures)
+    assert 32 < len(slow.points) <= 64
+    assert slow.non_finite.first == Moment(updates - 3, 2)
+    assert slow.non_finite.kind == "-infinity"
+    states = [statistic.measure(one) for one in captures]
+    for parts in ([states], [states[:20], states[20:]], [states[50:], states[:50]], [states[::2], states[1::2]]):
+        (reading,) = statistic.summarize(reduce(add, [reduce(add, part) for part in parts]))
+        assert not differences(reading, slow)
 
 
 # -- of an excerpt, which shows a part of one forward
@@ -323,8 +359,8 @@ def test_the_sum_and_the_norm_of_large_halves_are_finite(dtype: torch.dtype) -> 
 
 @rasters
 def test_a_layer_that_changes_its_shape_starts_over(statistic: Counted) -> None:
-    if statistic.kind is SiteKind.INPUT:
-        return  # no count per neuron is kept of an input
+    if statistic.kind is SiteKind.INPUT or not statistic.windowed:
+        return  # no count per neuron is kept
     small, large = (capture(statistic.kind, ARRANGEMENTS[0], torch.ones(2, 3, n), 0) for n in (4, 5))
     assert not all_differences(
         statistic.summarize(statistic.measure(small) + statistic.measure(large)),

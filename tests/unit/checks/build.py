@@ -38,6 +38,14 @@ from spikecheck.readings import (
 )
 from spikecheck.site import Moment, Site, SiteKind
 from spikecheck.stored import FitReading, GlobalReading, MomentReading, StoredNeuronReading, StoredReading
+from spikecheck.timelines import (
+    CurrentTimelineReading,
+    InputTimelineReading,
+    LogitTimelineReading,
+    LossTimelineReading,
+    PotentialTimelineReading,
+    SpikeTimelineReading,
+)
 from spikecheck.update_readings import UndoneUpdateReading, UnusedGradientReading
 
 FINITE = NonFinite(count=0, elements=1000)
@@ -213,6 +221,12 @@ KINDS: dict[type[Any], SiteKind] = {
     MomentReading: SiteKind.MOMENT,
     FitReading: SiteKind.MODEL,
     GlobalReading: SiteKind.GLOBAL,
+    SpikeTimelineReading: SiteKind.SPIKES,
+    CurrentTimelineReading: SiteKind.CURRENT,
+    PotentialTimelineReading: SiteKind.POTENTIAL,
+    InputTimelineReading: SiteKind.INPUT,
+    LogitTimelineReading: SiteKind.LOGITS,
+    LossTimelineReading: SiteKind.LOSS,
 }
 
 # The readings of a loss belong to the place "loss", whatever its sites are called.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from spikecheck.checks.spk405_non_finite_value import DESCRIPTIONS, READING_BY_KIND, NonFiniteValue
+from spikecheck.checks.spk405_non_finite_value import DESCRIPTIONS, READINGS_BY_KIND, NonFiniteValue
 from spikecheck.diagnosis import diagnose
 from spikecheck.readings import NonFinite
 from spikecheck.site import Moment, SiteKind
+from spikecheck.timelines import InputTimelineReading
 from tests.unit.checks.build import (
     POISONED,
     drive,
@@ -36,7 +37,7 @@ MADE = {
 }
 
 
-@pytest.mark.parametrize("kind", READING_BY_KIND, ids=lambda kind: kind.label)
+@pytest.mark.parametrize("kind", READINGS_BY_KIND, ids=lambda kind: kind.label)
 def test_every_kind_of_site_is_judged_by_its_own_reading(kind: SiteKind) -> None:
     name = "loss" if kind in SiteKind.LOGITS | SiteKind.LOSS else "place"
     assert severity_of(NonFiniteValue(), observe({name: [MADE[kind]()]}), name) is None
@@ -47,9 +48,17 @@ def test_every_kind_of_site_is_judged_by_its_own_reading(kind: SiteKind) -> None
     assert finding.message == f"NaN or infinity in {what}, after update 3, time step 2"
 
 
+def test_a_timeline_names_the_moment_that_the_sampled_forward_passes_missed() -> None:
+    missed = NonFinite(3, 4000, Moment(500, 2), "infinity")
+    timeline = InputTimelineReading((), missed)
+    [finding] = findings(NonFiniteValue(), observe({"input": [inputs(), timeline]}), "input")
+    assert finding.message == "NaN or infinity in the input, after update 500, time step 2"
+    assert finding.observed.text.endswith("the first sum to infinity")
+
+
 def test_every_kind_has_a_description() -> None:
-    assert set(DESCRIPTIONS) == set(READING_BY_KIND)
-    assert all(kind in NonFiniteValue.sites for kind in READING_BY_KIND)
+    assert set(DESCRIPTIONS) == set(READINGS_BY_KIND)
+    assert all(kind in NonFiniteValue.sites for kind in READINGS_BY_KIND)
 
 
 def test_only_the_kind_of_site_with_the_bad_value_is_found() -> None:

@@ -42,7 +42,14 @@ def test_a_script_that_calls_the_model_once_a_step_is_told_from_one_that_does_no
 
 def test_each_so_many_th_forward_and_the_first() -> None:
     schedule = Schedule(every=5)
-    assert [n for n in range(1, 16) if schedule.is_observed(n)] == [1, 5, 10, 15]
+    assert [n for n in range(1, 16) if schedule.tier(True) == schedules.FULL] == [1, 5, 10, 15]
+
+
+def test_a_loop_that_alternates_has_both_of_its_forward_passes_measured_in_full() -> None:
+    schedule = Schedule(every=2)
+    tiers = [(n, schedule.tier(training)) for n in range(8) for training in (False, True)]
+    assert tiers[::2] == tiers[1::2]
+    assert [n for n, tier in tiers[::2] if tier == schedules.FULL] == [0, 1, 3, 5, 7]
 
 
 @pytest.mark.parametrize(
@@ -53,8 +60,8 @@ def test_auto_looks_at_all_at_the_start_and_then_as_often_as_the_budget_allows(
 ) -> None:
     schedule = Schedule(budget=0.1)
     monkeypatch.setattr(schedules.Schedule, "cost", lambda _: cost)
-    looked = [n for n in range(1, 1000) if schedule.is_observed(n)]
-    start = schedules.OBSERVED_FIRST
+    looked = [n for n in range(1, 1000) if schedule.tier(True) == schedules.FULL]
+    start = schedules.FULL_FIRST
     assert looked[:start] == [*range(1, start + 1)]
     assert looked[start:] == [n for n in range(start + 1, 1000) if n % stride == 0]
 
@@ -63,7 +70,7 @@ def test_the_first_updates_are_judged_one_by_one_and_then_after_so_many_looks() 
     schedule = Schedule(every=2)
     judged = []
     for update in range(100):
-        schedule.is_observed(update + 1)
+        schedule.tier(True)
         judged += [update] if schedule.is_evaluated(update) else []
         schedule.close_window()
     first = [*range(schedules.EVALUATED_FIRST)]

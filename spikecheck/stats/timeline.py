@@ -1,0 +1,373 @@
+"""Timelines: what every forward pass and update shows, over the whole run, in fixed memory.
+
+These statistics are of tier 1, so that nothing is missed between the forward passes that tier 2 measures. A forward
+pass is reduced to a few numbers per time step. These are kept as they are for up to MAX_PENDING forward passes and then
+reduced together, since in a small network the number of operations costs more than the numbers.
+
+The points of a timeline are intervals of `width` updates that begin at multiples of it. The width is the smallest power
+of 2 for which the latest update is in one of MAX_POINTS intervals. So it depends on nothing but the latest update, and
+the order in which states are added makes no difference.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from spikecheck.readings import (
+    NonFinite,
+)
+from spikecheck.site import Capture, Moment, SiteKind
+from spikecheck.stats.base import State, Statistic, merged_by
+from spikecheck.stats.layout import MAX_TIME_STEPS, NEVER, Raster, RasterStatistic
+from spikecheck.timelines import (
+    CurrentTimelineReading,
+    InputTimelineReading,
+    LogitTimelineReading,
+    LossTimelineReading,
+    PotentialTimelineReading,
+    SpikeTimelineReading,
+    TimelinePoint,
+    TimelineReading,
+)
+
+MAX_POINTS = 64  # as many as a row of a table shows
+MAX_PENDING = 16  # forward passes that are reduced together
+MAX_PENDING_STEPS = 8_192  # time steps that wait to be reduced: 64 KB
+KINDS = ("NaN", "infinity", "-infinity")  # of a sum; the sum of both infinities is NaN
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one forward pass or update shows; `elements`, `neurons` and `rate` are known without reading values."""
+
+    update: int
+    sums: Tensor  # [time]
+    elements: int = 1
+    neurons: int = 0
+    maxima: Tensor | None = None  # [time]
+    extra: Tensor | None = None  # a second quantity: silent neurons, or the size of an update
+    rate: float = 0.0  # the learning rate
+
+
+@dataclass(frozen=True)
+class Interval:
+    """What an interval of updates holds that is known without reading values."""
+
+    start: int
+    passes: int
+    elements: int
+    steps: int
+    neurons: int
+    rate: float
+
+    def __add__(self, other: Interval) -> Interval:
+        return Interval(
+            self.start,
+            self.passes + other.passes,
+            self.elements + other.elements,
+            self.steps + other.steps,
+            self.neurons + other.neurons,
+            self.rate + other.rate,
+        )
+
+
+def width_for(latest: int) -> int:
+    """Return the number of updates in an interval, for the latest update of the run."""
+    return 1 << (latest // MAX_POINTS).bit_length()
+
+
+@dataclass(frozen=True)
+class TimelineState(State):
+    """The intervals with one row of numbers each, what is not finite, and the forward passes that are to be added."""
+
+    latest: int = merged_by(max)
+    intervals: tuple[Interval, ...] = merged_by(operator.add)
+    rows: Tensor = merged_by(operator.add)  # [interval, 3]: sum, finite time steps, sum of the second quantity
+    maxima: Tensor = merged_by(torch.maximum)  # [interval]
+    bad: Tensor = merged_by(torch.add)  # time steps with a sum that is not finite
+    first: Tensor = merged_by(torch.minimum)  # the first: (update * MAX_TIME_STEPS + time step) * len(KINDS) + kind
+    last: Tensor = merged_by(torch.maximum)  # the last one: update * MAX_TIME_STEPS + time step; -1 for none
+    time_axis_known: bool = merged_by(operator.and_)
+    pending: tuple[Pass, ...] = merged_by(operator.add)
+
+    @classmethod
+    def of(cls, one: Pass, time_axis_known: bool) -> TimelineState:
+        """Return the state of one forward pass or update."""
+        nothing = nothing_on(one.sums.device)
+        return replace(nothing, latest=one.update, time_axis_known=time_axis_known, pending=(one,))
+
+    def __add__(self, other: TimelineState) -> TimelineState:
+        """Merge both; the earlier one is dropped where it is on another device."""
+        if self.rows.device != other.rows.device:
+            return other
+        if not other.intervals:
+            latest = max(self.latest, other.latest)
+            known, pending = self.time_axis_known and other.time_axis_known, (*self.pending, *other.pending)
+            both = replace(self, latest=latest, time_axis_known=known, pending=pending)
+            full = len(pending) >= MAX_PENDING or sum(len(one.sums) for one in pending) > MAX_PENDING_STEPS
+            return both.reduced() if full else both
+        a, b = self.reduced(), other.reduced()
+        return merged(
+            (*a.intervals, *b.intervals),
+            torch.cat([a.rows, b.rows]),
+            torch.cat([a.maxima, b.maxima]),
+            a.bad + b.bad,
+            torch.minimum(a.first, b.first),
+            torch.maximum(a.last, b.last),
+            a.time_axis_known and b.time_axis_known,
+            max(a.latest, b.latest),
+        )
+
+    def shapes(self) -> tuple[object, ...]:
+        """Return what must match."""
+        return (self.rows.device,)
+
+    def reduced(self) -> TimelineState:
+        """Add the pending forward passes to the intervals."""
+        if not self.pending:
+            return self
+        passes = self.pending
+        sums = pad_sequence([one.sums for one in passes], batch_first=True).double()
+        finite = torch.isfinite(sums)
+        padding = torch.tensor([sums.shape[1] - len(one.sums) for one in passes], device="cpu")
+        counted = finite.sum(1) - padding.to(sums.device, non_blocking=True)
+        none = sums.new_zeros(())
+        extra = torch.stack([none if one.extra is None else one.extra.double() for one in passes])
+        rows = torch.stack([sums.where(finite, none).sum(1), counted.double(), extra.where(extra.isfinite(), none)], 1)
+        lowest = sums.new_full((1,), -torch.inf)
+        maxima = pad_sequence(
+            [lowest if one.maxima is None or not len(one.maxima) else one.maxima.double() for one in passes],
+            batch_first=True,
+            padding_value=-torch.inf,
+        )
+        bad, first, last = locate(passes)
+        intervals = tuple(Interval(one.update, 1, one.elements, len(one.sums), one.neurons, one.rate) for one in passes)
+        return merged(
+            (*self.intervals, *intervals),
+            torch.cat([self.rows, rows]),
+            torch.cat([self.maxima, maxima.where(maxima.isfinite() | (maxima == torch.inf), -torch.inf).amax(1)]),
+            self.bad + bad,
+            torch.minimum(self.first, first),
+            torch.maximum(self.last, last),
+            self.time_axis_known,
+            self.latest,
+        )
+
+    @property
+    def is_meta(self) -> bool:
+        """Return whether the state was measured from meta tensors, which have no values."""
+        return self.rows.is_meta
+
+    def non_finite(self) -> NonFinite:
+        """Return what is not finite; waits for the device: call it in `summarize` only."""
+        steps, count = sum(one.steps for one in self.intervals), int(self.bad)
+        if not count:
+            return NonFinite(0, steps)
+        at, kind = divmod(int(self.first), len(KINDS))
+        update, step = divmod(at, MAX_TIME_STEPS)
+        moment = Moment(update, step if self.time_axis_known else None)
+        return NonFinite(count, steps, moment, KINDS[kind], int(self.last) // MAX_TIME_STEPS)
+
+    def points(self, rows: Sequence[Sequence[float]], maxima: Sequence[float]) -> tuple[TimelinePoint, ...]:
+        """Return the points; `rows` and `maxima` are those of the state, copied to the host."""
+        width = width_for(self.latest)
+        numbers = zip(self.intervals, rows, maxima, strict=True)
+        return tuple(
+            TimelinePoint(
+                update=one.start,
+                last_update=min(one.start + width - 1, self.latest),
+                passes=one.passes,
+                mean=total * one.steps / (one.elements * finite) if one.elements and finite else None,
+                maximum=None if maximum == -torch.inf else maximum,
+                silent=extra / one.neurons if one.neurons else None,
+            )
+            for one, (total, finite, extra), maximum in numbers
+        )
+
+
+@cache
+def nothing_on(device: torch.device) -> TimelineState:
+    """Return a state without any forward pass."""
+    number = torch.zeros((), dtype=torch.int64, device=device)
+    rows = torch.zeros((0, 3), dtype=torch.float64, device=device)
+    return TimelineState(0, (), rows, rows[:, 0], number, number + NEVER, number - 1, True, ())
+
+
+def merged(
+    intervals: Sequence[Interval],
+    rows: Tensor,
+    maxima: Tensor,
+    bad: Tensor,
+    first: Tensor,
+    last: Tensor,
+    time_axis_known: bool,
+    latest: int,
+) -> TimelineState:
+    """Return the state with intervals of the width that the latest update asks for, in order."""
+    width = width_for(latest)
+    starts = [one.start // width * width for one in intervals]
+    by_start: dict[int, Interval] = {}
+    for start, one in zip(starts, intervals, strict=True):
+        aligned = replace(one, start=start)
+        by_start[start] = by_start[start] + aligned if start in by_start else aligned
+    ordered = sorted(by_start)
+    number = {start: index for index, start in enumerate(ordered)}
+    index = torch.tensor([number[start] for start in starts], device="cpu").to(rows.device, non_blocking=True)
+    belongs = index == torch.arange(len(ordered), device=rows.device).unsqueeze(1)
+    maxima = maxima.where(belongs, -torch.inf).amax(1)
+    return TimelineState(
+        latest,
+        tuple(by_start[s] for s in ordered),
+        belongs.double() @ rows,
+        maxima,
+        bad,
+        first,
+        last,
+        time_axis_known,
+        (),
+    )
+
+
+def locate(passes: Sequence[Pass]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return how many sums are not finite; update, time step and kind of the first in one number; the last."""
+    sums = torch.cat([one.sums for one in passes])
+    starts = ((one.update * MAX_TIME_STEPS, len(one.sums)) for one in passes)
+    at = torch.cat([torch.arange(start, start + length, device=sums.device) for start, length in starts])
+    kind = (sums == torch.inf).long() + 2 * (sums == -torch.inf).long()
+    bad = ~torch.isfinite(sums)
+    never = at.new_full((1,), NEVER)
+    first = torch.cat([(at * len(KINDS) + kind).where(bad, never), never]).amin()
+    return bad.sum(), first, torch.cat([at.where(bad, -1), never * 0 - 1]).amax()
+
+
+class Timeline(RasterStatistic[TimelineState]):
+    """The values of every forward pass, summed by time step: what is not finite, and where that began.
+
+    Unit: that of the values.
+    Input: values [time, batch, neuron] of one forward pass.
+    Memory: four numbers in each of 64 intervals, and one per time step of up to 16 forward passes. Cost: one sum.
+    Not visible: which neuron or sample. A sum of finite values that overflows counts as infinite.
+    """
+
+    reading: ClassVar[type[TimelineReading]]
+    tier: ClassVar = 1
+    windowed: ClassVar = False
+
+    def measure_raster(self, raster: Raster) -> TimelineState:
+        """Sum the values of each time step."""
+        one = Pass(raster.capture.update, raster.batch_sums.sum(1), raster.x.numel())
+        return TimelineState.of(one, raster.time_axis_known)
+
+    def summarize(self, state: TimelineState) -> tuple[Any, ...]:
+        """Copy to the host what is not finite: the mean of a current says too little to keep 64 of them."""
+        return (self.reading((), state.reduced().non_finite()),)
+
+
+class InputTimelineStats(Timeline):
+    """What is not finite in the input of the model; see `Timeline`."""
+
+    kind: ClassVar = SiteKind.INPUT
+    reading: ClassVar = InputTimelineReading
+
+
+class CurrentTimelineStats(Timeline):
+    """What is not finite in the input current of a spiking layer; see `Timeline`."""
+
+    kind: ClassVar = SiteKind.CURRENT
+    reading: ClassVar = CurrentTimelineReading
+
+
+class PotentialTimelineStats(Timeline):
+    """What is not finite in the membrane potential of a spiking layer; see `Timeline`."""
+
+    kind: ClassVar = SiteKind.POTENTIAL
+    reading: ClassVar = PotentialTimelineReading
+
+
+class SpikeTimelineStats(Timeline):
+    """Firing rate, largest value and share of silent neurons of a layer, in every forward pass.
+
+    Unit: spikes per neuron and time step.
+    Input: spikes [time, batch, neuron] of one forward pass.
+    Memory: four numbers in each of 64 intervals, and two per time step of up to 16 forward passes. Cost: one sum and
+    one maximum over the spikes.
+    Not visible: which neuron or sample; a neuron is silent where its spikes of one forward pass add up to 0.
+    """
+
+    kind: ClassVar = SiteKind.SPIKES
+    reading: ClassVar = SpikeTimelineReading
+
+    def measure_raster(self, raster: Raster) -> TimelineState:
+        """Sum the spikes of each time step, and find the largest."""
+        sums = raster.batch_sums
+        silent = (sums.sum(0) == 0).sum()
+        one = Pass(raster.capture.update, sums.sum(1), raster.x.numel(), sums.shape[1], raster.step_maxima, silent)
+        return TimelineState.of(one, raster.time_axis_known)
+
+    def summarize(self, state: TimelineState) -> tuple[SpikeTimelineReading, ...]:
+        """Copy the points to the host."""
+        reduced = state.reduced()
+        return (
+            SpikeTimelineReading(reduced.points(reduced.rows.tolist(), reduced.maxima.tolist()), reduced.non_finite()),
+        )
+
+
+class UpdateTimeline(Statistic[TimelineState]):
+    """A quantity with one value per update."""
+
+    reading: ClassVar[type[TimelineReading]]
+    tier: ClassVar = 1
+    windowed: ClassVar = False
+
+    def summarize(self, state: TimelineState) -> tuple[TimelineReading, ...]:
+        """Copy the points to the host."""
+        reduced = state.reduced()
+        return (self.reading(reduced.points(reduced.rows.tolist(), reduced.maxima.tolist()), reduced.non_finite()),)
+
+
+class LogitTimelineStats(UpdateTimeline):
+    """The mean of the logits, and what is not finite in them.
+
+    Unit: nats.
+    Input: the logits of one update.
+    Memory: as `Timeline`. Cost: one sum per update.
+    Not visible: which sample or class.
+    """
+
+    kind: ClassVar = SiteKind.LOGITS
+    reading: ClassVar = LogitTimelineReading
+
+    def measure(self, capture: Capture[Tensor]) -> TimelineState:
+        """Sum the logits of one update."""
+        total = torch.stack([value.detach().sum(dtype=torch.float32) for value in capture.values]).sum().reshape(1)
+        return TimelineState.of(Pass(capture.update, total, sum(v.numel() for v in capture.values)), False)
+
+    def summarize(self, state: TimelineState) -> tuple[LogitTimelineReading, ...]:
+        """Copy to the host what is not finite."""
+        return (LogitTimelineReading((), state.reduced().non_finite()),)
+
+
+class LossTimelineStats(UpdateTimeline):
+    """The loss, averaged over the updates of an interval.
+
+    Unit: that of the loss.
+    Input: the loss values of one update, averaged.
+    Memory: as `Timeline`. Cost: one mean per update.
+    Not visible: differences between samples.
+    """
+
+    kind: ClassVar = SiteKind.LOSS
+    reading: ClassVar = LossTimelineReading
+
+    def measure(self, capture: Capture[Tensor]) -> TimelineState:
+        """Average the loss calls of one update."""
+        value = torch.stack([v.detach().float().mean() for v in capture.values]).mean().reshape(1)
+        return TimelineState.of(Pass(capture.update, value, maxima=value), False)

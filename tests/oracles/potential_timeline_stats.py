@@ -1,0 +1,12 @@
+"""What is not finite in the values, time step by time step."""
+
+from __future__ import annotations
+
+from spikecheck.timelines import PotentialTimelineReading
+from tests.oracles.raster import Captures
+from tests.oracles.timeline import non_finite, of_rasters
+
+
+def oracle(captures: Captures) -> tuple[PotentialTimelineReading, ...]:
+    passes, timed = of_rasters(captures)
+    return (PotentialTimelineReading((), non_finite(passes, timed=timed)),)
