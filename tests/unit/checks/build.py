@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from spikecheck import timelines
 from spikecheck.checks.base import Check, Observations, place_of
 from spikecheck.finding import Finding
 from spikecheck.neuron import NeuronSpec
@@ -38,14 +39,6 @@ from spikecheck.readings import (
 )
 from spikecheck.site import Moment, Site, SiteKind
 from spikecheck.stored import FitReading, GlobalReading, MomentReading, StoredNeuronReading, StoredReading
-from spikecheck.timelines import (
-    CurrentTimelineReading,
-    InputTimelineReading,
-    LogitTimelineReading,
-    LossTimelineReading,
-    PotentialTimelineReading,
-    SpikeTimelineReading,
-)
 from spikecheck.update_readings import UndoneUpdateReading, UnusedGradientReading
 
 FINITE = NonFinite(count=0, elements=1000)
@@ -221,12 +214,12 @@ KINDS: dict[type[Any], SiteKind] = {
     MomentReading: SiteKind.MOMENT,
     FitReading: SiteKind.MODEL,
     GlobalReading: SiteKind.GLOBAL,
-    SpikeTimelineReading: SiteKind.SPIKES,
-    CurrentTimelineReading: SiteKind.CURRENT,
-    PotentialTimelineReading: SiteKind.POTENTIAL,
-    InputTimelineReading: SiteKind.INPUT,
-    LogitTimelineReading: SiteKind.LOGITS,
-    LossTimelineReading: SiteKind.LOSS,
+    timelines.SpikeTimelineReading: SiteKind.SPIKES,
+    timelines.CurrentTimelineReading: SiteKind.CURRENT,
+    timelines.PotentialTimelineReading: SiteKind.POTENTIAL,
+    timelines.InputTimelineReading: SiteKind.INPUT,
+    timelines.LogitTimelineReading: SiteKind.LOGITS,
+    timelines.LossTimelineReading: SiteKind.LOSS,
 }
 
 # The readings of a loss belong to the place "loss", whatever its sites are called.
