@@ -32,6 +32,8 @@ def attach(
     on_finding: OnFinding = "warn",
     ignore: Iterable[str] = (),
     settings: Settings | Mapping[str, Any] | None = None,
+    time: int | Mapping[str, int] | None = None,
+    batch: int | Mapping[str, int] | None = None,
 ) -> Monitor:
     """Watch a model; nothing else changes in the script.
 
@@ -53,6 +55,9 @@ def attach(
             name or pattern alone.
         settings: a dict that takes the place of `[tool.spikecheck]` in the nearest pyproject.toml, in the same form:
             {"SPK203": {"min_forward_passes": 20}}.
+        time: the time axis of layers that are called with whole sequences, where it is not found automatically: for all
+            that are written by hand (1 for [batch, time, neurons]), or by name, as in {"encoder.lif": 1}.
+        batch: their batch axis, likewise; without it, the first axis that is not time.
 
     Returns:
         The monitor. Attaching to a model again replaces its monitor.
@@ -73,7 +78,15 @@ def attach(
     variable = variable_name(model, sys._getframe(1))
     named = [spikes] if isinstance(spikes, str | nn.Module) else list(spikes)
     monitor = Monitor(
-        model, judge, schedule, on_finding, spikes=named, loss=loss, optimizer=optimizer, variable=variable
+        model,
+        judge,
+        schedule,
+        on_finding,
+        spikes=named,
+        loss=loss,
+        optimizer=optimizer,
+        variable=variable,
+        axes=(time, batch),
     )
     if on_finding == "warn":
         for broken in monitor.unusable_extensions:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from torch import Tensor
 
+from spikecheck.errors import SpikecheckError
 from spikecheck.probe.layer import WatchedLayer
 from spikecheck.probe.recorder import Recorder
 from spikecheck.site import Capture, Layout, SiteKind
@@ -37,3 +39,31 @@ def input_layout(tensor: Tensor, shown: Sequence[Capture[Tensor]]) -> Layout:
     if sizes[0] != sizes[1] and all(len(axes) <= 1 for axes in where) and where[0] != where[1]:
         return Layout(*(axes[0] if axes else None for axes in where))
     return Layout()
+
+
+Axes = int | Mapping[str, int] | None  # of all layers written by hand, by name, or not given
+
+
+def give_axes(layers: Iterable[WatchedLayer], time: Axes, batch: Axes) -> None:
+    """Give layers the axes that the user names; SpikecheckError for a name that no layer has."""
+    watched = list(layers)
+    known = {one.name for one in watched}
+    for argument, axes in (("time", time), ("batch", batch)):
+        if isinstance(axes, Mapping) and (unknown := sorted(set(axes) - known)):
+            raise SpikecheckError(f"{argument}= names {unknown[0]!r}, which is no layer: {', '.join(sorted(known))}")
+        values = axes.values() if isinstance(axes, Mapping) else [] if axes is None else [axes]
+        if any(not isinstance(value, int) or isinstance(value, bool) for value in values):
+            raise SpikecheckError(f"{argument}= takes the number of an axis, or a dict of them by layer, got {axes!r}")
+    for one in watched:
+        axis = axis_of(one, time)
+        if axis is not None:
+            samples = axis_of(one, batch)
+            layout = Layout(axis, (1 if axis == 0 else 0) if samples is None else samples)
+            one.layer, one.axes_given = replace(one.layer, layout=layout), True
+
+
+def axis_of(watched: WatchedLayer, axes: Axes) -> int | None:
+    """Return the axis that is given for a layer; a number alone is for those whose library does not tell."""
+    if isinstance(axes, Mapping):
+        return axes.get(watched.name)
+    return None if watched.layer.framework.shows_time else axes

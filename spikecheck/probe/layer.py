@@ -13,6 +13,11 @@ from spikecheck.probe.frameworks.base import Framework
 from spikecheck.probe.gradients import LayerGradients
 from spikecheck.site import Layout, Site, SiteKind
 
+MAX_TRIES = 4  # forward passes whose graph is searched for a layer's time axis
+AXIS_UNKNOWN = (
+    "which of its axes is time is not known: pass time= to attach(), such as time=1 for [batch, time, neurons]; its "
+    "last axis is counted as neurons"
+)
 UNTIMED = "its time axis is observed in a forward pass with gradients only: run one before those without"
 
 
@@ -98,6 +103,8 @@ class WatchedLayer:
     certain: bool = False  # known from its library, or named by the user
     is_shared_part: bool = False  # several modules hold it, as a surrogate that is made once for all neurons
     uses: tuple[Use, ...] = ()  # the layers that one module serves in a forward pass; empty where it is one layer
+    axes_given: bool = False  # by the user, so that none is learned
+    tries: int = 0  # calls whose graph was searched for the time axis
     unseen: str = ""  # why something of it is not measured
     reread: bool = False  # the neurons' parameters may have changed since they were read
     hooked: bool = field(init=False)  # of the status; every hook asks, and an enumeration answers slowly
@@ -119,10 +126,16 @@ class WatchedLayer:
         """The layer's name, and those of its uses, where one module serves as several layers."""
         return (self.name, *(use_name(self.name, use.number) for use in self.uses))
 
+    @property
+    def reads_axes(self) -> bool:
+        """Whether the graph of a call is searched for the time axis: of layers written by hand, until it is known."""
+        return not self.layer.framework.shows_time and self.layer.layout is None and self.tries < MAX_TRIES
+
     def learn_layout(self, layout: Layout) -> None:
         """Keep a layout that shows the time axis, for the calls that do not."""
-        self.layer = replace(self.layer, layout=layout)
-        if self.unseen == UNTIMED:
+        if not self.axes_given:
+            self.layer = replace(self.layer, layout=layout)
+        if self.unseen in (UNTIMED, AXIS_UNKNOWN):
             self.unseen = ""
 
     def place(self, position: int, fed_by: str | None) -> None:

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from spikecheck.probe.applications import Application
-from spikecheck.probe.frameworks.base import Framework, Observation, tensors
+from spikecheck.probe.frameworks.base import PER_STEP, Framework, Observation, nested, tensors
 from spikecheck.probe.frameworks.generic import surrogates
-from spikecheck.probe.layer import UNTIMED, Status, Use, WatchedLayer
+from spikecheck.probe.layer import AXIS_UNKNOWN, UNTIMED, Status, Use, WatchedLayer
+from spikecheck.probe.time_axis import layout_of
 from spikecheck.probe.torch_private import is_functorch_tensor, version
 from spikecheck.site import Capture, Layout, SiteKind
 
@@ -101,6 +102,10 @@ class LayerCalls:
         """Keep references to what a call showed."""
         framework, module = watched.layer.framework, watched.layer.module
         observation = framework.observe(module, args, kwargs, output)
+        if self.count == 0 and watched.reads_axes and isinstance(observation.spikes, Tensor):
+            watched.tries += 1
+            layout = layout_of(observation.spikes, nested([*args, *kwargs.values()]))
+            observation = observation if layout is None else replace(observation, layout=layout)
         if self.middle_state and self.middle_call == self.count:
             self.middle_step = whole_step(observation, framework.next_state(module, output))
         self.record(watched, observation)
@@ -148,7 +153,7 @@ class LayerCalls:
         if observation.layout.time is not None:
             watched.learn_layout(observation.layout)
         learned = watched.layer.layout
-        layout = observation.layout if learned is None or learned.time is None else learned
+        layout = observation.layout if learned is None or learned.time is None else fitted(learned, spikes.dim())
         if spikes.dim() < 2:
             layout = Layout()
         shown = (
@@ -236,13 +241,15 @@ class LayerCalls:
         else:
             values = (held[0].tensor,)
             if self.is_untimed(watched, values[0], layout):
-                watched.unseen = UNTIMED
+                watched.unseen = AXIS_UNKNOWN if self.training else UNTIMED
+                if values[0].dim() == 3:  # time and samples, in whichever order, and neurons
+                    values = (values[0].flatten(0, 1),)
         site = watched.layer.site(kind, width, use)
         return Capture((site,), values, layout, self.training, update, stacked=several)
 
     def is_untimed(self, watched: WatchedLayer, tensor: Tensor, layout: Layout) -> bool:
         """Return whether one of its axes may be time; a library, a graph, or a tap, which shows steps, would tell."""
-        shown = watched.layer.framework.shows_time or self.training or not watched.hooked
+        shown = watched.layer.framework.shows_time or (self.training and self.compiled) or not watched.hooked
         return not shown and layout.time is None and tensor.dim() > 2
 
 
@@ -293,6 +300,13 @@ def expects_gradient(watched: WatchedLayer, current: Tensor | None) -> bool:
     if isinstance(current, Tensor) and current.requires_grad:
         return True
     return any(parameter.requires_grad and parameter.dim() > 1 for parameter in watched.layer.module.parameters())
+
+
+def fitted(layout: Layout, axes: int) -> Layout:
+    """Return a layout for a tensor with so many axes; negative ones are counted from the end."""
+    if layout.time is None or not -axes <= layout.time < axes:
+        return PER_STEP
+    return Layout(layout.time % axes, None if layout.batch is None else layout.batch % axes)
 
 
 def plain(state: Iterable[Tensor]) -> tuple[Tensor, ...]:

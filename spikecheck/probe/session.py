@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
-from spikecheck.probe.axes import share_layout
+from spikecheck.probe.axes import Axes, give_axes, share_layout
 from spikecheck.probe.clock import Clock
 from spikecheck.probe.find import clean, find
 from spikecheck.probe.frameworks.base import Observation
@@ -59,6 +59,7 @@ class Session:
             not.
         spikes, loss, optimizer: as in `spikecheck.attach`.
         variable: the name by which the script knows the model.
+        axes: time and batch of layers, as in `spikecheck.attach`.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Session:
         loss: nn.Module | None = None,
         optimizer: Optimizer | None = None,
         variable: str = "model",
+        axes: tuple[Axes, Axes] = (None, None),
     ) -> None:
         self.model, self.criterion = model, loss
         self._sink, self._values_of, self._guard = sink, values_of, guard
@@ -87,6 +89,7 @@ class Session:
         self.clock, self.trace, self.modes = Clock(), Trace(), Modes(model)
         self.variable = variable
         self.layers = Layers(find(model, spikes, variable))
+        give_axes(self.layers, *axes)
         paths = module_paths(model, variable)
         self.losses = PendingLosses()
         self.optimizers = OptimizerWatch(

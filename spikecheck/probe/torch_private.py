@@ -32,6 +32,10 @@ ON_OBJECTS = (
     "_sequence_nr",
     "_saved_self",
     "_saved_dim",
+    "_saved_dim0",
+    "_saved_dim1",
+    "_saved_dims",
+    "_saved_self_sym_sizes",
     "_input_metadata",
     "_version",
 )  # of the graph's nodes, and of tensors
@@ -126,14 +130,20 @@ def saved_difference(node: Any) -> Tensor | None:
     return saved if isinstance(saved, Tensor) else None
 
 
-def stacking_axis(node: Any) -> int | None:
-    """Return the axis that `torch.stack` made, negative ones as they were given; None where this is no such node."""
-    if type(node).__name__ != "StackBackward0":
+def saved_axis(node: Any, name: str, rank: int | None = None) -> int | None:
+    """Return an axis that a node of the graph saved, from the start if `rank` is given; None where it is not shown."""
+    axes = saved_axes(node, name, rank)
+    return axes[0] if axes else None
+
+
+def saved_axes(node: Any, name: str, rank: int | None = None) -> tuple[int, ...] | None:
+    """Return the axes or sizes that a node of the graph saved; None where torch does not show them."""
+    saved = getattr(node, name, None)
+    values = (saved,) if isinstance(saved, int) else saved if isinstance(saved, tuple) else ()
+    if not values or not all(isinstance(value, int) for value in values):
         return None
-    axis = getattr(node, "_saved_dim", None)
-    if not isinstance(axis, int):
-        return None
-    return axis - 2**64 if axis >= 2**63 else axis  # torch shows a negative axis as unsigned
+    signed = (value - 2**64 if value >= 2**63 else value for value in values)  # torch shows them as unsigned
+    return tuple(value if rank is None or value >= 0 else value + rank for value in signed)
 
 
 def parents_of(node: Any) -> list[Any]:

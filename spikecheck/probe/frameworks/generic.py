@@ -17,9 +17,7 @@ from torch import Tensor, nn
 
 from spikecheck.neuron import NeuronSpec
 from spikecheck.probe.frameworks.base import (
-    BATCH_FIRST,
     PER_STEP,
-    TIME_FIRST,
     Framework,
     Observation,
     nested,
@@ -27,9 +25,8 @@ from spikecheck.probe.frameworks.base import (
     settable,
     tensors,
 )
-from spikecheck.probe.torch_private import is_custom_function, stacking_axis
+from spikecheck.probe.torch_private import is_custom_function
 from spikecheck.readings import InputReading
-from spikecheck.site import Layout
 
 THRESHOLDS = ("threshold", "v_threshold", "thr", "thresh", "v_th", "vth", "theta")
 DECAYS = ("beta", "decay", "beta_mem", "alpha_mem", "decay_mem")
@@ -42,7 +39,7 @@ class Generic(Framework):
     """A layer that no library's file knows."""
 
     name: ClassVar = "torch"
-    shows_time: ClassVar = False  # but where a graph is recorded: see `stacked_along`
+    shows_time: ClassVar = False  # but where a graph is recorded: see `time_axis`
     shows_state: ClassVar = False  # its state may have any name
 
     def spikes(self, module: nn.Module) -> bool:
@@ -66,7 +63,7 @@ class Generic(Framework):
         returned = output if isinstance(output, tuple | list) else [output]
         spikes = next((value for value in returned if isinstance(value, Tensor)), None)
         current = inputs[0] if inputs and spikes is not None and inputs[0].shape == spikes.shape else None
-        return Observation(spikes, current, layout=stacked_along(spikes) or PER_STEP)
+        return Observation(spikes, current, layout=PER_STEP)
 
     def state(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, ...]:
         """Return tensors passed beside the input, or kept on the module under a usual name and cut from the graph.
@@ -103,14 +100,6 @@ def constant(value: object) -> float | None:
 def lowest(value: object) -> float | None:
     """Return the smallest entry of a tensor, or the number itself."""
     return number(value.detach().amin()) if isinstance(value, Tensor) and value.numel() else number(value)
-
-
-def stacked_along(spikes: Tensor | None) -> Layout | None:
-    """Return the layout, where the spikes were made by `torch.stack` over the time loop: its axis is time."""
-    axis = None if spikes is None else stacking_axis(spikes.grad_fn)
-    if spikes is None or axis is None:
-        return None
-    return {0: TIME_FIRST, 1: BATCH_FIRST}.get(axis % spikes.dim(), Layout(time=axis % spikes.dim(), batch=0))
 
 
 def surrogates(spikes: Tensor, claimed: set[Any]) -> set[Any]:

@@ -62,7 +62,7 @@ def test_nodes_and_tensors_without_a_private_attribute_are_not_numbered_and_hold
     assert torch_private.version(bare) is None
     assert torch_private.sequence_number(node) == 0
     assert torch_private.saved_difference(node) is None
-    assert torch_private.stacking_axis(node) is None
+    assert torch_private.saved_axis(node, "_saved_dim") is None
 
 
 def test_fallbacks_agree_with_what_they_stand_for(monkeypatch: pytest.MonkeyPatch) -> None:

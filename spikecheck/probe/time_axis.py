@@ -1,0 +1,134 @@
+"""Which axis of a layer's output is time, read from the graph of one call that holds the loop over time.
+
+The loop leaves its marks: `torch.stack` or `torch.cat` made the axis, whatever dropout or transposition came after; the
+surrogate was applied once per time step; and the input was taken apart along its own time axis by indexing or `unbind`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from spikecheck.probe.torch_private import (
+    is_custom_function,
+    parents_of,
+    saved_axes,
+    saved_axis,
+    shape_of,
+)
+from spikecheck.site import Layout
+
+SAME_SHAPE = ("Mul", "Div", "NativeDropout", "Clone", "ToCopy", "Alias", "Add", "Sub", "Neg", "Where")
+MIN_STEPS = 3  # applications that are a loop by their number alone: two may be spikes and a reset
+MAX_AFTER = 12  # nodes between the stack and what the layer returns
+MAX_NODES = 20_000  # of one call: a layer of 1,000 time steps has about ten per step
+
+
+@dataclass
+class LoopMarks:
+    """What a loop over time left in the graph of one call."""
+
+    steps: int = 0  # how often an autograd function of the layer's own was applied
+    input_axes: list[tuple[int, int]] = field(default_factory=list)  # (axis, its size) along which a tensor was indexed
+
+
+def layout_of(output: Tensor, inputs: Iterable[Tensor]) -> Layout | None:
+    """Return the axes of what a layer for whole sequences returned; None where the graph does not tell."""
+    if output.grad_fn is None or output.dim() < 2:
+        return None
+    axis = stacked_axis(output)
+    return with_time(axis if axis is not None else axis_of_loop(output, inputs))
+
+
+def with_time(axis: int | None) -> Layout | None:
+    """Return the layout with time along an axis: the batch is the first of the others."""
+    return None if axis is None else Layout(axis, 1 if axis == 0 else 0)
+
+
+def stacked_axis(output: Tensor) -> int | None:
+    """Return the axis of the output that a stack over the time steps made."""
+    todo: list[tuple[Any, tuple[int, ...]]] = [(output.grad_fn, tuple(range(output.dim())))]
+    visited: set[Any] = set()
+    while todo and len(visited) < MAX_AFTER:
+        node, axes = todo.pop(0)
+        name = type(node).__name__.removesuffix("0").removesuffix("Backward")
+        if node in visited:
+            continue
+        visited.add(node)
+        if name == "Stack" or (name == "Cat" and is_stack(node, output.shape, axes)):
+            axis = saved_axis(node, "_saved_dim", len(axes))
+            return None if axis is None or axis >= len(axes) else axes[axis]
+        before = axes_before(node, name, axes)
+        if before is not None:
+            todo += [(parent, before) for parent in parents_of(node) if same_rank(parent, len(axes))]
+    return None
+
+
+def is_stack(node: Any, shape: Sequence[int], axes: tuple[int, ...]) -> bool:
+    """Return whether a concatenation joined as many tensors as its axis has entries: one per time step."""
+    axis = saved_axis(node, "_saved_dim", len(axes))
+    return axis is not None and axis < len(axes) and len(node.next_functions) == shape[axes[axis]] > 1
+
+
+def axes_before(node: Any, name: str, axes: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Return which axis of the output each axis of a node's argument became; None where the node ends the way."""
+    if name.startswith(SAME_SHAPE):
+        return axes
+    if name == "Transpose":
+        one, other = saved_axis(node, "_saved_dim0", len(axes)), saved_axis(node, "_saved_dim1", len(axes))
+        if one is None or other is None:
+            return None
+        swapped = list(axes)
+        swapped[one], swapped[other] = axes[other], axes[one]
+        return tuple(swapped)
+    if name == "Permute":
+        order = saved_axes(node, "_saved_dims", len(axes))
+        return None if order is None else tuple(axes[order.index(i)] for i in range(len(axes)))
+    return None
+
+
+def same_rank(node: Any, rank: int) -> bool:
+    """Return whether what a node computed has so many axes; True where torch does not tell."""
+    shape = shape_of(node)
+    return shape is None or len(shape) == rank
+
+
+def axis_of_loop(output: Tensor, inputs: Iterable[Tensor]) -> int | None:
+    """Return the axis whose size is the number of time steps; of several, the one along which the input was read."""
+    marks = loop_marks(output, inputs)
+    for steps in (marks.steps, marks.steps // 2):  # a neuron may apply its surrogate twice: for spikes and for a reset
+        fitting = {axis for axis, size in enumerate(output.shape) if size == steps}
+        read = {axis for axis, size in marks.input_axes if size == steps} & fitting
+        if steps > 1 and len(read) == 1:
+            return read.pop()
+        if steps >= MIN_STEPS and len(fitting) == 1:
+            return fitting.pop()
+    return None
+
+
+def loop_marks(output: Tensor, inputs: Iterable[Tensor]) -> LoopMarks:
+    """Return what the loop left in the graph between a layer's input and its output."""
+    marks = LoopMarks()
+    for node in nodes_of_call(output, {tensor.grad_fn for tensor in inputs if tensor.grad_fn is not None}):
+        marks.steps += is_custom_function(node)
+        name = type(node).__name__
+        if name.startswith(("SelectBackward", "UnbindBackward")):
+            sizes = saved_axes(node, "_saved_self_sym_sizes") or tuple(output.shape)  # unbind saves no sizes
+            axis = saved_axis(node, "_saved_dim", len(sizes))
+            if axis is not None and axis < len(sizes) == output.dim():
+                marks.input_axes.append((axis, sizes[axis]))
+    return marks
+
+
+def nodes_of_call(output: Tensor, ends: set[Any]) -> Iterator[Any]:
+    """Yield the nodes upstream of a layer's output, up to what it was given."""
+    todo, visited = [output.grad_fn], set(ends)
+    while todo and len(visited) < MAX_NODES:
+        node = todo.pop()
+        if node is not None and node not in visited:
+            visited.add(node)
+            yield node
+            todo += parents_of(node)
