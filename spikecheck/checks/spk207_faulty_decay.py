@@ -160,7 +160,12 @@ class FaultyDecay(Check):
             )
         elif neuron.replaced_parameters:
             yield self.replaced_value(site, neuron.replaced_parameters[0])
-        elif self.max_time_constant_ratio * spikes.time_steps <= (neuron.tau_mem or 0.0) * spikes.forward_passes < inf:
+        elif (
+            spikes.elements
+            and self.max_time_constant_ratio * spikes.time_steps
+            <= (neuron.tau_mem or 0.0) * spikes.forward_passes
+            < inf
+        ):
             yield self.finding(
                 site,
                 severity=Severity.NOTE,

@@ -1,0 +1,164 @@
+"""A fix that applies to a live model: the finding goes away, and the network learns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from math import log
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import spikecheck
+from spikecheck.finding import Finding
+from spikecheck.report.model import Report
+
+CHANNELS, CLASSES, STEPS, BATCH = 40, 5, 20, 32
+SILENT = {"SPK203", "SPK205", "SPK406", "SPK211"}
+
+
+def batches(count: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield noise in which a fifth of the channels fires more often, another one per class; time first."""
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(count):
+        y = torch.randint(0, CLASSES, (BATCH,), generator=generator)
+        p = torch.where(torch.arange(CHANNELS) // (CHANNELS // CLASSES) == y[:, None], 0.35, 0.05)
+        yield (torch.rand(STEPS, BATCH, CHANNELS, generator=generator) < p).float(), y
+
+
+class Net(nn.Module):
+    """Three spiking layers; `layer` makes one, and `call` says how one is called with a whole sequence."""
+
+    def __init__(self, layer: Callable[[], nn.Module], call: Callable[[nn.Module, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.call = call
+        sizes = (CHANNELS, 64, 64)
+        self.blocks = nn.ModuleList(nn.ModuleDict({"fc": nn.Linear(n, 64), "lif": layer()}) for n in sizes)
+        self.readout = nn.Linear(64, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self.blocks:
+            x = self.call(block["lif"], block["fc"](x))  # type: ignore[index]
+        return self.readout(x.mean(0))
+
+
+def snntorch(**options: Any) -> Net:
+    snn = pytest.importorskip("snntorch")
+
+    def call(lif: Any, current: Tensor) -> Tensor:
+        mem, spikes = lif.init_leaky(), []
+        for step in current:
+            spike, mem = lif(step, mem)
+            spikes.append(spike)
+        return torch.stack(spikes)
+
+    return Net(lambda: snn.Leaky(beta=0.9, **options), call)
+
+
+def spikingjelly(**options: Any) -> Net:
+    neuron = pytest.importorskip("spikingjelly.activation_based.neuron")
+
+    def call(lif: Any, current: Tensor) -> Tensor:
+        lif.reset()
+        return lif(current)  # type: ignore[no-any-return]
+
+    return Net(lambda: neuron.LIFNode(step_mode="m", **options), call)
+
+
+def sinabs(**options: Any) -> Net:
+    layers = pytest.importorskip("sinabs.layers")
+
+    def call(lif: Any, current: Tensor) -> Tensor:
+        lif.reset_states()
+        return lif(current.transpose(0, 1)).transpose(0, 1)  # type: ignore[no-any-return]
+
+    return Net(lambda: layers.LIF(tau_mem=10.0, **options), call)
+
+
+def norse(**options: Any) -> Net:
+    torch_ = pytest.importorskip("norse.torch")
+    return Net(lambda: torch_.LIF(p=torch_.LIFParameters(**options)), lambda lif, current: lif(current)[0])
+
+
+class Comparison(torch.autograd.Function):
+    """A comparison with a surrogate gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, distance: Tensor) -> Tensor:
+        ctx.save_for_backward(distance)
+        return (distance > 0).float()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        return gradients[0] / (5 * ctx.saved_tensors[0].abs() + 1) ** 2
+
+
+class ByHand(nn.Module):
+    """A layer of one's own, whose threshold has a name of one's own."""
+
+    def __init__(self, thresh: float) -> None:
+        super().__init__()
+        self.thresh, self.decay = thresh, 0.9
+
+    def forward(self, current: Tensor) -> Tensor:
+        mem, spikes = torch.zeros_like(current[0]), []
+        for step in current:
+            mem = self.decay * mem + step
+            spikes.append(Comparison.apply(mem - self.thresh))  # type: ignore[no-untyped-call]
+            mem = mem * (1 - spikes[-1].detach())
+        return torch.stack(spikes)
+
+
+def by_hand(thresh: float) -> Net:
+    return Net(lambda: ByHand(thresh), lambda lif, current: lif(current))
+
+
+def scaled(net: Net, factor: float) -> Net:
+    with torch.no_grad():
+        for block in net.blocks:
+            block["fc"].weight.mul_(factor)  # type: ignore[index]
+            block["fc"].bias.zero_()  # type: ignore[index]
+    return net
+
+
+CASES = {
+    "snntorch, high thresholds": lambda: snntorch(threshold=30.0),
+    "spikingjelly, high thresholds": lambda: spikingjelly(v_threshold=30.0),
+    "spikingjelly, input divided by tau": lambda: spikingjelly(tau=20.0),
+    "sinabs, high thresholds": lambda: sinabs(spike_threshold=torch.tensor(30.0), norm_input=False),
+    "sinabs, input multiplied by 1 - decay": lambda: sinabs(),
+    "norse, high thresholds": lambda: norse(v_th=torch.tensor(30.0), method="super", alpha=torch.tensor(10.0)),
+    "by hand, a threshold called thresh": lambda: by_hand(30.0),
+    "tiny weights": lambda: scaled(by_hand(1.0), 0.01),
+    "huge weights": lambda: scaled(by_hand(1.0), 60.0),
+}
+
+
+def trained(net: Net, updates: int) -> tuple[Report, float]:
+    """Train a network, and return its report and the mean of the last losses."""
+    optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
+    losses = []
+    with spikecheck.attach(net, every=1, on_finding=lambda finding: None) as monitor:
+        for x, y in batches(updates):
+            loss = nn.functional.cross_entropy(net(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        return monitor.report(), sum(losses[-10:]) / 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("made", CASES.values(), ids=CASES)
+def test_the_fix_of_the_first_cause_heals_the_network_in_one_run(made: Callable[[], Net]) -> None:
+    torch.manual_seed(0)
+    net = made()
+    report, _ = trained(net, 12)
+    first: Finding = report.root_causes[0].finding
+    assert first.fixes, first
+    first.fixes[0].apply(net)
+    report, loss = trained(net, 80)
+    assert first.key not in {finding.key for finding in report.findings}, first.fix
+    assert not SILENT & {finding.check for finding in report.findings}, first.fix
+    assert loss < 0.7 * log(CLASSES), first.fix
