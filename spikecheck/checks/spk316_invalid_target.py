@@ -38,7 +38,8 @@ class InvalidTarget(Check):
 
     ## Fix
     ```python any
-    print(target.min(), target.max())  # binary cross-entropy needs 0 to 1
+    # binary cross-entropy needs 0 to 1
+    print(target.min(), target.max())
     target = target.clamp(0, 1)
     ```
 

@@ -33,7 +33,8 @@ class SoftmaxAxis(Check):
 
     ## Fix
     ```python any
-    loss = torch.nn.functional.cross_entropy(logits, y)  # it applies softmax over the classes itself
+    # it applies softmax over the classes itself
+    loss = torch.nn.functional.cross_entropy(logits, y)
     ```
 
     ## When it is intended

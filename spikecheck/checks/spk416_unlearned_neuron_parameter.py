@@ -41,7 +41,8 @@ class UnlearnedNeuronParameter(Check):
 
     ## Fix
     ```python any
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)  # all of them, neurons included
+    # all of them, neurons included
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     # use the parameter itself: .item(), float(), .data and .detach() cut it off from the loss
     ```
 

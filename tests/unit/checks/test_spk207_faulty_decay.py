@@ -81,3 +81,9 @@ def test_no_memory_is_a_note_where_the_network_learns(lost, decay, severity) -> 
     sites = {"lif1": {"framework": "snntorch", "neuron": neuron(decay=decay)}}
     observations = modules(observe({"lif1": [spikes()], "loss": [lost]}, sites=sites))
     assert severity_of(FaultyDecay(), observations, "lif1") == severity
+
+
+def test_an_empty_batch_says_nothing_about_a_decay_that_is_not_known() -> None:
+    sites = {"lif1": {"framework": "torch", "neuron": neuron(decay=None)}}
+    empty = spikes(time_steps=0, elements=0, samples=0, count=0.0, active=0)
+    assert severity_of(FaultyDecay(), modules(observe({"lif1": [empty]}, sites=sites)), "lif1") is None
