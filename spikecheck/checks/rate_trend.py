@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import firing_rates_up_to
-from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.checks.layers import firing_rates_up_to, spiking_sites
+from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.number_format import number
 from spikecheck.readings import SpikeReading
 from spikecheck.site import Site, SiteKind
@@ -35,8 +35,10 @@ class RateTrend(Check):
         recent, first = rates
         if len(recent) < self.min_layers or not self.is_faulty(recent, first):
             return
+        sites = sorted(spiking_sites(readings), key=lambda s: s.position)
+        begin = sites[self.first_faulty_layer(recent)]
         yield self.finding(
-            site,
+            begin,
             severity=self.severity_of(recent, readings),
             observed=Observed(
                 "spikes per neuron per time step, layer by layer: {rates}",
@@ -47,11 +49,20 @@ class RateTrend(Check):
             last=recent[-1],
             layers=len(recent),
             excess=1,
+            fixes=self.scaling_fix(begin, readings) or None,
         )
 
     def is_faulty(self, recent: list[float], first: list[float]) -> bool:
         """Return whether the rates of the layers, now and in the first forward pass, are a fault."""
         raise NotImplementedError
+
+    def first_faulty_layer(self, rates: list[float]) -> int:
+        """Return the index of the layer at which the finding is made: the last one."""
+        return len(rates) - 1
+
+    def scaling_fix(self, begin: Site, readings: Readings) -> tuple[Fix, ...]:
+        """Return the fix with the numbers of this run; none where that of the text is shown."""
+        return ()
 
     def severity_of(self, rates: list[float], readings: Readings) -> Severity:
         """Return how bad the fault is."""

@@ -109,6 +109,7 @@ class DeadLayer(Check):
         "SPK205",
         "SPK207",
         "SPK209",
+        "SPK211",
         "SPK214",
         "SPK215",
         "SPK401",

@@ -122,6 +122,7 @@ class WeakDrive(Check):
         "SPK104",
         "SPK207",
         "SPK209",
+        "SPK211",
         "SPK214",
         "SPK215",
         "SPK405",

@@ -102,4 +102,5 @@ def without_inhibition(layer: Site, readings: Readings) -> str:
 def weight_path(layer: Site, readings: Readings) -> str:
     """Return the expression for the module whose output the layer receives; empty where it is not known."""
     name = f"{layer.fed_by}.weight"
-    return next((module_path(site) for site in readings.observations.sites if site.name == name), "")
+    paths = (module_path(site) for site in readings.observations.sites if site.name == name)
+    return next(filter(None, paths), "")  # a site of another kind has the same name and tells none

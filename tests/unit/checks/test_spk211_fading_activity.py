@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from spikecheck.checks.spk203_dead_layer import DeadLayer
+from spikecheck.checks.spk205_weak_drive import WeakDrive
 from spikecheck.checks.spk211_fading_activity import FadingActivity
-from tests.unit.checks.build import firing_at, loss, observe, severity_of
+from tests.unit.checks.build import drive, findings, firing_at, loss, neuron, observe, parameter, severity_of
 
 
 @pytest.mark.parametrize(
@@ -17,6 +19,10 @@ from tests.unit.checks.build import firing_at, loss, observe, severity_of
         pytest.param(firing_at(0.05, 0.06, 0.0001), None, id="no trend"),
         pytest.param(firing_at(0.05, 0.0001), None, id="two layers"),
         pytest.param(firing_at(0.0, 0.0, 0.0), None, id="the first is silent"),
+        pytest.param(firing_at(0.059, 0.004, 4.5e-6, 0.0), "warning", id="it fades into silence"),
+        pytest.param(firing_at(0.05, 0.01, 0.0), "warning", id="exactly at the limit before the silence"),
+        pytest.param(firing_at(0.05, 0.011, 0.0), None, id="the silent layer's own threshold"),
+        pytest.param(firing_at(0.05, 0.0, 0.0), None, id="all but the first are silent"),
     ],
 )
 def test_judge(places, severity) -> None:
@@ -40,3 +46,20 @@ def test_a_trend_that_training_caused_is_left_alone() -> None:
 def test_it_is_a_note_where_enough_is_left_to_learn_from(last, losses, severity) -> None:
     observations = observe(firing_at(0.05, 0.005, last) | {"loss": [losses]})
     assert severity_of(FadingActivity(), observations, "lif2") == severity
+
+
+def test_the_cause_is_the_first_layer_that_fades_and_the_silent_one_a_consequence() -> None:
+    [finding] = findings(FadingActivity(), observe(firing_at(0.05, 0.045, 0.004, 0.0)), "lif3")
+    assert finding.site.name == "lif2"
+    assert all("SPK211" in check.explained_by for check in (DeadLayer, WeakDrive))
+    assert not {"SPK203", "SPK205"} & set(finding.explained_by)
+
+
+def test_the_fix_gives_every_fading_layer_the_drive_of_the_first() -> None:
+    places = firing_at(0.04, 0.004, 0.0)
+    sites = {f"lif{n}": {"fed_by": f"fc{n}", "neuron": neuron(v_threshold=1.0)} for n in range(3)}
+    places |= {f"fc{n}.weight": [parameter(scale=0.5)] for n in range(3)}
+    places["lif0"] = [*places["lif0"], drive(rms=0.3, peak=1.0)]
+    [finding] = findings(FadingActivity(), observe(places, sites=sites), "lif2")
+    # 0.5 * sqrt(0.04) = 0.1 thresholds per time step, where the first layer gets 0.3
+    assert finding.fix.splitlines()[1:] == ["model.fc1.weight.data.mul_(3.0)", "model.fc2.weight.data.mul_(3.0)"]
