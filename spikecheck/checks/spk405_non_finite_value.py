@@ -50,6 +50,13 @@ DESCRIPTIONS = {
     SiteKind.GRADIENT: "the gradient of {site}",
     SiteKind.PARAMETER: "{site}",
 }
+#: What is counted, by kind; for a layer and the input, the time steps of each neuron.
+COUNTED_PARTS = {
+    SiteKind.LOGITS: "rows",
+    SiteKind.LOSS: "losses",
+    SiteKind.GRADIENT: "updates",
+    SiteKind.PARAMETER: "reads of the parameter",
+}
 NUMERIC = SiteKind.INPUT | SiteKind.CURRENT | SiteKind.POTENTIAL | SiteKind.SPIKES | SiteKind.LOGITS | SiteKind.LOSS
 NUMERIC |= SiteKind.GRADIENT | SiteKind.PARAMETER
 
@@ -89,9 +96,10 @@ class NonFiniteValue(Check):
 
     ## How it is decided
     A finding needs a single NaN or infinite value in the input, a layer's input current, potential or spikes, the
-    logits, the loss, a gradient or a parameter. The first finding in the order of the computation is the root cause: it
-    names the module, the update and, inside a forward pass, the time step. A gradient that is NaN before a layer and
-    finite after it became NaN in that layer's backward pass.
+    logits, the loss, a gradient or a parameter. In logits, -inf is a mask and left out, unless it masks every class:
+    where the right class is masked, the loss is infinite. The first finding in the order of the computation is the root
+    cause: it names the module, the update and, inside a forward pass, the time step. A gradient that is NaN before a
+    layer and finite after it became NaN in that layer's backward pass.
 
     How NaN hides: a NaN current makes the potential NaN; NaN is not above the threshold, so the spike is 0 and the loss
     finite. The gradient of that neuron's weights is NaN, the optimizer writes it into them, and the neuron never spikes
@@ -133,7 +141,7 @@ class NonFiniteValue(Check):
         first = bad.first or Moment(readings.run.update)
         finding = self.finding(
             site,
-            observed=observed(bad),
+            observed=observed(bad, site.kind),
             expected=Expected(
                 "finite values", because="NaN spreads through every sum and is false in every comparison"
             ),
@@ -157,9 +165,11 @@ def is_recent(bad: NonFinite, update: int) -> bool:
     return bad.count > 0 and (bad.last_update is None or update - bad.last_update < CLEAN_UPDATES)
 
 
-def observed(bad: NonFinite) -> Observed:
-    """Return what was observed: in a timeline time steps of all forward passes, else sampled values."""
+def observed(bad: NonFinite, kind: SiteKind) -> Observed:
+    """Return what was observed: in a timeline time steps of all forward passes, else its parts."""
     if bad.kind:
         text = "{count} of {elements} time steps hold values that are not finite; the first sum to {kind}"
         return Observed(text, count=bad.count, elements=bad.elements, kind=bad.kind)
-    return Observed("{count} of {elements} sampled values are not finite", count=bad.count, elements=bad.elements)
+    parts = COUNTED_PARTS.get(kind, "sums over the batch (neuron, time step)")
+    text = "{count} of {elements} {parts} hold a value that is not finite"
+    return Observed(text, count=bad.count, elements=bad.elements, parts=parts)

@@ -45,7 +45,8 @@ class ColdLearningRate(Check):
     ## How it is decided
     The weight that moves most moves by less than {min_relative_update} of its norm per update, over at least
     {min_updates} updates, and the loss does not fall. A learning rate below {min_rate_fraction} of its highest value
-    was lowered by a schedule, and is not found here.
+    was lowered by a schedule, and is not found here. Neither is one of {min_ordinary_rate} or more: there the gradient
+    is what is small.
 
     At that pace a weight needs more than 10,000 updates to cover its own length, if every update goes the same way. A
     learning rate of 10^-7 instead of 10^-3 is often a weight decay and a learning rate that changed places, or a
@@ -77,6 +78,9 @@ class ColdLearningRate(Check):
         "10^-6",
     )
     min_updates: int = limit(50, why="judgment call: long enough for most warm-ups to have raised the learning rate")
+    min_ordinary_rate: float = limit(
+        0.01, why="published: usual for SGD, and ten times what is usual for Adam, whose updates depend on it alone"
+    )
     min_rate_fraction: float = limit(
         0.1, why="derived: a rate below this fraction of its highest was lowered by a schedule, on purpose or not"
     )
@@ -93,6 +97,8 @@ class ColdLearningRate(Check):
         if update.mean_relative_norm >= self.min_relative_update or update.mean_relative_norm == 0 or lowered:
             return
         rate = update.learning_rate
+        if rate is not None and rate >= self.min_ordinary_rate:
+            return
         yield self.finding(
             site,
             observed=Observed(

@@ -206,7 +206,8 @@ class LogitStats(Statistic[LogitState]):
     """Logits of a classification loss: range, spread per row, one-hot, tied and normalized rows, predicted classes.
 
     Unit: nats.
-    Input: the logits of one update, classes on axis 1, as in torch's losses.
+    Input: the logits of one update, classes on axis 1, as in torch's losses. A class at -inf is masked and left out; a
+    row is not finite where it holds NaN or +inf, or every class is masked.
     Memory: one count per class, at most MAX_CLASSES. Cost: one softmax and four reductions per update.
     Not visible: which sample has which logits.
     """
@@ -217,7 +218,8 @@ class LogitStats(Statistic[LogitState]):
     def measure(self, capture: Capture[Tensor]) -> LogitState:
         """Measure the rows of one update."""
         rows = torch.cat([class_rows(value.detach().float()) for value in capture.values])
-        high, low = maximum(rows, (1,)), -maximum(-rows, (1,))
+        high = maximum(rows, (1,))
+        low = -maximum(-rows.where(rows != -torch.inf, high.unsqueeze(1)), (1,))  # -inf is a masked class
         return LogitState(
             minimum=minimum(low),
             maximum=maximum(high),
@@ -225,8 +227,8 @@ class LogitStats(Statistic[LogitState]):
             tied=(high == low).sum(),
             simplex=((low >= 0) & ((rows.sum(1) - 1).abs() < SUMS_TO_ONE)).sum(),
             one_hot=(maximum(rows.softmax(1), (1,)) > ONE_HOT).sum(),
-            predicted=class_counts(rows.argmax(1), rows.shape[1], (high != low) & torch.isfinite(rows.sum(1))),
-            bad=NonFiniteState.of(rows.sum(1), capture.update),
+            predicted=class_counts(rows.argmax(1), rows.shape[1], (high != low) & torch.isfinite(high)),
+            bad=NonFiniteState.of(high, capture.update),
             updates=1,
             rows=len(rows),
             classes=rows.shape[1],

@@ -21,6 +21,11 @@ def rows(captures: Captures) -> list[tuple[int, list[float]]]:
     return result
 
 
+def unmasked(row: list[float]) -> list[float]:
+    """Return the row with its largest entry in place of the masked ones."""
+    return [high(row) if value == -math.inf else value for value in row]
+
+
 def certainty(row: list[float]) -> float:
     """Return the largest entry of the softmax; NaN if it is undefined."""
     top = high(row)
@@ -40,22 +45,23 @@ def has_equal_sums(x: np.ndarray) -> bool:
 def oracle(captures: Captures) -> tuple[LogitReading, ...]:
     every = rows(captures)
     values = [v for _, row in every for v in row]
+    lowest = [low(unmasked(row)) for _, row in every]
     logits = captures[0].values[0]
     classes = logits.shape[min(1, logits.dim() - 1)]
-    chosen = [row.index(high(row)) for _, row in every if math.isfinite(sum(row)) and high(row) != low(row)]
+    chosen = [row.index(high(row)) for _, row in every if math.isfinite(high(row)) and high(row) != low(unmasked(row))]
     votes = [chosen.count(k) for k in range(classes)]
     normalized = sum(all(has_equal_sums(number(value)) for value in capture.values) for capture in captures)
     reading = LogitReading(
         updates=len(captures),
         rows=len(every),
         classes=classes,
-        minimum=low(values),
+        minimum=low(lowest),
         maximum=high(values),
-        spread=mean([high(row) - low(row) for _, row in every]),
-        tied_rows=sum(high(row) == low(row) for _, row in every),
-        simplex_rows=sum(low(row) >= 0 and abs(sum(row) - 1) < 1e-3 for _, row in every),
+        spread=mean([high(row) - least for (_, row), least in zip(every, lowest, strict=True)]),
+        tied_rows=sum(high(row) == least for (_, row), least in zip(every, lowest, strict=True)),
+        simplex_rows=sum(low(unmasked(row)) >= 0 and abs(sum(row) - 1) < 1e-3 for _, row in every),
         one_hot_rows=sum(certainty(row) > 0.999 for _, row in every),
-        non_finite=non_finite([(update, 0, sum(row)) for update, row in every], timed=False),
+        non_finite=non_finite([(update, 0, high(row)) for update, row in every], timed=False),
         decided_rows=len(chosen),
         top_class_rows=max(votes),
         normalized_batches=normalized,

@@ -34,6 +34,8 @@ def net(moved, lost=FLAT, of_run=LONG):
             id="a schedule lowered it, which another check finds",
         ),
         pytest.param(net(update(mean_relative_norm=9e-7, learning_rate=None)), "warning", id="the rate is not known"),
+        pytest.param(net(update(mean_relative_norm=9e-7, learning_rate=0.01)), None, id="the gradient is small"),
+        pytest.param(net(update(mean_relative_norm=9e-7, learning_rate=0.009)), "warning", id="just below that"),
     ],
 )
 def test_judge(observations, severity) -> None:
