@@ -26,7 +26,8 @@ from spikecheck.readings import (
 )
 from spikecheck.site import Capture, Moment, SiteKind
 from spikecheck.stats.base import State, Statistic, merged_by
-from spikecheck.stats.layout import MAX_TIME_STEPS, NEVER, Raster, RasterStatistic
+from spikecheck.stats.layout import MAX_TIME_STEPS, NEVER, Raster, RasterStatistic, maximum
+from spikecheck.stats.losses import class_rows
 from spikecheck.timelines import (
     CurrentTimelineReading,
     InputTimelineReading,
@@ -334,11 +335,11 @@ class UpdateTimeline(Statistic[TimelineState]):
 
 
 class LogitTimelineStats(UpdateTimeline):
-    """The mean of the logits, and what is not finite in them.
+    """What is not finite in the largest logit of each row: a class at -inf is masked, and no fault.
 
     Unit: nats.
-    Input: the logits of one update.
-    Memory: as `Timeline`. Cost: one sum per update.
+    Input: the logits of one update, classes on axis 1, as in torch's losses.
+    Memory: as `Timeline`. Cost: one maximum per update.
     Not visible: which sample or class.
     """
 
@@ -346,8 +347,9 @@ class LogitTimelineStats(UpdateTimeline):
     reading: ClassVar = LogitTimelineReading
 
     def measure(self, capture: Capture[Tensor]) -> TimelineState:
-        """Sum the logits of one update."""
-        total = torch.stack([value.detach().sum(dtype=torch.float32) for value in capture.values]).sum().reshape(1)
+        """Sum the largest logits of one update."""
+        largest = [maximum(class_rows(value.detach().float()), (1,)) for value in capture.values]
+        total = torch.stack([value.sum() for value in largest]).sum().reshape(1)
         return TimelineState.of(Pass(capture.update, total, sum(v.numel() for v in capture.values)), False)
 
     def summarize(self, state: TimelineState) -> tuple[LogitTimelineReading, ...]:
