@@ -315,9 +315,7 @@ class BatchReading:
     batches: int
     samples: int
     single_class_batches: int  # batches that contain a single class
-    same_class_pairs: (
-        float | None
-    )  # share of a batch's pairs of samples, weighted by its size; None for more than 4,096 classes
+    same_class_pairs: float | None  # share of pairs of samples, weighted by batch size; None above 4,096 classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,5 +399,5 @@ class RunReading:
     torch_errors: tuple[TorchError, ...] = ()
     idle_optimizers: tuple[IdleOptimizer, ...] = ()  # hold parameters of the model, and never stepped
     foreign_optimizer: str | None = None  # class of an optimizer that steps and holds no parameter of the model
-    foreign_steps: int = 0  # its steps after backward passes of the model
+    input_tensors: int = 1  # that the model is called with, of which the first is observed
     variable: str = ""  # the expression by which the script knows the model; empty for what did not run

@@ -43,7 +43,6 @@ class OptimizerWatch:
         self.undone = UndoneUpdates(self.sites)
         self.idle = IdleOptimizers(self.names)
         self.foreign: str | None = None  # the class of an optimizer that steps and holds none of the parameters
-        self.foreign_steps = 0
 
     def concerns(self, optimizer: Optimizer) -> bool:
         """Return whether it trains this model."""
@@ -107,7 +106,7 @@ class OptimizerWatch:
         """Another optimizer stepped; note it where it holds none of the parameters, after a backward pass of them."""
         self.idle.stepped.add(optimizer)
         if self.updates == 0 and self.unused.passes and not self.parameters_of(optimizer):
-            self.foreign, self.foreign_steps = type(optimizer).__name__, self.foreign_steps + 1
+            self.foreign = type(optimizer).__name__
 
     def idle_optimizers(self, *, live: bool) -> tuple[IdleOptimizer, ...]:
         """Return the optimizers that hold parameters and never stepped, where some parameter was never updated."""

@@ -105,7 +105,7 @@ class Session:
             is_training=lambda: model.training,
         )
         self.unseen: dict[str, str] = {}
-        self.max_calls = 0  # of one layer in one forward pass
+        self.max_calls, self.input_tensors = 0, 0  # of one layer in one forward pass; that the model is called with
         self._entry: nn.Module | None = None  # the module that gets the input of a model that is not called itself
         self._compiled = False
         self.passes = Passes(model)
@@ -201,7 +201,9 @@ class Session:
 
     def take_input(self, arguments: Sequence[Any]) -> None:
         """Keep what the model is called with."""
-        self.optimizers.unused.input_requires_grad = any(t.requires_grad for t in tensors_within(arguments))
+        held = list(tensors_within(arguments))
+        self.input_tensors = max(self.input_tensors, len(held))
+        self.optimizers.unused.input_requires_grad = any(tensor.requires_grad for tensor in held)
         tensor = model_input(arguments)
         if tensor is not None and countable(tensor):
             self.passes.recorder.inputs.append(tensor.detach())

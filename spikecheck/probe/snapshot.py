@@ -29,6 +29,7 @@ class Watched(Protocol):
     optimizers: OptimizerWatch
     unseen: dict[str, str]
     max_calls: int
+    input_tensors: int
     variable: str
 
 
@@ -56,7 +57,7 @@ class Snapshot:
             run_reading(session, live=live),
             idle_optimizers=optimizers.idle_optimizers(live=live),
             foreign_optimizer=optimizers.foreign,
-            foreign_steps=optimizers.foreign_steps,
+            input_tensors=session.input_tensors,
         )
         return cls(
             run,

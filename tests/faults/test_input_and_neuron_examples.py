@@ -159,6 +159,23 @@ def of_a_model(code: str) -> Report:
     return monitor.report()
 
 
+def of_batches(code: str) -> Report:
+    """The report on the example's loop over the batches of a loader."""
+    names = scope()
+    model = Net(names)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
+
+    def train_step(x: torch.Tensor, y: torch.Tensor) -> None:
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
+
+    names |= {"train_step": train_step, "loader": [(spikes(16), torch.randint(0, 20, (16,))) for _ in range(12)]}
+    with spikecheck.attach(model) as monitor:
+        exec(code, names)
+    return monitor.report()
+
+
 def of_layers(code: str) -> Report:
     """The report on a network of the example's layers."""
     names = scope()
@@ -234,6 +251,7 @@ REPORTS: dict[str, Callable[[str], Report]] = {
     "SPK106": of_a_model,
     "SPK107": of_the_input,
     "SPK108": of_a_model,
+    "SPK109": of_batches,
     "SPK206": of_pixels,
     "SPK208": of_a_loop,
     "SPK209": lambda code: of_a_forward_pass(code, r"^never", lambda: spikes(16)),

@@ -27,7 +27,7 @@ def after(passes: int, **changed):
         pytest.param(CLEARED, after(LIMITS["min_backward_passes"] - 1), None, id="just below the limit"),
         pytest.param(
             CLEARED,
-            after(LIMITS["min_backward_passes"], idle_optimizers=(), foreign_optimizer="Adam", foreign_steps=32),
+            after(LIMITS["min_backward_passes"], idle_optimizers=(), foreign_optimizer="Adam"),
             "error",
             id="the optimizer of another model",
         ),
