@@ -21,7 +21,6 @@ from spikecheck.readings import (
     BatchReading,
     DriveReading,
     FlowReading,
-    GradientAtStepReading,
     GradientReading,
     GradientToSpikesReading,
     InputReading,
@@ -35,7 +34,6 @@ from spikecheck.readings import (
     RegressionTargetReading,
     RunReading,
     SpikeReading,
-    StaleGradientReading,
     StateReading,
     TargetReading,
     UpdateReading,
@@ -52,7 +50,12 @@ from spikecheck.timelines import (
     TimelinePoint,
     TimelineReading,
 )
-from spikecheck.update_readings import UndoneUpdateReading, UnusedGradientReading
+from spikecheck.update_readings import (
+    GradientAtStepReading,
+    StaleGradientReading,
+    UndoneUpdateReading,
+    UnusedGradientReading,
+)
 
 if TYPE_CHECKING:
     from spikecheck.probe.frameworks.base import BATCH_FIRST as BATCH_FIRST

@@ -234,26 +234,6 @@ class RegressionTargetReading:
 
 
 @dataclass(frozen=True, slots=True)
-class StaleGradientReading:
-    """In how many updates part of a parameter's gradient was left over from the one before."""
-
-    updates: int
-    stale_updates: int
-
-
-@dataclass(frozen=True, slots=True)
-class GradientAtStepReading:
-    """In how many updates a parameter's gradient was cleared before the optimizer used it, or replaced by another.
-
-    It was replaced where it was more than twice what the backward pass left; clipping and unscaling make it smaller.
-    """
-
-    updates: int
-    cleared_updates: int
-    replaced_updates: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class LogitReading:
     """What a classification loss was computed from, one row per sample.
 

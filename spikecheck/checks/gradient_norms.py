@@ -10,8 +10,9 @@ from typing import Any
 from spikecheck.checks.base import Readings
 from spikecheck.checks.progress import weight_names
 from spikecheck.finding import Observed
-from spikecheck.readings import GradientAtStepReading, GradientReading
+from spikecheck.readings import GradientReading
 from spikecheck.site import Site
+from spikecheck.update_readings import GradientAtStepReading
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.learning import makes_progress
 from spikecheck.checks.progress import and_more, update_readings, weight_names
 from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.readings import GradientAtStepReading, GradientReading, UpdateReading
+from spikecheck.readings import GradientReading, UpdateReading
 from spikecheck.site import Site, SiteKind
+from spikecheck.update_readings import GradientAtStepReading
 
 
 class Reason(Enum):

@@ -9,8 +9,8 @@ from typing import ClassVar
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.progress import and_more, weight_names
 from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.readings import StaleGradientReading
 from spikecheck.site import Moment, Site, SiteKind
+from spikecheck.update_readings import StaleGradientReading
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,16 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from spikecheck.readings import (
-    GradientAtStepReading,
-    GradientToSpikesReading,
-    StaleGradientReading,
-)
+from spikecheck.readings import GradientToSpikesReading
 from spikecheck.site import Capture, SiteKind
 from spikecheck.stats.base import State, Statistic, merged_by
 from spikecheck.stats.parameters import norms
-from spikecheck.update_readings import UndoneUpdateReading, UnusedGradientReading
+from spikecheck.update_readings import (
+    GradientAtStepReading,
+    StaleGradientReading,
+    UndoneUpdateReading,
+    UnusedGradientReading,
+)
 
 REPLACED = 2.0  # times the gradient of the backward pass: what the optimizer gets then comes from somewhere else
 

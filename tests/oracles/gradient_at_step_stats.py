@@ -6,7 +6,7 @@ import math
 
 from torch import Tensor
 
-from spikecheck.readings import GradientAtStepReading
+from spikecheck.update_readings import GradientAtStepReading
 from tests.oracles.raster import Captures, number
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spikecheck.readings import StaleGradientReading
+from spikecheck.update_readings import StaleGradientReading
 from tests.oracles.raster import Captures, number
 
 

@@ -18,7 +18,6 @@ from spikecheck.readings import (
     BatchReading,
     DriveReading,
     FlowReading,
-    GradientAtStepReading,
     GradientReading,
     GradientToSpikesReading,
     InputReading,
@@ -32,14 +31,18 @@ from spikecheck.readings import (
     RegressionTargetReading,
     RunReading,
     SpikeReading,
-    StaleGradientReading,
     StateReading,
     TargetReading,
     UpdateReading,
 )
 from spikecheck.site import Moment, Site, SiteKind
 from spikecheck.stored import FitReading, GlobalReading, MomentReading, StoredNeuronReading, StoredReading
-from spikecheck.update_readings import UndoneUpdateReading, UnusedGradientReading
+from spikecheck.update_readings import (
+    GradientAtStepReading,
+    StaleGradientReading,
+    UndoneUpdateReading,
+    UnusedGradientReading,
+)
 
 FINITE = NonFinite(count=0, elements=1000)
 POISONED = NonFinite(count=7, elements=1000, first=Moment(3, 2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk403_exploding_gradient import ExplodingGradient
-from spikecheck.readings import GradientAtStepReading
+from spikecheck.update_readings import GradientAtStepReading
 from tests.unit.checks.build import gradient, inputs, loss, observe, parameter, severity_of, spikes
 from tests.unit.checks.test_spk402_vanishing_gradient import net
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk409_unmoved_weights import UnmovedWeights
-from spikecheck.readings import GradientAtStepReading
+from spikecheck.update_readings import GradientAtStepReading
 from tests.unit.checks.build import findings, gradient, loss, observe, parameter, run, severity_of, update
 
 STILL = update(unmoved_updates=20, mean_relative_norm=0.0)

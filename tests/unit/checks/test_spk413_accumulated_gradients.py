@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk413_accumulated_gradients import AccumulatedGradients
-from spikecheck.readings import StaleGradientReading
+from spikecheck.update_readings import StaleGradientReading
 from tests.unit.checks.build import findings, gradient, observe, parameter, severity_of
 
 
