@@ -68,8 +68,9 @@ class RepeatedInput(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the input never changes and the labels do."""
         x, run = readings.all[InputReading], readings.run
-        targets = (*readings.all.every(TargetReading).values(), *readings.all.every(RegressionTargetReading).values())
-        labels = max((one.distinct_batches for one in targets), default=0)
+        distinct = [targets.distinct_batches for targets in readings.all.every(TargetReading).values()]
+        distinct += [targets.distinct_batches for targets in readings.all.every(RegressionTargetReading).values()]
+        labels = max(distinct, default=0)
         calls = run.forward_passes / max(1, run.backward_passes) if run.called_per_time_step else 1
         if labels < self.min_label_batches or not 0 < x.distinct_batches <= min(ceil(calls), self.max_distinct_batches):
             return
