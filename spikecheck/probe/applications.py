@@ -62,6 +62,8 @@ class Application:
     argument_version: int | None
     site: CallSite | None
     place: int = 0  # in the order of the forward pass, among the modules
+    values: Tensor | None = None  # the spikes, where the output is rounded
+    called: str = ""  # what the call site is named after, where it is no call
     call: tuple[str, int] = ("", 0)  # of the innermost module that may be a spiking layer: its name, and calls before
 
     @classmethod
@@ -101,7 +103,8 @@ class Application:
 
     def spikes(self) -> Tensor | None:
         """Return the output; None where it was changed in place since."""
-        return self.output if version(self.output) == self.output_version else None
+        unchanged = version(self.output) == self.output_version
+        return (self.output if self.values is None else self.values) if unchanged else None
 
     def input(self) -> Tensor | None:
         """Return the argument's values; None where they were changed in place since."""
@@ -122,7 +125,7 @@ def described(application: Application) -> str:
     """Return a call site as its author would name it: file, line, and what is called there."""
     file, line = application.code.co_filename, 0 if application.site is None else application.site.line
     name = PurePath(file).name if not file.startswith("<") else file.strip("<>")
-    return f"{name}:{line} {called(application)}"
+    return f"{name}:{line} {application.called or called(application)}"
 
 
 def called(application: Application) -> str:

@@ -61,7 +61,7 @@ class CallSiteLayer:
         if not shown or self.passes >= MAX_SPLIT_PASSES:
             return
         self.passes += 1
-        spikes = joined([a.output.detach() for a in shown])
+        spikes = joined([x.detach() for a in shown if (x := a.spikes()) is not None])
         if self.emits_spikes is None:
             self.emits_spikes = emits_spikes(shown, parameters, values_of(spikes), has_state=self.has_state)
         arguments = [x for a in shown if (x := a.input()) is not None and x.shape == a.output.shape]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from spikecheck.probe.applications import Application, CallSite, Key
 from spikecheck.probe.call_sites import CallSites, by_layer
 from spikecheck.probe.clock import Clock
+from spikecheck.probe.comparisons import Comparisons
 from spikecheck.probe.find import clean
 from spikecheck.probe.frameworks.base import Observation
 from spikecheck.probe.frameworks.generic import surrogates
@@ -20,12 +21,14 @@ from spikecheck.probe.layer import Layer, Status, WatchedLayer
 from spikecheck.probe.layers import Layers
 from spikecheck.probe.passes import Passes
 from spikecheck.probe.recorder import IN_PLACE, Recorder
-from spikecheck.probe.torch_private import is_functorch_tensor, tells_module_calls
+from spikecheck.probe.torch_private import has_compiled, is_functorch_tensor, tells_module_calls
 from spikecheck.probe.trace import Trace
 from spikecheck.probe.watchers import Watch
 from spikecheck.readings import InputReading
 
 NO_OWNER = "several models are watched, and nothing tells which of them this tap() belongs to"
+COMPARED_PASSES = 8  # with gradients, in which every operation is looked at, where nothing else shows a layer
+COMPARED_EVERY = 64  # then one in so many, where that showed one
 NO_MODEL = "no model was called, only functions: what they were given first is not known"
 
 
@@ -56,14 +59,21 @@ class FunctionalCode:
     update begins a forward pass.
     """
 
-    def __init__(self, session: Parts, values_of: Callable[[Tensor], InputReading]) -> None:
+    def __init__(
+        self,
+        session: Parts,
+        values_of: Callable[[Tensor], InputReading],
+        guard: Callable[[Callable[..., None]], Callable[..., None]],
+    ) -> None:
         model = session.model
         modules = {id(m): clean(name) for name, m in model.named_modules() if clean(name) and not is_of_torch(m)}
         parameters = {id(parameter): clean(name) for name, parameter in model.named_parameters()}
-        self.session, self.values_of = session, values_of
+        self.session, self.values_of, self.guard = session, values_of, guard
         self.sites = CallSites(modules, parameters)
         self.tapped_keys: set[Key] = set()
         self.model_called = False
+        self.comparisons: Comparisons | None = None
+        self.comparing_helps: bool | None = None  # None until it was tried
 
     # -- taps
 
@@ -134,6 +144,31 @@ class FunctionalCode:
         if not inputs:
             session.unseen["input"] = NO_MODEL
 
+    # -- comparisons, where there is no such function
+
+    def compare(self) -> None:
+        """A forward pass begins: look at every operation where nothing else shows a spiking layer."""
+        session = self.session
+        passes = session.clock.training_passes
+        due = passes <= COMPARED_PASSES + 1 or (self.comparing_helps and passes % COMPARED_EVERY == 0)
+        if not (due and passes > 1 and session.passes.recorder.observed and torch.is_grad_enabled()):
+            return
+        if self.comparing_helps is False or (self.comparing_helps is None and session.layers.spiking()):
+            return
+        if self.comparisons is None and not has_compiled():
+            self.comparisons = Comparisons(session.model, self.guard, session.trace.take_place)
+            self.comparisons.__enter__()  # type: ignore[no-untyped-call]
+
+    def stop_comparing(self) -> None:
+        """It is over: what turned out to be spikes belongs to the pass."""
+        comparisons, self.comparisons = self.comparisons, None
+        if comparisons is None:
+            return
+        comparisons.__exit__(None, None, None)  # type: ignore[no-untyped-call]
+        applications = list(comparisons.applications())
+        self.comparing_helps = bool(applications) or bool(self.comparing_helps)
+        self.session.passes.own().recorder.applications += applications
+
     # -- what a forward pass showed
 
     def record(self, recorder: Recorder) -> None:
@@ -163,7 +198,11 @@ class FunctionalCode:
                 return
             potential = None if threshold is None else application.input()
             shown = potential is not None and potential.shape == spikes.shape
-            calls.record(watched, Observation(spikes, None, potential if shown else None))
+            output = None if application.values is None else application.output
+            calls.record(watched, Observation(spikes, None, potential if shown else None, output=output))
+        last = applications[-1]
+        expects = last.argument is not None and last.argument.requires_grad
+        calls.blocked = recorder.training and expects and not last.output.requires_grad
 
     def watched(self, name: str, recorder: Recorder) -> WatchedLayer:
         """Return the layer of this name, made where it is new."""

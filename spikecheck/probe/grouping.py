@@ -52,7 +52,7 @@ def repeated(applications: Sequence[Application], sites: Sequence[Hashable]) -> 
     copies: set[int] = set()
     for index, application in enumerate(applications):
         values = application.input()
-        if values is None or values.is_meta or application.node is None or application.source is None:
+        if values is None or values.is_meta or application.source is None:
             continue
         earlier = recent.setdefault((application.function, values.shape), [])
         if any(torch.equal(values, other) for other in earlier):
@@ -73,7 +73,7 @@ def repeated(applications: Sequence[Application], sites: Sequence[Hashable]) -> 
 def _group(applications: Sequence[Application], sites: Sequence[Hashable]) -> Grouping:
     """Group applications of which none is a copy."""
     previous = previous_applications(applications)
-    with_graph = any(a.node is not None for a in applications)
+    with_graph = any(a.source is not None for a in applications)
     if any(index is not None for index in previous):
         chains = chains_of(previous, applications, sites)
         if is_even(chains, sites):
@@ -147,7 +147,7 @@ def linked(previous: Sequence[int | None], sites: Sequence[Hashable]) -> list[li
 def join_first_steps(chains: list[list[int]], applications: Sequence[Application], sites: Sequence[Hashable]) -> None:
     """Put a first step whose potential is still a constant, so that it has no node, before the chain it begins."""
     for site in dict.fromkeys(sites):
-        alone = [c for c in chains if len(c) == 1 and applications[c[0]].node is None and sites[c[0]] == site]
+        alone = [c for c in chains if len(c) == 1 and applications[c[0]].source is None and sites[c[0]] == site]
         heads = [c for c in chains if len(c) > 1 and sites[c[0]] == site]
         if not alone or not heads or len(alone) % len(heads):
             continue

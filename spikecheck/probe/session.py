@@ -109,7 +109,7 @@ class Session:
         self._entry: nn.Module | None = None  # the module that gets the input of a model that is not called itself
         self._compiled = False
         self.passes = Passes(model)
-        self.functional = FunctionalCode(self, values_of)
+        self.functional = FunctionalCode(self, values_of, guard)
         self.applied = guard(self.functional.applied)
 
     # -- put on and taken off
@@ -156,6 +156,7 @@ class Session:
     def remove(self) -> None:
         """Take everything off, and keep no tensor; twice does no harm."""
         watchers.discard(self)
+        self.functional.stop_comparing()
         self._hooks.remove()
         self.trace.close()
         self.passes.clear()
@@ -198,6 +199,7 @@ class Session:
             own.loop.begin(self.clock)
         watchers.forward_begins(self)
         self.take_input(arguments)
+        self.functional.compare()
 
     def take_input(self, arguments: Sequence[Any]) -> None:
         """Keep what the model is called with."""
@@ -213,6 +215,7 @@ class Session:
     def end(self, output: Any = None) -> None:
         """A call of the model is over, and the forward pass with it, unless the time loop is outside."""
         own = self.passes.own()
+        self.functional.stop_comparing()
         watchers.forward_ends(self)
         self.layers.accept(own.recorder, self._values_of)
         own.loop.call_ended(own.recorder, self.layers.spiking(), output)

@@ -50,7 +50,7 @@ def previous_applications(applications: Sequence[Application]) -> list[int | Non
     visited: set[Any] = set()
     for index, application in enumerate(applications):
         reached, passed = [], set()
-        todo = [application.source] if application.node is not None and application.source is not None else []
+        todo = [] if application.source is None else [application.source]
         while todo:
             node = todo.pop()
             if node in passed or node in visited:
@@ -76,7 +76,7 @@ def states_of(applications: Sequence[Application], of_node: dict[Any, int]) -> d
     """Return the nodes from each argument down to the potential, by the first application that reaches them."""
     states: dict[Any, int] = {}
     for index, application in enumerate(applications):
-        todo = [application.source] if application.node is not None and application.source is not None else []
+        todo = [] if application.source is None else [application.source]
         while todo:
             node = todo.pop()
             if node in of_node or node in states:

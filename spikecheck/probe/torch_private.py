@@ -6,6 +6,7 @@ falls back to what its docstring says, and training goes on. A test removes ever
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -222,6 +223,15 @@ def leave_alone(function: Any) -> None:
         _frames.set_code_exec_strategy(function.__code__, strategy)
     elif hasattr(_frames, "skip_code"):  # before torch 2.7
         _frames.skip_code(function.__code__)
+
+
+def has_compiled() -> bool:
+    """Return whether anything was compiled in this process; True where torch does not tell."""
+    dynamo = sys.modules.get("torch._dynamo.utils")
+    if dynamo is None:
+        return False
+    counters = getattr(dynamo, "counters", None)
+    return counters is None or any(bool(counts) for counts in counters.values())
 
 
 def outside_compiler(call: Callable[..., None], args: Sequence[Any]) -> None:

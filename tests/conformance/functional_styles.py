@@ -261,6 +261,29 @@ class Blocks(nn.Module):
         return total
 
 
+def straight_through(x: Tensor) -> Tensor:
+    """A comparison whose gradient is a sigmoid's, without any autograd function."""
+    soft = torch.sigmoid(5 * x)
+    return (x > 0).float() + (soft - soft.detach())  # straight
+
+
+class StraightThrough(Loop):
+    """The loop with a straight-through estimator."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        u = v = x.new_zeros(len(x), HIDDEN)
+        total = x.new_zeros(len(x), CLASSES)
+        for t in range(x.shape[1]):
+            u = 0.9 * u + self.fc1(x[:, t])
+            z = record("first", straight_through(u - 0.3))
+            u = u - 0.3 * z
+            v = 0.9 * v + self.fc2(z)
+            y = record("second", straight_through(v - 0.3))
+            v = v - 0.3 * y
+            total = total + self.out(y)
+        return total
+
+
 def weight(inputs: int, outputs: int, scale: float = 1.0) -> nn.Parameter:
     return nn.Parameter(torch.randn(inputs, outputs) * scale * inputs**-0.5)
 
@@ -283,6 +306,7 @@ class Style:
     build: Callable[[], nn.Module]
     layers: tuple[tuple[str, str, str], ...]
     example: Callable[[], Tensor] = sequence
+    sampled: bool = False  # found by looking at every operation, from the second training pass on
 
     def names(self) -> dict[str, str]:
         """The name of each layer in a report, by the name of its true spikes."""
@@ -315,6 +339,11 @@ STYLES = {
     ),
     "inside of a module": Style(
         Inside, (("first", "net@loop one -> spike_fn", "net.fc1"), ("second", "net@loop two -> spike_fn", "net.fc2"))
+    ),
+    "straight-through": Style(
+        StraightThrough,
+        (("first", "straight -> straight_through", "fc1"), ("second", "straight -> straight_through", "fc2")),
+        sampled=True,
     ),
     "blocks": Style(
         Blocks,

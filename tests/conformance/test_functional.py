@@ -45,7 +45,7 @@ def train(style: Style, *, watched: bool, passes: int = 4) -> tuple[Monitor | No
         x = style.example()[: -1 if number == passes - 1 else None]
         TRUE_SPIKES.clear()
         loss = F.cross_entropy(model(x), torch.randint(CLASSES, (len(x),)))
-        for name, steps in TRUE_SPIKES.items():
+        for name, steps in TRUE_SPIKES.items() if number or not style.sampled else ():
             true.setdefault(name, []).extend(steps)
         optimizer.zero_grad()
         loss.backward()
@@ -73,7 +73,7 @@ def test_layers_time_steps_and_counts(name: str) -> None:
     assert [row.name for row in report.layers] == list(names.values())
     assert {names[layer]: feeding for layer, _, feeding in style.layers} == fed_by
     assert not report.unseen
-    assert all(sum(true[layer]) > 0 for layer in true), "the style is silent, and shows nothing"
+    assert all(float(true[layer].sum()) > 0 for layer in true), "the style is silent, and shows nothing"
 
 
 def renamed(name: str) -> str:

@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 import spikecheck
 from spikecheck.errors import SpikecheckError
 from spikecheck.monitor import Monitor
+from spikecheck.probe import functional
 from spikecheck.probe.call_sites import Order, threshold_between
 from spikecheck.report.model import Report
 from tests.promises.networks import Spike
@@ -163,6 +164,55 @@ def test_the_order_of_a_call_site_holds_for_another_number_of_steps() -> None:
     assert by_layer.names(6) == [*"aaabbb"]
     assert by_layer.names(5) is None
     assert Order.of(["a", "a", "b"]) is None
+
+
+# -- no autograd function either
+
+
+class Bare(Net):
+    """A comparison, and no surrogate gradient."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        potential, total = x.new_zeros(len(x), NEURONS), x.new_zeros(len(x), 4)
+        for t in range(x.shape[1]):
+            potential = 0.9 * potential + self.fc(x[:, t])
+            spikes = (potential > 0.3).float()
+            potential = potential - 0.3 * spikes
+            total = total + self.out(spikes)
+        return total
+
+
+class Gated(Net):
+    """A hand-written leaky rectifier and a mask: no spikes anywhere."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.fc(x.mean(1))
+        h = torch.where(h > 0, h, 0.1 * h)
+        return self.out(h * (h > 0.2).float())  # type: ignore[no-any-return]
+
+
+def test_a_comparison_without_a_surrogate_gradient_is_named() -> None:
+    _, report = watch(Bare(), updates=6)
+    finding = report.root_causes[0].finding
+    assert (finding.check, finding.site.fed_by) == ("SPK401", "fc")
+    assert finding.site.name.endswith(" forward")
+    (row,) = report.layers
+    assert row.spikes.time_steps == 5 * STEPS, "from the second training pass on"
+
+
+def test_a_mask_is_no_layer() -> None:
+    _, report = watch(Gated())
+    assert not report.layers
+
+
+def test_nothing_is_looked_at_where_a_layer_is_known_or_code_was_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[str] = []
+    monkeypatch.setattr(functional.Comparisons, "__enter__", lambda self: looks.append("looked"))
+    monkeypatch.setattr(functional.Comparisons, "__exit__", lambda *_: None)
+    watch(Net())
+    monkeypatch.setattr(functional, "has_compiled", lambda: True)
+    watch(Bare())
+    assert not looks
 
 
 # -- no module at all
