@@ -74,6 +74,7 @@ class FunctionalCode:
         self.model_called = False
         self.comparisons: Comparisons | None = None
         self.comparing_helps: bool | None = None  # None until it was tried
+        self.compared = 0  # the latest pass in which it was
 
     # -- taps
 
@@ -150,12 +151,13 @@ class FunctionalCode:
         """A forward pass begins: look at every operation where nothing else shows a spiking layer."""
         session = self.session
         passes = session.clock.training_passes
-        due = passes <= COMPARED_PASSES + 1 or (self.comparing_helps and passes % COMPARED_EVERY == 0)
-        if not (due and passes > 1 and session.passes.recorder.observed and torch.is_grad_enabled()):
+        due = passes <= COMPARED_PASSES + 1 or (self.comparing_helps and passes >= self.compared + COMPARED_EVERY)
+        if not (due and passes > 1 and session.passes.recorder.tier > 1 and torch.is_grad_enabled()):
             return
         if self.comparing_helps is False or (self.comparing_helps is None and session.layers.spiking()):
             return
         if self.comparisons is None and not has_compiled():
+            self.compared = passes
             self.comparisons = Comparisons(session.model, self.guard, session.trace.take_place)
             self.comparisons.__enter__()  # type: ignore[no-untyped-call]
 
