@@ -26,8 +26,19 @@ COMPARISONS = frozenset(name for plain in ("gt", "ge", "lt", "le") for name in (
     "heaviside",
     "sign",
 }
-WEIGHING = frozenset(
-    ("linear", "matmul", "__matmul__", "mm", "addmm", "bmm", "baddbmm", "einsum", "mv", "conv1d", "conv2d", "conv3d")
+WEIGHING = (
+    "linear",
+    "matmul",
+    "__matmul__",
+    "mm",
+    "addmm",
+    "bmm",
+    "baddbmm",
+    "einsum",
+    "mv",
+    "conv1d",
+    "conv2d",
+    "conv3d",
 )
 HOPS = 5  # operations between the comparison and what a layer emits
 MAX_FRAMES = 12  # between an operation and the custom autograd function that it is a part of
