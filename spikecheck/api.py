@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, TypeVar
 
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
@@ -13,11 +13,14 @@ from torch.optim.optimizer import Optimizer
 from spikecheck.checks.judge import Judge
 from spikecheck.errors import SpikecheckError, SpikecheckWarning
 from spikecheck.monitor import Monitor, OnFinding
+from spikecheck.outside_text import safe
 from spikecheck.probe.parameter_set import ParameterSet, named, of_optimizer
 from spikecheck.probe.paths import variable_name
 from spikecheck.probe.schedule import Schedule
 from spikecheck.probe.watchers import watchers
 from spikecheck.settings import Settings
+
+T = TypeVar("T")
 
 
 def attach(
@@ -73,9 +76,11 @@ def attach(
         raise SpikecheckError("parameters= is for code without a module: pass None for the model with it")
     check_arguments(model, loss, optimizer, every, budget, on_finding)
     judge = Judge.of(Settings.of(settings), [ignore] if isinstance(ignore, str) else ignore)
-    disable(model)
+    failures: list[Exception] = []  # of ours: training goes on without what failed
+    attempt(lambda: disable(model), None, failures)
     schedule = Schedule(None if every == "auto" else every, budget, always=on_finding == "raise")
-    variable = variable_name(model, sys._getframe(1))
+    caller = sys._getframe(1)
+    variable = attempt(lambda: variable_name(model, caller), "model", failures)
     named = [spikes] if isinstance(spikes, str | nn.Module) else list(spikes)
     monitor = Monitor(
         model,
@@ -88,10 +93,20 @@ def attach(
         variable=variable,
         axes=(time, batch),
     )
+    monitor.note_errors(failures)
     if on_finding == "warn":
         for broken in monitor.unusable_extensions:
             warnings.warn(str(broken), SpikecheckWarning, stacklevel=2)
     return monitor
+
+
+def attempt(call: Callable[[], T], otherwise: T, failures: list[Exception]) -> T:
+    """Return what a step of attach() returns; where it fails, note the error and go on without it."""
+    try:
+        return call()
+    except Exception as error:  # noqa: BLE001 - the monitor reports it
+        failures.append(error)
+        return otherwise
 
 
 def check_arguments(model: object, loss: object, optimizer: object, every: object, budget: float, on: object) -> None:
@@ -151,5 +166,5 @@ def tap(name: str, spikes: Tensor, *, current: Tensor | None = None, potential: 
         current: the input current of the neurons, of the same shape; optional.
         potential: their membrane potential, of the same shape; optional.
     """
-    watchers.tap(name, spikes, current, potential)
+    watchers.tap(safe(str(name)), spikes, current, potential)
     return spikes

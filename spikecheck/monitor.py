@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import inspect
-import threading
-import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import wraps
+from functools import partial
 from typing import Any, Literal
 
 from torch import nn
-from torch.utils.data import get_worker_info
 
 from spikecheck.announcements import Announcements
-from spikecheck.checks.base import Observations, place_of
+from spikecheck.border import Border
+from spikecheck.checks.base import WINDOWS, Observations, place_of
 from spikecheck.checks.discovery import unusable_extensions
 from spikecheck.checks.judge import Judge
 from spikecheck.checks.progress import GRACE_UPDATES
 from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.diagnosis import Cause
 from spikecheck.errors import FindingError, SpikecheckWarning
-from spikecheck.evidence.evidence import Evidence, limits_of
-from spikecheck.finding import Finding, Severity, Unseen, UnseenKind
+from spikecheck.evidence.evidence import FORMAT, VERSION, Evidence, limits_of
+from spikecheck.finding import Finding, Outcome, Severity, Unseen, UnseenKind, Verdict
 from spikecheck.ledger import Ledger
+from spikecheck.outside_text import MAX_SENTENCE, safe
+from spikecheck.packages import UnusableExtension
 from spikecheck.probe.frameworks.base import broken_for
+from spikecheck.probe.idle import Idle, nothing
 from spikecheck.probe.schedule import Schedule
 from spikecheck.probe.session import Session
 from spikecheck.probe.snapshot import Snapshot
@@ -46,25 +47,44 @@ class Monitor:
         self, model: nn.Module, judge: Judge, schedule: Schedule, on_finding: OnFinding, **options: Any
     ) -> None:
         self.model, self._judge, self._schedule, self._on_finding = model, judge, schedule, on_finding
-        self._engine = Engine()
-        self._lock = threading.RLock()  # held to observe, evaluate and copy; never while the user is told
+        self._border = Border(schedule, raises=on_finding == "raise")
+        self._lock, self._guard = self._border.lock, self._border.guard
+        self._engine = self._border.attempt(Engine, lambda: Engine({}))
         self._ledger = Ledger()
         self._first_sites: dict[tuple[SiteKind, str], Site] = {}
         self._raised: list[TorchError] = []
         self._announcements = Announcements(patient=on_finding != "raise")
         self._pending: list[Cause] = []
-        self._error: Finding | None = None
-        self.unusable_extensions = (*unusable_extensions(), *broken_for(model))
-        self._session = Session(
-            model,
+        self.unusable_extensions: tuple[UnusableExtension, ...] = ()
+        self._session: Session | Idle = Idle()
+        self._border.tell, self._border.has_news = self._tell_pending, lambda: bool(self._pending)
+        if self._border.error is None:
+            self._border.attempt(lambda: self._attach(options), lambda: None)
+
+    def _attach(self, options: dict[str, Any]) -> None:
+        """Put every hook on."""
+        self.unusable_extensions = (*unusable_extensions(), *broken_for(self.model))
+        session = Session(
+            self.model,
             self._engine.receive,
             values_of=measure_values,
             guard=self._guard,
             evaluate=self._evaluate_if_scheduled,
-            tier=schedule.tier,
+            tier=self._schedule.tier,
             **options,
         )
+        self._session, border = session, self._border
+        border.close, border.update = session.remove, lambda: session.update
+        border.receives = lambda: watchers.receives(session)
         self._session.install()
+
+    def note_errors(self, errors: Iterable[Exception]) -> None:
+        """Take errors of ours from before the watching: it is stopped, and the user is told once."""
+        for error in errors:
+            self._border.note(error)
+            if self._border.raises:
+                raise error
+        self._tell_pending()
 
     @property
     def watching(self) -> bool:
@@ -73,7 +93,7 @@ class Monitor:
 
     def detach(self) -> None:
         """Take every hook and patch off; what was observed can still be reported. Calling it twice does no harm."""
-        self._session.remove()
+        self._border.attempt(self._session.remove, lambda: None)
 
     def __enter__(self) -> Monitor:
         return self
@@ -83,31 +103,63 @@ class Monitor:
 
     def __repr__(self) -> str:
         with self._lock:
-            watched = self._session.describe()
+            watched = self._border.attempt(self._session.describe, lambda: "stopped by an error of its own")
         return f"<Monitor of {type(self.model).__name__}: {watched}{'' if self.watching else ', detached'}>"
 
     def report(self) -> Report:
         """Judge what was observed so far, as if the run ended here; from any thread, also while the model trains."""
-        return self.evidence().report(self._judge)
+        report = self._border.attempt(self._judged, self._report_on_error)
+        self._tell_pending()
+        return report
+
+    def _judged(self) -> Report:
+        evidence = self._evidence()
+        report = evidence.report(self._judge, self._border.note)
+        if self._border.error is evidence.error:
+            return report
+        return replace(evidence, error=self._border.error).report(self._judge, self._border.note)
+
+    def _report_on_error(self) -> Report:
+        """Return a report that says that spikecheck failed, where not even a part of it could be made."""
+        error = self._border.error
+        verdict = Verdict(OwnError.id, OwnError.slug, Outcome.FOUND, () if error is None else (error,))
+        session = self._session
+        return Report.of((verdict,), updates=session.update, forward_passes=session.forward_passes)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the evidence for the report in plain values, to be saved in a checkpoint for `spikecheck diagnose`."""
-        return self.evidence().state_dict()
+        attempt, on_error = self._border.attempt, self._evidence_on_error
+        nothing = {"format": FORMAT, "version": VERSION, "content": "{}"}  # `diagnose` says that it cannot be used
+        return attempt(
+            lambda: self.evidence().state_dict(),
+            lambda: attempt(lambda: on_error().state_dict(), lambda: nothing),
+        )
 
     def evidence(self) -> Evidence:
         """Return all that the report is made of, as it is now."""
+        evidence = self._border.attempt(self._evidence, self._evidence_on_error)
+        self._tell_pending()
+        return evidence
+
+    def _evidence_on_error(self) -> Evidence:
+        """Return evidence of nothing but our own error."""
+        run = replace(nothing(), update=self._session.update, forward_passes=self._session.forward_passes)
+        return Evidence(Observations(run, (), {window: {} for window in WINDOWS}), error=self._border.error)
+
+    def _evidence(self) -> Evidence:
         self._guard(self._session.settle)()
         with self._lock:
             return self._current_evidence()
 
     def _current_evidence(self) -> Evidence:
-        known = self._session.snapshot(live=False)
-        observations = self._observations(known, self._engine.snapshot)
+        attempt, note = self._border.attempt, self._border.note
+        known = attempt(lambda: self._session.snapshot(live=False), lambda: Idle().snapshot(live=False))
+        observations = self._observations(known, lambda: self._engine.snapshot(note))
         shown = sum(site.kind is SiteKind.SPIKES for site in observations.sites)
         return Evidence(
             observations,
             ledger=self._ledger,
-            error=self._error,
+            error=self._border.error,
             unseen=(
                 *unobserved(observations.run, shown, known.loss_seen, known.optimizer, known.unseen),
                 *(Unseen(UnseenKind.EXTENSION, str(one)) for one in self.unusable_extensions),
@@ -121,7 +173,8 @@ class Monitor:
     def _observations(self, known: Snapshot, engine: Callable[[], Engine]) -> Observations:
         """Return what the checks judge by: what was counted, the parameters as they are now, what needs no counting."""
         if known.parameters is not None:
-            self._engine.receive(known.parameters)
+            parameters = known.parameters
+            self._border.attempt(lambda: self._engine.receive(parameters), lambda: None)
         counted = engine()
         training = counted.trained()
         run = replace(known.run, torch_errors=tuple(self._raised))
@@ -136,7 +189,9 @@ class Monitor:
     def _evaluate_if_scheduled(self, error: Exception | None = None) -> None:
         """An update is about to be made, a pass without gradients is over, or torch raised: judge, if it is time."""
         if error is not None:
-            self._raised.append(TorchError(type(error).__name__, str(error), self._session.update))
+            self._raised.append(
+                TorchError(safe(type(error).__name__), safe(str(error), MAX_SENTENCE), self._session.update)
+            )
         update = self._session.update or self._session.forward_passes
         waited = update == GRACE_UPDATES and not all(map(self._announcements.is_announced, self._ledger.records))
         if not (error or waited or self._schedule.is_evaluated(update)):
@@ -154,37 +209,13 @@ class Monitor:
             last=error is not None,
         )
 
-    def _guard(self, entry: Callable[..., None]) -> Callable[..., None]:
-        """Return an entry point that holds the lock, is timed, and keeps our errors from the user's training.
-
-        A DataLoader's worker has a copy of the model and of the monitor: nobody would read what is observed there.
-        """
-
-        @wraps(entry)
-        def guarded(*args: Any, **kwargs: Any) -> None:
-            if not watchers.receives(self._session) or get_worker_info() is not None:
-                return
-            with self._lock:
-                self._schedule.enter()
-                try:
-                    entry(*args, **kwargs)
-                except Exception as error:
-                    self._step_aside(error)
-                    if self._on_finding == "raise":
-                        raise
-                finally:
-                    self._schedule.leave()
-                pending, self._pending = self._pending, []
-            if pending:
-                self._tell(pending)
-
-        return guarded
-
-    def _step_aside(self, error: Exception) -> None:
-        self.detach()
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        self._error = OwnError().of(error, last.filename, last.lineno or 0, self._session.update)
-        self._pending.append(Cause(self._error))
+    def _tell_pending(self) -> None:
+        """Tell the user what is pending, an error of our own among it."""
+        with self._lock:
+            error = self._border.take_error()
+            pending, self._pending = [*self._pending, *([] if error is None else [Cause(error)])], []
+        if pending:
+            self._tell(pending)
 
     def _tell(self, causes: list[Cause]) -> None:
         """Tell the user. Nothing is locked or guarded here, so what a callback raises is the user's own."""
@@ -194,9 +225,10 @@ class Monitor:
                 if callable(self._on_finding):
                     self._on_finding(cause.finding)
                 elif any(finding.severity > Severity.NOTE for finding in (cause.finding, *cause.consequences)):
+                    text = self._border.attempt(partial(warning_text, cause), partial(str, cause.finding))
                     if self._on_finding == "raise":
-                        raise FindingError(warning_text(cause))
-                    warnings.warn(warning_text(cause), SpikecheckWarning, stacklevel=outside())
+                        raise FindingError(text)
+                    warnings.warn(text, SpikecheckWarning, stacklevel=outside())
         finally:  # what is left where telling raised is told with the next event
             with self._lock:
                 self._pending[:0] = causes

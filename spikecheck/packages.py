@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from types import TracebackType
 
 from spikecheck.errors import SpikecheckError
+from spikecheck.outside_text import MAX_SENTENCE, safe
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class ExtensionCode:
     ) -> bool:
         if not isinstance(error, Exception | SystemExit):
             return False
-        text = " ".join(str(error).split()) or "no message"
+        text = safe(" ".join(str(error).split()) or "no message", MAX_SENTENCE)
         last = traceback.extract_tb(trace)[-1]
         place = f" ({last.filename}, line {last.lineno})"
         self.why = text if isinstance(error, SpikecheckError) else f"{type(error).__name__}: {text}{place}"

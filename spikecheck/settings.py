@@ -14,6 +14,7 @@ from typing import Any
 
 from spikecheck import rootdir
 from spikecheck.errors import SpikecheckError
+from spikecheck.outside_text import safe
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -88,8 +89,10 @@ class Settings:
             return cls()
         try:
             tool = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SpikecheckError(f"{path} cannot be read: {error}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+            raise SpikecheckError(f"{path} cannot be read: {safe(str(error))}") from error
+        except (RecursionError, MemoryError) as error:
+            raise SpikecheckError(f"{path} cannot be read: it is nested too deeply") from error
         table = tool.get("spikecheck", {}) if isinstance(tool, dict) else {}
         if not isinstance(table, dict):
             raise SpikecheckError(f"{path}: tool.spikecheck must be a table: [tool.spikecheck.SPK203]")

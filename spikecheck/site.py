@@ -8,6 +8,7 @@ from enum import Flag, auto
 from typing import Generic, TypeVar
 
 from spikecheck.neuron import NeuronSpec
+from spikecheck.outside_text import safe
 
 T = TypeVar("T")
 
@@ -107,7 +108,7 @@ def user_path(site: Site) -> str:
 
     A path in a file could come from anybody, so what is no plain path of names and indices is not returned.
     """
-    return site.path if PATH.fullmatch(site.path) else ""
+    return site.path if PATH.fullmatch(site.path) and safe(site.path) == site.path else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from spikecheck.checkpoint.scan import scan
 from spikecheck.checkpoint.stored_run import with_run
 from spikecheck.checks.discovery import unusable_extensions
 from spikecheck.checks.judge import Judge
-from spikecheck.errors import UnreadableError
+from spikecheck.errors import SpikecheckError, UnreadableError
 from spikecheck.finding import Unseen, UnseenKind, Verdict
 from spikecheck.outside_text import safe
 from spikecheck.report.model import Report
@@ -27,6 +28,7 @@ from spikecheck.site import FILE_KINDS, Moment
 
 MIN_TORCH = (2, 10)  # older ones have known vulnerabilities in torch.load(weights_only=True)
 MAX_LISTED = 8
+OWN_ERROR = "an error of spikecheck itself while reading it, please report it"
 
 Advance = Callable[[int, int], object]
 Then = Callable[[Report, Content], Report]
@@ -87,9 +89,21 @@ def diagnose_file(
     """
     chosen = Path(path) if isinstance(path, str) else path
     name = chosen.name if isinstance(chosen, Path) else "standard input"
-    scanned = scan_file(chosen, unsafe_pickle=unsafe_pickle, advance=advance)
-    report = make_report(scanned, safe(name), Settings.of(settings))
+    used = Settings.of(settings)
+    try:
+        scanned = scan_file(chosen, unsafe_pickle=unsafe_pickle, advance=advance)
+        report = make_report(scanned, safe(name), used)
+    except SpikecheckError:
+        raise
+    except Exception as error:
+        raise UnreadableError(f"{OWN_ERROR}: {place_of_error(error)}") from error
     return then(report, scanned.checkpoint.content)
+
+
+def place_of_error(error: Exception) -> str:
+    """Return an error and where it was raised, in a line."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {safe(str(error))} ({Path(frame.filename).name}, line {frame.lineno})"
 
 
 def make_report(scanned: Scan, name: str, settings: Settings) -> Report:

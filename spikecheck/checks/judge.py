@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -80,14 +80,30 @@ class Judge:
         checks = tuple(check.configured(settings.limits.get(id_, {})) for id_, check in known.items())
         return cls(checks, rules, settings.sites)
 
-    def verdicts(self, observations: Observations, ledger: Ledger = EMPTY) -> tuple[Verdict, ...]:
-        """Return one verdict per check; `ledger` has what earlier evaluations of the run found."""
-        return tuple(
-            self.verdict(check, observations, ledger)
-            if is_own_check(check)
-            else self.guarded_verdict(check, observations, ledger)
-            for check in self.checks
-        )
+    def verdicts(
+        self,
+        observations: Observations,
+        ledger: Ledger = EMPTY,
+        failed: Callable[[Exception], object] | None = None,
+    ) -> tuple[Verdict, ...]:
+        """Return one verdict per check.
+
+        `ledger` has what earlier evaluations of the run found. `failed` is told of errors of our own checks, which are
+        raised without it.
+        """
+
+        def verdict(check: Check) -> Verdict:
+            if not is_own_check(check):
+                return self.guarded_verdict(check, observations, ledger)
+            try:
+                return self.verdict(check, observations, ledger)
+            except Exception as error:
+                if failed is None:
+                    raise
+                failed(error)
+                return Verdict(check.id, check.slug, Outcome.COULD_NOT_RUN, reason="spikecheck itself failed")
+
+        return tuple(map(verdict, self.checks))
 
     def guarded_verdict(self, check: Check, observations: Observations, ledger: Ledger = EMPTY) -> Verdict:
         """Return the verdict of another package's check; where it raises, it could not run, and the report says why."""

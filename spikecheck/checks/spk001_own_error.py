@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings
 from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.outside_text import MAX_SENTENCE, safe
 from spikecheck.site import Moment, Site, SiteKind
 
 
@@ -59,7 +60,7 @@ class OwnError(Check):
 
     def of(self, error: Exception, file: str, line: int, update: int) -> Finding:
         """Return the finding for an error that was caught."""
-        text = f"{type(error).__name__}: {error}"
+        text = safe(f"{type(error).__name__}: {error}", MAX_SENTENCE)
         return self.finding(
             Site(SiteKind.RUN, "spikecheck"),
             observed=Observed("{error}, raised in {file}, line {line}", error=text, file=file, line=line),

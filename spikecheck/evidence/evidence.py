@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from typing import Any
@@ -50,16 +50,16 @@ class Evidence:
     limits: Limits | None = None
     site_limits: tuple[SiteLimits, ...] = ()
 
-    def verdicts(self, judge: Judge) -> tuple[Verdict, ...]:
+    def verdicts(self, judge: Judge, failed: Callable[[Exception], object] | None = None) -> tuple[Verdict, ...]:
         """Return one verdict per check: what holds at the end, and what held earlier."""
-        verdicts = judge.verdicts(self.observations, self.ledger)
+        verdicts = judge.verdicts(self.observations, self.ledger, failed)
         if self.error is not None:
             verdicts += (Verdict(OwnError.id, OwnError.slug, Outcome.FOUND, (self.error,)),)
         return verdicts
 
-    def report(self, judge: Judge) -> Report:
-        """Return the report on the run, judged as if it ended here."""
-        return Report.of(self.verdicts(judge), **self.facts())
+    def report(self, judge: Judge, failed: Callable[[Exception], object] | None = None) -> Report:
+        """Return the report on the run, judged as if it ended here; `failed` is told of errors of our own checks."""
+        return Report.of(self.verdicts(judge, failed), **self.facts())
 
     def facts(self) -> dict[str, Any]:
         """Return the parts of the report beside the verdicts, without the empty ones."""

@@ -25,21 +25,24 @@ def save_evidence(where: str | os.PathLike[str] | MutableMapping[str, Any], moni
     """Save what a monitor observed in a checkpoint, so that `spikecheck diagnose` can judge the run from the file.
 
     Args:
-        where: the dict that is about to be saved, which gets the key "spikecheck"; or a path: an existing checkpoint
-            is rewritten with the evidence added, and a new file holds only the evidence.
+        where: the dict that is about to be saved, which gets the key "spikecheck"; or the path of a checkpoint, which
+            is rewritten with the evidence added.
         monitor: the monitor that `spikecheck.attach` returned.
 
     Raises:
-        SpikecheckError: it is a bare state dict, which `load_state_dict` would refuse with one more key; or a file that
-            `torch.load(weights_only=True)` cannot read, or that cannot be written.
+        SpikecheckError: there is no such file; it is a bare state dict, which `load_state_dict` would refuse with one
+            more key; or a file that `torch.load(weights_only=True)` cannot read, or that cannot be written.
     """
     if isinstance(where, MutableMapping):
         add_evidence(where, monitor, "this dict")
         return
     path = Path(where)
-    content: MutableMapping[str, Any] = {}
-    if path.exists():
-        content = load(path)
+    if not path.exists():
+        raise SpikecheckError(
+            f"{path} does not exist: save the checkpoint first, or write the evidence alone with"
+            ' torch.save({"spikecheck": monitor.state_dict()}, path)'
+        )
+    content = load(path)
     add_evidence(content, monitor, str(path))
     partial = path.with_name(path.name + ".partial")
     try:

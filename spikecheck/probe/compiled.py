@@ -10,7 +10,7 @@ What the graph does not carry is not seen: whether a gradient passes, and the st
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -23,11 +23,20 @@ from spikecheck.probe.watchers import Receiver, watchers
 def receive(
     number: int, grad: bool, args: Sequence[Tensor | None], returned: Sequence[Tensor | None], bare: bool
 ) -> None:
-    """At run time: pass copies on, to a receiver that is still there."""
+    """At run time: pass on what is shown, to a receiver that is still there."""
     receiver = watchers.receiver(number)
-    if receiver is not None:
+    if receiver is not None:  # behind a guard, which keeps our errors from the compiled graph
+        receiver(grad, args, returned, bare)
+
+
+def on_copies(call: Callable[..., None]) -> Receiver:
+    """Return a receiver that passes on copies, since a compiled graph writes over its own intermediate results."""
+
+    def received(grad: bool, args: Sequence[Tensor | None], returned: Sequence[Tensor | None], bare: bool) -> None:
         output = tuple(copies(returned))
-        receiver(grad, copies(args), output[0] if bare else output)
+        call(grad, copies(args), output[0] if bare else output)
+
+    return received
 
 
 def copies(tensors: Sequence[Tensor | None]) -> list[Tensor | None]:

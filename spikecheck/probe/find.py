@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from spikecheck.errors import SpikecheckError
+from spikecheck.outside_text import safe
 from spikecheck.probe.frameworks import generic
 from spikecheck.probe.frameworks.base import imported
 from spikecheck.probe.layer import Layer, Status, WatchedLayer
@@ -62,10 +63,10 @@ def resolve(model: nn.Module, which: str | nn.Module) -> nn.Module:
         if all(which is not module for module in names.values()):
             raise SpikecheckError(f"spikes= names a {type(which).__name__} that is not part of the model")
         return which
-    if which not in names:
+    if clean(which) not in names:
         known = ", ".join(name for name in names if name) or "none"
         raise SpikecheckError(f"spikes={which!r}: the model has no module of that name; its modules are {known}")
-    return names[which]
+    return names[clean(which)]
 
 
 def emits_spikes(
@@ -90,7 +91,7 @@ def emits_spikes(
 
 
 def clean(name: str) -> str:
-    """Return a module's name without what wrappers put in front of it."""
+    """Return a module's name as reports show it: without what wrappers put in front of it, as safe text."""
     while (head := name.partition("."))[0] in ("_orig_mod", "module"):
         name = head[2]
-    return name
+    return safe(name)

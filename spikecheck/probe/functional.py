@@ -21,7 +21,7 @@ from spikecheck.probe.layer import Layer, Status, WatchedLayer
 from spikecheck.probe.layers import Layers
 from spikecheck.probe.passes import Passes
 from spikecheck.probe.recorder import IN_PLACE, Recorder
-from spikecheck.probe.torch_private import has_compiled, is_functorch_tensor, tells_module_calls
+from spikecheck.probe.torch_private import has_compiled, has_values, tells_module_calls
 from spikecheck.probe.trace import Trace
 from spikecheck.probe.watchers import Watch
 from spikecheck.readings import InputReading
@@ -114,7 +114,7 @@ class FunctionalCode:
         """A custom autograd function was applied, in the frame of its caller."""
         session = self.session
         tensor = output[0] if isinstance(output, tuple) and output else output
-        if not isinstance(tensor, Tensor) or is_functorch_tensor(tensor) or tensor.is_complex():
+        if not isinstance(tensor, Tensor) or not has_values(tensor) or tensor.is_complex():
             return
         site = CallSite.of(frame, session.model) if self.sites.learning else None
         application = Application.of(function, tensor, args, frame, site)

@@ -38,6 +38,7 @@ class LayerGradients:
     spikes_by_call: dict[int, CallSpikes] = field(default_factory=dict)  # of the forward pass that runs
     spikes_last_forward: dict[int, CallSpikes] = field(default_factory=dict)
     calls_last_forward: int = 0
+    error: Exception | None = None  # of ours, in a hook on the spikes
 
     def hook(self, observation: Observation, call: int) -> None:
         """Notice whether a gradient arrives at the spikes of a call, in the first forward passes."""
@@ -61,7 +62,10 @@ class LayerGradients:
         self.spikes_last_forward, self.spikes_by_call = self.spikes_by_call, {}
 
     def backward_ended(self) -> None:
-        """A backward pass is over; note whether it reached the spikes."""
+        """A backward pass is over; note whether it reached the spikes, and raise what the hooks on them raised."""
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
         if self.gradient_seen:
             self.receives_gradient = True
         elif self.receives_gradient is None and self.hooked:
@@ -103,7 +107,10 @@ class GradientHook:
     def __call__(self, gradient: Tensor) -> None:
         """Note at which steps it is other than 0; None tells torch to leave the gradient as it is."""
         self.gradients.gradient_seen = True
-        self.gradients.gradient_by_call[self.call] = self.active_steps(gradient.detach())
+        try:
+            self.gradients.gradient_by_call[self.call] = self.active_steps(gradient.detach())
+        except Exception as error:  # noqa: BLE001 - torch calls this in the user's backward pass
+            self.gradients.error = error
 
     @torch.no_grad()
     def active_steps(self, values: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from spikecheck.probe import compiled
-from spikecheck.probe.torch_private import is_compiling, leave_alone, outside_compiler
+from spikecheck.probe.torch_private import is_compiling, is_exporting, is_traced, leave_alone, outside_compiler
 from spikecheck.probe.watchers import Receiver, watchers
 
 
@@ -16,21 +16,28 @@ def inert() -> Callable[..., None]:
     return contextlib.nullcontext().__exit__
 
 
+def raise_again(error: Exception) -> None:
+    """Raise an error of ours inside the guard, which handles it."""
+    raise error
+
+
 class Hook:
     """A hook that stays with the model it was put on: a copy of the model gets an inert one in its place.
 
     `number` names who receives what a hook shows that was traced by `torch.compile`; 0 is nobody.
     """
 
-    __slots__ = ("call", "number", "wanted")
+    IS_OF_SPIKECHECK = True  # `scripting` leaves it out of what torch.jit compiles
+    __slots__ = ("call", "fail", "number", "wanted")
 
     def __init__(
         self,
         call: Callable[..., None],
         wanted: Callable[[], bool] | None = None,
         traced: Receiver | None = None,
+        fail: Callable[[Exception], None] = raise_again,
     ) -> None:
-        self.call, self.wanted = call, wanted
+        self.call, self.wanted, self.fail = call, wanted, fail
         if wanted is not None:
             leave_alone(wanted)
         self.number = 0 if traced is None else compiled.register(traced)
@@ -38,9 +45,15 @@ class Hook:
     def __call__(self, *args: Any) -> None:
         """Pass the call on, if it is wanted; None tells torch to leave output and arguments as they are."""
         if is_compiling():
-            if self.number:
+            if self.number and not is_exporting():
                 compiled.show(self.number, *args)
-        elif self.wanted is None or self.wanted():
+            return
+        try:
+            wanted = (self.wanted is None or self.wanted()) and not is_traced()
+        except Exception as error:  # noqa: BLE001 - it goes to the guard
+            self.fail(error)
+            return
+        if wanted:
             outside_compiler(self.call, args)
 
     def forget(self) -> None:
@@ -70,10 +83,11 @@ class HookSet:
         self,
         call: Callable[..., None],
         wanted: Callable[[], bool] | None = None,
-        compiled: Callable[..., None] | None = None,
+        traced: Callable[..., None] | None = None,
     ) -> Hook:
-        """Return an entry point as torch's hook tables take it; `compiled` is called where torch.compile traced it."""
-        hook = Hook(self.guard(call), wanted, None if compiled is None else self.guard(compiled))
+        """Return an entry point as torch's hook tables take it; `traced` is called where torch.compile traced it."""
+        receiver = None if traced is None else self.guard(compiled.on_copies(traced))
+        hook = Hook(self.guard(call), wanted, receiver, self.guard(raise_again))
         self.hooks.append(hook)
         return hook
 

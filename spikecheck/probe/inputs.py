@@ -11,7 +11,7 @@ from torch import Tensor
 from spikecheck.probe.axes import input_layout
 from spikecheck.probe.layer import WatchedLayer
 from spikecheck.probe.recorder import Recorder
-from spikecheck.probe.torch_private import is_functorch_tensor
+from spikecheck.probe.torch_private import has_values
 from spikecheck.site import Capture, Layout, Site
 
 DEEPEST = 4  # containers inside containers
@@ -86,4 +86,4 @@ def same_values(tensor: Tensor, other: Tensor) -> bool:
 
 def countable(tensor: Tensor) -> bool:
     """Return whether a tensor has values that can be counted after the forward pass."""
-    return not tensor.is_complex() and not is_functorch_tensor(tensor)
+    return not tensor.is_complex() and has_values(tensor)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
 from itertools import zip_longest
@@ -19,7 +20,8 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
-from spikecheck.probe.torch_private import is_compiling, is_functorch_tensor, loss_functions
+from spikecheck.probe.scripting import scripting_without_hooks
+from spikecheck.probe.torch_private import is_compiling, is_plain_tensor, is_traced, loss_functions
 from spikecheck.site import LossCall
 
 MEAN = 1  # torch.nn._reduction's number for reduction="mean"
@@ -60,6 +62,9 @@ class Listener(Protocol):
     def optimizer_stepped(self, optimizer: Optimizer) -> None:
         """An optimizer has stepped."""
 
+    def own_error(self, error: Exception) -> None:
+        """An error of ours was caught on the way to the listeners."""
+
 
 Listeners = Callable[[], Sequence[Listener]]  # who is told now, in this thread
 
@@ -90,6 +95,7 @@ def replacements(listeners: Listeners) -> Iterator[Replacement]:
             if original is not None:
                 ours = watched_loss(original, known_as, known_as in CLASSIFICATION.values(), listeners)
                 yield Replacement(owner, name, original, ours)
+    yield Replacement(torch.jit, "script", torch.jit.script, scripting_without_hooks(torch.jit.script))
     original = torch.autograd.backward
     yield Replacement(torch.autograd, "backward", original, watched_backward(original, listeners))
 
@@ -103,29 +109,50 @@ def watched_loss(
     def loss(*args: Any, **kwargs: Any) -> Any:
         if is_compiling():
             return original(*args, **kwargs)
-        arguments = dict(zip(ARGUMENTS, args, strict=False)) | kwargs
-        logits, targets = arguments.get("input"), arguments.get("target")
-        if not (plain_tensor(logits) and plain_tensor(targets)):
+        try:
+            described = None if is_traced() else describe(name, over_classes, args, kwargs)
+        except Exception as error:  # noqa: BLE001 - the user's loss is computed all the same
+            described = None
+            inform(listeners, "own_error", error)
+        if described is None:
             return original(*args, **kwargs)
-        call = LossCall(
-            name,
-            classes(logits) if over_classes else None,
-            is_plain(arguments, targets) if over_classes else averages(name, args, kwargs),
-            arguments.get("weight") is not None,
-            arguments.get("ignore_index", -100) if over_classes else None,
-            () if over_classes else all_pairs(logits, targets),
-        )
         try:
             value = original(*args, **kwargs)
         except (IndexError, RuntimeError, ValueError) as error:
-            for listener in listeners():
-                listener.loss_failed(call, logits, targets, error)
+            inform(listeners, "loss_failed", *described, error)
             raise
-        for listener in listeners():
-            listener.loss_computed(call, logits, targets, value)
+        inform(listeners, "loss_computed", *described, value)
         return value
 
     return loss
+
+
+def describe(
+    name: str, over_classes: bool, args: Sequence[Any], kwargs: dict[str, Any]
+) -> tuple[LossCall, Tensor, Tensor] | None:
+    """Return what is known of a call of a loss, its logits and its targets; None where these are no plain tensors."""
+    arguments = {**dict(zip(ARGUMENTS, args, strict=False)), **kwargs}
+    logits, targets = arguments.get("input"), arguments.get("target")
+    if not (plain_tensor(logits) and plain_tensor(targets)):
+        return None
+    call = LossCall(
+        name,
+        classes(logits) if over_classes else None,
+        is_plain(arguments, targets) if over_classes else averages(name, args, kwargs),
+        arguments.get("weight") is not None,
+        arguments.get("ignore_index", -100) if over_classes else None,
+        () if over_classes else all_pairs(logits, targets),
+    )
+    return call, logits, targets
+
+
+def inform(listeners: Listeners, event: str, *what: Any) -> None:
+    """Tell everybody who listens in this thread; each listener is behind a guard of its own."""
+    listening: Sequence[Listener] = ()
+    with suppress(Exception):  # without listeners, there is nobody to tell of an error of ours
+        listening = listeners()
+    for listener in listening:
+        getattr(listener, event)(*what)
 
 
 def watched_backward(original: Callable[..., Any], listeners: Listeners) -> Callable[..., Any]:
@@ -133,17 +160,14 @@ def watched_backward(original: Callable[..., Any], listeners: Listeners) -> Call
 
     @wraps(original)
     def backward(tensors: Any, *args: Any, **kwargs: Any) -> Any:
-        roots = (tensors,) if isinstance(tensors, Tensor) else tuple(t for t in tensors if isinstance(t, Tensor))
-        for listener in listeners():
-            listener.backward_begins(roots)
+        roots = (tensors,) if isinstance(tensors, Tensor) else tensors if isinstance(tensors, list | tuple) else ()
+        inform(listeners, "backward_begins", tuple(t for t in roots if isinstance(t, Tensor)))
         try:
             result = original(tensors, *args, **kwargs)
         except RuntimeError as error:
-            for listener in listeners():
-                listener.backward_ended(error)
+            inform(listeners, "backward_ended", error)
             raise
-        for listener in listeners():
-            listener.backward_ended(None)
+        inform(listeners, "backward_ended", None)
         return result
 
     return backward
@@ -151,9 +175,7 @@ def watched_backward(original: Callable[..., Any], listeners: Listeners) -> Call
 
 def plain_tensor(value: object) -> TypeGuard[Tensor]:
     """Return whether it is a tensor with values, not one that a compiler or `torch.func` traces with."""
-    if type(value) is not Tensor and type(value) is not torch.nn.Parameter:
-        return False
-    return not is_functorch_tensor(value)
+    return is_plain_tensor(value)
 
 
 def all_pairs(output: Tensor, target: Tensor) -> tuple[tuple[int, ...], ...]:
@@ -206,3 +228,4 @@ class GuardedListener:
         self.backward_ended = guard(listener.backward_ended)
         self.optimizer_steps = guard(listener.optimizer_steps)
         self.optimizer_stepped = guard(listener.optimizer_stepped)
+        self.own_error = guard(listener.own_error)

@@ -11,6 +11,7 @@ from torch.optim.optimizer import Optimizer
 
 from spikecheck.probe.gradients import ParameterGradients
 from spikecheck.probe.learning_rates import LearningRateHistories
+from spikecheck.probe.torch_private import has_values
 from spikecheck.probe.unused import IdleOptimizers, UndoneUpdates, UnusedGradients
 from spikecheck.site import Capture, IdleOptimizer, Site, SiteKind
 
@@ -30,6 +31,9 @@ class OptimizerWatch:
         paths: Mapping[str, str] | None = None,
         is_training: Callable[[], bool] = lambda: True,
     ) -> None:
+        self.members = {id(parameter) for parameter in named.values()}
+        self.distributed = sum(not has_values(parameter) for parameter in named.values())
+        named = {name: parameter for name, parameter in named.items() if has_values(parameter)}
         self.named, self.sink, self.position, self.only = named, sink, position, only
         self.paths = paths or {}  # how the script reaches the module that holds a parameter
         self.names = {id(parameter): name for name, parameter in named.items()}
@@ -48,7 +52,7 @@ class OptimizerWatch:
         """Return whether it trains this model."""
         if self.only is not None:
             return optimizer is self.only
-        return any(id(p) in self.names for group in optimizer.param_groups for p in group["params"])
+        return any(id(p) in self.members for group in optimizer.param_groups for p in group["params"])
 
     def parameters_of(self, optimizer: Optimizer) -> list[nn.Parameter]:
         """Return the model's parameters that an optimizer holds."""

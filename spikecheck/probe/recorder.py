@@ -18,12 +18,12 @@ from spikecheck.probe.frameworks.base import PER_STEP, Framework, Observation, n
 from spikecheck.probe.frameworks.generic import surrogates
 from spikecheck.probe.layer import AXIS_UNKNOWN, UNTIMED, Status, Use, WatchedLayer
 from spikecheck.probe.time_axis import layout_of
-from spikecheck.probe.torch_private import is_functorch_tensor, version
+from spikecheck.probe.torch_private import has_values, version
 from spikecheck.site import Capture, Layout, SiteKind
 
 FIRST_MIDDLE_CALL = 4
 KINDS = (SiteKind.SPIKES, SiteKind.CURRENT, SiteKind.POTENTIAL)
-TRANSFORMED = "it ran inside torch.func, whose tensors have no values to count"
+TRANSFORMED = "its tensors have no values here to count: torch.func, a tracer, or a tensor spread over processes"
 IN_PLACE = "its output was changed in place before the end of the forward pass"
 
 
@@ -143,7 +143,7 @@ class LayerCalls:
         if not isinstance(spikes, Tensor):
             watched.unseen = "the layer returned no tensor"
             return
-        if is_functorch_tensor(spikes):
+        if not has_values(spikes):
             watched.unseen = TRANSFORMED
             return
         if torch.is_grad_enabled() and not self.compiled:
@@ -162,7 +162,7 @@ class LayerCalls:
             (SiteKind.POTENTIAL, observation.potential, observation.potential_layout or layout),
         )
         for kind, tensor, axes in shown:
-            if isinstance(tensor, Tensor) and not tensor.is_complex() and not tensor.is_meta:
+            if isinstance(tensor, Tensor) and has_values(tensor) and not tensor.is_complex() and not tensor.is_meta:
                 self.held[kind].append(Held.of(tensor, axes))
             elif kind is SiteKind.SPIKES:
                 watched.unseen = "its spikes are complex numbers, which are not counted"
@@ -311,4 +311,4 @@ def fitted(layout: Layout, axes: int) -> Layout:
 
 def plain(state: Iterable[Tensor]) -> tuple[Tensor, ...]:
     """Return a state without what torch.func has wrapped: that is of no use once the transform is over."""
-    return tuple(tensor for tensor in state if not is_functorch_tensor(tensor))
+    return tuple(tensor for tensor in state if has_values(tensor))

@@ -8,6 +8,7 @@ Captures go out through `sink`, and the moment to evaluate through `evaluate`; w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -155,13 +156,12 @@ class Session:
 
     def remove(self) -> None:
         """Take everything off, and keep no tensor; twice does no harm."""
-        watchers.discard(self)
-        self.functional.stop_comparing()
-        self._hooks.remove()
-        self.trace.close()
-        self.passes.clear()
-        self.losses.clear()
-        self.optimizers.clear()
+        own = (self.optimizers, self.losses, self.passes)
+        steps = (*(one.clear for one in own), self.trace.close, self._hooks.remove, self.functional.stop_comparing)
+        with ExitStack() as stack:  # the last one first; one that raises does not keep the others from running
+            for step in steps:
+                stack.callback(step)
+            watchers.discard(self)
 
     # -- the model
 

@@ -66,7 +66,7 @@ class Snapshot:
             optimizers.parameters(session.clock.update),
             session.losses.ever,
             optimizers.kind,
-            session.unseen | {watched.name: watched.unseen for watched in layers if watched.unseen},
+            {**session.unseen, **distributed(session), **{one.name: one.unseen for one in layers if one.unseen}},
         )
 
     @staticmethod
@@ -75,6 +75,12 @@ class Snapshot:
         run, layers = run_reading(session, live=False), len(session.layers.spiking())
         libraries = f" ({', '.join(run.frameworks)})" if run.frameworks else ""
         return f"{layers} spiking layer{'s' * (layers != 1)}{libraries}, {run.update} update{'s' * (run.update != 1)}"
+
+
+def distributed(session: Watched) -> dict[str, str]:
+    """Return that parameters were not observed since they are spread over processes; empty if none are."""
+    count = session.optimizers.distributed
+    return {"parameters": f"{count} are spread over processes (DTensor), and were not observed"} if count else {}
 
 
 def run_reading(session: Watched, *, live: bool) -> RunReading:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from importlib import import_module
 from typing import Any
 
@@ -18,6 +18,8 @@ from torch import Tensor, nn
 PRIVATE = (
     "torch._C._functorch.is_functorch_wrapped_tensor",
     "torch._C._current_graph_task_id",
+    "torch._C._get_tracing_state",
+    "torch._C._disabled_torch_dispatch_impl",
     "torch._C._nn",
     "torch._C._dynamo.eval_frame",
     "torch._foreach_norm",
@@ -26,6 +28,10 @@ PRIVATE = (
     "torch.autograd.function.BackwardCFunction",
     "torch.autograd.function._SingleLevelFunction",
     "torch.compiler.is_compiling",
+    "torch.compiler.is_exporting",
+    "torch.fx._symbolic_trace.is_fx_symbolic_tracing",
+    "torch.utils._python_dispatch._disable_current_modes",
+    "torch._C._len_torch_dispatch_stack",
     "torch.nn.Module._call_impl",
     "torch.nn.modules.batchnorm._BatchNorm",
 )
@@ -59,6 +65,13 @@ _graph_task_id = find("torch._C._current_graph_task_id")
 _frames = find("torch._C._dynamo.eval_frame")  # what torch's compiler does with a frame of Python
 _foreach_norm = find("torch._foreach_norm")
 _is_compiling = find("torch.compiler.is_compiling")
+_is_exporting = find("torch.compiler.is_exporting")
+_tracing_state = find("torch._C._get_tracing_state")
+_is_fx_tracing = find("torch.fx._symbolic_trace.is_fx_symbolic_tracing")
+_mode_count = find("torch._C._len_torch_dispatch_stack") or (lambda: 0)
+_no_dispatch = find("torch._C._disabled_torch_dispatch_impl")
+DISPATCH = "__torch_dispatch__"
+_disable_modes = find("torch.utils._python_dispatch._disable_current_modes")
 _call_impl = find("torch.nn.Module._call_impl")
 _custom_function = find("torch.autograd.function.BackwardCFunction")
 _single_level = find("torch.autograd.function._SingleLevelFunction")
@@ -90,6 +103,21 @@ def is_batch_norm(module: nn.Module) -> bool:
     if _batch_norm is None:
         return type(module).__name__.startswith(("BatchNorm", "SyncBatchNorm", "LazyBatchNorm"))
     return isinstance(module, _batch_norm)
+
+
+def is_plain_tensor(value: object) -> bool:
+    """Return whether it is a tensor whose values are here: none that a tracer uses, none that is spread over ranks."""
+    return type(value) in (Tensor, nn.Parameter, nn.Buffer) and not is_functorch_tensor(value)  # type: ignore[arg-type]
+
+
+def has_values(tensor: Tensor) -> bool:
+    """Return whether the values of a tensor are here: not those of a tracer's, nor of one spread over processes."""
+    kind = type(tensor)
+    if kind is not Tensor and kind is not nn.Parameter:
+        dispatch = next((vars(cls)[DISPATCH] for cls in kind.__mro__ if DISPATCH in vars(cls)), None)
+        if dispatch not in (None, _no_dispatch, vars(Tensor).get(DISPATCH)):
+            return False
+    return not is_functorch_tensor(tensor)
 
 
 # -- the graph of the backward pass
@@ -213,6 +241,22 @@ def calls_running(module: nn.Module, frame: Any) -> int | None:
 def is_compiling() -> bool:
     """Return whether `torch.compile` traces this call; False where torch does not tell, and hooks break its graphs."""
     return _is_compiling is not None and bool(_is_compiling())
+
+
+def is_exporting() -> bool:
+    """Return whether `torch.export` traces this call, whose graph may hold nothing of ours."""
+    return _is_exporting is not None and bool(_is_exporting())
+
+
+def is_traced() -> bool:
+    """Return whether a tracer records this call (`torch.jit.trace`, `torch.fx`): what we computed would be recorded."""
+    tracing = _tracing_state is not None and _tracing_state() is not None
+    return tracing or (_is_fx_tracing is not None and bool(_is_fx_tracing()))
+
+
+def without_modes() -> AbstractContextManager[Any]:
+    """Return a context in which no dispatch mode of the user's sees what we compute."""
+    return nullcontext() if _disable_modes is None or not _mode_count() else _disable_modes()
 
 
 def leave_alone(function: Any) -> None:

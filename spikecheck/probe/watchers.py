@@ -23,10 +23,11 @@ from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from spikecheck.probe.functions import Listening, is_application, listening
-from spikecheck.probe.loss import Listener, Replacement, replacements
+from spikecheck.probe.loss import Listener, Replacement, inform, replacements
 from spikecheck.probe.ownership import GraphSpan, owners
+from spikecheck.probe.torch_private import is_traced
 
-Receiver = Callable[[bool, Sequence[Any], Any], None]  # grad mode, arguments, what was returned
+Receiver = Callable[[bool, Sequence[Any], Sequence[Any], bool], None]  # grad mode, arguments, results, one alone?
 
 
 class Watch(Protocol):
@@ -158,13 +159,11 @@ class Watchers:
 
     def optimizer_steps(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         """Tell those who listen in this thread that an optimizer is about to step."""
-        for listener in self.listeners():
-            listener.optimizer_steps(optimizer)
+        inform(self.listeners, "optimizer_steps", optimizer)
 
     def optimizer_stepped(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         """Tell them that it has stepped."""
-        for listener in self.listeners():
-            listener.optimizer_stepped(optimizer)
+        inform(self.listeners, "optimizer_stepped", optimizer)
 
     @property
     def observes_functions(self) -> bool:
@@ -182,16 +181,25 @@ class Watchers:
 
         Outside of any, it is the one that the tensors were computed with.
         """
-        wanting = [watch for watch in self.here() if watch.functional.wants_applications()]
-        if not wanting or not is_application(function):
+        try:
+            receiving = self.receivers_of(function, output, args)
+        except Exception as error:  # noqa: BLE001 - it goes to the guard
+            inform(self.listeners, "own_error", error)
             return
+        for watch in receiving:
+            watch.applied(function, output, args, frame)
+
+    def receivers_of(self, function: type, output: Any, args: Sequence[Any]) -> list[Watch]:
+        """Return the watches that an application of a custom autograd function is shown to."""
+        wanting = [watch for watch in self.here() if watch.functional.wants_applications()]
+        if not wanting or not is_application(function) or is_traced():
+            return []
         running = [watch for watch in wanting if watch.is_running()] if len(wanting) > 1 else wanting
         if not running:
             shown = [value for value in (output, *args) if isinstance(value, Tensor)]
             owner = self.owner_of(shown, wanting)
             running = [] if owner is None else [owner]
-        for watch in running:
-            watch.applied(function, output, args, frame)
+        return running
 
     @contextmanager
     def pause(self) -> Iterator[None]:
@@ -237,7 +245,11 @@ class Watchers:
         here = self.here()
         if not here:
             return
-        owner = here[0] if len(here) == 1 else self.owner_of([spikes, current, potential], here)
+        try:
+            owner = here[0] if len(here) == 1 else self.owner_of([spikes, current, potential], here)
+        except Exception as error:  # noqa: BLE001 - it goes to the guard
+            inform(self.listeners, "own_error", error)
+            return
         if owner is not None:
             owner.tap(name, spikes, current, potential)
         else:

@@ -63,6 +63,7 @@ class Engine:
 
     by_kind: Mapping[SiteKind, tuple[Statistic[Any], ...]] = field(default_factory=lambda: statistics_by_kind())
     windows: dict[tuple[bool, Statistic[Any], tuple[SiteKind, str]], Windows] = field(default_factory=dict)
+    failed: Callable[[Exception], object] | None = None  # told of an error in one statistic; the others are read
 
     @torch.no_grad()
     def receive(self, capture: Capture[Tensor], tier: int = 2) -> None:
@@ -85,9 +86,9 @@ class Engine:
                 windows.sites = capture.sites
                 windows.current = merge_optional(windows.current, state)
 
-    def snapshot(self) -> Engine:
+    def snapshot(self, failed: Callable[[Exception], object] | None = None) -> Engine:
         """Return an engine with the present states; this one continues to measure."""
-        return Engine(self.by_kind, {key: replace(windows) for key, windows in self.windows.items()})
+        return Engine(self.by_kind, {key: replace(windows) for key, windows in self.windows.items()}, failed)
 
     def roll(self) -> None:
         """Start a new window at every site."""
@@ -99,11 +100,18 @@ class Engine:
         """Return the readings of every site for a window. Waits for the device."""
         readings_by_place: ReadingsByPlace = {}
         for (of_training, statistic, _), windows in self.windows.items():
-            state = windows.of(window)
-            if belongs_to(of_training, statistic.kind, training) and state is not None and not state.is_meta:
-                readings = statistic.summarize(state)
-                for site, reading in zip(windows.sites, readings, strict=True):
-                    readings_by_place.setdefault((site.kind, site.name), {})[statistic.reading] = reading
+            if not belongs_to(of_training, statistic.kind, training):
+                continue
+            try:
+                state = windows.of(window)
+                readings = () if state is None or state.is_meta else statistic.summarize(state)
+            except Exception as error:
+                if self.failed is None:
+                    raise
+                self.failed(error)
+                continue
+            for site, reading in zip(windows.sites, readings, strict=bool(readings)):
+                readings_by_place.setdefault((site.kind, site.name), {})[statistic.reading] = reading
         return readings_by_place
 
     def windowed(

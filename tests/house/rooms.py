@@ -27,7 +27,7 @@ NOUNS = (
     "outside_text",
 )
 LEFT_TO_RIGHT = ("probe", "stats", "checks", "diagnosis", "report")
-JOINERS = ("evidence", "monitor", "announcements", "api", "checkpoint", "assertions", "baseline", "plugin")
+JOINERS = ("evidence", "border", "monitor", "announcements", "api", "checkpoint", "assertions", "baseline", "plugin")
 DOORS = ("cli", "reference", "model_run", "faults", "pytest_plugin", "strategies")
 ANYTHING = ("*",)
 

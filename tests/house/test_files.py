@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from pathlib import Path
 
 import spikecheck
@@ -77,7 +78,21 @@ def test_a_library_is_named_in_its_own_file_alone() -> None:
     assert not strays, "a library's name belongs to probe/frameworks/<library>.py:\n" + "\n".join(strays)
 
 
-def test_only_the_monitor_catches_everything() -> None:
+# Where our own errors are caught. Each hands the error on to the border, or to the report of the file.
+BORDER = {
+    "spikecheck/border.py": 2,  # what torch calls, and what the user calls
+    "spikecheck/api.py": 1,  # attach(), before there is a monitor
+    "spikecheck/probe/gradients.py": 1,  # torch calls it in a backward pass
+    "spikecheck/probe/hook.py": 1,  # whether a call is wanted
+    "spikecheck/probe/loss.py": 1,  # in the place of a function of torch
+    "spikecheck/probe/watchers.py": 2,  # in the place of a function of torch, and tap()
+    "spikecheck/stats/engine.py": 1,  # one statistic of a report
+    "spikecheck/checks/judge.py": 1,  # one check of a report
+    "spikecheck/checkpoint/diagnose.py": 1,  # a file becomes unreadable, with the place of the error
+}
+
+
+def test_only_the_border_catches_everything() -> None:
     """A broad `except` anywhere else could turn a crash into a healthy-looking report."""
     broad = [
         f"{short(path)}:{node.lineno}"
@@ -85,8 +100,7 @@ def test_only_the_monitor_catches_everything() -> None:
         for node in ast.walk(tree(path))
         if isinstance(node, ast.ExceptHandler) and catches_all(node.type)
     ]
-    assert [place for place in broad if not place.startswith("spikecheck/monitor.py:")] == []
-    assert len(broad) <= 1, broad
+    assert Counter(place.partition(":")[0] for place in broad) == BORDER
 
 
 def test_only_the_settings_read_the_environment() -> None:

@@ -209,11 +209,13 @@ def test_a_checkpoint_is_judged_beside_it(torn: Runs) -> None:
 
 STORED = """
     import spikecheck
+    import torch
     from lab_network import Net, run
 
     settings = {"LAB001": {"min_rate": 0.8}, "sites": [{"match": "gate", "LAB001": {"min_rate": 0.7}}]}
     monitor = spikecheck.attach(Net(), on_finding=id, settings=settings)
     run(monitor.model)
+    torch.save({}, "run.pt")
     spikecheck.save_evidence("run.pt", monitor)
 """
 

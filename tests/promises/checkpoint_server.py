@@ -18,6 +18,7 @@ import time
 import torch
 
 from spikecheck.checkpoint import diagnose_file
+from spikecheck.checkpoint.diagnose import OWN_ERROR
 from spikecheck.errors import UnreadableError
 from spikecheck.settings import Settings
 
@@ -36,7 +37,7 @@ def answer(job: dict) -> dict:
     try:
         report = diagnose_file(job["path"], unsafe_pickle=job.get("unsafe", False), settings=Settings())
     except UnreadableError as error:
-        return {"refused": str(error)}
+        return {"fault" if OWN_ERROR in str(error) else "refused": str(error)}
     except BaseException as error:  # noqa: BLE001 - also what a test must see
         return {"fault": f"{type(error).__name__}: {error}"}
     findings = [f"{f.check} {f.site.name}" for f in report.findings]

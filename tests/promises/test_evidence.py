@@ -124,6 +124,7 @@ def test_what_was_to_be_kept_quiet_and_other_limits_travel_along(
     monkeypatch.setattr("spikecheck.rootdir.folder", tmp_path)
     monkeypatch.chdir(tmp_path)
     monitor = watched(Scaled(1e3), ignore=["SPK303", "SPK101"])
+    torch.save({}, "run.pt")
     spikecheck.save_evidence("run.pt", monitor)
     (tmp_path / "pyproject.toml").write_text("", encoding="utf-8")
     report = diagnose_file(tmp_path / "run.pt")
@@ -166,8 +167,10 @@ def test_a_file_that_cannot_take_it_is_left_as_it_is(make: Any, complaint: str, 
     with pytest.raises(SpikecheckError, match=complaint):
         spikecheck.save_evidence(path, monitor)
     assert (path.read_bytes() if path.is_file() else b"") == before
-    with pytest.raises(SpikecheckError, match="cannot be written"):
-        spikecheck.save_evidence(tmp_path / "no" / "where.pt", monitor)
+    for missing in (tmp_path / "no" / "where.pt", tmp_path / "mistyped.pt"):
+        with pytest.raises(SpikecheckError, match="does not exist"):
+            spikecheck.save_evidence(missing, monitor)
+        assert not missing.exists()
 
 
 @cache

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import json
+import pkgutil
+import types
 from typing import Any
 
 import pytest
 import torch
 
 import spikecheck
+from spikecheck import probe, stats
 from spikecheck.checks.judge import Judge
 from spikecheck.errors import SpikecheckWarning
 from spikecheck.probe.optimizer import OptimizerWatch
 from spikecheck.probe.recorder import LayerCalls
 from spikecheck.probe.session import Session
 from spikecheck.probe.training import Training
+from spikecheck.probe.watchers import watchers
 from spikecheck.stats.parameters import GradientStats
 from spikecheck.stats.potentials import DriveStats
 from spikecheck.stats.spikes import SpikeStats
@@ -30,8 +37,8 @@ def wrong(*args: Any, **kwargs: Any) -> Any:
 
 # Where an error of ours can come up: in each room, and at each of the places where torch calls us.
 PLACES = {
-    "counting spikes": (SpikeStats, "measure"),
-    "counting currents": (DriveStats, "measure"),
+    "counting spikes": (SpikeStats, "measure_raster"),
+    "counting currents": (DriveStats, "measure_raster"),
     "counting gradients": (GradientStats, "measure"),
     "saying it": (SpikeStats, "summarize"),
     "judging": (Judge, "verdicts"),
@@ -81,7 +88,7 @@ def test_the_report_says_what_happened_and_where_and_keeps_what_was_seen(monkeyp
     monitor = spikecheck.attach(run.model, on_finding=lambda _: None)
     run.train(3)
     with monkeypatch.context() as patch:
-        patch.setattr(SpikeStats, "measure", wrong)
+        patch.setattr(SpikeStats, "measure_raster", wrong)
         run.train(2)
     report = monitor.report()
     (finding,) = [f for f in report.findings if f.check == "SPK001"]
@@ -112,17 +119,108 @@ def test_the_users_own_errors_are_not_ours() -> None:
 def test_asked_to_raise_it_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run(by_hand())
     monitor = spikecheck.attach(run.model, on_finding="raise")
-    monkeypatch.setattr(SpikeStats, "measure", wrong)
+    monkeypatch.setattr(SpikeStats, "measure_raster", wrong)
     with pytest.raises(Mistake):
         run.train(1)
     assert not monitor.watching
     run.train(1)
 
 
-def test_where_the_report_is_asked_for_there_is_no_training_to_protect(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_statistic_that_fails_in_the_report_costs_its_own_numbers_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run(by_hand())
     with spikecheck.attach(run.model, on_finding=lambda _: None) as monitor:
-        run.train(1)
-        monkeypatch.setattr(SpikeStats, "summarize", wrong)
-        with pytest.raises(Mistake):
-            monitor.report()
+        run.train(3)
+        monkeypatch.setattr(DriveStats, "summarize", wrong)
+        report = monitor.report()
+    assert [f.check for f in report.findings if f.check == "SPK001"] == ["SPK001"]
+    assert report.layers
+    assert report.layers[0].drive is None
+    assert report.losses
+    assert report.to_json()
+    assert monitor.state_dict()
+
+
+def test_an_error_in_attach_leaves_a_monitor_that_watches_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(by_hand())
+    before = [len(module._forward_hooks) for module in run.model.modules()]
+    monkeypatch.setattr(Session, "install", wrong)
+    with pytest.warns(SpikecheckWarning, match="a made-up mistake"):
+        monitor = spikecheck.attach(run.model)
+    assert not monitor.watching
+    assert [f.check for f in monitor.report().findings] == ["SPK001"]
+    assert [len(module._forward_hooks) for module in run.model.modules()] == before
+    run.train(1)
+
+
+def places_of_errors() -> list[tuple[Any, str]]:
+    """Every function and method of the rooms that run while a model trains: a new one is covered by itself."""
+    places: list[tuple[Any, str]] = []
+    rooms = [info.name for room in (probe, stats) for info in pkgutil.walk_packages(room.__path__, room.__name__ + ".")]
+    for name in (*rooms, *JUDGING):
+        if ".frameworks." in name and not name.endswith(("base", "generic")):
+            continue  # their libraries need not be installed
+        module = importlib.import_module(name)
+        classes = [one for one in vars(module).values() if inspect.isclass(one) and one.__module__ == name]
+        for owner in (module, *classes):
+            places += [(owner, key) for key, value in vars(owner).items() if is_place(value, name)]
+    return [place for place in places if f"{place[0].__name__}.{place[1]}" not in NO_PLACES]
+
+
+def is_place(value: Any, module: str) -> bool:
+    """Return whether it is a function of its own that is written in this module, and no part of Python's machinery."""
+    function = isinstance(value, types.FunctionType) and value.__module__ == module
+    return function and (not value.__name__.startswith("__") or value.__name__ == "__call__")
+
+
+# The border itself, which catches what is raised inside of these.
+NO_PLACES = {"spikecheck.probe.hook.raise_again", "Training.own_error", "spikecheck.probe.hook.inert"}
+NO_PLACES |= {"Hook.__call__", "GradientHook.__call__", "spikecheck.probe.loss.inform"}
+NO_PLACES |= {f"Watchers.{name}" for name in ("function_applied", "optimizer_steps", "optimizer_stepped")}
+JUDGING = ("spikecheck.checks.judge", "spikecheck.checks.progress", "spikecheck.evidence.evidence")
+EVERY = places_of_errors()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(8))
+def test_an_error_in_any_function_leaves_training_and_report_alone(
+    part: int, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    """Raise in every function of the probe and the statistics in turn, from the start and in the middle of training."""
+
+    def weights(attached: bool, place: tuple[Any, str] | None, late: bool) -> Any:
+        torch.manual_seed(0)
+        run = Run(by_hand())
+        if not attached:
+            return run.train(2).weights()
+        with monkeypatch.context() as patch:
+            if place is not None and not late:
+                patch.setattr(*place, wrong)
+            monitor = spikecheck.attach(run.model)
+            run.train(1)
+            if place is not None and late:
+                patch.setattr(*place, wrong)
+            run.train(1)
+            report = monitor.report()
+            assert json.loads(report.to_json())["verdicts"] is not None
+            assert str(report)
+            assert monitor.state_dict()["format"]
+            assert repr(monitor)
+            monitor.detach()
+        return run.weights()
+
+    bare, problems = weights(False, None, False), []
+    for place in EVERY[part::8]:
+        for late in (False, True):
+            try:
+                assert_same(weights(True, place, late), bare)
+            except Exception as error:  # noqa: BLE001 - all of them are listed
+                problems.append(f"{place[0].__name__}.{place[1]} {'late' if late else 'early'}: {error!r}")
+            for watch in watchers.all():
+                watch.remove()
+    assert not problems, "\n".join(problems)
+
+
+def test_the_places_are_many() -> None:
+    names = {f"{owner.__name__}.{name}" for owner, name in EVERY}
+    assert len(names) > 200
+    assert {"Schedule.enter", "Trace.close", "Judge.verdict", "spikecheck.probe.loss.is_plain"} <= names

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikecheck.checkpoint import diagnose_file
+from spikecheck.checkpoint.diagnose import OWN_ERROR
 from spikecheck.errors import UnreadableError
 from spikecheck.settings import Settings
 
@@ -73,6 +74,7 @@ def judged(place: Path, content: bytes) -> str:
             diagnose_file(place, settings=Settings())
         except UnreadableError as error:
             message = str(error)
+            assert OWN_ERROR not in message
     assert events == []
     assert time.process_time() - start < SECONDS
     return message
