@@ -22,7 +22,7 @@ class InvalidTarget(Check):
 
     ## What it means
     Binary cross-entropy expects targets from 0 to 1. With a target of 5 it has no minimum: the loss falls below 0 and
-    on without end, while the output grows and nothing is learned about the samples.
+    on without end, since outputs that grow lower it further, and its value no longer tells how good the network is.
 
     ## Example
     ```python broken
@@ -54,7 +54,7 @@ class InvalidTarget(Check):
 
     id: ClassVar = "SPK316"
     slug: ClassVar = "invalid-target"
-    severity: ClassVar = Severity.ERROR
+    severity: ClassVar = Severity.WARNING
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.LOSS
     needs: ClassVar = (LossReading,)
@@ -88,7 +88,7 @@ class InvalidTarget(Check):
             ),
             expected=Expected(
                 "targets from 0 to 1" if loss.function in BINARY else "a loss of at least 0",
-                because="otherwise the loss falls without end, whatever the network learns",
+                because="otherwise the loss has no lowest value, and says nothing about the network",
             ),
             what=fill(what, loss=loss.function, low=low, high=high, minimum=loss.minimum),
         )

@@ -49,7 +49,7 @@ class SoftmaxAxis(Check):
 
     id: ClassVar = "SPK318"
     slug: ClassVar = "softmax-axis"
-    severity: ClassVar = Severity.ERROR
+    severity: ClassVar = Severity.WARNING
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.LOGITS
     needs: ClassVar = (LogitReading,)

@@ -18,11 +18,11 @@ TARGETS = RegressionTargetReading(20, 640, 0.0, 1.0, -2.0, 3.0, (0.0, 1.0))
 @pytest.mark.parametrize(
     ("readings", "severity"),
     [
-        pytest.param([BINARY, replace(TARGETS, target_maximum=5.0)], "error", id="a target of 5"),
-        pytest.param([BINARY, replace(TARGETS, target_minimum=-1.0)], "error", id="a target of -1"),
+        pytest.param([BINARY, replace(TARGETS, target_maximum=5.0)], "warning", id="a target of 5"),
+        pytest.param([BINARY, replace(TARGETS, target_minimum=-1.0)], "warning", id="a target of -1"),
         pytest.param([BINARY, TARGETS], None, id="targets from 0 to 1"),
         pytest.param([loss(function="mse_loss"), replace(TARGETS, target_maximum=60.0)], None, id="a regression"),
-        pytest.param([loss(minimum=-2 * LIMIT)], "error", id="a negative cross-entropy"),
+        pytest.param([loss(minimum=-2 * LIMIT)], "warning", id="a negative cross-entropy"),
         pytest.param([loss(minimum=-LIMIT)], None, id="rounding, at the limit"),
         pytest.param([loss(function="nll_loss", minimum=-3.0)], None, id="a density above 1 has a negative likelihood"),
         pytest.param([loss(function="backward", minimum=-3.0)], None, id="a loss of the script's own"),
