@@ -48,12 +48,15 @@ def waking_fix(site: Site, readings: Readings) -> tuple[Fix, ...]:
 
 
 def out_of_reach(site: Site, readings: Readings) -> bool:
-    """Return whether a silent layer gets spikes, and its potential stays below a tenth of the threshold."""
+    """Return whether a silent layer gets spikes, and its potential stays below a tenth of the threshold.
+
+    Not where the potential is known only less the threshold, which makes that 0: then no ratio is known.
+    """
     if not is_silent(readings.get(SpikeReading)) or is_silent(upstream_spikes(site, readings)):
         return False
     known = readings.get(DriveReading) is not None or readings.get(PotentialReading) is not None
     peak, threshold = peak_potential(site, readings) if known else None, threshold_of(site)
-    return peak is not None and threshold is not None and peak < MAX_HOPELESS_RATIO * threshold
+    return peak is not None and threshold is not None and threshold > 0 and peak < MAX_HOPELESS_RATIO * threshold
 
 
 def wake_measured(layer: Site, readings: Readings) -> tuple[str, str]:
@@ -63,8 +66,8 @@ def wake_measured(layer: Site, readings: Readings) -> tuple[str, str]:
     peak, comment = peak_potential(layer, readings) if known else None, MEASURED
     if peak is None and drive is not None and layer.neuron is not None:  # its decay is not known
         peak, comment = layer.neuron.input_gain * drive.maximum, BY_CURRENT
-    if peak is None or threshold is None or layer.neuron is None:
-        return MEASURED, ""
+    if peak is None or threshold is None or threshold == 0 or layer.neuron is None:
+        return MEASURED, ""  # with a threshold of 0 the potential may be known less the threshold: no size is known
     if peak <= 0:
         return HELD_DOWN, without_inhibition(layer, readings)
     as_it_is = peak / layer.neuron.input_gain
