@@ -21,11 +21,11 @@ from ..script import LEARNING_RATE, Batch, Script
 @fault("spikingjelly", "input_repeated", thread="fangwei123456/spikingjelly#286")
 def encoder_that_is_never_reset(broken: bool) -> Script:
     """An encoder keeps the spikes of its first batch and replays them for every other one."""
-    kept: list[Tensor] = []
+    batches: list[Tensor] = []
 
     def prepare(x: Tensor, y: Tensor) -> Batch:
-        kept.append(x)
-        return (kept[0] if broken else x), y
+        batches.append(x)
+        return (batches[0] if broken else x), y
 
     return Script(JellyNet(), prepare=prepare)
 
@@ -33,11 +33,11 @@ def encoder_that_is_never_reset(broken: bool) -> Script:
 @healthy("norse")
 def one_batch_again_and_again() -> Script:
     """A single batch with its labels is learned by heart, to see whether the network can learn"""
-    kept: list[Batch] = []
+    batches: list[Batch] = []
 
     def prepare(x: Tensor, y: Tensor) -> Batch:
-        kept.append((x, y))
-        return kept[0]
+        batches.append((x, y))
+        return batches[0]
 
     return Script(NorseNet(), prepare=prepare)
 
