@@ -69,6 +69,7 @@ class LayerCalls:
 
     count: int = 0
     training: bool = False  # with gradients
+    in_training: bool = False  # of a pass with gradients, which a checkpoint records in the backward pass alone
     blocked: bool = False  # its current or its weights had a gradient to come, and its spikes have none
     compiled: bool = False  # by torch.compile, so that nothing is known of the graph
     held: dict[SiteKind, list[Held]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
@@ -185,13 +186,18 @@ class LayerCalls:
             for use, of_use in self.by_use(watched, held):
                 yield from self.drain_kind(watched, kind, of_use, update, use)
         if self.first_state and new_sequence:
-            yield Capture((layer.site(SiteKind.STATE),), self.first_state, training=self.training, update=update)
+            yield Capture(
+                (layer.site(SiteKind.STATE),),
+                self.first_state,
+                training=self.training or self.in_training,
+                update=update,
+            )
         if self.middle_state and not watched.uses and all(reference.unchanged for reference in self.middle_state):
             values = tuple(reference.tensor for reference in self.middle_state)
             whole = all(reference.unchanged for reference in self.middle_step)
             step = tuple(reference.tensor for reference in self.middle_step) if whole else ()
             site = layer.site(SiteKind.MEMORY)
-            yield Capture((site,), values, training=self.training, update=update, step_tensors=step)
+            yield Capture((site,), values, training=self.training or self.in_training, update=update, step_tensors=step)
         gradients = watched.gradients
         for use, steps in zip(watched.uses or (None,), gradients.gradient_steps(len(watched.uses) or 1), strict=False):
             if steps:
@@ -245,7 +251,7 @@ class LayerCalls:
                 if values[0].dim() == 3:  # time and samples, in whichever order, and neurons
                     values = (values[0].flatten(0, 1),)
         site = watched.layer.site(kind, width, use)
-        return Capture((site,), values, layout, self.training, update, stacked=several)
+        return Capture((site,), values, layout, self.training or self.in_training, update, stacked=several)
 
     def is_untimed(self, watched: WatchedLayer, tensor: Tensor, layout: Layout) -> bool:
         """Return whether one of its axes may be time; a library, a graph, or a tap, which shows steps, would tell."""
@@ -269,7 +275,7 @@ class Recorder:
         """Return a layer's calls in this forward pass, none to begin with."""
         calls = self.layers.get(name)
         if calls is None:
-            calls = self.layers[name] = LayerCalls()
+            calls = self.layers[name] = LayerCalls(in_training=self.training)
         return calls
 
     def count(self, name: str) -> int:

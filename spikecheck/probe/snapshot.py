@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from spikecheck.probe.clock import Clock
+from spikecheck.probe.layer import Status
 from spikecheck.probe.layers import Layers
 from spikecheck.probe.modes import Modes
 from spikecheck.probe.optimizer import OptimizerWatch
@@ -27,10 +28,14 @@ class Watched(Protocol):
     layers: Layers
     losses: PendingLosses
     optimizers: OptimizerWatch
+    model: nn.Module
     unseen: dict[str, str]
     max_calls: int
     input_tensors: int
     variable: str
+
+
+REPLACED = "it was replaced in the model after attach(), and what took its place is not watched: attach again"
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,7 @@ class Snapshot:
             foreign_optimizer=optimizers.foreign,
             input_tensors=session.input_tensors,
         )
+        unseen = {one.name: one.unseen for one in layers if one.unseen}
         return cls(
             run,
             {**moded, **{name: watched.gradients.flow for watched in ran for name in watched.names}},
@@ -66,7 +72,7 @@ class Snapshot:
             optimizers.parameters(session.clock.update),
             session.losses.ever,
             optimizers.kind,
-            {**session.unseen, **distributed(session), **{one.name: one.unseen for one in layers if one.unseen}},
+            {**session.unseen, **replaced(session), **distributed(session), **unseen},
         )
 
     @staticmethod
@@ -81,6 +87,14 @@ def distributed(session: Watched) -> dict[str, str]:
     """Return that parameters were not observed since they are spread over processes; empty if none are."""
     count = session.optimizers.distributed
     return {"parameters": f"{count} are spread over processes (DTensor), and were not observed"} if count else {}
+
+
+def replaced(session: Watched) -> dict[str, str]:
+    """Return the layers and parameters that are no longer part of the model, with what to do."""
+    present = {id(part) for part in (*session.model.modules(), *session.model.parameters())}
+    parts = {one.name: one.layer.module for one in session.layers if one.status is Status.SPIKING}
+    missing = [name for name, part in {**parts, **session.optimizers.named}.items() if id(part) not in present]
+    return dict.fromkeys(missing, REPLACED)
 
 
 def run_reading(session: Watched, *, live: bool) -> RunReading:

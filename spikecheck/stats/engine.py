@@ -80,7 +80,7 @@ class Engine:
                 state = statistic.measure_raster(raster)
             else:
                 state = statistic.measure(capture)
-            if windows is None:
+            if windows is None or windows.sites != capture.sites:  # parameters were replaced, or joined by others
                 self.windows[key] = Windows(capture.sites, state, state, windowed=statistic.windowed)
             else:
                 windows.sites = capture.sites

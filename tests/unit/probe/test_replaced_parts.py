@@ -1,0 +1,62 @@
+"""Parts that are replaced after attach() are named; layers inside of a reentrant checkpoint are seen."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+import spikecheck
+from spikecheck.monitor import Monitor
+from tests.promises.networks import LIF
+
+
+class Checkpointed(nn.Module):
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.before, self.network = nn.Linear(10, 10), network
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = checkpoint(self.network, self.before(x), use_reentrant=True)
+        return y
+
+
+def network() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(10, 12), LIF(), nn.Linear(12, 3))
+
+
+def train(model: nn.Module, updates: int = 4) -> list[Tensor]:
+    torch.manual_seed(0)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    for _ in range(updates):
+        loss = F.cross_entropy(model(torch.rand(6, 8, 10)).mean(0), torch.randint(3, (8,)))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return [p.detach().clone() for p in model.parameters()]
+
+
+def unseen(monitor: Monitor) -> list[str]:
+    return [str(one) for one in monitor.report().unseen if "replaced in the model" in str(one)]
+
+
+def test_a_layer_and_a_parameter_that_were_replaced_are_named() -> None:
+    model = network()
+    with spikecheck.attach(model, spikes="1", on_finding=lambda _: None) as monitor:
+        train(model)
+        assert not unseen(monitor)
+        model[1], model[2] = LIF(), nn.Linear(12, 3)
+        train(model)
+        assert [text.partition(":")[0] for text in unseen(monitor)] == ["1", "2.weight", "2.bias"]
+
+
+def test_layers_in_a_reentrant_checkpoint_are_seen_and_nothing_changes() -> None:
+    torch.manual_seed(0)
+    model = Checkpointed(network())
+    with spikecheck.attach(model, spikes="network.1", on_finding=lambda _: None) as monitor:
+        weights = train(model)
+        report = monitor.report()
+    assert [(row.name, row.spikes.forward_passes) for row in report.layers] == [("network.1", 4)]
+    torch.manual_seed(0)
+    assert all(torch.equal(a, b) for a, b in zip(weights, train(Checkpointed(network())), strict=True))
