@@ -62,7 +62,7 @@ class DeadMoments(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.MOMENT
     needs: ClassVar = (MomentReading,)
-    explained_by: ClassVar = ()
+    explained_by: ClassVar = ("SPK203", "SPK205", "SPK401", "SPK409")
     message: ClassVar = "{site} {problem}"
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
