@@ -203,8 +203,7 @@ class Session:
 
     def take_input(self, arguments: Sequence[Any]) -> None:
         """Keep what the model is called with."""
-        held = list(tensors_within(arguments))
-        self.input_tensors = max(self.input_tensors, len(held))
+        self.input_tensors = max(self.input_tensors, len(held := list(tensors_within(arguments))))
         self.optimizers.unused.input_requires_grad = any(tensor.requires_grad for tensor in held)
         tensor = model_input(arguments)
         if tensor is not None and countable(tensor):
