@@ -118,12 +118,12 @@ class InputReading:
     Of the `sampled_elements` (all of them, or an even sample of 65,536 per forward pass), `count` is the sum, `active`
     counts those other than 0, `above_one` those above 1, `negative` those below 0, `non_integer` the fractional ones.
     Extremes and `non_finite` are of all elements; `values` and `profile` are as in `SpikeReading`, the profile of
-    absolute values.
+    squares.
 
     A frame is one time step of one sample: `filled_frames` of the `frames` hold anything. `empty_samples` of the
-    `samples` hold nothing. `densest_frame_share` is the largest share of a sample's sum of absolute values in one
-    frame, averaged over the samples that hold anything. In `constant_forward_passes`, all time steps are alike, by
-    their sums over samples and over channels. `distinct_batches` counts inputs that differ from each other, at most 16.
+    `samples` hold nothing. `densest_frame_share` is the largest share of a sample's sum of squares in one frame,
+    averaged over the samples that hold anything. In `constant_forward_passes`, all time steps are alike, by
+    their sums over samples and their norms over channels. `distinct_batches` counts inputs that differ from each other, at most 16.
     `silent_channels` of the `channels` never held anything; `silent_half` is True where these are one half of the
     channels (in a row, or every other one) and few of the other half.
     """

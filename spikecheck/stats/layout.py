@@ -123,15 +123,6 @@ def even_sample(x: Tensor, size: int = SAMPLE_SIZE) -> Tensor:
     return flat[::stride]
 
 
-def count_nonzero_floats(x: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """Count the elements along dims that are not 0, as float; NaN is not 0.
-
-    The comparison writes floats because `count_nonzero` and sums of bools take two to five times as long on a CPU
-    (torch 2.13, [100, 64, 256]), and this runs in every forward pass.
-    """
-    return torch.ne(x, 0, out=torch.empty_like(x)).sum(dims)
-
-
 def minimum(x: Tensor) -> Tensor:
     """Return the smallest element; inf for an empty tensor."""
     return x.amin() if x.numel() else x.new_full((), torch.inf)

@@ -15,7 +15,7 @@ from spikecheck.stats.base import State, merged_by
 from spikecheck.stats.layout import NonFiniteState, Raster, RasterStatistic, maximum, to_float
 from spikecheck.stats.shares import SHARE_DIGITS
 
-COMPARED_NEURONS = 64  # neurons compared: a correlation over 40 x 64 x 64 elements has a standard error of about 0.003
+COMPARED_NEURONS = 16  # neurons compared: a correlation over 40 x 64 x 16 elements has a standard error of about 0.005
 MIN_AXIS_LENGTH = 4  # shorter axes have no lag between 1 and half their length
 ROUNDING = 1e-12  # fraction of the mean square; a smaller variance is the rounding error of a constant
 
@@ -100,7 +100,7 @@ class DriveStats(RasterStatistic[DriveState]):
 
     Unit: that of the threshold.
     Input: currents [time, batch, neuron] of one forward pass.
-    Memory: one float per neuron. Cost: about four reductions over the currents, and four products over at most 64
+    Memory: one float per neuron. Cost: about four reductions over the currents, and four products over at most 16
     neurons, per forward pass.
     Not visible: single neurons without input, in the mean over all neurons.
     """

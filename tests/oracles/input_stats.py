@@ -27,7 +27,7 @@ from tests.oracles.shares import profile, share_of_mean
 def oracle(captures: Captures) -> tuple[InputReading, ...]:
     first = captures[0]
     values = everything(captures)
-    masses = [np.abs(raster(c)).sum(2) for c in captures]
+    masses = [(raster(c) ** 2).sum(2) for c in captures]
     sample_variance_share = [[float(v) for v in mass[:, b]] for mass in masses for b in range(mass.shape[1])]
     shares = [largest_share(frames) for frames in sample_variance_share]
     empty = sum(sum(frames) == 0 for frames in sample_variance_share)
@@ -64,10 +64,10 @@ def oracle(captures: Captures) -> tuple[InputReading, ...]:
 
 
 def channels(captures: Captures) -> list[bool]:
-    """Return for each channel whether any of its elements is not 0; empty without elements."""
+    """Return for each channel whether any of its sums over the batch is not 0; empty without elements."""
     full = [x for x in map(raster, captures) if x.size]
     return (
-        [any(bool((x[:, :, n] != 0).any()) for x in full if n < x.shape[2]) for n in range(full[0].shape[2])]
+        [any(bool((x.sum(1)[:, n] != 0).any()) for x in full if n < x.shape[2]) for n in range(full[0].shape[2])]
         if full
         else []
     )
@@ -97,6 +97,6 @@ def constant(x: Raster) -> bool:
     if x.shape[0] < 2 or x.shape[1] == 0:
         return False
     with np.errstate(invalid="ignore"):
-        sums = np.concatenate([x.sum(1), np.abs(x).sum(2)], axis=1)
+        sums = np.concatenate([x.sum(1), (x**2).sum(2)], axis=1)
         largest = np.abs(sums).max()
         return bool(np.isfinite(largest) and (sums.max(0) - sums.min(0)).max() <= 1e-5 * largest)
