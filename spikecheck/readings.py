@@ -9,23 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from spikecheck.site import IdleOptimizer, LearningRateHistory, Moment, NeighborCorrelation, TorchError
-
-
-@dataclass(frozen=True, slots=True)
-class NonFinite:
-    """How many values were NaN or infinite, of how many, and when the first one occurred.
-
-    What is counted: for a layer or the input, the time steps of each neuron, summed over the batch; for logits, rows;
-    for a parameter, updates; in a timeline, the time steps of all forward passes. `kind` is that of the first one in a
-    timeline: "infinity", "-infinity" or "NaN", which may also come from infinities of both signs that were added.
-    """
-
-    count: int
-    elements: int
-    first: Moment | None = None
-    kind: str = ""
-    last_update: int | None = None  # the latest update with one, in a timeline
+from spikecheck.site import IdleOptimizer, LearningRateHistory, NeighborCorrelation, TorchError
+from spikecheck.site import NonFinite as NonFinite
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +107,8 @@ class InputReading:
 
     A frame is one time step of one sample: `filled_frames` of the `frames` hold anything. `empty_samples` of the
     `samples` hold nothing. `densest_frame_share` is the largest share of a sample's sum of squares in one frame,
-    averaged over the samples that hold anything. In `constant_forward_passes`, all time steps are alike, by
-    their sums over samples and their norms over channels. `distinct_batches` counts inputs that differ from each other, at most 16.
+    averaged over the samples that hold anything. In `constant_forward_passes`, all time steps are alike, by their sums
+    over samples and their norms over channels. `distinct_batches` counts inputs that differ, at most 16.
     `silent_channels` of the `channels` never held anything; `silent_half` is True where these are one half of the
     channels (in a row, or every other one) and few of the other half.
     """

@@ -127,6 +127,22 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class NonFinite:
+    """How many values were NaN or infinite, of how many, and when the first one occurred.
+
+    What is counted: for a layer or the input, the time steps of each neuron, summed over the batch; for logits, rows;
+    for a parameter, updates; in a timeline, the time steps of all forward passes. `kind` is that of the first one in a
+    timeline: "infinity", "-infinity" or "NaN", which may also come from infinities of both signs that were added.
+    """
+
+    count: int
+    elements: int
+    first: Moment | None = None
+    kind: str = ""
+    last_update: int | None = None  # the latest update with one, in a timeline
+
+
+@dataclass(frozen=True, slots=True)
 class LossCall:
     """What is known about a call of a loss without looking at values."""
 

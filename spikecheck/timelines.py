@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from spikecheck.readings import NonFinite
+from spikecheck.site import NonFinite
 
 
 @dataclass(frozen=True, slots=True)

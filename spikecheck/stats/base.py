@@ -48,8 +48,8 @@ class State:
         """Merge this state with a later one; return the later one if the shapes differ (the layer was changed)."""
         if not self.fits(other):
             return other
-        both = ((f, getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
-        return type(self)(**{f.name: f.metadata["merge"](a, b) for f, a, b in both})
+        a, b = vars(self), vars(other)
+        return type(self)(*[rule(a[name], b[name]) for name, rule in rules_of(self)])
 
     def fits(self, other: State) -> bool:
         """Return whether both states have the same shapes; concatenated fields may differ in length."""
@@ -62,12 +62,24 @@ class State:
 
     def shapes(self) -> tuple[object, ...]:
         """Return shapes and devices of the tensors that are merged elementwise."""
-        values = ((f.metadata["merge"], getattr(self, f.name)) for f in fields(self))
-        return tuple(
-            (v.shape, v.device)
-            for rule, v in values
-            if isinstance(v, Tensor) and rule in (torch.add, torch.maximum, torch.minimum)
-        )
+        values = vars(self)
+        tensors = (values[name] for name, rule in rules_of(self) if rule in ELEMENTWISE)
+        return tuple((v.shape, v.device) for v in tensors if isinstance(v, Tensor))
+
+
+ELEMENTWISE = (torch.add, torch.maximum, torch.minimum)
+
+
+def rules_of(state: State) -> tuple[tuple[str, Callable[[Any, Any], Any]], ...]:
+    """Return the fields of a state in order, each with its merge rule."""
+    kind: Any = type(state)
+    return merge_rules(kind)
+
+
+@cache
+def merge_rules(kind: Any) -> tuple[tuple[str, Callable[[Any, Any], Any]], ...]:
+    """Return the fields of a class of states in order, each with its merge rule."""
+    return tuple((f.name, f.metadata["merge"]) for f in fields(kind))
 
 
 class Statistic(Generic[S]):

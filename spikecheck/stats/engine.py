@@ -30,6 +30,7 @@ class Windows:
     earlier: State | None = None
 
     windowed: bool = True  # False: one state for the whole run
+    first_readings: tuple[Any, ...] | None = None  # read once, since the first state does not change
 
     def roll(self) -> None:
         """Start a new window. "Recent" is the last two windows, so it is never almost empty."""
@@ -45,6 +46,16 @@ class Windows:
             return self.first
         recent = merge_optional(self.previous, self.current)
         return recent if window == "recent" else merge_optional(self.earlier, recent)
+
+    def readings(self, window: str, statistic: Statistic[Any]) -> tuple[Any, ...]:
+        """Return the readings of a window, one per site; none of meta tensors. Waits for the device."""
+        if window == "first" and self.windowed and self.first_readings is not None:
+            return self.first_readings
+        state = self.of(window)
+        made = () if state is None or state.is_meta else statistic.summarize(state)
+        if window == "first":
+            self.first_readings = made
+        return made
 
 
 def merge_optional(a: State | None, b: State | None) -> State | None:
@@ -96,15 +107,22 @@ class Engine:
             windows.roll()
 
     @torch.no_grad()
-    def read(self, window: str, *, training: bool = True) -> ReadingsByPlace:
-        """Return the readings of every site for a window. Waits for the device."""
+    def read(self, window: str, *, training: bool = True, windowed: bool | None = None) -> ReadingsByPlace:
+        """Return the readings of every site for a window. Waits for the device.
+
+        Args:
+            window: "first", "recent" or "all".
+            training: whether to read the forward passes of training, or those of evaluation.
+            windowed: read only the statistics that differ between windows, or only those that do not.
+        """
         readings_by_place: ReadingsByPlace = {}
         for (of_training, statistic, _), windows in self.windows.items():
             if not belongs_to(of_training, statistic.kind, training):
                 continue
+            if windowed is not None and statistic.windowed is not windowed:
+                continue
             try:
-                state = windows.of(window)
-                readings = () if state is None or state.is_meta else statistic.summarize(state)
+                readings = windows.readings(window, statistic)
             except Exception as error:
                 if self.failed is None:
                     raise
@@ -123,13 +141,18 @@ class Engine:
         """
         place_of_site = {(site.kind, site.name): place(site) for site in self.sites(training)}
 
+        @cache
+        def whole() -> ReadingsByPlace:
+            return self.read("all", training=training, windowed=False)
+
         def read(window: str) -> dict[str, dict[type[Any], Any]]:
             readings_by_place: dict[str, dict[type[Any], Any]] = {
                 name: {type(one): one for one in (readings if isinstance(readings, tuple) else (readings,))}
                 for name, readings in known.items()
             }
-            for key, readings in self.read(window, training=training).items():
-                readings_by_place.setdefault(place_of_site[key], {}).update(readings)
+            for made in (self.read(window, training=training, windowed=True), whole()):
+                for key, readings in made.items():
+                    readings_by_place.setdefault(place_of_site[key], {}).update(readings)
             return readings_by_place
 
         return WindowReadings(read)

@@ -136,28 +136,31 @@ class TimelineState(State):
         if not self.pending:
             return self
         passes = self.pending
-        sums = pad_sequence([one.sums for one in passes], batch_first=True).double()
-        finite = torch.isfinite(sums)
-        padding = torch.tensor([sums.shape[1] - len(one.sums) for one in passes], device="cpu")
-        counted = finite.sum(1) - padding.to(sums.device, non_blocking=True)
+        sums = pad_sequence([one.sums for one in passes], batch_first=True).double()  # [pass, time]
+        known = torch.tensor([(one.update * MAX_TIME_STEPS, len(one.sums)) for one in passes], device="cpu")
+        starts, lengths = known.to(sums.device, non_blocking=True).unbind(1)
+        bad = ~torch.isfinite(sums)
+        kind = (sums == torch.inf).long() + 2 * (sums == -torch.inf).long()
+        at = starts.unsqueeze(1) + torch.arange(sums.shape[1], device=sums.device)
+        first = torch.cat([(at * len(KINDS) + kind).where(bad, NEVER).flatten(), self.first.reshape(1)]).amin()
+        last = torch.cat([at.where(bad, -1).flatten(), self.last.reshape(1)]).amax()
         none = sums.new_zeros(())
         extra = torch.stack([none if one.extra is None else one.extra.double() for one in passes])
-        rows = torch.stack([sums.where(finite, none).sum(1), counted.double(), extra.where(extra.isfinite(), none)], 1)
-        lowest = sums.new_full((1,), -torch.inf)
+        rows = torch.stack([sums.where(~bad, none).sum(1), (lengths - bad.sum(1)).double(), extra], 1)
+        lowest = none.reshape(1) - torch.inf
         maxima = pad_sequence(
             [lowest if one.maxima is None or not len(one.maxima) else one.maxima.double() for one in passes],
             batch_first=True,
             padding_value=-torch.inf,
         )
-        bad, first, last = locate(passes)
         intervals = tuple(Interval(one.update, 1, one.elements, len(one.sums), one.neurons, one.rate) for one in passes)
         return merged(
             (*self.intervals, *intervals),
             torch.cat([self.rows, rows]),
-            torch.cat([self.maxima, maxima.where(maxima.isfinite() | (maxima == torch.inf), -torch.inf).amax(1)]),
-            self.bad + bad,
-            torch.minimum(self.first, first),
-            torch.maximum(self.last, last),
+            torch.cat([self.maxima, maxima.where(~maxima.isnan(), -torch.inf).amax(1)]),
+            self.bad + bad.sum(),
+            first,
+            last,
             self.time_axis_known,
             self.latest,
         )
@@ -217,7 +220,7 @@ def merged(
     starts = [one.start // width * width for one in intervals]
     by_start: dict[int, Interval] = {}
     for start, one in zip(starts, intervals, strict=True):
-        aligned = replace(one, start=start)
+        aligned = one if one.start == start else replace(one, start=start)
         by_start[start] = by_start[start] + aligned if start in by_start else aligned
     ordered = sorted(by_start)
     number = {start: index for index, start in enumerate(ordered)}
@@ -235,18 +238,6 @@ def merged(
         time_axis_known,
         (),
     )
-
-
-def locate(passes: Sequence[Pass]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return how many sums are not finite; update, time step and kind of the first in one number; the last."""
-    sums = torch.cat([one.sums for one in passes])
-    starts = ((one.update * MAX_TIME_STEPS, len(one.sums)) for one in passes)
-    at = torch.cat([torch.arange(start, start + length, device=sums.device) for start, length in starts])
-    kind = (sums == torch.inf).long() + 2 * (sums == -torch.inf).long()
-    bad = ~torch.isfinite(sums)
-    never = at.new_full((1,), NEVER)
-    first = torch.cat([(at * len(KINDS) + kind).where(bad, never), never]).amin()
-    return bad.sum(), first, torch.cat([at.where(bad, -1), never * 0 - 1]).amax()
 
 
 class Timeline(RasterStatistic[TimelineState]):

@@ -11,6 +11,7 @@ from spikecheck.excerpts import RasterReading
 from spikecheck.readings import FlowReading, SpikeReading
 from spikecheck.site import Capture, Layout, Site, SiteKind
 from spikecheck.stats.engine import Engine, measure_values
+from spikecheck.timelines import SpikeTimelineReading
 
 LIF = Site(SiteKind.SPIKES, "lif", 1)
 
@@ -96,7 +97,7 @@ def test_readings_without_tensors_are_added() -> None:
     engine = Engine()
     engine.receive(spikes(3))
     read = engine.windowed(True, place_of, {"lif": FlowReading(1, 0), "other": FlowReading(2, 2)})["recent"]
-    assert read["lif"].keys() == {SpikeReading, RasterReading, FlowReading}
+    assert read["lif"].keys() == {SpikeReading, RasterReading, SpikeTimelineReading, FlowReading}
     assert read["other"] == {FlowReading: FlowReading(2, 2)}
     with pytest.raises(KeyError):
         engine.windowed(True, place_of, {})["yesterday"]
