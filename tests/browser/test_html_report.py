@@ -76,7 +76,7 @@ def test_the_verdict_is_what_one_sees_first(page: Chromium) -> None:
               (document.querySelector('h1').getBoundingClientRect())"""
     assert page.value(observed) == "2 root causes"
     lead = page.value("document.querySelector('.verdict .lead').innerText")
-    assert lead == "SPK101 count-input the input counts spikes instead of being binary"
+    assert lead == "SPK101 count-input input holds event counts (0 to 47), not binary spikes"
 
 
 def test_nothing_is_loaded_and_nothing_complains(page: Chromium, url: str) -> None:
@@ -134,7 +134,7 @@ def test_a_screen_reader_finds_headings_and_pictures_with_their_names(page: Chro
         return [n for n in nodes if not n["ignored"] and n["role"]["value"] == role]
 
     headings = [n["name"]["value"] for n in of("heading")]
-    assert headings[:4] == ["2 root causes", "Cause and consequences", "Loss and weights", "Layers"]
+    assert headings[:4] == ["2 root causes", "Root causes and consequences", "History", "Loss and weights"]
     pictures = of("image")
     assert len(pictures) == page.value("document.querySelectorAll('svg').length")
     assert all("over the updates" in n["name"]["value"] or "of" in n["name"]["value"] for n in pictures)
