@@ -214,6 +214,7 @@ class LogitStats(Statistic[LogitState]):
 
     kind: ClassVar = SiteKind.LOGITS
     reading: ClassVar = LogitReading
+    tier: ClassVar = 1  # beside the targets, of the same updates
 
     def measure(self, capture: Capture[Tensor]) -> LogitState:
         """Measure the rows of one update."""
@@ -287,6 +288,7 @@ class TargetStats(Statistic[TargetState]):
 
     kind: ClassVar = SiteKind.TARGETS
     reading: ClassVar = TargetReading
+    tier: ClassVar = 1  # a batch is compared with the one before
     order_matters: ClassVar = True
 
     def measure(self, capture: Capture[Tensor]) -> TargetState:
