@@ -19,7 +19,14 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from spikecheck.probe.torch_private import apply_code, in_backward, is_compiling, leave_alone, single_level_function
+from spikecheck.probe.torch_private import (
+    apply_code,
+    in_backward,
+    is_compiling,
+    leave_alone,
+    outside_compiler,
+    single_level_function,
+)
 
 Observer = Callable[[type, Any, tuple[Any, ...], Any], None]  # class, output, arguments, the caller's frame
 OTHERS = ("torch.", "spikecheck.probe.")  # the functions of torch and of the probe itself are no surrogates
@@ -55,7 +62,7 @@ class PatchedApply:
             original = inherited.apply if earlier is None else earlier.__get__(None, cls)
             output = original(*args, **kwargs)
             frame = sys._getframe(1)
-            observe(cls, output, args, frame.f_back if frame.f_code is code else frame)
+            outside_compiler(observe, (cls, output, args, frame.f_back if frame.f_code is code else frame))
             return output
 
         leave_alone(apply)
@@ -91,7 +98,8 @@ class Observing:
         if not is_compiling():
             frame = sys._getframe(2)
             without_context = args if args and isinstance(args[0], Tensor) else args[1:]
-            self.observe(cls, output, without_context, frame.f_back if frame.f_code is self.code else frame)
+            caller = frame.f_back if frame.f_code is self.code else frame
+            outside_compiler(self.observe, (cls, output, without_context, caller))
 
     def __deepcopy__(self, memo: object) -> Any:
         return contextlib.nullcontext().__exit__

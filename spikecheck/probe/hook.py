@@ -38,8 +38,6 @@ class Hook:
         fail: Callable[[Exception], None] = raise_again,
     ) -> None:
         self.call, self.wanted, self.fail = call, wanted, fail
-        if wanted is not None:
-            leave_alone(wanted)
         self.number = 0 if traced is None else compiled.register(traced)
 
     def __call__(self, *args: Any) -> None:
@@ -48,13 +46,17 @@ class Hook:
             if self.number and not is_exporting():
                 compiled.show(self.number, *args)
             return
+        outside_compiler(self.pass_on, args)
+
+    def pass_on(self, *args: Any) -> None:
+        """Call what the hook is for, if it is wanted."""
         try:
             wanted = (self.wanted is None or self.wanted()) and not is_traced()
         except Exception as error:  # noqa: BLE001 - it goes to the guard
             self.fail(error)
             return
         if wanted:
-            outside_compiler(self.call, args)
+            self.call(*args)
 
     def forget(self) -> None:
         """Receive nothing more: it was taken off, and code that was compiled with it continues to call it."""
