@@ -53,7 +53,7 @@ class SoftmaxAxis(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.LOGITS
     needs: ClassVar = (LogitReading,)
-    explained_by: ClassVar = ("SPK204", "SPK206")
+    explained_by: ClassVar = ("SPK203", "SPK204", "SPK205", "SPK206")
     explains: ClassVar = ("SPK302", "SPK303", "SPK305", "SPK309", "SPK312", "SPK313", "SPK402", "SPK409")
     message: ClassVar = "{site} are normalized over the {axis} instead of over the classes"
 
