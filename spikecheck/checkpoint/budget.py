@@ -18,11 +18,11 @@ class Budget:
     optimizer describes a tensor in some 40 operations, and has a few thousand tensors.
     """
 
-    operations: int = 4_000_000  # of pickles, nested ones included
-    nodes: int = 4_000_000  # objects that are visited, and elements of containers that are copied
+    operations: int = 3_000_000  # of pickles, nested ones included
+    nodes: int = 3_000_000  # objects that are visited, and elements of containers that are copied
     bytes: int = 1 << 30  # of descriptions and of texts that are held in memory
     unpacked: int = 1 << 26  # bytes that compressed records may unpack to; `allow_unpacking` adds to it
-    seconds: float = 20.0  # of the processor, beside the reading of the tensors' values
+    seconds: float = 8.0  # of the processor, beside the reading of the tensors' values
     started: float = field(default_factory=time.thread_time)
 
     def spend_nodes(self, count: int = 1) -> None:

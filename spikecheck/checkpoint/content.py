@@ -30,7 +30,7 @@ WRAPPERS = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 PARALLEL = "module."
 COUNTS = ("step", "eta", "mu")  # what optimizers keep of a parameter beside its moments
 MAX_COUNTER = 1 << 62  # what a counter of updates can be
-MAX_TENSORS = 50_000  # a judgment call: ten times the tensors of the largest network with its optimizer that we know of
+MAX_TENSORS = 10_000  # a judgment call: several times the tensors of the largest network with its optimizer
 MAX_PARTS = 40  # keys of a path that are shown
 
 Path = tuple[Any, Any] | None  # (path of the parent, key), so that paths share their beginnings
@@ -302,8 +302,8 @@ def optimizer(value: dict[Any, Any], budget: Budget) -> Optimizer:
         keys, names, rate = (
             (group.get(k) for k in ("params", "param_names", "lr")) if isinstance(group, dict) else [()] * 3
         )
+        budget.spend_nodes(len(keys) if isinstance(keys, list) else 0)
         for place, key in enumerate(keys if isinstance(keys, list) else ()):
-            budget.spend_nodes()
             name = names[place] if isinstance(names, list) and len(names) > place else None
             known_as = safe(name) if isinstance(name, str) else None
             members.setdefault(safe_key(key), (safe_key(key), rate if isinstance(rate, float) else None, known_as))

@@ -13,7 +13,7 @@ from spikecheck.errors import UnreadableError
 
 HEAD = 1 << 12
 SPECIAL_FILES = (
-    (stat.S_ISDIR, "a directory, not a checkpoint file"),
+    (stat.S_ISDIR, "a directory, not a checkpoint file: pass the file, or a pattern such as 'runs/*.pt'"),
     (stat.S_ISFIFO, "a named pipe, not a regular file: pipe it in and pass - as the file"),
     (stat.S_ISSOCK, "a socket, not a regular file"),
     (stat.S_ISCHR, "a device, not a regular file"),
@@ -28,12 +28,12 @@ REASONS = {
 }
 FOREIGN = (
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself: run `git lfs pull`"),
-    (b"\x93NUMPY", "a NumPy array, not a checkpoint"),
+    (b"\x93NUMPY", "a NumPy array, not a checkpoint: pass a batch with --data, and weights with torch.save"),
     (b"\x1f\x8b", "compressed with gzip: decompress it first"),
     (b"BZh", "compressed with bzip2: decompress it first"),
     (b"\xfd7zXZ\x00", "compressed with xz: decompress it first"),
     (b"\x28\xb5\x2f\xfd", "compressed with zstd: decompress it first"),
-    (b"GGUF", "a GGUF file, not a PyTorch checkpoint"),
+    (b"GGUF", "a GGUF file: pass the PyTorch or safetensors file that it was made from"),
     (b"<!DOCTYPE", "a web page: the download failed"),
     (b"<html", "a web page: the download failed"),
 )
@@ -89,7 +89,10 @@ def open_regular(path: Path) -> BinaryIO:
         UnreadableError: there is no such file, or it is no regular file.
     """
     try:
-        refuse_special_files(os.stat(path).st_mode)
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise UnreadableError(describe_folder(path))
+        refuse_special_files(mode)
         descriptor = os.open(path, OPEN_FLAGS)
     except OSError as error:
         reason = REASONS.get(error.errno or 0, os.strerror(error.errno or 0).lower())
@@ -107,11 +110,29 @@ def open_regular(path: Path) -> BinaryIO:
     return file
 
 
+def describe_folder(path: Path) -> str:
+    """Return what a folder is that was given in the place of a file, and what to do."""
+    if (path / ".metadata").is_file():
+        return (
+            "a distributed checkpoint: convert it to a file with"
+            " torch.distributed.checkpoint.format_utils.dcp_to_torch_save(folder, file)"
+        )
+    for name in ("model.safetensors.index.json", "model.safetensors", "pytorch_model.bin"):
+        if (path / name).is_file():
+            return f"a directory: pass the file in it, {name}"
+    return "a directory, not a checkpoint file: pass the file, or a pattern such as 'runs/*.pt'"
+
+
 def refuse_special_files(mode: int) -> None:
     """Raise UnreadableError for anything but a regular file."""
     for is_kind, description in SPECIAL_FILES:
         if is_kind(mode):
             raise UnreadableError(description)
+
+
+def is_onnx(head: bytes) -> bool:
+    """Return whether a file begins like an ONNX model: the version of the format, then the producer's name."""
+    return head[:1] == b"\x08" and head[2:3] == b"\x12" and head[1] < 32 and head[4 : 4 + head[3]].isascii()
 
 
 def detect_format(source: FileSource | BytesSource) -> str:
@@ -134,6 +155,8 @@ def detect_format(source: FileSource | BytesSource) -> str:
         return "safetensors"
     if head[0] == 0x80 and len(head) > 1 and head[1] <= 5:
         return "pickle"
+    if is_onnx(head):
+        raise UnreadableError("an ONNX model: pass the PyTorch checkpoint that it was exported from")
     if not head.strip(b"\0"):
         raise UnreadableError(f"it begins with {len(head):,} zero bytes: an empty or unfinished download")
     if head.lstrip().startswith(b"{"):

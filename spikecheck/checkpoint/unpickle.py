@@ -68,6 +68,9 @@ class PickleReader:
 
     def line(self) -> str:
         """Return the text up to the next line feed, which is dropped."""
+        stop = self.window.find(b"\n", self.at)
+        if stop >= 0:
+            return self.take(stop + 1 - self.at)[:-1].decode("utf-8", "replace")
         parts = bytearray()
         while (byte := self.take(1)) != b"\n":
             parts += byte

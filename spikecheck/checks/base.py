@@ -6,7 +6,7 @@ import inspect
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
+from functools import cache, cached_property
 from itertools import pairwise
 from math import inf
 from types import MappingProxyType
@@ -65,11 +65,27 @@ class Observations:
     windows: Mapping[str, ReadingsByPlace]
     first_sites: tuple[Site, ...] = ()  # as they were at first, of those that changed: a threshold may be learned
 
+    @cached_property
     def at_first(self) -> Observations:
-        """Return the same with the sites as they were at first, and judged as if the run had ended."""
+        """The same with the sites as they were at first, and judged as if the run had ended."""
         first = {(site.kind, site.name): site for site in self.first_sites}
         sites = tuple(first.get((site.kind, site.name), site) for site in self.sites)
         return replace(self, run=replace(self.run, live=False), sites=sites)
+
+    @cached_property
+    def sites_by_name(self) -> Mapping[tuple[SiteKind, str], Site]:
+        """The sites by kind and name."""
+        return {(site.kind, site.name): site for site in reversed(self.sites)}
+
+    @cached_property
+    def sites_by_place(self) -> Mapping[tuple[SiteKind, str], Site]:
+        """The first site of each kind by place."""
+        return {(site.kind, place_of(site)): site for site in reversed(self.sites)}
+
+    @cached_property
+    def readings_of_kind(self) -> dict[tuple[str, type[Any]], dict[str, Any]]:
+        """The readings of a kind by window and place, filled by `Readings.every`: asked for at every site."""
+        return {}
 
     def readings(self, site: Site, window: str = "recent") -> Readings:
         """Return the readings of a site."""
@@ -117,12 +133,15 @@ class Readings:
 
     def site(self, kind: SiteKind) -> Site | None:
         """Return this place's site of another kind."""
-        return next((s for s in self.observations.sites if s.kind is kind and place_of(s) == self.place), None)
+        return self.observations.sites_by_place.get((kind, self.place))
 
     def every(self, kind: type[R]) -> dict[str, R]:
         """Return every reading of this kind in the model, by place."""
-        window = self.observations.windows.get(self.window, {})
-        return {name: readings[kind] for name, readings in window.items() if kind in readings}
+        known, key = self.observations.readings_of_kind, (self.window, kind)
+        if key not in known:
+            window = self.observations.windows.get(self.window, {})
+            known[key] = {name: readings[kind] for name, readings in window.items() if kind in readings}
+        return known[key]
 
 
 @dataclass(frozen=True)

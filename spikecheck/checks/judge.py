@@ -17,7 +17,7 @@ from spikecheck.finding import Finding, FindingState, Interval, Outcome, Unseen,
 from spikecheck.ledger import EMPTY, Ledger, Record
 from spikecheck.packages import ExtensionCode
 from spikecheck.settings import Settings, SiteLimits, suggestion
-from spikecheck.site import FILE_KINDS, Moment, Site
+from spikecheck.site import FILE_KINDS, Moment, Site, SiteKind
 
 
 @dataclass(frozen=True)
@@ -120,13 +120,14 @@ class Judge:
         sites = [site for site in observations.sites if site.kind in check.sites]
         readable = [site for site in sites if all(observations.readings(site).get(need) for need in check.needs)]
         now = {finding.key: finding for site in readable for finding in self.findings_at(check, site, observations)}
+        readable_by_name = {(site.kind, site.name): site for site in reversed(readable)}
         records = ledger.of_check(check.id)
         past = {key: record.finding for key, record in records.items() if key not in now}
         over = [
             finding
             for made_now, findings in ((True, now), (False, past))
             for finding in findings.values()
-            if self.is_over(check, finding, observations, readable, made_now=made_now)
+            if self.is_over(check, finding, observations, readable_by_name, made_now=made_now)
         ]
         gone = {finding.key for finding in over}
         active = [dated(f, records.get(key), observations.run.update) for key, f in {**now, **past}.items()]
@@ -147,10 +148,16 @@ class Judge:
         return Verdict(check.id, check.slug, outcome, reported, reason, ignored=lines, history=history)
 
     def is_over(
-        self, check: Check, finding: Finding, observations: Observations, readable: list[Site], *, made_now: bool
+        self,
+        check: Check,
+        finding: Finding,
+        observations: Observations,
+        readable: Mapping[tuple[SiteKind, str], Site],
+        *,
+        made_now: bool,
     ) -> bool:
         """Return whether a finding no longer holds, as its check says; unknown where nothing finite was read."""
-        site = next((one for one in readable if (one.kind, one.name) == (finding.site.kind, finding.site.name)), None)
+        site = readable.get((finding.site.kind, finding.site.name))
         if site is None:
             return False
         readings = observations.readings(site)
@@ -169,10 +176,10 @@ class Judge:
         check = self.with_site_limits(check, site)
         findings = [self.with_code(f, check, observations) for f in check.judge(site, observations.readings(site))]
         if any(finding.when is UNDATED for finding in findings):
-            start = observations.at_first()
+            start = observations.at_first
             readings = start.readings(site, "first")
             complete = all(readings.get(need) for need in check.needs)
-            first = next((s for s in start.sites if (s.kind, s.name) == (site.kind, site.name)), site)
+            first = start.sites_by_name.get((site.kind, site.name), site)
             early = {finding.key for finding in check.judge(first, readings)} if complete else set()
             now = Moment(observations.run.update)
             findings = [

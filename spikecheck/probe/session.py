@@ -156,7 +156,7 @@ class Session:
 
     def remove(self) -> None:
         """Take everything off, and keep no tensor; twice does no harm."""
-        own = (self.optimizers, self.losses, self.passes)
+        own = self.optimizers, self.losses, self.passes
         steps = (*(one.clear for one in own), self.trace.close, self._hooks.remove, self.functional.stop_comparing)
         with ExitStack() as stack:  # the last one first; one that raises does not keep the others from running
             for step in steps:
