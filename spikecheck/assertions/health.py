@@ -45,14 +45,14 @@ def assert_healthy(
     require_count(updates)
     inputs, target = with_target(batch)
     names = [spikes] if isinstance(spikes, str) else list(spikes)
-    with isolated_copy(model, train=True) as copied:
-        trained = [p for p in copied.parameters() if p.requires_grad]
+    with isolated_copy(model, train=True) as model:  # under the name that fixes are written for
+        trained = [p for p in model.parameters() if p.requires_grad]
         stepper = optimizer_for(optimizer, trained, RATE) if trained else None
-        with attach(copied, spikes=names, every=1, on_finding=quiet, ignore=ignore, settings=settings) as monitor:
+        with attach(model, spikes=names, every=1, on_finding=quiet, ignore=ignore, settings=settings) as monitor:
             for _ in range(updates):
                 if reset is not None:
-                    reset(copied)
-                value = scalar(loss(copied(*inputs), target))
+                    reset(model)
+                value = scalar(loss(model(*inputs), target))
                 if stepper is None or not value.requires_grad:
                     break
                 stepper.zero_grad()

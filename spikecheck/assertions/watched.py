@@ -186,7 +186,7 @@ def observe(
     inputs, target = parts(batch) if loss is None else with_target(batch)
     captures: list[Capture[Tensor]] = []
     names = [spikes] if isinstance(spikes, str | nn.Module) else list(spikes)
-    session = Session(model, lambda capture, tier: captures.append(capture), values_of=measure_values, spikes=names)
+    session = Session(model, lambda capture, tier=2: captures.append(capture), values_of=measure_values, spikes=names)
     if reset is not None:
         reset(model)
     observed = Observed(inputs, target)

@@ -76,5 +76,5 @@ def test_a_default_layer_of_sinabs_spikes_many_times_a_step() -> None:
 
     with pytest.raises(sc.UnhealthyError, match=r"iaf, first at time step \d+, sample \d+, neuron \d+"):
         sc.assert_spikes_binary(Net(), batch())
-    with pytest.raises(sc.UnhealthyError, match="a neuron spikes too often in one step"):
+    with pytest.raises(sc.UnhealthyError, match="a neuron emits too many spikes in one time step"):
         sc.assert_max_spikes_per_step(Net(), batch(), 2, layer="i*f")
