@@ -46,7 +46,7 @@ def assert_healthy(
     inputs, target = with_target(batch)
     names = [spikes] if isinstance(spikes, str) else list(spikes)
     with isolated_copy(model, train=True) as model:  # under the name that fixes are written for
-        trained = [p for p in model.parameters() if p.requires_grad]
+        trained = [p for _, p in model.named_parameters() if p.requires_grad]
         stepper = optimizer_for(optimizer, trained, RATE) if trained else None
         with attach(model, spikes=names, every=1, on_finding=quiet, ignore=ignore, settings=settings) as monitor:
             for _ in range(updates):

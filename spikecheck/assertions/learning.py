@@ -189,7 +189,7 @@ def assert_learns_one_batch(
     with isolated_copy(model, train=True) as copied:
         observed = observe(copied, batch, loss=loss, spikes=spikes, reset=reset)
         chance = math.log(observed.classes) if observed.classes is not None and observed.classes > 1 else math.inf
-        trained = [p for p in copied.parameters() if p.requires_grad]
+        trained = [p for _, p in copied.named_parameters() if p.requires_grad]
         if not trained:
             raise SpikecheckError("the model has no trainable parameter (requires_grad=True)")
         stepper = optimizer_for(optimizer, trained, RATE)

@@ -143,7 +143,7 @@ def duplicate(model: nn.Module) -> nn.Module:
     if not isinstance(model, nn.Module):
         raise SpikecheckError(f"model= takes a torch.nn.Module, got {type(model).__name__}: pass the model itself")
     memo: dict[int, Any] = {}
-    for module in model.modules():
+    for _, module in model.named_modules():
         for tensor in tensors_of([*vars(module).values(), *module._buffers.values()]):
             if not tensor.is_leaf:
                 memo[id(tensor)] = tensor.detach().clone()
@@ -169,7 +169,7 @@ def isolated_copy(model: nn.Module, *, train: bool | None = None) -> Iterator[nn
 
 def devices(model: nn.Module) -> list[int]:
     """Return the CUDA devices with parameters of the model: their random state is restored as well."""
-    return sorted({p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"})
+    return sorted({p.device.index or 0 for _, p in model.named_parameters() if p.device.type == "cuda"})
 
 
 def observe(

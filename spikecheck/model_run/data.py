@@ -193,12 +193,12 @@ def made_up(shape: tuple[int, ...], rate: float) -> Batch:
 def shapes(model: nn.Module) -> Iterable[tuple[int, ...]]:
     """Yield shapes to try, by the first layer with weights: with a time axis, then without."""
     convolutions: dict[type[nn.Module], int] = {nn.Conv1d: 1, nn.Conv2d: 2, nn.Conv3d: 3}
-    for module in model.modules():
+    for _, module in model.named_modules():
         if isinstance(module, nn.Linear):
             yield from ((MADE_UP, MADE_UP, module.in_features), (MADE_UP, module.in_features))
             return
         if type(module) in convolutions:
-            axes, channels = convolutions[type(module)], int(module.in_channels)  # type: ignore[arg-type]
+            axes, channels = convolutions[type(module)], int(module.in_channels)
             for side in SIDES:
                 frame = (channels, *(side,) * axes)
                 yield from ((MADE_UP_IMAGES, MADE_UP_IMAGES, *frame), (MADE_UP_IMAGES, *frame))

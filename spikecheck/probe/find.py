@@ -49,7 +49,7 @@ def find(model: nn.Module, spikes: Iterable[str | nn.Module], variable: str = "m
 def shared_parts(model: nn.Module) -> set[int]:
     """Return the ids of modules that are held by several modules which are no mere containers."""
     holders: dict[int, set[int]] = {}
-    for module in model.modules():
+    for _, module in model.named_modules():
         for child in module._modules.values():
             if child is not None and not type(module).__module__.startswith("torch."):
                 holders.setdefault(id(child), set()).add(id(module))
@@ -83,7 +83,7 @@ def emits_spikes(
         own_function=calls.own_function,
         carries_gradient=calls.carries_gradient,
         training=calls.training,
-        weighs=any(parameter.dim() > 1 for parameter in module.parameters()),
+        weighs=any(parameter.dim() > 1 for _, parameter in module.named_parameters()),
     )
     if generic.are_spikes(values, inputs, evidence):
         return True

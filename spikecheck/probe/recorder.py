@@ -305,7 +305,8 @@ def expects_gradient(watched: WatchedLayer, current: Tensor | None) -> bool:
     """Return whether a layer's current, or weights inside of it that make the current, can have a gradient."""
     if isinstance(current, Tensor) and current.requires_grad:
         return True
-    return any(parameter.requires_grad and parameter.dim() > 1 for parameter in watched.layer.module.parameters())
+    parameters = watched.layer.module.named_parameters()  # rockpool has `parameters()` return a dict
+    return any(parameter.requires_grad and parameter.dim() > 1 for _, parameter in parameters)
 
 
 def fitted(layout: Layout, axes: int) -> Layout:

@@ -83,7 +83,7 @@ class Session:
         self._evaluate, self._tier = evaluate, tier
         self.training = Training(self)
         self.listener: Listener = GuardedListener(self.training, guard)
-        self.span = GraphSpan(model.parameters())
+        self.span = GraphSpan(parameter for _, parameter in model.named_parameters())
         self._hooks = HookSet(guard)
         # for the whole run
         named = {clean(name): parameter for name, parameter in model.named_parameters()}

@@ -91,7 +91,8 @@ def distributed(session: Watched) -> dict[str, str]:
 
 def replaced(session: Watched) -> dict[str, str]:
     """Return the layers and parameters that are no longer part of the model, with what to do."""
-    present = {id(part) for part in (*session.model.modules(), *session.model.parameters())}
+    model = session.model
+    present = {id(part) for _, part in (*model.named_modules(), *model.named_parameters())}
     parts = {one.name: one.layer.module for one in session.layers if one.status is Status.SPIKING}
     missing = [name for name, part in {**parts, **session.optimizers.named}.items() if id(part) not in present]
     return dict.fromkeys(missing, REPLACED)

@@ -102,10 +102,10 @@ def silent(report: Report) -> list[str]:
 @pytest.mark.parametrize(("build", "evaluate"), [(sequence, False), (step_by_step, True)])
 def test_a_layer_that_woke_up_is_no_problem_of_the_run(build, evaluate: bool) -> None:  # type: ignore[no-untyped-def]
     torch.manual_seed(0)
-    monitor, accuracy, said = train(build(WAKES), evaluate=evaluate)
+    monitor, accuracy, messages = train(build(WAKES), evaluate=evaluate)
     report = monitor.report()
     assert accuracy > 0.9
-    assert not said
+    assert not messages
     assert report.ok, str(report)
     assert not silent(report)
     past = next(finding for finding in report.history if finding.check == "SPK203")

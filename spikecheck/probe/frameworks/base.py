@@ -134,7 +134,7 @@ def others(model: nn.Module) -> Iterator[Framework | UnusableExtension]:
         if point.name in sys.modules:
             with ExtensionCode() as code:
                 framework = made(point)
-                for module in model.modules():
+                for _, module in model.named_modules():
                     framework.spikes(module)
             yield UnusableExtension.of("framework", point, code.why) if code.why else framework
 
