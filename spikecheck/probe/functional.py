@@ -243,12 +243,13 @@ class FunctionalCode:
                 watched.become(Status.REJECTED)
                 recorder.layers.pop(name, None)
                 del self.session.layers.by_name[name]
-        return self.owner()
+        return self.owner(compiled=any(calls.compiled for calls in recorder.layers.values()))
 
-    def owner(self) -> Callable[[Application], bool]:
+    def owner(self, *, compiled: bool = False) -> Callable[[Application], bool]:
         """Return what says whether an application belongs to a module that is, or may be, a spiking layer.
 
-        Where torch does not tell which modules are running, each belongs to one as soon as there is such a module.
+        Where torch does not tell which modules are running, each belongs to one as soon as there is such a module; so
+        does one that compiled code applies, which calls the parts of modules and no module.
         """
         may_spike = (Status.CANDIDATE, Status.UNDECIDED, Status.SPIKING)
         owners = {id(watched.layer.module) for watched in self.session.layers if watched.status in may_spike}
@@ -256,7 +257,8 @@ class FunctionalCode:
         def owned(application: Application) -> bool:
             if not tells_module_calls():
                 return bool(owners)
-            return application.site is not None and any(id(module) in owners for module in application.site.modules)
+            modules = () if application.site is None else application.site.modules
+            return (compiled and not modules and bool(owners)) or any(id(module) in owners for module in modules)
 
         return owned
 
