@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.layers import is_silent
 from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.readings import LogitReading
+from spikecheck.readings import LogitReading, SpikeReading
 from spikecheck.site import Moment, Site, SiteKind
 
 
@@ -44,7 +45,7 @@ class SoftmaxAxis(Check):
     In each of at least {min_updates} updates, no entry is negative and the entries of every class add up to the same
     value over the batch, to within {max_relative_error}; for log-probabilities, their exponentials do. Or all entries
     of all updates are the same value, above 0 and at most 1, as what was normalized over time is in the sum or the mean
-    over time.
+    over time. With a silent layer, all entries are the same value whatever the loss is given: that is not judged.
     """
 
     id: ClassVar = "SPK318"
@@ -67,6 +68,8 @@ class SoftmaxAxis(Check):
             return
         spread, most = logits.maximum - logits.minimum, 1 + self.max_relative_error
         same = 0 < logits.maximum < most and spread < self.max_relative_error * logits.maximum
+        if same and any(is_silent(spikes) for spikes in readings.all.every(SpikeReading).values()):
+            return  # the same logits for every sample are what a silent layer leads to
         if not same and logits.normalized_batches < logits.updates:
             return
         yield self.finding(

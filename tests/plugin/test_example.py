@@ -89,7 +89,7 @@ BUGS = {
         "potential = torch.zeros_like(current[:, 0])",
         "current = current.transpose(0, 1)\n        potential = torch.zeros_like(current[:, 0])",
         sc.assert_batch_independent,
-        "the axis of the batch is taken for time",
+        "the batch axis is used as the time axis",
         and_="return torch.stack(spikes, 1)",
         then="return torch.stack(spikes, 0)",
     ),

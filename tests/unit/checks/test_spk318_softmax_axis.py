@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk318_softmax_axis import SoftmaxAxis
-from tests.unit.checks.build import logits, observe, severity_of
+from tests.unit.checks.build import logits, observe, severity_of, spikes
 
 LIMIT = SoftmaxAxis.limits()["min_updates"][0]
 OVER_BATCH = {"minimum": 0.01, "maximum": 0.9, "updates": LIMIT, "rows": 16 * LIMIT}
@@ -29,3 +29,9 @@ OVER_BATCH = {"minimum": 0.01, "maximum": 0.9, "updates": LIMIT, "rows": 16 * LI
 )
 def test_judge(reading, severity) -> None:
     assert severity_of(SoftmaxAxis(), observe({"loss": [reading]}), "loss") == severity
+
+
+@pytest.mark.parametrize(("active", "severity"), [(0, None), (3200, "warning")], ids=["silent", "firing"])
+def test_the_same_logits_behind_a_silent_layer_are_no_softmax(active, severity) -> None:
+    places = {"lif1": [spikes(active=active)], "loss": [logits(minimum=0.04, maximum=0.04, tied_rows=320)]}
+    assert severity_of(SoftmaxAxis(), observe(places), "loss") == severity
