@@ -128,7 +128,8 @@ class LayerCalls:
         if spikes is None:
             return
         own = surrogates(spikes, claimed)
-        if watched.is_shared_part:
+        is_neuron = bool(watched.layer.framework.next_state(watched.layer.module, output))  # a surrogate has no state
+        if watched.is_shared_part and not is_neuron:
             self.functions |= own  # a module that holds it may be the layer, and returns later
         else:
             claimed |= own
