@@ -16,6 +16,7 @@ from spikecheck.errors import SpikecheckError
 from spikecheck.finding import UnseenKind
 from spikecheck.monitor import Monitor
 from spikecheck.probe.watchers import watchers
+from spikecheck.site import SiteKind
 from tests.promises.networks import BATCH, CLASSES, INPUTS, LIF, STEPS, Run, batch, by_hand
 
 
@@ -177,7 +178,7 @@ def test_a_complex_input_is_said_to_be_unseen_and_the_rest_is_seen() -> None:
     assert report.layers
 
 
-def test_an_input_that_is_no_tensor() -> None:
+def test_an_input_inside_a_dictionary_is_observed() -> None:
     class Keyed(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -191,7 +192,8 @@ def test_an_input_that_is_no_tensor() -> None:
     monitor = spikecheck.attach(model, on_finding=lambda _: None)
     F.cross_entropy(model({"x": batch()[0]}), batch()[1]).backward()
     report = unharmed(monitor, 0)
-    assert "no tensor was among the arguments" in " ".join(map(str, report.unseen))
+    assert not any(str(unseen).startswith("input") for unseen in report.unseen)
+    assert any(site.kind is SiteKind.INPUT for site in monitor.evidence().observations.sites)
 
 
 def test_a_model_without_parameters_or_spiking_layers() -> None:

@@ -24,8 +24,8 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, dic
     result = {}
     for maker in (pickles.hidden, pickles.laborious, pickles.odd):
         cases = list(maker(tmp_path_factory.mktemp(maker.__name__)))
-        said = ask([{"name": name, "path": str(path)} for name, path in cases])
-        result[maker.__name__] = {name: {**said[name], "path": path} for name, path in cases}
+        outcomes = ask([{"name": name, "path": str(path)} for name, path in cases])
+        result[maker.__name__] = {name: {**outcomes[name], "path": path} for name, path in cases}
     return result
 
 
