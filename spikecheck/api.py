@@ -138,7 +138,7 @@ def stand_in(model: Optimizer | None, parameters: Iterable[Tensor] | Mapping[str
     values = list(tensors.values()) if isinstance(tensors, dict) else tensors
     if not values:
         raise SpikecheckError(
-            "attach() needs a torch.nn.Module, an optimizer, or parameters=, the tensors that are trained"
+            "attach() needs a torch.nn.Module, an optimizer, or parameters=, the trained tensors"
         )
     for value in values:
         if not isinstance(value, Tensor) or not value.is_leaf:
