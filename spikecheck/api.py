@@ -137,9 +137,7 @@ def stand_in(model: Optimizer | None, parameters: Iterable[Tensor] | Mapping[str
         tensors = of_optimizer(model)
     values = list(tensors.values()) if isinstance(tensors, dict) else tensors
     if not values:
-        raise SpikecheckError(
-            "attach() needs a torch.nn.Module, an optimizer, or parameters=, the trained tensors"
-        )
+        raise SpikecheckError("attach() needs a torch.nn.Module, an optimizer, or parameters=, the trained tensors")
     for value in values:
         if not isinstance(value, Tensor) or not value.is_leaf:
             kind = "a tensor that was computed" if isinstance(value, Tensor) else type(value).__name__
