@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -104,4 +105,7 @@ def test_evidence_of_earlier_versions_is_read(until: int | None, intervals: tupl
 
 
 def test_a_record_comes_back_as_it_was() -> None:
-    assert rebuild_record(DeadLayer, plain_record(WOKE), str) == WOKE
+    record = rebuild_record(DeadLayer, plain_record(WOKE), str)
+    causes = record.finding.explained_by  # with those that other checks name
+    assert set(causes) >= set(WOKE.finding.explained_by)
+    assert record == replace(WOKE, finding=replace(WOKE.finding, explained_by=causes))
