@@ -34,7 +34,8 @@ class RepeatedInput(Check):
 
     ## Fix
     ```python any
-    print([float(x.sum()) for x, _ in loader][:5])  # what the network gets, after encoding
+    # what the network gets, after encoding
+    print([float(x.sum()) for x, _ in loader][:5])
     ```
     ```python spikingjelly
     # LatencyEncoder and other stateful encoders keep their first batch until they are reset

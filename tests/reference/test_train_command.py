@@ -69,7 +69,7 @@ def test_what_cannot_be_done_is_one_line(
 def test_a_resumed_run_keeps_its_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train(tmp_path, "--epochs", "1", "--seed", "5", "--no-check") == 0
     assert train(tmp_path, "--resume", "--epochs", "9") == 2
-    assert "planned with --epochs 1" in capsys.readouterr().err
+    assert "started with --epochs 1" in capsys.readouterr().err
     assert train(tmp_path, "--resume", "--break", "lr-hot") == 2
     assert "planned with --break nothing" in capsys.readouterr().err
     assert train(tmp_path, "--resume", "--epochs", "1", "--seed", "5", "--no-check") == 0
