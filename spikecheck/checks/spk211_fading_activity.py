@@ -29,7 +29,7 @@ class FadingActivity(RateTrend):
     ## Example
     ```python broken
     for fc in (fc2, fc3):
-        nn.init.normal_(fc.weight, std=0.02)  # too small
+        nn.init.normal_(fc.weight, std=0.07)  # too small
     lif1, lif2, lif3 = (snn.Leaky(beta=0.9) for _ in range(3))
     ```
     ```python repaired
