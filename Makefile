@@ -44,6 +44,10 @@ docs-check: .venv/dev  ## fail if generated docs are out of date
 check-new: .venv/dev  ## create the files of a new check: make check-new ID=SPK299 SLUG=dead-time
 	$(BIN)/python tools/new_check.py $(ID) $(SLUG)
 
+SECONDS ?= 300
+fuzz: .venv/dev  ## fuzz the reader of files, a target per format: make fuzz SECONDS=3600
+	$(BIN)/python -m tests.property.fuzz --seconds $(SECONDS)
+
 bench: .venv/dev  ## measure what attach costs, as a ratio of step times
 	$(BIN)/python benchmarks/cost.py $(ARGS)
 
@@ -66,5 +70,5 @@ pytests: .venv/pytest  ## install the other pytest versions that the plugin is t
 test: lint docs-check pytests  ## run everything that CI runs (pytest with one worker per core)
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto $(ARGS)
 
-.PHONY: help setup demo fmt lint quick promises conformance faults docs inductor docs-check check-new bench bench-faults bench-healthy bench-plugin pytests test
+.PHONY: help setup demo fmt lint quick promises conformance faults docs inductor docs-check check-new fuzz bench bench-faults bench-healthy bench-plugin pytests test
 .DELETE_ON_ERROR:
