@@ -185,9 +185,9 @@ def main(seconds: float) -> int:
             except AssertionError as error:
                 broken += 1
                 FAILURES.mkdir(exist_ok=True)
-                remaining = FAILURES / f"{target}-{number}.bin"
-                remaining.write_bytes(path.read_bytes())
-                sys.stdout.write(f"{target}, seed {number}: {str(error).splitlines()[0]}: remaining as {remaining}\n")
+                saved = FAILURES / f"{target}-{number}.bin"
+                saved.write_bytes(path.read_bytes())
+                sys.stdout.write(f"{target}, seed {number}: {str(error).splitlines()[0]}: saved as {saved}\n")
             number += 1
     sys.stdout.write(f"{200 * number:,} files, {broken} broke something\n")
     return broken
