@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from spikecheck.site import Capture, Layout, Site, SiteKind
 from tests.conformance.features.registry import unharmed, watched
 from tests.conformance.table import Kind, kinds
-from tests.oracles.agree import different
+from tests.oracles.agree import differences
 from tests.oracles.spike_stats import oracle
 
 SHAPES = ((1,), (3,), (16,), (2, 3, 3), (5, 2, 1))  # neurons; channels, height and width
@@ -78,5 +78,5 @@ def test_counts_are_what_counting_one_by_one_gives(name: str, data: st.DataObjec
         (row,) = unharmed(monitor, ["lif1"]).layers
     site = (Site(SiteKind.SPIKES, "lif1"),)
     (counted,) = oracle([Capture(site, (spikes,), Layout(0, 1)) for spikes in returned])
-    assert not different(row.spikes, counted, ("time_axis_known",))
+    assert not differences(row.spikes, counted, ("time_axis_known",))
     assert row.spikes.time_axis_known == (kind.sees == "sequence" or all(len(current) > 1 for current in currents))

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 import spikecheck
 from spikecheck.monitor import Monitor
-from spikecheck.probe import functions
+from spikecheck.probe import functional, functions
 from spikecheck.probe.torch_private import apply_code
 from tests.conformance import functional_styles as styles
 from tests.conformance.functional_styles import CLASSES, STYLES, TRUE_SPIKES, Style
@@ -27,6 +27,7 @@ CALLED = {"spike_fn": "FastSigmoid", "rectangle": "Rectangle"}
 
 @pytest.fixture(params=["patched apply", "wrapped forward"])
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(functional, "has_compiled", lambda: False)  # as in a process of its own
     if request.param == "wrapped forward":
         monkeypatch.setattr(functions.PatchedApply, "is_possible", staticmethod(lambda: False))
     elif not functions.PatchedApply.is_possible():

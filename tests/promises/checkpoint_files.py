@@ -259,7 +259,7 @@ def strange(folder: Path) -> Iterator[Case]:
         "flipped": (flipped(whole), "corrupt"),
         "memo of 2^31": (b"\x80\x02}r\xff\xff\xff\x7f.", "without any tensor"),
         "string of 2^40": (b"\x80\x04\x8d" + (2**40).to_bytes(8, "little") + b"a.", "truncated"),
-        "number of 2^31 digits": (b"\x80\x02\x8b\xff\xff\xff\x7f.", "truncated"),
+        "number of 2^31 digits": (b"\x80\x02\x8b\xff\xff\xff\x7f.", "pickle is invalid"),
         "hash bomb": (b"\x80\x02}" + b")" + b"2\x86" * 60 + b"Ns.", "without any tensor"),
         "the same list for ever": (copies("cbuiltins\nset\n"), "over and over"),
         "the same dict for ever": (copies("ccollections\nOrderedDict\n"), "over and over"),

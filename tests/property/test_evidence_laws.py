@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import MISSING, fields, is_dataclass
+from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -15,14 +16,14 @@ from hypothesis import strategies as st
 
 import spikecheck
 from spikecheck.checkpoint.stored_run import refusal, with_run
-from spikecheck.checks.discovery import discover
+from spikecheck.checks.discovery import discover, known_causes
 from spikecheck.evidence.evidence import FORMAT, VERSION, Evidence, kinds_of_readings
 from spikecheck.evidence.findings import plain_finding, rebuild_finding
 from spikecheck.evidence.plain import LARGEST, plain, rebuild
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.report.model import Report
 from spikecheck.settings import Settings
-from spikecheck.site import Moment, Site, SiteKind
+from spikecheck.site import Moment, Site
 from spikecheck.stats.base import statistics
 from tests.promises.networks import ByHand, Run
 
@@ -40,8 +41,8 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         return st.lists(values(inner[0]), max_size=4).map(tuple)
     if origin is tuple:
         return st.tuples(*map(values, inner))
-    if kind is SiteKind:
-        return st.sampled_from(list(SiteKind))
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return st.sampled_from(list(kind))
     if is_dataclass(kind):
         hints = get_type_hints(kind)
         asked = {f.name: values(hints[f.name]) for f in fields(kind) if f.default is MISSING}
@@ -102,7 +103,7 @@ def test_a_finding_comes_back_as_it_was(
         Expected("as it is", because=because),
         (Fix(code, "any"),),
         moment,
-        known.explained_by,
+        known_causes()[check],
         weight,
     )
     again = rebuild_finding(known, json.loads(json.dumps(plain_finding(finding))), str)

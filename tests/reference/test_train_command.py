@@ -71,7 +71,7 @@ def test_a_resumed_run_keeps_its_plan(tmp_path: Path, capsys: pytest.CaptureFixt
     assert train(tmp_path, "--resume", "--epochs", "9") == 2
     assert "started with --epochs 1" in capsys.readouterr().err
     assert train(tmp_path, "--resume", "--break", "lr-hot") == 2
-    assert "planned with --break nothing" in capsys.readouterr().err
+    assert "started without --break" in capsys.readouterr().err
     assert train(tmp_path, "--resume", "--epochs", "1", "--seed", "5", "--no-check") == 0
 
 

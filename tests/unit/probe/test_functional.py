@@ -193,7 +193,8 @@ class Gated(Net):
         return self.out(h * (h > 0.2).float())  # type: ignore[no-any-return]
 
 
-def test_a_comparison_without_a_surrogate_gradient_is_named() -> None:
+def test_a_comparison_without_a_surrogate_gradient_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(functional, "has_compiled", lambda: False)  # as in a process of its own
     _, report = watch(Bare(), updates=6)
     finding = report.root_causes[0].finding
     assert (finding.check, finding.site.fed_by) == ("SPK401", "fc")
@@ -294,7 +295,7 @@ def test_attaching_to_an_optimizer_again_replaces_its_monitor() -> None:
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ({"model": None}, "attach(None) needs parameters="),
+        ({"model": None}, "attach() needs a torch.nn.Module, an optimizer, or parameters="),
         ({"model": None, "parameters": [3]}, "got int"),
         ({"model": None, "parameters": [torch.ones(2, requires_grad=True) * 2]}, "a tensor that was computed"),
         ({"model": nn.Linear(2, 2), "parameters": [torch.ones(2)]}, "pass None for the model"),
