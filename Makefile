@@ -26,7 +26,7 @@ lint: .venv/dev  ## check style, formatting and types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 quick: .venv/dev  ## run the unit, property and house tests (under a minute)
-	$(BIN)/pytest -m "not slow" tests/unit tests/property tests/house $(ARGS)
+	$(BIN)/pytest -m "not slow and not full" tests/unit tests/property tests/house $(ARGS)
 
 promises conformance faults: .venv/dev
 	$(BIN)/pytest tests/$@ $(ARGS)
@@ -70,5 +70,8 @@ pytests: .venv/pytest  ## install the other pytest versions that the plugin is t
 test: lint docs-check pytests  ## run everything that CI runs (pytest with one worker per core)
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto $(ARGS)
 
-.PHONY: help setup demo fmt lint quick promises conformance faults docs inductor docs-check check-new fuzz bench bench-faults bench-healthy bench-plugin pytests test
+full: lint docs-check pytests  ## run every test, also those that are too long for CI
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto -m "" $(ARGS)
+
+.PHONY: help setup demo fmt lint quick promises conformance faults docs inductor docs-check check-new fuzz bench bench-faults bench-healthy bench-plugin pytests test full
 .DELETE_ON_ERROR:

@@ -12,11 +12,12 @@ import argparse
 import json
 import re
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 from spikecheck.checks.base import Check
-from spikecheck.checks.discovery import merged_causes, own_checks
+from spikecheck.checks.discovery import Causes, merged_causes, own_checks
 from spikecheck.cli.explain import page
 from tests.house.rooms import table as rooms
 
@@ -144,7 +145,8 @@ def decisions() -> str:
 def causes(known: dict[str, type[Check]]) -> str:
     """The relation between causes and consequences, drawn: a graph for each family that has consequences in it."""
     parts = [f"{WRITTEN}: `make docs`. -->\n\n{CAUSES}"]
-    direct = {id_: direct_causes(id_, known) for id_ in known}
+    relation = merged_causes(known.values())
+    direct = direct_causes(relation)
     for digit, family in FAMILIES.items():
         edges = [(cause, id_) for id_ in known if id_[3] == digit for cause in direct[id_]]
         if edges:
@@ -154,23 +156,21 @@ def causes(known: dict[str, type[Check]]) -> str:
             arrows = [f"    {cause} --> {effect}" for cause, effect in edges]
             graph = "\n".join(["```mermaid", "flowchart LR", *nodes, *arrows, "```"])
             parts.append(f"\n## {family}\n\n{graph}\n")
-    relation = merged_causes(known.values())
     roots = [check for id_, check in known.items() if not relation[id_] and id_ != "SPK001"]
     listed = "\n".join(f"- [{check.id}]({check.id}.md) {check.slug}" for check in roots)
     parts.append(f"\n## Never a consequence\n\nNo other check explains a finding of these:\n\n{listed}\n")
     return "".join(parts)
 
 
-def direct_causes(id_: str, known: dict[str, type[Check]]) -> list[str]:
-    """Return what explains a check, without what explains it through another of them."""
-    causes = merged_causes(known.values())[id_]
-    return [cause for cause in causes if not any(cause in all_causes(other, known) for other in causes)]
-
-
-def all_causes(id_: str, known: dict[str, type[Check]]) -> set[str]:
-    """Return all that explains a check, through any number of others."""
-    causes = merged_causes(known.values())[id_]
-    return set(causes).union(*(all_causes(cause, known) for cause in causes))
+def direct_causes(relation: Causes) -> dict[str, list[str]]:
+    """Return what explains each check, without what explains it through another of them."""
+    upstream: dict[str, set[str]] = {}
+    for id_ in TopologicalSorter(relation).static_order():
+        upstream[id_] = set(relation[id_]).union(*(upstream[cause] for cause in relation[id_]))
+    return {
+        id_: [cause for cause in causes if not any(cause in upstream[other] for other in causes)]
+        for id_, causes in relation.items()
+    }
 
 
 def generated() -> dict[Path, str]:

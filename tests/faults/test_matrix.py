@@ -10,7 +10,9 @@ from spikecheck import faults
 from spikecheck.reference.frames import Examples, examples
 from spikecheck.reference.shd import open_digits
 from spikecheck.reference.train import RECIPE, Plan, Run
+from tests.full import every_time
 
+DIARY = ("count-input", "multi-spike", "threshold-high", "no-surrogate")
 UPDATES = 40  # two epochs of the packaged set
 
 
@@ -48,7 +50,7 @@ def test_the_healthy_script_gets_no_warning(digits) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", faults.names())
+@pytest.mark.parametrize("name", every_time(faults.names(), kept=DIARY))
 def test_a_fault_is_a_root_cause(name: str, digits) -> None:
     report = trained(digits, name)
     causes = {cause.finding.check for cause in report.root_causes}

@@ -24,6 +24,7 @@ from spikecheck.probe.watchers import watchers
 from spikecheck.stats.parameters import GradientStats
 from spikecheck.stats.potentials import DriveStats
 from spikecheck.stats.spikes import SpikeStats
+from tests.full import every_time
 from tests.promises.networks import Run, assert_same, by_hand
 
 
@@ -181,7 +182,7 @@ EVERY = places_of_errors()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(8))
+@pytest.mark.parametrize("part", every_time(range(8), kept=[0]))
 def test_an_error_in_any_function_leaves_training_and_report_alone(
     part: int, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
 ) -> None:

@@ -1,0 +1,16 @@
+"""Which cases of a long test run every time: the others are marked `full`, and run by `make full` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+
+def every_time(cases: Iterable[Any], *, kept: Iterable[Any]) -> list[Any]:
+    """Return all cases as parameters; those that are not kept are marked `full`."""
+    cases, kept = list(cases), set(kept)
+    unknown = kept.difference(cases)
+    assert not unknown, f"no such cases: {unknown}"
+    return [case if case in kept else pytest.param(case, marks=pytest.mark.full) for case in cases]
