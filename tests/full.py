@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 
-def every_time(cases: Iterable[Any], *, kept: Iterable[Any]) -> list[Any]:
-    """Return all cases as parameters; those that are not kept are marked `full`."""
-    cases, kept = list(cases), set(kept)
-    unknown = kept.difference(cases)
+def every_time(cases: Iterable[Any], *, always: Iterable[Any]) -> list[Any]:
+    """Return all cases as parameters; the others are marked `full`."""
+    cases, always = list(cases), set(always)
+    unknown = always.difference(cases)
     assert not unknown, f"no such cases: {unknown}"
-    return [case if case in kept else pytest.param(case, marks=pytest.mark.full) for case in cases]
+    return [case if case in always else pytest.param(case, marks=pytest.mark.full) for case in cases]

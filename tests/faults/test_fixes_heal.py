@@ -134,7 +134,7 @@ CASES = {
     "tiny weights": lambda: scaled(by_hand(1.0), 0.01),
     "huge weights": lambda: scaled(by_hand(1.0), 60.0),
 }
-KEPT = ("snntorch, high thresholds", "sinabs, input multiplied by 1 - decay", "by hand, a threshold called thresh")
+ALWAYS = ("snntorch, high thresholds", "sinabs, input multiplied by 1 - decay", "by hand, a threshold called thresh")
 
 
 def trained(net: Net, updates: int) -> tuple[Report, float]:
@@ -152,7 +152,7 @@ def trained(net: Net, updates: int) -> tuple[Report, float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", every_time(CASES, kept=KEPT))
+@pytest.mark.parametrize("name", every_time(CASES, always=ALWAYS))
 def test_the_fix_of_the_first_cause_heals_the_network_in_one_run(name: str) -> None:
     torch.manual_seed(0)
     net = CASES[name]()

@@ -50,7 +50,7 @@ def test_the_healthy_script_gets_no_warning(digits) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", every_time(faults.names(), kept=DIARY))
+@pytest.mark.parametrize("name", every_time(faults.names(), always=DIARY))
 def test_a_fault_is_a_root_cause(name: str, digits) -> None:
     report = trained(digits, name)
     causes = {cause.finding.check for cause in report.root_causes}

@@ -182,7 +182,7 @@ EVERY = places_of_errors()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", every_time(range(8), kept=[0]))
+@pytest.mark.parametrize("part", every_time(range(8), always=[0]))
 def test_an_error_in_any_function_leaves_training_and_report_alone(
     part: int, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
 ) -> None:
