@@ -94,7 +94,7 @@ def fields(schema: dict[str, Any]) -> str:
     described = {name: kind for name, kind in schema["$defs"].items() if {"properties", "$ref"} & kind.keys()}
     kinds = {
         "The whole": schema,
-        **{name.capitalize(): kind for name, kind in described.items() if "description" in kind},
+        **{name.capitalize().replace("_", " "): kind for name, kind in described.items() if "description" in kind},
     }
     return "\n".join(f"### {name}\n\n{kind['description']}\n\n{rows(kind, schema)}" for name, kind in kinds.items())
 
@@ -113,7 +113,7 @@ def kind_of(value: dict[str, Any]) -> str:
     if "enum" in value:
         return ", ".join(f"`{one}`" for one in value["enum"])
     if "$ref" in value:
-        return value["$ref"].rpartition("/")[2]
+        return value["$ref"].rpartition("/")[2].replace("_", " ")
     if "anyOf" in value:
         return " or ".join(map(kind_of, value["anyOf"]))
     if "items" in value:

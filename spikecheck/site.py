@@ -42,6 +42,7 @@ class SiteKind(Flag):
     GLOBAL = auto()  # a function or class that the pickle in a checkpoint names
     UNUSED_GRADIENT = auto()  # a parameter and its gradient around a backward pass, before any optimizer has stepped
     UNDONE_UPDATE = auto()  # a parameter before one update and before the next
+    OPTIMIZER = auto()  # all gradients of an optimizer's parameters together, and what its update adds to them
 
     @property
     def label(self) -> str:
@@ -224,3 +225,4 @@ class Capture(Generic[T]):
     learning_rates: tuple[float | None, ...] = ()  # of an UPDATE: each parameter's learning rate
     learning_rate_histories: tuple[LearningRateHistory | None, ...] = ()  # of an UPDATE: each parameter's history
     step_tensors: tuple[T, ...] = ()  # of a MEMORY: the spikes, the current and the next state of the time step
+    axes_in_doubt: bool = False  # one of the axes may be time, and nothing tells which

@@ -24,6 +24,32 @@ class TimelinePoint:
 
 
 @dataclass(frozen=True, slots=True)
+class OptimizerPoint(TimelinePoint):
+    """An interval of updates of one optimizer: `mean` and `maximum` are of the norm of all its gradients together.
+
+    `update_size` is the norm of what an update adds to its parameters, relative to the norm of these: a mean over the
+    updates that were compared, None where none was. `learning_rate` is a mean too, of the largest rate of any group.
+    """
+
+    update_size: float | None = None
+    learning_rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimeSteps:
+    """How many time steps a forward pass has at a layer, and how the layer is given them.
+
+    `axis` is the time axis of its output; None where each call is one step. `known` is False where one of the axes may
+    be time and nothing tells which: neither the steps nor the neurons can be counted then.
+    """
+
+    fewest: int
+    most: int
+    axis: int | None = None
+    known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class TimelineReading:
     """A quantity over the whole run, measured in every forward pass, in at most 64 intervals of updates.
 
@@ -48,9 +74,13 @@ class TimelineReading:
 class SpikeTimelineReading(TimelineReading):
     """The spikes of a layer over the run: `mean` is the firing rate, `maximum` the most spikes in one time step."""
 
+    time_steps: TimeSteps | None = None
+
     @property
     def silent_since(self) -> tuple[int, int] | None:
-        """Between which updates the layer fell silent: its last with a spike, the first after it; None if it fires.
+        """Between which updates the layer went silent: the last interval with a spike, and the first one after it.
+
+        None if it fires.
 
         (0, 0) where it never fired.
         """
@@ -59,7 +89,7 @@ class SpikeTimelineReading(TimelineReading):
             return None
         if not fired:
             return (0, 0)
-        return (self.points[fired[-1]].update, self.points[fired[-1] + 1].last_update)
+        return (self.points[fired[-1]].update, self.points[fired[-1] + 1].update)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +115,10 @@ class LogitTimelineReading(TimelineReading):
 @dataclass(frozen=True, slots=True)
 class LossTimelineReading(TimelineReading):
     """A loss over the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerTimelineReading(TimelineReading):
+    """An optimizer over the run: the norm of its gradients, the size of its updates and its learning rate."""
+
+    points: tuple[OptimizerPoint, ...]

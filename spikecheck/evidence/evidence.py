@@ -20,7 +20,7 @@ from spikecheck.finding import Finding, Outcome, Unseen, UnseenKind, Verdict
 from spikecheck.ledger import EMPTY, Ledger
 from spikecheck.readings import RunReading
 from spikecheck.report.model import Report
-from spikecheck.report.rows import layer_rows, loss_rows, weight_rows
+from spikecheck.report.rows import layer_rows, loss_rows, optimizer_rows, weight_rows
 from spikecheck.settings import ID, Limits, Settings, SiteLimits
 from spikecheck.site import Site
 
@@ -68,6 +68,7 @@ class Evidence:
             "layers": layer_rows(sites, readings),
             "losses": loss_rows(sites, readings),
             "weights": weight_rows(sites, readings),
+            "optimizers": optimizer_rows(sites, readings),
             "unseen": self.unseen,
             "frameworks": run.frameworks,
             "updates": run.update,

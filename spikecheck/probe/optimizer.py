@@ -43,6 +43,7 @@ class OptimizerWatch:
         self.gradients = ParameterGradients(named, self.sites)
         self.before: list[Tensor] = []  # the parameters before the update that is being made
         self.steps: WeakKeyDictionary[Optimizer, int] = WeakKeyDictionary()  # of each optimizer
+        self.site_names: WeakKeyDictionary[Optimizer, str] = WeakKeyDictionary()
         self.unused = UnusedGradients(is_training, named, self.sites)
         self.undone = UndoneUpdates(self.sites)
         self.idle = IdleOptimizers(self.names)
@@ -62,6 +63,14 @@ class OptimizerWatch:
         """Return one site per parameter."""
         return tuple(Site(kind, name, self.position(name), path=self.paths.get(name, "")) for name in names)
 
+    def site_of(self, optimizer: Optimizer) -> tuple[Site, ...]:
+        """Return the site of an optimizer as a whole: its class, with a number where it is not the first of these."""
+        if optimizer not in self.site_names:
+            kind = type(optimizer).__name__
+            number = 1 + sum(name.partition(" ")[0] == kind for name in self.site_names.values())
+            self.site_names[optimizer] = kind if number == 1 else f"{kind} {number}"
+        return (Site(SiteKind.OPTIMIZER, self.site_names[optimizer]),)
+
     @torch.no_grad()
     def before_step(self, optimizer: Optimizer, update: int, *, new: bool = True) -> None:
         """Hand on the gradients, and keep the parameters where this update is to be compared.
@@ -70,6 +79,10 @@ class OptimizerWatch:
         """
         self.kind = type(optimizer).__name__
         held = self.parameters_of(optimizer)
+        gradients = tuple(p.grad.detach() for p in held if p.grad is not None and has_values(p.grad))
+        if gradients:
+            rate = (learning_rate(optimizer),)
+            self.sink(Capture(self.site_of(optimizer), gradients, update=update, learning_rates=rate))
         trained = {name: p for name, p in self.named.items() if p.requires_grad and not p.is_meta}
         if trained and new:
             gradients = tuple(p.new_empty(0) if p.grad is None else p.grad.detach() for p in trained.values())
@@ -103,6 +116,7 @@ class OptimizerWatch:
         self.sink(
             Capture(sites, (*steps, *before), update=update, learning_rates=rates, learning_rate_histories=histories)
         )
+        self.sink(Capture(self.site_of(optimizer), (), update=update, step_tensors=(*steps, *before)))
         if self.steps.get(optimizer, 0) <= COMPARED_FIRST:
             self.undone.stepped(names, before, steps)
 
@@ -154,6 +168,12 @@ class OptimizerWatch:
         self.gradients.clear()
         self.unused.clear()
         self.undone.clear()
+
+
+def learning_rate(optimizer: Optimizer) -> float | None:
+    """Return the largest learning rate of its groups; None for a tensor, which would have to be waited for."""
+    rates = [group.get("lr") for group in optimizer.param_groups]
+    return max((float(rate) for rate in rates if isinstance(rate, int | float)), default=None)
 
 
 def is_compared(steps: int) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from spikecheck.finding import Finding, FindingState, Outcome, dates
 from spikecheck.number_format import number
+from spikecheck.timelines import TimeSteps
 
 if TYPE_CHECKING:
     from spikecheck.report.model import Report
@@ -20,6 +21,18 @@ IGNORE_TABLE = "[tool.spikecheck.ignore]"  # in pyproject.toml
 def short(value: float) -> str:
     """Return a number for a table: a whole number without decimals, others with 3 significant digits."""
     return number(int(value) if value == value and abs(value) < 1e6 and value == int(value) else value)
+
+
+def time_steps(steps: TimeSteps | None) -> str:
+    """Return how many time steps a layer has and where they are: "40 calls", "40, axis 1", "unknown"."""
+    if steps is None:
+        return "-"
+    if not steps.known:
+        return "unknown"
+    count = f"{steps.fewest:,}" if steps.fewest == steps.most else f"{steps.fewest:,} to {steps.most:,}"
+    if steps.axis is None:
+        return f"{count} call{'' if steps.most == 1 else 's'}"
+    return f"{count}, axis {steps.axis}"
 
 
 def distinct(values: tuple[float, ...]) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from spikecheck.report.model import Report, plain
+from spikecheck.report.as_dict import plain
+from spikecheck.report.model import Report
 from spikecheck.stored import ChangeReading
 
 SCHEMA = 1

@@ -13,8 +13,10 @@ from spikecheck.diagnosis import Cause, Diagnosis, diagnose, may_have_caused
 from spikecheck.excerpts import PotentialSampleReading, RasterReading
 from spikecheck.finding import Finding, Outcome, Severity, Unseen, UnseenKind, Verdict
 from spikecheck.readings import DriveReading, FlowReading, LossReading, SpikeReading
-from spikecheck.report.format import counted, ignore_line
+from spikecheck.report.as_dict import finding_dict, layer_dict, loss_dict, optimizer_dict, plain
+from spikecheck.report.format import counted
 from spikecheck.report.state import NEEDED, ReportState
+from spikecheck.timelines import LossTimelineReading, OptimizerTimelineReading, SpikeTimelineReading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +26,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class LayerRow:
-    """The activity of one spiking layer, as the table shows it."""
+    """The activity of one spiking layer: `spikes` over the whole run, `now` in the recent forward passes."""
 
     name: str
     spikes: SpikeReading
@@ -34,6 +36,29 @@ class LayerRow:
     first: RasterReading | None = None  # of the first forward pass
     recent: RasterReading | None = None
     potentials: PotentialSampleReading | None = None
+    now: SpikeReading | None = None
+    timeline: SpikeTimelineReading | None = None
+
+    @property
+    def latest(self) -> SpikeReading:
+        """The spikes of the recent forward passes; of the whole run where these are not known."""
+        return self.spikes if self.now is None else self.now
+
+    @property
+    def rate_now(self) -> float | None:
+        """The firing rate in the latest updates, of every forward pass, not only of those that are measured in full."""
+        last = None if self.timeline is None else self.timeline.now
+        return self.latest.rate if last is None else last.mean
+
+    @property
+    def silent_now(self) -> int:
+        """Neurons that did not fire in the recent forward passes: all of them where the latest updates have none."""
+        return self.latest.neurons if self.rate_now == 0 else self.latest.silent_neurons
+
+    @property
+    def neurons_known(self) -> bool:
+        """Whether the neurons can be counted: not where the time axis is in doubt, which would be counted as some."""
+        return self.timeline is None or self.timeline.time_steps is None or self.timeline.time_steps.known
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +67,15 @@ class LossRow:
 
     name: str
     loss: LossReading
+    timeline: LossTimelineReading | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerRow:
+    """The course of one optimizer's gradients and updates."""
+
+    name: str
+    timeline: OptimizerTimelineReading
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +91,7 @@ class WeightRow:
     initial: float | None = None
 
 
-Row = TypeVar("Row", LayerRow, LossRow, WeightRow)
+Row = TypeVar("Row", LayerRow, LossRow, WeightRow, OptimizerRow)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -81,6 +115,7 @@ class Report:
     subject: str = ""  # of a file: the headline; empty for a run
     losses: tuple[LossRow, ...] = ()
     weights: tuple[WeightRow, ...] = ()
+    optimizers: tuple[OptimizerRow, ...] = ()
     observed_updates: int = 0  # of `updates`, those that a monitor observed; of a file without evidence, none
 
     @classmethod
@@ -117,6 +152,7 @@ class Report:
             observed_updates=max((report.observed_updates for report in reports), default=0),
             losses=first_by_name(report.losses for report in reports),
             weights=first_by_name(report.weights for report in reports),
+            optimizers=first_by_name(report.optimizers for report in reports),
         )
 
     @property
@@ -220,6 +256,7 @@ class Report:
             "layers": [layer_dict(row) for row in self.layers],
             "losses": [loss_dict(row) for row in self.losses],
             "weights": [asdict(row) for row in self.weights],
+            "optimizers": [optimizer_dict(row) for row in self.optimizers],
             "unseen": [{"kind": one.kind.value, "text": one.text} for one in self.unseen],
         }
 
@@ -300,75 +337,3 @@ def first_by_name(tables: Iterable[tuple[Row, ...]]) -> tuple[Row, ...]:
     for row in (row for table in tables for row in table):
         rows.setdefault(row.name, row)
     return tuple(rows.values())
-
-
-def finding_dict(finding: Finding) -> dict[str, Any]:
-    """Return a finding as JSON can hold it."""
-    return {
-        "check": finding.check,
-        "slug": finding.slug,
-        "severity": finding.severity.label,
-        "site": finding.site.name,
-        "kind": finding.site.kind.label,
-        "message": finding.message,
-        "observed": {"text": finding.observed.text, "numbers": dict(finding.observed.numbers)},
-        "expected": {
-            "text": finding.expected.text,
-            "numbers": dict(finding.expected.numbers),
-            "because": finding.expected.because,
-        },
-        "update": None if finding.when.stored else finding.when.update,
-        "time_step": finding.when.time_step,
-        "state": finding.state.value,
-        "intervals": [{"first": one.first, "last": one.last} for one in finding.intervals],
-        "fixes": [{"code": fix.code, "library": fix.library} for fix in finding.fixes],
-        "ignore": ignore_line(finding),
-    }
-
-
-def layer_dict(row: LayerRow) -> dict[str, Any]:
-    """Return a row of the table as JSON can hold it."""
-    spikes = row.spikes
-    return {
-        "name": row.name,
-        "threshold": row.threshold,
-        "minimum": spikes.minimum,
-        "maximum": spikes.maximum,
-        "values": list(spikes.values),
-        "rate": spikes.rate,
-        "neurons": spikes.neurons,
-        "silent_neurons": spikes.silent_neurons,
-        "saturated_neurons": spikes.saturated_neurons,
-        "min_count": spikes.min_count,
-        "max_count": spikes.max_count,
-        "current_rms": None if row.drive is None else row.drive.rms,
-    }
-
-
-def loss_dict(row: LossRow) -> dict[str, Any]:
-    """Return one loss as JSON can hold it."""
-    loss = row.loss
-    return {
-        "name": row.name,
-        "function": loss.function,
-        "classes": loss.classes,
-        "updates": loss.updates,
-        "first": loss.first,
-        "last": loss.last,
-        "lowest": loss.minimum,
-        "recent_mean": loss.recent_mean,
-        "recent_updates": loss.window,
-        "non_finite": loss.non_finite.count,
-        "trace": [{"update": update, "loss": value} for update, value in loss.trace],
-    }
-
-
-def plain(value: Any) -> Any:
-    """Return a value with tuples as lists, and None for numbers that are not finite."""
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return None
-    return value

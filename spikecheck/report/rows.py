@@ -7,9 +7,10 @@ from typing import Protocol, TypeVar
 
 from spikecheck.excerpts import PotentialSampleReading, RasterReading
 from spikecheck.readings import DriveReading, FlowReading, LossReading, ParameterReading, SpikeReading
-from spikecheck.report.model import LayerRow, LossRow, WeightRow
+from spikecheck.report.model import LayerRow, LossRow, OptimizerRow, WeightRow
 from spikecheck.site import Site, SiteKind
 from spikecheck.stored import StoredReading
+from spikecheck.timelines import LossTimelineReading, OptimizerTimelineReading, SpikeTimelineReading
 
 R = TypeVar("R")
 
@@ -47,6 +48,8 @@ def layer_rows(sites: Iterable[Site], readings: Readings) -> tuple[LayerRow, ...
                 first=first.get(RasterReading),
                 recent=recent.get(RasterReading),
                 potentials=recent.get(PotentialSampleReading),
+                now=recent.get(SpikeReading),
+                timeline=read.get(SpikeTimelineReading),
             )
         )
     return tuple(rows)
@@ -54,8 +57,17 @@ def layer_rows(sites: Iterable[Site], readings: Readings) -> tuple[LayerRow, ...
 
 def loss_rows(sites: Iterable[Site], readings: Readings) -> tuple[LossRow, ...]:
     """Return a row per loss that was observed."""
-    losses = ((site, readings(site, "all").get(LossReading)) for site in of_kind(sites, SiteKind.LOSS))
-    return tuple(LossRow(site.name, loss) for site, loss in losses if loss is not None)
+    read = ((site.name, readings(site, "all")) for site in of_kind(sites, SiteKind.LOSS))
+    losses = ((name, here.get(LossReading), here.get(LossTimelineReading)) for name, here in read)
+    return tuple(LossRow(name, loss, timeline) for name, loss, timeline in losses if loss is not None)
+
+
+def optimizer_rows(sites: Iterable[Site], readings: Readings) -> tuple[OptimizerRow, ...]:
+    """Return a row per optimizer that stepped."""
+    read = (
+        (site.name, readings(site, "all").get(OptimizerTimelineReading)) for site in of_kind(sites, SiteKind.OPTIMIZER)
+    )
+    return tuple(OptimizerRow(name, timeline) for name, timeline in read if timeline is not None)
 
 
 def weight_rows(sites: Iterable[Site], readings: Readings) -> tuple[WeightRow, ...]:

@@ -21,7 +21,6 @@ from spikecheck.report.encoding import encodable
 from spikecheck.report.format import (
     IGNORE_TABLE,
     by_check,
-    distinct,
     first_seen,
     ignore_line,
     other_sites,
@@ -29,7 +28,9 @@ from spikecheck.report.format import (
     short,
     summary,
     suspicion,
+    time_steps,
 )
+from spikecheck.report.sparkline import sparkline
 from spikecheck.report.state import ReportState
 
 if TYPE_CHECKING:
@@ -169,23 +170,35 @@ def history_table(report: Report) -> Table:
 
 
 def layer_table(layers: tuple[LayerRow, ...]) -> Table:
-    """Return the activity of each spiking layer as a table."""
+    """Return the activity of each spiking layer as a table: recent, and, after some updates, its course."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("layer", overflow="fold")
-    for name in ("max/step", "values", "rate", "spikes/sample", "silent", "saturated"):
-        table.add_column(name, justify="right")
+    table.add_column("time steps", overflow="fold")
+    course = any(row.timeline is not None and len(row.timeline.points) > 1 for row in layers)
+    table.add_column("rate now" if course else "rate", justify="right", overflow="fold")
+    if course:
+        table.add_column("first", justify="right", overflow="fold")
+        table.add_column("trend", overflow="fold")
+    for name in ("max/step", "silent", "saturated"):
+        table.add_column(name, justify="right", overflow="fold")
     for row in layers:
-        spikes = row.spikes
+        spikes, timeline = row.latest, row.timeline
+        points = () if timeline is None else timeline.points
+        counts = (f"{count:,}/{spikes.neurons:,}" for count in (row.silent_now, spikes.saturated_neurons))
         table.add_row(
             Text(row.name),
+            time_steps(None if timeline is None else timeline.time_steps),
+            rate(row.rate_now),
+            *([rate(points[0].mean if points else None), sparkline(points)] if course else []),
             short(spikes.maximum),
-            distinct(spikes.values),
-            "-" if spikes.rate is None else number(spikes.rate),
-            f"{short(spikes.min_count)} to {short(spikes.max_count)}",
-            f"{spikes.silent_neurons:,}/{spikes.neurons:,}",
-            f"{spikes.saturated_neurons:,}/{spikes.neurons:,}",
+            *(counts if row.neurons_known else ("-", "-")),
         )
     return table
+
+
+def rate(value: float | None) -> str:
+    """Return a firing rate for the table."""
+    return "-" if value is None else number(value)
 
 
 def footer(report: Report) -> Iterator[RenderableType]:

@@ -21,22 +21,18 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from spikecheck.readings import (
-    NonFinite,
-)
+from spikecheck.readings import NonFinite
 from spikecheck.site import Capture, Moment, SiteKind
-from spikecheck.stats.base import State, Statistic, merged_by
-from spikecheck.stats.layout import MAX_TIME_STEPS, NEVER, Raster, RasterStatistic, maximum
-from spikecheck.stats.losses import class_rows
+from spikecheck.stats.base import State, merged_by
+from spikecheck.stats.layout import MAX_TIME_STEPS, NEVER, Raster, RasterStatistic
 from spikecheck.timelines import (
     CurrentTimelineReading,
     InputTimelineReading,
-    LogitTimelineReading,
-    LossTimelineReading,
     PotentialTimelineReading,
     SpikeTimelineReading,
     TimelinePoint,
     TimelineReading,
+    TimeSteps,
 )
 
 MAX_POINTS = 64  # as many as a row of a table shows
@@ -47,15 +43,16 @@ KINDS = ("NaN", "infinity", "-infinity")  # of a sum; the sum of both infinities
 
 @dataclass(frozen=True)
 class Pass:
-    """What one forward pass or update shows; `elements`, `neurons` and `rate` are known without reading values."""
+    """What one forward pass or update shows; all but the tensors is known without reading values."""
 
     update: int
     sums: Tensor  # [time]
     elements: int = 1
-    neurons: int = 0
+    extra_of: int = 0  # what the second quantity is a mean over: neurons, or updates
     maxima: Tensor | None = None  # [time]
     extra: Tensor | None = None  # a second quantity: silent neurons, or the size of an update
-    rate: float = 0.0  # the learning rate
+    rate: float | None = None  # the learning rate
+    passes: int = 1
 
 
 @dataclass(frozen=True)
@@ -66,8 +63,15 @@ class Interval:
     passes: int
     elements: int
     steps: int
-    neurons: int
-    rate: float
+    extra_of: int
+    rates: int = 0
+    rate: float = 0.0  # the sum of the learning rates
+
+    @classmethod
+    def of(cls, one: Pass) -> Interval:
+        """Return what one forward pass or update holds."""
+        known = one.rate is not None
+        return cls(one.update, one.passes, one.elements, len(one.sums), one.extra_of, known, one.rate or 0.0)
 
     def __add__(self, other: Interval) -> Interval:
         return Interval(
@@ -75,9 +79,42 @@ class Interval:
             self.passes + other.passes,
             self.elements + other.elements,
             self.steps + other.steps,
-            self.neurons + other.neurons,
+            self.extra_of + other.extra_of,
+            self.rates + other.rates,
             self.rate + other.rate,
         )
+
+
+CALLS, IN_DOUBT = -1, -2  # instead of the axis: each call is a time step, or nothing tells
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The fewest and the most time steps of a forward pass, and along which axes."""
+
+    fewest: int
+    most: int
+    axes: frozenset[int]
+
+    @classmethod
+    def of(cls, capture: Capture[Tensor], steps: int) -> Steps:
+        """Return those of one forward pass."""
+        axis = CALLS if capture.stacked or capture.layout.time is None else capture.layout.time
+        return cls(steps, steps, frozenset([IN_DOUBT if capture.axes_in_doubt else axis]))
+
+    def __add__(self, other: Steps) -> Steps:
+        return Steps(min(self.fewest, other.fewest), max(self.most, other.most), self.axes | other.axes)
+
+    def reading(self) -> TimeSteps:
+        """Return the plain numbers; a layer with axes in doubt that are known later is known."""
+        known = self.axes - {IN_DOUBT}
+        axis = max(known, default=CALLS)
+        return TimeSteps(self.fewest, self.most, None if axis == CALLS else axis, bool(known))
+
+
+def merge_steps(a: Steps | None, b: Steps | None) -> Steps | None:
+    """Merge rule of the time steps."""
+    return a + b if a is not None and b is not None else a or b
 
 
 def width_for(latest: int) -> int:
@@ -98,12 +135,14 @@ class TimelineState(State):
     last: Tensor = merged_by(torch.maximum)  # the last one: update * MAX_TIME_STEPS + time step; -1 for none
     time_axis_known: bool = merged_by(operator.and_)
     pending: tuple[Pass, ...] = merged_by(operator.add)
+    time_steps: Steps | None = merged_by(merge_steps)
 
     @classmethod
-    def of(cls, one: Pass, time_axis_known: bool) -> TimelineState:
+    def of(cls, one: Pass, time_axis_known: bool, time_steps: Steps | None = None) -> TimelineState:
         """Return the state of one forward pass or update."""
         nothing = nothing_on(one.sums.device)
-        return replace(nothing, latest=one.update, time_axis_known=time_axis_known, pending=(one,))
+        known = time_axis_known
+        return replace(nothing, latest=one.update, time_axis_known=known, pending=(one,), time_steps=time_steps)
 
     def __add__(self, other: TimelineState) -> TimelineState:
         """Merge both; the earlier one is dropped where it is on another device."""
@@ -112,7 +151,8 @@ class TimelineState(State):
         if not other.intervals:
             latest = max(self.latest, other.latest)
             known, pending = self.time_axis_known and other.time_axis_known, (*self.pending, *other.pending)
-            both = replace(self, latest=latest, time_axis_known=known, pending=pending)
+            steps = merge_steps(self.time_steps, other.time_steps)
+            both = replace(self, latest=latest, time_axis_known=known, pending=pending, time_steps=steps)
             full = len(pending) >= MAX_PENDING or sum(len(one.sums) for one in pending) > MAX_PENDING_STEPS
             return both.reduced() if full else both
         a, b = self.reduced(), other.reduced()
@@ -125,6 +165,7 @@ class TimelineState(State):
             torch.maximum(a.last, b.last),
             a.time_axis_known and b.time_axis_known,
             max(a.latest, b.latest),
+            merge_steps(a.time_steps, b.time_steps),
         )
 
     def shapes(self) -> tuple[object, ...]:
@@ -153,9 +194,8 @@ class TimelineState(State):
             batch_first=True,
             padding_value=-torch.inf,
         )
-        intervals = tuple(Interval(one.update, 1, one.elements, len(one.sums), one.neurons, one.rate) for one in passes)
         return merged(
-            (*self.intervals, *intervals),
+            (*self.intervals, *map(Interval.of, passes)),
             torch.cat([self.rows, rows]),
             torch.cat([self.maxima, maxima.where(~maxima.isnan(), -torch.inf).amax(1)]),
             self.bad + bad.sum(),
@@ -163,6 +203,7 @@ class TimelineState(State):
             last,
             self.time_axis_known,
             self.latest,
+            self.time_steps,
         )
 
     @property
@@ -191,7 +232,7 @@ class TimelineState(State):
                 passes=one.passes,
                 mean=total * one.steps / (one.elements * finite) if one.elements and finite else None,
                 maximum=None if maximum == -torch.inf else maximum,
-                silent=extra / one.neurons if one.neurons else None,
+                silent=extra / one.extra_of if one.extra_of else None,
             )
             for one, (total, finite, extra), maximum in numbers
         )
@@ -202,7 +243,7 @@ def nothing_on(device: torch.device) -> TimelineState:
     """Return a state without any forward pass."""
     number = torch.zeros((), dtype=torch.int64, device=device)
     rows = torch.zeros((0, 3), dtype=torch.float64, device=device)
-    return TimelineState(0, (), rows, rows[:, 0], number, number + NEVER, number - 1, True, ())
+    return TimelineState(0, (), rows, rows[:, 0], number, number + NEVER, number - 1, True, (), None)
 
 
 def merged(
@@ -214,6 +255,7 @@ def merged(
     last: Tensor,
     time_axis_known: bool,
     latest: int,
+    time_steps: Steps | None,
 ) -> TimelineState:
     """Return the state with intervals of the width that the latest update asks for, in order."""
     width = width_for(latest)
@@ -237,6 +279,7 @@ def merged(
         last,
         time_axis_known,
         (),
+        time_steps,
     )
 
 
@@ -302,65 +345,11 @@ class SpikeTimelineStats(Timeline):
         sums = raster.batch_sums
         silent = (sums.sum(0) == 0).sum()
         one = Pass(raster.capture.update, sums.sum(1), raster.x.numel(), sums.shape[1], raster.step_maxima, silent)
-        return TimelineState.of(one, raster.time_axis_known)
+        return TimelineState.of(one, raster.time_axis_known, Steps.of(raster.capture, len(sums)))
 
     def summarize(self, state: TimelineState) -> tuple[SpikeTimelineReading, ...]:
         """Copy the points to the host."""
         reduced = state.reduced()
-        return (
-            SpikeTimelineReading(reduced.points(reduced.rows.tolist(), reduced.maxima.tolist()), reduced.non_finite()),
-        )
-
-
-class UpdateTimeline(Statistic[TimelineState]):
-    """A quantity with one value per update."""
-
-    reading: ClassVar[type[TimelineReading]]
-    tier: ClassVar = 1
-    windowed: ClassVar = False
-
-    def summarize(self, state: TimelineState) -> tuple[TimelineReading, ...]:
-        """Copy the points to the host."""
-        reduced = state.reduced()
-        return (self.reading(reduced.points(reduced.rows.tolist(), reduced.maxima.tolist()), reduced.non_finite()),)
-
-
-class LogitTimelineStats(UpdateTimeline):
-    """What is not finite in the largest logit of each row: a class at -inf is masked, and no fault.
-
-    Unit: nats.
-    Input: the logits of one update, classes on axis 1, as in torch's losses.
-    Memory: as `Timeline`. Cost: one maximum per update.
-    Not visible: which sample or class.
-    """
-
-    kind: ClassVar = SiteKind.LOGITS
-    reading: ClassVar = LogitTimelineReading
-
-    def measure(self, capture: Capture[Tensor]) -> TimelineState:
-        """Sum the largest logits of one update."""
-        largest = [maximum(class_rows(value.detach().float()), (1,)) for value in capture.values]
-        total = torch.stack([value.sum() for value in largest]).sum().reshape(1)
-        return TimelineState.of(Pass(capture.update, total, sum(v.numel() for v in capture.values)), False)
-
-    def summarize(self, state: TimelineState) -> tuple[LogitTimelineReading, ...]:
-        """Copy to the host what is not finite."""
-        return (LogitTimelineReading((), state.reduced().non_finite()),)
-
-
-class LossTimelineStats(UpdateTimeline):
-    """The loss, averaged over the updates of an interval.
-
-    Unit: that of the loss.
-    Input: the loss values of one update, averaged.
-    Memory: as `Timeline`. Cost: one mean per update.
-    Not visible: differences between samples.
-    """
-
-    kind: ClassVar = SiteKind.LOSS
-    reading: ClassVar = LossTimelineReading
-
-    def measure(self, capture: Capture[Tensor]) -> TimelineState:
-        """Average the loss calls of one update."""
-        value = torch.stack([v.detach().float().mean() for v in capture.values]).mean().reshape(1)
-        return TimelineState.of(Pass(capture.update, value, maxima=value), False)
+        points = reduced.points(reduced.rows.tolist(), reduced.maxima.tolist())
+        steps = None if reduced.time_steps is None else reduced.time_steps.reading()
+        return (SpikeTimelineReading(points, reduced.non_finite(), steps),)

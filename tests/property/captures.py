@@ -190,6 +190,22 @@ def state_uses(draw: st.DrawFn, most: int) -> list[Capture[Tensor]]:
     return steps
 
 
+@st.composite
+def optimizer_updates(draw: st.DrawFn, most: int) -> list[Capture[Tensor]]:
+    """Draw what an optimizer shows: gradients with a learning rate, and what some updates added to the parameters."""
+    shapes = draw(st.lists(st.sampled_from(((3,), (2, 3), (0,))), min_size=1, max_size=2))
+    dtype, site = draw(st.sampled_from(FLOATS)), (Site(SiteKind.OPTIMIZER, "here"),)
+    updates = []
+    for number in range(draw(st.integers(1, most))):
+        values = tuple(tensor(draw(arrays(*shape)), dtype) for shape in (*shapes, *shapes))
+        if draw(st.booleans()):
+            updates.append(Capture(site, (), update=number, step_tensors=values))
+        else:
+            rate = (draw(st.sampled_from((None, 0.1, 0.01))),)
+            updates.append(Capture(site, values, update=number, learning_rates=rate))
+    return updates
+
+
 def runs(kind: SiteKind, most: int = 3) -> st.SearchStrategy[list[Capture[Tensor]]]:
     """Draw the captures of one site in a run of up to `most` forward passes or updates."""
     if kind in RASTERS:
@@ -200,6 +216,8 @@ def runs(kind: SiteKind, most: int = 3) -> st.SearchStrategy[list[Capture[Tensor
         return regression_targets(kind, most)
     if kind is SiteKind.MEMORY:
         return st.one_of(initial_states(kind, most), state_uses(most))
+    if kind is SiteKind.OPTIMIZER:
+        return optimizer_updates(most)
     if kind is SiteKind.GRADIENT_TO_SPIKES:
         return gradients_to_spikes(most)
     return initial_states(kind, most) if kind is SiteKind.STATE else calls(kind, most)

@@ -21,7 +21,7 @@ from spikecheck.report import html
 from spikecheck.report.model import LayerRow, Report, WeightRow
 from spikecheck.site import SiteKind
 from spikecheck.stored import ChangeReading
-from tests.unit.report.pictures import drawn, file, layer, loss
+from tests.unit.report.pictures import drawn, file, layer, loss, optimizer
 from tests.unit.report.reports import LONG, broken, finding, healthy, spikes
 from tests.views.pages import REPORTS, local, of, page, page_of, parsed, text_of, texts
 
@@ -130,7 +130,8 @@ def test_every_picture_is_there_and_has_a_name_and_a_description() -> None:
     captions = Counter(texts(e.find("b")) for e in of(root, "figcaption"))  # type: ignore[arg-type]
     assert captions == {
         "loss per update": 1, "Size of the weights": 1, "Spikes": 4, "Firing rates": 2,
-        "Membrane potentials": 2,
+        "Membrane potentials": 2, "Firing rate over the run": 5, "Gradient norm, Adam": 1, "Size of an update, Adam": 1,
+        "Learning rate, Adam": 1,
     }  # fmt: skip
     for svg in of(root, "svg"):
         assert svg.get("role") == "img"
@@ -147,6 +148,8 @@ def test_the_pictures_say_what_they_are_of() -> None:
     assert "red: several spikes per step" in text
     assert "after update 200" in text
     assert "128 of 256 updates" in text
+    assert "silent since between updates 4 and 8" in text
+    assert "from 1 at update 0 to 0.0001 at update 4" in text, "the norm of the gradients"
 
 
 def test_what_has_no_picture_is_named_with_the_reason() -> None:
@@ -188,6 +191,7 @@ def test_names_from_a_model_or_a_file_are_text() -> None:
     verdicts = [Verdict(f.check, f.slug, Outcome.FOUND, (f,), HOSTILE, (HOSTILE,)) for f in (one, effects)]
     report = replace(
         Report.of(verdicts), layers=(layer(HOSTILE),), losses=(loss(HOSTILE),), weights=(WeightRow(HOSTILE, 1, 1.0),),
+        optimizers=(optimizer(HOSTILE),),
         unseen=(Unseen(UnseenKind.OTHER, HOSTILE),), frameworks=(HOSTILE,), subject=HOSTILE,
     )  # fmt: skip
     text = html.page([(HOSTILE, report, HOSTILE), (HOSTILE, None, HOSTILE)], HOSTILE)

@@ -70,7 +70,7 @@ def test_a_run_is_drawn_from_what_was_seen_of_it(make: Callable[[], nn.Module]) 
     assert "before the first update" in shown.weights.note
     layers = [[picture.caption for picture in layer.pictures] for layer in shown.layers]
     potentials = [] if make is by_hand else ["Membrane potentials"]
-    assert layers == [["Spikes", "Firing rates", *potentials]] * len(layers)
+    assert layers == [["Spikes", "Firing rates", "Firing rate over the run", *potentials]] * len(layers)
     assert layers
 
 

@@ -21,6 +21,7 @@ from spikecheck.report.format import (
     past_line,
     short,
     suspicion,
+    time_steps,
 )
 from spikecheck.report.html.text import visible
 from spikecheck.report.html.view import Entry
@@ -67,6 +68,6 @@ def template() -> Template:
         ignore_line=ignore_line,
         first_seen=first_seen,
     )
-    environment.filters.update(past_line=past_line, suspicion=suspicion)
+    environment.filters.update(past_line=past_line, suspicion=suspicion, time_steps=time_steps)
     environment.globals.update(Outcome=Outcome, IGNORE_TABLE=IGNORE_TABLE, counted=counted)
     return environment.get_template("page.html")

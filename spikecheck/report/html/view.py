@@ -16,12 +16,13 @@ from spikecheck.excerpts import RasterReading
 from spikecheck.finding import Finding, Severity
 from spikecheck.report.format import by_check, counted, other_sites
 from spikecheck.report.html import plots
+from spikecheck.report.html.curves import Curve, draw
 from spikecheck.report.state import ReportState
 from spikecheck.site import SiteKind
 from spikecheck.stored import ChangeReading
 
 if TYPE_CHECKING:
-    from spikecheck.report.model import LayerRow, LossRow, Report
+    from spikecheck.report.model import LayerRow, LossRow, OptimizerRow, Report
 
 PLATEAUS = ("chance-plateau", "stalled-loss")  # findings by which the recent losses do not fall
 DRAWN_LAYERS = 16  # a page with more is too large to load and to read; layers with findings come first
@@ -166,6 +167,13 @@ class Shown:
         return pictures
 
     @cached_property
+    def optimizers(self) -> list[Picture]:
+        """The gradients, the updates and the learning rate of each optimizer."""
+        curves = [curve for row in self.report.optimizers for curve in optimizer_curves(row)]
+        drawn = ((curve.title, draw(curve, f"{self.key}-o{number}")) for number, curve in enumerate(curves))
+        return [Picture(title, picture) for title, picture in drawn if picture is not None]
+
+    @cached_property
     def weights(self) -> Picture | None:
         """The size of the weights relative to standard initialization; None if no weight can be drawn."""
         rows = self.report.weights
@@ -229,6 +237,30 @@ def omitted(row: LossRow) -> str:
     return " ".join(notes)
 
 
+def optimizer_curves(row: OptimizerRow) -> list[Curve]:
+    """Return what is drawn of an optimizer; a learning rate that never changes is none."""
+    points = row.timeline.points
+    curves = [
+        Curve(f"Gradient norm, {row.name}", "norm", points, [point.mean for point in points]),
+        Curve(f"Size of an update, {row.name}", "relative to the weights", points, [p.update_size for p in points]),
+        Curve(f"Learning rate, {row.name}", "learning rate", points, [p.learning_rate for p in points]),
+    ]
+    return curves if len(set(curves[-1].values)) > 1 else curves[:-1]
+
+
+def rate_curve(row: LayerRow, key: str) -> Markup | None:
+    """Return the firing rate over the updates."""
+    points = () if row.timeline is None else row.timeline.points
+    rates = [point.mean for point in points]
+    return draw(Curve(f"Firing rate of {row.name}", "spikes per step", points, rates, may_be_logarithmic=False), key)
+
+
+def silence(row: LayerRow) -> str:
+    """Return when a layer fired last; "" for one that fires, or never did."""
+    since = None if row.timeline is None else row.timeline.silent_since
+    return f"silent since between updates {since[0]:,} and {since[1]:,}" if since and since != (0, 0) else ""
+
+
 def when(update: int) -> str:
     """Return when a forward pass took place."""
     return "before the first update" if update == 0 else f"after update {update:,}"
@@ -245,6 +277,8 @@ def layer(row: LayerRow, key: str) -> LayerPictures:
         pictures.append(Picture("Firing rates", drawn, note))
     else:
         missing.append("No firing rates: no rate is finite.")
+    if (drawn := rate_curve(row, f"{key}-t")) is not None:
+        pictures.append(Picture("Firing rate over the run", drawn, silence(row)))
     if (drawn := plots.potentials(row, f"{key}-p")) is not None and row.potentials is not None:
         threshold = "" if row.threshold is not None else "; the threshold is unknown"
         pictures.append(Picture("Membrane potentials", drawn, when(row.potentials.update) + threshold))

@@ -223,6 +223,7 @@ KINDS: dict[type[Any], SiteKind] = {
     timelines.InputTimelineReading: SiteKind.INPUT,
     timelines.LogitTimelineReading: SiteKind.LOGITS,
     timelines.LossTimelineReading: SiteKind.LOSS,
+    timelines.OptimizerTimelineReading: SiteKind.OPTIMIZER,
 }
 
 # The readings of a loss belong to the place "loss", whatever its sites are called.

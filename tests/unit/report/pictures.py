@@ -9,8 +9,9 @@ from typing import Any
 
 from spikecheck.excerpts import PotentialSampleReading, RasterReading
 from spikecheck.readings import LossReading, NonFinite
-from spikecheck.report.model import LayerRow, LossRow, Report, WeightRow
-from tests.unit.report.reports import broken, healthy, spikes
+from spikecheck.report.model import LayerRow, LossRow, OptimizerRow, Report, WeightRow
+from spikecheck.timelines import OptimizerPoint, OptimizerTimelineReading
+from tests.unit.report.reports import broken, healthy, spikes, timeline
 
 CHANCE = math.log(20)
 
@@ -35,14 +36,23 @@ def layer(name: str, **changed: Any) -> LayerRow:
     rates = tuple(n / 100 for n in range(40)) + (0.0,) * 24
     potentials = PotentialSampleReading(tuple(math.sin(n) for n in range(500)), 6400, 0)
     row = LayerRow(name, spikes(rates=rates), threshold=1.0, first=raster(), recent=raster(200), potentials=potentials)
-    return replace(row, **changed)
+    return replace(row, **({"timeline": timeline((0.1, 0.2, 0.0))} | changed))
+
+
+def optimizer(name: str = "Adam", rate: float = 1e-3) -> OptimizerRow:
+    points = tuple(
+        OptimizerPoint(n, n, 1, 10.0**-n, 0.5, update_size=0.01 if n < 3 else None, learning_rate=rate * (n + 1))
+        for n in range(5)
+    )
+    return OptimizerRow(name, OptimizerTimelineReading(points, NonFinite(0, 5)))
 
 
 def drawn(**names: str) -> Report:
     """Everything that there is a picture of, beside the findings of `broken`."""
     layers = (layer(names.get("layer", "lif1")), layer("counts", recent=raster(200, most=3.0)), *broken().layers)
     weights = (WeightRow(names.get("weight", "fc1.weight"), 700, 26.5, 0.58), WeightRow("fc2.weight", 20, 1.0))
-    return replace(broken(), layers=layers, losses=(loss(names.get("loss", "loss")),), weights=weights, updates=256)
+    report = replace(broken(), layers=layers, losses=(loss(names.get("loss", "loss")),), weights=weights, updates=256)
+    return replace(report, optimizers=(optimizer(names.get("optimizer", "Adam")),))
 
 
 def file() -> Report:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from spikecheck.finding import (
@@ -21,6 +22,7 @@ from spikecheck.finding import (
 from spikecheck.readings import NonFinite, SpikeReading
 from spikecheck.report.model import LayerRow, Report
 from spikecheck.site import Moment, Site, SiteKind
+from spikecheck.timelines import SpikeTimelineReading, TimelinePoint, TimeSteps
 
 LONG = "encoder.blocks.3.temporal_fusion.spiking_attention.lif_output"
 
@@ -35,6 +37,12 @@ def spikes(**changed: Any) -> SpikeReading:
         "max_count": 31.0, "min_count": 0.0, "non_finite": NonFinite(0, 1),
     }  # fmt: skip
     return SpikeReading(**(facts | changed))
+
+
+def timeline(rates: Sequence[float | None], steps: TimeSteps | None = None) -> SpikeTimelineReading:
+    """A firing rate in intervals of 4 updates; 40 time steps, one per call."""
+    points = tuple(TimelinePoint(4 * n, 4 * n + 3, 4, rate, 1.0, 0.01) for n, rate in enumerate(rates))
+    return SpikeTimelineReading(points, NonFinite(0, 100), steps or TimeSteps(40, 40))
 
 
 def finding(check: str, slug: str, kind: SiteKind, name: str, position: int, message: str, **more: Any) -> Finding:
@@ -99,7 +107,9 @@ def broken() -> Report:
         Verdict("SPK207", "carried-state", Outcome.NOT_APPLICABLE, reason="no state observed"),
     ]
     rows = [
-        LayerRow("lif1", spikes()),
+        LayerRow("lif1", spikes(), timeline=timeline((0.025, 0.03, None, 0.04, 0.05))),
+        LayerRow("fading", spikes(), timeline=timeline((0.05, 0.05, 0.02, 0.0, 0.0), TimeSteps(20, 40, axis=1))),
+        LayerRow("doubtful", spikes(), timeline=timeline((0.1,) * 20, TimeSteps(1, 1, known=False))),
         LayerRow(LONG, spikes(maximum=2821.0, values=(0.0, 2.0, 5.0, 6.0, 7.0, 9.0, 12.0, 13.0), max_count=211_029.0)),
         LayerRow("nan", spikes(count=math.nan, maximum=math.nan, max_count=math.nan, values=(0.0, 0.5))),
         LayerRow(

@@ -67,7 +67,7 @@ def test_repr_is_one_short_line() -> None:
     assert (
         repr(healthy()) == "<Report: spikecheck · 1 update · sinabs · 1 spiking layer · healthy: no warning, no error>"
     )
-    assert repr(broken()) == "<Report: spikecheck · 12 updates · snntorch · 4 spiking layers · 2 root causes>"
+    assert repr(broken()) == "<Report: spikecheck · 12 updates · snntorch · 6 spiking layers · 2 root causes>"
     missing = "not enough was observed to judge: no forward pass"
     assert repr(nothing()) == f"<Report: spikecheck · 0 forward passes · 0 spiking layers · {missing}>"
 

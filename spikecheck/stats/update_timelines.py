@@ -1,0 +1,120 @@
+"""Timelines of what an update has one value of: the logits, the loss, and an optimizer's gradients and updates."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from spikecheck.site import Capture, SiteKind
+from spikecheck.stats.base import Statistic
+from spikecheck.stats.layout import maximum
+from spikecheck.stats.losses import class_rows
+from spikecheck.stats.parameters import norms, zero_non_finite
+from spikecheck.stats.timeline import Pass, TimelineState
+from spikecheck.timelines import (
+    LogitTimelineReading,
+    LossTimelineReading,
+    OptimizerPoint,
+    OptimizerTimelineReading,
+    TimelineReading,
+)
+
+
+class UpdateTimeline(Statistic[TimelineState]):
+    """A quantity with one value per update."""
+
+    reading: ClassVar[type[TimelineReading]]
+    tier: ClassVar = 1
+    windowed: ClassVar = False
+
+    def summarize(self, state: TimelineState) -> tuple[TimelineReading, ...]:
+        """Copy the points to the host."""
+        reduced = state.reduced()
+        return (self.reading(reduced.points(reduced.rows.tolist(), reduced.maxima.tolist()), reduced.non_finite()),)
+
+
+class LogitTimelineStats(UpdateTimeline):
+    """What is not finite in the largest logit of each row: a class at -inf is masked, and no fault.
+
+    Unit: nats.
+    Input: the logits of one update, classes on axis 1, as in torch's losses.
+    Memory: as `Timeline`. Cost: one maximum per update.
+    Not visible: which sample or class.
+    """
+
+    kind: ClassVar = SiteKind.LOGITS
+    reading: ClassVar = LogitTimelineReading
+
+    def measure(self, capture: Capture[Tensor]) -> TimelineState:
+        """Sum the largest logits of one update."""
+        largest = [maximum(class_rows(value.detach().float()), (1,)) for value in capture.values]
+        total = torch.stack([value.sum() for value in largest]).sum().reshape(1)
+        return TimelineState.of(Pass(capture.update, total, sum(v.numel() for v in capture.values)), False)
+
+    def summarize(self, state: TimelineState) -> tuple[LogitTimelineReading, ...]:
+        """Copy to the host what is not finite."""
+        return (LogitTimelineReading((), state.reduced().non_finite()),)
+
+
+class LossTimelineStats(UpdateTimeline):
+    """The loss, averaged over the updates of an interval.
+
+    Unit: that of the loss.
+    Input: the loss values of one update, averaged.
+    Memory: as `Timeline`. Cost: one mean per update.
+    Not visible: differences between samples.
+    """
+
+    kind: ClassVar = SiteKind.LOSS
+    reading: ClassVar = LossTimelineReading
+
+    def measure(self, capture: Capture[Tensor]) -> TimelineState:
+        """Average the loss calls of one update."""
+        value = torch.stack([v.detach().float().mean() for v in capture.values]).mean().reshape(1)
+        return TimelineState.of(Pass(capture.update, value, maxima=value), False)
+
+
+class OptimizerTimelineStats(UpdateTimeline):
+    """The norm of all gradients of an optimizer together, the size of its updates and its learning rate.
+
+    Unit: loss per unit of the parameters (L2 norm); the size of an update is relative to the norm of the parameters.
+    Input: the gradients before an update and its learning rate; then, for the updates that are compared, what was added
+    to the parameters, and the parameters before.
+    Memory: as `Timeline`. Cost: one fused norm per update, and two where it is compared.
+    Not visible: which parameter, and the size of the updates that are not compared.
+    """
+
+    kind: ClassVar = SiteKind.OPTIMIZER
+    reading: ClassVar = OptimizerTimelineReading
+
+    def measure(self, capture: Capture[Tensor]) -> TimelineState:
+        """Compute the norm of the gradients, or the relative norm of the update."""
+        if not capture.step_tensors:
+            (rate,) = capture.learning_rates
+            norm = norms(capture.values).norm().reshape(1)
+            return TimelineState.of(Pass(capture.update, norm, maxima=norm, rate=rate), False)
+        half = len(capture.step_tensors) // 2
+        update, before = norms(capture.step_tensors[:half]).norm(), norms(capture.step_tensors[half:]).norm()
+        size = zero_non_finite(update / before.where(before > 0, update))
+        return TimelineState.of(Pass(capture.update, size.new_zeros(0), 0, 1, extra=size, passes=0), False)
+
+    def summarize(self, state: TimelineState) -> tuple[OptimizerTimelineReading, ...]:
+        """Copy the points to the host."""
+        reduced = state.reduced()
+        points = reduced.points(reduced.rows.tolist(), reduced.maxima.tolist())
+        both = zip(points, reduced.intervals, strict=True)
+        every = tuple(
+            OptimizerPoint(
+                point.update,
+                point.last_update,
+                point.passes,
+                point.mean,
+                point.maximum,
+                update_size=point.silent,
+                learning_rate=one.rate / one.rates if one.rates else None,
+            )
+            for point, one in both
+        )
+        return (OptimizerTimelineReading(every, reduced.non_finite()),)
