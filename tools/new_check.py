@@ -53,8 +53,11 @@ class $class_name(Check):
     ```
 
     ## When it is intended
-    TODO when this is intended, and the line that ignores it for one layer:
-    `[tool.spikecheck.ignore] "$id:lif1" = "TODO the reason"`
+    TODO when this is intended.
+    ```toml
+    [tool.spikecheck.ignore]
+    "$id:lif1" = "TODO the reason"
+    ```
 
     ## How it is decided
     TODO the rule, with its limits ({min_time_steps} stands for the default), its error probability, what was measured.

@@ -232,8 +232,8 @@ class Check:
     def sections(cls) -> Mapping[str, str]:
         """Return the docstring by its `##` headings, limits filled in; the summary is under the empty heading."""
         text = inspect.cleandoc(cls.__doc__ or "")
-        for f in fields(cls):
-            text = text.replace("{" + f.name + "}", f"{f.default}")
+        for name, (default, _) in cls.limits().items():
+            text = text.replace("{" + name + "}", in_prose(default))
         head, *rest = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
         parts = {"": head.strip()} | {t: b.strip() for t, b in zip(rest[::2], rest[1::2], strict=True)}
         return MappingProxyType(parts)
@@ -293,6 +293,11 @@ class Check:
                     f"{low} = {getattr(self, low):g} contradicts {high} = {getattr(self, high):g}: "
                     f"{low} must not be larger than {high}"
                 )
+
+
+def in_prose(value: float) -> str:
+    """Return a limit as a sentence has it: 4 for 4.0, and 3,000 for 3000."""
+    return f"{int(value):,}" if value == int(value) else f"{value}"
 
 
 UNDATED = Moment(update=-1)  # the check does not know when it was first so: the judge fills it in

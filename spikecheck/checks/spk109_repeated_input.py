@@ -43,7 +43,11 @@ class RepeatedInput(Check):
     ```
 
     ## When it is intended
-    The network generates its output from a constant signal: `[tool.spikecheck.ignore] "SPK109" = "a clock signal"`
+    The network generates its output from a constant signal.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK109" = "a clock signal"
+    ```
 
     ## How it is decided
     Over the whole run there is a single input, or, where the script calls the model once per time step, no more

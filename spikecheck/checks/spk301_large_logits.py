@@ -49,8 +49,11 @@ class LargeLogits(Check):
     ```
 
     ## When it is intended
-    The scale of the logits is given and shrinks during training, as for distances between embeddings:
-    `[tool.spikecheck.ignore] "SPK301" = "negative squared distances, large at first"`
+    The scale of the logits is given and shrinks during training, as for distances between embeddings.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK301" = "negative squared distances, large at first"
+    ```
 
     ## How it is decided
     The spread of a sample is its largest minus its smallest logit. A finding needs an average spread of

@@ -71,7 +71,11 @@ class ChancePlateau(Check):
     ```
 
     ## When it is intended
-    The labels are random on purpose, as a control: `[tool.spikecheck.ignore] "SPK302" = "shuffled labels"`
+    The labels are random on purpose, as a control.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK302" = "shuffled labels"
+    ```
 
     ## How it is decided
     The last 64 losses average between {max_below_chance} below and {max_above_chance} above ln C (3.0 for 20 classes),

@@ -43,7 +43,11 @@ class HighInitialLoss(Check):
     ```
 
     ## When it is intended
-    Training continues from the weights of another task: `[tool.spikecheck.ignore] "SPK303" = "fine-tuning, new labels"`
+    Training continues from the weights of another task.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK303" = "fine-tuning, new labels"
+    ```
 
     ## How it is decided
     A finding needs a first loss of {max_times_chance} times ln C or more. Only a loss that was observed from the first

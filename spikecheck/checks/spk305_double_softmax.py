@@ -41,8 +41,12 @@ class DoubleSoftmax(Check):
     ```
 
     ## When it is intended
-    The bound on the loss keeps the network from growing too confident: `[tool.spikecheck.ignore] "SPK305" =
-    "probabilities on purpose"`. Label smoothing has the same effect and leaves the logits alone.
+    The bound on the loss keeps the network from growing too confident. Label smoothing has the same effect and leaves
+    the logits alone.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK305" = "probabilities on purpose"
+    ```
 
     ## How it is decided
     Every row that the loss was given is a distribution: no entry is negative, the sum is 1, and some entries are

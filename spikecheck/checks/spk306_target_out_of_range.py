@@ -39,8 +39,11 @@ class TargetOutOfRange(Check):
     ```
 
     ## When it is intended
-    Never. To leave samples out of the loss, give them the label `ignore_index` (-100 by default). The check itself is
-    silenced by `[tool.spikecheck.ignore] "SPK306" = "reason"`
+    Never. To leave samples out of the loss, give them the label `ignore_index` (-100 by default).
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK306" = "reason"
+    ```
 
     ## How it is decided
     A finding needs a single class index below 0, or not below the number of logits per sample. Labels that the loss

@@ -37,7 +37,11 @@ class OneClassTargets(Check):
     ```
 
     ## When it is intended
-    One stage of a curriculum shows a single class: `[tool.spikecheck.ignore] "SPK307" = "first stage"`
+    One stage of a curriculum shows a single class.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK307" = "first stage"
+    ```
 
     ## How it is decided
     A finding needs at least {min_labels} labels, all of the same class. During training it also needs

@@ -40,8 +40,11 @@ class ImbalancedTargets(Check):
     ```
 
     ## When it is intended
-    The rare classes do not matter, or a background fills most of every image: `[tool.spikecheck.ignore] "SPK308" =
-    "background"`
+    The rare classes do not matter, or a background fills most of every image.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK308" = "background"
+    ```
 
     ## How it is decided
     What counts is what the imbalance does to the predictions. It is a warning where one class has a share of

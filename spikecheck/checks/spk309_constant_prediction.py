@@ -41,7 +41,11 @@ class ConstantPrediction(Check):
     ```
 
     ## When it is intended
-    The loss uses something other than the largest logit: `[tool.spikecheck.ignore] "SPK309" = "ranking"`
+    The loss uses something other than the largest logit.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK309" = "ranking"
+    ```
 
     ## How it is decided
     In the recent updates, a share of {max_prediction_share} or more of the predictions are one class, while no class

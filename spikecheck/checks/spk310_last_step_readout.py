@@ -44,8 +44,11 @@ class LastStepReadout(Check):
     ```
 
     ## When it is intended
-    The last time step is a question that the network is asked, after a delay:
-    `[tool.spikecheck.ignore] "SPK310:lif2" = "cue at the end"`
+    The last time step is a question that the network is asked, after a delay.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK310:lif2" = "cue at the end"
+    ```
 
     ## How it is decided
     In the first forward passes, a gradient other than 0 came back to the last time step of the last spiking layer, and

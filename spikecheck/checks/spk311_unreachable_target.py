@@ -42,8 +42,11 @@ class UnreachableTarget(Check):
     ```
 
     ## When it is intended
-    The target is out of reach on purpose, so that the loss never stops pushing:
-    `[tool.spikecheck.ignore] "SPK311" = "pushes for ever"`
+    The target is out of reach on purpose, so that the loss never stops pushing.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK311" = "pushes for ever"
+    ```
 
     ## How it is decided
     A regression loss (squared or absolute differences, torch's own or written by hand) compares targets with outputs

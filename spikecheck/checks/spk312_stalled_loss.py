@@ -55,7 +55,11 @@ class StalledLoss(Check):
     ```
 
     ## When it is intended
-    The data allow no better: `[tool.spikecheck.ignore] "SPK312" = "human listeners reach 60%"`
+    The data allow no better.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK312" = "human listeners reach 60%"
+    ```
 
     ## How it is decided
     A straight line through the last 64 losses, made steeper by {t_score} standard errors of its slope, still falls by

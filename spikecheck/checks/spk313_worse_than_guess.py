@@ -52,7 +52,11 @@ class WorseThanGuess(Check):
     ```
 
     ## When it is intended
-    The labels are random on purpose, as a control: `[tool.spikecheck.ignore] "SPK313" = "shuffled labels"`
+    The labels are random on purpose, as a control.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK313" = "shuffled labels"
+    ```
 
     ## How it is decided
     A guess that ignores the input and gives each class its frequency has a loss of the labels' entropy: ln C where all

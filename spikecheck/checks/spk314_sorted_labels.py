@@ -41,7 +41,11 @@ class SortedLabels(Check):
     ```
 
     ## When it is intended
-    Classes come one after the other on purpose: `[tool.spikecheck.ignore] "SPK314" = "class-incremental learning"`
+    Classes come one after the other on purpose.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK314" = "class-incremental learning"
+    ```
 
     ## How it is decided
     Two samples of one batch have the same label far more often than two samples of the run. Clustering is 0 where

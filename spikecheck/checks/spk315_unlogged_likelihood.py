@@ -39,8 +39,11 @@ class UnloggedLikelihood(Check):
     ```
 
     ## When it is intended
-    The expected score of the right class is to be raised, as in a policy gradient: `[tool.spikecheck.ignore] "SPK315" =
-    "expected accuracy"`
+    The expected score of the right class is to be raised, as in a policy gradient.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK315" = "expected accuracy"
+    ```
 
     ## How it is decided
     The largest value that the loss was given is above {max_log_probability}. Where every row sums to 1, the values are

@@ -44,8 +44,11 @@ class InvalidTarget(Check):
     ```
 
     ## When it is intended
-    Never for binary cross-entropy. Class weights below 0 are another cause of a negative loss:
-    `[tool.spikecheck.ignore] "SPK316" = "negative class weights"`
+    Never for binary cross-entropy. Class weights below 0 are another cause of a negative loss.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK316" = "negative class weights"
+    ```
 
     ## How it is decided
     Binary cross-entropy was given a target below 0 or above 1, or a loss that cannot be negative (cross-entropy, binary

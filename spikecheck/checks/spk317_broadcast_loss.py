@@ -39,7 +39,11 @@ class BroadcastLoss(Check):
     ```
 
     ## When it is intended
-    Every pair is meant to be compared: `[tool.spikecheck.ignore] "SPK317" = "pairwise differences"`
+    Every pair is meant to be compared.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK317" = "pairwise differences"
+    ```
 
     ## How it is decided
     A squared or absolute difference, torch's own or written by hand, has more elements than the output and than the

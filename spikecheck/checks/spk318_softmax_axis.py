@@ -39,7 +39,11 @@ class SoftmaxAxis(Check):
     ```
 
     ## When it is intended
-    Samples are meant to compete, as in a ranking: `[tool.spikecheck.ignore] "SPK318" = "softmax over candidates"`
+    Samples are meant to compete, as in a ranking.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK318" = "softmax over candidates"
+    ```
 
     ## How it is decided
     In each of at least {min_updates} updates, no entry is negative and the entries of every class add up to the same

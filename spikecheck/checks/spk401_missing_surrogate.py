@@ -73,8 +73,11 @@ class MissingSurrogate(Check):
 
     ## When it is intended
     The layer is a fixed encoder, and nothing before it is to be trained. Say so in the script,
-    `encoder.requires_grad_(False)`, and the finding goes away; or
-    `[tool.spikecheck.ignore] "SPK401:encoder.lif" = "fixed encoder"`
+    `encoder.requires_grad_(False)`, and the finding goes away.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK401:encoder.lif" = "fixed encoder"
+    ```
 
     ## How it is decided
     In every observed training forward pass, the layer's input required gradients and its spikes carried none. A bare

@@ -61,8 +61,11 @@ class VanishingGradient(Check):
     ```
 
     ## When it is intended
-    The optimizer rescales every weight's gradient, as Adam does, and the first layers learn all the same:
-    `[tool.spikecheck.ignore] "SPK402" = "deep, with Adam"`
+    The optimizer rescales every weight's gradient, as Adam does, and the first layers learn all the same.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK402" = "deep, with Adam"
+    ```
 
     ## How it is decided
     Gradient norms of the weights, averaged over the recent updates, fall by a factor of {max_gradient_ratio} or more

@@ -61,7 +61,11 @@ class ExplodingGradient(Check):
     ```
 
     ## When it is intended
-    The first weights have a learning rate of their own: `[tool.spikecheck.ignore] "SPK403" = "learning rate per layer"`
+    The first weights have a learning rate of their own.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK403" = "learning rate per layer"
+    ```
 
     ## How it is decided
     Gradient norms of the weights, averaged over the recent updates, grow by a factor of {max_gradient_ratio} or more

@@ -92,7 +92,11 @@ class NonFiniteValue(Check):
     ```
 
     ## When it is intended
-    Infinite logits mask classes out on purpose: `[tool.spikecheck.ignore] "SPK405:logits" = "masked classes are -inf"`
+    Infinite logits mask classes out on purpose.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK405:logits" = "masked classes are -inf"
+    ```
 
     ## How it is decided
     A finding needs a single NaN or infinite value in the input, a layer's input current, potential or spikes, the

@@ -59,8 +59,11 @@ class WeightScale(Check):
     ```
 
     ## When it is intended
-    The weights come from a trained network with potentials on another scale: `[tool.spikecheck.ignore]
-    "SPK406:fc1.weight" = "converted weights in millivolts"`
+    The weights come from a trained network with potentials on another scale.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK406:fc1.weight" = "converted weights in millivolts"
+    ```
 
     ## How it is decided
     The scale of a weight is its root mean square (RMS) times the square root of its fan-in: what a sum over active

@@ -40,8 +40,11 @@ class HotLearningRate(Check):
     ```
 
     ## When it is intended
-    A large-batch optimizer that is made for such updates:
-    `[tool.spikecheck.ignore] "SPK407" = "trust ratio, warm-up over 500 updates"`
+    A large-batch optimizer that is made for such updates.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK407" = "trust ratio, warm-up over 500 updates"
+    ```
 
     ## How it is decided
     Over the first updates, at least {min_updates}, an update changed the weight by {max_relative_update} times its norm

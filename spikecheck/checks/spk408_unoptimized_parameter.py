@@ -39,7 +39,10 @@ class UnoptimizedParameter(Check):
 
     ## When it is intended
     The weight is meant to stay as it is: `parameter.requires_grad_(False)` says so, and saves computing its gradient.
-    To silence the finding alone: `[tool.spikecheck.ignore] "SPK408:fc1.weight" = "trained in the second stage"`
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK408:fc1.weight" = "trained in the second stage"
+    ```
 
     ## How it is decided
     The weight requires gradients and receives them, and none of the optimizers that have stepped has it among its

@@ -64,8 +64,11 @@ class UnmovedWeights(Check):
     ```
 
     ## When it is intended
-    A part of the model that this run does not use, or a reservoir: `parameter.requires_grad_(False)`, or
-    `[tool.spikecheck.ignore] "SPK409:aux.weight" = "second stage"`
+    A part of the model that this run does not use, or a reservoir: `parameter.requires_grad_(False)`.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK409:aux.weight" = "second stage"
+    ```
 
     ## How it is decided
     In at least {min_updates} updates that were compared, this weight was the same before and after. Its gradient was

@@ -40,7 +40,11 @@ class ColdLearningRate(Check):
     ```
 
     ## When it is intended
-    A warm-up of thousands of updates: `[tool.spikecheck.ignore] "SPK410" = "warm-up of 10,000 updates"`
+    A warm-up of thousands of updates.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK410" = "warm-up of 10,000 updates"
+    ```
 
     ## How it is decided
     The weight that moves most moves by less than {min_relative_update} of its norm per update, over at least

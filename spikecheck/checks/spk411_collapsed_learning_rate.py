@@ -47,7 +47,11 @@ class CollapsedLearningRate(Check):
     ```
 
     ## When it is intended
-    The last stage of a training that began before `attach`: `[tool.spikecheck.ignore] "SPK411" = "final stage"`
+    The last stage of a training that began before `attach`.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK411" = "final stage"
+    ```
 
     ## How it is decided
     Effective updates are the sum of all learning rates so far, divided by the highest one: how many updates at the

@@ -39,7 +39,11 @@ class StrongWeightDecay(Check):
     ```
 
     ## When it is intended
-    Weights are meant to die out, to see which are needed: `[tool.spikecheck.ignore] "SPK412" = "pruning"`
+    Weights are meant to die out, to see which are needed.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK412" = "pruning"
+    ```
 
     ## How it is decided
     Apart from any gradient, an update takes the learning rate times the decay off a weight. A finding needs a share of

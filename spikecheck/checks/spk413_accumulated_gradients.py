@@ -43,7 +43,11 @@ class AccumulatedGradients(Check):
     ```
 
     ## When it is intended
-    The method follows the sum of all gradients: `[tool.spikecheck.ignore] "SPK413" = "dual averaging"`
+    The method follows the sum of all gradients.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK413" = "dual averaging"
+    ```
 
     ## How it is decided
     In at least {min_updates} observed updates, and in all of them, the gradient was never cleared between one optimizer

@@ -46,9 +46,12 @@ class MissingOptimizerStep(Check):
     ```
 
     ## When it is intended
-    Only the gradients are of interest, for saliency maps or an estimate of the Fisher information:
-    `[tool.spikecheck.ignore] "SPK414" = "gradients are only looked at"`. `model.eval()`, and an input that requires
-    gradients, say so as well.
+    Only the gradients are of interest, for saliency maps or an estimate of the Fisher information. `model.eval()`, and
+    an input that requires gradients, say so as well.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK414" = "gradients are only looked at"
+    ```
 
     ## How it is decided
     In training mode, backward passes bring gradients to the weights, no optimizer that holds them has stepped, and the

@@ -45,8 +45,11 @@ class UndoneUpdates(Check):
     ```
 
     ## When it is intended
-    A weight is held fixed this way; `parameter.requires_grad_(False)` does it without computing its gradient. Or:
-    `[tool.spikecheck.ignore] "SPK415:fc1.weight" = "fixed filters"`
+    A weight is held fixed this way; `parameter.requires_grad_(False)` does it without computing its gradient.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK415:fc1.weight" = "fixed filters"
+    ```
 
     ## How it is decided
     The first updates of each optimizer are compared one by one. In at least {min_updates} of those that changed the

@@ -47,8 +47,11 @@ class UnlearnedNeuronParameter(Check):
     ```
 
     ## When it is intended
-    The neurons are meant to stay as they are: `parameter.requires_grad_(False)`, or
-    `[tool.spikecheck.ignore] "SPK416:lif1.beta" = "fixed decay"`
+    The neurons are meant to stay as they are: `parameter.requires_grad_(False)`.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK416:lif1.beta" = "fixed decay"
+    ```
 
     ## How it is decided
     The parameter has at most one axis. It belongs to a spiking layer, or its name is one of those that thresholds,

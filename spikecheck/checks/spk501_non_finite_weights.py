@@ -44,8 +44,11 @@ class NonFiniteWeights(Check):
     ```
 
     ## When it is intended
-    A buffer uses infinity as a marker among other numbers. Silence it for that buffer:
-    `[tool.spikecheck.ignore] "SPK501:mask" = "minus infinity outside the window"`
+    A buffer uses infinity as a marker among other numbers.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK501:mask" = "minus infinity outside the window"
+    ```
 
     ## How it is decided
     Any NaN or infinite element of a weight, bias, neuron parameter, buffer or optimizer state counts. The finding

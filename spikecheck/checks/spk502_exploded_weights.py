@@ -41,8 +41,11 @@ class ExplodedWeights(Check):
     ```
 
     ## When it is intended
-    The layer works in its own units, such as millivolts. Silence it for that weight:
-    `[tool.spikecheck.ignore] "SPK502:fc1.weight" = "converted weights in millivolts"`
+    The layer works in its own units, such as millivolts.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK502:fc1.weight" = "converted weights in millivolts"
+    ```
 
     ## How it is decided
     The scale of a weight is its root mean square times the square root of its fan-in: 0.58 by default in `nn.Linear`,

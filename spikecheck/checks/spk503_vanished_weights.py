@@ -41,8 +41,11 @@ class VanishedWeights(Check):
     ```
 
     ## When it is intended
-    The layer starts near 0 on purpose, such as the last one of a residual branch. Silence it for that weight:
-    `[tool.spikecheck.ignore] "SPK503:block.out.weight" = "starts at 0"`
+    The layer starts near 0 on purpose, such as the last one of a residual branch.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK503:block.out.weight" = "starts at 0"
+    ```
 
     ## How it is decided
     The scale of a weight (root mean square times the square root of its fan-in) is below {min_scale} and not exactly

@@ -40,8 +40,11 @@ class UnreachableThreshold(Check):
     ```
 
     ## When it is intended
-    The layer's membrane potential is the output of the network, and no spike is expected. Silence it for that layer:
-    `[tool.spikecheck.ignore] "SPK504:readout.threshold" = "its potential is the output"`
+    The layer's membrane potential is the output of the network, and no spike is expected.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK504:readout.threshold" = "its potential is the output"
+    ```
 
     ## How it is decided
     Either the threshold is 0 or below, or it is above the highest potential that the layer's weights allow: every

@@ -39,8 +39,11 @@ class DecayOutOfRange(Check):
     ```
 
     ## When it is intended
-    The parameter of this name is not a decay in this model. Silence it for that parameter:
-    `[tool.spikecheck.ignore] "SPK505:lif1.beta" = "scales the input"`
+    The parameter of this name is not a decay in this model.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK505:lif1.beta" = "scales the input"
+    ```
 
     ## How it is decided
     A stored decay above 1 or below 0 counts, and so does a time constant of 0 or below. Usually it was learned without

@@ -41,8 +41,11 @@ class DeadRows(Check):
     ```
 
     ## When it is intended
-    Whole neurons were pruned, or the layer starts at 0 (the last one of a residual branch). Silence it for that
-    weight: `[tool.spikecheck.ignore] "SPK506:fc1.weight" = "pruned"`
+    Whole neurons were pruned, or the layer starts at 0 (the last one of a residual branch).
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK506:fc1.weight" = "pruned"
+    ```
 
     ## How it is decided
     A row counts when every one of its weights is exactly 0. A few such rows are a note; from {min_warning_fraction} of

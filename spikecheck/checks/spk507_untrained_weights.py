@@ -43,8 +43,11 @@ class UntrainedWeights(Check):
     ```
 
     ## When it is intended
-    The layer is a fixed random projection, as in a reservoir. Silence it for that weight:
-    `[tool.spikecheck.ignore] "SPK507:reservoir.weight" = "random on purpose"`
+    The layer is a fixed random projection, as in a reservoir.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK507:reservoir.weight" = "random on purpose"
+    ```
 
     ## How it is decided
     The uniform initializers of `torch.nn` (the default of `nn.Linear` and `nn.Conv`, Xavier, He) fill an interval

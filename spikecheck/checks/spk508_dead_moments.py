@@ -46,8 +46,11 @@ class DeadMoments(Check):
     ```
 
     ## When it is intended
-    The parameter is frozen, but was passed to the optimizer anyway. Silence it for that parameter:
-    `[tool.spikecheck.ignore] "SPK508:optimizer: encoder.weight" = "frozen"`
+    The parameter is frozen, but was passed to the optimizer anyway.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK508:optimizer: encoder.weight" = "frozen"
+    ```
 
     ## How it is decided
     An optimizer with momentum keeps running averages (moments) of every gradient. A parameter counts when it has none

@@ -41,8 +41,11 @@ class UnfittingKeys(Check):
     ```
 
     ## When it is intended
-    Only part of the network is loaded, such as for a new task with a new last layer. Silence it:
-    `[tool.spikecheck.ignore] "SPK509" = "the readout is new"`
+    Only part of the network is loaded, such as for a new task with a new last layer.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK509" = "the readout is new"
+    ```
 
     ## How it is decided
     `model.load_state_dict(content)` needs the same keys with the same shapes on both sides. An error: keys of the

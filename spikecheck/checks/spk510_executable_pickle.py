@@ -40,8 +40,11 @@ class ExecutablePickle(Check):
     ```
 
     ## When it is intended
-    The file is your own and stores objects on purpose. Silence each name that you know:
-    `[tool.spikecheck.ignore] "SPK510:my_project.Config" = "our own settings"`
+    The file is your own and stores objects on purpose.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK510:my_project.Config" = "our own settings"
+    ```
 
     ## How it is decided
     Every global that the pickle names counts, unless it is on an allow-list: what tensors, containers and plain values

@@ -15,6 +15,9 @@ from spikecheck.checks.base import EXAMPLES, Check
 from spikecheck.checks.discovery import RETIRED, discover, merged_causes, unusable_extensions
 
 LIBRARY_NAMES = {"any": "any library"}
+CONSEQUENCE_OF = "If one of these is reported in the same run, this finding is listed below it: fix that one first."
+IGNORE_IT = "To ignore the finding, add this to `pyproject.toml`, with a reason in your own words:"
+LEADS_TO = "If one of these is reported in the same run, it is listed below this finding: fix this one first."
 
 
 def page(check: type[Check], known: Mapping[str, type[Check]]) -> str:
@@ -33,20 +36,25 @@ def page(check: type[Check], known: Mapping[str, type[Check]]) -> str:
         f"Severity: {check.severity.label}. Since {check.since}.",
         *(f"## {title}\n\n{label_fences(text)}" for title, text in sections.items() if text),
         limits(check),
-        others("Consequence of", causes),
-        others("Leads to", effects),
+        others("Consequence of", CONSEQUENCE_OF, causes),
+        others("Leads to", LEADS_TO, effects),
     ]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def label_fences(text: str) -> str:
-    """Write above each fenced block what it is: readers of Markdown do not see the fence's second word."""
+    """Write above each fenced block what it is: readers of Markdown do not see the fence's second word.
+
+    A block of TOML is what silences a check.
+    """
 
     def labelled(fence: re.Match[str]) -> str:
+        if fence[3]:
+            return f"\n\n{IGNORE_IT}\n\n```toml"
         label = fence[2].capitalize() if fence[2] in EXAMPLES else f"In {LIBRARY_NAMES.get(fence[2], fence[2])}"
         return f"\n\n{label}:\n\n```{fence[1]}"
 
-    return re.sub(r"\n*^```(\w+) (\w+)$", labelled, text, flags=re.MULTILINE).strip("\n")
+    return re.sub(r"\n*^```(?:(\w+) (\w+)|(toml))$", labelled, text, flags=re.MULTILINE).strip("\n")
 
 
 def limits(check: type[Check]) -> str:
@@ -62,14 +70,14 @@ def allowed(limit: Field[Any]) -> str:
     """Return the range of a limit where it declares one, in parentheses."""
     low, high = limit.metadata.get("minimum", 0), limit.metadata.get("maximum", inf)
     if high < inf:
-        return f" ({low:g} to {high:g})"
-    return f" ({low:g} or more)" if low > 0 else ""
+        return f" (between {low:g} and {high:g})"
+    return f" (at least {low:g})" if low > 0 else ""
 
 
-def others(title: str, checks: Iterable[type[Check]]) -> str:
-    """Return a section that lists checks; empty where there are none."""
+def others(title: str, meaning: str, checks: Iterable[type[Check]]) -> str:
+    """Return a section that lists checks, after a line on what the list means; empty where there are none."""
     rows = [f"- {check.id} {check.slug}" for check in checks]
-    return "\n".join([f"## {title}", "", *rows]) if rows else ""
+    return "\n".join([f"## {title}", "", meaning, "", *rows]) if rows else ""
 
 
 def find(name: str) -> type[Check]:

@@ -92,6 +92,11 @@ def ignore_line(finding: Finding) -> str:
     return f'{json.dumps(f"{finding.check}:{name}", ensure_ascii=False)} = "reason"'
 
 
+def ignore_hint(finding: Finding) -> str:
+    """Return in one line how to ignore a finding: header and entry are two lines of TOML, so one is named after."""
+    return f"add {ignore_line(finding)} under {IGNORE_TABLE}"
+
+
 def summary(report: Report) -> str:
     """Return how many checks passed, did not apply and could not run, with the reasons and the checks they concern."""
     passed, not_applicable = (len(report.with_outcome(one)) for one in (Outcome.PASSED, Outcome.NOT_APPLICABLE))

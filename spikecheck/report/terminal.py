@@ -19,10 +19,9 @@ from spikecheck.finding import Finding, Severity
 from spikecheck.number_format import number, percentage
 from spikecheck.report.encoding import encodable
 from spikecheck.report.format import (
-    IGNORE_TABLE,
     by_check,
     first_seen,
-    ignore_line,
+    ignore_hint,
     other_sites,
     past_line,
     short,
@@ -153,7 +152,7 @@ def details(finding: Finding, consequences: tuple[Finding, ...] = ()) -> Table:
             check = Text(group[0].check, style=COLORS[group[0].severity])
             effects.add_row(check, Text(group[0].message + other_sites(group)))
         rows.add_row("led to", effects)
-    rows.add_row("ignore", Text(f"{IGNORE_TABLE} {ignore_line(finding)}", style="dim"))
+    rows.add_row("ignore", Text(ignore_hint(finding), style="dim"))
     return rows
 
 

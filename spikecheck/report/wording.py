@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from spikecheck.diagnosis import Cause
 from spikecheck.finding import Unseen, UnseenKind
 from spikecheck.readings import RunReading
-from spikecheck.report.format import IGNORE_TABLE, by_check, ignore_line, other_sites
+from spikecheck.report.format import by_check, ignore_hint, other_sites
 
 
 def warning_text(cause: Cause) -> str:
@@ -21,7 +21,7 @@ def warning_text(cause: Cause) -> str:
         f"observed: {finding.observed.text}",
         f"expected: {finding.expected.text}",
         *(f"led to: {group[0].check} {group[0].message}{other_sites(group)}" for group in by_check(cause.consequences)),
-        f"ignore: {IGNORE_TABLE} {ignore_line(finding)}",
+        f"ignore: {ignore_hint(finding)}",
         *(["fix:"] if finding.fix else []),
     ]
     text = "\n".join(lines).replace("\n", "\n  ")

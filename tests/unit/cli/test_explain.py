@@ -9,6 +9,7 @@ import pytest
 from spikecheck.checks.discovery import discover, known_causes
 from spikecheck.cli import main
 from spikecheck.cli.explain import label_fences, page
+from spikecheck.settings import tomllib
 
 
 @pytest.mark.parametrize("name", ["SPK101", "spk101", "count-input"])
@@ -80,4 +81,15 @@ def test_fences_say_their_library_in_the_prose() -> None:
 
 
 def test_a_fence_without_a_library_stays() -> None:
-    assert label_fences("```toml\na = 1\n```") == "```toml\na = 1\n```"
+    assert label_fences("```text\na = 1\n```") == "```text\na = 1\n```"
+
+
+@pytest.mark.parametrize("check", discover().values(), ids=lambda check: check.id)
+def test_what_a_page_says_to_add_to_pyproject_is_toml(check) -> None:
+    """The block is pasted as it is, so the header and the entry are two lines, and the entry is for this check."""
+    section = label_fences(check.sections()["When it is intended"])
+    blocks = re.findall(r"^```toml\n(.*?)^```", section, flags=re.MULTILINE | re.DOTALL)
+    assert "[tool." not in re.sub(r"^```.*?^```", "", section, flags=re.MULTILINE | re.DOTALL)
+    for block in blocks:
+        rules = tomllib.loads(block)["tool"]["spikecheck"]["ignore"]
+        assert all(pattern.partition(":")[0] == check.id and reason for pattern, reason in rules.items())
