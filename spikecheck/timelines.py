@@ -37,7 +37,7 @@ class OptimizerPoint(TimelinePoint):
 
 @dataclass(frozen=True, slots=True)
 class TimeSteps:
-    """How many time steps a forward pass has at a layer, and how the layer is given them.
+    """How many time steps each forward pass has at a layer, and how the layer is given them.
 
     `axis` is the time axis of its output; None where each call is one step. `known` is False where one of the axes may
     be time and nothing tells which: neither the steps nor the neurons can be counted then.

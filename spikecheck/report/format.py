@@ -24,7 +24,7 @@ def short(value: float) -> str:
 
 
 def time_steps(steps: TimeSteps | None) -> str:
-    """Return how many time steps a layer has and where they are: "40 calls", "40, axis 1", "unknown"."""
+    """Return the number of time steps of a layer, and where they are: "40 calls", "40, axis 1", "unknown"."""
     if steps is None:
         return "-"
     if not steps.known:
