@@ -21,10 +21,12 @@ from spikecheck.checks.layers import (
     spikes_unused,
     too_early,
 )
+from spikecheck.checks.silence import went_silent
 from spikecheck.checks.waking import waking_fix
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import SpikeReading
-from spikecheck.site import Site, SiteKind
+from spikecheck.site import Moment, Site, SiteKind
+from spikecheck.timelines import SpikeTimelineReading
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,12 @@ class DeadLayer(Check):
     ```
 
     ## How it is decided
-    It is an error where the layer emitted no spike in the recent forward passes. While training goes on, it is reported
-    only after {min_forward_passes} forward passes, and the monitor warns of it only after 64 updates, since healthy
-    layers may wake up; it warns at once where none can: where no weight from the input up to the layer gets a gradient
-    and moves. A layer whose potential is read out, and whose spikes get no gradient, is left alone. As long as no
+    It is an error where the layer emitted no spike in the recent forward passes. A layer that fired before is silent,
+    and the report says between which updates it went silent, where it had no spike in the latest
+    {min_forward_passes} forward passes or more, in which its earlier rate gives 100. While training goes on, it is
+    reported only after {min_forward_passes} forward passes, and the monitor warns of it only after 64 updates, since
+    healthy layers may wake up; it warns at once where none can: where no weight from the input up to the layer gets a
+    gradient and moves. A layer whose potential is read out, and whose spikes get no gradient, is left alone. As long as no
     backward pass was observed, the last spiking layer gets a note, since its potential may be what is read.
 
     Error probability: a layer with 10 spikes in {min_forward_passes} forward passes on average is called silent less
@@ -121,7 +125,7 @@ class DeadLayer(Check):
     )
     self_resolving: ClassVar = True
     past: ClassVar = "{site} was silent"
-    message: ClassVar = "{site} is silent: 0 spikes in {steps} time steps ({neurons} neurons)"
+    message: ClassVar = "{site} {what} ({neurons} neurons)"
 
     min_weight_scale: float = limit(SMALL_SCALE, why=WHY_SMALL_SCALE)
     min_forward_passes: int = limit(10, why=WHY_MIN_FORWARD_PASSES)
@@ -131,19 +135,20 @@ class DeadLayer(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where a layer was silent; a note where its potential may be what is read."""
         spikes = readings[SpikeReading]
-        if not is_silent(spikes) or spikes_unused(readings):
+        since = went_silent(readings, self.min_forward_passes)
+        if not (is_silent(spikes) or since) or spikes_unused(readings):
             return
-        if too_early(readings, spikes.forward_passes, self.min_forward_passes):
+        if since is None and too_early(readings, spikes.forward_passes, self.min_forward_passes):
             return
+        what = f"is silent: 0 spikes in {spikes.time_steps:,} time steps"
+        if since is not None:
+            what = f"went silent between updates {since[0]:,} and {since[1]:,}"
         finding = self.finding(
             site,
             severity=Severity.NOTE if spikes_may_be_unused(site, readings) else Severity.ERROR,
-            observed=Observed(
-                "0 spikes from {neurons} neurons in {steps} time steps of {forward_passes} forward passes",
-                neurons=spikes.neurons,
-                steps=spikes.time_steps,
-                forward_passes=spikes.forward_passes,
-            ),
+            observed=observed(spikes, since, readings),
+            when=None if since is None else Moment(since[1]),
+            what=what,
             expected=Expected(
                 "spikes in some time steps", because="no information about the input passes a silent layer"
             ),
@@ -154,3 +159,23 @@ class DeadLayer(Check):
     def is_over(self, finding: Finding, readings: Readings, *, made_now: bool) -> bool:
         """Return whether the layer fires by now, and more than single spikes."""
         return not made_now and is_alive(readings.get(SpikeReading), self.min_alive_rate)
+
+
+def observed(spikes: SpikeReading, since: tuple[int, int] | None, readings: Readings) -> Observed:
+    """Return what was observed: in the recent forward passes, or since a layer that fired before went silent."""
+    timeline = readings.get(SpikeTimelineReading)
+    if since is None or timeline is None or timeline.first is None:
+        return Observed(
+            "0 spikes from {neurons} neurons in {steps} time steps of {forward_passes} forward passes",
+            neurons=spikes.neurons,
+            steps=spikes.time_steps,
+            forward_passes=spikes.forward_passes,
+        )
+    passes = sum(point.passes for point in timeline.points if point.update >= since[1])
+    return Observed(
+        "0 spikes from {neurons} neurons in the latest {forward_passes} forward passes; {rate:n} spikes per neuron and "
+        "time step at first",
+        neurons=spikes.neurons,
+        forward_passes=passes,
+        rate=timeline.first.mean or 0.0,
+    )

@@ -39,7 +39,7 @@ def finding_dict(finding: Finding) -> dict[str, Any]:
 
 def layer_dict(row: LayerRow) -> dict[str, Any]:
     """Return a row of the table as JSON can hold it; neurons that may be time steps are not counted."""
-    spikes, now, known = row.spikes, row.latest, row.neurons_known
+    spikes, known = row.spikes, row.neurons_known
     steps = None if row.timeline is None else row.timeline.time_steps
     return {
         "name": row.name,
@@ -53,7 +53,7 @@ def layer_dict(row: LayerRow) -> dict[str, Any]:
         "silent_neurons": spikes.silent_neurons if known else None,
         "recent_silent_neurons": row.silent_now if known else None,
         "saturated_neurons": spikes.saturated_neurons if known else None,
-        "recent_saturated_neurons": now.saturated_neurons if known else None,
+        "recent_saturated_neurons": row.saturated_now if known else None,
         "min_count": spikes.min_count,
         "max_count": spikes.max_count,
         "current_rms": None if row.drive is None else row.drive.rms,

@@ -56,6 +56,11 @@ class LayerRow:
         return self.latest.neurons if self.rate_now == 0 else self.latest.silent_neurons
 
     @property
+    def saturated_now(self) -> int:
+        """Neurons that fired in nearly every time step of the recent forward passes."""
+        return 0 if self.rate_now == 0 else self.latest.saturated_neurons
+
+    @property
     def neurons_known(self) -> bool:
         """Whether the neurons can be counted: not where the time axis is in doubt, which would be counted as some."""
         return self.timeline is None or self.timeline.time_steps is None or self.timeline.time_steps.known

@@ -183,7 +183,7 @@ def layer_table(layers: tuple[LayerRow, ...]) -> Table:
     for row in layers:
         spikes, timeline = row.latest, row.timeline
         points = () if timeline is None else timeline.points
-        counts = (f"{count:,}/{spikes.neurons:,}" for count in (row.silent_now, spikes.saturated_neurons))
+        counts = (f"{count:,}/{spikes.neurons:,}" for count in (row.silent_now, row.saturated_now))
         table.add_row(
             Text(row.name),
             time_steps(None if timeline is None else timeline.time_steps),

@@ -64,6 +64,9 @@ def test_a_layer_that_falls_silent_is_dated_by_the_update() -> None:
             F.cross_entropy(model(x), y).backward()
             optimizer.step()
         readings = monitor.evidence().observations.windows["recent"]
+        (finding,) = [f for f in monitor.report().findings if f.check == "SPK203"]
+    assert "went silent between updates 24 and 25" in finding.message
+    assert finding.when.update == 25
     timelines = [r[SpikeTimelineReading] for r in readings.values() if SpikeTimelineReading in r]
     assert timelines
     for timeline in timelines:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk203_dead_layer import DeadLayer
+from spikecheck.readings import NonFinite
+from spikecheck.site import Moment
+from spikecheck.timelines import SpikeTimelineReading, TimelinePoint
 from tests.unit.checks.build import POISONED, drive, findings, flow, observe, parameter, run, severity_of, spikes
 
 
@@ -42,6 +45,30 @@ OVER, LIVE = run(), run(live=True)
 )
 def test_judge(read, when, severity) -> None:
     assert severity_of(DeadLayer(), observe({"lif1": read}, run=when), "lif1") == severity
+
+
+def fired_until(update: int, silent: int, rate: float = 0.05) -> SpikeTimelineReading:
+    """One forward pass per update: so many with spikes, then so many without."""
+    means = [rate] * update + [0.0] * silent
+    return SpikeTimelineReading(tuple(TimelinePoint(n, n, 1, mean) for n, mean in enumerate(means)), NonFinite(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("timeline", "message"),
+    [
+        pytest.param(fired_until(40, 10), "lif1 went silent between updates 39 and 40 (64 neurons)", id="at the limit"),
+        pytest.param(fired_until(40, 9), None, id="below it"),
+        pytest.param(fired_until(40, 0), None, id="it fires"),
+        pytest.param(fired_until(0, 40), None, id="it never fired, which the recent spikes show"),
+        pytest.param(fired_until(40, 10, rate=1e-6), None, id="so few spikes that none is missing"),
+    ],
+)
+@pytest.mark.parametrize("when", [OVER, LIVE], ids=["over", "live"])
+def test_a_layer_that_went_silent_is_dated_though_the_measured_passes_are_older(timeline, message, when) -> None:
+    found = findings(DeadLayer(), observe({"lif1": [spikes(), flow(), timeline]}, run=when), "lif1")
+    assert [one.message for one in found] == ([] if message is None else [message])
+    assert all(one.when == Moment(40) for one in found)
+    assert all("in the latest 10 forward passes; 0.05 spikes per neuron" in one.observed.text for one in found)
 
 
 def test_without_a_backward_pass_only_the_last_layer_is_uncertain() -> None:
