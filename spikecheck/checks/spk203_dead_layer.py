@@ -84,12 +84,12 @@ class DeadLayer(Check):
 
     ## How it is decided
     It is an error where the layer emitted no spike in the recent forward passes. A layer that fired before is silent,
-    and the report says between which updates it went silent, where it had no spike in the latest
-    {min_forward_passes} forward passes or more, in which its earlier rate gives 100. While training goes on, it is
-    reported only after {min_forward_passes} forward passes, and the monitor warns of it only after 64 updates, since
-    healthy layers may wake up; it warns at once where none can: where no weight from the input up to the layer gets a
-    gradient and moves. A layer whose potential is read out, and whose spikes get no gradient, is left alone. As long as no
-    backward pass was observed, the last spiking layer gets a note, since its potential may be what is read.
+    and the report says between which updates it went silent, where it had no spike in the latest {min_forward_passes}
+    forward passes or more, in which its earlier rate gives 100. While training goes on, it is reported only after
+    {min_forward_passes} forward passes, and the monitor warns of it only after 64 updates, since healthy layers may
+    wake up; it warns at once where none can: where no weight from the input up to the layer gets a gradient and moves.
+    A layer whose potential is read out, and whose spikes get no gradient, is left alone. As long as no backward pass
+    was observed, the last spiking layer gets a note, since its potential may be what is read.
 
     Error probability: a layer with 10 spikes in {min_forward_passes} forward passes on average is called silent less
     often than once in 1000 runs. Independent spikes are all missing in one of 22,000 evaluations of the check,

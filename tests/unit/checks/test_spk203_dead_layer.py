@@ -65,10 +65,10 @@ def fired_until(update: int, silent: int, rate: float = 0.05) -> SpikeTimelineRe
 )
 @pytest.mark.parametrize("when", [OVER, LIVE], ids=["over", "live"])
 def test_a_layer_that_went_silent_is_dated_though_the_measured_passes_are_older(timeline, message, when) -> None:
-    found = findings(DeadLayer(), observe({"lif1": [spikes(), flow(), timeline]}, run=when), "lif1")
-    assert [one.message for one in found] == ([] if message is None else [message])
-    assert all(one.when == Moment(40) for one in found)
-    assert all("in the latest 10 forward passes; 0.05 spikes per neuron" in one.observed.text for one in found)
+    made = findings(DeadLayer(), observe({"lif1": [spikes(), flow(), timeline]}, run=when), "lif1")
+    assert [one.message for one in made] == ([] if message is None else [message])
+    assert all(one.when == Moment(40) for one in made)
+    assert all("in the latest 10 forward passes; 0.05 spikes per neuron" in one.observed.text for one in made)
 
 
 def test_without_a_backward_pass_only_the_last_layer_is_uncertain() -> None:
