@@ -13,9 +13,13 @@ LOSS_WINDOW = 64  # updates over which a fall is measured: the default of every 
 MIN_FALL = 0.15
 T_SCORE = 4.0
 
-WHY_LOSS_WINDOW = "derived: where losses scatter by 0.08, the slope of 64 is known to within 0.04 in 64 updates"
-WHY_MIN_FALL = "measured: the slowest healthy network falls by 0.51 in 64 updates, those stuck at chance by 0.08"
-WHY_T_SCORE = "derived: Student's t with 62 degrees of freedom exceeds it with a probability of 0.00009, or 1 in 11,000"
+WHY_LOSS_WINDOW = "derived: where single losses scatter by 0.08, the fall over 64 updates is known to within 0.04"
+WHY_MIN_FALL = (
+    "measured: in 64 updates, the slowest healthy network lowered its loss by 0.51, those stuck at chance by 0.08"
+)
+WHY_T_SCORE = (
+    "derived: by chance, a slope fitted to 64 losses is that far off in 1 of 11,000 cases (Student's t distribution)"
+)
 
 
 @dataclass(frozen=True)

@@ -19,51 +19,54 @@ class LargeLogits(Check):
 
     ## What it means
     The logits of a sample are so far apart that the softmax puts nearly all probability on one class, and the loss
-    shows that it is often the wrong class. Training is slow from there: a sample has either no gradient or a gradient
-    of full size.
+    shows that it is often the wrong class. Training is slow: the gradient with respect to the logits is about 0 where a
+    sample is right and about 1 where it is wrong, and does not say how wrong.
 
     ## Example
     ```python broken
-    torch.nn.init.normal_(fc.weight)  # strong input: neurons fire in many of 100 time steps
     spikes, membrane = [], lif.init_leaky()  # lif = snntorch.Leaky(beta=0.9)
     for frame in x:  # x: [time, batch, features]
         spike, membrane = lif(fc(frame), membrane)
         spikes.append(spike)
-    logits = torch.stack(spikes).sum(0)  # spike counts: 0 to 100
+    logits = torch.stack(spikes).sum(0)  # spike counts: 0 to 100 in 100 time steps
     loss = torch.nn.functional.cross_entropy(logits, y)
     ```
     ```python repaired
-    torch.nn.init.normal_(fc.weight)
     spikes, membrane = [], lif.init_leaky()
     for frame in x:
         spike, membrane = lif(fc(frame), membrane)
         spikes.append(spike)
-    logits = torch.stack(spikes).mean(0)  # firing rates: 0 to 1
+    logits = 10 * torch.stack(spikes).mean(0)  # ten times the firing rates: 0 to 10
     loss = torch.nn.functional.cross_entropy(logits, y)
     ```
 
     ## Fix
     ```python any
-    # spikes: [time, batch, class]; or use the mean membrane potential of the output layer
-    logits = spikes.mean(0)
+    # spikes: [time, batch, class]. The factor of 10 lets the softmax be certain; rates of 0 to 1 are too close together
+    logits = 10 * spikes.mean(0)
+    # or the mean membrane potential of the output layer
+    ```
+    ```python sinabs
+    # spikes: [batch, time, class]. The factor of 10 lets the softmax be certain; rates of 0 to 1 are too close together
+    logits = 10 * spikes.mean(1)
     ```
 
     ## When it is intended
-    The scale of the logits is given and shrinks during training, as for distances between embeddings.
+    The logits are large by construction at first and shrink during training, as negative squared distances between
+    embeddings do.
     ```toml
     [tool.spikecheck.ignore]
     "SPK301" = "negative squared distances, large at first"
     ```
 
     ## How it is decided
-    The spread of a sample is its largest minus its smallest logit. A finding needs an average spread of
-    {max_logit_spread} or more in the recent updates, and a mean loss above ln C, the loss of equal logits. A trained
-    network may have logits as far apart; its loss is low, and there is no finding.
+    The spread of a sample is its largest minus its smallest logit. A finding needs a mean spread of {max_logit_spread}
+    or more in the recent updates, and a mean loss above ln C, the loss of equal logits for C classes. A trained network
+    may have logits as far apart; its loss is low, so there is no finding.
 
-    Where counts are spread evenly over 0 to N and there are 20 classes, N = 11 gives a loss of 6.2, 50 gives 23, 280
-    gives 128 and 2,821 about 1,280; a uniform guess gives 3.0. Large logits slow training down, but they do not break
-    it: torch's `cross_entropy` subtracts the largest logit first, and its loss and gradient are finite for logits of
-    10^30. A softmax written by hand, exp(x) / sum(exp(x)), is NaN from a logit of 89 on.
+    With spike counts spread evenly over 0 to N and 20 classes, the loss is about 0.45 N: 23 for N = 50, 45 for N = 100.
+    Equal logits give 3.0. torch's `cross_entropy` stays finite for large logits, since it subtracts the largest one
+    first. A softmax written by hand, exp(x) / sum(exp(x)), is NaN for logits of 89 and more.
     """
 
     id: ClassVar = "SPK301"
@@ -87,9 +90,9 @@ class LargeLogits(Check):
 
     max_logit_spread: float = limit(
         30.0,
-        why="measured: at most 12.3 in networks that learn, while their loss is above ln C, and at least 36 where a "
-        "threshold or a learning rate is at fault; derived: counts spread evenly over 0 to 30 and 20 classes give a "
-        "loss of 14",
+        why="measured: while the loss is above ln C, at most 12.3 in networks that learn, and at least 36 where a "
+        "threshold or a learning rate is at fault; derived: with counts spread evenly over 0 to 30 and 20 classes, the "
+        "loss is 14",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -114,7 +117,7 @@ class LargeLogits(Check):
             ),
             expected=Expected(
                 "logits that span less than {max_spread:n} until the loss is below ln {classes} = {chance:#n}",
-                because="a wrong prediction costs as much as its logit exceeds that of the right class",
+                because="the loss of a wrong sample is about its largest logit minus that of the right class",
                 max_spread=self.max_logit_spread,
                 classes=classes,
                 chance=log(classes),

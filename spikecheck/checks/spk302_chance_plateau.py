@@ -67,7 +67,8 @@ class ChancePlateau(Check):
         loss = torch.nn.functional.cross_entropy(model(x), y)
         loss.backward()
         optimizer.step()
-    # the loss falls: check the data (labels, axes, time bins); it does not: check spikes and gradients layer by layer
+    # if the loss falls now, check the data: labels, axes, time bins
+    # if it does not, check spikes and gradients layer by layer
     ```
 
     ## When it is intended
@@ -78,26 +79,24 @@ class ChancePlateau(Check):
     ```
 
     ## How it is decided
-    The last 64 losses average between {max_below_chance} below and {max_above_chance} above ln C (3.0 for 20 classes),
-    and they do not fall: a straight line through them, made steeper by {t_score} standard errors of its slope, still
-    falls by less than {min_fall} in {loss_window} updates. In that time the optimizer moved some weight by
-    {min_relative_movement} of its norm or more, or no weight received any gradient. A finding needs {loss_window}
-    losses.
+    A finding needs all of these:
 
-    Weights that hardly move, as in a warm-up or at a tiny learning rate, are no plateau. Neither is a slow learner,
-    whose losses fall, however slowly, and are below what a guess from the label frequencies alone reaches, both by
-    {t_score} standard errors. During training, a finding needs {min_losses_in_training} losses, since a plateau may
-    come to an end. Where neither gradients nor an optimizer was observed, there is no finding.
+    - the last 64 losses average between {max_below_chance} below and {max_above_chance} above ln C (3.0 for 20
+      classes);
+    - they do not fall: even the steepest fall that their scatter allows, the slope of a fitted line minus {t_score}
+      standard errors, is less than {min_fall} in {loss_window} updates;
+    - the optimizer moved some weight by {min_relative_movement} of its norm or more in that time, or no weight received
+      a gradient.
 
-    A run whose loss falls by {min_fall} or more in {loss_window} updates is mistaken for a plateau less often than once
-    in 1,000 runs. The same holds for a run that falls by less, if its loss is 10 standard errors below the labels'
-    entropy and falls by 8. This assumes losses that scatter around a line independently and normally; then one judgment
-    in 11,000 is wrong (Student's t with 62 degrees of freedom exceeds 4), and the loss passes ln C within a few
-    judgments. A run that stays nearer to ln C and falls more slowly is called a plateau, and may learn later.
+    While training runs, spikecheck waits for {min_losses_in_training} losses, since a plateau may end. In the report
+    after training, {loss_window} losses are enough.
 
-    Input whose axes are mixed up leaves the network itself as healthy as can be. All that is learned on a plateau is
-    the last bias, and with equally frequent classes there is nothing to learn there. All logits equal, however large,
-    give exactly ln C.
+    There is no finding where the weights hardly move, as in a warm-up, or where neither gradients nor an optimizer was
+    observed. Nor is there one for a network that learns slowly: its loss falls, and is below the loss of always
+    predicting the label frequencies, both by more than {t_score} standard errors.
+
+    Of runs whose loss falls by {min_fall} or more in {loss_window} updates, less than one in 1,000 is reported by
+    chance. A run whose loss falls more slowly and stays near ln C is reported, even if it would learn later.
     """
 
     id: ClassVar = "SPK302"
@@ -144,21 +143,21 @@ class ChancePlateau(Check):
     loss_window: int = limit(LOSS_WINDOW, why=WHY_LOSS_WINDOW, minimum=3)
     max_above_chance: float = limit(
         0.1,
-        why="derived: useless logits with a standard deviation of 0.45 add half of its square; measured: at most 0.03 "
-        "in networks that had stopped at chance",
+        why="derived: logits that are noise with a standard deviation of 0.45 raise the loss by 0.45^2 / 2 = 0.1; "
+        "measured: at most 0.03 in networks that had stopped at chance",
     )
     max_below_chance: float = limit(0.05, why="measured: at most 0.02 in networks that had stopped at chance")
     min_fall: float = limit(MIN_FALL, why=WHY_MIN_FALL)
     t_score: float = limit(T_SCORE, why=WHY_T_SCORE)
     min_relative_movement: float = limit(
         0.05,
-        why="measured: in 64 updates, a healthy network with a small learning rate moves by 0.21 of the weights' norm, "
-        "one whose learning rate is too small to learn by 0.00005",
+        why="measured: in 64 updates, the weights of a healthy network with a small learning rate move by 0.21 of "
+        "their norm; where the learning rate is too small to learn, by 0.00005",
     )
     min_losses_in_training: int = limit(
         256,
-        why="measured: a network that saw one time step stayed at chance for 64 updates and then learned; four times "
-        "as many are a judgment call",
+        why="measured: a network that was given one time step stayed at chance for 64 updates and then learned; "
+        "waiting four times as long is a judgment call",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

@@ -25,37 +25,41 @@ class HighInitialLoss(Check):
 
     ## Example
     ```python broken
-    fc, iaf = torch.nn.Linear(700, 20), sinabs.layers.IAF()  # several spikes per time step by default
-    torch.nn.init.normal_(fc.weight)
-    logits = iaf(fc(x)).sum(1)  # x: [batch, time, 700]; counts in the hundreds
+    iaf = sinabs.layers.IAF(spike_fn=sinabs.activation.SingleSpike)
+    logits = iaf(fc(x)).sum(1)  # x: [batch, time, features]; spike counts: 0 to 100 in 100 time steps
     loss = torch.nn.functional.cross_entropy(logits, y)
     ```
     ```python repaired
-    fc, iaf = torch.nn.Linear(700, 20), sinabs.layers.IAF(spike_fn=sinabs.activation.SingleSpike)
-    logits = iaf(fc(x)).mean(1)  # firing rates: 0 to 1
+    iaf = sinabs.layers.IAF(spike_fn=sinabs.activation.SingleSpike)
+    logits = 10 * iaf(fc(x)).mean(1)  # ten times the firing rates: 0 to 10
     loss = torch.nn.functional.cross_entropy(logits, y)
     ```
 
     ## Fix
     ```python any
-    # spikes: [time, batch, class]; or use the mean membrane potential of the output layer
-    logits = spikes.mean(0)
+    # spikes: [time, batch, class]. The factor of 10 lets the softmax be certain; rates of 0 to 1 are too close together
+    logits = 10 * spikes.mean(0)
+    # or the mean membrane potential of the output layer
+    ```
+    ```python sinabs
+    # spikes: [batch, time, class]. The factor of 10 lets the softmax be certain; rates of 0 to 1 are too close together
+    logits = 10 * spikes.mean(1)
     ```
 
     ## When it is intended
-    Training continues from the weights of another task.
+    Training starts from the weights of another task.
     ```toml
     [tool.spikecheck.ignore]
     "SPK303" = "fine-tuning, new labels"
     ```
 
     ## How it is decided
-    A finding needs a first loss of {max_times_chance} times ln C or more. Only a loss that was observed from the first
-    update on is judged; the first update is the first after `attach`.
+    The first loss is {max_times_chance} times ln C or more. It is the loss of the first update after
+    `spikecheck.attach(model)`; a loss that is not computed from that update on is not judged.
 
-    Counts that are spread evenly over 0 to N are wrong by N / 2 on average, so the loss is about that. The first
-    updates then shrink the logits, with gradients of full size for every sample, and what drives the logits usually
-    drives the hidden layers out of their range as well.
+    With spike counts spread evenly over 0 to N and 20 classes, the largest count exceeds that of the right class by
+    about 0.45 N, and the loss is about that: 45 for N = 100. The first updates then only shrink the logits. Whatever
+    makes the logits too large usually pushes the hidden layers out of their range, too.
     """
 
     id: ClassVar = "SPK303"

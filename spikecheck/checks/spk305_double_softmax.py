@@ -41,8 +41,8 @@ class DoubleSoftmax(Check):
     ```
 
     ## When it is intended
-    The bound on the loss keeps the network from growing too confident. Label smoothing has the same effect and leaves
-    the logits alone.
+    You use the bound on the loss to keep the network from growing too confident. Label smoothing does that, too, and
+    leaves the logits alone.
     ```toml
     [tool.spikecheck.ignore]
     "SPK305" = "probabilities on purpose"
@@ -50,11 +50,11 @@ class DoubleSoftmax(Check):
 
     ## How it is decided
     Every row that the loss was given is a distribution: no entry is negative, the sum is 1, and some entries are
-    fractions. Rows that hold a single 1, such as the counts of a layer that spikes once, are left alone.
+    fractions. Rows of zeros and a single 1 do not count, since they may be spikes.
 
     With C classes, the loss cannot fall below ln(1 + (C - 1) / e), which is 2.08 for 20 classes. The gradient passes
-    two softmaxes and shrinks in both. Measured: the same network reaches an accuracy of 0.43 with the additional
-    softmax and 0.89 without it.
+    two softmaxes and shrinks in both. Measured: the same network reached an accuracy of 0.43 with the second softmax
+    and 0.89 without it.
     """
 
     id: ClassVar = "SPK305"

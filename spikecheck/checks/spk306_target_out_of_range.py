@@ -46,13 +46,12 @@ class TargetOutOfRange(Check):
     ```
 
     ## How it is decided
-    A finding needs a single class index below 0, or not below the number of logits per sample. Labels that the loss
-    ignores (`ignore_index`) are not counted.
+    A single label is enough for a finding if it is below 0, or not below the number of outputs. Labels that the loss
+    ignores (`ignore_index`) do not count.
 
-    On the CPU, torch raises "Target 20 is out of bounds". On a GPU, the kernel stops with "device-side assert
-    triggered" at whatever line next waits for the device, and the process has to be restarted. Labels that count from 1
-    and never reach the last class of a layer that is too large are shifted all the same, and neither torch nor this
-    check notices.
+    On the CPU, torch raises "Target 20 is out of bounds". On a GPU, the program stops with "device-side assert
+    triggered", often at a later line, and has to be restarted. If the layer has spare outputs (21 for 20 classes),
+    labels that count from 1 are in range and do no harm: the output for class 0 stays unused.
     """
 
     id: ClassVar = "SPK306"

@@ -44,13 +44,13 @@ class OneClassTargets(Check):
     ```
 
     ## How it is decided
-    A finding needs at least {min_labels} labels, all of the same class. During training it also needs
-    {min_updates_in_training} updates, since a loader that does not shuffle begins with one class, too. Where labels are
-    drawn independently and the most frequent class has a share of up to 0.89, {min_labels} labels are all alike less
-    often than once in 1,000 runs.
+    All labels are the same, and there are at least {min_labels} of them. While training runs, spikecheck also waits for
+    {min_updates_in_training} updates, since a loader that does not shuffle begins with a single class, too. If labels
+    are drawn at random and 89% of them are of one class, {min_labels} labels are all the same in less than one of 1,000
+    runs.
 
-    Labels become 0 where they are scaled as images are (`y.float() / 255` and back to integers). They become equal
-    where a file name is split in the wrong place, and where the wrong column is read.
+    Labels become 0 where they are scaled like images (`y.float() / 255`) and turned into integers again. They are all
+    the same where the class is read from the wrong part of a file name, or from the wrong column.
     """
 
     id: ClassVar = "SPK307"
@@ -71,7 +71,8 @@ class OneClassTargets(Check):
     )
     min_updates_in_training: int = limit(
         20,
-        why="judgment call: an epoch of sorted data is longer, but by then the loss has learned that class",
+        why="judgment call: sorted data show one class for longer than this, but by then the network already predicts "
+        "that class alone",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

@@ -40,25 +40,29 @@ class ImbalancedTargets(Check):
     ```
 
     ## When it is intended
-    The rare classes do not matter, or a background fills most of every image.
+    The rare classes do not matter, or background fills most of every image.
     ```toml
     [tool.spikecheck.ignore]
     "SPK308" = "background"
     ```
 
     ## How it is decided
-    What counts is what the imbalance does to the predictions. It is a warning where one class has a share of
-    {max_class_share} or more of at least {min_labels} labels, the loss has no class weights, and over at least
-    {min_updates} updates (during training {min_updates_in_training}) all other classes together were predicted at most
-    {max_rare_prediction_ratio} times as often as they occur. Then at least that part of their samples is wrong,
-    whatever the accuracy says. Where the rare classes are predicted as often as they occur, as in a segmentation that
-    is mostly background, class weights would only make it worse, and there is no finding.
+    A warning needs all of these:
 
-    It is a note where the effective number of classes, exp(entropy of the labels), is less than
-    {min_effective_class_share} times the number of classes that occur, and the rare ones are predicted that seldom.
+    - one class has a share of {max_class_share} or more of at least {min_labels} labels;
+    - the loss has no class weights;
+    - after {min_updates} updates ({min_updates_in_training} while training runs), all other classes together are
+      predicted at most {max_rare_prediction_ratio} times as often as they occur, so at least half of their samples are
+      wrong.
 
-    The loss starts at ln C and falls to the entropy of the labels, 0.2 for 97% in one of 20 classes, without any use of
-    the input. Compare the accuracies of the single classes to see it.
+    Where the other classes are predicted as often as they occur, as in a segmentation that is mostly background, class
+    weights would only do harm, and there is no finding.
+
+    Where no class reaches that share, a note needs the last two conditions, and an effective number of classes,
+    exp(entropy of the labels), below {min_effective_class_share} times the number of classes that occur.
+
+    Without learning anything from the input, a network lowers the loss from ln C to the entropy of the labels: 0.2 if
+    97% of them are one of 20 classes. The accuracy per class shows this.
     """
 
     id: ClassVar = "SPK308"
@@ -87,22 +91,25 @@ class ImbalancedTargets(Check):
 
     max_class_share: float = limit(
         0.8,
-        why="derived: a constant guess is then right in 80%; measured: with 89% of a class, class weights raised the "
-        "mean accuracy of the classes from 0.57 to 0.98, and in a segmentation with 91% lowered it from 0.94 to 0.82",
+        why="derived: a constant guess is then right for 80% of samples; measured: with 89% of the labels in one "
+        "class, class weights raised the mean accuracy per class from 0.57 to 0.98; in a segmentation with 91% "
+        "background, they lowered it from 0.94 to 0.82",
     )
     max_rare_prediction_ratio: float = limit(
         0.5,
-        why="derived: at least half of the rare classes' samples are then wrong; measured: 0.19 where class weights "
+        why="derived: at least half of the samples of these classes are then wrong; measured: 0.19 where class weights "
         "helped, 1.4 where they did harm",
     )
     min_updates: int = limit(
         64, why="measured: healthy networks predict a single class for up to 32 updates at the start"
     )
     min_updates_in_training: int = limit(
-        256, why="judgment call: rare classes are learned last, and four times as long shows whether they are"
+        256,
+        why="judgment call: rare classes are learned last; four times as long shows whether they are",
     )
     min_effective_class_share: float = limit(
-        0.5, why="judgment call: half of the classes' variety is missing, which is worth a note but no warning"
+        0.5,
+        why="judgment call: the labels are then as uneven as if half of the classes were missing: a note, no warning",
     )
     min_labels: int = limit(200, why="derived: a share of 0.9 is then known to within 0.02")
 

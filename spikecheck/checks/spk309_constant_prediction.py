@@ -17,8 +17,9 @@ class ConstantPrediction(Check):
     """Nearly every sample is predicted to be the same class, while the labels vary.
 
     ## What it means
-    The largest logit is almost always that of one class, so the logits hardly depend on the input. The last bias or a
-    neuron that always fires decides: nothing about the input reaches the loss, or one output drowns out the others.
+    The largest logit is almost always that of one class, so the logits hardly depend on the input. Either nothing about
+    the input reaches the output, so that the bias of the last layer decides, or one output neuron always fires and
+    exceeds all others.
 
     ## Example
     ```python broken
@@ -36,8 +37,10 @@ class ConstantPrediction(Check):
 
     ## Fix
     ```python any
-    # near 0: the input does not reach the logits; check layer by layer, beginning at the input
-    print(logits.std(0))
+    # how far the logits of one class differ between samples, and how far the classes differ on average
+    print(logits.std(0).mean(), logits.mean(0).std())
+    # if the first is about 0, the input does not reach the logits: check firing rates layer by layer, from the input on
+    # if it is only much smaller than the second, a bias or one neuron decides: set the bias of the last layer to 0
     ```
 
     ## When it is intended
@@ -49,10 +52,12 @@ class ConstantPrediction(Check):
 
     ## How it is decided
     In the recent updates, a share of {max_prediction_share} or more of the predictions are one class, while no class
-    has a share of more than {max_label_share} of the labels. A finding needs {min_updates} updates, since before that a
-    constant prediction is ordinary, and {min_predictions} predictions. Samples whose logits are all equal are not
-    counted; if most are like that, there is no finding. Where predictions are independent and the most frequent class
-    has a share of up to 0.8, a finding is made less often than once in 1,000 runs.
+    has a share of more than {max_label_share} of the labels. A finding needs {min_updates} updates, since a constant
+    prediction is common before, and {min_predictions} predictions. Samples whose logits are all equal do not count; if
+    most samples are like that, there is no finding.
+
+    Where predictions are independent and no class is predicted for more than 80% of samples, there is a finding in less
+    than one of 1,000 runs.
     """
 
     id: ClassVar = "SPK309"

@@ -19,7 +19,7 @@ class LastStepReadout(Check):
 
     ## What it means
     Only the spikes of the last time step reach the loss, and those of all earlier steps are thrown away. Recordings
-    tend to end in silence; then no output neuron spikes, all logits are 0, and few samples have a gradient.
+    tend to end in silence. Then no output neuron spikes, all logits are 0, and every class gets the same probability.
 
     ## Example
     ```python broken
@@ -34,33 +34,36 @@ class LastStepReadout(Check):
     for frame in x:
         spike, membrane = lif(fc(frame), membrane)
         spikes.append(spike)
-    loss = torch.nn.functional.cross_entropy(torch.stack(spikes).mean(0), y)
+    loss = torch.nn.functional.cross_entropy(10 * torch.stack(spikes).mean(0), y)  # ten times the firing rates: 0 to 10
     ```
 
     ## Fix
     ```python any
-    # firing rates over all time steps; or the mean of a potential without reset
-    logits = torch.stack(spikes).mean(0)
+    # ten times the firing rates over all time steps: rates alone, from 0 to 1, are too close together for the softmax
+    logits = 10 * torch.stack(spikes).mean(0)
+    # or the mean of a membrane potential without reset
     ```
 
     ## When it is intended
-    The last time step is a question that the network is asked, after a delay.
+    The task asks for the answer at the last time step, after a delay.
     ```toml
     [tool.spikecheck.ignore]
     "SPK310:lif2" = "cue at the end"
     ```
 
     ## How it is decided
-    In the first forward passes, a gradient other than 0 came back to the last time step of the last spiking layer, and
-    to none of the {min_earlier_time_steps} or more steps before it, whatever the script does with the spikes. Only
-    forward passes count in which the layer fired before the last time step: a loss that reads the time of the first
-    spike takes the last step for a neuron that is silent. Where the reset of a layer lets gradients through, every
-    time step receives one, and there is no finding. Calls with different numbers of neurons are uses of one module in
-    several places, and no time steps.
+    In the first forward passes, the last time step of the last spiking layer received a gradient other than 0, and none
+    of the earlier steps did, which must be at least {min_earlier_time_steps}. It does not matter how the script selects
+    the spikes.
 
-    A spike is 0 or 1, so a softmax over 20 classes gives the right one 0.125 at most, and the loss cannot fall below
-    2.1. The usual causes are `spk_rec[-1]` in place of `spk_rec.sum(0)`, and a library function that expects all time
-    steps and is given the return value of the last call.
+    Forward passes without a spike before the last time step do not count: a loss on the time of the first spike assigns
+    the last step to silent neurons, which looks the same. Where the reset of a layer lets gradients through, every time
+    step receives one, and there is no finding. Nor is there one where the calls of a module have different numbers of
+    neurons: it is shared between places in the network, and its calls are not time steps.
+
+    A spike is 0 or 1. With 20 classes, the softmax then gives the right class a probability of at most 0.125, and the
+    loss cannot fall below 2.08. The usual causes are `spk_rec[-1]` in place of `spk_rec.sum(0)`, and a library function
+    that expects all time steps but is given the output of the last call.
     """
 
     id: ClassVar = "SPK310"
@@ -72,7 +75,7 @@ class LastStepReadout(Check):
     message: ClassVar = "only the last of {time_steps} time steps of {site} reaches the loss"
 
     min_earlier_time_steps: int = limit(
-        4, why="derived: with fewer time steps, the last one is a good part of all that the layer says"
+        4, why="derived: with fewer time steps, the last one is a good part of the layer's whole output"
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -96,7 +99,7 @@ class LastStepReadout(Check):
                 time_steps=time_steps,
             ),
             expected=Expected(
-                "a gradient in every time step", because="what the layer emits before the last step is thrown away"
+                "a gradient in every time step", because="otherwise the spikes before the last step are thrown away"
             ),
             when=Moment(0),
         )

@@ -18,19 +18,19 @@ class UnreachableTarget(Check):
     """A target asks for more spikes than there are time steps.
 
     ## What it means
-    A neuron that spikes at most once per time step cannot have a higher spike count than there are time steps, nor a
+    A neuron that spikes at most once per time step cannot have a spike count above the number of time steps, or a
     firing rate above 1, and the highest target is above that. The loss cannot reach 0, and drives the layer into
     saturation.
 
     ## Example
     ```python broken
     counts = torch.stack(spikes).sum(0)  # 40 time steps, at most one spike each
-    target = torch.full_like(counts, 3.0).scatter_(1, y[:, None], 60.0)  # 60 spikes: from a window of 300 steps
+    target = torch.full_like(counts, 3.0).scatter_(1, y[:, None], 60.0)  # 60 spikes: chosen for 300 time steps
     loss = torch.nn.functional.mse_loss(counts, target)
     ```
     ```python repaired
     counts = torch.stack(spikes).sum(0)
-    target = torch.full_like(counts, 0.05 * 40).scatter_(1, y[:, None], 0.6 * 40)  # shares of the 40 steps
+    target = torch.full_like(counts, 0.05 * 40).scatter_(1, y[:, None], 0.6 * 40)  # spikes in 5% or 60% of 40 steps
     loss = torch.nn.functional.mse_loss(counts, target)
     ```
 
@@ -38,24 +38,27 @@ class UnreachableTarget(Check):
     ```python any
     # spikes: [time, batch, class]
     time_steps = spikes.shape[0]
+    # a spike in 60% of the time steps for the right class, in 5% for the others
     target = torch.full_like(counts, 0.05 * time_steps).scatter_(1, y[:, None], 0.6 * time_steps)
     ```
 
     ## When it is intended
-    The target is out of reach on purpose, so that the loss never stops pushing.
+    The target is out of reach on purpose, so that the loss always pushes the firing rate up.
     ```toml
     [tool.spikecheck.ignore]
-    "SPK311" = "pushes for ever"
+    "SPK311" = "always pushes up"
     ```
 
     ## How it is decided
-    A regression loss (squared or absolute differences, torch's own or written by hand) compares targets with outputs
-    that are spike counts or firing rates: whole multiples of the spikes of one time step, within {max_rounding_error},
-    with at least {min_distinct_outputs} distinct values. A layer that spikes at most once per time step reaches a count
-    of the number of time steps, or a rate of 1; the highest target is above that.
+    A regression loss (squared or absolute differences, torch's own or written by hand) compares targets with spike
+    counts or firing rates. With one spike per time step, a count is at most the number of time steps and a rate is at
+    most 1; the highest target is above that.
 
-    The loss keeps falling for as long as more neurons spike more often, until every time step holds a spike and the
-    surrogate gradient fades. Accuracy may be fair meanwhile, since the right class still has the highest output.
+    Outputs are taken for counts if they are whole numbers, and for rates if they are whole multiples of 1 / time steps,
+    to within {max_rounding_error}. At least {min_distinct_outputs} distinct values are needed.
+
+    The loss keeps falling as long as neurons spike more often, until they spike in every time step. Accuracy may be
+    good meanwhile, since the right class still has the highest output.
     """
 
     id: ClassVar = "SPK311"
@@ -70,7 +73,7 @@ class UnreachableTarget(Check):
         1e-3, why="derived: a rate times 1,000 time steps is a whole number to within this in 32 bits"
     )
     min_distinct_outputs: int = limit(
-        3, why="derived: 0 and one other value may be spikes, counts or rates: nothing tells which"
+        3, why="derived: with only two values, such as 0 and 1, outputs may be spikes, counts or rates"
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

@@ -27,9 +27,10 @@ class StalledLoss(Check):
     """The loss fell, and then stopped far above 0, while nothing is visibly wrong.
 
     ## What it means
-    The loss stays between chance level and a loss that counts as learned. Wrong labels, a mixed-up axis, time bins that
-    are too wide, a network that is too small and data that allow no better all look like this; only an experiment can
-    tell them apart.
+    The loss stays between chance level and a loss that counts as learned. Many causes look like this: wrong labels,
+    mixed-up axes, time bins that are too wide, a network that is too small, logits that can only lie between 0 and 1
+    (firing rates or probabilities), or data that no network could predict better. Only an experiment can tell them
+    apart.
 
     ## Example
     ```python broken
@@ -50,26 +51,27 @@ class StalledLoss(Check):
         loss = torch.nn.functional.cross_entropy(model(x), y)
         loss.backward()
         optimizer.step()
-    # the loss reaches 0: the network can learn, so look at 20 samples and their labels
-    # it does not: the network itself is at fault
+    # if the loss reaches 0, the network can learn: look at 20 samples and their labels
+    # if it does not, look at the range of the logits first: firing rates need a factor, such as 10 * spikes.mean(0)
+    # if the range is larger than 0 to 1, the network itself is at fault
     ```
 
     ## When it is intended
-    The data allow no better.
+    No network could predict these data better.
     ```toml
     [tool.spikecheck.ignore]
     "SPK312" = "human listeners reach 60%"
     ```
 
     ## How it is decided
-    A straight line through the last 64 losses, made steeper by {t_score} standard errors of its slope, still falls by
-    less than {min_fall} in {loss_window} updates; and their mean is between {min_fraction_of_chance} and
-    {max_fraction_of_chance} of ln C, the loss of a uniform guess. A finding needs {min_losses} losses. It is a note and
-    no verdict: spikes and gradients are healthy, and the loss stays.
+    The mean of the last 64 losses is between {min_fraction_of_chance} and {max_fraction_of_chance} of ln C, the loss of
+    a uniform guess. And they do not fall: even the steepest fall that their scatter allows, the slope of a fitted line
+    minus {t_score} standard errors, is less than {min_fall} in {loss_window} updates. A finding needs {min_losses}
+    losses. It is only a note, since the loss alone does not show the cause.
 
-    Half of the labels shifted by one have an entropy of ln 2 = 0.69, which no network gets below, and accuracy on true
-    labels is then 0.5 at best. The lowest possible loss is the entropy of the label given the input, whatever its
-    cause.
+    Logits from 0 to 1 have a floor: with 20 classes, the loss cannot fall below ln(1 + 19 / e) = 2.08, which is 0.69 of
+    ln C. Wrong labels have one, too. If half of the labels are shifted by one and the input does not show which half,
+    each input has two equally likely labels, and the loss on new data cannot fall below ln 2 = 0.69.
     """
 
     id: ClassVar = "SPK312"
@@ -80,6 +82,7 @@ class StalledLoss(Check):
     needs: ClassVar = (LossReading,)
     explained_by: ClassVar = (
         "SPK302",
+        "SPK305",
         "SPK306",
         "SPK307",
         "SPK308",
@@ -100,11 +103,15 @@ class StalledLoss(Check):
     loss_window: int = limit(LOSS_WINDOW, why=WHY_LOSS_WINDOW, minimum=3)
     min_fall: float = limit(MIN_FALL, why=WHY_MIN_FALL)
     min_fraction_of_chance: float = limit(
-        0.2, why="judgment call: 0.6 for 20 classes; a loss below that has been learned"
+        0.2, why="judgment call: a loss of 0.6 for 20 classes; below this, the network has learned"
     )
-    max_fraction_of_chance: float = limit(0.9, why="judgment call: nearer to ln C it is a plateau at chance")
+    max_fraction_of_chance: float = limit(
+        0.9, why="judgment call: nearer to ln C, it is a plateau at chance, which another check reports"
+    )
     t_score: float = limit(T_SCORE, why=WHY_T_SCORE)
-    min_losses: int = limit(256, why="judgment call: four windows, since many losses rest for a while and then go on")
+    min_losses: int = limit(
+        256, why="judgment call: four windows, since many losses pause for a while and then keep falling"
+    )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a note where the loss has stopped between chance level and learned."""
@@ -121,7 +128,7 @@ class StalledLoss(Check):
             observed=trend.observed(self.loss_window),
             expected=Expected(
                 "a loss that keeps falling",
-                because="labels, axes, time bins or the network's size set a floor: an experiment can tell which",
+                because="labels, axes, time bins, the logits' range or the network's size can all set a floor",
             ),
             when=Moment(readings.run.update),
             classes=classes,

@@ -30,8 +30,8 @@ class WorseThanGuess(Check):
     """After many updates, the loss is no better than that of a guess that ignores the input.
 
     ## What it means
-    Predicting how often each class occurs, without looking at the input, would give a loss as low or lower. Nothing of
-    what the network has learned depends on the input in a way that holds for the next batch.
+    Predicting how often each class occurs, without looking at the input, would give a loss as low or lower. Nothing the
+    network has learned from the input carries over to the next batch.
 
     ## Example
     ```python broken
@@ -47,8 +47,8 @@ class WorseThanGuess(Check):
     ```python any
     # train once more, with the labels of each batch shuffled on purpose
     y = y[torch.randperm(len(y))]
-    # the same losses as before: the true labels tell the network nothing either; look at 20 samples and their labels
-    # different losses: the labels are learned; use smaller logits or a lower learning rate
+    # if the loss stays where it was, the true labels are no better than shuffled ones: look at 20 samples with labels
+    # if it is clearly higher now, the true labels were being learned: use smaller logits or a lower learning rate
     ```
 
     ## When it is intended
@@ -59,24 +59,22 @@ class WorseThanGuess(Check):
     ```
 
     ## How it is decided
-    A guess that ignores the input and gives each class its frequency has a loss of the labels' entropy: ln C where all
-    classes are equally frequent. The last 64 losses average {max_above_guess} or more above it, although some weight
-    moves by {min_relative_movement} of its norm or more in {loss_window} updates. A finding needs {loss_window} losses,
-    and {min_losses_in_training} during training.
+    The guess is the loss of giving each class its frequency, whatever the input: the entropy of the labels, or ln C
+    where all classes are equally frequent. A finding needs a mean of the last 64 losses of {max_above_guess} or more
+    above the guess, although some weight moves by {min_relative_movement} of its norm or more in {loss_window} updates.
+    It also needs {loss_window} losses; while training runs, {min_losses_in_training}.
 
-    It is a warning where the losses do not fall: a straight line through them, made steeper by {t_score} standard
-    errors of its slope, falls by less than {min_fall} in {loss_window} updates. Where they still fall it is a note: a
-    network that began with logits of a wrong scale comes down like that, and one that cannot learn its labels comes
-    down to the guess and stays there. Observing the run cannot tell which: labels that belong to other samples leave
-    spikes and gradients as healthy as can be.
+    It is a warning if the losses do not fall: even the steepest fall that their scatter allows, the slope of a fitted
+    line minus {t_score} standard errors, is less than {min_fall} in {loss_window} updates. Otherwise it is a note. The
+    loss of a network whose logits were too large at first falls like this, but so does that of a network that cannot
+    learn its labels, until it reaches the guess.
 
-    Classes that are not equally frequent have an entropy below ln C. A loss that stays there, less than a share of
-    {min_relative_gain} below it, is found as well, where the entropy is {min_entropy_ratio} of ln C or more: the
-    network has learned how often each class occurs, by its last bias, and nothing else. At a lower entropy, nearly all
-    labels are of one class.
+    Where classes are not equally frequent, the guess is below ln C. A loss that stops at the guess, or less than
+    {min_relative_gain} of it below, is then reported, too: the network has learned how often each class occurs, and
+    nothing else. This needs a guess of at least {min_entropy_ratio} of ln C.
 
-    A loss above the guess means that confident predictions are wrong more often than not. It is the mark of labels that
-    do not belong to their inputs, of mixed-up axes, of updates that are too large, and of logits that are too large.
+    A loss above the guess means that the network is confident where it is wrong. Typical causes are labels that do not
+    belong to their inputs, mixed-up axes, updates that are too large, and logits that are too large.
     """
 
     id: ClassVar = "SPK313"
@@ -98,22 +96,22 @@ class WorseThanGuess(Check):
 
     loss_window: int = limit(LOSS_WINDOW, why=WHY_LOSS_WINDOW, minimum=3)
     max_above_guess: float = limit(
-        0.1, why="derived: nearer to the guess it is a plateau at chance, which has a check of its own"
+        0.1, why="derived: nearer to the guess, it is a plateau at chance, which another check reports"
     )
     min_fall: float = limit(MIN_FALL, why=WHY_MIN_FALL)
     t_score: float = limit(T_SCORE, why=WHY_T_SCORE)
     min_relative_gain: float = limit(
         0.02,
-        why="judgment call: 0.06 at ln 20, three times as far below it as networks came that had stopped at chance",
+        why="judgment call: 0.06 for a guess of ln 20 = 3.0; those that had stopped at chance were at most 0.02 below",
     )
     min_entropy_ratio: float = limit(
-        0.3, why="judgment call: 0.9 for 20 classes, of which a margin of 0.02 is as small as the noise of a loss"
+        0.3, why="judgment call: a guess of 0.9 for 20 classes; at a lower one, nearly all labels are of one class"
     )
     min_losses_in_training: int = limit(256, why="judgment call: four windows, as for a plateau at chance")
     min_relative_movement: float = limit(
         0.05,
-        why="measured: a healthy network with a small learning rate moves by 0.21 of its weights' norm in 64 updates; "
-        "one that moves less than this is warming up",
+        why="measured: in 64 updates, the weights of a healthy network with a small learning rate move by 0.21 of "
+        "their norm; with less than the limit, training is still warming up",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

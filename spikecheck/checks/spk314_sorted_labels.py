@@ -21,8 +21,8 @@ class SortedLabels(Check):
     """The samples of a batch nearly all have the same label, while other batches have others.
 
     ## What it means
-    The data are not shuffled, so a batch contains one class or few. Its gradient tells the network to predict that
-    class whatever the input, the next class undoes it, and the loss swings between 0 and far above ln C.
+    The data are not shuffled, so a batch contains only one class, or a few. Its gradient teaches the network to predict
+    that class whatever the input, the next class undoes it, and the loss swings between 0 and far above ln C.
 
     ## Example
     ```python broken
@@ -37,25 +37,24 @@ class SortedLabels(Check):
     ## Fix
     ```python any
     loader = torch.utils.data.DataLoader(dataset, batch_size=64, shuffle=True)
-    # a list of files: random.shuffle(files); an iterable data set: a shuffle buffer larger than one class
+    # a list of files: random.shuffle(files); an iterable data set: a shuffle buffer that holds more than one class
     ```
 
     ## When it is intended
-    Classes come one after the other on purpose.
+    Classes are shown one after the other on purpose.
     ```toml
     [tool.spikecheck.ignore]
     "SPK314" = "class-incremental learning"
     ```
 
     ## How it is decided
-    Two samples of one batch have the same label far more often than two samples of the run. Clustering is 0 where
-    batches are like shuffled data, and 1 where each batch has a single label; a finding needs {max_clustering} or more.
-    Labels that were drawn independently are called sorted with a probability of less than {max_error_probability} per
-    judgment, by Hoeffding's inequality for the pairs of a batch and for those of the run: 2 exp(-n d^2 / 6) with a
-    difference d and n labels. There is no finding where a sample has several labels, as for time steps or pixels.
+    Two samples of one batch have the same label far more often than two samples of the whole run. Clustering measures
+    this: it is 0 for shuffled data, and 1 where each batch has a single label. A finding needs {max_clustering} or
+    more, and enough labels: if they were drawn at random, less than one judgment in a million would be a finding
+    (Hoeffding's inequality). There is no finding where a sample has several labels, such as one per time step or pixel.
 
-    Batch normalization takes the statistics of one class for those of all. Data sets of recordings are often stored
-    class by class, and a loader keeps their order unless it is told to shuffle.
+    Data sets of recordings are often stored class by class, and a loader keeps their order unless it is told to
+    shuffle. Batch normalization then uses the statistics of one class as if they were those of all classes.
 
     ## References
     Hoeffding, Probability inequalities for sums of bounded random variables, Journal of the American Statistical
@@ -74,8 +73,8 @@ class SortedLabels(Check):
 
     max_clustering: float = limit(
         0.5,
-        why="derived: half way between shuffled batches and batches of one class; batches of 8 classes with 4 samples "
-        "each, as for metric learning, are at 0.1",
+        why="derived: halfway between shuffled batches and batches of one class; batches with 4 samples of each of 8 "
+        "classes, as in metric learning, are at 0.1",
     )
     max_error_probability: float = limit(
         1e-6, why="derived: with a judgment at each of 1,000 updates, one false warning in 1,000 runs"

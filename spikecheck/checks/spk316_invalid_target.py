@@ -22,7 +22,7 @@ class InvalidTarget(Check):
 
     ## What it means
     Binary cross-entropy expects targets from 0 to 1. With a target of 5 it has no minimum: the loss falls below 0 and
-    on without end, since outputs that grow lower it further, and its value no longer tells how good the network is.
+    keeps falling, since larger outputs always lower it further, and its value no longer tells how good the network is.
 
     ## Example
     ```python broken
@@ -38,20 +38,22 @@ class InvalidTarget(Check):
 
     ## Fix
     ```python any
-    # binary cross-entropy needs 0 to 1
+    # binary cross-entropy needs targets from 0 to 1
     print(target.min(), target.max())
     target = target.clamp(0, 1)
+    # if the targets are valid and the loss is negative, look for class weights below 0
     ```
 
     ## When it is intended
-    Never for binary cross-entropy. Class weights below 0 are another cause of a negative loss.
+    Targets outside of 0 to 1 are never right for binary cross-entropy. Class weights below 0, which make any loss
+    negative, may be on purpose.
     ```toml
     [tool.spikecheck.ignore]
     "SPK316" = "negative class weights"
     ```
 
     ## How it is decided
-    Binary cross-entropy was given a target below 0 or above 1, or a loss that cannot be negative (cross-entropy, binary
+    Binary cross-entropy was given a target below 0 or above 1. Or a loss that cannot be negative (cross-entropy, binary
     cross-entropy, squared or absolute differences) was below 0 by more than {max_rounding_error}.
     """
 
@@ -62,10 +64,10 @@ class InvalidTarget(Check):
     sites: ClassVar = SiteKind.LOSS
     needs: ClassVar = (LossReading,)
     explained_by: ClassVar = ("SPK306",)
-    explains: ClassVar = ("SPK301", "SPK302", "SPK303", "SPK309", "SPK311", "SPK312", "SPK313", "SPK407")
+    explains: ClassVar = ("SPK301", "SPK302", "SPK303", "SPK309", "SPK311", "SPK312", "SPK313")
     message: ClassVar = "{what}"
 
-    max_rounding_error: float = limit(1e-4, why="derived: rounding of a 32-bit loss of order 1,000 or less")
+    max_rounding_error: float = limit(1e-4, why="derived: the rounding error of a 32-bit loss of up to about 1,000")
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where a target or the loss itself is out of range."""
@@ -75,7 +77,7 @@ class InvalidTarget(Check):
         negative = loss.function in NOT_NEGATIVE and (loss.minimum or 0.0) < -self.max_rounding_error
         if not outside and not negative:
             return
-        what = "{loss} is {minimum:n}; with valid targets and weights it is at least 0"
+        what = "{loss} is {minimum:n}; with valid targets and class weights it is at least 0"
         if outside:
             what = "targets of {loss} range from {low:n} to {high:n}; it is defined for 0 to 1"
         yield self.finding(
@@ -91,7 +93,7 @@ class InvalidTarget(Check):
             ),
             expected=Expected(
                 "targets from 0 to 1" if loss.function in BINARY else "a loss of at least 0",
-                because="otherwise the loss has no lowest value, and says nothing about the network",
+                because="otherwise the loss falls without end, and says nothing about the network",
             ),
             what=fill(what, loss=loss.function, low=low, high=high, minimum=loss.minimum),
         )

@@ -46,9 +46,9 @@ class BroadcastLoss(Check):
     ```
 
     ## How it is decided
-    A squared or absolute difference, torch's own or written by hand, has more elements than the output and than the
-    target. Where only the target is larger, such as one per time step, nothing is found. torch warns about its own
-    losses as well, once per line.
+    A squared or absolute difference, torch's own or written by hand, has more elements than the output and more than
+    the target. Where only the target is larger, such as one target per time step, there is no finding. torch warns
+    about its own losses as well, once per line.
     """
 
     id: ClassVar = "SPK317"
@@ -74,6 +74,6 @@ class BroadcastLoss(Check):
                 output=str(output),
                 target=str(target),
             ),
-            expected=Expected("equal shapes", because="otherwise each output is drawn to the mean of all targets"),
+            expected=Expected("equal shapes", because="otherwise every output learns the mean of all targets"),
             when=Moment(0),
         )

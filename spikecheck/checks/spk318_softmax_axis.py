@@ -9,7 +9,7 @@ from typing import ClassVar
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import is_silent
 from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.readings import LogitReading, SpikeReading
+from spikecheck.readings import LogitReading, LossReading, SpikeReading
 from spikecheck.site import Moment, Site, SiteKind
 
 
@@ -18,8 +18,9 @@ class SoftmaxAxis(Check):
     """What the loss is given was normalized over the batch or over time instead of over the classes.
 
     ## What it means
-    A softmax along the wrong axis makes the samples of a batch compete with each other, or the time steps. What a
-    sample gets then depends on its batch; normalized over time and added up, it is the same for all classes.
+    A softmax along the wrong axis makes samples, or time steps, compete instead of classes. Over the batch, the output
+    of a sample depends on the other samples. Over time, the values of each class add up to 1, so the sum over time is
+    the same for every class.
 
     ## Example
     ```python broken
@@ -34,7 +35,7 @@ class SoftmaxAxis(Check):
 
     ## Fix
     ```python any
-    # it applies softmax over the classes itself
+    # cross_entropy applies softmax over the classes itself
     loss = torch.nn.functional.cross_entropy(logits, y)
     ```
 
@@ -46,10 +47,12 @@ class SoftmaxAxis(Check):
     ```
 
     ## How it is decided
-    In each of at least {min_updates} updates, no entry is negative and the entries of every class add up to the same
-    value over the batch, to within {max_relative_error}; for log-probabilities, their exponentials do. Or all entries
-    of all updates are the same value, above 0 and at most 1, as what was normalized over time is in the sum or the mean
-    over time. With a silent layer, all entries are the same value whatever the loss is given: that is not judged.
+    A finding needs at least {min_updates} updates, and in all of them one of these:
+
+    - over the batch: no value that the loss is given is negative, and all classes have the same sum over the batch, to
+      within {max_relative_error}; for log-probabilities, after taking their exponential;
+    - over time: all values are the same number, above 0 and at most 1, since each class adds up to 1 over time. A
+      silent layer also makes all values equal; then there is no finding.
     """
 
     id: ClassVar = "SPK318"
@@ -62,8 +65,10 @@ class SoftmaxAxis(Check):
     explains: ClassVar = ("SPK302", "SPK303", "SPK305", "SPK309", "SPK312", "SPK313", "SPK402", "SPK409")
     message: ClassVar = "{site} are normalized over the {axis} instead of over the classes"
 
-    min_updates: int = limit(3, why="derived: by chance, columns have equal sums in 1 of 1,000 updates at most")
-    max_relative_error: float = limit(1e-3, why="derived: rounding of a sum of 4,096 entries in half precision")
+    min_updates: int = limit(3, why="derived: by chance, all classes have the same sum in at most 1 of 1,000 updates")
+    max_relative_error: float = limit(
+        1e-3, why="derived: the rounding error of a sum of 4,096 entries in half precision"
+    )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the columns, or all entries, are normalized."""
@@ -82,7 +87,14 @@ class SoftmaxAxis(Check):
                 "every entry is {value:n}" if same else "the entries of each class have the same sum over the batch",
                 value=logits.maximum,
             ),
-            expected=Expected("logits that were not normalized", because="the loss normalizes over the classes itself"),
+            expected=expected(readings.all.get(LossReading)),
             when=Moment(0),
             axis="time steps" if same else "samples of a batch",
         )
+
+
+def expected(loss: LossReading | None) -> Expected:
+    """Return what the loss should be given: nll_loss leaves the normalization to the script."""
+    if loss is not None and loss.function == "nll_loss":
+        return Expected("log_softmax over the classes", because="nll_loss takes log-probabilities of the classes")
+    return Expected("logits that were not normalized", because="the loss normalizes over the classes itself")

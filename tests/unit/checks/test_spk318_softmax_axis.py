@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk318_softmax_axis import SoftmaxAxis
-from tests.unit.checks.build import logits, observe, severity_of, spikes
+from tests.unit.checks.build import findings, logits, loss, observe, severity_of, spikes
 
 LIMIT = SoftmaxAxis.limits()["min_updates"][0]
 OVER_BATCH = {"minimum": 0.01, "maximum": 0.9, "updates": LIMIT, "rows": 16 * LIMIT}
@@ -35,3 +35,13 @@ def test_judge(reading, severity) -> None:
 def test_the_same_logits_behind_a_silent_layer_are_no_softmax(active, severity) -> None:
     places = {"lif1": [spikes(active=active)], "loss": [logits(minimum=0.04, maximum=0.04, tied_rows=320)]}
     assert severity_of(SoftmaxAxis(), observe(places), "loss") == severity
+
+
+@pytest.mark.parametrize(
+    ("function", "wanted"),
+    [("nll_loss", "log_softmax over the classes"), ("cross_entropy", "logits that were not normalized")],
+)
+def test_what_is_expected_depends_on_whether_the_loss_normalizes(function: str, wanted: str) -> None:
+    values = logits(**OVER_BATCH, normalized_batches=LIMIT)
+    (finding,) = findings(SoftmaxAxis(), observe({"loss": [values, loss(function=function)]}), "loss")
+    assert finding.expected.text == wanted

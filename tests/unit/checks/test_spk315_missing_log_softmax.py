@@ -1,10 +1,10 @@
-"""SPK315 unlogged-likelihood: a table of numbers, no model."""
+"""SPK315 missing-log-softmax: a table of numbers, no model."""
 
 from __future__ import annotations
 
 import pytest
 
-from spikecheck.checks.spk315_unlogged_likelihood import UnloggedLikelihood
+from spikecheck.checks.spk315_missing_log_softmax import MissingLogSoftmax
 from tests.unit.checks.build import findings, logits, loss, observe, severity_of
 
 LOGARITHMS = {"minimum": -9.0, "maximum": -0.01}
@@ -28,10 +28,10 @@ def net(function="nll_loss", **changed):
     ],
 )
 def test_judge(observations, severity) -> None:
-    assert severity_of(UnloggedLikelihood(), observations, "loss") == severity
+    assert severity_of(MissingLogSoftmax(), observations, "loss") == severity
 
 
-@pytest.mark.parametrize(("simplex", "what"), [(320, "probabilities"), (319, "unnormalized")])
+@pytest.mark.parametrize(("simplex", "what"), [(320, "probabilities"), (319, "unnormalized values")])
 def test_the_message_says_what_the_values_are(simplex: int, what: str) -> None:
-    (finding,) = findings(UnloggedLikelihood(), net(simplex_rows=simplex), "loss")
-    assert finding.message == f"logits given to nll_loss are {what}, not log-probabilities: up to 4, above 0"
+    (finding,) = findings(MissingLogSoftmax(), net(simplex_rows=simplex), "loss")
+    assert finding.message == f"logits given to nll_loss are {what} of up to 4; log-probabilities are never above 0"

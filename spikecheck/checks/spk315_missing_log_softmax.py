@@ -13,7 +13,7 @@ from spikecheck.site import Site, SiteKind
 
 
 @dataclass(frozen=True)
-class UnloggedLikelihood(Check):
+class MissingLogSoftmax(Check):
     """`nll_loss` is given values above 0, which no log-probability is.
 
     ## What it means
@@ -39,28 +39,28 @@ class UnloggedLikelihood(Check):
     ```
 
     ## When it is intended
-    The expected score of the right class is to be raised, as in a policy gradient.
+    You want to maximize the expected probability of the right class itself, as in a policy gradient.
     ```toml
     [tool.spikecheck.ignore]
     "SPK315" = "expected accuracy"
     ```
 
     ## How it is decided
-    The largest value that the loss was given is above {max_log_probability}. Where every row sums to 1, the values are
-    called probabilities.
+    The largest value that `nll_loss` was given is above {max_log_probability}; a log-probability is at most 0. If every
+    row sums to 1, the finding calls the values probabilities.
 
-    Given logits, no class is pushed down. Given probabilities, the loss is between -1 and 0, and the gradient of a
-    sample vanishes where the network is wrong: the probability of the right class is a factor of it.
+    Given logits, the loss pushes no class down. Given probabilities, it is between -1 and 0, and samples that the
+    network gets wrong have almost no gradient, since the probability of the right class is a factor of it.
     """
 
     id: ClassVar = "SPK315"
-    slug: ClassVar = "unlogged-likelihood"
+    slug: ClassVar = "missing-log-softmax"
     severity: ClassVar = Severity.WARNING
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.LOGITS
     needs: ClassVar = (LogitReading, LossReading)
     past: ClassVar = "{site} were not log-probabilities"
-    message: ClassVar = "{site} given to nll_loss are {what}, not log-probabilities: up to {largest:n}, above 0"
+    message: ClassVar = "{site} given to nll_loss are {what} of up to {largest:n}; log-probabilities are never above 0"
 
     max_log_probability: float = limit(
         1e-3,
@@ -82,6 +82,8 @@ class UnloggedLikelihood(Check):
                 distributions=logits.simplex_rows,
                 rows=logits.rows,
             ),
-            expected=Expected("log-probabilities, 0 at most", because="nll_loss applies neither softmax nor logarithm"),
-            what="probabilities" if probabilities else "unnormalized",
+            expected=Expected(
+                "log-probabilities of at most 0", because="nll_loss applies neither softmax nor logarithm"
+            ),
+            what="probabilities" if probabilities else "unnormalized values",
         )
