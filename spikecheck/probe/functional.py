@@ -23,7 +23,7 @@ from spikecheck.probe.passes import Passes
 from spikecheck.probe.recorder import IN_PLACE, Recorder
 from spikecheck.probe.torch_private import has_compiled, has_values, tells_module_calls
 from spikecheck.probe.trace import Trace
-from spikecheck.probe.watchers import Watch
+from spikecheck.probe.watchers import Watch, watchers
 from spikecheck.readings import InputReading
 
 NO_OWNER = "several models are watched, and nothing tells which of them this tap() belongs to"
@@ -110,6 +110,11 @@ class FunctionalCode:
             return not self.sites.nothing_to_find
         return not self.model_called
 
+    @property
+    def is_done(self) -> bool:
+        """Whether no application will ever be looked at again."""
+        return self.model_called and self.sites.nothing_to_find
+
     def applied(self, function: type, output: Any, args: Sequence[Any], frame: Any) -> None:
         """A custom autograd function was applied, in the frame of its caller."""
         session = self.session
@@ -122,7 +127,7 @@ class FunctionalCode:
             self.begin()
         recorder = session.passes.recorder
         if site is not None:
-            application.place, application.call = session.trace.take_place(), self.call_of(site, recorder)
+            application.place, application.call = session.trace.take_place(), self.call_of(site)
         recorder.applications.append(application)
         session.bound(len(recorder.applications))
 
@@ -180,6 +185,8 @@ class FunctionalCode:
         if not applications:
             return
         names = self.sites.assign(applications, partial(self.ownership, recorder), training=recorder.training)
+        if self.is_done:
+            watchers.stop_listening()
         with torch.set_grad_enabled(recorder.training):
             for name, members in by_layer(names, applications).items():
                 layer = self.sites.layers[name]
@@ -220,11 +227,11 @@ class FunctionalCode:
         watched.unseen = layer.undecided
         return watched
 
-    def call_of(self, site: CallSite, recorder: Recorder) -> tuple[str, int]:
+    def call_of(self, site: CallSite) -> tuple[str, int]:
         """Return the innermost module of a call site that may be a spiking layer, and its calls before this one."""
         hooked = {id(watched.layer.module): watched.name for watched in self.session.layers if watched.hooked}
         name = next((hooked[id(module)] for module in site.modules if id(module) in hooked), "")
-        return name, recorder.count(name) if name else 0
+        return name, self.session.passes.here().count(self.session.layers.by_name[name]) if name else 0
 
     def ownership(
         self, recorder: Recorder, grouping: Grouping, applications: Sequence[Application]

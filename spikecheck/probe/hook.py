@@ -43,10 +43,14 @@ class Hook:
     def __call__(self, *args: Any) -> None:
         """Pass the call on, if it is wanted; None tells torch to leave output and arguments as they are."""
         if is_compiling():
-            if self.number and not is_exporting():
-                compiled.show(self.number, *args)
-            return
-        outside_compiler(self.pass_on, args)
+            self.trace(*args)
+        else:
+            outside_compiler(self.pass_on, args)
+
+    def trace(self, *args: Any) -> None:
+        """Put a call into the graph that torch.compile makes."""
+        if self.number and not is_exporting():
+            compiled.show(self.number, *args)
 
     def pass_on(self, *args: Any) -> None:
         """Call what the hook is for, if it is wanted."""
@@ -86,10 +90,11 @@ class HookSet:
         call: Callable[..., None],
         wanted: Callable[[], bool] | None = None,
         traced: Callable[..., None] | None = None,
+        kind: type[Hook] = Hook,
     ) -> Hook:
         """Return an entry point as torch's hook tables take it; `traced` is called where torch.compile traced it."""
         receiver = None if traced is None else self.guard(compiled.on_copies(traced))
-        hook = Hook(self.guard(call), wanted, receiver, self.guard(raise_again))
+        hook = kind(self.guard(call), wanted, receiver, self.guard(raise_again))
         self.hooks.append(hook)
         return hook
 

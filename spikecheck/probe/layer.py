@@ -9,6 +9,7 @@ from typing import NamedTuple
 from torch import nn
 
 from spikecheck.neuron import NeuronSpec
+from spikecheck.probe.call_log import CallLog
 from spikecheck.probe.frameworks.base import Framework
 from spikecheck.probe.gradients import LayerGradients
 from spikecheck.site import Layout, Site, SiteKind
@@ -107,6 +108,7 @@ class WatchedLayer:
     tries: int = 0  # calls whose graph was searched for the time axis
     unseen: str = ""  # why something of it is not measured
     reread: bool = False  # the neurons' parameters may have changed since they were read
+    log: CallLog | None = None  # notes the calls, while a forward pass is open that shows nothing else of the layer
     hooked: bool = field(init=False)  # of the status; every hook asks, and an enumeration answers slowly
 
     def __post_init__(self) -> None:
@@ -115,6 +117,7 @@ class WatchedLayer:
     def become(self, status: Status) -> None:
         """Keep what the layer turned out to be."""
         self.status, self.hooked = status, status.hooked
+        self.log = self.log if self.hooked else None
 
     @property
     def name(self) -> str:
@@ -133,7 +136,7 @@ class WatchedLayer:
 
     def learn_layout(self, layout: Layout) -> None:
         """Keep a layout that shows the time axis, for the calls that do not."""
-        if not self.axes_given:
+        if not self.axes_given and layout != self.layer.layout:
             self.layer = replace(self.layer, layout=layout)
         if self.unseen in (UNTIMED, AXIS_UNKNOWN):
             self.unseen = ""

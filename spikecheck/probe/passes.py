@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from threading import get_ident
 
 from torch import nn
 
+from spikecheck.probe.call_log import CallLog, open_logs
+from spikecheck.probe.layer import WatchedLayer
 from spikecheck.probe.recorder import Recorder
 from spikecheck.probe.time_loop import TimeLoop
 from spikecheck.probe.torch_private import calls_running
@@ -21,6 +24,40 @@ class Pass:
     depth: int = 0  # calls of the model that are running, one inside the other; 0 where its parts are called alone
     recorder: Recorder = field(default_factory=Recorder)
     loop: TimeLoop = field(default_factory=TimeLoop)
+    logs: list[tuple[WatchedLayer, CallLog]] = field(default_factory=list)  # of the model's call that is running
+
+    def open_logs(self, layers: Iterable[WatchedLayer]) -> None:
+        """Note the calls of the layers from now on, until the model's call is over."""
+        self.logs = open_logs(layers, self.recorder)
+
+    def count(self, watched: WatchedLayer) -> int:
+        """Return how often a layer was called so far."""
+        return self.recorder.count(watched.name) if watched.log is None else watched.log.count
+
+    def settle(self) -> None:
+        """Give the calls that were noted so far to the recorder."""
+        for watched, log in self.logs:
+            if log.calls:
+                self.recorder.calls(watched.name).settle(watched, log.take())
+
+    def settle_layer(self, name: str) -> None:
+        """Give those of one layer to the recorder: its next call goes through the guard."""
+        for watched, log in self.logs:
+            if watched.name == name and log.calls:
+                self.recorder.calls(name).settle(watched, log.take())
+
+    def recount(self) -> None:
+        """Count on from the calls that the recorder has."""
+        for watched, log in self.logs:
+            log.count = self.recorder.count(watched.name) + len(log.calls)
+
+    def close_logs(self) -> None:
+        """Note no more calls; what was noted goes to the recorder."""
+        self.settle()
+        for watched, log in self.logs:
+            if watched.log is log:
+                watched.log = None
+        self.logs = []
 
 
 class Passes:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from spikecheck.probe.applications import Application
+from spikecheck.probe.call_log import NotedCall, is_state_sampled
 from spikecheck.probe.frameworks.base import PER_STEP, Framework, Observation, nested, tensors
 from spikecheck.probe.frameworks.generic import surrogates
 from spikecheck.probe.layer import AXIS_UNKNOWN, UNTIMED, Status, Use, WatchedLayer
@@ -21,22 +22,10 @@ from spikecheck.probe.time_axis import layout_of
 from spikecheck.probe.torch_private import has_values, version
 from spikecheck.site import Capture, Layout, SiteKind
 
-FIRST_MIDDLE_CALL = 4
 KINDS = (SiteKind.SPIKES, SiteKind.CURRENT, SiteKind.POTENTIAL)
 TRANSFORMED = "its tensors have no values here to count: torch.func, a tracer, or a tensor spread over processes"
+COMPLEX = "its spikes are complex numbers, which are not counted"
 IN_PLACE = "its output was changed in place before the end of the forward pass"
-
-
-def is_state_sampled(calls: int) -> bool:
-    """Return whether a layer's state is read before its next call, after so many calls in this forward pass.
-
-    It is read before calls 1, 5, 9, 17, 33, ... Call 1 shows what a sequence starts from. The later ones show what a
-    step in the middle continues from, and the last of them is kept: since each comes about twice as late as the one
-    before, it lies in the second half of the sequence, where a state that is lost or restarted has become visible, and
-    T steps cost log2(T) reads. Calls 2 to 4 are left out: a layer that is called two or three times in a forward pass
-    may be shared by branches of the network, each of which starts from nothing.
-    """
-    return calls == 0 or (calls >= FIRST_MIDDLE_CALL and calls & (calls - 1) == 0)
 
 
 class Held(NamedTuple):
@@ -149,15 +138,9 @@ class LayerCalls:
             watched.unseen = TRANSFORMED
             return
         if torch.is_grad_enabled() and not self.compiled:
-            self.training = True
-            self.blocked = not spikes.requires_grad and expects_gradient(watched, current)
+            self.take_gradient(watched, spikes, current)
             watched.gradients.hook(observation, self.count)
-        if observation.layout.time is not None:
-            watched.learn_layout(observation.layout)
-        learned = watched.layer.layout
-        layout = observation.layout if learned is None or learned.time is None else fitted(learned, spikes.dim())
-        if spikes.dim() < 2:
-            layout = Layout()
+        layout = axes_of(watched, spikes, observation.layout)
         shown = (
             (SiteKind.SPIKES, spikes, layout),
             (SiteKind.CURRENT, current, layout),
@@ -167,7 +150,40 @@ class LayerCalls:
             if isinstance(tensor, Tensor) and has_values(tensor) and not tensor.is_complex() and not tensor.is_meta:
                 self.held[kind].append(Held.of(tensor, axes))
             elif kind is SiteKind.SPIKES:
-                watched.unseen = "its spikes are complex numbers, which are not counted"
+                watched.unseen = COMPLEX
+
+    def settle(self, watched: WatchedLayer, noted: Sequence[NotedCall]) -> None:
+        """Take calls that were noted while the model ran, each with the tensors' versions of then.
+
+        The references are those to the layer's own tensors, with their graph, until the pass is handed on.
+        """
+        self.count += len(noted)
+        last = next((call for call in reversed(noted) if call[-1]), None)
+        if last is not None:
+            self.take_gradient(watched, last[0], last[2])
+        of_spikes, of_currents, of_potentials = (self.held[kind].append for kind in KINDS)
+        shown, dimensions, axes = None, -1, Layout()
+        for spikes, changes, current, current_changes, potential, potential_changes, layout, other, _ in noted:
+            if layout is not shown or spikes.dim() != dimensions:
+                shown, dimensions, axes = layout, spikes.dim(), axes_of(watched, spikes, layout)
+            if spikes.is_complex() or spikes.is_meta:
+                watched.unseen = COMPLEX
+            else:
+                of_spikes(Held(spikes, changes, axes))
+            if current is not None and not (current.is_complex() or current.is_meta):
+                of_currents(Held(current, current_changes, axes))
+            if potential is not None and not (potential.is_complex() or potential.is_meta):
+                of_potentials(Held(potential, potential_changes, other or axes))
+
+    def take_gradient(self, watched: WatchedLayer, spikes: Tensor, current: Tensor | None) -> None:
+        """Note a call with gradients, and whether the spikes were cut from the graph."""
+        self.training = True
+        self.blocked = not spikes.requires_grad and expects_gradient(watched, current)
+
+    def detach(self) -> None:
+        """Keep nothing of the graph: the pass goes on with another call of the model."""
+        for held in self.held.values():
+            held[:] = [one._replace(tensor=one.tensor.detach()) for one in held]
 
     def adopt(self, layout: Layout, sizes: torch.Size) -> None:
         """Use another layer's axes for a call that did not show its own, where the first two sizes are the same."""
@@ -222,14 +238,18 @@ class LayerCalls:
     ) -> Iterator[Capture[Tensor]]:
         """Yield what was kept of one kind; references of one shape become one capture, in their order."""
         groups: dict[Any, list[Held]] = {}
+        shape, device, axes, group = torch.Size(), None, None, []
         for reference in held:
-            key = (reference.tensor.shape, reference.tensor.device, reference.layout)
-            groups.setdefault(key, []).append(reference)
+            tensor = reference.tensor
+            if reference.layout is not axes or tensor.shape != shape or tensor.device != device:
+                shape, device, axes = tensor.shape, tensor.device, reference.layout
+                group = groups.setdefault((shape, device, axes), [])
+            group.append(reference)
         widths: list[torch.Size] = []
         for group in groups.values():
             if group[0].neurons not in widths:
                 widths.append(group[0].neurons)
-            if all(reference.unchanged for reference in group):
+            if all(changes is None or version(tensor) == changes for tensor, changes, _ in group):
                 yield self.capture(watched, kind, group, update, widths.index(group[0].neurons), use)
             else:
                 watched.unseen = IN_PLACE
@@ -290,6 +310,11 @@ class Recorder:
         """Return the recorder of what is left of this forward pass, once this one is drained."""
         return Recorder(self.training, self.tier, new_sequence=False)
 
+    def detach(self) -> None:
+        """Keep nothing of the graph: the pass goes on with another call of the model."""
+        for calls in self.layers.values():
+            calls.detach()
+
     def drain(self, watched: Iterable[WatchedLayer], update: int) -> Iterator[Capture[Tensor]]:
         """Yield what the layers showed, layer by layer."""
         for one in watched:
@@ -302,6 +327,16 @@ def whole_step(observation: Observation, next_state: tuple[Tensor, ...]) -> tupl
         return ()
     values = (observation.spikes, observation.current, *next_state)
     return tuple(Held.of(v, Layout()) for v in values) if len({v.shape for v in values}) == 1 else ()
+
+
+def axes_of(watched: WatchedLayer, spikes: Tensor, shown: Layout) -> Layout:
+    """Return the axes of what a call showed: the layer's, where the call does not show its own."""
+    if shown.time is not None:
+        watched.learn_layout(shown)
+    learned = watched.layer.layout
+    if spikes.dim() < 2:
+        return Layout()
+    return shown if learned is None or learned.time is None else fitted(learned, spikes.dim())
 
 
 def expects_gradient(watched: WatchedLayer, current: Tensor | None) -> bool:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
 from spikecheck.probe.axes import Axes, give_axes, share_layout
+from spikecheck.probe.call_log import MAX_HELD_CALLS
 from spikecheck.probe.clock import Clock
 from spikecheck.probe.find import clean, find
 from spikecheck.probe.frameworks.base import Observation
@@ -24,6 +25,7 @@ from spikecheck.probe.functional import NO_OWNER, FunctionalCode
 from spikecheck.probe.hook import HookSet
 from spikecheck.probe.inputs import captures, countable, model_input, tensors_within, why_unseen
 from spikecheck.probe.layer import Status, WatchedLayer
+from spikecheck.probe.layer_hooks import hook_layer
 from spikecheck.probe.layers import Layers
 from spikecheck.probe.loss import GuardedListener, Listener
 from spikecheck.probe.modes import Modes
@@ -32,17 +34,14 @@ from spikecheck.probe.ownership import GraphSpan
 from spikecheck.probe.passes import Pass, Passes
 from spikecheck.probe.paths import module_paths
 from spikecheck.probe.pending_losses import PendingLosses
-from spikecheck.probe.recorder import Recorder, is_state_sampled
+from spikecheck.probe.recorder import Recorder
 from spikecheck.probe.snapshot import Snapshot
 from spikecheck.probe.time_loop import state_of, was_reset
-from spikecheck.probe.torch_private import in_backward
 from spikecheck.probe.trace import Trace
 from spikecheck.probe.training import Training
 from spikecheck.probe.watchers import watchers
 from spikecheck.readings import InputReading
 from spikecheck.site import LossCall, Site, SiteKind
-
-MAX_HELD_CALLS = 4096  # calls of a layer that are kept before they are handed on without waiting for the pass's end
 
 
 class Session:
@@ -122,7 +121,8 @@ class Session:
         self._hooks.add(self.model.register_forward_pre_hook(before, with_kwargs=True))
         self._hooks.add(self.model.register_forward_hook(after, with_kwargs=True, always_call=True))
         for watched in self.layers:
-            self._hook_layer(watched)
+            calls = self.layer_called, self.layer_returned, self.compiled_layer_returned
+            hook_layer(self._hooks, watched, self.passes, *calls)
         for name, module in self.model.named_modules():
             if module is not self.model:
                 hook = self._hooks.make(partial(self.module_returned, clean(name)))
@@ -131,33 +131,11 @@ class Session:
             self._hooks.add(self.criterion.register_forward_hook(self._hooks.make(self.criterion_returned)))
         watchers.add(self)
 
-    def _hook_layer(self, watched: WatchedLayer) -> None:
-        """Hook a layer's calls and returns; what is not wanted is turned away before it costs anything.
-
-        What runs inside a backward pass is a checkpoint that computes a forward pass again.
-        """
-        name, passes = watched.name, self.passes
-
-        def is_call_wanted() -> bool:
-            here = passes.here()
-            if here.depth == 0:
-                return not in_backward()
-            wanted = here.recorder.tier > 1 and watched.hooked and is_state_sampled(here.recorder.count(name))
-            return wanted and not in_backward()
-
-        def is_return_wanted() -> bool:
-            return watched.hooked and not in_backward()
-
-        before = self._hooks.make(partial(self.layer_called, watched), is_call_wanted)
-        returned, compiled = partial(self.layer_returned, watched), partial(self.compiled_layer_returned, watched)
-        after = self._hooks.make(returned, is_return_wanted, compiled)
-        self._hooks.add(watched.layer.module.register_forward_pre_hook(before, with_kwargs=True))
-        self._hooks.add(watched.layer.module.register_forward_hook(after, with_kwargs=True))
-
     def remove(self) -> None:
         """Take everything off, and keep no tensor; twice does no harm."""
         own = self.optimizers, self.losses, self.passes
-        steps = (*(one.clear for one in own), self.trace.close, self._hooks.remove, self.functional.stop_comparing)
+        steps = *(one.clear for one in own), self.trace.close, self._hooks.remove, self.functional.stop_comparing
+        steps = *steps, self.observe_singly
         with ExitStack() as stack:  # the last one first; one that raises does not keep the others from running
             for step in steps:
                 stack.callback(step)
@@ -200,6 +178,14 @@ class Session:
         watchers.forward_begins(self)
         self.take_input(arguments)
         self.functional.compare()
+        decided = self.clock.training_passes > 1 or all(one.status is not Status.CANDIDATE for one in self.layers)
+        if own.depth and decided:
+            own.open_logs(self.layers)
+
+    def observe_singly(self) -> None:
+        """Note no calls until the next forward pass: what a thread receives is about to change."""
+        for watched in self.layers:
+            watched.log = None
 
     def take_input(self, arguments: Sequence[Any]) -> None:
         """Keep what the model is called with."""
@@ -214,6 +200,7 @@ class Session:
     def end(self, output: Any = None) -> None:
         """A call of the model is over, and the forward pass with it, unless the time loop is outside."""
         own = self.passes.own()
+        own.close_logs()
         self.functional.stop_comparing()
         watchers.forward_ends(self)
         self.layers.accept(own.recorder, self._values_of)
@@ -221,6 +208,8 @@ class Session:
         if not own.loop.open:
             own.loop.open = True
             self.close(own)
+        else:
+            own.recorder.detach()
 
     def close(self, own: Pass) -> None:
         """A forward pass is over, if one was open."""
@@ -291,18 +280,22 @@ class Session:
         """A spiking layer is called, and its state is to be sampled, or the model itself is not running."""
         if self.passes.depth == 0:
             self.begin_without_root(watched, args, kwargs)
-        recorder = self.passes.recorder
-        if recorder.tier > 1 and watched.hooked:
-            recorder.calls(watched.name).sample_state(watched, args, kwargs)
+        here = self.passes.here()
+        here.settle_layer(watched.name)
+        if here.recorder.tier > 1 and watched.hooked:
+            here.recorder.calls(watched.name).sample_state(watched, args, kwargs)
 
     def layer_returned(
         self, watched: WatchedLayer, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any
     ) -> None:
         """A spiking layer returned, or a module that may turn out to be one."""
-        recorder = self.passes.recorder
+        here = self.passes.here()
+        here.settle_layer(watched.name)
+        recorder = here.recorder
         calls = recorder.calls(watched.name)
         calls.observe(watched, args, kwargs, output)
-        if not recorder.training and self.passes.depth == 0:
+        here.recount()
+        if not recorder.training and here.depth == 0:
             calls.left = state_of(watched)
         undecided = self.clock.training_passes <= 1 or watched.status is Status.CANDIDATE
         if undecided and calls.held[SiteKind.SPIKES]:
@@ -327,6 +320,7 @@ class Session:
     def hand_on(self, one: Pass | None = None) -> None:
         """Hand on what a forward pass showed so far, this thread's by default."""
         one = self.passes.here() if one is None else one
+        one.settle()
         recorder = one.recorder
         self.layers.decide(recorder, self._values_of, self.clock.forward_passes)
         self.functional.record(recorder)
@@ -338,6 +332,7 @@ class Session:
         for capture in captures(recorder, spiking, site, self.clock.update):
             self._sink(capture, recorder.tier)
         one.recorder = recorder.rest()
+        one.recount()
 
     def hand_on_losses(self) -> None:
         """Hand on the losses since the last backward pass, each function's calls together."""

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -108,6 +108,11 @@ def is_batch_norm(module: nn.Module) -> bool:
 def is_plain_tensor(value: object) -> bool:
     """Return whether it is a tensor whose values are here: none that a tracer uses, none that is spread over ranks."""
     return type(value) in (Tensor, nn.Parameter, nn.Buffer) and not is_functorch_tensor(value)  # type: ignore[arg-type]
+
+
+def is_ordinary_tensor(value: object) -> TypeGuard[Tensor]:
+    """Return whether it is of torch's own class, and not what `torch.func` traces with."""
+    return type(value) is Tensor and (_is_functorch_wrapped is None or not _is_functorch_wrapped(value))
 
 
 def has_values(tensor: Tensor) -> bool:
@@ -290,6 +295,17 @@ def outside_compiler(call: Callable[..., None], args: Sequence[Any]) -> None:
         _frames.set_eval_frame(before)
 
 
+def switch_compiler_off() -> Any:
+    """Switch the compiler off in this thread, as `outside_compiler` does; return what `switch_back` takes."""
+    return None if _frames is None else _frames.set_eval_frame(None)
+
+
+def switch_back(before: Any) -> None:
+    """Undo `switch_compiler_off`."""
+    if _frames is not None:
+        _frames.set_eval_frame(before)
+
+
 def define_operator(name: str, schema: str, run: Callable[..., None]) -> Any:
     """Define an operator with an effect, opaque to the compiler; None where this version of torch cannot have one.
 
@@ -308,4 +324,6 @@ def define_operator(name: str, schema: str, run: Callable[..., None]) -> Any:
 
 
 leave_alone(outside_compiler)
+leave_alone(switch_compiler_off)
+leave_alone(switch_back)
 leave_alone(in_backward)

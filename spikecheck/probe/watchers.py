@@ -25,7 +25,7 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook, 
 from spikecheck.probe.functions import Listening, is_application, listening
 from spikecheck.probe.loss import Listener, Replacement, inform, replacements
 from spikecheck.probe.ownership import GraphSpan, owners
-from spikecheck.probe.torch_private import is_traced
+from spikecheck.probe.torch_private import has_compiled, is_traced
 
 Receiver = Callable[[bool, Sequence[Any], Sequence[Any], bool], None]  # grad mode, arguments, results, one alone?
 
@@ -49,6 +49,9 @@ class Watch(Protocol):
     def remove(self) -> None:
         """Take every hook off."""
 
+    def observe_singly(self) -> None:
+        """Ask at each call in the forward pass that is open who receives it: that is about to change."""
+
     @property
     def functional(self) -> Functional:
         """What says whether an application of a custom autograd function is to be observed."""
@@ -62,6 +65,10 @@ class Functional(Protocol):
 
     def wants_applications(self) -> bool:
         """Return whether an application here and now is to be observed."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether none will ever be of use again."""
 
 
 class Scope:
@@ -92,6 +99,7 @@ class Watchers:
         self._replaced: tuple[Replacement, ...] = ()
         self._hooks: tuple[Any, ...] = ()  # on every optimizer: torch's own table must not change while it is read
         self._functions: Listening | None = None  # to the applications of custom autograd functions
+        self._listens = False  # whether it is in place
         self._receivers: dict[int, Receiver] = {}
         self._numbers = itertools.count(1)  # 0 is no receiver
         self._passes = itertools.count(1)
@@ -107,13 +115,12 @@ class Watchers:
                 for replaced in self._replaced:
                     replaced.put()
                 self._functions = listening(self.function_applied)
-                if self._functions is not None:
-                    self._functions.put()
                 self._hooks = (
                     register_optimizer_step_pre_hook(self.optimizer_steps),
                     register_optimizer_step_post_hook(self.optimizer_stepped),
                 )
             self._attached = (*self._attached, Attached(watch, self._thread.scope))
+            self._listen(True)
 
     def discard(self, watch: Watch) -> None:
         """Detach a watch; the last one puts torch's own functions back."""
@@ -124,9 +131,23 @@ class Watchers:
                     replaced.put_back()
                 for handle in self._hooks:
                     handle.remove()
-                if self._functions is not None:
-                    self._functions.put_back()
+                self._listen(False)
                 self._replaced, self._hooks, self._functions = (), (), None
+
+    def _listen(self, wanted: bool) -> None:
+        """Begin or stop to observe the applications of custom autograd functions."""
+        if self._functions is not None and wanted is not self._listens:
+            self._listens = wanted
+            (self._functions.put if wanted else self._functions.put_back)()
+
+    def stop_listening(self) -> None:
+        """Observe no more applications, if no watch has a use for any: in all of them the layers are modules.
+
+        Beside compiled code everything stays in place: the compiler may have looked at it.
+        """
+        with self._lock:
+            if all(attached.watch.functional.is_done for attached in self._attached) and not has_compiled():
+                self._listen(False)
 
     def __contains__(self, watch: object) -> bool:
         return any(attached.watch is watch for attached in self._attached)
@@ -173,7 +194,7 @@ class Watchers:
     def rescan_functions(self) -> None:
         """Observe functions whose class was made since, too."""
         with self._lock:
-            if self._functions is not None:
+            if self._functions is not None and self._listens:
                 self._functions.rescan()
 
     def function_applied(self, function: type, output: Any, args: Sequence[Any], frame: Any) -> None:
@@ -204,6 +225,8 @@ class Watchers:
     @contextmanager
     def pause(self) -> Iterator[None]:
         """Pause, in this thread alone, every watch that is attached now, and keep to it what is attached meanwhile."""
+        for attached in self._attached:
+            attached.watch.observe_singly()
         before, self._thread.scope = self._thread.scope, Scope()
         try:
             yield

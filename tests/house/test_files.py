@@ -84,6 +84,7 @@ BORDER = {
     "spikecheck/api.py": 1,  # attach(), before there is a monitor
     "spikecheck/probe/gradients.py": 1,  # torch calls it in a backward pass
     "spikecheck/probe/hook.py": 1,  # whether a call is wanted
+    "spikecheck/probe/layer_hooks.py": 1,  # what is noted without a guard
     "spikecheck/probe/loss.py": 1,  # in the place of a function of torch
     "spikecheck/probe/watchers.py": 2,  # in the place of a function of torch, and tap()
     "spikecheck/stats/engine.py": 1,  # one statistic of a report

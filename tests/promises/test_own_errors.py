@@ -176,6 +176,7 @@ def is_place(value: Any, module: str) -> bool:
 # The border itself, which catches what is raised inside of these.
 NO_PLACES = {"spikecheck.probe.hook.raise_again", "Training.own_error", "spikecheck.probe.hook.inert"}
 NO_PLACES |= {"Hook.__call__", "Hook.pass_on", "GradientHook.__call__", "spikecheck.probe.loss.inform"}
+NO_PLACES |= {"CallHook.__call__", "ReturnHook.__call__"}
 NO_PLACES |= {f"Watchers.{name}" for name in ("function_applied", "optimizer_steps", "optimizer_stepped")}
 JUDGING = ("spikecheck.checks.judge", "spikecheck.checks.progress", "spikecheck.evidence.evidence")
 EVERY = places_of_errors()

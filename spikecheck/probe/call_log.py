@@ -1,0 +1,113 @@
+"""What a layer's calls show while a forward pass is open: noted without lock, guard or clock, and read when it ends.
+
+A layer may be called a hundred times in a forward pass, and everything that is decided once per pass (who receives it,
+in which thread, whether the state is to be sampled) is decided where the pass begins. From then on a call adds one
+entry to a list. What is out of the ordinary (another thread, a tensor of a tracer's, an error of ours, a call before
+which the state is sampled) is not noted, and takes the way through the guard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from threading import get_ident
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from spikecheck.probe.gradients import is_hooked
+from spikecheck.probe.torch_private import in_backward, is_ordinary_tensor, version
+from spikecheck.site import Layout
+
+if TYPE_CHECKING:
+    from spikecheck.probe.frameworks.base import Observation
+    from spikecheck.probe.layer import WatchedLayer
+    from spikecheck.probe.recorder import Recorder
+
+FIRST_MIDDLE_CALL = 4
+MAX_HELD_CALLS = 4096  # calls of a layer that are kept before they are handed on without waiting for the pass's end
+
+
+def is_state_sampled(calls: int) -> bool:
+    """Return whether a layer's state is read before its next call, after so many calls in this forward pass.
+
+    It is read before calls 1, 5, 9, 17, 33, ... Call 1 shows what a sequence starts from. The later ones show what a
+    step in the middle continues from, and the last of them is kept: since each comes about twice as late as the one
+    before, it lies in the second half of the sequence, where a state that is lost or restarted has become visible, and
+    T steps cost log2(T) reads. Calls 2 to 4 are left out: a layer that is called two or three times in a forward pass
+    may be shared by branches of the network, each of which starts from nothing.
+    """
+    return calls == 0 or (calls >= FIRST_MIDDLE_CALL and calls & (calls - 1) == 0)
+
+
+#: Calls after which the next one goes through the guard: those whose state is sampled, and the last that is kept.
+SPECIAL = tuple(calls for calls in range(MAX_HELD_CALLS) if is_state_sampled(calls) or calls == MAX_HELD_CALLS - 1)
+
+
+#: Spikes, current and potential of one call, each followed by its version; their layouts, and whether gradients are on.
+NotedCall = tuple[Tensor, int | None, Tensor | None, int | None, Tensor | None, int | None, Layout, Layout | None, bool]
+
+
+class CallLog:
+    """The calls of one layer in one forward pass and thread that were noted and not yet read."""
+
+    __slots__ = ("calls", "count", "observe", "special", "thread", "training")
+
+    def __init__(
+        self, observe: Callable[..., Observation], count: int = 0, *, training: bool = True, samples_state: bool = False
+    ) -> None:
+        self.observe, self.thread, self.training = observe, get_ident(), training
+        self.calls: list[NotedCall] = []
+        self.count = count  # calls of the layer in the pass so far, those before this log among them
+        self.special = SPECIAL if samples_state else SPECIAL[-1:]  # counts after which a call goes through the guard
+
+    def note(self, module: Any, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> bool:
+        """Note a call that returned; False where it is to go through the guard."""
+        grad = torch.is_grad_enabled()
+        if self.count in self.special or (grad and not self.training) or in_backward():
+            return False
+        shown = self.observe(module, args, kwargs, output)
+        spikes, current, potential = shown.spikes, shown.current, shown.potential
+        if not is_ordinary_tensor(spikes) or not (current is None or is_ordinary_tensor(current)):
+            return False
+        if not (potential is None or is_ordinary_tensor(potential)):
+            return False
+        self.count += 1
+        self.calls.append(
+            (
+                spikes,
+                version(spikes),
+                current,
+                None if current is None else version(current),
+                potential,
+                None if potential is None else version(potential),
+                shown.layout,
+                shown.potential_layout,
+                grad,
+            )
+        )
+        return True
+
+    def take(self) -> list[NotedCall]:
+        """Return the calls that were noted, and begin again."""
+        calls, self.calls = self.calls, []
+        return calls
+
+
+def open_logs(layers: Iterable[WatchedLayer], recorder: Recorder) -> list[tuple[WatchedLayer, CallLog]]:
+    """Open a log for each layer of which this pass shows nothing but its calls: no gradient, and not the graph."""
+    logs = []
+    for watched in layers:
+        watched.log = None
+        if not (watched.hooked and watched.status.spikes) or watched.reads_axes:
+            continue
+        if recorder.training and is_hooked(watched.gradients.forward_passes):
+            continue
+        watched.log = CallLog(
+            watched.layer.framework.observe,
+            recorder.count(watched.name),
+            training=recorder.training,
+            samples_state=recorder.tier > 1,
+        )
+        logs.append((watched, watched.log))
+    return logs
