@@ -28,8 +28,8 @@ MAX_EXPONENT = 100.0  # exp(100) is past any threshold, and exp(710) past what a
 SHOWN_VALUES = 6  # distinct values in a sentence
 
 WHY_SMALL_SCALE = (
-    "measured: torch's default is 0.58, He initialization 1.41; with 0.1 and a tenth of 700 inputs active, one time "
-    "step adds 0.03 of a threshold of 1, and no leak of less than 30 steps adds that up to a spike"
+    "measured: torch's default is 0.58, He initialization 1.41; derived: with a scale of 0.1 and a tenth of 700 inputs "
+    "active, one time step adds 0.03; a neuron with a time constant below 30 steps never reaches a threshold of 1"
 )
 WHY_LARGE_SCALE = (
     "measured: standard initializers give 0.58 to 1.41, healthy trained networks up to 3.7; N(0, 1) gives 16 with 256 "

@@ -45,47 +45,48 @@ class MissingSurrogate(Check):
         @staticmethod
         def backward(ctx, gradient):
             return gradient / (5 * ctx.saved_tensors[0].abs() + 1) ** 2
+
+    # in the neuron, instead of (potential > threshold).float()
+    spikes = Spike.apply(potential - threshold)
     ```
     ```python snntorch
     from snntorch import surrogate
 
-    # and no .detach() on the spikes
     layer.spike_grad = surrogate.fast_sigmoid(slope=5)
+    # and remove any .detach() on the spikes
     ```
     ```python sinabs
     from sinabs.activation import SingleExponential
 
-    # and no .detach() on the spikes
     layer.surrogate_grad_fn = SingleExponential()
+    # and remove any .detach() on the spikes
     ```
     ```python spikingjelly
     from spikingjelly.activation_based import surrogate
 
-    # and no .detach() on the spikes
     layer.surrogate_function = surrogate.ATan()
+    # and remove any .detach() on the spikes
     ```
     ```python norse
-    import norse.torch
-
     # method="heaviside" has no gradient
-    parameters = norse.torch.LIFParameters(method="super")
+    layer.p = layer.p._replace(method="super")
     ```
 
     ## When it is intended
-    The layer is a fixed encoder, and nothing before it is to be trained. Say so in the script,
-    `encoder.requires_grad_(False)`, and the finding goes away.
+    The layer is a fixed encoder, and nothing before it is to be trained. With `encoder.requires_grad_(False)` in the
+    script, there is no finding.
     ```toml
     [tool.spikecheck.ignore]
     "SPK401:encoder.lif" = "fixed encoder"
     ```
 
     ## How it is decided
-    In every observed training forward pass, the layer's input required gradients and its spikes carried none. A bare
-    comparison such as `(potential > threshold).float()` does that, and so do `.detach()`, `.data`, a conversion to
-    numpy and back, and a `torch.no_grad()` around the layer. It is a note where the weights before the layer receive a
-    gradient all the same: the potential is read out, or a connection goes around the layer.
+    In every observed training forward pass, the input of the layer required a gradient and its spikes carried none. A
+    bare comparison such as `(potential > threshold).float()` causes this, and so do `.detach()`, `.data`, a conversion
+    to numpy and back, and `torch.no_grad()` around the layer. It is only a note if the weights before the layer receive
+    a gradient in another way: the potential is read out, or a connection goes around the layer.
 
-    Measured with 20 classes: an accuracy of 0.6 to 0.9 with untrained first layers, where 0.95 was within reach.
+    Measured with 20 classes: an accuracy of 0.6 to 0.9 with untrained first layers, where 0.95 was possible.
 
     ## References
     Neftci, Mostafa and Zenke, Surrogate Gradient Learning in Spiking Neural Networks, IEEE Signal Processing Magazine
@@ -112,7 +113,8 @@ class MissingSurrogate(Check):
             site,
             severity=Severity.NOTE if bypassed else Severity.ERROR,
             observed=Observed(
-                "spikes carried no gradient in {blocked} of {forward_passes} training forward passes; the input did",
+                "the spikes carried no gradient in {blocked} of {forward_passes} training forward passes, although the "
+                "input required one",
                 blocked=flow.blocked_forward_passes,
                 forward_passes=flow.forward_passes,
             ),

@@ -35,13 +35,15 @@ class VanishingGradient(Check):
 
     ## Fix
     ```python any
-    # as wide as the potentials are spread
-    surrogate = 1 / (1 + 10 * (potential - threshold).abs()) ** 2
+    # in backward() of the spike function; distance is potential - threshold
+    # a good slope is about 1 / distance.std()
+    slope = 10.0
+    input_gradient = output_gradient / (1 + slope * distance.abs()) ** 2
     ```
     ```python snntorch
     from snntorch import surrogate
 
-    # the default is 25; 1000 and more is too steep
+    # the default slope is 25; 1,000 or more is too steep
     layer.spike_grad = surrogate.fast_sigmoid(slope=10)
     ```
     ```python sinabs
@@ -55,9 +57,7 @@ class VanishingGradient(Check):
     layer.surrogate_function = surrogate.ATan(alpha=2.0)
     ```
     ```python norse
-    import norse.torch
-
-    layer = norse.torch.LIFCell(norse.torch.LIFParameters(method="super", alpha=torch.tensor(20.0)))
+    layer.p = layer.p._replace(method="super", alpha=torch.tensor(20.0))
     ```
 
     ## When it is intended
@@ -68,14 +68,14 @@ class VanishingGradient(Check):
     ```
 
     ## How it is decided
-    Gradient norms of the weights, averaged over the recent updates, fall by a factor of {max_gradient_ratio} or more
-    from the weight nearest the loss to the one nearest the input. A finding needs {min_updates} updates. Weights with a
-    gradient of exactly 0 are left out: a silent layer or a missing surrogate causes that. The finding lists the norms
-    of all weights; look at the spiking layer across which they fall most.
+    The mean gradient norm of the weights in the recent updates falls by a factor of {max_gradient_ratio} or more from
+    the weight nearest the loss to the one nearest the input. A finding needs {min_updates} updates. Weights with a
+    gradient of exactly 0 are left out, since a silent layer or a missing surrogate gradient causes that. The finding
+    lists the norms of all weights; look at the spiking layer across which they fall most.
 
-    The surrogate 1 / (1 + slope * |u|)^2 with a slope of 5000 is 4e-8 at a distance u of 1 from the threshold, in
-    every layer once more. Other causes are potentials far from the threshold, neurons that forget within a time step,
-    and many layers.
+    With a slope of 5,000, the surrogate gradient 1 / (1 + slope * |u|)^2 is 4e-8 at a distance u of 1 from the
+    threshold, and every spiking layer multiplies the gradient by such a factor. Other causes are potentials far from
+    the threshold, neurons that forget within a time step, and many layers.
 
     ## References
     Neftci, Mostafa and Zenke, Surrogate Gradient Learning in Spiking Neural Networks, IEEE Signal Processing Magazine
@@ -107,13 +107,13 @@ class VanishingGradient(Check):
 
     max_gradient_ratio: float = limit(
         3000.0,
-        why="measured: at most 110 in healthy networks, at their first update; at least 18,000 with a surrogate that "
-        "is too steep",
+        why="measured: at most 110 in healthy networks, at their first update; at least 18,000 with a surrogate "
+        "gradient that is too steep",
     )
     min_updates: int = limit(
         48,
-        why="measured: with a last weight that starts at 0 and a warm-up, a healthy network shows a factor of 7,000 "
-        "for 20 updates",
+        why="measured: where the last weight starts at 0 and the learning rate is warmed up, a healthy network has a "
+        "factor of 7,000 for 20 updates",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

@@ -20,8 +20,9 @@ class ExplodingGradient(Check):
     """The gradient of the first weight is hundreds of times larger than that of the last.
 
     ## What it means
-    The gradient grows from layer to layer, or from time step to time step, on its way back. The last few samples then
-    decide how the first layers move, and clipping all gradients to a norm of 1 leaves nothing for the last layer.
+    The gradient grows from layer to layer, or from time step to time step, on its way back. A few samples with huge
+    gradients then decide how the first layers move, and clipping all gradients to a norm of 1 leaves nothing for the
+    last layer.
 
     ## Example
     ```python broken
@@ -35,8 +36,10 @@ class ExplodingGradient(Check):
 
     ## Fix
     ```python any
-    # as wide as the potentials are spread
-    surrogate = 1 / (1 + 10 * (potential - threshold).abs()) ** 2
+    # in backward() of the spike function; distance is potential - threshold. The height at the threshold is 1
+    # a good slope is about 1 / distance.std()
+    slope = 10.0
+    input_gradient = output_gradient / (1 + slope * distance.abs()) ** 2
     ```
     ```python snntorch
     from snntorch import surrogate
@@ -55,9 +58,7 @@ class ExplodingGradient(Check):
     layer.surrogate_function = surrogate.ATan(alpha=2.0)
     ```
     ```python norse
-    import norse.torch
-
-    layer = norse.torch.LIFCell(norse.torch.LIFParameters(method="super"))
+    layer.p = layer.p._replace(method="super", alpha=torch.tensor(20.0))
     ```
 
     ## When it is intended
@@ -68,20 +69,20 @@ class ExplodingGradient(Check):
     ```
 
     ## How it is decided
-    Gradient norms of the weights, averaged over the recent updates, grow by a factor of {max_gradient_ratio} or more
-    from the weight nearest the loss to the one nearest the input. Where the last weight receives fewer spikes than the
-    first receives events, the factor due to this alone is divided out: a weight's gradient is the sum over what comes
-    in, so it shrinks with the square root of the rate, and hardly anything is left of it after a layer that is nearly
-    silent.
+    The mean gradient norm of the weights in the recent updates grows by a factor of {max_gradient_ratio} or more from
+    the weight nearest the loss to the one nearest the input. It is only a note once the loss is below that of a guess:
+    with an optimizer that rescales gradients, such as Adam, the network learns all the same.
 
-    Only what one rule of learning made is compared: the `weight` of each module, where it has one, and gradients that
-    the backward pass left, not those that a local rule (STDP) puts in their place. It is a note where the loss has
-    fallen below that of a guess: an optimizer that rescales gradients, such as Adam, can live with it.
+    The norm of a weight's gradient grows with the square root of the number of spikes that the weight receives. Where
+    the last weight receives fewer spikes than the first one receives events, the part of the factor that this explains
+    is divided out.
 
-    Whatever is multiplied by more than 1 in every layer, or in every time step, grows without bound. A surrogate
-    gradient whose height grows as it gets narrower does this: 1 / width * exp(-|u| / width) with a width of 0.001 is
-    1,000 at the threshold, and a network with three such layers had a first gradient of 3 * 10^11. A decay above 1 and
-    recurrent weights with large eigenvalues do it over many time steps.
+    Only gradients from the backward pass are compared, and only the parameter `weight` of a module that has one.
+    Gradients that a local learning rule such as STDP has written are left out.
+
+    A surrogate gradient that is higher the narrower it is multiplies gradients in every layer: 1 / width * exp(-|u| /
+    width) with a width of 0.001 is 1,000 at the threshold. A decay above 1, or recurrent weights with large
+    eigenvalues, multiply them in every time step.
     """
 
     id: ClassVar = "SPK403"
@@ -109,8 +110,8 @@ class ExplodingGradient(Check):
 
     max_gradient_ratio: float = limit(
         300.0,
-        why="measured: at most 2.7 in healthy networks, 2 * 10^9 with a surrogate 0.001 wide whose height is the "
-        "inverse of its width",
+        why="measured: at most 2.7 in healthy networks, 2 * 10^9 with a surrogate gradient of width 0.001 and height "
+        "1 / width",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -130,7 +131,7 @@ class ExplodingGradient(Check):
             expected=Expected(
                 "norms within a factor of {max_ratio:n}",
                 max_ratio=self.max_gradient_ratio,
-                because="otherwise gradient clipping leaves nothing for the last layer",
+                because="otherwise no single learning rate suits both the first and the last layer",
             ),
             excess=log10(norms.first / norms.last / due_to_rates / self.max_gradient_ratio),
             factor=norms.first / norms.last,

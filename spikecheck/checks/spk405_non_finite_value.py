@@ -68,7 +68,7 @@ class NonFiniteValue(Check):
     ## What it means
     A value stopped being a number, and everything computed from it follows. In a spiking network this is easily missed:
     NaN is not above the threshold, so the neuron does not spike and the loss stays finite, while the neuron's weights
-    become NaN and it is silent for ever.
+    become NaN and it is silent forever.
 
     ## Example
     ```python broken
@@ -83,19 +83,20 @@ class NonFiniteValue(Check):
 
     ## Fix
     ```python any
-    # all counts 0: nothing is divided by 0
+    # where all counts are 0, this avoids 0 / 0
     counts = counts / counts.sum(-1, keepdim=True).clamp(min=1)
     # instead of a softmax and a logarithm written by hand
     loss = torch.nn.functional.cross_entropy(logits, target)
-    # instead of exp(-slope * x) / (1 + ...) ** 2
+    # a surrogate gradient, instead of exp(-slope * x) / (1 + exp(-slope * x)) ** 2
     surrogate = torch.sigmoid(slope * x) * torch.sigmoid(-slope * x)
     ```
 
     ## When it is intended
-    Infinite logits mask classes out on purpose.
+    Logits of -inf that mask some of the classes are not reported. A row in which all classes are masked is reported,
+    but may be padding that the loss leaves out.
     ```toml
     [tool.spikecheck.ignore]
-    "SPK405:logits" = "masked classes are -inf"
+    "SPK405:logits" = "rows of padding are masked"
     ```
 
     ## How it is decided

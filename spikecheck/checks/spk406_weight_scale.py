@@ -37,18 +37,19 @@ class WeightScale(Check):
     """Weights are far too large or far too small for the spiking layer that they drive.
 
     ## What it means
-    Too large weights give the layer many times its threshold in every time step, so that it fires whatever the input;
-    too small ones never reach the threshold, and the layer stays silent. The usual cause is a custom initialization
-    that ignores the number of inputs.
+    The scale of a weight is its root mean square (RMS) times the square root of its number of inputs. If it is too
+    large, the layer is driven to many times its threshold in every time step and fires whatever the input. If it is too
+    small, the layer never reaches its threshold and stays silent. The usual cause is a custom initialization that
+    ignores the number of inputs.
 
     ## Example
     ```python broken
     fc = torch.nn.Linear(700, 256)
-    torch.nn.init.normal_(fc.weight)  # N(0, 1): a scale of 26
+    torch.nn.init.normal_(fc.weight)  # N(0, 1): the scale is 1 * sqrt(700) = 26
     lif = snntorch.Leaky(beta=0.9)
     ```
     ```python repaired
-    fc = torch.nn.Linear(700, 256)  # the default initialization: a scale of 0.58
+    fc = torch.nn.Linear(700, 256)  # the default initialization: the scale is 0.58
     lif = snntorch.Leaky(beta=0.9)
     ```
 
@@ -59,31 +60,29 @@ class WeightScale(Check):
     ```
 
     ## When it is intended
-    The weights come from a trained network with potentials on another scale.
+    The weights were converted from a network whose potentials have other units.
     ```toml
     [tool.spikecheck.ignore]
     "SPK406:fc1.weight" = "converted weights in millivolts"
     ```
 
     ## How it is decided
-    The scale of a weight is its root mean square (RMS) times the square root of its fan-in: what a sum over active
-    inputs grows with. Standard initializers give about the same scale at any layer width: 0.58 the default of
-    `nn.Linear`, 1 an orthogonal matrix, 1.41 He's. A finding needs one of these:
+    A sum over active inputs grows in proportion to the scale. For any layer width, the scale is 0.58 with the default
+    initialization of `nn.Linear`, 1 for a square orthogonal matrix and 1.41 with He initialization. A finding needs one
+    of these:
 
-    - a scale above {max_scale} that drives the next layer at {max_drive} times its threshold per time step or more;
-    - a scale below {min_scale} that leaves the next layer silent while the layer before it spikes (during training:
-      after at least {min_forward_passes} forward passes);
-    - a recurrent weight inside a layer with a scale above {max_scale}, by which the layer's own spikes drive it at
-      {max_recurrent_drive} times its threshold per time step or more: the scale times the square root of the firing
-      rate.
+    - a scale above {max_scale} that drives the next layer to {max_drive} times its threshold per time step or more;
+    - a scale below {min_scale}, where the next layer is silent although the layer before it spikes (while training
+      runs, after at least {min_forward_passes} forward passes);
+    - a recurrent weight with a scale above {max_scale}, where scale * sqrt(firing rate) is {max_recurrent_drive} times
+      the threshold or more.
 
     There is no finding where a large threshold or a normalization makes up for a large scale.
 
-    Weights drawn from N(0, 1) have a scale of 16 with 256 inputs and 26 with 700, and through several layers this
-    multiplies. Measured with three such layers of neurons that may spike several times per time step: 5,087 spikes of
-    one neuron in a time step, and a first loss of 50,174 where ln 20 = 3.0 is usual. A high threshold divides the
-    weights and hides this; scaling the weights removes it. A recurrent weight multiplies in every time step: the layer
-    keeps itself going whatever its input, and gradients through time grow by its scale.
+    Weights drawn from N(0, 1) have a scale of 16 with 256 inputs and 26 with 700, and each further layer multiplies
+    again. Measured with three such layers of neurons that may spike several times per time step: one neuron emitted
+    5,087 spikes in a time step, and the first loss was 50,174, where ln 20 = 3.0 is usual. A recurrent weight
+    multiplies in every time step: the layer stays active without any input, and gradients through time grow.
 
     ## References
     He et al., Delving Deep into Rectifiers, ICCV 2015.
@@ -108,8 +107,8 @@ class WeightScale(Check):
     min_scale: float = limit(SMALL_SCALE, why=WHY_SMALL_SCALE)
     max_drive: float = limit(
         5.0,
-        why="measured: no healthy network has weights above max_scale; those of N(0, 1) give 8.2 thresholds per time "
-        "step",
+        why="measured: weights from N(0, 1) drive a layer to 8.2 times its threshold per time step; no healthy network "
+        "has weights above max_scale",
     )
     max_recurrent_drive: float = limit(
         2.0,

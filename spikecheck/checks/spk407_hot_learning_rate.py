@@ -17,11 +17,12 @@ from spikecheck.site import Moment, Site, SiteKind
 
 @dataclass(frozen=True)
 class HotLearningRate(Check):
-    """An update is as large as the weights it changes, and the loss does not fall.
+    """Updates change a weight by half of its norm or more, and the loss does not fall.
 
     ## What it means
     The learning rate is so high that each update replaces what was learned before by a direction that was right for one
-    batch. Spiking layers end up silent or saturated by it, and multi-spike or recurrent layers explode.
+    batch. Spiking layers become silent or saturated, and the activity of recurrent layers, or of layers with several
+    spikes per time step, explodes.
 
     ## Example
     ```python broken
@@ -40,23 +41,24 @@ class HotLearningRate(Check):
     ```
 
     ## When it is intended
-    A large-batch optimizer that is made for such updates.
+    The optimizer is made for such updates, as some for very large batches are.
     ```toml
     [tool.spikecheck.ignore]
     "SPK407" = "trust ratio, warm-up over 500 updates"
     ```
 
     ## How it is decided
-    Over the first updates, at least {min_updates}, an update changed the weight by {max_relative_update} times its norm
-    or more on average, and the loss is no lower than it was. The finding is reported at the weight for which this is
-    most.
+    On average over all updates so far, and at least {min_updates}, an update changes the weight by
+    {max_relative_update} times its norm or more, and the loss is no lower than at first. Only the weight with the
+    largest relative update is reported. The finding ends when the network has learned, or when the learning rate is
+    below {max_rate_fraction} of its highest value.
 
-    Beside a weight that starts at 0 or close to it (a position embedding, a class token, a LoRA or a zero-initialized
-    head), any update is large. So a weight is taken to have at least the norm that torch's default initialization
-    gives one of its shape, a scale of {default_scale}.
+    Compared with a weight that starts at or near 0 (a position embedding, a class token, a LoRA or zero-initialized
+    head), any update is large. Such a weight is reported only if its updates are also large compared with torch's
+    default initialization, which has a scale, RMS * sqrt(fan-in), of {default_scale}.
 
-    Adam's update is the learning rate in every entry, whatever the gradient. Relative to torch's default weights, the
-    first update is lr * sqrt(3 * fan-in): 0.05 for a learning rate of 0.001 and 700 inputs, 4.6 for 0.1.
+    Adam's first update is the learning rate in every entry, whatever the gradient. Compared with torch's default
+    weights, that is lr * sqrt(3 * fan-in): 0.05 for a learning rate of 0.001 and 700 inputs, 4.6 for 0.1.
 
     ## References
     Kingma and Ba, Adam: A Method for Stochastic Optimization, ICLR 2015, section 2.1: the update is bounded by the
@@ -70,23 +72,23 @@ class HotLearningRate(Check):
     sites: ClassVar = SiteKind.UPDATE
     needs: ClassVar = (UpdateReading, ParameterReading)
     explained_by: ClassVar = ("SPK413",)
-    past: ClassVar = "updates were as large as {site} itself"
+    past: ClassVar = "updates of {site} were too large for its norm"
     message: ClassVar = "one update changes {site} by {relative_update:%} of its norm, and the loss does not fall"
 
     max_relative_update: float = limit(
         0.5,
         why="derived: two updates of half the norm can undo the weights; measured over the first five updates: at most "
-        "0.12 in 57 of 60 random healthy networks, 0.53 in one that learned, 1.5 with Adam at a learning rate of 0.5",
+        "0.12 in nearly all of 60 healthy networks, 0.53 in one that is not reported, since its loss fell, and 1.5 "
+        "with Adam at a learning rate of 0.5",
     )
     min_updates: int = limit(
-        5, why="judgment call: the first updates of a warm-up or of a fresh Adam say little on their own"
+        5, why="judgment call: the very first updates, of a warm-up or of Adam, may be unusually small or large"
     )
     default_scale: float = limit(
-        0.577, why="derived: RMS times the root of the fan-in of nn.Linear's default, uniform within 1 / sqrt(fan-in)"
+        0.577, why="derived: 1 / sqrt(3), since the default of nn.Linear is uniform within 1 / sqrt(fan-in)"
     )
-
     max_rate_fraction: float = limit(
-        0.1, why="judgment call: a learning rate below a tenth of its highest value is another learning rate"
+        0.1, why="judgment call: at a tenth of the learning rate, the updates are no longer those that were reported"
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -115,7 +117,7 @@ class HotLearningRate(Check):
             expected=Expected(
                 "updates of less than {max_update:%} of the norm",
                 max_update=self.max_relative_update,
-                because="an update of the weights' own size replaces what was learned before",
+                because="a larger update replaces what was learned before",
             ),
             when=Moment(0),
             excess=log10(update.mean_relative_norm / self.max_relative_update),

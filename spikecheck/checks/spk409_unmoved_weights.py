@@ -19,11 +19,11 @@ from spikecheck.update_readings import GradientAtStepReading
 class Reason(Enum):
     """Why a weight never moved, as a message says it."""
 
-    NO_GRADIENT = "it receives no gradient"
-    ZERO_GRADIENT = "its gradient is 0"
-    ZERO_RATE = "its learning rate is 0"
-    ROUNDED = "its updates round to 0"
-    CLEARED = "its gradient is cleared between backward() and step()"
+    NO_GRADIENT = "no gradient arrives"
+    ZERO_GRADIENT = "the gradient is 0"
+    ZERO_RATE = "the learning rate is 0"
+    ROUNDED = "the updates round to 0"
+    CLEARED = "the gradient is cleared between backward() and step()"
 
 
 #: The reasons that lie in the backward pass; the others lie in the optimizer and its calls.
@@ -35,9 +35,9 @@ class UnmovedWeights(Check):
     """An optimizer holds a weight and has never moved it.
 
     ## What it means
-    A weight that does not move does not learn, and the finding names the reason: no gradient, a gradient of exactly
-    0, one that was cleared before the update, a learning rate of 0, or updates that round to 0. The script runs as if
-    it trained, and activity, loss and gradients can look healthy.
+    A weight that does not move does not learn, and the finding names the reason: no gradient, a gradient of exactly 0,
+    one that was cleared before the update, a learning rate of 0, or updates that round to 0. The script runs as if it
+    trained, and activity, loss and gradients can look healthy.
 
     ## Example
     ```python broken
@@ -59,27 +59,29 @@ class UnmovedWeights(Check):
     optimizer.zero_grad()
     loss.backward()
     print({name: None if p.grad is None else p.grad.norm() for name, p in model.named_parameters()})
-    # None: the graph is cut between this weight and the loss; 0: a later layer is silent or far from its threshold
+    # None: the graph is cut between this weight and the loss
+    # 0: a later layer is silent or far from its threshold
     optimizer.step()
     ```
 
     ## When it is intended
-    A part of the model that this run does not use, or a reservoir: `parameter.requires_grad_(False)`.
+    This run does not use that part of the model, or trains it later, or the part is a fixed reservoir.
+    `parameter.requires_grad_(False)` says so in the script.
     ```toml
     [tool.spikecheck.ignore]
     "SPK409:aux.weight" = "second stage"
     ```
 
     ## How it is decided
-    In at least {min_updates} updates that were compared, this weight was the same before and after. Its gradient was
-    missing, or 0 in every entry, or its learning rate is 0, or its updates round to 0, or the backward pass made a
-    gradient that was gone when the optimizer stepped. Where none of the weights moves, there is a finding only for a
-    reason that lies in the optimizer and its calls: other checks say why no gradient arrives at all. It is a note where
-    the weight's module was never called, and where a parameter group has a learning rate of 0 while others have not: a
-    part of the network is frozen, as in gradual unfreezing.
+    In all compared updates, at least {min_updates}, the weight was the same before and after.
 
-    A gradient of exactly 0 was stopped on its way by a silent layer, by a surrogate gradient of 0 or by a `detach()`. A
-    missing gradient belongs to a weight that the loss was not computed with.
+    If no weight moves at all, only the reasons that lie in the optimizer are reported here: a learning rate of 0,
+    cleared gradients and rounding. If no gradient arrives, another check reports why. It is only a note where the
+    module of the weight was never called, and where one parameter group has a learning rate of 0 while others do not:
+    part of the network is frozen on purpose.
+
+    A gradient of exactly 0 was stopped by a silent layer or by a surrogate gradient of 0. A gradient of None means that
+    the loss does not depend on the weight: it was not used, or a `detach()` cuts it off.
     """
 
     id: ClassVar = "SPK409"
@@ -104,7 +106,7 @@ class UnmovedWeights(Check):
     past: ClassVar = "{site} did not move"
     message: ClassVar = "{first}{more} never moved in {updates} updates: {reason}"
 
-    min_updates: int = limit(10, why="judgment call: time for a layer that is silent at first to wake up")
+    min_updates: int = limit(10, why="judgment call: a layer that is silent at first has time to wake up")
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield one finding, at the first such weight."""
@@ -127,7 +129,7 @@ class UnmovedWeights(Check):
             ),
             expected=Expected(
                 "a change in every update",
-                because="other weights of the model move" if others_move else "without it nothing is learned",
+                because="other weights of the model move" if others_move else "otherwise nothing is learned",
             ),
             first=site.name,
             more=and_more(unmoved),

@@ -20,8 +20,8 @@ class ColdLearningRate(Check):
     """Updates are so small that nothing is learned in this run.
 
     ## What it means
-    Even the weight that moves most hardly moves, and the loss does not fall. The learning rate is far too low, while
-    activity and gradients are healthy.
+    Even the weight that moves most hardly moves, and the loss does not fall. The learning rate is far too low for the
+    gradients that arrive.
 
     ## Example
     ```python broken
@@ -48,13 +48,13 @@ class ColdLearningRate(Check):
 
     ## How it is decided
     The weight that moves most moves by less than {min_relative_update} of its norm per update, over at least
-    {min_updates} updates, and the loss does not fall. A learning rate below {min_rate_fraction} of its highest value
-    was lowered by a schedule, and is not found here. Neither is one of {min_ordinary_rate} or more: there the gradient
-    is what is small.
+    {min_updates} updates, and the loss does not fall. A learning rate that a schedule has lowered to less than
+    {min_rate_fraction} of its highest value is not reported. Nor is one of {min_ordinary_rate} or more, where the
+    gradient must be what is too small.
 
-    At that pace a weight needs more than 10,000 updates to cover its own length, if every update goes the same way. A
-    learning rate of 10^-7 instead of 10^-3 is often a weight decay and a learning rate that changed places, or a
-    warm-up that counts epochs and is stepped once per update.
+    At that pace a weight needs more than 10,000 updates to move as far as its own norm, even if every update has the
+    same direction. A learning rate of 10^-7 instead of 10^-3 is often a weight decay and a learning rate that changed
+    places, or a warm-up that counts updates but is stepped once per epoch.
     """
 
     id: ClassVar = "SPK410"
@@ -78,15 +78,15 @@ class ColdLearningRate(Check):
 
     min_relative_update: float = limit(
         1e-4,
-        why="measured: healthy networks move by 0.004 or more per update, one with Adam at a learning rate of 10^-7 by "
-        "10^-6",
+        why="measured: weights of healthy networks move by 0.004 of their norm or more per update; with Adam at a "
+        "learning rate of 10^-7, by 10^-6",
     )
     min_updates: int = limit(50, why="judgment call: long enough for most warm-ups to have raised the learning rate")
     min_ordinary_rate: float = limit(
-        0.01, why="published: usual for SGD, and ten times what is usual for Adam, whose updates depend on it alone"
+        0.01, why="published: a usual learning rate for SGD, and ten times the usual one for Adam"
     )
     min_rate_fraction: float = limit(
-        0.1, why="derived: a rate below this fraction of its highest was lowered by a schedule, on purpose or not"
+        0.1, why="derived: a learning rate that is this far below its highest value was lowered by a schedule"
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -116,7 +116,7 @@ class ColdLearningRate(Check):
             expected=Expected(
                 "updates of at least {min_update:n} of the norm",
                 min_update=self.min_relative_update,
-                because="the loss does not fall, and the weights are where they were",
+                because="with smaller ones, the weights stay where they are, and the loss does not fall",
             ),
             when=Moment(0),
             excess=log10(self.min_relative_update / update.mean_relative_norm),

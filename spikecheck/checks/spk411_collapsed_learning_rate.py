@@ -47,21 +47,23 @@ class CollapsedLearningRate(Check):
     ```
 
     ## When it is intended
-    The last stage of a training that began before `attach`.
+    This is the last stage of a training that began before spikecheck was attached.
     ```toml
     [tool.spikecheck.ignore]
     "SPK411" = "final stage"
     ```
 
     ## How it is decided
-    Effective updates are the sum of all learning rates so far, divided by the highest one: how many updates at the
-    highest rate the run amounts to. A finding needs a learning rate of {min_rate_fraction} of its highest value or
-    less, and effective updates of at most {min_effective_fraction} of the number of updates and at most
-    {min_effective_updates}, and the loss is no better than a guess. A cosine amounts to half of its updates, and so
-    does a line down to 0.
+    The effective updates of a run are the sum of its learning rates, divided by the highest one: as many updates at the
+    highest rate have the same sum. For a cosine or linear schedule down to 0, they are half of all updates. A finding
+    needs all of these:
 
-    `StepLR(optimizer, 1, gamma=0.5)`, stepped after every batch, halves the rate 80 times in 80 batches: all that can
-    be learned is what two updates bring.
+    - the learning rate is down to {min_rate_fraction} of its highest value or less;
+    - the effective updates are at most {min_effective_fraction} of all updates, and at most {min_effective_updates};
+    - the loss is no better than a guess.
+
+    `StepLR(optimizer, 1, gamma=0.5)`, stepped after each of 80 batches, halves the learning rate 80 times. All updates
+    together have the effect of two updates at the first rate.
     """
 
     id: ClassVar = "SPK411"
@@ -73,11 +75,13 @@ class CollapsedLearningRate(Check):
     past: ClassVar = "the learning rate of {site} had collapsed"
     message: ClassVar = "the learning rate of {site} fell from {highest:n} to {rate:n} within {updates} updates"
 
-    min_rate_fraction: float = limit(0.01, why="derived: a hundred updates a hundredth as long are needed for one")
+    min_rate_fraction: float = limit(
+        0.01, why="derived: at 0.01 of the rate, 100 updates move a weight as far as one update did before"
+    )
     min_effective_fraction: float = limit(
         0.2,
-        why="derived: a cosine and a line amount to 0.5 of their updates, a line to the power of 3 to 0.25; measured: "
-        "halving after each batch amounts to 0.025 of 80",
+        why="derived: 0.5 for a cosine or linear schedule down to 0, 0.25 for a cubic one; measured: 0.025 for a "
+        "learning rate that is halved after each of 80 batches",
     )
     min_effective_updates: float = limit(
         50.0, why="judgment call: fewer updates at the full rate rarely teach a network anything"
@@ -100,8 +104,8 @@ class CollapsedLearningRate(Check):
         yield self.finding(
             site,
             observed=Observed(
-                "a learning rate of {rate:n} after {updates} updates, {highest:n} at most: as many as "
-                "{effective_updates:n} updates at the highest rate",
+                "a learning rate of {rate:n} after {updates} updates, down from {highest:n}: all of them together "
+                "equal {effective_updates:n} updates at the highest rate",
                 rate=history.rate,
                 updates=history.updates,
                 highest=history.maximum_rate,

@@ -39,27 +39,26 @@ class StrongWeightDecay(Check):
     ```
 
     ## When it is intended
-    Weights are meant to die out, to see which are needed.
+    Weights are meant to shrink to 0, to see which of them are needed.
     ```toml
     [tool.spikecheck.ignore]
     "SPK412" = "pruning"
     ```
 
     ## How it is decided
-    Apart from any gradient, an update takes the learning rate times the decay off a weight. A finding needs a share of
-    {max_decay_per_update} or more per update; a weight is halved in ln 2 / share updates.
+    Whatever the gradient, an update takes the learning rate times the decay off a weight. A finding needs this share to
+    be {max_decay_per_update} or more per update. A weight is halved in 0.69 / share updates.
 
-    Adam's `weight_decay` is added to a gradient that is rescaled afterwards, so no such share is known. There, a
-    finding needs one of these:
+    Adam adds its `weight_decay` to the gradient and rescales the sum, so no such share is known. (AdamW does not.) For
+    Adam, the norm of decay * weight is compared with the norm of the gradient, and a finding needs one of these:
 
-    - a decay of {max_decay_to_gradient} times the gradient or more, by their norms, while the loss does not fall;
-    - a decay of {max_initial_decay_to_gradient} times the gradient or more in the first update, for every weight, where
-      the weight is down to {min_remaining_norm} of its first norm or less and the loss is no better than a guess.
+    - it is {max_decay_to_gradient} times as large or larger, while the loss does not fall;
+    - it is {max_initial_decay_to_gradient} times as large or larger for all weights at the first update, the reported
+      weight is down to {min_remaining_norm} of its first norm or less, and the loss is no better than a guess.
 
-    Adam's update is at most the learning rate in every entry, so decoupled decay (AdamW) holds every weight below
-    1 / decay in size: 0.017 for a decay of 60, a fifth of what torch initializes for 140 inputs. A decay of 60 beside a
-    learning rate of 0.002 is most often the two arguments in each other's place. A loss that falls to ln C meanwhile
-    has learned nothing: small weights make small logits.
+    AdamW keeps every entry of a weight below about 1 / decay: 0.017 for a decay of 60, where torch initializes a layer
+    of 700 inputs with values up to 0.038. Usual decays are 0.0001 to 0.1; a much larger one is often a wrong exponent.
+    A loss that falls to ln C meanwhile is no sign of learning: small weights give small logits.
 
     ## References
     Loshchilov and Hutter, Decoupled Weight Decay Regularization, ICLR 2019.
@@ -81,21 +80,21 @@ class StrongWeightDecay(Check):
 
     max_decay_per_update: float = limit(
         0.005,
-        why="derived: it halves the weights in 140 updates; the strongest usual recipes are 0.0005 (SGD at 0.1 with "
-        "a decay of 0.0005 and a momentum of 0.9) and 0.0002 (AdamW at 0.002 with 0.1)",
+        why="derived: it halves the weights in 140 updates; the strongest usual settings give 0.0005 (SGD: 0.1 * "
+        "0.0005, times 10 for a momentum of 0.9) and 0.0002 (AdamW: 0.002 * 0.1)",
     )
     max_decay_to_gradient: float = limit(
         100.0,
-        why="derived: with a decay of 0.0001 and a weight of norm 20, a gradient of at most 0.00002, as at the end of "
-        "training; the loss has fallen by then",
+        why="derived: with a decay of 0.0001 and a weight of norm 20, the limit is reached at a gradient norm of "
+        "0.00002, which happens only at the end of training, when the loss has fallen",
     )
     max_initial_decay_to_gradient: float = limit(
         5.0,
-        why="derived: gradient and decay balance where a weight is gradient / decay, here a fifth of its initial "
-        "value; a decay of 0.0001, a weight of norm 20 and a first gradient of 1 give 0.002",
+        why="derived: the gradient then balances the decay only when the weight is down to a fifth; a usual decay of "
+        "0.0001 with a weight of norm 20 and a first gradient of norm 1 gives 0.002",
     )
     min_remaining_norm: float = limit(
-        0.5, why="judgment call: a weight of half its size is on its way to 0, while one of 0.9 may recover"
+        0.5, why="judgment call: a weight that has lost half of its norm is on its way to 0"
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -121,7 +120,7 @@ class StrongWeightDecay(Check):
             expected=Expected(
                 "less than {max_decay:%} per update",
                 max_decay=self.max_decay_per_update,
-                because="the gradient cannot hold the weights against it",
+                because="otherwise the decay is stronger than the gradient",
             ),
             when=Moment(0),
             excess=log10(times_limit[site.name]),

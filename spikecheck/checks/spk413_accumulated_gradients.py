@@ -43,19 +43,19 @@ class AccumulatedGradients(Check):
     ```
 
     ## When it is intended
-    The method follows the sum of all gradients.
+    The method follows the sum of all gradients, as dual averaging does.
     ```toml
     [tool.spikecheck.ignore]
     "SPK413" = "dual averaging"
     ```
 
     ## How it is decided
-    In at least {min_updates} observed updates, and in all of them, the gradient was never cleared between one optimizer
-    step and the next backward pass. Accumulating gradients over several batches and clearing them after the step is
-    another thing, and not found by this check.
+    In all observed updates, at least {min_updates}, the gradient was never cleared between an optimizer step and the
+    next backward pass. Accumulating gradients over several batches and clearing them after the step is different, and
+    this check does not report it.
 
-    The sum grows with every batch, and the optimizer cannot turn around: with Adam it acts as a momentum without end,
-    with SGD as a learning rate that rises by itself.
+    The sum grows with every batch, so old gradients outweigh new ones: with Adam this acts like a momentum that never
+    fades, with SGD like a learning rate that keeps rising.
     """
 
     id: ClassVar = "SPK413"
@@ -67,7 +67,9 @@ class AccumulatedGradients(Check):
     past: ClassVar = "gradients of {site} were not cleared"
     message: ClassVar = "gradients of {site}{more} are never cleared"
 
-    min_updates: int = limit(3, why="judgment call: once may be a stray line before the loop, three times is the loop")
+    min_updates: int = limit(
+        3, why="judgment call: one such update may come from a line before the training loop, three do not"
+    )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield one finding, at the first such weight."""

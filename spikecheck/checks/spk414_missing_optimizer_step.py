@@ -41,13 +41,13 @@ class MissingOptimizerStep(Check):
     ## Fix
     ```python any
     loss.backward()
-    # of an optimizer that was built with model.parameters() of this very model
+    # the optimizer must have been built from the parameters of this model
     optimizer.step()
     ```
 
     ## When it is intended
-    Only the gradients are of interest, for saliency maps or an estimate of the Fisher information. `model.eval()`, and
-    an input that requires gradients, say so as well.
+    Only the gradients are of interest, for saliency maps or an estimate of the Fisher information. After
+    `model.eval()`, or if the input requires gradients, there is no finding anyway.
     ```toml
     [tool.spikecheck.ignore]
     "SPK414" = "gradients are only looked at"
@@ -55,13 +55,15 @@ class MissingOptimizerStep(Check):
 
     ## How it is decided
     In training mode, backward passes bring gradients to the weights, no optimizer that holds them has stepped, and the
-    weights are what they were, by 64 values of each. Where the gradients are cleared between the passes, it is found
-    after {min_backward_passes} passes if there is an optimizer in the process, and after
-    {min_passes_without_optimizer} if there is none. Where they are not cleared, they may be accumulating for a first
-    update: it is found after {min_accumulated_passes} passes, during training after
-    {min_accumulated_passes_in_training}.
+    weights are unchanged (64 values of each are compared). The number of backward passes that a finding needs depends
+    on the script:
 
-    Weights that the script changes by hand do move, and are not found here, however they are changed.
+    - the gradients are cleared between the passes: {min_backward_passes} if there is an optimizer,
+      {min_passes_without_optimizer} if there is none;
+    - the gradients are not cleared, and may be accumulating for the first update: {min_accumulated_passes}, or
+      {min_accumulated_passes_in_training} while training runs.
+
+    There is no finding where the script changes the weights itself, in whatever way.
     """
 
     id: ClassVar = "SPK414"
@@ -79,10 +81,10 @@ class MissingOptimizerStep(Check):
     message: ClassVar = "{weights} never moved in {passes} backward passes: {reason}"
 
     min_backward_passes: int = limit(
-        32, why="judgment call: a script that looks at gradients before it trains does so for a few batches", minimum=1
+        32, why="judgment call: a script may look at the gradients of a few batches before it trains", minimum=1
     )
     min_passes_without_optimizer: int = limit(
-        64, why="judgment call: without any optimizer, gradients may be what the script is after", minimum=1
+        64, why="judgment call: without an optimizer, the script may need nothing but the gradients", minimum=1
     )
     min_accumulated_passes: int = limit(
         64, why="judgment call: gradients of up to 64 batches are added up for one update", minimum=1
@@ -110,8 +112,8 @@ class MissingOptimizerStep(Check):
                 weights=len(reached),
             ),
             expected=Expected(
-                "a step of an optimizer that holds them after each backward pass, or after every few",
-                because="backward() computes gradients and changes no weight",
+                "a step() of an optimizer that holds the weights, after every backward pass or every few",
+                because="backward() only computes gradients and changes no weight",
             ),
             when=Moment(0),
             weights="the weights" if len(reached) > 1 else site.name,

@@ -23,16 +23,20 @@ class UndoneUpdates(Check):
 
     ## Example
     ```python broken
-    best = copy.deepcopy(model.state_dict())
-    for x, y in loader:
-        train_step(x, y)
-        model.load_state_dict(best)  # meant for the end of the training
+    start = copy.deepcopy(model.state_dict())
+    for seed in range(3):  # three trainings from the same weights
+        torch.manual_seed(seed)
+        for x, y in loader:
+            model.load_state_dict(start)  # in the wrong loop: before each batch
+            train_step(x, y)
     ```
     ```python repaired
-    best = copy.deepcopy(model.state_dict())
-    for x, y in loader:
-        train_step(x, y)
-    model.load_state_dict(best)
+    start = copy.deepcopy(model.state_dict())
+    for seed in range(3):
+        torch.manual_seed(seed)
+        model.load_state_dict(start)  # before each training
+        for x, y in loader:
+            train_step(x, y)
     ```
 
     ## Fix
@@ -41,20 +45,21 @@ class UndoneUpdates(Check):
     optimizer.step()
     # here the weights have moved
     print([(p - b).abs().max() for p, b in zip(model.parameters(), before)])
-    # what follows until the next optimizer.step() puts them back: load_state_dict, copy_, round, an in-place "tie"
+    # look for what sets them back before the next step(): load_state_dict, copy_, round, weight tying by copying
     ```
 
     ## When it is intended
-    A weight is held fixed this way; `parameter.requires_grad_(False)` does it without computing its gradient.
+    A weight is held fixed this way. `parameter.requires_grad_(False)` does it without computing a gradient.
     ```toml
     [tool.spikecheck.ignore]
     "SPK415:fc1.weight" = "fixed filters"
     ```
 
     ## How it is decided
-    The first updates of each optimizer are compared one by one. In at least {min_updates} of those that changed the
-    weight, and in {min_undone_fraction} of them or more, every value of the weight was the same before the next update
-    as before this one. A weight that is clipped, masked or normalized after each update still differs.
+    The first updates of each optimizer are compared one by one. At least {min_updates} of them must have changed the
+    weight. After a share of {min_undone_fraction} of these or more, all values of the weight were back to those from
+    before the update. A weight that is clipped, masked or normalized after each update still changes, so it is not
+    reported.
 
     Usual causes are a checkpoint that is restored in the loop, rounding to a grid that is coarser than an update (keep
     an unrounded copy for the optimizer), and a weight that is overwritten with a fixed one.
@@ -69,9 +74,13 @@ class UndoneUpdates(Check):
     explains: ClassVar = ("SPK302", "SPK309", "SPK312", "SPK313")
     message: ClassVar = "{first}{more} {verb} put back after {undone} of {updates} updates"
 
-    min_updates: int = limit(8, why="judgment call: once or twice a checkpoint may be restored on purpose", minimum=1)
+    min_updates: int = limit(
+        8, why="judgment call: a script may restore a checkpoint once or twice on purpose", minimum=1
+    )
     min_undone_fraction: float = limit(
-        0.85, why="derived: rounding to a grid lasts after the first of 10 compared updates, and undoes the others"
+        0.85,
+        why="derived: where weights are rounded to a grid after each update, the first of 10 compared updates lasts, "
+        "since it moves them to the grid, and the other 9 are undone",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

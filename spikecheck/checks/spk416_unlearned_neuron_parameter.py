@@ -47,7 +47,7 @@ class UnlearnedNeuronParameter(Check):
     ```
 
     ## When it is intended
-    The neurons are meant to stay as they are: `parameter.requires_grad_(False)`.
+    The neurons are meant to stay as they are. `parameter.requires_grad_(False)` says so in the script.
     ```toml
     [tool.spikecheck.ignore]
     "SPK416:lif1.beta" = "fixed decay"
@@ -73,7 +73,9 @@ class UnlearnedNeuronParameter(Check):
     message: ClassVar = "{first}{more} {verb} learned: {reason}"
 
     min_updates: int = limit(
-        16, why="judgment call: an optimizer that steps at every fifth update has then stepped three times", minimum=1
+        16,
+        why="judgment call: an optimizer that steps once in 5 updates of another has then stepped three times",
+        minimum=1,
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

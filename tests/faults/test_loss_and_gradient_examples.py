@@ -270,7 +270,7 @@ REPORTS: dict[str, Callable[[str], Report]] = {
     "SPK411": of_a_loop,
     "SPK413": of_a_loop,
     "SPK414": lambda code: of_a_loop(code, batches=40),
-    "SPK415": of_a_loop,
+    "SPK415": lambda code: of_a_loop(code, batches=10),
 }
 
 

@@ -25,7 +25,7 @@ def net(moved, grad, *, position: int = 1, dimensions: int = 2):
     ("observations", "severity"),
     [
         pytest.param(net(update(), gradient()), None, id="it moves"),
-        pytest.param(net(STILL, gradient(mean_norm=0.0, zero_updates=20)), "warning", id="its gradient is 0"),
+        pytest.param(net(STILL, gradient(mean_norm=0.0, zero_updates=20)), "warning", id="the gradient is 0"),
         pytest.param(
             net(STILL, gradient(mean_norm=0.0, missing_updates=20)), "warning", id="it has none, though its module ran"
         ),
@@ -44,11 +44,11 @@ def test_judge(observations, severity) -> None:
 @pytest.mark.parametrize(
     ("moved", "grad", "reason"),
     [
-        pytest.param(STILL, gradient(mean_norm=0.0, zero_updates=20), "its gradient is 0", id="gradient"),
-        pytest.param(STILL, gradient(mean_norm=0.0, missing_updates=20), "it receives no gradient", id="missing"),
-        pytest.param(update(unmoved_updates=20, learning_rate=0.0), gradient(), "its learning rate is 0", id="rate"),
-        pytest.param(STILL, gradient(), "its updates round to 0", id="rounding"),
-        pytest.param(STILL, gradient(zero_updates=12), "its gradient is 0", id="in those steps that were compared"),
+        pytest.param(STILL, gradient(mean_norm=0.0, zero_updates=20), "the gradient is 0", id="gradient"),
+        pytest.param(STILL, gradient(mean_norm=0.0, missing_updates=20), "no gradient arrives", id="missing"),
+        pytest.param(update(unmoved_updates=20, learning_rate=0.0), gradient(), "the learning rate is 0", id="rate"),
+        pytest.param(STILL, gradient(), "the updates round to 0", id="rounding"),
+        pytest.param(STILL, gradient(zero_updates=12), "the gradient is 0", id="in those steps that were compared"),
     ],
 )
 def test_the_message_gives_the_reason(moved, grad, reason) -> None:
@@ -72,21 +72,21 @@ def standstill(moved=STILL, grad=None, *more, lost=FLAT, live: bool = False):
     ("observations", "reason"),
     [
         pytest.param(
-            standstill(STILL, gradient(mean_norm=0.0, zero_updates=20), CLEARED), "its gradient is cleared", id="zeroed"
+            standstill(STILL, gradient(mean_norm=0.0, zero_updates=20), CLEARED), "the gradient is cleared", id="zeroed"
         ),
         pytest.param(
             standstill(STILL, gradient(mean_norm=0.0, missing_updates=20), CLEARED),
-            "its gradient is cleared",
+            "the gradient is cleared",
             id="None",
         ),
         pytest.param(
             standstill(STILL, gradient(mean_norm=0.0, zero_updates=20), CLEARED, live=True),
-            "its gradient is cleared",
+            "the gradient is cleared",
             id="live",
         ),
-        pytest.param(standstill(NO_RATE), "its learning rate is 0", id="rate"),
+        pytest.param(standstill(NO_RATE), "the learning rate is 0", id="rate"),
         pytest.param(standstill(NO_RATE, live=True), None, id="a warm-up may begin so"),
-        pytest.param(standstill(), "its updates round to 0", id="rounding"),
+        pytest.param(standstill(), "the updates round to 0", id="rounding"),
         pytest.param(standstill(lost=loss()), None, id="the loss falls: the weights are moved in another way"),
         pytest.param(
             standstill(STILL, gradient(mean_norm=0.0, zero_updates=20)),
