@@ -66,7 +66,8 @@ def for_site(code: str, site: Site, library: str) -> tuple[Fix, ...]:
             return ()
         leaf = site.name.rpartition(".")[2]
         if site.kind in OWNED_KINDS and leaf.isidentifier():
-            code = re.sub(r"\blayer\.weight\b", f"layer.{leaf}", code)
+            named = "threshold|beta" if site.kind is SiteKind.STORED_NEURON else "weight"
+            code = re.sub(rf"\blayer\.({named})\b", f"layer.{leaf}", code)
         code = LAYER.sub(lambda _: path or "layer", code)
     return (Fix(code, library),)
 
@@ -151,9 +152,9 @@ def belongs(node: ast.expr, model: str) -> bool:
 # -- the changes that several checks propose
 
 
-def plain_number(value: float) -> str:
-    """Return a number as code, with two significant digits."""
-    return repr(float(f"{value:.2g}"))
+def plain_number(value: float, digits: int = 2) -> str:
+    """Return a number as code, with two significant digits by default."""
+    return repr(float(f"{value:.{digits}g}"))
 
 
 def set_threshold(site: Site, value: float) -> str:
@@ -170,6 +171,12 @@ def set_threshold(site: Site, value: float) -> str:
     for number in range(len(rest), 0, -1):
         inner = f"{rest[number - 1]}={path}.{'.'.join([first, *rest[:number]])}._replace({inner})"
     return f"{path}.{first} = {path}.{first}._replace({inner})"
+
+
+def change_stored(site: Site, comment: str, change: str) -> tuple[Fix, ...]:
+    """Return a fix that changes the tensor of a checkpoint's key in place; none where the key is not plain Python."""
+    path, leaf = module_path(site), site.name.rpartition(".")[2]
+    return (Fix(f"# {comment}\n{path}.{leaf}.data.{change}"),) if path and leaf.isidentifier() else ()
 
 
 def take_input_as_it_is(site: Site) -> str:

@@ -23,20 +23,20 @@ class OwnError(Check):
     ## Example
     ```python broken
     monitor = spikecheck.attach(model)
-    # a hook of spikecheck raises: one warning, and training goes on
+    # a hook of spikecheck raises an error: one warning, and training goes on
     train(model)
-    # ends at that update, and names the error and the line
+    # the report ends at that update; SPK001 names the error, the file and the line
     print(monitor.report())
     ```
     ```python repaired
-    monitor = spikecheck.attach(model, on_finding="raise")
-    train(model)  # stops at the error, with the full traceback for a bug report
+    # the script runs without spikecheck until the bug is fixed
+    train(model)
     ```
 
     ## Fix
     ```python any
-    # stops with the full traceback: please report it
-    monitor = spikecheck.attach(model, on_finding="raise")
+    # for a bug report: raises the error with its traceback; findings that you know must not stop the run first
+    monitor = spikecheck.attach(model, on_finding="raise", ignore=["SPK1", "SPK2", "SPK3", "SPK4"])
     ```
 
     ## When it is intended

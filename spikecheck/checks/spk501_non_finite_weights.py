@@ -18,12 +18,12 @@ class NonFiniteWeights(Check):
 
     ## What it means
     Some values of a weight, a buffer or an optimizer state are NaN or infinite. A neuron with a NaN weight never fires
-    again, and training on from this file cannot repair it.
+    again, and resuming training from this file cannot repair it.
 
     ## Example
     ```python broken
     probabilities = model(x).softmax(-1)
-    # log(0) where a logit is 100 below the largest
+    # log(0) in float32 if a logit is 104 or more below the largest one
     loss = -probabilities[range(len(y)), y].log().mean()
     loss.backward()
     optimizer.step()
@@ -39,8 +39,10 @@ class NonFiniteWeights(Check):
 
     ## Fix
     ```python any
-    # go back to an earlier checkpoint, and stop where the first NaN appears
-    monitor = spikecheck.attach(model, on_finding="raise")
+    # the usual cause is the logarithm of a probability that was rounded to 0:
+    loss = torch.nn.functional.cross_entropy(model(x), y)
+    # then resume from an earlier checkpoint; if NaN appears again, the report names where it appears first
+    monitor = spikecheck.attach(model)
     ```
 
     ## When it is intended
@@ -51,11 +53,13 @@ class NonFiniteWeights(Check):
     ```
 
     ## How it is decided
-    Any NaN or infinite element of a weight, bias, neuron parameter, buffer or optimizer state counts. The finding
-    names the index of the first one and the percentage of all elements. A mask is left alone: a buffer without NaN
-    whose finite elements are all 0. A NaN weight makes the input current of its neuron NaN; a NaN membrane potential
-    is never above the threshold, so the neuron stays silent while the loss stays finite: the run looks normal and
-    learns worse. A NaN in an optimizer state reaches the weight with the next update.
+    The check fires if any element of a weight, bias, neuron parameter, buffer or optimizer state is NaN or infinite.
+    The finding names the index of the first one and the percentage of all elements. Masks are not reported: a buffer
+    counts as a mask if it contains no NaN and all its finite elements are 0.
+
+    A NaN weight makes the input current of its neuron NaN. A membrane potential of NaN is never above the threshold,
+    so the neuron stays silent. The loss stays finite, so the run looks normal but learns worse. A NaN in an optimizer
+    state reaches the weight with the next update.
     """
 
     id: ClassVar = "SPK501"

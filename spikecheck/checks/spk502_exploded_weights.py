@@ -18,8 +18,8 @@ class ExplodedWeights(Check):
     """Weights in the checkpoint are far larger than initialization and training make them.
 
     ## What it means
-    The weights of this layer are many times larger than in a network that trains well. Its neurons then fire according
-    to the sign of the weights alone, and updates of ordinary size no longer change that.
+    The weights of this layer are many times larger than in a network that trains well. The signs of the weights alone
+    then decide which neurons fire, and updates of ordinary size no longer change that.
 
     ## Example
     ```python broken
@@ -35,8 +35,7 @@ class ExplodedWeights(Check):
 
     ## Fix
     ```python any
-    # go back to an earlier checkpoint and lower the learning rate,
-    # or initialize the layer again:
+    # initialize the layer again; or, if training diverged, go back to an earlier checkpoint and lower the learning rate
     torch.nn.init.kaiming_uniform_(layer.weight, a=5**0.5)
     ```
 
@@ -50,9 +49,11 @@ class ExplodedWeights(Check):
     ## How it is decided
     The scale of a weight is its root mean square times the square root of its fan-in: 0.58 by default in `nn.Linear`,
     1.41 with He initialization, for any layer width. A scale above {max_scale} is a warning, one above
-    {min_error_scale} an error. Embedding tables are left alone, because nothing is summed over their rows. After a
-    divergence the loss may look calm again, because spikes are bounded. Measured: 0.6 to 3.7 in healthy trained
-    networks; N(0, 1) gives 16 with 256 inputs; a layer trained for 12 updates with a learning rate of 30,000 has 527.
+    {min_error_scale} an error. Embedding tables are not judged, because a lookup sums nothing over their inputs. After
+    training has diverged, the loss may look normal again, because a neuron can fire only once per time step.
+
+    Measured: a scale of 0.6 to 3.7 in healthy trained networks, 16 for weights drawn from N(0, 1) with 256 inputs, and
+    527 for a layer trained for 12 updates with a learning rate of 30,000.
     """
 
     id: ClassVar = "SPK502"

@@ -18,12 +18,12 @@ class VanishedWeights(Check):
     """Weights in the checkpoint have shrunk to nearly 0.
 
     ## What it means
-    The weights of this layer are so small that its input hardly moves a membrane potential. The neurons behind it
-    cannot fire, and get almost no gradient that would let the weights grow again.
+    The weights of this layer are so small that its input hardly moves a membrane potential. The neurons that it
+    feeds cannot fire, and almost no gradient reaches the weights to make them grow again.
 
     ## Example
     ```python broken
-    # each update takes 5% off every weight
+    # each update shrinks every weight by lr * weight_decay = 5%
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.5)
     train(model, optimizer, updates=200)
     torch.save(model.state_dict(), "last.pt")
@@ -36,7 +36,7 @@ class VanishedWeights(Check):
 
     ## Fix
     ```python any
-    # use less weight decay than before
+    # train again with less weight decay, from a checkpoint from before the weights shrank
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=1e-4)
     ```
 
@@ -48,10 +48,10 @@ class VanishedWeights(Check):
     ```
 
     ## How it is decided
-    The scale of a weight (root mean square times the square root of its fan-in) is below {min_scale} and not exactly
-    0; initializers give 0.58 to 1.41. A weight that is 0 everywhere is reported by another check. With a scale of
-    0.01 and a tenth of 700 inputs active, the input current per step is 0.003 for a threshold of 1. The usual cause
-    is weight decay with no gradient against it.
+    The check fires if the scale of a weight (its root mean square times the square root of its fan-in) is below
+    {min_scale} and not exactly 0; initializers give 0.58 to 1.41. A weight that is 0 everywhere is reported by another
+    check. If a tenth of the inputs are active, a scale of 0.01 gives an input current of 0.01 * sqrt(0.1) = 0.003 per
+    time step (RMS), against a threshold of 1. The usual cause is weight decay on a weight that receives no gradient.
     """
 
     id: ClassVar = "SPK503"
@@ -64,7 +64,7 @@ class VanishedWeights(Check):
     message: ClassVar = "{site} has scale {scale}; initializers give 0.6 to 1.4"
 
     min_scale: float = limit(
-        0.01, why="measured: at least 0.58 after initialization and 0.1 in networks that train; a tenth of that"
+        0.01, why="measured: no scale below 0.1 in networks that train; the limit is a tenth of that"
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.checks.fixes import change_stored, plain_number
+from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.number_format import number
 from spikecheck.site import Site, SiteKind
 from spikecheck.stored import StoredNeuronReading
+
+LOWEST_THRESHOLD = 0.1  # a judgment call: a tenth of the usual threshold of 1
+TYPICAL_ACTIVITY = 0.1  # a judgment call: the fraction of inputs that spike in one time step
 
 
 @dataclass(frozen=True)
@@ -18,12 +22,12 @@ class UnreachableThreshold(Check):
     """A spiking layer's threshold is 0 or negative, or no input can reach it.
 
     ## What it means
-    With a threshold of 0 or below, a neuron fires at every step, even without input. With a threshold above anything
-    its weights can produce, it never fires; in both cases its spikes carry no information.
+    With a threshold of 0 or below, a neuron fires at every time step, even without input. With a threshold above the
+    highest potential that its weights can produce, it never fires. In both cases its spikes carry no information.
 
     ## Example
     ```python broken
-    # a threshold in millivolts; the weights can drive a neuron to about 8
+    # a threshold in millivolts, while the weights raise the potential to 8 at most
     model.lif2 = snn.Leaky(beta=0.5, threshold=30.0)
     torch.save(model.state_dict(), "last.pt")
     ```
@@ -34,9 +38,10 @@ class UnreachableThreshold(Check):
 
     ## Fix
     ```python any
-    with torch.no_grad():
-        # after every update; or learn it as softplus(raw), which stays positive
-        layer.threshold.clamp_(min=0.1)
+    # too high: set it well below the highest potential, which the report shows
+    layer.threshold.data.fill_(1.0)
+    # learned, and 0 or negative: do this after every optimizer update
+    layer.threshold.data.clamp_(min=0.1)
     ```
 
     ## When it is intended
@@ -47,12 +52,14 @@ class UnreachableThreshold(Check):
     ```
 
     ## How it is decided
-    Either the threshold is 0 or below, or it is above the highest potential that the layer's weights allow: every
-    input with a positive weight spikes at every step, the bias is added, and the potential accumulates with the
-    layer's decay. The first layer's input may hold event counts, so up to {max_input_count} spikes per bin are
-    allowed for there. This is computed only where the keys of the file show which weights feed the layer and how it
-    decays. For the last layer an unreachable threshold is a note, since its potential may be the output. Learned
-    thresholds drift below 0 when nothing holds them.
+    The check fires if the threshold is 0 or below, or above the highest potential that the layer's weights allow. That
+    potential is computed as if every input with a positive weight spiked at every time step and no other input did:
+    the weights and the bias are summed, and the sum accumulates over time with the layer's decay. The input of the
+    first layer may hold event counts, so the potential there is computed for {max_input_count} events per bin.
+
+    This needs keys in the file that show which weights feed the layer, and how it decays. For the last layer, a
+    threshold that is too high is a note, since its potential may be the output of the network. A learned threshold
+    can drift below 0 unless it is clamped, or learned as `softplus(raw)`.
     """
 
     id: ClassVar = "SPK504"
@@ -65,7 +72,9 @@ class UnreachableThreshold(Check):
     message: ClassVar = "{site} is {threshold}{problem}"
 
     max_input_count: float = limit(
-        10.0, why="measured: coarse bins of SHD hold up to 18 spikes, but 93% of the non-empty bins hold one"
+        10.0,
+        why="judgment call between two measured numbers: in coarse bins of SHD, 93% of the non-empty ones hold a "
+        "single event, the fullest one 18",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -84,9 +93,11 @@ class UnreachableThreshold(Check):
                     elements=neuron.elements,
                 ),
                 expected=Expected(
-                    "a threshold above 0", because="a neuron at rest has potential 0, and would fire at every step"
+                    "a threshold above 0",
+                    because="a neuron at rest has potential 0, and would fire at every time step",
                 ),
-                problem=", not above 0: its neurons fire at every step, even without input",
+                fixes=change_stored(site, "after every optimizer update", f"clamp_(min={LOWEST_THRESHOLD})"),
+                problem=", not above 0: its neurons fire at every time step, even without input",
             )
             return
         reach = out_of_reach(neuron, self.max_input_count)
@@ -102,8 +113,17 @@ class UnreachableThreshold(Check):
                 expected=Expected(
                     "a threshold that at least one neuron can reach", because="otherwise no input makes the layer fire"
                 ),
+                fixes=lower_threshold(site, reach),
                 problem=f", but no input can raise the membrane potential above {number(reach)}",
             )
+
+
+def lower_threshold(site: Site, reach: float) -> tuple[Fix, ...]:
+    """Return code that sets a threshold that input of ordinary density reaches; none if every weight is inhibitory."""
+    if reach <= 0:
+        return ()
+    comment = f"a tenth of {number(reach)}, since about a tenth of the inputs spike in a time step"
+    return change_stored(site, comment, f"fill_({plain_number(reach * TYPICAL_ACTIVITY)})")
 
 
 def out_of_reach(neuron: StoredNeuronReading, max_input_count: float) -> float | None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import exp
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings
-from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.checks.fixes import change_stored, plain_number
+from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
+from spikecheck.number_format import number
 from spikecheck.site import Site, SiteKind
 from spikecheck.stored import StoredNeuronReading
+
+SHORTEST_TIME_CONSTANT = 2.0  # a judgment call: a "decay" from here on is a time constant, in time steps
 
 
 @dataclass(frozen=True)
@@ -17,8 +22,9 @@ class DecayOutOfRange(Check):
     """A stored decay is outside [0, 1], or a time constant is 0 or negative.
 
     ## What it means
-    The decay (beta) is the factor by which a membrane potential shrinks at each time step. Above 1 the potential grows
-    by itself; below 0 it changes its sign at every step.
+    The decay (beta) is the factor by which a membrane potential shrinks at each time step. With a decay above 1 it
+    grows instead, or never shrinks if the library clamps the decay to 1, as snntorch does. With a decay below 0 it
+    changes its sign at every time step, or is lost at once if the library clamps the decay to 0.
 
     ## Example
     ```python broken
@@ -33,9 +39,12 @@ class DecayOutOfRange(Check):
 
     ## Fix
     ```python any
-    with torch.no_grad():
-        # after every update; or learn raw, with beta = sigmoid(raw)
-        layer.beta.clamp_(0, 1)
+    import math
+
+    # a time constant was passed as the decay: compute the decay from it
+    layer.beta.data.fill_(math.exp(-1 / 20))
+    # learned, and outside [0, 1]: do this after every optimizer update
+    layer.beta.data.clamp_(0, 1)
     ```
 
     ## When it is intended
@@ -46,9 +55,9 @@ class DecayOutOfRange(Check):
     ```
 
     ## How it is decided
-    A stored decay above 1 or below 0 counts, and so does a time constant of 0 or below. Usually it was learned without
-    bounds. A library may clamp it in use (snntorch clamps to [0, 1]): the layer then never forgets, or remembers
-    nothing, and because the clamp passes no gradient, the parameter cannot come back.
+    The check fires if a stored decay is above 1 or below 0, or a stored time constant is 0 or below. There are two
+    usual causes: a time constant was passed as the decay, or the parameter was learned without bounds. Where the
+    library clamps the parameter before using it, no gradient passes the clamp, so training cannot bring it back.
     """
 
     id: ClassVar = "SPK505"
@@ -69,7 +78,7 @@ class DecayOutOfRange(Check):
         value = neuron.maximum if too_high else neuron.minimum
         problems = {
             "tau": "a time constant must be above 0",
-            "decay": "below 0, so the membrane potential flips its sign each step",
+            "decay": "below 0, so the membrane potential changes its sign at every time step",
         }
         yield self.finding(
             site,
@@ -84,6 +93,17 @@ class DecayOutOfRange(Check):
                 "a time constant above 0" if neuron.role == "tau" else "a decay between 0 and 1",
                 because="where a library clamps it, no gradient can bring it back",
             ),
+            fixes=fix(site, neuron.role, value),
             value=value,
             problem="above 1, so the membrane potential never decays" if too_high else problems[neuron.role],
         )
+
+
+def fix(site: Site, role: str, value: float) -> tuple[Fix, ...]:
+    """Return code for a time constant, for one that was passed as a decay, or for a decay learned without bounds."""
+    if role == "tau":
+        return change_stored(site, "after every optimizer update; learning log(tau) avoids this", "clamp_(min=0.001)")
+    if value < SHORTEST_TIME_CONSTANT:
+        return change_stored(site, "after every optimizer update; learning the logit avoids this", "clamp_(0, 1)")
+    decay = plain_number(exp(-1 / value), digits=3)
+    return change_stored(site, f"the decay for a time constant of {number(value)} time steps", f"fill_({decay})")

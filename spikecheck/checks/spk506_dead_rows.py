@@ -17,8 +17,8 @@ class DeadRows(Check):
     """Some outputs of a layer have no input left: all weights of their row are exactly 0.
 
     ## What it means
-    Each row of a weight holds the incoming connections of one neuron or channel. Where the whole row is 0, that neuron
-    receives nothing: it is silent, or fires on its bias alone.
+    Each row of a weight holds the incoming connections of one neuron or channel. If the whole row is 0, the neuron
+    receives no input: it is silent unless its bias makes it fire.
 
     ## Example
     ```python broken
@@ -36,8 +36,11 @@ class DeadRows(Check):
 
     ## Fix
     ```python any
-    # initialize the layer again, or remove its dead outputs
-    torch.nn.init.kaiming_uniform_(layer.weight, a=5**0.5)
+    with torch.no_grad():
+        # new random values for the rows that are 0; the other rows stay as they are
+        dead = (layer.weight.flatten(1) == 0).all(1)
+        fresh = torch.nn.init.kaiming_uniform_(torch.empty_like(layer.weight), a=5**0.5)
+        layer.weight[dead] = fresh[dead]
     ```
 
     ## When it is intended
@@ -48,9 +51,10 @@ class DeadRows(Check):
     ```
 
     ## How it is decided
-    A row counts when every one of its weights is exactly 0. A few such rows are a note; from {min_warning_fraction} of
-    the rows on it is a warning. Depthwise weights and weights with one input count like others. Where such a neuron's
-    spikes are silent too, no gradient reaches its weights, so they stay 0.
+    A row counts if all its weights are exactly 0. If that is a fraction of {min_warning_fraction} of the rows or more,
+    the finding is a warning, otherwise a note. Depthwise weights and weights with a single input are judged like all
+    others. Training can revive such a row: its weights get a gradient unless the surrogate gradient is 0 at the
+    potential of a neuron without input.
     """
 
     id: ClassVar = "SPK506"
@@ -64,7 +68,7 @@ class DeadRows(Check):
 
     min_warning_fraction: float = limit(
         0.1,
-        why="judgment call: with less than a tenth dead, the rest of a layer can do its work; one row is worth a look",
+        why="judgment call: a layer that lost less than a tenth of its neurons can still do its work",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

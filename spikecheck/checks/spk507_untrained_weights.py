@@ -15,11 +15,11 @@ from spikecheck.stored import StoredReading
 
 @dataclass(frozen=True)
 class UntrainedWeights(Check):
-    """A weight still has its initial random values, although the file counts optimizer updates.
+    """A weight still has its initial random values, although the file records optimizer updates.
 
     ## What it means
-    This weight looks exactly as the initializer left it, so training never changed it. It is missing from the
-    optimizer, it is frozen, or no gradient reached it.
+    The values of this weight are distributed exactly as its initializer left them, so training has hardly changed them.
+    The weight is missing from the optimizer, it is frozen, or no gradient reached it.
 
     ## Example
     ```python broken
@@ -38,8 +38,11 @@ class UntrainedWeights(Check):
 
     ## Fix
     ```python any
-    # pass all parameters; then attach spikecheck and run one update
+    # pass all parameters to the optimizer, and let all of them receive gradients
+    model.requires_grad_(True)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    # then run one update: the report names the weights that receive no gradient
+    monitor = spikecheck.attach(model)
     ```
 
     ## When it is intended
@@ -50,14 +53,16 @@ class UntrainedWeights(Check):
     ```
 
     ## How it is decided
-    The uniform initializers of `torch.nn` (the default of `nn.Linear` and `nn.Conv`, Xavier, He) fill an interval
-    evenly and exactly up to its ends; one optimizer update of ordinary size already blurs the ends. The check fires
-    in a file that counts updates or epochs, on a weight of at least {min_elements} elements that still fills such an
-    interval up to its ends, with the mean and the mean square of a uniform distribution. That is a note, and a
-    warning from {min_updates} updates on. For n uniform random numbers, mean and mean square deviate by more than
-    {z_score} standard errors once in 100,000 cases, and the outermost number is more than {max_edge_gap} / n of half
-    the interval away from its end once in a million. A normal distribution has no ends, so weights initialized from
-    one are not judged. A common reason why no gradient arrives is a spike function without a surrogate gradient.
+    The uniform initializers of `torch.nn` (the default of `nn.Linear` and of convolutions, Xavier, He) fill an interval
+    evenly, up to its ends. A single optimizer update of ordinary size moves some values beyond the ends. The check
+    fires if the file records updates or epochs, and a weight of at least {min_elements} elements still fills such an
+    interval: no value lies outside, the outermost ones lie next to the ends, and mean and mean square are those of a
+    uniform distribution. The finding is a note, and a warning from {min_updates} updates on. Weights that were
+    initialized from a normal distribution are not judged, since such a distribution has no ends.
+
+    Error probability, for n values drawn from the interval: their mean, or their mean square, is more than {z_score}
+    standard errors off once in 100,000 cases; the outermost value is further from its end than {max_edge_gap} / n of
+    half the interval once in a million cases.
     """
 
     id: ClassVar = "SPK507"
@@ -73,17 +78,21 @@ class UntrainedWeights(Check):
         1000, why="derived: with fewer, chance blurs the ends too much to tell one update from none"
     )
     min_updates: int = limit(
-        50, why="measured: five small updates of plain SGD move no weight by more than 0.04% of its interval"
+        50,
+        why="judgment call: a few updates may be too small to see (measured: five of plain SGD moved no weight by more "
+        "than 0.04% of its interval); if 50 updates leave no trace, the weight is as good as untrained",
     )
     z_score: float = limit(
-        4.5, why="derived: mean and mean square of an even draw are this many standard errors off once in 100,000"
+        4.5, why="derived: the mean of uniform random numbers is more standard errors off once in 100,000 cases"
     )
     max_edge_gap: float = limit(
-        14.0, why="derived: the largest of n draws is more than 14 / n below the end once in a million"
+        14.0,
+        why="derived: the largest of n values is further from its end than 14 / n of half the interval once in a "
+        "million cases",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where a file that counts updates holds a weight as initialized."""
+        """Yield a finding where a file that records updates holds a weight as initialized."""
         weight, updates = readings[StoredReading], readings.run.update
         if weight.role != "weight" or updates == 0 or weight.elements < self.min_elements or not weight.finite:
             return

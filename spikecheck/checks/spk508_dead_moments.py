@@ -19,7 +19,7 @@ class DeadMoments(Check):
 
     ## What it means
     The optimizer's state shows that this parameter did not learn. Either the loss does not depend on it, or the
-    gradient is 0 on the way to it.
+    gradient becomes 0 before it reaches the parameter.
 
     ## Example
     ```python broken
@@ -41,22 +41,29 @@ class DeadMoments(Check):
 
     ## Fix
     ```python any
-    # attach, and run one update: the report says where the gradient stops
+    # a file does not show where the gradient is lost; a report on one update does
     monitor = spikecheck.attach(model)
+    # run one update of your training loop here
+    print(monitor.report())
     ```
 
     ## When it is intended
-    The parameter is frozen, but was passed to the optimizer anyway.
+    The parameter is frozen, but was passed to the optimizer anyway. The site is called `optimizer: encoder.weight`, as in
+    the report.
     ```toml
     [tool.spikecheck.ignore]
     "SPK508:optimizer: encoder.weight" = "frozen"
     ```
 
     ## How it is decided
-    An optimizer with momentum keeps running averages (moments) of every gradient. A parameter counts when it has none
-    while others in the same optimizer do (its gradient was always None: detached, frozen, or not used in the forward
-    pass), or when all of them are exactly 0 although updates were counted (its gradient was always 0: spikes without a
-    surrogate gradient, or a later layer that never fires). An optimizer that keeps no moments is not judged.
+    Adam, and SGD with momentum, keep running averages of every parameter's gradient (moments). There are two cases:
+
+    - A parameter has no moments, while other parameters in the same optimizer have some. Its gradient was always None:
+      it is detached, frozen, or not used in the forward pass.
+    - All moments of a parameter are exactly 0, and the optimizer made updates. Its gradient was always 0: spikes have
+      no surrogate gradient, or a later layer never fires.
+
+    An optimizer without moments, such as plain SGD, is not judged.
     """
 
     id: ClassVar = "SPK508"

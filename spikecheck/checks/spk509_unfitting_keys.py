@@ -17,14 +17,15 @@ class UnfittingKeys(Check):
     """The keys of the checkpoint do not match those of the model.
 
     ## What it means
-    Some weights of the model are not in the file under the same name and with the same shape. With `strict=False` they
-    silently keep their random values, and the network seems to have forgotten what it learned.
+    Some weights of the model are missing from the file, or have another shape there. With `strict=False`, PyTorch loads
+    the rest and says nothing: the missing weights keep their random values, and the network seems to have forgotten
+    what it learned. A weight of another shape raises an error, even with `strict=False`.
 
     ## Example
     ```python broken
     # every key begins with "module."
     torch.save(nn.DataParallel(model).state_dict(), "last.pt")
-    # loads nothing, and does not say so
+    # no key matches: nothing is loaded, and no error is raised
     model.load_state_dict(torch.load("last.pt"), strict=False)
     ```
     ```python repaired
@@ -34,24 +35,30 @@ class UnfittingKeys(Check):
 
     ## Fix
     ```python any
+    # a training checkpoint holds the weights under a key of its own: torch.load("last.pt")["model"]
+    content = torch.load("last.pt")
     for key in list(content):
         content[key.removeprefix("module.").replace("_orig_mod.", "")] = content.pop(key)
-    # strict by default: it raises where a key does not match
+    # without strict=False, a key that does not match raises an error
     model.load_state_dict(content)
     ```
 
     ## When it is intended
-    Only part of the network is loaded, such as for a new task with a new last layer.
+    Only part of the network is loaded, for example for a new task with a new last layer.
     ```toml
     [tool.spikecheck.ignore]
     "SPK509" = "the readout is new"
     ```
 
     ## How it is decided
-    `model.load_state_dict(content)` needs the same keys with the same shapes on both sides. An error: keys of the
-    model are missing from the file or have another shape there. A warning: the file has keys that the model does not.
-    A note: all keys match once a prefix is removed, such as `module.` of DataParallel, `_orig_mod.` of torch.compile
-    or `model.` of a LightningModule. Neuron states, whose shapes follow the batch, do not count.
+    The keys and shapes in the file are compared with those of `model.state_dict()`. The finding is
+
+    - an error if keys of the model are missing from the file, or have another shape there;
+    - a warning if the file only has additional keys;
+    - a note if all keys match once a prefix is removed, such as `module.` of DataParallel, `_orig_mod.` of
+      torch.compile or `model.` of a LightningModule.
+
+    Stored membrane potentials and other neuron states are ignored, since their shapes depend on the batch.
     """
 
     id: ClassVar = "SPK509"
@@ -62,7 +69,9 @@ class UnfittingKeys(Check):
     needs: ClassVar = (FitReading,)
     message: ClassVar = "the checkpoint does not match {site}: {problem}"
 
-    max_keys_shown: int = limit(4, why="derived: what fits on a line; the first keys name the layer at fault")
+    max_keys_shown: int = limit(
+        4, why="derived: more do not fit on a line, and the first ones show which layer is meant"
+    )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield one finding for all keys that do not match."""

@@ -14,16 +14,17 @@ from spikecheck.stored import GlobalReading
 
 @dataclass(frozen=True)
 class ExecutablePickle(Check):
-    """The checkpoint names code that `pickle.load` would run.
+    """The checkpoint names code that `torch.load(weights_only=False)` would run.
 
     ## What it means
-    A pickle is a program: loading it without `weights_only=True` imports the classes and calls the functions that the
-    file names, with arguments from the file. spikecheck ran none of it and read the tensors beside it.
+    A file of `torch.save` contains a pickle, and a pickle is a program: `torch.load(weights_only=False)` and
+    `pickle.load` import the classes and call the functions that it names, with arguments from the file. spikecheck
+    read the tensors in the file without running any of this.
 
     ## Example
     ```python broken
     import functools
-    # a partial is stored as a call, made by whoever loads the file
+    # a partial is stored as a function call, which happens when the file is loaded
     content = {"model": model.state_dict(), "schedule": functools.partial(min, 1.0)}
     torch.save(content, "last.pt")
     ```
@@ -35,8 +36,10 @@ class ExecutablePickle(Check):
 
     ## Fix
     ```python any
-    # never weights_only=False for a file of somebody else: ask for one with tensors and plain values alone
-    torch.save({"model": model.state_dict()}, "weights.pt")
+    # a file from somebody else: load nothing but tensors and plain values; this raises an error for anything more
+    content = torch.load("last.pt", weights_only=True)
+    # a file of your own: store nothing else
+    torch.save({"model": model.state_dict()}, "last.pt")
     ```
 
     ## When it is intended
@@ -47,11 +50,11 @@ class ExecutablePickle(Check):
     ```
 
     ## How it is decided
-    Every global that the pickle names counts, unless it is on an allow-list: what tensors, containers and plain values
-    are made of, and classes of torch, NumPy and Python that only hold data. A warning: `pickle.load` would call it. A
-    note: `pickle.load` would import it, or restore an object of this class without calling its constructor, as it does
-    for a whole module. A file that names a function made for running commands, such as `os.system`, is refused as a
-    whole and gets no report.
+    There is a finding for every function and class that the pickle names, unless it is on an allow-list: what tensors,
+    containers and plain values are made of, and classes of torch, NumPy and Python that only hold data. The finding is
+    a warning if loading the file would call the function or class. It is a note if loading would only import it, or
+    restore an object of the class without calling its constructor, as for a whole `nn.Module`. A file that names a
+    function for running commands, such as `os.system`, is refused and gets no report.
     """
 
     id: ClassVar = "SPK510"
@@ -60,7 +63,7 @@ class ExecutablePickle(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.GLOBAL
     needs: ClassVar = (GlobalReading,)
-    message: ClassVar = "loading the file with pickle would {action} {site}"
+    message: ClassVar = "torch.load(weights_only=False) would {action} {site}"
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding for each global that is not known to be harmless."""

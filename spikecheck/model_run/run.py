@@ -213,19 +213,19 @@ class RunResult:
 
 
 def run(
-    prepared: PreparedModel, model: nn.Module, updates: int, settings: Settings
+    prepared: PreparedModel, loaded: nn.Module, updates: int, settings: Settings
 ) -> tuple[RunResult, tuple[Verdict, ...]]:
     """Run the model, and return the result and the verdicts on it.
 
     The model was not trained with made-up spikes: of those findings, only the ones for sparse and for dense spikes
     alike are kept.
     """
-    batches = data.synthetic(model) if prepared.batch is None else (prepared.batch,)
-    result = run_batch(prepared, model, batches[0], updates)
+    batches = data.synthetic(loaded) if prepared.batch is None else (prepared.batch,)
+    result = run_batch(prepared, loaded, batches[0], updates)
     verdicts = judge(result.evidence, settings)
     for batch in batches[1:]:
         if any(verdict.findings for verdict in verdicts):
-            others = judge(run_batch(prepared, model, batch, updates).evidence, settings)
+            others = judge(run_batch(prepared, loaded, batch, updates).evidence, settings)
             verdicts = found_in_both(verdicts, others)
     return result, verdicts
 
@@ -243,16 +243,19 @@ def found_in_both(verdicts: tuple[Verdict, ...], others: tuple[Verdict, ...]) ->
     return tuple(result)
 
 
-def run_batch(prepared: PreparedModel, model: nn.Module, batch: data.Batch, updates: int) -> RunResult:
-    """Run one forward pass and one backward pass of a copy of the model."""
+def run_batch(prepared: PreparedModel, loaded: nn.Module, batch: data.Batch, updates: int) -> RunResult:
+    """Run one forward pass and one backward pass of a copy of the model.
+
+    The copy is called `model`, since the code of fixes uses the name of the variable that holds it.
+    """
     unseen = []
     if batch.made_up:
         text = f"no real data was used: the input is {batch.source}; --data gives the model a batch of yours"
         unseen.append(Unseen(UnseenKind.SUBSTITUTE, text))
-    with isolated_copy(model) as twin, api.attach(twin, every=1, on_finding=lambda finding: None) as monitor:
+    with isolated_copy(loaded) as model, api.attach(model, every=1, on_finding=lambda finding: None) as monitor:
         torch.manual_seed(0)
         with UserCode(f"calling {prepared.name} with data of shape {batch.shape}"):
-            output = twin(*batch.inputs)
+            output = model(*batch.inputs)
         loss, substitute = objective(output, batch.targets, prepared.loss)
         unseen += [] if substitute is None else [substitute]
         if loss is not None and loss.requires_grad:

@@ -1,4 +1,4 @@
-"""The examples on the pages of the checkpoint checks: the broken one is found, the repaired one is not."""
+"""The examples of the checkpoint checks: the broken one is found, the repaired and the fixed one are not."""
 
 from __future__ import annotations
 
@@ -79,3 +79,21 @@ def test_the_broken_example_is_found_and_the_repaired_one_is_not(
     else:
         ids = {finding.check for finding in diagnose_file("last.pt", settings=Settings()).findings}
     assert (check.id in ids) is (which == "broken")
+
+
+@pytest.mark.parametrize(
+    ("id_", "layer"), [("SPK502", "fc1"), ("SPK504", "lif2"), ("SPK505", "lif1"), ("SPK506", "fc1")]
+)
+def test_the_fix_of_the_page_and_that_of_the_finding_repair_the_broken_example(
+    id_: str, layer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    check = own_checks()[id_]
+    code = next(text for _, label, text in FENCE.findall(check.sections()["Example"]) if label == "broken")
+    for fix in (check.fix_by_library()["any"], None):
+        scope = names(check)
+        exec(code, scope)
+        (finding,) = (one for one in diagnose_file("last.pt", settings=Settings()).findings if one.check == id_)
+        exec(fix or finding.fix, scope | {"layer": getattr(scope["model"], layer)})
+        torch.save(scope["model"].state_dict(), "last.pt")
+        assert id_ not in {one.check for one in diagnose_file("last.pt", settings=Settings()).findings}
