@@ -73,7 +73,7 @@ class UnreachableThreshold(Check):
 
     max_input_count: float = limit(
         10.0,
-        why="judgment call between two measured numbers: in coarse bins of SHD, 93% of the non-empty ones hold a "
+        why="judgment call: lies between two measured numbers; in coarse bins of SHD, 93% of the non-empty ones hold a "
         "single event, the fullest one 18",
     )
 
