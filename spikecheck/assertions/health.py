@@ -101,13 +101,16 @@ def severity(name: str) -> Severity:
 def failure(report: Report, level: Severity) -> str:
     """Return why a test with this report fails, with the whole report; "" if it passes.
 
-    A run without a spiking layer fails too: what was not measured is not healthy.
+    A run without a spiking layer fails too, and a file that was not checked completely: what was not measured is not
+    healthy.
     """
     if not report.layers and not report.subject and not report.findings:
         return "\n".join(["nothing was checked: no spiking layer was observed", *(f"  {one}" for one in report.unseen)])
     findings = report.at_least(level)
     if not findings:
-        return ""
+        return "\n".join(
+            [report.conclusion, *(f"  {one}" for one in report.limits_reached)] if report.limits_reached else ""
+        )
     shown = replace(report, cost=None)  # meaningless for such a short run
     return f"{counted(len(findings), 'finding')} of severity {level.label} or above\n\n{shown}"
 

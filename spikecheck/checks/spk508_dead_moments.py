@@ -48,8 +48,8 @@ class DeadMoments(Check):
     ```
 
     ## When it is intended
-    The parameter is frozen, but was passed to the optimizer anyway. The site is called `optimizer: encoder.weight`, as in
-    the report.
+    The parameter is frozen, but was passed to the optimizer anyway. The site has the name that the report shows,
+    with `optimizer: ` at its beginning.
     ```toml
     [tool.spikecheck.ignore]
     "SPK508:optimizer: encoder.weight" = "frozen"
