@@ -48,7 +48,7 @@ class $class_name(Check):
     ```
 
     ## Fix
-    ```python any
+    ```python handwritten
     layer.threshold = 0.5  # TODO code that can be pasted; one block per library where they differ
     ```
 

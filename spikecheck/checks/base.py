@@ -15,7 +15,7 @@ from typing import Any, ClassVar, TypeVar
 from spikecheck.checks.fixes import for_site
 from spikecheck.errors import SpikecheckError
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
-from spikecheck.number_format import fill
+from spikecheck.number_format import fill, percentage
 from spikecheck.readings import RunReading
 from spikecheck.settings import suggestion
 from spikecheck.site import Moment, Site, SiteKind
@@ -26,6 +26,7 @@ FENCE = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```", flags=re.MULTILINE | re.D
 #: The sections of a check's docstring, in this order; limits, causes and consequences are appended to its page.
 SECTIONS = ("What it means", "Example", "Fix", "When it is intended", "How it is decided")
 EXAMPLES = ("broken", "repaired")  # the two fences of an example, as their second word: ```python broken
+HAND_WRITTEN = "handwritten"  # the second word of a fence whose code is for a layer of no library
 WINDOWS = ("recent", "first", "all")
 #: Words in the name of a limit that make it a part of a whole: it cannot be more than 1.
 PARTS = ("fraction", "share", "probability")
@@ -222,10 +223,15 @@ class Check:
         )
 
     def fixes(self, site: Site, library: str | None = None) -> tuple[Fix, ...]:
-        """Return the code of the Fix section for a library, the site's by default: its own block, else that for any."""
+        """Return the code of the Fix section for a library, the site's by default: its own block, else that for any.
+
+        Code for a hand-written layer is not shown to somebody who uses a library: it would set what is not there.
+        """
         blocks, library = self.fix_by_library(), site.framework or library
-        library = library if library is not None and library in blocks else "any"
-        return for_site(blocks[library], site, library) if library in blocks else ()
+        own = HAND_WRITTEN if library in (None, "torch") else library
+        if own in blocks:
+            return for_site(blocks[own], site, "any" if own == HAND_WRITTEN else own)
+        return for_site(blocks["any"], site, "any") if "any" in blocks else ()
 
     @classmethod
     @cache
@@ -233,7 +239,7 @@ class Check:
         """Return the docstring by its `##` headings, limits filled in; the summary is under the empty heading."""
         text = inspect.cleandoc(cls.__doc__ or "")
         for name, (default, _) in cls.limits().items():
-            text = text.replace("{" + name + "}", in_prose(default))
+            text = text.replace("{" + name + "}", in_prose(default)).replace("{" + name + ":%}", percentage(default))
         head, *rest = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
         parts = {"": head.strip()} | {t: b.strip() for t, b in zip(rest[::2], rest[1::2], strict=True)}
         return MappingProxyType(parts)
@@ -241,7 +247,7 @@ class Check:
     @classmethod
     @cache
     def fix_by_library(cls) -> Mapping[str, str]:
-        """Return the code of the Fix section by library; `any` is for all of them."""
+        """Return the code of the Fix section by library; `any` is for all of them, `handwritten` for none of them."""
         blocks = FENCE.findall(cls.sections().get("Fix", ""))
         return MappingProxyType({library or "any": code.strip() for _, library, code in blocks})
 

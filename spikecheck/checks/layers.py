@@ -28,25 +28,26 @@ MAX_EXPONENT = 100.0  # exp(100) is past any threshold, and exp(710) past what a
 SHOWN_VALUES = 6  # distinct values in a sentence
 
 WHY_SMALL_SCALE = (
-    "measured: torch's default is 0.58, He initialization 1.41; derived: with a scale of 0.1 and a tenth of 700 inputs "
-    "active, one time step adds 0.03; a neuron with a time constant below 30 steps never reaches a threshold of 1"
+    "derived: the scale of a weight is its RMS * sqrt(fan-in), 0.58 for torch's default, 1.41 for He initialization; "
+    "at a scale of 0.1, with 10% of the inputs active, one time step adds 0.03 to the potential, so a neuron with a "
+    "time constant below 30 steps never reaches a threshold of 1"
 )
 WHY_LARGE_SCALE = (
-    "measured: standard initializers give 0.58 to 1.41, healthy trained networks up to 3.7; N(0, 1) gives 16 with 256 "
-    "inputs and 26 with 700"
+    "measured: scale = RMS of the weight * sqrt(fan-in) is 0.58 to 1.41 with standard initializers, up to 3.7 in "
+    "healthy trained networks; weights from N(0, 1) give 16 with 256 inputs and 26 with 700"
 )
 WHY_STRONG_DRIVE = (
-    "derived: with a normally distributed drive of 7 thresholds (RMS), 89% of the time steps exceed one threshold, so "
-    "the sign of one step decides and the potential remembers nothing; measured: at most 6.0 in healthy networks, at "
-    "least 8.2 where a threshold, a weight or an input is at fault"
+    "derived: if the drive is normally distributed with an RMS of 7 thresholds, its magnitude is above one threshold "
+    "in 89% of the time steps, so the sign of a single step decides whether the neuron fires; measured: at most 6.0 in "
+    "healthy networks, at least 8.2 if a threshold, a weight or an input is wrong"
 )
 WHY_ALIVE_RATE = (
-    "judgment call: one spike per neuron in 1,000 time steps; measured: 0.0002 in a layer that fired now and then and "
-    "whose threshold was far too high, 0.006 or more in layers that woke up"
+    "judgment call: a silent layer counts as recovered once it fires at this rate, one spike per neuron in 1,000 time "
+    "steps; measured: 0.006 or more in layers that recovered, 0.0002 in one whose threshold was far too high"
 )
 WHY_MIN_FORWARD_PASSES = (
-    "measured: in a healthy network 71% of a layer is silent in the first batch, and layers wake up; so while training "
-    "goes on, a layer is called silent or saturated only after this many forward passes"
+    "measured: in a healthy network, 71% of the neurons of a layer were silent in the first batch and fired later; so "
+    "during training, a layer is judged only after this many forward passes"
 )
 
 

@@ -20,8 +20,8 @@ class CountInput(Check):
     """The input holds event counts, not binary spikes.
 
     ## What it means
-    Some time bins of the input hold more than one event, as `ToFrame` makes them: it adds up the events of each bin. A
-    bin that holds 5 drives the first layer five times as strongly as a single spike.
+    Some time bins of the input hold more than one event. For example, `tonic.transforms.ToFrame` sums all events that
+    fall into a bin. A bin that holds 5 events drives the first layer five times as strongly as a single spike.
 
     ## Example
     ```python broken
@@ -43,30 +43,26 @@ class CountInput(Check):
     ```python any
     # before the model: 0 or 1 in each bin
     x = (x > 0).float()
-    # or keep the counts, with shorter bins or scaled: x / x[x > 0].mean()
+    # or use shorter bins; or keep the counts and rescale them: x = x / x[x > 0].mean()
     ```
 
     ## When it is intended
-    The counts are the code, and the weights or the threshold were chosen for their size.
+    The counts carry information that the network needs, and its weights or its threshold were chosen to match them.
     ```toml
     [tool.spikecheck.ignore]
     "SPK101" = "counts on purpose; the first weights are scaled for them"
     ```
 
     ## How it is decided
-    The input holds counts where every value is a whole number, none is negative, and some are above 1. An `int64` input
-    is left alone: indices of an embedding look the same.
+    The input holds counts if every value is a whole number, none is negative, and some are above 1. An `int64` input is
+    not checked, because indices for an embedding look the same.
 
-    How much counts matter depends on two numbers: the mean of the non-empty bins, which is the factor by which
-    binarizing would shrink the input, and the drive of the first spiking layer (what one time step adds to its
-    potential, RMS, in thresholds). It is a warning where the mean is {max_mean_count} or more and the drive {max_drive}
-    or more, or where the mean is {min_large_mean_count} or more and the drive {max_drive_at_large_counts} or more.
-    Where the threshold is not known, it is a warning from a mean of {min_large_mean_count} on. In all other cases it is
-    a note.
+    Two numbers decide how serious this is: the mean of the non-empty bins, and the drive of the first spiking layer.
+    The drive is what one time step adds to the membrane potential, as a multiple of the threshold (RMS). spikecheck
+    warns in these cases, and reports a note in all others:
 
-    Measured on spoken digits in 100 bins: the mean is 1.05, and binarizing changes the drive of the first layer by 7%,
-    so there the counts do no harm. With a mean of 6 and a drive of 10 thresholds per step, a network stayed at 11%
-    accuracy, and reached 97% with binary input.
+    - the mean is {max_mean_count} or more, and the drive is {max_drive} or more;
+    - the mean is {min_large_mean_count} or more, and the drive is {max_drive_at_large_counts} or more, or unknown.
     """
 
     id: ClassVar = "SPK101"
@@ -84,21 +80,21 @@ class CountInput(Check):
 
     max_mean_count: float = limit(
         2.0,
-        why="derived: from a mean of 2 on, binarizing removes half of the drive or more; measured: at most 1.25 in "
-        "healthy networks with small counts, 6.0 where binarizing took a network from 11% to 97% accuracy",
+        why="derived: with a mean of 2, binary input has half the size; measured: at most 1.25 in healthy networks "
+        "with small counts; 6.0 in a network that reached 11% accuracy, and 97% with binary input",
     )
     max_drive: float = limit(STRONG_DRIVE, why=WHY_STRONG_DRIVE)
     min_large_mean_count: float = limit(
         5.0,
-        why="measured: a network with a mean of 4.1 and a drive of 6.0 thresholds per step learns, one with 6.0 and 10 "
-        "does not",
+        why="measured: a network with a mean of 4.1 and a drive of 6.0 learns; one with a mean of 6.0 and a drive of "
+        "10 does not",
     )
     max_drive_at_large_counts: float = limit(
-        3.5, why="measured: the largest drive, in thresholds per step (RMS), of healthy networks without counts"
+        3.5, why="measured: the largest drive in healthy networks whose input is binary; with counts it was up to 6.0"
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where whole numbers exceed 1; int64 is left alone, since indices of an embedding look so."""
+        """Yield a finding if whole numbers exceed 1; int64 is not checked, since indices for an embedding look so."""
         x = readings[InputReading]
         average = x.mean_active_bin
         holds_counts = x.minimum >= 0 and x.maximum > 1 and x.non_integer == 0 and x.dtype != "int64"
@@ -118,7 +114,10 @@ class CountInput(Check):
             ),
             expected=Expected(
                 "0 or 1 in every bin",
-                because=fill("the counts drive the first layer {average:.3n}x as strongly as spikes", average=average),
+                because=fill(
+                    "a non-empty bin drives the first layer {average:.3n}x as strongly as a single spike",
+                    average=average,
+                ),
             ),
             excess=log10(max(average, 1) / self.max_mean_count),
         )

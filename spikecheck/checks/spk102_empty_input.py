@@ -26,24 +26,24 @@ class EmptyInput(Check):
     ```python broken
     x = torch.zeros(100, 700)  # 100 bins of 100 ms, for a recording of 0.8 s
     x[(times / 0.1).long(), units] = 1.0  # only 8 bins are filled
-    mem = lif1.init_leaky()
+    mem = lif1.reset_mem()
     for x_t in x:
         spikes, mem = lif1(fc1(x_t), mem)
     ```
     ```python repaired
     x = torch.zeros(100, 700)  # 100 bins of 8 ms, for a recording of 0.8 s
     x[(times / 0.008).long(), units] = 1.0
-    mem = lif1.init_leaky()
+    mem = lif1.reset_mem()
     for x_t in x:
         spikes, mem = lif1(fc1(x_t), mem)
     ```
 
     ## Fix
     ```python any
-    # the same unit of time?
-    print(times.min(), times.max(), steps * dt)
-    # fraction of non-empty bins
-    print((x != 0).any(-1).float().mean())
+    # steps is the number of time bins, dt the width of one: times.max() should be close to steps * dt
+    print(times.max(), steps * dt)
+    # if not, choose the width so that the recording fills the time axis
+    dt = float(times.max()) / steps
     ```
 
     ## When it is intended
@@ -54,13 +54,12 @@ class EmptyInput(Check):
     ```
 
     ## How it is decided
-    It is a warning where the fraction of bins that hold any event is below {min_filled_bin_fraction}, or where the
-    fraction of samples without any event is {max_empty_sample_fraction} or more. It is an error where the whole input
-    is empty.
+    spikecheck warns if fewer than {min_filled_bin_fraction:%} of the time bins hold any event, or if
+    {max_empty_sample_fraction:%} of the samples or more hold none. It reports an error if the whole input is empty.
 
-    Why pauses are costly: with a decay of 0.9, the effect of one step has shrunk to an eighth after 20 empty steps. The
-    usual cause is a unit of time: microseconds read as milliseconds, or bins that extend far beyond the end of the
-    recording.
+    Why pauses matter: with a decay of 0.9, the effect of one step shrinks to an eighth after 20 empty steps. The usual
+    causes are a wrong unit of time, such as microseconds read as milliseconds, and bins that extend far beyond the end
+    of the recording.
     """
 
     id: ClassVar = "SPK102"
@@ -75,12 +74,12 @@ class EmptyInput(Check):
 
     min_filled_bin_fraction: float = limit(
         0.1,
-        why="measured: 0.84 of the bins hold an event in healthy networks, 0.03 where two bins were spread over 40; "
-        "the value in between is a judgment call",
+        why="measured: 84% of the bins hold an event in healthy networks, 3% in an input of 40 bins with all events in "
+        "the first one or two; the value in between is a judgment call",
     )
     max_empty_sample_fraction: float = limit(
         0.5,
-        why="judgment call: where half of the samples are empty, no network can tell more than half of them apart",
+        why="judgment call: a network cannot classify an empty sample",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -106,7 +105,7 @@ class EmptyInput(Check):
             ),
             expected=Expected(
                 "events in {bins:%} of the time bins or more, and less than {samples:%} of the samples empty",
-                because="a leaky neuron forgets what came before a long pause; check the unit of time first",
+                because="a leaky neuron forgets its input during a long pause; check the unit of time first",
                 bins=self.min_filled_bin_fraction,
                 samples=self.max_empty_sample_fraction,
             ),

@@ -17,9 +17,9 @@ class OneBinInput(Check):
     """Nearly all events of a sample lie in a single time bin.
 
     ## What it means
-    The time axis of the input holds one full bin and is nearly empty otherwise, so everything that depends on order or
-    duration is lost. The layers are driven once, far above their threshold because one bin adds up the whole recording,
-    and then decay in silence.
+    One time bin of the input holds nearly all events, and the other bins are nearly empty, so all information in the
+    order and duration of the events is lost. The layers get one very strong input in that time step, and nothing
+    afterwards.
 
     ## Example
     ```python broken
@@ -41,28 +41,26 @@ class OneBinInput(Check):
     ```python any
     import numpy as np
 
-    # the same unit of time?
-    print(times.min(), times.max(), dt)
-    # equal bins
+    # spread the events of a recording over `steps` bins of equal width, whatever the unit of `times` is
     edges = np.linspace(times.min(), times.max(), steps + 1)
-    # 0 to steps - 1
+    # the bin of each event, from 0 to steps - 1
     step = np.digitize(times, edges[1:-1])
     ```
 
     ## When it is intended
-    The stimulus is a single flash, and the network is to answer it later.
+    The stimulus is a single flash, and the network has to respond to it later.
     ```toml
     [tool.spikecheck.ignore]
     "SPK103" = "one flash, then a delay"
     ```
 
     ## How it is decided
-    For each sample that holds anything, the fullest time step is compared with the sample's total. It is a warning
-    where that fraction is {max_fraction_in_one_bin} or more on average, with at least {min_time_steps} time steps and
-    at least {min_events_per_sample} events per sample: fewer events may share one step by chance.
+    For each sample, spikecheck computes the fraction of its events that lie in its fullest time bin. It warns if this
+    fraction is {max_fraction_in_one_bin:%} or more on average. Empty samples are skipped, and so is
+    an input with fewer than {min_time_steps} time steps or {min_events_per_sample} events per sample.
 
-    Measured on pairs of classes that are each other played backwards: accuracy is 53% instead of 98%. The usual cause
-    is a bin width in another unit than the event times, so that all events fall into the first bin.
+    The usual cause is a bin width whose unit is not that of the event times, so that all events fall into the first
+    bin.
     """
 
     id: ClassVar = "SPK103"
@@ -78,14 +76,15 @@ class OneBinInput(Check):
 
     max_fraction_in_one_bin: float = limit(
         0.9,
-        why="measured: 0.08 in healthy networks with 40 bins, 0.83 where two nearly empty bins hold everything, 1.0 "
-        "where one does",
+        why="measured: 0.08 in healthy networks with 40 bins, 0.83 if all events lie in two bins, 1.0 if they lie in "
+        "one",
     )
     min_time_steps: int = limit(
-        4, why="derived: with two or three time steps, one of them holds most of a short event by nature"
+        4, why="derived: with two or three time steps, it is normal that one of them holds most events"
     )
     min_events_per_sample: float = limit(
-        4.0, why="derived: 4 events in 4 time steps share one step by chance once in 64 samples, 2 events once in 4"
+        4.0,
+        why="derived: by chance, 4 events all lie in the same one of 4 bins once in 64 samples; 2 events, once in 4",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -98,16 +97,16 @@ class OneBinInput(Check):
         yield self.finding(
             site,
             observed=Observed(
-                "the fullest of {steps} time bins holds {fullest:%} of a sample; {filled} of {frames} bins hold any "
-                "event",
+                "the fullest of the {steps} time bins holds {fullest:%} of a sample's events; over all samples, "
+                "{filled} of {frames} bins hold any event",
                 steps=x.time_steps,
                 fullest=x.densest_frame_share,
                 filled=x.filled_frames,
                 frames=x.frames,
             ),
             expected=Expected(
-                "events spread over the time bins, {even:%} in each if evenly",
-                because="one full bin leaves nothing of the order in time; check the unit of time first",
+                "events spread over the time bins (if evenly, {even:%} in each)",
+                because="if all events lie in one bin, their order in time is lost; check the unit of time first",
                 even=1 / x.time_steps,
             ),
             even=1 / x.time_steps,

@@ -18,9 +18,9 @@ class SingleStep(Check):
     """Every spiking layer sees only one time step.
 
     ## What it means
-    The network is run for a single time step, so its neurons cannot add up input over time: they compare one weighted
-    sum with a threshold, like a perceptron. A drive that would reach the threshold within ten steps never does in one,
-    and layers stay silent.
+    The network runs for a single time step, so its neurons cannot integrate their input over time: they compare one
+    weighted sum with the threshold, like a perceptron. An input that would reach the threshold within ten steps does
+    not reach it in one, and layers stay silent.
 
     ## Example
     ```python broken
@@ -42,8 +42,8 @@ class SingleStep(Check):
     x = x.unsqueeze(1).expand(-1, steps, *x.shape[1:])
     ```
     ```python snntorch
-    mem = layer.init_leaky()
-    # an snntorch layer takes one time step per call
+    mem = layer.reset_mem()
+    # an snntorch layer takes one time step per call: call it `steps` times
     for _ in range(steps):
         spikes, mem = layer(current, mem)
     ```
@@ -52,8 +52,8 @@ class SingleStep(Check):
     x = x.unsqueeze(0).repeat(steps, 1, 1)
     ```
     ```python norse
-    # [batch, channels] -> [time, batch, channels], for a layer
-    # call a cell in a loop over time
+    # [batch, channels] -> [time, batch, channels], for a layer such as norse.torch.LIF
+    # a cell, such as norse.torch.LIFCell, takes one time step per call: call it in a loop over time
     x = x.unsqueeze(0).repeat(steps, 1, 1)
     ```
 
@@ -65,13 +65,13 @@ class SingleStep(Check):
     ```
 
     ## How it is decided
-    It is a warning where, in every forward pass that was observed, each spiking layer got exactly one time step, a
-    backward pass was made, and no state was carried to the next forward pass. A script that calls the model once per
-    time step is left alone: it carries state from call to call, or makes several calls before each loss. Hand-written
-    layers count where their time axis is known.
+    spikecheck warns if each spiking layer got exactly one time step in every observed forward pass, in a run with
+    backward passes. It does not warn if the script calls the model once per time step, which it recognizes by several
+    calls before each loss or by state that continues from call to call. Nor does it warn if the model has a
+    hand-written layer whose time axis it could not find.
 
-    Leak and reset play no part in a single step. The usual cause is a missing time axis: a static image that was
-    unsqueezed to one step and not repeated, or an axis that was averaged away.
+    The usual causes are a static image that got a time axis of one step and was not repeated, and a time axis that was
+    averaged away before the first spiking layer.
     """
 
     id: ClassVar = "SPK104"
@@ -102,7 +102,7 @@ class SingleStep(Check):
                 shape=readings[InputReading].shape,
             ),
             expected=Expected(
-                "several time steps", because="a neuron that lives for one time step neither leaks nor adds up"
+                "several time steps", because="a neuron that runs for one time step neither leaks nor integrates"
             ),
             excess=1,
         )

@@ -17,44 +17,44 @@ class ConstantInput(Check):
     """Events are the same in every time step.
 
     ## What it means
-    The input holds events or event counts, and one frame of them was repeated along the time axis. What the recording
-    says by its timing is lost.
+    The input holds events or event counts, and one frame of them was repeated along the time axis. The information in
+    the timing of the events is lost.
 
     ## Example
     ```python broken
     x = torch.stack(samples)  # [sample, time, 700]
     x = (x.sum(1, keepdim=True) > 0).float().repeat(1, 40, 1)  # one frame, 40 times
-    mem = lif1.init_leaky()
+    mem = lif1.reset_mem()
     for x_t in x.unbind(1):
         spikes, mem = lif1(fc1(x_t), mem)
     ```
     ```python repaired
     x = torch.stack(samples)
-    mem = lif1.init_leaky()
+    mem = lif1.reset_mem()
     for x_t in x.unbind(1):
         spikes, mem = lif1(fc1(x_t), mem)
     ```
 
     ## Fix
     ```python any
-    # one frame per time bin, in place of one frame that is repeated
+    # one frame per time bin, instead of one frame that is repeated
     to_frame = tonic.transforms.ToFrame(sensor_size=(700, 1, 1), n_time_bins=40)
     ```
 
     ## When it is intended
-    The data are black and white images, given to the first layer as a constant current.
+    The data are black-and-white images that are given to the first layer as a constant current.
     ```toml
     [tool.spikecheck.ignore]
     "SPK105" = "direct coding"
     ```
 
     ## How it is decided
-    It is a note where, in every forward pass, all time steps of the input have the same sums over samples and the same
-    sums over channels, and all values are whole numbers of 0 or more, as events and their counts are.
+    spikecheck reports a note if all time steps of the input are equal in every forward pass, and all values are whole
+    numbers of 0 or more, as events and event counts are. Time steps count as equal if they have the same sums over
+    samples and the same sums over channels.
 
-    A static image with fractional values that is repeated (direct coding) is the usual way to show images to a spiking
-    network, and not found. Nothing in such an input depends on time: the first layer turns the constant into a regular
-    spike train, and more time steps make it more precise and add nothing else.
+    An image with fractional values that is repeated in every time step (direct coding) is the usual way to show images
+    to a spiking network and is not reported.
     """
 
     id: ClassVar = "SPK105"

@@ -18,7 +18,8 @@ class WrappedCounts(Check):
 
     ## What it means
     The frames were stored as `int8` or `int16`, and bins with many events wrapped around: a bin with 130 events holds
-    -126 in `int8`. The busiest channels get random signs, and the more events come in, the more they inhibit.
+    -126 in `int8`. The busiest bins turn negative: 128 events become -128, 200 become -56, and at 256 the count is back
+    at 0.
 
     ## Example
     ```python broken
@@ -38,9 +39,12 @@ class WrappedCounts(Check):
 
     ## Fix
     ```python any
-    # before events are added up, instead of int8 or int16
-    frames = frames.astype("int32")
-    x = torch.as_tensor(frames, dtype=torch.float32)
+    import numpy as np
+
+    # count in int32: converting the frames afterwards comes too late
+    frames = np.zeros((steps, channels), dtype=np.int32)
+    np.add.at(frames, (step, unit), 1)
+    # tonic.transforms.ToFrame counts in int16: use shorter bins, or count as above
     ```
 
     ## When it is intended
@@ -51,13 +55,12 @@ class WrappedCounts(Check):
     ```
 
     ## How it is decided
-    It is a warning where the smallest and the largest value are the two ends of a signed integer of
-    {small_integer_bits} or {large_integer_bits} bits (-128 and 127, or -32768 and 32767), whatever factor the values
-    were multiplied by afterwards, and where the smallest distinct values lie on the grid of that integer.
+    spikecheck warns if the smallest and the largest value of the input are the two ends of a signed integer type: -128
+    and 127 ({small_integer_bits} bits), or -32,768 and 32,767 ({large_integer_bits} bits). The input may have been
+    multiplied by any factor afterwards. After that factor is undone, the smallest distinct values must be whole
+    numbers.
 
-    Counts that overflow an unsigned byte start again at 0. That leaves no trace in the values and cannot be detected.
-
-    Measured: accuracy is 21% instead of 99%.
+    Counts that overflow an unsigned byte (`uint8`) start again at 0, which cannot be seen in the values.
     """
 
     id: ClassVar = "SPK107"
@@ -73,15 +76,18 @@ class WrappedCounts(Check):
     small_integer_bits: int = limit(8, why="derived: bits of the smallest integer type that frames are stored in")
     large_integer_bits: int = limit(16, why="derived: bits of the next larger integer type")
     max_relative_range_error: float = limit(
-        1e-6, why="derived: the rounding of float32; the ends of 16 bits differ from a symmetric range by 0.00003"
+        1e-6,
+        why="derived: rounding errors of float32 are smaller, and the ranges of int16 and of a symmetric signal "
+        "differ by more (0.00003)",
     )
     max_grid_error: float = limit(
         0.01,
-        why="judgment call: how far a value may lie off the grid, in grid steps; rounding gives 0.001 at 8 bits",
+        why="judgment call: how far a value may be from a whole number once the factor is undone; rounding errors give "
+        "0.001 at 8 bits",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where the extremes are an integer type's own, and the values lie on its grid."""
+        """Yield a finding if the extremes are an integer type's own, and the values are whole multiples of its unit."""
         x = readings[InputReading]
         if x.minimum >= 0 or x.maximum <= 0 or x.non_finite.count:
             return
@@ -105,7 +111,8 @@ class WrappedCounts(Check):
                     elements=x.sampled_elements,
                 ),
                 expected=Expected(
-                    "counts of 0 or more", because=f"these are the two ends of a signed {bits}-bit integer"
+                    "counts of 0 or more",
+                    because=f"the smallest and the largest value are the two ends of a signed {bits}-bit integer",
                 ),
                 bits=bits,
                 excess=1,

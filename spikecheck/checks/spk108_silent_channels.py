@@ -17,9 +17,8 @@ class SilentChannels(Check):
     """Some input channels stay empty during the whole run.
 
     ## What it means
-    Some channels of the input never hold an event, so the weights from them get no gradient. Where exactly one half of
-    the channels is empty, a polarity was probably lost: ON and OFF events, or movement to the left and to the right,
-    then look alike.
+    Some channels of the input never hold an event, so the weights from them get no gradient. If exactly one half of the
+    channels is empty, a polarity was probably lost: the network cannot distinguish ON events from OFF events.
 
     ## Example
     ```python broken
@@ -41,29 +40,27 @@ class SilentChannels(Check):
     ```python any
     import tonic
 
-    # x is [batch, time, polarity, ...]: the fraction of channels in use
+    # use the sensor size of the data set itself; dataset is your tonic data set
+    to_frame = tonic.transforms.ToFrame(sensor_size=dataset.sensor_size, n_time_bins=40)
+    # then compare: x is [batch, time, polarity, units]; prints the fraction of units in use, one number per polarity
     print((x != 0).flatten(0, 1).any(0).float().mean(-1))
-    # of the data set itself
-    size = dataset.sensor_size
-    to_frame = tonic.transforms.ToFrame(sensor_size=size, n_time_bins=40)
     ```
 
     ## When it is intended
-    The size of the sensor is kept for the sake of a shape.
+    The full sensor size is kept so that the input has the shape that the model expects.
     ```toml
     [tool.spikecheck.ignore]
     "SPK108" = "ON events only"
     ```
 
     ## How it is decided
-    A channel is one position of the input apart from time and batch, such as a pixel of one polarity. It is silent
-    where it was 0 in every time step of every sample. It is a note where a fraction of {max_silent_fraction} or more of
-    the channels is silent over {min_distinct_batches} different batches or more: the border of a sensor often sees
-    nothing. It is a warning where the silent channels are one half of all channels (the first, the second, or every
-    other one) and most of the other half is used: an axis of two polarities looks like this when one of them is empty.
+    A channel is one pixel or unit of the input, of one polarity. It is silent if it was 0 in every time step of every
+    sample. spikecheck reports a note if at least {max_silent_fraction:%} of the channels are silent over
+    {min_distinct_batches} different batches. It warns if the silent channels are exactly the first half, the second
+    half or every other channel, and most of the other channels are in use: one of two polarities is then empty.
 
-    The weights from a silent channel stay as they were initialized. Other causes are a sensor size that is larger than
-    the sensor, width and height swapped, and channels numbered from 1.
+    Other causes are a sensor size that is larger than the sensor, swapped width and height, and channels numbered from
+    1.
     """
 
     id: ClassVar = "SPK108"
@@ -76,12 +73,14 @@ class SilentChannels(Check):
     message: ClassVar = "{silent} of {channels} channels of {site} never hold an event{half}"
 
     max_silent_fraction: float = limit(
-        0.25, why="judgment call: a border of 6% on each side of an image is 23% of its area"
+        0.25,
+        why="judgment call: the border of a sensor often sees nothing, and 6% on each side of an image is 23% of its "
+        "area",
     )
     min_distinct_batches: int = limit(
         16,
-        why="derived: in 16 batches of 16 samples, a channel that is used in one sample of 50 stays empty with a "
-        "probability of 0.006, and half of the channels together never; more batches are not told apart",
+        why="derived: a channel that is used in one sample of 50 stays empty in 16 batches of 16 samples with a "
+        "probability of 0.006; spikecheck distinguishes at most 16 batches, so a larger limit turns the check off",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

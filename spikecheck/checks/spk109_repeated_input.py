@@ -18,8 +18,8 @@ class RepeatedInput(Check):
     """The input is the same for every batch, while the labels change.
 
     ## What it means
-    Every update sees the same input with other labels, so there is nothing to learn but how often each label occurs. An
-    encoder with a state that is not reset replays its first batch; so does a buffer that is never filled again.
+    Every update gets the same input with different labels, so the network can learn only how often each label occurs.
+    An encoder that keeps its first batch until it is reset is one cause; a buffer that is filled only once is another.
 
     ## Example
     ```python broken
@@ -34,8 +34,8 @@ class RepeatedInput(Check):
 
     ## Fix
     ```python any
-    # what the network gets, after encoding
-    print([float(x.sum()) for x, _ in loader][:5])
+    # in the training loop, just before `model(x)`: this number has to change from batch to batch
+    print(float(x.sum()))
     ```
     ```python spikingjelly
     # LatencyEncoder and other stateful encoders keep their first batch until they are reset
@@ -50,11 +50,12 @@ class RepeatedInput(Check):
     ```
 
     ## How it is decided
-    Over the whole run there is a single input, or, where the script calls the model once per time step, no more
-    different inputs than time steps, while at least {min_label_batches} batches of labels or targets differ from each
-    other. Up to {max_distinct_batches} different ones are told apart, so longer sequences that are passed step by step
-    are not judged. Nor is a model that is called with several tensors, of which another one may hold the samples.
-    Repeating one batch together with its labels, to see whether a network can learn it, is left alone.
+    spikecheck reports an error if the input is the same in the whole run, and there were at least {min_label_batches}
+    different batches of labels or targets. If the script calls the model once per time step, the inputs of all time
+    steps must repeat; this is checked for sequences of up to {max_distinct_batches} time steps.
+
+    Training on one batch with its own labels, to see whether the network can learn it, is not reported. A model that
+    takes several input tensors is not checked, because the samples may be in another tensor.
     """
 
     id: ClassVar = "SPK109"
@@ -68,7 +69,9 @@ class RepeatedInput(Check):
     message: ClassVar = "{site} is the same in all {updates} updates, for {labels} different batches of labels"
 
     min_label_batches: int = limit(8, why="judgment call: a batch may be used for a few updates in a row", minimum=2)
-    max_distinct_batches: int = limit(15, why="derived: more different batches are not told apart", minimum=1)
+    max_distinct_batches: int = limit(
+        15, why="derived: spikecheck distinguishes at most 16 different inputs, so a larger limit is wrong", minimum=1
+    )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the input never changes and the labels do."""
@@ -86,12 +89,16 @@ class RepeatedInput(Check):
         yield self.finding(
             site,
             observed=Observed(
-                "{inputs} different inputs in {passes} observed forward passes, and {labels} or more different labels",
+                "the input took {inputs} distinct value(s) in {passes} observed forward passes, for at least {labels} "
+                "different batches of labels",
                 inputs=x.distinct_batches,
                 passes=x.forward_passes,
                 labels=labels,
             ),
-            expected=Expected("another input with other labels", because="a constant input does not tell labels apart"),
+            expected=Expected(
+                "a different input for each batch of labels",
+                because="from a constant input, the network cannot know which labels belong to it",
+            ),
             when=Moment(0),
             updates=run.update or run.backward_passes,
             labels=f"{labels} or more" if labels > self.max_distinct_batches else labels,

@@ -24,11 +24,11 @@ class DroppedState(Check):
     ## Example
     ```python broken
     for x_t in x.unbind(1):
-        mem = lif1.init_leaky()  # inside the loop: every step starts from 0
+        mem = lif1.reset_mem()  # inside the loop: every step starts from 0
         spikes, mem = lif1(fc1(x_t), mem)
     ```
     ```python repaired
-    mem = lif1.init_leaky()  # before the loop
+    mem = lif1.reset_mem()  # before the loop
     for x_t in x.unbind(1):
         spikes, mem = lif1(fc1(x_t), mem)
     ```
@@ -43,7 +43,7 @@ class DroppedState(Check):
     ```
     ```python snntorch
     # before the loop over time, not in it
-    mem = layer.init_leaky()
+    mem = layer.reset_mem()
     for x_t in x.unbind(1):
         spikes, mem = layer(x_t, mem)
     ```

@@ -28,13 +28,13 @@ class MissingReset(Check):
     ## Example
     ```python broken
     lif1 = snn.Leaky(beta=1.0, reset_mechanism="none")
-    mem = lif1.init_leaky()
+    mem = lif1.reset_mem()
     for x_t in x.unbind(1):
         spikes, mem = lif1(fc1(x_t), mem)
     ```
     ```python repaired
     lif1 = snn.Leaky(beta=1.0, reset_mechanism="subtract")
-    mem = lif1.init_leaky()
+    mem = lif1.reset_mem()
     for x_t in x.unbind(1):
         spikes, mem = lif1(fc1(x_t), mem)
     ```

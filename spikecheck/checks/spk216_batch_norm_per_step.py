@@ -25,14 +25,14 @@ class BatchNormPerStep(Check):
     ```python broken
     fc1, norm1 = nn.Linear(700, 256), nn.BatchNorm1d(256)
     lif1 = snn.Leaky(beta=0.9)
-    mem = lif1.init_leaky()
+    mem = lif1.reset_mem()
     for x_t in x.unbind(1):  # x is [batch, time, 700]
         spikes, mem = lif1(norm1(fc1(x_t)), mem)  # each step by itself
     ```
     ```python repaired
     fc1, norm1 = nn.Linear(700, 256), nn.BatchNorm1d(256)
     lif1 = snn.Leaky(beta=0.9)
-    mem = lif1.init_leaky()
+    mem = lif1.reset_mem()
     current = fc1(x)  # [batch, time, 256]: normalize all steps at once
     current = norm1(current.flatten(0, 1)).view_as(current)
     for current_t in current.unbind(1):

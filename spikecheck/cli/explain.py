@@ -11,10 +11,14 @@ from typing import Any
 
 import click
 
-from spikecheck.checks.base import EXAMPLES, Check
+from spikecheck.checks.base import EXAMPLES, HAND_WRITTEN, Check
 from spikecheck.checks.discovery import RETIRED, discover, merged_causes, unusable_extensions
 
-LIBRARY_NAMES = {"any": "any library"}
+LIBRARY_NAMES = {"any": "any library", HAND_WRITTEN: "a hand-written layer"}
+SOURCES = (
+    "Each reason says where the value comes from: *derived* (computed), *measured* (in the small networks that this "
+    "project trains in its tests and benchmarks), *published*, or a *judgment call* (nothing was measured)."
+)
 CONSEQUENCE_OF = "If one of these is reported in the same run, this finding is listed below it: fix that one first."
 IGNORE_IT = "To ignore the finding, add this to `pyproject.toml`, with a reason in your own words:"
 LEADS_TO = "If one of these is reported in the same run, it is listed below this finding: fix this one first."
@@ -63,7 +67,9 @@ def limits(check: type[Check]) -> str:
     if not rows:
         return ""
     setting = f"```toml\n[tool.spikecheck.{check.id}]\n{fields(check)[0].name} = {fields(check)[0].default!r}\n```"
-    return "\n".join(["## Limits", "", *rows, "", "To change one, add it to `pyproject.toml`:", "", setting])
+    return "\n".join(
+        ["## Limits", "", SOURCES, "", *rows, "", "To change one, add it to `pyproject.toml`:", "", setting]
+    )
 
 
 def allowed(limit: Field[Any]) -> str:

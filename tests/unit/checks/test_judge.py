@@ -240,6 +240,21 @@ def test_the_docstring_shows_the_limits() -> None:
     assert High.sections()["What it means"] == "More than 10."
 
 
+def test_code_for_a_hand_written_layer_is_not_shown_for_a_library() -> None:
+    @dataclass(frozen=True)
+    class Own(High):
+        """Made up.
+
+        ## Fix
+        ```python handwritten
+        layer.threshold = 1
+        ```
+        """
+
+    sites = [Site(SiteKind.SPIKES, "net.0", 1, library) for library in (None, "torch", "snntorch")]
+    assert [len(Own().fixes(site)) for site in sites] == [1, 1, 0]
+
+
 @pytest.mark.parametrize(
     ("framework", "code", "library"),
     [

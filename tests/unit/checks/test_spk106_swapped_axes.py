@@ -53,6 +53,8 @@ SORTED = (0.2, 0.1, 0.002)  # samples class by class
         ),
         pytest.param(layer(targets_read=REGRESSION, **EXPLAINED), None, id="one batch of numbers, encoded again"),
         pytest.param(layer(targets_read=logits(), **EXPLAINED), "warning", id="a loss without visible targets"),
+        pytest.param(layer(samples=60, **EXPLAINED), "warning", id="three samples per batch"),
+        pytest.param(layer(samples=40, **EXPLAINED), None, id="two samples per batch: by chance in 1.5% of runs"),
         pytest.param(layer(forward_passes=15, **EXPLAINED), None, id="too few forward passes"),
         pytest.param(layer(current=compared(ALONG_TIME, AT_RANDOM)), None, id="neighboring time steps are alike"),
         pytest.param(layer(current=compared(AT_RANDOM, ALONG_TIME)), "warning", id="neighboring samples are alike"),

@@ -80,6 +80,10 @@ def test_fences_say_their_library_in_the_prose() -> None:
     assert label_fences(text) == ("In snntorch:\n\n```python\na = 1\n```\n\nIn any library:\n\n```python\nb = 2\n```")
 
 
+def test_a_fence_for_a_hand_written_layer_says_so() -> None:
+    assert label_fences("```python handwritten\na = 1\n```").startswith("In a hand-written layer:\n")
+
+
 def test_a_fence_without_a_library_stays() -> None:
     assert label_fences("```text\na = 1\n```") == "```text\na = 1\n```"
 
