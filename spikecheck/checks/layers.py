@@ -47,7 +47,7 @@ WHY_ALIVE_RATE = (
 )
 WHY_MIN_FORWARD_PASSES = (
     "measured: in a healthy network, 71% of the neurons of a layer were silent in the first batch and fired later; so "
-    "during training, a layer is judged only after this many forward passes"
+    "while training runs, a layer is judged only after this many forward passes"
 )
 
 

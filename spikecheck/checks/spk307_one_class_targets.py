@@ -59,10 +59,7 @@ class OneClassTargets(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.TARGETS
     needs: ClassVar = (TargetReading,)
-    explained_by: ClassVar = (
-        "SPK306",
-        "SPK314",
-    )
+    explained_by: ClassVar = ("SPK314",)
     past: ClassVar = "all {site} were one class"
     message: ClassVar = "all {samples} {site} are class {label} (of {classes})"
 

@@ -52,9 +52,9 @@ class LastStepReadout(Check):
     ```
 
     ## How it is decided
-    In the first forward passes, the last time step of the last spiking layer received a gradient other than 0, and none
-    of the earlier steps did, which must be at least {min_earlier_time_steps}. It does not matter how the script selects
-    the spikes.
+    In the first forward passes, only the last time step of the last spiking layer received a gradient other than 0,
+    although there were at least {min_earlier_time_steps} earlier steps. It does not matter how the script selects the
+    spikes.
 
     Forward passes without a spike before the last time step do not count: a loss on the time of the first spike assigns
     the last step to silent neurons, which looks the same. Where the reset of a layer lets gradients through, every time

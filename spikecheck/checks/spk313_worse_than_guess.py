@@ -60,18 +60,18 @@ class WorseThanGuess(Check):
 
     ## How it is decided
     The guess is the loss of giving each class its frequency, whatever the input: the entropy of the labels, or ln C
-    where all classes are equally frequent. A finding needs a mean of the last 64 losses of {max_above_guess} or more
-    above the guess, although some weight moves by {min_relative_movement} of its norm or more in {loss_window} updates.
-    It also needs {loss_window} losses; while training runs, {min_losses_in_training}.
+    where all classes are equally frequent. The mean of the last 64 losses must be at least {max_above_guess} above the
+    guess, although some weight moves by {min_relative_movement} of its norm or more in {loss_window} updates. A finding
+    needs {loss_window} losses; while training runs, {min_losses_in_training}.
 
     It is a warning if the losses do not fall: even the steepest fall that their scatter allows, the slope of a fitted
     line minus {t_score} standard errors, is less than {min_fall} in {loss_window} updates. Otherwise it is a note. The
     loss of a network whose logits were too large at first falls like this, but so does that of a network that cannot
     learn its labels, until it reaches the guess.
 
-    Where classes are not equally frequent, the guess is below ln C. A loss that stops at the guess, or less than
-    {min_relative_gain} of it below, is then reported, too: the network has learned how often each class occurs, and
-    nothing else. This needs a guess of at least {min_entropy_ratio} of ln C.
+    Where classes are not equally frequent, the guess is below ln C. A loss that stops at the guess, or below it by less
+    than {min_relative_gain} of the guess, is then reported, too: the network has learned how often each class occurs,
+    and nothing else. This needs a guess of at least {min_entropy_ratio} of ln C.
 
     A loss above the guess means that the network is confident where it is wrong. Typical causes are labels that do not
     belong to their inputs, mixed-up axes, updates that are too large, and logits that are too large.
@@ -102,7 +102,7 @@ class WorseThanGuess(Check):
     t_score: float = limit(T_SCORE, why=WHY_T_SCORE)
     min_relative_gain: float = limit(
         0.02,
-        why="judgment call: 0.06 for a guess of ln 20 = 3.0; those that had stopped at chance were at most 0.02 below",
+        why="judgment call: 0.06 for a guess of ln 20 = 3.0; networks that learned nothing were at most 0.02 below",
     )
     min_entropy_ratio: float = limit(
         0.3, why="judgment call: a guess of 0.9 for 20 classes; at a lower one, nearly all labels are of one class"

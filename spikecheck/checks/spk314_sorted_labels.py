@@ -50,8 +50,8 @@ class SortedLabels(Check):
     ## How it is decided
     Two samples of one batch have the same label far more often than two samples of the whole run. Clustering measures
     this: it is 0 for shuffled data, and 1 where each batch has a single label. A finding needs {max_clustering} or
-    more, and enough labels: if they were drawn at random, less than one judgment in a million would be a finding
-    (Hoeffding's inequality). There is no finding where a sample has several labels, such as one per time step or pixel.
+    more, and so many labels that chance leads to this less than once in a million (Hoeffding's inequality). There is no
+    finding where a sample has several labels, such as one per time step or pixel.
 
     Data sets of recordings are often stored class by class, and a loader keeps their order unless it is told to
     shuffle. Batch normalization then uses the statistics of one class as if they were those of all classes.
@@ -67,7 +67,6 @@ class SortedLabels(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.LABELS
     needs: ClassVar = (BatchReading, TargetReading)
-    explained_by: ClassVar = ("SPK306",)
     past: ClassVar = "batches contained few classes"
     message: ClassVar = "{composition}: is the data shuffled?"
 
@@ -77,7 +76,7 @@ class SortedLabels(Check):
         "classes, as in metric learning, are at 0.1",
     )
     max_error_probability: float = limit(
-        1e-6, why="derived: with a judgment at each of 1,000 updates, one false warning in 1,000 runs"
+        1e-6, why="derived: with an evaluation after each of 1,000 updates, one false warning in 1,000 runs"
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

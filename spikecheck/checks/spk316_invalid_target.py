@@ -83,9 +83,9 @@ class InvalidTarget(Check):
         yield self.finding(
             site,
             observed=Observed(
-                "{loss} of {minimum:n} at the lowest, for targets from {low:n} to {high:n}"
+                "the lowest {loss} is {minimum:n}, for targets from {low:n} to {high:n}"
                 if outside
-                else "{loss} of {minimum:n} at the lowest",
+                else "the lowest {loss} is {minimum:n}",
                 loss=loss.function,
                 minimum=loss.minimum,
                 low=low,

@@ -80,9 +80,9 @@ class ExplodingGradient(Check):
     Only gradients from the backward pass are compared, and only the parameter `weight` of a module that has one.
     Gradients that a local learning rule such as STDP has written are left out.
 
-    A surrogate gradient that is higher the narrower it is multiplies gradients in every layer: 1 / width * exp(-|u| /
-    width) with a width of 0.001 is 1,000 at the threshold. A decay above 1, or recurrent weights with large
-    eigenvalues, multiply them in every time step.
+    Some surrogate gradients are higher the narrower they are, and multiply the gradient in every layer: 1 / width *
+    exp(-|u| / width) with a width of 0.001 is 1,000 at the threshold. A decay above 1, or recurrent weights with large
+    eigenvalues, multiply it in every time step.
     """
 
     id: ClassVar = "SPK403"

@@ -48,10 +48,10 @@ class HotLearningRate(Check):
     ```
 
     ## How it is decided
-    On average over all updates so far, and at least {min_updates}, an update changes the weight by
-    {max_relative_update} times its norm or more, and the loss is no lower than at first. Only the weight with the
-    largest relative update is reported. The finding ends when the network has learned, or when the learning rate is
-    below {max_rate_fraction} of its highest value.
+    On average over all updates so far (at least {min_updates}), an update changes the weight by {max_relative_update}
+    times its norm or more, and the loss is no lower than at first. Only the weight with the largest relative update is
+    reported. The finding ends when the network has learned, or when the learning rate is below {max_rate_fraction} of
+    its highest value.
 
     Compared with a weight that starts at or near 0 (a position embedding, a class token, a LoRA or zero-initialized
     head), any update is large. Such a weight is reported only if its updates are also large compared with torch's

@@ -73,7 +73,7 @@ class UnmovedWeights(Check):
     ```
 
     ## How it is decided
-    In all compared updates, at least {min_updates}, the weight was the same before and after.
+    In all compared updates (at least {min_updates}), the weight was the same before and after.
 
     If no weight moves at all, only the reasons that lie in the optimizer are reported here: a learning rate of 0,
     cleared gradients and rounding. If no gradient arrives, another check reports why. It is only a note where the

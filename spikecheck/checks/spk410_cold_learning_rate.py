@@ -40,7 +40,7 @@ class ColdLearningRate(Check):
     ```
 
     ## When it is intended
-    A warm-up of thousands of updates.
+    The learning rate is still being warmed up, over thousands of updates.
     ```toml
     [tool.spikecheck.ignore]
     "SPK410" = "warm-up of 10,000 updates"

@@ -50,7 +50,7 @@ class AccumulatedGradients(Check):
     ```
 
     ## How it is decided
-    In all observed updates, at least {min_updates}, the gradient was never cleared between an optimizer step and the
+    In all observed updates (at least {min_updates}), the gradient was never cleared between an optimizer step and the
     next backward pass. Accumulating gradients over several batches and clearing them after the step is different, and
     this check does not report it.
 

@@ -87,7 +87,7 @@ class MissingOptimizerStep(Check):
         64, why="judgment call: without an optimizer, the script may need nothing but the gradients", minimum=1
     )
     min_accumulated_passes: int = limit(
-        64, why="judgment call: gradients of up to 64 batches are added up for one update", minimum=1
+        64, why="judgment call: scripts add up the gradients of up to 64 batches for one update", minimum=1
     )
     min_accumulated_passes_in_training: int = limit(
         256, why="judgment call: while training goes on, the first update may still be to come", minimum=1

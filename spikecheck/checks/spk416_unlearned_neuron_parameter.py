@@ -54,13 +54,13 @@ class UnlearnedNeuronParameter(Check):
     ```
 
     ## How it is decided
-    The parameter has at most one axis. It belongs to a spiking layer, or its name is one of those that thresholds,
-    decays and time constants have. Weights of the model receive gradients, and for {min_updates} updates or more either
-    no gradient reached it although an optimizer holds it, or gradients reached it and no optimizer holds it.
+    The parameter has at most one axis. It belongs to a spiking layer, or its name is one that thresholds, decays and
+    time constants have. Weights of the model receive gradients. For {min_updates} updates or more, either no gradient
+    reached the parameter although an optimizer holds it, or gradients reached it and no optimizer holds it.
 
-    The threshold of a layer whose potential alone is read out receives no gradient in a healthy network, and neither
-    does `spike_threshold` of sinabs: both are left out. In sinabs and rockpool, where time constants are learnable by
-    default, one that no optimizer holds is a note.
+    Two parameters receive no gradient in a healthy network and are left out: the threshold of a layer whose potential
+    alone is read out, and `spike_threshold` of sinabs. In sinabs and rockpool, time constants are learnable by default,
+    so it is only a note if no optimizer holds them.
     """
 
     id: ClassVar = "SPK416"
