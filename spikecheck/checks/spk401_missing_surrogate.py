@@ -33,7 +33,7 @@ class MissingSurrogate(Check):
     ```
 
     ## Fix
-    ```python any
+    ```python handwritten
     # a comparison with a surrogate gradient (fast sigmoid, slope 5)
     class Spike(torch.autograd.Function):
         @staticmethod

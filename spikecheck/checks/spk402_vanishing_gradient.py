@@ -34,7 +34,7 @@ class VanishingGradient(Check):
     ```
 
     ## Fix
-    ```python any
+    ```python handwritten
     # in backward() of the spike function; distance is potential - threshold
     # a good slope is about 1 / distance.std()
     slope = 10.0

@@ -35,7 +35,7 @@ class ExplodingGradient(Check):
     ```
 
     ## Fix
-    ```python any
+    ```python handwritten
     # in backward() of the spike function; distance is potential - threshold. The height at the threshold is 1
     # a good slope is about 1 / distance.std()
     slope = 10.0
