@@ -34,6 +34,17 @@ def test_the_code_of_every_check_is_python_with_comments_on_their_own_lines(chec
     assert [line for line in code.splitlines() if "#" in line and not line.lstrip().startswith("#")] == []
 
 
+@pytest.mark.parametrize("id_", ["SPK301", "SPK303", "SPK310"])
+def test_logits_from_firing_rates_are_scaled(id_: str) -> None:
+    """Rates alone, from 0 to 1, keep the loss above 2.08 for 20 classes, even where every prediction is right."""
+    y = torch.arange(20)
+    spikes = nn.functional.one_hot(y).float().expand(40, 20, 20)  # [time, batch, class]
+    names = {"torch": torch, "spikes": list(spikes) if id_ == "SPK310" else spikes}
+    exec(own_checks()[id_].fix_by_library()["any"], names)
+    assert nn.functional.cross_entropy(spikes.mean(0), y) == pytest.approx(2.078, abs=1e-3)
+    assert nn.functional.cross_entropy(names["logits"], y) < 0.01
+
+
 @pytest.mark.parametrize(
     ("name", "holder", "code"),
     [
