@@ -47,15 +47,15 @@ class ChancePlateau(Check):
     for frame in x:  # x: [time, batch, 700], binary
         spike, membrane = lif(fc(frame), membrane)
         spikes.append(spike)
-    loss = torch.nn.functional.cross_entropy(torch.stack(spikes).mean(0), y)  # ln 20 = 3.00, update after update
+    loss = torch.nn.functional.cross_entropy(torch.stack(spikes).sum(0), y)  # ln 20 = 3.00, update after update
     ```
     ```python repaired
-    fc, lif = torch.nn.Linear(700, 20), snntorch.Leaky(beta=0.9, reset_mechanism="none")
-    membranes, membrane = [], lif.init_leaky()
+    fc, lif = torch.nn.Linear(700, 20), snntorch.Leaky(beta=0.9, threshold=0.5)
+    spikes, membrane = [], lif.init_leaky()
     for frame in x:
-        _, membrane = lif(fc(frame), membrane)
-        membranes.append(membrane)
-    loss = torch.nn.functional.cross_entropy(torch.stack(membranes).mean(0), y)  # graded, with or without spikes
+        spike, membrane = lif(fc(frame), membrane)
+        spikes.append(spike)
+    loss = torch.nn.functional.cross_entropy(torch.stack(spikes).sum(0), y)
     ```
 
     ## Fix

@@ -81,9 +81,7 @@ class OneClassTargets(Check):
             return
         yield self.finding(
             site,
-            observed=Observed(
-                "{samples} labels, every one of them {label}", samples=targets.samples, label=targets.minimum
-            ),
+            observed=Observed("all {samples} labels are {label}", samples=targets.samples, label=targets.minimum),
             expected=Expected("several classes", because="with one class there is nothing to tell apart"),
             when=Moment(0),
             classes=targets.classes,

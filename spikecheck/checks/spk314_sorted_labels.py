@@ -18,7 +18,7 @@ DENSE_LABELS = 2
 
 @dataclass(frozen=True)
 class SortedLabels(Check):
-    """The samples of a batch nearly all have the same label, while other batches have others.
+    """Nearly all samples of a batch have the same label, and other batches have other labels.
 
     ## What it means
     The data are not shuffled, so a batch contains only one class, or a few. Its gradient teaches the network to predict

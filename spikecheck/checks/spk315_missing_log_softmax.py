@@ -14,7 +14,7 @@ from spikecheck.site import Site, SiteKind
 
 @dataclass(frozen=True)
 class MissingLogSoftmax(Check):
-    """`nll_loss` is given values above 0, which no log-probability is.
+    """`nll_loss` is given values above 0, which cannot be log-probabilities.
 
     ## What it means
     `nll_loss` takes the value of the right class and changes its sign; it applies neither softmax nor logarithm. Given

@@ -15,7 +15,7 @@ from spikecheck.site import Moment, Site, SiteKind
 
 @dataclass(frozen=True)
 class SoftmaxAxis(Check):
-    """What the loss is given was normalized over the batch or over time instead of over the classes.
+    """The values given to the loss were normalized over the batch or over time instead of over the classes.
 
     ## What it means
     A softmax along the wrong axis makes samples, or time steps, compete instead of classes. Over the batch, the output

@@ -61,7 +61,7 @@ class VanishingGradient(Check):
     ```
 
     ## When it is intended
-    The optimizer rescales every weight's gradient, as Adam does, and the first layers learn all the same.
+    The optimizer rescales every weight's gradient, as Adam does, so the first layers learn anyway.
     ```toml
     [tool.spikecheck.ignore]
     "SPK402" = "deep, with Adam"

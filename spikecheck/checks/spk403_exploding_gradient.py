@@ -26,7 +26,7 @@ class ExplodingGradient(Check):
 
     ## Example
     ```python broken
-    spike_grad = sinabs.activation.SingleExponential(grad_width=0.001, grad_scale=1000.0)  # 1000 at the threshold
+    spike_grad = sinabs.activation.SingleExponential(grad_width=0.001, grad_scale=1000.0)  # 1,000 at the threshold
     layers = [sinabs.layers.IAF(surrogate_grad_fn=spike_grad) for _ in range(3)]
     ```
     ```python repaired
@@ -71,7 +71,7 @@ class ExplodingGradient(Check):
     ## How it is decided
     The mean gradient norm of the weights in the recent updates grows by a factor of {max_gradient_ratio} or more from
     the weight nearest the loss to the one nearest the input. It is only a note once the loss is below that of a guess:
-    with an optimizer that rescales gradients, such as Adam, the network learns all the same.
+    with an optimizer that rescales gradients, such as Adam, the network learns anyway.
 
     The norm of a weight's gradient grows with the square root of the number of spikes that the weight receives. Where
     the last weight receives fewer spikes than the first one receives events, the part of the factor that this explains

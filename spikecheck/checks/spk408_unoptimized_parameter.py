@@ -18,8 +18,8 @@ class UnoptimizedParameter(Check):
     """A weight receives gradients, but no optimizer that has stepped holds it.
 
     ## What it means
-    The weight stays as it was initialized, although gradients are computed for it. The loss falls all the same, since
-    the other layers learn from random features, so the loss does not show it.
+    The weight stays as it was initialized, although gradients are computed for it. The loss still falls, since the
+    other layers learn from random features, so it does not show the fault.
 
     ## Example
     ```python broken

@@ -26,7 +26,7 @@ class ColdLearningRate(Check):
     ## Example
     ```python broken
     model = torch.nn.Sequential(torch.nn.Linear(700, 20), snntorch.Leaky(beta=0.9, init_hidden=True))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-7, weight_decay=1e-3)  # the two changed places
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-7, weight_decay=1e-3)  # the two numbers are swapped
     ```
     ```python repaired
     model = torch.nn.Sequential(torch.nn.Linear(700, 20), snntorch.Leaky(beta=0.9, init_hidden=True))

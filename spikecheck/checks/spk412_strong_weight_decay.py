@@ -20,8 +20,9 @@ class StrongWeightDecay(Check):
     """Weight decay shrinks the weights faster than anything is learned.
 
     ## What it means
-    Each update takes so much off the weights that the gradient cannot hold them. The drive falls below the threshold
-    layer by layer, the layers fall silent, and a silent layer has no gradient to recover by.
+    Each update takes so much off the weights that the gradient cannot make up for it. The input current of one layer
+    after the other falls below the threshold, the layers become silent, and a silent layer receives too little gradient
+    to recover.
 
     ## Example
     ```python broken

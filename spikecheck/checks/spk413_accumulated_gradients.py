@@ -84,7 +84,7 @@ class AccumulatedGradients(Check):
         yield self.finding(
             site,
             observed=Observed(
-                "in {stale} of {updates} observed updates, the gradient of the update before was still there",
+                "in {stale} of {updates} observed updates, the gradient of the previous update was still there",
                 stale=stale[site.name].stale_updates,
                 updates=stale[site.name].updates,
             ),

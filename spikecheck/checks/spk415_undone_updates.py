@@ -94,7 +94,7 @@ class UndoneUpdates(Check):
             site,
             severity=Severity.ERROR if everything else Severity.WARNING,
             observed=Observed(
-                "after {undone} of {updates} updates, {names} had the values from before the update again",
+                "after {undone} of {updates} updates, {names} went back to the values from before the update",
                 undone=outcomes[site.name].undone_updates,
                 updates=outcomes[site.name].updates,
                 names=", ".join(undone),

@@ -236,9 +236,7 @@ STRONG = "torch.nn.init.normal_(fc.weight)\n"
 #: The examples about data and about stalled losses are left out: a few updates do not show them.
 REPORTS: dict[str, Callable[[str], Report]] = {
     "SPK301": lambda code: of_a_loss(STRONG + code, once="spikes, membrane", output="logits"),
-    "SPK302": lambda code: of_a_loss(
-        code, once="spikes" if "spikes," in code else "membranes", output="membrane", updates=70
-    ),
+    "SPK302": lambda code: of_a_loss(code, once="spikes", output="membrane", updates=70),
     "SPK303": lambda code: of_a_loss(STRONG + code, once="logits", output="logits", time_axis=1),
     "SPK305": lambda code: of_a_loss(code, once="spikes", output="membrane", time_axis=None),
     "SPK309": lambda code: of_a_loss(
