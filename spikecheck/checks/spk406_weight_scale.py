@@ -55,7 +55,7 @@ class WeightScale(Check):
 
     ## Fix
     ```python any
-    # the default of nn.Linear; not normal_() without std
+    # the default of nn.Linear; do not use normal_() with its default std of 1
     torch.nn.init.kaiming_uniform_(layer.weight, a=5**0.5)
     ```
 
@@ -150,7 +150,7 @@ class WeightScale(Check):
             out = weight is not None and weight.dimensions > 1 and not self.min_scale <= weight.scale <= self.max_scale
             if out and (path := module_path(place)):
                 lines.append(initialized(path, name.rpartition(".")[2]))
-        return joined({"the default of nn.Linear; not normal_() without std": lines})
+        return joined({"the default of nn.Linear; do not use normal_() with its default std of 1": lines})
 
     def on_fed(self, site: Site, weight: ParameterReading, readings: Readings) -> Iterator[Effect]:
         """Yield the layers that a weighted module feeds and drives out of range."""
