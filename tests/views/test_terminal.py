@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from io import StringIO
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from spikecheck.report.model import Report
 from spikecheck.report.terminal import plain_text
+from spikecheck.settings import tomllib
 from tests.unit.report.reports import LONG, REPORTS, broken
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -67,6 +69,16 @@ def test_without_color_the_words_say_what_is_what() -> None:
     assert text.count("ROOT CAUSE") == 2
     assert "+2% time" in text
     assert "explain SPK101" in text
+
+
+def test_what_the_report_says_to_add_to_pyproject_is_toml() -> None:
+    """The header and the entry are two lines there, so the report names the entry and then the header."""
+    hints = re.findall(r"^ +ignore +add (.*) under (\[.*\])$", plain_text(broken(), 400), flags=re.MULTILINE)
+    assert len(hints) == 3
+    for entry, header in hints:
+        ((pattern, reason),) = tomllib.loads(f"{header}\n{entry}")["tool"]["spikecheck"]["ignore"].items()
+        assert pattern.startswith("SPK")
+        assert reason == "reason"
 
 
 def test_a_headline_that_fills_the_line_leaves_room_before_the_cost() -> None:
