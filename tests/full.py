@@ -9,7 +9,7 @@ import pytest
 
 
 def every_time(cases: Iterable[Any], *, always: Iterable[Any]) -> list[Any]:
-    """Return all cases as parameters; the others are marked `full`."""
+    """Return the cases as parameters; those not in `always` are marked `full`."""
     cases, always = list(cases), set(always)
     unknown = always.difference(cases)
     assert not unknown, f"no such cases: {unknown}"
