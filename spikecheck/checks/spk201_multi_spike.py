@@ -19,9 +19,9 @@ class MultiSpike(Check):
     """Neurons of a spiking layer spike several times in one time step.
 
     ## What it means
-    The layer emits whole numbers instead of 0 or 1: its spike function returns floor(potential / threshold), so a drive
-    of 40 thresholds comes out as 40 spikes. Such a layer passes its drive on undiminished, like a ReLU, and scales
-    multiply from layer to layer.
+    The layer emits whole numbers instead of 0 or 1: its spike function returns floor(potential / threshold), so an
+    input of 40 thresholds results in 40 spikes. Such a layer passes on any input, however large, as a ReLU does, and
+    activity can grow with every layer.
 
     ## Example
     ```python broken
@@ -36,7 +36,7 @@ class MultiSpike(Check):
     ```
 
     ## Fix
-    ```python any
+    ```python handwritten
     # in `forward` of the spike function; keep its surrogate gradient
     spikes = (potential >= threshold).float()
     ```
@@ -65,15 +65,11 @@ class MultiSpike(Check):
     ```
 
     ## How it is decided
-    The layer's values are whole numbers, none negative, some above 1. It is a warning where a neuron that fires emits
-    {max_spikes_per_active_step} spikes or more in that time step on average, and a note below. Below
-    {max_spikes_per_active_step} it does little harm: a healthy network shows a mean of 1.5 or 1.6, with bursts of up to
-    16, and learns.
+    A layer is reported if its values are whole numbers, none negative, some above 1. spikecheck then takes the mean of
+    the values above 0: the spikes that a neuron emits in a time step in which it fires. It warns if this mean is
+    {max_spikes_per_active_step} or more, and reports a note if it is smaller, which does little harm.
 
-    Measured with weights from N(0, 1) and three layers: up to 43, 370 and 3530 spikes of one neuron in a step, and a
-    first loss of 50,174. Neurons that spike at most once per step gave counts of at most 100 and a first loss of 53 on
-    the same weights. Raising the threshold divides the weights and hides the effect; the spike function stays what it
-    is.
+    A higher threshold hides the effect, as smaller weights do, but the layer can still emit several spikes per step.
     """
 
     id: ClassVar = "SPK201"
@@ -93,8 +89,8 @@ class MultiSpike(Check):
 
     max_spikes_per_active_step: float = limit(
         3.0,
-        why="derived: from 3 on, two of three spikes are a second or later one in their time step; measured: at most "
-        "1.6 in healthy networks, with single bursts of 16, and at least 7 where the first loss explodes",
+        why="measured: at most 1.6 in healthy networks (with up to 16 spikes in single steps), at least 7 in networks "
+        "whose first loss is far above chance level; the value in between is a judgment call",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -115,7 +111,7 @@ class MultiSpike(Check):
             ),
             expected=Expected(
                 "at most 1 spike per neuron and time step",
-                because="a neuron that emits floor(potential / threshold) spikes passes any drive on undiminished",
+                because="a neuron that emits floor(potential / threshold) spikes passes on any input, however large",
             ),
             excess=log10(average / max(self.max_spikes_per_active_step, *input_counts, 1)),
         )

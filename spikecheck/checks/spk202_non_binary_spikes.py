@@ -18,9 +18,9 @@ class NonBinarySpikes(Check):
     """A spiking layer emits graded or negative spikes.
 
     ## What it means
-    The layer's values are neither 0 or 1 nor spike counts: they are negative, fractional, or 0 and one other value.
-    Graded spikes and ternary codes look like this, and so does a layer that returns its membrane potential instead of
-    its spikes.
+    The layer's outputs are not binary (0 or 1) and not spike counts: they are negative, fractional, or 0 and one other
+    value. Graded or ternary spikes cause this, and so does a layer that returns its membrane potential instead of its
+    spikes.
 
     ## Example
     ```python broken
@@ -33,25 +33,26 @@ class NonBinarySpikes(Check):
     ```
 
     ## Fix
-    ```python any
+    ```python handwritten
     # in `forward` of the spike function; keep its surrogate gradient
     spikes = (potential >= threshold).float()
+    # if the layer returns its potential instead: let it return its spikes, and the potential as a second output
     ```
     ```python snntorch
     layer.graded_spikes_factor.data.fill_(1.0)
     ```
 
     ## When it is intended
-    The code is graded or ternary on purpose.
+    You use graded or ternary spikes on purpose.
     ```toml
     [tool.spikecheck.ignore]
     "SPK202:lif1" = "ternary spikes"
     ```
 
     ## How it is decided
-    It is a note where any finite value lies outside 0 and 1 and the values do not count spikes. Often it does no harm:
-    a factor on the spikes acts like a factor on the weights behind them. But firing rates, and the limits of other
-    checks that are given in spikes, are off by that factor, and hardware for binary events cannot carry it.
+    spikecheck reports a note if any value is neither 0 nor 1, and the values are not spike counts. Often this does no
+    harm, because a factor on the spikes acts like a factor on the weights after the layer. But the firing rates in
+    other findings are then wrong by that factor, and hardware for binary events cannot run the network.
     """
 
     id: ClassVar = "SPK202"

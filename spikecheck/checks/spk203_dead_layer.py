@@ -34,12 +34,12 @@ class DeadLayer(Check):
     """A spiking layer never fires.
 
     ## What it means
-    No neuron of the layer fired, in any time step, for any sample. Everything behind the layer sees zeros, so no
-    information about the input reaches the loss, and the best that can still be learned is a bias.
+    No neuron of the layer fired, in any time step, for any sample. All later layers get zeros, so no information about
+    the input reaches the loss, and the network can learn only how often each label occurs.
 
     ## Example
     ```python broken
-    fc1 = nn.Linear(700, 128)  # drives lif1 with a fraction of 1 per step
+    fc1 = nn.Linear(700, 128)  # adds less than 1 to the potential per step
     lif1 = snn.Leaky(beta=0.9, threshold=30.0)
     spikes, mem = lif1(fc1(x_t), mem)  # always 0
     ```
@@ -50,28 +50,28 @@ class DeadLayer(Check):
     ```
 
     ## Fix
-    ```python any
-    # below the highest potential
+    ```python handwritten
+    # replace 0.1: the threshold has to be below the highest potential of the layer
     layer.threshold = 0.1
-    # or larger weights before the layer, or no negative bias
+    # or use larger weights before the layer, or remove a negative bias
     ```
     ```python snntorch
-    # below the highest potential
+    # replace 0.1: the threshold has to be below the highest potential of the layer
     layer.threshold.data.fill_(0.1)
-    # or larger weights before the layer
+    # or use larger weights before the layer
     ```
     ```python sinabs
-    # below the highest potential
+    # replace 0.1: the threshold has to be below the highest potential of the layer
     layer.spike_threshold.data.fill_(0.1)
-    # or layer.norm_input = False
+    # or stop the layer from scaling its input down: layer.norm_input = False
     ```
     ```python spikingjelly
-    # below the highest potential
+    # replace 0.1: the threshold has to be below the highest potential of the layer
     layer.v_threshold = 0.1
-    # or layer.decay_input = False
+    # or stop the layer from scaling its input down: layer.decay_input = False
     ```
     ```python norse
-    # below the highest potential
+    # replace 0.1: the threshold has to be below the highest potential of the layer
     layer.p = layer.p._replace(v_th=torch.tensor(0.1))
     ```
 
@@ -83,21 +83,20 @@ class DeadLayer(Check):
     ```
 
     ## How it is decided
-    It is an error where the layer emitted no spike in the recent forward passes. A layer that fired before is silent,
-    and the report says between which updates it went silent, where it had no spike in the latest {min_forward_passes}
-    forward passes or more, in which its earlier rate gives 100. While training goes on, it is reported only after
-    {min_forward_passes} forward passes, and the monitor warns of it only after 64 updates, since healthy layers may
-    wake up; it warns at once where none can: where no weight from the input up to the layer gets a gradient and moves.
-    A layer whose potential is read out, and whose spikes get no gradient, is left alone. As long as no backward pass
-    was observed, the last spiking layer gets a note, since its potential may be what is read.
+    spikecheck reports an error if the layer emitted no spike in the recent forward passes, {min_forward_passes} or more
+    during training. A layer that fired before has to be silent for {min_forward_passes} forward passes in which its
+    earlier rate would have given 100 spikes; the finding then says between which updates it went silent.
 
-    Error probability: a layer with 10 spikes in {min_forward_passes} forward passes on average is called silent less
-    often than once in 1000 runs. Independent spikes are all missing in one of 22,000 evaluations of the check,
-    exp(-10), and later evaluations cover more forward passes.
+    The warning while the script runs waits until update 64, because a healthy layer may start to fire. It comes at once
+    if the layer cannot recover, since no weight between the input and the layer is being updated.
 
-    Consequences: the loss stays at the entropy of the labels, ln 20 = 3.0 for 20 classes. Gradients still pass the
-    layer as far as the surrogate gradient reaches below the threshold, so the layer may wake up; a surrogate of limited
-    width passes none.
+    A layer whose spikes get no gradient, because only its potential is used, is not reported. Before the first backward
+    pass this is unknown for the last spiking layer, which then gets a note.
+
+    Error probability: if a layer emits 10 independent spikes on average in {min_forward_passes} forward passes, it
+    shows none of them with a probability of exp(-10), 1 in 22,000.
+
+    If the weights before a silent layer have a scale below {min_weight_scale}, they are named as the cause.
     """
 
     id: ClassVar = "SPK203"
@@ -133,7 +132,7 @@ class DeadLayer(Check):
     min_alive_rate: float = limit(ALIVE_RATE, why=WHY_ALIVE_RATE)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where a layer was silent; a note where its potential may be what is read."""
+        """Yield a finding if a layer was silent; a note if it is unknown whether its spikes are used."""
         spikes = readings[SpikeReading]
         since = went_silent(readings, self.min_forward_passes)
         if not (is_silent(spikes) or since) or spikes_unused(readings):

@@ -19,9 +19,9 @@ class SaturatedLayer(Check):
     """A spiking layer fires nearly all the time.
 
     ## What it means
-    Most neurons of the layer fire in nearly every time step, so the next layer gets a constant: a neuron that always
-    fires says no more about the input than one that never does. The potentials lie far above the threshold, where the
-    surrogate gradient is small, so the weights that drive the layer too strongly come down slowly.
+    Most neurons of the layer fire in nearly every time step, so the next layer gets a constant input: a neuron that
+    always fires carries no more information about the input than one that never does. The potentials are far above the
+    threshold, where the surrogate gradient is small, so training corrects this only slowly.
 
     ## Example
     ```python broken
@@ -36,29 +36,34 @@ class SaturatedLayer(Check):
     ```
 
     ## Fix
-    ```python any
-    # larger than what one step adds
-    layer.threshold = 1.0
-    # or smaller weights before the layer, or a reset
+    ```python handwritten
+    # replace 10.0: the threshold has to be larger than what one time step adds to the potential
+    layer.threshold = 10.0
+    # or use smaller weights before the layer, or reset the potential after each spike
     ```
     ```python snntorch
-    # larger than what one step adds
-    layer.threshold.data.fill_(1.0)
-    # or smaller weights and biases before the layer
+    # replace 10.0: the threshold has to be larger than what one time step adds to the potential
+    layer.threshold.data.fill_(10.0)
+    # or use smaller weights and biases before the layer
     ```
     ```python sinabs
-    # larger than what one step adds
-    layer.spike_threshold.data.fill_(1.0)
-    # or smaller weights and biases before the layer
+    # replace 10.0: the threshold has to be larger than what one time step adds to the potential
+    layer.spike_threshold.data.fill_(10.0)
+    # or use smaller weights and biases before the layer
+    ```
+    ```python rockpool
+    # replace 10.0: the threshold has to be larger than what one time step adds to the potential
+    layer.threshold.data.fill_(10.0)
+    # or use smaller weights and biases before the layer
     ```
     ```python spikingjelly
-    # larger than what one step adds
-    layer.v_threshold = 1.0
-    # or smaller weights and biases before the layer
+    # replace 10.0: the threshold has to be larger than what one time step adds to the potential
+    layer.v_threshold = 10.0
+    # or use smaller weights and biases before the layer
     ```
     ```python norse
-    # larger than what one step adds
-    layer.p = layer.p._replace(v_th=torch.tensor(1.0))
+    # replace 10.0: the threshold has to be larger than what one time step adds to the potential
+    layer.p = layer.p._replace(v_th=torch.tensor(10.0))
     ```
 
     ## When it is intended
@@ -69,12 +74,14 @@ class SaturatedLayer(Check):
     ```
 
     ## How it is decided
-    A neuron is saturated where it fires in at least 95% of the time steps and samples. It is a warning where a fraction
-    of {max_saturated_fraction} or more of the neurons is saturated, or where a fraction of {max_active_fraction} or
-    more of all values (one per neuron, time step and sample) are spikes. While training goes on, it is reported only
-    after {min_forward_passes} forward passes, and the monitor warns of it only after 64 updates; at once where no
-    weight from the input up to the layer gets a gradient and moves. As long as no backward pass was observed, the last
-    spiking layer gets a note, since its potential may be what is read.
+    A neuron is saturated if it fires in at least 95% of the time steps, over all samples. spikecheck warns if at least
+    {max_saturated_fraction:%} of the neurons are saturated, or if the neurons fire in at least {max_active_fraction:%}
+    of the time steps on average.
+
+    During training, the layer is judged after {min_forward_passes} forward passes. The warning while the script runs
+    waits until update 64, because training may repair the layer; it comes at once if no weight between the input and
+    the layer is being updated. A layer whose spikes get no gradient, because only its potential is used, is not
+    reported. Before the first backward pass this is unknown for the last spiking layer, which then gets a note.
     """
 
     id: ClassVar = "SPK204"
@@ -102,12 +109,12 @@ class SaturatedLayer(Check):
 
     max_saturated_fraction: float = limit(
         0.5,
-        why="derived: most of the layer; measured: at most 7% in healthy networks, one of which fired in 47% of all "
-        "steps, and 81% where the threshold is below the resting potential",
+        why="derived: most of the layer; measured: at most 7% in healthy networks, 81% if the threshold is below the "
+        "resting potential",
     )
     max_active_fraction: float = limit(
         0.7,
-        why="measured: at most 0.47 in healthy networks, 0.80 where neurons are never reset; the value in between is a "
+        why="measured: at most 0.47 in healthy networks, 0.80 if neurons are never reset; the value in between is a "
         "judgment call",
     )
     min_forward_passes: int = limit(10, why=WHY_MIN_FORWARD_PASSES)
@@ -126,15 +133,16 @@ class SaturatedLayer(Check):
             site,
             severity=Severity.NOTE if spikes_may_be_unused(site, readings) else Severity.WARNING,
             observed=Observed(
-                "{active:%} of the values (neuron, time step, sample) are spikes; {saturated} of {neurons} neurons "
-                "fire in at least 95% of theirs",
+                "neurons fire in {active:%} of the time steps on average; {saturated} of {neurons} neurons fire in at "
+                "least 95% of them",
                 saturated=spikes.saturated_neurons,
                 neurons=spikes.neurons,
                 active=active,
             ),
             expected=Expected(
-                "spikes in less than {active:%} of the time steps, less than {saturated:%} of the neurons saturated",
-                because="a neuron that always fires says nothing; often the threshold is too low or a reset is missing",
+                "spikes in less than {active:%} of the time steps, and less than {saturated:%} of neurons saturated",
+                because="a neuron that always fires carries no information; often the threshold is too low, or the "
+                "reset is missing",
                 active=self.max_active_fraction,
                 saturated=self.max_saturated_fraction,
             ),

@@ -41,8 +41,8 @@ class WeakDrive(Check):
 
     ## What it means
     The layer never fires although the layer before it does: its membrane potential stays below the threshold for every
-    input. The finding says which of three numbers is wrong: the weights are tiny, the threshold is too high for
-    ordinary weights, or the layer itself scales its input down.
+    input. The finding says why: the input is never positive, the weights are tiny, the layer scales its input down, or
+    the threshold is too high.
 
     ## Example
     ```python broken
@@ -58,34 +58,35 @@ class WeakDrive(Check):
     ```
 
     ## Fix
-    ```python any
-    # below the highest potential
+    ```python handwritten
+    # replace 0.1: the threshold has to be below the highest potential, which the finding gives
     layer.threshold = 0.1
-    # or larger weights before the layer
+    # or use larger weights before the layer
     ```
     ```python snntorch
-    # below the highest potential
+    # replace 0.1: the threshold has to be below the highest potential, which the finding gives
     layer.threshold.data.fill_(0.1)
-    # or larger weights before the layer
+    # or use larger weights before the layer
     ```
     ```python sinabs
-    # True multiplies the input by 1 - decay
+    # norm_input=True multiplies the input by 1 - decay
     layer.norm_input = False
-    # if the layer is still silent
+    # if the layer is still silent, lower its threshold as well (0.1 is an example)
     layer.spike_threshold.data.fill_(0.1)
     ```
     ```python spikingjelly
-    # below the highest potential
+    # replace 0.1: the threshold has to be below the highest potential, which the finding gives
     layer.v_threshold = 0.1
-    # or layer.decay_input = False
+    # or stop the layer from scaling its input down: layer.decay_input = False
     ```
     ```python norse
-    # below the highest potential; tau_mem_inv is 1 / tau: 100 for 10 ms
+    # replace 0.1: the threshold has to be below the highest potential, which the finding gives
     layer.p = layer.p._replace(v_th=torch.tensor(0.1))
+    # also check that layer.p.tau_mem_inv is 1 / tau (100 for 10 ms), not tau
     ```
 
     ## When it is intended
-    The layer is read out through its potential, its threshold is out of reach on purpose, and spikecheck watched no
+    Only the potential of the layer is used, its threshold is out of reach on purpose, and spikecheck observed no
     training.
     ```toml
     [tool.spikecheck.ignore]
@@ -93,21 +94,19 @@ class WeakDrive(Check):
     ```
 
     ## How it is decided
-    It is an error where the layer emitted no spike, the spiking layer before it did, and the potential stays below the
-    threshold. Where potentials were observed, the largest one is compared. Where they were not, the highest potential
-    is computed: the RMS of the input current, taken as the input of every time step of a forward pass, times the
-    layer's own input gain, summed up with the decay. While training goes on, it is reported only after
-    {min_forward_passes} forward passes. As long as no backward pass was observed, the last spiking layer gets a note,
-    since its potential may be what is read.
+    spikecheck reports an error if the layer emitted no spike, the spiking layer before it did, and the highest
+    potential is below the threshold. If potentials were not observed, the highest one is estimated: the neuron model
+    gets the RMS of the input current in every time step of a forward pass. During training, the layer is judged after
+    {min_forward_passes} forward passes. Before the first backward pass, the last spiking layer gets a note, because it
+    is unknown whether its spikes are used.
 
-    The scale of a weight is its RMS times sqrt(fan-in); standard initializers give 0.6 to 1.4. Weights are called tiny
-    below {min_weight_scale} and large above {max_weight_scale}.
+    The reason in the finding depends on the scale of the weights before the layer, which is their RMS times
+    sqrt(fan-in). They are tiny if it is below {min_weight_scale}, and large if it is above {max_weight_scale}.
 
-    Some layers multiply their input by 1 - decay by default: that is a factor of 0.05 for a time constant of 20 steps,
-    and of 0.0002 where another unit of time makes it 5000 steps.
+    Some layers multiply their input by a gain of 1 - decay by default. This is 0.05 for a time constant of 20 steps.
 
-    The threshold in the fix is half of the highest potential of this run. For silent layers behind this one, which no
-    spikes have reached yet, it is the root mean square of their potential if 5% of their inputs fire.
+    The fix that is printed with a finding sets the threshold to half of the highest potential in this run. Later layers
+    that have received no spikes yet get the RMS potential they would have if 5% of their inputs fired.
     """
 
     id: ClassVar = "SPK205"
@@ -142,7 +141,7 @@ class WeakDrive(Check):
     min_alive_rate: float = limit(ALIVE_RATE, why=WHY_ALIVE_RATE)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where a layer is silent on its own account, not for want of spikes from the layer before."""
+        """Yield a finding if a layer is silent although the layer before it fires."""
         drive, spikes = readings[DriveReading], readings[SpikeReading]
         threshold, peak = threshold_of(site), peak_potential(site, readings)
         if threshold is None or peak is None or site.neuron is None or not peak < threshold:

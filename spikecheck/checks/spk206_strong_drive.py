@@ -32,8 +32,8 @@ from spikecheck.number_format import fill
 from spikecheck.readings import DriveReading, ParameterReading, SpikeReading
 from spikecheck.site import Site, SiteKind
 
-THRESHOLDS = "the root mean square of what one time step adds in this run"
-WEIGHTS = "so that one time step adds one threshold"
+THRESHOLDS = "the RMS of what one time step adds to the potential in this run"
+WEIGHTS = "smaller weights, so that one time step adds one threshold"
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class StrongDrive(Check):
     """The input to a spiking layer is far above its threshold.
 
     ## What it means
-    A single time step adds many thresholds to the membrane potential, so the sign of that one step decides whether a
-    neuron fires: its earlier input, its leak and its threshold hardly count. The surrogate gradient is evaluated far
-    from the threshold, where it is small.
+    A single time step adds many times the threshold to the membrane potential, so the sign of that one input decides
+    whether a neuron fires: its earlier input, its leak and its threshold hardly matter. The surrogate gradient is
+    evaluated far from the threshold, where it is small.
 
     ## Example
     ```python broken
@@ -58,56 +58,51 @@ class StrongDrive(Check):
     ```
 
     ## Fix
-    ```python any
-    # RMS of what one step adds
-    layer.threshold = 1.0
-    # or smaller weights before the layer
+    ```python handwritten
+    # replace 10.0 by the threshold that the finding gives: the RMS of what one time step adds
+    layer.threshold = 10.0
+    # or use smaller weights before the layer
     ```
     ```python snntorch
-    # RMS of what one step adds
-    layer.threshold.data.fill_(1.0)
-    # or smaller weights before the layer
+    # replace 10.0 by the threshold that the finding gives: the RMS of what one time step adds
+    layer.threshold.data.fill_(10.0)
+    # or use smaller weights before the layer
     ```
     ```python sinabs
-    # RMS of what one step adds
-    layer.spike_threshold.data.fill_(1.0)
-    # or smaller weights before the layer
+    # replace 10.0 by the threshold that the finding gives: the RMS of what one time step adds
+    layer.spike_threshold.data.fill_(10.0)
+    # or use smaller weights before the layer
     ```
     ```python spikingjelly
-    # RMS of what one step adds
-    layer.v_threshold = 1.0
-    # or smaller weights before the layer
+    # replace 10.0 by the threshold that the finding gives: the RMS of what one time step adds
+    layer.v_threshold = 10.0
+    # or use smaller weights before the layer
     ```
     ```python norse
-    # RMS of what one step adds
-    layer.p = layer.p._replace(v_th=torch.tensor(1.0))
+    # replace 10.0 by the threshold that the finding gives: the RMS of what one time step adds
+    layer.p = layer.p._replace(v_th=torch.tensor(10.0))
     ```
 
     ## When it is intended
-    The layer passes on the sign of its input, as an encoder of images does.
+    The layer binarizes its input on purpose, as an image encoder does.
     ```toml
     [tool.spikecheck.ignore]
     "SPK206:encoder" = "one spike for every bright pixel"
     ```
 
     ## How it is decided
-    The drive is what one time step adds to the potential (input current times the layer's input gain), RMS over
-    neurons, samples and time steps. It is a warning where the drive is {max_drive} thresholds or more, or where the
-    threshold is 0 or below, so that a neuron at rest fires by itself. Where the largest input of each neuron is smaller
-    than that RMS on average, as with a large negative bias, the largest input is compared instead. As long as no
-    backward pass was observed, the last spiking layer gets a note, since its potential may be what is read.
+    The drive is what one time step adds to the membrane potential, as a multiple of the threshold (RMS over neurons,
+    samples and time steps). spikecheck warns if the drive is {max_drive} or more, or if the threshold is 0 or below, so
+    that a neuron fires without input. If the largest input of a neuron, averaged over the neurons, is smaller than the
+    RMS, as with a large negative bias, it takes the place of the RMS. Before the first backward pass, the last spiking
+    layer gets a note, because it is unknown whether its spikes are used.
 
-    In a hand-written layer, an attribute with the name of a threshold may hold something else, such as a value that
-    goes through a sigmoid first. There, the spikes have to agree: at the drive above, at least a fraction of
-    {min_active_fraction} of all values (neuron, time step, sample) are spikes, and
-    {min_active_fraction_below_rest} where the threshold is 0 or below.
+    In a hand-written layer, an attribute called `threshold` may hold something else. The check therefore also looks at
+    the spikes: neurons have to fire in at least {min_active_fraction:%} of the time steps on average, or in at least
+    {min_active_fraction_below_rest:%} if the threshold is 0 or below.
 
-    A network in this state computes with signs or, where neurons may spike several times per step, like a ReLU network
-    whose scales multiply from layer to layer.
-
-    The scale of a weight is its RMS times sqrt(fan-in); standard initializers give 0.6 to 1.4. Weights are called tiny
-    below {min_weight_scale} and large above {max_weight_scale}. Where the weights before the layer are of ordinary
-    scale, the threshold is too low for them, or their input is too large.
+    The reason in the finding depends on the scale of the weights before the layer, which is their RMS times
+    sqrt(fan-in). They are tiny if it is below {min_weight_scale}, and large if it is above {max_weight_scale}.
     """
 
     id: ClassVar = "SPK206"
@@ -134,13 +129,13 @@ class StrongDrive(Check):
     max_drive: float = limit(STRONG_DRIVE, why=WHY_STRONG_DRIVE)
     min_active_fraction: float = limit(
         0.05,
-        why="derived: 44% of the time steps exceed a seventh of a normally distributed drive; a strong negative mean "
-        "and a reset leave a fraction of that",
+        why="derived: if the drive is normally distributed with an RMS of 7 thresholds, it is above one threshold in "
+        "44% of the time steps; a negative mean and resets reduce this to a fraction",
     )
     min_active_fraction_below_rest: float = limit(
         0.5,
-        why="derived: a neuron at rest fires in every time step; measured: 0.18 and 0.23 where the attribute held -0.4 "
-        "and its sigmoid was the threshold",
+        why="derived: with a threshold of 0 or below, a neuron without input fires in every time step; measured: 0.18 "
+        "and 0.23 in layers whose attribute held -0.4 and whose threshold was the sigmoid of it",
     )
     min_weight_scale: float = limit(SMALL_SCALE, why=WHY_SMALL_SCALE)
     max_weight_scale: float = limit(LARGE_SCALE, why=WHY_LARGE_SCALE)
@@ -170,7 +165,8 @@ class StrongDrive(Check):
                 threshold=threshold,
             ),
             expected=Expected(
-                "a threshold above 0 and an input below {max_drive}x of it; a threshold of about {rms} fits this input",
+                "a threshold above 0 and an input below {max_drive} times the threshold; a threshold of about {rms} "
+                "fits this input",
                 because=self.cause(input_weight(site, readings), ratio),
                 max_drive=self.max_drive,
                 rms=rms,
@@ -214,4 +210,4 @@ class StrongDrive(Check):
         description = describe_weight(weight, self.min_weight_scale, self.max_weight_scale)
         if weight is None or weight.scale > self.max_weight_scale:
             return description
-        return description + ", so the threshold is too low or the input of these weights too large"
+        return description + ", so the threshold is too low, or the input to these weights is too large"

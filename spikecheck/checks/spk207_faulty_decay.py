@@ -24,7 +24,7 @@ class FaultyDecay(Check):
     ## What it means
     The factor by which the membrane potential shrinks in each time step (the decay, often called beta) should lie
     between 0 and 1. Above 1 the potential grows without limit, below 0 it changes sign in every step, and near 0 the
-    neuron remembers nothing; often a time constant was given where a decay is expected, or in another unit of time.
+    neuron remembers nothing. Often a time constant was given instead of a decay, or in the wrong unit of time.
 
     ## Example
     ```python broken
@@ -40,66 +40,63 @@ class FaultyDecay(Check):
     ```
 
     ## Fix
-    ```python any
+    ```python handwritten
     import math
 
-    # dt and tau in the same unit
+    # beta is the attribute that holds the decay; dt and tau in the same unit
     layer.beta = math.exp(-dt / tau)
     ```
     ```python snntorch
-    # exp(-dt / tau), dt and tau in the same unit
+    # replace 0.9 by exp(-dt / tau), with dt and tau in the same unit
     layer.beta.data.fill_(0.9)
     ```
     ```python sinabs
-    # in time steps
+    # replace 20.0 by your time constant, in time steps
     layer.tau_mem.data.fill_(20.0)
     # norm_input=True multiplies the input by 1 - exp(-1 / tau_mem)
     ```
     ```python spikingjelly
-    # in time steps, above 1
+    # replace 2.0 by your time constant, in time steps; it has to be above 1
     layer.tau = 2.0
     # decay_input=True divides the input by tau
     ```
     ```python norse
-    # 1 / tau in seconds: 100 for 10 ms; below 1 / dt
+    # replace 100.0 by 1 / tau, with tau in seconds (100 for 10 ms); it has to be below 1 / dt
     layer.p = layer.p._replace(tau_mem_inv=torch.tensor(100.0))
     ```
     ```python rockpool
-    # in seconds, larger than layer.dt
+    # replace 0.02 by your time constant, in seconds; it has to be larger than layer.dt
     layer.tau_mem.data.fill_(0.02)
     ```
 
     ## When it is intended
-    A neuron without memory is what is studied.
+    You study neurons without memory on purpose.
     ```toml
     [tool.spikecheck.ignore]
     "SPK207:lif1" = "a threshold unit on purpose"
     ```
 
     ## How it is decided
-    It is a warning where
+    spikecheck warns in these cases:
 
-    - the decay is below 0, above 1, or below {min_decay};
-    - the input is scaled down too far: an input of 1 in every time step of a forward pass adds up to less than
-      {min_accumulated_input}, with a time constant longer than the forward pass;
-    - the library uses another value than the one that was set, without saying so. One that clamps a decay to [0, 1]
-      makes 1 of a time constant of 8 steps, and the layer never forgets. A learned decay may drift out of the range by
-      up to {max_learned_drift} on its way; then it is a note.
+    - The decay is below {min_decay} or above 1. In a hand-written layer, an attribute called `beta` or `decay` may mean
+      something else; there, a decay above 1 is reported only if some neuron fires in at least {min_firing_fraction:%}
+      of the time steps of a forward pass.
+    - The layer scales its input down too far: an input of 1 in every time step of a forward pass adds less than
+      {min_accumulated_input} to the potential in total, and the time constant is longer than the forward pass.
+    - The library silently replaces the value that was set. For example, if a time constant of 8 steps is given as the
+      decay, a library that clamps the decay to [0, 1] uses 1, and nothing leaks.
 
-    A decay below {min_decay} is a note where the loss has fallen below that of a guess: the network then learns without
-    the memory of its neurons, as one does whose inputs are delayed.
+    It reports only a note in these cases:
 
-    It is also a note where the time constant is {max_time_constant_ratio} times as long as a forward pass or longer,
-    and not infinite: nothing leaks, although a leak was asked for. Seconds read as milliseconds look like that, and so
-    does a long memory on purpose.
+    - The decay is between 0 and {min_decay}, and the loss is already below that of random guessing, so the network
+      learns without memory in its neurons.
+    - The decay is learned, and is out of range by at most {max_learned_drift}.
+    - The time constant is finite, and {max_time_constant_ratio} times as long as a forward pass or longer. This is what
+      happens if a time constant in milliseconds is read as seconds.
 
-    In a hand-written layer, an attribute with the usual name may mean something else. There, a decay above 1 counts
-    only where some neuron fired in a fraction of {min_firing_fraction} of the time steps of a forward pass, as it does
-    once its potential grows by itself.
-
-    The usual causes are a formula or a unit: exp(dt / tau) instead of exp(-dt / tau), 1 - tau / dt instead of 1 - dt /
-    tau, milliseconds instead of time steps, or a time constant instead of its inverse. The last leaves a decay close to
-    1 that looks healthy, and an input gain of 1 - decay that is close to 0.
+    The usual causes are a wrong formula, such as exp(dt / tau) instead of exp(-dt / tau), and a wrong unit, such as
+    milliseconds instead of time steps.
     """
 
     id: ClassVar = "SPK207"
@@ -112,24 +109,24 @@ class FaultyDecay(Check):
     past: ClassVar = "the decay of {site} was out of range"
     message: ClassVar = "{site} {does}"
 
-    min_decay: float = limit(0.01, why="derived: after one time step a hundredth is left, so no two time steps add up")
+    min_decay: float = limit(0.01, why="derived: after one time step, 1% of the potential is left")
     min_accumulated_input: float = limit(
         0.1,
-        why="measured: 0.9 and more in healthy networks, 0.008 where a time constant of 10 steps was given as 5000 "
-        "with a normalized input",
+        why="measured: 0.9 and more in healthy networks, 0.008 in a layer whose time constant was 5,000 steps instead "
+        "of 10 and that multiplies its input by 1 - decay",
     )
     min_firing_fraction: float = limit(
         0.5,
-        why="measured: 0.98 where the potential grows; one half is a judgment call, since healthy networks were not "
+        why="measured: 0.98 in a layer whose potential grows; 0.5 is a judgment call, since no healthy network was "
         "measured",
     )
     max_learned_drift: float = limit(
         0.5,
-        why="derived: a clamped value has no gradient, so Adam's momentum carries a learned one about 10 updates past "
-        "the edge, each of at most the learning rate; 0.05 is a large one",
+        why="derived: a clamped decay gets no gradient, so only Adam's momentum still moves it: by about 10 times the "
+        "learning rate, or 0.5 at a large learning rate of 0.05",
     )
     max_time_constant_ratio: float = limit(
-        100.0, why="derived: the potential then keeps 99% of itself over a forward pass, as if there were no leak"
+        100.0, why="derived: over a forward pass, the potential then loses only 1%, as if there were no leak"
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -192,14 +189,18 @@ class FaultyDecay(Check):
         if decay < 0:
             return "the potential changes sign in every time step"
         if decay > 1 and (site.framework not in HAND_WRITTEN or spikes.max_count >= self.min_firing_fraction * steps):
-            return "a potential that has passed a limit grows forever"
+            return "with a decay above 1, the potential grows without limit"
         if decay < self.min_decay:
             return "nothing of one time step is left in the next one"
         accumulated = neuron.input_gain * geometric_sum(decay, steps)
         is_slow = neuron.tau_mem is not None and neuron.tau_mem > steps and steps > 1
         if not is_slow or accumulated >= self.min_accumulated_input:
             return ""
-        return fill("an input of 1 in all {steps} time steps adds up to only {sum:.2n}", steps=steps, sum=accumulated)
+        return fill(
+            "an input of 1 in all {steps} time steps adds only {sum:.2n} to the potential in total",
+            steps=steps,
+            sum=accumulated,
+        )
 
     def is_over(self, finding: Finding, readings: Readings, *, made_now: bool) -> bool:
         """Return whether the neuron has other parameters by now."""

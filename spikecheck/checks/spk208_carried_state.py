@@ -40,22 +40,26 @@ class CarriedState(Check):
     ```
 
     ## Fix
-    ```python any
-    # sets the potential back, before every batch
-    layer.reset()
+    ```python handwritten
+    # before every batch: set the potential to 0 (here the attribute that holds it is called mem)
+    layer.mem = torch.zeros_like(layer.mem)
     ```
     ```python snntorch
     from snntorch import utils
 
     # before every batch, with init_hidden=True
     utils.reset(model)
-    # or so, where the script passes `mem`
+    # or, if the script passes `mem` itself:
     mem = layer.reset_mem()
     ```
     ```python sinabs
     # before every batch
     layer.reset_states()
     # for all layers: sinabs.reset_states(model)
+    ```
+    ```python rockpool
+    # before every batch
+    layer.reset_state()
     ```
     ```python spikingjelly
     from spikingjelly.activation_based import functional
@@ -64,12 +68,12 @@ class CarriedState(Check):
     functional.reset_net(model)
     ```
     ```python norse
-    # not the state of the last batch
+    # None starts from rest; do not pass the state of the last batch
     output, state = model(batch, None)
     ```
 
     ## When it is intended
-    The batches are successive pieces of one recording (streams, truncated backpropagation through time), or the initial
+    The batches are successive pieces of one recording, as in truncated backpropagation through time, or the initial
     state is learned.
     ```toml
     [tool.spikecheck.ignore]
@@ -77,18 +81,17 @@ class CarriedState(Check):
     ```
 
     ## How it is decided
-    A sequence begins after a loss or a backward pass, so a script that calls the model once per time step is not
-    affected. It is a warning where the potential was not 0 at the first time step of {min_carried_sequences} sequences
-    or more, and of at least a fraction of {max_carried_fraction} of them.
+    A new sequence begins after a loss is computed or a backward pass is made. spikecheck warns if the potential was not
+    0 at the start of at least {min_carried_sequences} sequences, and of at least {max_carried_fraction:%} of all
+    sequences.
 
-    Training within a sequence is recognized and left alone, with a backward pass per time step (online learning) or
-    per piece (truncated backpropagation): where the targets of most batches are those of the batch before, and the
-    input is not always the same, a state that was back at 0 {min_resets} times is taken to be reset for every batch.
-    During training, there is no finding before a second batch of targets was observed.
+    Online learning (a backward pass per time step) and truncated backpropagation (one per piece of a recording) are
+    recognized and not reported. They differ from the fault in three ways: most batches have the same targets as the
+    batch before, the input changes, and the potential returned to 0 at least {min_resets} times. During training,
+    spikecheck waits for a second batch of targets before it warns.
 
-    A batch of another size raises an error or, in some libraries, draws states at random. Where the old state still
-    carries its graph, backward raises "backward through the graph a second time"; detaching the state ends that error
-    and leaves this fault.
+    PyTorch may also raise "Trying to backward through the graph a second time". Detaching the state stops that error,
+    but the old potentials remain.
     """
 
     id: ClassVar = "SPK208"
@@ -103,14 +106,14 @@ class CarriedState(Check):
     )
 
     min_carried_sequences: int = limit(
-        3, why="judgment call: once may be a warm-up batch, twice an evaluation in between; three times is a habit"
+        3, why="judgment call: once may be a warm-up batch, and twice an evaluation in between"
     )
     max_carried_fraction: float = limit(
         0.5,
         why="judgment call: a script that resets once per epoch carries state into nearly all of its sequences",
     )
     min_resets: int = limit(
-        2, why="derived: the first may be the start of the run; the second is the script's own reset"
+        2, why="derived: the first return to 0 may be the start of the run; the second is a reset by the script"
     )
 
     def resets_between_batches(self, readings: Readings) -> bool:
@@ -151,6 +154,6 @@ class CarriedState(Check):
             ),
             expected=Expected(
                 "a potential of 0 before the first time step",
-                because="the samples of two batches have nothing in common",
+                because="the samples of two batches are unrelated",
             ),
         )

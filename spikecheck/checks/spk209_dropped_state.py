@@ -17,9 +17,9 @@ class DroppedState(Check):
     """A spiking layer loses its state at every time step.
 
     ## What it means
-    The layer starts every time step from a potential of 0, so it adds nothing up: each step is compared with the
-    threshold alone, and what came before is lost. Either the state was not passed on to the next call, or a reset
-    stands inside the loop over time.
+    The layer starts every time step from a potential of 0, so it does not integrate its input: the input of each single
+    step is compared with the threshold. Either the state is not passed on to the next call, or a reset is inside the
+    loop over time.
 
     ## Example
     ```python broken
@@ -34,7 +34,7 @@ class DroppedState(Check):
     ```
 
     ## Fix
-    ```python any
+    ```python handwritten
     # before the loop over time, not in it
     state = None
     for x_t in x.unbind(1):
@@ -66,23 +66,21 @@ class DroppedState(Check):
     ```
 
     ## When it is intended
-    The layer is shared by many branches, each of which starts from rest.
+    The layer is called for several inputs in turn, each of which starts from rest.
     ```toml
     [tool.spikecheck.ignore]
     "SPK209:lif1" = "one call per patch"
     ```
 
     ## How it is decided
-    The layer is called once per time step. It is an error where, in every forward pass, and over {min_forward_passes}
-    of them at least, the state that a call started from was missing or 0. The state is sampled in calls 5, 9, 17, ...
-    of a forward pass, and the last of these counts.
+    The check applies to a layer that is called once per time step. spikecheck looks at the state that a call in the
+    middle of each sequence starts from. It reports an error if this state was missing or 0 in every sequence, of
+    {min_forward_passes} or more. Sequences of fewer than 5 time steps, and a layer whose input is always 0, are
+    skipped.
 
-    For a hand-written layer it is also an error where the state was passed in and not used: of at least
-    {min_informative_elements} neurons that did not spike and whose state was not a multiple of the step's input
-    current, each one handed on a multiple of the current and nothing else, and a single threshold on the current
-    explains all spikes. A layer that gets nothing but zeros has nothing to remember and is skipped.
-
-    Without their state, layers whose input is scaled for adding up over time are silent.
+    In a hand-written layer, it also reports an error if the layer ignores the state that is passed in. The evidence: in
+    at least {min_informative_elements} neurons that did not spike, the new state is the input current times a constant,
+    whatever the old state was, and whether a neuron spikes depends only on its input current.
     """
 
     id: ClassVar = "SPK209"
@@ -95,11 +93,11 @@ class DroppedState(Check):
     message: ClassVar = "{site} keeps no state between time steps: {why}"
 
     min_forward_passes: int = limit(
-        3, why="derived: a forward pass whose first time steps are empty may have nothing to remember"
+        3, why="judgment call: the first time steps of a sequence may be empty, so that the state is still 0"
     )
     min_informative_elements: int = limit(
         100,
-        why="judgment call: where a state is added, not one of them is a multiple of the current to five digits",
+        why="judgment call: if the layer uses its state, none of the new states equals the current times a constant",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -119,9 +117,9 @@ class DroppedState(Check):
         yield self.finding(
             site,
             observed=Observed(
-                "{used} of {informative} neurons with a state and without a spike handed any of that state on"
+                "the old state affected the new state in only {used} of {informative} neurons that did not spike"
                 if ignores_state
-                else "{stateful} of {forward_passes} forward passes continued from a state other than 0",
+                else "in {stateful} of {forward_passes} forward passes, the state was not 0 in the middle",
                 stateful=memory.stateful_forward_passes,
                 forward_passes=memory.forward_passes,
                 informative=memory.informative_elements,
@@ -129,9 +127,9 @@ class DroppedState(Check):
             ),
             expected=Expected(
                 "a potential other than 0 in the middle of a sequence",
-                because="a spiking neuron adds up its input over time steps",
+                because="a spiking neuron integrates its input over time steps",
             ),
             when=Moment(0) if since_the_start else None,
-            why="it ignores the state passed in" if ignores_state else "its state is 0 in the middle of a forward pass",
+            why="it ignores the state passed in" if ignores_state else "its state is 0 in the middle of a sequence",
             excess=1,
         )

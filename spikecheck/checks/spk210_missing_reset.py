@@ -21,9 +21,9 @@ class MissingReset(Check):
     """A spiking layer is not reset by its spikes.
 
     ## What it means
-    A spike normally takes one threshold off the membrane potential, or sets it to 0. Without that reset, a neuron that
-    has crossed its threshold fires in every time step until the leak or a negative input brings it down, so its rate
-    tells how long the potential stayed up and not how strong the input was.
+    A spike normally subtracts one threshold from the membrane potential, or sets it to 0. Without that reset, a neuron
+    that has reached its threshold fires in every time step until the leak or a negative input brings its potential
+    down, so its firing rate does not show how strong the input was.
 
     ## Example
     ```python broken
@@ -40,13 +40,16 @@ class MissingReset(Check):
     ```
 
     ## Fix
-    ```python any
-    # after each time step
+    ```python handwritten
+    # in each time step, after the spikes are computed
     mem = mem - spikes.detach() * threshold
     ```
     ```python snntorch
-    # or "zero"
-    layer.reset_mechanism = "subtract"
+    import snntorch as snn
+
+    # pass it where the layer is made, with your own beta: setting the attribute later has no effect
+    lif1 = snn.Leaky(beta=0.9, reset_mechanism="subtract")
+    # reset_mechanism="zero" sets the potential to 0 instead
     ```
     ```python sinabs
     import sinabs.activation
@@ -54,32 +57,31 @@ class MissingReset(Check):
     layer.reset_fn = sinabs.activation.MembraneSubtract()
     ```
     ```python spikingjelly
-    # subtracts the threshold; 0.0 resets to 0
+    # None subtracts the threshold; layer.v_reset = 0.0 sets the potential to 0
     layer.v_reset = None
     ```
 
     ## When it is intended
-    Something else drives the neurons inside the layer, neither its input nor a recurrent weight, such as a noise
-    current.
+    A current inside the layer, such as noise, drives the neurons in addition to the input and the recurrent weights.
     ```toml
     [tool.spikecheck.ignore]
     "SPK210:lif1" = "noise inside"
     ```
 
     ## How it is decided
-    With a reset, each spike takes a threshold off the potential (or all of it), so a layer with a decay between 0 and 1
-    cannot spend more on spikes than its positive input supplies. What it spends per time step is its firing rate times
-    its threshold; what is supplied is at most (mean + RMS) / 2 of its input current, plus the input from recurrent
-    weights inside the layer. Where the reset is not known, it is a warning if the layer spends more than
-    {max_spend_ratio} times the supply.
+    If it is unknown whether a layer has a reset, spikecheck compares its spikes with its input. With a reset, each
+    spike subtracts at least one threshold from the potential. So the firing rate times the threshold cannot be larger
+    than the mean positive part of the input, which includes recurrent input. spikecheck warns if it is more than
+    {max_spend_ratio} times as large. The mean positive part is not larger than (mean + RMS) / 2 of the input, which is
+    what is used.
 
-    A layer that declares that it has no reset may be meant that way, such as an output whose potential is read. It is a
-    warning where its spikes are used and either it has no leak (a decay of {max_decay_without_reset} or more), or it is
-    not the output and a fraction of {max_consecutive_fraction} or more of its spikes are followed by another spike of
-    the same neuron in the next time step. As long as no backward pass was observed, it is a note.
+    If a layer declares that it has no reset, spikecheck warns if its spikes are used and one of these holds:
 
-    Measured: with a decay of 1, 80% of all values are spikes and accuracy is 55% instead of 95%; with a decay of 0.97,
-    a third of them, and 87% instead of 100%.
+    - it has no leak (a decay of {max_decay_without_reset} or more);
+    - it is not the last spiking layer, and at least {max_consecutive_fraction:%} of its spikes are followed by another
+      spike of the same neuron in the next time step.
+
+    Before the first backward pass it is unknown whether the spikes are used, and this is a note.
     """
 
     id: ClassVar = "SPK210"
@@ -94,8 +96,8 @@ class MissingReset(Check):
 
     max_spend_ratio: float = limit(
         1.0,
-        why="derived: rate times threshold is at most the mean positive input; measured: 0.5 in healthy networks, 1.6 "
-        "without a reset",
+        why="derived: with a reset, the firing rate times the threshold is at most the mean positive input; measured: "
+        "0.5 in healthy networks, 1.6 without a reset",
     )
     max_decay_without_reset: float = limit(
         0.999,
@@ -128,7 +130,7 @@ class MissingReset(Check):
         flow = readings.get(FlowReading)
         does = "never resets: {repeated:%} of its spikes are followed by another in the next time step"
         if decay >= self.max_decay_without_reset:
-            does = "has neither a reset nor a leak (decay {decay:.4n}): only a negative input brings it down"
+            does = "has neither a reset nor a leak (decay {decay:.4n}): only negative input lowers its potential"
         return self.finding(
             site,
             severity=Severity.WARNING if flow is not None and flow.spikes_receive_gradient else Severity.NOTE,
@@ -140,7 +142,8 @@ class MissingReset(Check):
             ),
             expected=Expected(
                 "a potential that each spike resets",
-                because="without a reset, a neuron above its threshold fires until its input brings it down",
+                because="without a reset, a neuron above its threshold fires until its potential decays or a negative "
+                "input brings it down",
             ),
             does=fill(does, repeated=repeated, decay=decay),
             excess=1,
@@ -157,8 +160,8 @@ class MissingReset(Check):
         yield self.finding(
             site,
             observed=Observed(
-                "{rate} spikes per neuron per time step, each worth {threshold}, for a mean positive input of at "
-                "most {supply}; the decay is {decay:.4n}",
+                "{rate} spikes per neuron and time step with a threshold of {threshold}, for a mean positive input of "
+                "at most {supply}; the decay is {decay:.4n}",
                 rate=rate,
                 threshold=cost,
                 supply=supply,
@@ -166,7 +169,7 @@ class MissingReset(Check):
             ),
             expected=Expected(
                 "no more spikes than the input can drive",
-                because="with a reset, each spike takes one threshold off the potential",
+                because="with a reset, each spike subtracts one threshold from the potential",
             ),
             does=fill(
                 "fires more than its input can drive ({rate} vs {supply} thresholds per step): is the reset missing?",

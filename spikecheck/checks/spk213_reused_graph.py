@@ -42,7 +42,7 @@ class ReusedGraph(Check):
     ```
 
     ## Fix
-    ```python any
+    ```python handwritten
     # before each batch
     state = None
     # or so: keeps the state without its graph

@@ -67,7 +67,7 @@ def test_a_hand_written_threshold_is_believed_where_the_spikes_agree(observation
 @pytest.mark.parametrize(
     ("observations", "because"),
     [
-        (layer(strong(45.0)), "so the threshold is too low or the input of these weights too large"),
+        (layer(strong(45.0)), "so the threshold is too low, or the input to these weights is too large"),
         (layer(strong(45.0), weight=parameter(scale=26.5)), "are large (RMS * sqrt(fan-in) = 26"),
         (layer(strong(0.5), v_threshold=-0.5), "not below this threshold"),
     ],

@@ -44,7 +44,7 @@ def test_judge(reading, severity) -> None:
 @pytest.mark.parametrize(
     ("reading", "why"),
     [
-        (memory(stateful_forward_passes=0), "its state is 0 in the middle of a forward pass"),
+        (memory(stateful_forward_passes=0), "its state is 0 in the middle of a sequence"),
         (memory(informative_elements=500, memoryless_elements=500), "it ignores the state passed in"),
     ],
 )
