@@ -22,10 +22,8 @@ class RateTrend(Check):
     needs: ClassVar = (SpikeReading,)
     because: ClassVar[str]
 
-    min_layers: int = limit(3, why="judgment call: two layers are no trend")
-    min_forward_passes: int = limit(
-        10, why="judgment call: as for a silent layer, since rates may settle in the first batches"
-    )
+    min_layers: int = limit(3, why="judgment call: two layers do not show a trend")
+    min_forward_passes: int = limit(10, why="judgment call: firing rates may still change a lot in the first batches")
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding at the last layer, where the rates from the first layer to it are at fault."""
@@ -41,7 +39,7 @@ class RateTrend(Check):
             begin,
             severity=self.severity_of(recent, readings),
             observed=Observed(
-                "spikes per neuron per time step, layer by layer: {rates}",
+                "spikes per neuron and time step, layer by layer: {rates}",
                 rates=", ".join(number(rate, 2) for rate in recent),
             ),
             expected=Expected("similar rates in all layers", because=self.because),

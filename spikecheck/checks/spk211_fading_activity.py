@@ -23,8 +23,8 @@ class FadingActivity(RateTrend):
     """Firing rates fall from layer to layer until little is left.
 
     ## What it means
-    Each layer fires less than the one before, and the last one hardly fires at all. Where each layer fires a tenth as
-    often as the one before, three layers leave a thousandth of the activity, and one more falls silent.
+    Each layer fires less often than the one before, and the last one hardly fires at all. If each layer fires a tenth
+    as often as the one before, three layers reduce the activity to a thousandth, and the next one falls silent.
 
     ## Example
     ```python broken
@@ -40,41 +40,34 @@ class FadingActivity(RateTrend):
 
     ## Fix
     ```python any
-    # before each layer that fires less than the one before
-    # or add normalization
+    # linear is the layer before a spiking layer that fires less than the one before it; 3 is an example
     linear.weight.data *= 3
+    # or add a normalization layer there
     ```
     ```python spikingjelly
-    # True divides the input of every layer by tau
+    # decay_input=True divides the input of the layer by tau
     layer.decay_input = False
     ```
 
     ## When it is intended
-    The readout fires rarely, behind layers that thin out the activity on purpose.
+    The layers reduce the activity on purpose, and the readout fires rarely.
     ```toml
     [tool.spikecheck.ignore]
     "SPK211" = "sparse code, by layers"
     ```
 
     ## How it is decided
-    The firing rates (spikes per neuron per time step) of all spiking layers are compared, with at least {min_layers}
-    layers. It is a warning where no layer fires more often than the one before and the last fires at most
-    {min_rate_ratio} times as often as the first, now and in the first forward pass: where training alone has silenced
-    the last layer, the setup is not at fault. The finding is made at the first layer that fires at most half as often
-    as the one before. While training goes on, it is reported only after {min_forward_passes} forward passes. It is a
-    note where the last layer still fires and a loss falls: that is enough to learn from.
+    spikecheck compares the firing rates (spikes per neuron and time step) of all spiking layers, of which there must be
+    at least {min_layers}. It warns if no layer fires more often than the one before, and the last one fires at most
+    {min_rate_ratio:%} as often as the first. This must hold in the first forward pass as well as now. The finding names
+    the first layer that fires at most half as often as the one before. During training, the layers are judged after
+    {min_forward_passes} forward passes. If the last layer still fires and the loss is falling, this is only a note.
 
-    Where the last layers are silent, the rates have to fade before them: the last layer that fires does so at most
-    {max_rate_before_silence} times as often as the first. Then the fading is the cause, and the silent layer behind it
-    a consequence; a threshold lowered there alone leaves next to nothing of the input. Where the rates stay up until a
-    layer is silent, that layer's own threshold or weights are at fault.
+    If the last layers are silent, the last layer that fires must do so at most {max_rate_before_silence:%} as often as
+    the first. Otherwise the first silent layer itself is at fault, not the fading.
 
-    The fix gives each of these layers the drive of the first one: threshold * drive / (input gain * scale * sqrt(rate))
-    of its weights, with the drive and the rate of the first layer.
-
-    What reaches the loss are the spikes of the last layer, and what reaches a layer's weights passes all surrogate
-    gradients behind it. The weights between the layers are too small for the rates that come in, or the thresholds are
-    too high.
+    The fix that is printed with a finding multiplies the weights before each of these layers, so that its drive equals
+    that of the first layer.
     """
 
     id: ClassVar = "SPK211"
@@ -98,18 +91,18 @@ class FadingActivity(RateTrend):
     message: ClassVar = (
         "firing rates fall over {layers} layers, from {first:.2n} to {last:.2n} spikes per neuron per step at {site}"
     )
-    because: ClassVar = "weights that are too small thin the spikes out further from layer to layer"
+    because: ClassVar = "weights that are too small leave fewer spikes at every layer"
 
     min_rate_ratio: float = limit(
         0.02,
-        why="measured: 0 where deep layers fall silent, 0.9 in the same network when healthy; the value in between is "
-        "a judgment call",
+        why="measured: 0 in a network whose deep layers fall silent, 0.9 in the same network when healthy; the value "
+        "in between is a judgment call",
     )
 
     max_rate_before_silence: float = limit(
         0.2,
-        why="measured: 0.07 where rates faded over four layers into silence, 0.5 and more where the threshold of a "
-        "silent layer was at fault",
+        why="measured: 0.07 in a network whose rates fade over four layers, 0.5 and more if the threshold of a silent "
+        "layer is at fault",
     )
 
     def is_faulty(self, recent: list[float], first: list[float]) -> bool:
@@ -143,4 +136,4 @@ class FadingActivity(RateTrend):
             present = gain * weight.scale * sqrt(rate) / threshold
             if 0 < present < drive:
                 lines.append(f"{path}.weight.data.mul_({plain_number(drive / present)})")
-        return joined({"gives these layers the drive of the first, or add a batch normalization before each": lines})
+        return joined({"give these layers the drive of the first one, or add batch normalization before each": lines})

@@ -16,8 +16,8 @@ class ExplodingActivity(RateTrend):
     """Firing rates grow from layer to layer toward saturation.
 
     ## What it means
-    Each layer fires more than the one before, and the last one is close to saturation: its neurons no longer tell the
-    patterns of the input apart.
+    Each layer fires more often than the one before, and the last one is close to saturation: its neurons respond in the
+    same way to different inputs.
 
     ## Example
     ```python broken
@@ -33,25 +33,28 @@ class ExplodingActivity(RateTrend):
 
     ## Fix
     ```python any
-    # before each layer that fires more than the one before
-    # or raise the thresholds
+    # linear is the layer before a spiking layer that fires more than the one before it; 3 is an example
     linear.weight.data /= 3
+    # or raise the threshold of that spiking layer
     ```
 
     ## When it is intended
-    The layers amplify a very sparse input.
+    The layers amplify a very sparse input on purpose.
     ```toml
     [tool.spikecheck.ignore]
     "SPK212" = "amplifier, by design"
     ```
 
     ## How it is decided
-    The firing rates (spikes per neuron per time step) of all spiking layers are compared at the last one, with at least
-    {min_layers} layers. It is a warning where no layer fires less often than the one before, the last fires {max_rate}
-    times per step or more, and {max_rate_ratio} times as often as the first, now and in the first forward pass. While
-    training goes on, it is reported only after {min_forward_passes} forward passes.
+    spikecheck compares the firing rates (spikes per neuron and time step) of all spiking layers, of which there must be
+    at least {min_layers}. It warns if three conditions hold:
 
-    Where neurons may spike several times per step, the rates multiply from layer to layer, and the gradients with them.
+    - no layer fires less often than the one before;
+    - the firing rate of the last layer is {max_rate} or more;
+    - the last layer fires at least {max_rate_ratio} times as often as the first, in the first forward pass as well as
+      now.
+
+    During training, the layers are judged after {min_forward_passes} forward passes.
     """
 
     id: ClassVar = "SPK212"
@@ -72,10 +75,10 @@ class ExplodingActivity(RateTrend):
     message: ClassVar = (
         "firing rates grow over {layers} layers, from {first:.2n} to {last:.2n} spikes per neuron per step at {site}"
     )
-    because: ClassVar = "weights that are too large multiply the spikes from layer to layer"
+    because: ClassVar = "weights that are too large produce more spikes at every layer"
 
     max_rate: float = limit(
-        0.5, why="judgment call: a neuron that fires in more than every second step is halfway to saturation"
+        0.5, why="judgment call: a neuron that fires in more than half of the time steps is close to saturation"
     )
     max_rate_ratio: float = limit(4.0, why="judgment call: from the first layer to the last; not measured on networks")
 

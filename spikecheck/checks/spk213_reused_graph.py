@@ -20,8 +20,8 @@ class ReusedGraph(Check):
     """A backward pass runs through the graph of an earlier one, and PyTorch raises an error.
 
     ## What it means
-    PyTorch raised "Trying to backward through the graph a second time": a spiking layer was not reset between two
-    batches, and its state still holds the graph of the batch before. Training stops at the second batch.
+    PyTorch raised "Trying to backward through the graph a second time". Usually a spiking layer was not reset between
+    two batches, and its state still holds the graph of the batch before. Training stops at the second batch.
 
     ## Example
     ```python broken
@@ -43,10 +43,9 @@ class ReusedGraph(Check):
 
     ## Fix
     ```python handwritten
-    # before each batch
+    # before each batch; state is what the script passes to the layer
     state = None
-    # or so: keeps the state without its graph
-    state = state.detach()
+    # or, to keep the state without its graph: state = state.detach()
     ```
     ```python snntorch
     from snntorch import utils
@@ -70,7 +69,7 @@ class ReusedGraph(Check):
     # or, to keep the state without its graph: functional.detach_net(model)
     ```
     ```python norse
-    # not the state of the last batch
+    # None starts from rest; do not pass the state of the last batch
     out, state = model(x, None)
     ```
 
@@ -78,12 +77,11 @@ class ReusedGraph(Check):
     Never: PyTorch has raised an error.
 
     ## How it is decided
-    It is an error where PyTorch raised this message. The finding names the layers that began their last sequences with
-    a state left over from the one before.
+    spikecheck reports this error whenever PyTorch raises it. The finding names the layers whose last sequences started
+    from a state of the sequence before.
 
-    `retain_graph=True` silences the error and makes things worse: every batch then goes back through all batches before
-    it, with growing time and memory, and PyTorch raises again once the optimizer has changed the weights in place.
-    Reset the state before each batch, or detach it where it is meant to continue.
+    Do not use `retain_graph=True` to avoid the error. Each backward pass would go through all batches so far, and fail
+    again because the optimizer has changed the weights in place.
     """
 
     id: ClassVar = "SPK213"
@@ -104,7 +102,7 @@ class ReusedGraph(Check):
         layers = [name for name, state in readings.every(StateReading).items() if state.carried_sequences]
         because = "a state that was not reset holds the graph of the batch before"
         if not layers:
-            because = "no layer was observed to keep its state; a tensor made before the loop does the same"
+            because = "no layer kept its state, so a tensor that was computed before the loop probably holds the graph"
         yield self.finding(
             site,
             observed=Observed(

@@ -42,25 +42,24 @@ class EvaluationMode(Check):
 
     ## Fix
     ```python any
-    # at the start of each epoch, and after each validation
+    # at the start of each epoch, and after each validation within an epoch
     model.train()
     ```
 
     ## When it is intended
-    A trained network is fine-tuned with all of its statistics frozen.
+    A trained network is fine-tuned with frozen batch-normalization statistics.
     ```toml
     [tool.spikecheck.ignore]
     "SPK214" = "fine-tuning with frozen statistics"
     ```
 
     ## How it is decided
-    It is a warning where, in at least a fraction of {max_evaluation_fraction} of {min_updates} updates or more, the
-    model and all of its modules that have a mode (batch normalization and dropout) were in evaluation mode while it was
-    trained. A model in training mode with some frozen modules is left alone, and so is one without such modules.
+    spikecheck warns if there were at least {min_updates} updates and, in at least {max_evaluation_fraction:%} of them,
+    the model and all of its batch-normalization and dropout modules were in evaluation mode. It does not warn if only
+    some of these modules are frozen, or if the model has none.
 
-    At the start, the running statistics are 0 and 1, so a batch normalization in evaluation mode does nothing, and
-    weights that rely on it drive their layers far too weakly or too strongly. The usual cause is a validation that
-    calls `model.eval()`, with a single `model.train()` before the whole loop.
+    The usual cause is a validation function that calls `model.eval()`, with a single `model.train()` before the loop
+    over epochs.
     """
 
     id: ClassVar = "SPK214"
@@ -72,8 +71,8 @@ class EvaluationMode(Check):
     past: ClassVar = "model.eval() was active in training"
     message: ClassVar = "model.eval() was active in {evaluating} of {updates} training updates"
 
-    min_updates: int = limit(3, why="judgment call: one or two updates may be a test of the loop")
-    max_evaluation_fraction: float = limit(0.5, why="derived: the larger part of the training")
+    min_updates: int = limit(3, why="judgment call: one or two updates may be a test of the training loop")
+    max_evaluation_fraction: float = limit(0.5, why="judgment call: half of the training")
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield one finding, at the first module that has a mode, where all of them were in evaluation mode."""
@@ -92,7 +91,7 @@ class EvaluationMode(Check):
                 modules=len(modes),
             ),
             expected=Expected(
-                "training mode", because="in evaluation mode, running statistics do not change and dropout is off"
+                "training mode", because="in evaluation mode, running statistics are not updated and dropout is off"
             ),
             excess=1,
         )

@@ -18,7 +18,7 @@ class HeavyDropout(Check):
 
     ## What it means
     The probability `p` of a dropout layer is the fraction that is set to 0, not the fraction that is kept. With `p`
-    close to 1 a spike train becomes rare events of enormous size, and the next layer sees noise.
+    close to 1, few spikes are left, they are scaled up a lot, and the next layer gets mostly noise.
 
     ## Example
     ```python broken
@@ -40,7 +40,7 @@ class HeavyDropout(Check):
 
     ## Fix
     ```python any
-    # the fraction to drop: 1 - keep_prob
+    # replace 0.2 by the fraction to drop: 1 minus the fraction to keep
     layer.p = 0.2
     ```
     ```python spikingjelly
@@ -51,19 +51,18 @@ class HeavyDropout(Check):
     ```
 
     ## When it is intended
-    A mask that leaves very few inputs is the method, as in masked autoencoders.
+    The method masks most of the input, as masked autoencoders do.
     ```toml
     [tool.spikecheck.ignore]
     "SPK215" = "masked input"
     ```
 
     ## How it is decided
-    It is a warning where the probability of a dropout layer that is active in training is {max_dropout_probability} or
-    more.
+    spikecheck warns if the probability of a dropout layer is {max_dropout_probability} or more, unless the layer was in
+    evaluation mode in all updates.
 
-    What is left is multiplied by 1 / (1 - p), by 33 for p = 0.97. A plain dropout draws another mask for each time
-    step, so other spikes survive in every step and every forward pass: the network is not trained on what it is
-    evaluated on. Measured: accuracy is 9% instead of 92%.
+    The remaining spikes are multiplied by 1 / (1 - p), which is 20 for p = 0.95. With so few of them, the input in
+    training differs strongly from the input in evaluation.
     """
 
     id: ClassVar = "SPK215"
@@ -76,7 +75,7 @@ class HeavyDropout(Check):
 
     max_dropout_probability: float = limit(
         0.9,
-        why="derived: what is left is multiplied by 10 or more; 0.97 is what results from giving the fraction to keep",
+        why="derived: the remaining values are multiplied by 10 or more",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

@@ -17,9 +17,9 @@ class BatchNormPerStep(Check):
     """Batch normalization runs once per time step, with a single set of running statistics.
 
     ## What it means
-    In training, each time step is normalized by its own mean and variance; in evaluation, all of them by one running
-    mean, which mostly reflects the last time steps. Accuracy can then be lower in evaluation mode than in training
-    mode.
+    In training mode, each time step is normalized by its own mean and variance. In evaluation mode, all time steps are
+    normalized by one running mean and variance, which depend mostly on the last time steps. So accuracy can be lower in
+    evaluation mode than in training mode.
 
     ## Example
     ```python broken
@@ -27,7 +27,7 @@ class BatchNormPerStep(Check):
     lif1 = snn.Leaky(beta=0.9)
     mem = lif1.reset_mem()
     for x_t in x.unbind(1):  # x is [batch, time, 700]
-        spikes, mem = lif1(norm1(fc1(x_t)), mem)  # each step by itself
+        spikes, mem = lif1(norm1(fc1(x_t)), mem)  # each step separately
     ```
     ```python repaired
     fc1, norm1 = nn.Linear(700, 256), nn.BatchNorm1d(256)
@@ -41,10 +41,9 @@ class BatchNormPerStep(Check):
 
     ## Fix
     ```python any
-    # x is [time, batch, channels]: all time steps at once
+    # x is [time, batch, channels]: normalize all time steps at once
     x = norm(x.flatten(0, 1)).view_as(x)
-    # or, step by step: an average over several forward passes
-    norm.momentum = 0.1 / steps
+    # or, if the module must run step by step, average its statistics over more calls: norm.momentum = 0.1 / steps
     ```
     ```python spikingjelly
     from spikingjelly.activation_based import functional
@@ -54,27 +53,26 @@ class BatchNormPerStep(Check):
     ```
 
     ## When it is intended
-    The statistics of the time steps are alike, or evaluation uses those of the batch.
+    All time steps have similar statistics, or evaluation uses the statistics of the batch.
     ```toml
     [tool.spikecheck.ignore]
     "SPK216" = "stationary input"
     ```
 
     ## How it is decided
-    The check applies to a module with running statistics that is called {min_calls} times or more in a forward pass, in
-    training mode. Each call replaces a fraction `momentum` of the running mean, so late time steps weigh more. It is a
-    warning where both hold, and a note otherwise:
+    The check applies to a module with running statistics that is called at least {min_calls} times per forward pass in
+    training mode. Each call replaces a fraction `momentum` of the running mean, so late time steps have more weight. It
+    warns if two conditions hold, and reports a note if only one of them does, or none:
 
-    - the second half of the time steps makes up a fraction of {max_late_fraction} or more of the running mean;
-    - the time steps differ: the activity before the module, weighted by time step as the running mean weighs it, is at
-      most {min_activity_ratio} of that of an average step, or at least 1 / {min_activity_ratio} of it. Where the
-      activity is not known, this is assumed. They are alike where the module comes before any spiking layer and the
-      input has no axis of that many time steps: the model then repeats a static input by itself.
+    - At least {max_late_fraction:%} of the running mean comes from the second half of the time steps.
+    - The time steps differ. spikecheck averages the spike rate before the module over the time steps, once with the
+      weights of the running mean and once with equal weights. The time steps differ if the first average is at most
+      {min_activity_ratio} times the second, or at least 1 / {min_activity_ratio} times. If the rates are unknown, the
+      time steps are assumed to differ, unless the model repeats a static input.
 
-    The firing rates of a recording change from step to step, and the running statistics are those of its end. With a
-    momentum of 0.1 and 40 time steps, 89% of them come from the second half, which is often silence. Measured: accuracy
-    is 100% in training mode and 86% in evaluation mode. Normalizing a step by itself also removes how busy the step
-    was.
+    For example, with a momentum of 0.1 and 40 time steps, 89% of the running mean comes from the second half. If
+    recordings are silent at their end, evaluation uses the statistics of silence. Normalizing each step separately also
+    removes the information about how active that step was.
     """
 
     id: ClassVar = "SPK216"
@@ -88,16 +86,17 @@ class BatchNormPerStep(Check):
         "second half"
     )
 
-    min_calls: int = limit(4, why="derived: a module that several branches share is called two or three times")
+    min_calls: int = limit(4, why="judgment call: a module that several branches share is called two or three times")
     max_late_fraction: float = limit(
         0.75,
-        why="derived: 1 / (1 + (1 - momentum) ** (steps / 2)); an even mean has 0.5, a momentum of 0.1 has 0.74 with "
-        "20 time steps",
+        why="judgment call: the fraction is 1 / (1 + (1 - momentum) ** (steps / 2)), which is 0.74 for 20 time steps "
+        "with a momentum of 0.1, and 0.5 if all steps have equal weight",
     )
     min_activity_ratio: float = limit(
         0.8,
-        why="derived: the variance follows the firing rate, so potentials are then 12% off; measured: 0.99 in a "
-        "network that is as good in evaluation mode, 0.52 where recordings end early, 0.65 with a momentum of 0.1",
+        why="derived: the variance is proportional to the firing rate, so normalized values are wrong by 12%; "
+        "measured: 0.99 in a network that is as accurate in evaluation mode, 0.52 and 0.65 in networks whose "
+        "recordings end early",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -121,7 +120,7 @@ class BatchNormPerStep(Check):
                 + (
                     ""
                     if ratio is None
-                    else "; the activity they stand for is {ratio:.2n} times that of an average step"
+                    else "; weighted like these statistics, the spike rate is {ratio:.2n} times that of an average step"
                 ),
                 ratio=ratio,
                 calls=mode.calls_per_forward_pass,
@@ -130,7 +129,7 @@ class BatchNormPerStep(Check):
             ),
             expected=Expected(
                 "one call for all time steps",
-                because="in evaluation mode, every step is normalized by the statistics of the last ones",
+                because="in evaluation mode, every step is normalized mostly by the statistics of the last steps",
             ),
             excess=1,
         )
