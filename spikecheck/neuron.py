@@ -51,6 +51,7 @@ class NeuronSpec:
     replaced_parameters: tuple[ReplacedParameter, ...] = ()
     learnable_by_default: bool = False  # its parameters require gradients without the user having asked for it
     without_gradient: tuple[str, ...] = ()  # parameters that the library computes without a gradient
+    drops_state: bool = False  # the library begins each time step with zeros, whatever the state was
 
     @property
     def tau_mem(self) -> float | None:

@@ -156,6 +156,11 @@ class StateReading:
 
 
 @dataclass(frozen=True, slots=True)
+class EvaluationStateReading(StateReading):
+    """The same in passes without gradients, of a run that trains: each pass is a sequence."""
+
+
+@dataclass(frozen=True, slots=True)
 class MemoryReading:
     """The state of a layer that is called once per time step, in the fifth call of a forward pass or later."""
 
@@ -174,6 +179,7 @@ class ModeReading:
     calls_per_forward_pass: int  # in the first forward pass
     dropout_probability: float | None = None  # the probability with which it sets elements to 0
     momentum: float | None = None  # weight of one call in the running statistics, where there are any
+    trained_before: bool = False  # its running statistics were not those of a new module when the watching began
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +316,15 @@ class LossReading:
 
 
 @dataclass(frozen=True, slots=True)
+class LossTermReading:
+    """A loss in the sum that is minimized: mean absolute size of its own term, and of all other terms together."""
+
+    updates: int
+    own: float
+    others: float
+
+
+@dataclass(frozen=True, slots=True)
 class GradientReading:
     """The gradient of one parameter, as the optimizer receives it."""
 
@@ -364,5 +379,7 @@ class RunReading:
     torch_errors: tuple[TorchError, ...] = ()
     idle_optimizers: tuple[IdleOptimizer, ...] = ()  # hold parameters of the model, and never stepped
     foreign_optimizer: str | None = None  # class of an optimizer that steps and holds no parameter of the model
+    value_origins: tuple[str, ...] = ()  # operations that made the loss NaN or infinite: "0 / 0", "log(0)"
+    gradient_origins: tuple[str, ...] = ()  # operations whose derivative is NaN or infinite while the loss is finite
     input_tensors: int = 1  # that the model is called with, of which the first is observed
     variable: str = ""  # the expression by which the script knows the model; empty for what did not run

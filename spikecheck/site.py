@@ -42,6 +42,7 @@ class SiteKind(Flag):
     GLOBAL = auto()  # a function or class that the pickle in a checkpoint names
     UNUSED_GRADIENT = auto()  # a parameter and its gradient around a backward pass, before any optimizer has stepped
     UNDONE_UPDATE = auto()  # a parameter before one update and before the next
+    LOSS_TERMS = auto()  # the part that a loss has in the sum that is minimized, and the whole sum
     OPTIMIZER = auto()  # all gradients of an optimizer's parameters together, and what its update adds to them
 
     @property
@@ -205,6 +206,7 @@ class LearningRateHistory:
     updates: int
     decay_per_update: float | None = None
     weight_decay: float = 0.0
+    scheduled_rate: float = 0.0  # that a scheduler multiplies: the rate that a warm-up comes to; 0 without a scheduler
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,6 +163,11 @@ def has_learned_much(readings: Readings) -> bool:
     return any(one.has_halved for one in telling(readings))
 
 
+def is_below_guess(readings: Readings) -> bool:
+    """Return whether a loss lies below that of a guess at present, by chance or not: then its scale is not at fault."""
+    return any(one.guess is not None and one.level < one.guess for one in every_learning(readings))
+
+
 def makes_progress(readings: Readings) -> bool:
     """Return whether any loss falls, or has fallen: then the updates have an effect."""
     return any(one.falls or one.has_learned for one in every_learning(readings))

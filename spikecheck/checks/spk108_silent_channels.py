@@ -59,6 +59,9 @@ class SilentChannels(Check):
     {min_distinct_batches} different batches. It warns if the silent channels are exactly the first half, the second
     half or every other channel, and most of the other channels are in use: one of two polarities is then empty.
 
+    It also warns if a single channel of {min_channels} or more is ever used: an encoder whose values all lie at the end
+    of its range puts every event into the same channel.
+
     Other causes are a sensor size that is larger than the sensor, swapped width and height, and channels numbered from
     1.
     """
@@ -83,6 +86,8 @@ class SilentChannels(Check):
         "probability of 0.006; spikecheck distinguishes at most 16 batches, so a larger limit turns the check off",
     )
 
+    min_channels: int = limit(8, why="judgment call: of fewer channels, one may well be all that is used")
+
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where many channels, or one half of them, are never used."""
         x = readings.all[InputReading]
@@ -90,14 +95,19 @@ class SilentChannels(Check):
             return
         if x.silent_channels < self.max_silent_fraction * x.channels:
             return
+        alone = x.channels - x.silent_channels == 1 and x.channels >= self.min_channels
         yield self.finding(
             site,
-            severity=Severity.WARNING if x.silent_half else Severity.NOTE,
+            severity=Severity.WARNING if x.silent_half or alone else Severity.NOTE,
             observed=Observed(
                 "{silent} of {channels} channels were 0 in every time step of every sample",
                 silent=x.silent_channels,
                 channels=x.channels,
             ),
             expected=Expected("events in every channel", because="the weights from an empty channel never learn"),
-            half="; one half is empty: was a polarity lost?" if x.silent_half else "",
+            half="; one half is empty: was a polarity lost?"
+            if x.silent_half
+            else "; a single one does"
+            if alone
+            else "",
         )

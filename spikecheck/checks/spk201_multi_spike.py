@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import holds_spike_counts, list_values, spikes_unused
+from spikecheck.checks.learning import is_below_guess
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import InputReading, SpikeReading
 from spikecheck.site import Site, SiteKind
@@ -67,7 +68,8 @@ class MultiSpike(Check):
     ## How it is decided
     A layer is reported if its values are whole numbers, none negative, some above 1. spikecheck then takes the mean of
     the values above 0: the spikes that a neuron emits in a time step in which it fires. It warns if this mean is
-    {max_spikes_per_active_step} or more, and reports a note if it is smaller, which does little harm.
+    {max_spikes_per_active_step} or more, and reports a note if it is smaller, which does little harm, or
+    if the loss is below that of a guess, as in a network that was converted from a ReLU network.
 
     A higher threshold hides the effect, as smaller weights do, but the layer can still emit several spikes per step.
     """
@@ -99,10 +101,11 @@ class MultiSpike(Check):
         average = spikes.mean_active_bin
         if not holds_spike_counts(spikes) or average is None or spikes_unused(readings):
             return
+        harmless = is_below_guess(readings)  # as after a conversion from a ReLU network
         input_counts = [x.mean_active_bin or 0 for x in readings.every(InputReading).values()]
         yield self.finding(
             site,
-            severity=Severity.WARNING if average >= self.max_spikes_per_active_step else Severity.NOTE,
+            severity=Severity.NOTE if average < self.max_spikes_per_active_step or harmless else Severity.WARNING,
             observed=Observed(
                 "up to {peak} spikes of a neuron per time step (values {values}), {average} on average when it fires",
                 peak=spikes.maximum,

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.readings import InputReading, StateReading, TargetReading
+from spikecheck.readings import EvaluationStateReading, InputReading, StateReading, TargetReading
 from spikecheck.site import Site, SiteKind
 
 
@@ -90,6 +90,9 @@ class CarriedState(Check):
     batch before, the input changes, and the potential returned to 0 at least {min_resets} times. During training,
     spikecheck waits for a second batch of targets before it warns.
 
+    Evaluation passes are checked as well if the run also trains, calls the model once per sequence, and never begins a
+    training sequence with old potentials: the reset is then missing in the evaluation alone.
+
     PyTorch may also raise "Trying to backward through the graph a second time". Detaching the state stops that error,
     but the old potentials remain.
     """
@@ -102,7 +105,7 @@ class CarriedState(Check):
     needs: ClassVar = (StateReading,)
     past: ClassVar = "{site} was not reset"
     message: ClassVar = (
-        "{site} was not reset: {carried} of {sequences} sequences started with the potentials of the one before"
+        "{site} was not reset: {carried} of {sequences} {which} started with the potentials of the one before"
     )
 
     min_carried_sequences: int = limit(
@@ -136,24 +139,30 @@ class CarriedState(Check):
         return resets >= min(self.min_resets, batches - 1)  # the latest reset may not be counted yet
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding where most sequences started with a state that was left over."""
-        state = readings[StateReading]
-        if state.carried_sequences < self.min_carried_sequences:
+        """Yield a finding where most sequences began with a state that was left over, in training or evaluation."""
+        state, evaluation = readings[StateReading], readings.get(EvaluationStateReading)
+        in_training = self.is_carried(state)
+        if in_training and self.resets_between_batches(readings.all):
             return
-        if state.carried_sequences < self.max_carried_fraction * state.sequences:
+        if not in_training and (state.carried_sequences or evaluation is None or not self.is_carried(evaluation)):
             return
-        if self.resets_between_batches(readings.all):
-            return
+        carried = state if in_training or evaluation is None else evaluation
         yield self.finding(
             site,
             observed=Observed(
-                "a potential of up to {largest} before the first time step, in {carried} of {sequences} sequences",
-                largest=state.largest_potential,
-                carried=state.carried_sequences,
-                sequences=state.sequences,
+                "a potential of up to {largest} before the first time step, in {carried} of {sequences} {which}",
+                largest=carried.largest_potential,
+                carried=carried.carried_sequences,
+                sequences=carried.sequences,
+                which="sequences" if in_training else "evaluation passes",
             ),
             expected=Expected(
                 "a potential of 0 before the first time step",
                 because="the samples of two batches are unrelated",
             ),
         )
+
+    def is_carried(self, state: StateReading) -> bool:
+        """Return whether most sequences began with a state that was left over, as a habit."""
+        often = state.carried_sequences >= self.max_carried_fraction * state.sequences
+        return state.carried_sequences >= self.min_carried_sequences and often

@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.checks.fixes import module_path
+from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.readings import DriveReading, MemoryReading
 from spikecheck.site import Moment, Site, SiteKind
+
+EQUAL_SIZES = """\
+# a linear layer before it, so that both sizes are equal: this version of the library drops any other state
+fc1 = torch.nn.Linear({path}.input_size, {path}.hidden_size)
+spikes, syn, mem = {path}(fc1(x_t), syn, mem)"""
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,9 @@ class DroppedState(Check):
     In a hand-written layer, it also reports an error if the layer ignores the state that is passed in. The evidence: in
     at least {min_informative_elements} neurons that did not spike, the new state is the input current times a constant,
     whatever the old state was, and whether a neuron spikes depends only on its input current.
+
+    snntorch 1.0 compares the state of an `SLSTM` with the shape of its input, and starts each time step from zeros if
+    they differ: in every layer whose `input_size` is not its `hidden_size`.
     """
 
     id: ClassVar = "SPK209"
@@ -130,6 +139,19 @@ class DroppedState(Check):
                 because="a spiking neuron integrates its input over time steps",
             ),
             when=Moment(0) if since_the_start else None,
-            why="it ignores the state passed in" if ignores_state else "its state is 0 in the middle of a sequence",
+            why=why(site, ignores_state=ignores_state),
+            fixes=(Fix(EQUAL_SIZES.format(path=module_path(site) or "layer")),) if drops_state(site) else None,
             excess=1,
         )
+
+
+def drops_state(site: Site) -> bool:
+    """Return whether it is the library that drops the state."""
+    return site.neuron is not None and site.neuron.drops_state
+
+
+def why(site: Site, *, ignores_state: bool) -> str:
+    """Return where the state is lost."""
+    if drops_state(site):
+        return f"{site.framework} drops a state whose size is not that of the input"
+    return "it ignores the state passed in" if ignores_state else "its state is 0 in the middle of a sequence"

@@ -82,8 +82,10 @@ class EvaluationMode(Check):
             return
         if any(other.evaluation_updates < self.max_evaluation_fraction * other.updates for other in modes.values()):
             return
+        frozen = [other.evaluation_updates == other.updates and other.trained_before for other in modes.values()]
         yield self.finding(
             site,
+            severity=Severity.NOTE if all(frozen) else Severity.WARNING,
             observed=Observed(
                 "{evaluating} of {updates} updates in evaluation mode; batch-norm and dropout modules: {modules}",
                 evaluating=mode.evaluation_updates,

@@ -18,6 +18,7 @@ from spikecheck.readings import (
     NonFinite,
     ParameterReading,
     PotentialReading,
+    RunReading,
     SpikeReading,
 )
 from spikecheck.site import Moment, Site, SiteKind
@@ -25,6 +26,7 @@ from spikecheck.timelines import (
     CurrentTimelineReading,
     InputTimelineReading,
     LogitTimelineReading,
+    LossTimelineReading,
     PotentialTimelineReading,
     SpikeTimelineReading,
 )
@@ -35,7 +37,7 @@ READINGS_BY_KIND: dict[SiteKind, tuple[type[Any], ...]] = {  # a timeline misses
     SiteKind.POTENTIAL: (PotentialTimelineReading, PotentialReading),
     SiteKind.SPIKES: (SpikeTimelineReading, SpikeReading),
     SiteKind.LOGITS: (LogitTimelineReading, LogitReading),
-    SiteKind.LOSS: (LossReading,),
+    SiteKind.LOSS: (LossTimelineReading, LossReading),
     SiteKind.GRADIENT: (GradientReading,),
     SiteKind.PARAMETER: (ParameterReading,),
 }
@@ -106,6 +108,11 @@ class NonFiniteValue(Check):
     cause: it names the module, the update and, inside a forward pass, the time step. A gradient that is NaN before a
     layer and finite after it became NaN in that layer's backward pass.
 
+    On the CPU, the graph of the first loss that is not finite is searched for the operation that made it so: 0 / 0, a
+    division by 0, the logarithm of 0 or of a negative number, an exponential that overflows. Of the first two losses,
+    what follows the model's return is also searched for operations whose derivative is infinite: the loss may be finite
+    then, and NaN appears in the backward pass, even where torch.where does not choose that branch.
+
     How NaN hides: a NaN current makes the potential NaN; NaN is not above the threshold, so the spike is 0 and the loss
     finite. The gradient of that neuron's weights is NaN, the optimizer writes it into them, and the neuron never spikes
     again. Neither the loss nor the spikes show it.
@@ -135,7 +142,7 @@ class NonFiniteValue(Check):
         "SPK413",
     )
     past: ClassVar = "NaN or infinity in {site}"
-    message: ClassVar = "NaN or infinity in {what}, {moment}"
+    message: ClassVar = "{value} in {what}, {moment}{origin}"
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the reading of the site counts anything that is not finite."""
@@ -144,15 +151,18 @@ class NonFiniteValue(Check):
         if bad is None:
             return
         first = bad.first or Moment(readings.run.update)
+        origins = origins_of(site.kind, readings.run)
         finding = self.finding(
             site,
-            observed=observed(bad, site.kind),
+            observed=observed(bad, site.kind, origins),
             expected=Expected(
                 "finite values", because="NaN spreads through every sum and is false in every comparison"
             ),
             when=first,
             what=DESCRIPTIONS[site.kind].format(site=site),
             moment=str(first),
+            value=bad.kind or "NaN or infinity",
+            origin=f": {origins[0]}" if origins else "",
         )
         yield finding if any_potential_grows(readings) else without_cause(finding, "SPK207")
 
@@ -170,11 +180,20 @@ def is_recent(bad: NonFinite, update: int) -> bool:
     return bad.count > 0 and (bad.last_update is None or update - bad.last_update < CLEAN_UPDATES)
 
 
-def observed(bad: NonFinite, kind: SiteKind) -> Observed:
+def origins_of(kind: SiteKind, run: RunReading) -> tuple[str, ...]:
+    """Return the operations that the graph shows: of the values, or of a gradient alone while the loss is finite."""
+    of_gradient = kind in SiteKind.GRADIENT | SiteKind.PARAMETER
+    return run.gradient_origins if of_gradient and not run.value_origins else run.value_origins
+
+
+def observed(bad: NonFinite, kind: SiteKind, origins: tuple[str, ...]) -> Observed:
     """Return what was observed: in a timeline time steps of all forward passes, else its parts."""
+    origin = f"; the graph shows {' and '.join(origins)}" if origins else ""
     if bad.kind:
-        text = "{count} of {elements} time steps hold values that are not finite; the first sum to {kind}"
-        return Observed(text, count=bad.count, elements=bad.elements, kind=bad.kind)
+        parts = "losses are" if kind is SiteKind.LOSS else "time steps hold values that are"
+        text = "{count} of {elements} " + parts + " not finite; the first {verb} {kind}" + origin
+        verb = "is" if kind is SiteKind.LOSS else "sum to"
+        return Observed(text, count=bad.count, elements=bad.elements, kind=bad.kind, verb=verb)
     parts = COUNTED_PARTS.get(kind, "sums over the batch (neuron, time step)")
-    text = "{count} of {elements} {parts} hold a value that is not finite"
+    text = "{count} of {elements} {parts} hold a value that is not finite" + origin
     return Observed(text, count=bad.count, elements=bad.elements, parts=parts)

@@ -96,6 +96,7 @@ class UnmovedWeights(Check):
         "SPK204",
         "SPK205",
         "SPK206",
+        "SPK209",
         "SPK401",
         "SPK402",
         "SPK405",

@@ -12,7 +12,7 @@ from spikecheck.checks.learning import makes_progress
 from spikecheck.checks.progress import update_readings, weight_names
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import ParameterReading, UpdateReading
-from spikecheck.site import Moment, Site, SiteKind
+from spikecheck.site import LearningRateHistory, Moment, Site, SiteKind
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ class ColdLearningRate(Check):
     The weight that moves most moves by less than {min_relative_update} of its norm per update, over at least
     {min_updates} updates, and the loss does not fall. A learning rate that a schedule has lowered to less than
     {min_rate_fraction} of its highest value is not reported. Nor is one of {min_ordinary_rate} or more, where the
-    gradient must be what is too small.
+    gradient must be what is too small. During training, one below {min_rate_fraction} of the rate that a scheduler was
+    given is not reported either, since it may be a warm-up.
 
     At that pace a weight needs more than 10,000 updates to move as far as its own norm, even if every update has the
     same direction. A learning rate of 10^-7 instead of 10^-3 is often a weight decay and a learning rate that changed
@@ -100,6 +101,8 @@ class ColdLearningRate(Check):
         lowered = history is not None and history.rate < self.min_rate_fraction * history.maximum_rate
         if update.mean_relative_norm >= self.min_relative_update or update.mean_relative_norm == 0 or lowered:
             return
+        if readings.run.live and history is not None and self.warms_up(history):
+            return
         rate = update.learning_rate
         if rate is not None and rate >= self.min_ordinary_rate:
             return
@@ -121,3 +124,7 @@ class ColdLearningRate(Check):
             when=Moment(0),
             excess=log10(self.min_relative_update / update.mean_relative_norm),
         )
+
+    def warms_up(self, history: LearningRateHistory) -> bool:
+        """Return whether a scheduler holds the learning rate far below the one that it was given."""
+        return history.rate < self.min_rate_fraction * history.scheduled_rate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -27,7 +28,10 @@ class LearningRateHistories:
             shrink = shrinkage(optimizer, group, float(rate))
             for parameter in group["params"]:
                 history = self.histories.get(id(parameter), LearningRateHistory(0.0, 0.0, 0.0, 0))
-                self.histories[id(parameter)] = extended(history, float(rate), shrink, group.get("weight_decay", 0.0))
+                history = extended(history, float(rate), shrink, group.get("weight_decay", 0.0))
+                scheduled = group.get("initial_lr", 0.0)
+                scheduled = float(scheduled) if isinstance(scheduled, int | float) else 0.0
+                self.histories[id(parameter)] = replace(history, scheduled_rate=scheduled)
 
     def of(self, parameter: Tensor) -> LearningRateHistory | None:
         """Return a parameter's history."""

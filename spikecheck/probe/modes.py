@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from spikecheck.probe.find import clean
-from spikecheck.probe.torch_private import is_batch_norm
+from spikecheck.probe.torch_private import has_values, is_batch_norm
 from spikecheck.readings import ModeReading
 
 
@@ -19,6 +19,7 @@ class ModeCount:
 
     module: nn.Module
     evaluating: int = 0
+    trained_before: bool = False
 
     @property
     def dropped(self) -> float | None:
@@ -39,6 +40,8 @@ class Modes:
     def __init__(self, model: nn.Module) -> None:
         counts = {clean(name): ModeCount(module) for name, module in model.named_modules() if name}
         moded = {name: c for name, c in counts.items() if is_batch_norm(c.module) or c.dropped is not None}
+        for one in moded.values():
+            one.trained_before = has_statistics(one.module)
         self.model, self.moded, self.updates = model, moded, 0
 
     def count(self) -> None:
@@ -52,6 +55,14 @@ class Modes:
         """Return what was counted, of the modules that ran in the first forward pass, with their calls in it."""
         ran = {name: moded for name, moded in self.moded.items() if name in calls}
         return {
-            name: ModeReading(self.updates, moded.evaluating, calls[name], moded.dropped, moded.momentum)
+            name: ModeReading(
+                self.updates, moded.evaluating, calls[name], moded.dropped, moded.momentum, moded.trained_before
+            )
             for name, moded in ran.items()
         }
+
+
+def has_statistics(module: nn.Module) -> bool:
+    """Return whether a batch normalization has seen any batch, as far as it counts them."""
+    count = getattr(module, "num_batches_tracked", None)
+    return isinstance(count, Tensor) and has_values(count) and not count.is_meta and int(count) > 0

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from spikecheck.probe.frameworks.base import nested
+from spikecheck.probe.loss_terms import own_part
+from spikecheck.probe.torch_private import sequence_number
 from spikecheck.probe.written_loss import ModelOutput, compared_pairs, compared_tensors
 from spikecheck.site import Capture, LossCall, Site, SiteKind
 
@@ -16,6 +19,7 @@ OF_NUMBERS = (
     *("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", WRITTEN),
     *("binary_cross_entropy", "binary_cross_entropy_with_logits"),
 )
+OF_LOSS = SiteKind.LOSS | SiteKind.LOSS_TERMS
 MAX_CALLS = 4096  # more calls of one loss for one update are not kept
 
 
@@ -28,6 +32,8 @@ class LossCalls:
     logits: list[Tensor] = field(default_factory=list)
     targets: list[Tensor] = field(default_factory=list)
     values: list[Tensor] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)  # of the nodes that made the values
+    terms: tuple[Tensor, ...] = ()  # the part of these values in the sum that is minimized, and the sum
     outputs: list[Tensor] = field(default_factory=list)
     regression_targets: list[Tensor] = field(default_factory=list)
 
@@ -39,6 +45,7 @@ class PendingLosses:
     calls: dict[tuple[str, int | None], LossCalls] = field(default_factory=dict)
     ever: bool = False  # was any loss computed?
     outputs: tuple[ModelOutput, ...] = ()  # of the latest forward pass with gradients
+    returned: int | None = None  # the number of the graph's latest node where the model returned
 
     def add(self, call: LossCall, logits: Tensor | None, targets: Tensor | None, value: Tensor | None) -> None:
         """A loss was computed; `value` is None where torch refused to."""
@@ -49,6 +56,7 @@ class PendingLosses:
             return
         if value is not None:
             calls.values.append(value.detach())
+            calls.numbers.append(-1 if value.grad_fn is None else sequence_number(value.grad_fn))
         if call.classes is not None and logits is not None:
             calls.logits.append(logits.detach())
         if call.classes is not None and targets is not None and not targets.is_floating_point():
@@ -62,9 +70,18 @@ class PendingLosses:
             calls.outputs.append(logits.detach())
             calls.regression_targets.append(targets.detach())
 
+    def minimized(self, roots: tuple[Tensor, ...]) -> None:
+        """A backward pass begins: keep which part each loss has in the sum that it begins at."""
+        for calls in self.calls.values() if len(roots) == 1 and roots[0].numel() == 1 else ():
+            own = own_part(roots[0], calls.numbers, calls.values)
+            if own is not None:
+                calls.terms = own, roots[0].detach()
+
     def model_returned(self, output: object) -> None:
         """Keep what the model returned, to find it in a loss that the script writes out."""
         self.outputs = ModelOutput.of(output)
+        numbers = [sequence_number(tensor.grad_fn) for tensor in nested([output]) if tensor.grad_fn is not None]
+        self.returned = max(numbers, default=None)
 
     def add_roots(self, roots: tuple[Tensor, ...]) -> None:
         """A backward pass begins at losses that torch did not compute."""
@@ -86,9 +103,10 @@ class PendingLosses:
                 (SiteKind.LABELS, "targets", [y for y in calls.targets[:1] if y.dim() == 1]),
                 (SiteKind.REGRESSION_TARGET, "targets", [*calls.outputs, *calls.regression_targets]),
                 (SiteKind.LOSS, "loss", calls.values),
+                (SiteKind.LOSS_TERMS, "loss", calls.terms),
             ):
                 if values:
-                    site = Site(kind, name + suffix, position + (kind is SiteKind.LOSS), framework)
+                    site = Site(kind, name + suffix, position + (kind in OF_LOSS), framework)
                     yield Capture((site,), tuple(values), training=calls.training, update=update, loss_call=calls.call)
         self.clear()
 

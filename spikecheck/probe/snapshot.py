@@ -15,6 +15,7 @@ from spikecheck.probe.modes import Modes
 from spikecheck.probe.optimizer import OptimizerWatch
 from spikecheck.probe.pending_losses import PendingLosses
 from spikecheck.probe.trace import Trace
+from spikecheck.probe.training import Training
 from spikecheck.readings import FlowReading, ModeReading, RunReading
 from spikecheck.site import Capture, Site, SiteKind
 
@@ -28,6 +29,7 @@ class Watched(Protocol):
     layers: Layers
     losses: PendingLosses
     optimizers: OptimizerWatch
+    training: Training
     model: nn.Module
     unseen: dict[str, str]
     max_calls: int
@@ -63,6 +65,8 @@ class Snapshot:
             idle_optimizers=optimizers.idle_optimizers(live=live),
             foreign_optimizer=optimizers.foreign,
             input_tensors=session.input_tensors,
+            value_origins=session.training.origins.of_values,
+            gradient_origins=session.training.origins.of_gradients,
         )
         unseen = {one.name: one.unseen for one in layers if one.unseen}
         return cls(

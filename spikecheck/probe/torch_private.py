@@ -38,6 +38,9 @@ PRIVATE = (
 ON_OBJECTS = (
     "_sequence_nr",
     "_saved_self",
+    "_saved_other",
+    "_saved_result",
+    "_saved_exponent",
     "_saved_dim",
     "_saved_dim0",
     "_saved_dim1",
@@ -162,6 +165,21 @@ def saved_difference(node: Any) -> Tensor | None:
     except RuntimeError:  # it was changed in place, or the graph is used up
         return None
     return saved if isinstance(saved, Tensor) else None
+
+
+def saved_tensor(node: Any, name: str) -> Tensor | None:
+    """Return a tensor that a node of the graph saved; None where it saved none, or it is gone."""
+    try:
+        saved = getattr(node, name, None)
+    except RuntimeError:  # it was changed in place, or the graph is used up
+        return None
+    return saved.detach() if isinstance(saved, Tensor) else None
+
+
+def saved_number(node: Any, name: str) -> float | None:
+    """Return a number that a node of the graph saved; None where it saved none."""
+    saved = getattr(node, name, None)
+    return float(saved) if isinstance(saved, int | float) else None
 
 
 def saved_axis(node: Any, name: str, rank: int | None = None) -> int | None:

@@ -10,18 +10,21 @@ from torch.optim.optimizer import Optimizer
 from spikecheck.probe.clock import Clock
 from spikecheck.probe.layers import Layers
 from spikecheck.probe.optimizer import OptimizerWatch
+from spikecheck.probe.origins import Origins
+from spikecheck.probe.passes import Passes
 from spikecheck.probe.pending_losses import PendingLosses
 from spikecheck.probe.watchers import Watch, watchers
 from spikecheck.site import LossCall
 
 
-class Passes(Watch, Protocol):
+class Watching(Watch, Protocol):
     """The session, as far as the training needs it."""
 
     clock: Clock
     losses: PendingLosses
     optimizers: OptimizerWatch
     layers: Layers
+    passes: Passes
 
     def hand_on(self) -> None:
         """Hand on what the forward pass showed."""
@@ -36,9 +39,10 @@ class Passes(Watch, Protocol):
 class Training:
     """A listener to the losses, backward passes and updates of the process, for one session."""
 
-    def __init__(self, session: Passes) -> None:
+    def __init__(self, session: Watching) -> None:
         self.session = session
         self.new_update = True  # whether the optimizer that steps is the first of an update
+        self.origins = Origins()
 
     def loss_computed(self, call: LossCall, logits: Tensor, targets: Tensor, value: Tensor) -> None:
         """A loss was computed, by torch or by the criterion that was named."""
@@ -63,6 +67,9 @@ class Training:
         if not own:
             return
         session.optimizers.backward_begins()
+        self.origins.backward_begins(roots, session.losses.returned)
+        if session.passes.recorder.tier > 1:
+            session.losses.minimized(roots)
         if not session.losses.calls and session.clock.passes_in_sequence:
             session.losses.add_roots(roots)
         session.hand_on()

@@ -183,7 +183,7 @@ class UndoneUpdateStats(Statistic[UndoneUpdateState]):
     Input: per parameter its values before an update, its values before the next, and what the update added (or its
     norm).
     Memory: two numbers per parameter. Cost: one fused norm, and one comparison per parameter.
-    Not visible: an update that was taken back in part.
+    Not visible: an update that was taken back in part, or that was not finite.
     """
 
     kind: ClassVar = SiteKind.UNDONE_UPDATE
@@ -193,7 +193,8 @@ class UndoneUpdateStats(Statistic[UndoneUpdateState]):
         """Compare the parameters around one update."""
         third = len(capture.values) // 3
         before, now, added = (capture.values[n * third : (n + 1) * third] for n in range(3))
-        updated = norms(added) != 0
+        added_norms = norms(added)
+        updated = torch.isfinite(added_norms) & (added_norms != 0)  # weights that are NaN stay NaN: nothing is put back
         return UndoneUpdateState(updated.int(), (updated & ~changed(before, now).to(updated.device)).int())
 
     def summarize(self, state: UndoneUpdateState) -> tuple[UndoneUpdateReading, ...]:

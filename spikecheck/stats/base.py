@@ -91,6 +91,7 @@ class Statistic(Generic[S]):
         order_matters: whether `+` is not commutative.
         first_only: for an excerpt: measure only the first capture of each window.
         tier: 1 is measured in every forward pass and update, 2 in those that the schedule selects.
+        evaluation_reading: class of the readings of passes without gradients in a run that trains; None: not read.
         windowed: whether readings differ between the first forward pass, the recent ones and all of them; a timeline
             is one for the whole run.
     """
@@ -100,6 +101,7 @@ class Statistic(Generic[S]):
     order_matters: ClassVar[bool] = False
     first_only: ClassVar[bool] = False
     tier: ClassVar[int] = 2
+    evaluation_reading: ClassVar[type[Any] | None] = None
     windowed: ClassVar[bool] = True
 
     def measure(self, capture: Capture[Tensor]) -> S:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -117,7 +117,10 @@ class Engine:
         """
         readings_by_place: ReadingsByPlace = {}
         for (of_training, statistic, _), windows in self.windows.items():
-            if not belongs_to(of_training, statistic.kind, training):
+            evaluates = training and not belongs_to(of_training, statistic.kind, training)
+            if evaluates and statistic.evaluation_reading is None:
+                continue
+            if not training and not belongs_to(of_training, statistic.kind, training):
                 continue
             if windowed is not None and statistic.windowed is not windowed:
                 continue
@@ -128,8 +131,10 @@ class Engine:
                     raise
                 self.failed(error)
                 continue
+            kind = statistic.evaluation_reading if evaluates else statistic.reading
             for site, reading in zip(windows.sites, readings, strict=bool(readings)):
-                readings_by_place.setdefault((site.kind, site.name), {})[statistic.reading] = reading
+                made = kind(*astuple(reading)) if evaluates and kind is not None else reading
+                readings_by_place.setdefault((site.kind, site.name), {})[kind or statistic.reading] = made
         return readings_by_place
 
     def windowed(
@@ -152,6 +157,8 @@ class Engine:
             }
             for made in (self.read(window, training=training, windowed=True), whole()):
                 for key, readings in made.items():
+                    if key not in place_of_site:  # a site of evaluation alone
+                        continue
                     readings_by_place.setdefault(place_of_site[key], {}).update(readings)
             return readings_by_place
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from spikecheck.readings import MemoryReading, StateReading
+from spikecheck.readings import EvaluationStateReading, MemoryReading, StateReading
 from spikecheck.site import Capture, SiteKind
 from spikecheck.stats.base import State, Statistic, merged_by
 
@@ -45,6 +45,7 @@ class InitialStateStats(Statistic[InitialState]):
 
     kind: ClassVar = SiteKind.STATE
     reading: ClassVar = StateReading
+    evaluation_reading: ClassVar = EvaluationStateReading
 
     def measure(self, capture: Capture[Tensor]) -> InitialState:
         """Measure the initial state of one sequence."""

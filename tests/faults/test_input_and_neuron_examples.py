@@ -190,6 +190,19 @@ def of_pixels(code: str) -> Report:
     return train(Net(names), lambda: names["x"].unsqueeze(1).repeat(1, 10, 1))
 
 
+def of_encoded_images(code: str) -> Report:
+    """The report on a network that is given the example's `x`, [time, batch, pixel], of other images each time."""
+    names = scope() | {"fc1": nn.Linear(784, 256)}
+    making, _ = split(code, r"x_t|lif1")
+
+    def batch() -> torch.Tensor:
+        names["images"] = torch.rand(16, 28, 28) * (torch.rand(16, 28, 28) < 0.99)
+        exec(making, names)
+        return names["x"].transpose(0, 1)
+
+    return train(Net(names), batch, updates=12)
+
+
 def of_a_forward_pass(code: str, once: str, x: Callable[[], torch.Tensor]) -> Report:
     """The report on a model whose forward pass is the example, but for what is made once."""
     names = scope()
@@ -252,6 +265,7 @@ REPORTS: dict[str, Callable[[str], Report]] = {
     "SPK107": of_the_input,
     "SPK108": of_a_model,
     "SPK109": of_batches,
+    "SPK110": of_encoded_images,
     "SPK206": of_pixels,
     "SPK208": of_a_loop,
     "SPK209": lambda code: of_a_forward_pass(code, r"^never", lambda: spikes(16)),

@@ -15,7 +15,7 @@ def oracle(captures: Captures) -> tuple[UndoneUpdateReading, ...]:
         updates = undone = 0
         for c in captures:
             before, now, added = (number(c.values[p + n * parameters]).flatten().tolist() for n in range(3))
-            updated = any(v != 0 for v in added)
+            updated = any(v != 0 for v in added) and all(math.isfinite(v) for v in added)
             same = all(a == b or (math.isnan(a) and math.isnan(b)) for a, b in zip(before, now, strict=True))
             updates += updated
             undone += updated and same

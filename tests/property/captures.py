@@ -164,6 +164,19 @@ def gradients_to_spikes(draw: st.DrawFn, most: int) -> list[Capture[Tensor]]:
 
 
 @st.composite
+def loss_terms(draw: st.DrawFn, most: int) -> list[Capture[Tensor]]:
+    """Draw the part of a loss in a sum, and the sum, for several updates."""
+    return [
+        Capture(
+            (Site(SiteKind.LOSS_TERMS, "here"),),
+            tuple(tensor(draw(arrays()), torch.float32) for _ in "ab"),
+            update=number,
+        )
+        for number in range(draw(st.integers(1, most)))
+    ]
+
+
+@st.composite
 def regression_targets(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
     """Draw outputs and targets of several updates, from one or more calls each; finite, since NaN has no order."""
     dtype = draw(st.sampled_from(FLOATS))
@@ -214,6 +227,8 @@ def runs(kind: SiteKind, most: int = 3) -> st.SearchStrategy[list[Capture[Tensor
         return lists(kind, most)
     if kind is SiteKind.REGRESSION_TARGET:
         return regression_targets(kind, most)
+    if kind is SiteKind.LOSS_TERMS:
+        return loss_terms(most)
     if kind is SiteKind.MEMORY:
         return st.one_of(initial_states(kind, most), state_uses(most))
     if kind is SiteKind.OPTIMIZER:

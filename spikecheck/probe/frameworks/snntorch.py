@@ -18,6 +18,8 @@ WHOLE_SEQUENCE = ("LeakyParallel", "LeakyKernel", "StateLeaky", "LinearLeaky")  
 BARE_POTENTIAL = ("StateLeaky",)  # and what is built on it: without `output=True` it returns the potential
 PROJECTING = ("AssociativeLeaky",)  # returns a product of its spikes and its input
 CLAMPING = ("Leaky", "RLeaky", "Synaptic", "RSynaptic", "Alpha")  # alpha and beta to [0, 1], whenever they are used
+#: In snntorch 1.0, it begins every step with zeros unless its state has the shape of its input.
+FORGETFUL = ("SLSTM",)
 WEIGHTED = ("SLSTM", "SConv2dLSTM", "LeakyParallel", "LeakyKernel", "LinearLeaky", *PROJECTING)  # weights inside
 
 
@@ -60,6 +62,7 @@ class SNNTorch(Framework):
             input_gain=gain,
             **settable(module, "threshold"),
             replaced_parameters=tuple(self.clamped(module)),
+            drops_state=isinstance(module, of(FORGETFUL)) and drops_states() and has_unequal_sizes(module),
         )
 
     def clamped(self, module: nn.Module) -> Iterator[ReplacedParameter]:
@@ -99,6 +102,21 @@ class SNNTorch(Framework):
         """The states that were passed, or those that the layer keeps."""
         passed = tensors([*args[1:], *kwargs.values()])
         return passed or tensors([getattr(module, "mem", None)])
+
+    def previous_state(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, ...]:
+        """The states that the step really starts from: none where the library drops them."""
+        forgets = isinstance(module, of(FORGETFUL)) and drops_states() and has_unequal_sizes(module)
+        return () if forgets else self.state(module, args, kwargs)
+
+
+def drops_states() -> bool:
+    """Return whether this version of the library compares the shape of a state with that of the input."""
+    return str(getattr(sys.modules["snntorch"], "__version__", "")).startswith("1.0")
+
+
+def has_unequal_sizes(module: nn.Module) -> bool:
+    """Return whether a layer's state has another size than its input."""
+    return getattr(module, "input_size", None) != getattr(module, "hidden_size", None)
 
 
 def within(decay: float) -> float:

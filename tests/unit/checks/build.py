@@ -17,12 +17,14 @@ from spikecheck.neuron import NeuronSpec
 from spikecheck.readings import (
     BatchReading,
     DriveReading,
+    EvaluationStateReading,
     FlowReading,
     GradientReading,
     GradientToSpikesReading,
     InputReading,
     LogitReading,
     LossReading,
+    LossTermReading,
     MemoryReading,
     ModeReading,
     NonFinite,
@@ -76,10 +78,7 @@ DRIVE = DriveReading(
     peak=1.5,
     non_finite=FINITE,
 )
-POTENTIAL = PotentialReading(
-    maximum=0.99,
-    non_finite=FINITE,
-)
+POTENTIAL = PotentialReading(maximum=0.99, non_finite=FINITE)
 INPUT = InputReading(
     forward_passes=20,
     shape=(20, 16, 100),
@@ -136,21 +135,13 @@ LOSS = LossReading(
     plain_mean=True,
     non_finite=FINITE,
 )
+LOSS_TERMS = LossTermReading(updates=20, own=3.0, others=0.0)
 GRADIENT = GradientReading(
-    updates=20,
-    missing_updates=0,
-    zero_updates=0,
-    mean_norm=0.3,
-    dimensions=2,
-    non_finite=FINITE,
+    updates=20, missing_updates=0, zero_updates=0, mean_norm=0.3, dimensions=2, non_finite=FINITE
 )
 PARAMETER = ParameterReading(elements=6400, dimensions=2, fan_in=100, rms=0.0577, non_finite=FINITE)
 UPDATE = UpdateReading(
-    updates=20,
-    mean_relative_norm=0.002,
-    max_relative_norm=0.01,
-    unmoved_updates=0,
-    learning_rate=1e-3,
+    updates=20, mean_relative_norm=0.002, max_relative_norm=0.01, unmoved_updates=0, learning_rate=1e-3
 )
 UNUSED = UnusedGradientReading(backward_passes=1, gradient_passes=1, cleared_passes=1, moved_passes=0)
 UNDONE = UndoneUpdateReading(updates=10, undone_updates=0)
@@ -195,6 +186,7 @@ KINDS: dict[type[Any], SiteKind] = {
     PotentialReading: SiteKind.POTENTIAL,
     InputReading: SiteKind.INPUT,
     StateReading: SiteKind.STATE,
+    EvaluationStateReading: SiteKind.STATE,
     MemoryReading: SiteKind.MEMORY,
     ModeReading: SiteKind.MODULE,
     RunReading: SiteKind.RUN,
@@ -202,6 +194,7 @@ KINDS: dict[type[Any], SiteKind] = {
     LogitReading: SiteKind.LOGITS,
     TargetReading: SiteKind.TARGETS,
     LossReading: SiteKind.LOSS,
+    LossTermReading: SiteKind.LOSS_TERMS,
     GradientReading: SiteKind.GRADIENT,
     ParameterReading: SiteKind.PARAMETER,
     UpdateReading: SiteKind.UPDATE,
@@ -299,6 +292,11 @@ def targets(**changed: Any) -> TargetReading:
 def loss(**changed: Any) -> LossReading:
     """A loss that fell from ln 20 and is falling."""
     return replace(LOSS, **changed)
+
+
+def loss_terms(**changed: Any) -> LossTermReading:
+    """A loss that is all that is minimized."""
+    return replace(LOSS_TERMS, **changed)
 
 
 def gradient(**changed: Any) -> GradientReading:

@@ -30,6 +30,10 @@ def channels_of(**changed):
         pytest.param(
             channels_of(silent_channels=50, silent_half=True, distinct_batches=15), None, id="too few batches"
         ),
+        pytest.param(channels_of(silent_channels=99), "warning", id="a single channel is used"),
+        pytest.param(channels_of(silent_channels=98), "note", id="two are used"),
+        pytest.param(channels_of(silent_channels=7, channels=8), "warning", id="one of eight"),
+        pytest.param(channels_of(silent_channels=6, channels=7), "note", id="one of seven"),
         pytest.param(channels_of(channels=0), None, id="unknown time axis"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk201_multi_spike import MultiSpike
-from tests.unit.checks.build import findings, flow, inputs, observe, severity_of, spikes
+from tests.unit.checks.build import findings, flow, inputs, loss, observe, severity_of, spikes
 
 
 def several(average: float, peak: float = 5.0, **changed):
@@ -33,6 +33,12 @@ def several(average: float, peak: float = 5.0, **changed):
 )
 def test_judge(read, severity) -> None:
     assert severity_of(MultiSpike(), observe({"lif1": read}), "lif1") == severity
+
+
+@pytest.mark.parametrize(("level", "severity"), [(2.9, "note"), (3.1, "warning")], ids=["converted", "too strong"])
+def test_many_spikes_do_no_harm_where_the_loss_is_below_a_guess(level, severity) -> None:
+    observations = observe({"lif1": [several(7.0)], "loss": [loss(recent_mean=level)]})
+    assert severity_of(MultiSpike(), observations, "lif1") == severity
 
 
 def test_it_shows_the_values_and_the_fix_for_the_library() -> None:

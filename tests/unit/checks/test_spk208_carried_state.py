@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk208_carried_state import CarriedState
+from spikecheck.readings import EvaluationStateReading
 from tests.unit.checks.build import findings, inputs, observe, run, severity_of, state, targets
 
 
@@ -31,6 +32,20 @@ def test_it_says_how_often_and_how_much() -> None:
     assert finding.message == "lif1 was not reset: 19 of 20 sequences started with the potentials of the one before"
     assert "up to 0.75" in finding.observed.text
     assert "model.lif1.reset_states()" in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("training", "evaluation", "severity"),
+    [
+        pytest.param(state(), EvaluationStateReading(3, 3, 0.4), "warning", id="a reset in the training loop alone"),
+        pytest.param(state(), EvaluationStateReading(2, 2, 0.4), None, id="too few to say"),
+        pytest.param(state(), EvaluationStateReading(20, 0, 0.0), None, id="reset everywhere"),
+        pytest.param(state(carried_sequences=2), EvaluationStateReading(9, 9, 0.4), None, id="carried on in training"),
+    ],
+)
+def test_evaluation_is_judged_where_the_training_resets(training, evaluation, severity) -> None:
+    observations = observe({"lif1": [training, evaluation]})
+    assert severity_of(CarriedState(), observations, "lif1") == severity
 
 
 PIECES = targets(updates=48, repeated_batches=36, distinct_batches=12)  # four pieces of each of twelve batches

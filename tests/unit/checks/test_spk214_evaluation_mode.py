@@ -16,6 +16,8 @@ from tests.unit.checks.build import mode, observe, severity_of
         pytest.param([mode(evaluation_updates=10)], "warning", id="exactly at the limit"),
         pytest.param([mode(evaluation_updates=9)], None, id="less than half"),
         pytest.param([mode(updates=2, evaluation_updates=2)], None, id="too few updates"),
+        pytest.param([mode(evaluation_updates=20, trained_before=True)], "note", id="fine-tuning, statistics frozen"),
+        pytest.param([mode(evaluation_updates=19, trained_before=True)], "warning", id="not from the start"),
     ],
 )
 def test_judge(readings, severity) -> None:

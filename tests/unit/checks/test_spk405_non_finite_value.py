@@ -21,6 +21,7 @@ from tests.unit.checks.build import (
     observe,
     parameter,
     potential,
+    run,
     severity_of,
     spikes,
 )
@@ -52,8 +53,31 @@ def test_a_timeline_names_the_moment_that_the_sampled_forward_passes_missed() ->
     missed = NonFinite(3, 4000, Moment(500, 2), "infinity")
     timeline = InputTimelineReading((), missed)
     [finding] = findings(NonFiniteValue(), observe({"input": [inputs(), timeline]}), "input")
-    assert finding.message == "NaN or infinity in the input, after update 500, time step 2"
+    assert finding.message == "infinity in the input, after update 500, time step 2"
     assert finding.observed.text.endswith("the first sum to infinity")
+
+
+@pytest.mark.parametrize(
+    ("made", "origins", "message"),
+    [
+        (loss, {"value_origins": ("0 / 0",)}, "NaN or infinity in the loss, after update 3, time step 2: 0 / 0"),
+        (loss, {"gradient_origins": ("log(0)",)}, "NaN or infinity in the loss, after update 3, time step 2"),
+        (
+            gradient,
+            {"gradient_origins": ("log(0)",)},
+            "NaN or infinity in the gradient of loss, after update 3, time step 2: log(0)",
+        ),
+        (
+            gradient,
+            {"gradient_origins": ("log(0)",), "value_origins": ("0 / 0",)},
+            "NaN or infinity in the gradient of loss, after update 3, time step 2: 0 / 0",
+        ),
+    ],
+)
+def test_it_names_the_operation_that_the_graph_shows(made, origins, message) -> None:
+    observations = observe({"loss": [made(non_finite=POISONED)]}, run=run(**origins))
+    [finding] = findings(NonFiniteValue(), observations, "loss")
+    assert finding.message == message
 
 
 def test_every_kind_has_a_description() -> None:

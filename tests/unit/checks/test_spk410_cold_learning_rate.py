@@ -42,6 +42,24 @@ def test_judge(observations, severity) -> None:
     assert severity_of(ColdLearningRate(), observations, "fc1.weight") == severity
 
 
+WARM_UP = LearningRateHistory(2e-7, 2e-7, 80.0, 80, scheduled_rate=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("history", "live", "severity"),
+    [
+        pytest.param(WARM_UP, True, None, id="a scheduler holds it far below its rate"),
+        pytest.param(WARM_UP, False, "warning", id="until the end of the run"),
+        pytest.param(LearningRateHistory(2e-7, 2e-7, 80.0, 80, scheduled_rate=2e-7), True, "warning", id="its rate"),
+        pytest.param(LearningRateHistory(2e-7, 2e-7, 80.0, 80), True, "warning", id="no scheduler"),
+    ],
+)
+def test_a_warm_up_is_waited_for(history, live, severity) -> None:
+    cold = update(mean_relative_norm=9e-7, learning_rate=2e-7, learning_rate_history=history)
+    observations = net(cold, of_run=run(live=live, update=80))
+    assert severity_of(ColdLearningRate(), observations, "fc1.weight") == severity
+
+
 def test_the_weight_that_moves_most_is_judged() -> None:
     places = {"fc1.weight": [gradient(), parameter(), COLD], "fc2.weight": [gradient(), parameter(), update()]}
     observations = observe({**places, "loss": [FLAT]}, run=LONG)

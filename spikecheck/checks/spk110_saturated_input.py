@@ -1,0 +1,82 @@
+"""An input that is 1 nearly everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.readings import InputReading
+from spikecheck.site import Site, SiteKind
+
+
+@dataclass(frozen=True)
+class SaturatedInput(Check):
+    """Nearly all values of a binary input are 1.
+
+    ## What it means
+    Every channel spikes in nearly every time step, whatever the sample is. An encoder that takes values for
+    probabilities does this to pixels from 0 to 255, and one with a threshold to values that lie above it.
+
+    ## Example
+    ```python broken
+    pixels = 255 * images  # from 0 to 255
+    x = (torch.rand(20, *pixels.shape) < pixels).float().flatten(2)  # [time, batch, pixel]: 1 for every pixel above 0
+    lif1, mem = snn.Leaky(beta=0.9), None
+    for x_t in x:
+        spikes, mem = lif1(fc1(x_t), mem)
+    ```
+    ```python repaired
+    pixels = images  # from 0 to 1
+    x = (torch.rand(20, *pixels.shape) < pixels).float().flatten(2)
+    lif1, mem = snn.Leaky(beta=0.9), None
+    for x_t in x:
+        spikes, mem = lif1(fc1(x_t), mem)
+    ```
+
+    ## Fix
+    ```python any
+    # an encoder expects values from 0 to 1
+    print(values.min(), values.max())
+    values = (values - values.min()) / (values.max() - values.min())
+    ```
+
+    ## When it is intended
+    The input is a mask, or drives the network with a constant:
+    `[tool.spikecheck.ignore] "SPK110" = "a constant drive, the stimulus is in the weights"`
+
+    ## How it is decided
+    All values are 0 or 1, and at least {min_active_fraction} of them are 1, over {min_forward_passes} forward passes or
+    more. A model that is called with several tensors is left alone: the first may be a mask.
+    """
+
+    id: ClassVar = "SPK110"
+    slug: ClassVar = "saturated-input"
+    severity: ClassVar = Severity.WARNING
+    since: ClassVar = "0.1"
+    sites: ClassVar = SiteKind.INPUT
+    needs: ClassVar = (InputReading,)
+    explains: ClassVar = ("SPK105", "SPK109", "SPK204", "SPK206", "SPK302", "SPK309", "SPK312", "SPK313", "SPK320")
+    past: ClassVar = "{site} was 1 nearly everywhere"
+    message: ClassVar = "{active:%} of the values of {site} are 1: hardly anything tells samples apart"
+
+    min_active_fraction: float = limit(
+        0.97, why="judgment call: a binary image in black on white is 0.9, and 0.97 leaves a twentieth of its contrast"
+    )
+    min_forward_passes: int = limit(10, why="judgment call: a single batch may be a warm-up with ones")
+
+    def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
+        """Yield a finding where a binary input is nearly always 1."""
+        x = readings[InputReading]
+        binary = x.minimum >= 0 and x.maximum == 1 and x.non_integer == 0 and x.non_finite.count == 0
+        if not binary or readings.run.input_tensors > 1 or x.forward_passes < self.min_forward_passes:
+            return
+        if x.active < self.min_active_fraction * x.sampled_elements:
+            return
+        yield self.finding(
+            site,
+            observed=Observed("{active:%} of the values are 1, the others 0", active=x.active / x.sampled_elements),
+            expected=Expected("zeros and ones that differ", because="what is always 1 says nothing about the sample"),
+        )

@@ -1,0 +1,114 @@
+"""More output neurons than labels: populations that the loss takes for classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.layers import spiking_sites
+from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.readings import SpikeReading, TargetReading
+from spikecheck.site import Moment, Site, SiteKind
+
+
+@dataclass(frozen=True)
+class UnusedOutputs(Check):
+    """The loss takes each output neuron for a class of its own, although several stand for one label.
+
+    ## What it means
+    With a population code, several output neurons vote for each class. A loss that is given all of them takes the
+    first few for the classes and all others for classes that never occur, and pushes those down to silence. The votes
+    of the populations then say nothing.
+
+    ## Example
+    ```python broken
+    fc, lif = torch.nn.Linear(700, 200), snntorch.Leaky(beta=0.9)  # 10 neurons for each of 20 classes
+    spikes, membrane = [], lif.init_leaky()
+    for frame in x:
+        spike, membrane = lif(fc(frame), membrane)
+        spikes.append(spike)
+    loss = torch.nn.functional.cross_entropy(torch.stack(spikes).sum(0), y)
+    ```
+    ```python repaired
+    fc, lif = torch.nn.Linear(700, 200), snntorch.Leaky(beta=0.9)
+    spikes, membrane = [], lif.init_leaky()
+    for frame in x:
+        spike, membrane = lif(fc(frame), membrane)
+        spikes.append(spike)
+    loss = torch.nn.functional.cross_entropy(torch.stack(spikes).sum(0).unflatten(1, (20, 10)).sum(2), y)
+    ```
+
+    ## Fix
+    ```python any
+    # spikes: [time, batch, neuron]; one number per class, from all neurons that vote for it
+    logits = spikes.sum(0).unflatten(-1, (classes, -1)).sum(-1)
+    loss = torch.nn.functional.cross_entropy(logits, y)
+    ```
+    ```python snntorch
+    import snntorch.functional as SF
+
+    # of the losses, these take populations into account: ce_count_loss and mse_count_loss
+    loss = SF.ce_count_loss(population_code=True, num_classes=classes)
+    ```
+
+    ## When it is intended
+    Most classes have not come yet: `[tool.spikecheck.ignore] "SPK319" = "classes are learned one after the other"`
+
+    ## How it is decided
+    Of {min_labels} labels or more, all are below a number of which the outputs are a multiple, by
+    {min_outputs_per_label} or more, and the last spiking layer has as many neurons as the loss has classes. During
+    training, {min_updates_in_training} updates are needed, since the labels may be sorted.
+
+    A head with more outputs than the data has classes is common and does little harm where it is linear, so only
+    spiking outputs are judged.
+    """
+
+    id: ClassVar = "SPK319"
+    slug: ClassVar = "unused-outputs"
+    severity: ClassVar = Severity.WARNING
+    since: ClassVar = "0.1"
+    sites: ClassVar = SiteKind.TARGETS
+    needs: ClassVar = (TargetReading,)
+    explained_by: ClassVar = ("SPK306", "SPK307")
+    explains: ClassVar = ("SPK203", "SPK211", "SPK309", "SPK312", "SPK313")
+    message: ClassVar = "{site} name only outputs 0 to {last} of {classes}; the others are never the right ones"
+
+    min_outputs_per_label: int = limit(
+        8,
+        why="judgment call: populations have 10 neurons or more; in a series of tasks, one has a fifth of the classes",
+    )
+    min_labels: int = limit(200, why="derived: of 10 equally frequent labels, one is missing once in a billion runs")
+    min_updates_in_training: int = limit(256, why="judgment call: the other labels may still be to come")
+
+    def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
+        """Yield a finding where the outputs are populations, and the labels only count up to the classes."""
+        targets, run = readings.all[TargetReading], readings.run
+        labels, total = sum(n > 0 for n in targets.class_counts), sum(targets.class_counts)
+        if targets.classes is None or labels <= 1 or total < self.min_labels or targets.maximum != labels - 1:
+            return
+        if targets.classes % labels or targets.classes < self.min_outputs_per_label * labels:
+            return
+        last = max(spiking_sites(readings), key=lambda s: s.position, default=None)
+        spikes = None if last is None else readings.at(last.name).get(SpikeReading)
+        if spikes is None or spikes.neurons != targets.classes:
+            return
+        if run.live and run.update < self.min_updates_in_training:
+            return
+        yield self.finding(
+            site,
+            observed=Observed(
+                "{total} labels from 0 to {last}, for {classes} spiking outputs",
+                total=total,
+                last=targets.maximum,
+                classes=targets.classes,
+            ),
+            expected=Expected(
+                "one logit for each of {labels} classes, from {population} neurons",
+                labels=labels,
+                population=targets.classes // labels,
+                because="outputs that are never right are pushed down until they are silent",
+            ),
+            when=Moment(0),
+        )

@@ -1,0 +1,137 @@
+"""Logits so close together that the softmax cannot tell them apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import log10
+from typing import ClassVar
+
+from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.fixes import plain_number
+from spikecheck.checks.learning import has_learned
+from spikecheck.checks.loss_trend import (
+    LOSS_WINDOW,
+    MIN_FALL,
+    T_SCORE,
+    WHY_LOSS_WINDOW,
+    WHY_MIN_FALL,
+    WHY_T_SCORE,
+    LossTrend,
+    losses_per_update,
+)
+from spikecheck.checks.progress import update_readings, weight_names
+from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
+from spikecheck.readings import LogitReading, LossReading
+from spikecheck.site import Site, SiteKind
+
+
+@dataclass(frozen=True)
+class TinyLogits(Check):
+    """The logits of a sample differ by so little that every class gets the same probability.
+
+    ## What it means
+    A softmax turns a difference of 2 between two logits into a ratio of 7, and one of 0.01 into a ratio of 1.01. Logits
+    on a scale far below 1 leave the loss at that of a guess, and the weights would have to grow many times over before
+    it can fall.
+
+    ## Example
+    ```python broken
+    spikes, membrane = [], lif.init_leaky()
+    for frame in x:
+        spike, membrane = lif(fc(frame), membrane)
+        spikes.append(spike)
+    membrane = torch.stack(spikes).mean(0) / 700  # divided by the neurons as well as by the time steps
+    loss = torch.nn.functional.cross_entropy(membrane, y)
+    ```
+    ```python repaired
+    spikes, membrane = [], lif.init_leaky()
+    for frame in x:
+        spike, membrane = lif(fc(frame), membrane)
+        spikes.append(spike)
+    membrane = torch.stack(spikes).sum(0)
+    loss = torch.nn.functional.cross_entropy(membrane, y)
+    ```
+
+    ## Fix
+    ```python any
+    # so that the logits of a sample differ by about 1
+    logits = 100 * logits
+    ```
+
+    ## When it is intended
+    The last weights start near 0 and the learning rate is small on purpose:
+    `[tool.spikecheck.ignore] "SPK320" = "a long warm-up"`
+
+    ## How it is decided
+    In the recent updates, the largest and the smallest logit of a sample differ by {max_logit_spread} or less on
+    average, without being equal, while the loss is that of a guess and does not fall: a straight line through the last
+    losses, made steeper by {t_score} standard errors of its slope, falls by less than {min_fall} in {loss_window}
+    updates. The optimizer moves some weight by {min_relative_movement} of its norm in that time. A finding needs
+    {loss_window} losses, and {min_losses_in_training} during training.
+
+    Such logits cannot bring the loss lower than their difference below that of a guess: 0.05 of 3.0 for 20 classes.
+    """
+
+    id: ClassVar = "SPK320"
+    slug: ClassVar = "tiny-logits"
+    severity: ClassVar = Severity.WARNING
+    since: ClassVar = "0.1"
+    sites: ClassVar = SiteKind.LOGITS
+    needs: ClassVar = (LogitReading, LossReading)
+    explained_by: ClassVar = (
+        *("SPK102", "SPK103", "SPK104", "SPK203", "SPK204", "SPK205", "SPK206", "SPK207", "SPK209", "SPK211", "SPK215"),
+        *("SPK401", "SPK406", "SPK407", "SPK410", "SPK411", "SPK412"),
+    )
+    explains: ClassVar = ("SPK302", "SPK309", "SPK312", "SPK313", "SPK409")
+    ascending: ClassVar = (("loss_window", "min_losses_in_training"),)
+    message: ClassVar = "{site} of a sample differ by only {spread}: cross-entropy cannot tell the classes apart"
+
+    max_logit_spread: float = limit(
+        0.05, why="derived: the loss is then within 0.05 of that of a guess; measured: at least 0.3 in healthy networks"
+    )
+    loss_window: int = limit(LOSS_WINDOW, why=WHY_LOSS_WINDOW, minimum=3)
+    min_fall: float = limit(MIN_FALL, why=WHY_MIN_FALL)
+    t_score: float = limit(T_SCORE, why=WHY_T_SCORE)
+    min_losses_in_training: int = limit(256, why="judgment call: four windows, as for a plateau at chance")
+    min_relative_movement: float = limit(
+        0.05,
+        why="measured: a healthy network with a small learning rate moves by 0.21 of its weights' norm in 64 updates",
+    )
+
+    def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
+        """Yield a finding where the logits have hardly any spread, and the loss stays."""
+        logits, loss = readings[LogitReading], readings.all[LossReading]
+        losses = losses_per_update(loss, readings)
+        trend = LossTrend.of(loss, losses)
+        if (
+            trend is None
+            or not 0 < logits.spread <= self.max_logit_spread
+            or logits.tied_rows + logits.tied_rows > logits.rows
+        ):
+            return
+        too_early = loss.updates < self.loss_window or (
+            readings.run.live and loss.updates < self.min_losses_in_training
+        )
+        updates = update_readings(readings, weight_names(readings)).values()
+        movement = max((update.mean_relative_norm for update in updates), default=0.0) * self.loss_window / losses
+        if too_early or movement < self.min_relative_movement or has_learned(readings):
+            return
+        if not trend.is_flat(self.loss_window, self.min_fall, self.t_score):
+            return
+        factor = plain_number(1 / logits.spread)
+        yield self.finding(
+            site,
+            observed=Observed(
+                "logits from {minimum} to {maximum}; those of a sample differ by {spread} on average",
+                minimum=logits.minimum,
+                maximum=logits.maximum,
+                spread=logits.spread,
+            ),
+            expected=Expected(
+                "differences of about 1",
+                because="equal logits give every class the same probability, whatever the input",
+            ),
+            fixes=(Fix(f"# so that those of a sample differ by about 1\nlogits = {factor} * logits"),),
+            excess=log10(self.max_logit_spread / logits.spread),
+        )

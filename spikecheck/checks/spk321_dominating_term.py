@@ -1,0 +1,112 @@
+"""A loss that hardly counts in the sum that is minimized."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import isfinite, log10
+from typing import ClassVar
+
+from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.layers import is_silent
+from spikecheck.checks.learning import learning_of
+from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.readings import LossReading, LossTermReading, SpikeReading
+from spikecheck.site import Moment, Site, SiteKind
+
+
+@dataclass(frozen=True)
+class DominatingTerm(Check):
+    """Other terms of the loss are many times larger than this one, and this one does not fall.
+
+    ## What it means
+    The optimizer follows the gradient of the sum. A penalty on spikes or weights that is a hundred times as large as
+    the loss of the task is minimized first: the network learns to be silent, or its weights shrink, and the task is not
+    learned.
+
+    ## Example
+    ```python broken
+    spikes, membrane = [], lif.init_leaky()
+    for frame in x:
+        spike, membrane = lif(fc(frame), membrane)
+        spikes.append(spike)
+    rates = torch.stack(spikes).mean(0)
+    loss = torch.nn.functional.cross_entropy(rates, y) + 10 * torch.stack(spikes).sum()
+    ```
+    ```python repaired
+    spikes, membrane = [], lif.init_leaky()
+    for frame in x:
+        spike, membrane = lif(fc(frame), membrane)
+        spikes.append(spike)
+    rates = torch.stack(spikes).mean(0)
+    loss = torch.nn.functional.cross_entropy(rates, y) + 0.1 * torch.stack(spikes).mean()
+    ```
+
+    ## Fix
+    ```python any
+    # a tenth of the task's loss at first; means, not sums, do not depend on the size of the layer or of the batch
+    penalty = spikes.mean()
+    loss = task_loss + 0.1 * (task_loss / penalty.clamp(min=1e-6)).detach() * penalty
+    ```
+
+    ## When it is intended
+    The other terms come first, as in a pretraining:
+    `[tool.spikecheck.ignore] "SPK321" = "reconstruction first, labels later"`
+
+    ## How it is decided
+    The graph of the sum that backward() is called on shows the losses that torch computed, and the factors that they
+    have in it. It is a warning where everything else in the sum makes up {max_other_share} of it or more, in the first
+    update or over the run, while this loss is no better than a guess. A finding needs {min_updates} updates, and
+    {min_updates_in_training} during training. Where a layer was silent from the start, the other terms are not to
+    blame.
+    """
+
+    id: ClassVar = "SPK321"
+    slug: ClassVar = "dominating-term"
+    severity: ClassVar = Severity.WARNING
+    since: ClassVar = "0.1"
+    sites: ClassVar = SiteKind.LOSS_TERMS
+    needs: ClassVar = (LossTermReading, LossReading)
+    explained_by: ClassVar = ("SPK405",)
+    explains: ClassVar = (
+        *("SPK203", "SPK204", "SPK205", "SPK211", "SPK302", "SPK309", "SPK312", "SPK313"),
+        *("SPK320", "SPK402", "SPK409", "SPK412"),
+    )
+    message: ClassVar = "{site} is only {own:n} of the {total:n} that are minimized, and it does not fall"
+
+    max_other_share: float = limit(
+        0.95, why="judgment call: the other terms are then 20 times as large as the loss of the task"
+    )
+    min_updates: int = limit(64, why="judgment call: a penalty may be paid off first, and the task be learned then")
+    min_updates_in_training: int = limit(256, why="judgment call: four times as long shows whether it is")
+
+    def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
+        """Yield a finding where the other terms are far larger, and this loss has not been learned."""
+        learning, run = learning_of(readings), readings.run
+        terms = [t for t in (readings.first.get(LossTermReading), readings.all.get(LossTermReading)) if t is not None]
+        shares = [t.others / (t.own + t.others) for t in terms if isfinite(t.own + t.others) and t.own + t.others > 0]
+        needed = self.min_updates_in_training if run.live else self.min_updates
+        if not shares or learning is None or learning.guess is None or learning.has_learned or run.update < needed:
+            return
+        if max(shares) < self.max_other_share:
+            return
+        if any(is_silent(spikes) for spikes in readings.first.every(SpikeReading).values()):
+            return
+        most = terms[shares.index(max(shares))] if len(shares) == len(terms) else terms[-1]
+        yield self.finding(
+            site,
+            observed=Observed(
+                "the loss contributes {own:n}, the other terms {others:n}: {share:%} of the sum",
+                own=most.own,
+                others=most.others,
+                share=max(shares),
+            ),
+            expected=Expected(
+                "other terms of less than {max_share:%}",
+                max_share=self.max_other_share,
+                because="the optimizer follows the gradient of the sum, which is theirs",
+            ),
+            when=Moment(0),
+            total=most.own + most.others,
+            excess=log10(max(shares) / self.max_other_share),
+        )

@@ -1,0 +1,93 @@
+"""Weights that are as they were drawn, and are not trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import sqrt
+from typing import ClassVar
+
+from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.progress import and_more
+from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.readings import GradientReading, ParameterReading
+from spikecheck.site import Moment, Site, SiteKind
+
+
+@dataclass(frozen=True)
+class FrozenRandomWeights(Check):
+    """Weights that have the scale of a fresh random initialization are excluded from training.
+
+    ## What it means
+    `requires_grad` is False for these weights, and they still have exactly the scale of torch's default initialization:
+    what they compute is random and stays so. A pretrained part whose weights were not loaded looks like that, and so
+    does a layer that was frozen by the wrong name.
+
+    ## Example
+    ```python broken
+    lif = snntorch.Leaky(beta=0.9, init_hidden=True)
+    model = torch.nn.Sequential(torch.nn.Linear(700, 100), lif, torch.nn.Linear(100, 20))
+    model[0].requires_grad_(False)  # its pretrained weights were not loaded
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    ```
+    ```python repaired
+    lif = snntorch.Leaky(beta=0.9, init_hidden=True)
+    model = torch.nn.Sequential(torch.nn.Linear(700, 100), lif, torch.nn.Linear(100, 20))
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    ```
+
+    ## Fix
+    ```python any
+    # train them, or load trained weights before they are frozen
+    layer.weight.requires_grad_(True)
+    ```
+
+    ## When it is intended
+    A reservoir, or random features: `[tool.spikecheck.ignore] "SPK417" = "a reservoir"`
+
+    ## How it is decided
+    A weight with {min_elements} elements or more requires no gradient while others do, it is the same as at first, and
+    RMS * sqrt(fan-in) is {default_scale}, that of `nn.Linear` and `nn.Conv2d` by default, to within {max_errors}
+    standard errors of a uniform sample of this size. It is a note: random weights may be meant.
+    """
+
+    id: ClassVar = "SPK417"
+    slug: ClassVar = "frozen-random-weights"
+    severity: ClassVar = Severity.NOTE
+    since: ClassVar = "0.1"
+    sites: ClassVar = SiteKind.PARAMETER
+    needs: ClassVar = (ParameterReading,)
+    message: ClassVar = "{first}{more} {verb} as random as initialized, and not trained: requires_grad is False"
+
+    min_elements: int = limit(1024, why="derived: the scale of a uniform sample is then known to within 6%")
+    default_scale: float = limit(0.57735, why="derived: a uniform distribution within 1 / sqrt(fan-in) has it")
+    max_errors: float = limit(4.0, why="derived: chance leaves this range once in 16,000 weights")
+
+    def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
+        """Yield one note, at the first such weight."""
+        trained = readings.all.every(GradientReading)
+        sites = [s for s in readings.observations.sites if s.kind is SiteKind.PARAMETER and s.name not in trained]
+        names = [s.name for s in sorted(sites, key=lambda s: s.position) if self.is_random(readings.at(s.name))]
+        if not trained or names[:1] != [site.name]:
+            return
+        scale = readings[ParameterReading].scale
+        yield self.finding(
+            site,
+            observed=Observed("RMS * sqrt(fan-in) = {scale:n} in {names}", scale=scale, names=", ".join(names)),
+            expected=Expected(
+                "weights that are trained, or that were loaded",
+                because="the default initialization has a scale of 0.577",
+            ),
+            when=Moment(0),
+            first=site.name,
+            more=and_more(names),
+            verb="is" if len(names) == 1 else "are",
+        )
+
+    def is_random(self, weight: Readings) -> bool:
+        """Return whether a weight has the scale of the default initialization, and is the same as at first."""
+        now, first = weight.get(ParameterReading), weight.first.get(ParameterReading)
+        if now is None or first is None or now.dimensions <= 1 or now.elements < self.min_elements:
+            return False
+        error = sqrt(0.2 / now.elements)  # of the RMS of a uniform sample, relative
+        return now.rms == first.rms and abs(now.scale / self.default_scale - 1) <= self.max_errors * error

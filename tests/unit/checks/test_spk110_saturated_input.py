@@ -1,0 +1,25 @@
+"""SPK110 saturated-input: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk110_saturated_input import SaturatedInput
+from tests.unit.checks.build import inputs, observe, run, severity_of
+
+
+@pytest.mark.parametrize(
+    ("reading", "run", "severity"),
+    [
+        pytest.param(inputs(active=81_920, minimum=1.0, values=(1.0,)), run(), "warning", id="nothing but ones"),
+        pytest.param(inputs(active=97, sampled_elements=100), run(), "warning", id="exactly at the limit"),
+        pytest.param(inputs(active=96, sampled_elements=100), run(), None, id="just below the limit"),
+        pytest.param(inputs(active=81_920, non_integer=9000), run(), None, id="gray values"),
+        pytest.param(inputs(active=81_920, maximum=7.0), run(), None, id="counts"),
+        pytest.param(inputs(active=81_920, forward_passes=9), run(), None, id="too few forward passes"),
+        pytest.param(inputs(active=81_920), run(input_tensors=2), None, id="a mask beside the input"),
+        pytest.param(inputs(), run(), None, id="healthy"),
+    ],
+)
+def test_judge(reading, run, severity) -> None:
+    assert severity_of(SaturatedInput(), observe({"input": [reading]}, run=run), "input") == severity
