@@ -44,8 +44,11 @@ class SaturatedInput(Check):
     ```
 
     ## When it is intended
-    The input is a mask, or drives the network with a constant:
-    `[tool.spikecheck.ignore] "SPK110" = "a constant drive, the stimulus is in the weights"`
+    The input is a mask, or drives the network with a constant.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK110" = "a constant drive, the stimulus is in the weights"
+    ```
 
     ## How it is decided
     All values are 0 or 1, and at least {min_active_fraction} of them are 1, over {min_forward_passes} forward passes or

@@ -15,12 +15,12 @@ from spikecheck.site import Moment, Site, SiteKind
 
 @dataclass(frozen=True)
 class UnusedOutputs(Check):
-    """The loss takes each output neuron for a class of its own, although several stand for one label.
+    """Several output neurons stand for each label, but the loss treats every neuron as a class of its own.
 
     ## What it means
-    With a population code, several output neurons vote for each class. A loss that is given all of them takes the
-    first few for the classes and all others for classes that never occur, and pushes those down to silence. The votes
-    of the populations then say nothing.
+    With a population code, several output neurons vote for each class. A loss that is given all of them takes the first
+    few for the classes and all others for classes that never occur, and pushes those down to silence. Their votes are
+    lost.
 
     ## Example
     ```python broken
@@ -54,15 +54,22 @@ class UnusedOutputs(Check):
     ```
 
     ## When it is intended
-    Most classes have not come yet: `[tool.spikecheck.ignore] "SPK319" = "classes are learned one after the other"`
+    Most of the classes are still to come.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK319" = "classes are learned one after the other"
+    ```
 
     ## How it is decided
-    Of {min_labels} labels or more, all are below a number of which the outputs are a multiple, by
-    {min_outputs_per_label} or more, and the last spiking layer has as many neurons as the loss has classes. During
-    training, {min_updates_in_training} updates are needed, since the labels may be sorted.
+    A finding needs all of these:
 
-    A head with more outputs than the data has classes is common and does little harm where it is linear, so only
-    spiking outputs are judged.
+    - there are {min_labels} labels or more, and each number from 0 to the highest label occurs;
+    - the number of outputs is a multiple of the number of different labels, at least {min_outputs_per_label} times as
+      many;
+    - the last spiking layer has as many neurons as the loss has classes.
+
+    While training runs, spikecheck waits for {min_updates_in_training} updates, since the labels may be sorted. A
+    linear layer with more outputs than classes is common and does little harm, so only spiking outputs are judged.
     """
 
     id: ClassVar = "SPK319"
@@ -77,10 +84,11 @@ class UnusedOutputs(Check):
 
     min_outputs_per_label: int = limit(
         8,
-        why="judgment call: populations have 10 neurons or more; in a series of tasks, one has a fifth of the classes",
+        why="judgment call: populations have 10 neurons or more per class; where classes are learned in a series of "
+        "tasks, one task has a fifth of them",
     )
     min_labels: int = limit(200, why="derived: of 10 equally frequent labels, one is missing once in a billion runs")
-    min_updates_in_training: int = limit(256, why="judgment call: the other labels may still be to come")
+    min_updates_in_training: int = limit(256, why="judgment call: until then, other labels may still come")
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the outputs are populations, and the labels only count up to the classes."""
@@ -108,7 +116,7 @@ class UnusedOutputs(Check):
                 "one logit for each of {labels} classes, from {population} neurons",
                 labels=labels,
                 population=targets.classes // labels,
-                because="outputs that are never right are pushed down until they are silent",
+                because="otherwise the neurons that are never the right class are pushed down until they are silent",
             ),
             when=Moment(0),
         )

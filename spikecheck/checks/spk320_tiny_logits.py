@@ -60,17 +60,24 @@ class TinyLogits(Check):
     ```
 
     ## When it is intended
-    The last weights start near 0 and the learning rate is small on purpose:
-    `[tool.spikecheck.ignore] "SPK320" = "a long warm-up"`
+    The last weights start near 0, and the learning rate is small on purpose.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK320" = "a long warm-up"
+    ```
 
     ## How it is decided
-    In the recent updates, the largest and the smallest logit of a sample differ by {max_logit_spread} or less on
-    average, without being equal, while the loss is that of a guess and does not fall: a straight line through the last
-    losses, made steeper by {t_score} standard errors of its slope, falls by less than {min_fall} in {loss_window}
-    updates. The optimizer moves some weight by {min_relative_movement} of its norm in that time. A finding needs
-    {loss_window} losses, and {min_losses_in_training} during training.
+    A finding needs all of these:
 
-    Such logits cannot bring the loss lower than their difference below that of a guess: 0.05 of 3.0 for 20 classes.
+    - in the recent updates, the largest and the smallest logit of a sample differ by {max_logit_spread} or less on
+      average, without being equal;
+    - the loss is no better than a guess and does not fall: even the steepest fall that the scatter of the last losses
+      allows, the slope of a fitted line minus {t_score} standard errors, is less than {min_fall} in {loss_window}
+      updates;
+    - the optimizer moves some weight by {min_relative_movement} of its norm or more in that time;
+    - there are {loss_window} losses; while training runs, {min_losses_in_training}.
+
+    Logits that differ by 0.05 cannot bring the loss more than 0.05 below that of a guess, which is 3.0 for 20 classes.
     """
 
     id: ClassVar = "SPK320"
@@ -96,7 +103,8 @@ class TinyLogits(Check):
     min_losses_in_training: int = limit(256, why="judgment call: four windows, as for a plateau at chance")
     min_relative_movement: float = limit(
         0.05,
-        why="measured: a healthy network with a small learning rate moves by 0.21 of its weights' norm in 64 updates",
+        why="measured: in 64 updates, the weights of a healthy network with a small learning rate move by 0.21 of "
+        "their norm",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

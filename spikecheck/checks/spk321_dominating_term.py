@@ -31,7 +31,7 @@ class DominatingTerm(Check):
         spike, membrane = lif(fc(frame), membrane)
         spikes.append(spike)
     rates = torch.stack(spikes).mean(0)
-    loss = torch.nn.functional.cross_entropy(rates, y) + 10 * torch.stack(spikes).sum()
+    loss = torch.nn.functional.cross_entropy(10 * rates, y) + 10 * torch.stack(spikes).sum()
     ```
     ```python repaired
     spikes, membrane = [], lif.init_leaky()
@@ -39,26 +39,30 @@ class DominatingTerm(Check):
         spike, membrane = lif(fc(frame), membrane)
         spikes.append(spike)
     rates = torch.stack(spikes).mean(0)
-    loss = torch.nn.functional.cross_entropy(rates, y) + 0.1 * torch.stack(spikes).mean()
+    loss = torch.nn.functional.cross_entropy(10 * rates, y) + 0.1 * torch.stack(spikes).mean()
     ```
 
     ## Fix
     ```python any
-    # a tenth of the task's loss at first; means, not sums, do not depend on the size of the layer or of the batch
+    # a mean, unlike a sum, does not grow with the size of the layer or of the batch
     penalty = spikes.mean()
+    # this factor makes the penalty a tenth of the loss of the task
     loss = task_loss + 0.1 * (task_loss / penalty.clamp(min=1e-6)).detach() * penalty
     ```
 
     ## When it is intended
-    The other terms come first, as in a pretraining:
-    `[tool.spikecheck.ignore] "SPK321" = "reconstruction first, labels later"`
+    The other terms come first, as in pretraining.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK321" = "reconstruction first, labels later"
+    ```
 
     ## How it is decided
-    The graph of the sum that backward() is called on shows the losses that torch computed, and the factors that they
-    have in it. It is a warning where everything else in the sum makes up {max_other_share} of it or more, in the first
-    update or over the run, while this loss is no better than a guess. A finding needs {min_updates} updates, and
-    {min_updates_in_training} during training. Where a layer was silent from the start, the other terms are not to
-    blame.
+    The computation graph of the sum that `backward()` is called on shows which of its terms are losses that torch
+    computed, and their factors. A finding needs a share of {max_other_share} or more for all other terms together, at
+    the first update or over the run, while this loss is no better than a guess. It also needs {min_updates} updates;
+    while training runs, {min_updates_in_training}. There is no finding where a layer was silent from the start, since
+    another check reports that.
     """
 
     id: ClassVar = "SPK321"
@@ -72,13 +76,15 @@ class DominatingTerm(Check):
         *("SPK203", "SPK204", "SPK205", "SPK211", "SPK302", "SPK309", "SPK312", "SPK313"),
         *("SPK320", "SPK402", "SPK409", "SPK412"),
     )
-    message: ClassVar = "{site} is only {own:n} of the {total:n} that are minimized, and it does not fall"
+    message: ClassVar = "{site} is only {own:n} of the sum of {total:n} that is minimized, and it does not fall"
 
     max_other_share: float = limit(
         0.95, why="judgment call: the other terms are then 20 times as large as the loss of the task"
     )
-    min_updates: int = limit(64, why="judgment call: a penalty may be paid off first, and the task be learned then")
-    min_updates_in_training: int = limit(256, why="judgment call: four times as long shows whether it is")
+    min_updates: int = limit(64, why="judgment call: a network may lower the penalty first and then learn the task")
+    min_updates_in_training: int = limit(
+        256, why="judgment call: four times as long, since the task may still be learned"
+    )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the other terms are far larger, and this loss has not been learned."""
@@ -104,7 +110,7 @@ class DominatingTerm(Check):
             expected=Expected(
                 "other terms of less than {max_share:%}",
                 max_share=self.max_other_share,
-                because="the optimizer follows the gradient of the sum, which is theirs",
+                because="otherwise the gradient of the sum is almost that of the other terms",
             ),
             when=Moment(0),
             total=most.own + most.others,

@@ -102,33 +102,30 @@ class NonFiniteValue(Check):
     ```
 
     ## How it is decided
-    A finding needs a single NaN or infinite value in the input, a layer's input current, potential or spikes, the
-    logits, the loss, a gradient or a parameter. In logits, -inf is a mask and left out, unless it masks every class:
-    where the right class is masked, the loss is infinite. The first finding in the order of the computation is the root
-    cause: it names the module, the update and, inside a forward pass, the time step. A gradient that is NaN before a
-    layer and finite after it became NaN in that layer's backward pass.
+    One NaN or infinite value is enough, in the input, a layer's input current, potential or spikes, the logits, the
+    loss, a gradient or a parameter. Logits of -inf count only if they mask all classes of a sample. The first finding
+    in the order of the computation is the root cause: it names the module, the update and, inside a forward pass, the
+    time step. If the gradient is finite at the output of a layer and NaN at its input, it became NaN in the backward
+    pass of that layer.
 
-    On the CPU, the graph of the first loss that is not finite is searched for the operation that made it so: 0 / 0, a
-    division by 0, the logarithm of 0 or of a negative number, an exponential that overflows. Of the first two losses,
-    what follows the model's return is also searched for operations whose derivative is infinite: the loss may be finite
-    then, and NaN appears in the backward pass, even where torch.where does not choose that branch.
+    On the CPU, spikecheck searches the computation graph of the first loss that is not finite for the operation that
+    caused this: a division by 0, the logarithm of 0 or of a negative number, or an exponential that overflows. In the
+    graphs of the first two losses, it also searches the part after the model's output for operations with an infinite
+    derivative. The loss may then be finite and only the gradient NaN, even in a branch that `torch.where` does not
+    choose.
 
-    How NaN hides: a NaN current makes the potential NaN; NaN is not above the threshold, so the spike is 0 and the loss
-    finite. The gradient of that neuron's weights is NaN, the optimizer writes it into them, and the neuron never spikes
-    again. Neither the loss nor the spikes show it.
+    The usual causes, each tried with torch 2.13:
 
-    The usual causes, each measured with torch 2.13:
-
-    - a softmax written by hand, exp(x) / sum(exp(x)), from a logit of 89 on;
+    - a softmax written by hand, exp(x) / sum(exp(x)), for logits of 89 and more;
     - log(softmax(x)) where a probability is 0: the loss may be 0 and its gradient NaN;
     - a float16 number above 65,504;
-    - x / x.sum() of counts that are all 0;
+    - x / x.sum() where all counts are 0;
     - inf - inf in a potential that resets by subtraction, inf * 0 in one that resets to zero;
     - a mean over no samples, or over targets that are all ignored;
-    - sqrt(x) and log(x) at 0, in the backward pass alone;
+    - log(x) at 0, which is infinite; sqrt(x) at 0, which is finite but has an infinite gradient;
     - a surrogate gradient exp(-slope * x) far below the threshold.
 
-    `torch.nn.functional.cross_entropy` is none of them: it subtracts the largest logit first.
+    `torch.nn.functional.cross_entropy` is safe: it subtracts the largest logit first.
     """
 
     id: ClassVar = "SPK405"
@@ -191,9 +188,9 @@ def observed(bad: NonFinite, kind: SiteKind, origins: tuple[str, ...]) -> Observ
     origin = f"; the graph shows {' and '.join(origins)}" if origins else ""
     if bad.kind:
         parts = "losses are" if kind is SiteKind.LOSS else "time steps hold values that are"
-        text = "{count} of {elements} " + parts + " not finite; the first {verb} {kind}" + origin
-        verb = "is" if kind is SiteKind.LOSS else "sum to"
-        return Observed(text, count=bad.count, elements=bad.elements, kind=bad.kind, verb=verb)
-    parts = COUNTED_PARTS.get(kind, "sums over the batch (neuron, time step)")
+        text = "{count} of {elements} " + parts + " not finite; {first} is {kind}" + origin
+        which = "the first" if kind is SiteKind.LOSS else "in the first of them, the sum"
+        return Observed(text, count=bad.count, elements=bad.elements, kind=bad.kind, first=which)
+    parts = COUNTED_PARTS.get(kind, "pairs of neuron and time step")
     text = "{count} of {elements} {parts} hold a value that is not finite" + origin
     return Observed(text, count=bad.count, elements=bad.elements, parts=parts)

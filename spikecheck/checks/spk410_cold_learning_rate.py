@@ -48,10 +48,11 @@ class ColdLearningRate(Check):
 
     ## How it is decided
     The weight that moves most moves by less than {min_relative_update} of its norm per update, over at least
-    {min_updates} updates, and the loss does not fall. A learning rate that a schedule has lowered to less than
-    {min_rate_fraction} of its highest value is not reported. Nor is one of {min_ordinary_rate} or more, where the
-    gradient must be what is too small. During training, one below {min_rate_fraction} of the rate that a scheduler was
-    given is not reported either, since it may be a warm-up.
+    {min_updates} updates, and the loss does not fall. Three kinds of learning rate are not reported:
+
+    - one that a schedule has lowered to less than {min_rate_fraction} of its highest value;
+    - while training runs, one below that fraction of what the scheduler was given, since it may be a warm-up;
+    - one of {min_ordinary_rate} or more, where the gradient must be what is too small.
 
     At that pace a weight needs more than 10,000 updates to move as far as its own norm, even if every update has the
     same direction. A learning rate of 10^-7 instead of 10^-3 is often a weight decay and a learning rate that changed

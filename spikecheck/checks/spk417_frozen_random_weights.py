@@ -16,12 +16,11 @@ from spikecheck.site import Moment, Site, SiteKind
 
 @dataclass(frozen=True)
 class FrozenRandomWeights(Check):
-    """Weights that have the scale of a fresh random initialization are excluded from training.
+    """Weights that are excluded from training still have the scale of a fresh random initialization.
 
     ## What it means
     `requires_grad` is False for these weights, and they still have exactly the scale of torch's default initialization:
-    what they compute is random and stays so. A pretrained part whose weights were not loaded looks like that, and so
-    does a layer that was frozen by the wrong name.
+    what they compute is random and stays so. Either pretrained weights were not loaded, or the wrong layer was frozen.
 
     ## Example
     ```python broken
@@ -43,12 +42,16 @@ class FrozenRandomWeights(Check):
     ```
 
     ## When it is intended
-    A reservoir, or random features: `[tool.spikecheck.ignore] "SPK417" = "a reservoir"`
+    The layer is a reservoir, or computes random features.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK417" = "a reservoir"
+    ```
 
     ## How it is decided
-    A weight with {min_elements} elements or more requires no gradient while others do, it is the same as at first, and
-    RMS * sqrt(fan-in) is {default_scale}, that of `nn.Linear` and `nn.Conv2d` by default, to within {max_errors}
-    standard errors of a uniform sample of this size. It is a note: random weights may be meant.
+    A weight with {min_elements} elements or more requires no gradient while others do, and has not changed since the
+    start. Its RMS * sqrt(fan-in) is {default_scale}, as by default in `nn.Linear` and `nn.Conv2d`, to within
+    {max_errors} standard errors for a weight of this size. It is only a note, since random weights may be intended.
     """
 
     id: ClassVar = "SPK417"
@@ -57,11 +60,15 @@ class FrozenRandomWeights(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.PARAMETER
     needs: ClassVar = (ParameterReading,)
-    message: ClassVar = "{first}{more} {verb} as random as initialized, and not trained: requires_grad is False"
+    message: ClassVar = "{first}{more} {verb} not trained (requires_grad is False), and still as random as at the start"
 
     min_elements: int = limit(1024, why="derived: the scale of a uniform sample is then known to within 6%")
-    default_scale: float = limit(0.57735, why="derived: a uniform distribution within 1 / sqrt(fan-in) has it")
-    max_errors: float = limit(4.0, why="derived: chance leaves this range once in 16,000 weights")
+    default_scale: float = limit(
+        0.57735, why="derived: 1 / sqrt(3), since the default of nn.Linear is uniform within 1 / sqrt(fan-in)"
+    )
+    max_errors: float = limit(
+        4.0, why="derived: a weight with the default initialization is outside of this range once in 16,000 cases"
+    )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield one note, at the first such weight."""

@@ -43,7 +43,7 @@ def test_one_bad_value_in_one_batch_is_found_in_the_input(value: float, update: 
         cause = monitor.report().root_causes[0].finding
     assert (cause.check, cause.site.name, cause.when.update, cause.when.time_step) == ("SPK405", "input", update, 3)
     kind = "NaN" if math.isnan(value) else "infinity" if value > 0 else "-infinity"
-    assert cause.observed.text.endswith(f"the first sum to {kind}")
+    assert cause.observed.text.endswith(f"in the first of them, the sum is {kind}")
 
 
 def silenced(model: nn.Module) -> None:

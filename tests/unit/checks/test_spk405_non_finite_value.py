@@ -54,7 +54,7 @@ def test_a_timeline_names_the_moment_that_the_sampled_forward_passes_missed() ->
     timeline = InputTimelineReading((), missed)
     [finding] = findings(NonFiniteValue(), observe({"input": [inputs(), timeline]}), "input")
     assert finding.message == "infinity in the input, after update 500, time step 2"
-    assert finding.observed.text.endswith("the first sum to infinity")
+    assert finding.observed.text.endswith("in the first of them, the sum is infinity")
 
 
 @pytest.mark.parametrize(
