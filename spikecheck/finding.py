@@ -186,7 +186,7 @@ def dates(intervals: tuple[Interval, ...]) -> str:
 class Outcome(Enum):
     """The four outcomes of a check. Only a check that had its readings can find something, or pass."""
 
-    FOUND = "found"
+    FINDINGS = "found"
     PASSED = "passed"
     NOT_APPLICABLE = "not applicable"  # the model has no such site
     COULD_NOT_RUN = "could not run"  # there is such a site, without the readings that the check needs

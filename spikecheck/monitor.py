@@ -122,7 +122,7 @@ class Monitor:
     def _report_on_error(self) -> Report:
         """Return a report that says that spikecheck failed, where not even a part of it could be made."""
         error = self._border.error
-        verdict = Verdict(OwnError.id, OwnError.slug, Outcome.FOUND, () if error is None else (error,))
+        verdict = Verdict(OwnError.id, OwnError.slug, Outcome.FINDINGS, () if error is None else (error,))
         session = self._session
         return Report.of((verdict,), updates=session.update, forward_passes=session.forward_passes)
 

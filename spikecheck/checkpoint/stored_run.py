@@ -16,7 +16,7 @@ from spikecheck.site import FILE_KINDS
 
 # Not everything that was asked for was done.
 REFUSALS = (UnseenKind.EVIDENCE_REFUSED, UnseenKind.MODEL_NOT_RUN, UnseenKind.FILE_LIMIT)
-CLAIM = "what is said of the run rests on numbers in the file itself: they are as true as whoever wrote the file"
+CLAIM = "what the report says about the run comes from the file itself: trust it as far as you trust its author"
 
 
 def with_run(

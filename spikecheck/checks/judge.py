@@ -139,7 +139,7 @@ class Judge:
             if f.key in ignored and f.key not in gone
         )
         history = tuple(in_history(check, f, records.get(f.key)) for f in over if f.key not in ignored)
-        outcome, reason = Outcome.FOUND if reported else Outcome.PASSED, ""
+        outcome, reason = Outcome.FINDINGS if reported else Outcome.PASSED, ""
         if not reported and not sites:
             outcome, reason = Outcome.NOT_APPLICABLE, why_not_applicable(check, observations)
         elif not reported and not readable:

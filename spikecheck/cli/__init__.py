@@ -4,7 +4,7 @@
 docstring is the line in `spikecheck --help`. It is read without importing the file, so `--help` neither loads torch nor
 fails if an extra is missing.
 
-Exit codes: 0 no findings, 1 findings, 2 error: bad usage or unreadable file.
+Exit codes: 0 no findings, 1 findings, 2 bad usage or a file that was not read whole.
 """
 
 from __future__ import annotations
@@ -60,7 +60,10 @@ def _first_line(name: str) -> str:
     return text.partition("\n")[0]
 
 
-@click.command(cls=Commands, epilog="Exit codes: 0 no findings, 1 findings, 2 error: bad usage or unreadable file.")
+@click.command(
+    cls=Commands,
+    epilog="Exit codes: 0 no findings, 1 findings, 2 bad usage or a file that was not read whole.",
+)
 @click.version_option(package_name="spikecheck")
 def commands() -> None:
     """Find out why a spiking neural network does not train."""

@@ -23,12 +23,19 @@ def command() -> None:
     show_default=True,
     help="File to write.",
 )
-@click.option("--words", type=click.IntRange(min=1), help="Generate only this many words, evenly spaced, as a test.")
+@click.option(
+    "--words",
+    type=click.IntRange(min=1),
+    help="Generate only this many words, taken evenly from the whole list, for a quick test.",
+)
 @click.option(
     "--processes", type=click.IntRange(min=1), default=2, show_default=True, help="Number of parallel processes."
 )
 def make(out: Path, words: int | None, processes: int) -> None:
-    """Speak the digits with espeak-ng and convert them to spikes with a cochlea model."""
+    """Speak the digits with espeak-ng and convert them to spikes with a cochlea model.
+
+    Needs a clone of the repository and the extra `data`.
+    """
     from rich.progress import Progress
 
     generator = import_generator()

@@ -39,7 +39,7 @@ def complete_file(context: click.Context, parameter: click.Parameter, incomplete
 file_option = partial(click.option, metavar="FILE", shell_complete=complete_file)
 
 
-@click.command(epilog="Exit codes: 0 no findings, 1 findings, 2 error: bad usage or unreadable file.")
+@click.command(epilog="Exit codes: 0 no findings, 1 findings, 2 bad usage or a file that was not read whole.")
 @click.argument("checkpoints", metavar="CKPT...", nargs=-1, required=True, shell_complete=complete_file)
 @file_option("--against", metavar="OTHER", help="Also compare with this earlier checkpoint, tensor by tensor.")
 @file_option("--json", "json_file", help="Write the reports as JSON; - for standard output.")
@@ -59,7 +59,12 @@ file_option = partial(click.option, metavar="FILE", shell_complete=complete_file
     help="Create this model, load the weights and run it once. This EXECUTES your module.",
 )
 @click.option("--model-args", metavar="JSON", help='Keyword arguments for the model factory, as JSON: {"hidden": 128}.')
-@file_option("--data", help="Batch for --model: a .npz, .pt or .h5 file, module:function, or reference.")
+@file_option(
+    "--data",
+    metavar="SOURCE",
+    help="Batch for --model: a .npz, .pt or .h5 file; module:name of a batch, a loader or a function; or the word "
+    "`reference` for test samples of the built-in data set.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="Print one line per finding, and nothing for healthy files.")
 @click.option("--unsafe-pickle", is_flag=True, help="Let torch load the files, which EXECUTES any code in them.")
 def command(

@@ -52,13 +52,13 @@ def label_fences(text: str) -> str:
     A block of TOML is what silences a check.
     """
 
-    def labelled(fence: re.Match[str]) -> str:
+    def with_label(fence: re.Match[str]) -> str:
         if fence[3]:
             return f"\n\n{IGNORE_IT}\n\n```toml"
         label = fence[2].capitalize() if fence[2] in EXAMPLES else f"In {LIBRARY_NAMES.get(fence[2], fence[2])}"
         return f"\n\n{label}:\n\n```{fence[1]}"
 
-    return re.sub(r"\n*^```(?:(\w+) (\w+)|(toml))$", labelled, text, flags=re.MULTILINE).strip("\n")
+    return re.sub(r"\n*^```(?:(\w+) (\w+)|(toml))$", with_label, text, flags=re.MULTILINE).strip("\n")
 
 
 def limits(check: type[Check]) -> str:

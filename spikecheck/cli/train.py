@@ -36,7 +36,9 @@ def split_names(ctx: click.Context, option: click.Parameter, value: str) -> tupl
     return tuple(faults.load(name).name for name in value.split(",") if name.strip())
 
 
-@click.command(cls=ListsFaults, epilog="Exit codes: 0 no findings, 1 findings, 2 error: bad usage or unreadable file.")
+@click.command(
+    cls=ListsFaults, epilog="Exit codes: 0 no findings, 1 findings, 2 bad usage or a file that was not read whole."
+)
 @click.option(
     "--data",
     type=click.Path(exists=True, file_okay=False, path_type=Path),

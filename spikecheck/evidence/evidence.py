@@ -54,7 +54,7 @@ class Evidence:
         """Return one verdict per check: what holds at the end, and what held earlier."""
         verdicts = judge.verdicts(self.observations, self.ledger, failed)
         if self.error is not None:
-            verdicts += (Verdict(OwnError.id, OwnError.slug, Outcome.FOUND, (self.error,)),)
+            verdicts += (Verdict(OwnError.id, OwnError.slug, Outcome.FINDINGS, (self.error,)),)
         return verdicts
 
     def report(self, judge: Judge, failed: Callable[[Exception], object] | None = None) -> Report:

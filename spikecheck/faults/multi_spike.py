@@ -1,4 +1,4 @@
-"""The threshold is 0.3, and neurons emit floor(potential / threshold) spikes per time step, the default of sinabs.
+"""Neurons emit floor(potential / threshold) spikes per time step, as sinabs does by default; the threshold is 0.3.
 
 Neurons that emit 0 or 1 learn well at this threshold. With several spikes per step, the recurrent connections feed the
 counts back, and the counts grow in every step.

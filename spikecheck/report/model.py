@@ -322,7 +322,7 @@ def merged_verdict(first: Verdict, second: Verdict) -> Verdict:
     """Return one verdict from two of the same check: what either found, or else the stronger of both answers."""
     known = {finding.key for finding in first.findings}
     findings = (*first.findings, *(finding for finding in second.findings if finding.key not in known))
-    order = (Outcome.FOUND, Outcome.PASSED, Outcome.COULD_NOT_RUN, Outcome.NOT_APPLICABLE)
+    order = (Outcome.FINDINGS, Outcome.PASSED, Outcome.COULD_NOT_RUN, Outcome.NOT_APPLICABLE)
     stronger = min(first, second, key=lambda verdict: order.index(verdict.outcome))
     ignored = tuple(dict.fromkeys((*first.ignored, *second.ignored)))
     holding = {finding.key for finding in findings}

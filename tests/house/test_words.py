@@ -1,4 +1,4 @@
-"""The words, names and limit names of tests/house/words.py do not return; files that are not clean yet are listed."""
+"""The words, names and limit names of tests/house/words.py do not return."""
 
 from __future__ import annotations
 
@@ -7,18 +7,9 @@ import pytest
 from tests.house import words
 from tests.house.tree import short
 
-PLACES = list(words.places())
-UNCLEAN = {place.file for place in PLACES}
-
 
 def test_no_word_returns() -> None:
-    new = [str(place) for place in PLACES if place.file not in words.allowed()]
-    assert not new, "\n".join(new)
-
-
-def test_a_file_that_is_clean_leaves_the_allowance() -> None:
-    clean = sorted(set(words.allowed()) - UNCLEAN)
-    assert not clean, f"clean now, or gone: `python -m tests.house.words --write` takes them off the list: {clean}"
+    assert not (places := list(words.places())), "\n".join(map(str, places))
 
 
 @pytest.mark.parametrize(

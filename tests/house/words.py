@@ -1,7 +1,6 @@
 """The words, names and limit names that do not return, and a search for them in the repository.
 
-`python -m tests.house.words` lists every place; `python -m tests.house.words --write` rewrites the allowance, the list
-of files that are not clean yet. A file leaves the list when it is clean, and no file may be added to it.
+`python -m tests.house.words` lists every place where one stands.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from pathlib import Path
 from spikecheck.checks.discovery import own_checks
 from tests.house.tree import ROOT, short, tree
 
-ALLOWANCE = ROOT / "tests" / "house" / "words_allowed.txt"
 FOLDERS = ("spikecheck", "docs", "tests", "tools", "benchmarks", "examples")
 SUFFIXES = {".py", ".md", ".html", ".css", ".j2", ".json"}
 #: Generated from other files that are read, recorded by a program, or this list itself.
@@ -221,14 +219,5 @@ def in_limits() -> Iterator[Place]:
                 yield Place(file, 1, name, "a quantity and a direction: 'max_relative_update'")
 
 
-def allowed() -> list[str]:
-    """Return the files that are not clean yet."""
-    return ALLOWANCE.read_text(encoding="utf-8").split() if ALLOWANCE.exists() else []
-
-
 if __name__ == "__main__":
-    every = list(places())
-    if "--write" in sys.argv:
-        ALLOWANCE.write_text("".join(f"{file}\n" for file in sorted({place.file for place in every})), encoding="utf-8")
-    else:
-        sys.stdout.write("".join(f"{place}\n" for place in every))
+    sys.stdout.writelines(f"{place}\n" for place in places())

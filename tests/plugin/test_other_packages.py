@@ -160,7 +160,7 @@ CAUSE = """
     read = LossReading("cross_entropy", 9, 3.0, 3.0, 3.0, 9, 3.0, 0.1, 0.0, 0.1, 20, True, NonFinite(0, 9))
     windows = {w: {"loss": {LossReading: read}} for w in ("first", "recent", "all")}
     verdict = Judge((Stuck(),)).verdict(Stuck(), Observations(run, (loss,), windows))
-    report = Report.of([Verdict("LAB001", "sparse-layer", Outcome.FOUND, (sparse,)), verdict])
+    report = Report.of([Verdict("LAB001", "sparse-layer", Outcome.FINDINGS, (sparse,)), verdict])
     for cause in report.root_causes:
         print(cause.finding.check, [f.check for f in cause.consequences])
 """

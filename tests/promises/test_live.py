@@ -1,4 +1,4 @@
-"""What is said while training goes on: once, at the update where it happened, as the script asked for it."""
+"""What is reported while training goes on: once, at the update where it happened, as the script asked for it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Huge(Check):
 
 
 def attach(model: nn.Module, on_finding: Any, *checks: Check) -> Monitor:
-    """A monitor with made-up checks, so that what is said does not hang on any real limit."""
+    """A monitor with made-up checks, so that what is reported does not hang on any real limit."""
     schedule = Schedule(always=on_finding == "raise")
     return Monitor(model, Judge(checks or (Loud(),)), schedule, on_finding, spikes=["lif"])
 
@@ -84,11 +84,11 @@ def test_one_warning_the_first_time_and_none_the_second() -> None:
     run = Run(by_hand())
     noise(run.model, 1.0)
     monitor = attach(run.model, "warn")
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")  # Python's own filter would hide a repetition
         run.train(40)
     monitor.detach()
-    ours = [w for w in said if issubclass(w.category, SpikecheckWarning)]
+    ours = [w for w in caught if issubclass(w.category, SpikecheckWarning)]
     assert len(ours) == 1
     text = str(ours[0].message)
     assert "SPK299 loud: lif fired" in text
@@ -117,14 +117,14 @@ def test_a_note_is_not_warned_about() -> None:
 
 
 def test_a_callable_is_given_each_finding_once_and_nothing_is_warned() -> None:
-    run, found = Run(by_hand()), list[Finding]()
+    run, findings = Run(by_hand()), list[Finding]()
     noise(run.model, 1.0)
-    monitor = attach(run.model, found.append)
+    monitor = attach(run.model, findings.append)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         run.train(40)
     monitor.detach()
-    assert [f.key for f in found] == [("SPK299", "spikes", "lif")]
+    assert [f.key for f in findings] == [("SPK299", "spikes", "lif")]
 
 
 def test_raise_stops_in_the_step_where_it_happened_and_that_step_is_not_made() -> None:
@@ -155,26 +155,26 @@ def test_raise_comes_from_optimizer_step_and_from_nowhere_else() -> None:
 
 
 def test_what_training_may_mend_is_kept_at_once_and_told_after_64_updates() -> None:
-    run, found = Run(by_hand()), list[Finding]()
+    run, findings = Run(by_hand()), list[Finding]()
     noise(run.model, 1.0)
-    monitor = attach(run.model, found.append, Passing())
+    monitor = attach(run.model, findings.append, Passing())
     run.train(64)
-    assert not found
+    assert not findings
     assert [f.when.update for f in monitor.report().findings] == [0]
     run.train(20)
     monitor.detach()
-    assert [(f.check, f.when.update) for f in found] == [("SPK299", 0)]
+    assert [(f.check, f.when.update) for f in findings] == [("SPK299", 0)]
 
 
 def test_what_training_cannot_mend_is_told_at_once() -> None:
-    run, found = Run(by_hand()), list[Finding]()
+    run, findings = Run(by_hand()), list[Finding]()
     noise(run.model, 1.0)
     run.model.requires_grad_(False)
     run.model.get_parameter("fc2.bias").requires_grad_()  # the only thing that learns is behind the layer
-    monitor = attach(run.model, found.append, Passing())
+    monitor = attach(run.model, findings.append, Passing())
     run.train(2)
     monitor.detach()
-    assert [f.check for f in found] == ["SPK299"]
+    assert [f.check for f in findings] == ["SPK299"]
 
 
 def test_it_is_kept_by_when_a_finding_was_over_and_that_it_came_back() -> None:
@@ -198,8 +198,8 @@ def test_it_is_kept_by_when_a_finding_was_over_and_that_it_came_back() -> None:
 
 
 def test_what_torch_raised_is_told_before_the_script_ends() -> None:
-    run, found = Run(by_hand()), list[Finding]()
-    monitor = attach(run.model, found.append, ReusedGraph())
+    run, findings = Run(by_hand()), list[Finding]()
+    monitor = attach(run.model, findings.append, ReusedGraph())
     run.train(40)  # by then not every update is judged
     x, y = batch()
     loss = F.cross_entropy(run.model(x), y)
@@ -207,18 +207,18 @@ def test_what_torch_raised_is_told_before_the_script_ends() -> None:
     with pytest.raises(RuntimeError, match="second time"):
         loss.backward()
     monitor.detach()
-    assert [(f.check, f.when.update) for f in found] == [("SPK213", 40)]
+    assert [(f.check, f.when.update) for f in findings] == [("SPK213", 40)]
 
 
 def test_without_an_optimizer_an_evaluation_is_judged_too() -> None:
     model = by_hand()
     noise(model, 1.0)
-    found: list[Finding] = []
-    monitor = attach(model, found.append)
+    findings: list[Finding] = []
+    monitor = attach(model, findings.append)
     with torch.no_grad():
         model(batch()[0])
     monitor.detach()
-    assert [f.check for f in found] == ["SPK299"]
+    assert [f.check for f in findings] == ["SPK299"]
 
 
 def test_what_was_found_stays_found_with_its_date_when_it_goes_away() -> None:
@@ -236,15 +236,15 @@ def test_what_was_found_stays_found_with_its_date_when_it_goes_away() -> None:
 def test_a_finding_that_begins_later_is_dated_later() -> None:
     run = Run(by_hand())
     noise(run.model, -1.0)
-    found: list[Finding] = []
-    monitor = attach(run.model, found.append, Huge())
+    findings: list[Finding] = []
+    monitor = attach(run.model, findings.append, Huge())
     run.train(5)
-    assert not found
+    assert not findings
     with torch.no_grad():
         run.model.get_parameter("fc2.weight").fill_(100.0)
     run.train(2)
     monitor.detach()
-    assert [(f.check, f.site.name, f.when.update) for f in found] == [("SPK499", "fc2.weight", 5)]
+    assert [(f.check, f.site.name, f.when.update) for f in findings] == [("SPK499", "fc2.weight", 5)]
 
 
 def test_warnings_turned_into_errors_stop_the_training_and_are_no_error_of_ours() -> None:
@@ -261,12 +261,12 @@ def test_warnings_turned_into_errors_stop_the_training_and_are_no_error_of_ours(
 
 
 def test_what_is_ignored_is_not_said() -> None:
-    found: list[Finding] = []
+    findings: list[Finding] = []
     run = Run(by_hand())
-    with spikecheck.attach(run.model, on_finding=found.append, ignore=["SPK"]):
+    with spikecheck.attach(run.model, on_finding=findings.append, ignore=["SPK"]):
         noise(run.model, 0.0)
         run.train(12)
-    assert not found
+    assert not findings
 
 
 def test_what_the_users_callable_raises_is_the_users() -> None:

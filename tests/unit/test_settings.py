@@ -68,9 +68,9 @@ def test_settings_can_be_given_as_a_table(tmp_path: Path, monkeypatch: pytest.Mo
     written(tmp_path, "[tool.spikecheck.SPK203]\nmin_forward_passes = 1\n")
     monkeypatch.setattr(rootdir, "folder", None)
     monkeypatch.chdir(tmp_path)
-    given = Settings(limits={"SPK203": {"min_forward_passes": 3}})
-    assert Settings.of(given) is given
-    assert Settings.of({"SPK203": {"min_forward_passes": 3}}) == given
+    settings = Settings(limits={"SPK203": {"min_forward_passes": 3}})
+    assert Settings.of(settings) is settings
+    assert Settings.of({"SPK203": {"min_forward_passes": 3}}) == settings
     assert Settings.of(None).limits == {"SPK203": {"min_forward_passes": 1}}
     assert Settings.of({}) == Settings()
     with pytest.raises(SpikecheckError, match=r"there is no setting ignor .*, did you mean ignore"):

@@ -119,7 +119,7 @@ def test_what_explains_a_consequence_beside_its_branch_is_named() -> None:
     left = finding("SPK201", "b", SiteKind.SPIKES, "lif1", 1, "b", explained_by=("SPK101",))
     right = finding("SPK202", "c", SiteKind.SPIKES, "lif2", 2, "c", explained_by=("SPK101",))
     last = finding("SPK301", "d", SiteKind.LOGITS, "logits", 3, "d", explained_by=("SPK101", "SPK201", "SPK202"))
-    matches = [Verdict(f.check, f.slug, Outcome.FOUND, (f,)) for f in (first, left, right, last)]
+    matches = [Verdict(f.check, f.slug, Outcome.FINDINGS, (f,)) for f in (first, left, right, last)]
     (tree,) = [e for e in of(page(Report.of(matches)), "ol") if e.get("class") == "tree"]
     (note,) = [texts(p) for p in of(tree, "p") if "also explained by" in texts(p)]
     assert note == "also explained by SPK201"
@@ -170,7 +170,7 @@ def test_what_has_no_picture_is_named_with_the_reason() -> None:
 
 def test_of_many_layers_those_with_findings_are_drawn() -> None:
     last = finding("SPK203", "dead-layer", SiteKind.SPIKES, "lif19", 19, "lif19 is silent")
-    matches = Report.of([Verdict("SPK203", "dead-layer", Outcome.FOUND, (last,))])
+    matches = Report.of([Verdict("SPK203", "dead-layer", Outcome.FINDINGS, (last,))])
     root = page(replace(matches, layers=tuple(LayerRow(f"lif{n}", spikes()) for n in range(20))))
     assert [e.text for e in of(root, "h3")] == [*(f"lif{n}" for n in range(15)), "lif19"]
     assert "4 of 20 layers, to keep the page small" in texts(root)
@@ -188,7 +188,7 @@ def test_names_from_a_model_or_a_file_are_text() -> None:
         fixes=(Fix(HOSTILE, HOSTILE),),
     )  # fmt: skip
     effects = finding("SPK301", HOSTILE, SiteKind.LOSS, HOSTILE, 2, HOSTILE, explained_by=("SPK203",))
-    verdicts = [Verdict(f.check, f.slug, Outcome.FOUND, (f,), HOSTILE, (HOSTILE,)) for f in (one, effects)]
+    verdicts = [Verdict(f.check, f.slug, Outcome.FINDINGS, (f,), HOSTILE, (HOSTILE,)) for f in (one, effects)]
     report = replace(
         Report.of(verdicts), layers=(layer(HOSTILE),), losses=(loss(HOSTILE),), weights=(WeightRow(HOSTILE, 1, 1.0),),
         optimizers=(optimizer(HOSTILE),),

@@ -38,7 +38,7 @@ def curve(report: Report) -> str:
 
 def test_the_loss_is_shown_against_that_of_a_guess_with_its_plateau_where_one_was_found() -> None:
     stalled = finding("SPK302", "chance-plateau", SiteKind.LOSS, "loss", 9, "loss stays at 2.996")
-    findings = Report.of([Verdict("SPK302", "chance-plateau", Outcome.FOUND, (stalled,))])
+    findings = Report.of([Verdict("SPK302", "chance-plateau", Outcome.FINDINGS, (stalled,))])
     marked = curve(replace(findings, losses=(loss(),)))
     assert "ln 20 = 3.00" in marked
     assert "plateau" in marked
@@ -126,5 +126,5 @@ CLOSE = LayerRow("close", spikes(rates=(0.0, 5e-324)), potentials=PotentialSampl
 @settings(max_examples=12, deadline=None, derandomize=True)
 def test_whatever_the_numbers_there_is_a_page(row: LayerRow, loss: Any, weight: WeightRow) -> None:
     stalled = finding("SPK302", "chance-plateau", SiteKind.LOSS, loss.name, 9, "stays")
-    findings = Report.of([Verdict("SPK302", "chance-plateau", Outcome.FOUND, (stalled,))])
+    findings = Report.of([Verdict("SPK302", "chance-plateau", Outcome.FINDINGS, (stalled,))])
     page(replace(findings, layers=(row,), losses=(loss,), weights=(weight,)))

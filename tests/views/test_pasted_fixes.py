@@ -58,7 +58,7 @@ def printed(report: str) -> str:
 
 @pytest.mark.parametrize("code", EVERY)
 def test_what_is_printed_is_the_code(code: str) -> None:
-    report = Report.of([Verdict("SPK203", "dead-layer", Outcome.FOUND, (finding(code),))])
+    report = Report.of([Verdict("SPK203", "dead-layer", Outcome.FINDINGS, (finding(code),))])
     for width in WIDTHS:
         assert printed(plain_text(report, width)) == code
     assert warning_text(Cause(finding(code))).partition("\n  fix:\n")[2] == code

@@ -57,7 +57,7 @@ def finding(severity: Severity, name: str = "fc1.weight") -> Finding:
 
 def report(*findings: Finding) -> Report:
     verdicts = [
-        Verdict("SPK501", "non-finite-weights", Outcome.FOUND if findings else Outcome.PASSED, findings),
+        Verdict("SPK501", "non-finite-weights", Outcome.FINDINGS if findings else Outcome.PASSED, findings),
         Verdict("SPK508", "dead-moments", Outcome.NOT_APPLICABLE, reason="no moment was seen"),
     ]
     return Report.of(verdicts, subject="ck.pt")

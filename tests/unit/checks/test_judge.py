@@ -70,17 +70,17 @@ def evidence(now: dict[str, int], first: dict[str, int] | None = None, *, update
     )
 
 
-def judged(given: Observations, *silenced: IgnoreRule, check: Check | None = None) -> Any:
-    return Judge((check or High(),), silenced).verdicts(given)[0]
+def judged(observations: Observations, *silenced: IgnoreRule, check: Check | None = None) -> Any:
+    return Judge((check or High(),), silenced).verdicts(observations)[0]
 
 
 # -- verdicts
 
 
 def test_found_and_clear() -> None:
-    found = judged(evidence({"a": 11, "b": 10}))
-    assert found.outcome is Outcome.FOUND
-    assert [f.message for f in found.findings] == ["a: 11 is above 10"]
+    verdict = judged(evidence({"a": 11, "b": 10}))
+    assert verdict.outcome is Outcome.FINDINGS
+    assert [f.message for f in verdict.findings] == ["a: 11 is above 10"]
     assert judged(evidence({"a": 10})).outcome is Outcome.PASSED
 
 
@@ -104,8 +104,10 @@ def test_without_the_readings_it_is_not_seen_rather_than_clear() -> None:
 
 
 def test_a_site_that_was_seen_is_judged_though_another_was_not() -> None:
-    given = evidence({"a": 11})
-    more = Observations(given.run, (*given.sites, Site(SiteKind.SPIKES, "unseen", 7)), given.windows)
+    observations = evidence({"a": 11})
+    more = Observations(
+        observations.run, (*observations.sites, Site(SiteKind.SPIKES, "unseen", 7)), observations.windows
+    )
     assert [f.site.name for f in judged(more).findings] == ["a"]
 
 
@@ -140,7 +142,7 @@ def test_silencing_by_id_beginning_slug_and_site(what: str, quiet: set[str]) -> 
     verdict = judged(evidence({"a": 11, "b.0": 12}), IgnoreRule(what, "meant so"))
     assert {f.site.name for f in verdict.findings} == {"a", "b.0"} - quiet
     assert verdict.ignored == tuple(f"SPK299 at {name}: meant so" for name in ("a", "b.0") if name in quiet)
-    assert verdict.outcome is (Outcome.PASSED if len(quiet) == 2 else Outcome.FOUND)
+    assert verdict.outcome is (Outcome.PASSED if len(quiet) == 2 else Outcome.FINDINGS)
 
 
 def test_nothing_silences_everything_by_being_empty() -> None:
@@ -221,9 +223,9 @@ def test_limits_of_some_sites_hold_there_alone_and_the_last_table_counts() -> No
         SiteLimits(("encoder.1",), {"SPK299": {"most": 5}, "SPK203": {"min_forward_passes": 3}}),
     )
     judge = Judge((High(most=10),), site_limits=tables)
-    given = evidence({"encoder.0": 11, "encoder.1": 6, "gate": 21, "other": 11, "encoder": 11})
-    found = judge.verdicts(given)[0].findings
-    assert [f.message for f in found] == [
+    observations = evidence({"encoder.0": 11, "encoder.1": 6, "gate": 21, "other": 11, "encoder": 11})
+    made = judge.verdicts(observations)[0].findings
+    assert [f.message for f in made] == [
         "encoder.1: 6 is above 5",
         "gate: 21 is above 20",
         "other: 11 is above 10",

@@ -17,7 +17,7 @@ STILL = update(unmoved_updates=20)
 
 
 def net(first=(), last=(), done=20, fed_by="fc2"):
-    """Two layers; a weight before each, with an ordinary gradient and update but for what is given."""
+    """Two layers; a weight before each, with an ordinary gradient and update except for the arguments."""
     places = {
         "fc1.weight": [parameter(), gradient(), update(), *first],
         "lif1": [spikes()],
@@ -28,12 +28,12 @@ def net(first=(), last=(), done=20, fed_by="fc2"):
     return observe(places, sites={"lif2": {"fed_by": fed_by}}, run=run(live=True, update=done))
 
 
-def layer(given):
-    return next(s for s in given.sites if s.kind is SiteKind.SPIKES and s.name == "lif2")
+def layer(observations):
+    return next(s for s in observations.sites if s.kind is SiteKind.SPIKES and s.name == "lif2")
 
 
 @pytest.mark.parametrize(
-    ("given", "may"),
+    ("observations", "may"),
     [
         pytest.param(net(), True, id="its weight learns"),
         pytest.param(net(done=63), True, id="just before the limit"),
@@ -46,15 +46,15 @@ def layer(given):
         pytest.param(net(last=[update(updates=0, unmoved_updates=0)]), True, id="no update was compared yet"),
     ],
 )
-def test_training_may_mend_a_layer_that_weights_on_the_way_to_it_change(given, may) -> None:
-    assert may_still_resolve(layer(given), given.readings(layer(given))) is may
+def test_training_may_mend_a_layer_that_weights_on_the_way_to_it_change(observations, may) -> None:
+    assert may_still_resolve(layer(observations), observations.readings(layer(observations))) is may
 
 
 def test_only_what_training_mends_is_waited_for() -> None:
-    given = net()
+    observations = net()
     judge = Judge((DeadLayer(), WeightScale()))
-    dead = DeadLayer().finding(layer(given), observed=Observed("", steps=1, neurons=1), expected=Expected(""))
+    dead = DeadLayer().finding(layer(observations), observed=Observed("", steps=1, neurons=1), expected=Expected(""))
     at = site(SiteKind.PARAMETER, "fc2.weight")
     large = WeightScale().finding(at, observed=Observed("", scale=26.5, layer="lif2"), expected=Expected("0.6 to 1.4"))
-    assert judge.awaits(dead, given)
-    assert not judge.awaits(large, given)
+    assert judge.awaits(dead, observations)
+    assert not judge.awaits(large, observations)

@@ -57,21 +57,21 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 )
 @pytest.mark.usefixtures("folder")
 def test_exit_codes(args: list[str], code: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = io.BytesIO(Path("healthy.pt").read_bytes())
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=given))
+    stream = io.BytesIO(Path("healthy.pt").read_bytes())
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=stream))
     assert main(["diagnose", *args]) == code
 
 
 @pytest.mark.usefixtures("folder")
 def test_one_file_that_cannot_be_read_leaves_the_others(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["diagnose", "none.bin", "sick.pt", "-q"]) == 2
-    said = capsys.readouterr()
-    assert said.out == (
+    printed = capsys.readouterr()
+    assert printed.out == (
         "sick.pt: error SPK501 non-finite-weights: "
         "fc1.weight contains 1 NaN or infinite values (of 128), the first at [3, 5]\n"
     )
-    assert said.err.startswith("spikecheck: none.bin: not a checkpoint: its first bytes")
-    assert said.err.count("\n") == 1
+    assert printed.err.startswith("spikecheck: none.bin: not a checkpoint: its first bytes")
+    assert printed.err.count("\n") == 1
 
 
 @pytest.mark.usefixtures("folder")
@@ -98,14 +98,14 @@ def test_json_goes_into_a_file(folder: Path) -> None:
 def test_one_page_shows_every_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["diagnose", "sick.pt", "none.bin", "--html", "out.html", "-q"]) == 2
     page = (folder / "out.html").read_text(encoding="utf-8")
-    for said in (
+    for sentence in (
         ">sick.pt ",
         ">1 root cause<",
         "<b>SPK501</b> non-finite-weights",
         ">none.bin ",
         ">Could not be read<",
     ):
-        assert said in page
+        assert sentence in page
     capsys.readouterr()
     assert main(["diagnose", "sick.pt", "none.bin", "--html", "-", "-q"]) == 2
     assert capsys.readouterr().out == page
@@ -131,12 +131,12 @@ def test_quiet_says_why_evidence_is_not_used(folder: Path, capsys: pytest.Captur
     evidence = {"format": "spikecheck evidence", "version": 99}
     torch.save({"model": content, "spikecheck": evidence}, folder / "newer.pt")
     assert main(["diagnose", "newer.pt", "-q"]) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith(
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(
         "spikecheck: newer.pt: the evidence of the run in this file is not used: it has version 99"
     )
-    assert said.err.count("\n") == 1
+    assert printed.err.count("\n") == 1
 
 
 def test_a_name_in_a_file_is_text_and_no_markup(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,6 +150,6 @@ def test_a_name_in_a_file_is_text_and_no_markup(folder: Path, capsys: pytest.Cap
 @pytest.mark.usefixtures("folder")
 def test_unsafe_pickle_says_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["diagnose", "healthy.pt", "--unsafe-pickle"]) == 0
-    said = capsys.readouterr()
-    assert "executes any code in them" in said.err
-    assert "executed the code in it" in said.out.replace("\n", " ")
+    printed = capsys.readouterr()
+    assert "executes any code in them" in printed.err
+    assert "executed the code in it" in printed.out.replace("\n", " ")

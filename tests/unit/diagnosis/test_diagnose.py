@@ -36,13 +36,13 @@ def finding(
     )
 
 
-def told(diagnosis: Diagnosis) -> list[tuple[str, list[str]]]:
+def as_labels(diagnosis: Diagnosis) -> list[tuple[str, list[str]]]:
     """The diagnosis, short: each root cause with its consequences."""
     return [(label(c.finding), [label(f) for f in c.consequences]) for c in diagnosis.causes]
 
 
-def label(found: Finding) -> str:
-    return f"{found.check}@{found.site.position}"
+def label(one: Finding) -> str:
+    return f"{one.check}@{one.site.position}"
 
 
 # -- what can have come before what
@@ -88,58 +88,58 @@ def test_the_chain_of_the_input_leads_back_to_the_input() -> None:
     multi = finding("SPK201", KINDS.SPIKES, 2, by=("SPK101",))
     logits = finding("SPK301", KINDS.LOGITS, 5, by=("SPK201",))
     loss = finding("SPK303", KINDS.LOSS, 6, by=("SPK301",))
-    assert told(diagnose([loss, multi, count, logits])) == [("SPK101@0", ["SPK201@2", "SPK301@5", "SPK303@6"])]
+    assert as_labels(diagnose([loss, multi, count, logits])) == [("SPK101@0", ["SPK201@2", "SPK301@5", "SPK303@6"])]
 
 
 def test_a_check_that_names_another_downstream_of_it_is_no_consequence() -> None:
     multi = finding("SPK201", KINDS.SPIKES, 1, by=("SPK203",))
     dead = finding("SPK203", KINDS.SPIKES, 2)
-    assert {cause for cause, _ in told(diagnose([multi, dead]))} == {"SPK201@1", "SPK203@2"}
+    assert {cause for cause, _ in as_labels(diagnose([multi, dead]))} == {"SPK201@1", "SPK203@2"}
 
 
 def test_of_one_check_the_first_site_explains_the_others() -> None:
     layers = [finding("SPK203", KINDS.SPIKES, place) for place in (3, 1, 2)]
-    assert told(diagnose(layers)) == [("SPK203@1", ["SPK203@2", "SPK203@3"])]
+    assert as_labels(diagnose(layers)) == [("SPK203@1", ["SPK203@2", "SPK203@3"])]
 
 
 def test_a_vanishing_gradient_begins_at_the_loss() -> None:
     layers = [finding("SPK402", KINDS.GRADIENT, place) for place in (1, 3, 2)]
-    ((root, led),) = told(diagnose(layers))
-    assert len(led) == 2
+    ((root, consequences),) = as_labels(diagnose(layers))
+    assert len(consequences) == 2
     assert root == "SPK402@3"
 
 
 def test_what_came_earlier_in_training_explains_what_came_later() -> None:
     hot = finding("SPK499", KINDS.UPDATE, 1, update=2)
     dead = finding("SPK203", KINDS.SPIKES, 1, update=7, by=("SPK499",))
-    assert told(diagnose([dead, hot])) == [("SPK499@1", ["SPK203@1"])]
+    assert as_labels(diagnose([dead, hot])) == [("SPK499@1", ["SPK203@1"])]
     early = finding("SPK203", KINDS.SPIKES, 1, update=0, by=("SPK499",))
-    assert [cause for cause, _ in told(diagnose([early, hot]))] != ["SPK499@1"]
+    assert [cause for cause, _ in as_labels(diagnose([early, hot]))] != ["SPK499@1"]
 
 
 def test_unrelated_faults_are_two_causes_the_graver_first() -> None:
-    slight = finding("SPK101", KINDS.INPUT, 0, severity=WARNING)
-    grave = finding("SPK405", KINDS.GRADIENT, 4)
-    assert told(diagnose([slight, grave])) == [("SPK405@4", []), ("SPK101@0", [])]
+    upstream = finding("SPK101", KINDS.INPUT, 0, severity=WARNING)
+    problems = finding("SPK405", KINDS.GRADIENT, 4)
+    assert as_labels(diagnose([upstream, problems])) == [("SPK405@4", []), ("SPK101@0", [])]
 
 
 def test_a_warning_that_led_to_an_error_is_as_grave_as_that() -> None:
     quiet = finding("SPK101", KINDS.INPUT, 0, severity=WARNING)
     loud = finding("SPK303", KINDS.LOSS, 9, by=("SPK101",))
     other = finding("SPK203", KINDS.SPIKES, 2, severity=WARNING)
-    assert [cause for cause, _ in told(diagnose([other, loud, quiet]))] == ["SPK101@0", "SPK203@2"]
+    assert [cause for cause, _ in as_labels(diagnose([other, loud, quiet]))] == ["SPK101@0", "SPK203@2"]
 
 
 def test_of_two_equal_causes_the_one_further_beyond_its_limit_comes_first() -> None:
     near = finding("SPK101", KINDS.INPUT, 0, weight=0.2)
     far = finding("SPK406", KINDS.PARAMETER, 1, weight=2.0)
-    assert [cause for cause, _ in told(diagnose([near, far]))] == ["SPK406@1", "SPK101@0"]
+    assert [cause for cause, _ in as_labels(diagnose([near, far]))] == ["SPK406@1", "SPK101@0"]
 
 
 def test_a_consequence_of_two_causes_stands_once_under_the_first_of_them() -> None:
     one, two = finding("SPK101", KINDS.INPUT, 0, weight=1), finding("SPK406", KINDS.PARAMETER, 1)
     both = finding("SPK201", KINDS.SPIKES, 2, by=("SPK101", "SPK406"))
-    assert told(diagnose([one, two, both])) == [("SPK101@0", ["SPK201@2"]), ("SPK406@1", [])]
+    assert as_labels(diagnose([one, two, both])) == [("SPK101@0", ["SPK201@2"]), ("SPK406@1", [])]
 
 
 def test_a_note_alone_is_a_note() -> None:
@@ -151,7 +151,7 @@ def test_a_note_that_alone_explains_an_error_is_its_cause() -> None:
     note = finding("SPK101", KINDS.INPUT, 0, severity=NOTE)
     error = finding("SPK201", KINDS.SPIKES, 1, by=("SPK101",))
     diagnosis = diagnose([note, error])
-    assert told(diagnosis) == [("SPK101@0", ["SPK201@1"])]
+    assert as_labels(diagnosis) == [("SPK101@0", ["SPK201@1"])]
     assert not diagnosis.notes
 
 
@@ -168,10 +168,10 @@ def test_of_several_notes_the_nearest_is_the_cause_and_its_like_go_with_it() -> 
 
 def test_a_note_stays_one_where_something_graver_explains_the_error() -> None:
     note = finding("SPK101", KINDS.INPUT, 0, severity=NOTE)
-    graver = finding("SPK406", KINDS.PARAMETER, 1)
+    cause = finding("SPK406", KINDS.PARAMETER, 1)
     error = finding("SPK201", KINDS.SPIKES, 1, by=("SPK101", "SPK406"))
-    diagnosis = diagnose([note, graver, error])
-    assert told(diagnosis) == [("SPK406@1", ["SPK201@1"])]
+    diagnosis = diagnose([note, cause, error])
+    assert as_labels(diagnosis) == [("SPK406@1", ["SPK201@1"])]
     assert diagnosis.notes == (note,)
 
 
@@ -186,10 +186,10 @@ def findings(draw: st.DrawFn) -> list[Finding]:
         for place, check in enumerate(draw(st.permutations(CHECKS)))
         if check == CHECKS[place] or place
     }
-    found = []
+    several = []
     for check in draw(st.lists(st.sampled_from(CHECKS), max_size=9)):
         by = tuple(other for other in names.get(check, ()) if CHECKS.index(other) < CHECKS.index(check))
-        found.append(
+        several.append(
             finding(
                 check,
                 draw(st.sampled_from(list(SiteKind))),
@@ -201,54 +201,54 @@ def findings(draw: st.DrawFn) -> list[Finding]:
                 weight=draw(st.sampled_from((0.0, 0.5, 2.0))),
             )
         )
-    return list({one.key: one for one in found}.values())
+    return list({one.key: one for one in several}.values())
 
 
 @given(findings())
 @settings(max_examples=200, deadline=None, derandomize=True)
-def test_every_grave_finding_stands_exactly_once_and_no_note_is_lost(found: list[Finding]) -> None:
-    diagnosis = diagnose(found)
+def test_every_problem_stands_exactly_once_and_no_note_is_lost(several: list[Finding]) -> None:
+    diagnosis = diagnose(several)
     shown = [f for cause in diagnosis.causes for f in (cause.finding, *cause.consequences)] + list(diagnosis.notes)
-    assert Counter(f.key for f in shown) == Counter(f.key for f in found)
+    assert Counter(f.key for f in shown) == Counter(f.key for f in several)
     assert all(note.severity is NOTE for note in diagnosis.notes)
 
 
 @given(findings(), st.randoms(use_true_random=False))
 @settings(max_examples=100, deadline=None, derandomize=True)
-def test_the_order_in_which_findings_come_does_not_matter(found: list[Finding], random: st.DataObject) -> None:
-    shuffled = list(found)
+def test_the_order_in_which_findings_come_does_not_matter(several: list[Finding], random: st.DataObject) -> None:
+    shuffled = list(several)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert diagnose(shuffled) == diagnose(found)
+    assert diagnose(shuffled) == diagnose(several)
 
 
 @given(findings())
 @settings(max_examples=100, deadline=None, derandomize=True)
-def test_no_root_cause_is_explained_by_a_graver_or_equal_finding(found: list[Finding]) -> None:
-    grave = [f for f in found if f.severity > NOTE]
-    for cause in diagnose(found).causes:
+def test_no_root_cause_is_explained_by_a_more_severe_or_equal_finding(several: list[Finding]) -> None:
+    problems = [f for f in several if f.severity > NOTE]
+    for cause in diagnose(several).causes:
         if cause.finding.severity > NOTE:
-            above = [f for f in grave if f.check in cause.finding.explained_by and precedes(f, cause.finding)]
+            above = [f for f in problems if f.check in cause.finding.explained_by and precedes(f, cause.finding)]
             assert not above
 
 
-def by_definition(found: list[Finding]) -> dict[tuple[str, ...], set[tuple[str, ...]]]:
+def by_definition(several: list[Finding]) -> dict[tuple[str, ...], set[tuple[str, ...]]]:
     """The roots of every finding, by looking at all pairs."""
-    above = {f.key: [c for c in found if explaining(f, [c])] for f in found}
+    above = {f.key: [c for c in several if explaining(f, [c])] for f in several}
 
-    def roots(key: tuple[str, ...], seen: frozenset[tuple[str, ...]]) -> set[tuple[str, ...]]:
+    def roots(key: tuple[str, ...], visited: frozenset[tuple[str, ...]]) -> set[tuple[str, ...]]:
         if not above[key]:
             return {key}
-        return set().union(*(roots(c.key, seen | {key}) for c in above[key] if c.key not in seen))
+        return set().union(*(roots(c.key, visited | {key}) for c in above[key] if c.key not in visited))
 
-    return {f.key: roots(f.key, frozenset()) for f in found}
+    return {f.key: roots(f.key, frozenset()) for f in several}
 
 
 @given(findings())
 @settings(max_examples=200, deadline=None, derandomize=True)
-def test_few_ways_back_lead_to_the_same_roots_as_all_of_them(found: list[Finding]) -> None:
-    grave = sorted((f for f in found if f.severity > NOTE), key=in_order)
-    known = FindingsByCheck(grave)
-    assert roots_of(grave, {f.key: known.parents(f) for f in grave}) == by_definition(grave)
+def test_few_ways_back_lead_to_the_same_roots_as_all_of_them(several: list[Finding]) -> None:
+    problems = sorted((f for f in several if f.severity > NOTE), key=in_order)
+    known = FindingsByCheck(problems)
+    assert roots_of(problems, {f.key: known.parents(f) for f in problems}) == by_definition(problems)
 
 
 def test_a_thousand_findings_of_two_checks_have_few_ways_back() -> None:
@@ -256,5 +256,5 @@ def test_a_thousand_findings_of_two_checks_have_few_ways_back() -> None:
     moments = [finding("SPK405", KINDS.UPDATE, at, by=("SPK101",)) for at in range(1000)]
     known = FindingsByCheck(sorted(weights + moments, key=in_order))
     assert max(len(known.parents(one)) for one in weights + moments) == 2
-    assert told(diagnose(weights + moments))[0][0] == "SPK101@0"
+    assert as_labels(diagnose(weights + moments))[0][0] == "SPK101@0"
     assert len(diagnose(weights + moments).causes) == 1

@@ -80,8 +80,8 @@ class Net(nn.Module):
             return y.mean(int(self.batch_first))
         v, shown = torch.zeros_like(current[0]), []
         for step in current:
-            given = self.layer(step, v) if isinstance(self.layer, PerStep) else self.layer(step)
-            spikes, v = given if isinstance(given, tuple) else (given, v)
+            output = self.layer(step, v) if isinstance(self.layer, PerStep) else self.layer(step)
+            spikes, v = output if isinstance(output, tuple) else (output, v)
             shown.append(self.out(spikes))
         return torch.stack(shown).mean(0)
 
@@ -300,7 +300,7 @@ def test_where_no_hook_fires_a_tap_shows_the_spikes_once() -> None:
         report = monitor.report()
     (row,) = report.layers
     assert (row.name, row.spikes.time_steps, row.spikes.samples, row.spikes.neurons) == ("lif", STEPS, BATCH, NEURONS)
-    assert not [said for said in report.unseen if "tap" in said.text]
+    assert not [one for one in report.unseen if "tap" in one.text]
 
 
 def test_where_no_module_spikes_the_report_says_what_to_tap() -> None:

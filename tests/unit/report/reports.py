@@ -98,9 +98,9 @@ def broken() -> Report:
         "SPK101", "count-input", SiteKind.INPUT, "input 2", 0, "input 2 held event counts",
         state=FindingState.INTERMITTENT, intervals=(Interval(0, 1), Interval(4, 4), Interval(7, 9)),
     )  # fmt: skip
-    verdicts = [Verdict(f.check, f.slug, Outcome.FOUND, (f,)) for f in (count, logits, loss, rate, note)]
+    verdicts = [Verdict(f.check, f.slug, Outcome.FINDINGS, (f,)) for f in (count, logits, loss, rate, note)]
     verdicts += [
-        Verdict("SPK201", "multi-spike", Outcome.FOUND, tuple(effects)),
+        Verdict("SPK201", "multi-spike", Outcome.FINDINGS, tuple(effects)),
         Verdict("SPK203", "dead-layer", Outcome.PASSED, ignored=("SPK203 at gate: inhibitory, closed on this task",)),
         Verdict("SPK205", "weak-drive", Outcome.PASSED, history=(woke, flickered)),
         Verdict("SPK401", "no-gradient", Outcome.COULD_NOT_RUN, reason="no gradient observed"),

@@ -16,7 +16,7 @@ OTHER = finding("SPK203", "dead-layer", SiteKind.SPIKES, "lif2", 2, "lif2 is sil
 STUCK = finding("SPK302", "chance-plateau", SiteKind.LOSS, "loss", 9, "the loss is stuck", explained_by=("SPK203",))
 
 
-def matches(*findings: object, outcome: Outcome = Outcome.FOUND, **more: object) -> Report:
+def matches(*findings: object, outcome: Outcome = Outcome.FINDINGS, **more: object) -> Report:
     return Report.of([Verdict("SPK203", "dead-layer", outcome, findings, **more)])  # type: ignore[arg-type]
 
 
@@ -39,13 +39,13 @@ def test_a_check_found_what_any_report_found_each_site_once() -> None:
 
 
 def test_a_finding_of_one_report_explains_a_finding_of_another() -> None:
-    loss = Report.of([Verdict("SPK302", "chance-plateau", Outcome.FOUND, (STUCK,))])
+    loss = Report.of([Verdict("SPK302", "chance-plateau", Outcome.FINDINGS, (STUCK,))])
     (cause,) = Report.merge(loss, matches(SILENT)).root_causes
     assert (cause.finding, cause.consequences) == (SILENT, (STUCK,))
 
 
 def test_the_stronger_answer_counts() -> None:
-    order = (Outcome.FOUND, Outcome.PASSED, Outcome.COULD_NOT_RUN, Outcome.NOT_APPLICABLE)
+    order = (Outcome.FINDINGS, Outcome.PASSED, Outcome.COULD_NOT_RUN, Outcome.NOT_APPLICABLE)
     for strong, weak in pairwise(order):
         first, second = matches(outcome=strong, reason="a"), matches(outcome=weak, reason="b", ignored=("x",))
         for reports in ((first, second), (second, first)):

@@ -62,7 +62,7 @@ def test_the_dictionary_holds_causes_with_their_consequences() -> None:
 @settings(max_examples=50, deadline=None, derandomize=True)
 def test_whatever_numbers_a_check_saw_are_json(numbers: dict[str, Any]) -> None:
     one = finding("SPK101", "count-input", SiteKind.INPUT, "input", 0, "m", observed=Observed("text", **numbers))
-    report = Report.of([Verdict("SPK101", "count-input", Outcome.FOUND, (one,))])
+    report = Report.of([Verdict("SPK101", "count-input", Outcome.FINDINGS, (one,))])
     content = strict(report.to_json())["root_causes"][0]["observed"]["numbers"]
     assert content.keys() == numbers.keys()
     for name, value in numbers.items():
@@ -75,7 +75,7 @@ def test_whatever_numbers_a_check_saw_are_json(numbers: dict[str, Any]) -> None:
 def test_ok_means_that_enough_was_observed_and_nothing_above_a_note_holds() -> None:
     note = finding("SPK210", "s", SiteKind.SPIKES, "lif", 1, "m", severity=Severity.NOTE)
     layers = (LayerRow("lif", spikes()),)
-    assert Report.of([Verdict("SPK210", "s", Outcome.FOUND, (note,))], layers=layers).ok
+    assert Report.of([Verdict("SPK210", "s", Outcome.FINDINGS, (note,))], layers=layers).ok
     assert Report.of([Verdict("SPK203", "s", Outcome.PASSED, history=(broken().findings[0],))], layers=layers).ok
     assert not Report.of([], layers=layers, unseen=(Unseen(UnseenKind.UPDATE, "no update"),)).ok
     assert not nothing().ok
@@ -124,7 +124,10 @@ def test_what_a_layer_is_called_is_text_and_no_markup() -> None:
     )
     effects = finding("SPK301", "x", SiteKind.LOGITS, "logits", 2, "[i]tied[/i]", explained_by=("SPK203",))
     report = Report.of(
-        [Verdict("SPK203", "dead-layer", Outcome.FOUND, (one,)), Verdict("SPK301", "x", Outcome.FOUND, (effects,))]
+        [
+            Verdict("SPK203", "dead-layer", Outcome.FINDINGS, (one,)),
+            Verdict("SPK301", "x", Outcome.FINDINGS, (effects,)),
+        ]
     )
     assert name in str(report)
     assert "[bold]0[/bold]" in str(report)

@@ -56,7 +56,7 @@ def test_whatever_a_check_observed_survives(
 ) -> None:
     phrases = {"observed": Observed("text", **visible), "expected": Expected("text", because=because, **wanted)}
     one = finding("SPK101", "count-input", SiteKind.INPUT, "input", 0, "m", **phrases)
-    report = Report.of([Verdict("SPK101", "count-input", Outcome.FOUND, (one,))])
+    report = Report.of([Verdict("SPK101", "count-input", Outcome.FINDINGS, (one,))])
     for made in (pickle.loads(pickle.dumps(report)), copy.deepcopy(report)):
         assert made == report
         (again,) = made.findings
