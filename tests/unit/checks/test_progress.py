@@ -53,7 +53,9 @@ def test_training_may_mend_a_layer_that_weights_on_the_way_to_it_change(observat
 def test_only_what_training_mends_is_waited_for() -> None:
     observations = net()
     judge = Judge((DeadLayer(), WeightScale()))
-    dead = DeadLayer().finding(layer(observations), observed=Observed("", steps=1, neurons=1), expected=Expected(""))
+    dead = DeadLayer().finding(
+        layer(observations), observed=Observed("", what="is silent", neurons=1), expected=Expected("")
+    )
     at = site(SiteKind.PARAMETER, "fc2.weight")
     large = WeightScale().finding(at, observed=Observed("", scale=26.5, layer="lif2"), expected=Expected("0.6 to 1.4"))
     assert judge.awaits(dead, observations)
