@@ -80,8 +80,8 @@ class CountInput(Check):
 
     max_mean_count: float = limit(
         2.0,
-        why="derived: with a mean of 2, binary input has half the size; measured: at most 1.25 in healthy networks "
-        "with small counts; 6.0 in a network that reached 11% accuracy, and 97% with binary input",
+        why="derived: with 2 events per non-empty bin, binarizing halves the input; measured: at most 1.25 in healthy "
+        "networks with small counts; 6.0 in a network that reached 11% accuracy, and 97% with binary input",
     )
     max_drive: float = limit(STRONG_DRIVE, why=WHY_STRONG_DRIVE)
     min_large_mean_count: float = limit(

@@ -104,7 +104,7 @@ class EmptyInput(Check):
                 samples=x.samples,
             ),
             expected=Expected(
-                "events in {bins:%} of the time bins or more, and less than {samples:%} of the samples empty",
+                "events in at least {bins:%} of the time bins, and fewer than {samples:%} of the samples empty",
                 because="a leaky neuron forgets its input during a long pause; check the unit of time first",
                 bins=self.min_filled_bin_fraction,
                 samples=self.max_empty_sample_fraction,

@@ -38,7 +38,7 @@ class SingleStep(Check):
 
     ## Fix
     ```python any
-    # [batch, channels] -> [batch, time, channels]
+    # [batch, channels] -> [batch, time, channels]; steps is the number of time steps
     x = x.unsqueeze(1).expand(-1, steps, *x.shape[1:])
     ```
     ```python snntorch

@@ -85,6 +85,7 @@ class ConstantInput(Check):
                 steps=x.time_steps,
             ),
             expected=Expected(
-                "time steps that differ, for data with a time axis", because="equal time steps carry no order in time"
+                "time steps that differ, for data with a time axis",
+                because="equal time steps carry no information about timing",
             ),
         )

@@ -78,14 +78,14 @@ class SwappedAxes(Check):
       a shuffled batch, neighboring samples are not more similar than others.
 
     For *activity*, each sample has a share of the spikes of its batch. The position in the batch must explain at least
-    {min_sample_variance_share:%} of the variance of these shares, over {min_samples} samples or more. For *order*,
-    the correlation of the input currents of neighboring samples must exceed that of samples half a batch apart by
+    {min_sample_variance_share:%} of the variance of these shares, over {min_samples} samples or more. For *order*, the
+    correlation of the input currents of neighboring samples must exceed that of samples half a batch apart by
     {min_neighbor_correlation} and by {t_score} standard errors. The correlation of neighboring time steps must be less
     than {max_step_ratio:%} of that of neighboring samples.
 
     Both need {min_forward_passes} forward passes with different inputs and different targets, so a script that trains
     on a single batch is not reported. If samples are drawn at random for each batch, *activity* warns wrongly in fewer
-    than 1 of 1,000 runs (simulated), and *order* in about 1 of 80,000 (Student's t).
+    than 1 of 1,000 runs (simulated with normally distributed activity), and *order* in about 1 of 80,000 (Student's t).
 
     Two cases cannot be detected: an input whose time steps are independent and equally active, and one that `view` or
     `reshape` has scrambled. To test for them, change one sample of a batch: no other sample's output may change.
@@ -109,8 +109,8 @@ class SwappedAxes(Check):
     )
     min_forward_passes: int = limit(
         16,
-        why="derived: with random batches, the position in the batch explains about 1/16 of the variance in 16 forward "
-        "passes, also if the same 16 batches repeat",
+        why="derived: if the same 16 batches repeat, the position in the batch explains about 1/16 of the variance, "
+        "far below the limit",
     )
     min_neighbor_correlation: float = limit(
         0.05,

@@ -73,12 +73,12 @@ class WrappedCounts(Check):
     past: ClassVar = "{site} had the range of a signed integer"
     message: ClassVar = "{site} values look like an int{bits} overflow ({lowest:.5n} to {highest:.5n})"
 
-    small_integer_bits: int = limit(8, why="derived: bits of the smallest integer type that frames are stored in")
-    large_integer_bits: int = limit(16, why="derived: bits of the next larger integer type")
+    small_integer_bits: int = limit(8, why="derived: int8 is the smallest signed integer type of event frames")
+    large_integer_bits: int = limit(16, why="derived: int16 is the next larger one")
     max_relative_range_error: float = limit(
         1e-6,
-        why="derived: rounding errors of float32 are smaller, and the ranges of int16 and of a symmetric signal "
-        "differ by more (0.00003)",
+        why="derived: the allowed relative error of the lower end; rounding to float32 gives less, and a symmetric "
+        "signal gives 0.00003",
     )
     max_grid_error: float = limit(
         0.01,

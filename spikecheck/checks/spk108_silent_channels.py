@@ -104,10 +104,10 @@ class SilentChannels(Check):
                 silent=x.silent_channels,
                 channels=x.channels,
             ),
-            expected=Expected("events in every channel", because="the weights from an empty channel never learn"),
+            expected=Expected("events in every channel", because="the weights from an empty channel get no gradient"),
             half="; one half is empty: was a polarity lost?"
             if x.silent_half
-            else "; a single one does"
+            else "; only one channel is in use"
             if alone
             else "",
         )

@@ -69,9 +69,7 @@ class RepeatedInput(Check):
     message: ClassVar = "{site} is the same in all {updates} updates, for {labels} different batches of labels"
 
     min_label_batches: int = limit(8, why="judgment call: a batch may be used for a few updates in a row", minimum=2)
-    max_distinct_batches: int = limit(
-        15, why="derived: spikecheck distinguishes at most 16 different inputs, so a larger limit is wrong", minimum=1
-    )
+    max_distinct_batches: int = limit(15, why="derived: spikecheck counts at most 16 different inputs", minimum=1)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the input never changes and the labels do."""

@@ -44,17 +44,17 @@ class MultiSpike(Check):
     ```python sinabs
     import sinabs.activation
 
-    # default: MultiSpike
+    # the default is MultiSpike
     layer.spike_fn = sinabs.activation.SingleSpike
     ```
     ```python rockpool
-    # default: 65,536
+    # the default allows 65,536 spikes per time step
     layer.max_spikes_per_dt.fill_(1)
     ```
     ```python spikingjelly
     from spikingjelly.activation_based import neuron
 
-    # in place of ILIFNode, which counts to 4
+    # instead of ILIFNode, which emits up to 4 spikes per time step
     lif1 = neuron.LIFNode(tau=2.0)
     ```
 

@@ -39,6 +39,7 @@ class NonBinarySpikes(Check):
     # if the layer returns its potential instead: let it return its spikes, and the potential as a second output
     ```
     ```python snntorch
+    # a factor of 1.0 makes the spikes 0 or 1
     layer.graded_spikes_factor.data.fill_(1.0)
     ```
 

@@ -95,18 +95,18 @@ class WeakDrive(Check):
 
     ## How it is decided
     spikecheck reports an error if the layer emitted no spike, the spiking layer before it did, and the highest
-    potential is below the threshold. If potentials were not observed, the highest one is estimated: the neuron model
-    gets the RMS of the input current in every time step of a forward pass. During training, the layer is judged after
-    {min_forward_passes} forward passes. Before the first backward pass, the last spiking layer gets a note, because it
-    is unknown whether its spikes are used.
+    potential is below the threshold. If potentials were not observed, the highest one is estimated: the potential that
+    the neuron reaches if its input is the RMS of the input current in every time step. During training, the layer is
+    judged after {min_forward_passes} forward passes. Before the first backward pass, the last spiking layer gets a
+    note, because it is unknown whether its spikes are used.
 
     The reason in the finding depends on the scale of the weights before the layer, which is their RMS times
     sqrt(fan-in). They are tiny if it is below {min_weight_scale}, and large if it is above {max_weight_scale}.
 
     Some layers multiply their input by a gain of 1 - decay by default. This is 0.05 for a time constant of 20 steps.
 
-    The fix that is printed with a finding sets the threshold to half of the highest potential in this run. Later layers
-    that have received no spikes yet get the RMS potential they would have if 5% of their inputs fired.
+    The fix that is printed with a finding sets the threshold to half of the highest potential in this run. For later
+    layers that have received no spikes yet, it uses the RMS potential they would have if 5% of their inputs fired.
     """
 
     id: ClassVar = "SPK205"

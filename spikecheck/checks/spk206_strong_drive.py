@@ -93,9 +93,9 @@ class StrongDrive(Check):
     ## How it is decided
     The drive is what one time step adds to the membrane potential, as a multiple of the threshold (RMS over neurons,
     samples and time steps). spikecheck warns if the drive is {max_drive} or more, or if the threshold is 0 or below, so
-    that a neuron fires without input. If the largest input of a neuron, averaged over the neurons, is smaller than the
-    RMS, as with a large negative bias, it takes the place of the RMS. Before the first backward pass, the last spiking
-    layer gets a note, because it is unknown whether its spikes are used.
+    that a neuron fires without input. If the largest input of each neuron, averaged over the neurons, is smaller than
+    the RMS (as with a large negative bias), it is used instead. Before the first backward pass, the last spiking layer
+    gets a note, because it is unknown whether its spikes are used.
 
     In a hand-written layer, an attribute called `threshold` may hold something else. The check therefore also looks at
     the spikes: neurons have to fire in at least {min_active_fraction:%} of the time steps on average, or in at least

@@ -145,7 +145,7 @@ class FaultyDecay(Check):
                     gain=neuron.input_gain,
                 ),
                 expected=Expected(
-                    "a decay between 0 and 1, and an input gain that lets the input reach a threshold",
+                    "a decay between 0 and 1, and an input gain large enough to reach the threshold",
                     because=because,
                 ),
                 does=fill(

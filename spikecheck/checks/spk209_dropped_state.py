@@ -80,8 +80,8 @@ class DroppedState(Check):
 
     ## How it is decided
     The check applies to a layer that is called once per time step. spikecheck looks at the state that a call in the
-    middle of each sequence starts from. It reports an error if this state was missing or 0 in every sequence, of
-    {min_forward_passes} or more. Sequences of fewer than 5 time steps, and a layer whose input is always 0, are
+    middle of each sequence starts from. It reports an error if this state was missing or 0 in every sequence, and there
+    were at least {min_forward_passes}. Sequences of fewer than 5 time steps, and a layer whose input is always 0, are
     skipped.
 
     In a hand-written layer, it also reports an error if the layer ignores the state that is passed in. The evidence: in

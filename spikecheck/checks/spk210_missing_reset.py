@@ -71,9 +71,8 @@ class MissingReset(Check):
     ## How it is decided
     If it is unknown whether a layer has a reset, spikecheck compares its spikes with its input. With a reset, each
     spike subtracts at least one threshold from the potential. So the firing rate times the threshold cannot be larger
-    than the mean positive part of the input, which includes recurrent input. spikecheck warns if it is more than
-    {max_spend_ratio} times as large. The mean positive part is not larger than (mean + RMS) / 2 of the input, which is
-    what is used.
+    than the mean positive part of the input, which includes recurrent input. spikecheck warns if the ratio of the two
+    is above {max_spend_ratio}. For the mean positive part, it uses an upper bound: (mean + RMS) / 2 of the input.
 
     If a layer declares that it has no reset, spikecheck warns if its spikes are used and one of these holds:
 
@@ -101,12 +100,12 @@ class MissingReset(Check):
     )
     max_decay_without_reset: float = limit(
         0.999,
-        why="derived: a time constant of 1000 time steps, longer than the sequences that networks are trained on",
+        why="derived: a time constant of 1,000 time steps, longer than most sequences",
     )
     max_consecutive_fraction: float = limit(
         0.75,
-        why="judgment call: bursts of four spikes on average; measured: 0.91 and 0.95 in two layers without a reset, "
-        "0.14 and 0.33 in the same layers with one",
+        why="judgment call: a burst then has four spikes on average; measured: 0.91 and 0.95 in two layers without a "
+        "reset, 0.14 and 0.33 in the same layers with one",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

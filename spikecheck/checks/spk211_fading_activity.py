@@ -59,15 +59,16 @@ class FadingActivity(RateTrend):
     ## How it is decided
     spikecheck compares the firing rates (spikes per neuron and time step) of all spiking layers, of which there must be
     at least {min_layers}. It warns if no layer fires more often than the one before, and the last one fires at most
-    {min_rate_ratio:%} as often as the first. This must hold in the first forward pass as well as now. The finding names
-    the first layer that fires at most half as often as the one before. During training, the layers are judged after
-    {min_forward_passes} forward passes. If the last layer still fires and the loss is falling, this is only a note.
+    {min_rate_ratio:%} as often as the first. This must hold both in the first forward pass and at the time of the
+    check. The finding names the first layer that fires at most half as often as the one before. During training, the
+    layers are judged after {min_forward_passes} forward passes. If the last layer still fires and the loss is falling,
+    this is only a note.
 
     If the last layers are silent, the last layer that fires must do so at most {max_rate_before_silence:%} as often as
     the first. Otherwise the first silent layer itself is at fault, not the fading.
 
-    The fix that is printed with a finding multiplies the weights before each of these layers, so that its drive equals
-    that of the first layer.
+    The fix that is printed with a finding multiplies the weights before this layer and each later one, so that their
+    drive equals that of the first layer.
     """
 
     id: ClassVar = "SPK211"

@@ -51,8 +51,8 @@ class ExplodingActivity(RateTrend):
 
     - no layer fires less often than the one before;
     - the firing rate of the last layer is {max_rate} or more;
-    - the last layer fires at least {max_rate_ratio} times as often as the first, in the first forward pass as well as
-      now.
+    - the last layer fires at least {max_rate_ratio} times as often as the first, both in the first forward pass and at
+      the time of the check.
 
     During training, the layers are judged after {min_forward_passes} forward passes.
     """
@@ -80,7 +80,7 @@ class ExplodingActivity(RateTrend):
     max_rate: float = limit(
         0.5, why="judgment call: a neuron that fires in more than half of the time steps is close to saturation"
     )
-    max_rate_ratio: float = limit(4.0, why="judgment call: from the first layer to the last; not measured on networks")
+    max_rate_ratio: float = limit(4.0, why="judgment call: no network with growing rates was measured")
 
     def is_faulty(self, recent: list[float], first: list[float]) -> bool:
         """Return whether the rates grow from layer to layer and end high, and grew in the first forward pass."""

@@ -74,7 +74,7 @@ class ReusedGraph(Check):
     ```
 
     ## When it is intended
-    Never: PyTorch has raised an error.
+    Never, because training stops with this error.
 
     ## How it is decided
     spikecheck reports this error whenever PyTorch raises it. The finding names the layers whose last sequences started
@@ -106,7 +106,7 @@ class ReusedGraph(Check):
         yield self.finding(
             site,
             observed=Observed(
-                '{kind} "{text}"; layers that started with a state left over: {layers}',
+                '{kind} "{text}"; layers that started from the state of an earlier sequence: {layers}',
                 kind=errors[0].kind,
                 text=SECOND_BACKWARD,
                 layers=", ".join(layers) or "none",

@@ -43,7 +43,7 @@ class BatchNormPerStep(Check):
     ```python any
     # x is [time, batch, channels]: normalize all time steps at once
     x = norm(x.flatten(0, 1)).view_as(x)
-    # or, if the module must run step by step, average its statistics over more calls: norm.momentum = 0.1 / steps
+    # or, if it must run step by step, average over more calls: norm.momentum = 0.1 / number_of_time_steps
     ```
     ```python spikingjelly
     from spikingjelly.activation_based import functional
@@ -61,8 +61,8 @@ class BatchNormPerStep(Check):
 
     ## How it is decided
     The check applies to a module with running statistics that is called at least {min_calls} times per forward pass in
-    training mode. Each call replaces a fraction `momentum` of the running mean, so late time steps have more weight. It
-    warns if two conditions hold, and reports a note if only one of them does, or none:
+    training mode. Each call replaces a fraction `momentum` of the running mean, so late time steps have more weight.
+    spikecheck warns if two conditions hold, and reports a note if only one of them does, or none:
 
     - At least {max_late_fraction:%} of the running mean comes from the second half of the time steps.
     - The time steps differ. spikecheck averages the spike rate before the module over the time steps, once with the

@@ -1,4 +1,4 @@
-"""The fix of a silent network: what wakes this layer, and every silent layer behind it, in one run."""
+"""The fix of a silent network: what makes this layer, and every silent layer after it, fire in one run."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ ASSUMED_RATE = 0.05  # measured: layers whose threshold is half of their highest
 
 MEASURED = "half of the highest potential of this run"
 BY_CURRENT = "half of the largest input current of this run"
-DERIVED = "no spikes reached these layers yet: from the size of their weights, if 5% of their inputs fire"
-UNSCALED = "the layers scale their input down: this takes it as it is"
-WEIGHTS = "brings the highest potential of this run to twice the threshold"
+DERIVED = "no spikes reached these layers yet: the RMS potential they would have if 5% of their inputs fired"
+UNSCALED = "these layers scale their input down: turn that off"
+WEIGHTS = "larger weights: they bring the highest potential of this run to twice the threshold"
 HELD_DOWN = "no input current was above 0: the bias, or inhibition, holds the layer down"
 
 
