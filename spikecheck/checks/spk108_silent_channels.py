@@ -59,8 +59,8 @@ class SilentChannels(Check):
     {min_distinct_batches} different batches. It warns if the silent channels are exactly the first half, the second
     half or every other channel, and most of the other channels are in use: one of two polarities is then empty.
 
-    It also warns if a single channel of {min_channels} or more is ever used: an encoder whose values all lie at the end
-    of its range puts every event into the same channel.
+    It also warns if the input has at least {min_channels} channels and only one of them is ever used. This is what an
+    encoder does if all of its values are at one end of its range.
 
     Other causes are a sensor size that is larger than the sensor, swapped width and height, and channels numbered from
     1.
@@ -86,7 +86,7 @@ class SilentChannels(Check):
         "probability of 0.006; spikecheck distinguishes at most 16 batches, so a larger limit turns the check off",
     )
 
-    min_channels: int = limit(8, why="judgment call: of fewer channels, one may well be all that is used")
+    min_channels: int = limit(8, why="judgment call: an input with few channels may use only one of them")
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where many channels, or one half of them, are never used."""

@@ -17,8 +17,8 @@ class SaturatedInput(Check):
     """Nearly all values of a binary input are 1.
 
     ## What it means
-    Every channel spikes in nearly every time step, whatever the sample is. An encoder that takes values for
-    probabilities does this to pixels from 0 to 255, and one with a threshold to values that lie above it.
+    Every channel spikes in nearly every time step, whatever the sample is. For example, an encoder that uses pixels
+    from 0 to 255 as spike probabilities does this, and so does one whose threshold is below all values.
 
     ## Example
     ```python broken
@@ -38,21 +38,21 @@ class SaturatedInput(Check):
 
     ## Fix
     ```python any
-    # an encoder expects values from 0 to 1
-    print(values.min(), values.max())
+    # before the encoder, which expects values from 0 to 1
     values = (values - values.min()) / (values.max() - values.min())
     ```
 
     ## When it is intended
-    The input is a mask, or drives the network with a constant.
+    The input is a mask, or a constant that drives the network.
     ```toml
     [tool.spikecheck.ignore]
-    "SPK110" = "a constant drive, the stimulus is in the weights"
+    "SPK110" = "a constant input, the stimulus is in the weights"
     ```
 
     ## How it is decided
-    All values are 0 or 1, and at least {min_active_fraction} of them are 1, over {min_forward_passes} forward passes or
-    more. A model that is called with several tensors is left alone: the first may be a mask.
+    spikecheck warns if all values are 0 or 1, and at least {min_active_fraction:%} of them are 1, over at least
+    {min_forward_passes} forward passes. A model that takes several input tensors is not checked, because the first one
+    may be a mask.
     """
 
     id: ClassVar = "SPK110"
@@ -63,10 +63,10 @@ class SaturatedInput(Check):
     needs: ClassVar = (InputReading,)
     explains: ClassVar = ("SPK105", "SPK109", "SPK204", "SPK206", "SPK302", "SPK309", "SPK312", "SPK313", "SPK320")
     past: ClassVar = "{site} was 1 nearly everywhere"
-    message: ClassVar = "{active:%} of the values of {site} are 1: hardly anything tells samples apart"
+    message: ClassVar = "{active:%} of the values of {site} are 1, so all samples look nearly the same"
 
     min_active_fraction: float = limit(
-        0.97, why="judgment call: a binary image in black on white is 0.9, and 0.97 leaves a twentieth of its contrast"
+        0.97, why="judgment call: in a binary image of a black digit on white, about 90% of the pixels are 1"
     )
     min_forward_passes: int = limit(10, why="judgment call: a single batch may be a warm-up with ones")
 
@@ -81,5 +81,7 @@ class SaturatedInput(Check):
         yield self.finding(
             site,
             observed=Observed("{active:%} of the values are 1, the others 0", active=x.active / x.sampled_elements),
-            expected=Expected("zeros and ones that differ", because="what is always 1 says nothing about the sample"),
+            expected=Expected(
+                "values that differ between samples", because="a constant carries no information about the sample"
+            ),
         )

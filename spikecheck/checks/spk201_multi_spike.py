@@ -68,8 +68,8 @@ class MultiSpike(Check):
     ## How it is decided
     A layer is reported if its values are whole numbers, none negative, some above 1. spikecheck then takes the mean of
     the values above 0: the spikes that a neuron emits in a time step in which it fires. It warns if this mean is
-    {max_spikes_per_active_step} or more, and reports a note if it is smaller, which does little harm, or
-    if the loss is below that of a guess, as in a network that was converted from a ReLU network.
+    {max_spikes_per_active_step} or more, and reports a note if it is smaller, which does little harm. It also reports
+    only a note if the loss is below that of random guessing, as in a network that was converted from a ReLU network.
 
     A higher threshold hides the effect, as smaller weights do, but the layer can still emit several spikes per step.
     """

@@ -90,8 +90,8 @@ class CarriedState(Check):
     batch before, the input changes, and the potential returned to 0 at least {min_resets} times. During training,
     spikecheck waits for a second batch of targets before it warns.
 
-    Evaluation passes are checked as well if the run also trains, calls the model once per sequence, and never begins a
-    training sequence with old potentials: the reset is then missing in the evaluation alone.
+    Forward passes in evaluation mode are checked by the same rule, in a run that also trains and calls the model once
+    per sequence. If no training sequence started with old potentials, the reset is missing only in the evaluation.
 
     PyTorch may also raise "Trying to backward through the graph a second time". Detaching the state stops that error,
     but the old potentials remain.

@@ -13,7 +13,7 @@ from spikecheck.readings import DriveReading, MemoryReading
 from spikecheck.site import Moment, Site, SiteKind
 
 EQUAL_SIZES = """\
-# a linear layer before it, so that both sizes are equal: this version of the library drops any other state
+# make both sizes equal with a linear layer: this version of the library drops the state if they differ
 fc1 = torch.nn.Linear({path}.input_size, {path}.hidden_size)
 spikes, syn, mem = {path}(fc1(x_t), syn, mem)"""
 
@@ -88,8 +88,8 @@ class DroppedState(Check):
     at least {min_informative_elements} neurons that did not spike, the new state is the input current times a constant,
     whatever the old state was, and whether a neuron spikes depends only on its input current.
 
-    snntorch 1.0 compares the state of an `SLSTM` with the shape of its input, and starts each time step from zeros if
-    they differ: in every layer whose `input_size` is not its `hidden_size`.
+    snntorch 1.0 has this fault in `SLSTM`: if `input_size` and `hidden_size` differ, the layer starts each time step
+    from a state of 0.
     """
 
     id: ClassVar = "SPK209"
@@ -153,5 +153,5 @@ def drops_state(site: Site) -> bool:
 def why(site: Site, *, ignores_state: bool) -> str:
     """Return where the state is lost."""
     if drops_state(site):
-        return f"{site.framework} drops a state whose size is not that of the input"
+        return f"{site.framework} drops the state if its size differs from that of the input"
     return "it ignores the state passed in" if ignores_state else "its state is 0 in the middle of a sequence"
