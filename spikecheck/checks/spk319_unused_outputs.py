@@ -87,7 +87,7 @@ class UnusedOutputs(Check):
         why="judgment call: populations have 10 neurons or more per class; where classes are learned in a series of "
         "tasks, one task has a fifth of them",
     )
-    min_labels: int = limit(200, why="derived: of 10 equally frequent labels, one is missing once in a billion runs")
+    min_labels: int = limit(200, why="derived: of 10 equally frequent labels, one is missing once in 100 million runs")
     min_updates_in_training: int = limit(256, why="judgment call: until then, other labels may still come")
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

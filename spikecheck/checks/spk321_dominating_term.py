@@ -79,7 +79,7 @@ class DominatingTerm(Check):
     message: ClassVar = "{site} is only {own:n} of the sum of {total:n} that is minimized, and it does not fall"
 
     max_other_share: float = limit(
-        0.95, why="judgment call: the other terms are then 20 times as large as the loss of the task"
+        0.95, why="judgment call: the other terms are then 19 times as large as the loss of the task"
     )
     min_updates: int = limit(64, why="judgment call: a network may lower the penalty first and then learn the task")
     min_updates_in_training: int = limit(
