@@ -43,7 +43,8 @@ class CountInput(Check):
     ```python any
     # before the model: 0 or 1 in each bin
     x = (x > 0).float()
-    # or use shorter bins; or keep the counts and rescale them: x = x / x[x > 0].mean()
+    # or use shorter bins
+    # or keep the counts, rescaled: x = x / x[x > 0].mean()
     ```
 
     ## When it is intended

@@ -40,10 +40,11 @@ class EmptyInput(Check):
 
     ## Fix
     ```python any
-    # steps is the number of time bins, dt the width of one: times.max() should be close to steps * dt
+    # with `steps` time bins of width dt, times.max() should be close to steps * dt
     print(times.max(), steps * dt)
     # if not, choose the width so that the recording fills the time axis
     dt = float(times.max()) / steps
+    step = (times / dt).long().clamp(max=steps - 1)
     ```
 
     ## When it is intended

@@ -41,7 +41,7 @@ class OneBinInput(Check):
     ```python any
     import numpy as np
 
-    # spread the events of a recording over `steps` bins of equal width, whatever the unit of `times` is
+    # `steps` bins of equal width, whatever the unit of `times` is
     edges = np.linspace(times.min(), times.max(), steps + 1)
     # the bin of each event, from 0 to steps - 1
     step = np.digitize(times, edges[1:-1])

@@ -38,7 +38,7 @@ class SingleStep(Check):
 
     ## Fix
     ```python any
-    # [batch, channels] -> [batch, time, channels]; steps is the number of time steps
+    # [batch, channels] -> [batch, time, channels], with `steps` time steps
     x = x.unsqueeze(1).expand(-1, steps, *x.shape[1:])
     ```
     ```python snntorch
@@ -52,8 +52,8 @@ class SingleStep(Check):
     x = x.unsqueeze(0).repeat(steps, 1, 1)
     ```
     ```python norse
-    # [batch, channels] -> [time, batch, channels], for a layer such as norse.torch.LIF
-    # a cell, such as norse.torch.LIFCell, takes one time step per call: call it in a loop over time
+    # [batch, channels] -> [time, batch, channels], for norse.torch.LIF
+    # call a cell, such as norse.torch.LIFCell, in a loop over time
     x = x.unsqueeze(0).repeat(steps, 1, 1)
     ```
 

@@ -44,7 +44,7 @@ class WrappedCounts(Check):
     # count in int32: converting the frames afterwards comes too late
     frames = np.zeros((steps, channels), dtype=np.int32)
     np.add.at(frames, (step, unit), 1)
-    # tonic.transforms.ToFrame counts in int16: use shorter bins, or count as above
+    # tonic's ToFrame counts in int16: use shorter bins, or count as above
     ```
 
     ## When it is intended

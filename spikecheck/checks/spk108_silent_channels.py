@@ -41,8 +41,10 @@ class SilentChannels(Check):
     import tonic
 
     # use the sensor size of the data set itself; dataset is your tonic data set
-    to_frame = tonic.transforms.ToFrame(sensor_size=dataset.sensor_size, n_time_bins=40)
-    # then compare: x is [batch, time, polarity, units]; prints the fraction of units in use, one number per polarity
+    size = dataset.sensor_size
+    to_frame = tonic.transforms.ToFrame(sensor_size=size, n_time_bins=40)
+    # then check the input, x of [batch, time, polarity, units]: this prints the
+    # fraction of units in use, one number per polarity
     print((x != 0).flatten(0, 1).any(0).float().mean(-1))
     ```
 

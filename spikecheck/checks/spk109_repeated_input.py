@@ -34,11 +34,11 @@ class RepeatedInput(Check):
 
     ## Fix
     ```python any
-    # in the training loop, just before `model(x)`: this number has to change from batch to batch
+    # put this just before `model(x)`: the number has to differ between batches
     print(float(x.sum()))
     ```
     ```python spikingjelly
-    # LatencyEncoder and other stateful encoders keep their first batch until they are reset
+    # LatencyEncoder and the like keep their first batch until they are reset
     encoder.reset()
     ```
 

@@ -36,7 +36,7 @@ class NonBinarySpikes(Check):
     ```python handwritten
     # in `forward` of the spike function; keep its surrogate gradient
     spikes = (potential >= threshold).float()
-    # if the layer returns its potential instead: let it return its spikes, and the potential as a second output
+    # if the layer returns its potential, let it return its spikes instead
     ```
     ```python snntorch
     # a factor of 1.0 makes the spikes 0 or 1

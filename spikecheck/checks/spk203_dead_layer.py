@@ -51,27 +51,27 @@ class DeadLayer(Check):
 
     ## Fix
     ```python handwritten
-    # replace 0.1: the threshold has to be below the highest potential of the layer
+    # replace 0.1: it has to be below the highest potential of the layer
     layer.threshold = 0.1
     # or use larger weights before the layer, or remove a negative bias
     ```
     ```python snntorch
-    # replace 0.1: the threshold has to be below the highest potential of the layer
+    # replace 0.1: it has to be below the highest potential of the layer
     layer.threshold.data.fill_(0.1)
     # or use larger weights before the layer
     ```
     ```python sinabs
-    # replace 0.1: the threshold has to be below the highest potential of the layer
+    # replace 0.1: it has to be below the highest potential of the layer
     layer.spike_threshold.data.fill_(0.1)
     # or stop the layer from scaling its input down: layer.norm_input = False
     ```
     ```python spikingjelly
-    # replace 0.1: the threshold has to be below the highest potential of the layer
+    # replace 0.1: it has to be below the highest potential of the layer
     layer.v_threshold = 0.1
     # or stop the layer from scaling its input down: layer.decay_input = False
     ```
     ```python norse
-    # replace 0.1: the threshold has to be below the highest potential of the layer
+    # replace 0.1: it has to be below the highest potential of the layer
     layer.p = layer.p._replace(v_th=torch.tensor(0.1))
     ```
 

@@ -37,32 +37,32 @@ class SaturatedLayer(Check):
 
     ## Fix
     ```python handwritten
-    # replace 10.0: the threshold has to be larger than what one time step adds to the potential
+    # replace 10.0: it has to exceed what one time step adds to the potential
     layer.threshold = 10.0
-    # or use smaller weights before the layer, or reset the potential after each spike
+    # or use smaller weights before the layer, or reset it after each spike
     ```
     ```python snntorch
-    # replace 10.0: the threshold has to be larger than what one time step adds to the potential
+    # replace 10.0: it has to exceed what one time step adds to the potential
     layer.threshold.data.fill_(10.0)
     # or use smaller weights and biases before the layer
     ```
     ```python sinabs
-    # replace 10.0: the threshold has to be larger than what one time step adds to the potential
+    # replace 10.0: it has to exceed what one time step adds to the potential
     layer.spike_threshold.data.fill_(10.0)
     # or use smaller weights and biases before the layer
     ```
     ```python rockpool
-    # replace 10.0: the threshold has to be larger than what one time step adds to the potential
+    # replace 10.0: it has to exceed what one time step adds to the potential
     layer.threshold.data.fill_(10.0)
     # or use smaller weights and biases before the layer
     ```
     ```python spikingjelly
-    # replace 10.0: the threshold has to be larger than what one time step adds to the potential
+    # replace 10.0: it has to exceed what one time step adds to the potential
     layer.v_threshold = 10.0
     # or use smaller weights and biases before the layer
     ```
     ```python norse
-    # replace 10.0: the threshold has to be larger than what one time step adds to the potential
+    # replace 10.0: it has to exceed what one time step adds to the potential
     layer.p = layer.p._replace(v_th=torch.tensor(10.0))
     ```
 

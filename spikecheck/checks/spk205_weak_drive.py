@@ -59,28 +59,28 @@ class WeakDrive(Check):
 
     ## Fix
     ```python handwritten
-    # replace 0.1: the threshold has to be below the highest potential, which the finding gives
+    # replace 0.1: it has to be below the highest potential (see the finding)
     layer.threshold = 0.1
     # or use larger weights before the layer
     ```
     ```python snntorch
-    # replace 0.1: the threshold has to be below the highest potential, which the finding gives
+    # replace 0.1: it has to be below the highest potential (see the finding)
     layer.threshold.data.fill_(0.1)
     # or use larger weights before the layer
     ```
     ```python sinabs
     # norm_input=True multiplies the input by 1 - decay
     layer.norm_input = False
-    # if the layer is still silent, lower its threshold as well (0.1 is an example)
+    # if it is still silent, lower its threshold as well (0.1 is an example)
     layer.spike_threshold.data.fill_(0.1)
     ```
     ```python spikingjelly
-    # replace 0.1: the threshold has to be below the highest potential, which the finding gives
+    # replace 0.1: it has to be below the highest potential (see the finding)
     layer.v_threshold = 0.1
     # or stop the layer from scaling its input down: layer.decay_input = False
     ```
     ```python norse
-    # replace 0.1: the threshold has to be below the highest potential, which the finding gives
+    # replace 0.1: it has to be below the highest potential (see the finding)
     layer.p = layer.p._replace(v_th=torch.tensor(0.1))
     # also check that layer.p.tau_mem_inv is 1 / tau (100 for 10 ms), not tau
     ```

@@ -59,27 +59,27 @@ class StrongDrive(Check):
 
     ## Fix
     ```python handwritten
-    # replace 10.0 by the threshold that the finding gives: the RMS of what one time step adds
+    # replace 10.0 by the RMS of what one time step adds (see the finding)
     layer.threshold = 10.0
     # or use smaller weights before the layer
     ```
     ```python snntorch
-    # replace 10.0 by the threshold that the finding gives: the RMS of what one time step adds
+    # replace 10.0 by the RMS of what one time step adds (see the finding)
     layer.threshold.data.fill_(10.0)
     # or use smaller weights before the layer
     ```
     ```python sinabs
-    # replace 10.0 by the threshold that the finding gives: the RMS of what one time step adds
+    # replace 10.0 by the RMS of what one time step adds (see the finding)
     layer.spike_threshold.data.fill_(10.0)
     # or use smaller weights before the layer
     ```
     ```python spikingjelly
-    # replace 10.0 by the threshold that the finding gives: the RMS of what one time step adds
+    # replace 10.0 by the RMS of what one time step adds (see the finding)
     layer.v_threshold = 10.0
     # or use smaller weights before the layer
     ```
     ```python norse
-    # replace 10.0 by the threshold that the finding gives: the RMS of what one time step adds
+    # replace 10.0 by the RMS of what one time step adds (see the finding)
     layer.p = layer.p._replace(v_th=torch.tensor(10.0))
     ```
 

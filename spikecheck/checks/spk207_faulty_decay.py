@@ -61,11 +61,11 @@ class FaultyDecay(Check):
     # decay_input=True divides the input by tau
     ```
     ```python norse
-    # replace 100.0 by 1 / tau, with tau in seconds (100 for 10 ms); it has to be below 1 / dt
+    # replace 100.0 by 1 / tau, with tau in seconds (100 for 10 ms)
     layer.p = layer.p._replace(tau_mem_inv=torch.tensor(100.0))
     ```
     ```python rockpool
-    # replace 0.02 by your time constant, in seconds; it has to be larger than layer.dt
+    # replace 0.02 by your time constant in seconds, larger than layer.dt
     layer.tau_mem.data.fill_(0.02)
     ```
 

@@ -41,7 +41,7 @@ class CarriedState(Check):
 
     ## Fix
     ```python handwritten
-    # before every batch: set the potential to 0 (here the attribute that holds it is called mem)
+    # before every batch; mem is the attribute that holds the potential
     layer.mem = torch.zeros_like(layer.mem)
     ```
     ```python snntorch

@@ -47,13 +47,14 @@ class MissingReset(Check):
     ```python snntorch
     import snntorch as snn
 
-    # pass it where the layer is made, with your own beta: setting the attribute later has no effect
+    # set it where the layer is made, with your beta: later it has no effect
     lif1 = snn.Leaky(beta=0.9, reset_mechanism="subtract")
     # reset_mechanism="zero" sets the potential to 0 instead
     ```
     ```python sinabs
     import sinabs.activation
 
+    # subtracts the threshold after each spike
     layer.reset_fn = sinabs.activation.MembraneSubtract()
     ```
     ```python spikingjelly

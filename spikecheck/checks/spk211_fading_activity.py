@@ -40,7 +40,8 @@ class FadingActivity(RateTrend):
 
     ## Fix
     ```python any
-    # linear is the layer before a spiking layer that fires less than the one before it; 3 is an example
+    # linear comes before a layer that fires less than the one before it
+    # 3 is an example
     linear.weight.data *= 3
     # or add a normalization layer there
     ```

@@ -33,7 +33,8 @@ class ExplodingActivity(RateTrend):
 
     ## Fix
     ```python any
-    # linear is the layer before a spiking layer that fires more than the one before it; 3 is an example
+    # linear comes before a layer that fires more than the one before it
+    # 3 is an example
     linear.weight.data /= 3
     # or raise the threshold of that spiking layer
     ```

@@ -50,9 +50,10 @@ class ReusedGraph(Check):
     ```python snntorch
     from snntorch import utils
 
-    # before each batch
+    # before each batch, with init_hidden=True
     utils.reset(model)
     # or, to keep the state without its graph: snn.Leaky.detach_hidden()
+    # or, if the script passes `mem` itself: mem = lif1.reset_mem()
     ```
     ```python sinabs
     import sinabs

@@ -46,7 +46,8 @@ class HeavyDropout(Check):
     ```python spikingjelly
     from spikingjelly.activation_based import layer
 
-    # one mask for all time steps of a sample
+    # replace 0.2 by the fraction to drop
+    # this layer uses one mask for all time steps of a sample
     dropout = layer.Dropout(0.2, step_mode="m")
     ```
 

@@ -43,7 +43,8 @@ class BatchNormPerStep(Check):
     ```python any
     # x is [time, batch, channels]: normalize all time steps at once
     x = norm(x.flatten(0, 1)).view_as(x)
-    # or, if it must run step by step, average over more calls: norm.momentum = 0.1 / number_of_time_steps
+    # or, if it has to run step by step, average over more calls:
+    # norm.momentum = 0.1 / number_of_time_steps
     ```
     ```python spikingjelly
     from spikingjelly.activation_based import functional
