@@ -15,7 +15,7 @@ from spikecheck.site import Moment, Site, SiteKind
 
 @dataclass(frozen=True)
 class UnoptimizedParameter(Check):
-    """A weight receives gradients, but no optimizer that has stepped holds it.
+    """A weight receives gradients, but is in no optimizer that has made an update.
 
     ## What it means
     The weight stays as it was initialized, although gradients are computed for it. The loss still falls, since the
