@@ -48,8 +48,8 @@ class DeadMoments(Check):
     ```
 
     ## When it is intended
-    The parameter is frozen, but was passed to the optimizer anyway. The site has the name that the report shows,
-    with `optimizer: ` at its beginning.
+    The parameter is frozen, but was passed to the optimizer anyway. In the setting, `optimizer: ` is part
+    of the name of the site, as in the report.
     ```toml
     [tool.spikecheck.ignore]
     "SPK508:optimizer: encoder.weight" = "frozen"
