@@ -79,12 +79,12 @@ class UntrainedWeights(Check):
     )
     min_updates: int = limit(
         50,
-        why="judgment call: a few updates may be too small to leave a trace; if 50 leave none, the weight is as good as "
-        "untrained",
+        why="judgment call: a few updates may be too small to leave a trace; if 50 leave none, the weight is as "
+        "good as untrained",
     )
     z_score: float = limit(
         4.5,
-        why="derived: the mean of random numbers is off by more than this many standard errors once in 100,000 cases",
+        why="derived: the mean of random numbers is more than this many standard errors off once in 100,000 cases",
     )
     max_edge_gap: float = limit(
         14.0,
