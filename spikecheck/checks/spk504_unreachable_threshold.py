@@ -73,8 +73,8 @@ class UnreachableThreshold(Check):
 
     max_input_count: float = limit(
         10.0,
-        why="measured: in coarse bins of SHD, 93% of the non-empty ones hold one event, and the fullest one 18; the limit "
-        "lies between",
+        why="measured: in coarse bins of SHD, 93% of the non-empty ones hold one event, and the fullest one 18; the "
+        "limit lies between",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
