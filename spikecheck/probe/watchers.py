@@ -3,7 +3,7 @@
 Everything that outlives a monitor or is shared by several is an attribute of the one object `watchers`: the sessions
 that are attached, the functions of torch that are replaced while there are any, and the receivers that compiled code
 calls by number. Nothing else in this package, in `monitor`, `api` or `assertions` is a module-level variable that
-changes; a test holds that.
+changes; a test enforces this.
 
 Each change is made under a lock, and puts a new tuple in the place of the old one, so that a loss in one thread can be
 passed on while a monitor is attached in another.
