@@ -46,7 +46,7 @@ class UnoptimizedParameter(Check):
     ```
 
     ## How it is decided
-    The weight requires gradients and receives them, and is in no optimizer that has made an update. While training runs,
+    The weight requires gradients and receives them, and is in no optimizer that has made an update. During training,
     spikecheck waits for {min_updates_in_training} updates, since another optimizer may step less often. If several
     optimizers train the model, do not pass `optimizer=` to `spikecheck.attach`: it then watches that one alone, and
     reports the weights of the others here.
