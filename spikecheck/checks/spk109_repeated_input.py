@@ -87,8 +87,8 @@ class RepeatedInput(Check):
         yield self.finding(
             site,
             observed=Observed(
-                "the input took {inputs} distinct value(s) in {passes} observed forward passes, for at least {labels} "
-                "different batches of labels",
+                "different inputs in {passes} observed forward passes: {inputs}; different batches of labels: at least "
+                "{labels}",
                 inputs=x.distinct_batches,
                 passes=x.forward_passes,
                 labels=labels,

@@ -96,7 +96,8 @@ class DeadLayer(Check):
     Error probability: if a layer emits 10 independent spikes on average in {min_forward_passes} forward passes, it
     shows none of them with a probability of exp(-10), 1 in 22,000.
 
-    SPK406 on the weights before the layer is taken as the cause only if their scale is below {min_weight_scale}.
+    A finding of SPK406 at the weights before the layer counts as the cause only if their scale is below
+    {min_weight_scale}.
     """
 
     id: ClassVar = "SPK203"

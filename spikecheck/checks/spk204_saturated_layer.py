@@ -109,8 +109,8 @@ class SaturatedLayer(Check):
 
     max_saturated_fraction: float = limit(
         0.5,
-        why="derived: most of the layer; measured: at most 7% in healthy networks, 81% if the threshold is below the "
-        "resting potential",
+        why="judgment call: half of the layer; measured: at most 7% in healthy networks, 81% if the threshold is below "
+        "the resting potential",
     )
     max_active_fraction: float = limit(
         0.7,
