@@ -35,8 +35,8 @@ class ImbalancedTargets(Check):
     ## Fix
     ```python any
     counts = torch.as_tensor([int(y) for _, y in dataset]).bincount(minlength=classes).clamp(min=1)
-    # or a WeightedRandomSampler
     loss_fn = torch.nn.CrossEntropyLoss(weight=counts.sum() / (classes * counts))
+    # or draw the rare classes more often: torch.utils.data.WeightedRandomSampler
     ```
 
     ## When it is intended
