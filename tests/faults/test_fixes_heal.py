@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterator
 from math import log
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import spikecheck
+from spikecheck.checks.discovery import own_checks
 from spikecheck.finding import Finding
 from spikecheck.report.model import Report
 from tests.full import every_time
@@ -164,3 +166,44 @@ def test_the_fix_of_the_first_cause_heals_the_network_in_one_run(name: str) -> N
     assert first.key not in {finding.key for finding in report.findings}, first.fix
     assert not SILENT & {finding.check for finding in report.findings}, first.fix
     assert loss < 0.7 * log(CLASSES), first.fix
+
+
+def layer_of(library: str) -> Any:
+    """Return a spiking layer of a library, as its users make it."""
+    if library == "snntorch":
+        return pytest.importorskip("snntorch").Leaky(beta=0.9)
+    if library == "sinabs":
+        return pytest.importorskip("sinabs.layers").LIF(tau_mem=10.0)
+    if library == "spikingjelly":
+        return pytest.importorskip("spikingjelly.activation_based.neuron").LIFNode()
+    if library == "norse":
+        return pytest.importorskip("norse.torch").LIFCell()
+    return pytest.importorskip("rockpool.nn.modules").LIFTorch(4)
+
+
+@pytest.mark.parametrize("library", ["snntorch", "sinabs", "spikingjelly", "norse", "rockpool"])
+def test_the_code_on_the_pages_of_neuron_checks_runs_on_a_layer_of_its_library(library: str) -> None:
+    spiking, ran = layer_of(library), []
+    for check in own_checks().values():
+        code = check.fix_by_library().get(library, "") if check.id.startswith("SPK2") else ""
+        names = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+        if code and names <= {"layer", "torch", "sinabs", "snn", "neuron", "lif1"} and "import layer" not in code:
+            exec(compile(code, check.id, "exec"), {"layer": spiking, "torch": torch})
+            ran.append(check.id)
+    assert ran
+
+
+def test_snntorch_takes_its_reset_where_the_layer_is_made() -> None:
+    snn, current = pytest.importorskip("snntorch"), torch.full((1, 1), 1.5)
+
+    def potentials(lif: Any) -> list[float]:
+        mem, trace = lif.reset_mem(), []
+        for _ in range(3):
+            _, mem = lif(current, mem)
+            trace.append(float(mem))
+        return trace
+
+    late = snn.Leaky(beta=1.0, reset_mechanism="none")
+    late.reset_mechanism = "subtract"
+    assert potentials(late) == [1.5, 3.0, 4.5]
+    assert potentials(snn.Leaky(beta=1.0, reset_mechanism="subtract")) == [1.5, 2.0, 2.5]
