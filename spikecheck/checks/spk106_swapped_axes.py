@@ -74,8 +74,8 @@ class SwappedAxes(Check):
     - Sizes: the layer sees as many time steps as the batch has targets, and a different number of samples.
     - Activity: the spike counts depend on the position in the batch, and depend on it more than on the time step. In a
       shuffled batch, all positions have the same mean activity.
-    - Order: neighboring samples are similar, and samples half a batch apart and neighboring time steps are less so. In
-      a shuffled batch, neighboring samples are not more similar than others.
+    - Order: neighboring samples are more similar to each other than samples half a batch apart, and more similar than
+      neighboring time steps. In a shuffled batch, neighboring samples are not more similar than others.
 
     For *activity*, each sample has a share of the spikes of its batch. The position in the batch must explain at least
     {min_sample_variance_share:%} of the variance of these shares, over {min_samples} samples or more. For *order*, the

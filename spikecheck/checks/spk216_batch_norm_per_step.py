@@ -63,7 +63,7 @@ class BatchNormPerStep(Check):
     ## How it is decided
     The check applies to a module with running statistics that is called at least {min_calls} times per forward pass in
     training mode. Each call replaces a fraction `momentum` of the running mean, so late time steps have more weight.
-    spikecheck warns if two conditions hold, and reports a note if only one of them does, or none:
+    spikecheck warns if both of these conditions hold, and reports a note otherwise:
 
     - At least {max_late_fraction:%} of the running mean comes from the second half of the time steps.
     - The time steps differ. spikecheck averages the spike rate before the module over the time steps, once with the

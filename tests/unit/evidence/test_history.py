@@ -27,7 +27,7 @@ STUCK = loss(first=3.0, recent_mean=3.0, recent_slope=0.0)
 def dead() -> Finding:
     at = site(SiteKind.SPIKES, "lif1")
     observed = Observed("", steps=200, neurons=64)
-    return DeadLayer().finding(at, observed=observed, expected=Expected("spikes"), when=Moment(0))
+    return DeadLayer().finding(at, observed=observed, expected=Expected("spikes"), when=Moment(0), what="is silent")
 
 
 def report(now: object, *records: Record, weight: Iterable[object] = (parameter(),), rules: str = "") -> Report:
@@ -85,7 +85,7 @@ def test_nothing_is_over_at_a_site_that_is_not_finite() -> None:
 
 def test_nothing_is_over_at_a_site_that_is_no_longer_observed() -> None:
     at = site(SiteKind.SPIKES, "gone")
-    gone = DeadLayer().finding(at, observed=Observed("", steps=1, neurons=1), expected=Expected(""))
+    gone = DeadLayer().finding(at, observed=Observed("", steps=1, neurons=1), expected=Expected(""), what="is silent")
     assert problems(report(spikes(), Record(gone, (Interval(0, 9),), last_absent=20))) == ["SPK203"]
 
 
