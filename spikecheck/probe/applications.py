@@ -20,11 +20,15 @@ Key = tuple[CodeType, int, tuple[int, ...]]  # where, and the shape of one sampl
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CallSite:
-    """Where a function was applied: the chain of calls, innermost first, and the modules that were running."""
+    """Where a function was applied: the chain of calls, innermost first, and the modules that were running.
+
+    `owner` is the module whose method it was, if that was called otherwise than as a module.
+    """
 
     line: int
     path: tuple[Any, ...] = ()
     modules: tuple[nn.Module, ...] = ()
+    owner: nn.Module | None = None
 
     @classmethod
     def of(cls, frame: Any, model: nn.Module) -> CallSite:
@@ -32,6 +36,7 @@ class CallSite:
         line, files = frame.f_lineno, module_file()
         path: list[Any] = []
         modules: list[nn.Module] = []
+        owner: nn.Module | None = None
         while frame is not None and len(path) < MAX_FRAMES:
             module = module_of_call(frame)
             if module is model:
@@ -41,8 +46,16 @@ class CallSite:
                 path.append(id(module))
             elif frame.f_code.co_filename != files:
                 path.append((frame.f_code, frame.f_lasti))
+                owner = method_of(frame) if owner is None and not modules else owner
             frame = frame.f_back
-        return cls(line, tuple(path), tuple(modules))
+        return cls(line, tuple(path), tuple(modules), None if owner is model else owner)
+
+
+def method_of(frame: Any) -> nn.Module | None:
+    """Return the module whose method a frame runs; None for any other function."""
+    names = frame.f_code.co_varnames[: frame.f_code.co_argcount]
+    first = frame.f_locals.get(names[0]) if names[:1] == ("self",) else None
+    return first if isinstance(first, nn.Module) else None
 
 
 @dataclass(slots=True, eq=False)

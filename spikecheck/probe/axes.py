@@ -9,12 +9,41 @@ from torch import Tensor
 
 from spikecheck.errors import SpikecheckError
 from spikecheck.probe.layer import WatchedLayer
-from spikecheck.probe.recorder import Recorder
+from spikecheck.probe.recorder import Held, Recorder
+from spikecheck.probe.trace import Trace
 from spikecheck.site import Capture, Layout, SiteKind
 
 
-def share_layout(recorder: Recorder, layers: Iterable[WatchedLayer]) -> None:
+def read_layout(recorder: Recorder, layers: Iterable[WatchedLayer], trace: Trace) -> None:
+    """Read the time axis of a layer that loops inside its call, and shows no graph, off the calls of its parts."""
+    for watched in layers:
+        calls = recorder.calls(watched.name)
+        held = calls.held[SiteKind.SPIKES]
+        if watched.layer.framework.shows_time or watched.layer.layout is not None or calls.count != 1 or not held:
+            continue
+        axis = looped_axis(held[0].tensor.shape, trace.inside(watched.name))
+        if axis is not None:
+            layout = Layout(axis, 1 if axis == 0 else 0)
+            watched.learn_layout(layout)
+            for kind in (SiteKind.SPIKES, SiteKind.CURRENT):
+                calls.held[kind] = [Held(one.tensor, one.version, layout) for one in calls.held[kind]]
+
+
+def looped_axis(shape: Sequence[int], parts: Sequence[tuple[int, Sequence[int]]]) -> int | None:
+    """Return the axis along which a part was called once per entry, each time for one slice; None if several fit."""
+    axes = {
+        axis
+        for calls, part in parts
+        for axis, size in enumerate(shape)
+        if calls == size > 1 and len(part) == len(shape) - 1
+        if tuple(part) == (*shape[:axis], *shape[axis + 1 :])
+    }
+    return axes.pop() if len(axes) == 1 else None
+
+
+def share_layout(recorder: Recorder, layers: Sequence[WatchedLayer], trace: Trace) -> None:
     """Give a layer that is called with whole sequences and shows no time axis that of the others, if shapes agree."""
+    read_layout(recorder, layers, trace)
     calls = [(watched.layer.layout, recorder.calls(watched.name)) for watched in layers]
     shown = [
         (layout, one.held[SiteKind.SPIKES][0].tensor.shape[:2])

@@ -245,8 +245,9 @@ class CallSites:
         return names
 
     def module_of(self, application: Application) -> str:
-        """Return the name of the innermost module of the model that was running; empty for the model itself."""
-        running = () if application.site is None else application.site.modules
+        """Return the name of the innermost module that was running, or whose method was; empty for the model itself."""
+        site = application.site
+        running = () if site is None else site.modules if site.owner is None else (site.owner, *site.modules)
         return next((self.modules[id(module)] for module in running if id(module) in self.modules), "")
 
     def feeding(self, members: Sequence[int], applications: Sequence[Application]) -> str | None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from spikecheck.probe.applications import Application, CallSite, Key
-from spikecheck.probe.call_sites import CallSites, by_layer
+from spikecheck.probe.call_sites import CallSites, by_layer, emits_spikes, joined
 from spikecheck.probe.clock import Clock
 from spikecheck.probe.comparisons import Comparisons
 from spikecheck.probe.find import clean
@@ -244,13 +244,26 @@ class FunctionalCode:
         for number, members in enumerate(grouping.layers):
             for index in members:
                 layers_in.setdefault(applications[index].call, set()).add(number)
-        for name in {name for (name, _), numbers in layers_in.items() if len(numbers) > 1}:
+        blocks = {
+            name
+            for (name, _), numbers in layers_in.items()
+            if len(numbers) > 1 and sum(self.spikes(grouping.layers[n], applications) for n in numbers) > 1
+        }
+        for name in blocks:
             watched = self.session.layers.by_name.get(name)
             if watched is not None and not watched.certain:
                 watched.become(Status.REJECTED)
                 recorder.layers.pop(name, None)
                 del self.session.layers.by_name[name]
         return self.owner(compiled=any(calls.compiled for calls in recorder.layers.values()))
+
+    def spikes(self, members: Sequence[int], applications: Sequence[Application]) -> bool:
+        """Return whether what a function returned looks like spikes; an integration over time is one too, say."""
+        shown = [applications[index] for index in members]
+        outputs = [spikes.detach() for one in shown if (spikes := one.spikes()) is not None and has_values(spikes)]
+        if not outputs:
+            return False
+        return emits_spikes(shown, self.sites.parameters, self.values_of(joined(outputs)), has_state=False)
 
     def owner(self, *, compiled: bool = False) -> Callable[[Application], bool]:
         """Return what says whether an application belongs to a module that is, or may be, a spiking layer.

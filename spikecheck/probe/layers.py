@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from spikecheck.probe.find import MAX_UNDECIDED_PASSES, emits_spikes
 from spikecheck.probe.frameworks import generic
 from spikecheck.probe.layer import Layer, Status, Use, WatchedLayer
-from spikecheck.probe.recorder import Recorder
+from spikecheck.probe.recorder import LayerCalls, Recorder
 from spikecheck.probe.trace import Trace
 from spikecheck.readings import InputReading
+from spikecheck.site import SiteKind
 
 
 class Layers:
@@ -64,6 +65,7 @@ class Layers:
                 spikes = False if calls.training else None
             if spikes is True:
                 watched.become(Status.SPIKING)
+                self.take_for_part(watched, recorder)
             elif forward_passes is None:
                 continue
             elif spikes is False:
@@ -71,6 +73,21 @@ class Layers:
                 del self.by_name[watched.name]
             elif forward_passes >= MAX_UNDECIDED_PASSES:
                 watched.become(Status.UNDECIDED)
+
+    def take_for_part(self, watched: WatchedLayer, recorder: Recorder) -> None:
+        """Take a function that is a module for a part of the neuron that returns what it returns: only that has state.
+
+        A surrogate gradient as a module keeps nothing; the neuron around it keeps a potential, a threshold or a decay.
+        """
+        if is_neuron(watched.layer.module):
+            return
+        holders = [w for w in self if w.status is Status.CANDIDATE and w.name == watched.name.rpartition(".")[0]]
+        for holder in holders:
+            same = returns_the_same(recorder.calls(holder.name), recorder.calls(watched.name))
+            if same and is_neuron(holder.layer.module):
+                holder.become(Status.SPIKING)
+                watched.become(Status.REJECTED)
+                del self.by_name[watched.name]
 
     def accept(self, recorder: Recorder, values_of: Callable[[Tensor], InputReading]) -> None:
         """Keep the candidates that have shown spikes already, while the forward pass goes on; reject none."""
@@ -101,3 +118,16 @@ class Layers:
         """Read the neurons' parameters again with the next forward pass: they may be learned."""
         for watched in self:
             watched.forget_spec()
+
+
+def is_neuron(module: nn.Module) -> bool:
+    """Return whether a module has what a neuron has: a state, a threshold or a decay, by their usual names."""
+    names = (*generic.STATES, *generic.THRESHOLDS, *generic.DECAYS)
+    return any(getattr(module, name, None) is not None for name in names)
+
+
+def returns_the_same(one: LayerCalls, other: LayerCalls) -> bool:
+    """Return whether two modules returned the same tensors, call by call."""
+    ours, others = one.held[SiteKind.SPIKES], other.held[SiteKind.SPIKES]
+    pairs = zip(ours, others, strict=False)
+    return len(ours) == len(others) > 0 and all(a.tensor.data_ptr() == b.tensor.data_ptr() for a, b in pairs)

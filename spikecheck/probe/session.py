@@ -125,7 +125,7 @@ class Session:
             hook_layer(self._hooks, watched, self.passes, *calls)
         for name, module in self.model.named_modules():
             if module is not self.model:
-                hook = self._hooks.make(partial(self.module_returned, clean(name)))
+                hook = self._hooks.make(partial(self.module_returned, clean(name)), lambda: not in_backward())
                 self._hooks.add(module.register_forward_hook(hook), tracing=True)
         if self.criterion is not None:
             self._hooks.add(self.criterion.register_forward_hook(self._hooks.make(self.criterion_returned)))
@@ -237,8 +237,7 @@ class Session:
             own.loop.open = self.clock.forward_passes > 0
             self.close(own)
             self.begin(torch.is_grad_enabled(), entered)
-            if not entered:
-                self.unseen["input"] = "the model itself was not called, only modules of it"
+            self.unseen["input"] = "" if entered else "the model itself was not called, only modules of it"
 
     def module_returned(self, name: str, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         """Any module returned, in the first forward pass."""
@@ -251,8 +250,8 @@ class Session:
         """The first module of a model that is not called itself gets the input."""
         if self.passes.depth == 0:
             recorder, tensor = self.passes.own().recorder, model_input([*args, *kwargs.values()])
-            before = recorder.inputs
-            recorder.inputs = before if tensor is None else [*before, tensor.detach()]
+            if tensor is not None:
+                recorder.inputs, self.unseen["input"] = [*recorder.inputs, tensor.detach()], ""
 
     # -- the model in compiled code
 
@@ -326,7 +325,7 @@ class Session:
         self.functional.record(recorder)
         spiking = self.layers.spiking()
         self.max_calls = max([self.max_calls, *(recorder.count(watched.name) for watched in spiking)])
-        share_layout(recorder, spiking)
+        share_layout(recorder, spiking, self.trace)
         self.layers.place(self.trace)
         site = Site(SiteKind.INPUT, "input", 0, self.layers.framework)
         for capture in captures(recorder, spiking, site, self.clock.update):

@@ -68,7 +68,9 @@ class Snapshot:
             value_origins=session.training.origins.of_values,
             gradient_origins=session.training.origins.of_gradients,
         )
-        unseen = {one.name: one.unseen for one in layers if one.unseen}
+        unseen = {name: why for name, why in session.unseen.items() if why}
+        unseen |= {**replaced(session), **distributed(session)}
+        unseen |= {one.name: one.unseen for one in layers if one.unseen}
         return cls(
             run,
             {**moded, **{name: watched.gradients.flow for watched in ran for name in watched.names}},
@@ -76,7 +78,7 @@ class Snapshot:
             optimizers.parameters(session.clock.update),
             session.losses.ever,
             optimizers.kind,
-            {**session.unseen, **replaced(session), **distributed(session), **unseen},
+            unseen,
         )
 
     @staticmethod

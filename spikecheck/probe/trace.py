@@ -18,6 +18,7 @@ class Trace:
     def __init__(self) -> None:
         self.order: dict[str, int] = {}
         self.calls: dict[str, int] = {}
+        self.shapes: dict[str, tuple[int, ...]] = {}  # of what the latest call returned
         self.fed_by: dict[str, str] = {}
         self.sources: dict[str, list[str | None]] = {}  # of each call, the weighted module that feeds it
         self.places: dict[str, list[int]] = {}  # of each call
@@ -42,6 +43,7 @@ class Trace:
             self._last = name
         for tensor in output if isinstance(output, tuple | list) else [output]:
             if isinstance(tensor, Tensor):
+                self.shapes[name] = tuple(tensor.shape)
                 self._source[id(tensor)] = name if weighted else source
                 self._alive.append(tensor)
 
@@ -54,6 +56,11 @@ class Trace:
         period = len(dict.fromkeys(sources))
         repeating = all(source == sources[i % period] for i, source in enumerate(sources))
         return period if repeating and period > 1 and None not in sources and len(sources) % period == 0 else 1
+
+    def inside(self, name: str) -> list[tuple[int, tuple[int, ...]]]:
+        """Return how often each module inside of this one was called for one call of it, and what it returned."""
+        parts = [part for part in self.calls if part.startswith(f"{name}.") and part in self.shapes]
+        return [(self.calls[part], self.shapes[part]) for part in parts] if self.calls.get(name) == 1 else []
 
     def place(self, name: str) -> None:
         """Give a module or a tap the next place, where it has none."""

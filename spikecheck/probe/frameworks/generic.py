@@ -103,13 +103,13 @@ def lowest(value: object) -> float | None:
 
 
 def surrogates(spikes: Tensor, claimed: set[Any]) -> set[Any]:
-    """Return custom autograd functions at most HOPS nodes upstream that no earlier layer claimed."""
+    """Return custom autograd functions at most HOPS nodes upstream, none that an earlier layer claimed or behind it."""
     level: list[Any] = [spikes.grad_fn]
     functions: set[Any] = set()
     for _ in range(HOPS + 1):
         nodes = [node for node in level if node is not None]
         functions |= {node for node in nodes if is_custom_function(node) and node not in claimed}
-        level = [parent for node in nodes if node not in functions for parent, _ in node.next_functions]
+        level = [parent for node in nodes if node not in functions | claimed for parent, _ in node.next_functions]
     return functions
 
 
