@@ -37,6 +37,7 @@ from spikecheck.probe.pending_losses import PendingLosses
 from spikecheck.probe.recorder import Recorder
 from spikecheck.probe.snapshot import Snapshot
 from spikecheck.probe.time_loop import state_of, was_reset
+from spikecheck.probe.torch_private import in_backward
 from spikecheck.probe.trace import Trace
 from spikecheck.probe.training import Training
 from spikecheck.probe.watchers import watchers
