@@ -68,6 +68,7 @@ import torch
 def nan(v):
     if isinstance(v, dict): return any(map(nan, v.values())) or any(map(nan, v))
     if isinstance(v, (list, tuple)): return any(map(nan, v))
+    if isinstance(v, torch.TypedStorage): v = torch.empty(0, dtype=v.dtype).set_(v)
     return isinstance(v, torch.Tensor) and not v.is_meta and bool((v != v).any())
 def check(path): return 3 if nan(torch.load(path, weights_only=True)) else 0
 """

@@ -12,8 +12,17 @@ from __future__ import annotations
 from spikecheck.outside_text import MAX_SENTENCE, safe
 
 
+MAX_LINE = 2000  # characters: of a message that lists names
+
+
 class SpikecheckError(Exception):
-    """A request to spikecheck cannot be carried out; the message says why and what would help."""
+    """A request to spikecheck cannot be carried out; the message says why and what would help.
+
+    It may quote settings, names and texts of other packages: each line becomes printable.
+    """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__("\n".join(safe(line, MAX_LINE) for line in str(message).split("\n")))
 
 
 class FindingError(SpikecheckError):

@@ -89,7 +89,7 @@ class Settings:
             return cls()
         try:
             tool = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        except (ValueError, OSError) as error:  # no TOML, no text, or a number of thousands of digits
             raise SpikecheckError(f"{path} cannot be read: {safe(str(error))}") from error
         except (RecursionError, MemoryError) as error:
             raise SpikecheckError(f"{path} cannot be read: it is nested too deeply") from error

@@ -7,7 +7,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from spikecheck.checkpoint.budget import Budget
@@ -220,22 +220,37 @@ def read_archive(source: Source, nested: Any, budget: Budget) -> Described:
     if "byteorder" in archive.infos and archive.content("byteorder").strip() == b"big":
         raise UnreadableError("written on a big-endian machine: load it with torch on this machine and save it again")
     script = any(name.startswith("code/") for name in archive.infos) or "constants.pkl" in archive.infos
-    types: dict[str, str] = {}
+    rebuild = Rebuilder(Storages(archive, "data/").locate, nested, budget, script=script)
+    root = unpickled(archive, "data.pkl", rebuild)
+    if script and "constants.pkl" in archive.infos:  # tensors that the code uses, beside the parameters
+        rebuild.records = Storages(archive, "constants/").locate
+        rebuild.set_aside({"constants": unpickled(archive, "constants.pkl", rebuild)})
+    return Described(root, "TorchScript (its code was not read)" if script else "torch zip file", rebuild)
 
-    def locate(key: str, dtype: str, elements: int) -> Record:
-        record = archive.record(f"data/{key}")
+
+@dataclass
+class Storages:
+    """The storages of an archive, in one folder of it."""
+
+    archive: Archive
+    folder: str
+    types: dict[str, str] = field(default_factory=dict)
+
+    def locate(self, key: str, dtype: str, elements: int) -> Record:
+        """Return the record of a storage; UnreadableError where it has another size, or is described twice."""
+        record = self.archive.record(f"{self.folder}{key}")
         if record.size != elements * ITEM_SIZES[dtype]:
             raise UnreadableError(
                 f"damaged: storage {key} has {record.size:,} bytes instead of {elements:,} elements of {dtype}"
             )
-        if types.setdefault(key, dtype) != dtype:  # torch would give both the type of the first
+        if self.types.setdefault(key, dtype) != dtype:  # torch would give both the type of the first
             raise UnreadableError(f"damaged: storage {key} is described twice, with different types")
         return record
 
-    rebuild = Rebuilder(locate, nested, budget)
-    content = archive.content("data.pkl")
-    root = Unpickler(PickleReader(BytesSource(content), budget), rebuild).load()
-    return Described(root, "TorchScript (its code was not read)" if script else "torch zip file", rebuild)
+
+def unpickled(archive: Archive, name: str, rebuild: Rebuilder) -> Any:
+    """Return the object that a record of an archive describes."""
+    return Unpickler(PickleReader(BytesSource(archive.content(name)), rebuild.budget), rebuild).load()
 
 
 def foreign_archive(names: Iterable[str]) -> str:

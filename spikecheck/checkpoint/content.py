@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 from spikecheck.checkpoint.budget import Budget
-from spikecheck.checkpoint.values import Standin, TensorRef, safe_key
+from spikecheck.checkpoint.values import Standin, StorageRef, TensorRef, safe_key
 from spikecheck.evidence.evidence import FORMAT
 from spikecheck.outside_text import MAX_LENGTH, UniqueNames, safe
 
@@ -106,7 +106,7 @@ def children(value: Any) -> Iterator[tuple[Any, Any]]:
     """Yield what a container holds, by key; keys that may hold tensors as well."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            if isinstance(key, TensorRef | Standin):
+            if isinstance(key, TensorRef | StorageRef | Standin):
                 yield "key", key
             yield key, inner
     elif isinstance(value, list | tuple):
@@ -138,6 +138,8 @@ class Place:
 
 def walk(root: Any, budget: Budget) -> Iterator[Place]:
     """Yield every container and tensor once, in order, with its path, whatever the depth; cycles end."""
+    views: dict[StorageRef, TensorRef] = {}
+    root = tensor_of(root, views)
     if isinstance(root, TensorRef):
         yield Place(None, root)
         return
@@ -150,6 +152,7 @@ def walk(root: Any, budget: Budget) -> Iterator[Place]:
         parent, others = stack[-1]
         for key, value in others:
             budget.spend_nodes()
+            value = tensor_of(value, views)
             inside = parent.optimizer
             if inside is None and parent.number is not None and key in ("state", "param_groups"):
                 inside = parent.number
@@ -163,6 +166,13 @@ def walk(root: Any, budget: Budget) -> Iterator[Place]:
                 break
         else:
             stack.pop()
+
+
+def tensor_of(value: Any, views: dict[StorageRef, TensorRef]) -> Any:
+    """Return the value; a storage that lies where a tensor could is checked as the vector of its elements."""
+    if not isinstance(value, StorageRef):
+        return value
+    return views.setdefault(value, TensorRef(value, 0, (value.elements,), (1,)))
 
 
 def is_optimizer(value: Any) -> bool:
@@ -214,7 +224,6 @@ def sort_content(root: Any, budget: Budget, aside: Iterable[Any] = ()) -> Conten
     """Return what a file holds, sorted by its purpose; `aside` are objects that belong to no container."""
     content = Content()
     sorter = Sorter(content)
-    beside = [part for part in aside if isinstance(part, dict | list | tuple | Standin | TensorRef)]
     for place in walk(root, budget):
         if isinstance(place.value, TensorRef):
             sorter.add(place)
@@ -223,10 +232,9 @@ def sort_content(root: Any, budget: Budget, aside: Iterable[Any] = ()) -> Conten
         elif is_evidence(place.value) and content.evidence is None:
             content.evidence = place.value
     known = set(sorter.tensors.values())
-    beside = [part for part in aside if isinstance(part, dict | list | tuple | Standin | TensorRef)]
-    for place in walk(beside, budget):
-        if isinstance(place.value, TensorRef) and place.value not in known and place.path is not None:
-            sorter.add(Place(((None, "attributes"), place.path[1]), place.value))
+    for place in walk({"attributes": list(aside)}, budget):
+        if isinstance(place.value, TensorRef) and place.value not in known:
+            sorter.add(Place(place.path, place.value))
     if isinstance(root, dict):
         counters = ((name, root.get(name)) for name in COUNTER_KEYS)
         content.counters = {n: v for n, v in counters if isinstance(v, int) and not isinstance(v, bool) and v >= 0}

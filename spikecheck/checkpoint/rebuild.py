@@ -63,6 +63,9 @@ def is_hostile(named: GlobalName) -> bool:
     return module in HOSTILE_MODULES or (named.module in BUILTINS and name in HOSTILE_NAMES)
 
 
+CONTAINERS = (dict, list, tuple, Standin, TensorRef, StorageRef)
+
+
 class Rebuilder:
     """Build what a pickle describes from plain values, and note every global that is not on the allow-list.
 
@@ -76,12 +79,15 @@ class Rebuilder:
         records: Callable[[str, str, int], Record],
         nested: Callable[[bytes, Budget], Any] | None = None,
         budget: Budget | None = None,
+        *,
         legacy: bool = False,
+        script: bool = False,
     ) -> None:
         self.records = records  # key, dtype, elements -> where the bytes lie
         self.nested = nested  # bytes of a storage that was saved by itself, as plain pickle does
         self.budget = Budget() if budget is None else budget
         self.pid_size = 6 if legacy else 5
+        self.script = script  # whether it is TorchScript, which has classes of its own
         self.refused: dict[str, None] = {}
         self.executable: dict[str, bool] = {}
         self.aside: list[Any] = []
@@ -91,7 +97,7 @@ class Rebuilder:
         """Return a global, noted if it is not on the allow-list; UnreadableError if calling it would run commands."""
         if is_hostile(named):
             raise UnreadableError(f"refused: loading it would run {named}; nothing was run")
-        if not is_allowed(named):
+        if not (is_allowed(named) or (self.script and named.module.split(".")[0] == "__torch__")):
             self.refused.setdefault(safe(str(named)))
             if not is_harmless(named.module, named.name):
                 self.executable.setdefault(safe(str(named)), False)
@@ -132,6 +138,10 @@ class Rebuilder:
         dtype = STORAGES[kind.name]
         return StorageRef(self.records(key, dtype, elements), dtype, elements)
 
+    def set_aside(self, *objects: Any) -> None:
+        """Keep objects that belong to no container, since they may hold tensors, or be filled with some later."""
+        self.aside += [one for one in objects if isinstance(one, CONTAINERS)]
+
     def load_nested(self, content: Any) -> Any:
         """Return the storage inside bytes, as plain `pickle.dump` writes a tensor."""
         if self.nested is None or not isinstance(content, bytes):
@@ -150,8 +160,6 @@ def is_allowed(named: GlobalName) -> bool:
     """Return whether the global is on the allow-list."""
     if named.module in BUILTINS:
         return named.name in PLAIN
-    if named.module.startswith("__torch__"):  # a class of TorchScript: its code is never compiled here
-        return True
     if (named.module, named.name) in MAKERS:
         return True
     return named.module in ("torch", "torch.storage") and named.name in {*STORAGES, *DTYPES, *SCHEMES}
@@ -172,7 +180,8 @@ def counts(values: Any) -> tuple[int, ...]:
 def tensor(rebuild: Rebuilder, storage: Any, offset: Any, size: Any, stride: Any, *rest: Any) -> Any:
     """Return a view of a storage, which must not extend beyond it."""
     if not isinstance(storage, StorageRef):
-        return Standin("a tensor without a storage", (storage,))
+        raise UnreadableError("damaged: a tensor has no storage")
+    rebuild.set_aside(*rest)
     shape, steps = counts(size), counts(stride)
     if len(shape) != len(steps) or not is_count(offset):
         raise UnreadableError("damaged: the strides of a tensor do not match its shape")
@@ -186,17 +195,19 @@ def tensor_v3(
     rebuild: Rebuilder, storage: Any, offset: Any, size: Any, stride: Any, grad: Any, hooks: Any, *rest: Any
 ) -> Any:
     """Return a view of bytes, whose element type is given."""
-    dtype = DTYPES.get(rest[0].name) if rest and isinstance(rest[0], GlobalName) else None
+    kind = rest[0].name if rest and isinstance(rest[0], GlobalName) else ""
+    dtype = DTYPES.get(kind)
     if dtype is None or not isinstance(storage, StorageRef):
-        return Standin("a tensor of an unknown type")
+        raise UnreadableError(f"a tensor has a type that spikecheck does not know: {safe(kind) or 'none is given'}")
     elements = storage.elements * ITEM_SIZES[storage.dtype] // ITEM_SIZES[dtype]
-    return tensor(rebuild, StorageRef(storage.record, dtype, elements), offset, size, stride)
+    typed_storage = StorageRef(storage.record, dtype, elements)
+    return tensor(rebuild, typed_storage, offset, size, stride, grad, hooks, *rest[1:])
 
 
 def quantized(rebuild: Rebuilder, storage: Any, offset: Any, size: Any, stride: Any, *rest: Any) -> Any:
     """Return the integers of a quantized tensor; scales that are tensors are tensors of the file."""
     made = tensor(rebuild, storage, offset, size, stride)
-    rebuild.aside.append(rest)
+    rebuild.set_aside(*rest)
     scale = rest[0][1] if rest and isinstance(rest[0], tuple) and len(rest[0]) > 1 else None
     if isinstance(scale, float) and not isfinite(scale):
         raise UnreadableError("the scale of a quantized tensor is NaN or infinite, and so are all of its values")
@@ -206,8 +217,10 @@ def quantized(rebuild: Rebuilder, storage: Any, offset: Any, size: Any, stride: 
 def sparse(rebuild: Rebuilder, layout: Any, data: Any, *rest: Any) -> Any:
     """Return the values of a sparse tensor."""
     parts = [part for part in data if isinstance(part, TensorRef)] if isinstance(data, tuple) else []
-    rebuild.aside.append(tuple(parts[:-1]))
-    return remarked(parts[-1], "sparse: the stored values were checked") if parts else Standin("a sparse tensor")
+    rebuild.set_aside(*parts[:-1])
+    if not parts:
+        raise UnreadableError("damaged: a sparse tensor has no values")
+    return remarked(parts[-1], "sparse: the stored values were checked")
 
 
 def meta(rebuild: Rebuilder, dtype: Any, size: Any, stride: Any, *rest: Any) -> Any:
@@ -225,7 +238,7 @@ def remarked(made: Any, remark: str) -> Any:
 
 def parameter(rebuild: Rebuilder, data: Any = None, *rest: Any) -> Any:
     """Return the tensor of a parameter; its attributes may hold tensors."""
-    rebuild.aside.append(rest)
+    rebuild.set_aside(*rest)
     return data
 
 
@@ -234,7 +247,7 @@ def typed(rebuild: Rebuilder, function: Any, kind: Any = None, args: Any = None,
     nested = isinstance(function, GlobalName) and MAKERS.get((function.module, function.name)) is typed
     if nested or not isinstance(args, tuple):
         raise UnreadableError("damaged: a tensor of a subclass is not described as torch describes one")
-    rebuild.aside.append(state)
+    rebuild.set_aside(state)
     return rebuild.call(function, args)
 
 
@@ -255,6 +268,7 @@ def counter(rebuild: Rebuilder, *args: Any) -> Any:
 
 def default(rebuild: Rebuilder, factory: Any = None, *args: Any) -> Any:
     """Return a dict without its default factory."""
+    rebuild.set_aside(factory)
     return mapping(rebuild, *args)
 
 

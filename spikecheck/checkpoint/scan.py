@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import prod
 
 import torch
 from torch import Tensor
@@ -16,6 +17,8 @@ from spikecheck.checkpoint.values import ITEM_SIZES, Record, TensorRef
 from spikecheck.stats.stored import SCRATCH, StoredStats
 
 MAX_GATHERED = 1 << 26  # bytes: tensors that are no single piece of their storage are put together up to this size
+MAX_REPEATED = 1 << 28  # bytes that overlapping views may be put together to, beyond those that they span
+MAX_KEPT = 1 << 23  # rows, and elements of vectors, whose statistics are kept in memory: those of all tensors together
 MAX_PASSES = 4  # how often all tensors together may cover the bytes of a storage
 INTEGERS = {"quint8": "uint8", "qint8": "int8", "qint32": "int32"}
 
@@ -68,6 +71,7 @@ def scan(refs: Mapping[TensorRef, bool], advance: Advance = lambda count: None) 
     same_view: dict[tuple[object, ...], StoredStats] = {}
     covered: dict[Record, int] = {}
     gathered: dict[Record, int] = {}
+    repeated = kept = 0
     for ref, rows in refs.items():
         record = ref.storage.record
         key = (record, ref.dtype, ref.offset, ref.shape, ref.stride, rows)
@@ -78,9 +82,13 @@ def scan(refs: Mapping[TensorRef, bool], advance: Advance = lambda count: None) 
         if record is None:
             continue
         view = view_of(ref, stats)
+        kept += stats.kept()
+        if kept > MAX_KEPT:
+            stats.keep_nothing()
         if view.strided is not None:
             gathered[record] = gathered.get(record, 0) + view.end - view.start
-            if gathered[record] > MAX_GATHERED:
+            repeated += max(0, prod(view.strided[0]) * view.dtype.itemsize - (view.end - view.start))
+            if gathered[record] > MAX_GATHERED or repeated > MAX_REPEATED:
                 view.strided = stats.rows = None
         covered[record] = covered.get(record, 0) + view.end - view.start
         of_record = views.setdefault(record, [])

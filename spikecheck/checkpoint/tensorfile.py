@@ -14,10 +14,11 @@ from spikecheck.checkpoint.rebuild import is_count
 from spikecheck.checkpoint.values import ITEM_SIZES, Record, Source, StorageRef, TensorRef
 from spikecheck.errors import UnreadableError
 
-MAX_HEADER = 100_000_000  # the limit of the safetensors library itself
-MAX_INDEX = 1 << 26
+MAX_HEADER = MAX_INDEX = 1 << 25  # bytes, a judgment call: 300,000 tensors; in memory 10 times as much
+MAX_PARTS = 1_000_000  # lists and dicts in it
 KEY = "spikecheck"  # the key that `spikecheck.save_evidence` uses
 MAX_DEPTH = 40
+NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 DTYPES = {
     "BOOL": "bool",
     "U8": "uint8",
@@ -41,7 +42,10 @@ DTYPES = {
 
 def parse_object(text: bytes, what: str) -> dict[str, Any]:
     """Return the JSON object in a text; UnreadableError says what is wrong with it."""
-    if max(text.count(b"["), text.count(b"{")) > MAX_DEPTH and bracket_depth(text) > MAX_DEPTH:
+    brackets = text.translate(None, NO_BRACKETS)
+    if len(brackets) > 2 * MAX_PARTS:
+        raise UnreadableError(f"damaged: {what} has too many parts")
+    if bracket_depth(brackets) > MAX_DEPTH:
         raise UnreadableError(f"damaged: {what} is nested too deeply")
     try:
         content = json.loads(text, object_pairs_hook=without_duplicates)

@@ -69,14 +69,13 @@ class PickleReader:
     def line(self) -> str:
         """Return the text up to the next line feed, which is dropped."""
         stop = self.window.find(b"\n", self.at)
-        if stop >= 0:
-            return self.take(stop + 1 - self.at)[:-1].decode("utf-8", "replace")
-        parts = bytearray()
-        while (byte := self.take(1)) != b"\n":
-            parts += byte
-            if len(parts) > WINDOW:
-                raise UnreadableError("damaged: a line of its pickle does not end")
-        return parts.decode("utf-8", "replace")
+        if stop < 0:
+            self.start, self.at = self.position, 0
+            self.window = self.source.read(self.start, WINDOW)
+            stop = self.window.find(b"\n")
+        if stop < 0:
+            raise UnreadableError("damaged: a line of its pickle does not end")
+        return self.take(stop + 1 - self.at)[:-1].decode("utf-8", "replace")
 
 
 class Unpickler:
@@ -160,7 +159,7 @@ class Unpickler:
         if isinstance(target, Standin) and target is not MARK and target.state is None:
             target.state = state
         elif isinstance(target, dict | list | Standin) and target is not MARK:
-            self.rebuild.aside.append(state)
+            self.rebuild.set_aside(state)
         else:
             raise UnreadableError(CHANGES.format(what="changes", target=kind_of(target)))
 

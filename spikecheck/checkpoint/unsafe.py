@@ -29,6 +29,8 @@ def describe(root: Any) -> Any:
     stack: list[tuple[Any, Any, Any]] = []
 
     def start(value: Any) -> Any:
+        if isinstance(value, torch.TypedStorage):
+            value = torch.empty(0, dtype=value.dtype).set_(value)
         if isinstance(value, Tensor):
             return describe_tensor(value)
         if isinstance(value, nn.Module):

@@ -117,7 +117,7 @@ class Standin:
 
 def safe_key(key: Any) -> Any:
     """Return the key of a dict; one that is no plain value counts by identity, so that nothing large is hashed."""
-    if isinstance(key, str | int | float | bytes | Standin | TensorRef | GlobalName) or key is None:
+    if isinstance(key, str | int | float | bytes | Standin | TensorRef | StorageRef | GlobalName) or key is None:
         return key
     if isinstance(key, tuple):
         nodes, waiting = 0, [key]

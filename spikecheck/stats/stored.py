@@ -11,6 +11,7 @@ import operator
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -157,15 +158,13 @@ class Rows:
 
     count: int
     width: int
-    largest: Tensor = field(init=False)
-    positive: Tensor = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.largest = torch.zeros(self.count, dtype=torch.float64)
-        self.positive = torch.zeros(self.count, dtype=torch.float64)
+    largest: Tensor = field(default_factory=partial(torch.zeros, 0, dtype=torch.float64))
+    positive: Tensor = field(default_factory=partial(torch.zeros, 0, dtype=torch.float64))
 
     def accumulate(self, chunk: RowChunk) -> None:
-        """Add the rows of a chunk, or a part of one row."""
+        """Add the rows of a chunk, or a part of one row; the memory is taken when there are values."""
+        if not len(self.largest):
+            self.largest, self.positive = torch.zeros(2, self.count, dtype=torch.float64).unbind()
         rows = slice(chunk.row, chunk.row + len(chunk.largest))
         self.largest[rows] = torch.maximum(self.largest[rows], chunk.largest)
         self.positive[rows] += chunk.positive
@@ -173,7 +172,7 @@ class Rows:
     @property
     def zero_rows(self) -> int:
         """Return the number of rows that are all 0."""
-        return int((self.largest == 0).sum())
+        return int((self.largest == 0).sum()) if len(self.largest) else self.count
 
 
 class StoredStats:
@@ -194,13 +193,22 @@ class StoredStats:
         has_rows = rows and len(shape) > 1 and 0 not in shape and shape[0] <= MAX_ROWS
         self.rows = Rows(shape[0], width) if has_rows else None
         self.vector: Tensor | None = None  # the values of a small vector
+        self.keeps_vector = True
+
+    def kept(self) -> int:
+        """Return how many rows, or elements of a vector, are kept at most."""
+        return self.rows.count if self.rows is not None else min(math.prod(self.shape) * self.parts, MAX_VECTOR)
+
+    def keep_nothing(self) -> None:
+        """Keep neither rows nor a vector."""
+        self.rows, self.keeps_vector = None, False
 
     def add(self, flat: Tensor) -> None:
         """Add the next chunk, in order."""
         x, start = as_floats(flat), self.state.elements
         state, rows = analyze(x, start, self.rows.width if self.rows is not None else 0)
         self.state = self.state + state
-        small = self.rows is None and start == 0 and 0 < x.numel() <= MAX_VECTOR
+        small = self.keeps_vector and self.rows is None and start == 0 and 0 < x.numel() <= MAX_VECTOR
         self.vector = x.to(torch.float64, copy=True) if small else None
         if self.rows is not None:
             for chunk in rows:

@@ -152,6 +152,9 @@ HIDDEN: dict[str, bytes] = {
     "a tensor as a key": items((text("w"), GOOD), (BAD, integer(1))),
     "an attribute of a dictionary": items((text("w"), GOOD)) + items((text("_metadata"), BAD)) + b"b",
     "a list": listed(GOOD, BAD),
+    "a storage beside a tensor": items((text("w"), GOOD), (text("s"), storage(text("bad")))),
+    "a storage in a list": listed(GOOD, storage(text("bad"))),
+    "a storage as a key": items((text("w"), GOOD), (storage(text("bad")), integer(1))),
     "an item that is set": GOOD + integer(0) + b"G" + struct.pack(">d", math.nan) + b"s",
     "a tensor that is built again": GOOD
     + several(storage(text("bad")), integer(0), several(integer(4)), several(integer(1)))
@@ -220,6 +223,27 @@ def laborious(folder: Path) -> Iterator[tuple[str, Path]]:
     values = {f"s{number}": struct.pack("<4f", *range(4)) for number in range(9_000)}
     own = items(*((text(f"l{key}.w"), tensor(key)) for key in values))
     yield "thousands of storages", save(folder / "storages.pt", own, values)
+    squeezed: dict[str, Any] = {"compression": zipfile.ZIP_DEFLATED}
+    lines = (b"V" + b"x" * 60_000 + b"\n0") * 270 + GOOD
+    yield "lines of text", save(folder / "lines.pt", lines, **squeezed)
+    bytes_ = {f"k{number}": bytes(1 << 20) for number in range(30)}
+    for name, shape, stride in (
+        ("overlapping views", (4000, 4000), (1, 1)),
+        ("a row per byte", (1 << 20, 1), (1, 1)),
+        ("many vectors", (1 << 18,), (1,)),
+        ("a million rows of one value", (1 << 20, 2), (0, 0)),
+    ):
+        views = [view(key, shape, stride, offset) for key in bytes_ for offset in range(1, 40 if len(shape) < 2 else 4)]
+        content = listed(*views)
+        path = folder / f"{name}.pt".replace(" ", "_")
+        yield name, save(path, content, {key: value + bytes(64) for key, value in bytes_.items()}, **squeezed)
+
+
+def view(key: str, shape: tuple[int, ...], stride: tuple[int, ...], offset: int) -> bytes:
+    """Push a tensor of bytes, as a view of a storage of 1 MiB and 64 bytes."""
+    of = storage(text(key), (1 << 20) + 64, "CharStorage")
+    place = integer(offset), several(*map(integer, shape)), several(*map(integer, stride))
+    return called("torch._utils._rebuild_tensor_v2", of, *place, b"\x89", called("collections.OrderedDict"))
 
 
 def tensor_at(key: bytes) -> bytes:
@@ -248,3 +272,5 @@ def odd(folder: Path) -> Iterator[tuple[str, Path]]:
         optimizer = items((text("state"), state), (text("param_groups"), groups))
         path = folder / f"{name}.pt".replace(" ", "_")
         yield name, save(path, items((text("model"), items((text("w"), GOOD))), (text("o"), optimizer)))
+    lists = '{"w": ' + json.dumps(entry) + ', "x": [' + "[], " * 2_000_000 + "[]]}"
+    yield "millions of lists", safetensors(folder / "lists.safetensors", lists)

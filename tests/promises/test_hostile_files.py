@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from tests.promises import pickles
 from tests.promises.test_checkpoint_files import ask
+from tests.property.fuzz import torch_has_nan
 
 pytestmark = pytest.mark.slow
 if not Path("/proc/self/statm").exists():
@@ -29,23 +29,6 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, dic
     return result
 
 
-def has_nan(value: Any) -> bool:
-    """Return whether any tensor in a loaded object holds NaN, keys included."""
-    if isinstance(value, dict):
-        return any(has_nan(part) for pair in value.items() for part in pair)
-    if isinstance(value, list | tuple):
-        return any(map(has_nan, value))
-    return isinstance(value, torch.Tensor) and bool((value != value).any())
-
-
-def loaded(path: Path) -> Any:
-    """Return what torch loads; None if it refuses the file."""
-    try:
-        return torch.load(path, weights_only=True)
-    except Exception:  # noqa: BLE001 - torch raises many kinds for a file that it refuses
-        return None
-
-
 def test_none_ends_in_a_fault_of_ours(answers) -> None:
     faults = {name: one["fault"] for group in answers.values() for name, one in group.items() if "fault" in one}
     assert faults == {}
@@ -58,14 +41,14 @@ def test_what_is_nan_in_torch_is_found_or_refused(answers) -> None:
         if one["path"].suffix == ".pt"
         and not one.get("findings")
         and "refused" not in one
-        and has_nan(loaded(one["path"]))
+        and torch_has_nan(one["path"])
     ]
     assert healthy == []
 
 
 def test_nan_is_hidden_from_torch_in_few_of_them(answers) -> None:
     """The files are worth trying: torch reads most of them, with the NaN."""
-    assert sum(has_nan(loaded(one["path"])) for one in answers["hidden"].values() if one["path"].suffix == ".pt") >= 18
+    assert sum(torch_has_nan(one["path"]) for one in answers["hidden"].values() if one["path"].suffix == ".pt") >= 18
 
 
 def test_a_file_that_is_not_read_whole_says_so(answers) -> None:

@@ -69,7 +69,8 @@ def containers(inner: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
     )
 
 
-objects = st.recursive(st.one_of(tensors, plain), containers, max_leaves=12)
+storages = st.sampled_from(["good", "bad"]).map(lambda key: pickles.storage(pickles.text(key)))
+objects = st.recursive(st.one_of(tensors, plain, storages), containers, max_leaves=12)
 raw = st.binary(max_size=200)
 entry = st.fixed_dictionaries(
     {
@@ -122,6 +123,8 @@ def has_nan(value: Any) -> bool:
         return any(has_nan(part) for pair in value.items() for part in pair)
     if isinstance(value, list | tuple | set):
         return any(map(has_nan, value))
+    if isinstance(value, torch.TypedStorage):
+        value = torch.empty(0, dtype=value.dtype).set_(value)
     return isinstance(value, torch.Tensor) and bool((value != value).any())
 
 

@@ -144,7 +144,13 @@ def test_the_environment_names_another_file(tmp_path: Path, monkeypatch: pytest.
         ('[tool.spikecheck.ignore]\n"SPK203" = ""', ["SPK203", "needs a reason"]),
         ('[tool.spikecheck.ignore]\n"SPK203" = true', ["SPK203", "needs a reason"]),
         ("[tool]\nspikecheck = 3", ["tool.spikecheck", "table"]),
+        ("[tool.spikecheck]\nx = " + "[" * 5000 + "]" * 5000, ["nested too deeply"]),
+        ("[tool.spikecheck]\nx = " + "{a=" * 5000 + "1" + "}" * 5000, ["nested too deeply"]),
+        ("tool.spikecheck.ignore." + "a." * 1000 + "b = 1", ["ignore 'a' needs a reason"]),
+        ("tool.spikecheck.SPK203 = " + "9" * 5000, ["cannot be read"]),
+        ('[tool.spikecheck]\n"\\u001b]0;x\\u0007\\u202e" = 1', [r"no setting \x1b]0;x\x07\u202e"]),
     ],
+    ids=lambda value: value[:40] if isinstance(value, str) else "",
 )
 def test_what_is_not_understood_is_said_with_the_file(tmp_path: Path, text: str, words: list[str]) -> None:
     path = written(tmp_path, text)

@@ -9,8 +9,10 @@ import torch
 from torch import nn
 
 from spikecheck.checkpoint import diagnose_file
+from spikecheck.errors import UnreadableError
 from spikecheck.finding import Severity
 from spikecheck.settings import Settings
+from tests.promises import pickles
 
 
 def network(**changed: float) -> dict[str, torch.Tensor]:
@@ -129,3 +131,38 @@ def test_a_torch_with_known_vulnerabilities_is_named(
     warnings = [text for text in texts if "known vulnerabilities" in text]
     assert len(warnings) == bool(named)
     assert all(warning.startswith(f"torch {named} has known vulnerabilities in") for warning in warnings)
+
+
+class AddsConstant(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.weight + torch.tensor([float("nan"), 1.0])
+
+
+def test_the_constants_of_torchscript_are_read(path: Path) -> None:
+    torch.jit.trace(AddsConstant(), torch.ones(2), check_trace=False).save(str(path))
+    found = [finding.site.name for finding in diagnose_file(path, settings=Settings()).findings]
+    assert len(found) == 1
+    assert found[0].endswith("constants.0")
+
+
+def test_a_name_of_torchscript_in_another_file_is_a_global_like_any_other(path: Path) -> None:
+    content = pickles.called("__torch__.system", pickles.text("x"))
+    pickles.save(path, pickles.items((pickles.text("w"), pickles.GOOD), (pickles.text("x"), content)))
+    assert [f.check for f in diagnose_file(path, settings=Settings()).findings] == ["SPK510"]
+
+
+def test_a_tensor_of_an_unknown_type_is_refused(path: Path) -> None:
+    untyped = pickles.several(
+        pickles.text("storage"), pickles.named("torch.storage.UntypedStorage"), pickles.text("bad")
+    )
+    of = untyped[:-1] + pickles.text("cpu") + pickles.integer(16) + b"tQ"
+    places = pickles.integer(0), pickles.several(pickles.integer(16)), pickles.several(pickles.integer(1))
+    rest = b"\x89", pickles.called("collections.OrderedDict"), pickles.named("torch.float4_e2m1fn_x2")
+    new = pickles.called("torch._utils._rebuild_tensor_v3", of, *places, *rest)
+    pickles.save(path, pickles.items((pickles.text("w"), pickles.GOOD), (pickles.text("new"), new)))
+    with pytest.raises(UnreadableError, match="float4_e2m1fn_x2"):
+        diagnose_file(path, settings=Settings())
