@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from spikecheck.outside_text import MAX_SENTENCE, safe
 
-
 MAX_LINE = 2000  # characters: of a message that lists names
 
 

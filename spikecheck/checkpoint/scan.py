@@ -71,7 +71,7 @@ def scan(refs: Mapping[TensorRef, bool], advance: Advance = lambda count: None) 
     same_view: dict[tuple[object, ...], StoredStats] = {}
     covered: dict[Record, int] = {}
     gathered: dict[Record, int] = {}
-    repeated = kept = 0
+    repeated = in_memory = 0
     for ref, rows in refs.items():
         record = ref.storage.record
         key = (record, ref.dtype, ref.offset, ref.shape, ref.stride, rows)
@@ -82,8 +82,8 @@ def scan(refs: Mapping[TensorRef, bool], advance: Advance = lambda count: None) 
         if record is None:
             continue
         view = view_of(ref, stats)
-        kept += stats.kept()
-        if kept > MAX_KEPT:
+        in_memory += stats.in_memory()
+        if in_memory > MAX_KEPT:
             stats.keep_nothing()
         if view.strided is not None:
             gathered[record] = gathered.get(record, 0) + view.end - view.start

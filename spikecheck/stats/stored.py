@@ -195,7 +195,7 @@ class StoredStats:
         self.vector: Tensor | None = None  # the values of a small vector
         self.keeps_vector = True
 
-    def kept(self) -> int:
+    def in_memory(self) -> int:
         """Return how many rows, or elements of a vector, are kept at most."""
         return self.rows.count if self.rows is not None else min(math.prod(self.shape) * self.parts, MAX_VECTOR)
 

@@ -144,9 +144,8 @@ class AddsConstant(nn.Module):
 
 def test_the_constants_of_torchscript_are_read(path: Path) -> None:
     torch.jit.trace(AddsConstant(), torch.ones(2), check_trace=False).save(str(path))
-    found = [finding.site.name for finding in diagnose_file(path, settings=Settings()).findings]
-    assert len(found) == 1
-    assert found[0].endswith("constants.0")
+    (finding,) = diagnose_file(path, settings=Settings()).findings
+    assert finding.site.name.endswith("constants.0")
 
 
 def test_a_name_of_torchscript_in_another_file_is_a_global_like_any_other(path: Path) -> None:
