@@ -36,6 +36,7 @@ class TimeLoop:
     longest: int = 0  # calls of the model in a pass of the training; 0 before one is over
     states: list[tuple[WatchedLayer, tuple[Tensor, ...]]] = field(default_factory=list)  # after the latest call
     outputs: tuple[Tensor, ...] = ()  # of the latest call
+    axes: tuple[int, ...] = ()  # numbers of axes of what the model is called with in training
 
     def begin(self, clock: Clock) -> None:
         """A forward pass begins."""
@@ -69,6 +70,16 @@ class TimeLoop:
         if goes_on is not None:
             return goes_on
         return self.sure and (training or self.calls < self.longest)
+
+    def is_whole(self, training: bool, arguments: Sequence[Any]) -> bool:
+        """Return whether a call without gradients is a sequence of its own, as each call of the training was.
+
+        A model that was trained with whole sequences may be called with single time steps later.
+        """
+        axes = tuple(tensor.dim() for tensor in nested(arguments))
+        if training:
+            self.axes = axes
+        return not training and self.longest == 1 and axes == self.axes
 
     def goes_on(self, arguments: Sequence[Any]) -> bool | None:
         """Return whether a call starts from what the one before ended with; None where no state is visible."""

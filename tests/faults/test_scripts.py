@@ -211,6 +211,32 @@ def test_a_reset_that_evaluation_forgets_is_the_cause(resets: bool) -> None:
     assert roots(report) == ([] if resets else ["SPK208"]), report
 
 
+def test_time_steps_one_by_one_after_a_training_with_sequences_are_one_sequence() -> None:
+    pytest.importorskip("spikingjelly.activation_based", reason="pip install --no-deps spikingjelly")
+    from spikingjelly.activation_based import functional, layer, neuron
+
+    model = nn.Sequential(layer.Linear(INPUTS, 32), neuron.LIFNode(v_threshold=0.2), layer.Linear(32, CLASSES))
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+
+    def epoch() -> None:
+        functional.set_step_mode(model, "m")
+        for _ in range(6):
+            x, y = batch()
+            functional.reset_net(model)
+            optimizer.zero_grad()
+            F.cross_entropy(model(x).mean(0), y).backward()
+            optimizer.step()
+        functional.set_step_mode(model, "s")
+        functional.reset_net(model)
+        with torch.no_grad():
+            for step in batch()[0]:
+                model(step)
+        functional.reset_net(model)
+
+    report = watch(model, epoch, 3)
+    assert "SPK208" not in alarms(report), report
+
+
 @pytest.mark.parametrize("trained", [True, False])
 def test_frozen_statistics_of_a_trained_network_are_a_note(trained: bool) -> None:
     model = nn.Sequential(nn.Linear(INPUTS, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, CLASSES))
