@@ -90,6 +90,11 @@ def emits_spikes(
     return False if calls.training and (not calls.compiled or forward_passes >= MAX_UNDECIDED_PASSES) else None
 
 
+def named_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Return the parameters of a model by the names that the reports have for them."""
+    return {clean(name): parameter for name, parameter in model.named_parameters()}
+
+
 def clean(name: str) -> str:
     """Return a module's name as reports show it: without what wrappers put in front of it, as safe text."""
     while (head := name.partition("."))[0] in ("_orig_mod", "module"):

@@ -47,6 +47,7 @@ class OptimizerWatch:
         self.unused = UnusedGradients(is_training, named, self.sites)
         self.undone = UndoneUpdates(self.sites)
         self.idle = IdleOptimizers(self.names)
+        self.strangers: set[int] = set()  # ids of parameters that optimizers hold and the model lacked when they came
         self.foreign: str | None = None  # the class of an optimizer that steps and holds none of the parameters
 
     def concerns(self, optimizer: Optimizer) -> bool:
@@ -54,6 +55,29 @@ class OptimizerWatch:
         if self.only is not None:
             return optimizer is self.only
         return any(id(p) in self.members for group in optimizer.param_groups for p in group["params"])
+
+    def adopt(self, optimizer: Optimizer, present: Callable[[], Mapping[str, nn.Parameter]]) -> bool:
+        """Learn the model's parameters again where an optimizer holds one that took its place there after attach().
+
+        `fully_shard` replaces every parameter, and a script may replace a part of the model. Return whether any was.
+        """
+        held = {id(p) for group in optimizer.param_groups for p in group["params"]} - self.members - self.strangers
+        if not held:
+            return False
+        named = present()
+        self.strangers |= held - {id(parameter) for parameter in named.values()}
+        if held <= self.strangers:
+            return False
+        changed = [name for name, parameter in self.named.items() if named.get(name) is not parameter]
+        self.clear()
+        self.gradients.updated.difference_update(changed)
+        self.members = {id(parameter) for parameter in named.values()}
+        self.distributed = sum(not has_values(parameter) for parameter in named.values())
+        for one in (self.named, self.names):  # in place: they are shared with what compares gradients
+            one.clear()
+        self.named.update((name, parameter) for name, parameter in named.items() if has_values(parameter))
+        self.names.update((id(parameter), name) for name, parameter in self.named.items())
+        return True
 
     def parameters_of(self, optimizer: Optimizer) -> list[nn.Parameter]:
         """Return the model's parameters that an optimizer holds."""

@@ -19,7 +19,7 @@ from torch.optim.optimizer import Optimizer
 from spikecheck.probe.axes import Axes, give_axes, share_layout
 from spikecheck.probe.call_log import MAX_HELD_CALLS
 from spikecheck.probe.clock import Clock
-from spikecheck.probe.find import clean, find
+from spikecheck.probe.find import clean, find, named_parameters
 from spikecheck.probe.frameworks.base import Observation
 from spikecheck.probe.functional import NO_OWNER, FunctionalCode
 from spikecheck.probe.hook import HookSet
@@ -86,7 +86,7 @@ class Session:
         self.span = GraphSpan(parameter for _, parameter in model.named_parameters())
         self._hooks = HookSet(guard)
         # for the whole run
-        named = {clean(name): parameter for name, parameter in model.named_parameters()}
+        named = named_parameters(model)
         self.clock, self.trace, self.modes = Clock(), Trace(), Modes(model)
         self.variable = variable
         self.layers = Layers(find(model, spikes, variable))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Protocol
 
 from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
 from spikecheck.probe.clock import Clock
+from spikecheck.probe.find import named_parameters
 from spikecheck.probe.layers import Layers
 from spikecheck.probe.optimizer import OptimizerWatch
 from spikecheck.probe.origins import Origins
@@ -97,6 +99,8 @@ class Training:
     def optimizer_steps(self, optimizer: Optimizer) -> None:
         """An optimizer is about to step."""
         session = self.session
+        if session.optimizers.adopt(optimizer, partial(named_parameters, session.model)):
+            session.span.parameters = session.optimizers.members
         if session.optimizers.concerns(optimizer):
             session.hand_on_losses()
             self.new_update = session.clock.is_new_update(id(optimizer))

@@ -41,14 +41,39 @@ def unseen(monitor: Monitor) -> list[str]:
     return [str(one) for one in monitor.report().unseen if "replaced in the model" in str(one)]
 
 
-def test_a_layer_and_a_parameter_that_were_replaced_are_named() -> None:
+def test_a_layer_that_was_replaced_is_named_and_a_parameter_is_observed() -> None:
     model = network()
     with spikecheck.attach(model, spikes="1", on_finding=lambda _: None) as monitor:
         train(model)
         assert not unseen(monitor)
         model[1], model[2] = LIF(), nn.Linear(12, 3)
         train(model)
-        assert [text.partition(":")[0] for text in unseen(monitor)] == ["1", "2.weight", "2.bias"]
+        assert [text.partition(":")[0] for text in unseen(monitor)] == ["1"]
+        report = monitor.report()
+        assert report.updates == 8
+        assert {row.name for row in report.weights} == {"0.weight", "2.weight"}
+
+
+def test_parameters_that_replace_others_are_observed_with_their_optimizer() -> None:
+    """As with `fully_shard`, which replaces every parameter; the new ones may have another shape."""
+    model = network()
+    with spikecheck.attach(model, spikes="1", on_finding=lambda _: None) as monitor:
+        train(model, 2)
+        model[0], model[2] = nn.Linear(10, 12, bias=False), nn.Linear(12, 5)
+        model.register_parameter("scale", nn.Parameter(torch.ones(1)))
+        train(model)
+        report = monitor.report()
+    assert not [f for f in report.findings if f.check == "SPK001"]
+    assert report.updates == 6
+    assert {row.name: row.elements for row in report.weights} == {"0.weight": 120, "2.weight": 60}
+
+
+def test_an_optimizer_of_another_model_is_asked_once_about_its_parameters() -> None:
+    model, other = network(), network()
+    with spikecheck.attach(model, spikes="1", on_finding=lambda _: None) as monitor:
+        train(model, 2)
+        train(other, 2)
+        assert monitor.report().updates == 2
 
 
 def test_layers_in_a_reentrant_checkpoint_are_seen_and_nothing_changes() -> None:
