@@ -86,7 +86,8 @@ def emits_spikes(
 ) -> bool:
     """Return whether a function's values look like spikes.
 
-    One that returns its argument (a gradient reversal), that is applied to parameters (a binary weight, a mask), that
+    One that returns its argument (a gradient reversal), that keeps no state and is given spikes (a delay), that is
+    applied to parameters (a binary weight, a mask), that
     never returns 0 although it returns negative values (a sign), or that keeps no state and has several fractional
     values (a quantizer) is no neuron.
     """
@@ -96,6 +97,8 @@ def emits_spikes(
     if argument is not None:
         identity = argument.shape == output.shape and torch.equal(argument, output)
         if id(argument) in parameters or (identity and bool(output.any())):
+            return False
+        if not has_state and bool(argument.any()) and bool(((argument == 0) | (argument == 1)).all()):
             return False
     signs = values.minimum < 0 and 0.0 not in values.values
     levels = not has_state and values.non_integer > 0 and sum(value != 0 for value in values.values) > 1

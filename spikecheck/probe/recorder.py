@@ -278,7 +278,8 @@ class LayerCalls:
 
     def is_untimed(self, watched: WatchedLayer, tensor: Tensor, layout: Layout) -> bool:
         """Return whether one of its axes may be time; a library, a graph, or a tap, which shows steps, would tell."""
-        shown = watched.layer.framework.shows_time or (self.training and self.compiled) or not watched.hooked
+        known = watched.hooked or watched.status is Status.APPLIED  # a function may be applied to a whole sequence
+        shown = watched.layer.framework.shows_time or (self.training and self.compiled) or not known
         return not shown and layout.time is None and tensor.dim() > 2
 
 

@@ -6,6 +6,7 @@ surrogate was applied once per time step; and the input was taken apart along it
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,8 +32,14 @@ MAX_NODES = 20_000  # of one call: a layer of 1,000 time steps has about ten per
 class LoopMarks:
     """What a loop over time left in the graph of one call."""
 
-    steps: int = 0  # how often an autograd function of the layer's own was applied
+    applied: Counter[tuple[int, ...] | None] = field(default_factory=Counter)  # autograd functions of the layer's own,
+    # by the shape of what they computed: other functions quantize weights, or integrate a whole sequence
     input_axes: list[tuple[int, int]] = field(default_factory=list)  # (axis, its size) along which a tensor was indexed
+
+    def steps(self, shape: Sequence[int], axis: int) -> int:
+        """Return how often a function computed one slice along an axis of a tensor of this shape."""
+        slice_shape = tuple(size for place, size in enumerate(shape) if place != axis)
+        return self.applied[slice_shape] + self.applied[None]
 
 
 def layout_of(output: Tensor, inputs: Iterable[Tensor]) -> Layout | None:
@@ -98,13 +105,13 @@ def same_rank(node: Any, rank: int) -> bool:
 
 def axis_of_loop(output: Tensor, inputs: Iterable[Tensor]) -> int | None:
     """Return the axis whose size is the number of time steps; of several, the one along which the input was read."""
-    marks = loop_marks(output, inputs)
-    for steps in (marks.steps, marks.steps // 2):  # a neuron may apply its surrogate twice: for spikes and for a reset
-        fitting = {axis for axis, size in enumerate(output.shape) if size == steps}
-        read = {axis for axis, size in marks.input_axes if size == steps} & fitting
-        if steps > 1 and len(read) == 1:
+    marks, shape = loop_marks(output, inputs), output.shape
+    for uses in (1, 2):  # a neuron may apply its surrogate twice: for spikes and for a reset
+        fitting = {axis for axis, size in enumerate(shape) if 1 < size == marks.steps(shape, axis) // uses}
+        read = {axis for axis, size in marks.input_axes if axis in fitting and size == shape[axis]}
+        if len(read) == 1:
             return read.pop()
-        if steps >= MIN_STEPS and len(fitting) == 1:
+        if len(fitting) == 1 and shape[next(iter(fitting))] >= MIN_STEPS:
             return fitting.pop()
     return None
 
@@ -113,7 +120,8 @@ def loop_marks(output: Tensor, inputs: Iterable[Tensor]) -> LoopMarks:
     """Return what the loop left in the graph between a layer's input and its output."""
     marks = LoopMarks()
     for node in nodes_of_call(output, {tensor.grad_fn for tensor in inputs if tensor.grad_fn is not None}):
-        marks.steps += is_custom_function(node)
+        if is_custom_function(node):
+            marks.applied[shape_of(node)] += 1
         name = type(node).__name__
         if name.startswith(("SelectBackward", "UnbindBackward")):
             sizes = saved_axes(node, "_saved_self_sym_sizes") or tuple(output.shape)  # unbind saves no sizes

@@ -12,6 +12,8 @@ from torch.nn import functional as F
 
 import spikecheck
 from spikecheck.errors import SpikecheckError
+from spikecheck.probe.axes import looped_axis
+from spikecheck.probe.time_axis import layout_of
 from spikecheck.report.model import Report
 from tests.promises.networks import Spike
 
@@ -146,3 +148,49 @@ def test_the_axis_can_be_given(arguments: dict[str, Any]) -> None:
 def test_an_axis_that_cannot_be_given_is_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(SpikecheckError, match=r"time=|batch="):
         spikecheck.attach(nn.Sequential(Whole(stacked, 1), Readout(1)), **arguments)
+
+
+class Quantized(nn.Module):
+    """Spikes of a whole sequence at once, behind as many other functions as the batch has samples."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(INPUTS, HIDDEN)
+
+    def forward(self, x: Tensor) -> Tensor:
+        current = self.fc(x)
+        for _ in range(BATCH - 1):
+            current = Passed.apply(current)
+        spikes: Tensor = Spike.apply(current)
+        return spikes
+
+
+class Passed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x * 1.5
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        return gradient * 1.5
+
+
+def test_other_functions_are_no_time_steps_however_many_there_are() -> None:
+    layer = Quantized()
+    assert layout_of(layer(torch.rand(BATCH, STEPS, INPUTS)), ()) is None
+
+
+@pytest.mark.parametrize(
+    ("shape", "parts", "axis"),
+    [
+        ((7, 5, 3), [(7, (5, 3))], 0),
+        ((5, 7, 3), [(7, (5, 3)), (1, (5, 7, 3))], 1),
+        ((5, 3, 7), [(7, (5, 3))], 2),
+        ((5, 5, 3), [(5, (5, 3))], None),  # two would fit
+        ((7, 5, 3), [(7, (5, 4))], None),  # of another width
+        ((7, 5, 3), [(6, (5, 3))], None),
+        ((7, 5, 3), [], None),
+    ],
+)
+def test_the_calls_of_a_part_show_the_axis(shape: Any, parts: Any, axis: int | None) -> None:
+    assert looped_axis(shape, parts) == axis
