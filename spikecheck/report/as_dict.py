@@ -43,6 +43,7 @@ def layer_dict(row: LayerRow) -> dict[str, Any]:
     steps = None if row.timeline is None else row.timeline.time_steps
     return {
         "name": row.name,
+        "label": row.title,
         "threshold": row.threshold,
         "minimum": spikes.minimum,
         "maximum": spikes.maximum,

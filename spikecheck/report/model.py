@@ -38,6 +38,12 @@ class LayerRow:
     potentials: PotentialSampleReading | None = None
     now: SpikeReading | None = None
     timeline: SpikeTimelineReading | None = None
+    label: str = ""  # the name as a user reads it, `net.1 (LIFNode)`, where that is another
+
+    @property
+    def title(self) -> str:
+        """The layer as a user reads it."""
+        return self.label or self.name
 
     @property
     def latest(self) -> SpikeReading:

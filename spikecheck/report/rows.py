@@ -50,6 +50,7 @@ def layer_rows(sites: Iterable[Site], readings: Readings) -> tuple[LayerRow, ...
                 potentials=recent.get(PotentialSampleReading),
                 now=recent.get(SpikeReading),
                 timeline=read.get(SpikeTimelineReading),
+                label=str(site),
             )
         )
     return tuple(rows)

@@ -185,7 +185,7 @@ def layer_table(layers: tuple[LayerRow, ...]) -> Table:
         points = () if timeline is None else timeline.points
         counts = (f"{count:,}/{spikes.neurons:,}" for count in (row.silent_now, row.saturated_now))
         table.add_row(
-            Text(row.name),
+            Text(row.title),
             time_steps(None if timeline is None else timeline.time_steps),
             rate(row.rate_now),
             *([rate(points[0].mean if points else None), sparkline(points)] if course else []),

@@ -25,21 +25,20 @@ Tried by hand with torch 2.13.0 on the CPU and Python 3.11, on two layers as abo
 since what they ask for would bring another torch.
 
 - **btorch** 0.1.0, with jaxtyping, wadler-lindig, omegaconf, xarray and pandas. Its neurons are found automatically,
-  step by step, and every spike is counted. They are found by the surrogate function inside, which all neurons share
-  by default, so that the report calls them `lif1.surrogate_function`: name the layers instead,
-  `spikecheck.attach(model, spikes=("lif1", "lif2"))`. Potentials are not seen.
+  by their own names, step by step, and every spike is counted. Potentials are not seen.
 - **lava-dl** 0.6.0 with lava-nc 0.10.0, which ask for Python 3.10 and a torch below 2.4: `--ignore-requires-python`,
   with h5py, networkx and opencv-python-headless. PyPI's torchvision 0.28.0 does not load beside the CPU build of
-  torch, so an empty module stood in its place. Neurons and blocks of `slayer` are found automatically and every spike
-  is counted, of a block twice: its neuron, and the block itself, which delays. They have time as the last axis, which
-  is not recognized, so that checks that need steps do not apply, and the report counts a neuron at each step as one
-  of its own. With its steps, a layer is seen by a tap: `for step in spikes.unbind(-1): spikecheck.tap("hidden",
-  step)`.
+  torch, so an empty module stood in its place. Neurons of `slayer` are found automatically, by the neuron of a block,
+  its delay, or the block itself, some of them twice. Nothing in the graph tells that time is the last axis: the
+  report says "unknown" and counts no neurons, until `attach(model, time=-1)` tells.
 - **bindsnet** 0.3.4, which asks for torch 2.14, with pandas, gymnasium, opencv-python-headless, tensorboardX,
   scikit-image and the same empty module. `Network.run` goes past the hooks: nothing is seen, and the report says so.
   Its own monitors have what to tap, after a run: `for step in monitor.get("s"): spikecheck.tap("Y", step)`; every
   spike is counted then. A connection's infinite bounds are parameters and bring SPK405:
   `ignore=["SPK405:X_to_Y.wmin", "SPK405:X_to_Y.wmax"]`.
+- **braincog** 0.2.7.19 asks for torchvision, torchaudio, timm, pygame and dv, which bring another torch. Networks in
+  its manner are part of the suite, and so are networks in the manner of lava-dl, of bindsnet and of stork, which is
+  not on PyPI (the package of that name is another project): `tests/conformance/module_styles.py`.
 """
 
 

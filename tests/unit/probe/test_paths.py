@@ -83,3 +83,13 @@ def test_the_model_has_the_name_that_it_has_in_the_script() -> None:
     assert "snn[1].threshold = " in finding.fix
     with spikecheck.attach(nn.Sequential(nn.Linear(4, 3), LIF())) as monitor:
         assert user_path(monitor._session.layers.by_name["1"].layer.site(SiteKind.SPIKES)) == "model[1]"
+
+
+def test_the_table_names_a_numbered_layer_as_the_script_reaches_it() -> None:
+    net = nn.Sequential(nn.Linear(4, 3), LIF(), nn.Linear(3, 2))
+    with spikecheck.attach(net, spikes=("1",)) as monitor:
+        net(torch.rand(5, 2, 4))
+    report = monitor.report()
+    assert [(row.name, row.title) for row in report.layers] == [("1", f"net.1 ({type(net[1]).__name__})")]
+    assert f"net.1 ({type(net[1]).__name__})" in " ".join(str(report).split())
+    assert report.to_dict()["layers"][0]["label"] == report.layers[0].title
