@@ -46,9 +46,9 @@ def share_layout(recorder: Recorder, layers: Sequence[WatchedLayer], trace: Trac
     read_layout(recorder, layers, trace)
     calls = [(watched.layer.layout, recorder.calls(watched.name)) for watched in layers]
     shown = [
-        (layout, one.held[SiteKind.SPIKES][0].tensor.shape[:2])
+        (layout, one.held[SiteKind.SPIKES].tensors[0].shape[:2])
         for layout, one in calls
-        if layout is not None and one.held[SiteKind.SPIKES]
+        if layout is not None and len(one.held[SiteKind.SPIKES])
     ]
     if len(set(shown)) == 1:
         layout, sizes = shown[0]

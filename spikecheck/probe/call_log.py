@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from spikecheck.probe.gradients import is_hooked
-from spikecheck.probe.torch_private import in_backward, is_ordinary_tensor, version
+from spikecheck.probe.torch_private import in_backward, versions_of
 from spikecheck.site import Layout
 
 if TYPE_CHECKING:
@@ -44,22 +44,24 @@ def is_state_sampled(calls: int) -> bool:
 SPECIAL = tuple(calls for calls in range(MAX_HELD_CALLS) if is_state_sampled(calls) or calls == MAX_HELD_CALLS - 1)
 
 
-#: Spikes, current and potential of one call, each followed by its version; their layouts, and whether gradients are on.
-NotedCall = tuple[Tensor, int | None, Tensor | None, int | None, Tensor | None, int | None, Layout, Layout | None, bool]
-
-
 class CallLog:
-    """The calls of one layer in one forward pass and thread that were noted and not yet read."""
+    """The calls of one layer in one forward pass and thread that were noted and not yet read, all of one form."""
 
-    __slots__ = ("calls", "count", "observe", "special", "thread", "training")
+    __slots__ = ("columns", "count", "form", "observe", "special", "thread", "training", "versions")
 
     def __init__(
         self, observe: Callable[..., Observation], count: int = 0, *, training: bool = True, samples_state: bool = False
     ) -> None:
         self.observe, self.thread, self.training = observe, get_ident(), training
-        self.calls: list[NotedCall] = []
         self.count = count  # calls of the layer in the pass so far, those before this log among them
         self.special = SPECIAL if samples_state else SPECIAL[-1:]  # counts after which a call goes through the guard
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin with no calls."""
+        self.columns: tuple[list[Tensor], ...] = ([], [], [])  # spikes, currents, potentials
+        self.versions: tuple[list[int | None], ...] = ([], [], [])  # of each tensor, when it was noted
+        self.form: tuple[Layout, Layout | None, int, bool, bool, bool] | None = None
 
     def note(self, module: Any, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> bool:
         """Note a call that returned; False where it is to go through the guard."""
@@ -68,30 +70,25 @@ class CallLog:
             return False
         shown = self.observe(module, args, kwargs, output)
         spikes, current, potential = shown.spikes, shown.current, shown.potential
-        if not is_ordinary_tensor(spikes) or not (current is None or is_ordinary_tensor(current)):
+        versions = versions_of(spikes, current, potential)
+        if spikes is None or versions is None:
             return False
-        if not (potential is None or is_ordinary_tensor(potential)):
+        form = (shown.layout, shown.potential_layout, spikes.dim(), grad, current is None, potential is None)
+        if self.form is None:
+            self.form = form
+        elif form != self.form:
             return False
         self.count += 1
-        self.calls.append(
-            (
-                spikes,
-                version(spikes),
-                current,
-                None if current is None else version(current),
-                potential,
-                None if potential is None else version(potential),
-                shown.layout,
-                shown.potential_layout,
-                grad,
-            )
-        )
+        columns, changes = self.columns, self.versions
+        columns[0].append(spikes)
+        changes[0].append(versions[0])
+        if current is not None:
+            columns[1].append(current)
+            changes[1].append(versions[1])
+        if potential is not None:
+            columns[2].append(potential)
+            changes[2].append(versions[2])
         return True
-
-    def take(self) -> list[NotedCall]:
-        """Return the calls that were noted, and begin again."""
-        calls, self.calls = self.calls, []
-        return calls
 
 
 def open_logs(layers: Iterable[WatchedLayer], recorder: Recorder) -> list[tuple[WatchedLayer, CallLog]]:

@@ -74,10 +74,10 @@ def emits_spikes(
 ) -> bool | None:
     """Return whether a candidate emits spikes, by the values of its calls; None where that cannot be told yet."""
     held = calls.held[SiteKind.SPIKES]
-    if not held or not held[0].tensor.is_floating_point():
+    if not len(held) or not held.tensors[0].is_floating_point():
         return False
-    alike = len({reference.tensor.shape for reference in held}) == 1
-    values = values_of(torch.stack([reference.tensor for reference in held]) if alike else held[0].tensor)
+    alike = len({tensor.shape for tensor in held.tensors}) == 1
+    values = values_of(torch.stack(held.tensors).detach() if alike else held.tensors[0].detach())
     inputs = None if calls.input is None or calls.input.is_complex() else values_of(calls.input.detach())
     evidence = generic.Evidence(
         own_function=calls.own_function,

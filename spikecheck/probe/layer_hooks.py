@@ -16,8 +16,7 @@ from spikecheck.probe.torch_private import (
     is_compiling,
     leave_alone,
     outside_compiler,
-    switch_back,
-    switch_compiler_off,
+    set_compiler,
 )
 
 
@@ -50,14 +49,14 @@ class ReturnHook(Hook):
             return
         log = self.watched.log
         if log is not None and log.thread == get_ident():
-            before = switch_compiler_off()
+            before = set_compiler(None)
             try:
                 if log.note(*args):
                     return
             except Exception as error:  # noqa: BLE001 - it goes to the guard
                 self.fail(error)
             finally:
-                switch_back(before)
+                set_compiler(before)
         outside_compiler(self.pass_on, args)
 
 

@@ -37,19 +37,19 @@ class Pass:
     def settle(self) -> None:
         """Give the calls that were noted so far to the recorder."""
         for watched, log in self.logs:
-            if log.calls:
-                self.recorder.calls(watched.name).settle(watched, log.take())
+            if log.form is not None:
+                self.recorder.calls(watched.name).settle(watched, log)
 
     def settle_layer(self, name: str) -> None:
         """Give those of one layer to the recorder: its next call goes through the guard."""
         for watched, log in self.logs:
-            if watched.name == name and log.calls:
-                self.recorder.calls(name).settle(watched, log.take())
+            if watched.name == name and log.form is not None:
+                self.recorder.calls(name).settle(watched, log)
 
     def recount(self) -> None:
         """Count on from the calls that the recorder has."""
         for watched, log in self.logs:
-            log.count = self.recorder.count(watched.name) + len(log.calls)
+            log.count = self.recorder.count(watched.name) + len(log.columns[0])
 
     def close_logs(self) -> None:
         """Note no more calls; what was noted goes to the recorder."""

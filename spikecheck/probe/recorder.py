@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from spikecheck.probe.applications import Application
-from spikecheck.probe.call_log import NotedCall, is_state_sampled
+from spikecheck.probe.call_log import CallLog, is_state_sampled
 from spikecheck.probe.frameworks.base import PER_STEP, Framework, Observation, nested, tensors
 from spikecheck.probe.frameworks.generic import surrogates
 from spikecheck.probe.layer import AXIS_UNKNOWN, UNTIMED, Status, Use, WatchedLayer
 from spikecheck.probe.time_axis import layout_of
-from spikecheck.probe.torch_private import has_values, version
+from spikecheck.probe.torch_private import are_unchanged, has_values, version
 from spikecheck.site import Capture, Layout, SiteKind
 
 KINDS = (SiteKind.SPIKES, SiteKind.CURRENT, SiteKind.POTENTIAL)
@@ -41,15 +41,52 @@ class Held(NamedTuple):
         return cls(tensor.detach(), version(tensor), layout)
 
     @property
-    def neurons(self) -> torch.Size:
-        """The shape without time and batch."""
-        axes = {axis for axis in (self.layout.time, self.layout.batch) if axis is not None}
-        return torch.Size(n for axis, n in enumerate(self.tensor.shape) if axis not in axes)
-
-    @property
     def unchanged(self) -> bool:
         """Whether it still holds what it held."""
         return self.version is None or version(self.tensor) == self.version
+
+
+@dataclass
+class HeldCalls:
+    """References to what the calls of a layer showed of one kind, in columns: a time step makes no object of ours."""
+
+    tensors: list[Tensor] = field(default_factory=list)
+    versions: list[int | None] = field(default_factory=list)
+    layouts: list[Layout] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.tensors)
+
+    def append(self, held: Held) -> None:
+        """Add one call."""
+        self.extend([held.tensor], [held.version], held.layout)
+
+    def extend(self, tensors: Sequence[Tensor], versions: Sequence[int | None], layout: Layout) -> None:
+        """Add several calls of one layout."""
+        self.tensors += tensors
+        self.versions += versions
+        self.layouts += [layout] * len(tensors)
+
+    def of_use(self, number: int, uses: int) -> HeldCalls:
+        """Return the calls of one of several uses, which follow each other in the same order."""
+        return HeldCalls(*(column[number::uses] for column in (self.tensors, self.versions, self.layouts)))
+
+    def groups(self) -> Iterator[HeldCalls]:
+        """Yield the calls of each shape, device and layout, in their order."""
+        keys = [(tensor.shape, tensor.device) for tensor in self.tensors]
+        if keys.count(keys[0]) == len(keys) and self.layouts.count(self.layouts[0]) == len(keys):
+            yield self
+            return
+        groups: dict[Any, HeldCalls] = {}
+        for key, *one in zip(keys, self.tensors, self.versions, self.layouts, strict=True):
+            groups.setdefault((key, one[2]), HeldCalls()).append(Held(*one))
+        yield from groups.values()
+
+    @property
+    def neurons(self) -> torch.Size:
+        """The shape of a call without time and batch."""
+        axes = {axis for axis in (self.layouts[0].time, self.layouts[0].batch) if axis is not None}
+        return torch.Size(n for axis, n in enumerate(self.tensors[0].shape) if axis not in axes)
 
 
 @dataclass
@@ -61,7 +98,7 @@ class LayerCalls:
     in_training: bool = False  # of a pass with gradients, which a checkpoint records in the backward pass alone
     blocked: bool = False  # its current or its weights had a gradient to come, and its spikes have none
     compiled: bool = False  # by torch.compile, so that nothing is known of the graph
-    held: dict[SiteKind, list[Held]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+    held: dict[SiteKind, HeldCalls] = field(default_factory=lambda: {kind: HeldCalls() for kind in KINDS})
     first_state: tuple[Tensor, ...] = ()
     middle_state: tuple[Held, ...] = ()  # of the latest call whose state was sampled, but for the first
     middle_call: int = 0  # calls before that one
@@ -84,8 +121,8 @@ class LayerCalls:
                 self.first_state = tuple(t.detach().new_zeros(1) for t in plain(tensors(args))[:1])
             return
         state = plain(framework.previous_state(module, args, kwargs))
-        if not state and framework.shows_state and self.held[SiteKind.SPIKES]:
-            state = (self.held[SiteKind.SPIKES][0].tensor.new_zeros(1),)
+        if not state and framework.shows_state and len(self.held[SiteKind.SPIKES]):
+            state = (self.held[SiteKind.SPIKES].tensors[0].detach().new_zeros(1),)
         self.middle_state, self.middle_call = tuple(Held.of(t, Layout()) for t in state), self.count
 
     def observe(self, watched: WatchedLayer, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> None:
@@ -152,28 +189,26 @@ class LayerCalls:
             elif kind is SiteKind.SPIKES:
                 watched.unseen = COMPLEX
 
-    def settle(self, watched: WatchedLayer, noted: Sequence[NotedCall]) -> None:
-        """Take calls that were noted while the model ran, each with the tensors' versions of then.
+    def settle(self, watched: WatchedLayer, log: CallLog) -> None:
+        """Take the calls that were noted, each tensor with its version of then.
 
         The references are those to the layer's own tensors, with their graph, until the pass is handed on.
         """
-        self.count += len(noted)
-        last = next((call for call in reversed(noted) if call[-1]), None)
-        if last is not None:
-            self.take_gradient(watched, last[0], last[2])
-        of_spikes, of_currents, of_potentials = (self.held[kind].append for kind in KINDS)
-        shown, dimensions, axes = None, -1, Layout()
-        for spikes, changes, current, current_changes, potential, potential_changes, layout, other, _ in noted:
-            if layout is not shown or spikes.dim() != dimensions:
-                shown, dimensions, axes = layout, spikes.dim(), axes_of(watched, spikes, layout)
-            if spikes.is_complex() or spikes.is_meta:
+        if log.form is None:
+            return
+        spikes, currents, _ = log.columns
+        shown, of_potential, _, grad, *_ = log.form
+        self.count += len(spikes)
+        if grad:
+            self.take_gradient(watched, spikes[-1], currents[-1] if currents else None)
+        layout = axes_of(watched, spikes[-1], shown)
+        axes = (layout, layout, of_potential or layout)
+        for kind, column, versions, layout in zip(KINDS, log.columns, log.versions, axes, strict=True):
+            if not any(tensor.is_complex() or tensor.is_meta for tensor in column):
+                self.held[kind].extend(column, versions, layout)
+            elif kind is SiteKind.SPIKES:
                 watched.unseen = COMPLEX
-            else:
-                of_spikes(Held(spikes, changes, axes))
-            if current is not None and not (current.is_complex() or current.is_meta):
-                of_currents(Held(current, current_changes, axes))
-            if potential is not None and not (potential.is_complex() or potential.is_meta):
-                of_potentials(Held(potential, potential_changes, other or axes))
+        log.clear()
 
     def take_gradient(self, watched: WatchedLayer, spikes: Tensor, current: Tensor | None) -> None:
         """Note a call with gradients, and whether the spikes were cut from the graph."""
@@ -183,14 +218,14 @@ class LayerCalls:
     def detach(self) -> None:
         """Keep nothing of the graph: the pass goes on with another call of the model."""
         for held in self.held.values():
-            held[:] = [one._replace(tensor=one.tensor.detach()) for one in held]
+            held.tensors = [tensor.detach() for tensor in held.tensors]
 
     def adopt(self, layout: Layout, sizes: torch.Size) -> None:
         """Use another layer's axes for a call that did not show its own, where the first two sizes are the same."""
         for kind in (SiteKind.SPIKES, SiteKind.CURRENT):
             held = self.held[kind]
-            if held and held[0].tensor.dim() > 2 and held[0].tensor.shape[:2] == sizes:
-                held[0] = Held(held[0].tensor, held[0].version, layout)
+            if len(held) and held.tensors[0].dim() > 2 and held.tensors[0].shape[:2] == sizes:
+                held.layouts[0] = layout
 
     # -- what is handed on
 
@@ -224,57 +259,47 @@ class LayerCalls:
             if not self.compiled:
                 gradients.count(blocked=self.blocked)
 
-    def by_use(self, watched: WatchedLayer, held: Sequence[Held]) -> Iterator[tuple[Use | None, Sequence[Held]]]:
+    def by_use(self, watched: WatchedLayer, held: HeldCalls) -> Iterator[tuple[Use | None, HeldCalls]]:
         """Yield what the calls showed, use by use; the calls of the uses follow each other in the same order."""
         uses = len(watched.uses)
         if uses == 0:
             yield None, held
         elif len(held) % uses == 0:
             for use in watched.uses:
-                yield use, held[use.number :: uses]
+                yield use, held.of_use(use.number, uses)
 
     def drain_kind(
-        self, watched: WatchedLayer, kind: SiteKind, held: Sequence[Held], update: int, use: Use | None
+        self, watched: WatchedLayer, kind: SiteKind, held: HeldCalls, update: int, use: Use | None
     ) -> Iterator[Capture[Tensor]]:
         """Yield what was kept of one kind; references of one shape become one capture, in their order."""
-        groups: dict[Any, list[Held]] = {}
-        shape, device, axes, group = torch.Size(), None, None, []
-        for reference in held:
-            tensor = reference.tensor
-            if reference.layout is not axes or tensor.shape != shape or tensor.device != device:
-                shape, device, axes = tensor.shape, tensor.device, reference.layout
-                group = groups.setdefault((shape, device, axes), [])
-            group.append(reference)
         widths: list[torch.Size] = []
-        for group in groups.values():
-            if group[0].neurons not in widths:
-                widths.append(group[0].neurons)
-            if all(changes is None or version(tensor) == changes for tensor, changes, _ in group):
-                yield self.capture(watched, kind, group, update, widths.index(group[0].neurons), use)
+        for group in held.groups() if len(held) else ():
+            if group.neurons not in widths:
+                widths.append(group.neurons)
+            if are_unchanged(group.tensors, group.versions):
+                yield self.capture(watched, kind, group, update, widths.index(group.neurons), use)
             else:
                 watched.unseen = IN_PLACE
 
     def capture(
-        self, watched: WatchedLayer, kind: SiteKind, held: list[Held], update: int, width: int, use: Use | None
+        self, watched: WatchedLayer, kind: SiteKind, held: HeldCalls, update: int, width: int, use: Use | None
     ) -> Capture[Tensor]:
         """Return several calls as the steps of a forward pass; a single one is a step, or the whole sequence."""
-        layout, several, in_doubt = held[0].layout, len(held) > 1, False
+        layout, several = held.layouts[0], len(held) > 1
         if several and layout.time is None:
             layout = Layout(0, None if layout.batch is None else layout.batch + 1)
-            values = tuple(reference.tensor for reference in held)
+            values = tuple(held.tensors)
         elif several:  # a layer for whole sequences that is used several times
-            values = (torch.cat([reference.tensor for reference in held], dim=layout.batch or 0),)
+            values = (torch.cat(held.tensors, dim=layout.batch or 0).detach(),)
             several = False
         else:
-            values = (held[0].tensor,)
-            in_doubt = self.is_untimed(watched, values[0], layout)
-            if in_doubt:
+            values = (held.tensors[0],)
+            if self.is_untimed(watched, values[0], layout):
                 watched.unseen = AXIS_UNKNOWN if self.training else UNTIMED
                 if values[0].dim() == 3:  # time and samples, in whichever order, and neurons
                     values = (values[0].flatten(0, 1),)
         site = watched.layer.site(kind, width, use)
-        training = self.training or self.in_training
-        return Capture((site,), values, layout, training, update, stacked=several, axes_in_doubt=in_doubt)
+        return Capture((site,), values, layout, self.training or self.in_training, update, stacked=several)
 
     def is_untimed(self, watched: WatchedLayer, tensor: Tensor, layout: Layout) -> bool:
         """Return whether one of its axes may be time; a library, a graph, or a tap, which shows steps, would tell."""

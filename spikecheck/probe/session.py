@@ -298,7 +298,7 @@ class Session:
         if not recorder.training and here.depth == 0:
             calls.left = state_of(watched)
         undecided = self.clock.training_passes <= 1 or watched.status is Status.CANDIDATE
-        if undecided and calls.held[SiteKind.SPIKES]:
+        if undecided and len(calls.held[SiteKind.SPIKES]):
             calls.claim(watched, args, output, recorder.claimed)
         self.bound(calls.count)
 

@@ -100,14 +100,14 @@ class TimeLoop:
 def is_step(watched: WatchedLayer, calls: LayerCalls, model_calls: int) -> bool:
     """Return whether a layer gets one time step per call of the model."""
     held = calls.held[SiteKind.SPIKES]
-    timed = watched.layer.time is not None or any(reference.layout.time is not None for reference in held[:1])
+    timed = watched.layer.time is not None or any(layout.time is not None for layout in held.layouts[:1])
     return calls.count <= model_calls and not timed
 
 
 def dimensions(calls: LayerCalls) -> int:
     """Return the number of axes of a layer's spikes."""
     held = calls.held[SiteKind.SPIKES]
-    return held[0].tensor.dim() if held else 0
+    return held.tensors[0].dim() if len(held) else 0
 
 
 def state_of(watched: WatchedLayer) -> tuple[Tensor, ...]:
@@ -127,7 +127,7 @@ def storages(tensors: Iterable[Tensor]) -> set[int]:
 
 def was_reset(watched: WatchedLayer, calls: LayerCalls, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
     """Return whether a layer that shows its state starts from another one than it ended with."""
-    left = [*(held.tensor for held in calls.held[SiteKind.POTENTIAL][-1:]), *calls.left]
+    left = [*calls.held[SiteKind.POTENTIAL].tensors[-1:], *calls.left]
     if not left or not watched.status.spikes:
         return False
     return not share_memory(left, watched.layer.framework.previous_state(watched.layer.module, args, kwargs))

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from importlib import import_module
-from typing import Any, TypeGuard
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -113,9 +113,22 @@ def is_plain_tensor(value: object) -> bool:
     return type(value) in (Tensor, nn.Parameter, nn.Buffer) and not is_functorch_tensor(value)  # type: ignore[arg-type]
 
 
-def is_ordinary_tensor(value: object) -> TypeGuard[Tensor]:
-    """Return whether it is of torch's own class, and not what `torch.func` traces with."""
-    return type(value) is Tensor and (_is_functorch_wrapped is None or not _is_functorch_wrapped(value))
+def versions_of(*tensors: Tensor | None) -> list[int | None] | None:
+    """Return the versions of tensors of torch's own class, None for None; nothing where one is of another kind."""
+    versions: list[int | None] = []
+    for tensor in tensors:
+        if tensor is None:
+            versions.append(None)
+        elif type(tensor) is not Tensor or (_is_functorch_wrapped is not None and _is_functorch_wrapped(tensor)):
+            return None
+        else:
+            versions.append(None if tensor.is_inference() else getattr(tensor, "_version", None))
+    return versions
+
+
+def are_unchanged(tensors: Sequence[Tensor], versions: Sequence[int | None]) -> bool:
+    """Return whether tensors still hold what they held at these versions; so does one that is not counted."""
+    return all(before is None or version(one) == before for one, before in zip(tensors, versions, strict=True))
 
 
 def has_values(tensor: Tensor) -> bool:
@@ -261,9 +274,8 @@ def calls_running(module: nn.Module, frame: Any) -> int | None:
 # -- torch.compile
 
 
-def is_compiling() -> bool:
-    """Return whether `torch.compile` traces this call; False where torch does not tell, and hooks break its graphs."""
-    return _is_compiling is not None and bool(_is_compiling())
+#: Returns whether `torch.compile` traces this call; False where torch does not tell, and hooks break its graphs.
+is_compiling: Callable[[], bool] = _is_compiling or (lambda: False)
 
 
 def is_exporting() -> bool:
@@ -313,15 +325,8 @@ def outside_compiler(call: Callable[..., None], args: Sequence[Any]) -> None:
         _frames.set_eval_frame(before)
 
 
-def switch_compiler_off() -> Any:
-    """Switch the compiler off in this thread, as `outside_compiler` does; return what `switch_back` takes."""
-    return None if _frames is None else _frames.set_eval_frame(None)
-
-
-def switch_back(before: Any) -> None:
-    """Undo `switch_compiler_off`."""
-    if _frames is not None:
-        _frames.set_eval_frame(before)
+#: Switches the compiler of this thread off, where it gets None, or back on; returns what was on before.
+set_compiler: Callable[[Any], Any] = getattr(_frames, "set_eval_frame", None) or (lambda compiler: None)
 
 
 def define_operator(name: str, schema: str, run: Callable[..., None]) -> Any:
@@ -342,6 +347,4 @@ def define_operator(name: str, schema: str, run: Callable[..., None]) -> Any:
 
 
 leave_alone(outside_compiler)
-leave_alone(switch_compiler_off)
-leave_alone(switch_back)
 leave_alone(in_backward)

@@ -29,7 +29,7 @@ BATCH_FIRST = Layout(time=1, batch=0)
 TIME_FIRST = Layout(time=0, batch=1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made per time step, and that takes three times as long
 class Observation:
     """What one call of a spiking layer shows; None where it shows nothing. `layout` is that of spikes and current."""
 

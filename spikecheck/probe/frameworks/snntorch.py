@@ -30,6 +30,13 @@ def of(names: tuple[str, ...]) -> tuple[type, ...]:
     return tuple(getattr(library, name) for name in names if hasattr(library, name))
 
 
+@cache
+def facts(kind: type) -> tuple[bool, Layout]:
+    """Return whether layers of a class have weights inside, and their layout: time first for a whole sequence."""
+    layout = TIME_FIRST if issubclass(kind, of((*WHOLE_SEQUENCE, *PROJECTING))) else PER_STEP
+    return issubclass(kind, of(WEIGHTED)), layout
+
+
 class SNNTorch(Framework):
     """Layers of snntorch 1.0.
 
@@ -84,19 +91,14 @@ class SNNTorch(Framework):
 
     def observe(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:
         """The first item is the spikes, the last the potential; bare spikes leave the potential on the module."""
-        first = args[0] if args else kwargs.get("input_")
-        current = None if isinstance(module, of(WEIGHTED)) else first
-        layout = self.layout(module)
+        weighted, layout = facts(type(module))
+        current = None if weighted else args[0] if args else kwargs.get("input_")
         if isinstance(output, tuple):
             last = output[-1][0] if isinstance(output[-1], tuple) else output[-1]
             return Observation(output[0], current, last, layout)
         mem = getattr(module, "mem", None)
         shown = mem if isinstance(mem, Tensor) and mem.shape == output.shape else None
         return Observation(output, current, shown, layout)
-
-    def layout(self, module: nn.Module) -> Layout:
-        """Time first for layers that take a whole sequence."""
-        return TIME_FIRST if isinstance(module, of((*WHOLE_SEQUENCE, *PROJECTING))) else PER_STEP
 
     def state(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, ...]:
         """The states that were passed, or those that the layer keeps."""

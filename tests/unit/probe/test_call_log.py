@@ -109,7 +109,7 @@ def test_calls_in_another_thread_are_not_noted_in_this_ones_log() -> None:
 def test_what_is_out_of_the_ordinary_goes_through_the_guard(shown: Observation) -> None:
     log = CallLog(lambda *_: shown)
     assert not log.note(None, (), {}, None)
-    assert not log.calls
+    assert log.form is None
     assert log.count == 0
 
 
@@ -118,7 +118,7 @@ def test_a_tensor_of_inference_mode_has_no_version() -> None:
         x = torch.zeros(1, 2)
     log = CallLog(lambda *_: Observation(x))
     assert log.note(None, (), {}, None)
-    assert log.take()[0][1] is None
+    assert log.versions[0] == [None]
 
 
 def test_gradients_that_are_switched_on_within_a_pass_without_are_not_missed() -> None:
@@ -126,8 +126,15 @@ def test_gradients_that_are_switched_on_within_a_pass_without_are_not_missed() -
     assert not log.note(None, (), {}, None)
     with torch.no_grad():
         assert log.note(None, (), {}, None)
-    spikes, *_, layout, potential_layout, grad = log.take()[0]
-    assert (spikes.shape, layout, potential_layout, grad) == ((1, 2), PER_STEP, None, False)
+    assert log.form == (PER_STEP, None, 2, False, True, True)
+
+
+def test_calls_of_another_form_go_through_the_guard() -> None:
+    shown = [Observation(torch.zeros(1, 2)), Observation(torch.zeros(1, 2), torch.zeros(1, 2))]
+    log = CallLog(lambda *_: shown[log.count])
+    assert log.note(None, (), {}, None)
+    assert not log.note(None, (), {}, None)
+    assert [len(column) for column in log.columns] == [1, 0, 0]
 
 
 def test_calls_are_handed_on_before_too_many_are_kept() -> None:

@@ -45,7 +45,7 @@ def test_spikes_changed_in_place_are_dropped_and_reported_as_unseen() -> None:
 
 def test_nothing_of_the_graph_is_held() -> None:
     calls = calls_of(watched(), torch.ones(2, 3, requires_grad=True) * 2)
-    held = [reference.tensor for references in calls.held.values() for reference in references]
+    held = [tensor for references in calls.held.values() for tensor in references.tensors]
     assert len(held) == 1
     assert held[0].grad_fn is None
 
