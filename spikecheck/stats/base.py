@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import operator
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from functools import cache
+from functools import cache, reduce
 from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
@@ -107,6 +108,10 @@ class Statistic(Generic[S]):
     def measure(self, capture: Capture[Tensor]) -> S:
         """Return the state of one capture. Runs on the device without waiting for it, and does not depend on values."""
         raise NotImplementedError
+
+    def measure_many(self, captures: Sequence[Capture[Tensor]]) -> S:
+        """Return the sum of the states of several captures of one form: shapes, and whatever else is no number."""
+        return reduce(operator.add, map(self.measure, captures))
 
     def summarize(self, state: S) -> tuple[Any, ...]:
         """Return one reading per site of the capture. The only place where values are copied to the host."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -17,6 +17,9 @@ from spikecheck.stats.inputs import InputStats
 from spikecheck.stats.layout import Raster, RasterStatistic
 
 WINDOWS = ("first", "recent", "all")
+OF_A_LOSS = (SiteKind.LOSS, SiteKind.LOGITS, SiteKind.TARGETS, SiteKind.LABELS)
+MAX_WAITING = 64  # captures that are measured together: those of 16 updates
+MAX_WAITING_VALUES = 16_384  # of one capture that may wait: 64 KB, so 4 MB in all
 
 
 @dataclass
@@ -75,10 +78,38 @@ class Engine:
     by_kind: Mapping[SiteKind, tuple[Statistic[Any], ...]] = field(default_factory=lambda: statistics_by_kind())
     windows: dict[tuple[bool, Statistic[Any], tuple[SiteKind, str]], Windows] = field(default_factory=dict)
     failed: Callable[[Exception], object] | None = None  # told of an error in one statistic; the others are read
+    waiting: list[tuple[Capture[Tensor], int]] = field(default_factory=list)  # with the tier of each
 
     @torch.no_grad()
     def receive(self, capture: Capture[Tensor], tier: int = 2) -> None:
-        """Measure a capture with the statistics up to this tier. Never waits for the device."""
+        """Measure a capture with the statistics up to this tier, now or with later ones. Never waits for the device."""
+        if not is_small(capture):
+            self.measure([capture], tier)
+            return
+        self.waiting.append((replace(capture, values=tuple(value.detach().clone() for value in capture.values)), tier))
+        if len(self.waiting) >= MAX_WAITING:
+            self.measure_waiting()
+
+    @torch.no_grad()
+    def measure_waiting(self) -> None:
+        """Measure what waits, in its order."""
+        waiting, self.waiting = self.waiting, []
+        forms: dict[object, list[Capture[Tensor]]] = {}
+        for capture, tier in waiting:
+            shapes = tuple((value.shape, value.dtype, value.device) for value in capture.values)
+            form = (capture.sites, capture.training, capture.loss_call, tier, shapes)
+            forms.setdefault(form, []).append(capture)
+        ordered = len({captures[0].sites for captures in forms.values()}) == len(forms)
+        if ordered:
+            for (*_, tier, _), captures in forms.items():
+                self.measure(captures, tier)
+        else:
+            for capture, tier in waiting:
+                self.measure([capture], tier)
+
+    def measure(self, captures: Sequence[Capture[Tensor]], tier: int) -> None:
+        """Measure captures of one form with the statistics up to this tier."""
+        capture = captures[0]
         raster = Raster(capture)
         for statistic in self.by_kind.get(capture.sites[0].kind, ()):
             if statistic.tier > tier:
@@ -90,19 +121,22 @@ class Engine:
             if isinstance(statistic, RasterStatistic):
                 state = statistic.measure_raster(raster)
             else:
-                state = statistic.measure(capture)
+                state = statistic.measure_many(captures) if len(captures) > 1 else statistic.measure(capture)
             if windows is None or windows.sites != capture.sites:  # parameters were replaced, or joined by others
-                self.windows[key] = Windows(capture.sites, state, state, windowed=statistic.windowed)
+                first = statistic.measure(capture) if len(captures) > 1 else state
+                self.windows[key] = Windows(capture.sites, first, state, windowed=statistic.windowed)
             else:
                 windows.sites = capture.sites
                 windows.current = merge_optional(windows.current, state)
 
     def snapshot(self, failed: Callable[[Exception], object] | None = None) -> Engine:
         """Return an engine with the present states; this one continues to measure."""
+        self.measure_waiting()
         return Engine(self.by_kind, {key: replace(windows) for key, windows in self.windows.items()}, failed)
 
     def roll(self) -> None:
         """Start a new window at every site."""
+        self.measure_waiting()
         for windows in self.windows.values():
             windows.roll()
 
@@ -115,6 +149,7 @@ class Engine:
             training: whether to read the forward passes of training, or those of evaluation.
             windowed: read only the statistics that differ between windows, or only those that do not.
         """
+        self.measure_waiting()
         readings_by_place: ReadingsByPlace = {}
         for (of_training, statistic, _), windows in self.windows.items():
             evaluates = training and not belongs_to(of_training, statistic.kind, training)
@@ -166,12 +201,22 @@ class Engine:
 
     def sites(self, training: bool) -> tuple[Site, ...]:
         """Return every site with captures, in its latest form."""
+        self.measure_waiting()
         windows = [w for (of, stat, _), w in self.windows.items() if belongs_to(of, stat.kind, training)]
         return tuple({site: site for w in windows for site in w.sites}.values())  # several statistics measure a site
 
     def trained(self) -> bool:
         """Return whether any forward pass recorded gradients."""
         return any(training and statistic.kind in FORWARD_KINDS for training, statistic, _ in self.windows)
+
+
+def is_small(capture: Capture[Tensor]) -> bool:
+    """Return whether a capture waits for others of its kind: what one update shows of a loss, unless it is large.
+
+    A dozen operations on 64 x 20 logits take 0.4 ms where they follow each other, and 2 ms between those of a training
+    step, whose data and code have taken their place in the processor's caches.
+    """
+    return capture.sites[0].kind in OF_A_LOSS and sum(value.numel() for value in capture.values) <= MAX_WAITING_VALUES
 
 
 def belongs_to(of_training: bool, kind: SiteKind, training: bool) -> bool:

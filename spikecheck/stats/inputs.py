@@ -112,7 +112,7 @@ class InputStats(RasterStatistic[InputState]):
             empty=(sample_mass == 0).sum(),
             densest_frame_share=(largest_frame.double() / sample_mass).nan_to_num(0, 0, 0).sum(),
             constant=constant_over_time(torch.cat([per_step, mass], 1), mass.numel()),
-            batches=smallest_distinct(fingerprint(torch.cat([small_sample, mass.flatten()]))),
+            batches=smallest_distinct(fingerprint(torch.cat([small_sample, mass.flatten()]).unsqueeze(0))),
             step_variance_share=ShareState.of(mass.sum(1)),
             frames=mass.numel(),
             samples=mass.shape[1],

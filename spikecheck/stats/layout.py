@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -17,6 +18,7 @@ from spikecheck.stats.base import State, Statistic, merged_by
 
 MAX_DISTINCT = 16  # number of distinct values kept
 SAMPLE_SIZE = 4096  # sampled elements per forward pass; sorting more would cost more than everything else
+LARGE_STEP = 4096  # values of a time step that take longer to add up (1 microsecond) than the operation to start
 MAX_TIME_STEPS = 2**20  # more than any forward pass has: encodes (update, step) as one integer
 NEVER = 2**62  # larger than any encoded (update, step)
 
@@ -25,8 +27,7 @@ S = TypeVar("S", bound=State)
 
 def stack(capture: Capture[Tensor]) -> Tensor:
     """Return the capture as one detached tensor: its time steps stacked along axis 0, or its only tensor."""
-    values = [value.detach() for value in capture.values]
-    return torch.stack(values) if capture.stacked else values[0]
+    return torch.stack(capture.values).detach() if capture.stacked else capture.values[0].detach()
 
 
 def time_batch_neuron(capture: Capture[Tensor]) -> Tensor:
@@ -61,6 +62,26 @@ class Raster:
         return self.x.sum(1)
 
     @cached_property
+    def step_sums(self) -> Tensor:
+        """The sums over batch and neurons [time]; one is not finite where any of its elements is not.
+
+        Where nothing else needs the values in one piece, large time steps are added up one by one: to stack them would
+        move them through memory twice more.
+        """
+        if "batch_sums" in vars(self):
+            return self.batch_sums.sum(1)
+        values = self.capture.values
+        if "x" not in vars(self) and self.capture.stacked and is_large_on_cpu(values[0]):
+            kind = torch.float64 if values[0].dtype == torch.float64 else torch.float32
+            return torch.stack([value.detach().sum(dtype=kind) for value in values])
+        return self.x.flatten(1).sum(1)
+
+    @cached_property
+    def elements(self) -> int:
+        """The number of values."""
+        return sum(value.numel() for value in self.capture.values)
+
+    @cached_property
     def step_maxima(self) -> Tensor:
         """The largest value of each time step [time]."""
         return maximum(self.x.flatten(1), (1,))
@@ -69,6 +90,11 @@ class Raster:
     def time_axis_known(self) -> bool:
         """Whether the time axis is known."""
         return self.capture.layout.time is not None
+
+
+def is_large_on_cpu(step: Tensor) -> bool:
+    """Return whether an operation of its own on this time step takes longer than to start one."""
+    return step.device.type == "cpu" and step.numel() >= LARGE_STEP
 
 
 class RasterStatistic(Statistic[S]):
@@ -96,14 +122,14 @@ def merge_distinct(a: Tensor, b: Tensor) -> Tensor:
 
 
 def fingerprint(x: Tensor) -> Tensor:
-    """Return a number [1] that identifies the values of x and their order, practically without collisions."""
-    weights = torch.arange(x.numel(), dtype=torch.float64, device=x.device).cos()
-    return (x.flatten().double().nan_to_num(0, 0, 0) * weights).sum().reshape(1)
+    """Return a number for each row of x that identifies its values and their order, practically without collisions."""
+    weights = torch.arange(x.shape[1], dtype=torch.float64, device=x.device).cos()
+    return (x.double().nan_to_num(0, 0, 0) * weights).sum(1)
 
 
-def repeats(mark: Tensor) -> Tensor:
-    """Return [first fingerprint, last fingerprint, number of consecutive repetitions] for one fingerprint [1]."""
-    return torch.cat([mark, mark, mark.new_zeros(1)])
+def repeats(marks: Tensor) -> Tensor:
+    """Return [first fingerprint, last fingerprint, number of consecutive repetitions] for one or more fingerprints."""
+    return torch.stack([marks[0], marks[-1], (marks[1:] == marks[:-1]).sum().to(marks)])
 
 
 def merge_repeats(a: Tensor, b: Tensor) -> Tensor:
@@ -154,6 +180,13 @@ class NonFiniteState(State):
         at = torch.arange(len(per_step), device=sums.device) + update * MAX_TIME_STEPS
         never = at.new_full((1,), NEVER)
         return cls(bad.sum(), bad.numel(), torch.cat([at.where(per_step, never), never]).amin())
+
+    @classmethod
+    def of_updates(cls, sums: Tensor, updates: Sequence[int]) -> NonFiniteState:
+        """Build from sums [update, n]."""
+        bad = ~torch.isfinite(sums)
+        at = torch.tensor(updates, device="cpu").to(sums.device, non_blocking=True) * MAX_TIME_STEPS
+        return cls(bad.sum(), bad.numel(), at.where(bad.any(1), NEVER).amin())
 
     def reading(self, time_axis_known: bool) -> NonFinite:
         """Return plain numbers; waits for the device: call it in `summarize` only."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -185,15 +186,20 @@ def not_ignored(targets: Tensor, call: LossCall) -> Tensor:
     return torch.ones_like(targets, dtype=torch.bool) if call.ignored_label is None else targets != call.ignored_label
 
 
-def has_equal_sums(logits: Tensor) -> Tensor:
-    """Return whether all classes have the same sum over the batch, of probabilities or of their logarithms."""
-    if logits.dim() < 2 or not logits.numel() or len(logits) < 2:
-        return logits.new_zeros((), dtype=torch.bool)
-    low, high = minimum(logits), maximum(logits.flatten(), (0,))
-    shares = logits.exp().where((low < 0) & (high <= 0), logits)
-    sums = shares.sum(0)
-    spread = sums.amax() - sums.amin()
-    return (shares >= 0).all() & (sums.amin() > 0) & (spread < SUMS_TO_ONE * sums.amax()) & (low < high)
+def have_equal_sums(logits: Tensor) -> Tensor:
+    """Return, for each batch [batch, row, ...], whether all classes have the same sum over its rows.
+
+    These are sums of probabilities or of their logarithms.
+    """
+    if logits.dim() < 3 or not logits.numel() or logits.shape[1] < 2:
+        return logits.new_zeros(len(logits), dtype=torch.bool)
+    flat = logits.flatten(2)
+    low, high = flat.amin((1, 2)), flat.amax((1, 2))
+    shares = flat.exp().where(((low < 0) & (high <= 0)).reshape(-1, 1, 1), flat)
+    sums = shares.sum(1)
+    lowest, highest = sums.amin(1), sums.amax(1)
+    equal = (lowest > 0) & (highest - lowest < SUMS_TO_ONE * highest)
+    return (shares.amin((1, 2)) >= 0) & equal & (low < high)
 
 
 def class_rows(logits: Tensor) -> Tensor:
@@ -218,7 +224,22 @@ class LogitStats(Statistic[LogitState]):
 
     def measure(self, capture: Capture[Tensor]) -> LogitState:
         """Measure the rows of one update."""
-        rows = torch.cat([class_rows(value.detach().float()) for value in capture.values])
+        values = [value.detach().float() for value in capture.values]
+        normalized = torch.stack([have_equal_sums(value.unsqueeze(0)) for value in values]).all()
+        state = self.measure_rows(torch.cat([class_rows(value) for value in values]), [capture.update])
+        return replace(state, normalized=normalized.int())
+
+    def measure_many(self, captures: Sequence[Capture[Tensor]]) -> LogitState:
+        """Measure several updates with one call of the loss each in one go."""
+        if any(len(capture.values) != 1 for capture in captures):
+            return super().measure_many(captures)
+        values = [capture.values[0].detach().float() for capture in captures]
+        normalized = have_equal_sums(torch.stack(values)).sum()
+        rows = torch.cat([class_rows(value) for value in values])
+        return replace(self.measure_rows(rows, [capture.update for capture in captures]), normalized=normalized.int())
+
+    def measure_rows(self, rows: Tensor, updates: Sequence[int]) -> LogitState:
+        """Measure rows, as many of each update."""
         high = maximum(rows, (1,))
         low = -maximum(-rows.where(rows != -torch.inf, high.unsqueeze(1)), (1,))  # -inf is a masked class
         return LogitState(
@@ -229,11 +250,11 @@ class LogitStats(Statistic[LogitState]):
             simplex=((low >= 0) & ((rows.sum(1) - 1).abs() < SUMS_TO_ONE)).sum(),
             one_hot=(maximum(rows.softmax(1), (1,)) > ONE_HOT).sum(),
             predicted=class_counts(rows.argmax(1), rows.shape[1], (high != low) & torch.isfinite(high)),
-            bad=NonFiniteState.of(high, capture.update),
-            updates=1,
+            bad=NonFiniteState.of_updates(high.reshape(len(updates), len(high) // len(updates)), updates),
+            updates=len(updates),
             rows=len(rows),
             classes=rows.shape[1],
-            normalized=torch.stack([has_equal_sums(value.detach().float()) for value in capture.values]).all().int(),
+            normalized=rows.new_zeros((), dtype=torch.int32),
         )
 
     def summarize(self, state: LogitState) -> tuple[LogitReading, ...]:
@@ -294,6 +315,19 @@ class TargetStats(Statistic[TargetState]):
     def measure(self, capture: Capture[Tensor]) -> TargetState:
         """Measure the targets of one update."""
         y = torch.cat([v.detach().reshape(-1) for v in capture.values]).long()
+        return replace(self.measure_labels(y.unsqueeze(0), capture), calls=len(capture.values))
+
+    def measure_many(self, captures: Sequence[Capture[Tensor]]) -> TargetState:
+        """Measure several updates with one call of the loss each in one go."""
+        if any(len(capture.values) != 1 for capture in captures):
+            return super().measure_many(captures)
+        return self.measure_labels(
+            torch.stack([c.values[0].detach().reshape(-1).long() for c in captures]), captures[0]
+        )
+
+    def measure_labels(self, labels: Tensor, capture: Capture[Tensor]) -> TargetState:
+        """Measure labels [update, sample]."""
+        y = labels.flatten()
         call = capture.loss_call or LossCall("unknown")
         not_ignored_mask = not_ignored(y, call)
         valid = not_ignored_mask if call.classes is None else not_ignored_mask & (y >= 0) & (y < call.classes)
@@ -305,12 +339,12 @@ class TargetStats(Statistic[TargetState]):
             counted=not_ignored_mask.sum(),
             valid=valid.sum(),
             counts=class_counts(y, call.classes or 0, valid),
-            updates=1,
+            updates=len(labels),
             classes=call.classes,
             weighted=call.has_class_weights,
-            batches=smallest_distinct(batch := fingerprint(y)),
+            batches=smallest_distinct(batch := fingerprint(labels)),
             repeats=repeats(batch),
-            calls=len(capture.values),
+            calls=len(labels),
         )
 
     def summarize(self, state: TargetState) -> tuple[TargetReading, ...]:

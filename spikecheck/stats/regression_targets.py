@@ -63,7 +63,7 @@ class RegressionTargetStats(Statistic[RegressionTargetState]):
             output_minimum=minimum(outputs),
             output_maximum=maximum(outputs),
             values=smallest_distinct(even_sample(outputs)),
-            batches=smallest_distinct(fingerprint(targets)),
+            batches=smallest_distinct(fingerprint(targets.unsqueeze(0))),
             target_sum=targets.double().sum(),
             target_squares=targets.double().square().sum(),
             updates=1,

@@ -298,7 +298,7 @@ class Timeline(RasterStatistic[TimelineState]):
 
     def measure_raster(self, raster: Raster) -> TimelineState:
         """Sum the values of each time step."""
-        one = Pass(raster.capture.update, raster.batch_sums.sum(1), raster.x.numel())
+        one = Pass(raster.capture.update, raster.step_sums, raster.elements)
         return TimelineState.of(one, raster.time_axis_known)
 
     def summarize(self, state: TimelineState) -> tuple[Any, ...]:

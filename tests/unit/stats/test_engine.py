@@ -8,9 +8,10 @@ from torch import Tensor
 
 from spikecheck.checks.base import place_of
 from spikecheck.excerpts import RasterReading
-from spikecheck.readings import FlowReading, SpikeReading
-from spikecheck.site import Capture, Layout, Site, SiteKind
-from spikecheck.stats.engine import Engine, measure_values
+from spikecheck.readings import FlowReading, LogitReading, SpikeReading
+from spikecheck.site import Capture, Layout, LossCall, Site, SiteKind
+from spikecheck.stats import engine
+from spikecheck.stats.engine import MAX_WAITING, WINDOWS, Engine, measure_values
 from spikecheck.timelines import SpikeTimelineReading
 
 LIF = Site(SiteKind.SPIKES, "lif", 1)
@@ -114,3 +115,31 @@ def test_a_site_has_its_latest_attributes() -> None:
 
 def test_the_values_of_a_tensor() -> None:
     assert measure_values(torch.tensor([0.0, 1.0, 1.0, 0.5])).values == (0.0, 0.5, 1.0)
+
+
+@pytest.mark.parametrize("updates", [1, 3, MAX_WAITING])
+def test_what_waits_is_measured_as_what_does_not(updates: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Losses of several updates are measured together, with a NaN in one of them, and a batch that is repeated."""
+    torch.manual_seed(0)
+    call = LossCall("cross_entropy", 5, plain_mean=True)
+    batches = [(torch.randn(6, 5), torch.randint(5, (6,)), torch.rand(())) for _ in range(updates)]
+    batches[-1][0][2, 1] = torch.nan
+    batches[-1] = (batches[-1][0], batches[0][1], batches[-1][2])
+    together, apart = Engine(), Engine()
+    for update, (logits, targets, loss) in enumerate(batches):
+        for kind, value in ((SiteKind.LOGITS, logits), (SiteKind.TARGETS, targets), (SiteKind.LOSS, loss)):
+            capture = Capture((Site(kind, "loss"),), (value,), update=update, loss_call=call)
+            together.receive(capture)
+            with monkeypatch.context() as at_once:
+                at_once.setattr(engine, "is_small", lambda capture: False)
+                apart.receive(capture)
+    for window in WINDOWS:
+        assert repr(together.read(window)) == repr(apart.read(window))
+
+
+def test_what_waits_is_kept_as_it_was() -> None:
+    logits, together = torch.zeros(2, 3), Engine()
+    together.receive(Capture((Site(SiteKind.LOGITS, "loss"),), (logits,)))
+    logits.add_(torch.arange(3))
+    (readings,) = together.read("all").values()
+    assert readings[LogitReading].maximum == 0
