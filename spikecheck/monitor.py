@@ -71,6 +71,7 @@ class Monitor:
             guard=self._guard,
             evaluate=self._evaluate_if_scheduled,
             tier=self._schedule.tier,
+            note=self._schedule.note,
             **options,
         )
         self._session, border = session, self._border
@@ -165,6 +166,7 @@ class Monitor:
                 *(Unseen(UnseenKind.EXTENSION, str(one)) for one in self.unusable_extensions),
             ),
             cost=self._schedule.cost(),
+            start_cost=self._schedule.start_cost(),
             silenced=self._judge.ignore_rules,
             limits=limits_of(self._judge.checks),
             site_limits=self._judge.site_limits,

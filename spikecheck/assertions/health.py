@@ -111,7 +111,7 @@ def failure(report: Report, level: Severity) -> str:
         return "\n".join(
             [report.conclusion, *(f"  {one}" for one in report.limits_reached)] if report.limits_reached else ""
         )
-    shown = replace(report, cost=None)  # meaningless for such a short run
+    shown = replace(report, cost=None, start_cost=None)  # meaningless for such a short run
     return f"{counted(len(findings), 'finding')} of severity {level.label} or above\n\n{shown}"
 
 

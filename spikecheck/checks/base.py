@@ -75,6 +75,11 @@ class Observations:
         return replace(self, run=replace(self.run, live=False), sites=sites)
 
     @cached_property
+    def sites_with_kinds(self) -> tuple[tuple[int, Site], ...]:
+        """The sites, each with the number of its kind: every check asks, and an enumeration answers slowly."""
+        return tuple((site.kind.value, site) for site in self.sites)
+
+    @cached_property
     def sites_by_name(self) -> Mapping[tuple[SiteKind, str], Site]:
         """The sites by kind and name."""
         return {(site.kind, site.name): site for site in reversed(self.sites)}

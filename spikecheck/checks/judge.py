@@ -117,7 +117,8 @@ class Judge:
 
         It is not applicable without a site of its kind, and could not run where a site lacks the readings it needs.
         """
-        sites = [site for site in observations.sites if site.kind in check.sites]
+        wanted = check.sites.value
+        sites = [site for kind, site in observations.sites_with_kinds if kind & wanted]
         readable = [site for site in sites if all(observations.readings(site).get(need) for need in check.needs)]
         now = {finding.key: finding for site in readable for finding in self.findings_at(check, site, observations)}
         readable_by_name = {(site.kind, site.name): site for site in reversed(readable)}
@@ -235,7 +236,7 @@ def in_words(name: str) -> str:
 
 def why_not_applicable(check: Check, observations: Observations) -> str:
     """Return why a check has no site."""
-    of_files = any(site.kind & FILE_KINDS for site in observations.sites)
+    of_files = any(kind & FILE_KINDS.value for kind, _ in observations.sites_with_kinds)
     if not of_files and not check.sites & ~FILE_KINDS:
         return "a check of checkpoint files"
     return f"no {check.sites.label} observed"

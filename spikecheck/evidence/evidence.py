@@ -49,6 +49,7 @@ class Evidence:
     silenced: tuple[IgnoreRule, ...] = ()
     limits: Limits | None = None
     site_limits: tuple[SiteLimits, ...] = ()
+    start_cost: float | None = None
 
     def verdicts(self, judge: Judge, failed: Callable[[Exception], object] | None = None) -> tuple[Verdict, ...]:
         """Return one verdict per check: what holds at the end, and what held earlier."""
@@ -75,6 +76,7 @@ class Evidence:
             "observed_updates": run.update,
             "forward_passes": run.forward_passes,
             "cost": self.cost,
+            "start_cost": self.start_cost,
         }
         return {name: value for name, value in facts.items() if value not in ((), None)}
 
@@ -110,6 +112,7 @@ class Evidence:
             "error": None if self.error is None else plain_finding(self.error),
             "unseen": plain(self.unseen),
             "cost": self.cost,
+            "start_cost": self.start_cost,
             "silenced": plain(self.silenced),
             "limits": plain(self.limits or {}),
             "site_limits": [{"match": list(one.match), **plain(one.limits)} for one in self.site_limits],
@@ -167,6 +170,7 @@ class Evidence:
             rebuild(tuple[IgnoreRule, ...], content.get("silenced"), clean, "silenced"),
             limits,
             Settings.parsed({"sites": content.get("site_limits", [])}).sites,
+            rebuild(float | None, content.get("start_cost"), clean, "start_cost"),
         )
 
     def judge(self, settings: Settings) -> Judge:

@@ -159,7 +159,8 @@ def with_model(
             return merge(report, Report.of(verdicts, unseen=(reason,)), report.subject)
     tables = {} if report.layers else result.evidence.facts()  # those of the training run say more than one batch
     of_run = Report.of(
-        (*of_batch, *verdicts), **{**tables, "unseen": result.unseen, "updates": 0, "observed_updates": 0, "cost": None}
+        (*of_batch, *verdicts),
+        **{**tables, "unseen": result.unseen, "updates": 0, "observed_updates": 0, "cost": None, "start_cost": None},
     )
     return merge(report, of_run, f"{report.subject} · {chosen.name}, {result.description}")
 

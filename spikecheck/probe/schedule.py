@@ -6,12 +6,15 @@ import math
 import time
 from dataclasses import dataclass, field
 
+from spikecheck.probe.hook_cost import seconds_per_call
+
 CHEAP, FULL = 1, 2  # the tiers of the statistics: those of the first measure every forward pass
 FULL_FIRST = 24  # forward passes at the start that are measured in full: faults of the setup show here
 EVALUATED_FIRST = 10  # updates at the start that are evaluated one by one
 EVALUATED_EVERY = 16  # then after 16 forward passes that were measured in full: a window of evidence
 EVALUATED_AT_LEAST = 64  # and after so many forward passes of any kind, so that what tier 1 shows is not judged late
 MAX_STRIDE = 32  # at least every 32nd forward pass is measured in full, whatever it costs
+MIN_TIMED = 32  # forward passes after the start from which the cost is told: as many as lie between two that are full
 
 
 @dataclass
@@ -35,6 +38,8 @@ class Schedule:
     budget: float = 0.02
     always: bool = False
     own: float = 0.0  # seconds spent in our hooks
+    noted: int = 0  # calls of layers that were noted without being timed
+    start: tuple[float, float] | None = None  # seconds of the run, and of those ours, when FULL_FIRST passes were over
     started: float | None = None
     depth: int = 0
     in_window: int = 0  # forward passes measured in full since the window of evidence began
@@ -46,13 +51,15 @@ class Schedule:
         """Return the highest tier of the statistics that measure the forward pass that begins."""
         sample = self.samples[training]
         sample.passes += 1
+        if self.passes == FULL_FIRST + 1 and self.started is not None:
+            self.start = time.perf_counter() - self.started, self.spent
         if self.every is not None:
             full = sample.passes == 1 or sample.passes % self.every == 0
         elif sample.passes <= FULL_FIRST:
             full = True
         else:
             if sample.passes == FULL_FIRST + 1:
-                sample.stride = max(1, min(MAX_STRIDE, math.ceil((self.cost() or 0.0) / self.budget)))
+                sample.stride = max(1, min(MAX_STRIDE, math.ceil(self.cost_so_far() / self.budget)))
             full = sample.passes % sample.stride == 0
         self.in_window += full
         self.unjudged += 1
@@ -95,9 +102,36 @@ class Schedule:
         if self.depth == 0:
             self.own += time.perf_counter() - self._since
 
+    def note(self, calls: int) -> None:
+        """Count calls that were noted, each of which took too little time to be measured by itself."""
+        self.noted += calls
+
+    @property
+    def passes(self) -> int:
+        """The forward passes so far."""
+        return sum(sample.passes for sample in self.samples.values())
+
+    @property
+    def spent(self) -> float:
+        """Our seconds so far: those that were measured, and those of the calls that were noted."""
+        return self.own + self.noted * seconds_per_call()
+
     def cost(self) -> float | None:
-        """Return the time spent in our hooks over the rest of the time since the first; None before there is any."""
-        if self.started is None:
+        """Return our time over that of the training after the start; None where the run is too short to tell."""
+        if self.started is None or self.start is None or self.passes < FULL_FIRST + MIN_TIMED:
             return None
-        rest = time.perf_counter() - self.started - self.own
-        return self.own / rest if rest > 0 else None
+        seconds, ours = self.start
+        return share(self.spent - ours, time.perf_counter() - self.started - seconds)
+
+    def cost_so_far(self) -> float:
+        """Return our time over the rest of that since the first hook, however short."""
+        return 0.0 if self.started is None else share(self.spent, time.perf_counter() - self.started)
+
+    def start_cost(self) -> float | None:
+        """Return the same for the first FULL_FIRST forward passes; None until the cost of the others is told."""
+        return None if self.start is None or self.cost() is None else share(self.start[1], self.start[0])
+
+
+def share(ours: float, seconds: float) -> float:
+    """Return our seconds over the others of a span of time."""
+    return ours / (seconds - ours) if seconds > ours else 0.0

@@ -58,6 +58,7 @@ class Session:
             error, when torch raised one in a loss or a backward pass.
         tier: returns the highest tier of the statistics for the forward pass that begins, which records gradients or
             not.
+        note: told of the calls of layers that no hook timed.
         spikes, loss, optimizer: as in `spikecheck.attach`.
         variable: the name by which the script knows the model.
         axes: time and batch of layers, as in `spikecheck.attach`.
@@ -72,6 +73,7 @@ class Session:
         guard: Callable[[Callable[..., None]], Callable[..., None]] = lambda entry: entry,
         evaluate: Callable[..., None] = lambda error=None: None,
         tier: Callable[[bool], int] = lambda training: 2,
+        note: Callable[[int], object] = lambda calls: None,
         spikes: Iterable[str | nn.Module] = (),
         loss: nn.Module | None = None,
         optimizer: Optimizer | None = None,
@@ -80,7 +82,7 @@ class Session:
     ) -> None:
         self.model, self.criterion = model, loss
         self._sink, self._values_of, self._guard = sink, values_of, guard
-        self._evaluate, self._tier = evaluate, tier
+        self._evaluate, self._tier, self._note = evaluate, tier, note
         self.training = Training(self)
         self.listener: Listener = GuardedListener(self.training, guard)
         self.span = GraphSpan(parameter for _, parameter in model.named_parameters())
@@ -201,6 +203,7 @@ class Session:
     def end(self, output: Any = None) -> None:
         """A call of the model is over, and the forward pass with it, unless the time loop is outside."""
         own = self.passes.own()
+        self._note(sum(log.count for _, log in own.logs))
         own.close_logs()
         self.functional.stop_comparing()
         watchers.forward_ends(self)

@@ -111,8 +111,8 @@ class Report:
 
     `findings` is what holds at the end of what was observed, `history` what held earlier. `verdicts` has one entry
     per check. `diagnosis` orders the findings into root causes and consequences. `unseen` is what was not observed,
-    each with what would show it. `cost` is the share of the run's time that spikecheck took, None for a run that is
-    too short to tell.
+    each with what would show it. `cost` is what spikecheck added to the run's time after the first forward passes,
+    `start_cost` what it added to those, which are measured in full; None for a run that is too short to tell.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -128,6 +128,7 @@ class Report:
     weights: tuple[WeightRow, ...] = ()
     optimizers: tuple[OptimizerRow, ...] = ()
     observed_updates: int = 0  # of `updates`, those that a monitor observed; of a file without evidence, none
+    start_cost: float | None = None
 
     @classmethod
     def of(cls, verdicts: Iterable[Verdict], *, unseen: Iterable[Unseen] = (), **facts: Any) -> Report:
@@ -151,6 +152,7 @@ class Report:
             known = verdicts.get(verdict.check)
             verdicts[verdict.check] = verdict if known is None else merged_verdict(known, verdict)
         costs = [report.cost for report in reports if report.cost is not None]
+        start_costs = [report.start_cost for report in reports if report.start_cost is not None]
         return cls.of(
             [verdicts[check] for check in sorted(verdicts)],
             layers=first_by_name(report.layers for report in reports),
@@ -159,6 +161,7 @@ class Report:
             updates=max((report.updates for report in reports), default=0),
             forward_passes=max((report.forward_passes for report in reports), default=0),
             cost=max(costs, default=None),
+            start_cost=max(start_costs, default=None),
             subject=next((report.subject for report in reports if report.subject), ""),
             observed_updates=max((report.observed_updates for report in reports), default=0),
             losses=first_by_name(report.losses for report in reports),
@@ -242,6 +245,7 @@ class Report:
             "forward_passes": self.forward_passes,
             "frameworks": list(self.frameworks),
             "cost": self.cost,
+            "start_cost": self.start_cost,
             "root_causes": [
                 {**finding_dict(cause.finding), "consequences": [finding_dict(f) for f in cause.consequences]}
                 for cause in self.diagnosis.causes

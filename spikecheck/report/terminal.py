@@ -72,6 +72,8 @@ def render(report: Report, console: Console, options: ConsoleOptions) -> Iterato
 def renderables(report: Report) -> Iterator[RenderableType]:
     """Yield the parts of the report from top to bottom."""
     cost = "" if report.cost is None else f"  +{percentage(report.cost)} time"  # with a gap to a full headline
+    if cost and report.start_cost is not None:
+        cost += f" (start +{percentage(report.start_cost)})"
     head = Table.grid(expand=True)
     head.add_column(ratio=1)
     head.add_column(justify="right", no_wrap=True)

@@ -33,7 +33,8 @@ class Windows:
     earlier: State | None = None
 
     windowed: bool = True  # False: one state for the whole run
-    first_readings: tuple[Any, ...] | None = None  # read once, since the first state does not change
+    first_readings: list[tuple[Any, ...]] = field(default_factory=list)  # read once, and shared with snapshots
+    sum_of_recent: tuple[State | None, State | None, State | None] = (None, None, None)  # with what was added
 
     def roll(self) -> None:
         """Start a new window. "Recent" is the last two windows, so it is never almost empty."""
@@ -47,18 +48,21 @@ class Windows:
             return self.current
         if window == "first":
             return self.first
-        recent = merge_optional(self.previous, self.current)
+        if self.sum_of_recent[0] is not self.previous or self.sum_of_recent[1] is not self.current:
+            self.sum_of_recent = self.previous, self.current, merge_optional(self.previous, self.current)
+        recent = self.sum_of_recent[2]
         return recent if window == "recent" else merge_optional(self.earlier, recent)
 
     def readings(self, window: str, statistic: Statistic[Any]) -> tuple[Any, ...]:
         """Return the readings of a window, one per site; none of meta tensors. Waits for the device."""
-        if window == "first" and self.windowed and self.first_readings is not None:
-            return self.first_readings
         state = self.of(window)
-        made = () if state is None or state.is_meta else statistic.summarize(state)
-        if window == "first":
-            self.first_readings = made
-        return made
+        if state is None or state.is_meta:
+            return ()
+        if window != "first" or not self.windowed:
+            return statistic.summarize(state)
+        if not self.first_readings:
+            self.first_readings.append(statistic.summarize(state))
+        return self.first_readings[0]
 
 
 def merge_optional(a: State | None, b: State | None) -> State | None:
@@ -207,6 +211,7 @@ class Engine:
 
     def trained(self) -> bool:
         """Return whether any forward pass recorded gradients."""
+        self.measure_waiting()
         return any(training and statistic.kind in FORWARD_KINDS for training, statistic, _ in self.windows)
 
 
@@ -242,6 +247,10 @@ class WindowReadings(Mapping[str, Mapping[str, Mapping[type[Any], Any]]]):
         if window not in WINDOWS:
             raise KeyError(window)
         return self._read(window)
+
+    def get(self, window: str, default: Any = None) -> Any:
+        """Return the readings of a window; asked thousands of times for a report, and so without an exception."""
+        return self._read(window) if window in WINDOWS else default
 
     def __iter__(self) -> Iterator[str]:
         return iter(WINDOWS)

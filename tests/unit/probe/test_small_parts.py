@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from spikecheck.probe import schedule as schedules
 from spikecheck.probe.clock import Clock
 from spikecheck.probe.find import clean
+from spikecheck.probe.hook_cost import seconds_per_call
 from spikecheck.probe.schedule import Schedule
 from spikecheck.probe.trace import Trace, is_weighted
 
@@ -53,13 +54,13 @@ def test_a_loop_that_alternates_has_both_of_its_forward_passes_measured_in_full(
 
 
 @pytest.mark.parametrize(
-    ("cost", "stride"), [(None, 1), (0.01, 1), (0.1, 1), (0.25, 3), (0.5, 5), (99.0, schedules.MAX_STRIDE)]
+    ("cost", "stride"), [(0.0, 1), (0.01, 1), (0.1, 1), (0.25, 3), (0.5, 5), (99.0, schedules.MAX_STRIDE)]
 )
 def test_auto_looks_at_all_at_the_start_and_then_as_often_as_the_budget_allows(
-    monkeypatch: pytest.MonkeyPatch, cost: float | None, stride: int
+    monkeypatch: pytest.MonkeyPatch, cost: float, stride: int
 ) -> None:
     schedule = Schedule(budget=0.1)
-    monkeypatch.setattr(schedules.Schedule, "cost", lambda _: cost)
+    monkeypatch.setattr(schedules.Schedule, "cost_so_far", lambda _: cost)
     looked = [n for n in range(1, 1000) if schedule.tier(True) == schedules.FULL]
     start = schedules.FULL_FIRST
     assert looked[:start] == [*range(1, start + 1)]
@@ -81,10 +82,9 @@ def test_the_first_updates_are_judged_one_by_one_and_then_after_so_many_looks() 
 
 
 def test_own_time_is_counted_once_however_deep_the_hooks_lie(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = iter([0.0, 1.0, 10.0, 12.0, 20.0])
+    now = iter([0.0, 1.0, 10.0, 12.0])
     monkeypatch.setattr(schedules.time, "perf_counter", lambda: next(now))
     schedule = Schedule()
-    assert schedule.cost() is None
     schedule.enter()
     schedule.enter()
     schedule.leave()
@@ -92,7 +92,32 @@ def test_own_time_is_counted_once_however_deep_the_hooks_lie(monkeypatch: pytest
     schedule.enter()
     schedule.leave()  # 10 to 12
     assert schedule.own == 3.0
-    assert schedule.cost() == pytest.approx(3 / 17)
+
+
+def test_the_cost_is_that_of_the_time_after_the_start_and_not_told_of_a_short_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of each second, 0.2 are ours in the first passes and 0.1 later; calls that were noted take 0.01 s each."""
+    now = 0.0
+    monkeypatch.setattr(schedules.time, "perf_counter", lambda: now)
+    monkeypatch.setattr(schedules, "seconds_per_call", lambda: 0.01)
+    schedule, told = Schedule(every=1), []
+    for step in range(schedules.FULL_FIRST + schedules.MIN_TIMED):
+        schedule.enter()
+        schedule.tier(True)
+        now += 0.2 if step < schedules.FULL_FIRST else 0.1
+        schedule.leave()
+        now += 0.8 if step < schedules.FULL_FIRST else 0.9
+        told.append(schedule.cost())
+    assert told[:-1] == [None] * (len(told) - 1)
+    assert schedule.cost() == pytest.approx(0.1 / 0.9)
+    assert schedule.start_cost() == pytest.approx(0.2 / 0.8)
+    schedule.note(100)
+    assert schedule.cost() == pytest.approx((0.1 * schedules.MIN_TIMED + 1) / (0.9 * schedules.MIN_TIMED - 1))
+
+
+def test_a_noted_call_costs_microseconds() -> None:
+    assert 0 <= seconds_per_call() < 1e-3
 
 
 # -- what feeds what
