@@ -69,7 +69,7 @@ class HeldCalls:
 
     def of_use(self, number: int, uses: int) -> HeldCalls:
         """Return the calls of one of several uses, which follow each other in the same order."""
-        return HeldCalls(*(column[number::uses] for column in (self.tensors, self.versions, self.layouts)))
+        return HeldCalls(self.tensors[number::uses], self.versions[number::uses], self.layouts[number::uses])
 
     def groups(self) -> Iterator[HeldCalls]:
         """Yield the calls of each shape, device and layout, in their order."""
@@ -78,8 +78,8 @@ class HeldCalls:
             yield self
             return
         groups: dict[Any, HeldCalls] = {}
-        for key, *one in zip(keys, self.tensors, self.versions, self.layouts, strict=True):
-            groups.setdefault((key, one[2]), HeldCalls()).append(Held(*one))
+        for key, held in zip(keys, map(Held, self.tensors, self.versions, self.layouts), strict=True):
+            groups.setdefault((key, held.layout), HeldCalls()).append(held)
         yield from groups.values()
 
     @property

@@ -87,6 +87,10 @@ class Engine:
     @torch.no_grad()
     def receive(self, capture: Capture[Tensor], tier: int = 2) -> None:
         """Measure a capture with the statistics up to this tier, now or with later ones. Never waits for the device."""
+        tiers = [statistic.tier for statistic in self.by_kind.get(capture.sites[0].kind, ())]
+        if tier < min(tiers, default=tier + 1):
+            return
+        tier = min(tier, max(tiers))
         if not is_small(capture):
             self.measure([capture], tier)
             return
@@ -98,18 +102,17 @@ class Engine:
     def measure_waiting(self) -> None:
         """Measure what waits, in its order."""
         waiting, self.waiting = self.waiting, []
-        forms: dict[object, list[Capture[Tensor]]] = {}
+        by_site: dict[Any, list[tuple[Any, list[Capture[Tensor]]]]] = {}  # captures of one form that follow each other
         for capture, tier in waiting:
             shapes = tuple((value.shape, value.dtype, value.device) for value in capture.values)
-            form = (capture.sites, capture.training, capture.loss_call, tier, shapes)
-            forms.setdefault(form, []).append(capture)
-        ordered = len({captures[0].sites for captures in forms.values()}) == len(forms)
-        if ordered:
-            for (*_, tier, _), captures in forms.items():
+            form = (capture.loss_call, tier, shapes)
+            runs = by_site.setdefault((capture.sites, capture.training), [])
+            if not runs or runs[-1][0] != form:
+                runs.append((form, []))
+            runs[-1][1].append(capture)
+        for runs in by_site.values():
+            for (_, tier, _), captures in runs:
                 self.measure(captures, tier)
-        else:
-            for capture, tier in waiting:
-                self.measure([capture], tier)
 
     def measure(self, captures: Sequence[Capture[Tensor]], tier: int) -> None:
         """Measure captures of one form with the statistics up to this tier."""

@@ -31,7 +31,7 @@ def of(names: tuple[str, ...]) -> tuple[type, ...]:
 
 
 @cache
-def facts(kind: type) -> tuple[bool, Layout]:
+def facts(kind: Any) -> tuple[bool, Layout]:
     """Return whether layers of a class have weights inside, and their layout: time first for a whole sequence."""
     layout = TIME_FIRST if issubclass(kind, of((*WHOLE_SEQUENCE, *PROJECTING))) else PER_STEP
     return issubclass(kind, of(WEIGHTED)), layout
@@ -91,7 +91,8 @@ class SNNTorch(Framework):
 
     def observe(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:
         """The first item is the spikes, the last the potential; bare spikes leave the potential on the module."""
-        weighted, layout = facts(type(module))
+        kind: Any = type(module)
+        weighted, layout = facts(kind)
         current = None if weighted else args[0] if args else kwargs.get("input_")
         if isinstance(output, tuple):
             last = output[-1][0] if isinstance(output[-1], tuple) else output[-1]
