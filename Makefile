@@ -48,8 +48,8 @@ SECONDS ?= 300
 fuzz: .venv/dev  ## fuzz the reader of files, a target per format: make fuzz SECONDS=3600
 	$(BIN)/python -m tests.property.fuzz --seconds $(SECONDS)
 
-bench: .venv/dev  ## measure what attach costs, as a ratio of step times
-	$(BIN)/python benchmarks/cost.py $(ARGS)
+bench: .venv/dev  ## measure what watching costs, ours and other tools, and write docs/performance.md
+	$(BIN)/python -m benchmarks.overhead --write $(ARGS)
 
 bench-faults: .venv/dev  ## run the truth benchmark: small scripts with and without a mistake
 	$(BIN)/python -m benchmarks.faults $(ARGS)

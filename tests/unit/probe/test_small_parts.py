@@ -94,22 +94,22 @@ def test_own_time_is_counted_once_however_deep_the_hooks_lie(monkeypatch: pytest
     assert schedule.own == 3.0
 
 
-def test_the_cost_is_that_of_the_time_after_the_start_and_not_told_of_a_short_run(
+def test_the_cost_is_that_of_the_time_after_the_start_and_left_out_of_a_short_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of each second, 0.2 are ours in the first passes and 0.1 later; calls that were noted take 0.01 s each."""
     now = 0.0
     monkeypatch.setattr(schedules.time, "perf_counter", lambda: now)
     monkeypatch.setattr(schedules, "seconds_per_call", lambda: 0.01)
-    schedule, told = Schedule(every=1), []
+    schedule, costs = Schedule(every=1), []
     for step in range(schedules.FULL_FIRST + schedules.MIN_TIMED):
         schedule.enter()
         schedule.tier(True)
         now += 0.2 if step < schedules.FULL_FIRST else 0.1
         schedule.leave()
         now += 0.8 if step < schedules.FULL_FIRST else 0.9
-        told.append(schedule.cost())
-    assert told[:-1] == [None] * (len(told) - 1)
+        costs.append(schedule.cost())
+    assert costs[:-1] == [None] * (len(costs) - 1)
     assert schedule.cost() == pytest.approx(0.1 / 0.9)
     assert schedule.start_cost() == pytest.approx(0.2 / 0.8)
     schedule.note(100)
