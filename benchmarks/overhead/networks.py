@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +47,7 @@ class PerStep(Network):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map spikes [time, batch, channel] to logits [batch, class]."""
-        states: list[Tensor | None] = [None] * len(self.neurons)
+        states: list[Any] = [neuron.init_leaky() if hasattr(neuron, "init_leaky") else None for neuron in self.neurons]
         total = torch.zeros(x.shape[1], CLASSES)
         for frame in x:
             spikes = current = frame

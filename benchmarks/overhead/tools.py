@@ -43,16 +43,16 @@ def empty_hooks(model: Any, optimizer: torch.optim.Optimizer) -> Iterator[None]:
 @contextmanager
 def sums(model: Any, optimizer: torch.optim.Optimizer) -> Iterator[None]:
     """Read each tensor once: the sum of the input, and of each neuron's current, spikes and state."""
-    kept: list[Tensor] = []
+    read_sums: list[Tensor] = []
 
     def read(module: nn.Module, args: Any, output: Any) -> None:
         state = output if isinstance(output, tuple) else (output,)
-        kept.extend(t.detach().sum() for t in (args[0], *state) if isinstance(t, Tensor))
+        read_sums.extend(t.detach().sum() for t in (args[0], *state) if isinstance(t, Tensor))
 
     def finish(module: nn.Module, args: Any, output: Any) -> None:
-        kept.append(args[0].sum())
-        torch.stack(kept)
-        kept.clear()
+        read_sums.append(args[0].sum())
+        torch.stack(read_sums)
+        read_sums.clear()
 
     for neuron in model.neurons:
         neuron.register_forward_hook(read)
