@@ -9,7 +9,7 @@ from torch import Tensor
 
 from spikecheck.errors import SpikecheckError
 from spikecheck.probe.layer import WatchedLayer
-from spikecheck.probe.recorder import Held, Recorder
+from spikecheck.probe.recorder import Recorder
 from spikecheck.probe.trace import Trace
 from spikecheck.site import Capture, Layout, SiteKind
 
@@ -19,14 +19,14 @@ def read_layout(recorder: Recorder, layers: Iterable[WatchedLayer], trace: Trace
     for watched in layers:
         calls = recorder.calls(watched.name)
         held = calls.held[SiteKind.SPIKES]
-        if watched.layer.framework.shows_time or watched.layer.layout is not None or calls.count != 1 or not held:
+        if watched.layer.framework.shows_time or watched.layer.layout is not None or calls.count != 1 or not len(held):
             continue
-        axis = looped_axis(held[0].tensor.shape, trace.inside(watched.name))
+        axis = looped_axis(held.tensors[0].shape, trace.inside(watched.name))
         if axis is not None:
             layout = Layout(axis, 1 if axis == 0 else 0)
             watched.learn_layout(layout)
             for kind in (SiteKind.SPIKES, SiteKind.CURRENT):
-                calls.held[kind] = [Held(one.tensor, one.version, layout) for one in calls.held[kind]]
+                calls.held[kind].layouts = [layout] * len(calls.held[kind])
 
 
 def looped_axis(shape: Sequence[int], parts: Sequence[tuple[int, Sequence[int]]]) -> int | None:

@@ -158,8 +158,12 @@ class CallSites:
 
     @property
     def learning(self) -> bool:
-        """Whether the graph and the call chains of the next pass are of use."""
-        return self.missed or bool(self.irregular) or self.taught_passes < LEARNED_PASSES
+        """Whether the graph and the call chains of the next pass are of use.
+
+        One pass tells where it shows that every application belongs to a layer that is a module.
+        """
+        passes = LEARNED_PASSES if self.layers or not self.by_position else 1
+        return self.missed or bool(self.irregular) or self.taught_passes < passes
 
     @property
     def nothing_to_find(self) -> bool:

@@ -128,6 +128,6 @@ def is_neuron(module: nn.Module) -> bool:
 
 def returns_the_same(one: LayerCalls, other: LayerCalls) -> bool:
     """Return whether two modules returned the same tensors, call by call."""
-    ours, others = one.held[SiteKind.SPIKES], other.held[SiteKind.SPIKES]
+    ours, others = one.held[SiteKind.SPIKES].tensors, other.held[SiteKind.SPIKES].tensors
     pairs = zip(ours, others, strict=False)
-    return len(ours) == len(others) > 0 and all(a.tensor.data_ptr() == b.tensor.data_ptr() for a, b in pairs)
+    return len(ours) == len(others) > 0 and all(a.data_ptr() == b.data_ptr() for a, b in pairs)
