@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from spikecheck.site import IdleOptimizer, LearningRateHistory, NeighborCorrelation, TorchError
+from spikecheck.site import IdleOptimizer, LearningRateHistory, NeighborCorrelation, Origin, TorchError
 from spikecheck.site import NonFinite as NonFinite
 
 
@@ -379,7 +379,7 @@ class RunReading:
     torch_errors: tuple[TorchError, ...] = ()
     idle_optimizers: tuple[IdleOptimizer, ...] = ()  # hold parameters of the model, and never stepped
     foreign_optimizer: str | None = None  # class of an optimizer that steps and holds no parameter of the model
-    value_origins: tuple[str, ...] = ()  # operations that made the loss NaN or infinite: "0 / 0", "log(0)"
-    gradient_origins: tuple[str, ...] = ()  # operations whose derivative is NaN or infinite while the loss is finite
+    value_origins: tuple[Origin, ...] = ()  # operations that made the loss NaN or infinite
+    gradient_origins: tuple[Origin, ...] = ()  # operations whose derivative is NaN or infinite while the loss is finite
     input_tensors: int = 1  # that the model is called with, of which the first is observed
     variable: str = ""  # the expression by which the script knows the model; empty for what did not run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from enum import Flag, auto
+from enum import Enum, Flag, auto
 from typing import Generic, TypeVar
 
 from spikecheck.neuron import NeuronSpec
@@ -142,6 +142,29 @@ class NonFinite:
     first: Moment | None = None
     kind: str = ""
     last_update: int | None = None  # the latest update with one, in a timeline
+
+
+class Operation(Enum):
+    """What makes NaN or infinity, in its result or in its derivative."""
+
+    ZERO_BY_ZERO = "0 / 0"
+    DIVISION_BY_ZERO = "a division by 0"
+    LOG_OF_ZERO = "log(0)"
+    LOG_OF_NEGATIVE = "the logarithm of a negative number"
+    OVERFLOW = "an overflow of exp()"
+    ROOT_AT_ZERO = "sqrt(0), whose derivative is infinite"
+    POWER_AT_ZERO = "0 to a power below 1, whose derivative is infinite"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """An operation of the graph that makes NaN or infinity, and whether `torch.where` chooses between it and others."""
+
+    operation: Operation
+    in_branch: bool = False
+
+    def __str__(self) -> str:
+        return self.operation.value + " in a branch of torch.where" * self.in_branch
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from spikecheck.checks.base import Check, Readings
 from spikecheck.checks.layers import any_potential_grows, without_cause
+from spikecheck.checks.origin_fixes import fixes_of
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import (
     DriveReading,
@@ -21,7 +22,7 @@ from spikecheck.readings import (
     RunReading,
     SpikeReading,
 )
-from spikecheck.site import Moment, Site, SiteKind
+from spikecheck.site import Moment, Origin, Site, SiteKind
 from spikecheck.timelines import (
     CurrentTimelineReading,
     InputTimelineReading,
@@ -160,6 +161,7 @@ class NonFiniteValue(Check):
             moment=str(first),
             value=bad.kind or "NaN or infinity",
             origin=f": {origins[0]}" if origins else "",
+            fixes=fixes_of(origins),
         )
         yield finding if any_potential_grows(readings) else without_cause(finding, "SPK207")
 
@@ -177,15 +179,15 @@ def is_recent(bad: NonFinite, update: int) -> bool:
     return bad.count > 0 and (bad.last_update is None or update - bad.last_update < CLEAN_UPDATES)
 
 
-def origins_of(kind: SiteKind, run: RunReading) -> tuple[str, ...]:
+def origins_of(kind: SiteKind, run: RunReading) -> tuple[Origin, ...]:
     """Return the operations that the graph shows: of the values, or of a gradient alone while the loss is finite."""
     of_gradient = kind in SiteKind.GRADIENT | SiteKind.PARAMETER
     return run.gradient_origins if of_gradient and not run.value_origins else run.value_origins
 
 
-def observed(bad: NonFinite, kind: SiteKind, origins: tuple[str, ...]) -> Observed:
+def observed(bad: NonFinite, kind: SiteKind, origins: tuple[Origin, ...]) -> Observed:
     """Return what was observed: in a timeline time steps of all forward passes, else its parts."""
-    origin = f"; the graph shows {' and '.join(origins)}" if origins else ""
+    origin = f"; the graph shows {' and '.join(map(str, origins))}" if origins else ""
     if bad.kind:
         parts = "losses are" if kind is SiteKind.LOSS else "time steps hold values that are"
         text = "{count} of {elements} " + parts + " not finite; {first} is {kind}" + origin

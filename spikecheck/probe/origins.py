@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from spikecheck.probe.torch_private import parents_of, saved_number, saved_tensor, sequence_number
+from spikecheck.site import Operation, Origin
 
 FIRST_LOSSES = 2  # whose operations are read: what is wrong with a loss is often wrong from the start
 MOST_SEARCHES = 3  # of whole graphs: after the first ones, every parameter is NaN
@@ -24,8 +25,8 @@ class Origins:
     """The operations that made a loss NaN or infinite, and those that make its gradient so."""
 
     def __init__(self) -> None:
-        self.of_values: tuple[str, ...] = ()
-        self.of_gradients: tuple[str, ...] = ()
+        self.of_values: tuple[Origin, ...] = ()
+        self.of_gradients: tuple[Origin, ...] = ()
         self.losses = 0
         self.searches = 0
 
@@ -46,14 +47,14 @@ def is_finite(root: Tensor) -> bool:
     return root.device.type != "cpu" or root.is_meta or bool(root.isfinite().all())
 
 
-def named(roots: Sequence[Tensor], questions: Questions, within: Callable[[Any], bool]) -> tuple[str, ...]:
+def named(roots: Sequence[Tensor], questions: Questions, within: Callable[[Any], bool]) -> tuple[Origin, ...]:
     """Return what the nodes of a graph say, each answer once."""
-    answers: dict[str, None] = {}
+    answers: dict[Origin, None] = {}
     for node, unused in nodes(roots, within):
         question = questions.get(type(node).__name__)
-        answer = "" if question is None else question(node)
-        if answer:
-            answers[f"{answer} in a branch of torch.where" if unused else answer] = None
+        operation = None if question is None else question(node)
+        if operation is not None:
+            answers[Origin(operation, unused)] = None
         if len(answers) >= MOST_OPERATIONS:
             break
     return tuple(answers)
@@ -74,7 +75,7 @@ def nodes(roots: Sequence[Tensor], within: Callable[[Any], bool]) -> Iterator[tu
                 front.append((parent, chosen))
 
 
-Questions = dict[str, Callable[[Any], str]]
+Questions = dict[str, Callable[[Any], Operation | None]]
 
 
 def holds(values: Tensor | None, test: Callable[[Tensor], Tensor]) -> bool:
@@ -82,46 +83,44 @@ def holds(values: Tensor | None, test: Callable[[Tensor], Tensor]) -> bool:
     return values is not None and values.numel() > 0 and not values.is_meta and bool(test(values).any())
 
 
-def of_logarithm(node: Any) -> str:
+def of_logarithm(node: Any) -> Operation | None:
     """Return what is wrong with the argument of a logarithm."""
     x = saved_tensor(node, "_saved_self")
     if holds(x, lambda value: value < 0):
-        return "the logarithm of a negative number"
-    return "log(0)" if holds(x, lambda value: value == 0) else ""
+        return Operation.LOG_OF_NEGATIVE
+    return Operation.LOG_OF_ZERO if holds(x, lambda value: value == 0) else None
 
 
-def of_division(node: Any) -> str:
+def of_division(node: Any) -> Operation | None:
     """Return whether something is divided by 0, and whether that is 0 too."""
     x, divisor = saved_tensor(node, "_saved_self"), saved_tensor(node, "_saved_other")
     if not holds(divisor, lambda value: value == 0):
-        return ""
+        return None
     zero = x is not None and divisor is not None and bool(((x == 0) & (divisor == 0)).any())
-    return "0 / 0" if zero else "a division by 0"
+    return Operation.ZERO_BY_ZERO if zero else Operation.DIVISION_BY_ZERO
 
 
-def of_root(node: Any) -> str:
+def of_root(node: Any) -> Operation | None:
     """Return whether a square root is taken at 0, where its derivative is infinite."""
     root = saved_tensor(node, "_saved_result")
-    return "sqrt(0), whose derivative is infinite" if holds(root, lambda value: value == 0) else ""
+    return Operation.ROOT_AT_ZERO if holds(root, lambda value: value == 0) else None
 
 
-def of_power(node: Any) -> str:
+def of_power(node: Any) -> Operation | None:
     """Return whether 0 is raised to a power whose derivative there is infinite."""
     exponent = saved_number(node, "_saved_exponent")
     zero = holds(saved_tensor(node, "_saved_self"), lambda value: value == 0)
-    return (
-        "0 to a power below 1, whose derivative is infinite" if zero and exponent is not None and exponent < 1 else ""
-    )
+    return Operation.POWER_AT_ZERO if zero and exponent is not None and exponent < 1 else None
 
 
-def of_exponential(node: Any) -> str:
+def of_exponential(node: Any) -> Operation | None:
     """Return whether an exponential is too large for its number format."""
-    return "an overflow of exp()" if holds(saved_tensor(node, "_saved_result"), torch.isinf) else ""
+    return Operation.OVERFLOW if holds(saved_tensor(node, "_saved_result"), torch.isinf) else None
 
 
-def of_inverse(node: Any) -> str:
+def of_inverse(node: Any) -> Operation | None:
     """Return whether an inverse is that of 0."""
-    return "a division by 0" if holds(saved_tensor(node, "_saved_result"), torch.isinf) else ""
+    return Operation.DIVISION_BY_ZERO if holds(saved_tensor(node, "_saved_result"), torch.isinf) else None
 
 
 VALUES: Questions = {

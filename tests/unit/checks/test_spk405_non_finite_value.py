@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+
 import pytest
 
 from spikecheck.checks.spk405_non_finite_value import DESCRIPTIONS, READINGS_BY_KIND, NonFiniteValue
 from spikecheck.diagnosis import diagnose
 from spikecheck.readings import NonFinite
-from spikecheck.site import Moment, SiteKind
+from spikecheck.site import Moment, Operation, Origin, SiteKind
 from spikecheck.timelines import InputTimelineReading
 from tests.unit.checks.build import (
     POISONED,
@@ -26,6 +28,7 @@ from tests.unit.checks.build import (
     spikes,
 )
 
+ZERO_BY_ZERO, LOG_OF_ZERO = Origin(Operation.ZERO_BY_ZERO), Origin(Operation.LOG_OF_ZERO)
 MADE = {
     SiteKind.INPUT: inputs,
     SiteKind.CURRENT: drive,
@@ -60,16 +63,16 @@ def test_a_timeline_names_the_moment_that_the_sampled_forward_passes_missed() ->
 @pytest.mark.parametrize(
     ("made", "origins", "message"),
     [
-        (loss, {"value_origins": ("0 / 0",)}, "NaN or infinity in the loss, after update 3, time step 2: 0 / 0"),
-        (loss, {"gradient_origins": ("log(0)",)}, "NaN or infinity in the loss, after update 3, time step 2"),
+        (loss, {"value_origins": (ZERO_BY_ZERO,)}, "NaN or infinity in the loss, after update 3, time step 2: 0 / 0"),
+        (loss, {"gradient_origins": (LOG_OF_ZERO,)}, "NaN or infinity in the loss, after update 3, time step 2"),
         (
             gradient,
-            {"gradient_origins": ("log(0)",)},
+            {"gradient_origins": (LOG_OF_ZERO,)},
             "NaN or infinity in the gradient of loss, after update 3, time step 2: log(0)",
         ),
         (
             gradient,
-            {"gradient_origins": ("log(0)",), "value_origins": ("0 / 0",)},
+            {"gradient_origins": (LOG_OF_ZERO,), "value_origins": (ZERO_BY_ZERO,)},
             "NaN or infinity in the gradient of loss, after update 3, time step 2: 0 / 0",
         ),
     ],
@@ -78,6 +81,18 @@ def test_it_names_the_operation_that_the_graph_shows(made, origins, message) -> 
     observations = observe({"loss": [made(non_finite=POISONED)]}, run=run(**origins))
     [finding] = findings(NonFiniteValue(), observations, "loss")
     assert finding.message == message
+
+
+@pytest.mark.parametrize("operation", Operation)
+@pytest.mark.parametrize("in_branch", [False, True])
+def test_the_fix_is_that_of_the_operation(operation: Operation, in_branch: bool) -> None:
+    observations = observe(
+        {"loss": [loss(non_finite=POISONED)]}, run=run(value_origins=(Origin(operation, in_branch),))
+    )
+    [finding] = findings(NonFiniteValue(), observations, "loss")
+    ast.parse(finding.fix)
+    assert ("torch.where" in finding.fix) is in_branch
+    assert finding.fix != NonFiniteValue().fixes(finding.site)[0].code
 
 
 def test_every_kind_has_a_description() -> None:
