@@ -62,7 +62,7 @@ def test_what_it_says_of_a_suite(runs: Runs) -> None:
             "*finding* of severity warning or above",
             "spikecheck · 3 updates · torch · 1 spiking layer*",
             "*ROOT CAUSE   SPK203 dead-layer  *lif1*",
-            "*fix         *threshold*",
+            "*model.lif1.threshold = *",
             "*_ test_asserted _*",
             "E *UnhealthyError: * of severity warning or above",
             "E *ROOT CAUSE   SPK203 dead-layer*",
@@ -213,7 +213,7 @@ RARE = """
 
     def test_a_report_that_cannot_be_made(spikecheck, monkeypatch):
         monitor = spikecheck.attach(Net())
-        monkeypatch.setattr(type(monitor), "evidence", lambda self: 1 / 0)
+        monkeypatch.setattr(type(monitor), "report", lambda self: 1 / 0)
         assert 1 == 2
 
     def test_every_public_name_is_there(spikecheck):
