@@ -13,7 +13,10 @@ LOSS_WINDOW = 64  # updates over which a fall is measured: the default of every 
 MIN_FALL = 0.15
 T_SCORE = 4.0
 
-WHY_LOSS_WINDOW = "derived: where single losses scatter by 0.08, the fall over 64 updates is known to within 0.04"
+WHY_LOSS_WINDOW = (
+    "derived: where single losses scatter by 0.08, 4 standard errors of the fall over 64 updates are 0.14, just below "
+    "the default of `min_fall`"
+)
 WHY_MIN_FALL = (
     "measured: in 64 updates, the slowest healthy network lowered its loss by 0.51, those stuck at chance by 0.08"
 )

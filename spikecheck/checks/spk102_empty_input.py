@@ -20,7 +20,8 @@ class EmptyInput(Check):
 
     ## What it means
     Only a few time bins of the input hold any event (a bin is one time step of one sample, over all channels). A leaky
-    neuron forgets one event before the next one comes, so layers fall silent and the loss stays at chance level.
+    neuron forgets one event before the next one comes, or gets no input at all in most time steps, so layers fall
+    silent and the loss stays at chance level.
 
     ## Example
     ```python broken

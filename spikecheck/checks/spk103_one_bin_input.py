@@ -18,7 +18,7 @@ class OneBinInput(Check):
 
     ## What it means
     One time bin of the input holds nearly all events, and the other bins are nearly empty, so all information in the
-    order and duration of the events is lost. The layers get one very strong input in that time step, and nothing
+    order and timing of the events is lost. The layers get one very strong input in that time step, and nothing
     afterwards.
 
     ## Example

@@ -24,13 +24,13 @@ class SingleStep(Check):
 
     ## Example
     ```python broken
-    net = nn.Sequential(layer.Linear(784, 10), neuron.LIFNode())
+    net = nn.Sequential(layer.Linear(784, 10), neuron.LIFNode(tau=10.0, decay_input=False))
     functional.set_step_mode(net, "m")  # spikingjelly: [time, batch, channels]
     x = images.flatten(1).unsqueeze(0)  # [1, batch, 784]: one time step
     logits = net(x).mean(0)
     ```
     ```python repaired
-    net = nn.Sequential(layer.Linear(784, 10), neuron.LIFNode())
+    net = nn.Sequential(layer.Linear(784, 10), neuron.LIFNode(tau=10.0, decay_input=False))
     functional.set_step_mode(net, "m")  # spikingjelly: [time, batch, channels]
     x = images.flatten(1).unsqueeze(0).repeat(20, 1, 1)  # [20, batch, 784]
     logits = net(x).mean(0)

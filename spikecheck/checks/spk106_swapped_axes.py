@@ -26,13 +26,13 @@ class SwappedAxes(Check):
     ## Example
     ```python broken
     x = torch.stack(samples, dim=1)  # [time, batch, 700]
-    model = nn.Sequential(nn.Linear(700, 20), sinabs.layers.LIF(tau_mem=20.0))
+    model = nn.Sequential(nn.Linear(700, 20), sinabs.layers.LIF(tau_mem=20.0, norm_input=False))
     # sinabs treats axis 1 as time; the result has shape [batch, 20] anyway, so nothing fails
     logits = model(x).mean(0)
     ```
     ```python repaired
     x = torch.stack(samples, dim=1)  # [time, batch, 700]
-    model = nn.Sequential(nn.Linear(700, 20), sinabs.layers.LIF(tau_mem=20.0))
+    model = nn.Sequential(nn.Linear(700, 20), sinabs.layers.LIF(tau_mem=20.0, norm_input=False))
     logits = model(x.transpose(0, 1)).mean(1)  # [batch, time, 700] for sinabs
     ```
 

@@ -57,8 +57,8 @@ class WrappedCounts(Check):
     ## How it is decided
     spikecheck warns if the smallest and the largest value of the input are the two ends of a signed integer type: -128
     and 127 ({small_integer_bits} bits), or -32,768 and 32,767 ({large_integer_bits} bits). The input may have been
-    multiplied by any factor afterwards. After that factor is undone, the smallest distinct values must be whole
-    numbers.
+    multiplied by any factor afterwards. After that factor is undone, the values must be whole numbers; the 16 most
+    negative distinct values are tested.
 
     Counts that overflow an unsigned byte (`uint8`) start again at 0, which cannot be seen in the values.
     """
@@ -78,12 +78,12 @@ class WrappedCounts(Check):
     max_relative_range_error: float = limit(
         1e-6,
         why="derived: the allowed relative error of the lower end; rounding to float32 gives less, and a symmetric "
-        "signal gives 0.00003",
+        "signal, from -32,767 to 32,767, gives 1 / 32,768 = 0.00003",
     )
     max_grid_error: float = limit(
         0.01,
-        why="judgment call: how far a value may be from a whole number once the factor is undone; rounding errors give "
-        "0.001 at 8 bits",
+        why="judgment call: how far a value may be from a whole number once the factor is undone; rounding to "
+        "float32 gives up to 0.00001 at 8 bits and 0.003 at 16 bits",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

@@ -25,14 +25,14 @@ class SilentChannels(Check):
     to_frame = tonic.transforms.ToFrame(sensor_size=(700, 1, 2), n_time_bins=50)
     # 1400 channels, but all events of SHD have polarity 1
     x = torch.as_tensor(to_frame(shd_events)).float().flatten(1)
-    model = nn.Sequential(nn.Linear(1400, 20), sinabs.layers.LIF(tau_mem=20.0))
+    model = nn.Sequential(nn.Linear(1400, 20), sinabs.layers.LIF(tau_mem=20.0, norm_input=False))
     logits = model(x.unsqueeze(0)).mean(1)
     ```
     ```python repaired
     sensor_size = tonic.datasets.SHD.sensor_size  # (700, 1, 1)
     to_frame = tonic.transforms.ToFrame(sensor_size=sensor_size, n_time_bins=50)
     x = torch.as_tensor(to_frame(shd_events)).float().flatten(1)  # 700 channels
-    model = nn.Sequential(nn.Linear(700, 20), sinabs.layers.LIF(tau_mem=20.0))
+    model = nn.Sequential(nn.Linear(700, 20), sinabs.layers.LIF(tau_mem=20.0, norm_input=False))
     logits = model(x.unsqueeze(0)).mean(1)
     ```
 
@@ -61,8 +61,8 @@ class SilentChannels(Check):
     {min_distinct_batches} different batches. It warns if the silent channels are exactly the first half, the second
     half or every other channel, and most of the other channels are in use: one of two polarities is then empty.
 
-    It also warns if the input has at least {min_channels} channels and only one of them is ever used. This is what an
-    encoder does if all of its values are at one end of its range.
+    It also warns if the input has at least {min_channels} channels and only one of them is ever used. This happens if
+    an encoder has one channel per range of values, and all values lie at one end.
 
     Other causes are a sensor size that is larger than the sensor, swapped width and height, and channels numbered from
     1.

@@ -38,7 +38,8 @@ class RepeatedInput(Check):
     print(float(x.sum()))
     ```
     ```python spikingjelly
-    # LatencyEncoder and the like keep their first batch until they are reset
+    # before every batch: LatencyEncoder and the like keep their first batch
+    # until they are reset
     encoder.reset()
     ```
 
@@ -68,8 +69,15 @@ class RepeatedInput(Check):
     explains: ClassVar = ("SPK105", "SPK203", "SPK205", "SPK211", "SPK302", "SPK309", "SPK312", "SPK313")
     message: ClassVar = "{site} is the same in all {updates} updates, for {labels} different batches of labels"
 
-    min_label_batches: int = limit(8, why="judgment call: a batch may be used for a few updates in a row", minimum=2)
-    max_distinct_batches: int = limit(15, why="derived: spikecheck counts at most 16 different inputs", minimum=1)
+    min_label_batches: int = limit(
+        8, why="judgment call: a few different targets for one input may be intended", minimum=2
+    )
+    max_distinct_batches: int = limit(
+        15,
+        why="derived: if the model is called once per time step, each step of the repeated sequence is a different "
+        "input, and spikecheck counts at most 16 of them",
+        minimum=1,
+    )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the input never changes and the labels do."""

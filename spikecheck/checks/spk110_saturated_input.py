@@ -17,12 +17,13 @@ class SaturatedInput(Check):
     """Nearly all values of a binary input are 1.
 
     ## What it means
-    Every channel spikes in nearly every time step, whatever the sample is. For example, an encoder that uses pixels
-    from 0 to 255 as spike probabilities does this, and so does one whose threshold is below all values.
+    Every channel spikes in nearly every time step, whatever the sample is. For example, an encoder that uses the pixels
+    of photographs, from 0 to 255, as spike probabilities does this, and so does one whose threshold is below all
+    values.
 
     ## Example
     ```python broken
-    pixels = 255 * images  # from 0 to 255
+    pixels = 255 * images  # photographs: from 0 to 255, and hardly any pixel is 0
     x = (torch.rand(20, *pixels.shape) < pixels).float().flatten(2)  # [time, batch, pixel]: 1 for every pixel above 0
     lif1, mem = snn.Leaky(beta=0.9), None
     for x_t in x:
@@ -46,7 +47,7 @@ class SaturatedInput(Check):
     The input is a mask, or a constant that drives the network.
     ```toml
     [tool.spikecheck.ignore]
-    "SPK110" = "a constant input, the stimulus is in the weights"
+    "SPK110" = "a constant input; the network generates a pattern"
     ```
 
     ## How it is decided

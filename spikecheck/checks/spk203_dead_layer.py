@@ -83,21 +83,22 @@ class DeadLayer(Check):
     ```
 
     ## How it is decided
-    spikecheck reports an error if the layer emitted no spike in the recent forward passes, {min_forward_passes} or more
-    during training. A layer that fired before has to be silent for {min_forward_passes} forward passes in which its
-    earlier rate would have given 100 spikes; the finding then says between which updates it went silent.
+    spikecheck reports an error if the layer emitted no spike in the recent forward passes. During training, there must
+    be at least {min_forward_passes} of them. A layer that fired before has to be silent for {min_forward_passes}
+    forward passes in which its earlier rate would have given 100 spikes; the finding then says between which updates it
+    went silent.
 
-    The warning while the script runs waits until update 64, because a healthy layer may start to fire. It comes at once
-    if the layer cannot recover, since no weight between the input and the layer is being updated.
+    While the script runs, spikecheck warns only from update 64 on, because a healthy layer may start to fire. It warns
+    at once if the layer cannot recover, since no weight between the input and the layer is being updated.
 
     A layer whose spikes get no gradient, because only its potential is used, is not reported. Before the first backward
     pass this is unknown for the last spiking layer, which then gets a note.
 
-    Error probability: if a layer emits 10 independent spikes on average in {min_forward_passes} forward passes, it
-    shows none of them with a probability of exp(-10), 1 in 22,000.
+    A report is rarely wrong: a layer that on average emits 10 independent spikes in {min_forward_passes} forward passes
+    emits none with a probability of exp(-10), 1 in 22,000.
 
-    A finding of SPK406 at the weights before the layer counts as the cause only if their scale is below
-    {min_weight_scale}.
+    If SPK406 (weight-scale) reports the weights before the layer, it is listed as the cause only if their scale, which
+    is their RMS times sqrt(fan-in), is below {min_weight_scale}.
     """
 
     id: ClassVar = "SPK203"

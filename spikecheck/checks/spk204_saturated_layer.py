@@ -78,9 +78,9 @@ class SaturatedLayer(Check):
     {max_saturated_fraction:%} of the neurons are saturated, or if the neurons fire in at least {max_active_fraction:%}
     of the time steps on average.
 
-    During training, the layer is judged after {min_forward_passes} forward passes. The warning while the script runs
-    waits until update 64, because training may repair the layer; it comes at once if no weight between the input and
-    the layer is being updated. A layer whose spikes get no gradient, because only its potential is used, is not
+    During training, the layer is judged after {min_forward_passes} forward passes. While the script runs, spikecheck
+    warns only from update 64 on, because training may repair the layer; it warns at once if no weight between the input
+    and the layer is being updated. A layer whose spikes get no gradient, because only its potential is used, is not
     reported. Before the first backward pass this is unknown for the last spiking layer, which then gets a note.
     """
 

@@ -40,9 +40,9 @@ class WeakDrive(Check):
     """The input of a silent layer is too weak to reach the threshold.
 
     ## What it means
-    The layer never fires although the layer before it does: its membrane potential stays below the threshold for every
-    input. The finding says why: the input is never positive, the weights are tiny, the layer scales its input down, or
-    the threshold is too high.
+    The layer never fires although it gets input, from the layer before it or from the data: its membrane potential
+    stays below the threshold for every input. The finding says why: the input is never positive, the weights are tiny,
+    the layer scales its input down, or the threshold is too high.
 
     ## Example
     ```python broken
@@ -94,14 +94,17 @@ class WeakDrive(Check):
     ```
 
     ## How it is decided
-    spikecheck reports an error if the layer emitted no spike, the spiking layer before it did, and the highest
-    potential is below the threshold. If potentials were not observed, the highest one is estimated: the potential that
-    the neuron reaches if its input is the RMS of the input current in every time step. During training, the layer is
-    judged after {min_forward_passes} forward passes. Before the first backward pass, the last spiking layer gets a
-    note, because it is unknown whether its spikes are used.
+    spikecheck reports an error if the layer emitted no spike, the spiking layer before it (if there is one) did, and
+    the highest potential is below the threshold. If potentials were not observed, the highest one is estimated: the
+    potential that the neuron reaches if its input is the RMS of the input current in every time step. During training,
+    the layer is judged after {min_forward_passes} forward passes. A layer whose spikes get no gradient, because only
+    its potential is used, is not reported. Before the first backward pass this is unknown for the last spiking layer,
+    which then gets a note.
 
     The reason in the finding depends on the scale of the weights before the layer, which is their RMS times
-    sqrt(fan-in). They are tiny if it is below {min_weight_scale}, and large if it is above {max_weight_scale}.
+    sqrt(fan-in). If it is below {min_weight_scale}, the weights are tiny, and that is the reason. Otherwise the reason
+    is the input gain or the threshold, also if the finding calls the weights large, which it does above
+    {max_weight_scale}.
 
     Some layers multiply their input by a gain of 1 - decay by default. This is 0.05 for a time constant of 20 steps.
 

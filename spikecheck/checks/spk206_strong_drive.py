@@ -48,12 +48,12 @@ class StrongDrive(Check):
     ## Example
     ```python broken
     x = images.float().flatten(1)  # pixels from 0 to 255
-    lif1 = neuron.LIFNode(tau=2.0)  # spikingjelly, v_threshold=1.0
+    lif1 = neuron.LIFNode(tau=10.0, decay_input=False)  # spikingjelly, v_threshold=1.0
     spikes = lif1(fc1(x))
     ```
     ```python repaired
     x = images.float().flatten(1) / 255  # pixels from 0 to 1
-    lif1 = neuron.LIFNode(tau=2.0)  # spikingjelly, v_threshold=1.0
+    lif1 = neuron.LIFNode(tau=10.0, decay_input=False)  # spikingjelly, v_threshold=1.0
     spikes = lif1(fc1(x))
     ```
 
@@ -93,16 +93,18 @@ class StrongDrive(Check):
     ## How it is decided
     The drive is what one time step adds to the membrane potential, as a multiple of the threshold (RMS over neurons,
     samples and time steps). spikecheck warns if the drive is {max_drive} or more, or if the threshold is 0 or below, so
-    that a neuron fires without input. If the largest input of each neuron, averaged over the neurons, is smaller than
-    the RMS (as with a large negative bias), it is used instead. Before the first backward pass, the last spiking layer
-    gets a note, because it is unknown whether its spikes are used.
+    that a neuron fires without input. A large negative bias also gives a large RMS, but no spikes. So if the largest
+    input of each neuron, averaged over the neurons, is smaller than the RMS, spikecheck uses that average instead.
+    Before the first backward pass, the last spiking layer gets a note, because it is unknown whether its spikes are
+    used.
 
     In a hand-written layer, an attribute called `threshold` may hold something else. The check therefore also looks at
     the spikes: neurons have to fire in at least {min_active_fraction:%} of the time steps on average, or in at least
     {min_active_fraction_below_rest:%} if the threshold is 0 or below.
 
     The reason in the finding depends on the scale of the weights before the layer, which is their RMS times
-    sqrt(fan-in). They are tiny if it is below {min_weight_scale}, and large if it is above {max_weight_scale}.
+    sqrt(fan-in). If it is above {max_weight_scale}, the weights are too large. Otherwise the threshold is too low or
+    the input is too large, also if the finding calls the weights tiny, which it does below {min_weight_scale}.
     """
 
     id: ClassVar = "SPK206"

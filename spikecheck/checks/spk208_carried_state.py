@@ -109,7 +109,7 @@ class CarriedState(Check):
     )
 
     min_carried_sequences: int = limit(
-        3, why="judgment call: once may be a warm-up batch, and twice an evaluation in between"
+        3, why="judgment call: one such sequence may follow a warm-up batch, and a second one an evaluation"
     )
     max_carried_fraction: float = limit(
         0.5,

@@ -40,8 +40,8 @@ class FadingActivity(RateTrend):
 
     ## Fix
     ```python any
-    # linear comes before a layer that fires less than the one before it
-    # 3 is an example
+    # `linear` feeds a spiking layer that fires less often than the previous one
+    # replace 3: try larger factors until the rates no longer fall
     linear.weight.data *= 3
     # or add a normalization layer there
     ```
@@ -68,8 +68,9 @@ class FadingActivity(RateTrend):
     If the last layers are silent, the last layer that fires must do so at most {max_rate_before_silence:%} as often as
     the first. Otherwise the first silent layer itself is at fault, not the fading.
 
-    The fix that is printed with a finding multiplies the weights before this layer and each later one, so that their
-    drive equals that of the first layer.
+    The fix that is printed with a finding multiplies the weights before the layer that it names, and before each later
+    layer, so that these layers get the same drive as the first. The drive is what one time step adds to the potential,
+    as a multiple of the threshold.
     """
 
     id: ClassVar = "SPK211"

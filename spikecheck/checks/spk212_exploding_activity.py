@@ -33,8 +33,8 @@ class ExplodingActivity(RateTrend):
 
     ## Fix
     ```python any
-    # linear comes before a layer that fires more than the one before it
-    # 3 is an example
+    # `linear` feeds a spiking layer that fires more often than the previous one
+    # replace 3: try larger divisors until the rates no longer grow
     linear.weight.data /= 3
     # or raise the threshold of that spiking layer
     ```

@@ -47,7 +47,7 @@ class ChancePlateau(Check):
     for frame in x:  # x: [time, batch, 700], binary
         spike, membrane = lif(fc(frame), membrane)
         spikes.append(spike)
-    loss = torch.nn.functional.cross_entropy(torch.stack(spikes).sum(0), y)  # ln 20 = 3.00, update after update
+    loss = torch.nn.functional.cross_entropy(10 * torch.stack(spikes).mean(0), y)  # ln 20 = 3.00, update after update
     ```
     ```python repaired
     fc, lif = torch.nn.Linear(700, 20), snntorch.Leaky(beta=0.9, threshold=0.5)
@@ -55,7 +55,7 @@ class ChancePlateau(Check):
     for frame in x:
         spike, membrane = lif(fc(frame), membrane)
         spikes.append(spike)
-    loss = torch.nn.functional.cross_entropy(torch.stack(spikes).sum(0), y)
+    loss = torch.nn.functional.cross_entropy(10 * torch.stack(spikes).mean(0), y)
     ```
 
     ## Fix
@@ -83,8 +83,8 @@ class ChancePlateau(Check):
 
     - the last 64 losses average between {max_below_chance} below and {max_above_chance} above ln C (3.0 for 20
       classes);
-    - they do not fall: even the steepest fall that their scatter allows, the slope of a fitted line minus {t_score}
-      standard errors, is less than {min_fall} in {loss_window} updates;
+    - they do not fall: a line fitted to them, made steeper by {t_score} standard errors of its slope, still falls by
+      less than {min_fall} in {loss_window} updates;
     - the optimizer moved some weight by {min_relative_movement} of its norm or more in that time, or no weight received
       a gradient.
 
@@ -96,7 +96,7 @@ class ChancePlateau(Check):
     predicting the label frequencies, both by more than {t_score} standard errors.
 
     Of runs whose loss falls by {min_fall} or more in {loss_window} updates, less than one in 1,000 is reported by
-    chance. A run whose loss falls more slowly and stays near ln C is reported, even if it would learn later.
+    chance. A run whose loss stays near ln C without falling that clearly is reported, even if it would learn later.
     """
 
     id: ClassVar = "SPK302"

@@ -55,7 +55,7 @@ class HighInitialLoss(Check):
 
     ## How it is decided
     The first loss is {max_times_chance} times ln C or more. It is the loss of the first update after
-    `spikecheck.attach(model)`; a loss that is not computed from that update on is not judged.
+    `spikecheck.attach(model)`; a loss that the script begins to compute only in a later update is not judged.
 
     With spike counts spread evenly over 0 to N and 20 classes, the largest count exceeds that of the right class by
     about 0.45 N, and the loss is about that: 45 for N = 100. The first updates then only shrink the logits. Whatever

@@ -41,8 +41,8 @@ class DoubleSoftmax(Check):
     ```
 
     ## When it is intended
-    You use the bound on the loss to keep the network from growing too confident. Label smoothing does that, too, and
-    leaves the logits alone.
+    The network is to be kept from growing too confident: the second softmax bounds every probability. Label smoothing
+    does that, too, without a second softmax.
     ```toml
     [tool.spikecheck.ignore]
     "SPK305" = "probabilities on purpose"

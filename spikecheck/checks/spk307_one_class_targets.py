@@ -64,12 +64,12 @@ class OneClassTargets(Check):
     message: ClassVar = "all {samples} {site} are class {label} (of {classes})"
 
     min_labels: int = limit(
-        64, why="derived: of 20 equally frequent classes, 64 labels are all alike once in 10**81 runs"
+        64, why="derived: of 20 equally frequent classes, 64 labels are all alike once in 10^82 runs"
     )
     min_updates_in_training: int = limit(
         20,
-        why="judgment call: sorted data show one class for longer than this, but by then the network already predicts "
-        "that class alone",
+        why="judgment call: sorted data may show one class for longer and are then reported here, which does no harm: "
+        "the network already predicts that class alone",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

@@ -111,7 +111,7 @@ class ImbalancedTargets(Check):
         0.5,
         why="judgment call: the labels are then as uneven as if half of the classes were missing: a note, no warning",
     )
-    min_labels: int = limit(200, why="derived: a share of 0.9 is then known to within 0.02")
+    min_labels: int = limit(200, why="derived: a share of 0.8 is then known to within 0.03")
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where nearly all labels are one class; a note where the classes' shares differ much."""

@@ -44,7 +44,7 @@ class ConstantPrediction(Check):
     ```
 
     ## When it is intended
-    The loss uses something other than the largest logit.
+    The class of the largest logit is not the network's answer, as in a ranking.
     ```toml
     [tool.spikecheck.ignore]
     "SPK309" = "ranking"

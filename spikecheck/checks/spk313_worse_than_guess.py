@@ -35,7 +35,7 @@ class WorseThanGuess(Check):
 
     ## Example
     ```python broken
-    order = torch.randperm(len(x))  # half of y is class 0, the rest 19 other classes
+    order = torch.randperm(len(x))  # half of y is class 0 of 20: a guess that knows this has a loss of 2.2
     dataset = torch.utils.data.TensorDataset(x[order], y)  # the labels no longer belong to their inputs
     ```
     ```python repaired
@@ -64,10 +64,10 @@ class WorseThanGuess(Check):
     guess, although some weight moves by {min_relative_movement} of its norm or more in {loss_window} updates. A finding
     needs {loss_window} losses; while training runs, {min_losses_in_training}.
 
-    It is a warning if the losses do not fall: even the steepest fall that their scatter allows, the slope of a fitted
-    line minus {t_score} standard errors, is less than {min_fall} in {loss_window} updates. Otherwise it is a note. The
-    loss of a network whose logits were too large at first falls like this, but so does that of a network that cannot
-    learn its labels, until it reaches the guess.
+    It is a warning if the losses do not fall: a line fitted to them, made steeper by {t_score} standard errors of its
+    slope, still falls by less than {min_fall} in {loss_window} updates. Otherwise it is a note. The loss of a network
+    whose logits were too large at first falls like this, but so does that of a network that cannot learn its labels,
+    until it reaches the guess.
 
     Where classes are not equally frequent, the guess is below ln C. A loss that stops at the guess, or below it by less
     than {min_relative_gain} of the guess, is then reported, too: the network has learned how often each class occurs,
@@ -102,7 +102,8 @@ class WorseThanGuess(Check):
     t_score: float = limit(T_SCORE, why=WHY_T_SCORE)
     min_relative_gain: float = limit(
         0.02,
-        why="judgment call: 0.06 for a guess of ln 20 = 3.0; networks that learned nothing were at most 0.02 below",
+        why="measured: networks that learned nothing ended at most 0.02 below the guess; this limit is 0.04 for a "
+        "guess of 2.2",
     )
     min_entropy_ratio: float = limit(
         0.3, why="judgment call: a guess of 0.9 for 20 classes; at a lower one, nearly all labels are of one class"

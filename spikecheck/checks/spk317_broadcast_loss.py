@@ -34,6 +34,7 @@ class BroadcastLoss(Check):
 
     ## Fix
     ```python any
+    # here output is [n, 1] and target is [n]; if it is the other way around: target = target.squeeze(-1)
     output = output.squeeze(-1)
     assert output.shape == target.shape
     ```

@@ -29,7 +29,7 @@ class UnusedOutputs(Check):
     for frame in x:
         spike, membrane = lif(fc(frame), membrane)
         spikes.append(spike)
-    loss = torch.nn.functional.cross_entropy(torch.stack(spikes).sum(0), y)
+    loss = torch.nn.functional.cross_entropy(10 * torch.stack(spikes).mean(0), y)
     ```
     ```python repaired
     fc, lif = torch.nn.Linear(700, 200), snntorch.Leaky(beta=0.9)
@@ -37,20 +37,22 @@ class UnusedOutputs(Check):
     for frame in x:
         spike, membrane = lif(fc(frame), membrane)
         spikes.append(spike)
-    loss = torch.nn.functional.cross_entropy(torch.stack(spikes).sum(0).unflatten(1, (20, 10)).sum(2), y)
+    rates = torch.stack(spikes).mean(0).unflatten(1, (20, 10)).mean(2)  # one firing rate per class
+    loss = torch.nn.functional.cross_entropy(10 * rates, y)
     ```
 
     ## Fix
     ```python any
-    # spikes: [time, batch, neuron]; one number per class, from all neurons that vote for it
-    logits = spikes.sum(0).unflatten(-1, (classes, -1)).sum(-1)
+    # spikes: [time, batch, neuron]; one number per class, from all neurons that vote for it: 10 times their firing rate
+    logits = 10 * spikes.mean(0).unflatten(-1, (classes, -1)).mean(-1)
     loss = torch.nn.functional.cross_entropy(logits, y)
     ```
     ```python snntorch
     import snntorch.functional as SF
 
-    # of the losses, these take populations into account: ce_count_loss and mse_count_loss
-    loss = SF.ce_count_loss(population_code=True, num_classes=classes)
+    # spikes: [time, batch, neuron]; the spikes of all neurons of a class are counted together
+    loss_fn = SF.mse_count_loss(correct_rate=0.8, incorrect_rate=0.2, population_code=True, num_classes=classes)
+    loss = loss_fn(spikes, y)
     ```
 
     ## When it is intended
@@ -85,7 +87,7 @@ class UnusedOutputs(Check):
     min_outputs_per_label: int = limit(
         8,
         why="judgment call: populations have 10 neurons or more per class; where classes are learned in a series of "
-        "tasks, one task has a fifth of them",
+        "five tasks, there are 5 outputs per label during the first one, and nothing is wrong",
     )
     min_labels: int = limit(200, why="derived: of 10 equally frequent labels, one is missing once in 100 million runs")
     min_updates_in_training: int = limit(256, why="judgment call: until then, other labels may still come")

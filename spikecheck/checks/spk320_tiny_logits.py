@@ -41,21 +41,23 @@ class TinyLogits(Check):
     for frame in x:
         spike, membrane = lif(fc(frame), membrane)
         spikes.append(spike)
-    membrane = torch.stack(spikes).mean(0) / 700  # divided by the neurons as well as by the time steps
-    loss = torch.nn.functional.cross_entropy(membrane, y)
+    logits = torch.stack(spikes).mean(0) / 700  # firing rates, divided by the number of inputs as well
+    loss = torch.nn.functional.cross_entropy(logits, y)
     ```
     ```python repaired
     spikes, membrane = [], lif.init_leaky()
     for frame in x:
         spike, membrane = lif(fc(frame), membrane)
         spikes.append(spike)
-    membrane = torch.stack(spikes).sum(0)
-    loss = torch.nn.functional.cross_entropy(membrane, y)
+    logits = 10 * torch.stack(spikes).mean(0)  # ten times the firing rates: 0 to 10
+    loss = torch.nn.functional.cross_entropy(logits, y)
     ```
 
     ## Fix
     ```python any
-    # so that the logits of a sample differ by about 1
+    # how far apart the logits of a sample are
+    print((logits.max(1).values - logits.min(1).values).mean())
+    # choose a factor that brings this to about 1: 100 if it is 0.01
     logits = 100 * logits
     ```
 
@@ -71,9 +73,8 @@ class TinyLogits(Check):
 
     - in the recent updates, the largest and the smallest logit of a sample differ by {max_logit_spread} or less on
       average, without being equal;
-    - the loss is no better than a guess and does not fall: even the steepest fall that the scatter of the last losses
-      allows, the slope of a fitted line minus {t_score} standard errors, is less than {min_fall} in {loss_window}
-      updates;
+    - the loss is no better than a guess and does not fall: a line fitted to the last losses, made steeper by {t_score}
+      standard errors of its slope, still falls by less than {min_fall} in {loss_window} updates;
     - the optimizer moves some weight by {min_relative_movement} of its norm or more in that time;
     - there are {loss_window} losses; while training runs, {min_losses_in_training}.
 

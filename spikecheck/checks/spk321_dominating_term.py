@@ -17,7 +17,7 @@ from spikecheck.site import Moment, Site, SiteKind
 
 @dataclass(frozen=True)
 class DominatingTerm(Check):
-    """Other terms of the loss are many times larger than this one, and this one does not fall.
+    """The other terms of the loss are many times larger than the loss of the task, which does not fall.
 
     ## What it means
     The optimizer follows the gradient of the sum. A penalty on spikes or weights that is a hundred times as large as
@@ -46,8 +46,10 @@ class DominatingTerm(Check):
     ```python any
     # a mean, unlike a sum, does not grow with the size of the layer or of the batch
     penalty = spikes.mean()
-    # this factor makes the penalty a tenth of the loss of the task
-    loss = task_loss + 0.1 * (task_loss / penalty.clamp(min=1e-6)).detach() * penalty
+    # compute the factor once, from the first batch: the penalty is then a tenth of the loss of the task
+    factor = 0.1 * (task_loss / penalty.clamp(min=1e-6)).item()
+    # and keep it for all updates
+    loss = task_loss + factor * penalty
     ```
 
     ## When it is intended
@@ -59,10 +61,10 @@ class DominatingTerm(Check):
 
     ## How it is decided
     The computation graph of the sum that `backward()` is called on shows which of its terms are losses that torch
-    computed, and their factors. A finding needs a share of {max_other_share} or more for all other terms together, at
-    the first update or over the run, while this loss is no better than a guess. It also needs {min_updates} updates;
-    while training runs, {min_updates_in_training}. There is no finding where a layer was silent from the start, since
-    another check reports that.
+    computed, and their factors. A finding names one of these losses. It must be no better than a guess, while all other
+    terms together make up {max_other_share} or more of the sum, at the first update or over the run. A finding also
+    needs {min_updates} updates; while training runs, {min_updates_in_training}. There is no finding where a layer was
+    silent from the start, since another check reports that.
     """
 
     id: ClassVar = "SPK321"

@@ -20,8 +20,8 @@ class ColdLearningRate(Check):
     """Updates are so small that nothing is learned in this run.
 
     ## What it means
-    Even the weight that moves most hardly moves, and the loss does not fall. The learning rate is far too low for the
-    gradients that arrive.
+    Even the weight with the largest updates hardly moves, and the loss does not fall. The learning rate is far too low
+    for the gradients that arrive.
 
     ## Example
     ```python broken
@@ -47,11 +47,12 @@ class ColdLearningRate(Check):
     ```
 
     ## How it is decided
-    The weight that moves most moves by less than {min_relative_update} of its norm per update, over at least
+    The weight with the largest updates moves by less than {min_relative_update} of its norm per update, over at least
     {min_updates} updates, and the loss does not fall. Three kinds of learning rate are not reported:
 
     - one that a schedule has lowered to less than {min_rate_fraction} of its highest value;
-    - while training runs, one below that fraction of what the scheduler was given, since it may be a warm-up;
+    - while training runs, one below {min_rate_fraction} of the rate that the optimizer had when its scheduler was
+      built, since it may be a warm-up;
     - one of {min_ordinary_rate} or more, where the gradient must be what is too small.
 
     At that pace a weight needs more than 10,000 updates to move as far as its own norm, even if every update has the
@@ -85,7 +86,7 @@ class ColdLearningRate(Check):
     )
     min_updates: int = limit(50, why="judgment call: long enough for most warm-ups to have raised the learning rate")
     min_ordinary_rate: float = limit(
-        0.01, why="published: a usual learning rate for SGD, and ten times the usual one for Adam"
+        0.01, why="judgment call: a usual learning rate for SGD, and ten times torch's default for Adam"
     )
     min_rate_fraction: float = limit(
         0.1, why="derived: a learning rate that is this far below its highest value was lowered by a schedule"

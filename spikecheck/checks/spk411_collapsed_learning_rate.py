@@ -54,9 +54,9 @@ class CollapsedLearningRate(Check):
     ```
 
     ## How it is decided
-    The effective updates of a run are the sum of its learning rates, divided by the highest one. So many updates at the
-    highest rate would move the weights as far. For a cosine or linear schedule down to 0, they are half of all updates.
-    A finding needs all of these:
+    The effective updates of a run are the sum of its learning rates, divided by the highest one. This is the number of
+    updates at the highest rate that would move the weights as far. For a cosine or linear schedule down to 0, they are
+    half of all updates. A finding needs all of these:
 
     - the learning rate is down to {min_rate_fraction} of its highest value or less;
     - the effective updates are at most {min_effective_fraction} of all updates, and at most {min_effective_updates};

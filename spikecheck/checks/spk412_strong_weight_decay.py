@@ -47,8 +47,8 @@ class StrongWeightDecay(Check):
     ```
 
     ## How it is decided
-    Whatever the gradient, an update takes the learning rate times the decay off a weight. A finding needs this share to
-    be {max_decay_per_update} or more per update. A weight is halved in 0.69 / share updates.
+    Whatever the gradient, an update takes a share of each weight away: the learning rate times the decay. A finding
+    needs this share to be {max_decay_per_update} or more per update. A weight is halved in 0.69 / share updates.
 
     Adam adds its `weight_decay` to the gradient and rescales the sum, so no such share is known. (AdamW does not.) For
     Adam, the norm of decay * weight is compared with the norm of the gradient, and a finding needs one of these:

@@ -26,7 +26,7 @@ class FrozenRandomWeights(Check):
     ```python broken
     lif = snntorch.Leaky(beta=0.9, init_hidden=True)
     model = torch.nn.Sequential(torch.nn.Linear(700, 100), lif, torch.nn.Linear(100, 20))
-    model[0].requires_grad_(False)  # its pretrained weights were not loaded
+    model[0].requires_grad_(False)  # frozen by mistake: its weights are random
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     ```
     ```python repaired

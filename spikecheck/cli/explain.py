@@ -77,7 +77,7 @@ def allowed(limit: Field[Any]) -> str:
     low, high = limit.metadata.get("minimum", 0), limit.metadata.get("maximum", inf)
     if high < inf:
         return f" (between {low:g} and {high:g})"
-    return f" (at least {low:g})" if low > 0 else ""
+    return f" (can be set to {low:g} or more)" if low > 0 else ""
 
 
 def others(title: str, meaning: str, checks: Iterable[type[Check]]) -> str:

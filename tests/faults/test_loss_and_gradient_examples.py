@@ -253,7 +253,7 @@ REPORTS: dict[str, Callable[[str], Report]] = {
     "SPK317": lambda code: of_a_loss(code, once="spikes", output="membrane", time_axis=None),
     "SPK318": lambda code: of_a_loss(code, once="spikes", output="membrane", time_axis=None),
     "SPK319": lambda code: of_a_loss(code, once="spikes", output="spike", updates=14),
-    "SPK320": lambda code: of_a_loss(code, once="spikes", output="membrane", updates=70),
+    "SPK320": lambda code: of_a_loss(code, once="spikes", output="logits", updates=70),
     "SPK321": lambda code: of_a_loss(code, once="spikes", output="rates", updates=70),
     "SPK401": of_neurons,
     "SPK402": of_neurons,
