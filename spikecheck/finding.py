@@ -214,6 +214,7 @@ class UnseenKind(Enum):
     LOSS = "no loss"
     BACKWARD_PASS = "no backward pass"
     UPDATE = "no optimizer update"
+    LEARNING = "no learning"
     SITE = "a site without numbers"  # a layer or an input that was found, and could not be measured
     EARLIER_UPDATES = "the updates before the watching began"
     SUBSTITUTE = "a substitute"  # made-up data or another loss took the place of the real one

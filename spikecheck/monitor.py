@@ -13,9 +13,10 @@ from torch import nn
 
 from spikecheck.announcements import Announcements
 from spikecheck.border import Border
-from spikecheck.checks.base import WINDOWS, Observations, place_of
+from spikecheck.checks.base import WINDOWS, Observations, Readings, place_of
 from spikecheck.checks.discovery import unusable_extensions
 from spikecheck.checks.judge import Judge
+from spikecheck.checks.learning import losses_without_learning
 from spikecheck.checks.progress import GRACE_UPDATES
 from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.diagnosis import Cause
@@ -162,7 +163,14 @@ class Monitor:
             ledger=self._ledger,
             error=self._border.error,
             unseen=(
-                *unobserved(observations.run, shown, known.loss_seen, known.optimizer, known.unseen),
+                *unobserved(
+                    observations.run,
+                    shown,
+                    known.loss_seen,
+                    known.optimizer,
+                    known.unseen,
+                    losses_without_learning(Readings(observations, "")),
+                ),
                 *(Unseen(UnseenKind.EXTENSION, str(one)) for one in self.unusable_extensions),
             ),
             cost=self._schedule.cost(),

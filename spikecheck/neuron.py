@@ -40,6 +40,7 @@ class NeuronSpec:
     v_threshold: float | None = None
     decay: float | None = None
     tau_syn: float | None = None
+    accumulates: bool = False  # it keeps its input in a current of its own, whose time constant is not known
     reset: str | None = None  # "subtract", "zero" or "none"
     surrogate: str | None = None
     multi_spike: bool | None = None  # a neuron can spike several times in one time step

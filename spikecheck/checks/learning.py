@@ -18,6 +18,7 @@ MIN_FALL_IN_DEVIATIONS = 3.0  # the first loss is a single one: chance puts it t
 HALVED = 0.5  # judgment call: what a network has learned that comes this far outweighs what may slow it down
 LATEST_SHARE = 0.25  # of the run, judgment call: the losses that count as the latest
 MIN_LATEST = 4  # below, those that are remembered are taken, however old
+MIN_LOSSES = 64  # judgment call, as many as a chance plateau is judged by: before, nobody can expect learning
 MIN_WINDOW = 8  # judgment call: with fewer losses, a straight line through them says nothing
 
 LOGISTIC = ("binary_cross_entropy", "binary_cross_entropy_with_logits")
@@ -171,3 +172,13 @@ def is_below_guess(readings: Readings) -> bool:
 def makes_progress(readings: Readings) -> bool:
     """Return whether any loss falls, or has fallen: then the updates have an effect."""
     return any(one.falls or one.has_learned for one in every_learning(readings))
+
+
+def losses_without_learning(readings: Readings) -> int | None:
+    """Return after how many losses none shows that anything is learned; None where one does or they are too few.
+
+    A loss without a known guess also shows it while it falls: a penalty, a reward, a distance.
+    """
+    losses = max((loss.updates for loss in readings.all.every(LossReading).values()), default=0)
+    learned = any(one.has_learned or (one.guess is None and one.falls) for one in telling(readings))
+    return None if learned or losses < MIN_LOSSES else losses

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.learning import losses_without_learning
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import InputReading
 from spikecheck.site import Site, SiteKind
@@ -64,6 +65,10 @@ class SilentChannels(Check):
     It also warns if the input has at least {min_channels} channels and only one of them is ever used. This happens if
     an encoder has one channel per range of values, and all values lie at one end.
 
+    In the report after training, it warns if at least {max_silent_without_learning:%} of the channels are silent and,
+    after {min_losses} losses or more, no loss is below that of a guess. This is what events do if their coordinates
+    have an offset and are clipped to the border of the sensor.
+
     Other causes are a sensor size that is larger than the sensor, swapped width and height, and channels numbered from
     1.
     """
@@ -87,8 +92,13 @@ class SilentChannels(Check):
         why="derived: a channel that is used in one sample of 50 stays empty in 16 batches of 16 samples with a "
         "probability of 0.006; spikecheck distinguishes at most 16 batches, so a larger limit turns the check off",
     )
-
     min_channels: int = limit(8, why="judgment call: an input with few channels may use only one of them")
+    max_silent_without_learning: float = limit(
+        0.75,
+        why="judgment call: a sensor that is twice too large in both directions leaves 75%; measured: 87.5% where all "
+        "events were clipped to one of eight rows",
+    )
+    min_losses: int = limit(64, why="judgment call: as many losses as a chance plateau is judged by")
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where many channels, or one half of them, are never used."""
@@ -98,9 +108,11 @@ class SilentChannels(Check):
         if x.silent_channels < self.max_silent_fraction * x.channels:
             return
         alone = x.channels - x.silent_channels == 1 and x.channels >= self.min_channels
+        mostly = x.silent_channels >= self.max_silent_without_learning * x.channels
+        lost = mostly and x.channels >= self.min_channels and self.learned_nothing(readings)
         yield self.finding(
             site,
-            severity=Severity.WARNING if x.silent_half or alone else Severity.NOTE,
+            severity=Severity.WARNING if x.silent_half or alone or lost else Severity.NOTE,
             observed=Observed(
                 "{silent} of {channels} channels were 0 in every time step of every sample",
                 silent=x.silent_channels,
@@ -111,5 +123,12 @@ class SilentChannels(Check):
             if x.silent_half
             else "; only one channel is in use"
             if alone
+            else ", and nothing is learned: are the coordinates clipped?"
+            if lost
             else "",
         )
+
+    def learned_nothing(self, readings: Readings) -> bool:
+        """Return whether training was watched for long enough and no loss came below that of a guess."""
+        losses = losses_without_learning(readings)
+        return not readings.run.live and losses is not None and losses >= self.min_losses

@@ -111,6 +111,7 @@ class ChancePlateau(Check):
         "SPK104",
         "SPK106",
         "SPK107",
+        "SPK108",
         "SPK203",
         "SPK204",
         "SPK205",

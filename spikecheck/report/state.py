@@ -11,7 +11,7 @@ class ReportState(Enum):
     """What a report comes to."""
 
     PROBLEMS = "problems"  # a warning or an error holds
-    TOO_LITTLE = "too little observed"  # no training was observed, or no spiking layer
+    TOO_LITTLE = "too little observed"  # no training or no learning was observed, or no spiking layer
     CLEAN = "clean"  # enough was observed, and nothing above a note holds
 
 
@@ -22,4 +22,5 @@ NEEDED = (
     UnseenKind.LOSS,
     UnseenKind.BACKWARD_PASS,
     UnseenKind.UPDATE,
+    UnseenKind.LEARNING,
 )

@@ -29,9 +29,18 @@ def warning_text(cause: Cause) -> str:
 
 
 def unobserved(
-    run: RunReading, layers: int, loss: bool, optimizer: str | None, sites: Mapping[str, str]
+    run: RunReading,
+    layers: int,
+    loss: bool,
+    optimizer: str | None,
+    sites: Mapping[str, str],
+    unlearned: int | None = None,
 ) -> tuple[Unseen, ...]:
-    """Return what a run did not show, each with what would show it; `sites` could not be measured, by name with why."""
+    """Return what a run did not show, each with what would show it.
+
+    `sites` could not be measured, by name with why. `unlearned` is after how many losses none shows that anything is
+    learned; None where one does, or there are too few.
+    """
     if run.forward_passes == 0:
         return (
             Unseen(
@@ -55,4 +64,11 @@ def unobserved(
         tip = "optimizer= names one that is not found automatically"
         text = f"no optimizer update was observed, so updates could not be checked; {tip}"
         missing.append(Unseen(UnseenKind.UPDATE, text))
+    elif unlearned is not None:
+        text = (
+            f"no loss shows after {unlearned} updates that anything is learned: none is clearly below that of the best "
+            "guess without the input, or, where that is not known, clearly below its first value; train for longer, "
+            "or compare the accuracy with that of a guess"
+        )
+        missing.append(Unseen(UnseenKind.LEARNING, text))
     return (*missing, *(Unseen(UnseenKind.SITE, f"{name}: {why}") for name, why in sites.items()))

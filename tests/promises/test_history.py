@@ -177,3 +177,22 @@ def test_a_run_that_only_evaluates_is_not_called_healthy() -> None:
     assert report.missing == tuple(k.value for k in (UnseenKind.LOSS, UnseenKind.BACKWARD_PASS, UnseenKind.UPDATE))
     assert "healthy" not in str(report)
     assert "not enough was observed to judge: no loss, no backward pass, no optimizer update" in str(report)
+
+
+@pytest.mark.parametrize("learns", [False, True])
+def test_a_run_in_which_nothing_is_learned_is_not_called_healthy(learns: bool) -> None:
+    """The labels decide how dense the input is, or are drawn apart from it."""
+    torch.manual_seed(0)
+    model = by_hand()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    monitor = spikecheck.attach(model)
+    for _ in range(64):
+        y = torch.randint(0, 2, (16,))
+        x = (torch.rand(6, 16, 10) < (0.1 + 0.6 * y[:, None] if learns else torch.tensor(0.4))).float()
+        loss = torch.nn.functional.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    report = monitor.report()
+    monitor.detach()
+    assert (report.missing == ()) is learns, str(report)

@@ -30,6 +30,8 @@ from spikecheck.readings import InputReading
 
 THRESHOLDS = ("threshold", "v_threshold", "thr", "thresh", "v_th", "vth", "theta")
 DECAYS = ("beta", "decay", "beta_mem", "alpha_mem", "decay_mem")
+SYNAPSES = ("syn", "i_syn", "isyn", "syn_current", "synaptic_current", "synapse", "psp")  # a synaptic current
+CURRENTS = (*SYNAPSES, "i", "current", "cur", "trace")  # the same where a layer keeps it; else an input's name
 STATES = ("mem", "v", "v_mem", "membrane", "potential", "state", "u")
 HOPS = 4  # measured over nine libraries: the custom function lies 0 to 4 nodes upstream
 FEW = 10  # distinct values of a graded code; a quantizer of four bits shows 16, a ReLU thousands
@@ -54,6 +56,7 @@ class Generic(Framework):
             v_threshold=number(getattr(module, threshold[0])) if len(threshold) == 1 else None,
             decay=decay[0] if len(decay) == 1 else None,
             lowest_threshold=lowest(getattr(module, threshold[0])) if len(threshold) == 1 else None,
+            accumulates=keeps_current(module),
             **(settable(module, threshold[0]) if len(threshold) == 1 else {"threshold_name": ""}),
         )
 
@@ -88,6 +91,15 @@ def state_of(module: nn.Module) -> tuple[Tensor, ...]:
     """Return the state that a module keeps on itself, as far as its names tell."""
     named = [getattr(module, name, None) for name in STATES]
     return tensors([value for value in named if not isinstance(value, nn.Parameter)])
+
+
+def keeps_current(module: nn.Module) -> bool:
+    """Return whether a layer has a synaptic current: as an attribute, an argument or a variable of `forward`."""
+    code = getattr(type(module).forward, "__code__", None)
+    local = set() if code is None else set(code.co_varnames)
+    return any(name in local for name in SYNAPSES) or any(
+        isinstance(getattr(module, name, None), Tensor) for name in CURRENTS
+    )
 
 
 def constant(value: object) -> float | None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from spikecheck.checks.base import Readings
-from spikecheck.checks.learning import Learning, has_learned, makes_progress
+from spikecheck.checks.learning import Learning, has_learned, losses_without_learning, makes_progress
 from spikecheck.readings import LossReading, NonFinite, RegressionTargetReading
 from tests.unit.checks.build import observe, targets
 
@@ -150,3 +150,18 @@ def test_without_a_loss_nothing_is_known_to_be_learned() -> None:
 def test_noise_at_chance_is_no_learning(seed: int) -> None:
     loss = reading(course(flat(LN20), updates=30 + 7 * seed, noise=0.03, seed=seed))
     assert not Learning.of(loss, None, None).has_learned
+
+
+@pytest.mark.parametrize(
+    ("loss", "losses"),
+    [
+        pytest.param(reading(course(flat(LN20))), 200, id="at chance"),
+        pytest.param(reading(course(flat(LN20), updates=60)), None, id="at chance, with few losses"),
+        pytest.param(reading(course(falling(LN20, 0.3))), None, id="learns"),
+        pytest.param(reading(course(falling(90.0, LN20))), 200, id="falls to chance and stays there"),
+        pytest.param(reading(course(falling(1.0, 0.5)), **OTHER), None, id="another loss that falls"),
+        pytest.param(reading(course(flat(1.0)), **OTHER), 200, id="another loss that does not"),
+    ],
+)
+def test_after_how_many_losses_nothing_is_learned(loss: LossReading, losses: int | None) -> None:
+    assert losses_without_learning(Readings(observe({"loss": [loss]}), "loss")) == losses

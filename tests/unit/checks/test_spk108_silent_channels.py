@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk108_silent_channels import SilentChannels
-from tests.unit.checks.build import inputs, observe, severity_of
+from tests.unit.checks.build import findings, inputs, loss, observe, run, severity_of
 
 
 def channels_of(**changed):
@@ -39,3 +39,33 @@ def channels_of(**changed):
 )
 def test_judge(observations, severity) -> None:
     assert severity_of(SilentChannels(), observations, "input") == severity
+
+
+STUCK = {"recent_mean": 2.99, "recent_slope": 0.0, "updates": 64}
+
+
+def with_loss(silent: int, live: bool = False, **of_loss):
+    """A run of 100 channels with a classification loss, ln 20 = 3.00 at chance."""
+    places = {"input": [inputs(distinct_batches=16, channels=100, silent_channels=silent)], "loss": [loss(**of_loss)]}
+    return observe(places, run=run(live=live))
+
+
+@pytest.mark.parametrize(
+    ("observations", "severity"),
+    [
+        pytest.param(with_loss(75, **STUCK), "warning", id="nothing is learned"),
+        pytest.param(with_loss(74, **STUCK), "note", id="one channel more"),
+        pytest.param(with_loss(75), "note", id="the network learns"),
+        pytest.param(with_loss(75, **STUCK | {"updates": 63}), "note", id="too few losses"),
+        pytest.param(with_loss(75, live=True, **STUCK), "note", id="training goes on"),
+    ],
+)
+def test_most_channels_silent_is_a_warning_where_nothing_is_learned(observations, severity) -> None:
+    assert severity_of(SilentChannels(), observations, "input") == severity
+
+
+def test_the_message_asks_for_clipped_coordinates() -> None:
+    (finding,) = findings(SilentChannels(), with_loss(88, **STUCK), "input")
+    assert finding.message == (
+        "88 of 100 channels of input never hold an event, and nothing is learned: are the coordinates clipped?"
+    )

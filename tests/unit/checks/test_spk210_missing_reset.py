@@ -46,6 +46,7 @@ def hidden(flows=None, consecutive_products=20_480 * 0.75, reset="none"):
         ),
         pytest.param(layer(count=4.1e5 * 0.28, reset=None, tau_syn=2.0), None, id="the synapse spreads each input"),
         pytest.param(layer(count=4.1e5 * 0.28, reset=None, tau_syn=-1e-3), None, id="a time constant learned below 0"),
+        pytest.param(layer(count=4.1e5, reset=None, accumulates=True), None, id="an input that adds up in the layer"),
         pytest.param(layer(count=4.1e5, reset=None, decay=1.6), None, id="a decay out of range"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk402_vanishing_gradient import VanishingGradient
-from tests.unit.checks.build import findings, gradient, observe, parameter, run, severity_of
+from tests.unit.checks.build import findings, firing_at, gradient, loss, observe, parameter, run, severity_of, update
 
 
 def net(*norms: float, dimensions: int = 2, update: int = 48):
@@ -43,3 +43,36 @@ def test_one_finding_names_both_ends_and_lists_what_lies_between() -> None:
         "the gradient of fc0.weight is 1.14 million times smaller than that of fc3.weight (7e-7 vs 0.8)"
     ]
     assert "fc1.weight 7e-5" in made[0].observed.text
+
+
+def lost(zero: int = 98, rate: float = 0.3, live: bool = False, mean: float = 2.99, unmoved: int = 0):
+    """A first weight whose gradient is 0 in `zero` of 120 updates, in a network at chance: ln 20 = 3.00."""
+    places = {
+        "fc0.weight": [gradient(updates=120, zero_updates=zero), parameter(), update(unmoved_updates=unmoved)],
+        **firing_at(rate),
+        "fc1.weight": [gradient(updates=120), parameter(), update()],
+        "loss": [loss(recent_mean=mean, recent_slope=0.0)],
+    }
+    return observe(places, run=run(update=120, live=live))
+
+
+@pytest.mark.parametrize(
+    ("observations", "severity"),
+    [
+        pytest.param(lost(), "warning", id="mostly 0"),
+        pytest.param(lost(60), "warning", id="in half of the updates"),
+        pytest.param(lost(59), None, id="in less than half"),
+        pytest.param(lost(rate=0.0005), None, id="a silent layer, which belongs to another check"),
+        pytest.param(lost(live=True), None, id="training goes on"),
+        pytest.param(lost(mean=1.0), None, id="the network learns all the same"),
+        pytest.param(lost(unmoved=20), None, id="a weight that never moved, which belongs to another check"),
+    ],
+)
+def test_a_gradient_that_is_mostly_exactly_0_where_nothing_is_learned(observations, severity) -> None:
+    assert severity_of(VanishingGradient(), observations, "fc0.weight") == severity
+
+
+def test_the_message_counts_the_updates() -> None:
+    (finding,) = findings(VanishingGradient(), lost(), "fc0.weight")
+    assert finding.message == "the gradient of fc0.weight is exactly 0 in 98 of 120 updates, although all layers fire"
+    assert finding.observed.text == "a gradient of exactly 0 in 98 of 120 updates; for fc1.weight, in 0"

@@ -357,3 +357,37 @@ def test_a_potential_that_a_layer_keeps_is_what_it_starts_from_only_without_its_
     assert len(Generic().previous_state(module, (torch.ones(3),), {})) == 1
     with torch.no_grad():
         assert Generic().state(module, (torch.ones(3),), {}) == ()
+
+
+class Kept(nn.Module):
+    """A layer that keeps tensors under these names."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__()
+        for name in names:
+            setattr(self, name, torch.zeros(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+class Second(nn.Module):
+    """A layer whose state, a synaptic current and a potential, is passed in one tuple."""
+
+    def forward(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        syn, mem = state
+        return x, (0.8 * syn + x, 0.9 * mem + syn)
+
+
+@pytest.mark.parametrize(
+    ("module", "accumulates"),
+    [
+        pytest.param(Kept("mem"), False, id="a potential alone"),
+        pytest.param(Kept("mem", "syn"), True, id="snnTorch's name"),
+        pytest.param(Kept("v", "i"), True, id="Norse's name"),
+        pytest.param(Second(), True, id="passed in a tuple"),
+        pytest.param(LIF(), False, id="a layer with a potential in its loop"),
+    ],
+)
+def test_a_synaptic_current_is_recognized_by_its_name(module: nn.Module, accumulates: bool) -> None:
+    assert Generic().neuron(module).accumulates is accumulates
