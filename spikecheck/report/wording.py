@@ -66,9 +66,8 @@ def unobserved(
         missing.append(Unseen(UnseenKind.UPDATE, text))
     elif unlearned is not None:
         text = (
-            f"no loss shows after {unlearned} updates that anything is learned: none is clearly below that of the best "
-            "guess without the input, or, where that is not known, clearly below its first value; train for longer, "
-            "or compare the accuracy with that of a guess"
+            f"after {unlearned} updates no loss shows that anything is learned: none is clearly below that of a guess, "
+            "nor clearly falling where a guess is unknown; train longer, or look at the accuracy"
         )
         missing.append(Unseen(UnseenKind.LEARNING, text))
     return (*missing, *(Unseen(UnseenKind.SITE, f"{name}: {why}") for name, why in sites.items()))

@@ -359,7 +359,7 @@ def test_a_potential_that_a_layer_keeps_is_what_it_starts_from_only_without_its_
         assert Generic().state(module, (torch.ones(3),), {}) == ()
 
 
-class Kept(nn.Module):
+class Keeper(nn.Module):
     """A layer that keeps tensors under these names."""
 
     def __init__(self, *names: str) -> None:
@@ -382,9 +382,9 @@ class Second(nn.Module):
 @pytest.mark.parametrize(
     ("module", "accumulates"),
     [
-        pytest.param(Kept("mem"), False, id="a potential alone"),
-        pytest.param(Kept("mem", "syn"), True, id="snnTorch's name"),
-        pytest.param(Kept("v", "i"), True, id="Norse's name"),
+        pytest.param(Keeper("mem"), False, id="a potential alone"),
+        pytest.param(Keeper("mem", "syn"), True, id="snnTorch's name"),
+        pytest.param(Keeper("v", "i"), True, id="Norse's name"),
         pytest.param(Second(), True, id="passed in a tuple"),
         pytest.param(LIF(), False, id="a layer with a potential in its loop"),
     ],
