@@ -32,7 +32,7 @@ class SiteKind(Flag):
     STORED_NEURON = auto()  # a neuron's parameter in a checkpoint
     MOMENT = auto()  # the optimizer's state for a parameter, in a checkpoint
     MEMORY = auto()  # the state of a spiking layer in the middle of a sequence
-    MODULE = auto()  # a module's configuration: its neurons, its mode
+    MODULE = auto()  # a spiking layer's configuration: its neurons
     GRADIENT_TO_SPIKES = auto()  # the gradient of a layer's spikes, per time step
     STALE_GRADIENT = auto()  # a parameter's gradient that is left when the next backward pass begins
     REGRESSION_TARGET = auto()  # what a regression loss compares: outputs and targets
@@ -44,6 +44,7 @@ class SiteKind(Flag):
     UNDONE_UPDATE = auto()  # a parameter before one update and before the next
     LOSS_TERMS = auto()  # the part that a loss has in the sum that is minimized, and the whole sum
     OPTIMIZER = auto()  # all gradients of an optimizer's parameters together, and what its update adds to them
+    BATCH_NORM_OR_DROPOUT = auto()  # a module that works differently in evaluation mode
 
     @property
     def label(self) -> str:

@@ -218,15 +218,15 @@ def assert_learns_one_batch(
     limit = max_loss_ratio * min(losses[0], chance)
     if losses[-1] > limit:
         reference = (
-            f"ln {observed.classes} = {number(chance)}"
+            f"ln {observed.classes} ({number(chance)})"
             if chance < losses[0]
-            else f"the first loss, {number(losses[0])}"
+            else f"the first loss ({number(losses[0])})"
         )
         tip = "assert_gradients_reach_every_parameter and assert_no_dead_layers tell where it is stuck"
         fail(
             "the model does not learn one batch",
             [(f"loss over {updates} updates", trail(losses))],
-            f"at most {number(limit)} at the end: {max_loss_ratio:g} times {reference}",
+            f"at most {number(limit)} at the end, which is {max_loss_ratio:g} times {reference}",
             tip,
         )
 

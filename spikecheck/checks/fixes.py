@@ -30,7 +30,7 @@ OWNED_KINDS = (
 #: Sites that are named after a layer or a module.
 MODULE_KINDS = (
     SiteKind.CURRENT | SiteKind.SPIKES | SiteKind.POTENTIAL | SiteKind.STATE | SiteKind.MEMORY | SiteKind.MODULE
-    | SiteKind.GRADIENT_TO_SPIKES
+    | SiteKind.BATCH_NORM_OR_DROPOUT | SiteKind.GRADIENT_TO_SPIKES
 )  # fmt: skip
 LAYER = re.compile(r"\blayer\b(?=[.(])")
 IMPORTS_LAYER = re.compile(r"^from .* import .*\blayer\b", flags=re.MULTILINE)

@@ -35,7 +35,7 @@ class OwnError(Check):
 
     ## Fix
     ```python any
-    # for a bug report: raises the error with its traceback; findings that you know must not stop the run first
+    # for a bug report: raises the error with its traceback; all other checks are ignored, since one could raise first
     monitor = spikecheck.attach(model, on_finding="raise", ignore=["SPK1", "SPK2", "SPK3", "SPK4"])
     ```
 

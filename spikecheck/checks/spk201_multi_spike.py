@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import holds_spike_counts, list_values, spikes_unused
+from spikecheck.checks.layers import holds_spike_counts, list_values, spikes_unused, spiking_sites
 from spikecheck.checks.learning import is_below_guess
-from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.readings import InputReading, SpikeReading
-from spikecheck.site import Site, SiteKind
+from spikecheck.site import Site, SiteKind, user_path
 
 
 @dataclass(frozen=True)
@@ -117,4 +117,26 @@ class MultiSpike(Check):
                 because="a neuron that emits floor(potential / threshold) spikes passes on any input, however large",
             ),
             excess=log10(average / max(self.max_spikes_per_active_step, *input_counts, 1)),
+            fixes=self.fix(site, readings),
         )
+
+    def fix(self, site: Site, readings: Readings) -> tuple[Fix, ...]:
+        """Return the fix of this layer, with the lines for all others that spike as often, since each has to change."""
+        others = [s for s in spiking_sites(readings) if self.spikes_often(s, readings) and alike(s, site)]
+        lines: list[str] = []
+        for code in (fix.code for place in dict.fromkeys((site, *others)) for fix in self.fixes(place)):
+            lines += [line for line in code.splitlines() if line not in lines]
+        return tuple(replace(fix, code="\n".join(lines)) for fix in self.fixes(site))
+
+    def spikes_often(self, site: Site, readings: Readings) -> bool:
+        """Return whether the neurons of a layer spike so often in a time step that this check warns."""
+        at = readings.at(site.name)
+        spikes = at.get(SpikeReading)
+        if spikes is None or not holds_spike_counts(spikes) or spikes_unused(at):
+            return False
+        return (spikes.mean_active_bin or 0) >= self.max_spikes_per_active_step
+
+
+def alike(one: Site, other: Site) -> bool:
+    """Return whether one fix can set both layers: they are of one library, and the script reaches both or neither."""
+    return one.framework == other.framework and bool(user_path(one)) == bool(user_path(other))

@@ -66,7 +66,7 @@ class EvaluationMode(Check):
     slug: ClassVar = "evaluation-mode"
     severity: ClassVar = Severity.WARNING
     since: ClassVar = "0.1"
-    sites: ClassVar = SiteKind.MODULE
+    sites: ClassVar = SiteKind.BATCH_NORM_OR_DROPOUT
     needs: ClassVar = (ModeReading,)
     past: ClassVar = "model.eval() was active in training"
     message: ClassVar = "model.eval() was active in {evaluating} of {updates} training updates"
@@ -77,7 +77,7 @@ class EvaluationMode(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield one finding, at the first module that has a mode, where all of them were in evaluation mode."""
         modes, mode = readings.every(ModeReading), readings[ModeReading]
-        sites = [s for s in readings.observations.sites if s.kind is SiteKind.MODULE and s.name in modes]
+        sites = [s for s in readings.observations.sites if s.kind is SiteKind.BATCH_NORM_OR_DROPOUT and s.name in modes]
         if site.name != min(sites, key=lambda s: s.position).name or mode.updates < self.min_updates:
             return
         if any(other.evaluation_updates < self.max_evaluation_fraction * other.updates for other in modes.values()):

@@ -70,7 +70,7 @@ class HeavyDropout(Check):
     slug: ClassVar = "heavy-dropout"
     severity: ClassVar = Severity.WARNING
     since: ClassVar = "0.1"
-    sites: ClassVar = SiteKind.MODULE
+    sites: ClassVar = SiteKind.BATCH_NORM_OR_DROPOUT
     needs: ClassVar = (ModeReading,)
     message: ClassVar = "{site} sets {dropped:%} of its input to 0: p is the fraction to drop, not to keep"
 

@@ -80,7 +80,7 @@ class BatchNormPerStep(Check):
     slug: ClassVar = "batch-norm-per-step"
     severity: ClassVar = Severity.WARNING
     since: ClassVar = "0.1"
-    sites: ClassVar = SiteKind.MODULE
+    sites: ClassVar = SiteKind.BATCH_NORM_OR_DROPOUT
     needs: ClassVar = (ModeReading,)
     message: ClassVar = (
         "{site} normalizes each of {calls} time steps separately; {late:%} of its running statistics come from the "

@@ -23,7 +23,7 @@ class NonFiniteWeights(Check):
     ## Example
     ```python broken
     probabilities = model(x).softmax(-1)
-    # log(0) in float32 if a logit is 104 or more below the largest one
+    # log(0) in float32 if the logit of the label is 104 or more below the largest one
     loss = -probabilities[range(len(y)), y].log().mean()
     loss.backward()
     optimizer.step()
@@ -49,7 +49,7 @@ class NonFiniteWeights(Check):
     A buffer uses infinity as a marker among other numbers.
     ```toml
     [tool.spikecheck.ignore]
-    "SPK501:mask" = "minus infinity outside the window"
+    "SPK501:max_delay" = "infinity means no limit"
     ```
 
     ## How it is decided
@@ -58,8 +58,8 @@ class NonFiniteWeights(Check):
     counts as a mask if it contains no NaN and all its finite elements are 0.
 
     A NaN weight makes the input current of its neuron NaN. A membrane potential of NaN is never above the threshold,
-    so the neuron stays silent. The loss stays finite, so the run looks normal but learns worse. A NaN in an optimizer
-    state reaches the weight with the next update.
+    so the neuron stays silent. The loss then stays finite, so the run looks normal but learns worse. If a NaN reaches
+    the logits, the loss is NaN. A NaN in an optimizer state reaches the weight with the next update.
     """
 
     id: ClassVar = "SPK501"

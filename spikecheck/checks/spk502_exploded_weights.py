@@ -49,11 +49,11 @@ class ExplodedWeights(Check):
     ## How it is decided
     The scale of a weight is its root mean square times the square root of its fan-in: 0.58 by default in `nn.Linear`,
     1.41 with He initialization, for any layer width. A scale above {max_scale} is a warning, one above
-    {min_error_scale} an error. Embedding tables are not judged, because a lookup does not sum over inputs. After
-    training has diverged, the loss may look normal again, because a neuron can fire only once per time step.
+    {min_error_scale} an error. Embedding tables are not judged, because a lookup does not sum over inputs. The loss
+    need not show exploded weights: a neuron fires at most once per time step, however large its input is.
 
     Measured: a scale of 0.6 to 3.7 in healthy trained networks, 16 for weights drawn from N(0, 1) with 256 inputs, and
-    527 for a layer trained for 12 updates with a learning rate of 30,000.
+    527 for a layer made to diverge on purpose, by 12 updates with a learning rate of 30,000.
     """
 
     id: ClassVar = "SPK502"

@@ -44,14 +44,15 @@ class VanishedWeights(Check):
     The layer starts near 0 on purpose, such as the last one of a residual branch.
     ```toml
     [tool.spikecheck.ignore]
-    "SPK503:block.out.weight" = "starts at 0"
+    "SPK503:block.out.weight" = "starts near 0"
     ```
 
     ## How it is decided
     The check fires if the scale of a weight (its root mean square times the square root of its fan-in) is below
-    {min_scale} and not exactly 0; initializers give 0.58 to 1.41. A weight that is 0 everywhere is reported by another
-    check. If a tenth of the inputs are active, a scale of 0.01 gives an input current of 0.01 * sqrt(0.1) = 0.003 per
-    time step (RMS), against a threshold of 1. The usual cause is weight decay on a weight that receives no gradient.
+    {min_scale} and not exactly 0; initializers give 0.58 to 1.41. A weight that is 0 everywhere is reported by the
+    check `dead-rows`. If a tenth of the inputs are active, a scale of 0.01 gives an input current of 0.01 * sqrt(0.1) =
+    0.003 per time step (RMS), against a threshold of 1. The usual cause is weight decay on a weight whose gradient is 0
+    (with a gradient of None, the optimizer would skip the weight).
     """
 
     id: ClassVar = "SPK503"

@@ -22,8 +22,9 @@ class UnreachableThreshold(Check):
     """A spiking layer's threshold is 0 or negative, or no input can reach it.
 
     ## What it means
-    With a threshold of 0 or below, a neuron fires at every time step, even without input. With a threshold above the
-    highest potential that its weights can produce, it never fires. In both cases its spikes carry no information.
+    With a threshold below 0, a neuron fires even without input; with a threshold of 0, any positive potential makes it
+    fire. With a threshold above the highest potential that its weights can produce, it never fires. In all these cases
+    its spikes carry little or no information.
 
     ## Example
     ```python broken
@@ -38,6 +39,7 @@ class UnreachableThreshold(Check):
 
     ## Fix
     ```python any
+    # snntorch; the attribute is spike_threshold in sinabs and v_threshold in spikingjelly, a number: v_threshold = 1.0
     # too high: set it well below the highest potential, which the report shows
     layer.threshold.data.fill_(1.0)
     # learned, and 0 or negative: do this after every optimizer update
@@ -73,8 +75,8 @@ class UnreachableThreshold(Check):
 
     max_input_count: float = limit(
         10.0,
-        why="measured: in coarse bins of SHD, 93% of the non-empty ones hold one event, and the fullest one 18; the "
-        "limit lies between",
+        why="judgment call: one bin may hold more, but real data never has 10 events in every bin of every input; "
+        "measured: in coarse bins of SHD, 93% of the non-empty ones hold one event, and the fullest one 18",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -94,10 +96,12 @@ class UnreachableThreshold(Check):
                 ),
                 expected=Expected(
                     "a threshold above 0",
-                    because="a neuron at rest has potential 0, and would fire at every time step",
+                    because="a neuron without input has potential 0, and should not fire",
                 ),
                 fixes=change_stored(site, "after every optimizer update", f"clamp_(min={LOWEST_THRESHOLD})"),
-                problem=", not above 0: its neurons fire at every time step, even without input",
+                problem=", below 0: its neurons fire even without input"
+                if neuron.minimum < 0
+                else ", not above 0: any positive potential makes its neurons fire",
             )
             return
         reach = out_of_reach(neuron, self.max_input_count)

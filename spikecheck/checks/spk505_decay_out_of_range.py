@@ -41,6 +41,7 @@ class DecayOutOfRange(Check):
     ```python any
     import math
 
+    # beta is snntorch's name of the decay: use the name that the report shows
     # a time constant was passed as the decay: compute the decay from it
     layer.beta.data.fill_(math.exp(-1 / 20))
     # learned, and outside [0, 1]: do this after every optimizer update

@@ -51,8 +51,8 @@ class DeadRows(Check):
     ```
 
     ## How it is decided
-    A row counts if all its weights are exactly 0. If that is a fraction of {min_warning_fraction} of the rows or more,
-    the finding is a warning, otherwise a note. Depthwise weights and weights with a single input are judged like all
+    A row counts if all its weights are exactly 0. If the fraction of such rows is {min_warning_fraction} or more, the
+    finding is a warning, otherwise a note. Depthwise weights and weights with a single input are judged like all
     others. Training can revive such a row: its weights get a gradient unless the surrogate gradient is 0 at the
     potential of a neuron without input.
     """

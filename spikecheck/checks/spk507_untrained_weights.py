@@ -60,9 +60,9 @@ class UntrainedWeights(Check):
     uniform distribution. The finding is a note, and a warning from {min_updates} updates on. Weights that were
     initialized from a normal distribution are not judged, since such a distribution has no ends.
 
-    Error probability, for n values drawn from the interval: their mean, or their mean square, is more than {z_score}
-    standard errors off once in 100,000 cases; the outermost value is further from its end than {max_edge_gap} / n of
-    half the interval once in a million cases.
+    How often a weight of n values that was never updated is missed: its mean, or its mean square, is more than
+    {z_score} standard errors off once in 100,000 cases; at one of the two ends, the outermost value is further away
+    than {max_edge_gap} / n of half the interval once in 550 cases.
     """
 
     id: ClassVar = "SPK507"
@@ -88,8 +88,8 @@ class UntrainedWeights(Check):
     )
     max_edge_gap: float = limit(
         14.0,
-        why="derived: the largest of n values is further from its end than 14 / n of half the interval once in a "
-        "million cases",
+        why="derived: one of the two outermost of n values is further from its end than 14 / n of half the interval "
+        "once in 550 cases, 2 * exp(-7)",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

@@ -48,8 +48,8 @@ class DeadMoments(Check):
     ```
 
     ## When it is intended
-    The parameter is frozen, but was passed to the optimizer anyway. In the setting, `optimizer: ` is part
-    of the name of the site, as in the report.
+    The parameter is frozen, but was passed to the optimizer anyway. The key of the setting below contains
+    `optimizer: `, because the report names the parameter in this way.
     ```toml
     [tool.spikecheck.ignore]
     "SPK508:optimizer: encoder.weight" = "frozen"

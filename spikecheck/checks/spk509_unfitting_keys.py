@@ -35,7 +35,8 @@ class UnfittingKeys(Check):
 
     ## Fix
     ```python any
-    # a training checkpoint holds the weights under a key of its own: torch.load("last.pt")["model"]
+    # if the file is a whole training checkpoint, take the weights out of it: torch.load("last.pt")["model"]
+    # for a Lightning checkpoint: ["state_dict"], and remove the prefix "model." instead of "module."
     content = torch.load("last.pt")
     for key in list(content):
         content[key.removeprefix("module.").replace("_orig_mod.", "")] = content.pop(key)

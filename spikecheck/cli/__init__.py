@@ -4,7 +4,7 @@
 docstring is the line in `spikecheck --help`. It is read without importing the file, so `--help` neither loads torch nor
 fails if an extra is missing.
 
-Exit codes: 0 no findings, 1 findings, 2 bad usage or a file that was not read whole.
+Exit codes: 0 no warning or error, 1 a warning or an error, 2 bad usage or a file that was not read completely.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _first_line(name: str) -> str:
 
 @click.command(
     cls=Commands,
-    epilog="Exit codes: 0 no findings, 1 findings, 2 bad usage or a file that was not read whole.",
+    epilog="Exit codes: 0 no warning or error, 1 a warning or an error, 2 bad usage or a file not read completely.",
 )
 @click.version_option(package_name="spikecheck")
 def commands() -> None:

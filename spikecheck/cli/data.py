@@ -34,7 +34,7 @@ def command() -> None:
 def make(out: Path, words: int | None, processes: int) -> None:
     """Speak the digits with espeak-ng and convert them to spikes with a cochlea model.
 
-    Needs a clone of the repository and the extra `data`.
+    Needs a clone of the repository and the extra `data`: pip install '.[data]'.
     """
     from rich.progress import Progress
 

@@ -39,7 +39,10 @@ def complete_file(context: click.Context, parameter: click.Parameter, incomplete
 file_option = partial(click.option, metavar="FILE", shell_complete=complete_file)
 
 
-@click.command(epilog="Exit codes: 0 no findings, 1 findings, 2 bad usage or a file that was not read whole.")
+@click.command(
+    epilog="Exit codes: 0 no finding at or above the severity of --fail-on, 1 such a finding, 2 bad usage or a file "
+    "that was not read completely."
+)
 @click.argument("checkpoints", metavar="CKPT...", nargs=-1, required=True, shell_complete=complete_file)
 @file_option("--against", metavar="OTHER", help="Also compare with this earlier checkpoint, tensor by tensor.")
 @file_option("--json", "json_file", help="Write the reports as JSON; - for standard output.")

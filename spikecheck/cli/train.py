@@ -37,7 +37,8 @@ def split_names(ctx: click.Context, option: click.Parameter, value: str) -> tupl
 
 
 @click.command(
-    cls=ListsFaults, epilog="Exit codes: 0 no findings, 1 findings, 2 bad usage or a file that was not read whole."
+    cls=ListsFaults,
+    epilog="Exit codes: 0 no warning or error, 1 a warning or an error, or too little was observed, 2 bad usage.",
 )
 @click.option(
     "--data",

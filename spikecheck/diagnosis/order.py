@@ -7,9 +7,10 @@ from spikecheck.site import FORWARD_KINDS, SiteKind
 
 BACKWARD = SiteKind.GRADIENT
 APPLIED = SiteKind.UPDATE  # its effect shows in the next forward pass at the earliest
-VALUES = FORWARD_KINDS | SiteKind.PARAMETER | SiteKind.MODULE
+VALUES = FORWARD_KINDS | SiteKind.PARAMETER | SiteKind.MODULE | SiteKind.BATCH_NORM_OR_DROPOUT
 FLOW = (
     SiteKind.MODULE,
+    SiteKind.BATCH_NORM_OR_DROPOUT,
     SiteKind.PARAMETER,
     SiteKind.STATE,
     SiteKind.MEMORY,

@@ -188,7 +188,7 @@ KINDS: dict[type[Any], SiteKind] = {
     StateReading: SiteKind.STATE,
     EvaluationStateReading: SiteKind.STATE,
     MemoryReading: SiteKind.MEMORY,
-    ModeReading: SiteKind.MODULE,
+    ModeReading: SiteKind.BATCH_NORM_OR_DROPOUT,
     RunReading: SiteKind.RUN,
     FlowReading: SiteKind.SPIKES,
     LogitReading: SiteKind.LOGITS,

@@ -58,3 +58,14 @@ def test_counts_of_the_input_reduce_the_excess() -> None:
     [plain], [weighed] = (findings(MultiSpike(), observations, "lif1") for observations in (alone, fed))
     assert plain.severity is weighed.severity
     assert plain.excess > weighed.excess
+
+
+def test_the_fix_sets_every_layer_that_spikes_as_often() -> None:
+    layers = {f"iaf{n}": [several(7.0, 43.0)] for n in (1, 2)} | {"iaf3": [several(1.5)], "iaf4": [spikes()]}
+    observations = observe(layers, sites={name: {"framework": "sinabs"} for name in layers})
+    [finding] = findings(MultiSpike(), observations, "iaf1")
+    assert finding.fix.splitlines()[-3:] == [
+        "# the default is MultiSpike",
+        "model.iaf1.spike_fn = sinabs.activation.SingleSpike",
+        "model.iaf2.spike_fn = sinabs.activation.SingleSpike",
+    ]
