@@ -66,7 +66,7 @@ class CountInput(Check):
     - the mean is {max_mean_count} or more, and the drive is {max_drive} or more;
     - the mean is {min_large_mean_count} or more, and the drive is {max_drive_at_large_counts} or more, or unknown.
 
-    In the example above, with torch's default weights, it is a note.
+    The example above, with torch's default weights, gets a note.
     """
 
     id: ClassVar = "SPK101"

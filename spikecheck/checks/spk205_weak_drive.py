@@ -86,8 +86,8 @@ class WeakDrive(Check):
     ```
 
     ## When it is intended
-    Only the potential of the layer is used, its threshold is out of reach on purpose, and spikecheck observed no
-    training.
+    Only the potential of the layer is used, and its threshold is out of reach on purpose. In a run that trains,
+    spikecheck recognizes this on its own.
     ```toml
     [tool.spikecheck.ignore]
     "SPK205:readout" = "its potential is read"
@@ -103,8 +103,9 @@ class WeakDrive(Check):
 
     The reason in the finding depends on the scale of the weights before the layer, which is their RMS times
     sqrt(fan-in). If it is below {min_weight_scale}, the weights are tiny, and that is the reason. Otherwise the reason
-    is the input gain or the threshold, also if the finding calls the weights large, which it does above
-    {max_weight_scale}.
+    is that the layer scales its input down or that its threshold is too high. Above {max_weight_scale}, the finding
+    calls the weights large, but large weights are not the reason. If no input current is above 0, the weights are not
+    considered.
 
     Some layers multiply their input by a gain of 1 - decay by default. This is 0.05 for a time constant of 20 steps.
 

@@ -103,8 +103,9 @@ class StrongDrive(Check):
     {min_active_fraction_below_rest:%} if the threshold is 0 or below.
 
     The reason in the finding depends on the scale of the weights before the layer, which is their RMS times
-    sqrt(fan-in). If it is above {max_weight_scale}, the weights are too large. Otherwise the threshold is too low or
-    the input is too large, also if the finding calls the weights tiny, which it does below {min_weight_scale}.
+    sqrt(fan-in). If it is above {max_weight_scale}, the weights are too large. Otherwise the threshold is too low, or
+    the input is too large. Below {min_weight_scale}, the finding calls the weights tiny, but tiny weights are not the
+    reason.
     """
 
     id: ClassVar = "SPK206"

@@ -62,8 +62,8 @@ class LastStepReadout(Check):
     neurons: it is shared between places in the network, and its calls are not time steps.
 
     A spike is 0 or 1. With 20 classes, the softmax then gives the right class a probability of at most 0.125, and the
-    loss cannot fall below 2.08. The usual causes are `spk_rec[-1]` in place of `spk_rec.sum(0)`, and a library function
-    that expects all time steps but is given the output of the last call.
+    loss cannot fall below 2.08. The usual causes are `spk_rec[-1]` where all of `spk_rec` is meant, and a library
+    function that expects all time steps but is given the output of the last call.
     """
 
     id: ClassVar = "SPK310"

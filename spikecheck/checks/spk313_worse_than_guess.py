@@ -95,9 +95,7 @@ class WorseThanGuess(Check):
     message: ClassVar = "{site} {mean:#n} is {relation} ignoring the input ({guess:#n})"
 
     loss_window: int = limit(LOSS_WINDOW, why=WHY_LOSS_WINDOW, minimum=3)
-    max_above_guess: float = limit(
-        0.1, why="derived: nearer to the guess, it is a plateau at chance, which another check reports"
-    )
+    max_above_guess: float = limit(0.1, why="derived: up to 0.1 above ln C, SPK302 reports a plateau at chance")
     min_fall: float = limit(MIN_FALL, why=WHY_MIN_FALL)
     t_score: float = limit(T_SCORE, why=WHY_T_SCORE)
     min_relative_gain: float = limit(
@@ -108,7 +106,9 @@ class WorseThanGuess(Check):
     min_entropy_ratio: float = limit(
         0.3, why="judgment call: a guess of 0.9 for 20 classes; at a lower one, nearly all labels are of one class"
     )
-    min_losses_in_training: int = limit(256, why="judgment call: four windows, as for a plateau at chance")
+    min_losses_in_training: int = limit(
+        256, why="judgment call: four windows of 64, since a loss may pause for a while and then fall"
+    )
     min_relative_movement: float = limit(
         0.05,
         why="measured: in 64 updates, the weights of a healthy network with a small learning rate move by 0.21 of "

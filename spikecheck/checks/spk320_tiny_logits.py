@@ -101,7 +101,9 @@ class TinyLogits(Check):
     loss_window: int = limit(LOSS_WINDOW, why=WHY_LOSS_WINDOW, minimum=3)
     min_fall: float = limit(MIN_FALL, why=WHY_MIN_FALL)
     t_score: float = limit(T_SCORE, why=WHY_T_SCORE)
-    min_losses_in_training: int = limit(256, why="judgment call: four windows, as for a plateau at chance")
+    min_losses_in_training: int = limit(
+        256, why="judgment call: four windows of 64, since a loss may pause for a while and then fall"
+    )
     min_relative_movement: float = limit(
         0.05,
         why="measured: in 64 updates, the weights of a healthy network with a small learning rate move by 0.21 of "

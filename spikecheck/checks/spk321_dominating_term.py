@@ -64,7 +64,7 @@ class DominatingTerm(Check):
     computed, and their factors. A finding names one of these losses. It must be no better than a guess, while all other
     terms together make up {max_other_share} or more of the sum, at the first update or over the run. A finding also
     needs {min_updates} updates; while training runs, {min_updates_in_training}. There is no finding where a layer was
-    silent from the start, since another check reports that.
+    silent from the start, since SPK203 (dead-layer) reports that.
     """
 
     id: ClassVar = "SPK321"

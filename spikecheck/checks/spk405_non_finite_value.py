@@ -81,7 +81,8 @@ class NonFiniteValue(Check):
     ```
     ```python repaired
     counts = spikes.sum(1)
-    loss = torch.nn.functional.cross_entropy(counts, y)  # subtracts the largest logit first
+    # cross_entropy subtracts the largest logit first; counts of 0 to 100 become logits of 0 to 10
+    loss = torch.nn.functional.cross_entropy(0.1 * counts, y)
     ```
 
     ## Fix

@@ -76,9 +76,9 @@ class UnmovedWeights(Check):
     In all compared updates (at least {min_updates}), the weight was the same before and after.
 
     If no weight moves at all, only the reasons that lie in the optimizer are reported here: a learning rate of 0,
-    cleared gradients and rounding. If no gradient arrives, another check reports why. It is only a note in two cases:
-    the module of the weight was never called, or one parameter group has a learning rate of 0 while others do not, as
-    where part of the network is frozen on purpose.
+    cleared gradients and rounding. If no gradient arrives, the checks of silent layers and of gradients report why. It
+    is only a note in two cases: the module of the weight was never called, or one parameter group has a learning rate
+    of 0 while others do not, as where part of the network is frozen on purpose.
 
     A gradient of exactly 0 was stopped by a silent layer or by a surrogate gradient of 0. A gradient of None means that
     the loss does not depend on the weight: it was not used, or a `detach()` cuts it off.

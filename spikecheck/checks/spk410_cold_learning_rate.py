@@ -53,7 +53,7 @@ class ColdLearningRate(Check):
     - one that a schedule has lowered to less than {min_rate_fraction} of its highest value;
     - while training runs, one below {min_rate_fraction} of the rate that the optimizer had when its scheduler was
       built, since it may be a warm-up;
-    - one of {min_ordinary_rate} or more, where the gradient must be what is too small.
+    - one of {min_ordinary_rate} or more: not the learning rate, but the gradient is then too small.
 
     At that pace a weight needs more than 10,000 updates to move as far as its own norm, even if every update has the
     same direction. A learning rate of 10^-7 instead of 10^-3 is often a weight decay and a learning rate that changed
