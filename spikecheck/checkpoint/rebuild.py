@@ -109,12 +109,20 @@ class Rebuilder:
             return Standin("the result of a call", args)
         make = MAKERS.get((function.module.replace("__builtin__", "builtins"), function.name))
         if make is None:
-            if safe(str(function)) in self.executable:
-                self.executable[safe(str(function))] = True
+            if not self.note_call(function):  # what a harmless function is given, it may call
+                for arg in args:
+                    self.note_call(arg)
             return Standin(str(function), args)
         if make in COPYING:
             self.budget.spend_nodes(sum(len(arg) for arg in args if isinstance(arg, list | tuple | dict | str)))
         return make(self, *args)
+
+    def note_call(self, function: Any) -> bool:
+        """Note that a global would be called; return whether it is one of those that are not known to be harmless."""
+        name = safe(str(function)) if isinstance(function, GlobalName) else ""
+        if name in self.executable:
+            self.executable[name] = True
+        return name in self.executable
 
     def create(self, cls: Any, args: tuple[Any, ...]) -> Any:
         """Return a new object of this class; only the name of a function makes it a call."""
@@ -291,7 +299,14 @@ def encoded(rebuild: Rebuilder, text: Any = "", *rest: Any) -> Any:
 
 
 def new_instance(rebuild: Rebuilder, cls: Any = None, *rest: Any) -> Any:
-    """Return a stand-in for an object without its state, as `object.__reduce_ex__` writes it."""
+    """Return a stand-in for an object without its state, as `object.__reduce_ex__` writes it.
+
+    Python calls the constructor of a base that is not `object`.
+    """
+    base = rest[0] if rest else None
+    if isinstance(base, GlobalName) and (base.module.replace("__builtin__", "builtins"), base.name) != OBJECT:
+        rebuild.note_call(base)
+        rebuild.note_call(cls)
     if isinstance(cls, GlobalName) and (cls.module, cls.name) not in MAKERS:
         return rebuild.create(cls, rest)
     return Standin("an object", (cls, *rest))
@@ -302,6 +317,7 @@ def inert(rebuild: Rebuilder, *args: Any) -> Any:
     return Standin("a plain value", args)
 
 
+OBJECT = ("builtins", "object")
 Maker = Callable[..., Any]
 COPYING: tuple[Maker, ...] = (mapping, counter, default, listing, row, encoded)
 MAKERS: Mapping[tuple[str, str], Maker] = {

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from spikecheck.checks.discovery import discover
-from spikecheck.errors import SpikecheckError
+from spikecheck.errors import EvidenceError, SpikecheckError
 from spikecheck.evidence.evidence import CONTRADICTIONS, Evidence
 from spikecheck.finding import Outcome, Unseen, UnseenKind, Verdict
 from spikecheck.report.model import Report, WeightRow
@@ -45,11 +45,14 @@ def merge_run(report: Report, evidence: Evidence, settings: Settings, steps: int
     judge = evidence.judge(settings)
     judge = replace(judge, checks=tuple(check for check in judge.checks if not check.sites & FILE_KINDS))
     updates = evidence.observations.run.update
+    of_run = evidence.report(judge)
+    if all(verdict.outcome is Outcome.NOT_APPLICABLE for verdict in of_run.verdicts):
+        raise EvidenceError("it holds nothing that a check can judge")
     unseen = report.unseen
     if steps > updates:
         text = f"the first {steps - updates:,} of {steps:,} updates were not observed: the monitor was attached later"
         unseen += (Unseen(UnseenKind.EARLIER_UPDATES, text),)
-    merged = Report.merge(evidence.report(judge), report)
+    merged = Report.merge(of_run, report)
     return replace(
         merged,
         unseen=tuple(dict.fromkeys((*unseen, Unseen(UnseenKind.FILE_CLAIM, CLAIM), *merged.unseen))),

@@ -28,6 +28,9 @@ FORMAT = "spikecheck evidence"
 VERSION = 1
 MAX_LENGTH = 1 << 25  # characters of JSON: some hundred layers with their pictures; in memory 8 times as much
 MAX_PARTS = 1_000_000  # lists and dicts in it
+# Judgment calls: hundreds of spiking layers have fewer; checks compare each site with all others.
+MAX_SITES = 3000
+MAX_RULES = 1000  # to ignore findings, and tables of limits for some sites
 # What checks and tables raise for numbers that contradict each other.
 CONTRADICTIONS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
@@ -143,6 +146,7 @@ class Evidence:
     @classmethod
     def from_content(cls, content: dict[str, Any], clean: Clean) -> Evidence:
         """Return the evidence of these plain values; readings that are not known here are ignored."""
+        refuse_too_many(content)
         kinds = {kind.__name__: kind for kind in kinds_of_readings()}
         windows: dict[str, dict[str, dict[type[Any], Any]]] = {}
         for window in WINDOWS:
@@ -183,6 +187,14 @@ class Evidence:
         both = {id_: {**own.get(id_, {}), **settings.limits.get(id_, {})} for id_ in (*own, *settings.limits)}
         judge = Judge.of(Settings(both, settings.ignore, (*self.site_limits, *settings.sites)))
         return replace(judge, ignore_rules=(*judge.ignore_rules, *self.silenced))
+
+
+def refuse_too_many(content: Mapping[str, Any]) -> None:
+    """Raise EvidenceError where there are more sites or rules than in any run, which would take too long to judge."""
+    limits = {"sites": MAX_SITES, "first_sites": MAX_SITES, "silenced": MAX_RULES, "site_limits": MAX_RULES}
+    for name, limit in limits.items():
+        if isinstance(part := content.get(name), list) and len(part) > limit:
+            raise EvidenceError(f"it has {len(part):,} entries in {name}, more than any run")
 
 
 def without_unknown_checks(content: dict[str, Any]) -> dict[str, Any]:

@@ -192,6 +192,13 @@ def changed(path: str, value: Any) -> dict[str, Any]:
     return {"format": FORMAT, "version": VERSION, "content": json.dumps(content)}
 
 
+def stripped() -> dict[str, Any]:
+    """Return evidence without a single reading, of which no check would find anything."""
+    content = sample()
+    empty = {"sites": [], "first_sites": [], "earlier": [], "windows": {name: {} for name in content["windows"]}}
+    return {"format": FORMAT, "version": VERSION, "content": json.dumps({**content, **empty})}
+
+
 def raw(content: Any, version: Any = VERSION) -> dict[str, Any]:
     return {"format": FORMAT, "version": version, "content": content}
 
@@ -224,6 +231,12 @@ HOSTILE: dict[str, Any] = {
     "lists in lists": (lambda: changed("earlier/0/observed/numbers", {"a": [[1]]}), "a list of lists"),
     "a limit of none": (lambda: changed("limits", {"SPK203": {"color": 1}}), "color"),
     "a limit of an unknown check": (lambda: changed("limits", {"SPK999": {"a": 1}}), "no check has this id"),
+    "nothing to judge": (lambda: stripped(), "nothing that a check can judge"),
+    "thousands of sites": (lambda: changed("sites", sample()["sites"] * 100), "more than any run"),
+    "thousands of rules": (
+        lambda: changed("silenced", [{"pattern": "SPK203:a*", "reason": "x"}] * 2000),
+        "entries in silenced, more than any run",
+    ),
     "a missing part": (lambda: changed("windows/all/lif/DriveReading", {}), "lacks"),
 }
 
@@ -247,6 +260,19 @@ def test_what_no_monitor_writes_is_refused_and_the_weights_are_judged(
     monkeypatch.chdir(tmp_path)
     assert main(["diagnose", "ck.pt"]) == 2
     assert complaint.split()[0] in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("silenced", [{"pattern": "SPK501", "reason": "x"}, {"pattern": "SPK501:*", "reason": "x"}]),
+        ("site_limits", [{"match": ["*"], "ignore": {"SPK501": "x"}}]),
+    ],
+)
+def test_rules_in_a_file_silence_nothing_about_its_weights(part: str, value: Any, tmp_path: Path) -> None:
+    sick = torch.full((8, 16), float("nan"))
+    torch.save({"model": {"fc1.weight": sick}, "spikecheck": changed(part, value)}, tmp_path / "ck.pt")
+    assert "SPK501" in [f.check for f in diagnose_file(tmp_path / "ck.pt", settings=Settings()).findings]
 
 
 NEWER: dict[str, Any] = {

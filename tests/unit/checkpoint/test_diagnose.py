@@ -165,3 +165,29 @@ def test_a_tensor_of_an_unknown_type_is_refused(path: Path) -> None:
     pickles.save(path, pickles.items((pickles.text("w"), pickles.GOOD), (pickles.text("new"), new)))
     with pytest.raises(UnreadableError, match="float4_e2m1fn_x2"):
         diagnose_file(path, settings=Settings())
+
+
+@pytest.mark.parametrize(
+    ("call", "severity"),
+    [
+        (
+            pickles.called("numpy.random._pickle.__generator_ctor", pickles.text("x"), pickles.named("lab.run")),
+            "WARNING",
+        ),
+        (
+            pickles.called(
+                "copyreg._reconstructor", pickles.named("lab.Log"), pickles.named("lab.Log"), pickles.text("x")
+            ),
+            "WARNING",
+        ),
+        (
+            pickles.called("copyreg._reconstructor", pickles.named("lab.Log"), pickles.named("builtins.object"), b"N"),
+            "NOTE",
+        ),
+    ],
+    ids=["given to a function that calls it", "constructed as a base", "an object without its state"],
+)
+def test_what_a_harmless_function_would_call_is_a_warning(path: Path, call: bytes, severity: str) -> None:
+    pickles.save(path, pickles.items((pickles.text("w"), pickles.GOOD), (pickles.text("x"), call)))
+    (finding,) = diagnose_file(path, settings=Settings()).findings
+    assert (finding.check, finding.severity) == ("SPK510", Severity[severity])
