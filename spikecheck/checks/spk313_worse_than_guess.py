@@ -95,7 +95,7 @@ class WorseThanGuess(Check):
     message: ClassVar = "{site} {mean:#n} is {relation} ignoring the input ({guess:#n})"
 
     loss_window: int = limit(LOSS_WINDOW, why=WHY_LOSS_WINDOW, minimum=3)
-    max_above_guess: float = limit(0.1, why="derived: up to 0.1 above ln C, SPK302 reports a plateau at chance")
+    max_above_guess: float = limit(0.1, why="derived: up to 0.1 above ln C, chance-plateau reports the loss")
     min_fall: float = limit(MIN_FALL, why=WHY_MIN_FALL)
     t_score: float = limit(T_SCORE, why=WHY_T_SCORE)
     min_relative_gain: float = limit(

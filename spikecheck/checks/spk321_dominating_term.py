@@ -48,7 +48,7 @@ class DominatingTerm(Check):
     penalty = spikes.mean()
     # compute the factor once, from the first batch: the penalty is then a tenth of the loss of the task
     factor = 0.1 * (task_loss / penalty.clamp(min=1e-6)).item()
-    # and keep it for all updates
+    # then keep it for all updates
     loss = task_loss + factor * penalty
     ```
 
