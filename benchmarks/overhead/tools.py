@@ -65,11 +65,18 @@ def ours(**options: Any) -> Callable[[Any, torch.optim.Optimizer], AbstractConte
     return lambda model, optimizer: spikecheck.attach(model, on_finding=lambda finding: None, **options)
 
 
+class Anomaly:
+    """A tool for the whole process, which is on during the steps of the watched network alone."""
+
+    def around_step(self) -> AbstractContextManager[object]:
+        """Return what a step runs in."""
+        return torch.autograd.set_detect_anomaly(True, check_nan=True)
+
+
 @contextmanager
-def anomaly(model: Any, optimizer: torch.optim.Optimizer) -> Iterator[None]:
+def anomaly(model: Any, optimizer: torch.optim.Optimizer) -> Iterator[Anomaly]:
     """Use torch's own search for the operation that made a NaN."""
-    with torch.autograd.set_detect_anomaly(True):
-        yield
+    yield Anomaly()
 
 
 @contextmanager

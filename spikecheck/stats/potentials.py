@@ -16,6 +16,7 @@ from spikecheck.stats.layout import NonFiniteState, Raster, RasterStatistic, max
 from spikecheck.stats.shares import SHARE_DIGITS
 
 COMPARED_NEURONS = 16  # neurons compared: a correlation over 40 x 64 x 16 elements has a standard error of about 0.005
+FEW_NEURONS = 64  # below, torch reduces along several axes at once without vector instructions
 MIN_AXIS_LENGTH = 4  # shorter axes have no lag between 1 and half their length
 ROUNDING = 1e-12  # fraction of the mean square; a smaller variance is the rounding error of a constant
 
@@ -62,6 +63,14 @@ class CorrelationState(State):
         variance = max(0.0, float(self.squares) / n - difference**2) * n / (n - 1)
         values = (float(self.neighbors) / n, float(self.distant) / n, (variance / n) ** 0.5)
         return NeighborCorrelation(*(round(value, SHARE_DIGITS) for value in values))
+
+
+def neuron_maxima(x: Tensor) -> Tensor:
+    """Return the largest value of each neuron of [time, batch, neuron].
+
+    For few neurons, two steps are twenty times as fast on a CPU.
+    """
+    return x.amax(0).amax(0) if x.numel() and x.shape[2] < FEW_NEURONS else maximum(x, (0, 1))
 
 
 def lagged_correlation(x: Tensor, axis: int, lag: int) -> Tensor:
@@ -115,7 +124,7 @@ class DriveStats(RasterStatistic[DriveState]):
         return DriveState(
             total=per_step.sum(dtype=torch.float64),
             squares=torch.linalg.vector_norm(x).double().square(),
-            peaks=maximum(x, (0, 1)),
+            peaks=neuron_maxima(x),
             bad=NonFiniteState.of(per_step, update),
             forward_passes=1,
             steps=x.shape[0] if x.numel() else 0,
@@ -158,7 +167,7 @@ class PotentialStats(RasterStatistic[PotentialState]):
     def measure_raster(self, raster: Raster) -> PotentialState:
         """Measure the potentials of one forward pass."""
         return PotentialState(
-            peaks=maximum(raster.x, (0, 1)),
+            peaks=neuron_maxima(raster.x),
             bad=NonFiniteState.of(raster.batch_sums, raster.capture.update),
             elements=raster.x.numel(),
             time_axis_known=raster.time_axis_known,
