@@ -10,7 +10,8 @@ from torch import nn
 
 from spikecheck.neuron import NeuronSpec
 from spikecheck.probe.call_log import CallLog
-from spikecheck.probe.frameworks.base import Framework
+from spikecheck.probe.frameworks.base import TIME_FIRST, Framework
+from spikecheck.probe.frameworks.generic import Folded
 from spikecheck.probe.gradients import LayerGradients
 from spikecheck.site import Layout, Site, SiteKind
 
@@ -140,6 +141,11 @@ class WatchedLayer:
             self.layer = replace(self.layer, layout=layout)
         if self.unseen in (UNTIMED, AXIS_UNKNOWN):
             self.unseen = ""
+
+    def fold(self, steps: int) -> None:
+        """Keep that the layer returns so many time steps and the batch as one axis."""
+        self.layer = replace(self.layer, framework=Folded(steps))
+        self.learn_layout(TIME_FIRST)
 
     def place(self, position: int, fed_by: str | None) -> None:
         """Keep where the layer stands in the forward pass."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+import torch
 from torch import Tensor, nn
 
 from spikecheck.probe.find import MAX_UNDECIDED_PASSES, emits_spikes
@@ -127,7 +128,11 @@ def is_neuron(module: nn.Module) -> bool:
 
 
 def returns_the_same(one: LayerCalls, other: LayerCalls) -> bool:
-    """Return whether two modules returned the same tensors, call by call."""
+    """Return whether two modules returned the same tensors, call by call, or one all calls of the other, stacked."""
     ours, others = one.held[SiteKind.SPIKES].tensors, other.held[SiteKind.SPIKES].tensors
-    pairs = zip(ours, others, strict=False)
-    return len(ours) == len(others) > 0 and all(a.data_ptr() == b.data_ptr() for a, b in pairs)
+    if len(ours) == len(others):
+        return len(ours) > 0 and all(a.data_ptr() == b.data_ptr() for a, b in zip(ours, others, strict=True))
+    if len(ours) != 1 or len({(tensor.shape, tensor.device) for tensor in others}) != 1:
+        return False
+    whole, steps = ours[0].reshape(-1), [torch.stack(others, axis).reshape(-1) for axis in range(others[0].dim() + 1)]
+    return any(step.shape == whole.shape and torch.equal(step, whole) for step in steps)

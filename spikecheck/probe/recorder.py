@@ -18,7 +18,7 @@ from spikecheck.probe.call_log import CallLog, is_state_sampled
 from spikecheck.probe.frameworks.base import PER_STEP, Framework, Observation, nested, tensors
 from spikecheck.probe.frameworks.generic import surrogates
 from spikecheck.probe.layer import AXIS_UNKNOWN, UNTIMED, Status, Use, WatchedLayer
-from spikecheck.probe.time_axis import layout_of
+from spikecheck.probe.time_axis import folded_steps, layout_of
 from spikecheck.probe.torch_private import are_unchanged, has_values, version
 from spikecheck.site import Capture, Layout, SiteKind
 
@@ -132,7 +132,11 @@ class LayerCalls:
         if self.count == 0 and watched.reads_axes and isinstance(observation.spikes, Tensor):
             watched.tries += 1
             layout = layout_of(observation.spikes, nested([*args, *kwargs.values()]))
-            observation = observation if layout is None else replace(observation, layout=layout)
+            if layout is not None:
+                observation = replace(observation, layout=layout)
+            elif (steps := folded_steps(observation.spikes)) and not watched.axes_given:
+                watched.fold(steps)
+                observation = watched.layer.framework.observe(module, args, kwargs, output)
         if self.middle_state and self.middle_call == self.count:
             self.middle_step = whole_step(observation, framework.next_state(module, output))
         self.record(watched, observation)

@@ -23,6 +23,7 @@ from spikecheck.probe.torch_private import (
 from spikecheck.site import Layout
 
 SAME_SHAPE = ("Mul", "Div", "NativeDropout", "Clone", "ToCopy", "Alias", "Add", "Sub", "Neg", "Where")
+RESHAPES = ("ViewBackward", "UnsafeViewBackward", "ReshapeAliasBackward")
 MIN_STEPS = 3  # applications that are a loop by their number alone: two may be spikes and a reset
 MAX_AFTER = 12  # nodes between the stack and what the layer returns
 MAX_NODES = 20_000  # of one call: a layer of 1,000 time steps has about ten per step
@@ -48,6 +49,21 @@ def layout_of(output: Tensor, inputs: Iterable[Tensor]) -> Layout | None:
         return None
     axis = stacked_axis(output)
     return with_time(axis if axis is not None else axis_of_loop(output, inputs))
+
+
+def folded_steps(output: Tensor | None) -> int | None:
+    """Return the number of time steps that were stacked, and then made one axis with the batch; None otherwise."""
+    if output is None:
+        return None
+    node, shape = output.grad_fn, tuple(output.shape)
+    if node is None or not shape or not type(node).__name__.startswith(RESHAPES):
+        return None
+    before = next(iter(parents_of(node)), None)
+    stacked = None if before is None else shape_of(before)
+    if stacked is None or not type(before).__name__.startswith("StackBackward") or len(stacked) != len(shape) + 1:
+        return None
+    first = saved_axis(before, "_saved_dim", len(stacked)) == 0
+    return stacked[0] if first and stacked[2:] == shape[1:] and stacked[0] > 1 else None
 
 
 def with_time(axis: int | None) -> Layout | None:

@@ -194,6 +194,35 @@ class Nodes(nn.Module):
         return sum(self.fc(self.feature(step)) for step in x.unbind(1)) / x.shape[1]  # type: ignore[no-any-return]
 
 
+class NodeOverTime(Node):
+    """The same for all time steps at once, which are one axis with the batch, as the layers before need it."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        shown = []
+        for step in inputs.unflatten(0, (STEPS, -1)):
+            shown.append(super().forward(step))
+        return torch.stack(shown).flatten(0, 1)
+
+
+class LayerByLayer(nn.Module):
+    """A classifier that runs layer by layer: time and batch are one axis."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        first, second = nn.Linear(INPUTS, HIDDEN), nn.Linear(HIDDEN, HIDDEN)
+        for layer in (first, second):
+            layer.weight.data.mul_(4)
+        self.feature = nn.Sequential(first, NodeOverTime("first"), second, NodeOverTime("second"))
+        self.fc = nn.Linear(HIDDEN, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for module in self.modules():
+            if isinstance(module, Node):
+                module.n_reset()
+        spikes = self.feature(x.transpose(0, 1).flatten(0, 1))
+        return self.fc(spikes).unflatten(0, (STEPS, -1)).mean(0)  # type: ignore[no-any-return]
+
+
 class Group(nn.Module):
     """A group of neurons that a simulation lets evolve; nobody calls it as a module."""
 
@@ -282,6 +311,7 @@ STYLES = {
         lambda model, x: model(x.transpose(1, 2)), {"time": -1}, doubtful=True,
     ),
     "nodes that keep their state": Style(Nodes, {"first": "feature.1", "second": "feature.3"}, None),
+    "layer by layer": Style(LayerByLayer, {"first": "feature.1", "second": "feature.3"}, 0),
     "simulated groups": Style(
         Simulation, {"first": "groups.0", "second": "groups.1"}, None, lambda model, x: model.forward_pass(x)  # type: ignore[operator]
     ),

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from spikecheck.neuron import NeuronSpec
 from spikecheck.probe.frameworks.base import (
     PER_STEP,
+    TIME_FIRST,
     Framework,
     Observation,
     nested,
@@ -85,6 +86,28 @@ class Generic(Framework):
         """Return tensors returned beside the spikes, or kept on the module under a usual name."""
         returned = output if isinstance(output, tuple | list) else [output]
         return nested(returned)[1:] or state_of(module)
+
+
+class Folded(Generic):
+    """A layer that returns time and batch as one axis, time outermost: [time * batch, neurons]."""
+
+    shows_time: ClassVar = True
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def observe(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:
+        """Show both axes; the number of time steps is that of the first call, the batch size may differ."""
+        shown = super().observe(module, args, kwargs, output)
+        spikes, current = shown.spikes, shown.current
+        if spikes is None or not spikes.dim() or spikes.shape[0] % self.steps:
+            return shown
+        current = None if current is None else self.unfolded(current)
+        return Observation(self.unfolded(spikes), current, layout=TIME_FIRST, output=spikes)
+
+    def unfolded(self, x: Tensor) -> Tensor:
+        """Return a tensor with time and batch apart."""
+        return x.reshape(self.steps, x.shape[0] // self.steps, *x.shape[1:])
 
 
 def state_of(module: nn.Module) -> tuple[Tensor, ...]:
