@@ -289,7 +289,7 @@ class LayerCalls:
         self, watched: WatchedLayer, kind: SiteKind, held: HeldCalls, update: int, width: int, use: Use | None
     ) -> Capture[Tensor]:
         """Return several calls as the steps of a forward pass; a single one is a step, or the whole sequence."""
-        layout, several = held.layouts[0], len(held) > 1
+        layout, several, in_doubt = held.layouts[0], len(held) > 1, False
         if several and layout.time is None:
             layout = Layout(0, None if layout.batch is None else layout.batch + 1)
             values = tuple(held.tensors)
@@ -298,12 +298,14 @@ class LayerCalls:
             several = False
         else:
             values = (held.tensors[0],)
-            if self.is_untimed(watched, values[0], layout):
+            in_doubt = self.is_untimed(watched, values[0], layout)
+            if in_doubt:
                 watched.unseen = AXIS_UNKNOWN if self.training else UNTIMED
                 if values[0].dim() == 3:  # time and samples, in whichever order, and neurons
                     values = (values[0].flatten(0, 1),)
         site = watched.layer.site(kind, width, use)
-        return Capture((site,), values, layout, self.training or self.in_training, update, stacked=several)
+        training = self.training or self.in_training
+        return Capture((site,), values, layout, training, update, stacked=several, axes_in_doubt=in_doubt)
 
     def is_untimed(self, watched: WatchedLayer, tensor: Tensor, layout: Layout) -> bool:
         """Return whether one of its axes may be time; a library, a graph, or a tap, which shows steps, would tell."""
