@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spikecheck.probe.torch_private import parents_of, saved_number, saved_tensor, sequence_number
+from spikecheck.probe.torch_private import has_values, parents_of, saved_number, saved_tensor, sequence_number
 from spikecheck.site import Operation, Origin
 
 FIRST_LOSSES = 2  # whose operations are read: what is wrong with a loss is often wrong from the start
@@ -44,7 +44,8 @@ class Origins:
 
 def is_finite(root: Tensor) -> bool:
     """Return whether a loss is finite; taken for granted on a device that would have to be waited for."""
-    return root.device.type != "cpu" or root.is_meta or bool(root.isfinite().all())
+    known = has_values(root) and root.device.type == "cpu" and root.layout is torch.strided and not root.is_nested
+    return not known or bool(root.isfinite().all())
 
 
 def named(roots: Sequence[Tensor], questions: Questions, within: Callable[[Any], bool]) -> tuple[Origin, ...]:
@@ -80,7 +81,9 @@ Questions = dict[str, Callable[[Any], Operation | None]]
 
 def holds(values: Tensor | None, test: Callable[[Tensor], Tensor]) -> bool:
     """Return whether any of the values is so."""
-    return values is not None and values.numel() > 0 and not values.is_meta and bool(test(values).any())
+    if values is None or not has_values(values) or values.is_meta:
+        return False
+    return bool(test(values).any())
 
 
 def of_logarithm(node: Any) -> Operation | None:
