@@ -68,6 +68,8 @@ def test_without_color_the_words_say_what_is_what() -> None:
         assert word in text
     assert text.count("ROOT CAUSE") == 2
     assert "+2% time" in text
+    assert "+2% time (start +14%)" in plain_text(replace(broken(), start_cost=0.14), 120)
+    assert "time" not in plain_text(replace(broken(), cost=None), 120).splitlines()[0]
     assert "explain SPK101" in text
 
 

@@ -55,7 +55,11 @@ def test_the_stronger_answer_counts() -> None:
 
 def test_counts_are_of_the_same_training_and_rows_of_the_first_report_that_has_them() -> None:
     rank = Report.of(
-        [], layers=(LayerRow("lif1", spikes(silent_neurons=9)), LayerRow("lif2", spikes())), updates=5, cost=0.5
+        [],
+        layers=(LayerRow("lif1", spikes(silent_neurons=9)), LayerRow("lif2", spikes())),
+        updates=5,
+        cost=0.5,
+        start_cost=0.7,
     )
     other = Report.of(
         [], layers=(LayerRow("lif1", spikes(silent_neurons=0)),), updates=7, forward_passes=9, frameworks=("norse",)
@@ -63,6 +67,7 @@ def test_counts_are_of_the_same_training_and_rows_of_the_first_report_that_has_t
     merged = Report.merge(rank, replace(other, weights=(WeightRow("w", 1, 1.0),), subject="ck.pt"))
     assert [(row.name, row.spikes.silent_neurons) for row in merged.layers] == [("lif1", 9), ("lif2", 3)]
     assert (merged.updates, merged.forward_passes, merged.cost, merged.subject) == (7, 9, 0.5, "ck.pt")
+    assert merged.start_cost == 0.7
     assert (merged.frameworks, [row.name for row in merged.weights]) == (("norse",), ["w"])
 
 
