@@ -14,8 +14,8 @@ INTRODUCTION = """# What watching costs
 Written by `make bench`, which `benchmarks/README.md` describes. A figure is the time of a training step with the tool
 over that without it: the sum over all pairs, and, where the first 24 steps are measured in full, the sum over those
 and over the others. Times are processor time of the whole process. The control row compares a network with its twin,
-so its distance from 1.00 is the noise of the measurement. On a machine that is busy with other things, what reads memory
-is slowed down more than what computes. Rows that were not measured are left out.
+so its distance from 1.00 is the noise of the measurement. On a machine that is busy with other things, what reads
+memory is slowed down more than what computes. Rows that were not measured are left out.
 """
 WIDTH, BAR, LEFT, SCALE = 760, 26, 230, 320  # pixels of the plot; SCALE is one bare step
 
