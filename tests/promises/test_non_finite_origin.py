@@ -52,7 +52,7 @@ def origin(kind: Kind, place: str, update: int) -> tuple[str, int, int | None]:
     """Return where, after how many updates and at which time step the first one is reported."""
     torch.manual_seed(0)
     model = Poisoned(kind)
-    weights = (*model.fc1.parameters(), *model.fc2.parameters())  # trained time constants may become NaN by themselves
+    weights = (*model.fc1.parameters(), *model.fc2.parameters())  # a time constant that is trained may become NaN
     optimizer = torch.optim.Adam(weights, lr=1e-4)
     batches = [batch(STEPS, SAMPLES, seed=seed) for seed in range(8)]
     with spikecheck.attach(model, on_finding=lambda _: None) as monitor:
