@@ -27,6 +27,7 @@ class Case:
         watch: runs the script with its fault (True) or without it (False), with spikecheck attached.
         has_twin: whether there is a version without the fault.
         noted: for a fault that cannot be detected by watching, the checks whose note names the experiment that can.
+        reported: whether somebody who had not seen the checks reproduced it from a public report.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Case:
     watch: Callable[[bool], Outcome]
     has_twin: bool = True
     noted: frozenset[str] = frozenset()
+    reported: bool = False
 
     @property
     def checks(self) -> frozenset[str]:
@@ -46,23 +48,25 @@ class Case:
 
 
 def fault(
-    library: str, cause: str, *accepted: str, thread: str = "", noted: Iterable[str] = ()
+    library: str, cause: str, *accepted: str, thread: str = "", noted: Iterable[str] = (), reported: bool = False
 ) -> Callable[[Build], Case]:
     """Decorate a function as a case; its name and docstring name and describe the fault."""
 
     def make(build: Build) -> Case:
         name, about, beyond = named(library, build), first_line(build), frozenset(noted)
-        return Case(name, library, cause, accepted, thread, about, lambda broken: judged(build, broken), noted=beyond)
+        watch = lambda broken: judged(build, broken)  # noqa: E731
+        return Case(name, library, cause, accepted, thread, about, watch, noted=beyond, reported=reported)
 
     return make
 
 
-def healthy(library: str, *, thread: str = "") -> Callable[[Callable[[], Script]], Case]:
+def healthy(library: str, *, thread: str = "", reported: bool = False) -> Callable[[Callable[[], Script]], Case]:
     """Decorate a function that builds a healthy script as a case."""
 
     def make(build: Callable[[], Script]) -> Case:
         name, about = named(library, build), first_line(build)
-        return Case(name, library, None, (), thread, about, lambda broken: judged(lambda _: build(), broken), False)
+        watch = lambda broken: judged(lambda _: build(), broken)  # noqa: E731
+        return Case(name, library, None, (), thread, about, watch, has_twin=False, reported=reported)
 
     return make
 

@@ -10,8 +10,11 @@ from rich.text import Text
 
 from spikecheck.number_format import number
 
+from ..healthy.sweep import upper_bound
 from .jobs import Result
 from .verdict import Outcome
+
+TAIL = 0.025  # error probability at each end of a 95% confidence interval
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,14 @@ class Score:
 def share(part: int, whole: int) -> str:
     """Format a part of a whole with its percentage."""
     return f"{part} of {whole}" + (f" ({part / whole:.0%})" if whole else "")
+
+
+def with_interval(part: int, whole: int) -> str:
+    """Format a part of a whole with its 95% confidence interval of Clopper and Pearson."""
+    if not whole:
+        return "none"
+    low, high = 1 - upper_bound(whole - part, whole, TAIL), upper_bound(part, whole, TAIL)
+    return f"{part} of {whole} ({part / whole:.0%}; {low:.0%} to {high:.0%})"
 
 
 def table() -> Table:

@@ -10,7 +10,8 @@ from benchmarks.faults.cases import every
 from benchmarks.faults.causes import CHECKS
 from benchmarks.faults.folder import NOWHERE
 from benchmarks.faults.jobs import Result
-from benchmarks.faults.scores import Score
+from benchmarks.faults.page import page
+from benchmarks.faults.scores import Score, with_interval
 from benchmarks.faults.verdict import Findings, Outcome
 from spikecheck.checks.discovery import discover
 from tests.full import every_time
@@ -74,3 +75,26 @@ def test_each_case_has_known_causes_and_a_description() -> None:
     for case in CASES.values():
         assert {case.cause, *case.accepted} - {None} <= set(CHECKS)
         assert case.about
+
+
+def test_the_page_counts_reports_apart_from_own_cases() -> None:
+    own, reported = CASES["norse-labels-from-one"], CASES["hand-norm-without-epsilon"]
+    outcome = Outcome(Findings(("SPK306 loss",), ("SPK306 loss",), ()), NOWHERE, 0.0)
+    text = page([Result(own, outcome), Result(reported, outcome)], {})
+    recall = next(line for line in text.splitlines() if line.startswith("| recall"))
+    assert [cell.strip().partition(" (")[0] for cell in recall.split("|")[2:4]] == ["1 of 1", "0 of 1"]
+    assert "Parallel-Spiking-Neuron/issues/3" in text.partition("from public reports\n")[2]
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "shown"),
+    [
+        (0, 92, "0 of 92 (0%; 0% to 4%)"),
+        (12, 38, "12 of 38 (32%; 18% to 49%)"),
+        (5, 5, "5 of 5 (100%; 48% to 100%)"),
+        (0, 0, "none"),
+    ],
+)
+def test_a_share_has_its_confidence_interval(part: int, whole: int, shown: str) -> None:
+    """Compared with the tables of Clopper and Pearson."""
+    assert with_interval(part, whole) == shown
