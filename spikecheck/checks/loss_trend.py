@@ -21,7 +21,8 @@ WHY_MIN_FALL = (
     "measured: in 64 updates, the slowest healthy network lowered its loss by 0.51, those stuck at chance by 0.08"
 )
 WHY_T_SCORE = (
-    "derived: by chance, a slope fitted to 64 losses is that far off in 1 of 11,000 cases (Student's t distribution)"
+    "derived: by chance, a slope fitted to 64 losses is too flat by that much in 1 of 11,000 cases (Student's t "
+    "distribution, one-sided)"
 )
 
 

@@ -68,8 +68,9 @@ class SwappedAxes(Check):
     ```
 
     ## How it is decided
-    spikecheck looks at the first spiking layer: what the layer treats as samples, and what it treats as time steps. It
-    warns in any of three cases:
+    spikecheck looks at the first spiking layer. In the list below, "samples" and "time steps" are what this layer
+    treats as such: if the axes are swapped, its samples are in truth time steps. spikecheck warns in any of three
+    cases:
 
     - Sizes: the layer sees as many time steps as the batch has targets, and a different number of samples.
     - Activity: the spike counts depend on the position in the batch, and depend on it more than on the time step. In a
@@ -122,8 +123,8 @@ class SwappedAxes(Check):
     )
     max_step_ratio: float = limit(
         0.5,
-        why="derived: neighboring time steps of one sample are more similar than different samples, so if the opposite "
-        "is observed, the axes are swapped; measured: at most 0.09 if the axes are swapped",
+        why="derived: in truth, neighboring time steps of one sample are more similar than different samples, so if "
+        "the layer sees the opposite, the axes are swapped; measured: at most 0.09 if the axes are swapped",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

@@ -19,7 +19,8 @@ class SilentChannels(Check):
 
     ## What it means
     Some channels of the input never hold an event, so the weights from them get no gradient. If exactly one half of the
-    channels is empty, a polarity was probably lost: the network cannot distinguish ON events from OFF events.
+    channels is empty, one of two polarities has no events: either the data have only one, as in the example, or it was
+    lost and the network cannot distinguish ON events from OFF events.
 
     ## Example
     ```python broken
@@ -66,7 +67,7 @@ class SilentChannels(Check):
     an encoder has one channel per range of values, and all values lie at one end.
 
     In the report after training, it warns if at least {max_silent_without_learning:%} of the channels are silent and,
-    after {min_losses} losses or more, no loss is below that of a guess. This is what events do if their coordinates
+    after {min_losses} losses or more, no loss is below that of a guess. This happens if the coordinates of the events
     have an offset and are clipped to the border of the sensor.
 
     Other causes are a sensor size that is larger than the sensor, swapped width and height, and channels numbered from
@@ -95,10 +96,12 @@ class SilentChannels(Check):
     min_channels: int = limit(8, why="judgment call: an input with few channels may use only one of them")
     max_silent_without_learning: float = limit(
         0.75,
-        why="judgment call: a sensor that is twice too large in both directions leaves 75%; measured: 87.5% where all "
-        "events were clipped to one of eight rows",
+        why="judgment call: if the sensor size is twice the real one in both directions, 75% of the channels are "
+        "silent; measured: 87.5% where all events were clipped to one of eight rows",
     )
-    min_losses: int = limit(64, why="judgment call: as many losses as a chance plateau is judged by")
+    min_losses: int = limit(
+        64, why="judgment call: as many losses as the chance-plateau check needs in the report after training"
+    )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where many channels, or one half of them, are never used."""

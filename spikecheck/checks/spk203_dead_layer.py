@@ -51,27 +51,27 @@ class DeadLayer(Check):
 
     ## Fix
     ```python handwritten
-    # replace 0.1: it has to be below the highest potential of the layer
+    # replace 0.1: lower the threshold until some neurons fire
     layer.threshold = 0.1
     # or use larger weights before the layer, or remove a negative bias
     ```
     ```python snntorch
-    # replace 0.1: it has to be below the highest potential of the layer
+    # replace 0.1: lower the threshold until some neurons fire
     layer.threshold.data.fill_(0.1)
     # or use larger weights before the layer
     ```
     ```python sinabs
-    # replace 0.1: it has to be below the highest potential of the layer
+    # replace 0.1: lower the threshold until some neurons fire
     layer.spike_threshold.data.fill_(0.1)
     # or stop the layer from scaling its input down: layer.norm_input = False
     ```
     ```python spikingjelly
-    # replace 0.1: it has to be below the highest potential of the layer
+    # replace 0.1: lower the threshold until some neurons fire
     layer.v_threshold = 0.1
     # or stop the layer from scaling its input down: layer.decay_input = False
     ```
     ```python norse
-    # replace 0.1: it has to be below the highest potential of the layer
+    # replace 0.1: lower the threshold until some neurons fire
     layer.p = layer.p._replace(v_th=torch.tensor(0.1))
     ```
 
@@ -83,19 +83,23 @@ class DeadLayer(Check):
     ```
 
     ## How it is decided
-    spikecheck reports an error if the layer emitted no spike in the recent forward passes. During training, there must
-    be at least {min_forward_passes} of them. A layer that fired before has to be silent for {min_forward_passes}
-    forward passes in which its earlier rate would have given 100 spikes; the finding then says between which updates it
-    went silent.
+    spikecheck reports an error if the layer emitted no spike in the recent forward passes. While training runs, at
+    least {min_forward_passes} of them are needed; the report after training needs no minimum. A layer that fired before
+    has to be silent for at least {min_forward_passes} forward passes, and for long enough that its earlier rate would
+    have given 100 spikes; the finding then says between which updates it went silent.
 
-    While the script runs, spikecheck warns only from update 64 on, because a healthy layer may start to fire. It warns
-    at once if the layer cannot recover, since no weight between the input and the layer is being updated.
+    While training runs, spikecheck prints this finding only from update 64 on, because a healthy layer may start to
+    fire. It prints the finding earlier in two cases: no weight between the input and the layer is being updated, or the
+    layer gets input but its highest potential stays below 10% of the threshold.
 
     A layer whose spikes get no gradient, because only its potential is used, is not reported. Before the first backward
     pass this is unknown for the last spiking layer, which then gets a note.
 
-    A report is rarely wrong: a layer that on average emits 10 independent spikes in {min_forward_passes} forward passes
-    emits none with a probability of exp(-10), 1 in 22,000.
+    A finding is rarely wrong: even a layer that emits only one spike per forward pass on average, independently of the
+    other passes, emits none in {min_forward_passes} forward passes with a probability of exp(-10), 1 in 22,000.
+
+    The fix that is printed with a finding sets the threshold to half of the highest potential in this run, if that
+    potential is known.
 
     If SPK406 (weight-scale) reports the weights before the layer, it is listed as the cause only if their scale, which
     is their RMS times sqrt(fan-in), is below {min_weight_scale}.

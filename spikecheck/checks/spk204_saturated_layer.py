@@ -37,32 +37,32 @@ class SaturatedLayer(Check):
 
     ## Fix
     ```python handwritten
-    # replace 10.0: it has to exceed what one time step adds to the potential
+    # replace 10.0: raise the threshold until the neurons no longer fire all the time
     layer.threshold = 10.0
     # or use smaller weights before the layer, or reset it after each spike
     ```
     ```python snntorch
-    # replace 10.0: it has to exceed what one time step adds to the potential
+    # replace 10.0: raise the threshold until the neurons no longer fire all the time
     layer.threshold.data.fill_(10.0)
     # or use smaller weights and biases before the layer
     ```
     ```python sinabs
-    # replace 10.0: it has to exceed what one time step adds to the potential
+    # replace 10.0: raise the threshold until the neurons no longer fire all the time
     layer.spike_threshold.data.fill_(10.0)
     # or use smaller weights and biases before the layer
     ```
     ```python rockpool
-    # replace 10.0: it has to exceed what one time step adds to the potential
+    # replace 10.0: raise the threshold until the neurons no longer fire all the time
     layer.threshold.data.fill_(10.0)
     # or use smaller weights and biases before the layer
     ```
     ```python spikingjelly
-    # replace 10.0: it has to exceed what one time step adds to the potential
+    # replace 10.0: raise the threshold until the neurons no longer fire all the time
     layer.v_threshold = 10.0
     # or use smaller weights and biases before the layer
     ```
     ```python norse
-    # replace 10.0: it has to exceed what one time step adds to the potential
+    # replace 10.0: raise the threshold until the neurons no longer fire all the time
     layer.p = layer.p._replace(v_th=torch.tensor(10.0))
     ```
 
@@ -78,8 +78,8 @@ class SaturatedLayer(Check):
     {max_saturated_fraction:%} of the neurons are saturated, or if the neurons fire in at least {max_active_fraction:%}
     of the time steps on average.
 
-    During training, the layer is judged after {min_forward_passes} forward passes. While the script runs, spikecheck
-    warns only from update 64 on, because training may repair the layer; it warns at once if no weight between the input
+    While training runs, the layer is judged only after {min_forward_passes} forward passes, and the finding is printed
+    only from update 64 on, because training may repair the layer. It is printed earlier if no weight between the input
     and the layer is being updated. A layer whose spikes get no gradient, because only its potential is used, is not
     reported. Before the first backward pass this is unknown for the last spiking layer, which then gets a note.
     """

@@ -96,16 +96,18 @@ class WeakDrive(Check):
     ## How it is decided
     spikecheck reports an error if the layer emitted no spike, the spiking layer before it (if there is one) did, and
     the highest potential is below the threshold. If potentials were not observed, the highest one is estimated: the
-    potential that the neuron reaches if its input is the RMS of the input current in every time step. During training,
-    the layer is judged after {min_forward_passes} forward passes. A layer whose spikes get no gradient, because only
-    its potential is used, is not reported. Before the first backward pass this is unknown for the last spiking layer,
-    which then gets a note.
+    potential that the neuron reaches if its input is the RMS of the input current in every time step. While training
+    runs, the layer is judged only after {min_forward_passes} forward passes, and the finding is printed only from
+    update 64 on, because training may make it fire. It is printed earlier in two cases: no weight between the input and
+    the layer is being updated, or its highest potential stays below 10% of the threshold. A layer whose spikes get no
+    gradient, because only its potential is used, is not reported. Before the first backward pass this is unknown for
+    the last spiking layer, which then gets a note.
 
     The reason in the finding depends on the scale of the weights before the layer, which is their RMS times
     sqrt(fan-in). If it is below {min_weight_scale}, the weights are tiny, and that is the reason. Otherwise the reason
-    is that the layer scales its input down or that its threshold is too high. Above {max_weight_scale}, the finding
-    calls the weights large, but large weights are not the reason. If no input current is above 0, the weights are not
-    considered.
+    is that the layer scales its input down or that its threshold is too high. If it is above {max_weight_scale}, the
+    finding also says that the weights are large; the reason stays the same, because even with these weights the drive
+    is too weak. If no input current is above 0, the weights are not considered.
 
     Some layers multiply their input by a gain of 1 - decay by default. This is 0.05 for a time constant of 20 steps.
 

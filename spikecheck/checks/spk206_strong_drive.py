@@ -104,8 +104,8 @@ class StrongDrive(Check):
 
     The reason in the finding depends on the scale of the weights before the layer, which is their RMS times
     sqrt(fan-in). If it is above {max_weight_scale}, the weights are too large. Otherwise the threshold is too low, or
-    the input is too large. Below {min_weight_scale}, the finding calls the weights tiny, but tiny weights are not the
-    reason.
+    the input is too large. If it is below {min_weight_scale}, the finding also says that the weights are tiny; the
+    reason stays the same, because tiny weights do not make the drive strong.
     """
 
     id: ClassVar = "SPK206"
@@ -133,7 +133,8 @@ class StrongDrive(Check):
     min_active_fraction: float = limit(
         0.05,
         why="derived: if the drive is normally distributed with an RMS of 7 thresholds, it is above one threshold in "
-        "44% of the time steps; a negative mean and resets reduce this to a fraction",
+        "44% of the time steps; a negative mean and resets reduce this, and the factor of 9 allowed for that is a "
+        "judgment call",
     )
     min_active_fraction_below_rest: float = limit(
         0.5,

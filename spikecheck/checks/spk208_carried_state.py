@@ -86,8 +86,8 @@ class CarriedState(Check):
     sequences.
 
     Online learning (a backward pass per time step) and truncated backpropagation (one per piece of a recording) are
-    recognized and not reported. They differ from the fault in three ways: most batches have the same targets as the
-    batch before, the input changes, and the potential returned to 0 at least {min_resets} times. During training,
+    recognized and not reported. They differ from the fault in three ways: most sequences have the same targets as the
+    one before, the input changes, and the potential returned to 0 at least {min_resets} times. While training runs,
     spikecheck waits for a second batch of targets before it warns.
 
     Forward passes in evaluation mode are checked by the same rule, in a run that also trains and calls the model once

@@ -13,8 +13,11 @@ from spikecheck.readings import DriveReading, MemoryReading
 from spikecheck.site import Moment, Site, SiteKind
 
 EQUAL_SIZES = """\
-# make both sizes equal with a linear layer: this version of the library drops the state if they differ
+# where the model is made: this version of the library drops the state if the two sizes of the layer differ
 fc1 = torch.nn.Linear({path}.input_size, {path}.hidden_size)
+# add the other arguments that you use, such as the threshold
+{path} = type({path})({path}.hidden_size, {path}.hidden_size)
+# in each time step
 spikes, syn, mem = {path}(fc1(x_t), syn, mem)"""
 
 
@@ -89,7 +92,8 @@ class DroppedState(Check):
     whatever the old state was, and whether a neuron spikes depends only on its input current.
 
     snntorch 1.0 has this fault in `SLSTM`: if `input_size` and `hidden_size` differ, the layer starts each time step
-    from a state of 0.
+    from a state of 0. To avoid this, use a layer with equal sizes, `snn.SLSTM(hidden_size, hidden_size)`, and put an
+    `nn.Linear(input_size, hidden_size)` before it.
     """
 
     id: ClassVar = "SPK209"

@@ -73,8 +73,8 @@ class MissingReset(Check):
     If it is unknown whether a layer has a reset, spikecheck compares its spikes with its input. With a reset, each
     spike subtracts at least one threshold from the potential. So the firing rate times the threshold cannot be larger
     than the mean positive part of the input, which includes recurrent input. spikecheck warns if the ratio of the two
-    is above {max_spend_ratio}. A hand-written layer that keeps a synaptic current of its own is left out, since such a
-    current adds up. For the mean positive part, it uses an upper bound: (mean + RMS) / 2 of the input.
+    is above {max_spend_ratio}. For the mean positive part, spikecheck uses an upper bound: (mean + RMS) / 2 of the
+    input. A hand-written layer that keeps a synaptic current of its own is left out, since such a current adds up.
 
     If a layer declares that it has no reset, spikecheck warns if its spikes are used and one of these holds:
 

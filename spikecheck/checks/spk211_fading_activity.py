@@ -29,11 +29,13 @@ class FadingActivity(RateTrend):
     ## Example
     ```python broken
     for fc in (fc2, fc3):
-        nn.init.normal_(fc.weight, std=0.07)  # too small
+        # 256 inputs, 10% of which spike: one time step adds 0.07 * sqrt(25.6) = 0.35 (RMS), for a threshold of 1
+        nn.init.normal_(fc.weight, std=0.07)
     lif1, lif2, lif3 = (snn.Leaky(beta=0.9) for _ in range(3))
     ```
     ```python repaired
     for fc in (fc2, fc3):
+        # 3 / sqrt(256) = 0.19: one time step adds 0.95 (RMS)
         nn.init.normal_(fc.weight, std=3 * fc.in_features**-0.5)
     lif1, lif2, lif3 = (snn.Leaky(beta=0.9) for _ in range(3))
     ```
@@ -61,9 +63,11 @@ class FadingActivity(RateTrend):
     spikecheck compares the firing rates (spikes per neuron and time step) of all spiking layers, of which there must be
     at least {min_layers}. It warns if no layer fires more often than the one before, and the last one fires at most
     {min_rate_ratio:%} as often as the first. This must hold both in the first forward pass and at the time of the
-    check. The finding names the first layer that fires at most half as often as the one before. During training, the
-    layers are judged after {min_forward_passes} forward passes. If the last layer still fires and the loss is falling,
-    this is only a note.
+    check. The finding names the first layer that fires at most half as often as the one before. While training runs,
+    the layers are judged only after {min_forward_passes} forward passes, and the finding is printed only from update 64
+    on, because training may repair it. It is printed earlier in two cases: no weight between the input and the layer it
+    names is being updated, or that layer is silent and its highest potential stays below 10% of the threshold. If the
+    last layer still fires and the loss is falling, this is only a note.
 
     If the last layers are silent, the last layer that fires must do so at most {max_rate_before_silence:%} as often as
     the first. Otherwise the first silent layer itself is at fault, not the fading.

@@ -27,6 +27,7 @@ class ExplodingActivity(RateTrend):
     ```
     ```python repaired
     for fc in (fc2, fc3):
+        # 256 inputs, 10% of which spike: one time step adds 3 / sqrt(256) * sqrt(25.6) = 0.95 (RMS)
         nn.init.normal_(fc.weight, std=3 * fc.in_features**-0.5)
     lif1, lif2, lif3 = (snn.Leaky(beta=0.9) for _ in range(3))
     ```
@@ -55,7 +56,9 @@ class ExplodingActivity(RateTrend):
     - the last layer fires at least {max_rate_ratio} times as often as the first, both in the first forward pass and at
       the time of the check.
 
-    During training, the layers are judged after {min_forward_passes} forward passes.
+    While training runs, the layers are judged only after {min_forward_passes} forward passes, and the finding is
+    printed only from update 64 on, because training may repair it. It is printed earlier if no weight between the input
+    and the last layer is being updated.
     """
 
     id: ClassVar = "SPK212"

@@ -64,9 +64,9 @@ class LargeLogits(Check):
     or more in the recent updates, and a mean loss above ln C, the loss of equal logits for C classes. A trained network
     may have logits as far apart; its loss is low, so there is no finding.
 
-    With spike counts spread evenly over 0 to N and 20 classes, the loss is about 0.45 N: 23 for N = 50, 45 for N = 100.
-    Equal logits give 3.0. torch's `cross_entropy` stays finite for large logits, since it subtracts the largest one
-    first. A softmax written by hand, exp(x) / sum(exp(x)), is NaN for logits of 89 and more.
+    With 20 classes and spike counts that are anywhere from 0 to N with equal probability, the loss is about 0.45 N: 23
+    for N = 50, 45 for N = 100. Equal logits give 3.0. torch's `cross_entropy` stays finite for large logits, since it
+    subtracts the largest one first. A softmax written by hand, exp(x) / sum(exp(x)), is NaN for logits of 89 and more.
     """
 
     id: ClassVar = "SPK301"
@@ -91,8 +91,8 @@ class LargeLogits(Check):
     max_logit_spread: float = limit(
         30.0,
         why="measured: while the loss is above ln C, at most 12.3 in networks that learn, and at least 36 where a "
-        "threshold or a learning rate is at fault; derived: with counts spread evenly over 0 to 30 and 20 classes, the "
-        "loss is 14",
+        "threshold or a learning rate is at fault; derived: with 20 classes and counts anywhere from 0 to 30 with "
+        "equal probability, the loss is 14",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

@@ -91,9 +91,10 @@ class ChancePlateau(Check):
     While training runs, spikecheck waits for {min_losses_in_training} losses, since a plateau may end. In the report
     after training, {loss_window} losses are enough.
 
-    There is no finding where the weights hardly move, as in a warm-up, or where neither gradients nor an optimizer was
-    observed. Nor is there one for a network that learns slowly: its loss falls, and is below the loss of always
-    predicting the label frequencies, both by more than {t_score} standard errors.
+    There is no finding where gradients arrive but the weights hardly move, as in a warm-up, or where neither gradients
+    nor an optimizer was observed, as in a script that does not train. Nor is there one for a network that learns
+    slowly: its loss falls, and is below the loss of always predicting the label frequencies, both by more than
+    {t_score} standard errors.
 
     Of runs whose loss falls by {min_fall} or more in {loss_window} updates, less than one in 1,000 is reported by
     chance. A run whose loss stays near ln C without falling that clearly is reported, even if it would learn later.

@@ -57,9 +57,9 @@ class HighInitialLoss(Check):
     The first loss is {max_times_chance} times ln C or more. It is the loss of the first update after
     `spikecheck.attach(model)`; a loss that the script begins to compute only in a later update is not judged.
 
-    With spike counts spread evenly over 0 to N and 20 classes, the largest count exceeds that of the right class by
-    about 0.45 N, and the loss is about that: 45 for N = 100. The first updates then only shrink the logits. Whatever
-    makes the logits too large usually pushes the hidden layers out of their range, too.
+    With 20 classes and spike counts that are anywhere from 0 to N with equal probability, the largest count exceeds
+    that of the right class by about 0.45 N, and the loss is about that: 45 for N = 100. The first updates then only
+    shrink the logits.
     """
 
     id: ClassVar = "SPK303"

@@ -68,8 +68,8 @@ class OneClassTargets(Check):
     )
     min_updates_in_training: int = limit(
         20,
-        why="judgment call: sorted data may show one class for longer and are then reported here, which does no harm: "
-        "the network already predicts that class alone",
+        why="judgment call: sorted data may show one class for longer and are then reported here; the finding is still "
+        "of use, since the network is being trained to predict that class alone",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

@@ -52,9 +52,9 @@ class ConstantPrediction(Check):
 
     ## How it is decided
     In the recent updates, a share of {max_prediction_share} or more of the predictions are one class, while no class
-    has a share of more than {max_label_share} of the labels. A finding needs {min_updates} updates, since a constant
-    prediction is common before, and {min_predictions} predictions. Samples whose logits are all equal do not count; if
-    most samples are like that, there is no finding.
+    has a share of more than {max_label_share} of the labels. A finding needs {min_predictions} predictions. It also
+    needs {min_updates} updates, since a constant prediction is common in the first ones. Samples whose logits are all
+    equal do not count; if most samples are like that, there is no finding.
 
     Where predictions are independent and no class is predicted for more than 80% of samples, there is a finding in less
     than one of 1,000 runs.

@@ -37,7 +37,7 @@ class UnreachableTarget(Check):
     ## Fix
     ```python any
     # spikes: [time, batch, class]
-    time_steps = spikes.shape[0]
+    time_steps, counts = spikes.shape[0], spikes.sum(0)
     # a spike in 60% of the time steps for the right class, in 5% for the others
     target = torch.full_like(counts, 0.05 * time_steps).scatter_(1, y[:, None], 0.6 * time_steps)
     ```
@@ -54,8 +54,9 @@ class UnreachableTarget(Check):
     counts or firing rates. With one spike per time step, a count is at most the number of time steps and a rate is at
     most 1; the highest target is above that.
 
-    Outputs are taken for counts if they are whole numbers, and for rates if they are whole multiples of 1 / time steps,
-    to within {max_rounding_error}. At least {min_distinct_outputs} distinct values are needed.
+    Outputs are taken for counts if they are whole numbers, and for rates if they are whole numbers when multiplied by
+    the number of time steps, both to within {max_rounding_error}. At least {min_distinct_outputs} distinct values are
+    needed.
 
     The loss keeps falling as long as neurons spike more often, until they spike in every time step. Accuracy may be
     good meanwhile, since the right class still has the highest output.

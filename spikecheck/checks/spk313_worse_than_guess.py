@@ -35,8 +35,10 @@ class WorseThanGuess(Check):
 
     ## Example
     ```python broken
-    order = torch.randperm(len(x))  # half of y is class 0 of 20: a guess that knows this has a loss of 2.2
+    order = torch.randperm(len(x))
     dataset = torch.utils.data.TensorDataset(x[order], y)  # the labels no longer belong to their inputs
+    # half of y is one of 20 classes: a guess that knows only this has a loss of 2.2, and no network gets below that on
+    # new samples
     ```
     ```python repaired
     order = torch.randperm(len(x))

@@ -123,8 +123,9 @@ class VanishingGradient(Check):
     )
     min_zero_fraction: float = limit(
         0.5,
-        why="judgment call: only in a small batch do all potentials lie outside the surrogate's window now and then; "
-        "measured: 0 in networks that learn, 0.82 with a rectangular surrogate gradient that is 0.01 wide",
+        why="judgment call: in a small batch, all potentials may lie outside the surrogate's window now and then, but "
+        "not in half of the updates; measured: 0 in networks that learn, 0.82 with a rectangular surrogate gradient "
+        "that is 0.01 wide",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

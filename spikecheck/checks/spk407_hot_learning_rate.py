@@ -53,9 +53,9 @@ class HotLearningRate(Check):
     reported. The finding ends when the network has learned, or when the learning rate is below {max_rate_fraction} of
     its highest value.
 
-    Compared with a weight that starts at or near 0 (a position embedding, a class token, a LoRA or zero-initialized
-    head), any update is large. Such a weight is reported only if its updates are also large compared with torch's
-    default initialization, which has a scale, RMS * sqrt(fan-in), of {default_scale}.
+    Compared with a weight that starts at or near 0 (a position embedding, a class token, the second matrix of LoRA, a
+    head initialized with 0), any update is large. Such a weight is reported only if its updates are also large compared
+    with torch's default initialization, which has a scale, RMS * sqrt(fan-in), of {default_scale}.
 
     Adam's first update is the learning rate in every entry, whatever the gradient. Compared with torch's default
     weights, that is lr * sqrt(3 * fan-in): 0.05 for a learning rate of 0.001 and 700 inputs, 4.6 for 0.1.

@@ -46,10 +46,10 @@ class UnoptimizedParameter(Check):
     ```
 
     ## How it is decided
-    The weight requires gradients and receives them, and is in no optimizer that has made an update. During training,
-    spikecheck waits for {min_updates_in_training} updates, since another optimizer may step less often. If several
-    optimizers train the model, do not pass `optimizer=` to `spikecheck.attach`: it then watches that one alone, and
-    reports the weights of the others here.
+    The weight requires gradients and receives them, and is in no optimizer that has made an update. While training
+    runs, spikecheck waits for {min_updates_in_training} updates, since another optimizer may step less often. If
+    several optimizers train the model, do not pass `optimizer=` to `spikecheck.attach`: with it, spikecheck watches
+    that optimizer alone, and reports the weights of the others here.
 
     With random hidden layers and a trained last one, a network reached an accuracy of 0.6 to 0.9 where 0.95 was
     possible (20 classes). The usual cause is an optimizer that was built before a layer was added or replaced, or from

@@ -73,7 +73,10 @@ class UnmovedWeights(Check):
     ```
 
     ## How it is decided
-    In all compared updates (at least {min_updates}), the weight was the same before and after.
+    spikecheck compares the weights before and after the first 10 updates of each optimizer, and later every 16th. In
+    all compared updates (at least {min_updates}), the weight was the same before and after. While training runs, the
+    finding is printed only from update 64 on if a weight nearer the input moves, because training may still wake up a
+    silent layer in between.
 
     If no weight moves at all, only the reasons that lie in the optimizer are reported here: a learning rate of 0,
     cleared gradients and rounding. If no gradient arrives, the checks of silent layers and of gradients report why. It
