@@ -152,8 +152,14 @@ def parse_patterns(match: Any, place: str) -> tuple[str, ...]:
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Return the nearest known word to an unknown one, as the rest of a sentence; empty where none is near."""
     by_lower = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(word.lower(), by_lower, n=1)
-    return f", did you mean {by_lower[near[0]]}?" if near else ""
+    word = word.lower()
+    near = difflib.get_close_matches(word, by_lower, n=max(1, len(by_lower)))
+
+    def similarity(name: str) -> tuple[float, bool]:
+        """Return the ratio of two names; of equally similar names, one that continues the word ranks first."""
+        return difflib.SequenceMatcher(None, name, word).ratio(), name.startswith(word)
+
+    return f", did you mean {by_lower[max(near, key=similarity)]}?" if near else ""
 
 
 def cache_folder() -> Path:
