@@ -71,7 +71,8 @@ class ExplodingGradient(Check):
     ## How it is decided
     The mean gradient norm of the weights in the recent updates grows by a factor of {max_gradient_ratio} or more from
     the weight nearest the loss to the one nearest the input. It is only a note once the loss is below that of a guess:
-    with an optimizer that rescales gradients, such as Adam, the network learns anyway.
+    with an optimizer that rescales gradients, such as Adam, the network learns anyway. While training runs, the finding
+    is printed only from update 64 on if the first weight moves, because training may repair it.
 
     The norm of a weight's gradient grows with the square root of the number of spikes that the weight receives. Where
     the last weight receives fewer spikes than the first one receives events, the part of the factor that this explains
