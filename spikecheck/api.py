@@ -49,8 +49,9 @@ def attach(
         optimizer: the one to watch, where several train the model.
         every: with 8, every 8th forward pass is measured by all statistics; "auto" measures the first 24 so, then as
             many as the budget allows. Counts, maxima and what is not finite are measured in every forward pass.
-        budget: the share of the run's time that the forward passes measured by all statistics may take with
-            every="auto": at least every 32nd is.
+        budget: with every="auto", the share of the run's time that the forward passes measured by all statistics may
+            take. It only changes how many of them there are after the first 24, at least every 32nd: what is measured
+            in every forward pass is not limited by it.
         on_finding: "warn" gives one SpikecheckWarning per root cause, with its consequences; "raise" judges at every
             update and raises FindingError in the step where it happened; a callable is given the Finding of each root
             cause. A finding that training may repair waits for up to 64 updates, and with "warn", one that came up

@@ -11,13 +11,18 @@ from benchmarks.overhead.tools import TOOLS
 
 INTRODUCTION = """# What watching costs
 
-Written by `make bench`, which `benchmarks/README.md` describes. A figure is the time of a training step with the tool
-over that without it: the sum over all pairs, and, where the first 24 steps are measured in full, the sum over those
-and over the others. Times are processor time of the whole process. The control row compares a network with its twin,
-so its distance from 1.00 is the noise of the measurement. On a machine that is busy with other things, what reads
-memory is slowed down more than what computes. Rows that were not measured are left out.
+Written by `make bench`, which `benchmarks/README.md` describes. Each training step is timed twice, with the tool
+and without it. A figure is the sum of the times with the tool, divided by the sum of those without it: over all steps,
+over the first 24, which spikecheck measures in full, and over the later ones. Times are processor time of the whole
+process. The control row compares a network with its twin, so its distance from 1.00 is the noise of the measurement. On
+a machine that is busy with other things, what reads memory is slowed down more than what computes. Rows that were not
+measured are left out.
+
+After the first 24 steps, `budget` (default 0.02) only changes how many steps are measured by all statistics, at least
+every 32nd; the counts of every step are not limited by it. `every=1` measures all statistics in every step.
 """
 WIDTH, BAR, LEFT, SCALE = 760, 26, 230, 320  # pixels of the plot; SCALE is one bare step
+SHORT = 30  # steps of a run that show how much memory is needed, and not whether it grows
 
 
 def line(result: Mapping[str, Any]) -> str:
@@ -83,6 +88,8 @@ def write(results: Mapping[str, Any], docs: Path) -> None:
             for one in memory
         ]
         text.append(table(["network", "steps", "tool", "highest", "growth in the second half"], rows))
+        if any(one["number"] <= SHORT for one in memory):
+            text += [f"Growth over {SHORT} steps or fewer cannot be told from warm-up.", ""]
     if "import" in results:
         text += ["## Import", ""]
         rows = [(f"`import {name}`", f"{s:.2f} s") for name, s in results["import"].items() if name != "part"]

@@ -99,8 +99,11 @@ def torch_audit(model: Any, optimizer: torch.optim.Optimizer) -> Iterator[None]:
     auditor.unpatch()
 
 
-EVERYTHING = "all statistics of every layer, by time step, at every step: ranked root causes"
-TIER_1 = "counts, maxima and what is not finite, by layer and time step, at every step; all statistics at some"
+EVERYTHING = "all statistics, by layer and time step, in every training step"
+TIER_1 = (
+    "counts, maxima and what is not finite, by layer and time step, in every training step; all statistics in some "
+    "training steps"
+)
 TOOLS = (
     Tool("nothing (control)", "", nothing),
     Tool("empty hooks", "nothing: the floor of any tool that hooks the neurons", empty_hooks),

@@ -42,13 +42,14 @@ WHY_STRONG_DRIVE = (
     "healthy networks, at least 8.2 if a threshold, a weight or an input is wrong"
 )
 WHY_ALIVE_RATE = (
-    "judgment call: a silent layer counts as recovered once it fires at this rate, one spike per neuron in 1,000 time "
-    "steps; measured: 0.006 or more in layers that recovered, 0.0002 in one whose threshold was far too high"
+    "judgment call: the finding moves to the history once the layer fires at this rate, one spike per neuron in 1,000 "
+    "time steps; measured: 0.006 or more in layers that recovered, 0.0002 in one whose threshold was far too high"
 )
 WHY_MIN_FORWARD_PASSES = (
     "measured: in a healthy network, 71% of the neurons of a layer were silent in the first batch and fired later; so "
     "while training runs, a layer is judged only after this many forward passes"
 )
+WHY_SETTLED_RATES = "judgment call: firing rates may still change a lot in the first batches"
 
 
 def spikes_unused(readings: Readings) -> bool:

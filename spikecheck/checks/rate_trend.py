@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import firing_rates_up_to, spiking_sites
+from spikecheck.checks.layers import WHY_SETTLED_RATES, firing_rates_up_to, spiking_sites
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.number_format import number
 from spikecheck.readings import SpikeReading
@@ -23,7 +23,7 @@ class RateTrend(Check):
     because: ClassVar[str]
 
     min_layers: int = limit(3, why="judgment call: two layers do not show a trend")
-    min_forward_passes: int = limit(10, why="judgment call: firing rates may still change a lot in the first batches")
+    min_forward_passes: int = limit(10, why=WHY_SETTLED_RATES)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding at the last layer, where the rates from the first layer to it are at fault."""

@@ -8,7 +8,7 @@ from math import log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import WHY_MIN_FORWARD_PASSES, spikes_may_be_unused, spikes_unused, too_early
+from spikecheck.checks.layers import WHY_SETTLED_RATES, spikes_may_be_unused, spikes_unused, too_early
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import SpikeReading
 from spikecheck.site import Site, SiteKind
@@ -117,7 +117,7 @@ class SaturatedLayer(Check):
         why="measured: at most 0.47 in healthy networks, 0.80 if neurons are never reset; the value in between is a "
         "judgment call",
     )
-    min_forward_passes: int = limit(10, why=WHY_MIN_FORWARD_PASSES)
+    min_forward_passes: int = limit(10, why=WHY_SETTLED_RATES)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where too many neurons are saturated, or where the layer fires too often."""

@@ -92,11 +92,11 @@ class StrongDrive(Check):
 
     ## How it is decided
     The drive is what one time step adds to the membrane potential, as a multiple of the threshold (RMS over neurons,
-    samples and time steps). spikecheck warns if the drive is {max_drive} or more, or if the threshold is 0 or below, so
-    that a neuron fires without input. A large negative bias also gives a large RMS, but no spikes. So if the largest
-    input of each neuron, averaged over the neurons, is smaller than the RMS, spikecheck uses that average instead.
-    Before the first backward pass, the last spiking layer gets a note, because it is unknown whether its spikes are
-    used.
+    samples and time steps). spikecheck warns if the drive is {max_drive} or more, or if the threshold is 0 or below:
+    below 0, neurons fire without input, and at 0, any positive potential makes them fire. A large negative bias also
+    gives a large RMS, but no spikes. So if the largest input of each neuron, averaged over the neurons, is smaller than
+    the RMS, spikecheck uses that average instead. Before the first backward pass, the last spiking layer gets a note,
+    because it is unknown whether its spikes are used.
 
     In a hand-written layer, an attribute called `threshold` may hold something else. The check therefore also looks at
     the spikes: neurons have to fire in at least {min_active_fraction:%} of the time steps on average, or in at least
@@ -138,8 +138,9 @@ class StrongDrive(Check):
     )
     min_active_fraction_below_rest: float = limit(
         0.5,
-        why="derived: with a threshold of 0 or below, a neuron without input fires in every time step; measured: 0.18 "
-        "and 0.23 in layers whose attribute held -0.4 and whose threshold was the sigmoid of it",
+        why="derived: with a threshold below 0, a neuron without input fires in every time step, and with a threshold "
+        "of 0, one with a potential above 0 does; measured: 0.18 and 0.23 in layers whose attribute held -0.4 and "
+        "whose threshold was the sigmoid of it",
     )
     min_weight_scale: float = limit(SMALL_SCALE, why=WHY_SMALL_SCALE)
     max_weight_scale: float = limit(LARGE_SCALE, why=WHY_LARGE_SCALE)
@@ -157,7 +158,9 @@ class StrongDrive(Check):
         subject, comparison = "input current to", fill("{ratio:x} its threshold per time step (RMS)", ratio=ratio)
         if isinf(ratio):
             subject = "threshold of"
-            comparison = fill("{threshold}, so its neurons fire without input", threshold=threshold)
+            at_zero = "any positive potential makes its neurons fire"
+            consequence = "its neurons fire without input" if threshold < 0 else at_zero
+            comparison = fill("{threshold}, so {consequence}", threshold=threshold, consequence=consequence)
         rms = site.neuron.input_gain * drive.rms
         finding = self.finding(
             site,

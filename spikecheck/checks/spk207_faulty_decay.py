@@ -19,7 +19,7 @@ from spikecheck.site import Site, SiteKind
 
 @dataclass(frozen=True)
 class FaultyDecay(Check):
-    """A decay makes the potential grow, change sign, or forget its earlier input.
+    """A decay makes the potential grow, change sign, or forget its earlier input within one time step.
 
     ## What it means
     The factor by which the membrane potential shrinks in each time step (the decay, often called beta) should lie

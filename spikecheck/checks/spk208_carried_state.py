@@ -86,9 +86,9 @@ class CarriedState(Check):
     sequences.
 
     Online learning (a backward pass per time step) and truncated backpropagation (one per piece of a recording) are
-    recognized and not reported. They differ from the fault in three ways: most sequences have the same targets as the
-    one before, the input changes, and the potential returned to 0 at least {min_resets} times. While training runs,
-    spikecheck waits for a second batch of targets before it warns.
+    recognized and not reported. Three conditions must hold together: most sequences have the same targets as the one
+    before, the inputs differ nevertheless, and the potential returned to 0 at least {min_resets} times. While training
+    runs, spikecheck waits for a second batch of targets before it warns.
 
     Forward passes in evaluation mode are checked by the same rule, in a run that also trains and calls the model once
     per sequence. If no training sequence started with old potentials, the reset is missing only in the evaluation.

@@ -41,11 +41,13 @@ class DecayOutOfRange(Check):
     ```python any
     import math
 
-    # beta is snntorch's name of the decay: use the name that the report shows
+    # beta is snntorch's name of the decay: if the report names a decay, use its name
     # a time constant was passed as the decay: compute the decay from it
     layer.beta.data.fill_(math.exp(-1 / 20))
     # learned, and outside [0, 1]: do this after every optimizer update
     layer.beta.data.clamp_(0, 1)
+    # a time constant of 0 or below: give it a positive value, in the unit of the layer; sinabs, in time steps:
+    # layer.tau_mem.data.fill_(20.0)
     ```
 
     ## When it is intended

@@ -41,8 +41,10 @@ class UntrainedWeights(Check):
     # pass all parameters to the optimizer, and let all of them receive gradients
     model.requires_grad_(True)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    # then run one update: the report names the weights that receive no gradient
+    # then look at one update
     monitor = spikecheck.attach(model)
+    # run one update of your training loop here
+    print(monitor.report())  # names the weights that receive no gradient
     ```
 
     ## When it is intended
@@ -60,9 +62,9 @@ class UntrainedWeights(Check):
     uniform distribution. The finding is a note, and a warning from {min_updates} updates on. Weights that were
     initialized from a normal distribution are not judged, since such a distribution has no ends.
 
-    How often a weight of n values that was never updated is missed: its mean, or its mean square, is more than
-    {z_score} standard errors off once in 100,000 cases; at one of the two ends, the outermost value is further away
-    than {max_edge_gap} / n of half the interval once in 550 cases.
+    By chance, the check misses a few weights that were never updated. For a weight of n values, the mean or the mean
+    square is more than {z_score} standard errors off about once in 100,000 cases. Once in 550 cases, the outermost
+    value at one of the two ends is further from that end than {max_edge_gap} / n times half the width of the interval.
     """
 
     id: ClassVar = "SPK507"
@@ -84,12 +86,13 @@ class UntrainedWeights(Check):
     )
     z_score: float = limit(
         4.5,
-        why="derived: the mean of random numbers is more than this many standard errors off once in 100,000 cases",
+        why="derived: the mean of random numbers is off by more than this many standard errors about once in 100,000 "
+        "cases",
     )
     max_edge_gap: float = limit(
         14.0,
-        why="derived: one of the two outermost of n values is further from its end than 14 / n of half the interval "
-        "once in 550 cases, 2 * exp(-7)",
+        why="derived: one of the two outermost of n values is further from its end than 14 / n times half the "
+        "width of the interval once in 550 cases, 2 * exp(-7)",
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

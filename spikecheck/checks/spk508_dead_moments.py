@@ -59,9 +59,10 @@ class DeadMoments(Check):
     Adam, and SGD with momentum, keep running averages of every parameter's gradient (moments). There are two cases:
 
     - A parameter has no moments, while other parameters in the same optimizer have some. Its gradient was always None:
-      it is detached, frozen, or not used in the forward pass.
-    - All moments of a parameter are exactly 0, and the optimizer made updates. Its gradient was always 0: spikes have
-      no surrogate gradient, or a later layer never fires.
+      it is frozen, not used in the forward pass, or cut off from the loss, as by the comparison in the example.
+    - All moments of a parameter are exactly 0, and the optimizer made updates. Its gradient was always 0: the layer
+      before it never fires, or the gradient of a later spike function is 0, as it is for `torch.sign`, and for some
+      surrogate gradients far from the threshold.
 
     An optimizer without moments, such as plain SGD, is not judged.
     """

@@ -1,4 +1,4 @@
-"""Input frames contain the event counts of ToFrame in bins of 80 ms instead of 0 and 1.
+"""Input frames hold event counts, as tonic's ToFrame gives them, instead of 0 and 1, in bins of 80 ms instead of 20.
 
 `tonic.transforms.ToFrame` sums the events of a bin. A non-empty bin of 80 ms and five pooled channels contains eleven
 events on average, so the input current is eleven times larger than the model was designed for.

@@ -303,6 +303,8 @@ class Report:
         if self.subject and not self.observed_updates:
             sound = "the weights and one batch look sound" if self.layers else "the weights look sound"
             return f"{sound}; whether the network learned cannot be seen in a file"
+        if self.subject and (not self.losses or any(one.kind is UnseenKind.LEARNING for one in self.unseen)):
+            return "no warning, no error; no loss shows that the network learned"
         return "healthy: no warning, no error"
 
     def __repr__(self) -> str:

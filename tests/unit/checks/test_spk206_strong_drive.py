@@ -82,6 +82,15 @@ def test_the_message_compares_the_drive_with_the_threshold() -> None:
     assert finding.message == "input current to lif1 is 18x its threshold per time step (RMS)"
 
 
+@pytest.mark.parametrize(
+    ("threshold", "consequence"),
+    [(-0.5, "so its neurons fire without input"), (0.0, "so any positive potential makes its neurons fire")],
+)
+def test_the_message_says_what_a_threshold_that_is_not_positive_does(threshold: float, consequence: str) -> None:
+    [finding] = findings(StrongDrive(), layer(strong(0.5), v_threshold=threshold), "lif1")
+    assert finding.message.endswith(consequence)
+
+
 def test_the_fix_proposes_a_threshold_that_fits_the_drive() -> None:
     [finding] = findings(StrongDrive(), layer(strong(0.18), v_threshold=0.01), "lif1")
     assert "model.lif1.threshold = 0.18" in finding.fix

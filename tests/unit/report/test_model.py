@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -14,6 +15,7 @@ from rich.console import Console
 from spikecheck.finding import Observed, Outcome, Severity, Unseen, UnseenKind, Verdict
 from spikecheck.report.model import LayerRow, Report
 from spikecheck.site import SiteKind
+from tests.unit.report.pictures import drawn
 from tests.unit.report.reports import REPORTS, broken, finding, healthy, nothing, spikes
 
 every = pytest.mark.parametrize("make", REPORTS.values(), ids=REPORTS)
@@ -134,3 +136,12 @@ def test_what_a_layer_is_called_is_text_and_no_markup() -> None:
     assert "[i]tied[/i]" in str(report)
     assert "<b>" not in report._repr_html_()
     assert "&lt;b&gt;" in report._repr_html_()
+
+
+@pytest.mark.parametrize("unseen", [(), (Unseen(UnseenKind.LEARNING, "no loss shows that anything is learned"),)])
+def test_a_file_whose_evidence_shows_no_learning_is_not_called_healthy(unseen: tuple[Unseen, ...]) -> None:
+    of_file = replace(healthy(), losses=drawn().losses, subject="net.pt", observed_updates=70)
+    assert of_file.losses
+    assert of_file.conclusion == "healthy: no warning, no error"
+    unlearned = replace(of_file, unseen=unseen) if unseen else replace(of_file, losses=())
+    assert unlearned.conclusion == "no warning, no error; no loss shows that the network learned"
