@@ -12,6 +12,7 @@ class Holder(Enum):
 
     ATTRIBUTE = "a Python number"
     TENSOR = "a tensor, set in place"
+    SHARED_TENSOR = "a tensor that other layers may share, given a storage of its own"
     NAMED_TUPLE = "a named tuple, replaced as a whole"
 
 

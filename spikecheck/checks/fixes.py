@@ -164,6 +164,9 @@ def set_threshold(site: Site, value: float) -> str:
         return ""
     if neuron.threshold_holder is Holder.TENSOR:
         return f"{path}.{neuron.threshold_name}.data.fill_({plain_number(value)})"
+    if neuron.threshold_holder is Holder.SHARED_TENSOR:
+        tensor = f"{path}.{neuron.threshold_name}"
+        return f"{tensor}.data = torch.full_like({tensor}, {plain_number(value)})"
     if neuron.threshold_holder is Holder.ATTRIBUTE:
         return f"{path}.{neuron.threshold_name} = {plain_number(value)}"
     first, *rest, last = neuron.threshold_name.split(".")

@@ -62,7 +62,7 @@ class DeadLayer(Check):
     ```
     ```python sinabs
     # replace 0.1: lower the threshold until some neurons fire
-    layer.spike_threshold.data.fill_(0.1)
+    layer.spike_threshold.data = torch.full_like(layer.spike_threshold, 0.1)
     # or stop the layer from scaling its input down: layer.norm_input = False
     ```
     ```python spikingjelly

@@ -48,7 +48,7 @@ class SaturatedLayer(Check):
     ```
     ```python sinabs
     # replace 10.0: raise the threshold until the neurons no longer fire all the time
-    layer.spike_threshold.data.fill_(10.0)
+    layer.spike_threshold.data = torch.full_like(layer.spike_threshold, 10.0)
     # or use smaller weights and biases before the layer
     ```
     ```python rockpool

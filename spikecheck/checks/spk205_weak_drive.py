@@ -72,7 +72,7 @@ class WeakDrive(Check):
     # norm_input=True multiplies the input by 1 - decay
     layer.norm_input = False
     # if it is still silent, lower its threshold as well (0.1 is an example)
-    layer.spike_threshold.data.fill_(0.1)
+    layer.spike_threshold.data = torch.full_like(layer.spike_threshold, 0.1)
     ```
     ```python spikingjelly
     # replace 0.1: it has to be below the highest potential (see the finding)

@@ -70,7 +70,7 @@ class StrongDrive(Check):
     ```
     ```python sinabs
     # replace 10.0 by the RMS of what one time step adds (see the finding)
-    layer.spike_threshold.data.fill_(10.0)
+    layer.spike_threshold.data = torch.full_like(layer.spike_threshold, 10.0)
     # or use smaller weights before the layer
     ```
     ```python spikingjelly

@@ -13,8 +13,11 @@ from torch import Tensor, nn
 
 import spikecheck
 from spikecheck.checks.discovery import own_checks
-from spikecheck.finding import Finding
+from spikecheck.checks.fixes import set_threshold
+from spikecheck.finding import Finding, Fix
+from spikecheck.probe.frameworks.sinabs import Sinabs
 from spikecheck.report.model import Report
+from spikecheck.site import Site, SiteKind
 from tests.full import every_time
 
 CHANNELS, CLASSES, STEPS, BATCH = 40, 5, 20, 32
@@ -207,3 +210,13 @@ def test_snntorch_takes_its_reset_where_the_layer_is_made() -> None:
     late.reset_mechanism = "subtract"
     assert potentials(late) == [1.5, 3.0, 4.5]
     assert potentials(snn.Leaky(beta=1.0, reset_mechanism="subtract")) == [1.5, 2.0, 2.5]
+
+
+def test_the_fix_of_one_sinabs_layer_leaves_the_threshold_of_the_others_alone() -> None:
+    layers = pytest.importorskip("sinabs.layers")
+    net = nn.Sequential(nn.Linear(2, 2), layers.LIF(tau_mem=10.0), nn.Linear(2, 2), layers.LIF(tau_mem=10.0))
+    neuron = Sinabs().neuron(net[1])
+    code = set_threshold(Site(SiteKind.SPIKES, "1", path="model[1]", neuron=neuron), 0.3)
+    Fix(code, applies=True).apply(net)
+    thresholds = [float(layer.spike_threshold) for layer in (net[1], net[3], layers.LIF(tau_mem=10.0))]
+    assert thresholds == pytest.approx([0.3, 1.0, 1.0])

@@ -225,7 +225,7 @@ STORED = """
 def test_the_evidence_of_a_run_is_judged_where_the_package_is_not_installed(lab: Runs, tmp_path: Path) -> None:
     lab.pytester.run(sys.executable, lab.pytester.makepyfile(kept=STORED), timeout=120)
     here = command(lab, "diagnose", "run.pt")
-    here.stdout.fnmatch_lines(["*of 2 updates*", "*LAB001 sparse-layer*"])
+    here.stdout.fnmatch_lines(["*evidence of 2*", "*LAB001 sparse-layer*"])
     lab.first_on_path(tmp_path / "nowhere")
     elsewhere = command(lab, "diagnose", "run.pt")
     text = " ".join(elsewhere.stdout.str().split())

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from spikecheck.neuron import NeuronSpec
-from spikecheck.probe.frameworks.base import BATCH_FIRST, PER_STEP, Framework, Observation, number, settable, tensors
+from spikecheck.neuron import Holder, NeuronSpec
+from spikecheck.probe.frameworks.base import BATCH_FIRST, PER_STEP, Framework, Observation, number, tensors
 
 RESETS = {"MembraneSubtract": "subtract", "MembraneReset": "zero"}
 
@@ -47,7 +47,8 @@ class Sinabs(Framework):
             input_gain=gain if synapse is None else gain * synapse,
             learnable_by_default=True,
             without_gradient=("spike_threshold",),
-            **settable(module, "spike_threshold"),
+            threshold_name="spike_threshold",
+            threshold_holder=Holder.SHARED_TENSOR,  # one default tensor serves every layer
             gain_switch="norm_input" if normalized else "",
         )
 

@@ -51,6 +51,11 @@ def test_logits_from_firing_rates_are_scaled(id_: str) -> None:
         ("thresh", Holder.ATTRIBUTE, 'net["a b"][1].thresh = 0.31'),
         ("threshold", Holder.TENSOR, 'net["a b"][1].threshold.data.fill_(0.31)'),
         (
+            "v",
+            Holder.SHARED_TENSOR,
+            'net["a b"][1].v.data = torch.full_like(net["a b"][1].v, 0.31)',
+        ),
+        (
             "p.v_th",
             Holder.NAMED_TUPLE,
             'net["a b"][1].p = net["a b"][1].p._replace(v_th=torch.tensor(0.31))',
