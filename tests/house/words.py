@@ -171,8 +171,11 @@ def in_file(path: Path) -> Iterator[Place]:
 
 def in_lines(file: str, lines: Iterator[tuple[int, str]] | enumerate[str], words: tuple[Word, ...]) -> Iterator[Place]:
     """Yield the places in numbered lines."""
-    for number, line in lines:
-        for one in words:
+    numbered = list(lines)
+    text = "\n".join(line for _, line in numbered)
+    present = [one for one in words if one.pattern.search(text)]  # few are: a search of every line for each is slow
+    for number, line in numbered:
+        for one in present:
             for match in one.pattern.finditer(line):
                 yield Place(file, number, match[0], one.instead)
 

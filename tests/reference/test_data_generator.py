@@ -68,7 +68,7 @@ def test_a_silent_sound_is_trimmed_to_nothing() -> None:
     assert speech.trim(np.array([0, 0, 500, 0, -900, 0], dtype=np.int16)).tolist() == [500, 0, -900]
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_packed_bytes_do_not_depend_on_the_number_of_processes() -> None:
     words = generator.evenly_spaced(PLAN, 2)
     finished: list[int] = []
