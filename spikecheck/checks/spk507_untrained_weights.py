@@ -43,8 +43,8 @@ class UntrainedWeights(Check):
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     # then look at one update
     monitor = spikecheck.attach(model)
-    # run one update of your training loop here
-    print(monitor.report())  # names the weights that receive no gradient
+    # run one update of your training loop here; the report names the weights that receive no gradient
+    print(monitor.report())
     ```
 
     ## When it is intended
