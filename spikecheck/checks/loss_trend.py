@@ -12,6 +12,7 @@ from spikecheck.readings import LossReading
 LOSS_WINDOW = 64  # updates over which a fall is measured: the default of every check that measures one
 MIN_FALL = 0.15
 T_SCORE = 4.0
+MIN_LOSSES_IN_TRAINING = 256
 
 WHY_LOSS_WINDOW = (
     "derived: where single losses scatter by 0.08, 4 standard errors of the fall over 64 updates are 0.14, just below "
@@ -24,6 +25,7 @@ WHY_T_SCORE = (
     "derived: by chance, a slope fitted to 64 losses is too flat by that much in 1 of 11,000 cases (Student's t "
     "distribution, one-sided)"
 )
+WHY_MIN_LOSSES_IN_TRAINING = "judgment call: four windows of 64, since a loss may pause for a while and then fall"
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,11 @@ class LossTrend:
             loss_window=loss_window,
             **numbers,
         )
+
+
+def has_too_few_losses(loss: LossReading, readings: Readings, loss_window: int, in_training: int) -> bool:
+    """Return whether too few losses were computed to judge a trend; while training runs, it takes `in_training`."""
+    return loss.updates < (max(loss_window, in_training) if readings.run.live else loss_window)
 
 
 def losses_per_update(loss: LossReading, readings: Readings) -> float:

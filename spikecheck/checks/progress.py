@@ -29,6 +29,12 @@ def update_readings(readings: Readings, names: list[str]) -> dict[str, UpdateRea
     return {name: updates[name] for name in names if name in updates}
 
 
+def largest_mean_update(readings: Readings) -> float:
+    """Return the mean update of the weight that moves most, relative to its norm, over the whole run; 0 for none."""
+    updates = update_readings(readings, weight_names(readings)).values()
+    return max((update.mean_relative_norm for update in updates), default=0.0)
+
+
 def may_still_resolve(site: Site, readings: Readings) -> bool:
     """Return whether training may still repair a site: the run is young, and weights upstream of the site learn.
 

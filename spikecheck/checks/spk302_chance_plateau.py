@@ -17,6 +17,7 @@ from spikecheck.checks.loss_trend import (
     WHY_MIN_FALL,
     WHY_T_SCORE,
     LossTrend,
+    has_too_few_losses,
     losses_per_update,
 )
 from spikecheck.finding import Expected, Finding, Severity
@@ -172,9 +173,7 @@ class ChancePlateau(Check):
         at_chance = -self.max_below_chance <= trend.mean - log(classes) <= self.max_above_chance
         movement = largest_relative_update(readings) * self.loss_window / rate
         no_gradient = no_weight_receives_gradient(readings)
-        too_early = loss.updates < self.loss_window or (
-            readings.run.live and loss.updates < self.min_losses_in_training
-        )
+        too_early = has_too_few_losses(loss, readings, self.loss_window, self.min_losses_in_training)
         logits = readings.get(LogitReading)
         all_equal = logits is not None and logits.rows > 0 and logits.tied_rows == logits.rows
         below_guess = beats_label_frequencies(loss, readings, self.t_score)

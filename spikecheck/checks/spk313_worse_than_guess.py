@@ -12,14 +12,17 @@ from spikecheck.checks.learning import constant_guess_loss
 from spikecheck.checks.loss_trend import (
     LOSS_WINDOW,
     MIN_FALL,
+    MIN_LOSSES_IN_TRAINING,
     T_SCORE,
     WHY_LOSS_WINDOW,
     WHY_MIN_FALL,
+    WHY_MIN_LOSSES_IN_TRAINING,
     WHY_T_SCORE,
     LossTrend,
+    has_too_few_losses,
     losses_per_update,
 )
-from spikecheck.checks.progress import update_readings, weight_names
+from spikecheck.checks.progress import largest_mean_update
 from spikecheck.finding import Expected, Finding, Severity
 from spikecheck.readings import LossReading, TargetReading
 from spikecheck.site import Moment, Site, SiteKind
@@ -108,9 +111,7 @@ class WorseThanGuess(Check):
     min_entropy_ratio: float = limit(
         0.3, why="judgment call: a guess of 0.9 for 20 classes; at a lower one, nearly all labels are of one class"
     )
-    min_losses_in_training: int = limit(
-        256, why="judgment call: four windows of 64, since a loss may pause for a while and then fall"
-    )
+    min_losses_in_training: int = limit(MIN_LOSSES_IN_TRAINING, why=WHY_MIN_LOSSES_IN_TRAINING)
     min_relative_movement: float = limit(
         0.05,
         why="measured: in 64 updates, the weights of a healthy network with a small learning rate move by 0.21 of "
@@ -125,12 +126,8 @@ class WorseThanGuess(Check):
         guess = constant_guess_loss(loss, readings.all.get(TargetReading))
         if trend is None or guess is None or loss.classes is None or not loss.plain_mean:
             return
-        too_early = loss.updates < self.loss_window or (
-            readings.run.live and loss.updates < self.min_losses_in_training
-        )
-        updates = update_readings(readings, weight_names(readings)).values()
-        largest = max((update.mean_relative_norm for update in updates), default=0.0)
-        movement = largest * self.loss_window / rate
+        too_early = has_too_few_losses(loss, readings, self.loss_window, self.min_losses_in_training)
+        movement = largest_mean_update(readings) * self.loss_window / rate
         if too_early or not isfinite(trend.mean) or movement < self.min_relative_movement:
             return
         chance = log(loss.classes)

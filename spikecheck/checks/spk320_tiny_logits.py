@@ -13,14 +13,17 @@ from spikecheck.checks.learning import has_learned
 from spikecheck.checks.loss_trend import (
     LOSS_WINDOW,
     MIN_FALL,
+    MIN_LOSSES_IN_TRAINING,
     T_SCORE,
     WHY_LOSS_WINDOW,
     WHY_MIN_FALL,
+    WHY_MIN_LOSSES_IN_TRAINING,
     WHY_T_SCORE,
     LossTrend,
+    has_too_few_losses,
     losses_per_update,
 )
-from spikecheck.checks.progress import update_readings, weight_names
+from spikecheck.checks.progress import largest_mean_update
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.readings import LogitReading, LossReading
 from spikecheck.site import Site, SiteKind
@@ -101,9 +104,7 @@ class TinyLogits(Check):
     loss_window: int = limit(LOSS_WINDOW, why=WHY_LOSS_WINDOW, minimum=3)
     min_fall: float = limit(MIN_FALL, why=WHY_MIN_FALL)
     t_score: float = limit(T_SCORE, why=WHY_T_SCORE)
-    min_losses_in_training: int = limit(
-        256, why="judgment call: four windows of 64, since a loss may pause for a while and then fall"
-    )
+    min_losses_in_training: int = limit(MIN_LOSSES_IN_TRAINING, why=WHY_MIN_LOSSES_IN_TRAINING)
     min_relative_movement: float = limit(
         0.05,
         why="measured: in 64 updates, the weights of a healthy network with a small learning rate move by 0.21 of "
@@ -121,11 +122,8 @@ class TinyLogits(Check):
             or logits.tied_rows + logits.tied_rows > logits.rows
         ):
             return
-        too_early = loss.updates < self.loss_window or (
-            readings.run.live and loss.updates < self.min_losses_in_training
-        )
-        updates = update_readings(readings, weight_names(readings)).values()
-        movement = max((update.mean_relative_norm for update in updates), default=0.0) * self.loss_window / losses
+        too_early = has_too_few_losses(loss, readings, self.loss_window, self.min_losses_in_training)
+        movement = largest_mean_update(readings) * self.loss_window / losses
         if too_early or movement < self.min_relative_movement or has_learned(readings):
             return
         if not trend.is_flat(self.loss_window, self.min_fall, self.t_score):

@@ -87,9 +87,8 @@ def emits_spikes(
     """Return whether a function's values look like spikes.
 
     One that returns its argument (a gradient reversal), that keeps no state and is given spikes (a delay), that is
-    applied to parameters (a binary weight, a mask), that
-    never returns 0 although it returns negative values (a sign), or that keeps no state and has several fractional
-    values (a quantizer) is no neuron.
+    applied to parameters (a binary weight, a mask), that never returns 0 although it returns negative values (a sign),
+    or that keeps no state and has several fractional values (a quantizer) is no neuron.
     """
     if not applications[-1].output.is_floating_point():
         return False

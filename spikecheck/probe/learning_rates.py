@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -25,13 +24,12 @@ class LearningRateHistories:
             rate = group.get("lr")
             if not isinstance(rate, int | float):  # a tensor, which would have to be waited for
                 continue
-            shrink = shrinkage(optimizer, group, float(rate))
+            shrink, scheduled = shrinkage(optimizer, group, float(rate)), group.get("initial_lr", 0.0)
+            scheduled = float(scheduled) if isinstance(scheduled, int | float) else 0.0
             for parameter in group["params"]:
                 history = self.histories.get(id(parameter), LearningRateHistory(0.0, 0.0, 0.0, 0))
-                history = extended(history, float(rate), shrink, group.get("weight_decay", 0.0))
-                scheduled = group.get("initial_lr", 0.0)
-                scheduled = float(scheduled) if isinstance(scheduled, int | float) else 0.0
-                self.histories[id(parameter)] = replace(history, scheduled_rate=scheduled)
+                history = extended(history, float(rate), shrink, group.get("weight_decay", 0.0), scheduled)
+                self.histories[id(parameter)] = history
 
     def of(self, parameter: Tensor) -> LearningRateHistory | None:
         """Return a parameter's history."""
@@ -39,14 +37,20 @@ class LearningRateHistories:
 
 
 def extended(
-    history: LearningRateHistory, rate: float, shrink: float | None, weight_decay: object
+    history: LearningRateHistory, rate: float, shrink: float | None, weight_decay: object, scheduled_rate: float
 ) -> LearningRateHistory:
     """Return a history with one more update; earlier ones weigh less where the rate rises above all before."""
     highest = max(history.maximum_rate, rate)
     decay = float(weight_decay) if isinstance(weight_decay, int | float) else 0.0
     before = history.updates_at_maximum * history.maximum_rate / highest if highest else 0.0
     return LearningRateHistory(
-        rate, highest, before + (rate / highest if highest else 0.0), history.updates + 1, shrink, decay
+        rate,
+        highest,
+        before + (rate / highest if highest else 0.0),
+        history.updates + 1,
+        shrink,
+        decay,
+        scheduled_rate,
     )
 
 

@@ -34,17 +34,11 @@ class Pass:
         """Return how often a layer was called so far."""
         return self.recorder.count(watched.name) if watched.log is None else watched.log.count
 
-    def settle(self) -> None:
-        """Give the calls that were noted so far to the recorder."""
+    def settle(self, only: WatchedLayer | None = None) -> None:
+        """Give the calls that were noted so far to the recorder; those of one layer, where its next one is guarded."""
         for watched, log in self.logs:
-            if log.form is not None:
+            if log.form is not None and (only is None or only is watched):
                 self.recorder.calls(watched.name).settle(watched, log)
-
-    def settle_layer(self, name: str) -> None:
-        """Give those of one layer to the recorder: its next call goes through the guard."""
-        for watched, log in self.logs:
-            if watched.name == name and log.form is not None:
-                self.recorder.calls(name).settle(watched, log)
 
     def recount(self) -> None:
         """Count on from the calls that the recorder has."""

@@ -136,9 +136,8 @@ class Session:
 
     def remove(self) -> None:
         """Take everything off, and keep no tensor; twice does no harm."""
-        own = self.optimizers, self.losses, self.passes
-        steps = *(one.clear for one in own), self.trace.close, self._hooks.remove, self.functional.stop_comparing
-        steps = *steps, self.observe_singly
+        own = (one.clear for one in (self.optimizers, self.losses, self.passes))
+        steps = (*own, self.trace.close, self._hooks.remove, self.functional.stop_comparing, self.observe_singly)
         with ExitStack() as stack:  # the last one first; one that raises does not keep the others from running
             for step in steps:
                 stack.callback(step)
@@ -284,7 +283,7 @@ class Session:
         if self.passes.depth == 0:
             self.begin_without_root(watched, args, kwargs)
         here = self.passes.here()
-        here.settle_layer(watched.name)
+        here.settle(watched)
         if here.recorder.tier > 1 and watched.hooked:
             here.recorder.calls(watched.name).sample_state(watched, args, kwargs)
 
@@ -293,7 +292,7 @@ class Session:
     ) -> None:
         """A spiking layer returned, or a module that may turn out to be one."""
         here = self.passes.here()
-        here.settle_layer(watched.name)
+        here.settle(watched)
         recorder = here.recorder
         calls = recorder.calls(watched.name)
         calls.observe(watched, args, kwargs, output)

@@ -159,10 +159,9 @@ class Engine:
         self.measure_waiting()
         readings_by_place: ReadingsByPlace = {}
         for (of_training, statistic, _), windows in self.windows.items():
-            evaluates = training and not belongs_to(of_training, statistic.kind, training)
-            if evaluates and statistic.evaluation_reading is None:
-                continue
-            if not training and not belongs_to(of_training, statistic.kind, training):
+            belongs = belongs_to(of_training, statistic.kind, training)
+            kind = statistic.reading if belongs else statistic.evaluation_reading if training else None
+            if kind is None:
                 continue
             if windowed is not None and statistic.windowed is not windowed:
                 continue
@@ -173,10 +172,9 @@ class Engine:
                     raise
                 self.failed(error)
                 continue
-            kind = statistic.evaluation_reading if evaluates else statistic.reading
             for site, reading in zip(windows.sites, readings, strict=bool(readings)):
-                made = kind(*astuple(reading)) if evaluates and kind is not None else reading
-                readings_by_place.setdefault((site.kind, site.name), {})[kind or statistic.reading] = made
+                made = reading if belongs else kind(*astuple(reading))
+                readings_by_place.setdefault((site.kind, site.name), {})[kind] = made
         return readings_by_place
 
     def windowed(
