@@ -194,6 +194,10 @@ class Check:
         """
         return not made_now
 
+    def restated(self, finding: Finding, readings: Readings) -> Finding:
+        """Return a finding that `judge` no longer makes and that is not over, with what is true of it now."""
+        return finding
+
     def past_message(self, site: Site) -> str:
         """Return the finding at a site in the past tense, without its date."""
         return fill(self.past or "{name} at {site}", site=site, name=self.slug.replace("-", " "))

@@ -123,7 +123,11 @@ class Judge:
         now = {finding.key: finding for site in readable for finding in self.findings_at(check, site, observations)}
         readable_by_name = {(site.kind, site.name): site for site in reversed(readable)}
         records = ledger.of_check(check.id)
-        past = {key: record.finding for key, record in records.items() if key not in now}
+        past = {
+            key: self.restated(check, record.finding, observations, readable_by_name)
+            for key, record in records.items()
+            if key not in now
+        }
         over = [
             finding
             for made_now, findings in ((True, now), (False, past))
@@ -165,6 +169,17 @@ class Judge:
         if not made_now and any(not_finite(readings.get(need)) for need in check.needs):
             return False
         return self.with_site_limits(check, site).is_over(finding, readings, made_now=made_now)
+
+    def restated(
+        self,
+        check: Check,
+        finding: Finding,
+        observations: Observations,
+        readable: Mapping[tuple[SiteKind, str], Site],
+    ) -> Finding:
+        """Return a finding of an earlier evaluation as it is now, where its site can be read."""
+        site = readable.get((finding.site.kind, finding.site.name))
+        return finding if site is None else check.restated(finding, observations.readings(site))
 
     def awaits(self, finding: Finding, observations: Observations) -> bool:
         """Return whether it is too early to warn, since training repairs such things and has only begun."""

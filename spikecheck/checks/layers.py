@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from spikecheck.checks.base import Readings
+from spikecheck.checks.silence import rate_now
 from spikecheck.finding import Finding
 from spikecheck.neuron import NeuronSpec
 from spikecheck.number_format import fill
@@ -107,9 +108,14 @@ def upstream_spikes(site: Site, readings: Readings) -> SpikeReading | None:
 
 
 def firing_rates(sites: Sequence[Site], readings: Readings) -> list[float]:
-    """Return the firing rates of those of the layers that were observed, in order."""
-    read = (readings.at(site.name).get(SpikeReading) for site in sites)
-    return [spikes.rate for spikes in read if spikes is not None and spikes.rate is not None]
+    """Return the firing rates of those of the layers that were observed, in order.
+
+    A layer that was silent when it was measured may fire in the latest updates: then that rate counts.
+    """
+    places = [readings.at(site.name) for site in sites]
+    read = [(at, spikes.rate) for at in places if (spikes := at.get(SpikeReading)) is not None]
+    recent = readings.window == "recent"
+    return [(recent and not rate and rate_now(at)) or rate for at, rate in read if rate is not None]
 
 
 def firing_rates_up_to(

@@ -1,12 +1,38 @@
-"""When a layer that fired went silent, by its timeline, which misses no forward pass."""
+"""Whether a layer is silent now, and since when, by its timeline, which misses no forward pass."""
 
 from __future__ import annotations
 
 from spikecheck.checks.base import Readings
+from spikecheck.checks.learning import losses_without_learning
 from spikecheck.readings import SpikeReading
 from spikecheck.timelines import SpikeTimelineReading
 
 MIN_MISSING_SPIKES = 100.0  # derived: independent spikes are all missing by chance in one of exp(100) cases
+MAX_SPIKES_PER_SAMPLE = 0.1  # judgment call: with fewer spikes of a neuron, most samples leave no trace in the layer
+
+
+def rate_now(readings: Readings) -> float | None:
+    """Return the firing rate in the latest updates, as the table of a report shows it."""
+    timeline, spikes = readings.get(SpikeTimelineReading), readings.get(SpikeReading)
+    latest = None if timeline is None else timeline.now
+    return latest.mean if latest is not None else None if spikes is None else spikes.rate
+
+
+def wakes_up(readings: Readings, min_alive_rate: float) -> bool:
+    """Return whether a layer fires at this rate in the latest updates, whatever the forward passes before them say."""
+    rate = rate_now(readings)
+    return rate is not None and rate >= min_alive_rate
+
+
+def is_nearly_silent(readings: Readings, min_alive_rate: float) -> bool:
+    """Return whether single spikes are all that a layer emits, in a network that learns nothing."""
+    spikes, rate = readings.get(SpikeReading), rate_now(readings)
+    if spikes is None or spikes.rate is None or rate is None or spikes.non_finite.count:
+        return False
+    most = max(rate, spikes.rate)
+    steps = spikes.time_steps / max(1, spikes.forward_passes)
+    few = 0 <= most < min_alive_rate and most * steps < MAX_SPIKES_PER_SAMPLE
+    return few and losses_without_learning(readings) is not None
 
 
 def went_silent(readings: Readings, min_forward_passes: int) -> tuple[int, int] | None:

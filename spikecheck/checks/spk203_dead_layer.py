@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
@@ -21,9 +21,10 @@ from spikecheck.checks.layers import (
     spikes_unused,
     too_early,
 )
-from spikecheck.checks.silence import went_silent
+from spikecheck.checks.silence import is_nearly_silent, rate_now, wakes_up, went_silent
 from spikecheck.checks.waking import waking_fix
 from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.number_format import fill
 from spikecheck.readings import SpikeReading
 from spikecheck.site import Moment, Site, SiteKind
 from spikecheck.timelines import SpikeTimelineReading
@@ -101,6 +102,9 @@ class DeadLayer(Check):
     The fix that is printed with a finding sets the threshold to half of the highest potential in this run, if that
     potential is known.
 
+    A layer that emits single spikes, fewer than {min_alive_rate} per neuron and time step and fewer than one per neuron
+    in ten samples, is reported as nearly silent if 64 losses or more show that nothing is learned.
+
     If SPK406 (weight-scale) reports the weights before the layer, it is listed as the cause only if their scale, which
     is their RMS times sqrt(fan-in), is below {min_weight_scale}.
     """
@@ -141,34 +145,65 @@ class DeadLayer(Check):
         """Yield a finding if a layer was silent; a note if it is unknown whether its spikes are used."""
         spikes = readings[SpikeReading]
         since = went_silent(readings, self.min_forward_passes)
-        if not (is_silent(spikes) or since) or spikes_unused(readings):
+        silent = (is_silent(spikes) or since is not None) and not wakes_up(readings, self.min_alive_rate)
+        if spikes_unused(readings) or not (silent or is_nearly_silent(readings, self.min_alive_rate)):
             return
         if since is None and too_early(readings, spikes.forward_passes, self.min_forward_passes):
             return
-        what = f"is silent: 0 spikes in {spikes.time_steps:,} time steps"
-        if since is not None:
-            what = f"went silent between updates {since[0]:,} and {since[1]:,}"
         finding = self.finding(
             site,
             severity=Severity.NOTE if spikes_may_be_unused(site, readings) else Severity.ERROR,
             observed=observed(spikes, since, readings),
             when=None if since is None else Moment(since[1]),
-            what=what,
+            what=description(spikes, since, readings),
             expected=Expected(
                 "spikes in some time steps", because="no information about the input passes a silent layer"
             ),
-            fixes=waking_fix(site, readings),
+            fixes=waking_fix(site, readings) if silent else None,
         )
         yield explained_by_tiny_weights_only(finding, input_weight(site, readings), self.min_weight_scale, by="SPK406")
 
     def is_over(self, finding: Finding, readings: Readings, *, made_now: bool) -> bool:
         """Return whether the layer fires by now, and more than single spikes."""
-        return not made_now and is_alive(readings.get(SpikeReading), self.min_alive_rate)
+        alive = is_alive(readings.get(SpikeReading), self.min_alive_rate) or wakes_up(readings, self.min_alive_rate)
+        return not made_now and alive
+
+    def restated(self, finding: Finding, readings: Readings) -> Finding:
+        """Return the finding with the single spikes that a layer emits by now."""
+        spikes = readings[SpikeReading]
+        now = observed(spikes, None, readings)
+        what = description(spikes, None, readings)
+        message = fill(self.message, site=finding.site, **{**now.numbers, "what": what})
+        return replace(finding, message=message, observed=now)
+
+
+def description(spikes: SpikeReading, since: tuple[int, int] | None, readings: Readings) -> str:
+    """Return what the layer does, for the message: nothing, nothing any more, or next to nothing."""
+    if since is not None:
+        return f"went silent between updates {since[0]:,} and {since[1]:,}"
+    rate = largest_rate(spikes, readings)
+    if rate == 0:
+        return f"is silent: 0 spikes in {spikes.time_steps:,} time steps"
+    return fill("is nearly silent: {rate:.2n} spikes per neuron and time step", rate=rate)
+
+
+def largest_rate(spikes: SpikeReading, readings: Readings) -> float:
+    """Return the rate of the recent forward passes, or of the latest updates where these have more spikes."""
+    return max(spikes.rate or 0.0, rate_now(readings) or 0.0)
 
 
 def observed(spikes: SpikeReading, since: tuple[int, int] | None, readings: Readings) -> Observed:
     """Return what was observed: in the recent forward passes, or since a layer that fired before went silent."""
     timeline = readings.get(SpikeTimelineReading)
+    if since is None and (rate := largest_rate(spikes, readings)) > 0:
+        first = None if timeline is None or timeline.first is None else timeline.first.mean
+        return Observed(
+            "{rate:.2n} spikes per neuron and time step, from {neurons} neurons"
+            + ("" if first is None else "; {first:.2n} at first"),
+            rate=rate,
+            neurons=spikes.neurons,
+            first=first,
+        )
     if since is None or timeline is None or timeline.first is None:
         return Observed(
             "0 spikes from {neurons} neurons in {steps} time steps of {forward_passes} forward passes",

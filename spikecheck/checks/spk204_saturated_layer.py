@@ -9,9 +9,12 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import WHY_SETTLED_RATES, spikes_may_be_unused, spikes_unused, too_early
+from spikecheck.checks.silence import rate_now
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import SpikeReading
 from spikecheck.site import Site, SiteKind
+
+HALF = 0.5  # judgment call: a saturated layer does not fire half as often from one update to the next
 
 
 @dataclass(frozen=True)
@@ -148,3 +151,8 @@ class SaturatedLayer(Check):
             ),
             excess=log10(max(saturated / self.max_saturated_fraction, active / self.max_active_fraction)),
         )
+
+    def is_over(self, finding: Finding, readings: Readings, *, made_now: bool) -> bool:
+        """Return whether the layer fires less than half as often in the latest updates as when it was measured."""
+        measured, latest = readings[SpikeReading].rate, rate_now(readings)
+        return not made_now or (measured is not None and latest is not None and latest < HALF * measured)

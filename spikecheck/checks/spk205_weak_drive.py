@@ -9,17 +9,14 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import (
-    ALIVE_RATE,
     LARGE_SCALE,
     SMALL_SCALE,
-    WHY_ALIVE_RATE,
     WHY_LARGE_SCALE,
     WHY_MIN_FORWARD_PASSES,
     WHY_SMALL_SCALE,
     describe_weight,
     explained_by_tiny_weights_only,
     input_weight,
-    is_alive,
     is_silent,
     peak_potential,
     spikes_may_be_unused,
@@ -28,6 +25,7 @@ from spikecheck.checks.layers import (
     too_early,
     upstream_spikes,
 )
+from spikecheck.checks.silence import rate_now
 from spikecheck.checks.waking import waking_fix
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.number_format import fill
@@ -144,8 +142,6 @@ class WeakDrive(Check):
     max_weight_scale: float = limit(LARGE_SCALE, why=WHY_LARGE_SCALE)
     min_forward_passes: int = limit(10, why=WHY_MIN_FORWARD_PASSES)
 
-    min_alive_rate: float = limit(ALIVE_RATE, why=WHY_ALIVE_RATE)
-
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding if a layer is silent although the layer before it fires."""
         drive, spikes = readings[DriveReading], readings[SpikeReading]
@@ -153,6 +149,8 @@ class WeakDrive(Check):
         if threshold is None or peak is None or site.neuron is None or not peak < threshold:
             return
         if drive.non_finite.count or not is_silent(spikes) or is_silent(upstream_spikes(site, readings)):
+            return
+        if rate_now(readings):
             return
         if spikes_unused(readings) or too_early(readings, spikes.forward_passes, self.min_forward_passes):
             return
@@ -177,8 +175,9 @@ class WeakDrive(Check):
         yield explained_by_tiny_weights_only(finding, weight, self.min_weight_scale, by="SPK406")
 
     def is_over(self, finding: Finding, readings: Readings, *, made_now: bool) -> bool:
-        """Return whether the layer fires by now, and more than single spikes."""
-        return not made_now and is_alive(readings.get(SpikeReading), self.min_alive_rate)
+        """Return whether a spike shows by now that some potential reaches the threshold."""
+        spikes = readings.get(SpikeReading)
+        return not made_now and (bool(rate_now(readings)) or (spikes is not None and spikes.active > 0))
 
     def cause(self, drive: DriveReading, weight: ParameterReading | None, input_gain: float) -> str:
         """Return which of the numbers is wrong: the sign of the input, the weights, the input gain or the threshold."""

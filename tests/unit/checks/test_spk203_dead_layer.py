@@ -8,7 +8,7 @@ from spikecheck.checks.spk203_dead_layer import DeadLayer
 from spikecheck.readings import NonFinite
 from spikecheck.site import Moment
 from spikecheck.timelines import SpikeTimelineReading, TimelinePoint
-from tests.unit.checks.build import POISONED, drive, findings, flow, observe, parameter, run, severity_of, spikes
+from tests.unit.checks.build import POISONED, drive, findings, flow, loss, observe, parameter, run, severity_of, spikes
 
 
 def silent(**changed):
@@ -90,3 +90,64 @@ def test_only_tiny_weights_explain_it() -> None:
 
     [tiny], [large] = judged(0.03), judged(16.0)
     assert set(tiny.explained_by) - set(large.explained_by) == {"SPK406"}
+
+
+STUCK = {"first": 3.0, "recent_mean": 3.0, "recent_slope": 0.0}
+
+
+def fires(rate: float, **changed):
+    """A layer of 409,600 elements, in forward passes of 20 time steps."""
+    return spikes(count=409_600 * rate, active=round(409_600 * rate), **changed)
+
+
+@pytest.mark.parametrize(
+    ("layer", "timeline", "losses", "message"),
+    [
+        pytest.param(silent(), fired_until(40, 0), loss(), None, id="it fires in the latest updates"),
+        pytest.param(
+            silent(),
+            fired_until(40, 0, rate=2e-4),
+            loss(),
+            "lif1 is nearly silent: 0.0002 spikes per neuron and time step (64 neurons)",
+            id="single spikes in the latest updates",
+        ),
+        pytest.param(
+            fires(9e-4),
+            fired_until(40, 0, rate=2e-4),
+            loss(**STUCK),
+            "lif1 is nearly silent: 0.0009 spikes per neuron and time step (64 neurons)",
+            id="single spikes, and nothing is learned",
+        ),
+        pytest.param(fires(1.1e-3), fired_until(40, 0, rate=2e-4), loss(**STUCK), None, id="just above the limit"),
+        pytest.param(fires(2e-4), fired_until(40, 0, rate=2e-4), loss(), None, id="single spikes, and it learns"),
+        pytest.param(
+            fires(2e-4), fired_until(40, 0, rate=2e-4), loss(updates=63, **STUCK), None, id="too few losses to tell"
+        ),
+        pytest.param(
+            fires(8e-4, time_steps=20_000),
+            fired_until(40, 0, rate=2e-4),
+            loss(**STUCK),
+            None,
+            id="a neuron fires nearly once per sample of 1,000 steps",
+        ),
+    ],
+)
+def test_what_it_says_agrees_with_the_latest_updates(layer, timeline, losses, message) -> None:
+    observations = observe({"lif1": [layer, flow(), timeline], "loss": [losses]})
+    made = findings(DeadLayer(), observations, "lif1")
+    assert [one.message for one in made] == ([] if message is None else [message])
+
+
+def test_a_finding_of_before_says_what_is_true_now_and_ends_with_the_silence() -> None:
+    [before] = findings(DeadLayer(), observe({"lif1": [silent(), flow()]}), "lif1")
+
+    def now(layer, timeline):
+        observations = observe({"lif1": [layer, flow(), timeline]})
+        return observations.readings(before.site)
+
+    single, alive = now(fires(2e-4), fired_until(40, 0, rate=1e-4)), now(silent(), fired_until(40, 0))
+    assert not DeadLayer().is_over(before, single, made_now=False)
+    restated = DeadLayer().restated(before, single)
+    assert restated.message == "lif1 is nearly silent: 0.0002 spikes per neuron and time step (64 neurons)"
+    assert restated.observed.text == "0.0002 spikes per neuron and time step, from 64 neurons; 0.0001 at first"
+    assert DeadLayer().is_over(before, alive, made_now=False)

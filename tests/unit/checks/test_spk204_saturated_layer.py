@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk204_saturated_layer import SaturatedLayer
+from spikecheck.readings import NonFinite
+from spikecheck.timelines import SpikeTimelineReading, TimelinePoint
 from tests.unit.checks.build import findings, flow, observe, run, severity_of, spikes
 
 
@@ -44,3 +46,12 @@ def test_judge(read, when, severity) -> None:
 def test_the_message_gives_both_fractions() -> None:
     [finding] = findings(SaturatedLayer(), observe({"lif1": [busy(63, 0.99), flow()]}), "lif1")
     assert finding.message == "lif1 fires in 99% of its time steps; 63 of 64 neurons nearly always fire"
+
+
+@pytest.mark.parametrize(("rate", "is_over"), [(0.96, False), (0.48, False), (0.47, True), (0.0, True)])
+def test_it_is_over_once_the_latest_updates_have_half_of_the_spikes(rate, is_over) -> None:
+    timeline = SpikeTimelineReading((TimelinePoint(9, 9, 1, rate),), NonFinite(0, 1))
+    observations = observe({"lif1": [busy(64, 0.96), flow(), timeline]})
+    [finding] = findings(SaturatedLayer(), observations, "lif1")
+    readings = observations.readings(finding.site)
+    assert SaturatedLayer().is_over(finding, readings, made_now=True) is is_over

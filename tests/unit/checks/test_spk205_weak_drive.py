@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk205_weak_drive import WeakDrive
+from spikecheck.readings import NonFinite
+from spikecheck.timelines import SpikeTimelineReading, TimelinePoint
 from tests.unit.checks.build import (
     POISONED,
     drive,
@@ -130,3 +132,18 @@ def test_the_fix_proposes_a_threshold_within_reach() -> None:
     [held_down] = findings(WeakDrive(), layer(drive(rms=25.0, mean=-25.0, maximum=-3.0)), "lif2")
     assert "model.lif2.threshold = 0.4" in observed.fix
     assert "torch.nn.init.kaiming_uniform_(model.fc2.weight, a=5**0.5)" in held_down.fix
+
+
+def fires_now(rate: float) -> SpikeTimelineReading:
+    return SpikeTimelineReading((TimelinePoint(0, 0, 1, 0.0), TimelinePoint(9, 9, 1, rate)), NonFinite(0, 1))
+
+
+@pytest.mark.parametrize(("rate", "is_over"), [(0.0, False), (1e-6, True)])
+def test_a_spike_in_the_latest_updates_ends_it(rate, is_over) -> None:
+    silent = spikes(count=0.0, active=0)
+    before = observe({"lif1": [drive(rms=0.05, maximum=0.2), silent, flow()]})
+    [finding] = findings(WeakDrive(), before, "lif1")
+    now = observe({"lif1": [drive(rms=0.05, maximum=0.2), silent, flow(), fires_now(rate)]})
+    made = findings(WeakDrive(), now, "lif1")
+    assert bool(made) is not is_over
+    assert WeakDrive().is_over(finding, now.readings(finding.site), made_now=bool(made)) is is_over
