@@ -27,7 +27,18 @@ NOUNS = (
     "outside_text",
 )
 LEFT_TO_RIGHT = ("probe", "stats", "checks", "diagnosis", "report")
-JOINERS = ("evidence", "border", "monitor", "announcements", "api", "checkpoint", "assertions", "baseline", "plugin")
+JOINERS = (
+    "evidence",
+    "border",
+    "monitor",
+    "announcements",
+    "api",
+    "checkpoint",
+    "assertions",
+    "baseline",
+    "plugin",
+    "examination",
+)
 DOORS = ("cli", "reference", "model_run", "faults", "pytest_plugin", "strategies")
 ANYTHING = ("*",)
 
