@@ -40,8 +40,12 @@ class GradientAtStepReading:
     """In how many updates a parameter's gradient was cleared before the optimizer used it, or replaced by another.
 
     It was replaced where it was more than twice what the backward pass left; clipping and unscaling make it smaller.
+    In `shrunken_updates`, it was less than a thousandth of that, and not 0. `backward_norm` is the mean norm that the
+    backward pass left.
     """
 
     updates: int
     cleared_updates: int
     replaced_updates: int = 0
+    shrunken_updates: int = 0
+    backward_norm: float = 0.0

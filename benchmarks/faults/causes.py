@@ -74,7 +74,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "detached_graph": ("SPK401", "SPK409"),
     "exploding_gradient": ("SPK403",),
     "exploding_weights": ("SPK407",),
-    "gradient_clipped_away": ("SPK409", "SPK410"),
+    "gradient_clipped_away": ("SPK409", "SPK410", "SPK418"),
     "nan_gradient": NON_FINITE,
     "nan_origin": NON_FINITE,
     "no_gradient": ("SPK401", "SPK409"),

@@ -42,6 +42,16 @@ class Result:
         return any(check_of(note) in self.case.noted for note in self.outcome.findings.notes)
 
     @property
+    def verdict(self) -> str:
+        """Return how the report at the end mentions the cause: a network that learns all the same gets no warning."""
+        findings, checks = self.outcome.findings, self.case.checks | self.case.noted
+        if self.detected:
+            return "yes"
+        if any(check_of(note) in checks for note in findings.notes):
+            return "a note"
+        return "over" if any(check_of(past) in checks for past in findings.over) else "no"
+
+    @property
     def rank(self) -> int | None:
         """Return the rank of the cause among the root causes."""
         return self.outcome.findings.rank(self.case.checks)

@@ -25,6 +25,8 @@ Each figure has its 95% confidence interval (Clopper and Pearson).
 
 - A fault is **found** if a warning, an error or a root cause reports its cause, or another cause that describes the
   fault equally well.
+- The fault is **a note** or **over** if the report mentions it only so, or as something that was true at first. This
+  counts as not found, although some of these networks learn all the same.
 - Its **rank** is the position of the first such finding among the root causes.
 - A **false alarm** is a warning or an error on a healthy script, or on a script whose fault was removed.
 - Some faults leave normal spikes, normal gradients and a falling loss, so they **cannot be detected by watching**. They
@@ -102,7 +104,7 @@ def measures(*groups: Score) -> str:
 def cells(result: Result) -> tuple[str, ...]:
     """Return a faulty script as a row of the page."""
     case = result.case
-    verdict = "yes" if result.detected else "a note" if result.noted else "**no**"
+    verdict = "**no**" if result.verdict == "no" else result.verdict
     rank = str(result.rank or "–")
     return (
         case.name,

@@ -91,10 +91,8 @@ def row(result: Result) -> tuple[str | Text, ...]:
 
 
 def verdict(result: Result) -> Text:
-    """Return whether the cause was reported, or a note names the experiment that can confirm it."""
-    if result.detected:
-        return Text("yes", "green")
-    return Text("a note", "yellow") if result.noted else Text("no", "red")
+    """Return whether the cause was reported, or how else it is mentioned."""
+    return Text(result.verdict, {"yes": "green", "no": "red"}.get(result.verdict, "yellow"))
 
 
 def losses(outcome: Outcome) -> str:

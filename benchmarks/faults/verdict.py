@@ -27,18 +27,21 @@ class Findings:
         causes: the root causes, most severe first.
         alarms: all warnings and errors.
         notes: all notes.
+        over: what was found during training and no longer held at its end.
     """
 
     causes: tuple[str, ...]
     alarms: tuple[str, ...]
     notes: tuple[str, ...]
+    over: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, report: Report) -> Findings:
         """Collect the findings of a report."""
         causes = tuple(named(cause.finding) for cause in report.root_causes)
         alarms = tuple(named(finding) for finding in report.at_least(Severity.WARNING))
-        return cls(causes, alarms, tuple(named(finding) for finding in report.diagnosis.notes))
+        notes = tuple(named(finding) for finding in report.diagnosis.notes)
+        return cls(causes, alarms, notes, tuple(map(named, report.history)))
 
     def include(self, checks: frozenset[str]) -> bool:
         """Return whether a warning, an error or a root cause comes from one of these checks."""

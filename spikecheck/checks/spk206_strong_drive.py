@@ -121,7 +121,6 @@ class StrongDrive(Check):
         "SPK207",
         "SPK214",
         "SPK215",
-        "SPK405",
         "SPK406",
         "SPK407",
         "SPK413",

@@ -8,6 +8,7 @@ from math import exp
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.learning import learning_of, losses_without_learning
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import LogitReading, TargetReading
 from spikecheck.site import Moment, Site, SiteKind
@@ -53,7 +54,7 @@ class ImbalancedTargets(Check):
     - the loss has no class weights;
     - after {min_updates} updates ({min_updates_in_training} while training runs), all other classes together are
       predicted at most {max_rare_prediction_ratio} times as often as they occur, so at least half of their samples are
-      wrong.
+      wrong; or most predictions are the most frequent class, and 64 losses or more show that nothing is learned.
 
     Where the other classes are predicted as often as they occur, as in a segmentation that is mostly background, class
     weights would only do harm, and there is no finding.
@@ -122,17 +123,25 @@ class ImbalancedTargets(Check):
         share, occurring = max(targets.class_counts) / total, sum(n > 0 for n in targets.class_counts)
         ratio = rare_prediction_ratio(readings)
         needed = self.min_updates_in_training if readings.run.live else self.min_updates
-        if share >= 1 or readings.run.update < needed or ratio is None or ratio > self.max_rare_prediction_ratio:
+        if share >= 1 or readings.run.update < needed or ratio is None:
             return
+        is_stuck = predicts_majority(readings) and losses_without_learning(readings) is not None
+        if ratio > self.max_rare_prediction_ratio and not is_stuck:
+            return
+        effect = "nothing is learned beyond that: the loss is {loss:n}, that of a guess {guess:n}"
+        if ratio <= self.max_rare_prediction_ratio:
+            effect = "the other classes are predicted {ratio:x} as often as they occur"
+        learning = learning_of(readings)
         if share < self.max_class_share and exp(entropy) >= self.min_effective_class_share * occurring:
             return
         yield self.finding(
             site,
             severity=Severity.WARNING if share >= self.max_class_share else Severity.NOTE,
             observed=Observed(
-                "of {total} labels, {share:%} are class {label}, without class weights; the other classes are "
-                "predicted {ratio:x} as often as they occur",
+                "of {total} labels, {share:%} are class {label}, without class weights; " + effect,
                 ratio=ratio,
+                loss=None if learning is None else learning.level,
+                guess=None if learning is None else learning.guess,
                 total=total,
                 share=share,
                 label=targets.class_counts.index(max(targets.class_counts)),
@@ -158,6 +167,14 @@ def rare_prediction_ratio(readings: Readings) -> float | None:
     rare = 1 - max(targets.class_counts, default=0) / max(1, sum(targets.class_counts))
     if rare <= 0:
         return None
-    if logits.top_class != targets.class_counts.index(max(targets.class_counts)):
+    if not predicts_majority(readings):
         return 1.0
     return (1 - logits.top_class_rows / logits.decided_rows) / rare
+
+
+def predicts_majority(readings: Readings) -> bool:
+    """Return whether the class that is predicted most often is the most frequent label."""
+    logits, targets = readings.get(LogitReading), readings.get(TargetReading)
+    if logits is None or targets is None or not targets.class_counts:
+        return False
+    return logits.top_class == targets.class_counts.index(max(targets.class_counts))

@@ -73,7 +73,6 @@ class DominatingTerm(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.LOSS_TERMS
     needs: ClassVar = (LossTermReading, LossReading)
-    explained_by: ClassVar = ("SPK405",)
     explains: ClassVar = (
         *("SPK203", "SPK204", "SPK205", "SPK211", "SPK302", "SPK309", "SPK312", "SPK313"),
         *("SPK320", "SPK402", "SPK409", "SPK412"),

@@ -107,7 +107,8 @@ class NonFiniteValue(Check):
     One NaN or infinite value is enough, in the input, a layer's input current, potential or spikes, the logits, the
     loss, a gradient or a parameter. Logits of -inf count only if they mask all classes of a sample. The first finding
     in the order of the computation is the root cause: it names the module, the update and, inside a forward pass, the
-    time step. If the gradient is finite at the output of a layer and NaN at its input, it became NaN in the backward
+    time step. If gradients exploded before (SPK403), and no operation is known that made the value, they are the cause.
+    If the gradient is finite at the output of a layer and NaN at its input, it became NaN in the backward
     pass of that layer.
 
     On the CPU, spikecheck searches the computation graph of the first loss that is not finite for the operation that
@@ -137,6 +138,7 @@ class NonFiniteValue(Check):
     sites: ClassVar = NUMERIC
     explained_by: ClassVar = (
         "SPK207",
+        "SPK403",
         "SPK407",
         "SPK413",
     )
@@ -164,6 +166,8 @@ class NonFiniteValue(Check):
             origin=f": {origins[0]}" if origins else "",
             fixes=fixes_of(origins),
         )
+        if origins:  # an operation that makes NaN by itself needs no large gradient
+            finding = without_cause(finding, "SPK403")
         yield finding if any_potential_grows(readings) else without_cause(finding, "SPK207")
 
     def is_over(self, finding: Finding, readings: Readings, *, made_now: bool) -> bool:

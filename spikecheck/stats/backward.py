@@ -13,7 +13,7 @@ from torch import Tensor
 from spikecheck.readings import GradientToSpikesReading
 from spikecheck.site import Capture, SiteKind
 from spikecheck.stats.base import State, Statistic, merged_by
-from spikecheck.stats.parameters import norms
+from spikecheck.stats.parameters import norms, zero_non_finite
 from spikecheck.update_readings import (
     GradientAtStepReading,
     StaleGradientReading,
@@ -21,6 +21,7 @@ from spikecheck.update_readings import (
     UnusedGradientReading,
 )
 
+SHRUNKEN = 1e-3  # of the gradient of the backward pass: less than any clipping that leaves something to learn from
 REPLACED = 2.0  # times the gradient of the backward pass: what the optimizer gets then comes from somewhere else
 
 
@@ -101,6 +102,8 @@ class GradientAtStepState(State):
 
     cleared: Tensor = merged_by(torch.add)
     replaced: Tensor = merged_by(torch.add)
+    shrunken: Tensor = merged_by(torch.add)
+    norm: Tensor = merged_by(torch.add)
     updates: int = merged_by(operator.add)
 
 
@@ -110,7 +113,7 @@ class GradientAtStepStats(Statistic[GradientAtStepState]):
     Unit: updates.
     Input: the gradients of all parameters (or their norms) at the end of the backward pass, then those at the update;
     empty if there is none.
-    Memory: two numbers per parameter. Cost: two fused norms per update.
+    Memory: four numbers per parameter. Cost: two fused norms per update.
     Not visible: a gradient that was only partly removed, or replaced by one that is not much larger.
     """
 
@@ -118,17 +121,22 @@ class GradientAtStepStats(Statistic[GradientAtStepState]):
     reading: ClassVar = GradientAtStepReading
 
     def measure(self, capture: Capture[Tensor]) -> GradientAtStepState:
-        """Mark the parameters whose gradient was removed or replaced in one update."""
+        """Mark the parameters whose gradient was removed, replaced or scaled down in one update."""
         half = len(capture.values) // 2
         after_backward, at_update = norms(capture.values[:half]), norms(capture.values[half:])
         return GradientAtStepState(
-            ((after_backward != 0) & (at_update == 0)).int(), (at_update > REPLACED * after_backward).int(), 1
+            ((after_backward != 0) & (at_update == 0)).int(),
+            (at_update > REPLACED * after_backward).int(),
+            ((at_update != 0) & (at_update < SHRUNKEN * after_backward)).int(),
+            zero_non_finite(after_backward).double(),
+            1,
         )
 
     def summarize(self, state: GradientAtStepState) -> tuple[GradientAtStepReading, ...]:
         """Copy the counts to the host."""
-        rows = zip(state.cleared.tolist(), state.replaced.tolist(), strict=True)
-        return tuple(GradientAtStepReading(state.updates, cleared, replaced) for cleared, replaced in rows)
+        columns = (state.cleared, state.replaced, state.shrunken, (state.norm / max(1, state.updates)))
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        return tuple(GradientAtStepReading(state.updates, *row) for row in rows)
 
 
 @dataclass(frozen=True)

@@ -267,6 +267,7 @@ REPORTS: dict[str, Callable[[str], Report]] = {
     "SPK410": of_an_optimizer,
     "SPK416": of_learned_neurons,
     "SPK417": lambda code: of_an_optimizer(code, updates=3),
+    "SPK418": lambda code: of_a_loop(code, batches=50),
     "SPK412": of_an_optimizer,
     "SPK409": of_a_loop,
     "SPK411": of_a_loop,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk308_imbalanced_targets import ImbalancedTargets
-from tests.unit.checks.build import findings, logits, observe, run, severity_of, targets
+from tests.unit.checks.build import findings, logits, loss, observe, run, severity_of, targets
 
 
 def labels(*counts: int, **changed):
@@ -61,3 +61,17 @@ def test_a_finding_gives_the_share_and_what_it_does() -> None:
     (finding,) = findings(ImbalancedTargets(), observations, "loss")
     assert finding.message == "97% of targets are class 0 (of 16)"
     assert "the other classes are predicted 0.2x as often as they occur" in finding.observed.text
+
+
+@pytest.mark.parametrize(
+    ("predicted", "level", "severity"),
+    [
+        pytest.param(predictions(850), 0.325, "warning", id="nothing is learned beyond how often each label occurs"),
+        pytest.param(predictions(850), 0.1, None, id="it learns"),
+        pytest.param(predictions(850, top_class=1), 0.325, None, id="another class is predicted"),
+    ],
+)
+def test_what_is_predicted_at_random_is_not_learned(predicted, level, severity) -> None:
+    lost = loss(recent_mean=level, recent_deviation=0.01, recent_slope=0.0)
+    observations = observe({"loss": [labels(900, 100), predicted, lost]}, run=run(update=64))
+    assert severity_of(ImbalancedTargets(), observations, "loss") == severity

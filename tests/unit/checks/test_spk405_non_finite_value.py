@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 import pytest
 
+from spikecheck.checks.spk403_exploding_gradient import ExplodingGradient
 from spikecheck.checks.spk405_non_finite_value import DESCRIPTIONS, READINGS_BY_KIND, NonFiniteValue
 from spikecheck.diagnosis import diagnose
 from spikecheck.readings import NonFinite
@@ -142,3 +144,24 @@ def test_only_a_decay_that_lets_a_potential_grow_makes_it_infinite(decay: float 
     observations = observe({"lif1": [potential(non_finite=POISONED)]}, sites=layers)
     (finding,) = findings(NonFiniteValue(), observations, "lif1")
     assert ("SPK207" in finding.explained_by) is explains
+
+
+@pytest.mark.parametrize(
+    ("update", "origins", "root"),
+    [
+        pytest.param(14, (), "SPK403", id="gradients had grown before"),
+        pytest.param(0, (), "SPK405", id="it was there from the start"),
+        pytest.param(14, (Origin(Operation.LOG_OF_ZERO),), "SPK405", id="an operation made it"),
+    ],
+)
+def test_a_gradient_that_explodes_before_is_the_cause(update, origins, root) -> None:
+    bad = NonFinite(3, 20, Moment(update))
+    places = {
+        "fc1.weight": [gradient(mean_norm=3000.0), parameter()],
+        "fc2.weight": [gradient(mean_norm=1.0), parameter()],
+        "loss": [loss(non_finite=bad)],
+    }
+    observations = observe(places, run=run(value_origins=origins))
+    [grown] = findings(ExplodingGradient(), observations, "fc1.weight")
+    made = [replace(grown, when=Moment(0)), *findings(NonFiniteValue(), observations, "loss")]
+    assert next(cause.finding.check for cause in diagnose(made).causes) == root
