@@ -58,6 +58,9 @@ N ?= 200
 bench-healthy: .venv/dev  ## measure false alarms on random healthy networks: make bench-healthy N=200
 	nice $(BIN)/python -m benchmarks.healthy --seeds $(N) $(ARGS)
 
+bench-calibrate: .venv/dev  ## compare calibrated weights with other initializers, and write docs/calibrate.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.calibrate $(ARGS)
+
 bench-plugin: .venv/dev  ## measure what the pytest plugin adds to a run that does not use it
 	$(BIN)/python benchmarks/pytest_plugin.py $(ARGS)
 
@@ -73,5 +76,5 @@ test: lint docs-check pytests  ## run everything that CI runs (pytest with one w
 full: lint docs-check pytests  ## run every test, also those that are too long for CI
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto -m "" $(ARGS)
 
-.PHONY: help setup demo fmt lint quick promises conformance faults docs inductor docs-check check-new fuzz bench bench-faults bench-healthy bench-plugin pytests test full
+.PHONY: help setup demo fmt lint quick promises conformance faults docs inductor docs-check check-new fuzz bench bench-faults bench-healthy bench-calibrate bench-plugin pytests test full
 .DELETE_ON_ERROR:

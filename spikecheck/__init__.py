@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .assertions import assert_state_resets as assert_state_resets
     from .baseline import assert_matches_baseline as assert_matches_baseline
     from .baseline import record_baseline as record_baseline
+    from .calibration.calibrate import calibrate as calibrate
     from .errors import SpikecheckError as SpikecheckError
     from .errors import SpikecheckWarning as SpikecheckWarning
     from .evidence.save import save_evidence as save_evidence
@@ -70,6 +71,7 @@ _HOMES = {
     "assert_spikes_binary": "assertions",
     "assert_state_resets": "assertions",
     "attach": "api",
+    "calibrate": "calibration.calibrate",
     "disable": "api",
     "record_baseline": "baseline",
     "save_evidence": "evidence.save",
@@ -101,6 +103,7 @@ __all__ = [
     "assert_spikes_binary",
     "assert_state_resets",
     "attach",
+    "calibrate",
     "disable",
     "record_baseline",
     "save_evidence",

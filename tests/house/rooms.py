@@ -36,6 +36,7 @@ JOINERS = (
     "checkpoint",
     "assertions",
     "baseline",
+    "calibration",
     "plugin",
     "examination",
 )

@@ -34,6 +34,7 @@ PUBLIC = set(
         "assert_spikes_binary",
         "assert_state_resets",
         "attach",
+        "calibrate",
         "disable",
         "record_baseline",
         "save_evidence",

@@ -53,6 +53,7 @@ class Norse(Framework):
     """
 
     name: ClassVar = "norse"
+    input_weight: ClassVar = "input_weights"
 
     def spikes(self, module: nn.Module) -> bool:
         """Return whether it is a cell or layer, but for the leaky integrators."""

@@ -1,0 +1,1 @@
+"""What calibrate() gains over the weights that libraries begin with, and over the usual initializers."""

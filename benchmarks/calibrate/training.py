@@ -1,0 +1,58 @@
+"""Train one network and record how well it does on held-out batches, and when."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional as F
+
+from benchmarks.calibrate.networks import INITIALIZERS, LIBRARIES, Deep
+from benchmarks.faults.melodies import Melodies
+
+RATE = 2e-3  # of Adam
+EVERY = 10  # updates between two evaluations
+TEST_BATCHES, TEST_SAMPLES = 1, 256
+
+
+@dataclass(frozen=True)
+class Row:
+    """One training run."""
+
+    library: str
+    layers: int
+    initializer: str
+    seed: int
+    updates: int
+
+    @property
+    def key(self) -> str:
+        """The name under which the result is stored."""
+        return f"{self.library}|{self.layers}|{self.initializer}|{self.seed}|{self.updates}"
+
+
+def trained(row: Row) -> dict[str, object]:
+    """Run one row; return the accuracy every ten updates, and the seconds that the initializer took."""
+    torch.manual_seed(row.seed)
+    model = Deep(LIBRARIES[row.library](), row.layers)
+    data = Melodies(batches=row.updates, seed=row.seed)
+    start = time.perf_counter()
+    INITIALIZERS[row.initializer](model, next(iter(data))[0])
+    seconds = time.perf_counter() - start
+    optimizer = torch.optim.Adam([p for _, p in model.named_parameters() if p.requires_grad], lr=RATE)
+    accuracies = []
+    for number, (x, y) in enumerate(data, 1):
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), y).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        if number % EVERY == 0:
+            accuracies.append(round(accuracy(model), 4))
+    return {"accuracies": accuracies, "seconds": round(seconds, 2)}
+
+
+@torch.no_grad()
+def accuracy(model: Deep) -> float:
+    """Return the accuracy on batches of another stream."""
+    data = Melodies(batch=TEST_SAMPLES).held_out(TEST_BATCHES)
+    return sum(float((model(x).argmax(-1) == y).float().mean()) for x, y in data) / TEST_BATCHES
