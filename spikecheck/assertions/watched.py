@@ -156,18 +156,11 @@ def isolated_copy(model: nn.Module, *, train: bool | None = None) -> Iterator[nn
     copied = duplicate(model)
     if train is not None:
         copied.train(train)
-    with random_state_restored(model), torch.enable_grad(), watchers.pause():
-        yield copied
-
-
-@contextmanager
-def random_state_restored(model: nn.Module) -> Iterator[None]:
-    """Restore the random states of torch, Python and numpy afterwards."""
     numpy = sys.modules.get("numpy")
     states = random.getstate(), numpy.random.get_state() if numpy else None
-    with torch.random.fork_rng(devices=devices(model)):
+    with torch.random.fork_rng(devices=devices(model)), torch.enable_grad(), watchers.pause():
         try:
-            yield
+            yield copied
         finally:
             random.setstate(states[0])
             if numpy:

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from spikecheck.assertions.watched import Batch, Reset, parts, random_state_restored, tensors_of, together
+from spikecheck.assertions.watched import Batch, Reset, parts, tensors_of, together
 from spikecheck.errors import SpikecheckError
+from spikecheck.examination.snapshot import Snapshot
 from spikecheck.probe.axes import Axes
 from spikecheck.probe.find import clean
 from spikecheck.probe.layer import WatchedLayer
-from spikecheck.probe.module_state import ModuleState
 from spikecheck.probe.session import Session
 from spikecheck.probe.watchers import watchers
 from spikecheck.site import Capture, Site, SiteKind
@@ -160,9 +160,9 @@ def depends_on(output: Any, spikes: list[Tensor]) -> bool:
 @contextmanager
 def undisturbed(model: nn.Module) -> Iterator[None]:
     """Restore everything that a forward pass changes: states, buffers, attributes, random states."""
-    state = ModuleState(model)
-    with random_state_restored(model), torch.enable_grad(), watchers.pause():
+    snapshot = Snapshot.of([model], None)
+    with torch.enable_grad(), watchers.pause():
         try:
             yield
         finally:
-            state.restore()
+            snapshot.restore()

@@ -35,11 +35,11 @@ def require_usable(layer: str, neuron: NeuronSpec) -> None:
 def integrated(current: Tensor, neuron: NeuronSpec) -> Tensor:
     """Return the potential at every time step, in thresholds; time is the first axis."""
     decay, threshold = neuron.decay or 0.0, neuron.v_threshold or 1.0
-    kept = math.exp(-1 / neuron.tau_syn) if neuron.tau_syn else 0.0
+    remaining = math.exp(-1 / neuron.tau_syn) if neuron.tau_syn else 0.0
     potential = synapse = torch.zeros_like(current[0])
     potentials = []
     for step in current:
-        synapse = kept * synapse + step
+        synapse = remaining * synapse + step
         potential = decay * potential + neuron.input_gain * synapse
         potentials.append(potential)
     return torch.stack(potentials) / threshold

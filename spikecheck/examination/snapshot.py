@@ -37,7 +37,7 @@ class Snapshot:
         """Remember the state of modules, of an optimizer, and all random states."""
         snapshot = cls()
         for root in roots:
-            for module in root.modules():
+            for _, module in root.named_modules():  # a library may give `modules` another meaning
                 snapshot.keep_container(vars(module), 0)
         if optimizer is not None:
             snapshot.keep_container(vars(optimizer), 0)

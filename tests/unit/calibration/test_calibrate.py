@@ -85,13 +85,13 @@ def test_chosen_layers_alone_are_calibrated() -> None:
     assert torch.equal(model[0].weight, before)
 
 
-class Kept(nn.Module):
+class Stateful(nn.Module):
     """Keeps its potential from call to call, in an attribute, a buffer and a dictionary, and counts its calls."""
 
     def __init__(self) -> None:
         super().__init__()
         self.fc, self.lif, self.norm, self.drop = nn.Linear(10, 30), LIF(), nn.BatchNorm1d(30), nn.Dropout(0.2)
-        self.calls, self.kept, self.memories = 0, torch.zeros(30), {"v": torch.zeros(2)}
+        self.calls, self.counter, self.memories = 0, torch.zeros(30), {"v": torch.zeros(2)}
         self.register_buffer("total", torch.zeros(30))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -100,13 +100,13 @@ class Kept(nn.Module):
         out: Tensor = self.lif(self.drop(self.norm(self.fc(x).flatten(0, 1)).unflatten(0, x.shape[:2])))
         self.memories["v"] = out.sum((0, 1))[:2].detach()
         self.total += out.detach().sum((0, 1))
-        self.kept.add_(1)
+        self.counter.add_(1)
         np.random.rand(), random.random()
         return out
 
 
 def test_nothing_but_weights_changes() -> None:
-    model = Kept()
+    model = Stateful()
     model.norm.eval()
     model.fc.weight.grad = torch.ones(30, 10)
     states = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
@@ -117,7 +117,7 @@ def test_nothing_but_weights_changes() -> None:
     assert {name: buffer.tolist() for name, buffer in model.named_buffers()} == {
         n: v.tolist() for n, v in values.items()
     }
-    assert (model.calls, model.kept.sum().item(), model.memories["v"].sum().item()) == (0, 0, 0)
+    assert (model.calls, model.counter.sum().item(), model.memories["v"].sum().item()) == (0, 0, 0)
     assert not hasattr(model, "made")
     assert model.training
     assert not model.norm.training
@@ -125,7 +125,7 @@ def test_nothing_but_weights_changes() -> None:
 
 
 def test_a_normalization_between_weight_and_layer_is_scaled() -> None:
-    model = Kept()
+    model = Stateful()
     before = model.fc.weight.detach().clone()
     (layer,) = calibrate(model, spikes()).layers
     assert layer.weight == "norm.weight"
