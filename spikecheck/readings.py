@@ -147,6 +147,20 @@ class InputReading:
 
 
 @dataclass(frozen=True, slots=True)
+class InputHalvesReading:
+    """Copies within the input, in the first forward pass of each window.
+
+    `sample_shape` is the shape of one time step of one sample; empty where the axes of time and batch are not known.
+    Along the axes in `copied_axes`, both halves held the same in every forward pass, and entries that differ from each
+    other.
+    """
+
+    forward_passes: int
+    sample_shape: tuple[int, ...]
+    copied_axes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StateReading:
     """The membrane potential of a spiking layer when a new sequence began."""
 

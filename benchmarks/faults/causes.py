@@ -18,7 +18,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "count_input": ("SPK101",),
     "dtype_overflow": ("SPK107",),
     "empty_input": ("SPK102",),
-    "input_duplicated": (),
+    "input_duplicated": ("SPK111",),
     "input_repeated": ("SPK109",),
     "input_saturated": ("SPK110",),
     "input_scale": ("SPK101", "SPK206"),

@@ -74,6 +74,7 @@ PLUGIN = set(
         "GradientAtStepReading",
         "GradientReading",
         "GradientToSpikesReading",
+        "InputHalvesReading",
         "InputReading",
         "LogitReading",
         "LossReading",
