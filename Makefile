@@ -70,11 +70,17 @@ bench-plugin: .venv/dev  ## measure what the pytest plugin adds to a run that do
 
 pytests: .venv/pytest  ## install the other pytest versions that the plugin is tested with
 
+.venv/ray: | .venv/python
+	$(PIP) --target $@ 'ray[tune]==2.60.0' && touch $@
+
+ray: .venv/dev .venv/ray  ## test the recipe for Ray Tune (downloads 150 MB)
+	PYTHONPATH=.venv/ray $(BIN)/pytest tests/unit/tuning/test_ray_recipe.py $(ARGS)
+
 test: lint docs-check pytests  ## run everything that CI runs (pytest with one worker per core)
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto $(ARGS)
 
 full: lint docs-check pytests  ## run every test, also those that are too long for CI
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto -m "" $(ARGS)
 
-.PHONY: help setup demo fmt lint quick promises conformance faults docs inductor docs-check check-new fuzz bench bench-faults bench-healthy bench-calibrate bench-plugin pytests test full
+.PHONY: help setup demo fmt lint quick promises conformance faults docs inductor docs-check check-new fuzz bench bench-faults bench-healthy bench-calibrate bench-plugin pytests ray test full
 .DELETE_ON_ERROR:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .finding import Severity as Severity
     from .monitor import Monitor as Monitor
     from .report.model import Report as Report
+    from .tuning.study import tune as tune
 
 __version__ = "0.1.0"
 
@@ -76,6 +77,7 @@ _HOMES = {
     "record_baseline": "baseline",
     "save_evidence": "evidence.save",
     "tap": "api",
+    "tune": "tuning.study",
 }
 
 __all__ = [
@@ -108,6 +110,7 @@ __all__ = [
     "record_baseline",
     "save_evidence",
     "tap",
+    "tune",
 ]
 
 

@@ -156,11 +156,18 @@ def isolated_copy(model: nn.Module, *, train: bool | None = None) -> Iterator[nn
     copied = duplicate(model)
     if train is not None:
         copied.train(train)
+    with isolated_state(devices(model)):
+        yield copied
+
+
+@contextmanager
+def isolated_state(cuda: list[int]) -> Iterator[None]:
+    """Pause the monitors of this thread, and restore all random states afterwards, also those of CUDA devices."""
     numpy = sys.modules.get("numpy")
     states = random.getstate(), numpy.random.get_state() if numpy else None
-    with torch.random.fork_rng(devices=devices(model)), torch.enable_grad(), watchers.pause():
+    with torch.random.fork_rng(devices=cuda), torch.enable_grad(), watchers.pause():
         try:
-            yield copied
+            yield
         finally:
             random.setstate(states[0])
             if numpy:

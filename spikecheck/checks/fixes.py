@@ -157,20 +157,21 @@ def plain_number(value: float, digits: int = 2) -> str:
     return repr(float(f"{value:.{digits}g}"))
 
 
-def set_threshold(site: Site, value: float) -> str:
+def set_threshold(site: Site, value: float, digits: int = 2) -> str:
     """Return code that sets the threshold of a layer; empty where that is not known to work."""
     neuron, path = site.neuron, module_path(site)
     if neuron is None or not path or not DOTTED.fullmatch(neuron.threshold_name):
         return ""
+    number_as_code = plain_number(value, digits)
     if neuron.threshold_holder is Holder.TENSOR:
-        return f"{path}.{neuron.threshold_name}.data.fill_({plain_number(value)})"
+        return f"{path}.{neuron.threshold_name}.data.fill_({number_as_code})"
     if neuron.threshold_holder is Holder.SHARED_TENSOR:
         tensor = f"{path}.{neuron.threshold_name}"
-        return f"{tensor}.data = torch.full_like({tensor}, {plain_number(value)})"
+        return f"{tensor}.data = torch.full_like({tensor}, {number_as_code})"
     if neuron.threshold_holder is Holder.ATTRIBUTE:
-        return f"{path}.{neuron.threshold_name} = {plain_number(value)}"
+        return f"{path}.{neuron.threshold_name} = {number_as_code}"
     first, *rest, last = neuron.threshold_name.split(".")
-    inner = f"{last}=torch.tensor({plain_number(value)})"
+    inner = f"{last}=torch.tensor({number_as_code})"
     for number in range(len(rest), 0, -1):
         inner = f"{rest[number - 1]}={path}.{'.'.join([first, *rest[:number]])}._replace({inner})"
     return f"{path}.{first} = {path}.{first}._replace({inner})"

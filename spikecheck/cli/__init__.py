@@ -30,6 +30,7 @@ USERS_EXTRAS = (
     "reference",
     "data",
     "html",
+    "tune",
 )  # what a command may need; the others are for development, or part of these
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, what a shell reports for a program stopped by Ctrl-C
 

@@ -1,10 +1,10 @@
-"""Diagnose a network that does not train, repair it step by step, and watch it learn."""
+"""Diagnose a network that does not train, repair it step by step, tune its threshold, and watch it learn."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from spikecheck.reference.diary import Figures, Variant
     from spikecheck.reference.frames import Examples
+    from spikecheck.tuning.result import Tuning
 
 # What the diary says about each threshold: spikes per step, spike counts, result.
 DIARY = {
@@ -25,6 +26,7 @@ DIARY = {
 }
 WORDS = 64  # batch size of the measurements
 LEARNS_FROM = 0.4  # accuracy on 20 classes, where chance is 0.05
+SEARCH_BATCHES, SEARCH_UPDATES, SEARCH_TRIALS = 4, 12, 9  # of the search for a threshold: half a minute in all
 COLUMNS = ("max spikes per step", "output spike counts", "first loss")
 
 
@@ -38,7 +40,8 @@ COLUMNS = ("max spikes per step", "output spike counts", "first loss")
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Random seed for the weights.")
 def command(seconds: float, seed: int) -> int:
-    """Show a network that does not train, its diagnosis, the effect of each fix, and the repaired network learning.
+    """Show a network that does not train, its diagnosis, the effect of each fix, the search for a threshold, and the
+    repaired network learning.
 
     The network is a spoken-digit classifier (SHD) as described in a debugging diary: three linear layers with
     integrate-and-fire neurons, weights from N(0, 1), event counts as input, and spike counts as logits.
@@ -57,7 +60,8 @@ def command(seconds: float, seed: int) -> int:
     thresholds(console, variant, batch, seed)
     diagnosis(console, variant, batch, seed)
     fixes(console, variant, batch, seed)
-    return training(console, variant.repaired, train, test, seconds, seed)
+    best = search(console, variant, train, seed)
+    return training(console, replace(variant.repaired, threshold=best), train, test, seconds, seed)
 
 
 def thresholds(console: Console, variant: Variant, batch: Examples, seed: int) -> None:
@@ -127,6 +131,31 @@ def fixes(console: Console, variant: Variant, batch: Examples, seed: int) -> Non
     console.print()
 
 
+def search(console: Console, variant: Variant, words: Examples, seed: int) -> float:
+    """Finish the diary's search for a threshold, without the fixes and with them; return the best threshold."""
+    console.rule("[bold]4. The search for a threshold, finished[/]", align="left")
+    console.print("The diary's network, with thresholds from 1 to 100:")
+    console.print(tuned(variant, words, seed, values=tuple(DIARY), low=1, high=100))
+    console.print("\nThe repaired network, with thresholds from 0.1 to 10:")
+    tuning = tuned(variant.repaired, words, seed, values=(1.0,), low=0.1, high=10)
+    console.print(tuning)
+    console.print()
+    return variant.threshold if tuning.best is None else tuning.best.value
+
+
+def tuned(variant: Variant, words: Examples, seed: int, **limits: Any) -> Tuning:
+    """Search for a threshold of a variant: binary outputs, counts up to 50, as the diary wanted, and a falling loss."""
+    import spikecheck
+    from spikecheck.reference.diary import DiaryNetwork, batches, optimizer
+
+    def build(threshold: float) -> DiaryNetwork:
+        return DiaryNetwork(replace(variant, threshold=threshold))
+
+    data = batches(words, variant, SEARCH_BATCHES)
+    plan: dict[str, Any] = {"updates": SEARCH_UPDATES, "trials": SEARCH_TRIALS, "counts": (0, 50), "seed": seed}
+    return spikecheck.tune(build, data, optimizer=optimizer, **plan, **limits)
+
+
 def columns(figures: Figures) -> tuple[str, str, str]:
     """Return the cells for spikes per step, spike counts, and loss."""
     counts = f"{number(figures.min_count)} to {number(figures.max_count)}"
@@ -140,7 +169,7 @@ def training(console: Console, variant: Variant, train: Examples, test: Examples
     import spikecheck
     from spikecheck.reference.diary import DiaryNetwork, train_epochs
 
-    console.rule(f"[bold]4. The repaired network, trained for {seconds:g} seconds[/]", align="left")
+    console.rule(f"[bold]5. The repaired network, trained for {seconds:g} seconds[/]", align="left")
     torch.manual_seed(seed)
     model = DiaryNetwork(variant)
     end = time.monotonic() + seconds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -76,14 +77,27 @@ def reference(frames: Callable[[Any], Tensor] | None = None) -> Batch:
 
 def load(spec: str) -> Batch:
     """Return the first batch of what the user names: a loader, a batch, or a function that returns one of them."""
+    return read_several(spec, 1)[0]
+
+
+def read_several(spec: str, most: int) -> tuple[Batch, ...]:
+    """Return the batches that `--data` names, at most so many: of a loader, the first ones.
+
+    Raises:
+        SpikecheckError: there is none, or it cannot be read; the message says what is expected.
+    """
+    if ":" not in spec or Path(spec).exists():
+        return (read(spec),)
     target = import_object(spec, "--data")
     loader = call_factory(target, {}, spec) if callable(target) else target
     with UserCode(f"--data {spec}: taking the first batch"):
-        first = loader if is_batch(loader) else next(iter(loader), None) if isinstance(loader, Iterable) else None
-    if first is None:
+        items = [loader] if is_batch(loader) else list(islice(loader, most)) if isinstance(loader, Iterable) else []
+    if not items or items[0] is None:
         raise SpikecheckError(f"--data {spec}: expected a loader or a batch of tensors, got {type(loader).__name__}")
-    inputs, targets = parts(first)
-    return Batch(inputs, targets, f"the first batch of {spec}")
+    return tuple(
+        Batch(*parts(item), f"{'the first batch' if number == 0 else f'batch {number}'} of {spec}")
+        for number, item in enumerate(items)
+    )
 
 
 def is_batch(value: Any) -> bool:

@@ -7,7 +7,7 @@ make the difference; `Variant` changes each of them separately. docs/notes.md gi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any
@@ -165,6 +165,18 @@ def initial_figures(variant: Variant, batch: Examples, seed: int) -> Figures:
         handle.remove()
     counts = logits * variant.divisor
     return Figures(max(peaks), counts.min().item(), counts.max().item(), loss)
+
+
+def batches(words: Examples, variant: Variant, count: int, size: int = BATCH) -> list[tuple[Tensor, Tensor]]:
+    """Return shuffled batches (input, label) for a search; the first words of the data set are all of one class."""
+    order = torch.randperm(len(words), generator=torch.Generator().manual_seed(0))
+    chosen = torch.split(order, size)[:count]
+    return [(network_input(words.frames[indices], variant), words.labels[indices]) for indices in chosen]
+
+
+def optimizer(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    """Return the diary's optimizer."""
+    return torch.optim.Adam(parameters, lr=LEARNING_RATE)
 
 
 def train_one_update(model: DiaryNetwork, batch: Examples) -> None:

@@ -40,7 +40,7 @@ JOINERS = (
     "plugin",
     "examination",
 )
-DOORS = ("cli", "reference", "model_run", "faults", "pytest_plugin", "strategies")
+DOORS = ("cli", "reference", "model_run", "tuning", "faults", "pytest_plugin", "strategies")
 ANYTHING = ("*",)
 
 

@@ -39,6 +39,7 @@ PUBLIC = set(
         "record_baseline",
         "save_evidence",
         "tap",
+        "tune",
     ]
 )
 PLUGIN = set(

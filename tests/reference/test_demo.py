@@ -35,8 +35,16 @@ def test_the_table_of_the_diary_stands_beside_the_measured_one(shown: str) -> No
 
 
 @pytest.mark.slow
+def test_no_threshold_works_before_the_fixes_and_an_interval_does_with_them(shown: str) -> None:
+    search = shown[shown.index("4. The search for a threshold") : shown.index("5. The repaired network")]
+    assert "no threshold from 1 to 100 works" in search
+    assert "threshold works from" in search
+    assert "model = build(threshold=" in search
+
+
+@pytest.mark.slow
 def test_the_repaired_network_is_trained_under_watch(shown: str) -> None:
-    repaired = shown[shown.index("4. The repaired network") :]
+    repaired = shown[shown.index("5. The repaired network") :]
     assert "epoch  1" in repaired
     assert "spikecheck: healthy" in repaired
 
