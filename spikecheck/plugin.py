@@ -20,6 +20,7 @@ from spikecheck.number_format import number, percentage
 from spikecheck.readings import (
     BatchReading,
     DriveReading,
+    EvaluationInputReading,
     EvaluationStateReading,
     FlowReading,
     GradientReading,
@@ -45,6 +46,7 @@ from spikecheck.site import Layout, Moment, Site, SiteKind
 from spikecheck.stored import FitReading, GlobalReading, MomentReading, StoredNeuronReading, StoredReading
 from spikecheck.timelines import (
     CurrentTimelineReading,
+    EvaluationSpikeTimelineReading,
     InputTimelineReading,
     LogitTimelineReading,
     LossTimelineReading,
@@ -87,6 +89,8 @@ __all__ = [
     "Check",
     "CurrentTimelineReading",
     "DriveReading",
+    "EvaluationInputReading",
+    "EvaluationSpikeTimelineReading",
     "EvaluationStateReading",
     "Expected",
     "Finding",

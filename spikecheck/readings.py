@@ -72,9 +72,8 @@ class SpikeReading:
 class DriveReading:
     """The input current of a spiking layer.
 
-    `peak` is the largest current of each neuron in any time step, averaged over the neurons. `step_correlation` and
-    `sample_correlation` compare neighboring time steps, and neighboring samples; None where there are too few of them,
-    or fewer than two forward passes.
+    `peak` is the mean of each neuron's largest current. `step_correlation` and `sample_correlation` compare
+    neighboring time steps or samples; None where there are too few of them, or fewer than two forward passes.
     """
 
     forward_passes: int
@@ -147,12 +146,16 @@ class InputReading:
 
 
 @dataclass(frozen=True, slots=True)
+class EvaluationInputReading(InputReading):
+    """The same in passes without gradients, of a run that trains."""
+
+
+@dataclass(frozen=True, slots=True)
 class InputHalvesReading:
     """Copies within the input, in the first forward pass of each window.
 
-    `sample_shape` is the shape of one time step of one sample; empty where the axes of time and batch are not known.
-    Along the axes in `copied_axes`, both halves held the same in every forward pass, and entries that differ from each
-    other.
+    `sample_shape` is that of one time step of one sample; empty where time or batch is not known. Along `copied_axes`,
+    both halves held the same in every forward pass, and entries that differ from each other.
     """
 
     forward_passes: int
@@ -221,10 +224,7 @@ class GradientToSpikesReading:
 
 @dataclass(frozen=True, slots=True)
 class RegressionTargetReading:
-    """What a regression loss compared: extremes of the targets, and of the outputs with their smallest values.
-
-    `distinct_batches` counts batches of targets that differ from each other, at most 16.
-    """
+    """What a regression loss compared: extremes of the targets, and of the outputs with their smallest values."""
 
     updates: int
     elements: int
@@ -233,7 +233,7 @@ class RegressionTargetReading:
     output_minimum: float
     output_maximum: float
     output_values: tuple[float, ...]
-    distinct_batches: int = 0
+    distinct_batches: int = 0  # batches of targets that differ from each other, at most 16
     target_mean: float | None = None  # over all elements of all batches
     target_variance: float | None = None  # the squared error of always predicting that mean
 

@@ -93,6 +93,11 @@ class SpikeTimelineReading(TimelineReading):
 
 
 @dataclass(frozen=True, slots=True)
+class EvaluationSpikeTimelineReading(SpikeTimelineReading):
+    """The same in passes without gradients, of a run that trains."""
+
+
+@dataclass(frozen=True, slots=True)
 class InputTimelineReading(TimelineReading):
     """What was not finite in the input, in any forward pass; without points."""
 

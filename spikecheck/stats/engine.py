@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Any
 
@@ -173,7 +173,7 @@ class Engine:
                 self.failed(error)
                 continue
             for site, reading in zip(windows.sites, readings, strict=bool(readings)):
-                made = reading if belongs else kind(*astuple(reading))
+                made = reading if belongs else kind(*(getattr(reading, one.name) for one in fields(reading)))
                 readings_by_place.setdefault((site.kind, site.name), {})[kind] = made
         return readings_by_place
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from spikecheck.readings import InputReading
+from spikecheck.readings import EvaluationInputReading, InputReading
 from spikecheck.site import SiteKind
 from spikecheck.stats.base import State, keep_first, merged_by
 from spikecheck.stats.layout import (
@@ -80,6 +80,7 @@ class InputStats(RasterStatistic[InputState]):
 
     kind: ClassVar = SiteKind.INPUT
     reading: ClassVar = InputReading
+    evaluation_reading: ClassVar = EvaluationInputReading
 
     def measure_raster(self, raster: Raster) -> InputState:
         """Measure the input of one forward pass."""

@@ -27,6 +27,7 @@ from spikecheck.stats.base import State, merged_by
 from spikecheck.stats.layout import MAX_TIME_STEPS, NEVER, Raster, RasterStatistic
 from spikecheck.timelines import (
     CurrentTimelineReading,
+    EvaluationSpikeTimelineReading,
     InputTimelineReading,
     PotentialTimelineReading,
     SpikeTimelineReading,
@@ -339,6 +340,7 @@ class SpikeTimelineStats(Timeline):
 
     kind: ClassVar = SiteKind.SPIKES
     reading: ClassVar = SpikeTimelineReading
+    evaluation_reading: ClassVar = EvaluationSpikeTimelineReading
 
     def measure_raster(self, raster: Raster) -> TimelineState:
         """Sum the spikes of each time step, and find the largest."""

@@ -70,6 +70,8 @@ PLUGIN = set(
         "percentage",
         "BatchReading",
         "DriveReading",
+        "EvaluationInputReading",
+        "EvaluationSpikeTimelineReading",
         "EvaluationStateReading",
         "FlowReading",
         "GradientAtStepReading",

@@ -1,7 +1,6 @@
 """Readings for the tables of the checks: everything healthy, except for what a row changes.
 
-`observe({"lif1": [spikes(active=0)]})` is a run in which spikes were read at one layer; a row judges it with
-`severity_of(DeadLayer(), observe(...), "lif1")`.
+A row judges a run with spikes of one layer by `severity_of(DeadLayer(), observe({"lif1": [spikes()]}), "lif1")`.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from spikecheck.neuron import NeuronSpec
 from spikecheck.readings import (
     BatchReading,
     DriveReading,
+    EvaluationInputReading,
     EvaluationStateReading,
     FlowReading,
     GradientReading,
@@ -187,6 +187,7 @@ KINDS: dict[type[Any], SiteKind] = {
     PotentialReading: SiteKind.POTENTIAL,
     InputReading: SiteKind.INPUT,
     InputHalvesReading: SiteKind.INPUT,
+    EvaluationInputReading: SiteKind.INPUT,
     StateReading: SiteKind.STATE,
     EvaluationStateReading: SiteKind.STATE,
     MemoryReading: SiteKind.MEMORY,
@@ -213,6 +214,7 @@ KINDS: dict[type[Any], SiteKind] = {
     FitReading: SiteKind.MODEL,
     GlobalReading: SiteKind.GLOBAL,
     timelines.SpikeTimelineReading: SiteKind.SPIKES,
+    timelines.EvaluationSpikeTimelineReading: SiteKind.SPIKES,
     timelines.CurrentTimelineReading: SiteKind.CURRENT,
     timelines.PotentialTimelineReading: SiteKind.POTENTIAL,
     timelines.InputTimelineReading: SiteKind.INPUT,
@@ -222,12 +224,8 @@ KINDS: dict[type[Any], SiteKind] = {
 }
 
 # The readings of a loss belong to the place "loss", whatever its sites are called.
-NAMES = {
-    SiteKind.LOGITS: "logits",
-    SiteKind.TARGETS: "targets",
-    SiteKind.REGRESSION_TARGET: "targets",
-    SiteKind.LABELS: "targets",
-}
+NAMES = {SiteKind.LOGITS: "logits"}
+NAMES |= dict.fromkeys((SiteKind.TARGETS, SiteKind.REGRESSION_TARGET, SiteKind.LABELS), "targets")
 
 
 def spikes(**changed: Any) -> SpikeReading:
@@ -370,8 +368,8 @@ def observe(
 ) -> Observations:
     """Return a run in which these readings were made; places stand in the order of the data flow.
 
-    `sites` changes fields of a place's sites: `sites={"lif1": {"fed_by": "fc1", "neuron": neuron(decay=1.0)}}`. The
-    first forward pass and the whole run read as the recent window does, except for what `first` and `all` give.
+    `sites` changes fields of a place's sites: `sites={"lif1": {"fed_by": "fc1", "neuron": neuron(decay=1.0)}}`. All
+    windows read as the recent one does, except for what `first` and `all` give.
     """
     recent = {name: {type(reading): reading for reading in readings} for name, readings in places.items()}
     made: dict[tuple[SiteKind, str], Site] = {}

@@ -1,0 +1,147 @@
+"""A layer that fires at another rate in evaluation than in training, for the same kind of input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import log
+from typing import ClassVar
+
+from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.layers import spiking_sites
+from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.readings import EvaluationInputReading, InputReading
+from spikecheck.site import Moment, Site, SiteKind
+from spikecheck.timelines import EvaluationSpikeTimelineReading, SpikeTimelineReading, TimelinePoint
+
+
+@dataclass(frozen=True)
+class EvaluationGap(Check):
+    """A layer fires far more or far less in evaluation than in training, although the input is alike.
+
+    ## What it means
+    Something inside the model works differently in evaluation: running statistics that were never updated, a state that
+    is reset in the training loop alone, a teaching signal that only training has. The network that is tested is not the
+    one that was trained, and its accuracy says little.
+
+    ## Example
+    ```python broken
+    norm = torch.nn.BatchNorm1d(128)
+    # the running statistics of a copy are updated, and those of `norm` stay at 0 and 1
+    x = copy.deepcopy(norm)(x) if model.training else norm(x)
+    spikes, membrane = lif(x, membrane)
+    ```
+    ```python repaired
+    norm = torch.nn.BatchNorm1d(128)
+    x = norm(x)
+    spikes, membrane = lif(x, membrane)
+    ```
+
+    ## Fix
+    ```python any
+    # the same batch in both modes: the first layer whose rate differs is the place to look at
+    with torch.no_grad():
+        for mode in (True, False):
+            model.train(mode)
+            print(mode, model(x).float().mean())
+    ```
+
+    ## When it is intended
+    Lateral inhibition or noise is part of training alone.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK217:lif1" = "noise in training"
+    ```
+
+    ## How it is decided
+    spikecheck compares the firing rate of each layer in the latest passes without gradients with that in the training
+    passes before them. It warns at the first layer whose rate differs by a factor of {max_rate_ratio} or more, and is
+    at least {min_rate} in one of the two. It needs {min_samples} samples of evaluation, and training rates that had
+    settled: those of the last two intervals of updates differ by less than {max_drift:%}.
+
+    Input of another kind is not compared, such as zeros that count operations, or noise: mean and share of values other
+    than 0 may differ by {max_input_difference:%} between training and evaluation.
+    """
+
+    id: ClassVar = "SPK217"
+    slug: ClassVar = "evaluation-gap"
+    severity: ClassVar = Severity.WARNING
+    since: ClassVar = "0.1"
+    sites: ClassVar = SiteKind.SPIKES
+    needs: ClassVar = (SpikeTimelineReading, EvaluationSpikeTimelineReading)
+    explained_by: ClassVar = ("SPK208", "SPK214", "SPK215", "SPK216", "SPK405")
+    past: ClassVar = "{site} fired at another rate in evaluation than in training"
+    message: ClassVar = (
+        "{site} fires {ratio:x} as often in evaluation as in training "
+        "({evaluation:.2n} vs {training:.2n} spikes per neuron and time step)"
+    )
+
+    max_rate_ratio: float = limit(
+        1.6,
+        why="measured: at most 1.1 in healthy networks; 1.7 with a teaching signal in training, 4.7 with running "
+        "statistics that were never updated",
+        minimum=1,
+    )
+    min_rate: float = limit(0.01, why="judgment call: below that, a rate is made of few spikes")
+    min_samples: int = limit(32, why="judgment call: the rates of a few samples differ by chance")
+    max_drift: float = limit(0.1, why="judgment call: rates that still change in training differ for that reason")
+    max_input_difference: float = limit(
+        0.25, why="measured: at most 0.06 where training and evaluation draw from the same data"
+    )
+
+    def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
+        """Yield a finding at the first layer whose rate in evaluation is another than in training."""
+        if not readings.run.backward_passes or not self.inputs_are_alike(readings):
+            return
+        before = [s for s in spiking_sites(readings) if s.position < site.position]
+        rates = self.rates(readings)
+        if rates is None or any(self.rates(readings.at(s.name)) is not None for s in before):
+            return
+        training, evaluation = rates
+        low, high = sorted(rates)
+        yield self.finding(
+            site,
+            observed=Observed(
+                "{evaluation:.2n} spikes per neuron and time step in evaluation, {training:.2n} in training",
+                evaluation=evaluation,
+                training=training,
+            ),
+            expected=Expected(
+                "about the same rate", because="the input of both has the same mean and as many values other than 0"
+            ),
+            when=Moment(readings.run.update),
+            ratio=evaluation / training if training else 0.0,
+            excess=log(high / low) if low > 0 else 1,
+        )
+
+    def rates(self, readings: Readings) -> tuple[float, float] | None:
+        """Return a layer's rates in training and in evaluation where they are apart; None where they are not."""
+        course, other = readings.get(SpikeTimelineReading), readings.get(EvaluationSpikeTimelineReading)
+        if course is None or other is None or other.now is None or other.now.mean is None:
+            return None
+        training = self.settled_rate(course.points, other.now.update)
+        evaluation = other.now.mean
+        if training is None or not (training > 0 and max(training, evaluation) >= self.min_rate):
+            return None
+        alike = training < self.max_rate_ratio * evaluation and evaluation < self.max_rate_ratio * training
+        return None if alike else (training, evaluation)
+
+    def settled_rate(self, points: tuple[TimelinePoint, ...], update: int) -> float | None:
+        """Return the training rate before an update, where it no longer changes."""
+        means = [point.mean for point in points if point.update <= update and point.mean is not None][-2:]
+        if len(means) <= 1 or abs(means[1] - means[0]) > self.max_drift * max(means):
+            return None
+        return sum(means) / len(means)
+
+    def inputs_are_alike(self, readings: Readings) -> bool:
+        """Return whether training and evaluation get enough input of one kind."""
+        inputs = readings.every(InputReading)
+        name = next(iter(inputs), None)
+        x, other = readings.at(name).get(InputReading), readings.at(name).get(EvaluationInputReading)
+        if x is None or other is None or max(other.samples, other.forward_passes) < self.min_samples:
+            return False
+        pairs = [
+            (one / max(1, x.sampled_elements), another / max(1, other.sampled_elements))
+            for one, another in ((x.count, other.count), (x.active, other.active))
+        ]
+        return all(abs(a - b) <= self.max_input_difference * max(abs(a), abs(b)) for a, b in pairs)

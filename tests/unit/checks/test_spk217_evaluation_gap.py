@@ -1,0 +1,127 @@
+"""SPK217 evaluation-gap: a table of numbers, and a network whose running statistics are never updated."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import pytest
+import torch
+from torch import nn
+
+import spikecheck
+from spikecheck.checks.spk217_evaluation_gap import EvaluationGap
+from spikecheck.readings import EvaluationInputReading, NonFinite
+from spikecheck.timelines import EvaluationSpikeTimelineReading, SpikeTimelineReading, TimelinePoint
+from tests.unit.checks.build import FINITE, findings, inputs, observe, run
+
+NOTHING = NonFinite(0, 1)
+
+
+def course(*rates: float) -> SpikeTimelineReading:
+    points = tuple(TimelinePoint(2 * n, 2 * n + 1, 2, mean) for n, mean in enumerate(rates))
+    return SpikeTimelineReading(points, NOTHING)
+
+
+def evaluated(rate: float, update: int = 20) -> EvaluationSpikeTimelineReading:
+    return EvaluationSpikeTimelineReading((TimelinePoint(update, update, 4, rate),), NOTHING)
+
+
+def other_input(**changed) -> EvaluationInputReading:
+    """The input of the evaluation: as that of the training, but for what is changed."""
+    return EvaluationInputReading(**{**asdict(inputs()), "non_finite": FINITE, **changed})
+
+
+@pytest.mark.parametrize(
+    ("training", "evaluation", "other", "expected"),
+    [
+        pytest.param((0.2, 0.2), 0.2, {}, [], id="alike"),
+        pytest.param((0.2, 0.2), 0.3201, {}, ["lif1 fires 1.6x as often"], id="at the limit"),
+        pytest.param((0.2, 0.2), 0.319, {}, [], id="below it"),
+        pytest.param((0.2, 0.2), 0.125, {}, ["lif1 fires 0.62x as often"], id="less often"),
+        pytest.param((0.2, 0.2), 0.0, {}, ["lif1 fires 0x as often"], id="silent in evaluation"),
+        pytest.param((0.002, 0.002), 0.0099, {}, [], id="few spikes in both"),
+        pytest.param((0.1, 0.2), 0.5, {}, [], id="rates still change in training"),
+        pytest.param((0.2,), 0.5, {}, [], id="one interval of training"),
+        pytest.param((0.2, 0.2), 0.5, {"samples": 31, "forward_passes": 1}, [], id="few samples"),
+        pytest.param((0.2, 0.2), 0.0, {"count": 0.0, "active": 0}, [], id="zeros, to count operations"),
+        pytest.param(
+            (0.2, 0.2), 0.5, {"count": 19_200 * 1.3}, ["lif1 fires 2.5x as often"], id="nearly the same input"
+        ),
+        pytest.param((0.2, 0.2), 0.5, {"count": 19_200 * 1.4}, [], id="another input"),
+    ],
+)
+def test_judge(training, evaluation, other, expected) -> None:
+    places = {"input": [inputs(), other_input(**other)], "lif1": [course(*training), evaluated(evaluation)]}
+    made = findings(EvaluationGap(), observe(places), "lif1")
+    assert [one.message.partition(" in evaluation")[0] for one in made] == expected
+
+
+def test_only_the_first_layer_is_named() -> None:
+    layer = [course(0.2, 0.2), evaluated(0.9)]
+    observations = observe({"input": [inputs(), other_input()], "lif1": layer, "lif2": layer})
+    assert len(findings(EvaluationGap(), observations, "lif1")) == 1
+    assert findings(EvaluationGap(), observations, "lif2") == []
+
+
+def test_the_training_before_an_evaluation_counts() -> None:
+    layer = [course(0.2, 0.2, 0.9, 0.9), evaluated(0.2, update=3)]
+    assert findings(EvaluationGap(), observe({"input": [inputs(), other_input()], "lif1": layer}), "lif1") == []
+
+
+def test_without_training_there_is_nothing_to_compare() -> None:
+    layer = [course(0.2, 0.2), evaluated(0.9)]
+    observations = observe({"input": [inputs(), other_input()], "lif1": layer}, run=run(backward_passes=0))
+    assert findings(EvaluationGap(), observations, "lif1") == []
+
+
+class Spike(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, distance):
+        ctx.save_for_backward(distance)
+        return (distance > 0).float()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient / (1 + 5 * ctx.saved_tensors[0].abs()) ** 2
+
+
+class Neuron(nn.Module):
+    def forward(self, current):
+        potential, spikes = torch.zeros_like(current[:, 0]), []
+        for now in current.unbind(1):
+            potential = 0.9 * potential + now
+            spikes.append(Spike.apply(potential - 1))
+            potential = potential - spikes[-1]
+        return torch.stack(spikes, 1)
+
+
+class Net(nn.Module):
+    def __init__(self, broken: bool) -> None:
+        super().__init__()
+        self.fc, self.lif, self.out, self.broken = nn.Linear(20, 32), Neuron(), nn.Linear(32, 4), broken
+        self.norm = nn.BatchNorm1d(32, momentum=0.5)
+
+    def forward(self, x):
+        current = 5 + self.fc(x)
+        if self.training and self.broken:
+            current = (current - current.mean((0, 1))) / current.std((0, 1))
+        else:
+            current = self.norm(current.movedim(1, 2)).movedim(1, 2)
+        return self.out(self.lif(current)).mean(1)
+
+
+@pytest.mark.parametrize("broken", [True, False])
+def test_running_statistics_that_are_never_updated(broken) -> None:
+    torch.manual_seed(0)
+    model = Net(broken)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    with spikecheck.attach(model) as monitor:
+        for _ in range(30):
+            x, y = (torch.rand(32, 10, 20) < 0.2).float(), torch.randint(4, (32,))
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(x), y).backward()
+            optimizer.step()
+        model.eval()
+        with torch.no_grad():
+            model((torch.rand(64, 10, 20) < 0.2).float())
+    assert ("SPK217" in {finding.check for finding in monitor.report().findings}) is broken
