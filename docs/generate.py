@@ -55,6 +55,7 @@ FAMILIES = {
     "3": "Readout and loss",
     "4": "Gradients and parameters",
     "5": "Checkpoints",
+    "6": "Experiments",
 }
 
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .errors import SpikecheckError as SpikecheckError
     from .errors import SpikecheckWarning as SpikecheckWarning
     from .evidence.save import save_evidence as save_evidence
+    from .examination import examine as examine
     from .finding import Finding as Finding
     from .finding import Severity as Severity
     from .monitor import Monitor as Monitor
@@ -74,6 +75,7 @@ _HOMES = {
     "attach": "api",
     "calibrate": "calibration.calibrate",
     "disable": "api",
+    "examine": "examination",
     "record_baseline": "baseline",
     "save_evidence": "evidence.save",
     "tap": "api",
@@ -107,6 +109,7 @@ __all__ = [
     "attach",
     "calibrate",
     "disable",
+    "examine",
     "record_baseline",
     "save_evidence",
     "tap",

@@ -45,6 +45,7 @@ class SiteKind(Flag):
     LOSS_TERMS = auto()  # the part that a loss has in the sum that is minimized, and the whole sum
     OPTIMIZER = auto()  # all gradients of an optimizer's parameters together, and what its update adds to them
     BATCH_NORM_OR_DROPOUT = auto()  # a module that works differently in evaluation mode
+    EXPERIMENT = auto()  # what an experiment of `spikecheck.examine` is about: the model, or a weight
 
     @property
     def label(self) -> str:

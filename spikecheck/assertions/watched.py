@@ -188,8 +188,12 @@ def observe(
     reset: Reset | None = None,
     backward: bool = False,
     axes: Layout = Layout(),
+    call: Callable[..., Any] | None = None,
 ) -> Observed:
-    """Run one forward pass of an isolated copy and return what it showed; `backward` adds a backward pass."""
+    """Run one forward pass of an isolated copy and return what it showed; `backward` adds a backward pass.
+
+    `call` is what calls the model, where that takes more than `model(*inputs)`.
+    """
     inputs, target = parts(batch) if loss is None else with_target(batch)
     captures: list[Capture[Tensor]] = []
     names = [spikes] if isinstance(spikes, str | nn.Module) else list(spikes)
@@ -199,7 +203,7 @@ def observe(
     observed = Observed(inputs, target)
     session.install()
     try:
-        observed.output = model(*inputs)
+        observed.output = (call or model)(*inputs)
         observed.loss = None if loss is None else loss(observed.output, target)
         session.finish()
         if backward:

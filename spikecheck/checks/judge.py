@@ -254,6 +254,8 @@ def why_not_applicable(check: Check, observations: Observations) -> str:
     of_files = any(kind & FILE_KINDS.value for kind, _ in observations.sites_with_kinds)
     if not of_files and not check.sites & ~FILE_KINDS:
         return "a check of checkpoint files"
+    if check.sites is SiteKind.EXPERIMENT:
+        return "an experiment of spikecheck.examine()"
     return f"no {check.sites.label} observed"
 
 

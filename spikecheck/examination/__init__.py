@@ -1,1 +1,5 @@
 """Examine a network: experiments on copies of it, and trials of what could heal it."""
+
+from spikecheck.examination.examine import examine
+
+__all__ = ["examine"]

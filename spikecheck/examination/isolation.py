@@ -36,6 +36,7 @@ from spikecheck.probe.watchers import watchers
 
 T = TypeVar("T")
 CHUNK = 1 << 16
+MAX_ERROR = 140  # characters of an exception's text
 TAKING = 60.0  # seconds in which the batches must have come
 GRACE = 2.0  # seconds in which a child that notices its deadline sends its result, before it is killed
 
@@ -224,7 +225,9 @@ def described(error: Exception) -> str:
     installed = (os.sep + "site-packages" + os.sep, os.path.dirname(os.path.dirname(__file__)) + os.sep)
     own = [frame for frame in frames if not any(folder in frame.filename for folder in installed)]
     place = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
-    return safe(f"{type(error).__name__}: {' '.join(str(error).split()) or 'no message'}{place}", MAX_SENTENCE)
+    text = " ".join(str(error).split())
+    text = text[:MAX_ERROR].rpartition(" ")[0] + " ..." if len(text) > MAX_ERROR else text
+    return safe(f"{type(error).__name__}: {text or 'no message'}{place}", MAX_SENTENCE)
 
 
 def run_in_place(function: Callable[[Subject], T], subject: Subject) -> tuple[T | None, Failure | None]:

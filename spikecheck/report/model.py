@@ -14,6 +14,7 @@ from spikecheck.excerpts import PotentialSampleReading, RasterReading
 from spikecheck.finding import Finding, Outcome, Severity, Unseen, UnseenKind, Verdict
 from spikecheck.readings import DriveReading, FlowReading, LossReading, SpikeReading
 from spikecheck.report.as_dict import finding_dict, layer_dict, loss_dict, optimizer_dict, plain
+from spikecheck.report.examined import ExperimentRow, experiment_dict
 from spikecheck.report.format import counted
 from spikecheck.report.state import NEEDED, ReportState
 from spikecheck.timelines import LossTimelineReading, OptimizerTimelineReading, SpikeTimelineReading
@@ -129,6 +130,7 @@ class Report:
     optimizers: tuple[OptimizerRow, ...] = ()
     observed_updates: int = 0  # of `updates`, those that a monitor observed; of a file without evidence, none
     start_cost: float | None = None
+    experiments: tuple[ExperimentRow, ...] = ()  # of an examination
 
     @classmethod
     def of(cls, verdicts: Iterable[Verdict], *, unseen: Iterable[Unseen] = (), **facts: Any) -> Report:
@@ -167,6 +169,7 @@ class Report:
             losses=first_by_name(report.losses for report in reports),
             weights=first_by_name(report.weights for report in reports),
             optimizers=first_by_name(report.optimizers for report in reports),
+            experiments=tuple(row for report in reports for row in report.experiments),
         )
 
     @property
@@ -272,6 +275,7 @@ class Report:
             "losses": [loss_dict(row) for row in self.losses],
             "weights": [asdict(row) for row in self.weights],
             "optimizers": [optimizer_dict(row) for row in self.optimizers],
+            "experiments": [experiment_dict(row) for row in self.experiments],
             "unseen": [{"kind": one.kind.value, "text": one.text} for one in self.unseen],
         }
 

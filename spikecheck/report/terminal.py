@@ -18,6 +18,7 @@ from spikecheck.diagnosis import Cause, may_have_caused
 from spikecheck.finding import Finding, Severity
 from spikecheck.number_format import number, percentage
 from spikecheck.report.encoding import encodable
+from spikecheck.report.examined import ExperimentOutcome, ExperimentRow
 from spikecheck.report.format import (
     by_check,
     first_seen,
@@ -92,6 +93,9 @@ def renderables(report: Report) -> Iterator[RenderableType]:
     if report.layers:
         yield Text()
         yield layer_table(report.layers)
+    if report.experiments:
+        yield Text()
+        yield experiment_table(report.experiments)
     yield Text()
     yield from footer(report)
 
@@ -194,6 +198,18 @@ def layer_table(layers: tuple[LayerRow, ...]) -> Table:
             short(spikes.maximum),
             *(counts if row.neurons_known else ("-", "-")),
         )
+    return table
+
+
+def experiment_table(rows: tuple[ExperimentRow, ...]) -> Table:
+    """Return what each experiment on a copy of the network showed, or why it was not made."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("experiment", overflow="fold", max_width=22)
+    table.add_column("result", overflow="fold")
+    for row in rows:
+        done = row.outcome is ExperimentOutcome.DONE
+        text = row.text if done else f"{row.outcome.value}: {row.text}"
+        table.add_row(Text(row.name), Text(text, style="" if done else "dim"))
     return table
 
 

@@ -15,6 +15,7 @@ NOUNS = (
     "readings",
     "update_readings",
     "excerpts",
+    "experiment_readings",
     "timelines",
     "stored",
     "finding",
@@ -74,6 +75,7 @@ BEYOND = {
     "report/changes.py": {"rich"},
     "report/html": {"jinja2", "markupsafe", "matplotlib"},
     "checkpoint/graph.py": {"h5py"},
+    "examination/progress.py": {"rich"},
     **{f"probe/frameworks/{library}.py": {library} for library in LIBRARIES},
 }
 

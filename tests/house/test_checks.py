@@ -32,7 +32,7 @@ def test_each_file_of_the_folder_holds_one_check() -> None:
 
 @every_check
 def test_id_slug_class_and_files_agree(check: type[Check]) -> None:
-    assert re.fullmatch(r"SPK[0-5]\d\d", check.id)
+    assert re.fullmatch(r"SPK[0-6]\d\d", check.id)
     assert re.fullmatch(r"[a-z]+(-[a-z]+)*", check.slug)
     assert check.__name__ == "".join(word.capitalize() for word in check.slug.split("-"))
     assert check.__module__ == f"spikecheck.checks.{file_of(check).stem}"
@@ -134,7 +134,7 @@ def test_every_reading_is_needed_and_made() -> None:
     """One that no statistic makes, nor the probe or the reader of files (some need no tensor), is never seen."""
     needed = {reading.__name__ for check in CHECKS for reading in check.needs}
     makers = [*(PACKAGE / "stats").glob("*.py"), *(PACKAGE / "probe").glob("*.py")]
-    makers += (PACKAGE / "checkpoint").glob("*.py")
+    makers += [*(PACKAGE / "checkpoint").glob("*.py"), *(PACKAGE / "examination").rglob("*.py")]
     made = "\n".join(path.read_text(encoding="utf-8") for path in makers)
     assert not {name for name in needed if not re.search(rf"\b{name}\b", made)}
 

@@ -89,6 +89,8 @@ BORDER = {
     "spikecheck/probe/watchers.py": 2,  # in the place of a function of torch, and tap()
     "spikecheck/stats/engine.py": 1,  # one statistic of a report
     "spikecheck/checks/judge.py": 1,  # one check of a report
+    "spikecheck/examination/watch.py": 2,  # the user's loop, and the user's evaluation: the report names the error
+    "spikecheck/examination/experiments/repeated_batch.py": 2,  # the user's model or step, on a batch it has seen
     "spikecheck/examination/isolation.py": 2,  # a trial of the user's code; the wait for a child that must be ended
     "spikecheck/checkpoint/diagnose.py": 1,  # a file becomes unreadable, with the place of the error
 }

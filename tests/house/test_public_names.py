@@ -36,6 +36,7 @@ PUBLIC = set(
         "attach",
         "calibrate",
         "disable",
+        "examine",
         "record_baseline",
         "save_evidence",
         "tap",

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from spikecheck import timelines
+from spikecheck import experiment_readings, timelines
 from spikecheck.checks.base import Check, Observations, place_of
 from spikecheck.finding import Finding
 from spikecheck.neuron import NeuronSpec
@@ -222,6 +222,9 @@ KINDS: dict[type[Any], SiteKind] = {
     timelines.LossTimelineReading: SiteKind.LOSS,
     timelines.OptimizerTimelineReading: SiteKind.OPTIMIZER,
 }
+KINDS |= dict.fromkeys(
+    (kind for name, kind in vars(experiment_readings).items() if name.endswith("Reading")), SiteKind.EXPERIMENT
+)
 
 # The readings of a loss belong to the place "loss", whatever its sites are called.
 NAMES = {SiteKind.LOGITS: "logits"}

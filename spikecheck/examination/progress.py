@@ -1,0 +1,28 @@
+"""Show on a terminal what an examination is doing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Advance = Callable[[str], object]
+
+
+@contextmanager
+def progress_bar(total: int, *, shown: bool) -> Iterator[Advance]:
+    """Yield a function that names the next of so many steps; nothing is shown where standard error is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not (shown and console.is_terminal)) as bar:
+        task = bar.add_task("examining", total=total)
+        first = True
+
+        def advance(name: str) -> None:
+            nonlocal first
+            bar.update(task, description=name, advance=0 if first else 1)
+            first = False
+
+        yield advance
