@@ -1,7 +1,7 @@
 """Write what is made from the checks: docs/checks/*.md, its index, docs/checks/causes.md, and the table in README.md.
 
-And the tables of docs/json.md, from the schema of the JSON report, the list of docs/decisions, and the table of
-imports in docs/architecture.md.
+And the tables of docs/json.md, from the schema of the JSON report, the list of docs/decisions, the table of imports in
+docs/architecture.md, and the experiments in docs/how-to/examine-a-network.md.
 
 `python docs/generate.py` writes; `python docs/generate.py --check` writes nothing and exits 1 where a file differs.
 """
@@ -9,6 +9,7 @@ imports in docs/architecture.md.
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import re
 import sys
@@ -19,6 +20,7 @@ from typing import Any
 from spikecheck.checks.base import Check
 from spikecheck.checks.discovery import Causes, merged_causes, own_checks
 from spikecheck.cli.explain import page
+from spikecheck.examination.experiments.base import experiments
 from tests.house.rooms import table as rooms
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,6 +28,7 @@ FOLDER = ROOT / "docs" / "checks"
 README = ROOT / "README.md"
 WRITTEN = "<!-- Written by docs/generate.py"  # a page without this line is written by hand: that of a removed check
 JSON = ROOT / "docs" / "json.md"
+EXPERIMENTS = ROOT / "docs" / "how-to" / "examine-a-network.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 DECISIONS = ROOT / "docs" / "decisions"
 SCHEMA = ROOT / "spikecheck" / "report" / "schema-1.json"
@@ -131,6 +134,19 @@ def between_marks(page: Path, what: str, text: str) -> str:
     return f"{before}{begin}{text}{end}{rest.partition(end)[2]}"
 
 
+def experiments_page() -> str:
+    """Return a section for each experiment of `spikecheck.examine`, from its class."""
+    parts = []
+    for one in experiments():
+        supports = " It only supports other findings." if one.supports_only else ""
+        rows = [("needs", one.needs), ("cost", one.cost), ("proves", one.proves), ("cannot tell", one.cannot_tell)]
+        listed = "\n".join(f"- *{title}*: {text}." for title, text in rows)
+        about = " ".join(inspect.cleandoc(type(one).__doc__ or "").split())
+        text = f"{about} Made on the network {one.phase.value}.{supports}"
+        parts.append(f"### {one.name.capitalize()}\n\n{text}\n\n{listed}\n")
+    return "\n".join(parts)
+
+
 def decisions() -> str:
     """Return the index of the decision records, with the numbers that no record has."""
     rows = ["| number | decision | status |", "|---|---|---|"]
@@ -185,6 +201,7 @@ def generated() -> dict[Path, str]:
         FOLDER / "causes.md": causes(known),
         ARCHITECTURE: between_marks(ARCHITECTURE, "imports", rooms()),
         DECISIONS / "README.md": decisions(),
+        EXPERIMENTS: between_marks(EXPERIMENTS, "experiments", "\n" + experiments_page() + "\n"),
         README: between_marks(README, "checks", table(checks, "docs/checks/")),
         JSON: between_marks(JSON, "fields", "\n" + fields(json.loads(SCHEMA.read_text(encoding="utf-8"))) + "\n"),
     }

@@ -101,9 +101,9 @@ def test_time_first_data_of_equal_sizes_are_not_accused() -> None:
 def test_batch_statistics_are_told_apart(running) -> None:
     net = changed_forward(lambda inner, x: net.norm(inner(x)))
     net.norm = nn.BatchNorm1d(CLASSES, track_running_stats=running)
-    seen = reading(ChangedSample(), subject(net))
-    assert (seen.changed_others == 0) is running
-    assert seen.batch_statistics is not running
+    statistics = reading(ChangedSample(), subject(net))
+    assert (statistics.changed_others == 0) is running
+    assert statistics.batch_statistics is not running
 
 
 def test_a_sample_keeps_its_output_at_another_position() -> None:
