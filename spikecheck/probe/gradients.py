@@ -14,8 +14,8 @@ from spikecheck.probe.unused import gradient_norms
 from spikecheck.readings import FlowReading
 from spikecheck.site import Capture, Site, SiteKind
 
-HOOKED_PASSES = 3  # forward passes in which a hook on the spikes notices whether any gradient arrives
-LAST_HOOKED_PASS = 256  # until then also the 4th, 8th, 16th, ...: a layer that is silent at first may fire by then
+HOOKED_PASSES = 3  # forward passes in which a hook on the spikes notices whether any gradient arrives, until one does
+HOOKED_LATER = (4, 16, 64, 256)  # and so many passes later: a layer that is silent at first may fire by then
 
 
 class CallSpikes(NamedTuple):
@@ -43,13 +43,17 @@ class LayerGradients:
     def hook(self, observation: Observation, call: int) -> None:
         """Notice whether a gradient arrives at the spikes of a call, in the first forward passes."""
         spikes = observation.spikes
-        if spikes is None or not spikes.requires_grad or not is_hooked(self.forward_passes):
+        if spikes is None or not spikes.requires_grad or not self.is_hooked():
             return
         hook = GradientHook(self, call, spikes.shape, observation.layout.time)
         self.spikes_by_call[call] = CallSpikes(spikes.shape, hook.active_steps(spikes.detach()))
         source = spikes if observation.output is None else observation.output
         source.register_hook(hook)  # type: ignore[no-untyped-call]
         self.hooked = True
+
+    def is_hooked(self) -> bool:
+        """Return whether the gradients of the next forward pass are looked at."""
+        return self.forward_passes in HOOKED_LATER or (self.forward_passes < HOOKED_PASSES and not self.gradient_seen)
 
     def count(self, *, blocked: bool) -> None:
         """Count a forward pass with gradients."""
@@ -120,13 +124,6 @@ class GradientHook:
         if not steps.numel():
             return steps.new_zeros(len(steps), dtype=torch.bool)
         return (steps.amax(1) != 0) | (steps.amin(1) != 0)  # a fifth of the time of comparing every value
-
-
-def is_hooked(forward_passes: int) -> bool:
-    """Return whether the gradients of the next forward pass are looked at, after so many."""
-    return forward_passes < HOOKED_PASSES or (
-        forward_passes <= LAST_HOOKED_PASS and forward_passes & (forward_passes - 1) == 0
-    )
 
 
 class ParameterGradients:

@@ -6,6 +6,8 @@ another's, however the pass ended.
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -99,6 +101,7 @@ class LayerCalls:
     blocked: bool = False  # its current or its weights had a gradient to come, and its spikes have none
     compiled: bool = False  # by torch.compile, so that nothing is known of the graph
     held: dict[SiteKind, HeldCalls] = field(default_factory=lambda: {kind: HeldCalls() for kind in KINDS})
+    sums: dict[SiteKind, list[float]] = field(default_factory=lambda: defaultdict(list))  # by time step
     first_state: tuple[Tensor, ...] = ()
     middle_state: tuple[Held, ...] = ()  # of the latest call whose state was sampled, but for the first
     middle_call: int = 0  # calls before that one
@@ -200,18 +203,20 @@ class LayerCalls:
         """
         if log.form is None:
             return
-        spikes, currents, _ = log.columns
+        spikes = log.columns[0]
         shown, of_potential, _, grad, *_ = log.form
         self.count += len(spikes)
         if grad:
-            self.take_gradient(watched, spikes[-1], currents[-1] if currents else None)
+            self.take_gradient(watched, spikes[-1], log.current)
         layout = axes_of(watched, spikes[-1], shown)
         axes = (layout, layout, of_potential or layout)
         for kind, column, versions, layout in zip(KINDS, log.columns, log.versions, axes, strict=True):
-            if not any(tensor.is_complex() or tensor.is_meta for tensor in column):
+            if not column or not (column[0].is_complex() or column[0].is_meta):
                 self.held[kind].extend(column, versions, layout)
             elif kind is SiteKind.SPIKES:
                 watched.unseen = COMPLEX
+        for kind, sums in zip((SiteKind.CURRENT, SiteKind.POTENTIAL), log.sums, strict=True):
+            self.sums[kind] += sums
         log.clear()
 
     def take_gradient(self, watched: WatchedLayer, spikes: Tensor, current: Tensor | None) -> None:
@@ -241,6 +246,7 @@ class LayerCalls:
         for kind, held in self.held.items():
             for use, of_use in self.by_use(watched, held):
                 yield from self.drain_kind(watched, kind, of_use, update, use)
+        yield from self.drain_sums(watched, update)
         if self.first_state and new_sequence:
             yield Capture(
                 (layer.site(SiteKind.STATE),),
@@ -284,6 +290,17 @@ class LayerCalls:
                 yield self.capture(watched, kind, group, update, widths.index(group.neurons), use)
             else:
                 watched.unseen = IN_PLACE
+
+    def drain_sums(self, watched: WatchedLayer, update: int) -> Iterator[Capture[Tensor]]:
+        """Yield the sums of what was not kept, as the values of one neuron and sample; of currents, if they matter."""
+        uses = watched.uses or (None,)
+        for kind, sums in self.sums.items():
+            if len(sums) % len(uses) or (kind is SiteKind.CURRENT and all(map(math.isfinite, sums))):
+                continue
+            for number, use in enumerate(uses):
+                values = (torch.tensor(sums[number :: len(uses)], dtype=torch.float64, device="cpu"),)
+                training = self.training or self.in_training
+                yield Capture((watched.layer.site(kind, 0, use),), values, Layout(0, None), training, update)
 
     def capture(
         self, watched: WatchedLayer, kind: SiteKind, held: HeldCalls, update: int, width: int, use: Use | None

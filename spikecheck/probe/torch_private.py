@@ -91,7 +91,7 @@ def is_functorch_tensor(tensor: Tensor) -> bool:
 
 def version(tensor: Tensor) -> int | None:
     """Return how often a tensor was changed in place; None where that is not counted."""
-    return None if tensor.is_inference() else getattr(tensor, "_version", None)
+    return None if tensor.is_inference() else tensor._version
 
 
 def norms(tensors: Sequence[Tensor]) -> list[Tensor]:
@@ -116,18 +116,24 @@ def is_plain_tensor(value: object) -> bool:
 def versions_of(*tensors: Tensor | None) -> list[int | None] | None:
     """Return the versions of tensors of torch's own class, None for None; nothing where one is of another kind."""
     versions: list[int | None] = []
+    is_wrapped = _is_functorch_wrapped
     for tensor in tensors:
         if tensor is None:
             versions.append(None)
-        elif type(tensor) is not Tensor or (_is_functorch_wrapped is not None and _is_functorch_wrapped(tensor)):
+        elif type(tensor) is not Tensor or (is_wrapped is not None and is_wrapped(tensor)):
             return None
         else:
-            versions.append(None if tensor.is_inference() else getattr(tensor, "_version", None))
+            versions.append(version(tensor))
     return versions
 
 
 def are_unchanged(tensors: Sequence[Tensor], versions: Sequence[int | None]) -> bool:
     """Return whether tensors still hold what they held at these versions; so does one that is not counted."""
+    try:
+        if [tensor._version for tensor in tensors] == versions:
+            return True
+    except RuntimeError:  # one is of inference mode, where changes are not counted
+        pass
     return all(before is None or version(one) == before for one, before in zip(tensors, versions, strict=True))
 
 
