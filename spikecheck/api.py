@@ -47,10 +47,10 @@ def attach(
         spikes: names or modules of spiking layers that are not found automatically.
         loss: the criterion, where it is a module whose loss torch.nn does not compute.
         optimizer: the one to watch, where several train the model.
-        every: with 8, every 8th forward pass is measured by all statistics; "auto" measures the first 24 so, then as
+        every: with 8, every 8th forward pass is measured by all statistics; "auto" measures the first 16 so, then as
             many as the budget allows. Counts, maxima and what is not finite are measured in every forward pass.
         budget: with every="auto", the share of the run's time that the forward passes measured by all statistics may
-            take. It only changes how many of them there are after the first 24, at least every 32nd: what is measured
+            take. It only changes how many of them there are after the first 16, at least every 32nd: what is measured
             in every forward pass is not limited by it.
         on_finding: "warn" gives one SpikecheckWarning per root cause, with its consequences; "raise" judges at every
             update and raises FindingError in the step where it happened; a callable is given the Finding of each root

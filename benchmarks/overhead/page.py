@@ -13,12 +13,12 @@ INTRODUCTION = """# What watching costs
 
 Written by `make bench`, which `benchmarks/README.md` describes. Each training step is timed twice, with the tool
 and without it. A figure is the sum of the times with the tool, divided by the sum of those without it: over all steps,
-over the first 24, which spikecheck measures in full, and over the later ones. Times are processor time of the whole
+over the first 16, which spikecheck measures in full, and over the later ones. Times are processor time of the whole
 process. The control row compares a network with its twin, so its distance from 1.00 is the noise of the measurement. On
 a machine that is busy with other things, what reads memory is slowed down more than what computes. Rows that were not
 measured are left out.
 
-After the first 24 steps, `budget` (default 0.02) only changes how many steps are measured by all statistics, at least
+After the first 16 steps, `budget` (default 0.02) only changes how many steps are measured by all statistics, at least
 every 32nd; the counts of every step are not limited by it. `every=1` measures all statistics in every step.
 """
 WIDTH, BAR, LEFT, SCALE = 760, 26, 230, 320  # pixels of the plot; SCALE is one bare step
@@ -65,7 +65,7 @@ def write(results: Mapping[str, Any], docs: Path) -> None:
         text += [f"{reference[0]['label']}, one thread, bare step {reference[0]['bare_ms']:.0f} ms.", ""]
         text += ["![step time with each tool over the bare step](performance.svg)", ""]
         rows = [(r["tool"], *(ratio(r, p) for p in ("all", "start", "later")), sees[r["tool"]]) for r in reference]
-        text.append(table(["tool", "all steps", "first 24", "later", "what it sees of each step"], rows))
+        text.append(table(["tool", "all steps", "first 16", "later", "what it sees of each step"], rows))
     times = [one for part, some in of_part.items() if part != "reference" for one in some if one.get("what") == "time"]
     if times:
         text += ["## Other networks", ""]
@@ -76,7 +76,7 @@ def write(results: Mapping[str, Any], docs: Path) -> None:
         }
         rows = [(label, str(n), *(cells.get((label, n, tool), "") for tool in tools)) for label, n in labels]
         text += [
-            "All steps, and in brackets those after the first 24.",
+            "All steps, and in brackets those after the first 16.",
             "",
             table(["network", "threads", *tools], rows),
         ]

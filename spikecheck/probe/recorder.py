@@ -295,7 +295,8 @@ class LayerCalls:
         """Yield the sums of what was not kept, as the values of one neuron and sample; of currents, if they matter."""
         uses = watched.uses or (None,)
         for kind, sums in self.sums.items():
-            if len(sums) % len(uses) or (kind is SiteKind.CURRENT and all(map(math.isfinite, sums))):
+            matters = len(sums) > 0 and (kind is SiteKind.POTENTIAL or not all(map(math.isfinite, sums)))
+            if not matters or len(sums) % len(uses):
                 continue
             for number, use in enumerate(uses):
                 values = (torch.tensor(sums[number :: len(uses)], dtype=torch.float64, device="cpu"),)

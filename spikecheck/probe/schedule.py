@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from spikecheck.probe.hook_cost import seconds_per_call
 
 CHEAP, FULL = 1, 2  # the tiers of the statistics: those of the first measure every forward pass
-FULL_FIRST = 24  # forward passes at the start, where faults of the setup show: most are measured in full
-EACH_FIRST = 8  # the first of them one by one, then every second one: a full measurement costs a fifth of a step
+FULL_FIRST = 16  # forward passes at the start that are measured in full: faults of the setup show here
 EVALUATED_FIRST = (0, 1, 2, 3, 5, 8)  # updates at the start: to evaluate costs a tenth of a step
 EVALUATED_EVERY = 16  # then after 16 forward passes that were measured in full: a window of evidence
 EVALUATED_AT_LEAST = 64  # and after so many forward passes of any kind, so that what tier 1 shows is not judged late
@@ -30,10 +29,9 @@ class Sample:
 class Schedule:
     """Which forward passes to measure in full, so that what this adds stays near `budget`, a share of the run's time.
 
-    With `every` = n, every nth forward pass. None ("auto") measures the first EACH_FIRST, every second one until
-    FULL_FIRST, and then as many as their measured cost and the budget allow, at least every MAX_STRIDE-th. Training and
-    evaluation are counted apart, so that a loop that alternates between them has both measured. `always` evaluates at
-    every update.
+    With `every` = n, every nth forward pass. None ("auto") measures the first FULL_FIRST, and then as many as their
+    measured cost and the budget allow, at least every MAX_STRIDE-th. Training and evaluation are counted apart, so that
+    a loop that alternates between them has both measured. `always` evaluates at every update.
     """
 
     every: int | None = None
@@ -58,7 +56,7 @@ class Schedule:
         if self.every is not None:
             full = sample.passes == 1 or sample.passes % self.every == 0
         elif sample.passes <= FULL_FIRST:
-            full = sample.passes <= EACH_FIRST or sample.passes % 2 == 0
+            full = True
         else:
             if sample.passes == FULL_FIRST + 1:
                 sample.stride = max(1, min(MAX_STRIDE, math.ceil(self.cost_so_far() / self.budget)))

@@ -91,7 +91,7 @@ def is_functorch_tensor(tensor: Tensor) -> bool:
 
 def version(tensor: Tensor) -> int | None:
     """Return how often a tensor was changed in place; None where that is not counted."""
-    return None if tensor.is_inference() else tensor._version
+    return None if tensor.is_inference() else getattr(tensor, "_version", None)
 
 
 def norms(tensors: Sequence[Tensor]) -> list[Tensor]:

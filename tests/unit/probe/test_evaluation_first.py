@@ -74,7 +74,7 @@ def test_a_dead_layer_written_by_hand_is_found_whatever_ran_before_the_training(
     assert "SPK203" in {finding.check for finding in report.findings}
 
 
-@pytest.mark.parametrize("evaluations", [1, 4, 20])
+@pytest.mark.parametrize("evaluations", [1, 4, 16])
 def test_an_evaluation_alone_takes_no_other_module_for_a_spiking_layer(evaluations: int) -> None:
     torch.manual_seed(0)
     report, _ = run(network(), evaluations=evaluations, updates=0)

@@ -74,7 +74,7 @@ def test_the_first_updates_are_judged_one_by_one_and_then_after_so_many_looks() 
         schedule.tier(True)
         judged += [update] if schedule.is_evaluated(update) else []
         schedule.close_window()
-    first = [*range(schedules.EVALUATED_FIRST)]
+    first = [*schedules.EVALUATED_FIRST]
     assert judged[: len(first)] == first
     apart = {b - a for a, b in zip(judged[len(first) :], judged[len(first) + 1 :], strict=False)}
     assert apart == {2 * schedules.EVALUATED_EVERY}
