@@ -14,6 +14,7 @@ from spikecheck.checks.judge import Judge
 from spikecheck.errors import SpikecheckError, SpikecheckWarning
 from spikecheck.monitor import Monitor, OnFinding
 from spikecheck.outside_text import safe
+from spikecheck.probe.batches import KeptBatches
 from spikecheck.probe.parameter_set import ParameterSet, named, of_optimizer
 from spikecheck.probe.paths import variable_name
 from spikecheck.probe.schedule import Schedule
@@ -37,6 +38,7 @@ def attach(
     settings: Settings | Mapping[str, Any] | None = None,
     time: int | Mapping[str, int] | None = None,
     batch: int | Mapping[str, int] | None = None,
+    keep_batches: int = 0,
 ) -> Monitor:
     """Watch a model; nothing else changes in the script.
 
@@ -63,6 +65,8 @@ def attach(
         time: the time axis of layers that are called with whole sequences, where it is not found automatically: for all
             that are written by hand (1 for [batch, time, neurons]), or by name, as in {"encoder.lif": 1}.
         batch: their batch axis, likewise; without it, the first axis that is not time.
+        keep_batches: of the last forward passes in training, how many inputs are copied, with the targets of their
+            loss, for `Monitor.examine`.
 
     Returns:
         The monitor. Attaching to a model again replaces its monitor.
@@ -77,6 +81,8 @@ def attach(
     elif not isinstance(parameters, tuple) or parameters:
         raise SpikecheckError("parameters= is for code without a module: pass None for the model with it")
     check_arguments(model, loss, optimizer, every, budget, on_finding)
+    if not isinstance(keep_batches, int) or isinstance(keep_batches, bool) or keep_batches < 0:
+        raise SpikecheckError(f"keep_batches= takes a whole number from 0 on, got {keep_batches!r}")
     judge = Judge.of(Settings.of(settings), [ignore] if isinstance(ignore, str) else ignore)
     failures: list[Exception] = []  # of ours: training goes on without what failed
     attempt(lambda: disable(model), None, failures)
@@ -94,6 +100,7 @@ def attach(
         optimizer=optimizer,
         variable=variable,
         axes=(time, batch),
+        batches=KeptBatches(keep_batches),
     )
     monitor.note_errors(failures)
     if on_finding == "warn":

@@ -7,9 +7,11 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from typing import Any, Literal
 
 from torch import nn
+from torch.optim.optimizer import Optimizer
 
 from spikecheck.announcements import Announcements
 from spikecheck.border import Border
@@ -20,12 +22,13 @@ from spikecheck.checks.learning import losses_without_learning
 from spikecheck.checks.progress import GRACE_UPDATES
 from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.diagnosis import Cause
-from spikecheck.errors import FindingError, SpikecheckWarning
+from spikecheck.errors import FindingError, SpikecheckError, SpikecheckWarning
 from spikecheck.evidence.evidence import FORMAT, VERSION, Evidence, limits_of
 from spikecheck.finding import Finding, Outcome, Severity, Unseen, UnseenKind, Verdict
 from spikecheck.ledger import Ledger
 from spikecheck.outside_text import MAX_SENTENCE, safe
 from spikecheck.packages import UnusableExtension
+from spikecheck.probe.batches import KeptBatches
 from spikecheck.probe.frameworks.base import broken_for
 from spikecheck.probe.idle import Idle, nothing
 from spikecheck.probe.schedule import Schedule
@@ -57,6 +60,7 @@ class Monitor:
         self._announcements = Announcements(patient=on_finding != "raise")
         self._pending: list[Cause] = []
         self.unusable_extensions: tuple[UnusableExtension, ...] = ()
+        self._batches: KeptBatches = options.get("batches") or KeptBatches(0)
         self._session: Session | Idle = Idle()
         self._border.tell, self._border.has_news = self._tell_pending, lambda: bool(self._pending)
         if self._border.error is None:
@@ -127,6 +131,32 @@ class Monitor:
         verdict = Verdict(OwnError.id, OwnError.slug, Outcome.FINDINGS, () if error is None else (error,))
         session = self._session
         return Report.of((verdict,), updates=session.update, forward_passes=session.forward_passes)
+
+    def examine(self, loss_fn: Callable[..., Any], optimizer: Optimizer | None = None, **options: Any) -> Report:
+        """Make experiments on copies of the model, with the batches that were kept: see `spikecheck.examine`.
+
+        Args:
+            loss_fn: called as `loss_fn(output, targets)`.
+            optimizer: the one that trains the model; without it, Adam with a learning rate of 0.001.
+            options: further arguments of `spikecheck.examine`.
+
+        Raises:
+            SpikecheckError: no batch was kept, or an argument cannot be used.
+        """
+        if not self._batches.batches:
+            raise SpikecheckError(
+                "no batch was kept: pass keep_batches=8 to attach(), and train; or pass batches to spikecheck.examine()"
+            )
+        if self.evidence().observations.run.called_per_time_step:
+            raise SpikecheckError(
+                "the model is called once per time step, and a kept batch is one step: call spikecheck.examine() with "
+                "batches of whole sequences and forward=, which calls the model for all steps of one"
+            )
+        # By its name, since an examination attaches monitors itself.
+        report: Report = import_module("spikecheck.examination").examine(
+            self.model, list(self._batches.batches), loss_fn, optimizer, **options
+        )
+        return report
 
     def state_dict(self) -> dict[str, Any]:
         """Return the evidence for the report in plain values, to be saved in a checkpoint for `spikecheck diagnose`."""

@@ -68,6 +68,7 @@ file_option = partial(click.option, metavar="FILE", shell_complete=complete_file
     help="Batch for --model: a .npz, .pt or .h5 file; module:name of a batch, a loader or a function; or the word "
     "`reference` for test samples of the built-in data set.",
 )
+@click.option("--examine", is_flag=True, help="Also make experiments on copies of --model, with batches of --data.")
 @click.option("--quiet", "-q", is_flag=True, help="Print one line per finding, and nothing for healthy files.")
 @click.option("--unsafe-pickle", is_flag=True, help="Let torch load the files, which EXECUTES any code in them.")
 def command(
@@ -81,6 +82,7 @@ def command(
     model: str | None,
     model_args: str | None,
     data: str | None,
+    examine: bool,
     quiet: bool,
     unsafe_pickle: bool,
 ) -> int:
@@ -102,7 +104,7 @@ def command(
     console = Console(stderr=STDIN in (json_file, sarif_file, junit_file, html_file))
     if unsafe_pickle:
         click.echo("spikecheck: --unsafe-pickle: torch loads these files and executes any code in them", err=True)
-    request = run_request(model, model_args, data)
+    request = run_request(model, model_args, data, examine=examine)
     results: list[FileResult] = []
     changes: dict[str, Changes] = {}
     for name in matching(checkpoints):
@@ -138,15 +140,17 @@ def exists(name: str) -> bool:
     return True
 
 
-def run_request(model: str | None, model_args: str | None, data: str | None) -> Any:
+def run_request(model: str | None, model_args: str | None, data: str | None, *, examine: bool = False) -> Any:
     """Return the model and the batch that are asked for, None without both; SpikecheckError if they are invalid."""
+    if examine and (model is None or data is None):
+        raise click.UsageError("--examine needs --model and --data")
     if model_args is not None and model is None:
         raise click.UsageError("--model-args needs --model")
     if model is None and data is None:
         return None
     from spikecheck.model_run.run import RunRequest
 
-    return RunRequest.of(model, model_args, data)
+    return RunRequest.of(model, model_args, data, examine=examine)
 
 
 def diagnose(name: str, shown: str, settings: Any, unsafe_pickle: bool, request: Any = None) -> FileResult:

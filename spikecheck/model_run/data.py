@@ -43,8 +43,8 @@ class Batch:
         return list(next(value for value in self.inputs if isinstance(value, Tensor)).shape)
 
 
-def read(spec: str) -> Batch:
-    """Return the batch that `--data` names.
+def read(spec: str, samples: int = SAMPLES) -> Batch:
+    """Return the batch that `--data` names, with at most so many samples of a file.
 
     Raises:
         SpikecheckError: there is none, or it cannot be read; the message says what is expected.
@@ -61,18 +61,21 @@ def read(spec: str) -> Batch:
         )
     if not path.is_file():
         raise SpikecheckError(f"--data {spec}: no such file")
-    return choose(reader(path), path)
+    return choose(reader(path), path, samples)
 
 
-def reference(frames: Callable[[Any], Tensor] | None = None) -> Batch:
-    """Return test samples of the reference data set, spread over it."""
+def reference(frames: Callable[[Any], Tensor] | None = None, *, train: bool = False, samples: int = SAMPLES) -> Batch:
+    """Return samples of the reference data set, spread over it: of those to test with, or to train with."""
     from spikecheck.reference.frames import Frames
     from spikecheck.reference.shd import open_digits
 
-    words = open_digits(None, train=False)
-    chosen = [words[index] for index in range(0, len(words), max(1, len(words) // SAMPLES))][:SAMPLES]
+    words = open_digits(None, train=train)
+    chosen = [words[index] for index in range(0, len(words), max(1, len(words) // samples))][:samples]
     made = torch.stack([(frames or Frames())(events) for events, _ in chosen]).float()
-    return Batch((made,), torch.tensor([int(label) for _, label in chosen]), "test samples of the reference data set")
+    kind = "training" if train else "test"
+    return Batch(
+        (made,), torch.tensor([int(label) for _, label in chosen]), f"{kind} samples of the reference data set"
+    )
 
 
 def load(spec: str) -> Batch:
@@ -157,7 +160,7 @@ READERS: dict[str, Callable[[Path], dict[str, Any]]] = {
 }
 
 
-def choose(arrays: dict[str, Tensor], path: Path) -> Batch:
+def choose(arrays: dict[str, Tensor], path: Path, samples: int = SAMPLES) -> Batch:
     """Return input and targets among the arrays of a file: by name, else the largest array and a vector of integers."""
     if not arrays:
         raise SpikecheckError(f"--data {path}: it contains no array")
@@ -168,10 +171,10 @@ def choose(arrays: dict[str, Tensor], path: Path) -> Batch:
     inputs, targets = arrays[x], None if y is None else arrays[y]
     if inputs.dim() < 2:
         raise SpikecheckError(f"--data {path}: {x!r} has shape {list(inputs.shape)}; a batch needs two axes or more")
-    if targets is not None and targets.dim() and len(targets) > SAMPLES:
+    if targets is not None and targets.dim() and len(targets) > samples:
         axis = next((axis for axis, size in enumerate(inputs.shape[:2]) if size == len(targets)), None)
         if axis is not None:
-            inputs, targets = inputs.narrow(axis, 0, SAMPLES), targets[:SAMPLES]
+            inputs, targets = inputs.narrow(axis, 0, samples), targets[:samples]
     if targets is not None and not targets.is_floating_point():
         targets = targets.long()
     names = " and ".join(repr(name) for name in (x, y) if name is not None)

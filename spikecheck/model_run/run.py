@@ -23,8 +23,10 @@ from spikecheck.checks.base import Observations
 from spikecheck.checks.judge import Judge
 from spikecheck.errors import SpikecheckError
 from spikecheck.evidence.evidence import Evidence
+from spikecheck.examination import examine
 from spikecheck.finding import Outcome, Unseen, UnseenKind, Verdict
 from spikecheck.model_run import data
+from spikecheck.model_run.batches import read_batches
 from spikecheck.model_run.user_code import UserCode, call_factory, import_object
 from spikecheck.outside_text import MAX_SENTENCE, safe
 from spikecheck.readings import RunReading
@@ -54,16 +56,18 @@ class RunRequest:
 
     prepared: PreparedModel | None = None
     batch: data.Batch | None = None
+    batches: Any = None  # to examine the model with; None where that is not asked for
 
     @classmethod
-    def of(cls, model: str | None, arguments: str | None, source: str | None) -> RunRequest:
+    def of(cls, model: str | None, arguments: str | None, source: str | None, *, examine: bool = False) -> RunRequest:
         """Create the model of `--model` and `--model-args`, and read the batch of `--data`.
 
         Raises:
             SpikecheckError: that is not possible; the message says why.
         """
         batch = None if source is None else data.read(source)
-        return cls(None if model is None else prepare(model, parse_arguments(arguments), batch), batch)
+        batches = read_batches(source) if examine and source is not None else None
+        return cls(None if model is None else prepare(model, parse_arguments(arguments), batch), batch, batches)
 
 
 def parse_arguments(arguments: str | None) -> dict[str, Any]:
@@ -154,6 +158,7 @@ def with_model(
         try:
             load_weights(twin, checkpoint.content, matched)
             result, of_batch = run(chosen, twin, report.updates, settings)
+            examined = None if request is None else examination(request, chosen, twin, settings)
         except SpikecheckError as error:
             reason = refused(safe(str(error), MAX_SENTENCE))
             return merge(report, Report.of(verdicts, unseen=(reason,)), report.subject)
@@ -162,7 +167,22 @@ def with_model(
         (*of_batch, *verdicts),
         **{**tables, "unseen": result.unseen, "updates": 0, "observed_updates": 0, "cost": None, "start_cost": None},
     )
-    return merge(report, of_run, f"{report.subject} · {chosen.name}, {result.description}")
+    subject = f"{report.subject} · {chosen.name}, {result.description}"
+    merged = merge(report, of_run, subject)
+    return merged if examined is None else merge(merged, examined, subject)
+
+
+def examination(request: RunRequest, prepared: PreparedModel, loaded: nn.Module, settings: Settings) -> Report | None:
+    """Return what experiments on copies of the loaded model show, without the course of their training; else None.
+
+    Only the verdicts on the experiments are kept: the updates of copies are no part of the run that the file is from.
+    """
+    if request.batches is None:
+        return None
+    report = examine(loaded, request.batches, prepared.loss or F.cross_entropy, settings=settings)
+    own = {check.id for check in Judge.of(settings).checks if check.sites is SiteKind.EXPERIMENT}
+    verdicts = (verdict for verdict in report.verdicts if verdict.check in own)
+    return Report.of(verdicts, experiments=report.experiments)
 
 
 def merge(report: Report, of_run: Report, subject: str) -> Report:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
 from spikecheck.probe.axes import Axes, give_axes, share_layout
+from spikecheck.probe.batches import KeptBatches
 from spikecheck.probe.call_log import MAX_HELD_CALLS
 from spikecheck.probe.clock import Clock
 from spikecheck.probe.find import clean, find, named_parameters
@@ -56,12 +57,11 @@ class Session:
         guard: wraps every entry point, so that an error of ours is caught in one place.
         evaluate: called when the optimizer is about to step, or, in a run without one, after a forward pass; with the
             error, when torch raised one in a loss or a backward pass.
-        tier: returns the highest tier of the statistics for the forward pass that begins, which records gradients or
-            not.
+        tier: returns the highest tier of the statistics for the forward pass that begins, with or without gradients.
         note: told of the calls of layers that no hook timed.
         spikes, loss, optimizer: as in `spikecheck.attach`.
         variable: the name by which the script knows the model.
-        axes: time and batch of layers, as in `spikecheck.attach`.
+        axes, batches: time and batch of layers, and what keeps batches, as in `spikecheck.attach`.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class Session:
         optimizer: Optimizer | None = None,
         variable: str = "model",
         axes: tuple[Axes, Axes] = (None, None),
+        batches: KeptBatches | None = None,
     ) -> None:
         self.model, self.criterion = model, loss
         self._sink, self._values_of, self._guard = sink, values_of, guard
@@ -95,6 +96,7 @@ class Session:
         give_axes(self.layers, *axes)
         paths = module_paths(model, variable)
         self.losses = PendingLosses()
+        self.batches = batches or KeptBatches(0)
         self.optimizers = OptimizerWatch(
             named,
             sink,
@@ -192,6 +194,7 @@ class Session:
     def take_input(self, arguments: Sequence[Any]) -> None:
         """Keep what the model is called with."""
         self.input_tensors = max(self.input_tensors, len(held := list(tensors_within(arguments))))
+        self.batches.take_inputs(arguments, training=self.passes.recorder.training)
         self.optimizers.unused.input_requires_grad = any(tensor.requires_grad for tensor in held)
         tensor = model_input(arguments)
         if tensor is not None and countable(tensor):

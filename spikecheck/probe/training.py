@@ -8,6 +8,7 @@ from typing import Protocol
 from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
+from spikecheck.probe.batches import KeptBatches
 from spikecheck.probe.clock import Clock
 from spikecheck.probe.find import named_parameters
 from spikecheck.probe.layers import Layers
@@ -24,6 +25,7 @@ class Watching(Watch, Protocol):
 
     clock: Clock
     losses: PendingLosses
+    batches: KeptBatches
     optimizers: OptimizerWatch
     layers: Layers
     passes: Passes
@@ -51,6 +53,7 @@ class Training:
         session = self.session
         if session.clock.forward_passes and not logits.is_complex() and watchers.owns(session, (logits,)):
             session.losses.add(call, logits, targets, value)
+            session.batches.take_targets(targets)
             session.clock.end_sequence()
 
     def loss_failed(self, call: LossCall, logits: Tensor, targets: Tensor, error: Exception) -> None:

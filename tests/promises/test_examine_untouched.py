@@ -117,7 +117,7 @@ def test_nothing_changes(build, fork, monkeypatch) -> None:
     optimizer.step()  # it has a state, and the parameters have gradients
     before = everything(model, optimizer)
     inputs = [x.clone() for x, _ in data]
-    report = spikecheck.examine(model, data, F.cross_entropy, optimizer, seconds=6, progress=False)
+    report = spikecheck.examine(model, data, F.cross_entropy, optimizer, seconds=30, progress=False)
     assert same(everything(model, optimizer), before)
     assert all(x.equal(known) for (x, _), known in zip(data, inputs, strict=True))
     assert ExperimentOutcome.DONE.value in outcomes(report).values()
@@ -151,7 +151,7 @@ def test_a_step_of_the_users_trains_copies_alone() -> None:
         return loss
 
     before = everything(net, optimizer)
-    report = spikecheck.examine(net, batches(8), F.cross_entropy, optimizer, step=step, seconds=5, progress=False)
+    report = spikecheck.examine(net, batches(8), F.cross_entropy, optimizer, step=step, seconds=30, progress=False)
     assert calls == []
     assert same(everything(net, optimizer), before)
     assert report.updates > 10

@@ -59,7 +59,7 @@ def test_mixed_samples_are_the_root_cause() -> None:
     net = Net()
     inner = net.forward
     net.forward = lambda x: inner(x.transpose(0, 1).reshape(x.shape))
-    report = examined(net, seconds=4)
+    report = examined(net)
     assert report.root_causes[0].finding.check == "SPK601"
 
 
@@ -83,7 +83,7 @@ def test_findings_can_be_ignored_and_limits_set() -> None:
     net = Net()
     inner = net.forward
     net.forward = lambda x: inner(x.transpose(0, 1).reshape(x.shape))
-    report = examined(net, ignore="SPK601", seconds=3)
+    report = examined(net, ignore="SPK601")
     assert "SPK601" not in {finding.check for finding in report.findings}
     with pytest.raises(SpikecheckError, match="seconds= must be above 0"):
         examined(Net(), seconds=0)
