@@ -117,6 +117,11 @@ __all__ = [
 ]
 
 
+def load_ipython_extension(ipython: Any) -> None:
+    """Add the cell magic %%spikecheck to a notebook: what `%load_ext spikecheck` calls."""
+    import_module(f"{__name__}.notebook").add_magic(ipython)
+
+
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used (PEP 562), and keep it."""
     if name not in _HOMES:

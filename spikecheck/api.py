@@ -16,7 +16,7 @@ from spikecheck.monitor import Monitor, OnFinding
 from spikecheck.outside_text import safe
 from spikecheck.probe.batches import KeptBatches
 from spikecheck.probe.parameter_set import ParameterSet, named, of_optimizer
-from spikecheck.probe.paths import variable_name
+from spikecheck.probe.paths import script_frame, variable_name
 from spikecheck.probe.schedule import Schedule
 from spikecheck.probe.watchers import watchers
 from spikecheck.settings import Settings
@@ -87,7 +87,7 @@ def attach(
     failures: list[Exception] = []  # of ours: training goes on without what failed
     attempt(lambda: disable(model), None, failures)
     schedule = Schedule(None if every == "auto" else every, budget, always=on_finding == "raise")
-    caller = sys._getframe(1)
+    caller = script_frame(sys._getframe(1))
     variable = attempt(lambda: variable_name(model, caller), "model", failures)
     named = [spikes] if isinstance(spikes, str | nn.Module) else list(spikes)
     monitor = Monitor(

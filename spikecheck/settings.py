@@ -177,3 +177,9 @@ def cache_folder() -> Path:
     else:
         base, usual = os.environ.get("XDG_CACHE_HOME", ""), Path.home() / ".cache"
     return (Path(base) if Path(base).is_absolute() else usual) / "spikecheck"
+
+
+def process_rank() -> int | None:
+    """Return the number of this process among those that a launcher such as torchrun started; None for a single one."""
+    rank, size = os.environ.get("RANK", ""), os.environ.get("WORLD_SIZE", "")
+    return int(rank) if rank.isdecimal() and size.isdecimal() and int(size) > 1 else None

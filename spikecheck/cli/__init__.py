@@ -15,7 +15,7 @@ import pkgutil
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import import_module, metadata
 from io import TextIOWrapper
 from pathlib import Path
@@ -100,7 +100,8 @@ def printable() -> Iterator[None]:
 def main(args: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code. A user error is reported in one line, without a traceback."""
     try:
-        with printable():
+        words = sys.argv[1:] if args is None else args
+        with nullcontext() if words[:1] == ["run"] else printable():  # the output of a script is its own
             code = commands.main(args, prog_name="spikecheck", standalone_mode=False)
     except click.ClickException as error:
         error.show()

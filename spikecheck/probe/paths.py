@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+PACKAGES = ("spikecheck", "torch")  # whose frames are no script's
 MAX_VARIABLES = 10_000  # more than that in one place are not searched for the model's name
 
 
@@ -31,6 +32,13 @@ def step(parent: nn.Module, key: str, child: nn.Module) -> str:
     if key.isidentifier() and not iskeyword(key) and getattr(parent, key, None) is child:
         return f".{key}"
     return f'.get_submodule("{key}")'
+
+
+def script_frame(frame: Any) -> Any:
+    """Return the frame itself, or the nearest of its callers that is neither ours nor torch's."""
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in PACKAGES:
+        frame = frame.f_back
+    return frame
 
 
 def variable_name(model: nn.Module, frame: Any) -> str:

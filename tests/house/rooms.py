@@ -41,7 +41,7 @@ JOINERS = (
     "plugin",
     "examination",
 )
-DOORS = ("cli", "reference", "model_run", "tuning", "faults", "pytest_plugin", "strategies")
+DOORS = ("cli", "reference", "model_run", "tuning", "script_run", "faults", "pytest_plugin", "notebook", "strategies")
 ANYTHING = ("*",)
 
 

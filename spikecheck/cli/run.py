@@ -1,0 +1,81 @@
+"""Run a training script unchanged, and report why it does not train."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from spikecheck.cli.diagnose import file_option
+from spikecheck.finding import Severity
+
+if TYPE_CHECKING:
+    from spikecheck.script_run.result import NamedReports
+
+
+@click.command(
+    context_settings={"allow_interspersed_args": False},
+    epilog="Exit codes: that of the script. If it is 0: 1 with a finding at or above the severity of --fail-on.",
+)
+@click.argument("script")
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+@click.option("-m", "as_module", is_flag=True, help="SCRIPT is a module or package, as for `python -m`.")
+@file_option("--html", "html_file", help="Write the reports as one HTML page with plots.")
+@file_option("--json", "json_file", help="Write the reports as JSON.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["note", "warning", "error"]),
+    help="Exit with 1 if there are findings of at least this severity and the script ended well.",
+)
+def command(
+    script: str,
+    args: tuple[str, ...],
+    as_module: bool,
+    html_file: str | None,
+    json_file: str | None,
+    fail_on: str | None,
+) -> int:
+    """Run SCRIPT with its own ARGS, and report on every model that it trains, on standard error.
+
+    The script is not changed: it gets its own arguments, output and exit code, and its weights are bit-identical. The
+    report comes at its end, also after an exception, sys.exit or Ctrl-C. Options of spikecheck stand before SCRIPT.
+    """
+    from spikecheck.report import html
+    from spikecheck.script_run.discovery import Discovery
+    from spikecheck.script_run.result import own_error, worst
+    from spikecheck.script_run.runner import run_script
+
+    if html_file is not None:
+        html.required()
+    with Discovery() as discovery:
+        code = run_script(script, args, as_module=as_module)
+    reports = discovery.reports()
+    for error in discovery.errors:
+        click.echo(own_error(error), err=True)
+    write_out(reports, html_file, json_file)
+    if code == 0 and fail_on is not None and worst(reports, Severity.named(fail_on)):
+        return 1
+    return code
+
+
+def write_out(reports: NamedReports, html_file: str | None, json_file: str | None) -> None:
+    """Print the reports on the first rank, and write the files of every rank."""
+    import sys
+
+    from rich.console import Console
+
+    from spikecheck.cli.diagnose import write
+    from spikecheck.report import html
+    from spikecheck.report.json import to_json
+    from spikecheck.script_run.result import of_rank, show
+    from spikecheck.settings import process_rank
+
+    rank = process_rank()
+    sys.stdout.flush()
+    if not rank:
+        show(reports, Console(stderr=True))
+    entries = [(name, report, "") for name, report in reports]
+    if html_file is not None:
+        write(of_rank(html_file, rank), html.page(entries))
+    if json_file is not None:
+        write(of_rank(json_file, rank), to_json(entries, "", {}))

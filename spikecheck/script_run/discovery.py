@@ -1,0 +1,233 @@
+"""Attach to whatever trains: the modules whose parameters an optimizer updates, or the optimizer where there is none.
+
+Nothing is known beforehand. Two entry points of torch are replaced for as long as the discovery lasts: the constructor
+of every optimizer, which tells what is trained, and the call of every module, since a monitor has to be attached before
+a forward pass begins. A call of a module that is known already costs one look into a set.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import sys
+import threading
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.optimizer import Optimizer
+
+from spikecheck import api
+from spikecheck.checks.spk001_own_error import OwnError
+from spikecheck.monitor import Monitor
+from spikecheck.probe.parameter_set import of_optimizer
+from spikecheck.probe.paths import script_frame, variable_name
+from spikecheck.probe.torch_private import is_compiling, leave_alone
+from spikecheck.probe.watchers import watchers
+from spikecheck.report.model import Report
+
+MAX_LIVE = 8  # monitors at a time; judgment call: a script that trains one model after the other keeps none of them
+
+
+class ModuleSet:
+    """Modules that are told apart by identity, whatever equality a class defines, and that are not kept alive."""
+
+    def __init__(self, other: ModuleSet | None = None) -> None:
+        self._references: dict[int, weakref.ref[Any]] = {} if other is None else dict(other._references)
+
+    def add(self, module: nn.Module | Optimizer) -> None:
+        """Add one."""
+        self._references[id(module)] = weakref.ref(module)
+
+    def __contains__(self, module: object) -> bool:
+        reference = self._references.get(id(module))
+        return reference is not None and reference() is module
+
+
+class Assembly(nn.Module):
+    """Modules and tensors that a script trains with one optimizer and calls one by one; it is never called itself."""
+
+    def __init__(self, modules: dict[str, nn.Module], tensors: dict[str, Tensor]) -> None:
+        super().__init__()
+        self._modules.update(modules)
+        self._parameters.update(tensors)  # type: ignore[arg-type] # not by register_parameter, which takes no tensor
+
+
+@dataclass
+class WatchedModel:
+    """A model, its monitor while it is watched, and its report afterwards.
+
+    `tentative` is one that was called before any optimizer existed: it counts only if something has trained it.
+    """
+
+    name: str
+    monitor: Monitor | None
+    tentative: bool
+    result: Report | None = None
+
+    @property
+    def report(self) -> Report | None:
+        """Return what was observed so far."""
+        return self.result if self.monitor is None else self.monitor.report()
+
+    def finish(self) -> None:
+        """Keep the report and nothing else; none where the script has attached a monitor of its own meanwhile."""
+        if self.monitor is not None:
+            report = self.monitor.report()
+            failed = any(finding.check == OwnError.id for finding in report.findings)
+            self.result = report if self.monitor.watching or failed else None
+            self.monitor.detach()
+            self.monitor = None
+
+
+class Discovery:
+    """Watches what trains between `start` and `stop`; `reports` says what was observed, model by model.
+
+    With `existing`, optimizers that were created before are taken in too, as those of earlier cells of a notebook.
+    """
+
+    def __init__(self, *, existing: bool = False) -> None:
+        self._existing = existing
+        self.errors: list[Exception] = []  # of ours: the script goes on
+        self._watched: list[WatchedModel] = []
+        self._optimizers: list[weakref.ref[Optimizer]] = []
+        self._known = ModuleSet()  # that need no further look
+        self._covered = ModuleSet()  # of these, the ones that are watched
+        self._lock, self._originals = threading.RLock(), (nn.Module.__call__, Optimizer.__init__)
+
+    def __enter__(self) -> Discovery:
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Replace the two entry points."""
+        call, construct = self._originals
+        known, guarded = self, self.guarded
+
+        @functools.wraps(call)
+        def watched_call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            if module not in known._known and not is_compiling():
+                guarded(module)
+            return call(module, *args, **kwargs)
+
+        @functools.wraps(construct)
+        def watched_construct(optimizer: Optimizer, *args: Any, **kwargs: Any) -> None:
+            construct(optimizer, *args, **kwargs)
+            guarded(optimizer)
+
+        leave_alone(watched_call)
+        nn.Module.__call__ = watched_call  # type: ignore[method-assign]
+        Optimizer.__init__ = watched_construct  # type: ignore[assignment,method-assign]
+        alive = [one for one in gc.get_objects() if issubclass(type(one), Optimizer)] if self._existing else []
+        for optimizer in alive:
+            guarded(optimizer)
+
+    def stop(self) -> None:
+        """Restore torch, and detach every monitor; what was observed can still be reported."""
+        nn.Module.__call__, Optimizer.__init__ = self._originals  # type: ignore[method-assign]
+        for watched in self._watched:
+            watched.finish()
+
+    def guarded(self, thing: nn.Module | Optimizer) -> None:
+        """Look at a module that is about to be called, or at a new optimizer; an error of ours stops nothing."""
+        with self._lock:
+            try:
+                self.take_in(thing) if isinstance(thing, Optimizer) else self.look_at(thing)
+            except Exception as error:  # noqa: BLE001 - the command reports it
+                self.errors.append(error)
+
+    def reports(self) -> list[tuple[str, Report]]:
+        """Return the name and the report of each model that was trained; of one that was only called, if none was."""
+        shown = [(one, report) for one in self._watched if (report := one.report) is not None]
+        called = [(one, report) for one, report in shown if report.updates or report.forward_passes]
+        certain = [(one, report) for one, report in called if not one.tentative or report.updates]
+        return [(one.name, report) for one, report in certain or called]
+
+    # -- what trains
+
+    def take_in(self, optimizer: Optimizer) -> None:
+        """Take in an optimizer: at once where no module holds its tensors, else when one of them is called."""
+        self._optimizers.append(weakref.ref(optimizer))
+        self._known = ModuleSet(self._covered)
+        tensors = {id(tensor) for tensor in of_optimizer(optimizer)}
+        if tensors and not any(tensors & own_tensors(module) for module in modules_alive()):
+            self.attach(optimizer)
+
+    def look_at(self, module: nn.Module) -> None:
+        """Attach to a module that is about to be called, or to what it is a part of, if an optimizer trains it."""
+        self._known.add(module)
+        own = {id(parameter): parameter for parameter in module.parameters()}
+        optimizers = [one for one in (reference() for reference in self._optimizers) if one is not None]
+        trained = [
+            tensors for one in optimizers if (tensors := {id(t): t for t in of_optimizer(one)}).keys() & own.keys()
+        ]
+        for tensors in trained:
+            if module in self._covered:
+                return
+            self.attach(module if tensors.keys() <= own.keys() else whole_of(tensors, script_frame(sys._getframe(1))))
+        if not optimizers and torch.is_grad_enabled() and any(one.requires_grad for one in own.values()):
+            self.attach(module, tentative=True)
+
+    def attach(self, model: nn.Module | Optimizer, *, tentative: bool = False) -> None:
+        """Attach to a model, unless the script does so itself; what was attached to a part of it gives way."""
+        parts = [model, *model.modules()] if isinstance(model, nn.Module) else [model]
+        for part in parts:
+            self._covered.add(part)
+            self._known.add(part)
+        if any(watch.model is model for watch in watchers.all()):
+            return
+        for other in [one for one in self._watched if one.monitor is not None]:
+            if other.tentative and any(other.monitor is not None and other.monitor.model is part for part in parts):
+                other.finish()
+                self._watched.remove(other)
+        frame = script_frame(sys._getframe(1))
+        name = variable_name(model, frame) if isinstance(model, nn.Module) else type(model).__name__
+        monitor = api.attach(model, on_finding=lambda finding: None)
+        self._watched.append(WatchedModel(f"{name} ({type(model).__name__})", monitor, tentative))
+        live = [one for one in self._watched if one.monitor is not None]
+        for oldest in live[:-MAX_LIVE]:
+            oldest.finish()
+
+
+def modules_alive() -> Iterator[nn.Module]:
+    """Yield every module in this process."""
+    yield from (one for one in gc.get_objects() if issubclass(type(one), nn.Module) and "_parameters" in vars(one))
+
+
+def own_tensors(module: nn.Module) -> set[int]:
+    """Return the ids of the parameters that a module holds itself, not those of its parts."""
+    return {id(parameter) for parameter in vars(module)["_parameters"].values() if parameter is not None}
+
+
+def whole_of(tensors: dict[int, Tensor], frame: Any) -> nn.Module:
+    """Return the smallest module that holds all of these tensors; without one, all modules in sight put together."""
+    holders = []
+    for module in modules_alive():
+        own = {id(parameter) for parameter in module.parameters()} if not isinstance(module, Assembly) else set()
+        if tensors.keys() <= own:
+            holders.append((len(own), sum(1 for _ in module.modules()), module))
+    if holders:
+        return min(holders, key=lambda holder: holder[:2])[2]
+    return assemble(tensors, frame)
+
+
+def assemble(tensors: dict[int, Tensor], frame: Any) -> Assembly:
+    """Return the modules among the variables of the script, and the tensors that are in none of them."""
+    modules: dict[str, nn.Module] = {}
+    while frame is not None:
+        for scope in (frame.f_locals, frame.f_globals):
+            for name, value in list(scope.items()):
+                if isinstance(value, nn.Module) and all(value is not one for one in modules.values()):
+                    modules.setdefault(str(name), value)
+        frame = frame.f_back if frame.f_globals.get("__name__") != "__main__" else None
+    inside = {id(part) for one in modules.values() for part in one.modules() if part is not one}
+    outermost = {name: one for name, one in modules.items() if id(one) not in inside}
+    held = {id(parameter) for one in outermost.values() for parameter in one.parameters()}
+    free = {f"parameter {number}": t for number, (key, t) in enumerate(tensors.items()) if key not in held}
+    return Assembly(outermost, free)

@@ -1,0 +1,49 @@
+"""What a run has shown: printed, and written to the files that were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spikecheck.finding import Severity
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from spikecheck.report.model import Report
+
+NOTHING = "spikecheck: nothing was trained in this process: no module was called with an optimizer"
+SHOWN_WHOLE = 8  # reports; judgment call: of a search over many models, the first are shown and the others named
+
+NamedReports = Sequence[tuple[str, "Report"]]
+
+
+def show(reports: NamedReports, console: Console) -> None:
+    """Print every report, each under the name of its model where there are several."""
+    if not reports:
+        console.print(NOTHING, markup=False, highlight=False)
+    for name, report in reports[:SHOWN_WHOLE]:
+        if len(reports) > 1:
+            console.rule(name, align="left")
+        console.print(report, crop=False)
+    for name, report in reports[SHOWN_WHOLE:]:
+        console.print(f"{name}: {report.conclusion}", markup=False, highlight=False)
+
+
+def own_error(error: Exception) -> str:
+    """Return what is said of an error of ours, which the script has not noticed."""
+    return f"spikecheck: an error of its own, which did not affect the script: {error!r}"
+
+
+def worst(reports: NamedReports, level: Severity) -> bool:
+    """Return whether any report has a finding of this severity or above."""
+    return any(report.at_least(level) for _, report in reports)
+
+
+def of_rank(file: str, rank: int | None) -> str:
+    """Return the name of a rank's file: report.rank1.html; rank 0 and a single process use the name as it is."""
+    if not rank:
+        return file
+    path = Path(file)
+    return str(path.with_name(f"{path.stem}.rank{rank}{path.suffix}"))

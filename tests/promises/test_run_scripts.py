@@ -1,0 +1,226 @@
+"""`spikecheck run` changes nothing of a script: its weights, output, arguments and exit code are those of Python."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.optim.optimizer import Optimizer
+
+from spikecheck.report.model import Report
+from spikecheck.script_run.discovery import Discovery
+from spikecheck.script_run.runner import run_script
+from tests.house.tree import ROOT
+from tests.promises.scripts.styles import HEAD, PLAIN_LOOP, STYLES
+
+LIBRARIES = ("snntorch", "spikingjelly")
+
+
+@pytest.fixture(autouse=True)
+def beside_the_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A folder with the module that scripts import, as it lies beside them."""
+    shutil.copy(ROOT / "tests/promises/scripts/parts.py", tmp_path / "parts.py")
+    monkeypatch.chdir(tmp_path)
+    yield
+    sys.modules.pop("parts", None)
+
+
+def run(source: str, *args: str, watch: bool, capsys: Any = None) -> SimpleNamespace:
+    """Run a script in this process, alone or watched."""
+    Path("train.py").write_text(source, encoding="utf-8")
+    random_state = torch.get_rng_state()
+    reports: list[tuple[str, Report]] = []
+    if watch:
+        with Discovery() as discovery:
+            code = run_script("train.py", ["weights.pt", *args], as_module=False)
+        reports = discovery.reports()
+        assert discovery.errors == []
+    else:
+        code = run_script("train.py", ["weights.pt", *args], as_module=False)
+    torch.set_rng_state(random_state)
+    weights = torch.load("weights.pt") if Path("weights.pt").exists() else None
+    Path("weights.pt").unlink(missing_ok=True)
+    shown = ("", "") if capsys is None else tuple(capsys.readouterr())
+    return SimpleNamespace(code=code, weights=weights, reports=reports, out=shown[0], err=shown[1])
+
+
+def tensors(value: Any) -> list[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        return [value]
+    return [t for part in (value.values() if isinstance(value, dict) else value) for t in tensors(part)]
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_script_trains_the_same_weights_and_is_reported(style: str, capsys: pytest.CaptureFixture[str]) -> None:
+    source, models = STYLES[style]
+    for library in LIBRARIES:
+        if library in source:
+            pytest.importorskip(library)
+    alone = run(source, "3", watch=False, capsys=capsys)
+    watched = run(source, "3", watch=True, capsys=capsys)
+    assert alone.code == watched.code == 0
+    assert watched.out == alone.out
+    assert len(tensors(alone.weights)) >= 2
+    for one, other in zip(tensors(alone.weights), tensors(watched.weights), strict=True):
+        assert torch.equal(one, other)
+    assert len(watched.reports) == models
+    for name, report in watched.reports:
+        assert report.updates >= 4, name
+        assert report.layers, name
+        assert not any(verdict.check == "SPK001" and verdict.findings for verdict in report.verdicts)
+
+
+def test_everything_of_torch_is_restored() -> None:
+    before = nn.Module.__call__, Optimizer.__init__, Optimizer.step
+    watched = run(PLAIN_LOOP, "1", watch=True)
+    assert (nn.Module.__call__, Optimizer.__init__, Optimizer.step) == before
+    assert watched.reports[0][0] == "net (Net)"
+    assert [row.forward_passes for _, row in watched.reports] == [3], "from the first one on"
+
+
+def test_the_interpreter_is_as_for_the_script_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    source = (
+        "import sys, os, __main__\nprint(__name__, __file__, sys.argv[1:], sys.path[0], __main__.__file__, __spec__)"
+    )
+    before = sys.argv[:], sys.path[:]
+    shown = run(source, "--epochs", "1", watch=True, capsys=capsys).out.split()
+    script = str(Path("train.py").resolve())
+    assert shown[:2] == ["__main__", script]
+    assert " ".join(shown[2:5]) == "['weights.pt', '--epochs', '1']"
+    assert shown[5:] == [str(Path.cwd()), script, "None"]
+    assert (sys.argv, sys.path) == before
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "text"),
+    [
+        ("sys.exit(7)", 7, ""),
+        ("sys.exit()", 0, ""),
+        ("sys.exit('no data')", 1, "no data\n"),
+        ("raise ValueError('boom')", 1, "ValueError: boom"),
+        ("raise KeyboardInterrupt", 130, "KeyboardInterrupt"),
+    ],
+)
+def test_a_script_that_ends_early_is_reported_and_its_exit_code_wins(
+    end: str, code: int, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended = run(f"{PLAIN_LOOP}\n{end}\n", "1", watch=True, capsys=capsys)
+    assert ended.code == code
+    assert text in ended.err
+    assert len(ended.reports) == 1
+    if "Traceback" in ended.err:
+        assert "runner.py" not in ended.err
+        assert "runpy" not in ended.err
+        assert 'train.py", line' in ended.err
+
+
+def test_a_model_that_nothing_trains_is_reported_where_nothing_else_is() -> None:
+    loop = "net = Net()\nfor i in range(3):\n    F.cross_entropy(net(x), y).backward()\n"
+    (_, report), *others = run(HEAD + loop, watch=True).reports
+    assert not others
+    assert (report.updates, report.forward_passes) == (0, 3)
+
+
+def test_a_monitor_of_the_scripts_own_is_left_alone() -> None:
+    own = PLAIN_LOOP.replace("for epoch", "import spikecheck\nmonitor = spikecheck.attach(net)\nfor epoch", 1)
+    own += "\nassert monitor.watching and monitor.report().updates == 3\n"
+    ended = run(own, "1", watch=True)
+    assert ended.code == 0
+    assert ended.reports == []
+
+
+def test_many_models_one_after_the_other_are_all_reported_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spikecheck.script_run.discovery.MAX_LIVE", 2)
+    source = HEAD + "import weakref, gc\nfirst = None\nfor fold in range(4):\n    net = Net()\n"
+    source += "    first = first or weakref.ref(net)\n    opt = torch.optim.SGD(net.parameters(), lr=0.1)\n"
+    source += "    F.cross_entropy(net(x), y).backward()\n    opt.step()\ngc.collect()\nassert first() is None\n"
+    ended = run(source, watch=True)
+    assert ended.code == 0
+    assert [report.updates for _, report in ended.reports] == [1, 1, 1, 1]
+
+
+def command(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run `spikecheck run` in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "spikecheck", "run", *args],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **env},
+    )
+
+
+WORKERS = PLAIN_LOOP.replace(
+    "for epoch",
+    "loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), 16, num_workers=2)\n"
+    "print(sum(len(labels) for _, labels in loader), 'from workers')\nfor epoch",
+    1,
+)
+
+
+def test_a_package_with_relative_imports_workers_files_and_fail_on() -> None:
+    Path("lab").mkdir()
+    shutil.move("parts.py", "lab/parts.py")
+    Path("lab/__init__.py").touch()
+    Path("lab/train.py").write_text(WORKERS.replace("from parts", "from .parts"), encoding="utf-8")
+    options = ["--json", "out.json", "--fail-on", "note"]
+    ended = command(*options, "-m", "lab.train", "weights.pt", "1", RANK="1", WORLD_SIZE="2")
+    assert ended.stdout.splitlines()[0] == "48 from workers"
+    assert "spikecheck" not in ended.stderr, "rank 0 prints, and this is rank 1"
+    assert ended.returncode in (0, 1)
+    assert Path("weights.pt").exists()
+    assert '"updates": 3' in Path("out.rank1.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.full
+def test_ctrl_c_gives_the_report() -> None:
+    endless = PLAIN_LOOP.replace("range(int(sys.argv[2]))", "iter(int, 1)")
+    Path("train.py").write_text(endless, encoding="utf-8")
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    args = [sys.executable, "-m", "spikecheck", "run", "train.py", "weights.pt"]
+    running = subprocess.Popen(args, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    running.stdout.readline()
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=240)
+    assert running.returncode == 130
+    assert "KeyboardInterrupt" in errors
+    assert "spikecheck · " in errors
+
+
+@pytest.mark.full
+def test_under_torchrun_each_rank_has_its_report_and_rank_0_prints() -> None:
+    Path("train.py").write_text(
+        PLAIN_LOOP.replace(
+            "net = Net()",
+            "import os\ntorch.distributed.init_process_group('gloo')\n"
+            "net = nn.parallel.DistributedDataParallel(Net())\nsys.argv[1] += os.environ['RANK']",
+        ),
+        encoding="utf-8",
+    )
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    options = ["-m", "spikecheck", "run", "--json", "out.json", "train.py", "weights.pt", "2"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    ended = subprocess.run([sys.executable, *torchrun, *options], capture_output=True, text=True, timeout=280, env=env)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.count("spikecheck · 6 updates") == 1
+    for file in ("out.json", "out.rank1.json"):
+        assert '"updates": 6' in Path(file).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("args", "message"), [(["nowhere.py"], "no such file"), (["-m", "no.where"], "no module")])
+def test_what_cannot_be_run(args: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    from spikecheck.cli import main
+
+    assert main(["run", *args]) == 2
+    assert message in capsys.readouterr().err
