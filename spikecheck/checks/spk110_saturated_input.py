@@ -9,7 +9,7 @@ from typing import ClassVar
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import InputReading
-from spikecheck.site import Site, SiteKind
+from spikecheck.site import Moment, Site, SiteKind
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class SaturatedInput(Check):
         binary = x.minimum >= 0 and x.maximum == 1 and x.non_integer == 0 and x.non_finite.count == 0
         if not binary or readings.run.input_tensors > 1 or x.forward_passes < self.min_forward_passes:
             return
-        if x.active < self.min_active_fraction * x.sampled_elements:
+        if not self.is_saturated(x):
             return
         yield self.finding(
             site,
@@ -85,4 +85,9 @@ class SaturatedInput(Check):
             expected=Expected(
                 "values that differ between samples", because="a constant carries no information about the sample"
             ),
+            when=Moment(0) if self.is_saturated(readings.first[InputReading]) else None,
         )
+
+    def is_saturated(self, x: InputReading) -> bool:
+        """Return whether nearly all values are other than 0."""
+        return x.active >= self.min_active_fraction * x.sampled_elements

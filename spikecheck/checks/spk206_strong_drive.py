@@ -31,6 +31,7 @@ from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.number_format import fill
 from spikecheck.readings import DriveReading, ParameterReading, SpikeReading
 from spikecheck.site import Site, SiteKind
+from spikecheck.timelines import SpikeTimelineReading
 
 THRESHOLDS = "the RMS of what one time step adds to the potential in this run"
 WEIGHTS = "smaller weights, so that one time step adds one threshold"
@@ -152,7 +153,7 @@ class StrongDrive(Check):
             return
         if drive.non_finite.count or ratio < self.max_drive:
             return
-        if site.framework in HAND_WRITTEN and not self.spikes_agree(threshold, readings.get(SpikeReading)):
+        if site.framework in HAND_WRITTEN and not self.spikes_agree(threshold, readings):
             return
         subject, comparison = "input current to", fill("{ratio:x} its threshold per time step (RMS)", ratio=ratio)
         if isinf(ratio):
@@ -202,12 +203,18 @@ class StrongDrive(Check):
                 groups[WEIGHTS].append(f"{path}.weight.data.mul_({plain_number(1 / ratio)})")
         return joined(groups)
 
-    def spikes_agree(self, threshold: float, spikes: SpikeReading | None) -> bool:
-        """Return whether a layer fires as often as one with this threshold would; yes where that is not known."""
+    def spikes_agree(self, threshold: float, readings: Readings) -> bool:
+        """Return whether a layer fires as often as one with this threshold would; yes where that is not known.
+
+        In the recent forward passes or, with a threshold that is learned, by now.
+        """
+        spikes = readings.get(SpikeReading)
         if spikes is None or not spikes.elements:
             return True
         least = self.min_active_fraction if threshold > 0 else self.min_active_fraction_below_rest
-        return spikes.active >= least * spikes.elements
+        timeline = readings.get(SpikeTimelineReading)
+        latest = None if timeline is None else timeline.now
+        return max(spikes.active / spikes.elements, (latest.mean or 0.0) if latest is not None else 0.0) >= least
 
     def cause(self, weight: ParameterReading | None, ratio: float) -> str:
         """Return which of the numbers is wrong: the threshold, the weights or their input."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from spikecheck.checks.spk110_saturated_input import SaturatedInput
-from tests.unit.checks.build import inputs, observe, run, severity_of
+from tests.unit.checks.build import findings, inputs, observe, run, severity_of
 
 
 @pytest.mark.parametrize(
@@ -23,3 +25,14 @@ from tests.unit.checks.build import inputs, observe, run, severity_of
 )
 def test_judge(reading, run, severity) -> None:
     assert severity_of(SaturatedInput(), observe({"input": [reading]}, run=run), "input") == severity
+
+
+def test_it_is_dated_from_the_start_where_the_first_forward_pass_shows_it() -> None:
+    ones, zeros = inputs(active=81_920, minimum=1.0, values=(1.0,)), inputs(active=0)
+
+    def dated(first):
+        [finding] = findings(SaturatedInput(), observe({"input": [ones]}, first={"input": [first]}), "input")
+        return finding.when.update
+
+    assert dated(replace(ones, forward_passes=1)) == 0
+    assert dated(zeros) != 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk206_strong_drive import StrongDrive
+from spikecheck.readings import NonFinite
+from spikecheck.timelines import SpikeTimelineReading, TimelinePoint
 from tests.unit.checks.build import POISONED, drive, findings, flow, neuron, observe, parameter, severity_of, spikes
 
 
@@ -100,3 +102,11 @@ def test_the_fix_proposes_a_threshold_that_fits_the_drive() -> None:
 def test_a_faulty_decay_explains_it_where_the_layer_enlarges_its_input(gain: float, explains: bool) -> None:
     [finding] = findings(StrongDrive(), layer(strong(45.0), input_gain=gain), "lif1")
     assert ("SPK207" in finding.explained_by) is explains
+
+
+@pytest.mark.parametrize(("rate", "fires"), [(0.6, True), (0.4, False)])
+def test_a_learned_threshold_is_judged_by_the_spikes_of_the_latest_updates(rate: float, fires: bool) -> None:
+    timeline = SpikeTimelineReading((TimelinePoint(9, 9, 1, rate),), NonFinite(0, 1))
+    places = {"lif1": [drive(), spikes(), flow(), timeline]}
+    sites = {"lif1": {"framework": None, "neuron": neuron(v_threshold=-0.5, reset=None)}}
+    assert bool(findings(StrongDrive(), observe(places, sites=sites), "lif1")) is fires
