@@ -16,6 +16,16 @@ class Holder(Enum):
     NAMED_TUPLE = "a named tuple, replaced as a whole"
 
 
+class NeuronChange(Enum):
+    """A change of a layer's neurons for which a library's file knows the code."""
+
+    DECAY = "the decay of the potential per time step"
+    SURROGATE_WIDTH = "the width of the surrogate gradient, in thresholds"
+    RESET = "a reset by subtraction"
+    SINGLE_SPIKE = "at most one spike per time step"
+    FRESH_STATE = "a fresh state, before every batch"
+
+
 @dataclass(frozen=True, slots=True)
 class ReplacedParameter:
     """A parameter that its library silently replaces by another value: snntorch clamps `beta` to [0, 1].

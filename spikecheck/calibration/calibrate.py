@@ -8,7 +8,8 @@ is measured on a batch, which takes into account the input, the neurons, and wha
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -44,10 +45,11 @@ def calibrate(
     spikes: Iterable[str | nn.Module] = (),
     reset: Reset | None = None,
     time: Axes = None,
+    call: Callable[..., Any] | None = None,
 ) -> Calibration:
     """Scale the weights before training so that each layer fires from the fluctuations of its membrane potential.
 
-    Layer by layer, the weight before a spiking layer is multiplied by one number, and its bias shifted, so that a
+    Layer by layer, the weight before a spiking layer is multiplied by one number, and its bias set to one, so that a
     potential without reset has a mean of 0 and a standard deviation of 1 / `deviations_to_threshold` thresholds on this
     batch; the smallest larger one with which the layer fires, where it is silent otherwise. Between a weight and a
     layer with batch normalization, the weight of the normalization is scaled. Of a layer with recurrent weights inside,
@@ -63,6 +65,7 @@ def calibrate(
         spikes: names of spiking layers that are not detected automatically.
         reset: what the training loop calls before each batch, for models that do not reset themselves.
         time: the time axis of hand-written layers for whole sequences, as in `attach`.
+        call: what calls the model on an input, where that takes more than `model(x)`.
 
     Returns:
         What was done, layer by layer: print it.
@@ -74,7 +77,7 @@ def calibrate(
         raise SpikecheckError(f"calibrate() takes a torch.nn.Module, got {type(model).__name__}: pass the model itself")
     if not 0 < deviations_to_threshold < math.inf:
         raise SpikecheckError(f"deviations_to_threshold= takes a number above 0, got {deviations_to_threshold!r}")
-    forward = Forward(model, batch, spikes, reset, time)
+    forward = Forward(model, batch, spikes, reset, time, call)
     shown = forward.run()
     if not shown:
         raise SpikecheckError('calibrate() observed no spiking layer: pass spikes=("layer name", ...)')
@@ -121,6 +124,9 @@ class Step:
         """Change the weights, and return what the layers show with the new ones."""
         if not is_linear(self.neuron):
             return self.seek_rate(shown)
+        if self.weights.biases:
+            self.weights.zero_biases()
+            shown = self.forward.run()
         if self.recurrent is None:
             return self.seek_spikes(shown, self.deviation)
         recurrent = self.recurrent.detach().clone()
@@ -155,7 +161,7 @@ class Step:
             off = abs(deviation - goal) + (abs(mean) if self.weights.biases else 0.0)
             if off <= TOLERANCE * goal or correction == MAX_CORRECTIONS:
                 return shown
-            factor = goal / deviation
+            factor = goal / deviation if abs(deviation - goal) > TOLERANCE * goal else 1.0
             shift = factor * mean / response_to_constant(self.linear, len(layer.spikes))
             self.weights.change(factor, shift)
             self.scale *= factor

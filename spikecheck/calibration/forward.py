@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +16,7 @@ from spikecheck.errors import SpikecheckError
 from spikecheck.examination.snapshot import Snapshot
 from spikecheck.probe.axes import Axes
 from spikecheck.probe.find import clean
+from spikecheck.probe.frameworks.base import Framework
 from spikecheck.probe.layer import WatchedLayer
 from spikecheck.probe.session import Session
 from spikecheck.probe.watchers import watchers
@@ -31,6 +32,8 @@ class LayerPass:
     spikes: Tensor
     current: Tensor | None = None
     module: nn.Module | None = None  # None where it is no module
+    framework: Framework | None = None
+    time_axis: int | None = None  # of what one call returns; None where a call is a time step
     input_weight: str = ""  # of a layer that makes its current inside: the attribute with its weight
     receives_gradient: bool = True  # whether the output depends on its spikes
 
@@ -62,10 +65,17 @@ class Forward:
     """Runs the model on one batch, as often as wanted, each time from the same state."""
 
     def __init__(
-        self, model: nn.Module, batch: Batch, spikes: Iterable[str | nn.Module], reset: Reset | None, time: Axes
+        self,
+        model: nn.Module,
+        batch: Batch,
+        spikes: Iterable[str | nn.Module] = (),
+        reset: Reset | None = None,
+        time: Axes = None,
+        call: Callable[..., Any] | None = None,
     ) -> None:
         self.model, self.reset, self.time = model, reset, time
         self.inputs, _ = parts(batch)
+        self.call = model if call is None else call
         self.spikes = [spikes] if isinstance(spikes, str | nn.Module) else list(spikes)
         self.modules = {clean(name): module for name, module in model.named_modules()}
         self.order: dict[str, int] = {}  # the place of each module that ran
@@ -88,7 +98,7 @@ class Forward:
             hooks = [hooked(watched, calls) for watched in session.layers]
             session.install()
             try:
-                output = self.model(*self.inputs)
+                output = self.call(*self.inputs)
                 session.finish()
             finally:
                 session.remove()
@@ -109,7 +119,8 @@ class Forward:
             if site.kind is SiteKind.SPIKES:
                 if capture.axes_in_doubt:
                     raise SpikecheckError(f"{site.name}: {unseen.get(site.name)} (time= of calibrate() is the same)")
-                by_name[site.name] = LayerPass(site, time_first(capture))
+                axis = None if capture.stacked else capture.layout.time
+                by_name[site.name] = LayerPass(site, time_first(capture), time_axis=axis)
         for capture in captures:
             shown = by_name.get(capture.sites[0].name)
             if shown is not None and capture.sites[0].kind is SiteKind.CURRENT:
@@ -117,8 +128,9 @@ class Forward:
         for name, shown in by_name.items():
             shown.module = self.modules.get(name.partition(" (")[0])
             watched = session.layers.by_name.get(name.partition(" (")[0])
-            if shown.current is None and shown.module is not None and watched is not None:
-                shown.input_weight = watched.layer.framework.input_weight
+            shown.framework = None if watched is None else watched.layer.framework
+            if shown.current is None and shown.module is not None and shown.framework is not None:
+                shown.input_weight = shown.framework.input_weight
                 shown.current = current_inside(shown.module, shown.input_weight, calls.arguments[shown.module])
         return sorted(by_name.values(), key=lambda shown: shown.site.position)
 

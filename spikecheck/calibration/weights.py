@@ -38,6 +38,12 @@ class InputWeights:
         return self.names[0]
 
     @torch.no_grad()
+    def zero_biases(self) -> None:
+        """Set the biases to 0: what is constant is no fluctuation."""
+        for bias in self.biases:
+            bias.zero_()
+
+    @torch.no_grad()
     def change(self, scale: float, shift: float = 0.0) -> None:
         """Scale the current, then take a constant off it."""
         for weight in self.weights:

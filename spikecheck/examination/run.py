@@ -22,6 +22,7 @@ from spikecheck.checks.judge import Judge
 from spikecheck.errors import SpikecheckError
 from spikecheck.evidence.evidence import Evidence
 from spikecheck.examination.experiments.base import Experiment, Measurement, NotApplicableError, Phase, experiments
+from spikecheck.examination.healing import Healer
 from spikecheck.examination.isolation import Failure, run_isolated, take_batches
 from spikecheck.examination.progress import Advance, progress_bar
 from spikecheck.examination.subject import MAX_BATCHES, Forward, Loss, Step, Subject
@@ -46,6 +47,7 @@ def examine(
     step: Step | None = None,
     forward: Forward | None = None,
     seconds: float = 60.0,
+    treatment_seconds: float = 60.0,
     max_batches: int = MAX_BATCHES,
     settings: Settings | Mapping[str, Any] | None = None,
     ignore: Iterable[str] = (),
@@ -62,7 +64,8 @@ def examine(
         step: the script's own training step, called with the parts of a batch, `step(x, y)`, and returning the loss.
             Some faults lie in the loop, which nothing else shows.
         forward: what calls the model, where that takes more than `model(x)`, such as `lambda x: model(encode(x))`.
-        seconds: the time for everything. What did not fit is named in the report.
+        seconds: the time for the experiments. What did not fit is named in the report.
+        treatment_seconds: the time for treatments, of a network that is sick; 0 for none.
         max_batches: how many batches are taken.
         settings: as in `spikecheck.attach`.
         ignore: as in `spikecheck.attach`.
@@ -77,7 +80,16 @@ def examine(
     until = time.monotonic() + seconds
     subject = Subject.of(model, take_batches(batches, max_batches), loss_fn, optimizer, step=step, forward=forward)
     with progress_bar(1 + len(experiments()), shown=progress) as advance:
-        return Examination(subject, judge, until, advance).report()
+        examination = Examination(subject, judge, until, advance)
+        report = examination.report()
+        return with_healing(report, subject, treatment_seconds, advance) if treatment_seconds > 0 else report
+
+
+def with_healing(report: Report, subject: Subject, seconds: float, advance: Advance) -> Report:
+    """Return the report with what treatments of copies came to."""
+    until = time.monotonic() + seconds
+    healer = Healer(subject, report.root_causes, report.diagnosis.notes, until, advance)
+    return replace(report, healing=healer.heal())
 
 
 @dataclass

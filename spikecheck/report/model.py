@@ -17,6 +17,7 @@ from spikecheck.report.as_dict import finding_dict, layer_dict, loss_dict, optim
 from spikecheck.report.examined import ExperimentRow, experiment_dict
 from spikecheck.report.format import counted
 from spikecheck.report.state import NEEDED, ReportState
+from spikecheck.report.treated import Healing, healing_dict
 from spikecheck.timelines import LossTimelineReading, OptimizerTimelineReading, SpikeTimelineReading
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ class Report:
     observed_updates: int = 0  # of `updates`, those that a monitor observed; of a file without evidence, none
     start_cost: float | None = None
     experiments: tuple[ExperimentRow, ...] = ()  # of an examination
+    healing: Healing | None = None  # the same: what treatments of copies came to
 
     @classmethod
     def of(cls, verdicts: Iterable[Verdict], *, unseen: Iterable[Unseen] = (), **facts: Any) -> Report:
@@ -170,6 +172,7 @@ class Report:
             weights=first_by_name(report.weights for report in reports),
             optimizers=first_by_name(report.optimizers for report in reports),
             experiments=tuple(row for report in reports for row in report.experiments),
+            healing=next((report.healing for report in reports if report.healing is not None), None),
         )
 
     @property
@@ -276,6 +279,7 @@ class Report:
             "weights": [asdict(row) for row in self.weights],
             "optimizers": [optimizer_dict(row) for row in self.optimizers],
             "experiments": [experiment_dict(row) for row in self.experiments],
+            "healing": None if self.healing is None else healing_dict(self.healing),
             "unseen": [{"kind": one.kind.value, "text": one.text} for one in self.unseen],
         }
 

@@ -32,6 +32,7 @@ from spikecheck.report.format import (
 )
 from spikecheck.report.sparkline import sparkline
 from spikecheck.report.state import ReportState
+from spikecheck.report.treated import Healing, Verdict, copy_cells, treatment_result
 
 if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderableType
@@ -96,6 +97,11 @@ def renderables(report: Report) -> Iterator[RenderableType]:
     if report.experiments:
         yield Text()
         yield experiment_table(report.experiments)
+    if report.healing is not None:
+        yield Text()
+        yield from healing_block(report.healing)
+        if report.healing.cure is not None:
+            yield Code("patch", report.healing.cure.patch)
     yield Text()
     yield from footer(report)
 
@@ -201,6 +207,9 @@ def layer_table(layers: tuple[LayerRow, ...]) -> Table:
     return table
 
 
+HEALING_STYLES = {Verdict.CURED: "bold green", Verdict.HEALTHY: "green"}
+
+
 def experiment_table(rows: tuple[ExperimentRow, ...]) -> Table:
     """Return what each experiment on a copy of the network showed, or why it was not made."""
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -211,6 +220,27 @@ def experiment_table(rows: tuple[ExperimentRow, ...]) -> Table:
         text = row.text if done else f"{row.outcome.value}: {row.text}"
         table.add_row(Text(row.name), Text(text, style="" if done else "dim"))
     return table
+
+
+def healing_block(healing: Healing) -> Iterator[RenderableType]:
+    """Yield the verdict, then a line for each treatment: the loss and the symptoms before and after."""
+    yield Text(f"{label(healing)}  {healing.text}", style=HEALING_STYLES.get(healing.verdict, "bold yellow"))
+    if not healing.rows:
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("treatment", "result", "loss", "accuracy", "symptoms"):
+        table.add_column(title, overflow="fold", max_width=44 if title in ("treatment", "result") else None)
+    if healing.untreated is not None:
+        table.add_row("none", "", *copy_cells(healing.untreated))
+    for row in healing.rows:
+        cells = ("", "", "") if row.copy is None else copy_cells(row.copy)
+        table.add_row(Text(row.name), Text(treatment_result(row), style="green" if row.proved else "dim"), *cells)
+    yield table
+
+
+def label(healing: Healing) -> str:
+    """Return the first word of the block."""
+    return "PROVED" if healing.verdict is Verdict.CURED else "TREATMENTS"
 
 
 def rate(value: float | None) -> str:

@@ -118,7 +118,6 @@ NAMES = {
     "leftover": "'stale_gradient'",
     "handover": "'gradient_at_step'",
     "account": "'evidence'",
-    "trial": "'model_run'",
     "grave": "'findings'",
     "slight": "'notes'",
     "led": "'consequences'",

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from spikecheck.errors import SpikecheckError
-from spikecheck.neuron import Holder, NeuronSpec
+from spikecheck.neuron import Holder, NeuronChange, NeuronSpec
 from spikecheck.packages import ExtensionCode, UnusableExtension, entry_points_of
 from spikecheck.site import Layout
 
@@ -56,6 +56,10 @@ class Framework:
     def neuron(self, module: nn.Module) -> NeuronSpec:
         """Return the neurons' parameters, None where unknown; called once per window: it may wait for the device."""
         raise NotImplementedError
+
+    def code_for(self, change: NeuronChange, module: nn.Module, value: float = 0.0) -> str:
+        """Return code that makes a change to `layer`; empty where it is not known, or nothing would change."""
+        return ""
 
     def observe(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:
         """Return what a forward hook's arguments show."""

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from spikecheck.neuron import NeuronSpec
+from spikecheck.neuron import NeuronChange, NeuronSpec
 from spikecheck.probe.frameworks.base import (
     PER_STEP,
     TIME_FIRST,
@@ -34,6 +34,7 @@ DECAYS = ("beta", "decay", "beta_mem", "alpha_mem", "decay_mem")
 SYNAPSES = ("syn", "i_syn", "isyn", "syn_current", "synaptic_current", "synapse", "psp")  # a synaptic current
 CURRENTS = (*SYNAPSES, "i", "current", "cur", "trace")  # the same where a layer keeps it; else an input's name
 STATES = ("mem", "v", "v_mem", "membrane", "potential", "state", "u")
+RESETS = ("reset_states", "reset_state", "reset_mem", "reset_hidden", "reset")  # methods that make a layer forget
 HOPS = 4  # measured over nine libraries: the custom function lies 0 to 4 nodes upstream
 FEW = 10  # distinct values of a graded code; a quantizer of four bits shows 16, a ReLU thousands
 
@@ -60,6 +61,19 @@ class Generic(Framework):
             accumulates=keeps_current(module),
             **(settable(module, threshold[0]) if len(threshold) == 1 else {"threshold_name": ""}),
         )
+
+    def code_for(self, change: NeuronChange, module: nn.Module, value: float = 0.0) -> str:
+        """Return code for a decay of a usual name, and for a method that resets the state."""
+        decays = [name for name in DECAYS if constant(getattr(module, name, None)) is not None]
+        if change is NeuronChange.DECAY and len(decays) == 1:
+            is_tensor = isinstance(getattr(module, decays[0]), Tensor)
+            return f"layer.{decays[0]}.data.fill_({value:.2g})" if is_tensor else f"layer.{decays[0]} = {value:.2g}"
+        if change is NeuronChange.RESET and getattr(module, "reset", None) is False:
+            return "layer.reset = True"
+        if change is NeuronChange.FRESH_STATE:
+            method = next((name for name in RESETS if callable(getattr(module, name, None))), "")
+            return f"layer.{method}()" if method else ""
+        return ""
 
     def observe(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:
         """Take the first tensor returned for the spikes, the first argument for the current."""

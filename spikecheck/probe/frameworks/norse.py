@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from spikecheck.neuron import Holder, NeuronSpec
+from spikecheck.neuron import Holder, NeuronChange, NeuronSpec
 from spikecheck.probe.frameworks.base import PER_STEP, TIME_FIRST, Framework, Observation, number, tensors
 
 CELLS = ("SNNCell", "SNNRecurrentCell")
@@ -82,6 +82,17 @@ class Norse(Framework):
             threshold_name=f"p.{inner}{name}",
             threshold_holder=Holder.NAMED_TUPLE,
         )
+
+    def code_for(self, change: NeuronChange, module: nn.Module, value: float = 0.0) -> str:
+        """Return code for neurons with a membrane time constant."""
+        p, dt = getattr(module, "p", None), number(getattr(module, "dt", None))
+        if not hasattr(p, "_replace"):
+            return ""
+        if change is NeuronChange.DECAY and hasattr(p, "tau_mem_inv") and dt:
+            return f"layer.p = layer.p._replace(tau_mem_inv=torch.tensor({(1 - value) / dt:.3g}))"
+        if change is NeuronChange.SURROGATE_WIDTH and hasattr(p, "method"):
+            return 'layer.p = layer.p._replace(method="super")'
+        return ""
 
     def observe(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:
         """Return spikes, and the potential in the state; a recurrent layer makes its current inside."""

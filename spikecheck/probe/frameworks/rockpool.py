@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from spikecheck.neuron import NeuronSpec
+from spikecheck.neuron import NeuronChange, NeuronSpec
 from spikecheck.probe.frameworks.base import BATCH_FIRST, PER_STEP, Framework, Observation, number, settable, tensors
 
 SPIKING = ("LIFTorch", "aLIFTorch", "LIFBitshiftTorch", "LIFNeuronTorch")
@@ -56,6 +56,19 @@ class Rockpool(Framework):
             learnable_by_default=True,
             **settable(module, "threshold"),
         )
+
+    def code_for(self, change: NeuronChange, module: nn.Module, value: float = 0.0) -> str:
+        """Return code for the time constant, the number of spikes and the window of the surrogate gradient."""
+        dt, most = number(getattr(module, "dt", None)), number(getattr(module, "max_spikes_per_dt", None))
+        if change is NeuronChange.DECAY and hasattr(module, "tau_mem") and dt and 0 < value < 1:
+            return f"layer.tau_mem.data = torch.full_like(layer.tau_mem, {-dt / math.log(value):.3g})"
+        if change is NeuronChange.SINGLE_SPIKE and most is not None and most > 1:
+            return "layer.max_spikes_per_dt = torch.tensor(1.0)"
+        if change is NeuronChange.SURROGATE_WIDTH and hasattr(module, "learning_window"):
+            return f"layer.learning_window = torch.tensor({value / 2:.2g})"
+        if change is NeuronChange.FRESH_STATE:
+            return "layer.reset_state()"
+        return ""
 
     def observe(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:
         """Return spikes and current; the potential of every step where it is recorded, else the first sample's last."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from spikecheck.neuron import Holder, NeuronSpec
+from spikecheck.neuron import Holder, NeuronChange, NeuronSpec
 from spikecheck.probe.frameworks.base import BATCH_FIRST, PER_STEP, Framework, Observation, number, tensors
 
 RESETS = {"MembraneSubtract": "subtract", "MembraneReset": "zero"}
@@ -51,6 +51,21 @@ class Sinabs(Framework):
             threshold_holder=Holder.SHARED_TENSOR,  # one default tensor serves every layer
             gain_switch="norm_input" if normalized else "",
         )
+
+    def code_for(self, change: NeuronChange, module: nn.Module, value: float = 0.0) -> str:
+        """Return code for the functions that make spikes, and for the time constant of the membrane."""
+        if change is NeuronChange.DECAY and getattr(module, "tau_mem", None) is not None and 0 < value < 1:
+            tau = "layer.tau_mem"
+            return f"{tau}.data = torch.full_like({tau}, {-1 / math.log(value):.3g})\nlayer.norm_input = False"
+        if change is NeuronChange.SURROGATE_WIDTH and hasattr(module, "surrogate_grad_fn"):
+            width = f"{value / 2:.2g}"
+            home = "from sinabs.activation import SingleExponential"
+            return f"{home}\nlayer.surrogate_grad_fn = SingleExponential(grad_width={width})"
+        if change is NeuronChange.SINGLE_SPIKE and getattr(module.spike_fn, "__name__", "") == "MultiSpike":
+            return "from sinabs.activation import SingleSpike\nlayer.spike_fn = SingleSpike"
+        if change is NeuronChange.FRESH_STATE:
+            return "layer.reset_states()"
+        return ""
 
     def observe(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:
         """Return spikes and current of the sequence; the potential of its last step."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from spikecheck.neuron import NeuronSpec, ReplacedParameter
+from spikecheck.neuron import NeuronChange, NeuronSpec, ReplacedParameter
 from spikecheck.probe.frameworks.base import PER_STEP, TIME_FIRST, Framework, Observation, number, settable, tensors
 from spikecheck.site import Layout
 
@@ -88,6 +88,20 @@ class SNNTorch(Framework):
             return (1 - step / (r * c), step / c) if step and r and c else (None, 1.0)
         beta = None if isinstance(module, of(("Alpha",))) else number(getattr(module, "beta", None))
         return None if beta is None else within(beta), 1.0
+
+    def code_for(self, change: NeuronChange, module: nn.Module, value: float = 0.0) -> str:
+        """Return code for the attributes that most neurons share."""
+        beta = getattr(module, "beta", None)
+        if change is NeuronChange.DECAY and beta is not None:
+            return f"layer.beta.data.fill_({value:.2g})" if isinstance(beta, Tensor) else f"layer.beta = {value:.2g}"
+        if change is NeuronChange.SURROGATE_WIDTH and hasattr(module, "spike_grad"):
+            slope = f"{5 / value:.2g}"
+            return f"from snntorch import surrogate\nlayer.spike_grad = surrogate.fast_sigmoid(slope={slope})"
+        if change is NeuronChange.RESET and getattr(module, "reset_mechanism", None) == "none":
+            return 'layer.reset_mechanism = "subtract"'
+        if change is NeuronChange.FRESH_STATE and getattr(module, "init_hidden", False):
+            return "layer.reset_mem()"
+        return ""
 
     def observe(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:
         """The first item is the spikes, the last the potential; bare spikes leave the potential on the module."""

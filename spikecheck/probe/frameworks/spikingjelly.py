@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from spikecheck.neuron import NeuronSpec
+from spikecheck.neuron import NeuronChange, NeuronSpec
 from spikecheck.probe.frameworks.base import PER_STEP, TIME_FIRST, Framework, Observation, number, settable, tensors
 
 SPIKING = (
@@ -84,6 +84,19 @@ class SpikingJelly(Framework):
         """Return the surrogate's class."""
         function = getattr(module, "surrogate_function", None)
         return None if function is None else type(function).__name__
+
+    def code_for(self, change: NeuronChange, module: nn.Module, value: float = 0.0) -> str:
+        """Return code for nodes with one time constant."""
+        leaky = isinstance(module, of(LEAKY)) and hasattr(module, "tau") and not isinstance(module, of(ANALOG))
+        if change is NeuronChange.DECAY and leaky and value < 1:
+            return f"layer.tau, layer.decay_input = {1 / (1 - value):.3g}, False"
+        if change is NeuronChange.SURROGATE_WIDTH and hasattr(module, "surrogate_function"):
+            alpha = f"{2 / value:.2g}"
+            home = "from spikingjelly.activation_based import surrogate"
+            return f"{home}\nlayer.surrogate_function = surrogate.ATan(alpha={alpha})"
+        if change is NeuronChange.FRESH_STATE:
+            return "layer.reset()"
+        return ""
 
     def observe(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:
         """Return spikes and current; the potential of every step where it is stored, else of the last."""

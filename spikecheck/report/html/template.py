@@ -25,6 +25,7 @@ from spikecheck.report.format import (
 )
 from spikecheck.report.html.text import visible
 from spikecheck.report.html.view import Entry
+from spikecheck.report.treated import copy_cells, treatment_result
 from spikecheck.stored import ChangeReading
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def template() -> Template:
         ignore_line=ignore_line,
         first_seen=first_seen,
     )
+    environment.filters.update(copy_cells=copy_cells, treatment_result=treatment_result)
     environment.filters.update(past_line=past_line, suspicion=suspicion, time_steps=time_steps)
     environment.globals.update(Outcome=Outcome, IGNORE_TABLE=IGNORE_TABLE, counted=counted)
     return environment.get_template("page.html")

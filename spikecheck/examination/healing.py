@@ -1,0 +1,281 @@
+"""Which treatments are tried, in which order, until one is proved: the policy, and what it says in the end.
+
+What findings name comes first, then a small core, then combinations. The search ends with the best proved treatment
+that removes a cause, or when the time is over.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from spikecheck.diagnosis import Cause
+from spikecheck.examination.advised_fix import AdvisedFix
+from spikecheck.examination.proof import Proof, claims, learns
+from spikecheck.examination.significance import sign_test
+from spikecheck.examination.subject import Subject
+from spikecheck.examination.treatments.base import Role, Treatment, treatments
+from spikecheck.examination.trial import Outcome, Trial, run_trial
+from spikecheck.finding import Finding, Severity
+from spikecheck.report.treated import MAX_P, CopyResult, Healing, TreatmentRow, Verdict
+
+IN_THE_DATA = ("SPK102", "SPK103", "SPK107", "SPK307")  # checks of faults that no change of code takes back
+REST_OF_TIME = 0.5  # of the time: after it, a proved treatment is not compared with others any more
+WATCHED = 24  # updates of the treated copy that a monitor watches: as many as it measures in full
+BETTER_P = 0.01  # judgment call: of two proved treatments, the first is taken unless the other is better for certain
+LEAST_SECONDS = 1.0
+
+
+@dataclass
+class Tried:
+    """A trial with its proof."""
+
+    chosen: tuple[Treatment, ...]
+    trial: Trial
+    proof: Proof | None = None
+    symptoms: tuple[str, ...] | None = None  # the checks that still fire; None where it was not watched
+
+    @property
+    def proved(self) -> bool:
+        """Whether all three claims hold."""
+        return self.proof is not None and self.proof.holds
+
+
+@dataclass
+class Healer:
+    """The search for a cure of one subject."""
+
+    subject: Subject
+    causes: Sequence[Cause]
+    notes: Sequence[Finding]
+    until: float
+    advance: Callable[[str], object] = lambda name: None
+    tried: list[Tried] = field(default_factory=list)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """All findings, root causes first, each followed by its consequences; notes last."""
+        return [f for cause in self.causes for f in (cause.finding, *cause.consequences)] + list(self.notes)
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """Their checks."""
+        return tuple(dict.fromkeys(finding.check for finding in self.findings))
+
+    @property
+    def alarms(self) -> bool:
+        """Whether any finding is a warning or an error."""
+        return any(finding.severity >= Severity.WARNING for finding in self.findings)
+
+    def heal(self) -> Healing:
+        """Try treatments, and return what came of them."""
+        start = time.monotonic()
+        self.advance("an untreated copy")
+        untreated = self.run(())
+        if not self.is_sick(untreated):
+            return healthy(untreated, time.monotonic() - start)
+        data = next((one.finding for one in self.causes if one.finding.check in IN_THE_DATA), None)
+        if data is not None:
+            return in_the_data(data, untreated, time.monotonic() - start)
+        best = self.search(untreated, start)
+        return self.result(untreated, best, time.monotonic() - start)
+
+    def is_sick(self, untreated: Trial) -> bool:
+        """Return whether there is anything to heal: an alarm, or a network that does not begin to learn."""
+        return self.alarms or untreated.outcome is not Outcome.TRAINED or learns(untreated, untreated.latest) >= MAX_P
+
+    def search(self, untreated: Trial, start: float) -> Tried | None:
+        """Try treatments one by one, then in combination; return the best proved one that removes a cause."""
+        best: Tried | None = None
+        best_rank = 0
+        for rank, one in self.candidates():
+            late = time.monotonic() > start + REST_OF_TIME * (self.until - start)
+            if self.is_over() or (best is not None and (late or rank > best_rank)):
+                break
+            chosen = self.better(best, self.attempt((one,), untreated))
+            best_rank = rank if best is None else best_rank
+            best = chosen
+        if best is None:
+            for combination in self.combinations():
+                if self.is_over() or best is not None:
+                    break
+                best = self.better(best, self.attempt(combination, untreated))
+        return best
+
+    def candidates(self) -> Iterator[tuple[int, Treatment]]:
+        """Yield single treatments in the order of the trials, with a rank: the place of the finding that names them.
+
+        Those that no finding names come next, and those that hide a symptom last.
+        """
+        yielded: set[str] = set()
+        others = len(self.findings)
+        for rank, finding in enumerate(self.findings):
+            fitting = [one for one in treatments() if finding.check in one.named_by and one.role is not Role.SYMPTOM]
+            fitting.sort(key=lambda one: (one.named_by.index(finding.check), one.role is Role.BOOSTER))
+            advised = [AdvisedFix(finding, fix) for fix in finding.fixes if fix.applies]
+            for one in (*advised, *fitting):
+                if one.name not in yielded:
+                    yielded.add(one.name)
+                    yield rank, one
+        for one in sorted(treatments(), key=lambda one: (one.role is Role.BOOSTER, not one.needs_step)):
+            if one.core and one.name not in yielded:
+                yielded.add(one.name)
+                yield others, one
+        for one in treatments():
+            if one.role is Role.SYMPTOM and set(one.named_by) & set(self.checks):
+                yield others + 1, one
+
+    def combinations(self) -> Iterator[tuple[Treatment, ...]]:
+        """Yield pairs of the treatments that changed something, those with the lowest losses first; then all."""
+        useful = [
+            one
+            for one in self.tried
+            if one.trial.outcome in (Outcome.TRAINED, Outcome.NO_BETTER)
+            if len(one.chosen) == 1 and one.chosen[0].role is not Role.SYMPTOM
+        ]
+        useful.sort(key=lambda one: one.trial.last_loss if math.isfinite(one.trial.last_loss) else math.inf)
+        singles = [one.chosen[0] for one in useful]
+        for second in range(1, min(4, len(singles))):
+            for first in range(second):
+                yield singles[first], singles[second]
+        if len(singles) > 2:
+            yield tuple(singles)
+
+    def attempt(self, chosen: tuple[Treatment, ...], untreated: Trial) -> Tried:
+        """Make a trial, and confirm it where the first two claims hold."""
+        self.advance(" + ".join(one.name for one in chosen))
+        comparable = untreated if untreated.outcome is Outcome.TRAINED else None
+        tried = Tried(chosen, Trial((), Outcome.FAILED))
+        self.tried.append(tried)
+
+        def promises(trial: Trial) -> bool:
+            return claims(trial, untreated, self.number_of_trials() + 1).promising
+
+        tried.trial = self.run(chosen, untreated=comparable, lasts=promises)
+        if tried.trial.outcome is Outcome.TRAINED:
+            tried.proof = claims(tried.trial, untreated, self.number_of_trials())
+        return tried
+
+    def number_of_trials(self) -> int:
+        """Return how many treatments had a chance to look better."""
+        trained = (Outcome.TRAINED, Outcome.NO_BETTER)
+        return max(1, sum(one.trial.outcome in trained for one in self.tried))
+
+    def better(self, best: Tried | None, other: Tried) -> Tried | None:
+        """Return the better one of two, of those that are proved and remove a cause; the first one in doubt."""
+        if not other.proved or not all(self.removes_cause(one) for one in other.chosen):
+            return best
+        if best is None:
+            return other
+        ours, theirs = (None if one.trial.latest is None else one.trial.latest.correct for one in (best, other))
+        if ours is None or theirs is None or len(ours) != len(theirs):
+            return best
+        return other if sign_test(ours, theirs) < BETTER_P else best
+
+    def removes_cause(self, one: Treatment) -> bool:
+        """Return whether a treatment acts on a cause; one that helps any network does where a finding names it."""
+        named = any(check in one.named_by for check in self.checks)
+        return one.role is Role.CAUSE or (one.role is Role.BOOSTER and named)
+
+    def run(self, chosen: Sequence[Treatment], **options: Any) -> Trial:
+        """Make a trial within the time that is left."""
+        left = max(LEAST_SECONDS, self.until - time.monotonic())
+        return run_trial(self.subject, chosen, checks=self.checks, seconds=left, **options)
+
+    def is_over(self) -> bool:
+        """Return whether the time is over."""
+        return time.monotonic() > self.until - LEAST_SECONDS
+
+    def result(self, untreated: Trial, best: Tried | None, seconds: float) -> Healing:
+        """Return what came of the treatments; the cure is the first row."""
+        rows = [self.row(one) for one in self.tried if one.trial.outcome is not Outcome.NOT_APPLICABLE]
+        proved = [row for row in rows if row.proved]
+        if best is not None:
+            best.symptoms = self.symptoms_with(best)
+            first = self.row(best)
+            others = [row for row in rows if row.name != first.name]
+            rows = [first, *sorted(others, key=lambda row: (not row.proved, row.name.count(" + ")))]
+            verdict, text = Verdict.CURED, cured_text(first, untreated)
+        elif proved:
+            verdict = Verdict.HIDDEN
+            text = (
+                f"{proved[0].name} makes the network learn, but it {ROLE_TEXT[proved[0].role]}: the cause is not known"
+            )
+        else:
+            verdict, text = Verdict.NOT_CURED, self.remaining_text(untreated)
+        return Healing(verdict, text, copy_of(untreated, self.checks_of_alarms()), tuple(rows), seconds)
+
+    def symptoms_with(self, best: Tried) -> tuple[str, ...] | None:
+        """Return the checks that still fire in a treated copy; None where no time is left to watch one."""
+        if self.is_over():
+            return None
+        return self.run(best.chosen, watch=WATCHED).symptoms
+
+    def checks_of_alarms(self) -> tuple[str, ...]:
+        """Return the checks with a warning or an error in the untreated copy."""
+        return tuple(dict.fromkeys(f.check for f in self.findings if f.severity >= Severity.WARNING))
+
+    def row(self, one: Tried) -> TreatmentRow:
+        """Return a trial as a report shows it."""
+        proof, last = one.proof, one.trial
+        named = [f"{f.check} {f.slug}" for f in self.findings if any(f.check in each.named_by for each in one.chosen)]
+        return TreatmentRow(
+            name=" + ".join(each.name for each in one.chosen),
+            role=max((each.role for each in one.chosen), key=list(Role).index).value,
+            named_by=tuple(dict.fromkeys(named)),
+            outcome=one.trial.outcome.value,
+            reason=one.trial.reason,
+            proved=one.proved,
+            p_learns=None if proof is None else proof.learns,
+            p_beats=None if proof is None else proof.beats,
+            p_lasts=None if proof is None else proof.lasts,
+            copy=copy_of(last, one.symptoms) if one.trial.losses else None,
+            patch=last.patch,
+            seconds=one.trial.seconds,
+        )
+
+    def remaining_text(self, untreated: Trial) -> str:
+        """Return that nothing heals, and what remains possible."""
+        number = len([one for one in self.tried if one.trial.outcome is not Outcome.NOT_APPLICABLE])
+        over = "; the time was over before all of them were tried: pass more seconds=" if self.is_over() else ""
+        return (
+            f"none of {number} treatments is proved to heal it{over}. What remains: labels that do not belong to their "
+            "inputs, a fault in the code between the layers, or a task that takes more updates"
+        )
+
+
+ROLE_TEXT = {
+    Role.SYMPTOM.value: "hides the symptom",
+    Role.BOOSTER.value: "helps healthy networks too, and no finding names it",
+    Role.CAUSE.value: "removes a cause",
+}
+
+
+def copy_of(trial: Trial, symptoms: Iterable[str] | None = ()) -> CopyResult:
+    """Return how a copy did."""
+    losses = trial.losses
+    first, last = (losses[0], trial.last_loss) if losses else (None, None)
+    return CopyResult(len(losses), first, last, trial.accuracy, None if symptoms is None else tuple(symptoms))
+
+
+def cured_text(row: TreatmentRow, untreated: Trial) -> str:
+    """Return what was proved."""
+    accuracy, before = None if row.copy is None else row.copy.accuracy, untreated.accuracy
+    if accuracy is None or row.copy is None:
+        return f"{row.name} makes the network learn"
+    without = "an error" if before is None else f"{before:.0%}"
+    return f"{row.name}: held-out accuracy {accuracy:.0%} after {row.copy.updates} updates, {without} without it"
+
+
+def healthy(untreated: Trial, seconds: float) -> Healing:
+    """Return that there is nothing to heal."""
+    return Healing(Verdict.HEALTHY, "the network learns as it is: nothing to heal", copy_of(untreated), (), seconds)
+
+
+def in_the_data(finding: Finding, untreated: Trial, seconds: float) -> Healing:
+    """Return that the fault is in the data."""
+    text = f"the fault is in the data ({finding.check} {finding.slug}): no change of model or loop takes it back"
+    return Healing(Verdict.DATA, text, copy_of(untreated, (finding.check,)), (), seconds)

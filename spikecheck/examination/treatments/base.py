@@ -1,0 +1,188 @@
+"""What a treatment is, what it may use, and how all of them are found."""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cache, cached_property
+from importlib import import_module
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from spikecheck.calibration.forward import Forward, LayerPass
+from spikecheck.checks.fixes import for_site
+from spikecheck.examination.experiments.base import NotApplicableError
+from spikecheck.examination.subject import Batch, Subject, seed_everything
+from spikecheck.finding import Fix
+from spikecheck.neuron import NeuronChange
+
+__all__ = ["NotApplicableError", "Patient", "Role", "Treatment", "is_binary", "quantile", "treatments", "unique_lines"]
+
+MANY = 1_000_000  # elements of which quantiles are taken: torch refuses more than 16 million
+
+
+class Role(Enum):
+    """What a treatment does about a fault."""
+
+    CAUSE = "removes a cause"
+    BOOSTER = "helps many networks, healthy ones too: a cause only where a finding names it"
+    SYMPTOM = "hides a symptom"
+
+
+@dataclass
+class Patient:
+    """The copy that is treated: the subject, and what a treatment needs to know of its layers."""
+
+    subject: Subject
+    checks: tuple[str, ...] = ()  # the findings of the untreated copy, most important first
+    before_update: list[Callable[[], object]] = field(default_factory=list)  # called before each forward pass
+
+    @property
+    def batch(self) -> Batch:
+        """The first batch."""
+        return self.subject.training[0]
+
+    @cached_property
+    def layers(self) -> list[LayerPass]:
+        """The spiking layers, and what they show for the first batch; in the order of the data flow.
+
+        Raises:
+            NotApplicableError: none was observed.
+        """
+        subject = self.subject
+        seed_everything()
+        subject.model.train()
+        shown = Forward(subject.model, self.batch.inputs, call=subject.forward).run()
+        if not shown:
+            raise NotApplicableError("no spiking layer was observed")
+        return shown
+
+    def change_layers(self, change: NeuronChange, value: Callable[[LayerPass], float] = lambda layer: 0.0) -> Fix:
+        """Make a change to the neurons of every layer whose library tells how, and return its code.
+
+        Raises:
+            NotApplicableError: none does.
+        """
+        lines = []
+        for layer in self.layers:
+            if layer.framework is None or layer.module is None:
+                continue
+            code = layer.framework.code_for(change, layer.module, value(layer))
+            lines += [fix.code for fix in for_site(code, layer.site, layer.framework.name)] if code else []
+        return self.run(lines)
+
+    def run(self, lines: Iterable[str]) -> Fix:
+        """Run code on the copy, and return it as a fix: what is shown is what was tried.
+
+        Raises:
+            NotApplicableError: there is no code.
+        """
+        written = unique_lines(lines)
+        if not written:
+            raise NotApplicableError("the library of these neurons has no code for it")
+        fix = Fix("\n".join(written), model="model", applies=True)
+        fix.apply(self.subject.model)
+        self.__dict__.pop("layers", None)  # they show something else from now on
+        return fix
+
+    def change_inputs(self, change: Callable[[Tensor], Tensor]) -> None:
+        """Change the first tensor of every batch."""
+        subject = self.subject
+        subject.batches = tuple(
+            batch.with_inputs(*replaced(batch.inputs, batch.first, change(batch.first))) for batch in subject.batches
+        )
+        self.__dict__.pop("layers", None)
+
+    def change_output(self, change: Callable[[Any], Any]) -> None:
+        """Change what the model returns, for a plain loop."""
+        call = self.subject.forward or self.subject.model
+        self.subject.forward = lambda *inputs: change(call(*inputs))
+
+    def require_plain_step(self) -> None:
+        """Train by a plain loop from now on: a training step of the user's own calls model and loss on its own.
+
+        Raises:
+            NotApplicableError: there is no loss function.
+        """
+        if self.subject.loss_fn is None:
+            raise NotApplicableError("the loss is computed inside the training step")
+        self.subject.step = None
+
+
+class Treatment:
+    """One change that can heal a network. The docstring of a subclass says what is done, in one sentence.
+
+    Class attributes:
+        name: as reports show it.
+        named_by: the checks whose findings propose it; those that propose it first come first.
+        role: what it does about a fault.
+        core: whether it is tried where no finding names it.
+        early_stop: whether a training loss like the untreated one proves it useless; not where it changes the loss or
+            acts in evaluation alone.
+        needs_step: whether it changes the training step of the user, and means nothing for a plain loop.
+    """
+
+    name: ClassVar[str]
+    named_by: ClassVar[tuple[str, ...]] = ()
+    role: ClassVar[Role] = Role.CAUSE
+    core: ClassVar[bool] = False
+    early_stop: ClassVar[bool] = True
+    needs_step: ClassVar[bool] = False
+
+    def apply(self, patient: Patient) -> Fix:
+        """Change the copy, and return the change as a patch for the user's script.
+
+        Raises:
+            NotApplicableError: there is nothing to change.
+        """
+        raise NotImplementedError
+
+
+def unique_lines(lines: Iterable[str]) -> list[str]:
+    """Return lines of code with each import once, at the top."""
+    every = [line for code in lines for line in code.splitlines()]
+    imports = dict.fromkeys(line for line in every if line.startswith(("from ", "import ")))
+    return [*imports, *(line for line in every if line not in imports)]
+
+
+def replaced(values: tuple[Any, ...], old: Tensor, new: Tensor) -> tuple[Any, ...]:
+    """Return the values with one tensor in the place of another."""
+    return tuple(new if value is old else value for value in values)
+
+
+def quantile(values: Tensor, share: float) -> float:
+    """Return a quantile of many values."""
+    flat = values.detach().flatten().float()
+    if flat.numel() > MANY:
+        flat = flat[:: flat.numel() // MANY + 1]
+    return float(torch.nan_to_num(flat).quantile(share))
+
+
+def is_binary(x: Tensor) -> bool:
+    """Return whether a tensor holds zeros and ones alone."""
+    return bool(((x == 0) | (x == 1)).all())
+
+
+@cache
+def treatments() -> tuple[Treatment, ...]:
+    """Return every treatment, by name of the file."""
+    package = __name__.rpartition(".")[0]
+    made: list[Treatment] = []
+    for info in pkgutil.iter_modules(import_module(package).__path__):
+        module = import_module(f"{package}.{info.name}")
+        made += [
+            thing()
+            for thing in vars(module).values()
+            if inspect.isclass(thing) and issubclass(thing, Treatment) and thing.__module__ == module.__name__
+        ]
+    return tuple(one for one in made if type(one) is not Treatment)
+
+
+def treatment(name: str) -> Treatment:
+    """Return the treatment of this name."""
+    return next(one for one in treatments() if one.name == name)

@@ -1,0 +1,227 @@
+"""One trial: a copy of the network is treated and trained, with the same batches and random numbers as any other."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from statistics import fmean
+
+from spikecheck import api
+from spikecheck.examination.isolation import FailureKind, run_isolated
+from spikecheck.examination.subject import Batch, Evaluation, OutOfTimeError, Subject, seed_everything
+from spikecheck.examination.treatments.base import NotApplicableError, Patient, Treatment
+from spikecheck.finding import Fix, Severity
+
+LASTING = 2  # times the updates after which a trial is evaluated again
+UPDATES = 40  # measured: on public faults, what a trial of 40 updates proves holds after 200 in 78 of 86
+EXACT_UPDATES = 3  # derived: with the same losses in three updates, weights and gradients are the same
+RUNG = 14  # updates after which a trial that does no better than the untreated copy is stopped
+MIN_RELATIVE_GAIN = 0.02  # measured: on public faults, a loss that is less than 2% lower at the rung never healed
+MIN_RELATIVE_FALL = 0.07  # the same for the fall of the loss since its beginning, where the loss itself is another
+NON_FINITE = 6  # updates that a loss may be NaN or infinite at the beginning
+MAX_SECONDS = 20.0  # of one trial; judgment call: three have room in a minute
+
+
+class Outcome(Enum):
+    """How a trial ended."""
+
+    TRAINED = "trained"
+    NOT_APPLICABLE = "not applicable"
+    NO_EFFECT = "no effect"
+    NO_BETTER = "no better"  # stopped early
+    FAILED = "failed"
+    TOO_SLOW = "out of time"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of one trial.
+
+    Attributes:
+        treatments: their names; none for the untreated copy.
+        outcome, reason: how it ended.
+        losses: of each update.
+        evaluation: on the batches that are held out, after 40 updates; None where it did not come to that.
+        lasting: the same after twice the updates; None where that was not worth it.
+        patch: what was changed, as code for the user's script.
+        symptoms: the checks with a warning or an error in the copy; None where no monitor was attached.
+        seconds: how long it took.
+    """
+
+    treatments: tuple[str, ...]
+    outcome: Outcome
+    reason: str = ""
+    losses: tuple[float, ...] = ()
+    evaluation: Evaluation | None = None
+    lasting: Evaluation | None = None
+    patch: str = ""
+    symptoms: tuple[str, ...] | None = None
+    seconds: float = 0.0
+
+    @property
+    def last_loss(self) -> float:
+        """The mean of the last losses."""
+        return fmean(self.losses[-5:]) if self.losses else math.nan
+
+    @property
+    def latest(self) -> Evaluation | None:
+        """The last evaluation."""
+        return self.evaluation if self.lasting is None else self.lasting
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of held-out samples that were predicted right in the end."""
+        return None if self.latest is None else self.latest.accuracy
+
+
+Continue = Callable[[Trial], bool]
+
+
+def always(trial: Trial) -> bool:
+    """Train every copy to the end."""
+    return True
+
+
+class _StoppedError(Exception):
+    """A trial is of no use."""
+
+    def __init__(self, outcome: Outcome, reason: str) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
+
+
+def run_trial(
+    subject: Subject,
+    treatments: Sequence[Treatment] = (),
+    *,
+    untreated: Trial | None = None,
+    checks: tuple[str, ...] = (),
+    lasts: Continue = always,
+    watch: int = 0,
+    seconds: float = MAX_SECONDS,
+) -> Trial:
+    """Treat a copy, train it, and evaluate it on the batches that are held out.
+
+    Args:
+        subject: what is examined; it is not changed.
+        treatments: in the order in which they are applied.
+        untreated: the untreated copy, compared with which a trial is stopped early; without it, none is.
+        checks: the findings of the untreated copy.
+        lasts: says of a trial with its first evaluation whether it is trained on, to be evaluated again.
+        watch: the number of updates, with a monitor and without an evaluation, if it is for the symptoms alone.
+        seconds: the time limit.
+    """
+    names = tuple(one.name for one in treatments)
+
+    def make(own: Subject) -> Trial:
+        try:
+            if watch:
+                return watched(own, treatments, names, checks, watch)
+            return trained(own, treatments, names, checks, untreated, lasts)
+        except NotApplicableError as error:
+            return Trial(names, Outcome.NOT_APPLICABLE, str(error))
+
+    result = run_isolated(make, subject, seconds=seconds)
+    if result.value is None:
+        slow = result.failure is not None and result.failure.kind is FailureKind.TIMED_OUT
+        outcome = Outcome.TOO_SLOW if slow else Outcome.FAILED
+        return Trial(names, outcome, str(result.failure), seconds=result.seconds)
+    return replace(result.value, seconds=result.seconds)
+
+
+def trained(
+    own: Subject,
+    treatments: Sequence[Treatment],
+    names: tuple[str, ...],
+    checks: tuple[str, ...],
+    untreated: Trial | None,
+    lasts: Continue,
+) -> Trial:
+    """Make a trial with a copy of the subject."""
+    patient, patch = treated(own, treatments, checks)
+    losses: list[float] = []
+    batches = own.cycle(LASTING * UPDATES)
+    exact = all(one.early_stop for one in treatments)
+    for number, batch in enumerate(itertools.islice(batches, UPDATES), 1):
+        losses.append(update(patient, batch))
+        stopped = None if untreated is None else useless(number, losses, untreated, exact=exact)
+        if stopped is not None:
+            return Trial(names, stopped[0], stopped[1], tuple(losses), patch=patch)
+    trial = Trial(names, Outcome.TRAINED, "", tuple(losses), own.evaluate(), patch=patch)
+    if not lasts(trial):
+        return trial
+    own.model.train()
+    try:
+        losses += [update(patient, batch) for batch in batches]
+    except OutOfTimeError:
+        return replace(trial, reason="no time was left to train it twice as long")
+    return replace(trial, losses=tuple(losses), lasting=own.evaluate())
+
+
+def watched(
+    own: Subject, treatments: Sequence[Treatment], names: tuple[str, ...], checks: tuple[str, ...], updates: int
+) -> Trial:
+    """Train a treated copy with a monitor, for its symptoms."""
+    patient, patch = treated(own, treatments, checks)
+    with api.attach(own.model, on_finding=lambda finding: None) as monitor:
+        losses = [update(patient, batch) for batch in own.cycle(updates)]
+    symptoms = dict.fromkeys(one.check for one in monitor.report().at_least(Severity.WARNING))
+    return Trial(names, Outcome.TRAINED, "", tuple(losses), patch=patch, symptoms=tuple(symptoms))
+
+
+def treated(own: Subject, treatments: Sequence[Treatment], checks: tuple[str, ...]) -> tuple[Patient, str]:
+    """Apply treatments to a copy, ready to be trained; return it with the patch."""
+    patient = Patient(own, checks)
+    seed_everything()
+    fixes = [one.apply(patient) for one in treatments]
+    reset_before_forward(patient)
+    own.model.train()
+    seed_everything()
+    return patient, patch_of(fixes)
+
+
+def update(patient: Patient, batch: Batch) -> float:
+    """Make one update, and return the loss."""
+    for reset in patient.before_update:
+        reset()
+    return patient.subject.update(batch)
+
+
+def reset_before_forward(patient: Patient) -> None:
+    """Let evaluations begin as the updates do."""
+    if patient.before_update:
+        call = patient.subject.forward or patient.subject.model
+
+        def forward(*inputs: object) -> object:
+            for reset in patient.before_update:
+                reset()
+            return call(*inputs)
+
+        patient.subject.forward = forward
+
+
+def useless(number: int, losses: list[float], untreated: Trial, *, exact: bool) -> tuple[Outcome, str] | None:
+    """Return why a trial is ended: it changes nothing, does no better, or its loss stays NaN or infinite."""
+    if number > NON_FINITE and not math.isfinite(losses[-1]):
+        return Outcome.NO_BETTER, f"the loss is {losses[-1]} after {number} updates"
+    if not exact or len(untreated.losses) < number:
+        return None
+    if number == EXACT_UPDATES and tuple(losses) == untreated.losses[:number]:
+        return Outcome.NO_EFFECT, "the losses are those of the untreated copy, digit by digit"
+    if number == RUNG:
+        ours, theirs = fmean(losses[-4:]), fmean(untreated.losses[RUNG - 4 : RUNG])
+        if not all(map(math.isfinite, (theirs, untreated.losses[0]))):
+            return None
+        lower = ours < (1 - MIN_RELATIVE_GAIN) * theirs
+        falls = ours / losses[0] < (1 - MIN_RELATIVE_FALL) * theirs / untreated.losses[0]
+        if not lower and not falls:
+            return Outcome.NO_BETTER, f"the loss after {RUNG} updates is {ours:.3g}, without {theirs:.3g}"
+    return None
+
+
+def patch_of(fixes: Sequence[Fix]) -> str:
+    """Return the code of several fixes, each once."""
+    return "\n".join(dict.fromkeys(fix.code for fix in fixes))

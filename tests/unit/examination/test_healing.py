@@ -1,0 +1,223 @@
+"""A cure is proved by three claims; a healthy network and a fault in the data are offered none."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from spikecheck.diagnosis import Cause
+from spikecheck.examination.healing import Healer
+from spikecheck.examination.proof import claims
+from spikecheck.examination.subject import Evaluation, Subject
+from spikecheck.examination.treatments.base import NotApplicableError, Patient, Role, Treatment, treatment
+from spikecheck.examination.trial import LASTING, UPDATES, Outcome, Trial, run_trial
+from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
+from spikecheck.report.treated import Healing, Verdict
+from spikecheck.site import Site, SiteKind
+from tests.unit.examination.subjects import LIF, Net, batches, subject
+from tests.unit.examination.test_treatments import Patched, with_step
+
+
+def cause(check: str, slug: str = "slug", place: str = "lif") -> Cause:
+    site = Site(SiteKind.SPIKES, place)
+    return Cause(Finding(check, slug, Severity.ERROR, site, "m", Observed("o"), Expected("e")))
+
+
+def healed(own: Subject, *causes: Cause, seconds: float = 60.0) -> Healing:
+    return Healer(own, causes, (), time.monotonic() + seconds).heal()
+
+
+# -- a trial
+
+
+def test_a_trial_leaves_the_subject_as_it_was_and_is_the_same_each_time() -> None:
+    own = subject(Net(Patched(threshold=50.0)))
+    before = {name: value.clone() for name, value in own.model.state_dict().items()}
+    one, other = (run_trial(own, [treatment("thresholds of 1")]) for _ in range(2))
+    assert one.losses == other.losses
+    assert len(one.losses) == LASTING * UPDATES
+    assert one.patch == "model.lif.threshold = 1.0"
+    assert own.model.lif.threshold == 50
+    assert all(torch.equal(value, before[name]) for name, value in own.model.state_dict().items())
+
+
+class Nothing(Treatment):
+    """Change nothing."""
+
+    name = "nothing"
+
+    def apply(self, patient: Patient) -> Fix:
+        return Fix("pass")
+
+
+class Harmful(Nothing):
+    """Take the input away."""
+
+    def apply(self, patient: Patient) -> Fix:
+        patient.change_inputs(torch.zeros_like)
+        return Fix("pass")
+
+
+class Raising(Nothing):
+    """Break the loss."""
+
+    def apply(self, patient: Patient) -> Fix:
+        patient.subject.loss_fn = lambda output, y: output[99]
+        return Fix("pass")
+
+
+class Refusing(Nothing):
+    """Have nothing to change."""
+
+    def apply(self, patient: Patient) -> Fix:
+        raise NotApplicableError("not here")
+
+
+class Later(Nothing):
+    """Change nothing that a loss would show."""
+
+    early_stop = False
+
+
+@pytest.mark.parametrize(
+    ("one", "outcome", "updates"),
+    [
+        (Nothing(), Outcome.NO_EFFECT, 3),
+        (Harmful(), Outcome.NO_BETTER, 14),
+        (Raising(), Outcome.FAILED, 0),
+        (Refusing(), Outcome.NOT_APPLICABLE, 0),
+        (Later(), Outcome.TRAINED, LASTING * UPDATES),
+    ],
+)
+def test_a_trial_that_is_of_no_use_is_stopped_early(one: Treatment, outcome: Outcome, updates: int) -> None:
+    own = subject()
+    trial = run_trial(own, [one], untreated=run_trial(own))
+    assert (trial.outcome, len(trial.losses)) == (outcome, updates), trial.reason
+
+
+def test_a_trial_without_time_says_so() -> None:
+    assert run_trial(subject(), seconds=1e-3).outcome is Outcome.TOO_SLOW
+
+
+def test_symptoms_are_those_of_the_treated_copy() -> None:
+    own = subject(Net(Patched(threshold=500.0)))
+    sick, treated = run_trial(own, watch=24), run_trial(own, [treatment("thresholds of 1")], watch=24)
+    assert "SPK205" in (sick.symptoms or ())
+    assert "SPK205" not in (treated.symptoms or ())
+
+
+# -- the claims
+
+
+def trial_with(right: int, later: int | None, of: int = 300) -> Trial:
+    def evaluation(number: int) -> Evaluation:
+        return Evaluation((1.0,), tuple(index < number for index in range(of)), 0.34)
+
+    lasting = None if later is None else evaluation(later)
+    return Trial((), Outcome.TRAINED, "", (1.0, 0.5), evaluation(right), lasting)
+
+
+@pytest.mark.parametrize(
+    ("treated", "untreated", "tried", "promising", "holds"),
+    [
+        pytest.param((280, 290), (100, 100), 1, True, True, id="all three hold"),
+        pytest.param((280, None), (100, 100), 1, True, False, id="the third is not tested"),
+        pytest.param((105, 105), (60, 60), 1, False, False, id="beats, and learns nothing"),
+        pytest.param((280, 290), (279, 280), 1, False, False, id="learns, as the untreated copy does"),
+        pytest.param((280, 100), (100, 100), 1, True, False, id="forgets it again"),
+        pytest.param((280, 290), (100, 289), 1, True, False, id="the untreated copy gets there too"),
+        pytest.param((130, 290), (120, 100), 1, True, True, id="a small gain, of one trial"),
+        pytest.param((130, 290), (120, 100), 20, False, False, id="a small gain, the best of 20 trials"),
+    ],
+)
+def test_a_proof_takes_all_three_claims(
+    treated: tuple[int, int | None], untreated: tuple[int, int], tried: int, promising: bool, holds: bool
+) -> None:
+    proof = claims(trial_with(*treated), trial_with(*untreated), tried)
+    assert (proof.promising, proof.holds) == (promising, holds)
+
+
+# -- the search
+
+
+def test_a_healthy_network_is_offered_no_cure() -> None:
+    healing = healed(subject())
+    assert healing.verdict is Verdict.HEALTHY
+    assert healing.rows == ()
+
+
+def test_the_finding_decides_what_is_tried_first_and_the_cure_comes_with_its_patch() -> None:
+    healing = healed(subject(Net(Patched(threshold=500.0))), cause("SPK205", "weak-drive"))
+    assert healing.verdict is Verdict.CURED
+    assert healing.cure is not None
+    assert "model.lif.threshold" in healing.cure.patch
+    assert healing.cure.named_by == ("SPK205 weak-drive",)
+    assert healing.cure.copy is not None
+    assert healing.cure.copy.accuracy > 0.9
+    assert "SPK205" not in (healing.cure.copy.symptoms or ())
+    assert healing.cure.p_lasts < 0.01
+    assert "held-out accuracy" in healing.text
+
+
+def test_mixed_axes_are_healed_without_a_finding() -> None:
+    net = Net()
+    inner = net.forward
+    net.forward = lambda x: inner(x.transpose(0, 1).reshape(x.shape))
+    healing = healed(subject(net))
+    assert healing.verdict is Verdict.CURED
+    assert healing.cure is not None
+    assert healing.cure.name == "axes permuted instead of reshaped"
+
+
+def test_a_fault_in_the_loop_is_healed_by_a_plain_one() -> None:
+    def undo(own: Subject, x: Tensor, y: Tensor) -> Tensor:
+        weights = [parameter.detach().clone() for parameter in own.model.parameters()]
+        loss = F.cross_entropy(own.model(x), y)
+        own.optimizer.zero_grad()
+        loss.backward()
+        own.optimizer.step()
+        with torch.no_grad():
+            for parameter, value in zip(own.model.parameters(), weights, strict=True):
+                parameter.copy_(value)
+        return loss
+
+    healing = healed(with_step(subject(), undo), cause("SPK415"))
+    assert healing.verdict is Verdict.CURED
+    assert healing.cure is not None
+    assert healing.cure.name == "plain training loop"
+
+
+def test_a_fault_in_the_data_is_no_matter_of_code() -> None:
+    own = subject(batches=[(x * 0, y) for x, y in batches()])
+    healing = healed(own, cause("SPK102", "empty-input", "input"))
+    assert healing.verdict is Verdict.DATA
+    assert healing.rows == ()
+    assert "data" in healing.text
+
+
+@pytest.mark.full
+def test_random_labels_are_not_healed_and_what_remains_is_said() -> None:
+    generator = torch.Generator().manual_seed(5)
+    own = subject(batches=[(x, torch.randint(3, y.shape, generator=generator)) for x, y in batches()])
+    healing = healed(own)
+    assert healing.verdict is Verdict.NOT_CURED
+    assert "labels that do not belong to their inputs" in healing.text
+
+
+def test_what_helps_any_network_is_a_cause_only_where_a_finding_names_it() -> None:
+    healer = Healer(subject(), (), (), 0.0)
+    rate = treatment("learning rate from a ladder")
+    assert rate.role is Role.BOOSTER
+    assert not healer.removes_cause(rate)
+    assert Healer(subject(), (cause("SPK410"),), (), 0.0).removes_cause(rate)
+
+
+def test_a_rate_that_is_far_too_small_is_healed_where_a_finding_names_it() -> None:
+    healing = healed(subject(Net(LIF()), rate=1e-8), cause("SPK410"))
+    assert healing.verdict is Verdict.CURED
+    assert healing.cure is not None
+    assert 'group["lr"] *= ' in healing.cure.patch or "Adam" in healing.cure.patch

@@ -1,0 +1,281 @@
+"""Each treatment changes what it says, on a copy, and prints code that is valid Python."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from spikecheck.checks.discovery import own_checks
+from spikecheck.examination.advised_fix import AdvisedFix
+from spikecheck.examination.subject import Subject
+from spikecheck.examination.treatments.base import NotApplicableError, Patient, Role, treatment, treatments
+from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
+from spikecheck.site import Site, SiteKind
+from tests.unit.examination.subjects import CLASSES, LIF, Net, batches, subject
+
+ISSUE = {
+    "binary input",
+    "input scaled to at most 1",
+    "at most one spike per step",
+    "weights scaled to their fan-in",
+    "calibrated weights",
+    "thresholds at a quantile of the potentials",
+    "surrogate gradient as wide as the potentials spread",
+    "scaled readout",
+    "state reset before each batch",
+    "one softmax, in the loss",
+    "learning rate from a ladder",
+    "optimizer of all parameters",
+    "gradients zeroed before each step",
+    "shuffled data",
+    "plain training loop",
+    "fresh Adam",
+}
+
+
+class Patched(LIF):
+    """With a decay that has a usual name."""
+
+    def __init__(self, decay: float = 0.9, threshold: float = 1.0) -> None:
+        super().__init__(threshold)
+        self.decay = decay
+
+
+def counts(own: Subject) -> Subject:
+    own.batches = tuple(batch.with_inputs(batch.first * 7) for batch in own.batches)
+    return own
+
+
+def with_step(own: Subject, step: Callable[[Subject, Tensor, Tensor], Any] | None = None) -> Subject:
+    def plain(x: Tensor, y: Tensor) -> Tensor:
+        loss = F.cross_entropy(own.model(x), y)
+        loss.backward()
+        own.optimizer.step()
+        return loss
+
+    own.step = plain if step is None else lambda x, y: step(own, x, y)
+    return own
+
+
+def head_only() -> Subject:
+    net = Net()
+    return subject(net, optimizer=torch.optim.SGD(net.fc2.parameters(), lr=0.1))
+
+
+class Normalized(Net):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.drop = nn.BatchNorm1d(24), nn.Dropout(0.9)
+
+    def forward(self, x: Tensor) -> Tensor:
+        current = self.norm(self.fc1(x).flatten(0, 1)).unflatten(0, x.shape[:2])
+        return self.fc2(self.drop(self.lif(current))).mean(1)
+
+
+def softmax(net: Net) -> Net:
+    inner = net.forward
+    net.forward = lambda x: inner(x).softmax(-1)
+    return net
+
+
+def mixed() -> Subject:
+    """The model views [batch, time] as [time, batch]."""
+    net = Net()
+    inner = net.forward
+    net.forward = lambda x: inner(x.reshape(x.shape[1], x.shape[0], -1).transpose(0, 1))
+    return subject(net)
+
+
+def scaled(net: Net, layer: str, factor: float) -> Net:
+    with torch.no_grad():
+        getattr(net, layer).weight.mul_(factor)
+    return net
+
+
+def sorted_batches() -> list[tuple[Tensor, Tensor]]:
+    x, y = (torch.cat(parts) for parts in zip(*batches(), strict=True))
+    order = y.argsort()
+    return list(zip(x[order].split(32), y[order].split(32), strict=True))
+
+
+def inputs(own: Subject) -> Tensor:
+    return own.training[0].first
+
+
+CASES: dict[str, tuple[Callable[[], Subject], Callable[[Subject], bool]]] = {
+    "binary input": (lambda: counts(subject()), lambda own: set(inputs(own).unique().tolist()) == {0.0, 1.0}),
+    "input scaled to at most 1": (lambda: counts(subject()), lambda own: inputs(own).max() == 1),
+    "logarithm of the input": (lambda: counts(subject()), lambda own: 2 < inputs(own).max() < 2.1),
+    "finite input": (
+        lambda: subject(batches=[(x.masked_fill(x > 0, float("nan")), y) for x, y in batches(4)]),
+        lambda own: bool(torch.isfinite(inputs(own)).all()),
+    ),
+    "frame repeated over time": (
+        lambda: subject(batches=[(x[:, :1], y) for x, y in batches(4)]),
+        lambda own: inputs(own).shape[1] == 25,
+    ),
+    "time and batch axes swapped": (subject, lambda own: inputs(own).shape[:2] == (8, 32)),
+    "axes permuted instead of reshaped": (mixed, lambda own: inputs(own).shape[:2] == (32, 8)),
+    "shuffled data": (
+        lambda: subject(batches=sorted_batches()),
+        lambda own: len(own.training[0].targets.unique()) == CLASSES,
+    ),
+    "labels from 0": (
+        lambda: subject(batches=[(x, y + 1) for x, y in batches(4)]),
+        lambda own: int(own.training[0].targets.min()) == 0,
+    ),
+    "thresholds at a quantile of the potentials": (
+        lambda: subject(Net(Patched(threshold=50.0))),
+        lambda own: own.model.lif.threshold < 10,
+    ),
+    "thresholds of 1": (lambda: subject(Net(Patched(threshold=50.0))), lambda own: own.model.lif.threshold == 1),
+    "decay of 0.9": (lambda: subject(Net(Patched(decay=0.1))), lambda own: own.model.lif.decay == 0.9),
+    "state reset before each batch": (
+        lambda: subject(Net(LIF(carry=True))),
+        lambda own: own.model.lif.v is None,
+    ),
+    "calibrated weights": (
+        lambda: subject(scaled(Net(Patched()), "fc1", 0.01)),
+        lambda own: own.model.fc1.weight.std() > 0.05,
+    ),
+    "weights scaled to their fan-in": (
+        lambda: subject(scaled(Net(), "fc1", 0.01)),
+        lambda own: own.model.fc1.weight.std() > 0.2,
+    ),
+    "scaled readout": (
+        lambda: subject(scaled(Net(), "fc2", 1000.0)),
+        lambda own: 0.5 < float(own.output(own.training[0]).detach().std()) < 2,
+    ),
+    "one softmax, in the loss": (
+        lambda: subject(softmax(Net())),
+        lambda own: torch.allclose(own.loss(own.training[0]), F.cross_entropy(logits(own), own.training[0].targets)),
+    ),
+    "learning rate from a ladder": (
+        lambda: subject(rate=1e-7),
+        lambda own: own.optimizer.param_groups[0]["lr"] > 1e-6,
+    ),
+    "optimizer of all parameters": (head_only, lambda own: len(own.optimizer.param_groups) == 2),
+    "plain training loop": (lambda: with_step(subject()), lambda own: own.step is None),
+    "gradients zeroed before each step": (lambda: with_step(subject()), lambda own: own.step is not None),
+    "training mode": (lambda: with_step(subject(Normalized())), lambda own: own.step is not None),
+    "fresh Adam": (head_only, lambda own: isinstance(own.optimizer, torch.optim.Adam)),
+    "no weight decay": (
+        lambda: subject(optimizer=torch.optim.SGD(Net().parameters(), lr=0.1, weight_decay=1.0)),
+        lambda own: own.optimizer.param_groups[0]["weight_decay"] == 0,
+    ),
+    "clipped gradients": (subject, lambda own: True),
+    "batch statistics in evaluation": (
+        lambda: subject(Normalized()),
+        lambda own: own.model.norm.running_mean is None,
+    ),
+    "dropout of 20%": (lambda: subject(Normalized()), lambda own: own.model.drop.p == 0.2),
+    "32-bit floating point": (
+        lambda: subject(batches=[(x.half(), y) for x, y in batches(4)]),
+        lambda own: inputs(own).dtype is torch.float32,
+    ),
+    "class weights": (subject, lambda own: bool(torch.isfinite(own.loss(own.training[0])))),
+    "leaky neurons in place of all neurons": (subject, lambda own: bool(own.model._forward_pre_hooks)),
+    "readout of all time steps": (
+        lambda: subject(nn.Sequential(nn.Linear(12, CLASSES), LIF())),
+        lambda own: own.output(own.training[0]).shape == (32, CLASSES),
+    ),
+}
+#: They need neurons of a library.
+OF_A_LIBRARY = {
+    "at most one spike per step",
+    "surrogate gradient as wide as the potentials spread",
+    "reset after each spike",
+    "thresholds of 30",
+}
+
+
+def logits(own: Subject) -> Tensor:
+    return own.output(own.training[0]).log()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_treatment_changes_what_it_says_and_prints_valid_code(name: str) -> None:
+    build, changed = CASES[name]
+    own = build()
+    fix = treatment(name).apply(Patient(own))
+    ast.parse(fix.code)
+    assert changed(own)
+    if name != "time and batch axes swapped":  # which is right for another network alone
+        own.train(2)
+
+
+def test_every_treatment_has_a_case_and_all_of_the_usual_ones_are_there() -> None:
+    names = {one.name for one in treatments()}
+    assert names == CASES.keys() | OF_A_LIBRARY
+    assert names >= ISSUE
+
+
+def test_every_treatment_is_named_by_checks_that_exist() -> None:
+    for one in treatments():
+        assert set(one.named_by) <= own_checks().keys(), one.name
+        assert one.named_by
+        assert type(one).__doc__
+
+
+def test_what_hides_symptoms_and_what_helps_any_network_is_marked() -> None:
+    roles = {one.name: one.role for one in treatments()}
+    for name in ("thresholds of 30", "clipped gradients", "logarithm of the input"):
+        assert roles[name] is Role.SYMPTOM
+    for name in ("learning rate from a ladder", "calibrated weights", "fresh Adam"):
+        assert roles[name] is Role.BOOSTER
+
+
+@pytest.mark.parametrize("name", sorted(set(CASES) - {"clipped gradients", "class weights", "fresh Adam"}))
+def test_a_treatment_of_a_healthy_network_has_nothing_to_change_or_leaves_it_working(name: str) -> None:
+    own = subject()
+    with suppress(NotApplicableError):
+        assert treatment(name).apply(Patient(own)).code
+
+
+@pytest.fixture
+def sinabs_net() -> nn.Module:
+    layers = pytest.importorskip("sinabs.layers", reason="pip install --no-deps sinabs==3.1.3")
+
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc1, self.lif, self.fc2 = nn.Linear(12, 24), layers.LIF(tau_mem=10.0), nn.Linear(24, CLASSES)
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.lif.reset_states()
+            return self.fc2(self.lif(self.fc1(x))).mean(1)
+
+    return Network()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("at most one spike per step", "model.lif.spike_fn = SingleSpike"),
+        ("surrogate gradient as wide as the potentials spread", "SingleExponential(grad_width="),
+        ("thresholds of 30", "model.lif.spike_threshold"),
+        ("decay of 0.9", "model.lif.norm_input = False"),
+    ],
+)
+def test_the_patch_is_code_of_the_library(sinabs_net: nn.Module, name: str, words: str) -> None:
+    own = subject(sinabs_net)
+    fix = treatment(name).apply(Patient(own))
+    ast.parse(fix.code)
+    assert words in fix.code
+    own.train(2)
+
+
+def test_the_code_that_a_finding_advises_is_run_as_it_is_shown() -> None:
+    fix = Fix("model.lif.threshold = 0.5", model="model", applies=True)
+    site = Site(SiteKind.SPIKES, "lif")
+    finding = Finding("SPK205", "weak-drive", Severity.ERROR, site, "m", Observed("o"), Expected("e"), (fix,))
+    own = subject()
+    assert AdvisedFix(finding, fix).apply(Patient(own)) is fix
+    assert own.model.lif.threshold == 0.5
