@@ -61,6 +61,9 @@ bench-healthy: .venv/dev  ## measure false alarms on random healthy networks: ma
 bench-calibrate: .venv/dev  ## compare calibrated weights with other initializers, and write docs/calibrate.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.calibrate $(ARGS)
 
+bench-examine: .venv/dev  ## treat the scripts of the truth benchmark, and write docs/examine.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.examine --write $(ARGS)
+
 bench-plugin: .venv/dev  ## measure what the pytest plugin adds to a run that does not use it
 	$(BIN)/python benchmarks/pytest_plugin.py $(ARGS)
 
@@ -82,5 +85,5 @@ test: lint docs-check pytests  ## run everything that CI runs (pytest with one w
 full: lint docs-check pytests  ## run every test, also those that are too long for CI
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto -m "" $(ARGS)
 
-.PHONY: help setup demo fmt lint quick promises conformance faults docs inductor docs-check check-new fuzz bench bench-faults bench-healthy bench-calibrate bench-plugin pytests ray test full
+.PHONY: help setup demo fmt lint quick promises conformance faults docs inductor docs-check check-new fuzz bench bench-faults bench-healthy bench-calibrate bench-examine bench-plugin pytests ray test full
 .DELETE_ON_ERROR:

@@ -28,6 +28,7 @@ class Case:
         has_twin: whether there is a version without the fault.
         noted: for a fault that cannot be detected by watching, the checks whose note names the experiment that can.
         reported: whether somebody who had not seen the checks reproduced it from a public report.
+        build: makes the script with its fault (True) or without it (False); None where it is not of this benchmark.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Case:
     has_twin: bool = True
     noted: frozenset[str] = frozenset()
     reported: bool = False
+    build: Build | None = None
 
     @property
     def checks(self) -> frozenset[str]:
@@ -55,7 +57,7 @@ def fault(
     def make(build: Build) -> Case:
         name, about, beyond = named(library, build), first_line(build), frozenset(noted)
         watch = lambda broken: judged(build, broken)  # noqa: E731
-        return Case(name, library, cause, accepted, thread, about, watch, noted=beyond, reported=reported)
+        return Case(name, library, cause, accepted, thread, about, watch, noted=beyond, reported=reported, build=build)
 
     return make
 
@@ -65,8 +67,9 @@ def healthy(library: str, *, thread: str = "", reported: bool = False) -> Callab
 
     def make(build: Callable[[], Script]) -> Case:
         name, about = named(library, build), first_line(build)
-        watch = lambda broken: judged(lambda _: build(), broken)  # noqa: E731
-        return Case(name, library, None, (), thread, about, watch, has_twin=False, reported=reported)
+        make_script = lambda _: build()  # noqa: E731
+        watch = lambda broken: judged(make_script, broken)  # noqa: E731
+        return Case(name, library, None, (), thread, about, watch, has_twin=False, reported=reported, build=make_script)
 
     return make
 

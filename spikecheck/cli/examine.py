@@ -32,6 +32,13 @@ NAMES = (*PARTS, "batches", "step", "forward")  # of a dict
 @click.option(
     "--seconds", type=click.FloatRange(min=1), default=60, show_default=True, help="Time for all experiments."
 )
+@click.option(
+    "--treatment-seconds",
+    type=click.FloatRange(min=0),
+    default=60,
+    show_default=True,
+    help="Time for treatments of a network that is sick; 0 for none.",
+)
 @click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON; - for standard output.")
 @click.option("--html", "html_file", metavar="FILE", help="Write the report as one HTML page with plots.")
 @click.option(
@@ -46,6 +53,7 @@ def command(
     model_args: str | None,
     data: str | None,
     seconds: float,
+    treatment_seconds: float,
     json_file: str | None,
     html_file: str | None,
     fail_on: str,
@@ -63,7 +71,7 @@ def command(
 
     if html_file is not None:
         html.required()
-    report = examined(factory, model_args, data, seconds)
+    report = examined(factory, model_args, data, seconds, treatment_seconds)
     Console(stderr=STDIN in (json_file, html_file)).print(report, crop=False)
     if json_file is not None:
         write(json_file, report.to_json() + "\n")
@@ -72,7 +80,9 @@ def command(
     return int(bool(report.at_least(Severity.named(fail_on))))
 
 
-def examined(factory: str, model_args: str | None, data: str | None, seconds: float) -> Report:
+def examined(
+    factory: str, model_args: str | None, data: str | None, seconds: float, treatment_seconds: float
+) -> Report:
     """Return the report on what a factory returns."""
     import spikecheck
     from spikecheck.model_run.batches import read_batches
@@ -87,7 +97,8 @@ def examined(factory: str, model_args: str | None, data: str | None, seconds: fl
         arguments["batches"] = read_batches(data)
     if arguments.get("batches") is None:
         raise SpikecheckError(f'{factory} returned no "batches": pass --data')
-    return spikecheck.examine(**arguments, seconds=seconds, settings=Settings.load())
+    arguments |= {"seconds": seconds, "treatment_seconds": treatment_seconds}
+    return spikecheck.examine(**arguments, settings=Settings.load())
 
 
 def is_network(value: Any) -> bool:

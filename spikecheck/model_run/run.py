@@ -179,7 +179,7 @@ def examination(request: RunRequest, prepared: PreparedModel, loaded: nn.Module,
     """
     if request.batches is None:
         return None
-    report = examine(loaded, request.batches, prepared.loss or F.cross_entropy, settings=settings)
+    report = examine(loaded, request.batches, prepared.loss or F.cross_entropy, settings=settings, treatment_seconds=0)
     own = {check.id for check in Judge.of(settings).checks if check.sites is SiteKind.EXPERIMENT}
     verdicts = (verdict for verdict in report.verdicts if verdict.check in own)
     return Report.of(verdicts, experiments=report.experiments)

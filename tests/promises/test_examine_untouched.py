@@ -117,7 +117,9 @@ def test_nothing_changes(build, fork, monkeypatch) -> None:
     optimizer.step()  # it has a state, and the parameters have gradients
     before = everything(model, optimizer)
     inputs = [x.clone() for x, _ in data]
-    report = spikecheck.examine(model, data, F.cross_entropy, optimizer, seconds=30, progress=False)
+    report = spikecheck.examine(
+        model, data, F.cross_entropy, optimizer, seconds=30, treatment_seconds=10, progress=False
+    )
     assert same(everything(model, optimizer), before)
     assert all(x.equal(known) for (x, _), known in zip(data, inputs, strict=True))
     assert ExperimentOutcome.DONE.value in outcomes(report).values()
@@ -133,7 +135,7 @@ def test_a_generator_of_batches_is_not_used_up() -> None:
             yield batch
 
     generator = stream()
-    spikecheck.examine(Net(), generator, F.cross_entropy, seconds=1, progress=False)
+    spikecheck.examine(Net(), generator, F.cross_entropy, seconds=1, treatment_seconds=0, progress=False)
     assert drawn == []
     assert next(generator) is data[0]
 
@@ -151,7 +153,9 @@ def test_a_step_of_the_users_trains_copies_alone() -> None:
         return loss
 
     before = everything(net, optimizer)
-    report = spikecheck.examine(net, batches(8), F.cross_entropy, optimizer, step=step, seconds=30, progress=False)
+    report = spikecheck.examine(
+        net, batches(8), F.cross_entropy, optimizer, step=step, seconds=30, treatment_seconds=10, progress=False
+    )
     assert calls == []
     assert same(everything(net, optimizer), before)
     assert report.updates > 10

@@ -18,7 +18,9 @@ from tests.unit.examination.subjects import LIF, Net, batches
 
 def examined(model, *, rate: float = 5e-3, loss=F.cross_entropy, data=None, **options) -> Report:
     optimizer = torch.optim.Adam(model.parameters(), lr=rate)
-    return spikecheck.examine(model, data or batches(), loss, optimizer, **{"progress": False, **options})
+    return spikecheck.examine(
+        model, data or batches(), loss, optimizer, **{"progress": False, "treatment_seconds": 0, **options}
+    )
 
 
 @cache
