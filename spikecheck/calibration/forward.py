@@ -13,11 +13,11 @@ from torch.nn import functional as F
 
 from spikecheck.assertions.watched import Batch, Reset, parts, tensors_of, together
 from spikecheck.errors import SpikecheckError
-from spikecheck.examination.snapshot import Snapshot
 from spikecheck.probe.axes import Axes
 from spikecheck.probe.find import clean
 from spikecheck.probe.frameworks.base import Framework
 from spikecheck.probe.layer import WatchedLayer
+from spikecheck.probe.model_state import Snapshot
 from spikecheck.probe.session import Session
 from spikecheck.probe.watchers import watchers
 from spikecheck.site import Capture, Site, SiteKind

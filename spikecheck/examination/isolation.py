@@ -3,7 +3,7 @@
 A forked child is an exact copy of the process: closures, hooks, state that layers carry, random states and iterators
 are the child's own (docs/decisions/0030-trials-run-in-forked-children.md). Its result comes back through a pipe. A
 child that takes too long is killed, and one that the system killed is named. Where a process cannot be forked safely
-(CUDA, macOS, Windows), `spikecheck.examination.snapshot` remembers the state and puts it back.
+(CUDA, macOS, Windows), `spikecheck.probe.model_state` remembers the state and puts it back.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from torch import Tensor, nn
 
 from spikecheck.assertions.watched import tensors_of
 from spikecheck.errors import SpikecheckError
-from spikecheck.examination.snapshot import Snapshot, random_state
 from spikecheck.examination.subject import OutOfTimeError, Subject
 from spikecheck.outside_text import MAX_SENTENCE, safe
+from spikecheck.probe.model_state import Snapshot, random_state
 from spikecheck.probe.watchers import watchers
 
 T = TypeVar("T")

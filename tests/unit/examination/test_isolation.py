@@ -19,7 +19,7 @@ from spikecheck import api
 from spikecheck.errors import SpikecheckError
 from spikecheck.examination import isolation
 from spikecheck.examination.isolation import FailureKind, run_isolated, take_batches
-from spikecheck.examination.snapshot import Snapshot
+from spikecheck.probe.model_state import Snapshot
 from tests.unit.examination.subjects import LIF, Net, batches, subject
 
 
