@@ -10,19 +10,19 @@ from torch import Tensor
 from spikecheck.assertions.watched import Observed, observe, tensors_of
 from spikecheck.examination.experiments.base import NotApplicableError
 from spikecheck.examination.isolation import run_isolated
-from spikecheck.examination.subject import Batch, Subject, class_scores, seed_everything
+from spikecheck.examination.subject import SEED, Batch, Subject, class_scores, seed_everything
 
 CLOSE = 1e-4  # judgment call, relative to the largest value: equal operations on equal shapes differ by less
 
 
-def output_of(subject: Subject, batch: Batch) -> Tensor:
+def output_of(subject: Subject, batch: Batch, seed: int = SEED) -> Tensor:
     """Return the output for a batch in evaluation mode: the scores per class, else the first floating-point tensor.
 
     Raises:
         NotApplicableError: the model returned no such tensor.
     """
     subject.model.eval()
-    seed_everything()
+    seed_everything(seed)
     with torch.no_grad():
         return main_tensor(subject.output(batch), batch)
 
@@ -38,9 +38,9 @@ def main_tensor(output: Any, batch: Batch) -> Tensor:
     return torch.nan_to_num(shown.detach().float()).clone()
 
 
-def fresh_output(subject: Subject, batch: Batch) -> Tensor:
+def fresh_output(subject: Subject, batch: Batch, seed: int = SEED) -> Tensor:
     """Return the output for a batch, computed by a copy of its own: no state is left behind."""
-    return run_isolated(lambda own: output_of(own, batch), subject).get()
+    return run_isolated(lambda own: output_of(own, batch, seed), subject).get()
 
 
 def fresh_observation(subject: Subject, batch: Batch) -> Observed:

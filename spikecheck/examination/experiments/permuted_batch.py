@@ -10,7 +10,7 @@ from torch import Tensor
 from spikecheck.examination.experiments.base import Experiment, Measurement, NotApplicableError
 from spikecheck.examination.experiments.changed_sample import sample_axis
 from spikecheck.examination.forward_pass import changed_entries, fresh_output
-from spikecheck.examination.subject import Subject
+from spikecheck.examination.subject import SEED, Subject
 from spikecheck.experiment_readings import PermutedBatchReading
 
 
@@ -18,8 +18,8 @@ class PermutedBatch(Experiment):
     """The samples of a batch are put in reverse order, in evaluation mode. Each must keep its output."""
 
     name: ClassVar = "permuted batch"
-    needs: ClassVar = "targets, and at least two samples per batch"
-    cost: ClassVar = "2 forward passes"
+    needs: ClassVar = "targets, at least two samples per batch, and a network that draws no random numbers"
+    cost: ClassVar = "3 forward passes"
     proves: ClassVar = "another output proves that it depends on the position in the batch"
     cannot_tell: ClassVar = "where in the network that happens"
 
@@ -30,6 +30,8 @@ class PermutedBatch(Experiment):
         order = torch.arange(batch.samples - 1, -1, -1, device=batch.first.device)
         turned = [part.index_select(axis, order) if is_like(part, batch.first) else part for part in batch.inputs]
         before = fresh_output(subject, batch)
+        if not torch.equal(before, fresh_output(subject, batch, SEED + 1)):
+            raise NotApplicableError("the network draws random numbers, which belong to positions in the batch")
         after = fresh_output(subject, batch.with_inputs(*turned).with_targets(batch.targets.flip(0)))
         axes = [axis for axis, size in enumerate(before.shape[:2]) if size == batch.samples]
         if not axes:

@@ -113,6 +113,13 @@ def test_a_sample_keeps_its_output_at_another_position() -> None:
     assert reading(PermutedBatch(), subject(net)).changed_samples > SAMPLES / 2
 
 
+def test_random_numbers_belong_to_positions_by_design() -> None:
+    noisy = changed_forward(lambda inner, x: inner((torch.rand_like(x) < x * 0.9).float()))
+    with pytest.raises(NotApplicableError, match="random numbers"):
+        PermutedBatch().run(subject(noisy))
+    assert reading(ChangedSample(), subject(noisy)).changed_others == 0
+
+
 def test_without_targets_or_samples_it_does_not_apply() -> None:
     alone = subject(batches=batches(4, samples=1))
     with pytest.raises(NotApplicableError, match="single sample"):
