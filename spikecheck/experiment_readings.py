@@ -46,13 +46,15 @@ class RepeatedBatchReading:
     """The same batch was passed twice: the largest change of an output or a loss, relative to its size.
 
     `by_own_step` is True where the user's own training step passed it, with a learning rate of 0. `holders` are modules
-    that held another tensor after the first pass, and `error` is what the second pass raised.
+    that held another tensor after the first pass, and `error` is what the second pass raised. `resettable` is True
+    where the layers have a method that resets them, which a loop may call that is not known.
     """
 
     largest_change: float
     by_own_step: bool
     holders: tuple[str, ...] = ()
     error: str = ""
+    resettable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,24 @@ class TimeOrderReading:
     accuracy: float
     shuffled_accuracy: float
     summed_accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationModeReading:
+    """Accuracy of a trained copy on held-out batches, in evaluation mode and in training mode."""
+
+    accuracy: float
+    training_mode_accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class InputPathReading:
+    """How many outputs have no gradient to any input channel, and how many channels get none from any output."""
+
+    outputs: int
+    dead_outputs: int
+    channels: int
+    dead_channels: int
 
 
 @dataclass(frozen=True, slots=True)

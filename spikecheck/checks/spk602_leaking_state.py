@@ -57,8 +57,8 @@ class LeakingState(Check):
     ```
 
     ## When it is intended
-    The batches are pieces of one recording. Or the training loop resets the state, and was not passed to `examine()`:
-    pass it as `step=`, or the reset with the call as `forward=`.
+    The batches are pieces of one recording. Or the training loop resets the state: then pass it to `examine()` as
+    `step=`, or the reset with the call as `forward=`.
     ```toml
     [tool.spikecheck.ignore]
     "SPK602" = "one long recording, cut into pieces"
@@ -69,8 +69,10 @@ class LeakingState(Check):
     same random numbers each time. With `step=`, the training step passes them with a learning rate of 0, and the losses
     are compared; otherwise the outputs in evaluation mode. The check fires if they differ by more than
     {max_relative_change:%}. It is an error if modules hold other tensors after a pass than before it, which is the
-    state, or if the second pass raises; otherwise a note, since a random number generator of the model's own has the
-    same effect.
+    state, or if the second pass raises. It is a note in two cases: no module holds another tensor, since a random
+    number generator of the model's own has the same effect; and the layers have a method that resets them, while
+    neither `step=` nor `forward=` was passed, since a loop that is not known may call it. In the second case, all other
+    experiments call that method before each forward pass.
     """
 
     id: ClassVar = "SPK602"
@@ -92,6 +94,7 @@ class LeakingState(Check):
         changed = reading.largest_change > self.max_relative_change
         if not changed and not reading.error:
             return
+        certain = bool(reading.holders or reading.error) and not reading.resettable
         what = "loss" if reading.by_own_step else "output"
         if reading.error:
             observed = Observed("the second pass raised {error}", error=reading.error)
@@ -106,7 +109,7 @@ class LeakingState(Check):
             how = f"state of {', '.join(reading.holders[:1])}" if reading.holders else "by a state or a random number"
         yield self.finding(
             site,
-            severity=self.severity if reading.holders or reading.error else Severity.NOTE,
+            severity=self.severity if certain else Severity.NOTE,
             observed=observed,
             expected=Expected("the same {what}", what=what, because="what came before says nothing about a sample"),
             when=Moment(),

@@ -22,6 +22,7 @@ from spikecheck.checks.judge import Judge
 from spikecheck.errors import SpikecheckError
 from spikecheck.evidence.evidence import Evidence
 from spikecheck.examination.experiments.base import Experiment, Measurement, NotApplicableError, Phase, experiments
+from spikecheck.examination.experiments.repeated_batch import needs_reset
 from spikecheck.examination.healing import Healer
 from spikecheck.examination.isolation import Failure, run_isolated, take_batches
 from spikecheck.examination.progress import Advance, progress_bar
@@ -120,6 +121,7 @@ class Examination:
         """Watch an unchanged copy train, and make the experiments on the trained copy."""
         self.advance("training an unchanged copy")
         limit = self.seconds_left
+        self.subject.resets = bool(run_isolated(needs_reset, self.subject, seconds=limit).value)
         result = run_isolated(partial(train_and_try, seconds=WATCHING_SHARE * limit), self.subject, seconds=limit)
         untreated, tried = result.get()
         self.measurements.append(Measurement(untreated.reading))
@@ -174,7 +176,11 @@ class Examination:
         """Return the report on everything that was measured so far."""
         evidence = Evidence.from_state_dict(untreated.evidence)
         report = with_measurements(evidence, self.measurements).report(self.judge)
-        unseen = [Unseen(UnseenKind.OTHER, f"the unchanged copy raised {untreated.error}")] if untreated.error else []
+        unseen = [Unseen(UnseenKind.OTHER, f"an update of the unchanged copy raised {untreated.error}")]
+        unseen = unseen if untreated.error else []
+        if untreated.evaluation_error:
+            text = f"no accuracy: the model called with a batch raised {untreated.evaluation_error}; forward= calls it"
+            unseen.append(Unseen(UnseenKind.OTHER, text))
         unseen += [
             Unseen(UnseenKind.OTHER, f"experiment {one.name!r} failed: {one.text}")
             for one in self.rows

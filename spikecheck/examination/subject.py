@@ -28,6 +28,7 @@ from torch.optim.optimizer import Optimizer
 
 from spikecheck.assertions.watched import first_tensor, tensors_of, type_name
 from spikecheck.errors import SpikecheckError
+from spikecheck.examination.reset import reset
 
 Loss = Callable[[Any, Any], Tensor]
 Step = Callable[..., Any]
@@ -149,6 +150,7 @@ class Subject:
         step: the user's own training step, called with the parts of a batch as `for x, y in loader: step(x, y)`
             would; it returns the loss. Without it, updates are those of a plain loop.
         forward: what calls the model, where that takes more than `model(*inputs)`.
+        resets: whether `output` resets the layers first, as the loop would that was not passed: see `keeps_state`.
         deadline: of `time.monotonic`, after which `update`, `output` and `train` raise OutOfTimeError.
     """
 
@@ -159,6 +161,7 @@ class Subject:
     step: Step | None = None
     forward: Forward | None = None
     deadline: float = math.inf
+    resets: bool = False
 
     @classmethod
     def of(
@@ -216,6 +219,8 @@ class Subject:
     def output(self, batch: Batch) -> Any:
         """Return what the model returns for a batch."""
         self.require_time()
+        if self.resets:
+            reset(self.model)
         return self.model(*batch.inputs) if self.forward is None else self.forward(*batch.inputs)
 
     def loss(self, batch: Batch) -> Tensor:

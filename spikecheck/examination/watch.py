@@ -26,7 +26,8 @@ class Untreated:
     losses: tuple[float, ...]
     before: Evaluation
     after: Evaluation
-    error: str = ""  # what an update raised, until which the copy was trained, or the evaluation
+    error: str = ""  # what an update raised; the copy was trained until then
+    evaluation_error: str = ""  # what an evaluation on held-out batches raised
 
     @property
     def updates(self) -> int:
@@ -76,7 +77,7 @@ def watch(subject: Subject, seconds: float) -> Untreated:
                 break
         evidence = monitor.state_dict()
     after, problem = evaluated(subject)
-    return Untreated(evidence, tuple(losses), before, after, error or problem)
+    return Untreated(evidence, tuple(losses), before, after, error, problem)
 
 
 def evaluated(subject: Subject) -> tuple[Evaluation, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 from spikecheck.examination.experiments.base import Experiment, Measurement
 from spikecheck.examination.forward_pass import CLOSE, changed_entries, output_of
 from spikecheck.examination.isolation import described, run_isolated
+from spikecheck.examination.reset import can_reset
 from spikecheck.examination.subject import OutOfTimeError, Subject, seed_everything
 from spikecheck.experiment_readings import RepeatedBatchReading
 from spikecheck.number_format import number
@@ -30,8 +32,7 @@ class RepeatedBatch(Experiment):
 
     def run(self, subject: Subject) -> list[Measurement]:
         """Compare outputs, or losses of the user's own step."""
-        compare = losses_differ if subject.step is not None else outputs_differ
-        return [Measurement(run_isolated(compare, subject).get())]
+        return [Measurement(repeated(subject))]
 
     def summarize(self, measurements: list[Measurement]) -> str:
         """Return how far the second pass differed."""
@@ -44,8 +45,32 @@ class RepeatedBatch(Experiment):
         return f"the {what} differs by {number(100 * reading.largest_change)}% the second time"
 
 
+def repeated(subject: Subject) -> RepeatedBatchReading:
+    """Return what the second pass of a batch shows, in a copy, and whether the layers could have been reset."""
+    if subject.step is not None:
+        return run_isolated(losses_differ, subject).get()
+    reading = run_isolated(outputs_differ, subject).get()
+    if subject.forward is not None or not is_different(reading):
+        return reading
+    return replace(reading, resettable=run_isolated(lambda own: can_reset(own.model), subject).get())
+
+
+def is_different(reading: RepeatedBatchReading) -> bool:
+    """Return whether the second pass was not like the first."""
+    return reading.largest_change > 0 or bool(reading.error)
+
+
+def needs_reset(subject: Subject) -> bool:
+    """Return whether layers keep their state, and could be reset by a loop that was not passed."""
+    if subject.step is not None or subject.forward is not None:
+        return False
+    reading = repeated(subject)
+    return is_different(reading) and reading.resettable
+
+
 def outputs_differ(subject: Subject) -> RepeatedBatchReading:
     """Pass a batch twice in evaluation mode, with a batch in between."""
+    subject.resets = False
     batch, between = subject.training[0], subject.training[-1]
     held = held_tensors(subject.model)
     first = output_of(subject, batch)

@@ -17,6 +17,11 @@ LIMIT = LeakingState.limits()["max_relative_change"][0]
         pytest.param(RepeatedBatchReading(0.2, False, ("lif1",)), "error", id="a state"),
         pytest.param(RepeatedBatchReading(0.2, True, ("lif1",)), "error", id="a state that the loop does not reset"),
         pytest.param(RepeatedBatchReading(0.2, False), "note", id="a state, or a random number generator"),
+        pytest.param(
+            RepeatedBatchReading(0.2, False, ("lif1",), resettable=True),
+            "note",
+            id="an unknown loop may reset it",
+        ),
         pytest.param(RepeatedBatchReading(LIMIT, False, ("lif1",)), None, id="exactly at the limit"),
         pytest.param(RepeatedBatchReading(0.0, False, ("lif1",)), None, id="a state that is reset"),
         pytest.param(RepeatedBatchReading(0.0, True, (), "RuntimeError: twice"), "error", id="the second pass raises"),

@@ -9,7 +9,9 @@ from torch.nn import functional as F
 
 from spikecheck.examination.experiments.base import Experiment, NotApplicableError, experiments
 from spikecheck.examination.experiments.changed_sample import ChangedSample
+from spikecheck.examination.experiments.evaluation_mode import EvaluationMode
 from spikecheck.examination.experiments.gradient_path import GradientPath
+from spikecheck.examination.experiments.input_path import InputPath
 from spikecheck.examination.experiments.late_step import LateStep
 from spikecheck.examination.experiments.linear_probe import LinearProbe
 from spikecheck.examination.experiments.one_batch import OneBatch
@@ -17,9 +19,10 @@ from spikecheck.examination.experiments.permuted_batch import PermutedBatch
 from spikecheck.examination.experiments.precision import Precision
 from spikecheck.examination.experiments.rate_ladder import RateLadder
 from spikecheck.examination.experiments.reference_neuron import ReferenceNeuron
-from spikecheck.examination.experiments.repeated_batch import RepeatedBatch
+from spikecheck.examination.experiments.repeated_batch import RepeatedBatch, needs_reset
 from spikecheck.examination.experiments.smoothed_slope import SmoothedSlope
 from spikecheck.examination.experiments.time_order import TimeOrder
+from spikecheck.examination.forward_pass import output_of
 from tests.unit.examination.subjects import CHANNELS, CLASSES, LIF, SAMPLES, STEPS, Net, Spike, batches, subject
 
 
@@ -156,6 +159,37 @@ def test_a_loop_that_resets_the_state_is_believed() -> None:
     assert reading(RepeatedBatch(), forgetful).largest_change > 0.01
 
 
+class Resettable(LIF):
+    """Keeps its state until a loop resets it."""
+
+    def __init__(self) -> None:
+        super().__init__(carry=True)
+
+    def reset(self) -> None:
+        self.v = None
+
+
+def test_a_state_that_an_unknown_loop_may_reset_is_told_apart() -> None:
+    assert reading(RepeatedBatch(), subject(Net(Resettable()))).resettable
+    assert needs_reset(subject(Net(Resettable())))
+    assert not needs_reset(subject(Net(LIF(carry=True))))
+    assert not needs_reset(subject())
+    one = subject(Net(Resettable()))
+    one.resets = True
+    assert output_of(one, one.training[0]).equal(output_of(one, one.training[0]))
+
+
+def test_a_reset_that_changes_weights_is_none() -> None:
+    class Initialized(Resettable):
+        def reset(self) -> None:
+            with torch.no_grad():
+                self.weight.zero_()
+
+    layer = Initialized()
+    layer.weight = nn.Parameter(torch.ones(1))
+    assert not needs_reset(subject(Net(layer)))
+
+
 def test_random_numbers_in_the_network_are_no_state() -> None:
     noisy = changed_forward(lambda inner, x: inner((torch.rand_like(x) < x).float()))
     assert reading(RepeatedBatch(), subject(noisy)).largest_change == 0
@@ -200,6 +234,26 @@ def test_a_surrogate_with_the_wrong_sign_is_measured() -> None:
     assert wrong.measured < -5 * wrong.error
     linear = reading(SmoothedSlope(), subject(), "fc2.weight")
     assert linear.measured == pytest.approx(linear.backward, rel=0.2)
+
+
+def test_outputs_without_a_path_to_the_input_are_counted() -> None:
+    one = reading(InputPath(), subject())
+    assert (one.dead_outputs, one.dead_channels) == (0, 0)
+    assert (one.outputs, one.channels) == (CLASSES, CHANNELS)
+    hard = reading(InputPath(), subject(Net(Other(lambda v: (v > 0).float()))))
+    assert (hard.dead_outputs, hard.dead_channels) == (CLASSES, CHANNELS)
+
+
+def test_running_statistics_that_do_not_fit_are_measured() -> None:
+    net = changed_forward(lambda inner, x: net.norm(inner(x)))
+    net.norm = nn.BatchNorm1d(CLASSES)
+    one = subject(net)
+    one.train(20)
+    net.norm.running_mean.copy_(torch.tensor([50.0, -50.0, 0.0]))
+    modes = reading(EvaluationMode(), one)
+    assert modes.training_mode_accuracy > modes.accuracy + 0.3
+    with pytest.raises(NotApplicableError, match="evaluation mode"):
+        EvaluationMode().run(subject())
 
 
 # -- learning
