@@ -77,7 +77,7 @@ def attach(
     if model is None or isinstance(model, Optimizer):
         if isinstance(model, Optimizer) and optimizer is None and not parameters:
             optimizer = model
-        model = stand_in(model, parameters, sys._getframe(1))
+        model = stand_in(model, parameters, script_frame(sys._getframe(1)))
     elif not isinstance(parameters, tuple) or parameters:
         raise SpikecheckError("parameters= is for code without a module: pass None for the model with it")
     check_arguments(model, loss, optimizer, every, budget, on_finding)

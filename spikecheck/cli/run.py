@@ -61,6 +61,7 @@ def command(
 def write_out(reports: NamedReports, html_file: str | None, json_file: str | None) -> None:
     """Print the reports on the first rank, and write the files of every rank."""
     import sys
+    from contextlib import suppress
 
     from rich.console import Console
 
@@ -71,7 +72,8 @@ def write_out(reports: NamedReports, html_file: str | None, json_file: str | Non
     from spikecheck.settings import process_rank
 
     rank = process_rank()
-    sys.stdout.flush()
+    with suppress(OSError, ValueError):  # the script may have closed it, or nobody reads it any more
+        sys.stdout.flush()
     if not rank:
         show(reports, Console(stderr=True))
     entries = [(name, report, "") for name, report in reports]

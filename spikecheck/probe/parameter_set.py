@@ -26,6 +26,15 @@ class ParameterSet(nn.Module):
         return isinstance(other, ParameterSet) and any(id(parameter) in own for parameter in other.parameters())
 
 
+class Assembly(nn.Module):
+    """Modules and tensors that a script trains together and calls one by one, by its variables; never called itself."""
+
+    def __init__(self, modules: dict[str, nn.Module], tensors: dict[str, Tensor]) -> None:
+        super().__init__()
+        self._modules.update(modules)
+        self._parameters.update(tensors)  # type: ignore[arg-type] # not by register_parameter, which takes no tensor
+
+
 def of_optimizer(optimizer: Optimizer) -> list[Tensor]:
     """Return the tensors that an optimizer updates."""
     return [tensor for group in optimizer.param_groups for tensor in group["params"]]

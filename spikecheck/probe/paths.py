@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import nn
 
+from spikecheck.probe.parameter_set import Assembly
+
 PACKAGES = ("spikecheck", "torch")  # whose frames are no script's
 MAX_VARIABLES = 10_000  # more than that in one place are not searched for the model's name
 
@@ -15,6 +17,8 @@ MAX_VARIABLES = 10_000  # more than that in one place are not searched for the m
 def module_paths(model: nn.Module, variable: str = "model") -> dict[int, str]:
     """Return a valid Python expression per module, by its id; the first, for one that stands in several places."""
     paths = {id(model): variable}
+    if isinstance(model, Assembly):
+        paths.update((id(module), name) for name, module in model._modules.items() if module is not None)
     for name, module in model.named_modules():
         for key, child in module._modules.items():
             if child is not None and id(child) not in paths:

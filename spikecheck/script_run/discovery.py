@@ -12,7 +12,7 @@ import gc
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,37 +23,40 @@ from torch.optim.optimizer import Optimizer
 from spikecheck import api
 from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.monitor import Monitor
-from spikecheck.probe.parameter_set import of_optimizer
+from spikecheck.probe.parameter_set import Assembly, of_optimizer
 from spikecheck.probe.paths import script_frame, variable_name
 from spikecheck.probe.torch_private import is_compiling, leave_alone
 from spikecheck.probe.watchers import watchers
 from spikecheck.report.model import Report
 
 MAX_LIVE = 8  # monitors at a time; judgment call: a script that trains one model after the other keeps none of them
+SHOWN_NAMES = 4  # of modules that are put together
 
 
 class ModuleSet:
     """Modules that are told apart by identity, whatever equality a class defines, and that are not kept alive."""
 
-    def __init__(self, other: ModuleSet | None = None) -> None:
-        self._references: dict[int, weakref.ref[Any]] = {} if other is None else dict(other._references)
+    def __init__(self) -> None:
+        self._references: dict[int, weakref.ref[Any]] = {}
 
-    def add(self, module: nn.Module | Optimizer) -> None:
-        """Add one."""
-        self._references[id(module)] = weakref.ref(module)
+    def add(self, module: nn.Module) -> None:
+        """Add one; it is forgotten when nobody else refers to it."""
+        references, key = self._references, id(module)
+        references[key] = weakref.ref(module, lambda reference: drop(references, key, reference))
+
+    def discard(self, module: nn.Module) -> None:
+        """Forget one."""
+        self._references.pop(id(module), None)
 
     def __contains__(self, module: object) -> bool:
         reference = self._references.get(id(module))
         return reference is not None and reference() is module
 
 
-class Assembly(nn.Module):
-    """Modules and tensors that a script trains with one optimizer and calls one by one; it is never called itself."""
-
-    def __init__(self, modules: dict[str, nn.Module], tensors: dict[str, Tensor]) -> None:
-        super().__init__()
-        self._modules.update(modules)
-        self._parameters.update(tensors)  # type: ignore[arg-type] # not by register_parameter, which takes no tensor
+def drop(references: dict[int, weakref.ref[Any]], key: int, reference: weakref.ref[Any]) -> None:
+    """Forget a module that is gone, unless a new one has got its id already."""
+    if references.get(key) is reference:
+        del references[key]
 
 
 @dataclass
@@ -66,6 +69,7 @@ class WatchedModel:
     name: str
     monitor: Monitor | None
     tentative: bool
+    parameters: frozenset[int]  # by their ids, when it was attached to
     result: Report | None = None
 
     @property
@@ -154,7 +158,7 @@ class Discovery:
     def take_in(self, optimizer: Optimizer) -> None:
         """Take in an optimizer: at once where no module holds its tensors, else when one of them is called."""
         self._optimizers.append(weakref.ref(optimizer))
-        self._known = ModuleSet(self._covered)
+        self._known = ModuleSet()
         tensors = {id(tensor) for tensor in of_optimizer(optimizer)}
         if tensors and not any(tensors & own_tensors(module) for module in modules_alive()):
             self.attach(optimizer)
@@ -163,36 +167,60 @@ class Discovery:
         """Attach to a module that is about to be called, or to what it is a part of, if an optimizer trains it."""
         self._known.add(module)
         own = {id(parameter): parameter for parameter in module.parameters()}
+        self.close_if_changed(module, own.keys())
+        if not own or module in self._covered:
+            return
         optimizers = [one for one in (reference() for reference in self._optimizers) if one is not None]
-        trained = [
-            tensors for one in optimizers if (tensors := {id(t): t for t in of_optimizer(one)}).keys() & own.keys()
-        ]
+        trained = [{id(tensor): tensor for tensor in of_optimizer(one)} for one in optimizers]
+        if any(tensors and tensors.keys() <= own.keys() for tensors in trained):
+            self.attach(module)
+            return
         for tensors in trained:
-            if module in self._covered:
-                return
-            self.attach(module if tensors.keys() <= own.keys() else whole_of(tensors, script_frame(sys._getframe(1))))
+            if tensors.keys() & own.keys() and module not in self._covered:
+                self.attach(whole_of(tensors, script_frame(sys._getframe(1))))
         if not optimizers and torch.is_grad_enabled() and any(one.requires_grad for one in own.values()):
             self.attach(module, tentative=True)
 
+    def close_if_changed(self, module: nn.Module, parameters: Set[int]) -> None:
+        """End the report of a model whose parameters are others by now, as with a new head; a new one begins."""
+        for watched in self._watched:
+            if watched.monitor is not None and watched.monitor.model is module and watched.parameters != parameters:
+                watched.finish()
+                for part in module.modules():
+                    self._covered.discard(part)
+
     def attach(self, model: nn.Module | Optimizer, *, tentative: bool = False) -> None:
         """Attach to a model, unless the script does so itself; what was attached to a part of it gives way."""
-        parts = [model, *model.modules()] if isinstance(model, nn.Module) else [model]
+        parts = [*model.modules()] if isinstance(model, nn.Module) else []
         for part in parts:
-            self._covered.add(part)
             self._known.add(part)
-        if any(watch.model is model for watch in watchers.all()):
-            return
-        for other in [one for one in self._watched if one.monitor is not None]:
-            if other.tentative and any(other.monitor is not None and other.monitor.model is part for part in parts):
+            if not tentative:
+                self._covered.add(part)
+        for other in [one for one in self._watched if one.tentative and one.monitor is not None]:
+            watched = None if other.monitor is None else other.monitor.model
+            if watched is model:  # from before there was an optimizer
+                other.tentative = tentative
+            elif any(watched is part for part in parts):
                 other.finish()
                 self._watched.remove(other)
+        if any(watch.model is model for watch in watchers.all()):
+            return
         frame = script_frame(sys._getframe(1))
-        name = variable_name(model, frame) if isinstance(model, nn.Module) else type(model).__name__
         monitor = api.attach(model, on_finding=lambda finding: None)
-        self._watched.append(WatchedModel(f"{name} ({type(model).__name__})", monitor, tentative))
+        parameters = frozenset(map(id, monitor.model.parameters()))
+        self._watched.append(WatchedModel(name_of(model, frame), monitor, tentative, parameters))
         live = [one for one in self._watched if one.monitor is not None]
         for oldest in live[:-MAX_LIVE]:
             oldest.finish()
+
+
+def name_of(model: nn.Module | Optimizer, frame: Any) -> str:
+    """Return what a model is called: the script's variable and the class, or the names of what is put together."""
+    if isinstance(model, Assembly):
+        names = list(model._modules)
+        return ", ".join(names[:SHOWN_NAMES]) + (" ..." if len(names) > SHOWN_NAMES else "")
+    name = variable_name(model, frame) if isinstance(model, nn.Module) else "parameters"
+    return f"{name} ({type(model).__name__})"
 
 
 def modules_alive() -> Iterator[nn.Module]:

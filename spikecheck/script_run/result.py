@@ -43,7 +43,7 @@ def worst(reports: NamedReports, level: Severity) -> bool:
 
 def of_rank(file: str, rank: int | None) -> str:
     """Return the name of a rank's file: report.rank1.html; rank 0 and a single process use the name as it is."""
-    if not rank:
+    if not rank or file == "-":
         return file
     path = Path(file)
     return str(path.with_name(f"{path.stem}.rank{rank}{path.suffix}"))

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from torch.optim.optimizer import Optimizer
 
+from spikecheck.probe.watchers import watchers
 from spikecheck.report.model import Report
 from spikecheck.script_run.discovery import Discovery
 from spikecheck.script_run.runner import run_script
@@ -33,6 +34,7 @@ def beside_the_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     monkeypatch.chdir(tmp_path)
     yield
     sys.modules.pop("parts", None)
+    assert watchers.all() == []
 
 
 def run(source: str, *args: str, watch: bool, capsys: Any = None) -> SimpleNamespace:
@@ -78,6 +80,47 @@ def test_a_script_trains_the_same_weights_and_is_reported(style: str, capsys: py
         assert report.updates >= 4, name
         assert report.layers, name
         assert not any(verdict.check == "SPK001" and verdict.findings for verdict in report.verdicts)
+
+
+def test_tensors_without_modules_have_the_scripts_names() -> None:
+    ((name, report),) = run(STYLES["functional, without modules"][0], watch=True).reports
+    assert name == "parameters (Adamax)"
+    assert [row.name for row in report.weights] == ["w1", "w2"]
+
+
+def test_layers_that_are_called_one_by_one_are_one_model() -> None:
+    first = "fc2(lif1(fc1(x[:, 0]), lif1.init_leaky())[0])  # before there is any optimizer\noptimizer ="
+    source = STYLES["snntorch, time loop outside"][0].replace("optimizer =", first, 1)
+    pytest.importorskip("snntorch")
+    source = source.replace("snn.Leaky(beta=0.9)", "snn.Leaky(beta=0.9, threshold=30.0)", 1)
+    ((name, report),) = run(source, watch=True).reports
+    assert name == "fc1, lif1, fc2, lif2"
+    assert [row.name for row in report.layers] == ["lif1", "lif2"]
+    fixes = "\n".join(finding.fix for finding in report.findings)
+    assert "\nlif1.threshold.data.fill_(" in f"\n{fixes}", "a fix for the script's own variable"
+
+
+def test_a_model_with_a_new_head_is_reported_for_each_phase() -> None:
+    phases = "optimizer.step()\nnet.fc2 = nn.Linear(16, CLASSES)\n"
+    phases += "optimizer = torch.optim.Adam(net.fc2.parameters(), lr=0.01)\nfor i in range(5):\n"
+    phases += (
+        "    loss = F.cross_entropy(net(x), y)\n    optimizer.zero_grad()\n    loss.backward()\n    optimizer.step()\n"
+    )
+    reports = run(f"{PLAIN_LOOP}\n{phases}", "1", watch=True).reports
+    assert [name for name, _ in reports] == ["net (Net)", "net (Net)"]
+    assert [report.updates for _, report in reports] == [4, 5]
+    assert all(len(report.layers) == 2 for _, report in reports)
+
+
+def test_a_compiled_model_stays_one_graph() -> None:
+    source = PLAIN_LOOP.replace("net = Net()", "net = nn.Sequential(nn.Flatten(), nn.Linear(STEPS * INPUTS, CLASSES))")
+    source = source.replace("net(x[i", "compiled(x[i").replace(
+        "optimizer =", "compiled = torch.compile(net, backend='eager', fullgraph=True)\noptimizer =", 1
+    )
+    alone, watched = run(source, "1", watch=False), run(source, "1", watch=True)
+    assert alone.code == watched.code == 0
+    assert all(map(torch.equal, tensors(alone.weights), tensors(watched.weights)))
+    assert [report.updates for _, report in watched.reports] == [3]
 
 
 def test_everything_of_torch_is_restored() -> None:
@@ -133,7 +176,7 @@ def test_a_model_that_nothing_trains_is_reported_where_nothing_else_is() -> None
 
 def test_a_monitor_of_the_scripts_own_is_left_alone() -> None:
     own = PLAIN_LOOP.replace("for epoch", "import spikecheck\nmonitor = spikecheck.attach(net)\nfor epoch", 1)
-    own += "\nassert monitor.watching and monitor.report().updates == 3\n"
+    own += "\nassert monitor.watching and monitor.report().updates == 3\nmonitor.detach()\n"
     ended = run(own, "1", watch=True)
     assert ended.code == 0
     assert ended.reports == []
