@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from spikecheck.checks.fixes import personal
 from spikecheck.diagnosis import Cause
 from spikecheck.examination.advised_fix import AdvisedFix
 from spikecheck.examination.proof import Proof, claims, learns
@@ -19,7 +20,7 @@ from spikecheck.examination.significance import sign_test
 from spikecheck.examination.subject import Subject
 from spikecheck.examination.treatments.base import Role, Treatment, treatments
 from spikecheck.examination.trial import Outcome, Trial, run_trial
-from spikecheck.finding import Finding, Severity
+from spikecheck.finding import Finding, Fix, Severity
 from spikecheck.report.treated import MAX_P, CopyResult, Healing, TreatmentRow, Verdict
 
 IN_THE_DATA = ("SPK102", "SPK103", "SPK107", "SPK307")  # checks of faults that no change of code takes back
@@ -85,7 +86,11 @@ class Healer:
 
     def is_sick(self, untreated: Trial) -> bool:
         """Return whether there is anything to heal: an alarm, or a network that does not begin to learn."""
-        return self.alarms or untreated.outcome is not Outcome.TRAINED or learns(untreated, untreated.latest) >= MAX_P
+        return (
+            self.alarms
+            or untreated.outcome is not Outcome.TRAINED
+            or learns(untreated, untreated.latest, len(untreated.losses)) >= MAX_P
+        )
 
     def search(self, untreated: Trial, start: float) -> Tried | None:
         """Try treatments one by one, then in combination; return the best proved one that removes a cause."""
@@ -233,9 +238,15 @@ class Healer:
             p_beats=None if proof is None else proof.beats,
             p_lasts=None if proof is None else proof.lasts,
             copy=copy_of(last, one.symptoms) if one.trial.losses else None,
-            patch=last.patch,
+            patch=self.in_script(last.patch),
             seconds=one.trial.seconds,
         )
+
+    def in_script(self, patch: str) -> str:
+        """Return a patch with the script's own name for the model, as the fixes of the findings have it."""
+        fixes = (fix for finding in self.findings for fix in finding.fixes)
+        written = personal(Fix(patch), next((fix.model for fix in fixes if fix.applies), "model"))
+        return patch if written is None else written.code
 
     def remaining_text(self, untreated: Trial) -> str:
         """Return that nothing heals, and what remains possible."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import isfinite
+from statistics import fmean
 
 from spikecheck.examination.significance import binomial_tail, sign_test
 from spikecheck.examination.subject import Evaluation
-from spikecheck.examination.trial import Trial
+from spikecheck.examination.trial import LASTING, UPDATES, Outcome, Trial
 from spikecheck.report.treated import MAX_P
 
+COMPARED = 20  # updates at the end whose losses are compared; derived: 20 of 20 are lower by chance once in a million
 MAX_LOSS_RATIO = 0.8  # judgment call: for targets without classes, a loss that is lower by a fifth
 
 
@@ -39,41 +42,46 @@ class Proof:
 
 def claims(treated: Trial, untreated: Trial, tried: int) -> Proof:
     """Return the claims about a trial; the second is corrected for the number of trials so far (Bonferroni)."""
-    proof = Proof(
-        learns(treated, treated.evaluation), min(1.0, tried * beats(treated.evaluation, untreated.evaluation))
-    )
+    first = beats(treated, untreated, treated.evaluation, untreated.evaluation, UPDATES)
+    proof = Proof(learns(treated, treated.evaluation, UPDATES), min(1.0, tried * first))
     if treated.lasting is None:
         return proof
-    later = untreated.latest
-    return replace(proof, lasts=max(learns(treated, treated.lasting), beats(treated.lasting, later)))
+    later = LASTING * UPDATES
+    lasting = beats(treated, untreated, treated.lasting, untreated.latest, later)
+    return replace(proof, lasts=max(learns(treated, treated.lasting, later), lasting))
 
 
-def learns(trial: Trial, evaluation: Evaluation | None) -> float:
+def learns(trial: Trial, evaluation: Evaluation | None, updates: int) -> float:
     """Return how probable so many right predictions are for one that always names the most frequent class.
 
-    Where targets are no classes, 0 for a loss that fell by a fifth, else 1.
+    Where targets are no classes, 0 for a loss that fell by a fifth after so many updates, else 1.
     """
     if evaluation is None:
         return 1.0
     if evaluation.correct is None:
-        fell = bool(trial.losses) and trial.last_loss < MAX_LOSS_RATIO * trial.losses[0]
+        losses = trial.losses[:updates]
+        fell = len(losses) > COMPARED and fmean(losses[-COMPARED:]) < MAX_LOSS_RATIO * losses[0]
         return 0.0 if fell else 1.0
     return binomial_tail(sum(evaluation.correct), len(evaluation.correct), evaluation.majority)
 
 
-def beats(treated: Evaluation | None, untreated: Evaluation | None) -> float:
-    """Return how probable it is by chance that the treated copy is right so much more often than the untreated one.
+def beats(treated: Trial, untreated: Trial, ours: Evaluation | None, theirs: Evaluation | None, updates: int) -> float:
+    """Return how probable it is by chance that the treated copy does so much better than the untreated one.
 
-    Where there are no classes, the losses of the batches are compared. An untreated copy that raised is right nowhere.
+    Held-out samples are compared one by one; where there are no classes, the losses of the last updates, which both
+    copies make with the same batches and random numbers. An untreated copy that raised is right nowhere.
     """
-    if treated is None:
+    if ours is None:
         return 1.0
-    if treated.correct is not None:
-        theirs = None if untreated is None else untreated.correct
-        usable = (
-            theirs if theirs is not None and len(theirs) == len(treated.correct) else (False,) * len(treated.correct)
-        )
-        return sign_test(usable, treated.correct)
-    if untreated is None:
+    if ours.correct is not None:
+        right = None if theirs is None else theirs.correct
+        if right is None or len(right) != len(ours.correct):
+            right = (False,) * len(ours.correct)
+        return sign_test(right, ours.correct)
+    if not treated.comparable:
+        return 1.0
+    if untreated.outcome is not Outcome.TRAINED:
         return 0.0
-    return 0.0 if treated.loss < MAX_LOSS_RATIO * untreated.loss else 1.0
+    pairs = list(zip(treated.losses[:updates], untreated.losses[:updates], strict=False))[-COMPARED:]
+    lower = sum(own < other or (isfinite(own) and not isfinite(other)) for own, other in pairs)
+    return binomial_tail(lower, len(pairs), 0.5)

@@ -47,6 +47,7 @@ class Trial:
         evaluation: on the batches that are held out, after 40 updates; None where it did not come to that.
         lasting: the same after twice the updates; None where that was not worth it.
         patch: what was changed, as code for the user's script.
+        comparable: whether its losses are of the same kind as those of the untreated copy.
         symptoms: the checks with a warning or an error in the copy; None where no monitor was attached.
         seconds: how long it took.
     """
@@ -58,6 +59,7 @@ class Trial:
     evaluation: Evaluation | None = None
     lasting: Evaluation | None = None
     patch: str = ""
+    comparable: bool = True
     symptoms: tuple[str, ...] | None = None
     seconds: float = 0.0
 
@@ -150,7 +152,7 @@ def trained(
         stopped = None if untreated is None else useless(number, losses, untreated, exact=exact)
         if stopped is not None:
             return Trial(names, stopped[0], stopped[1], tuple(losses), patch=patch)
-    trial = Trial(names, Outcome.TRAINED, "", tuple(losses), own.evaluate(), patch=patch)
+    trial = Trial(names, Outcome.TRAINED, "", tuple(losses), own.evaluate(), patch=patch, comparable=exact)
     if not lasts(trial):
         return trial
     own.model.train()

@@ -22,9 +22,9 @@ from tests.unit.examination.subjects import LIF, Net, batches, subject
 from tests.unit.examination.test_treatments import Patched, with_step
 
 
-def cause(check: str, slug: str = "slug", place: str = "lif") -> Cause:
+def cause(check: str, slug: str = "slug", place: str = "lif", fixes: tuple[Fix, ...] = ()) -> Cause:
     site = Site(SiteKind.SPIKES, place)
-    return Cause(Finding(check, slug, Severity.ERROR, site, "m", Observed("o"), Expected("e")))
+    return Cause(Finding(check, slug, Severity.ERROR, site, "m", Observed("o"), Expected("e"), fixes))
 
 
 def healed(own: Subject, *causes: Cause, seconds: float = 60.0) -> Healing:
@@ -141,6 +141,27 @@ def test_a_proof_takes_all_three_claims(
     assert (proof.promising, proof.holds) == (promising, holds)
 
 
+def losing(*losses: float) -> Trial:
+    nothing = Evaluation(())
+    return Trial((), Outcome.TRAINED, "", losses, nothing, nothing)
+
+
+FALLING = tuple(1 / (1 + number) for number in range(LASTING * UPDATES))
+
+
+@pytest.mark.parametrize(
+    ("treated", "untreated", "holds"),
+    [
+        pytest.param(FALLING, (1.0,) * len(FALLING), True, id="lower in every update"),
+        pytest.param(FALLING, FALLING, False, id="the same losses"),
+        pytest.param((0.9,) * len(FALLING), (1.0,) * len(FALLING), False, id="lower, and not falling"),
+        pytest.param(FALLING, (float("nan"),) * len(FALLING), True, id="finite losses instead of NaN"),
+    ],
+)
+def test_without_classes_the_losses_of_the_same_batches_are_compared(treated, untreated, holds) -> None:
+    assert claims(losing(*treated), losing(*untreated), 5).holds is holds
+
+
 # -- the search
 
 
@@ -161,6 +182,14 @@ def test_the_finding_decides_what_is_tried_first_and_the_cure_comes_with_its_pat
     assert "SPK205" not in (healing.cure.copy.symptoms or ())
     assert healing.cure.p_lasts < 0.01
     assert "held-out accuracy" in healing.text
+
+
+def test_patches_have_the_name_that_the_script_has_for_the_model() -> None:
+    advised = Fix("net.lif.threshold = 500.0", model="net", applies=True)
+    healing = healed(subject(Net(Patched(threshold=500.0))), cause("SPK205", fixes=(advised,)))
+    assert healing.cure is not None
+    assert healing.cure.patch.startswith("net.lif.threshold = ")
+    assert "the code that SPK205 slug advises at lif" in [row.name for row in healing.rows]
 
 
 def test_mixed_axes_are_healed_without_a_finding() -> None:
@@ -221,3 +250,23 @@ def test_a_rate_that_is_far_too_small_is_healed_where_a_finding_names_it() -> No
     assert healing.verdict is Verdict.CURED
     assert healing.cure is not None
     assert 'group["lr"] *= ' in healing.cure.patch or "Adam" in healing.cure.patch
+
+
+def test_a_step_without_loss_and_classes_is_healed_by_its_losses() -> None:
+    """A network that predicts numbers, and whose updates are all that is known of it."""
+    own = subject(Net(Patched(threshold=500.0)), batches=[(x, 9 * x.mean(1)[:, ::4]) for x, _ in batches()])
+
+    def step(own: Subject, x: Tensor, y: Tensor) -> Tensor:
+        loss = F.mse_loss(own.model(x), y)
+        own.optimizer.zero_grad()
+        loss.backward()
+        own.optimizer.step()
+        return loss
+
+    own = with_step(own, step)
+    own.loss_fn = None
+    healing = healed(own, cause("SPK205", "weak-drive"))
+    assert healing.verdict is Verdict.CURED
+    assert healing.cure is not None
+    assert healing.cure.copy is not None
+    assert healing.cure.copy.accuracy is None
