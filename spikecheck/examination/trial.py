@@ -22,7 +22,7 @@ RUNG = 14  # updates after which a trial that does no better than the untreated 
 MIN_RELATIVE_GAIN = 0.02  # measured: on public faults, a loss that is less than 2% lower at the rung never healed
 MIN_RELATIVE_FALL = 0.07  # the same for the fall of the loss since its beginning, where the loss itself is another
 NON_FINITE = 6  # updates that a loss may be NaN or infinite at the beginning
-MAX_SECONDS = 20.0  # of one trial; judgment call: three have room in a minute
+MAX_SECONDS = 60.0  # judgment call: of one trial, where no other limit is passed
 
 
 class Outcome(Enum):

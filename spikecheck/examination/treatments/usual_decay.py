@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from spikecheck.examination.treatments.base import Patient, Treatment
+from collections.abc import Iterator
+
+from spikecheck.checks.fixes import path_of
+from spikecheck.examination.treatments.base import NotApplicableError, Patient, Treatment
 from spikecheck.finding import Fix
 from spikecheck.neuron import NeuronChange
+from spikecheck.probe.find import clean
+from spikecheck.probe.frameworks.generic import Generic
 
 DECAY = 0.9  # judgment call: a memory of 10 time steps, the default of many tutorials
 
@@ -19,5 +24,22 @@ class UsualDecay(Treatment):
     )
 
     def apply(self, patient: Patient) -> Fix:
-        """Change the neurons."""
-        return patient.change_layers(NeuronChange.DECAY, lambda layer: DECAY)
+        """Change the neurons, and leaky integrators that read them out where they grow."""
+        growing = list(readouts_that_grow(patient))
+        try:
+            layers = patient.change_layers(NeuronChange.DECAY, lambda layer: DECAY).code
+        except NotApplicableError:
+            if not growing:
+                raise
+            layers = ""
+        return Fix("\n".join(filter(None, [layers, patient.run(growing).code if growing else ""])), applies=True)
+
+
+def readouts_that_grow(patient: Patient) -> Iterator[str]:
+    """Yield code for modules beside the spiking layers whose decay is not from 0 to 1."""
+    neurons = {layer.module for layer in patient.layers}
+    for name, module in patient.subject.model.named_modules():
+        decay = Generic().neuron(module).decay
+        if module not in neurons and decay is not None and not 0 <= decay <= 1:
+            code = Generic().code_for(NeuronChange.DECAY, module, DECAY)
+            yield code.replace("layer.", f"model{path_of(clean(name))}.")

@@ -27,8 +27,11 @@ def cause(check: str, slug: str = "slug", place: str = "lif", fixes: tuple[Fix, 
     return Cause(Finding(check, slug, Severity.ERROR, site, "m", Observed("o"), Expected("e"), fixes))
 
 
-def healed(own: Subject, *causes: Cause, seconds: float = 60.0) -> Healing:
-    return Healer(own, causes, (), time.monotonic() + seconds).heal()
+SECONDS = 900.0  # of the clock: a test must not fail where the machine is busy
+
+
+def healed(own: Subject, *causes: Cause) -> Healing:
+    return Healer(own, causes, (), time.monotonic() + SECONDS).heal()
 
 
 # -- a trial
@@ -37,7 +40,7 @@ def healed(own: Subject, *causes: Cause, seconds: float = 60.0) -> Healing:
 def test_a_trial_leaves_the_subject_as_it_was_and_is_the_same_each_time() -> None:
     own = subject(Net(Patched(threshold=50.0)))
     before = {name: value.clone() for name, value in own.model.state_dict().items()}
-    one, other = (run_trial(own, [treatment("thresholds of 1")]) for _ in range(2))
+    one, other = (run_trial(own, [treatment("thresholds of 1")], seconds=SECONDS) for _ in range(2))
     assert one.losses == other.losses
     assert len(one.losses) == LASTING * UPDATES
     assert one.patch == "model.lif.threshold = 1.0"
@@ -95,7 +98,7 @@ class Later(Nothing):
 )
 def test_a_trial_that_is_of_no_use_is_stopped_early(one: Treatment, outcome: Outcome, updates: int) -> None:
     own = subject()
-    trial = run_trial(own, [one], untreated=run_trial(own))
+    trial = run_trial(own, [one], untreated=run_trial(own, seconds=SECONDS), seconds=SECONDS)
     assert (trial.outcome, len(trial.losses)) == (outcome, updates), trial.reason
 
 
@@ -105,7 +108,8 @@ def test_a_trial_without_time_says_so() -> None:
 
 def test_symptoms_are_those_of_the_treated_copy() -> None:
     own = subject(Net(Patched(threshold=500.0)))
-    sick, treated = run_trial(own, watch=24), run_trial(own, [treatment("thresholds of 1")], watch=24)
+    sick = run_trial(own, watch=24, seconds=SECONDS)
+    treated = run_trial(own, [treatment("thresholds of 1")], watch=24, seconds=SECONDS)
     assert "SPK205" in (sick.symptoms or ())
     assert "SPK205" not in (treated.symptoms or ())
 
@@ -184,6 +188,7 @@ def test_the_finding_decides_what_is_tried_first_and_the_cure_comes_with_its_pat
     assert "held-out accuracy" in healing.text
 
 
+@pytest.mark.full
 def test_patches_have_the_name_that_the_script_has_for_the_model() -> None:
     advised = Fix("net.lif.threshold = 500.0", model="net", applies=True)
     healing = healed(subject(Net(Patched(threshold=500.0))), cause("SPK205", fixes=(advised,)))
@@ -202,6 +207,7 @@ def test_mixed_axes_are_healed_without_a_finding() -> None:
     assert healing.cure.name == "axes permuted instead of reshaped"
 
 
+@pytest.mark.full
 def test_a_fault_in_the_loop_is_healed_by_a_plain_one() -> None:
     def undo(own: Subject, x: Tensor, y: Tensor) -> Tensor:
         weights = [parameter.detach().clone() for parameter in own.model.parameters()]
@@ -245,6 +251,7 @@ def test_what_helps_any_network_is_a_cause_only_where_a_finding_names_it() -> No
     assert Healer(subject(), (cause("SPK410"),), (), 0.0).removes_cause(rate)
 
 
+@pytest.mark.full
 def test_a_rate_that_is_far_too_small_is_healed_where_a_finding_names_it() -> None:
     healing = healed(subject(Net(LIF()), rate=1e-8), cause("SPK410"))
     assert healing.verdict is Verdict.CURED
@@ -252,6 +259,7 @@ def test_a_rate_that_is_far_too_small_is_healed_where_a_finding_names_it() -> No
     assert 'group["lr"] *= ' in healing.cure.patch or "Adam" in healing.cure.patch
 
 
+@pytest.mark.full
 def test_a_step_without_loss_and_classes_is_healed_by_its_losses() -> None:
     """A network that predicts numbers, and whose updates are all that is known of it."""
     own = subject(Net(Patched(threshold=500.0)), batches=[(x, 9 * x.mean(1)[:, ::4]) for x, _ in batches()])

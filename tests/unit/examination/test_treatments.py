@@ -239,6 +239,24 @@ def test_a_treatment_of_a_healthy_network_has_nothing_to_change_or_leaves_it_wor
         assert treatment(name).apply(Patient(own)).code
 
 
+class Integrator(nn.Module):
+    """A readout with a decay of its own, which grows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.beta = 1.5
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+def test_a_readout_that_grows_gets_a_decay_too() -> None:
+    net = nn.Sequential(Net(Patched(decay=1.5)), Integrator())
+    fix = treatment("decay of 0.9").apply(Patient(subject(net)))
+    assert fix.code == "model[0].lif.decay = 0.9\nmodel[1].beta = 0.9"
+    assert net[1].beta == net[0].lif.decay == 0.9
+
+
 @pytest.fixture
 def sinabs_net() -> nn.Module:
     layers = pytest.importorskip("sinabs.layers", reason="pip install --no-deps sinabs==3.1.3")
