@@ -118,7 +118,7 @@ def test_nothing_changes(build, fork, monkeypatch) -> None:
     before = everything(model, optimizer)
     inputs = [x.clone() for x, _ in data]
     report = spikecheck.examine(
-        model, data, F.cross_entropy, optimizer, seconds=30, treatment_seconds=10, progress=False
+        model, data, F.cross_entropy, optimizer, seconds=600, treatment_seconds=10, progress=False
     )
     assert same(everything(model, optimizer), before)
     assert all(x.equal(known) for (x, _), known in zip(data, inputs, strict=True))
@@ -154,7 +154,7 @@ def test_a_step_of_the_users_trains_copies_alone() -> None:
 
     before = everything(net, optimizer)
     report = spikecheck.examine(
-        net, batches(8), F.cross_entropy, optimizer, step=step, seconds=30, treatment_seconds=10, progress=False
+        net, batches(8), F.cross_entropy, optimizer, step=step, seconds=600, treatment_seconds=10, progress=False
     )
     assert calls == []
     assert same(everything(net, optimizer), before)

@@ -65,7 +65,7 @@ def test_what_a_factory_must_not_return_is_named(made, message) -> None:
 
 
 def test_the_command_finds_mixed_samples(module, capsys) -> None:
-    arguments = [f"{module}:scrambled", "--data", f"{module}:loader", "--seconds", "60", "--json", "report.json"]
+    arguments = [f"{module}:scrambled", "--data", f"{module}:loader", "--seconds", "600", "--json", "report.json"]
     arguments += ["--treatment-seconds", "0"]
     assert cli.main(["examine", *arguments]) == 1
     written = json.loads(Path("report.json").read_text())

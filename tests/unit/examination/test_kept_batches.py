@@ -35,7 +35,7 @@ def test_the_last_training_batches_are_kept() -> None:
 
 def test_a_monitor_examines_the_model_that_it_watched() -> None:
     monitor, optimizer, _ = trained(6)
-    report = monitor.examine(F.cross_entropy, optimizer, seconds=30, treatment_seconds=0, progress=False)
+    report = monitor.examine(F.cross_entropy, optimizer, seconds=600, treatment_seconds=0, progress=False)
     assert {row.name: row.outcome.value for row in report.experiments}["changed sample"] == "done"
     assert monitor.report().updates == 6
 
