@@ -86,7 +86,8 @@ def run_isolated(function: Callable[[Subject], T], subject: Subject, *, seconds:
     """
     start = time.monotonic()
     own = copy.copy(subject)
-    own.deadline = start + seconds
+    own.deadline = min(start + seconds, subject.deadline)  # within another trial, its deadline holds too
+    seconds = max(0.0, own.deadline - start)
     if can_fork(subject):
         value, failure = Child(lambda: function(own)).result(seconds + GRACE)
     else:
@@ -122,9 +123,9 @@ class Child:
         try:
             content, ended = self.read(time.monotonic() + seconds)
         except BaseException:
-            self.end()
+            self.end(kill=True)
             raise
-        status = self.end()
+        status = self.end(kill=not ended)
         if not ended:
             return None, Failure(FailureKind.TIMED_OUT, f"did not end within {seconds:.0f} s, and was stopped")
         if not content:
@@ -147,20 +148,15 @@ class Child:
                 content += chunk
         return bytes(content), False
 
-    def end(self) -> int:
-        """End the child if it has not ended, and return its exit status."""
+    def end(self, *, kill: bool) -> int:
+        """Wait until the child has ended, by itself or killed, and return its exit status."""
         os.close(self._reader)
         try:
-            ended, status = os.waitpid(self.pid, os.WNOHANG)
-            if not ended:
-                time.sleep(0.01)  # it closed the pipe, and is about to exit by itself
-                ended, status = os.waitpid(self.pid, os.WNOHANG)
-            if not ended:
+            if kill:
                 os.kill(self.pid, signal.SIGKILL)
-                _, status = os.waitpid(self.pid, 0)
-        except ChildProcessError:  # the script ignores SIGCHLD: the system has collected it
-            status = 0
-        return status
+            return os.waitpid(self.pid, 0)[1]
+        except (ChildProcessError, ProcessLookupError):  # the script ignores SIGCHLD: the system has collected it
+            return 0
 
 
 def death(status: int) -> str:

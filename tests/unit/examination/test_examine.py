@@ -18,9 +18,8 @@ from tests.unit.examination.subjects import LIF, Net, batches
 
 def examined(model, *, rate: float = 5e-3, loss=F.cross_entropy, data=None, **options) -> Report:
     optimizer = torch.optim.Adam(model.parameters(), lr=rate)
-    return spikecheck.examine(
-        model, data or batches(), loss, optimizer, **{"progress": False, "treatment_seconds": 0, "seconds": 600, **options}
-    )
+    limits = {"progress": False, "treatment_seconds": 0, "seconds": 600}
+    return spikecheck.examine(model, data or batches(), loss, optimizer, **(limits | options))
 
 
 @cache

@@ -137,6 +137,14 @@ def test_a_trial_that_makes_updates_stops_at_its_deadline(fork) -> None:
     assert result.failure.kind is FailureKind.TIMED_OUT
 
 
+def test_a_trial_within_a_trial_ends_with_it() -> None:
+    def outer(one):
+        return run_isolated(lambda own: own.deadline, one, seconds=1000).value
+
+    start = time.monotonic()
+    assert run_isolated(outer, subject(), seconds=30).value <= start + 31
+
+
 def test_a_child_that_hangs_is_stopped(monkeypatch) -> None:
     monkeypatch.setattr(isolation, "GRACE", 0.0)
     result = run_isolated(lambda one: time.sleep(60), subject(), seconds=0.2)
