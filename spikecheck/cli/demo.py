@@ -26,7 +26,7 @@ DIARY = {
 }
 WORDS = 64  # batch size of the measurements
 LEARNS_FROM = 0.4  # accuracy on 20 classes, where chance is 0.05
-SEARCH_BATCHES, SEARCH_UPDATES, SEARCH_TRIALS = 4, 12, 9  # of the search for a threshold: half a minute in all
+SEARCH_BATCHES, SEARCH_UPDATES, SEARCH_TRIALS = 4, 8, 7  # of the search for a threshold: 20 seconds in all
 COLUMNS = ("max spikes per step", "output spike counts", "first loss")
 
 

@@ -20,14 +20,15 @@ NamedReports = Sequence[tuple[str, "Report"]]
 
 
 def show(reports: NamedReports, console: Console) -> None:
-    """Print every report, each under the name of its model where there are several."""
+    """Print every report, each under the name of its model where there are several; in one line, what has no spikes."""
     if not reports:
         console.print(NOTHING, markup=False, highlight=False)
-    for name, report in reports[:SHOWN_WHOLE]:
+    spiking = [one for one in reports if one[1].layers] or list(reports)
+    for name, report in spiking[:SHOWN_WHOLE]:
         if len(reports) > 1:
             console.rule(name, align="left")
         console.print(report, crop=False)
-    for name, report in reports[SHOWN_WHOLE:]:
+    for name, report in [*spiking[SHOWN_WHOLE:], *(one for one in reports if one not in spiking)]:
         console.print(f"{name}: {report.conclusion}", markup=False, highlight=False)
 
 

@@ -143,8 +143,8 @@ class Experiment:
             return None
         low, high = self.plan.counts
         output = layers[-1].latest
-        counts = f"{number(output.min_count)} to {number(output.max_count)}"
-        return None if low <= output.max_count <= high else Problem(ProblemKind.OUT_OF_RANGE, (counts,))
+        allowed = low <= output.max_count <= high
+        return None if allowed else Problem(ProblemKind.OUT_OF_RANGE, (number(output.max_count),))
 
 
 def watch(network: nn.Module) -> Monitor:

@@ -227,16 +227,14 @@ def pending_in(study: optuna.Study, plan: Plan, own: int | None = None) -> list[
     """
     longest = max((tried.seconds for tried in tried_in(study)), default=0.0)
     now, patience = datetime.now(), max(SHORTEST, ABANDONED * longest)
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     return [
         attempt.params[plan.parameter]
-        for attempt in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        if own is None
-        or (
-            attempt.number < own
-            and plan.parameter in attempt.params
-            and attempt.datetime_start is not None
-            and (now - attempt.datetime_start).total_seconds() < patience
-        )
+        for attempt in running
+        if plan.parameter in attempt.params
+        and (own is None or attempt.number < own)
+        and attempt.datetime_start is not None
+        and (now - attempt.datetime_start).total_seconds() < patience
     ]
 
 

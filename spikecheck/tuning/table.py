@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spikecheck.number_format import number
-from spikecheck.tuning.trial import ProblemKind
+from spikecheck.tuning.trial import Problem, ProblemKind
 
 if TYPE_CHECKING:
     from spikecheck.tuning.result import Tuning
@@ -59,9 +59,16 @@ def table(parameter: str, rows: Sequence[TriedValue], best: TriedValue | None = 
 def cells(row: TriedValue, is_best: bool) -> Iterable[str]:
     """Return what the table shows of one value."""
     mark = "*" if is_best else "•" if row.works else ""
-    telling = [one for one in row.problems if one.kind is not ProblemKind.LOSS] or row.problems  # no loss falls then
-    outcome = "; ".join(map(str, telling[:SHOWN])) or (BEST if is_best else WORKS)
+    outcome = "; ".join(map(str, telling(row))) or (BEST if is_best else WORKS)
     return mark, number(row.value), amount(row.max_per_step), amount(row.output_max), row.counts, row.losses, outcome
+
+
+def telling(row: TriedValue) -> Sequence[Problem]:
+    """Return the problems that say most: what follows from another one, as a loss that does not fall, says little."""
+    implied = [ProblemKind.LOSS]
+    if row.outcome is ProblemKind.SEVERAL_SPIKES:
+        implied.append(ProblemKind.OUT_OF_RANGE)
+    return ([one for one in row.problems if one.kind not in implied] or row.problems)[:SHOWN]
 
 
 def amount(value: float | None) -> str:

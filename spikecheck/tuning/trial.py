@@ -19,7 +19,7 @@ class ProblemKind(Enum):
     SEVERAL_SPIKES = "multi-spike: {places}"
     SILENT = "silent: {places}"
     SATURATED = "saturated: {places}"
-    OUT_OF_RANGE = "counts {places} at the end"
+    OUT_OF_RANGE = "counts reach {places}"
     NO_GRADIENT = "no gradient: {places}"
     LOSS = "loss does not fall"
 

@@ -8,18 +8,21 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from rich.console import Console
 from torch import nn
 from torch.optim.optimizer import Optimizer
 
 from spikecheck.probe.watchers import watchers
 from spikecheck.report.model import Report
 from spikecheck.script_run.discovery import Discovery
+from spikecheck.script_run.result import show
 from spikecheck.script_run.runner import run_script
 from tests.house.tree import ROOT
 from tests.promises.scripts.styles import HEAD, PLAIN_LOOP, STYLES
@@ -203,6 +206,20 @@ def command(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_of_several_models_those_without_spikes_take_one_line() -> None:
+    plain = TWO.replace("discriminator = Net(inputs=4, outputs=INPUTS), Net(outputs=1)", PLAIN_DISCRIMINATOR)
+    reports = run(plain, watch=True).reports
+    console = Console(file=StringIO(), width=80)
+    show(reports, console)
+    assert isinstance(console.file, StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert lines[0].startswith("generator (Net) ──")
+    assert lines[-1].startswith("discriminator (Sequential): not enough was observed to judge")
+    assert len([line for line in lines if "discriminator" in line]) == 1
+
+
+TWO = STYLES["two optimizers"][0]
+PLAIN_DISCRIMINATOR = "discriminator = Net(inputs=4, outputs=INPUTS), nn.Sequential(nn.Flatten(), nn.LazyLinear(1))"
 WORKERS = PLAIN_LOOP.replace(
     "for epoch",
     "loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), 16, num_workers=2)\n"
