@@ -58,7 +58,7 @@ class GradientPath(Experiment):
         zero = [one.place for one in measurements if one.reading.is_zero]
         parts = [f"no gradient reaches {', '.join(none)}"] if none else []
         parts += [f"the gradient of {', '.join(zero)} is 0"] if zero else []
-        return "; ".join(parts) or f"a gradient reaches each of the {len(measurements)} weights"
+        return "; ".join(parts) or f"a gradient reaches every weight of {len(measurements)}"
 
 
 def loss_moved_by(subject: Subject, name: str, batch: Batch) -> float:

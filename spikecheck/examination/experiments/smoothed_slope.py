@@ -47,13 +47,14 @@ class SmoothedSlope(Experiment):
         for name, parameter in list(subject.model.named_parameters()):
             gradients = [one.by_name.get(name) for one in passes]
             usable = [g for g in gradients if g is not None and bool(g.any()) and bool(torch.isfinite(g).all())]
-            if parameter.dim() < 2 or len(usable) < len(batches) or len(made) >= MAX_WEIGHTS:
+            is_movable = parameter.dim() > 1 and bool(parameter.any())  # by a share of its norm
+            if not is_movable or len(usable) < len(batches) or len(made) >= MAX_WEIGHTS:
                 continue
             along = partial(slopes_along, name=name, batches=batches, gradients=usable)
             slopes = run_isolated(along, subject).get()
             made.append(Measurement(summarized(slopes, usable), name))
         if not made:
-            raise NotApplicableError("no weight has a finite gradient in every batch")
+            raise NotApplicableError("no weight that is not 0 has a finite gradient in every batch")
         return made
 
     def summarize(self, measurements: list[Measurement]) -> str:

@@ -232,6 +232,10 @@ def test_a_surrogate_with_the_wrong_sign_is_measured() -> None:
     assert good.measured > 0.3 * good.backward
     assert wrong.measured < -0.3 * wrong.backward
     assert wrong.measured < -5 * wrong.error
+    silent_head = Net()
+    nn.init.zeros_(silent_head.fc2.weight)
+    with pytest.raises(NotApplicableError, match="not 0"):
+        SmoothedSlope().run(subject(silent_head))
     linear = reading(SmoothedSlope(), subject(), "fc2.weight")
     assert linear.measured == pytest.approx(linear.backward, rel=0.2)
 
