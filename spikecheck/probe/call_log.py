@@ -8,7 +8,6 @@ which the state is sampled) is not noted, and takes the way through the guard.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from spikecheck.probe.finiteness import Finiteness
+from spikecheck.probe.frameworks.base import PER_STEP
 from spikecheck.probe.torch_private import in_backward, versions_of
 from spikecheck.site import Layout
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from spikecheck.probe.recorder import Recorder
 
 FIRST_MIDDLE_CALL = 4
-WIDE = (torch.float32, torch.float64)
 MAX_HELD_CALLS = 4096  # calls of a layer that are kept before they are handed on without waiting for the pass's end
 
 
@@ -49,44 +49,34 @@ class CallLog:
     """The calls of one layer in one forward pass and thread that were noted and not yet read, all of one form."""
 
     __slots__ = (
-        "columns",
-        "count",
-        "current",
-        "form",
-        "full",
-        "observe",
-        "special",
-        "sums",
-        "thread",
-        "training",
-        "versions",
-    )
+        "columns", "count", "finiteness", "form", "latest", "observe", "special", "thread", "training", "versions"
+    )  # fmt: skip
 
     def __init__(
-        self, observe: Callable[..., Observation], count: int = 0, *, training: bool = True, full: bool = False
+        self,
+        observe: Callable[..., Observation],
+        count: int = 0,
+        *,
+        training: bool = True,
+        samples_state: bool = False,
+        finiteness: Finiteness | None = None,
     ) -> None:
         self.observe, self.thread, self.training = observe, get_ident(), training
         self.count = count  # calls of the layer in the pass so far, those before this log among them
-        self.full = full  # whether all statistics measure the pass
-        self.special = SPECIAL if full else SPECIAL[-1:]  # counts after which a call goes through the guard
+        self.special = SPECIAL if samples_state else SPECIAL[-1:]  # counts after which a call goes through the guard
+        self.finiteness = finiteness  # takes currents and potentials, where nothing else is to be known of them
         self.clear()
 
     def clear(self) -> None:
         """Begin with no calls."""
+        self.latest: Observation | None = None
+        self.finiteness = None if self.finiteness is None else Finiteness()
         self.columns: tuple[list[Tensor], ...] = ([], [], [])  # spikes, currents, potentials
         self.versions: tuple[list[int | None], ...] = ([], [], [])  # of each tensor, when it was noted
-        self.sums: tuple[list[float], ...] = ([], [])  # of the currents and potentials, where they are not kept
-        self.current: Tensor | None = None  # the latest
         self.form: tuple[Layout, Layout | None, int, bool, bool, bool] | None = None
 
     def note(self, module: Any, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> bool:
-        """Note a call that returned; False where it is to go through the guard.
-
-        Of the current and the potential of a time step, a pass that is not measured in full needs no more than their
-        sums, to find NaN and infinity. On a CPU the sum is made at once: most networks drop both in the next step and
-        use their memory again while it is in the cache, and to keep them until the pass ends costs 3% of a step each. A
-        potential is a sum of currents, so the current is looked at where the potential is not finite.
-        """
+        """Note a call that returned; False where it is to go through the guard."""
         grad = torch.is_grad_enabled()
         if self.count in self.special or (grad and not self.training) or in_backward():
             return False
@@ -98,17 +88,17 @@ class CallLog:
         form = (shown.layout, shown.potential_layout, spikes.dim(), grad, current is None, potential is None)
         if self.form is None:
             self.form = form
+            if potential is None or not potential.is_cpu or shown.layout != PER_STEP:
+                self.finiteness = None
         elif form != self.form:
             return False
         self.count += 1
+        self.latest = shown
         columns, changes = self.columns, self.versions
         columns[0].append(spikes)
         changes[0].append(versions[0])
-        self.current = current
-        if not self.full and potential is not None and potential.is_cpu and shown.layout.time is None:
-            sums = total(potential)
-            self.sums[1].append(sums)
-            self.sums[0].append(0.0 if current is None or math.isfinite(sums) else total(current))
+        if self.finiteness is not None and potential is not None:
+            self.finiteness.add(current, potential)
             return True
         if current is not None:
             columns[1].append(current)
@@ -117,12 +107,6 @@ class CallLog:
             columns[2].append(potential)
             changes[2].append(versions[2])
         return True
-
-
-def total(values: Tensor) -> float:
-    """Return the sum of values in the host's memory, which is not finite where one of them is not."""
-    values = values.detach()
-    return (values.sum() if values.dtype in WIDE else values.sum(dtype=torch.float64)).item()  # half would overflow
 
 
 def open_logs(layers: Iterable[WatchedLayer], recorder: Recorder) -> list[tuple[WatchedLayer, CallLog]]:
@@ -138,7 +122,8 @@ def open_logs(layers: Iterable[WatchedLayer], recorder: Recorder) -> list[tuple[
             watched.layer.framework.observe,
             recorder.count(watched.name),
             training=recorder.training,
-            full=recorder.tier > 1,
+            samples_state=recorder.tier > 1,
+            finiteness=Finiteness() if recorder.tier == 1 and watched.is_stepped else None,
         )
         logs.append((watched, watched.log))
     return logs

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -71,6 +72,7 @@ class FunctionalCode:
         self.session, self.values_of, self.guard = session, values_of, guard
         self.sites = CallSites(modules, parameters)
         self.tapped_keys: set[Key] = set()
+        self.foreign: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()  # models that ran outside of ours
         self.model_called = False
         self.comparisons: Comparisons | None = None
         self.comparing_helps: bool | None = None  # None until it was tried
@@ -122,6 +124,8 @@ class FunctionalCode:
         if not isinstance(tensor, Tensor) or not has_values(tensor) or tensor.is_complex():
             return
         site = CallSite.of(frame, session.model) if self.sites.learning else None
+        if session.passes.depth == 0 and site is not None and self.is_foreign(site):
+            return
         application = Application.of(function, tensor, args, frame, site)
         if session.passes.depth == 0 and self.begins_pass(application):
             self.begin()
@@ -130,6 +134,16 @@ class FunctionalCode:
             application.place, application.call = session.trace.take_place(), self.call_of(site)
         recorder.applications.append(application)
         session.bound(len(recorder.applications))
+
+    def is_foreign(self, site: CallSite) -> bool:
+        """Return whether another model is running: one with parameters, none of them ours, such as a teacher."""
+        running = site.modules[-1] if site.modules else None
+        if running is None:
+            return False
+        if running not in self.foreign:
+            parameters = {id(parameter) for _, parameter in running.named_parameters()}
+            self.foreign[running] = bool(parameters) and parameters.isdisjoint(self.sites.parameters)
+        return self.foreign[running]
 
     def begins_pass(self, application: Application) -> bool:
         """Return whether an application outside of any model is the first of a forward pass."""

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from spikecheck.probe.axes import input_layout
+from spikecheck.probe.finiteness import WIDE
 from spikecheck.probe.layer import WatchedLayer
 from spikecheck.probe.recorder import Recorder
 from spikecheck.probe.torch_private import has_values
@@ -45,6 +47,19 @@ def model_input(arguments: Sequence[Any]) -> Tensor | None:
     """Return the model's input: the first tensor of numbers with several axes, else the first of all."""
     batch = list(tensors_within(arguments))
     return next((t for t in batch if t.is_floating_point() and t.dim() > 1), next(iter(batch), None))
+
+
+def kept(tensor: Tensor, tier: int) -> Tensor:
+    """Return what is kept of an input, for the statistics up to a tier.
+
+    Those of tier 1 search it for NaN and infinity. Sums over all axes but the first two, one of which may be time, show
+    these, and are made before the model reads the input and not after, when it is no longer in the cache.
+    """
+    values = tensor.detach()
+    if tier > 1 or values.dim() <= 2 or not values.is_floating_point():
+        return values
+    kind = values.dtype if values.dtype in WIDE else torch.float32
+    return values.flatten(2).sum(2, dtype=kind)
 
 
 def why_unseen(tensor: Tensor | None) -> str:

@@ -109,6 +109,7 @@ class WatchedLayer:
     tries: int = 0  # calls whose graph was searched for the time axis
     unseen: str = ""  # why something of it is not measured
     reread: bool = False  # the neurons' parameters may have changed since they were read
+    is_stepped: bool = False  # each of its calls was one time step
     log: CallLog | None = None  # notes the calls, while a forward pass is open that shows nothing else of the layer
     hooked: bool = field(init=False)  # of the status; every hook asks, and an enumeration answers slowly
 

@@ -6,8 +6,6 @@ another's, however the pass ended.
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -17,6 +15,7 @@ from torch import Tensor
 
 from spikecheck.probe.applications import Application
 from spikecheck.probe.call_log import CallLog, is_state_sampled
+from spikecheck.probe.finiteness import Finiteness
 from spikecheck.probe.frameworks.base import PER_STEP, Framework, Observation, nested, tensors
 from spikecheck.probe.frameworks.generic import surrogates
 from spikecheck.probe.layer import AXIS_UNKNOWN, UNTIMED, Status, Use, WatchedLayer
@@ -101,7 +100,7 @@ class LayerCalls:
     blocked: bool = False  # its current or its weights had a gradient to come, and its spikes have none
     compiled: bool = False  # by torch.compile, so that nothing is known of the graph
     held: dict[SiteKind, HeldCalls] = field(default_factory=lambda: {kind: HeldCalls() for kind in KINDS})
-    sums: dict[SiteKind, list[float]] = field(default_factory=lambda: defaultdict(list))  # by time step
+    finiteness: Finiteness = field(default_factory=Finiteness)  # of what is not held
     first_state: tuple[Tensor, ...] = ()
     middle_state: tuple[Held, ...] = ()  # of the latest call whose state was sampled, but for the first
     middle_call: int = 0  # calls before that one
@@ -201,22 +200,23 @@ class LayerCalls:
 
         The references are those to the layer's own tensors, with their graph, until the pass is handed on.
         """
-        if log.form is None:
+        latest = log.latest
+        if log.form is None or latest is None or latest.spikes is None:
             return
-        spikes = log.columns[0]
         shown, of_potential, _, grad, *_ = log.form
-        self.count += len(spikes)
+        self.count += len(log.columns[0])
         if grad:
-            self.take_gradient(watched, spikes[-1], log.current)
-        layout = axes_of(watched, spikes[-1], shown)
+            self.take_gradient(watched, latest.spikes, latest.current)
+        layout = axes_of(watched, latest.spikes, shown)
         axes = (layout, layout, of_potential or layout)
         for kind, column, versions, layout in zip(KINDS, log.columns, log.versions, axes, strict=True):
             if not column or not (column[0].is_complex() or column[0].is_meta):
                 self.held[kind].extend(column, versions, layout)
             elif kind is SiteKind.SPIKES:
                 watched.unseen = COMPLEX
-        for kind, sums in zip((SiteKind.CURRENT, SiteKind.POTENTIAL), log.sums, strict=True):
-            self.sums[kind] += sums
+        if log.finiteness is not None and latest.potential is not None:
+            self.finiteness.extend(log.finiteness)
+            self.left = (latest.potential.detach(),)
         log.clear()
 
     def take_gradient(self, watched: WatchedLayer, spikes: Tensor, current: Tensor | None) -> None:
@@ -246,7 +246,7 @@ class LayerCalls:
         for kind, held in self.held.items():
             for use, of_use in self.by_use(watched, held):
                 yield from self.drain_kind(watched, kind, of_use, update, use)
-        yield from self.drain_sums(watched, update)
+        yield from self.finiteness.captures(layer.site, update, training=self.training or self.in_training)
         if self.first_state and new_sequence:
             yield Capture(
                 (layer.site(SiteKind.STATE),),
@@ -291,24 +291,13 @@ class LayerCalls:
             else:
                 watched.unseen = IN_PLACE
 
-    def drain_sums(self, watched: WatchedLayer, update: int) -> Iterator[Capture[Tensor]]:
-        """Yield the sums of what was not kept, as the values of one neuron and sample; of currents, if they matter."""
-        uses = watched.uses or (None,)
-        for kind, sums in self.sums.items():
-            matters = len(sums) > 0 and (kind is SiteKind.POTENTIAL or not all(map(math.isfinite, sums)))
-            if not matters or len(sums) % len(uses):
-                continue
-            for number, use in enumerate(uses):
-                values = (torch.tensor(sums[number :: len(uses)], dtype=torch.float64, device="cpu"),)
-                training = self.training or self.in_training
-                yield Capture((watched.layer.site(kind, 0, use),), values, Layout(0, None), training, update)
-
     def capture(
         self, watched: WatchedLayer, kind: SiteKind, held: HeldCalls, update: int, width: int, use: Use | None
     ) -> Capture[Tensor]:
         """Return several calls as the steps of a forward pass; a single one is a step, or the whole sequence."""
         layout, several, in_doubt = held.layouts[0], len(held) > 1, False
         if several and layout.time is None:
+            watched.is_stepped = not watched.uses and watched.layer.layout is None
             layout = Layout(0, None if layout.batch is None else layout.batch + 1)
             values = tuple(held.tensors)
         elif several:  # a layer for whole sequences that is used several times

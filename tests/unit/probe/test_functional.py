@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import snntorch
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -305,3 +306,13 @@ def test_attaching_to_an_optimizer_again_replaces_its_monitor() -> None:
 def test_arguments_that_cannot_be_used(arguments: dict[str, Any], text: str) -> None:
     with pytest.raises(SpikecheckError, match=re.escape(text)):
         spikecheck.attach(**arguments)
+
+
+def test_another_model_that_runs_before_ours_is_called_shows_no_layers_of_ours() -> None:
+    teacher, student = (nn.Sequential(nn.Linear(6, 5), snntorch.Leaky(beta=0.9, init_hidden=True)) for _ in range(2))
+    with spikecheck.attach(student, on_finding="raise", ignore=["SPK"]) as monitor:
+        for grad in (True, False):
+            with torch.set_grad_enabled(grad):
+                teacher(torch.rand(4, 6))
+        student(torch.rand(4, 6)).sum().backward()
+        assert [row.name for row in monitor.report().layers] == ["1"]
