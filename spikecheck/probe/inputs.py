@@ -49,8 +49,8 @@ def model_input(arguments: Sequence[Any]) -> Tensor | None:
     return next((t for t in batch if t.is_floating_point() and t.dim() > 1), next(iter(batch), None))
 
 
-def kept(tensor: Tensor, tier: int) -> Tensor:
-    """Return what is kept of an input, for the statistics up to a tier.
+def input_for_tier(tensor: Tensor, tier: int) -> Tensor:
+    """Return what the statistics up to a tier need of an input.
 
     Those of tier 1 search it for NaN and infinity. Sums over all axes but the first two, one of which may be time, show
     these, and are made before the model reads the input and not after, when it is no longer in the cache.

@@ -24,7 +24,7 @@ from spikecheck.probe.find import clean, find, named_parameters
 from spikecheck.probe.frameworks.base import Observation
 from spikecheck.probe.functional import NO_OWNER, FunctionalCode
 from spikecheck.probe.hook import HookSet
-from spikecheck.probe.inputs import captures, countable, kept, model_input, tensors_within, why_unseen
+from spikecheck.probe.inputs import captures, countable, input_for_tier, model_input, tensors_within, why_unseen
 from spikecheck.probe.layer import Status, WatchedLayer
 from spikecheck.probe.layer_hooks import hook_layer
 from spikecheck.probe.layers import Layers
@@ -198,7 +198,7 @@ class Session:
         self.optimizers.unused.input_requires_grad = any(tensor.requires_grad for tensor in held)
         tensor = model_input(arguments)
         if tensor is not None and countable(tensor):
-            self.passes.recorder.inputs.append(kept(tensor, self.passes.recorder.tier))
+            self.passes.recorder.inputs.append(input_for_tier(tensor, self.passes.recorder.tier))
         else:
             self.unseen["input"] = why_unseen(tensor)
 
@@ -257,7 +257,7 @@ class Session:
         if self.passes.depth == 0:
             recorder, tensor = self.passes.own().recorder, model_input([*args, *kwargs.values()])
             if tensor is not None:
-                recorder.inputs, self.unseen["input"] = [*recorder.inputs, kept(tensor, recorder.tier)], ""
+                recorder.inputs, self.unseen["input"] = [*recorder.inputs, input_for_tier(tensor, recorder.tier)], ""
 
     # -- the model in compiled code
 
