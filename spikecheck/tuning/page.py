@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 WIDE = (420, 240)  # units of the page
 LOG_FROM = 20  # ratio of largest to smallest number from which the axis is logarithmic, as on the report's page
 #: What a picture shows: its title, its unit, and the numbers of one value.
-LOSSES, SPIKES = ("Loss at the end", "loss"), ("Most spikes per time step, any layer", "spikes per step")
+LOSSES = "Loss at the end (x: does not work)", "loss"
+SPIKES = "Most spikes per time step, any layer (x: does not work)", "spikes per step"
 
 
 def page(tuning: Tuning) -> str:
@@ -76,6 +77,8 @@ def write_png(tuning: Tuning, path: str | PathLike[str]) -> None:
 
 def draw(axes: Any, tuning: Tuning, at: int, colors: tuple[str, str, str]) -> None:
     """Draw the values that work and those that do not, and the interval as a band."""
+    from spikecheck.report.html.plots import plain_log
+
     main, alert, band = colors
     known = [(row, height) for row in tuning.rows if (height := height_of(row, at)) is not None]
     if tuning.interval is not None:
@@ -90,9 +93,17 @@ def draw(axes: Any, tuning: Tuning, at: int, colors: tuple[str, str, str]) -> No
         )
     if tuning.plan.logarithmic:
         axes.set_xscale("log")
+        plain_log(axes.xaxis)
     heights = [height for _, height in known]
     if is_logarithmic(heights):
-        axes.set_yscale("log")
+        if min(heights) > 0:
+            axes.set_yscale("log")
+            plain_log(axes.yaxis)
+        else:
+            axes.set_yscale("symlog", linthresh=1)
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axes.set_ylim(-0.5, 3 * max(heights))
+    axes.set_axisbelow(True)
     axes.set_xlabel(tuning.plan.parameter)
     axes.set_ylabel((LOSSES, SPIKES)[at][1])
     axes.grid(axis="y")
@@ -106,5 +117,6 @@ def height_of(row: TriedValue, at: int) -> float | None:
 
 
 def is_logarithmic(heights: Sequence[float]) -> bool:
-    """Return whether a logarithmic axis shows these numbers better."""
-    return bool(heights) and min(heights) > 0 and max(heights) > LOG_FROM * min(heights)
+    """Return whether a logarithmic axis shows these numbers better; 0 is drawn below 1."""
+    low, high = min(heights, default=0.0), max(heights, default=0.0)
+    return low >= 0 and high > LOG_FROM * (low or 1.0)
