@@ -19,15 +19,23 @@ from rich.console import Console
 from torch import nn
 from torch.optim.optimizer import Optimizer
 
+from spikecheck.cli import main
 from spikecheck.probe.watchers import watchers
 from spikecheck.report.model import Report
 from spikecheck.script_run.discovery import Discovery
 from spikecheck.script_run.result import show
 from spikecheck.script_run.runner import run_script
+from tests.full import every_time
 from tests.house.tree import ROOT
 from tests.promises.scripts.styles import HEAD, PLAIN_LOOP, STYLES
 
 LIBRARIES = ("snntorch", "spikingjelly")
+ALWAYS = (
+    "functional, without modules",
+    "snntorch, time loop outside",
+    "two optimizers",
+    "trainer class with a closure",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +73,7 @@ def tensors(value: Any) -> list[torch.Tensor]:
     return [t for part in (value.values() if isinstance(value, dict) else value) for t in tensors(part)]
 
 
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("style", every_time(STYLES, always=ALWAYS))
 def test_a_script_trains_the_same_weights_and_is_reported(style: str, capsys: pytest.CaptureFixture[str]) -> None:
     source, models = STYLES[style]
     for library in LIBRARIES:
@@ -150,7 +158,6 @@ def test_the_interpreter_is_as_for_the_script_alone(capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("end", "code", "text"),
     [
-        ("sys.exit(7)", 7, ""),
         ("sys.exit()", 0, ""),
         ("sys.exit('no data')", 1, "no data\n"),
         ("raise ValueError('boom')", 1, "ValueError: boom"),
@@ -228,6 +235,7 @@ WORKERS = PLAIN_LOOP.replace(
 )
 
 
+@pytest.mark.slow
 def test_a_package_with_relative_imports_workers_files_and_fail_on() -> None:
     Path("lab").mkdir()
     shutil.move("parts.py", "lab/parts.py")
@@ -278,9 +286,28 @@ def test_under_torchrun_each_rank_has_its_report_and_rank_0_prints() -> None:
         assert '"updates": 6' in Path(file).read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("options", "end", "code"),
+    [
+        ([], "", 0),
+        (["--fail-on", "error"], "sys.exit(3)", 3),
+        (["--html", "out.html", "--json", "out.json", "--fail-on", "error"], "", 1),
+    ],
+)
+def test_a_finding_decides_only_what_the_script_leaves_open(
+    options: list[str], end: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("train.py").write_text(f"{PLAIN_LOOP.replace('net = Net()', 'net = Net(); y[:] = 1')}\n{end}\n")
+    assert main(["run", *options, "train.py", "weights.pt", "3"]) == code
+    captured = capsys.readouterr()
+    assert captured.out.count("epoch") == 3
+    assert "spikecheck" not in captured.out
+    assert "SPK307 one-class-targets" in captured.err
+    for file in options[1:4:2] if "--html" in options else ():
+        assert "SPK307" in Path(file).read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(("args", "message"), [(["nowhere.py"], "no such file"), (["-m", "no.where"], "no module")])
 def test_what_cannot_be_run(args: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    from spikecheck.cli import main
-
     assert main(["run", *args]) == 2
     assert message in capsys.readouterr().err
