@@ -21,15 +21,13 @@ class SpikeReading:
     `non_binary` those outside {0, 1}. `values` are the smallest distinct values, at most 16. `non_integer` counts the
     fractional values among the `sampled_elements`: all of them, or, in a forward pass with more than 4,096 elements, an
     even sample and the largest of each time step. `max_count` and `min_count` are spikes of one neuron for one sample
-    in one forward pass. `silent_neurons` never fired; `saturated_neurons` fired in at least 95% of the time steps of
-    all samples. `time_axis_known` is False where the time axis could not be determined.
+    in one forward pass. `silent_neurons` never fired; `saturated_neurons` fired in 95% of the time steps or more.
 
     `step_variance_share` and `sample_variance_share` are shares of the variance over forward passes that the index of a
     time step, or of a sample, explains: near 1 where time step 3 is always busy, near 0 where it differs by chance;
     None where there are too few forward passes. `rates` are the firing rates of the neurons, or of an even sample of
     1,024. `profile` is the activity of each time step relative to the mean; empty for more than 1,024 time steps.
-    `consecutive_products` is the sum of the products of a neuron's values in successive time steps: with binary spikes,
-    how many spikes directly follow another one.
+    `consecutive_products` sums the products of a neuron's values in successive time steps: spikes that follow another.
     """
 
     forward_passes: int
@@ -50,7 +48,7 @@ class SpikeReading:
     max_count: float
     min_count: float
     non_finite: NonFinite
-    time_axis_known: bool = True
+    time_axis_known: bool = True  # False where the time axis could not be determined
     step_variance_share: float | None = None
     sample_variance_share: float | None = None
     rates: tuple[float, ...] = ()
@@ -395,5 +393,8 @@ class RunReading:
     foreign_optimizer: str | None = None  # class of an optimizer that steps and holds no parameter of the model
     value_origins: tuple[Origin, ...] = ()  # operations that made the loss NaN or infinite
     gradient_origins: tuple[Origin, ...] = ()  # operations whose derivative is NaN or infinite while the loss is finite
+    unregistered_shapes: tuple[
+        tuple[int, ...], ...
+    ] = ()  # of parameters that the model uses, does not have, nor trains
     input_tensors: int = 1  # that the model is called with, of which the first is observed
     variable: str = ""  # the expression by which the script knows the model; empty for what did not run

@@ -68,7 +68,7 @@ class EvaluationGap(Check):
     severity: ClassVar = Severity.WARNING
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.SPIKES
-    needs: ClassVar = (SpikeTimelineReading, EvaluationSpikeTimelineReading)
+    needs: ClassVar = (EvaluationSpikeTimelineReading,)
     explained_by: ClassVar = ("SPK208", "SPK214", "SPK215", "SPK216", "SPK405")
     past: ClassVar = "{site} fired at another rate in evaluation than in training"
     message: ClassVar = (

@@ -13,6 +13,7 @@ from spikecheck.probe.layer import Status
 from spikecheck.probe.layers import Layers
 from spikecheck.probe.modes import Modes
 from spikecheck.probe.optimizer import OptimizerWatch
+from spikecheck.probe.ownership import GraphSpan
 from spikecheck.probe.pending_losses import PendingLosses
 from spikecheck.probe.trace import Trace
 from spikecheck.probe.training import Training
@@ -30,6 +31,7 @@ class Watched(Protocol):
     losses: PendingLosses
     optimizers: OptimizerWatch
     training: Training
+    span: GraphSpan
     model: nn.Module
     unseen: dict[str, str]
     max_calls: int
@@ -67,6 +69,7 @@ class Snapshot:
             input_tensors=session.input_tensors,
             value_origins=session.training.origins.of_values,
             gradient_origins=session.training.origins.of_gradients,
+            unregistered_shapes=session.training.unregistered.unmoved(session.span.parameters),
         )
         unseen = {name: why for name, why in session.unseen.items() if why}
         unseen |= {**replaced(session), **distributed(session)}

@@ -16,6 +16,7 @@ from spikecheck.probe.optimizer import OptimizerWatch
 from spikecheck.probe.origins import Origins
 from spikecheck.probe.passes import Passes
 from spikecheck.probe.pending_losses import PendingLosses
+from spikecheck.probe.unregistered import UnregisteredParameters
 from spikecheck.probe.watchers import Watch, watchers
 from spikecheck.site import LossCall
 
@@ -47,6 +48,7 @@ class Training:
         self.session = session
         self.new_update = True  # whether the optimizer that steps is the first of an update
         self.origins = Origins()
+        self.unregistered = UnregisteredParameters()
 
     def loss_computed(self, call: LossCall, logits: Tensor, targets: Tensor, value: Tensor) -> None:
         """A loss was computed, by torch or by the criterion that was named."""
@@ -73,6 +75,7 @@ class Training:
             return
         session.optimizers.backward_begins()
         self.origins.backward_begins(roots, session.losses.returned)
+        self.unregistered.backward_begins(roots, session.losses.returned, session.span.parameters)
         if session.passes.recorder.tier > 1:
             session.losses.minimized(roots)
         if not session.losses.calls and session.clock.passes_in_sequence:
