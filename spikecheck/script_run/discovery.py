@@ -166,7 +166,7 @@ class Discovery:
     def look_at(self, module: nn.Module) -> None:
         """Attach to a module that is about to be called, or to what it is a part of, if an optimizer trains it."""
         self._known.add(module)
-        own = {id(parameter): parameter for parameter in module.parameters()}
+        own = {id(parameter): parameter for _, parameter in module.named_parameters()}
         self.close_if_changed(module, own.keys())
         if not own or module in self._covered:
             return
@@ -186,12 +186,12 @@ class Discovery:
         for watched in self._watched:
             if watched.monitor is not None and watched.monitor.model is module and watched.parameters != parameters:
                 watched.finish()
-                for part in module.modules():
+                for _, part in module.named_modules():
                     self._covered.discard(part)
 
     def attach(self, model: nn.Module | Optimizer, *, tentative: bool = False) -> None:
         """Attach to a model, unless the script does so itself; what was attached to a part of it gives way."""
-        parts = [*model.modules()] if isinstance(model, nn.Module) else []
+        parts = [part for _, part in model.named_modules()] if isinstance(model, nn.Module) else []
         for part in parts:
             self._known.add(part)
             if not tentative:
@@ -207,7 +207,7 @@ class Discovery:
             return
         frame = script_frame(sys._getframe(1))
         monitor = api.attach(model, on_finding=lambda finding: None)
-        parameters = frozenset(map(id, monitor.model.parameters()))
+        parameters = frozenset(id(parameter) for _, parameter in monitor.model.named_parameters())
         self._watched.append(WatchedModel(name_of(model, frame), monitor, tentative, parameters))
         live = [one for one in self._watched if one.monitor is not None]
         for oldest in live[:-MAX_LIVE]:
@@ -237,9 +237,11 @@ def whole_of(tensors: dict[int, Tensor], frame: Any) -> nn.Module:
     """Return the smallest module that holds all of these tensors; without one, all modules in sight put together."""
     holders = []
     for module in modules_alive():
-        own = {id(parameter) for parameter in module.parameters()} if not isinstance(module, Assembly) else set()
+        own = (
+            {id(parameter) for _, parameter in module.named_parameters()} if not isinstance(module, Assembly) else set()
+        )
         if tensors.keys() <= own:
-            holders.append((len(own), sum(1 for _ in module.modules()), module))
+            holders.append((len(own), sum(1 for _ in module.named_modules()), module))
     if holders:
         return min(holders, key=lambda holder: holder[:2])[2]
     return assemble(tensors, frame)
@@ -254,8 +256,8 @@ def assemble(tensors: dict[int, Tensor], frame: Any) -> Assembly:
                 if isinstance(value, nn.Module) and all(value is not one for one in modules.values()):
                     modules.setdefault(str(name), value)
         frame = frame.f_back if frame.f_globals.get("__name__") != "__main__" else None
-    inside = {id(part) for one in modules.values() for part in one.modules() if part is not one}
+    inside = {id(part) for one in modules.values() for _, part in one.named_modules() if part is not one}
     outermost = {name: one for name, one in modules.items() if id(one) not in inside}
-    held = {id(parameter) for one in outermost.values() for parameter in one.parameters()}
+    held = {id(parameter) for one in outermost.values() for _, parameter in one.named_parameters()}
     free = {f"parameter {number}": t for number, (key, t) in enumerate(tensors.items()) if key not in held}
     return Assembly(outermost, free)

@@ -75,7 +75,7 @@ class Experiment:
 
     def train(self, network: nn.Module, value: float) -> tuple[list[float], Monitor]:
         """Train until the end, or until nothing can change any more; return the losses and what was observed."""
-        optimizer = optimizer_for(self.optimizer, [p for p in network.parameters() if p.requires_grad], RATE)
+        optimizer = optimizer_for(self.optimizer, [p for _, p in network.named_parameters() if p.requires_grad], RATE)
         if self.plan.parameter == LEARNING_RATE:
             set_learning_rate(optimizer, value)
         losses: list[float] = []

@@ -25,7 +25,7 @@ from spikecheck.tuning.plan import DIGITS
 
 THRESHOLD, WEIGHT_SCALE, LEARNING_RATE = "threshold", "weight_scale", "learning_rate"
 SCALE = """with torch.no_grad():
-    for weight in model.parameters():
+    for name, weight in model.named_parameters():
         if weight.dim() > 1:
             weight.mul_({value})"""
 

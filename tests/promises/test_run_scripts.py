@@ -134,6 +134,13 @@ def test_a_compiled_model_stays_one_graph() -> None:
     assert [report.updates for _, report in watched.reports] == [3]
 
 
+def test_a_library_may_give_parameters_and_modules_another_meaning() -> None:
+    names = "    def parameters(self):\n        return {}\n\n    def modules(self):\n        return {}\n\n\n"
+    source = PLAIN_LOOP.replace("net = Net()", f"class Other(Net):\n{names}net = Other()")
+    source = source.replace("Adam(net.parameters()", "Adam([p for _, p in net.named_parameters()]")
+    assert [(name, report.updates) for name, report in run(source, "1", watch=True).reports] == [("net (Other)", 3)]
+
+
 def test_everything_of_torch_is_restored() -> None:
     before = nn.Module.__call__, Optimizer.__init__, Optimizer.step
     watched = run(PLAIN_LOOP, "1", watch=True)
