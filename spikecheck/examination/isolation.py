@@ -101,7 +101,8 @@ def can_fork(subject: Subject | None = None) -> bool:
         return False
     if subject is None:
         return True
-    tensors = [*subject.model.parameters(), *subject.model.buffers()]
+    model = subject.model  # by name: a library may give `parameters` another meaning
+    tensors = [tensor for _, tensor in (*model.named_parameters(), *model.named_buffers())]
     tensors += [tensor for batch in subject.batches for tensor in tensors_of([*batch.inputs, batch.targets])]
     return all(tensor.device.type == "cpu" for tensor in tensors)
 

@@ -12,7 +12,7 @@ METHODS = ("reset_states", "reset_state", "reset_hidden", "reset_mem", "reset") 
 
 def reset_methods(model: nn.Module) -> Iterator[Callable[[], object]]:
     """Yield for each module the method that resets its state, if it has one that takes no argument."""
-    for module in model.modules():
+    for _, module in model.named_modules():  # a library may give `modules` another meaning
         for name in METHODS:
             method = getattr(module, name, None)
             if inspect.ismethod(method) and takes_nothing(method):
@@ -31,14 +31,14 @@ def takes_nothing(method: Callable[..., object]) -> bool:
 
 def can_reset(model: nn.Module) -> bool:
     """Return whether the state of a model can be reset, and its weights stay when that is done; meant for a copy."""
-    versions = [parameter._version for parameter in model.parameters()]
+    versions = [parameter._version for _, parameter in model.named_parameters()]
     methods = list(reset_methods(model))
     try:
         for method in methods:
             method()
     except (RuntimeError, TypeError, ValueError, AttributeError):  # a method of this name that does something else
         return False
-    return bool(methods) and versions == [parameter._version for parameter in model.parameters()]
+    return bool(methods) and versions == [parameter._version for _, parameter in model.named_parameters()]
 
 
 def reset(model: nn.Module) -> None:

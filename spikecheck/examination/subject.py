@@ -186,7 +186,7 @@ class Subject:
                 raise SpikecheckError(f"{name}= takes a function, got {type_name(value)}")
         if loss_fn is None and step is None:
             raise SpikecheckError("examine() needs loss_fn, called as loss_fn(output, targets), or step=")
-        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        trained = [parameter for _, parameter in model.named_parameters() if parameter.requires_grad]
         if optimizer is None and not trained:
             raise SpikecheckError("the model has no trainable parameter (requires_grad=True)")
         if optimizer is not None and not isinstance(optimizer, Optimizer):
@@ -262,7 +262,7 @@ class Subject:
     def evaluate(self, batches: Iterable[Batch] | None = None) -> Evaluation:
         """Evaluate the model on the batches that are held out, or on others, in evaluation mode."""
         chosen = self.held_out if batches is None else tuple(batches)
-        modes = {module: module.training for module in self.model.modules()}
+        modes = {module: module.training for _, module in self.model.named_modules()}
         self.model.eval()
         try:
             with torch.no_grad():

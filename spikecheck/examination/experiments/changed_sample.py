@@ -84,5 +84,6 @@ def others_changed(before: Tensor, after: Tensor, position: int, samples: int) -
 def uses_batch_statistics(model: nn.Module) -> bool:
     """Return whether a normalization computes with the statistics of the batch in evaluation mode too."""
     return any(
-        getattr(module, "running_mean", 0) is None and "Batch" in type(module).__name__ for module in model.modules()
+        getattr(module, "running_mean", 0) is None and "Batch" in type(module).__name__
+        for _, module in model.named_modules()
     )

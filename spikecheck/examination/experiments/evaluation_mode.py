@@ -25,7 +25,7 @@ class EvaluationMode(Experiment):
 
     def run(self, subject: Subject) -> list[Measurement]:
         """Evaluate in both modes."""
-        if not any(has_modes(module) for module in subject.model.modules()):
+        if not any(has_modes(module) for _, module in subject.model.named_modules()):
             raise NotApplicableError("no module works differently in evaluation mode")
         evaluation = subject.evaluate()
         if evaluation.accuracy is None:

@@ -66,7 +66,7 @@ class Casts(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 def losses_as_they_are(subject: Subject) -> tuple[bool, set[str]]:
     """Return whether all losses are finite, and which 16-bit types there are."""
-    held = [*subject.model.parameters(), *(batch.first for batch in subject.training[:UPDATES])]
+    held = [*(p for _, p in subject.model.named_parameters()), *(batch.first for batch in subject.training[:UPDATES])]
     kinds = {str(t.dtype).removeprefix("torch.") for t in held if t.dtype in REDUCED}
     with Casts(replace=False) as casts:
         losses = subject.train(1)

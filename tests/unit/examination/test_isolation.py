@@ -193,6 +193,19 @@ def test_in_place_what_is_not_put_back_is_noticed() -> None:
     assert not list(snapshot.differences())
 
 
+def test_a_library_may_give_the_names_of_torch_another_meaning() -> None:
+    class Named(Net):
+        def parameters(self, recurse: bool = True):
+            return {name: value for name, value in self.named_parameters()}
+
+        def modules(self):
+            return {name: module for name, module in self.named_modules()}
+
+    one = subject(Named(), optimizer=torch.optim.Adam(nn.Module.parameters(Net()), lr=0.1))
+    assert run_isolated(lambda own: own.evaluate().loss, one).get() > 0
+    assert type(subject(Named(), optimizer=one.optimizer).evaluate().accuracy) is float
+
+
 # -- batches
 
 
