@@ -11,8 +11,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import spikecheck
-from spikecheck.reference.diary import DiaryNetwork, Variant, examples, initial_figures, train_one_update
+from spikecheck.reference.diary import (
+    DiaryNetwork,
+    Variant,
+    examples,
+    initial_figures,
+    network_input,
+    optimizer,
+    train_one_update,
+)
 from spikecheck.reference.frames import Examples
+from spikecheck.tuning.trial import ProblemKind
 
 LN_20 = math.log(20)
 
@@ -40,6 +49,26 @@ def test_at_a_threshold_of_100_the_output_is_silent_and_the_loss_ln_20(batch: Ex
     figures = initial_figures(Variant(threshold=100), batch, seed=0)
     assert (figures.min_count, figures.max_count) == (0, 0)
     assert figures.loss == pytest.approx(LN_20, abs=1e-5)
+
+
+def test_tuning_the_threshold_gives_the_table_and_no_threshold_works(batch: Examples) -> None:
+    pytest.importorskip("optuna", reason="pip install 'spikecheck[tune]'")
+
+    def build(threshold: float) -> DiaryNetwork:
+        return DiaryNetwork(Variant(threshold=threshold))
+
+    data = [(network_input(batch.frames, Variant()), batch.labels)]
+    tuning = spikecheck.tune(build, data, values=[1, 10, 30, 100], trials=4, updates=1, optimizer=optimizer)
+    assert [row.value for row in tuning.rows] == [1, 10, 30, 100]
+    for row in tuning.rows:
+        figures = initial_figures(Variant(threshold=row.value), batch, seed=0)
+        assert row.max_per_step == figures.max_per_step
+        assert (row.min_count, row.max_count) == (figures.min_count, figures.max_count)
+        assert row.first_loss == pytest.approx(figures.loss)
+    assert [row.output_max for row in tuning.rows[2:]] == [1, 0], "the diary's maximum is that of the output alone"
+    kinds = [row.outcome for row in tuning.rows]
+    assert kinds == [*[ProblemKind.SEVERAL_SPIKES] * 3, ProblemKind.SILENT]
+    assert tuning.best is None
 
 
 def test_the_weight_scale_is_the_cause_and_the_counts_hardly_matter(batch: Examples) -> None:
