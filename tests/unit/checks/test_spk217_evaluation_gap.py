@@ -12,7 +12,7 @@ import spikecheck
 from spikecheck.checks.spk217_evaluation_gap import EvaluationGap
 from spikecheck.readings import EvaluationInputReading, NonFinite
 from spikecheck.timelines import EvaluationSpikeTimelineReading, SpikeTimelineReading, TimelinePoint
-from tests.unit.checks.build import FINITE, findings, inputs, observe, run
+from tests.unit.checks.build import FINITE, findings, inputs, observe, run, severity_of
 
 NOTHING = NonFinite(0, 1)
 
@@ -54,6 +54,14 @@ def test_judge(training, evaluation, other, expected) -> None:
     places = {"input": [inputs(), other_input(**other)], "lif1": [course(*training), evaluated(evaluation)]}
     made = findings(EvaluationGap(), observe(places), "lif1")
     assert [one.message.partition(" in evaluation")[0] for one in made] == expected
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "severity"), [(0.49, "note"), (0.51, "warning"), (0.112, "note"), (0.07, "warning")]
+)
+def test_noise_in_training_alone_is_a_note(evaluation, severity) -> None:
+    places = {"input": [inputs(), other_input()], "lif1": [course(0.2, 0.2), evaluated(evaluation)]}
+    assert severity_of(EvaluationGap(), observe(places), "lif1") == severity
 
 
 def test_only_the_first_layer_is_named() -> None:
