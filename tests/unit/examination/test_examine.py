@@ -56,6 +56,7 @@ def test_a_sick_network_is_bisected() -> None:
     assert any(verdict.check == "SPK601" and verdict.outcome.value == "passed" for verdict in report.verdicts)
 
 
+@pytest.mark.full
 def test_mixed_samples_are_the_root_cause() -> None:
     net = Net()
     inner = net.forward
@@ -80,6 +81,7 @@ def test_an_error_of_the_users_loss_is_named() -> None:
     assert not report.ok
 
 
+@pytest.mark.full
 def test_findings_can_be_ignored_and_limits_set() -> None:
     net = Net()
     inner = net.forward
