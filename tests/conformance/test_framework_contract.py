@@ -7,6 +7,7 @@ import pytest
 from tests.conformance.features import FEATURES, FOR_ALL, measured
 from tests.conformance.features.compiling import OWN_BREAKS
 from tests.conformance.table import Kind, kinds
+from tests.full import every_time
 
 KINDS = {str(kind): kind for kind in kinds()}
 ASKED = [(name, title) for name, kind in KINDS.items() for title in (FEATURES if kind.main else FOR_ALL)]
@@ -47,8 +48,12 @@ def expected(kind: Kind, title: str) -> str:
     return reason if holds else "yes"
 
 
-@pytest.mark.parametrize(("name", "title"), ASKED)
-def test_contract(name: str, title: str) -> None:
+OFTEN = [case for case in ASKED if "compile" not in case[1] or KINDS[case[0]].library == "snntorch"]  # 20 s each
+
+
+@pytest.mark.parametrize("case", every_time(ASKED, always=OFTEN), ids=lambda case: " ".join(case))
+def test_contract(case: tuple[str, str]) -> None:
+    name, title = case
     text, error = measured(title, name)
     if error is not None:
         raise AssertionError(f"{name} does not hold: {title}") from error

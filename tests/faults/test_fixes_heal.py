@@ -139,7 +139,7 @@ CASES = {
     "tiny weights": lambda: scaled(by_hand(1.0), 0.01),
     "huge weights": lambda: scaled(by_hand(1.0), 60.0),
 }
-ALWAYS = ("snntorch, high thresholds", "sinabs, input multiplied by 1 - decay", "by hand, a threshold called thresh")
+ALWAYS = ("snntorch, high thresholds", "by hand, a threshold called thresh")
 
 
 def trained(net: Net, updates: int) -> tuple[Report, float]:
