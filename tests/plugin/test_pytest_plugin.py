@@ -190,7 +190,7 @@ ELSEWHERE = """
 """
 
 
-@pytest.mark.parametrize("arguments", [(), ("-n", "2")], ids=["", "xdist"])
+@pytest.mark.parametrize("arguments", [(), pytest.param(("-n", "2"), marks=pytest.mark.full)], ids=["", "xdist"])
 def test_the_settings_are_those_of_the_rootdir_wherever_a_test_works(runs: Runs, arguments: tuple[str, ...]) -> None:
     quiet = "\n".join(f'{what} = "closed here"' for what in ("SPK2", "SPK3", "SPK4", "SPK5"))
     (runs.path / "pyproject.toml").write_text(
