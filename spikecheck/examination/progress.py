@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -11,12 +13,17 @@ Advance = Callable[[str], object]
 @contextmanager
 def progress_bar(total: int, *, shown: bool) -> Iterator[Advance]:
     """Yield a function that names the next of so many steps; nothing is shown where standard error is no terminal."""
+    if not shown or not sys.stderr.isatty():
+        yield lambda name: None
+        return
+    state = random.getstate()  # importing rich's progress bar draws random numbers
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not (shown and console.is_terminal)) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        random.setstate(state)
         task = bar.add_task("examining", total=total)
         first = True
 
