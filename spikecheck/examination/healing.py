@@ -181,8 +181,9 @@ class Healer:
         return other if sign_test(ours, theirs) < BETTER_P else best
 
     def removes_cause(self, one: Treatment) -> bool:
-        """Return whether a treatment acts on a cause; one that helps any network does where a finding names it."""
-        named = any(check in one.named_by for check in self.checks)
+        """Return whether a treatment acts on a cause; one that helps any network does where a root cause names it."""
+        roots = [*(cause.finding for cause in self.causes), *self.notes]
+        named = any(finding.check in one.named_by for finding in roots)
         return one.role is Role.CAUSE or (one.role is Role.BOOSTER and named)
 
     def run(self, chosen: Sequence[Treatment], **options: Any) -> Trial:
