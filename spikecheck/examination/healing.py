@@ -252,6 +252,9 @@ class Healer:
     def remaining_text(self, untreated: Trial) -> str:
         """Return that nothing heals, and what remains possible."""
         number = len([one for one in self.tried if one.trial.outcome is not Outcome.NOT_APPLICABLE])
+        if learns(untreated, untreated.latest, len(untreated.losses)) < MAX_P:
+            accuracy = "" if untreated.accuracy is None else f", with a held-out accuracy of {untreated.accuracy:.0%}"
+            return f"the network learns as it is{accuracy}: none of {number} treatments is proved to make it better"
         over = "; the time was over before all of them were tried: pass more seconds=" if self.is_over() else ""
         return (
             f"none of {number} treatments is proved to heal it{over}. What remains: labels that do not belong to their "

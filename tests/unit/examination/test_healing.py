@@ -243,6 +243,12 @@ def test_random_labels_are_not_healed_and_what_remains_is_said() -> None:
     assert "labels that do not belong to their inputs" in healing.text
 
 
+def test_a_network_that_learns_in_spite_of_a_finding_is_said_to() -> None:
+    healing = healed(subject(), cause("SPK412"))
+    assert healing.verdict is Verdict.NOT_CURED
+    assert healing.text.startswith("the network learns as it is, with a held-out accuracy of 100%")
+
+
 def test_what_helps_any_network_is_a_cause_only_where_a_finding_names_it() -> None:
     healer = Healer(subject(), (), (), 0.0)
     rate = treatment("learning rate from a ladder")

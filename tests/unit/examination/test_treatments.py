@@ -157,6 +157,16 @@ CASES: dict[str, tuple[Callable[[], Subject], Callable[[Subject], bool]]] = {
         lambda: subject(softmax(Net())),
         lambda own: torch.allclose(own.loss(own.training[0]), F.cross_entropy(logits(own), own.training[0].targets)),
     ),
+    "output in the shape of the targets": (
+        lambda: subject(
+            nn.Sequential(Net(), nn.Linear(CLASSES, 1)),
+            batches=[(x, x.mean((1, 2))) for x, _ in batches(4)],
+            loss_fn=F.mse_loss,
+        ),
+        lambda own: (
+            own.loss(own.training[0]) == F.mse_loss(own.output(own.training[0]).squeeze(1), own.training[0].targets)
+        ),
+    ),
     "learning rate from a ladder": (
         lambda: subject(rate=1e-7),
         lambda own: own.optimizer.param_groups[0]["lr"] > 1e-6,
