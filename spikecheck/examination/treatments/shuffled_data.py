@@ -10,15 +10,15 @@ from spikecheck.finding import Fix
 
 
 class ShuffledData(Treatment):
-    """Mix the samples of all batches to train with."""
+    """Mix the samples of all batches, before the last ones are held out."""
 
     name = "shuffled data"
     named_by = ("SPK314", "SPK307")
 
     def apply(self, patient: Patient) -> Fix:
-        """Change the batches; those that are held out stay."""
+        """Change the batches: of sorted data, those that are held out hold classes that no other batch has."""
         subject = patient.subject
-        batches, rest = subject.training, subject.held_out
+        batches = subject.batches
         y = [batch.labels for batch in batches]
         axis = sample_axis(batches[0].first, batches[0].samples)
         if len(batches) < 2 or axis is None or any(len(batch.inputs) != 1 for batch in batches):
@@ -33,7 +33,7 @@ class ShuffledData(Treatment):
             batch.with_inputs(x.index_select(axis, part)).with_targets(targets[part])
             for batch, part in zip(batches, torch.split(order, size), strict=True)
         ]
-        subject.batches = (*mixed, *rest)
+        subject.batches = tuple(mixed)
         return Fix("loader = torch.utils.data.DataLoader(dataset, batch_size=loader.batch_size, shuffle=True)")
 
 
