@@ -32,6 +32,10 @@ x = x.transpose(0, 1)""",
 x = x.transpose(0, 1)""",
 }
 
+IN_THE_LOADER = """\
+# where the batch is made: without a reshape after it, which mixes samples and time steps
+x = x.transpose(0, 1)"""
+
 
 class UnmixedAxes(Treatment):
     """Undo a view or reshape that was meant to swap time and batch, and mixed the samples instead."""
@@ -46,8 +50,9 @@ class UnmixedAxes(Treatment):
         if x.dim() < 3 or 1 in x.shape[:2]:
             raise NotApplicableError("the input has no two axes to mix up")
         mixed = others_changed(patient.subject, lambda x: x)
-        if mixed == 0:
-            raise NotApplicableError("no sample has a part in the output of another one")
+        if mixed == 0:  # not inside the model: the batches may be mixed already
+            patient.change_inputs(after_reshape)
+            return Fix(IN_THE_LOADER)
         for change, patch in PATCHES.items():
             if mixed is None or others_changed(patient.subject, change) == 0:
                 patient.change_inputs(change)

@@ -307,3 +307,11 @@ def test_the_code_that_a_finding_advises_is_run_as_it_is_shown() -> None:
     own = subject()
     assert AdvisedFix(finding, fix).apply(Patient(own)) is fix
     assert own.model.lif.threshold == 0.5
+
+
+def test_batches_that_were_mixed_before_the_model_are_put_right() -> None:
+    plain = batches(4)
+    own = subject(batches=[(x.transpose(0, 1).reshape(x.shape), y) for x, y in plain])
+    fix = treatment("axes permuted instead of reshaped").apply(Patient(own))
+    assert "where the batch is made" in fix.code
+    assert torch.equal(inputs(own), plain[0][0])
