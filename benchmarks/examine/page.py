@@ -56,8 +56,8 @@ def figures(curable: list[Result], in_data: list[Result], healthy: list[Result])
     offered = [result for result in healthy if result["verdict"] not in ("healthy",) and result["cure"]]
     no_code = [result for result in in_data if result["cure"] is None]
     lines = [
-        f"- {len(curable)} faults that code can cure; in {len(judged)} of them the script is right 10 points "
-        "of percentage more often without its fault, so that a cure can be judged.",
+        f"- {len(curable)} faults that code can cure; in {len(judged)} of them the script is right at least 10 "
+        "percentage points more often without its fault, so that a cure can be judged.",
         f"- Healed: {share(len(healed), len(judged))}. Healed by a treatment of the true cause: "
         f"{share(len(right), len(judged))}.",
         f"- Called cured, and not healed: {len(sick)}{names(sick)}.",
