@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.gradient_norms import GradientNorms
-from spikecheck.checks.learning import has_learned_much
+from spikecheck.checks.learning import has_learned
 from spikecheck.finding import Expected, Finding, Severity
 from spikecheck.readings import GradientReading, InputReading, SpikeReading
 from spikecheck.site import Site, SiteKind
@@ -70,7 +70,7 @@ class ExplodingGradient(Check):
 
     ## How it is decided
     The mean gradient norm of the weights in the recent updates grows by a factor of {max_gradient_ratio} or more from
-    the weight nearest the loss to the one nearest the input. It is only a note once the loss is half of that of a
+    the weight nearest the loss to the one nearest the input. It is only a note once the loss is below that of a
     guess: with an optimizer that rescales gradients, such as Adam, the network learns anyway. While training runs, the
     finding is printed only from update 64 on if the first weight moves, because training may repair it.
 
@@ -123,7 +123,7 @@ class ExplodingGradient(Check):
         remark = "; falling firing rates explain a factor of {due_to_rates:.2n}" if due_to_rates > 1 else ""
         yield self.finding(
             site,
-            severity=Severity.NOTE if has_learned_much(readings) else Severity.WARNING,
+            severity=Severity.NOTE if has_learned(readings) else Severity.WARNING,
             observed=norms.observed(remark, due_to_rates=due_to_rates),
             expected=Expected(
                 "norms within a factor of {max_ratio:n}",
