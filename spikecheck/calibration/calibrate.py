@@ -23,7 +23,7 @@ from spikecheck.errors import SpikecheckError
 from spikecheck.neuron import NeuronSpec
 from spikecheck.probe.axes import Axes
 
-DEVIATIONS_TO_THRESHOLD = 1.5  # measured: of 1 to 3, as published, the value with the best accuracy in a few updates
+DEVIATIONS_TO_THRESHOLD = 1.5  # within the 1 to 3 that are published: close enough to fire in the first updates
 FEED_FORWARD_VARIANCE = 0.9  # published: the share of the variance that comes from the layers before, not recurrence
 TOLERANCE = 0.02  # judgment call: how far from its goal the potential may be, relative to its standard deviation
 MAX_CORRECTIONS = 6  # derived: one is exact where the current is linear in the weight, and a norm may follow it

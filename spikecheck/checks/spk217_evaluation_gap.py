@@ -71,7 +71,6 @@ class EvaluationGap(Check):
     severity: ClassVar = Severity.WARNING
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.SPIKES
-    needs: ClassVar = (EvaluationSpikeTimelineReading,)
     explained_by: ClassVar = ("SPK208", "SPK214", "SPK215", "SPK216", "SPK405")
     ascending: ClassVar = (("max_rate_ratio", "min_warned_ratio"),)
     past: ClassVar = "{site} fired at another rate in evaluation than in training"

@@ -33,7 +33,8 @@ class MixedSamples(Check):
     ## Fix
     ```python any
     # keep the samples apart: the axis that the loader stacks, the layers' batch axis and the loss's first axis are one
-    x = x.transpose(0, 1)  # if the layers expect the other order
+    # if the layers expect the other order:
+    x = x.transpose(0, 1)
     # and permute() instead of view() or reshape() to exchange axes: those keep the memory as it is
     ```
 

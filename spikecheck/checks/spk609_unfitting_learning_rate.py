@@ -32,8 +32,9 @@ class UnfittingLearningRate(Check):
 
     ## Fix
     ```python any
+    # 10, or the factor that this finding names
     for group in optimizer.param_groups:
-        group["lr"] *= 10  # or the factor that this finding names
+        group["lr"] *= 10
     ```
 
     ## When it is intended

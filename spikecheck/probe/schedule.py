@@ -10,7 +10,7 @@ from spikecheck.probe.hook_cost import seconds_per_call
 
 CHEAP, FULL = 1, 2  # the tiers of the statistics: those of the first measure every forward pass
 FULL_FIRST = 16  # forward passes at the start that are measured in full: faults of the setup show here
-EVALUATED_FIRST = (0, 1, 2, 3, 5, 8)  # updates at the start: to evaluate costs a tenth of a step
+EVALUATED_FIRST = (0, 1, 2, 5, 9)  # updates at the start: to evaluate costs a tenth of a step
 EVALUATED_EVERY = 16  # then after 16 forward passes that were measured in full: a window of evidence
 EVALUATED_AT_LEAST = 64  # and after so many forward passes of any kind, so that what tier 1 shows is not judged late
 MAX_STRIDE = 32  # at least every 32nd forward pass is measured in full, whatever it costs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import copy
 import math
 import re
 from collections.abc import Callable
@@ -255,6 +256,68 @@ def of_epochs(code: str) -> Report:
     return monitor.report()
 
 
+class Cameras(nn.Module):
+    """A network for [time, batch, camera, height, width]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.lif = nn.Linear(2 * 64, 20), snntorch.Leaky(beta=0.9)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mem, out = self.lif.init_leaky(), []
+        for x_t in x:
+            _, mem = self.lif(self.fc(x_t.flatten(1)), mem)
+            out.append(mem)
+        return torch.stack(out).mean(0)
+
+
+def of_two_cameras(code: str) -> Report:
+    """The report on a network that is given the example's `x`, made of other frames each time."""
+    names = scope()
+
+    def batch() -> torch.Tensor:
+        names["frames"] = {side: (torch.rand(10, 16, 1, 8, 8) < 0.1).float() for side in ("left", "right")}
+        exec(code, names)
+        return names["x"]
+
+    return train(Cameras(), batch)
+
+
+class Normed(nn.Module):
+    """A model whose time step is the example."""
+
+    def __init__(self, names: Scope, step: str) -> None:
+        super().__init__()
+        self.norm, self.lif, self.readout, self.step = names["norm"], snntorch.Leaky(beta=0.9), nn.Linear(128, 20), step
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        names = {"torch": torch, "copy": copy, "model": self, "norm": self.norm, "lif": self.lif}
+        names["membrane"], out = self.lif.init_leaky(), []
+        for names["x"] in x:
+            exec(self.step, names)
+            out.append(self.readout(names["spikes"]))
+        return torch.stack(out).mean(0)
+
+
+def of_both_modes(code: str) -> Report:
+    """The report on a model that is trained and then evaluated, with input of the same kind."""
+    names = scope()
+    step, once = split(code, r"^norm = ")
+    exec(once, names)
+    model = Normed(names, step)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
+    with spikecheck.attach(model) as monitor:
+        for update in range(44):
+            training = model.train(update < 40).training
+            with torch.set_grad_enabled(training):
+                logits = model(0.1 * torch.rand(10, 16, 128))
+            if training:
+                optimizer.zero_grad()
+                F.cross_entropy(logits, torch.randint(0, 20, (16,))).backward()
+                optimizer.step()
+    return monitor.report()
+
+
 REPORTS: dict[str, Callable[[str], Report]] = {
     "SPK101": of_a_model,
     "SPK102": of_the_input,
@@ -266,12 +329,14 @@ REPORTS: dict[str, Callable[[str], Report]] = {
     "SPK108": of_a_model,
     "SPK109": of_batches,
     "SPK110": of_encoded_images,
+    "SPK111": of_two_cameras,
     "SPK206": of_pixels,
     "SPK208": of_a_loop,
     "SPK209": lambda code: of_a_forward_pass(code, r"^never", lambda: spikes(16)),
     "SPK213": of_a_loop,
     "SPK214": of_epochs,
     "SPK215": of_epochs,
+    "SPK217": of_both_modes,
     "SPK216": lambda code: of_a_forward_pass(code, r"^fc1, |^lif1 = ", lambda: spikes(16)),
 }
 

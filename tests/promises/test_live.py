@@ -131,13 +131,13 @@ def test_raise_stops_in_the_step_where_it_happened_and_that_step_is_not_made() -
     run = Run(by_hand())
     noise(run.model, -1.0)
     monitor = attach(run.model, "raise")
-    run.train(17)
+    run.train(11)
     noise(run.model, 1.0)
     before = run.weights()
     with pytest.raises(FindingError, match="SPK299 loud: lif fired"):
         run.train(1)
     assert_same(run.weights(), before)
-    assert monitor.report().findings[0].when.update == 17
+    assert monitor.report().findings[0].when.update == 11
     monitor.detach()
 
 
