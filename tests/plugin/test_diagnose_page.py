@@ -46,6 +46,7 @@ def shows(output: str, shown: str) -> bool:
     return re.search(".*?".join(parts), " ".join(output.split())) is not None
 
 
+@pytest.mark.full
 def test_every_command_does_what_the_page_says(tmp_path: Path) -> None:
     for kind, name, code in BLOCK.findall(PAGE):
         if kind == "python" and name:

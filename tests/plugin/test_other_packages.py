@@ -193,6 +193,7 @@ SUITE = """
 """
 
 
+@pytest.mark.full
 def test_the_plugin_and_the_assertions_judge_by_it(lab: Runs) -> None:
     result = lab(test_lab=SUITE)
     result.assert_outcomes(passed=3, failed=1)
@@ -299,6 +300,7 @@ def test_attach_goes_on_and_the_report_says_what_is_left_out(torn: Runs) -> None
     result.stderr.fnmatch_lines(["*script.py:4: SpikecheckWarning: the check TRN001 of torn-checks 2.0 is not used*"])
 
 
+@pytest.mark.full
 def test_a_suite_runs_beside_it_and_the_summary_says_what_is_left_out(torn: Runs) -> None:
     result = torn("-W", "error", test_lab=SUITE)
     result.assert_outcomes(passed=3, failed=1)

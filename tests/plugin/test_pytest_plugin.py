@@ -253,6 +253,7 @@ def test_what_goes_wrong_in_one_test_does_not_end_the_run(runs: Runs) -> None:
     )
 
 
+@pytest.mark.full
 def test_a_folder_in_the_settings_counts_from_the_rootdir(runs: Runs) -> None:
     (runs.path / "pytest.ini").write_text("[pytest]\nspikecheck_report = pages\n", encoding="utf-8")
     inner = runs.pytester.mkdir("inner")
@@ -320,6 +321,7 @@ def test_the_assertions_work_without_pytest(runs: Runs) -> None:
     )
 
 
+@pytest.mark.full
 @pytest.mark.skipif(find_spec("xdist") is None, reason="pip install pytest-xdist")
 def test_with_xdist_the_summary_and_the_pages_come_from_the_workers(runs: Runs) -> None:
     result = runs("-n", "2", "--spikecheck-report=reports", test_suite=SUITE)
@@ -329,6 +331,7 @@ def test_with_xdist_the_summary_and_the_pages_come_from_the_workers(runs: Runs) 
     assert len(list(runs.path.glob("reports/*.html"))) == 3
 
 
+@pytest.mark.full
 @pytest.mark.skipif(find_spec("pytest_randomly") is None, reason="pip install pytest-randomly")
 def test_with_randomly_each_test_gets_its_own_models(runs: Runs) -> None:
     result = runs("--randomly-seed", "1", test_suite=SUITE)

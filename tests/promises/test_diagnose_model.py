@@ -295,10 +295,10 @@ def test_the_users_model_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch, fold
     "named",
     [
         "spk_canary:make",
-        "os:system",
+        pytest.param("os:system", marks=pytest.mark.full),
         "spikecheck.reference.model:build.__globals__",
-        "spikecheck.reference.train:RECIPE",
-        "spikecheck.cli:main",
+        pytest.param("spikecheck.reference.train:RECIPE", marks=pytest.mark.full),
+        pytest.param("spikecheck.cli:main", marks=pytest.mark.full),
         "spikecheck.reference.model:build\n",
     ],
 )

@@ -88,6 +88,7 @@ def shared_spikes(one: pack.Words, other: pack.Words) -> float:
     return len(first & second) / len(first | second)
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_the_command_makes_a_set_and_shows_it(tmp_path: Path) -> None:
     out = tmp_path / "few.xz"

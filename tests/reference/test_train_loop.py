@@ -149,6 +149,7 @@ def test_the_readout_is_a_mean_over_time_and_does_not_depend_on_neighbors() -> N
         assert torch.allclose(model(frames)[:3], model(frames[:3]), atol=1e-5)
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_the_packed_digits_are_learned_far_above_chance_in_a_short_run() -> None:
     """Twelve epochs in place of 80; the whole run's figures are in docs/reference-model.md."""

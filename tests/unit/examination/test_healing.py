@@ -243,6 +243,7 @@ def test_random_labels_are_not_healed_and_what_remains_is_said() -> None:
     assert "labels that do not belong to their inputs" in healing.text
 
 
+@pytest.mark.full
 def test_a_network_that_learns_in_spite_of_a_finding_is_said_to() -> None:
     healing = healed(subject(), cause("SPK412"))
     assert healing.verdict is Verdict.NOT_CURED
