@@ -7,6 +7,7 @@ from spikecheck.checks.learning import losses_without_learning
 from spikecheck.readings import SpikeReading
 from spikecheck.timelines import SpikeTimelineReading
 
+RECENT = 0.75  # judgment call: the last quarter of the updates is recent
 MIN_MISSING_SPIKES = 100.0  # derived: independent spikes are all missing by chance in one of exp(100) cases
 MAX_SPIKES_PER_SAMPLE = 0.1  # judgment call: with fewer spikes of a neuron, most samples leave no trace in the layer
 
@@ -18,6 +19,17 @@ def rate_now(readings: Readings) -> float | None:
     return latest.mean if latest is not None else None if spikes is None else spikes.rate
 
 
+def highest_recent_rate(readings: Readings) -> float | None:
+    """Return the highest firing rate of an interval in the last quarter of the updates.
+
+    The recent forward passes that are measured in full may reach back to the start of a short run.
+    """
+    timeline = readings.get(SpikeTimelineReading)
+    points = () if timeline is None else timeline.points
+    recent = [one.mean for one in points if one.last_update >= RECENT * points[-1].last_update and one.mean is not None]
+    return max(recent, default=rate_now(readings))
+
+
 def wakes_up(readings: Readings, min_alive_rate: float) -> bool:
     """Return whether a layer fires at this rate in the latest updates, whatever the forward passes before them say."""
     rate = rate_now(readings)
@@ -26,10 +38,9 @@ def wakes_up(readings: Readings, min_alive_rate: float) -> bool:
 
 def is_nearly_silent(readings: Readings, min_alive_rate: float) -> bool:
     """Return whether single spikes are all that a layer emits, in a network that learns nothing."""
-    spikes, rate = readings.get(SpikeReading), rate_now(readings)
-    if spikes is None or spikes.rate is None or rate is None or spikes.non_finite.count:
+    spikes, most = readings.get(SpikeReading), highest_recent_rate(readings)
+    if spikes is None or spikes.rate is None or most is None or spikes.non_finite.count:
         return False
-    most = max(rate, spikes.rate)
     steps = spikes.time_steps / max(1, spikes.forward_passes)
     few = 0 <= most < min_alive_rate and most * steps < MAX_SPIKES_PER_SAMPLE
     return few and losses_without_learning(readings) is not None

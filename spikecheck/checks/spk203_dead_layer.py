@@ -21,7 +21,7 @@ from spikecheck.checks.layers import (
     spikes_unused,
     too_early,
 )
-from spikecheck.checks.silence import is_nearly_silent, rate_now, wakes_up, went_silent
+from spikecheck.checks.silence import highest_recent_rate, is_nearly_silent, wakes_up, went_silent
 from spikecheck.checks.waking import waking_fix
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.number_format import fill
@@ -188,8 +188,8 @@ def description(spikes: SpikeReading, since: tuple[int, int] | None, readings: R
 
 
 def largest_rate(spikes: SpikeReading, readings: Readings) -> float:
-    """Return the rate of the recent forward passes, or of the latest updates where these have more spikes."""
-    return max(spikes.rate or 0.0, rate_now(readings) or 0.0)
+    """Return the highest rate of the latest updates, or that of the recent forward passes where these have none."""
+    return highest_recent_rate(readings) or spikes.rate or 0.0
 
 
 def observed(spikes: SpikeReading, since: tuple[int, int] | None, readings: Readings) -> Observed:

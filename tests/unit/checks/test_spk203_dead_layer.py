@@ -115,17 +115,17 @@ def fires(rate: float, **changed):
             fires(9e-4),
             fired_until(40, 0, rate=2e-4),
             loss(**STUCK),
-            "lif1 is nearly silent: 0.0009 spikes per neuron and time step (64 neurons)",
+            "lif1 is nearly silent: 0.0002 spikes per neuron and time step (64 neurons)",
             id="single spikes, and nothing is learned",
         ),
-        pytest.param(fires(1.1e-3), fired_until(40, 0, rate=2e-4), loss(**STUCK), None, id="just above the limit"),
+        pytest.param(fires(2e-4), fired_until(40, 0, rate=1.1e-3), loss(**STUCK), None, id="just above the limit"),
         pytest.param(fires(2e-4), fired_until(40, 0, rate=2e-4), loss(), None, id="single spikes, and it learns"),
         pytest.param(
             fires(2e-4), fired_until(40, 0, rate=2e-4), loss(updates=63, **STUCK), None, id="too few losses to tell"
         ),
         pytest.param(
             fires(8e-4, time_steps=20_000),
-            fired_until(40, 0, rate=2e-4),
+            fired_until(40, 0, rate=8e-4),
             loss(**STUCK),
             None,
             id="a neuron fires nearly once per sample of 1,000 steps",
@@ -148,6 +148,6 @@ def test_a_finding_of_before_says_what_is_true_now_and_ends_with_the_silence() -
     single, alive = now(fires(2e-4), fired_until(40, 0, rate=1e-4)), now(silent(), fired_until(40, 0))
     assert not DeadLayer().is_over(before, single, made_now=False)
     restated = DeadLayer().restated(before, single)
-    assert restated.message == "lif1 is nearly silent: 0.0002 spikes per neuron and time step (64 neurons)"
-    assert restated.observed.text == "0.0002 spikes per neuron and time step, from 64 neurons; 0.0001 at first"
+    assert restated.message == "lif1 is nearly silent: 0.0001 spikes per neuron and time step (64 neurons)"
+    assert restated.observed.text == "0.0001 spikes per neuron and time step, from 64 neurons; 0.0001 at first"
     assert DeadLayer().is_over(before, alive, made_now=False)
