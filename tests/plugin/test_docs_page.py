@@ -16,6 +16,7 @@ TOML = re.findall(r"^```toml\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.full
 def test_the_pages_code_runs_as_it_says(runs: Runs) -> None:
     for name, text in FILES.items():
         (runs.path / name).write_text(text, encoding="utf-8")

@@ -127,6 +127,7 @@ LEVELS = """
 """
 
 
+@pytest.mark.full
 def test_levels_and_settings_come_from_the_options_and_from_pyproject(runs: Runs) -> None:
     (runs.path / "pyproject.toml").write_text(
         '[tool.pytest.ini_options]\nspikecheck_fail_on = "error"\nspikecheck_report = "pages"\n'
@@ -350,6 +351,7 @@ BASELINE = """
 """
 
 
+@pytest.mark.full
 def test_a_baseline_is_written_on_request_and_compared_otherwise(runs: Runs) -> None:
     missing = runs(test_baseline=BASELINE)
     missing.assert_outcomes(failed=1)

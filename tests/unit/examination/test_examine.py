@@ -49,6 +49,7 @@ def test_a_healthy_network_is_not_accused_and_is_spared_what_is_for_the_sick() -
     assert report.cost is None
 
 
+@pytest.mark.full
 def test_a_sick_network_is_bisected() -> None:
     report = sick()
     assert outcomes(report)["reference neuron"] is ExperimentOutcome.DONE
