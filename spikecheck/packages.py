@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
+import pkgutil
 import traceback
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from types import TracebackType
+from typing import TypeVar
 
 from spikecheck.errors import SpikecheckError
 from spikecheck.outside_text import MAX_SENTENCE, safe
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,19 @@ class ExtensionCode:
         place = f" ({last.filename}, line {last.lineno})"
         self.why = text if isinstance(error, SpikecheckError) else f"{type(error).__name__}: {text}{place}"
         return True
+
+
+def classes_in(package: str, base: type[T]) -> list[type[T]]:
+    """Return the subclasses of a class that the modules of a package define, by the names of the modules."""
+    classes: list[type[T]] = []
+    for info in pkgutil.iter_modules(import_module(package).__path__):
+        module = import_module(f"{package}.{info.name}")
+        classes += [
+            thing
+            for thing in vars(module).values()
+            if inspect.isclass(thing) and issubclass(thing, base) and thing.__module__ == module.__name__
+        ]
+    return classes
 
 
 @cache

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import random
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from spikecheck.errors import SpikecheckError
+from spikecheck.probe.model_state import random_state
 from spikecheck.probe.session import Session
 from spikecheck.probe.watchers import watchers
 from spikecheck.readings import FlowReading
@@ -156,22 +155,19 @@ def isolated_copy(model: nn.Module, *, train: bool | None = None) -> Iterator[nn
     copied = duplicate(model)
     if train is not None:
         copied.train(train)
-    with isolated_state(devices(model)):
+    with isolated_state():
         yield copied
 
 
 @contextmanager
-def isolated_state(cuda: list[int]) -> Iterator[None]:
+def isolated_state() -> Iterator[None]:
     """Pause the monitors of this thread, and restore all random states afterwards, also those of CUDA devices."""
-    numpy = sys.modules.get("numpy")
-    states = random.getstate(), numpy.random.get_state() if numpy else None
-    with torch.random.fork_rng(devices=cuda), torch.enable_grad(), watchers.pause():
+    restore = random_state()
+    with torch.enable_grad(), watchers.pause():
         try:
             yield
         finally:
-            random.setstate(states[0])
-            if numpy:
-                numpy.random.set_state(states[1])
+            restore()
 
 
 def devices(model: nn.Module) -> list[int]:

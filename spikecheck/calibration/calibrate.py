@@ -223,7 +223,7 @@ class Step:
         return self.neuron
 
     def layer(self, shown: list[LayerPass]) -> LayerPass:
-        """Return this layer of a forward pass."""
+        """Return what this layer showed in a forward pass."""
         return next(one for one in shown if one.name == self.name)
 
     def potential(self, layer: LayerPass) -> Potential:

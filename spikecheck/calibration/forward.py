@@ -17,7 +17,7 @@ from spikecheck.probe.axes import Axes
 from spikecheck.probe.find import clean
 from spikecheck.probe.frameworks.base import Framework
 from spikecheck.probe.layer import WatchedLayer
-from spikecheck.probe.model_state import Snapshot
+from spikecheck.probe.model_state import ModelState
 from spikecheck.probe.session import Session
 from spikecheck.probe.watchers import watchers
 from spikecheck.site import Capture, Site, SiteKind
@@ -172,9 +172,9 @@ def depends_on(output: Any, spikes: list[Tensor]) -> bool:
 @contextmanager
 def undisturbed(model: nn.Module) -> Iterator[None]:
     """Restore everything that a forward pass changes: states, buffers, attributes, random states."""
-    snapshot = Snapshot.of([model], None)
+    before = ModelState.of([model], None)
     with torch.enable_grad(), watchers.pause():
         try:
             yield
         finally:
-            snapshot.restore()
+            before.restore()

@@ -25,7 +25,7 @@ from spikecheck.report.treated import MAX_P, CopyResult, Healing, TreatmentRow, 
 
 IN_THE_DATA = ("SPK102", "SPK103", "SPK107", "SPK307")  # checks of faults that no change of code takes back
 REST_OF_TIME = 0.7  # of the time: after it, a proved treatment is not compared with others any more
-WATCHED = 24  # updates of the treated copy that a monitor watches: as many as it measures in full
+WATCHED = 24  # updates of the treated copy that a monitor watches; judgment call: most checks need 10 to 20
 BETTER_P = 0.01  # judgment call: of two proved treatments, the first is taken unless the other is better for certain
 LEAST_SECONDS = 1.0
 

@@ -31,7 +31,7 @@ from spikecheck.assertions.watched import tensors_of
 from spikecheck.errors import SpikecheckError
 from spikecheck.examination.subject import OutOfTimeError, Subject
 from spikecheck.outside_text import MAX_SENTENCE, safe
-from spikecheck.probe.model_state import Snapshot, random_state
+from spikecheck.probe.model_state import ModelState, random_state
 from spikecheck.probe.watchers import watchers
 
 T = TypeVar("T")
@@ -233,13 +233,13 @@ def run_in_place(function: Callable[[Subject], T], subject: Subject) -> tuple[T 
     Raises:
         SpikecheckError: something is not as it was afterwards, which must not stay unknown.
     """
-    snapshot = Snapshot.of([subject.model, *own_modules(subject)], subject.optimizer)
+    before = ModelState.of([subject.model, *own_modules(subject)], subject.optimizer)
     try:
         with watchers.pause():
             return attempt(lambda: function(subject))
     finally:
-        snapshot.restore()
-        for line in snapshot.differences():
+        before.restore()
+        for line in before.differences():
             raise SpikecheckError(f"a trial ran on the model itself, and {line}: load your last checkpoint")
 
 

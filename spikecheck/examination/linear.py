@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from spikecheck.examination.significance import binomial_tail
+from spikecheck.examination.significance import chance
 from spikecheck.examination.subject import Batch, Subject
+from spikecheck.report.treated import MAX_P
 
 MAX_SAMPLES = 768  # to fit with: the system of equations has as many unknowns
 MAX_FEATURES = 40_000  # per sample; of more, sums over the time axis are taken
 PENALTY = 1e-2  # of the mean diagonal of the kernel: judgment call, measured to suit 60 to 800 samples
-MAX_P = 0.01
 
 
 def probe(training: Sequence[Batch], held_out: Sequence[Batch], axis: int) -> tuple[list[bool], float]:
@@ -51,4 +51,4 @@ def labels_follow(subject: Subject, axis: int) -> bool:
     if any(batch.labels is None for batch in subject.batches) or not subject.held_out:
         return False
     correct, majority = probe(subject.training, subject.held_out, axis)
-    return binomial_tail(sum(correct), len(correct), majority) < MAX_P
+    return chance(correct, majority) < MAX_P

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from statistics import fmean
 
-from spikecheck.examination.significance import binomial_tail, sign_test
+from spikecheck.examination.significance import binomial_tail, chance, sign_test
 from spikecheck.examination.subject import Evaluation
 from spikecheck.examination.trial import LASTING, UPDATES, Outcome, Trial
 from spikecheck.report.treated import MAX_P
@@ -62,7 +62,7 @@ def learns(trial: Trial, evaluation: Evaluation | None, updates: int) -> float:
         losses = trial.losses[:updates]
         fell = len(losses) > COMPARED and fmean(losses[-COMPARED:]) < MAX_LOSS_RATIO * losses[0]
         return 0.0 if fell else 1.0
-    return binomial_tail(sum(evaluation.correct), len(evaluation.correct), evaluation.majority)
+    return chance(evaluation.correct, evaluation.majority)
 
 
 def beats(treated: Trial, untreated: Trial, ours: Evaluation | None, theirs: Evaluation | None, updates: int) -> float:

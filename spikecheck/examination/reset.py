@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 
 from torch import nn
 
-METHODS = ("reset_states", "reset_state", "reset_hidden", "reset_mem", "reset")  # of layers, as libraries name them
+from spikecheck.probe.frameworks.generic import RESETS
 
 
 def reset_methods(model: nn.Module) -> Iterator[Callable[[], object]]:
     """Yield for each module the method that resets its state, if it has one that takes no argument."""
     for _, module in model.named_modules():  # a library may give `modules` another meaning
-        for name in METHODS:
+        for name in RESETS:
             method = getattr(module, name, None)
             if inspect.ismethod(method) and takes_nothing(method):
                 yield method

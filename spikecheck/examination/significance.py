@@ -23,6 +23,11 @@ def binomial_tail(successes: int, trials: int, probability: float) -> float:
     return min(1.0, sum(math.exp(value) for value in logs))
 
 
+def chance(correct: Sequence[bool], majority: float) -> float:
+    """Return how probable so many right predictions are for one that always names the most frequent class."""
+    return binomial_tail(sum(correct), len(correct), majority)
+
+
 def sign_test(before: Sequence[bool], after: Sequence[bool]) -> float:
     """Return the probability that `after` is right this much more often than `before` by chance, sample by sample."""
     gains = sum(b and not a for a, b in zip(before, after, strict=True))

@@ -79,6 +79,10 @@ class Batch:
             return Batch(inputs, self.targets, {**self.raw, name: inputs[0]})
         return Batch(inputs, self.targets, inputs[0] if isinstance(self.raw, Tensor) else (*inputs, self.targets))
 
+    def with_first(self, first: Tensor) -> Batch:
+        """Return the batch with another tensor in the place of the first one."""
+        return self.with_inputs(*(first if part is self.first else part for part in self.inputs))
+
     def with_targets(self, targets: Any) -> Batch:
         """Return the batch with other targets."""
         if isinstance(self.raw, Mapping):

@@ -9,12 +9,12 @@ from typing import Any
 
 from spikecheck import api
 from spikecheck.examination.isolation import described
-from spikecheck.examination.significance import binomial_tail
+from spikecheck.examination.significance import chance
 from spikecheck.examination.subject import Evaluation, OutOfTimeError, Subject, seed_everything
 from spikecheck.experiment_readings import LearningReading
+from spikecheck.report.treated import MAX_P
 
 UPDATES = 64  # the grace period of the checks: findings that training repairs are over by then
-MAX_P = 0.01  # judgment call
 MIN_FALL = 0.2  # judgment call: of a loss without classes, whose level for a constant output is not known
 
 
@@ -51,7 +51,7 @@ class Untreated:
 def learned(before: Evaluation, after: Evaluation) -> bool | None:
     """Return whether an evaluation is that of a network that learned; None where nothing was held out."""
     if after.correct is not None:
-        return binomial_tail(sum(after.correct), len(after.correct), after.majority) < MAX_P
+        return chance(after.correct, after.majority) < MAX_P
     if not before.losses or not after.losses:
         return None
     return math.isfinite(after.loss) and after.loss < (1 - MIN_FALL) * before.loss

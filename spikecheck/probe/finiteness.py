@@ -1,4 +1,4 @@
-"""Whether the currents and potentials of a layer are finite, in a forward pass that needs to know no more of them.
+"""Whether a layer's currents and potentials are finite: all that most forward passes have to know about them.
 
 Most networks drop both in the next time step and use their memory again. To keep them until the pass ends, as it is
 done where all statistics measure them, takes new memory in place of that in the cache, and costs 3% of a step each.

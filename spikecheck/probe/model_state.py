@@ -22,7 +22,7 @@ MAX_DEPTH = 6  # of containers in containers: torch's own nest three
 
 
 @dataclass
-class Snapshot:
+class ModelState:
     """The state of models and an optimizer at one time.
 
     `restore` puts it back, into the same tensors and containers, so that every reference of the user's stays valid.
@@ -33,16 +33,16 @@ class Snapshot:
     _visited: set[int] = field(default_factory=set)
 
     @classmethod
-    def of(cls, roots: list[nn.Module], optimizer: Optimizer | None) -> Snapshot:
+    def of(cls, roots: list[nn.Module], optimizer: Optimizer | None) -> ModelState:
         """Remember the state of modules, of an optimizer, and all random states."""
-        snapshot = cls()
+        state = cls()
         for root in roots:
             for _, module in root.named_modules():  # a library may give `modules` another meaning
-                snapshot.keep_container(vars(module), 0)
+                state.keep_container(vars(module), 0)
         if optimizer is not None:
-            snapshot.keep_container(vars(optimizer), 0)
-        snapshot.steps.append(random_state())
-        return snapshot
+            state.keep_container(vars(optimizer), 0)
+        state.steps.append(random_state())
+        return state
 
     def restore(self) -> None:
         """Put everything back."""

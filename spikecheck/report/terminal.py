@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import StringIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
 from rich.padding import Padding
@@ -49,10 +49,10 @@ LABELS = 10  # columns of "first seen", the longest label
 WIDTH = 80  # of a log file, and of every stream of unknown width
 
 
-def plain_text(report: Report, width: int = WIDTH) -> str:
-    """Return the report without color, for `print` and for log files."""
+def plain_text(shown: Any, width: int = WIDTH) -> str:
+    """Return a report, or whatever else draws itself in a terminal, without color, for `print` and for log files."""
     console = Console(file=StringIO(), width=width, color_system=None, legacy_windows=False, force_jupyter=False)
-    console.print(report, crop=False)
+    console.print(shown, crop=False)
     assert isinstance(console.file, StringIO)
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 

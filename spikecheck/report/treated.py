@@ -9,7 +9,7 @@ from typing import Any
 
 from spikecheck.number_format import number, percentage
 
-MAX_P = 0.01  # judgment call: the error probability of each claim
+MAX_P = 0.01  # judgment call: the error probability of each claim, of treatments and of experiments
 
 
 class Verdict(Enum):

@@ -2,7 +2,7 @@
 
 Nothing is known beforehand. Two entry points of torch are replaced for as long as the discovery lasts: the constructor
 of every optimizer, which tells what is trained, and the call of every module, since a monitor has to be attached before
-a forward pass begins. A call of a module that is known already costs one look into a set.
+a forward pass begins. Calling a module that is already known costs one set lookup.
 """
 
 from __future__ import annotations

@@ -14,10 +14,7 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import operator
-import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache, reduce
@@ -26,6 +23,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import torch
 from torch import Tensor
 
+from spikecheck.packages import classes_in
 from spikecheck.site import Capture, SiteKind
 
 S = TypeVar("S", bound="State")
@@ -121,12 +119,5 @@ class Statistic(Generic[S]):
 @cache
 def statistics() -> tuple[Statistic[Any], ...]:
     """Return all statistics of this package."""
-    result: list[Statistic[Any]] = []
-    package = importlib.import_module("spikecheck.stats")
-    for info in pkgutil.iter_modules(package.__path__):
-        module = importlib.import_module(f"{package.__name__}.{info.name}")
-        for thing in vars(module).values():
-            ours = inspect.isclass(thing) and issubclass(thing, Statistic) and thing.__module__ == module.__name__
-            if ours and "reading" in vars(thing):
-                result.append(thing())
-    return tuple(result)
+    made = classes_in("spikecheck.stats", Statistic)
+    return tuple(kind() for kind in made if "reading" in vars(kind))

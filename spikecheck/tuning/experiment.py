@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from spikecheck.assertions.learning import MakeOptimizer, optimizer_for, scalar
-from spikecheck.assertions.watched import Batch, Loss, Reset, devices, isolated_state, with_target
+from spikecheck.assertions.watched import Batch, Loss, Reset, isolated_state, with_target
 from spikecheck.checks.judge import Judge
 from spikecheck.errors import SpikecheckError
 from spikecheck.evidence.evidence import Evidence
@@ -65,8 +65,7 @@ class Experiment:
     def run(self, value: float) -> TriedValue:
         """Train with this value and return what happened; all random states are restored afterwards."""
         start = time.monotonic()
-        cuda = devices(self.model) if isinstance(self.model, nn.Module) else [*range(torch.cuda.device_count())]
-        with isolated_state(cuda):
+        with isolated_state():
             torch.manual_seed(self.plan.seed)
             network, code = build(self.model, self.plan.parameter, value)
             network.train()

@@ -115,7 +115,7 @@ class Tuning:
     def __str__(self) -> str:
         """Return the table as text, in characters that standard output can show."""
         from spikecheck.report.encoding import encodable
-        from spikecheck.tuning.table import plain_text
+        from spikecheck.report.terminal import plain_text
 
         return encodable(plain_text(self), getattr(sys.stdout, "encoding", None))
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -18,18 +16,9 @@ if TYPE_CHECKING:
     from spikecheck.tuning.result import Tuning
     from spikecheck.tuning.trial import TriedValue
 
-WIDTH = 80  # of a log file
 TITLES = ("max/step", "at output", "counts", "loss")
 WORKS, BEST = "works", "best"
 SHOWN = 2  # problems of one value
-
-
-def plain_text(tuning: Tuning) -> str:
-    """Return the table without color, for `print` and for log files."""
-    console = Console(file=StringIO(), width=WIDTH, color_system=None, legacy_windows=False, force_jupyter=False)
-    console.print(tuning, crop=False)
-    assert isinstance(console.file, StringIO)
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 
 
 def render(tuning: Tuning) -> Iterator[Any]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
-import pkgutil
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
-from importlib import import_module
 from typing import Any, ClassVar
 
 from spikecheck.examination.subject import Subject
+from spikecheck.packages import classes_in
 
 
 class Phase(Enum):
@@ -71,14 +69,6 @@ class Experiment:
 @cache
 def experiments() -> tuple[Experiment, ...]:
     """Return every experiment, in the order in which they are made: by phase, then by name of the file."""
-    package = __name__.rpartition(".")[0]
-    made = []
-    for info in pkgutil.iter_modules(import_module(package).__path__):
-        module = import_module(f"{package}.{info.name}")
-        made += [
-            thing()
-            for thing in vars(module).values()
-            if inspect.isclass(thing) and issubclass(thing, Experiment) and thing.__module__ == module.__name__
-        ]
+    made = [kind() for kind in classes_in(__name__.rpartition(".")[0], Experiment) if kind is not Experiment]
     phases = list(Phase)
-    return tuple(sorted((one for one in made if type(one) is not Experiment), key=lambda one: phases.index(one.phase)))
+    return tuple(sorted(made, key=lambda one: phases.index(one.phase)))

@@ -65,7 +65,7 @@ def replaced(batch: Batch, axis: int, position: int) -> Batch:
     sample = changed.select(axis, position)
     other = sample.flip(tuple(range(sample.dim()))) if sample.dim() else sample + 1
     sample.copy_(other if not torch.equal(other, sample) else torch.ones_like(sample) - sample)
-    return batch.with_inputs(*(changed if part is batch.first else part for part in batch.inputs))
+    return batch.with_first(changed)
 
 
 def others_changed(before: Tensor, after: Tensor, position: int, samples: int) -> tuple[int, float]:

@@ -37,7 +37,7 @@ class InputPath(Experiment):
         x = batch.first.detach().clone().requires_grad_()
         subject.model.train()
         seed_everything()
-        output = subject.output(batch.with_inputs(*(x if part is batch.first else part for part in batch.inputs)))
+        output = subject.output(batch.with_first(x))
         shown = next((t for t in tensors_of(output) if t.is_floating_point() and t.dim()), None)
         if shown is None or not shown.requires_grad:
             raise NotApplicableError("the output has no graph")

@@ -6,11 +6,12 @@ from typing import ClassVar
 
 from spikecheck.examination.experiments.base import Experiment, Measurement, NotApplicableError
 from spikecheck.examination.experiments.changed_sample import sample_axis
-from spikecheck.examination.linear import MAX_P, probe
-from spikecheck.examination.significance import binomial_tail
+from spikecheck.examination.linear import probe
+from spikecheck.examination.significance import chance
 from spikecheck.examination.subject import Subject
 from spikecheck.experiment_readings import LinearProbeReading
 from spikecheck.number_format import percentage
+from spikecheck.report.treated import MAX_P
 
 
 class LinearProbe(Experiment):
@@ -29,7 +30,7 @@ class LinearProbe(Experiment):
         if not subject.held_out:
             raise NotApplicableError("there is only one batch")
         correct, majority = probe(subject.training, subject.held_out, sample_axis(subject, subject.training[0]))
-        succeeded = binomial_tail(sum(correct), len(correct), majority) < MAX_P
+        succeeded = chance(correct, majority) < MAX_P
         reading = LinearProbeReading(sum(correct) / len(correct), majority, len(correct), succeeded)
         return [Measurement(reading)]
 

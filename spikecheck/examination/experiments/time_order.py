@@ -9,7 +9,7 @@ from torch import Tensor
 
 from spikecheck.examination.experiments.base import Experiment, Measurement, NotApplicableError, Phase
 from spikecheck.examination.forward_pass import fresh_observation
-from spikecheck.examination.subject import Batch, Subject, seed_everything
+from spikecheck.examination.subject import Subject, seed_everything
 from spikecheck.experiment_readings import TimeOrderReading
 from spikecheck.number_format import percentage
 
@@ -34,8 +34,8 @@ class TimeOrder(Experiment):
         if axis is None or subject.training[0].first.shape[axis] < 2:
             raise NotApplicableError("the time axis of the input is not known")
         seed_everything()
-        shuffled = subject.evaluate([changed(batch, shuffle(batch.first, axis)) for batch in subject.held_out])
-        summed = subject.evaluate([changed(batch, spread(batch.first, axis)) for batch in subject.held_out])
+        shuffled = subject.evaluate([batch.with_first(shuffle(batch.first, axis)) for batch in subject.held_out])
+        summed = subject.evaluate([batch.with_first(spread(batch.first, axis)) for batch in subject.held_out])
         reading = TimeOrderReading(plain, shuffled.accuracy or 0.0, summed.accuracy or 0.0)
         return [Measurement(reading)]
 
@@ -46,11 +46,6 @@ class TimeOrder(Experiment):
             f"{percentage(reading.accuracy)} right, {percentage(reading.shuffled_accuracy)} with shuffled time steps, "
             f"{percentage(reading.summed_accuracy)} with the mean in each"
         )
-
-
-def changed(batch: Batch, first: Tensor) -> Batch:
-    """Return a batch with another first tensor."""
-    return batch.with_inputs(*(first if part is batch.first else part for part in batch.inputs))
 
 
 def shuffle(x: Tensor, axis: int) -> Tensor:

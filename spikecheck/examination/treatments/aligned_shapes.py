@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from spikecheck.examination.subject import seed_everything
 from spikecheck.examination.treatments.base import NotApplicableError, Patient, Treatment
 from spikecheck.finding import Fix
 
@@ -21,9 +19,7 @@ class AlignedShapes(Treatment):
         """Change the loss."""
         patient.require_plain_step()
         loss_fn = patient.subject.loss_fn
-        seed_everything()
-        with torch.no_grad():
-            output, target = patient.subject.output(patient.batch), patient.batch.targets
+        output, target = patient.output(), patient.batch.targets
         same = isinstance(output, Tensor) and isinstance(target, Tensor) and output.numel() == target.numel()
         if loss_fn is None or not same or output.shape == target.shape:
             raise NotApplicableError("output and targets have one shape, or differ in their number of values")

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-import inspect
-import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache, cached_property
-from importlib import import_module
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from spikecheck.calibration.forward import Forward, LayerPass
-from spikecheck.checks.fixes import for_site
+from spikecheck.checks.fixes import for_site, path_of
 from spikecheck.examination.experiments.base import NotApplicableError
 from spikecheck.examination.subject import Batch, Subject, seed_everything
 from spikecheck.finding import Fix
 from spikecheck.neuron import NeuronChange
+from spikecheck.packages import classes_in
+from spikecheck.probe.find import clean
 
-__all__ = ["NotApplicableError", "Patient", "Role", "Treatment", "is_binary", "quantile", "treatments", "unique_lines"]
+__all__ = [
+    "NotApplicableError",
+    "Patient",
+    "Role",
+    "Treatment",
+    "code_path",
+    "is_binary",
+    "quantile",
+    "treatments",
+    "unique_lines",
+]
 
 MANY = 1_000_000  # elements of which quantiles are taken: torch refuses more than 16 million
 
@@ -46,6 +55,12 @@ class Patient:
     def batch(self) -> Batch:
         """The first batch."""
         return self.subject.training[0]
+
+    def output(self) -> Any:
+        """Return the output for the first batch, without gradients and always with the same random numbers."""
+        seed_everything()
+        with torch.no_grad():
+            return self.subject.output(self.batch)
 
     @cached_property
     def layers(self) -> list[LayerPass]:
@@ -93,9 +108,7 @@ class Patient:
     def change_inputs(self, change: Callable[[Tensor], Tensor]) -> None:
         """Change the first tensor of every batch."""
         subject = self.subject
-        subject.batches = tuple(
-            batch.with_inputs(*replaced(batch.inputs, batch.first, change(batch.first))) for batch in subject.batches
-        )
+        subject.batches = tuple(batch.with_first(change(batch.first)) for batch in subject.batches)
         self.__dict__.pop("layers", None)
 
     def change_output(self, change: Callable[[Any], Any]) -> None:
@@ -143,16 +156,16 @@ class Treatment:
         raise NotImplementedError
 
 
+def code_path(name: str) -> str:
+    """Return the code that reaches a module of the model, by its name."""
+    return f"model{path_of(clean(name))}"
+
+
 def unique_lines(lines: Iterable[str]) -> list[str]:
     """Return lines of code with each import once, at the top."""
     every = [line for code in lines for line in code.splitlines()]
     imports = dict.fromkeys(line for line in every if line.startswith(("from ", "import ")))
     return [*imports, *(line for line in every if line not in imports)]
-
-
-def replaced(values: tuple[Any, ...], old: Tensor, new: Tensor) -> tuple[Any, ...]:
-    """Return the values with one tensor in the place of another."""
-    return tuple(new if value is old else value for value in values)
 
 
 def quantile(values: Tensor, share: float) -> float:
@@ -171,16 +184,8 @@ def is_binary(x: Tensor) -> bool:
 @cache
 def treatments() -> tuple[Treatment, ...]:
     """Return every treatment, by name of the file."""
-    package = __name__.rpartition(".")[0]
-    made: list[Treatment] = []
-    for info in pkgutil.iter_modules(import_module(package).__path__):
-        module = import_module(f"{package}.{info.name}")
-        made += [
-            thing()
-            for thing in vars(module).values()
-            if inspect.isclass(thing) and issubclass(thing, Treatment) and thing.__module__ == module.__name__
-        ]
-    return tuple(one for one in made if type(one) is not Treatment)
+    made = classes_in(__name__.rpartition(".")[0], Treatment)
+    return tuple(kind() for kind in made if kind is not Treatment)
 
 
 def treatment(name: str) -> Treatment:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from spikecheck.checks.fixes import path_of
-from spikecheck.examination.treatments.base import NotApplicableError, Patient, Treatment
+from spikecheck.examination.treatments.base import NotApplicableError, Patient, Treatment, code_path
 from spikecheck.finding import Fix
-from spikecheck.probe.find import clean
 
 
 class BatchStatistics(Treatment):
@@ -23,7 +21,7 @@ class BatchStatistics(Treatment):
         norms = [name for name, one in named if isinstance(one, nn.modules.batchnorm._BatchNorm)]
         if not norms:
             raise NotApplicableError("there is no batch normalization")
-        return patient.run(code(f"model{path_of(clean(name))}") for name in norms)
+        return patient.run(code(code_path(name)) for name in norms)
 
 
 def code(path: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from spikecheck.examination.subject import class_scores, seed_everything
+from spikecheck.examination.subject import class_scores
 from spikecheck.examination.treatments.base import NotApplicableError, Patient, Treatment
 from spikecheck.examination.treatments.logits_loss import scores
 from spikecheck.finding import Fix
@@ -21,9 +21,7 @@ class ClassWeights(Treatment):
     def apply(self, patient: Patient) -> Fix:
         """Change the loss."""
         patient.require_plain_step()
-        seed_everything()
-        with torch.no_grad():
-            shown = class_scores(patient.subject.output(patient.batch), patient.batch.labels)
+        shown = class_scores(patient.output(), patient.batch.labels)
         labels = [batch.labels for batch in patient.subject.training if batch.labels is not None]
         if shown is None or not labels:
             raise NotApplicableError("the targets are no classes")

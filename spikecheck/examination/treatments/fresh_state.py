@@ -7,12 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spikecheck.checks.fixes import for_site, path_of
-from spikecheck.examination.subject import seed_everything
-from spikecheck.examination.treatments.base import NotApplicableError, Patient, Treatment, unique_lines
+from spikecheck.checks.fixes import for_site
+from spikecheck.examination.treatments.base import NotApplicableError, Patient, Treatment, code_path, unique_lines
 from spikecheck.finding import Fix
 from spikecheck.neuron import NeuronChange
-from spikecheck.probe.find import clean
 
 NORMALIZATION = (nn.modules.batchnorm._BatchNorm,)  # their running statistics are meant to stay
 
@@ -25,13 +23,11 @@ class FreshState(Treatment):
     core = True
 
     def apply(self, patient: Patient) -> Fix:
-        """Put back what a forward pass changes, before each of them."""
+        """Put back what a forward pass has changed, before the next one."""
         code = library_code(patient)
         resets = [one for name, module in patient.subject.model.named_modules() if (one := states(name, module))]
         before = [held.values() for held in resets]
-        seed_everything()
-        with torch.no_grad():
-            patient.subject.output(patient.batch)
+        patient.output()
         changed = [
             (one, name, value)
             for one, values in zip(resets, before, strict=True)
@@ -89,7 +85,7 @@ def states(name: str, module: nn.Module) -> States | None:
     dictionaries = [value for key, value in own.items() if isinstance(value, dict) and key in ("_buffers", "_memories")]
     plain = {key for key, value in own.items() if is_state(value)} - {"training"}
     holders = [*dictionaries, own] if plain else dictionaries
-    return States(f"model{path_of(clean(name))}", holders) if holders else None
+    return States(code_path(name), holders) if holders else None
 
 
 def is_state(value: object) -> bool:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from spikecheck.assertions.watched import tensors_of
-from spikecheck.examination.subject import class_scores, seed_everything
+from spikecheck.examination.subject import class_scores
 from spikecheck.examination.treatments.base import NotApplicableError, Patient, Treatment
 from spikecheck.finding import Fix
 
@@ -27,10 +26,7 @@ class LogitsLoss(Treatment):
     def apply(self, patient: Patient) -> Fix:
         """Change the loss."""
         patient.require_plain_step()
-        seed_everything()
-        with torch.no_grad():
-            output = patient.subject.output(patient.batch)
-        labels = patient.batch.labels
+        output, labels = patient.output(), patient.batch.labels
         if labels is None or class_scores(output, labels) is None:
             raise NotApplicableError("the targets are no classes, or the output has no score for each of them")
         shown = next(t for t in tensors_of(output) if t.is_floating_point())

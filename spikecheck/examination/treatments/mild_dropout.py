@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from spikecheck.checks.fixes import path_of
-from spikecheck.examination.treatments.base import NotApplicableError, Patient, Treatment
+from spikecheck.examination.treatments.base import NotApplicableError, Patient, Treatment, code_path
 from spikecheck.finding import Fix
-from spikecheck.probe.find import clean
 
 SHARE = 0.2  # judgment call: what spiking networks are usually trained with
 
@@ -25,4 +23,4 @@ class MildDropout(Treatment):
         ]
         if not heavy:
             raise NotApplicableError("no more than 20% is dropped anywhere")
-        return patient.run(f"model{path_of(clean(name))}.p = {SHARE}" for name in heavy)
+        return patient.run(f"{code_path(name)}.p = {SHARE}" for name in heavy)

@@ -6,10 +6,9 @@ import math
 
 from torch import Tensor
 
-from spikecheck.checks.fixes import path_of, plain_number
-from spikecheck.examination.treatments.base import NotApplicableError, Patient, Role, Treatment
+from spikecheck.checks.fixes import plain_number
+from spikecheck.examination.treatments.base import NotApplicableError, Patient, Role, Treatment, code_path
 from spikecheck.finding import Fix
-from spikecheck.probe.find import clean
 from spikecheck.probe.trace import is_weighted
 
 SMALLEST, LARGEST = 0.2, 4.0  # measured: of healthy networks, trained ones included, as SPK406 has it
@@ -30,7 +29,7 @@ class RescaledWeights(Treatment):
         for name, module in patient.subject.model.named_modules():
             if not is_weighted(module):
                 continue
-            path, weight, bias = f"model{path_of(clean(name))}", module.weight, getattr(module, "bias", None)
+            path, weight, bias = code_path(name), module.weight, getattr(module, "bias", None)
             scale = float(weight.detach().double().square().mean().sqrt()) * math.sqrt(weight[0].numel())
             if scale > 0 and not SMALLEST <= scale <= LARGEST:
                 lines.append(f"{path}.weight.data.mul_({plain_number(GOAL / scale, 3)})")

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from spikecheck.assertions.watched import tensors_of
 from spikecheck.checks.fixes import plain_number
-from spikecheck.examination.subject import seed_everything
 from spikecheck.examination.treatments.base import NotApplicableError, Patient, Role, Treatment
 from spikecheck.finding import Fix
 
@@ -25,9 +24,7 @@ class ScaledReadout(Treatment):
     def apply(self, patient: Patient) -> Fix:
         """Change what the model returns."""
         patient.require_plain_step()
-        seed_everything()
-        with torch.no_grad():
-            shown = [t for t in tensors_of(patient.subject.output(patient.batch)) if t.is_floating_point()]
+        shown = [t for t in tensors_of(patient.output()) if t.is_floating_point()]
         spread = float(torch.nan_to_num(shown[0].double()).std()) if shown else 0.0
         if not shown or spread <= 0 or LEAST <= spread <= MOST:
             raise NotApplicableError("the logits begin with an ordinary spread")

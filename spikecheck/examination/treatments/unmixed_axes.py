@@ -9,7 +9,7 @@ from torch import Tensor
 from spikecheck.errors import SpikecheckError
 from spikecheck.examination.forward_pass import changed_entries, fresh_output, sample_axes
 from spikecheck.examination.subject import Subject
-from spikecheck.examination.treatments.base import NotApplicableError, Patient, Treatment, replaced
+from spikecheck.examination.treatments.base import NotApplicableError, Patient, Treatment
 from spikecheck.finding import Fix
 
 
@@ -70,10 +70,7 @@ def others_changed(subject: Subject, change: Callable[[Tensor], Tensor]) -> int 
     other = batch.first.clone()
     other.narrow(axis, 0, 1).copy_(other.narrow(axis, 1, 1).flip(1 - axis))
     try:
-        before, after = (
-            fresh_output(subject, batch.with_inputs(*replaced(batch.inputs, batch.first, change(x))))
-            for x in (batch.first, other)
-        )
+        before, after = (fresh_output(subject, batch.with_first(change(x))) for x in (batch.first, other))
     except SpikecheckError as error:  # what the model raises has nothing to do with its axes
         raise NotApplicableError(str(error)) from error
     changed, _ = changed_entries(before, after, 0)

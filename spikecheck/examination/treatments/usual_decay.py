@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from spikecheck.checks.fixes import path_of
-from spikecheck.examination.treatments.base import NotApplicableError, Patient, Treatment
+from spikecheck.examination.treatments.base import NotApplicableError, Patient, Treatment, code_path
 from spikecheck.finding import Fix
 from spikecheck.neuron import NeuronChange
-from spikecheck.probe.find import clean
 from spikecheck.probe.frameworks.generic import Generic
 
 DECAY = 0.9  # judgment call: a memory of 10 time steps, the default of many tutorials
@@ -42,4 +40,4 @@ def readouts_that_grow(patient: Patient) -> Iterator[str]:
         decay = Generic().neuron(module).decay
         if module not in neurons and decay is not None and not 0 <= decay <= 1:
             code = Generic().code_for(NeuronChange.DECAY, module, DECAY)
-            yield code.replace("layer.", f"model{path_of(clean(name))}.")
+            yield code.replace("layer.", f"{code_path(name)}.")

@@ -19,7 +19,7 @@ from spikecheck import api
 from spikecheck.errors import SpikecheckError
 from spikecheck.examination import isolation
 from spikecheck.examination.isolation import FailureKind, run_isolated, take_batches
-from spikecheck.probe.model_state import Snapshot
+from spikecheck.probe.model_state import ModelState
 from tests.unit.examination.subjects import LIF, Net, batches, subject
 
 
@@ -185,7 +185,7 @@ def test_a_monitor_of_the_users_does_not_see_a_trial(fork) -> None:
 
 def test_in_place_what_is_not_put_back_is_noticed() -> None:
     net = Net()
-    snapshot = Snapshot.of([net], None)
+    snapshot = ModelState.of([net], None)
     with torch.no_grad():
         net.fc1.weight.zero_()
     assert list(snapshot.differences())
