@@ -20,6 +20,7 @@ from spikecheck.probe.paths import script_frame, variable_name
 from spikecheck.probe.schedule import Schedule
 from spikecheck.probe.watchers import watchers
 from spikecheck.settings import Settings
+from spikecheck.sinks.base import Sink
 
 T = TypeVar("T")
 
@@ -39,6 +40,7 @@ def attach(
     time: int | Mapping[str, int] | None = None,
     batch: int | Mapping[str, int] | None = None,
     keep_batches: int = 0,
+    sinks: Iterable[Sink] = (),
 ) -> Monitor:
     """Watch a model; nothing else changes in the script.
 
@@ -67,6 +69,7 @@ def attach(
         batch: their batch axis, likewise; without it, the first axis that is not time.
         keep_batches: of the last forward passes in training, how many inputs are copied, with the targets of their
             loss, for `Monitor.examine`.
+        sinks: objects that take the course of the run while it trains: see `spikecheck.plugin.Sink`.
 
     Returns:
         The monitor. Attaching to a model again replaces its monitor.
@@ -95,6 +98,7 @@ def attach(
         judge,
         schedule,
         on_finding,
+        sinks=checked_sinks(sinks),
         spikes=named,
         loss=loss,
         optimizer=optimizer,
@@ -107,6 +111,15 @@ def attach(
         for broken in monitor.unusable_extensions:
             warnings.warn(str(broken), SpikecheckWarning, stacklevel=2)
     return monitor
+
+
+def checked_sinks(sinks: Iterable[Sink]) -> list[Sink]:
+    """Return the sinks in a list; SpikecheckError where one of them is none."""
+    every = list(sinks)
+    for sink in every:
+        if not isinstance(sink, Sink):
+            raise SpikecheckError(f"sinks= takes objects of spikecheck.plugin.Sink, got {type(sink).__name__}")
+    return every
 
 
 def attempt(call: Callable[[], T], otherwise: T, failures: list[Exception]) -> T:

@@ -37,6 +37,9 @@ from spikecheck.probe.snapshot import Snapshot
 from spikecheck.probe.watchers import watchers
 from spikecheck.report.model import Report
 from spikecheck.report.wording import unobserved, warning_text
+from spikecheck.settings import process_rank
+from spikecheck.sinks.base import RunStart, Sink
+from spikecheck.sinks.sink_set import SinkSet
 from spikecheck.site import Site, SiteKind, TorchError
 from spikecheck.stats.engine import Engine, measure_values
 
@@ -48,7 +51,13 @@ class Monitor:
     """Watches one model until `detach()`; `report()` returns at any time what was found."""
 
     def __init__(
-        self, model: nn.Module, judge: Judge, schedule: Schedule, on_finding: OnFinding, **options: Any
+        self,
+        model: nn.Module,
+        judge: Judge,
+        schedule: Schedule,
+        on_finding: OnFinding,
+        sinks: Iterable[Sink] = (),
+        **options: Any,
     ) -> None:
         self.model, self._judge, self._schedule, self._on_finding = model, judge, schedule, on_finding
         self._border = Border(schedule, raises=on_finding == "raise")
@@ -60,9 +69,14 @@ class Monitor:
         self._announcements = Announcements(patient=on_finding != "raise")
         self._pending: list[Cause] = []
         self.unusable_extensions: tuple[UnusableExtension, ...] = ()
+        start = RunStart(safe(type(model).__name__), options.get("variable", "model"), process_rank())
+        self._sinks = SinkSet(start, list(sinks))
         self._batches: KeptBatches = options.get("batches") or KeptBatches(0)
         self._session: Session | Idle = Idle()
-        self._border.tell, self._border.has_news = self._tell_pending, lambda: bool(self._pending)
+        self._border.tell, self._border.has_news = (
+            self._tell_pending,
+            lambda: bool(self._pending or self._sinks.failures),
+        )
         if self._border.error is None:
             self._border.attempt(lambda: self._attach(options), lambda: None)
 
@@ -100,12 +114,23 @@ class Monitor:
     def detach(self) -> None:
         """Take every hook and patch off; what was observed can still be reported. Calling it twice does no harm."""
         self._border.attempt(self._session.remove, lambda: None)
+        self.end_sinks()
+
+    def end_sinks(self, error: BaseException | None = None) -> None:
+        """Give every sink the last report; `error` is what ended the run."""
+        if not self._sinks.is_empty:
+            text = "" if error is None else safe(f"{type(error).__name__}: {error}".removesuffix(": "), MAX_SENTENCE)
+            evidence = self.evidence()
+            with self._lock:
+                self._border.attempt(lambda: self._sinks.end(evidence, self._report_of(evidence), text), lambda: None)
+            self._tell_pending()
 
     def __enter__(self) -> Monitor:
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        self.detach()
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._border.attempt(self._session.remove, lambda: None)
+        self.end_sinks(error)
 
     def __repr__(self) -> str:
         with self._lock:
@@ -119,7 +144,9 @@ class Monitor:
         return report
 
     def _judged(self) -> Report:
-        evidence = self._evidence()
+        return self._report_of(self._evidence())
+
+    def _report_of(self, evidence: Evidence) -> Report:
         report = evidence.report(self._judge, self._border.note)
         if self._border.error is evidence.error:
             return report
@@ -187,6 +214,10 @@ class Monitor:
         attempt, note = self._border.attempt, self._border.note
         known = attempt(lambda: self._session.snapshot(live=False), lambda: Idle().snapshot(live=False))
         observations = self._observations(known, lambda: self._engine.snapshot(note))
+        return self._evidence_of(known, observations)
+
+    def _evidence_of(self, known: Snapshot, observations: Observations) -> Evidence:
+        """Return all that the report is made of, around what was observed."""
         shown = sum(site.kind is SiteKind.SPIKES for site in observations.sites)
         return Evidence(
             observations,
@@ -236,24 +267,32 @@ class Monitor:
         waited = update == GRACE_UPDATES and not all(map(self._announcements.is_announced, self._ledger.records))
         if not (error or waited or self._schedule.is_evaluated(update)):
             return
-        observations = self._observations(self._session.snapshot(live=True), lambda: self._engine)
+        known = self._session.snapshot(live=True)
+        observations = self._observations(known, lambda: self._engine)
         report = Report.of(self._judge.verdicts(observations, self._ledger))
         if self._schedule.close_window():
             self._engine.roll()
         self._session.refresh()
         self._ledger = self._ledger.observe(report.findings, observations.run.update)
-        self._pending += self._announcements.due(
-            report.diagnosis,
-            observations.run.update,
-            lambda finding: self._judge.awaits(finding, observations),
-            last=error is not None,
+        causes = tuple(
+            self._announcements.due(
+                report.diagnosis,
+                observations.run.update,
+                lambda finding: self._judge.awaits(finding, observations),
+                last=error is not None,
+            )
         )
+        self._pending += causes
+        self._sinks.evaluated(observations, report.findings, causes, lambda: self._evidence_of(known, observations))
 
     def _tell_pending(self) -> None:
         """Tell the user what is pending, an error of our own among it."""
         with self._lock:
             error = self._border.take_error()
             pending, self._pending = [*self._pending, *([] if error is None else [Cause(error)])], []
+            failures = self._sinks.take_failures()
+        for text in failures:
+            warnings.warn(text, SpikecheckWarning, stacklevel=outside())
         if pending:
             self._tell(pending)
 

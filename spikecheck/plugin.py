@@ -1,4 +1,4 @@
-"""What a package that adds a check or a spiking library may import.
+"""What a package that adds a check, a spiking library or a sink may import.
 
     from spikecheck.plugin import Check, Expected, Finding, Observed, Readings, SiteKind, SpikeReading, limit
 
@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from spikecheck.checks.base import Check, Observations, Readings, limit
+from spikecheck.diagnosis import Cause
 from spikecheck.errors import SpikecheckError
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.neuron import NeuronSpec, ReplacedParameter
@@ -42,6 +43,7 @@ from spikecheck.readings import (
     TargetReading,
     UpdateReading,
 )
+from spikecheck.sinks.base import RunPoint, RunStart, Sink
 from spikecheck.site import Layout, Moment, Site, SiteKind
 from spikecheck.stored import FitReading, GlobalReading, MomentReading, StoredNeuronReading, StoredReading
 from spikecheck.timelines import (
@@ -86,6 +88,7 @@ __all__ = [
     "PER_STEP",
     "TIME_FIRST",
     "BatchReading",
+    "Cause",
     "Check",
     "CurrentTimelineReading",
     "DriveReading",
@@ -128,8 +131,11 @@ __all__ = [
     "Readings",
     "RegressionTargetReading",
     "ReplacedParameter",
+    "RunPoint",
     "RunReading",
+    "RunStart",
     "Severity",
+    "Sink",
     "Site",
     "SiteKind",
     "SpikeReading",

@@ -89,6 +89,7 @@ BORDER = {
     "spikecheck/probe/watchers.py": 2,  # in the place of a function of torch, and tap()
     "spikecheck/script_run/discovery.py": 1,  # in the place of a function of torch; the command tells the user
     "spikecheck/script_run/runner.py": 1,  # the script's own error, which is printed as Python does
+    "spikecheck/sinks/sink_set.py": 1,  # a sink, which may be anybody's; the monitor warns
     "spikecheck/stats/engine.py": 1,  # one statistic of a report
     "spikecheck/checks/judge.py": 1,  # one check of a report
     "spikecheck/examination/watch.py": 2,  # the user's loop, and the user's evaluation: the report names the error

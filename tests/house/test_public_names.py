@@ -45,7 +45,11 @@ PUBLIC = set(
 )
 PLUGIN = set(
     [
+        "Cause",
         "Check",
+        "RunPoint",
+        "RunStart",
+        "Sink",
         "Observations",
         "Readings",
         "limit",
