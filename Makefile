@@ -1,19 +1,24 @@
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 ARGS ?=
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.venv/python: ; $(PYTHON) -m venv .venv && touch $@
+# Each step of an installation says what it does; pip shows what it downloads.
+.venv/python:
+	@echo "1/3 creating .venv, with a pip that knows dependency groups"
+	$(PYTHON) -m venv .venv && $(PIP) --upgrade 'pip>=25.1' && touch $@
 
 .venv/demo: .venv/python pyproject.toml constraints.txt
-	@echo "installing into .venv (about a minute, only the first time)"
-	$(PIP) --editable '.[reference,conformance]' && $(PIP) --no-deps -r tests/conformance/frameworks.txt && touch $@
+	@echo "2/3 installing spikecheck, torch and six spiking libraries (only the first time: 1 to 7 minutes)"
+	$(PIP) --upgrade 'pip>=25.1' && $(PIP) --editable '.[reference]' --group conformance
+	$(PIP) --no-deps -r tests/conformance/frameworks.txt && touch $@
 
 .venv/dev: .venv/demo
-	$(PIP) --editable '.[dev,docs]' && touch $@
+	@echo "3/3 installing what tests, checks of style and the documentation need"
+	$(PIP) --editable '.[data,html]' --group dev && touch $@
 
 setup: .venv/dev  ## create .venv with everything that development needs
 demo: .venv/demo  ## diagnose a network that does not train, then repair it
@@ -37,6 +42,10 @@ docs: .venv/dev  ## generate the pages of the checks and the other generated doc
 
 inductor: .venv/dev  ## measure torch.compile with inductor for docs/frameworks.md (minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.conformance.inductor
+
+docs-site: .venv/dev  ## build the documentation as a site in build/site; a warning is an error
+	$(BIN)/sphinx-build -W --keep-going --quiet -j auto -c docs/site -d build/doctrees . build/site
+	@echo "build/site/index.html"
 
 docs-check: .venv/dev  ## fail if generated docs are out of date
 	$(BIN)/python docs/generate.py --check
@@ -85,5 +94,5 @@ test: lint docs-check pytests  ## run everything that CI runs (pytest with one w
 full: lint docs-check pytests  ## run every test, also those that are too long for CI
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto -m "" $(ARGS)
 
-.PHONY: help setup demo fmt lint quick promises conformance faults docs inductor docs-check check-new fuzz bench bench-faults bench-healthy bench-calibrate bench-examine bench-plugin pytests ray test full
+.PHONY: help setup demo fmt lint quick promises conformance faults docs docs-site inductor docs-check check-new fuzz bench bench-faults bench-healthy bench-calibrate bench-examine bench-plugin pytests ray test full
 .DELETE_ON_ERROR:

@@ -100,7 +100,7 @@ def fields(schema: dict[str, Any]) -> str:
         "The whole": schema,
         **{name.capitalize().replace("_", " "): kind for name, kind in described.items() if "description" in kind},
     }
-    return "\n".join(f"### {name}\n\n{kind['description']}\n\n{rows(kind, schema)}" for name, kind in kinds.items())
+    return "\n".join(f"## {name}\n\n{kind['description']}\n\n{rows(kind, schema)}" for name, kind in kinds.items())
 
 
 def rows(kind: dict[str, Any], schema: dict[str, Any]) -> str:

@@ -132,7 +132,13 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check reports at a site."""
+    """What a check reports at a site.
+
+    `check` is the id and `slug` the name of the check, `message` the sentence that reports show first, `observed` and
+    `expected` the two sides of the comparison with their numbers, and `fixes` the code, the best first. `site` says
+    where (a layer, a parameter, the input), `when` in which update it was first seen, and `state` whether it still
+    holds; `intervals` are the updates in which it held. `explained_by` names the checks whose findings explain it.
+    """
 
     check: str
     slug: str
@@ -155,7 +161,7 @@ class Finding:
 
     @property
     def dates(self) -> str:
-        """When it held: "updates 3 to 14 and 40 to 52"; empty where no evaluation saw it."""
+        """When it held, as in "updates 3 to 14 and 40 to 52"; empty where no evaluation saw it."""
         return dates(self.intervals)
 
     @property

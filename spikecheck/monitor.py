@@ -108,7 +108,7 @@ class Monitor:
 
     @property
     def watching(self) -> bool:
-        """Whether it is watching: not after `detach()`, nor after an error of its own."""
+        """Whether it is watching, which it is not after `detach()` or after an error of its own."""
         return self._session in watchers
 
     def detach(self) -> None:

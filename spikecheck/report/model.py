@@ -177,7 +177,7 @@ class Report:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """All findings: each root cause followed by its consequences, then the notes."""
+        """The findings that hold, each root cause followed by its consequences, then the notes."""
         causes = [f for cause in self.diagnosis.causes for f in (cause.finding, *cause.consequences)]
         return (*causes, *self.diagnosis.notes)
 

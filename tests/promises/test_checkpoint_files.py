@@ -19,7 +19,7 @@ from tests.promises.checkpoint_attacks import CALLS, in_zip, text
 from tests.promises.checkpoint_files import Case, corpus
 
 pytestmark = pytest.mark.slow
-pytest.importorskip("safetensors", reason="pip install 'spikecheck[dev]'")
+pytest.importorskip("safetensors", reason="make setup")
 if not Path("/proc/self/statm").exists():
     pytest.skip("needs /proc, to limit memory: run it on Linux", allow_module_level=True)
 
