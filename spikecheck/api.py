@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -19,8 +20,10 @@ from spikecheck.probe.parameter_set import ParameterSet, named, of_optimizer
 from spikecheck.probe.paths import script_frame, variable_name
 from spikecheck.probe.schedule import Schedule
 from spikecheck.probe.watchers import watchers
+from spikecheck.runlog.writer import RunLog
 from spikecheck.settings import Settings
 from spikecheck.sinks.base import Sink
+from spikecheck.sinks.last_report import LastReport, end_stopped
 
 T = TypeVar("T")
 
@@ -40,6 +43,8 @@ def attach(
     time: int | Mapping[str, int] | None = None,
     batch: int | Mapping[str, int] | None = None,
     keep_batches: int = 0,
+    log: str | os.PathLike[str] | None = None,
+    report: str | os.PathLike[str] | bool | None = None,
     sinks: Iterable[Sink] = (),
 ) -> Monitor:
     """Watch a model; nothing else changes in the script.
@@ -69,6 +74,11 @@ def attach(
         batch: their batch axis, likewise; without it, the first axis that is not time.
         keep_batches: of the last forward passes in training, how many inputs are copied, with the targets of their
             loss, for `Monitor.examine`.
+        log: a file to which the course of the run is written while it trains, in JSON lines, for `spikecheck watch`,
+            `report` and `compare`.
+        report: what happens to the last report when `with` is left, `detach` is called or the script ends, also by an
+            exception: a file that it is written to (.html, .json, or text), True to print it, False for nothing. By
+            default, it is printed if an exception leaves `with`. The exception passes unchanged.
         sinks: objects that take the course of the run while it trains: see `spikecheck.plugin.Sink`.
 
     Returns:
@@ -98,7 +108,8 @@ def attach(
         judge,
         schedule,
         on_finding,
-        sinks=checked_sinks(sinks),
+        sinks=all_sinks(log, report, sinks),
+        report_on_error=report is None,
         spikes=named,
         loss=loss,
         optimizer=optimizer,
@@ -113,12 +124,24 @@ def attach(
     return monitor
 
 
-def checked_sinks(sinks: Iterable[Sink]) -> list[Sink]:
-    """Return the sinks in a list; SpikecheckError where one of them is none."""
+def all_sinks(
+    log: str | os.PathLike[str] | None, report: str | os.PathLike[str] | bool | None, sinks: Iterable[Sink]
+) -> list[Sink]:
+    """Return the sinks that the arguments ask for; SpikecheckError where one of them cannot be used."""
     every = list(sinks)
     for sink in every:
         if not isinstance(sink, Sink):
             raise SpikecheckError(f"sinks= takes objects of spikecheck.plugin.Sink, got {type(sink).__name__}")
+    if log is not None:
+        if not isinstance(log, str | os.PathLike):
+            raise SpikecheckError(f"log= takes the name of a file, got {type(log).__name__}")
+        every.append(RunLog(log))
+    if isinstance(report, str | os.PathLike):
+        every.append(LastReport(report))
+    elif report is True:
+        every.append(LastReport())
+    elif report is not None and report is not False:
+        raise SpikecheckError(f"report= takes the name of a file, True or False, got {type(report).__name__}")
     return every
 
 
@@ -174,6 +197,7 @@ def disable(model: nn.Module | Optimizer) -> None:
     same = model.same_as if isinstance(model, ParameterSet) else lambda other: other is model
     for watch in [watch for watch in watchers.all() if same(watch.model)]:
         watch.remove()
+    end_stopped()
 
 
 def tap(name: str, spikes: Tensor, *, current: Tensor | None = None, potential: Tensor | None = None) -> Tensor:

@@ -39,6 +39,7 @@ from spikecheck.report.model import Report
 from spikecheck.report.wording import unobserved, warning_text
 from spikecheck.settings import process_rank
 from spikecheck.sinks.base import RunStart, Sink
+from spikecheck.sinks.last_report import end_at_exit, print_report
 from spikecheck.sinks.sink_set import SinkSet
 from spikecheck.site import Site, SiteKind, TorchError
 from spikecheck.stats.engine import Engine, measure_values
@@ -57,6 +58,7 @@ class Monitor:
         schedule: Schedule,
         on_finding: OnFinding,
         sinks: Iterable[Sink] = (),
+        report_on_error: bool = False,
         **options: Any,
     ) -> None:
         self.model, self._judge, self._schedule, self._on_finding = model, judge, schedule, on_finding
@@ -71,6 +73,9 @@ class Monitor:
         self.unusable_extensions: tuple[UnusableExtension, ...] = ()
         start = RunStart(safe(type(model).__name__), options.get("variable", "model"), process_rank())
         self._sinks = SinkSet(start, list(sinks))
+        self._report_on_error = report_on_error
+        if not self._sinks.is_empty:
+            end_at_exit(self)
         self._batches: KeptBatches = options.get("batches") or KeptBatches(0)
         self._session: Session | Idle = Idle()
         self._border.tell, self._border.has_news = (
@@ -113,8 +118,12 @@ class Monitor:
 
     def detach(self) -> None:
         """Take every hook and patch off; what was observed can still be reported. Calling it twice does no harm."""
+        self.end()
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Detach, and give every sink the last report; `error` is what ended the run."""
         self._border.attempt(self._session.remove, lambda: None)
-        self.end_sinks()
+        self.end_sinks(error)
 
     def end_sinks(self, error: BaseException | None = None) -> None:
         """Give every sink the last report; `error` is what ended the run."""
@@ -129,8 +138,11 @@ class Monitor:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._border.attempt(self._session.remove, lambda: None)
-        self.end_sinks(error)
+        self.end(error)
+        if self._report_on_error and error is not None and not isinstance(error, GeneratorExit):
+            report = self.report()
+            if report.forward_passes:
+                print_report(report)
 
     def __repr__(self) -> str:
         with self._lock:
@@ -139,7 +151,7 @@ class Monitor:
 
     def report(self) -> Report:
         """Judge what was observed so far, as if the run ended here; from any thread, also while the model trains."""
-        report = self._border.attempt(self._judged, self._report_on_error)
+        report = self._border.attempt(self._judged, self._report_of_error)
         self._tell_pending()
         return report
 
@@ -152,7 +164,7 @@ class Monitor:
             return report
         return replace(evidence, error=self._border.error).report(self._judge, self._border.note)
 
-    def _report_on_error(self) -> Report:
+    def _report_of_error(self) -> Report:
         """Return a report that says that spikecheck failed, where not even a part of it could be made."""
         error = self._border.error
         verdict = Verdict(OwnError.id, OwnError.slug, Outcome.FINDINGS, () if error is None else (error,))

@@ -43,6 +43,7 @@ from spikecheck.readings import (
     TargetReading,
     UpdateReading,
 )
+from spikecheck.runlog.writer import RunLog
 from spikecheck.sinks.base import RunPoint, RunStart, Sink
 from spikecheck.site import Layout, Moment, Site, SiteKind
 from spikecheck.stored import FitReading, GlobalReading, MomentReading, StoredNeuronReading, StoredReading
@@ -131,6 +132,7 @@ __all__ = [
     "Readings",
     "RegressionTargetReading",
     "ReplacedParameter",
+    "RunLog",
     "RunPoint",
     "RunReading",
     "RunStart",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("-m", "as_module", is_flag=True, help="SCRIPT is a module or package, as for `python -m`.")
 @file_option("--html", "html_file", help="Write the reports as one HTML page with plots.")
 @file_option("--json", "json_file", help="Write the reports as JSON.")
+@file_option("--log", "log_file", help="Write the course of the run as JSON lines while it trains.")
 @click.option(
     "--fail-on",
     type=click.Choice(["note", "warning", "error"]),
@@ -33,6 +34,7 @@ def command(
     as_module: bool,
     html_file: str | None,
     json_file: str | None,
+    log_file: str | None,
     fail_on: str | None,
 ) -> int:
     """Run SCRIPT with its own ARGS, and report on every model that it trains, on standard error.
@@ -47,7 +49,7 @@ def command(
 
     if html_file is not None:
         html.required()
-    with Discovery() as discovery:
+    with Discovery(log=log_file) as discovery:
         code = run_script(script, args, as_module=as_module)
     reports = discovery.reports()
     for error in discovery.errors:
@@ -67,8 +69,9 @@ def write_out(reports: NamedReports, html_file: str | None, json_file: str | Non
 
     from spikecheck.cli.diagnose import write
     from spikecheck.report import html
+    from spikecheck.report.file import of_rank
     from spikecheck.report.json import to_json
-    from spikecheck.script_run.result import of_rank, show
+    from spikecheck.script_run.result import show
     from spikecheck.settings import process_rank
 
     rank = process_rank()

@@ -85,28 +85,34 @@ class Evidence:
 
     # -- in a file
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self, without: frozenset[type[Any]] = frozenset()) -> dict[str, Any]:
         """Return plain values that `torch.save` writes and `torch.load(weights_only=True)` reads.
+
+        Readings of the kinds in `without` are left out.
 
         The content is one text of JSON: torch reads each number of a list by itself, so that long lists would make
         every load of the checkpoint slower.
         """
-        content = json.dumps(self.content())
+        content = json.dumps(self.content(without))
         if len(content) > MAX_LENGTH:  # leave out the pictures, which no check needs
             content = json.dumps(self.content(without=picture_readings()))
         return {"format": FORMAT, "version": VERSION, "content": content}
 
     def content(self, without: frozenset[type[Any]] = frozenset()) -> dict[str, Any]:
-        """Return everything, as JSON can hold it."""
+        """Return everything, as JSON can hold it, as of a run that is over: whoever reads it sees no more of it."""
         windows = {
             window: {
-                place: {kind.__name__: plain(reading) for kind, reading in readings_here.items() if kind not in without}
+                place: {
+                    kind.__name__: plain(finished(reading))
+                    for kind, reading in readings_here.items()
+                    if kind not in without
+                }
                 for place, readings_here in self.observations.windows[window].items()
             }
             for window in WINDOWS
         }
         return {
-            "run": plain(self.observations.run),
+            "run": plain(finished(self.observations.run)),
             "sites": plain(self.observations.sites),
             "windows": windows,
             "first_sites": plain(self.observations.first_sites),
@@ -187,6 +193,11 @@ class Evidence:
         both = {id_: {**own.get(id_, {}), **settings.limits.get(id_, {})} for id_ in (*own, *settings.limits)}
         judge = Judge.of(Settings(both, settings.ignore, (*self.site_limits, *settings.sites)))
         return replace(judge, ignore_rules=(*judge.ignore_rules, *self.silenced))
+
+
+def finished(reading: Any) -> Any:
+    """Return a reading as it is when the run is over."""
+    return replace(reading, live=False) if isinstance(reading, RunReading) else reading
 
 
 def refuse_too_many(content: Mapping[str, Any]) -> None:

@@ -175,6 +175,10 @@ class Report:
             healing=next((report.healing for report in reports if report.healing is not None), None),
         )
 
+    def with_unseen(self, *more: Unseen) -> Report:
+        """Return the report with further lines on what was not observed."""
+        return replace(self, unseen=tuple(dict.fromkeys((*self.unseen, *more))))
+
     @property
     def findings(self) -> tuple[Finding, ...]:
         """The findings that hold, each root cause followed by its consequences, then the notes."""

@@ -28,6 +28,7 @@ from spikecheck.probe.paths import script_frame, variable_name
 from spikecheck.probe.torch_private import is_compiling, leave_alone
 from spikecheck.probe.watchers import watchers
 from spikecheck.report.model import Report
+from spikecheck.sinks.last_report import last_error
 
 MAX_LIVE = 8  # monitors at a time; judgment call: a script that trains one model after the other keeps none of them
 SHOWN_NAMES = 4  # of modules that are put together
@@ -77,13 +78,13 @@ class WatchedModel:
         """Return what was observed so far."""
         return self.result if self.monitor is None else self.monitor.report()
 
-    def finish(self) -> None:
+    def finish(self, error: BaseException | None = None) -> None:
         """Keep the report and nothing else; none where the script has attached a monitor of its own meanwhile."""
         if self.monitor is not None:
             report = self.monitor.report()
             failed = any(finding.check == OwnError.id for finding in report.findings)
             self.result = report if self.monitor.watching or failed else None
-            self.monitor.detach()
+            self.monitor.end(error)
             self.monitor = None
 
 
@@ -91,10 +92,11 @@ class Discovery:
     """Watches what trains between `start` and `stop`; `reports` says what was observed, model by model.
 
     With `existing`, optimizers that were created before are taken in too, as those of earlier cells of a notebook.
+    `log` is the file for the log of every run.
     """
 
-    def __init__(self, *, existing: bool = False) -> None:
-        self._existing = existing
+    def __init__(self, *, existing: bool = False, log: str | None = None) -> None:
+        self._existing, self._log = existing, log
         self.errors: list[Exception] = []  # of ours: the script goes on
         self._watched: list[WatchedModel] = []
         self._optimizers: list[weakref.ref[Optimizer]] = []
@@ -136,7 +138,7 @@ class Discovery:
         """Restore torch, and detach every monitor; what was observed can still be reported."""
         nn.Module.__call__, Optimizer.__init__ = self._originals  # type: ignore[method-assign]
         for watched in self._watched:
-            watched.finish()
+            watched.finish(last_error())
 
     def guarded(self, thing: nn.Module | Optimizer) -> None:
         """Look at a module that is about to be called, or at a new optimizer; an error of ours stops nothing."""
@@ -206,7 +208,7 @@ class Discovery:
         if any(watch.model is model for watch in watchers.all()):
             return
         frame = script_frame(sys._getframe(1))
-        monitor = api.attach(model, on_finding=lambda finding: None)
+        monitor = api.attach(model, on_finding=lambda finding: None, log=self._log, report=False)
         parameters = frozenset(id(parameter) for _, parameter in monitor.model.named_parameters())
         self._watched.append(WatchedModel(name_of(model, frame), monitor, tentative, parameters))
         live = [one for one in self._watched if one.monitor is not None]

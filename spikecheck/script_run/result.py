@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spikecheck.finding import Severity
@@ -40,11 +39,3 @@ def own_error(error: Exception) -> str:
 def worst(reports: NamedReports, level: Severity) -> bool:
     """Return whether any report has a finding of this severity or above."""
     return any(report.at_least(level) for _, report in reports)
-
-
-def of_rank(file: str, rank: int | None) -> str:
-    """Return the name of a rank's file: report.rank1.html; rank 0 and a single process use the name as it is."""
-    if not rank or file == "-":
-        return file
-    path = Path(file)
-    return str(path.with_name(f"{path.stem}.rank{rank}{path.suffix}"))

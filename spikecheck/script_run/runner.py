@@ -37,6 +37,7 @@ def run_script(target: str, args: Sequence[str], *, as_module: bool) -> int:
         raise
     except BaseException as error:  # noqa: BLE001 - shown as Python shows it
         error.__traceback__ = without_ours(error.__traceback__, source)
+        sys.last_value = error  # as Python does for what nobody caught; a log names it
         sys.excepthook(type(error), error, error.__traceback__)
         return EXIT_INTERRUPTED if isinstance(error, KeyboardInterrupt) else EXIT_FAILED
     finally:

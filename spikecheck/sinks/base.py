@@ -82,7 +82,7 @@ class Sink:
     def over(self, finding: Finding, update: int) -> None:
         """Take that a finding, of which the user was told, no longer holds."""
 
-    def state(self, read: Callable[[], Evidence]) -> None:
+    def state(self, read: Callable[[], Evidence], *, final: bool = False) -> None:
         """Take everything that a report is made of, if it is wanted now: `read` costs as much as a report."""
 
     def end(self, report: Report, error: str) -> None:

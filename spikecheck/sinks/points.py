@@ -17,17 +17,24 @@ from spikecheck.timelines import (
 )
 
 Value = Callable[[TimelinePoint], "float | None"]
+
+
+def mean(point: TimelinePoint) -> float | None:
+    """Return the mean over an interval, None if nothing in it is finite: the others are None where they are unknown."""
+    return point.mean
+
+
 #: The quantities of a point, each with its place in the run, and how it is read from an interval of a timeline.
 QUANTITIES: dict[str, tuple[SiteKind, type[TimelineReading], Value]] = {
-    "losses": (SiteKind.LOSS, LossTimelineReading, lambda point: point.mean),
-    "gradient_norms": (SiteKind.OPTIMIZER, OptimizerTimelineReading, lambda point: point.mean),
+    "losses": (SiteKind.LOSS, LossTimelineReading, mean),
+    "gradient_norms": (SiteKind.OPTIMIZER, OptimizerTimelineReading, mean),
     "update_sizes": (SiteKind.OPTIMIZER, OptimizerTimelineReading, lambda point: getattr(point, "update_size", None)),
     "learning_rates": (
         SiteKind.OPTIMIZER,
         OptimizerTimelineReading,
         lambda point: getattr(point, "learning_rate", None),
     ),
-    "firing_rates": (SiteKind.SPIKES, SpikeTimelineReading, lambda point: point.mean),
+    "firing_rates": (SiteKind.SPIKES, SpikeTimelineReading, mean),
     "silent_shares": (SiteKind.SPIKES, SpikeTimelineReading, lambda point: point.silent),
 }
 
@@ -49,9 +56,9 @@ class PointSeries:
                 if timeline is None:
                     continue
                 key = (name, site.name)
-                passes, mean = newest(self.timelines.get(key, ()), timeline.points, value)
-                if passes:
-                    numbers[name][site.name] = mean
+                passes, number = newest(self.timelines.get(key, ()), timeline.points, value)
+                if passes and (number is not None or value is mean):
+                    numbers[name][site.name] = number
                 timelines[key] = timeline.points
         update, since = observations.run.update, self.update
         self.update, self.timelines = update, timelines

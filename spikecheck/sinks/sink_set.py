@@ -85,14 +85,15 @@ class SinkSet:
         self.begin()
         if evidence.observations.run.update > self.series.update:
             self.pass_point(evidence.observations)
+        self.each("state", lambda: evidence, final=True)
         self.each("end", report, error)
         self.sinks = []
 
-    def each(self, method: str, *arguments: object) -> None:
+    def each(self, method: str, *arguments: object, **named: object) -> None:
         """Call a method of every sink; one that raises is left out from then on."""
         for sink in list(self.sinks):
             try:
-                getattr(sink, method)(*arguments)
+                getattr(sink, method)(*arguments, **named)
             except Exception as error:  # noqa: BLE001 - the monitor warns, training goes on
                 self.sinks.remove(sink)
                 text = f"{type(sink).__name__} failed and gets nothing more: {type(error).__name__}: {error}"

@@ -30,6 +30,7 @@ NOUNS = (
 LEFT_TO_RIGHT = ("probe", "stats", "checks", "diagnosis", "report")
 JOINERS = (
     "evidence",
+    "runlog",
     "sinks",
     "border",
     "monitor",

@@ -47,6 +47,7 @@ PLUGIN = set(
     [
         "Cause",
         "Check",
+        "RunLog",
         "RunPoint",
         "RunStart",
         "Sink",

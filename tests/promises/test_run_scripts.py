@@ -22,6 +22,7 @@ from torch.optim.optimizer import Optimizer
 from spikecheck.cli import main
 from spikecheck.probe.watchers import watchers
 from spikecheck.report.model import Report
+from spikecheck.runlog.reader import read_log
 from spikecheck.script_run.discovery import Discovery
 from spikecheck.script_run.result import show
 from spikecheck.script_run.runner import run_script
@@ -312,6 +313,15 @@ def test_a_finding_decides_only_what_the_script_leaves_open(
     assert "SPK307 one-class-targets" in captured.err
     for file in options[1:4:2] if "--html" in options else ():
         assert "SPK307" in Path(file).read_text(encoding="utf-8")
+
+
+def test_the_log_holds_the_run_and_names_what_ended_it() -> None:
+    Path("train.py").write_text(f"{PLAIN_LOOP}\nraise ValueError('boom')\n")
+    assert main(["run", "--log", "run.jsonl", "train.py", "weights.pt", "2"]) == 1
+    (logged,) = read_log("run.jsonl")
+    assert logged.name == "net (Net)"
+    assert logged.error == "ValueError: boom"
+    assert logged.points
 
 
 @pytest.mark.parametrize(("args", "message"), [(["nowhere.py"], "no such file"), (["-m", "no.where"], "no module")])

@@ -1,0 +1,52 @@
+"""Make the report of a run from its log, also after the run was killed."""
+
+from __future__ import annotations
+
+import click
+
+from spikecheck.cli.diagnose import file_option
+
+
+@click.command(
+    epilog="Exit codes: 0 no finding at or above the severity of --fail-on, 1 such a finding, 2 bad usage or a log "
+    "without a report."
+)
+@click.argument("log", metavar="LOG")
+@file_option("--html", "html_file", help="Write the reports as one HTML page with plots.")
+@file_option("--json", "json_file", help="Write the reports as JSON; - for standard output.")
+@file_option("--sarif", "sarif_file", help="Write the findings as SARIF 2.1.0, for code scanning.")
+@click.option("--all", "every", is_flag=True, help="Report on every run in the log, not on those of the last process.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["note", "warning", "error"]),
+    default="warning",
+    show_default=True,
+    help="Exit with 1 if there are findings of at least this severity.",
+)
+def command(
+    log: str, html_file: str | None, json_file: str | None, sarif_file: str | None, every: bool, fail_on: str
+) -> int:
+    """Report on the run in LOG, which `spikecheck run --log` or `attach(model, log=...)` wrote.
+
+    The log may be of another machine, and of a run that still trains or was killed: the report says what it is of.
+    """
+    from rich.console import Console
+
+    from spikecheck.cli.diagnose import STDIN, FileResult, write_views
+    from spikecheck.finding import Severity
+    from spikecheck.report import html
+    from spikecheck.runlog.reader import read_log
+    from spikecheck.settings import Settings
+
+    if html_file is not None:
+        html.required()
+    settings, level = Settings.load(), Severity.named(fail_on)
+    console = Console(stderr=STDIN in (json_file, sarif_file, html_file))
+    results: list[FileResult] = []
+    for run in read_log(log, every=every):
+        report = run.report(settings)
+        console.print(run.headline, style="bold", markup=False, highlight=False)
+        console.print(report, crop=False)
+        results.append((run.headline, report, ""))
+    write_views(results, level, json_file, sarif_file, None, html_file, "", {})
+    return int(any(report is not None and report.at_least(level) for _, report, _ in results))
