@@ -102,9 +102,14 @@ def upstream_spikes(site: Site, readings: Readings) -> SpikeReading | None:
     Recent in every window: the first forward pass only dates what is found now, and a layer upstream that has woken up
     since would otherwise delay the date.
     """
-    upstream = [s for s in spiking_sites(readings) if s.position < site.position]
-    nearest = max(upstream, key=lambda s: s.position, default=None)
+    nearest = nearest_upstream(site, readings)
     return None if nearest is None else replace(readings.at(nearest.name), window="recent").get(SpikeReading)
+
+
+def nearest_upstream(site: Site, readings: Readings) -> Site | None:
+    """Return the next spiking layer upstream; None where there is none."""
+    upstream = [s for s in spiking_sites(readings) if s.position < site.position]
+    return max(upstream, key=lambda s: s.position, default=None)
 
 
 def firing_rates(sites: Sequence[Site], readings: Readings) -> list[float]:

@@ -10,6 +10,7 @@ from spikecheck.checks.fixes import take_input_as_it_is as unscaled
 from spikecheck.checks.layers import (
     input_weight,
     is_silent,
+    nearest_upstream,
     peak_potential,
     spikes_unused,
     spiking_sites,
@@ -26,17 +27,19 @@ TOO_STRONG = 10.0  # judgment call: an input that brings a potential to so many 
 MAX_HOPELESS_RATIO = 0.1  # judgment call: training would have to make a potential 10 times larger
 ASSUMED_RATE = 0.05  # measured: layers whose threshold is half of their highest potential fire at 2% to 10%
 
-MEASURED = "half of the highest potential of this run"
-BY_CURRENT = "half of the largest input current of this run"
+MEASURED = "half of the highest potential of the first forward pass"
+SO_FAR = "half of the highest potential of this run"
+BY_CURRENT = "half of the largest input current"
 DERIVED = "no spikes reached these layers yet: the RMS potential they would have if 5% of their inputs fired"
 UNSCALED = "these layers scale their input down: turn that off"
-WEIGHTS = "larger weights: they bring the highest potential of this run to twice the threshold"
+WEIGHTS = "larger weights: they bring the highest potential to twice the threshold"
 HELD_DOWN = "no input current was above 0: the bias, or inhibition, holds the layer down"
 
 
 def waking_fix(site: Site, readings: Readings) -> tuple[Fix, ...]:
     """Return one fix for this silent layer and those behind it; none where no number is known that it could state."""
-    groups: dict[str, list[str]] = {UNSCALED: [], MEASURED: [], BY_CURRENT: [], WEIGHTS: [], HELD_DOWN: [], DERIVED: []}
+    order = (UNSCALED, MEASURED, SO_FAR, BY_CURRENT, WEIGHTS, HELD_DOWN, DERIVED)
+    groups: dict[str, list[str]] = {comment: [] for comment in order}
     for layer in sorted(spiking_sites(readings), key=lambda s: s.position):
         at = readings.at(layer.name)
         if layer.position < site.position or not is_silent(at.get(SpikeReading)) or spikes_unused(at):
@@ -60,14 +63,19 @@ def out_of_reach(site: Site, readings: Readings) -> bool:
 
 
 def wake_measured(layer: Site, readings: Readings) -> tuple[str, str]:
-    """Return the line for a layer that gets spikes, by its highest potential, and the comment above it."""
+    """Return the line for a layer that gets spikes, by its highest potential, and the comment above it.
+
+    Weights that grew while the layer was silent make its potential larger than it is where training starts again.
+    """
+    from_start = was_silent_at_first(layer, readings)
+    readings = readings.first if from_start else readings
     drive, threshold = readings.get(DriveReading), threshold_of(layer)
     known = drive is not None or readings.get(PotentialReading) is not None
-    peak, comment = peak_potential(layer, readings) if known else None, MEASURED
+    peak, comment = peak_potential(layer, readings) if known else None, MEASURED if from_start else SO_FAR
     if peak is None and drive is not None and layer.neuron is not None:  # its decay is not known
         peak, comment = layer.neuron.input_gain * drive.maximum, BY_CURRENT
     if peak is None or threshold is None or threshold == 0 or layer.neuron is None:
-        return MEASURED, ""  # with a threshold of 0 the potential may be known less the threshold: no size is known
+        return comment, ""  # with a threshold of 0 the potential may be known less the threshold: no size is known
     if peak <= 0:
         return HELD_DOWN, without_inhibition(layer, readings)
     as_it_is = peak / layer.neuron.input_gain
@@ -77,6 +85,20 @@ def wake_measured(layer: Site, readings: Readings) -> tuple[str, str]:
         return comment, line
     path = weight_path(layer, readings)
     return WEIGHTS, f"{path}.weight.data.mul_({plain_number(threshold / HALF / peak)})" if path else ""
+
+
+def was_silent_at_first(layer: Site, readings: Readings) -> bool:
+    """Return whether the first forward pass shows what a silent layer gets from its first weights.
+
+    Not where a forward pass is one time step: the potential adds up over many.
+    """
+    if readings.run.called_per_time_step:
+        return False
+    upstream = nearest_upstream(layer, readings)
+    start = readings.first
+    gets_spikes = upstream is None or not is_silent(start.at(upstream.name).get(SpikeReading))
+    drive = start.get(DriveReading)
+    return gets_spikes and is_silent(start.get(SpikeReading)) and drive is not None and drive.maximum > 0
 
 
 def wake_derived(layer: Site, readings: Readings) -> tuple[str, str]:

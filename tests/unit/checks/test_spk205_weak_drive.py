@@ -147,3 +147,26 @@ def test_a_spike_in_the_latest_updates_ends_it(rate, is_over) -> None:
     made = findings(WeakDrive(), now, "lif1")
     assert bool(made) is not is_over
     assert WeakDrive().is_over(finding, now.readings(finding.site), made_now=bool(made)) is is_over
+
+
+@pytest.mark.parametrize(
+    ("start", "upstream", "per_step", "threshold"),
+    [
+        pytest.param(0.2, spikes(), False, "0.1", id="the weights have grown since"),
+        pytest.param(
+            0.2, spikes(), True, "0.4", id="a forward pass is one time step, and the potential adds up over many"
+        ),
+        pytest.param(0.2, SILENT, False, "0.4", id="no spikes reached it at first"),
+    ],
+)
+def test_the_threshold_suits_the_weights_from_which_training_starts_again(start, upstream, per_step, threshold) -> None:
+    recent = {
+        "lif1": [spikes()],
+        "fc2.weight": [parameter()],
+        "lif2": [SILENT, flow(), drive(), potential(maximum=0.8)],
+    }
+    first = {"lif1": [upstream], "lif2": [SILENT, flow(), drive(), potential(maximum=start)]}
+    sites = {"lif2": {"fed_by": "fc2", "neuron": neuron()}}
+    when = run(called_per_time_step=per_step)
+    (finding,) = findings(WeakDrive(), observe(recent, sites=sites, first=first, run=when), "lif2")
+    assert f"threshold = {threshold}" in finding.fix
