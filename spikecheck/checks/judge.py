@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from spikecheck.checks.base import UNDATED, Check, Observations
 from spikecheck.checks.discovery import RETIRED, discover, known_causes, unusable_extensions
 from spikecheck.checks.fixes import for_run
+from spikecheck.checks.late_start import late_start
 from spikecheck.checks.progress import may_still_resolve
 from spikecheck.checks.waking import out_of_reach
 from spikecheck.errors import SpikecheckError
@@ -134,8 +135,15 @@ class Judge:
             for finding in findings.values()
             if self.is_over(check, finding, observations, readable_by_name, made_now=made_now)
         ]
+        late = {
+            f.key: warning
+            for f in over
+            if (warning := late_start(check, f, records.get(f.key), observations.readings(f.site)))
+        }
+        over = [finding for finding in over if finding.key not in late]
         gone = {finding.key for finding in over}
-        active = [dated(f, records.get(key), observations.run.update) for key, f in {**now, **past}.items()]
+        held = {**now, **past}
+        active = [late.get(key) or dated(f, records.get(key), observations.run.update) for key, f in held.items()]
         ignored = {f.key: rule for f in active for rule in self.ignore_rules if rule.covers(f)}
         reported = tuple(f for f in active if f.key not in ignored and f.key not in gone)
         lines = tuple(

@@ -71,8 +71,12 @@ class Learning:
     @property
     def has_halved(self) -> bool:
         """Whether the loss is down to half of a guess's, or of the first one where no guess is known."""
-        level = self.first if self.guess is None else self.guess
-        return self.has_learned and 0 <= self.level < HALVED * level
+        return self.has_learned and 0 <= self.level < self.halfway
+
+    @property
+    def halfway(self) -> float:
+        """Half of a guess's loss, or of the first one where no guess is known."""
+        return HALVED * (self.first if self.guess is None else self.guess)
 
     @property
     def is_below_first(self) -> bool:
@@ -86,11 +90,13 @@ class Learning:
 
         From large logits a loss falls to that of a guess by itself: the updates have an effect, and nothing is learned.
         """
-        if not isfinite(self.level):
-            return False
-        if self.slope is not None and self.slope_error is not None and self.slope + T_SCORE * self.slope_error < 0:
-            return True
-        return self.is_below_first
+        return isfinite(self.level) and (self.falls_now or self.is_below_first)
+
+    @property
+    def falls_now(self) -> bool:
+        """Whether the latest losses fall beyond doubt."""
+        known = self.slope is not None and self.slope_error is not None
+        return known and self.slope + T_SCORE * self.slope_error < 0  # type: ignore[operator]
 
 
 def latest_level(loss: LossReading) -> tuple[float, int]:

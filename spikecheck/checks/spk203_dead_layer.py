@@ -99,8 +99,8 @@ class DeadLayer(Check):
     A finding is rarely wrong: even a layer that emits only one spike per forward pass on average, independently of the
     other passes, emits none in {min_forward_passes} forward passes with a probability of exp(-10), 1 in 22,000.
 
-    The fix that is printed with a finding sets the threshold to half of the highest potential in the first forward pass,
-    or in the run if the layer got no spikes then, if that potential is known.
+    The fix that is printed with a finding sets the threshold to half of the highest potential in the first forward
+    pass, or in the run if the layer got no spikes then, if that potential is known.
 
     A layer that emits single spikes, fewer than {min_alive_rate} per neuron and time step and fewer than one per neuron
     in ten samples, is reported as nearly silent if 64 losses or more show that nothing is learned.

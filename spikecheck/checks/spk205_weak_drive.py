@@ -109,8 +109,8 @@ class WeakDrive(Check):
 
     Some layers multiply their input by a gain of 1 - decay by default. This is 0.05 for a time constant of 20 steps.
 
-    The fix that is printed with a finding sets the threshold to half of the highest potential in the first forward pass,
-    because training starts again from these weights, or in the run if the layer got no spikes then. For later
+    The fix that is printed with a finding sets the threshold to half of the highest potential in the first forward
+    pass, because training starts again from these weights, or in the run if the layer got no spikes then. For later
     layers that have received no spikes yet, it uses the RMS potential they would have if 5% of their inputs fired.
     """
 
