@@ -18,7 +18,7 @@ help:  ## list the targets
 
 .venv/dev: .venv/demo
 	@echo "3/3 installing what tests, checks of style and the documentation need"
-	$(PIP) --editable '.[data,html]' --group dev && touch $@
+	$(PIP) --editable '.[data,html,ignite,skorch,tensorboard]' --group dev && touch $@
 
 setup: .venv/dev  ## create .venv with everything that development needs
 demo: .venv/demo  ## diagnose a network that does not train, then repair it
@@ -88,11 +88,17 @@ pytests: .venv/pytest  ## install the other pytest versions that the plugin is t
 ray: .venv/dev .venv/ray  ## test the recipe for Ray Tune (downloads 150 MB)
 	PYTHONPATH=.venv/ray $(BIN)/pytest tests/unit/tuning/test_ray_recipe.py $(ARGS)
 
+.venv/integrations: .venv/dev
+	$(PIP) --editable '.[integrations]' && touch $@
+
+integrations: .venv/integrations  ## test with Lightning, transformers, MLflow and W&B (downloads 150 MB)
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/integrations -m "" $(ARGS)
+
 test: lint docs-check pytests  ## run everything that CI runs (pytest with one worker per core)
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto $(ARGS)
 
 full: lint docs-check pytests  ## run every test, also those that are too long for CI
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto -m "" $(ARGS)
 
-.PHONY: help setup demo fmt lint quick promises conformance faults docs docs-site inductor docs-check check-new fuzz bench bench-faults bench-healthy bench-calibrate bench-examine bench-plugin pytests ray test full
+.PHONY: help setup demo fmt lint quick promises conformance faults docs docs-site inductor docs-check check-new fuzz bench bench-faults bench-healthy bench-calibrate bench-examine bench-plugin pytests ray integrations test full
 .DELETE_ON_ERROR:

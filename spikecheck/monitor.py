@@ -31,6 +31,7 @@ from spikecheck.packages import UnusableExtension
 from spikecheck.probe.batches import KeptBatches
 from spikecheck.probe.frameworks.base import broken_for
 from spikecheck.probe.idle import Idle, nothing
+from spikecheck.probe.paths import is_of_script
 from spikecheck.probe.schedule import Schedule
 from spikecheck.probe.session import Session
 from spikecheck.probe.snapshot import Snapshot
@@ -326,8 +327,8 @@ class Monitor:
 
 
 def outside() -> int:
-    """Return the level of the first frame that is neither ours nor torch's: a warning points at the user's line."""
+    """Return the level of the first frame that is the script's: a warning points at the user's line."""
     frame, level = inspect.currentframe(), 0
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("spikecheck", "torch"):
+    while frame is not None and not is_of_script(frame):
         frame, level = frame.f_back, level + 1
     return max(level, 1)

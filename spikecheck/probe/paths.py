@@ -10,7 +10,19 @@ from torch import nn
 
 from spikecheck.probe.parameter_set import Assembly
 
-PACKAGES = ("spikecheck", "torch")  # whose frames are no script's
+#: Whose frames are no script's: a loop of theirs calls what the script trains by a name of its own.
+PACKAGES = (
+    "spikecheck",
+    "torch",
+    "accelerate",
+    "ignite",
+    "lightning",
+    "lightning_fabric",
+    "pytorch_lightning",
+    "skorch",
+    "sklearn",
+    "transformers",
+)
 MAX_VARIABLES = 10_000  # more than that in one place are not searched for the model's name
 
 
@@ -39,10 +51,15 @@ def step(parent: nn.Module, key: str, child: nn.Module) -> str:
 
 
 def script_frame(frame: Any) -> Any:
-    """Return the frame itself, or the nearest of its callers that is neither ours nor torch's."""
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in PACKAGES:
+    """Return the frame itself, or the nearest of its callers that is the script's."""
+    while frame.f_back is not None and not is_of_script(frame):
         frame = frame.f_back
     return frame
+
+
+def is_of_script(frame: Any) -> bool:
+    """Return whether a frame is neither ours nor of a library that calls what a script trains."""
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] not in PACKAGES
 
 
 def variable_name(model: nn.Module, frame: Any) -> str:
@@ -51,7 +68,8 @@ def variable_name(model: nn.Module, frame: Any) -> str:
         if name := name_of(model, variables):
             return name
         holder = getattr(variables.get("self"), "__dict__", {})
-        if name := name_of(model, {**holder, **holder.get("_modules", {})}):
+        modules = holder.get("_modules") if isinstance(holder, dict) else None  # which may be anything in a class
+        if name := name_of(model, {**holder, **modules} if isinstance(modules, dict) else holder):
             return f"self.{name}"
     return "model"
 

@@ -43,7 +43,18 @@ JOINERS = (
     "plugin",
     "examination",
 )
-DOORS = ("cli", "reference", "model_run", "tuning", "script_run", "faults", "pytest_plugin", "notebook", "strategies")
+DOORS = (
+    "cli",
+    "reference",
+    "model_run",
+    "tuning",
+    "script_run",
+    "integrations",
+    "faults",
+    "pytest_plugin",
+    "notebook",
+    "strategies",
+)
 ANYTHING = ("*",)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 
 import spikecheck
-from spikecheck.probe.paths import module_paths, variable_name
+from spikecheck.probe.paths import module_paths, script_frame, variable_name
 from spikecheck.site import Site, SiteKind, user_path
 from tests.promises.networks import LIF
 
@@ -93,3 +94,25 @@ def test_the_table_names_a_numbered_layer_as_the_script_reaches_it() -> None:
     assert [(row.name, row.title) for row in report.layers] == [("1", f"net.1 ({type(net[1]).__name__})")]
     assert f"net.1 ({type(net[1]).__name__})" in " ".join(str(report).split())
     assert report.to_dict()["layers"][0]["label"] == report.layers[0].title
+
+
+class Holder:
+    """Holds a model under a name of its own, and means something else by `_modules`."""
+
+    def __init__(self, model: nn.Module, modules: object) -> None:
+        self.module_, self._modules = model, modules
+
+    def name(self) -> str:
+        return variable_name(self.module_, sys._getframe())
+
+
+@pytest.mark.parametrize("modules", [["module"], None, {"inner": nn.Linear(1, 1)}])
+def test_a_holder_of_the_model_may_be_any_object(modules: object) -> None:
+    assert Holder(nn.Linear(2, 2), modules).name() == "self.module_"
+
+
+def test_a_loop_of_a_library_is_no_script() -> None:
+    code = "def fit(module):\n    return script_frame(sys._getframe())"
+    library = {"__name__": "skorch.net", "sys": sys, "script_frame": script_frame}
+    exec(code, library)
+    assert library["fit"](nn.Linear(2, 2)) is sys._getframe()

@@ -1,0 +1,69 @@
+"""What the integrations have in common: attach when training begins, give the report when it ends."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from spikecheck.api import attach
+from spikecheck.errors import SpikecheckError, SpikecheckWarning
+from spikecheck.monitor import Monitor
+from spikecheck.report.file import write
+from spikecheck.report.model import Report
+
+
+class Training:
+    """One training run of somebody else's loop.
+
+    `report` names the file of the report, whose suffix says its form: .html, .json, or text; None prints the report.
+    `options` are the arguments of `spikecheck.attach`.
+    """
+
+    def __init__(self, report: str | None, options: Mapping[str, Any]) -> None:
+        self.file, self.options = report, dict(options)
+        self.monitor: Monitor | None = None
+
+    def begin(self, model: nn.Module) -> None:
+        """Attach to the model, before its first forward pass; what would be missing for the report is told now.
+
+        Raises:
+            SpikecheckError: an argument cannot be used, or the report needs a library that is not installed.
+        """
+        if self.file is not None and self.file.endswith(".html"):
+            from spikecheck.report import html
+
+            html.required()
+        self.monitor = attach(model, **self.options)
+
+    def end(self, folder: str | None = None, *, main_process: bool = True, error: BaseException | None = None) -> None:
+        """Detach, and print the report or write it into the folder: once, in the main process alone.
+
+        `error` is what ended the training. A report that cannot be written is a warning: the training has gone well.
+        """
+        if self.monitor is None or not self.monitor.watching:
+            return
+        self.monitor.__exit__(type(error), error, None)
+        if not main_process:
+            return
+        report = self.monitor.report()
+        if self.file is None:
+            print(report)  # noqa: T201 - what the user asked for
+            return
+        path = Path(folder or ".", self.file)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_report(report, path)
+        except (SpikecheckError, OSError) as error:
+            warnings.warn(f"the report was not written: {error}", SpikecheckWarning, stacklevel=2)
+
+
+def write_report(report: Report, path: Path) -> None:
+    """Write a report in the form that the suffix of the file asks for."""
+    if path.suffix == ".html":
+        report.to_html(path)
+    else:
+        write(path, report.to_json() if path.suffix == ".json" else f"{report}\n")
