@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -24,6 +24,7 @@ from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.diagnosis import Cause
 from spikecheck.errors import FindingError, SpikecheckError, SpikecheckWarning
 from spikecheck.evidence.evidence import FORMAT, VERSION, Evidence, limits_of
+from spikecheck.evidence.resumed import shifted_cause
 from spikecheck.finding import Finding, Outcome, Severity, Unseen, UnseenKind, Verdict
 from spikecheck.ledger import Ledger
 from spikecheck.outside_text import MAX_SENTENCE, safe
@@ -75,6 +76,8 @@ class Monitor:
         start = RunStart(safe(type(model).__name__), options.get("variable", "model"), process_rank())
         self._sinks = SinkSet(start, list(sinks))
         self._report_on_error = report_on_error
+        self._earlier: tuple[Evidence, ...] = ()  # of a run that this one resumes
+        self._first_update = 0
         if not self._sinks.is_empty:
             end_at_exit(self)
         self._batches: KeptBatches = options.get("batches") or KeptBatches(0)
@@ -207,6 +210,19 @@ class Monitor:
             lambda: attempt(lambda: on_error().state_dict(), lambda: nothing),
         )
 
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a run that `state_dict` was called for: reports then speak for both, in updates of the whole.
+
+        Call it after `attach` and before the first update. A later call replaces what an earlier one loaded.
+
+        Raises:
+            SpikecheckError: the state is of a newer version or damaged.
+        """
+        evidence = Evidence.from_state_dict(state, safe)
+        with self._lock:
+            self._earlier, self._first_update = evidence.parts(), evidence.updates
+            self._sinks.start = replace(self._sinks.start, first_update=evidence.updates)
+
     def evidence(self) -> Evidence:
         """Return all that the report is made of, as it is now."""
         evidence = self._border.attempt(self._evidence, self._evidence_on_error)
@@ -252,6 +268,8 @@ class Monitor:
             silenced=self._judge.ignore_rules,
             limits=limits_of(self._judge.checks),
             site_limits=self._judge.site_limits,
+            earlier=self._earlier,
+            first_update=self._first_update,
         )
 
     def _observations(self, known: Snapshot, engine: Callable[[], Engine]) -> Observations:
@@ -295,6 +313,8 @@ class Monitor:
                 last=error is not None,
             )
         )
+        if self._first_update:
+            causes = tuple(shifted_cause(cause, self._first_update) for cause in causes)
         self._pending += causes
         self._sinks.evaluated(observations, report.findings, causes, lambda: self._evidence_of(known, observations))
 

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from spikecheck.site import NonFinite
+
+MAX_POINTS = 64  # of a timeline: as many as a row of a table shows
+P = TypeVar("P", bound="TimelinePoint")
+
+
+def width_for(latest: int) -> int:
+    """Return the number of updates in an interval, for the latest update of the run."""
+    return 1 << (latest // MAX_POINTS).bit_length()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +137,37 @@ class OptimizerTimelineReading(TimelineReading):
     """An optimizer over the run: the norm of its gradients, the size of its updates and its learning rate."""
 
     points: tuple[OptimizerPoint, ...]
+
+
+def joined_points(points: Iterable[P]) -> tuple[P, ...]:
+    """Return points in intervals of the width that their latest update asks for: those of one interval become one."""
+    every = sorted(points, key=lambda point: point.update)
+    latest = max((point.last_update for point in every), default=0)
+    width, groups = width_for(latest), dict[int, list[P]]()
+    for point in every:
+        groups.setdefault(point.update // width * width, []).append(point)
+    return tuple(joined_point(start, min(start + width - 1, latest), group) for start, group in groups.items())
+
+
+def joined_point(update: int, last_update: int, points: Sequence[P]) -> P:
+    """Return one point for several: means over their forward passes, and the largest value."""
+    first = points[0]
+
+    def mean(quantity: Callable[[P], float | None]) -> float | None:
+        known = [(value, point.passes) for point in points if (value := quantity(point)) is not None]
+        passes = sum(number for _, number in known)
+        return sum(value * number for value, number in known) / passes if passes else None
+
+    joined = replace(
+        first,
+        update=update,
+        last_update=last_update,
+        passes=sum(point.passes for point in points),
+        mean=mean(lambda point: point.mean),
+        maximum=max((point.maximum for point in points if point.maximum is not None), default=None),
+        silent=mean(lambda point: point.silent),
+    )
+    if not isinstance(joined, OptimizerPoint):
+        return joined
+    size = mean(lambda point: getattr(point, "update_size", None))
+    return replace(joined, update_size=size, learning_rate=mean(lambda point: getattr(point, "learning_rate", None)))

@@ -44,7 +44,7 @@ def merge_run(report: Report, evidence: Evidence, settings: Settings, steps: int
     """Merge the report on a file with the report on the run whose evidence it holds."""
     judge = evidence.judge(settings)
     judge = replace(judge, checks=tuple(check for check in judge.checks if not check.sites & FILE_KINDS))
-    updates = evidence.observations.run.update
+    updates = evidence.updates
     of_run = evidence.report(judge)
     if all(verdict.outcome is Outcome.NOT_APPLICABLE for verdict in of_run.verdicts):
         raise EvidenceError("it holds nothing that a check can judge")

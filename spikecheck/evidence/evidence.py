@@ -16,6 +16,7 @@ from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.errors import EvidenceError, SpikecheckError
 from spikecheck.evidence.findings import plain_finding, plain_record, rebuild_finding, rebuild_record
 from spikecheck.evidence.plain import Clean, MisfitError, mapping, misfit, plain, rebuild
+from spikecheck.evidence.resumed import joined_report
 from spikecheck.finding import Finding, Outcome, Unseen, UnseenKind, Verdict
 from spikecheck.ledger import EMPTY, Ledger
 from spikecheck.readings import RunReading
@@ -30,6 +31,7 @@ MAX_LENGTH = 1 << 25  # characters of JSON: some hundred layers with their pictu
 MAX_PARTS = 1_000_000  # lists and dicts in it
 # Judgment calls: hundreds of spiking layers have fewer; checks compare each site with all others.
 MAX_SITES = 3000
+MAX_EARLIER = 8  # parts of a run that was resumed again and again: the first and the latest ones
 MAX_RULES = 1000  # to ignore findings, and tables of limits for some sites
 # What checks and tables raise for numbers that contradict each other.
 CONTRADICTIONS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -41,7 +43,8 @@ class Evidence:
 
     `ledger` says which findings evaluations during training made, and when. `error` is a finding about spikecheck
     itself. `limits` are the limits of the run's checks that differ from the defaults, by id, `site_limits` those of
-    single sites; `silenced` are the run's ignore rules.
+    single sites; `silenced` are the run's ignore rules. `earlier` are the parts of a training that was resumed, the
+    first one first, without earlier parts of their own; `first_update` is how many updates they made.
     """
 
     observations: Observations
@@ -53,6 +56,18 @@ class Evidence:
     limits: Limits | None = None
     site_limits: tuple[SiteLimits, ...] = ()
     start_cost: float | None = None
+    earlier: tuple[Evidence, ...] = ()
+    first_update: int = 0
+
+    @property
+    def updates(self) -> int:
+        """The updates of the whole training, with those of its earlier parts."""
+        return self.first_update + self.observations.run.update
+
+    def parts(self) -> tuple[Evidence, ...]:
+        """Return this evidence as the earlier parts of a run that resumes it; of many, the first and the last ones."""
+        every = (*self.earlier, replace(self, earlier=()))
+        return every if len(every) <= MAX_EARLIER else (every[0], *every[1 - MAX_EARLIER :])
 
     def verdicts(self, judge: Judge, failed: Callable[[Exception], object] | None = None) -> tuple[Verdict, ...]:
         """Return one verdict per check: what holds at the end, and what held earlier."""
@@ -63,7 +78,11 @@ class Evidence:
 
     def report(self, judge: Judge, failed: Callable[[Exception], object] | None = None) -> Report:
         """Return the report on the run, judged as if it ended here; `failed` is told of errors of our own checks."""
-        return Report.of(self.verdicts(judge, failed), **self.facts())
+        report = Report.of(self.verdicts(judge, failed), **self.facts())
+        if not self.earlier:
+            return report
+        earlier = ((one.first_update, Report.of(one.verdicts(judge, failed), **one.facts())) for one in self.earlier)
+        return joined_report([*earlier, (self.first_update, report)])
 
     def facts(self) -> dict[str, Any]:
         """Return the parts of the report beside the verdicts, without the empty ones."""
@@ -125,6 +144,8 @@ class Evidence:
             "silenced": plain(self.silenced),
             "limits": plain(self.limits or {}),
             "site_limits": [{"match": list(one.match), **plain(one.limits)} for one in self.site_limits],
+            **({"first_update": self.first_update} if self.first_update else {}),
+            **({"resumed": [one.content(picture_readings()) for one in self.earlier]} if self.earlier else {}),
         }
 
     @classmethod
@@ -181,6 +202,8 @@ class Evidence:
             limits,
             Settings.parsed({"sites": content.get("site_limits", [])}).sites,
             rebuild(float | None, content.get("start_cost"), clean, "start_cost"),
+            tuple(cls.from_content(mapping(one, "resumed"), clean) for one in earlier_parts(content)),
+            rebuild(int, content.get("first_update", 0), clean, "first_update"),
         )
 
     def judge(self, settings: Settings) -> Judge:
@@ -198,6 +221,14 @@ class Evidence:
 def finished(reading: Any) -> Any:
     """Return a reading as it is when the run is over."""
     return replace(reading, live=False) if isinstance(reading, RunReading) else reading
+
+
+def earlier_parts(content: Mapping[str, Any]) -> list[Any]:
+    """Return the plain values of the earlier parts of a resumed run, without what these may claim to have resumed."""
+    parts = content.get("resumed", [])
+    if not isinstance(parts, list) or len(parts) > MAX_EARLIER:
+        misfit("resumed", f"expected a list of at most {MAX_EARLIER} parts")
+    return [{**mapping(one, "resumed"), "resumed": []} for one in parts]
 
 
 def refuse_too_many(content: Mapping[str, Any]) -> None:

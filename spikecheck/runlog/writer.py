@@ -112,7 +112,7 @@ class RunLog(Sink):
             return
         begin = time.perf_counter()
         evidence = read()
-        update = evidence.observations.run.update
+        update = evidence.updates
         self._write("state", update=update, evidence=evidence.state_dict(self._leave_out))
         cost = STATE_COST * (time.perf_counter() - begin)
         pause = max(STATE_SECONDS, STATE_SHARE * elapsed, cost) if elapsed > STATE_SECONDS else max(1.0, elapsed)

@@ -46,7 +46,7 @@ class PointSeries:
     update: int = 0
     timelines: dict[tuple[str, str], tuple[TimelinePoint, ...]] = field(default_factory=dict)
 
-    def next(self, observations: Observations, seconds: float) -> RunPoint:
+    def next(self, observations: Observations, seconds: float, first_update: int = 0) -> RunPoint:
         """Return the point for what was observed since the previous one; copies nothing from the device twice."""
         numbers: dict[str, dict[str, float | None]] = {name: {} for name in QUANTITIES}
         timelines = dict(self.timelines)
@@ -62,7 +62,7 @@ class PointSeries:
                 timelines[key] = timeline.points
         update, since = observations.run.update, self.update
         self.update, self.timelines = update, timelines
-        return RunPoint(update, since, round(seconds, 3), **numbers)
+        return RunPoint(first_update + update, first_update + since, round(seconds, 3), **numbers)
 
 
 def newest(

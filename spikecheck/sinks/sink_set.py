@@ -51,9 +51,9 @@ class SinkSet:
         """Pass on an evaluation: the point, the root causes that the user is told of, and what holds no longer."""
         if self.is_empty:
             return
-        update = observations.run.update
+        update = self.start.first_update + observations.run.update
         self.begin()
-        if self.is_point_due(update):
+        if self.is_point_due(observations.run.update):
             self.pass_point(observations)
         for cause in causes:
             self.announced |= {finding.key: finding for finding in (cause.finding, *cause.consequences)}
@@ -71,7 +71,7 @@ class SinkSet:
     def pass_point(self, observations: Observations) -> None:
         """Make a point of what was observed since the previous one."""
         self.latest = time.perf_counter()
-        point = self.series.next(observations, self.latest - self.began)
+        point = self.series.next(observations, self.latest - self.began, self.start.first_update)
         self.each("point", point)
 
     def begin(self) -> None:

@@ -5,8 +5,8 @@ pass is reduced to a few numbers per time step. These are kept as they are for u
 reduced together, since in a small network the number of operations costs more than the numbers.
 
 The points of a timeline are intervals of `width` updates that begin at multiples of it. The width is the smallest power
-of 2 for which the latest update is in one of MAX_POINTS intervals. So it depends on nothing but the latest update, and
-the order in which states are added makes no difference.
+of 2 for which the latest update is in one of `timelines.MAX_POINTS` intervals. So it depends on nothing but the latest
+update, and the order in which states are added makes no difference.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from spikecheck.timelines import (
     TimelinePoint,
     TimelineReading,
     TimeSteps,
+    width_for,
 )
 
-MAX_POINTS = 64  # as many as a row of a table shows
 MAX_PENDING = 16  # forward passes that are reduced together
 MAX_PENDING_STEPS = 8_192  # time steps that wait to be reduced: 64 KB
 KINDS = ("NaN", "infinity", "-infinity")  # of a sum; the sum of both infinities is NaN
@@ -116,11 +116,6 @@ class Steps:
 def merge_steps(a: Steps | None, b: Steps | None) -> Steps | None:
     """Merge rule of the time steps."""
     return a + b if a is not None and b is not None else a or b
-
-
-def width_for(latest: int) -> int:
-    """Return the number of updates in an interval, for the latest update of the run."""
-    return 1 << (latest // MAX_POINTS).bit_length()
 
 
 @dataclass(frozen=True)
