@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import sys
 import time
 from fnmatch import fnmatch
@@ -39,11 +40,14 @@ def main() -> None:
         if fnmatch(case.name, chosen.only) and case.build is not None
         if chosen.kind is None or (chosen.kind == "healthy") == (case.cause is None)
     ]
+    random.Random(0).shuffle(fitting)  # so that those that were run are a fair sample
     for case in fitting[part::parts]:
         if (case.name in results and not chosen.again) or time.monotonic() - start > chosen.seconds:
             continue
+        begin = time.monotonic()
         result = results[case.name] = healed(case)
-        sys.stdout.write(f"{case.name}: {result['verdict']}, {result['cure']}, {result['seconds']} s\n")
+        clock = time.monotonic() - begin
+        sys.stdout.write(f"{case.name}: {result['verdict']}, {result['cure']}, {result['seconds']} s ({clock:.0f} s)\n")
         sys.stdout.flush()
         RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     if chosen.write:

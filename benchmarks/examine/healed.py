@@ -6,7 +6,7 @@ import itertools
 import resource
 import time
 import warnings
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -14,17 +14,20 @@ from torch import Tensor
 
 from benchmarks.faults.case import Case
 from benchmarks.faults.script import Script, ordinary
-from spikecheck import api
-from spikecheck.diagnosis import Cause
+from spikecheck.checks.judge import Judge
+from spikecheck.examination.experiments.base import experiments
 from spikecheck.examination.healing import Healer
 from spikecheck.examination.isolation import run_isolated
+from spikecheck.examination.run import Examination
 from spikecheck.examination.subject import MAX_BATCHES, Subject, seed_everything
-from spikecheck.examination.trial import run_trial
-from spikecheck.finding import Finding
-from spikecheck.report.treated import Healing
+from spikecheck.examination.treatments.base import Treatment, treatments
+from spikecheck.examination.trial import run_trial, treated, update
+from spikecheck.finding import Severity
+from spikecheck.report.treated import Healing, treatment_result
+from spikecheck.settings import Settings
 
-SECONDS = 300.0  # of the clock, which a busy machine needs; processor time is what is reported
-WATCHED = 40  # updates with a monitor, before treatments are chosen
+SECONDS = 600.0  # of the clock, which a busy machine needs; processor time is what is reported
+FULL = 160  # updates of a full training: four times those of a first trial
 HEALED = 0.8  # of the twin's gain over the untreated copy
 
 
@@ -42,57 +45,70 @@ def subject_of(script: Script) -> Subject:
     return Subject.of(script.model, batches, script.loss, script.used, step=step)
 
 
-def watched(own: Subject) -> tuple[tuple[Cause, ...], tuple[Finding, ...]]:
-    """Return the root causes and the notes of a copy that trains with a monitor."""
-    own.model.train()
-    seed_everything()
-    with api.attach(own.model, on_finding=lambda finding: None) as monitor:
-        try:
-            for batch in own.cycle(WATCHED):
-                own.update(batch)
-        except (RuntimeError, IndexError, ValueError):
-            pass  # the fault of some scripts
-    report = monitor.report()
-    return tuple(report.root_causes), tuple(report.diagnosis.notes)
-
-
 def healed(case: Case) -> dict[str, Any]:
-    """Return what treatments of a case come to, in plain values."""
+    """Return what an examination of a case comes to, in plain values."""
+    assert case.build is not None
+    build = case.build
+    twin = (lambda: subject_of(build(False))) if case.has_twin else None
+    result = examined(lambda: subject_of(build(case.cause is not None)), twin, case.checks)
+    return {"case": case.name, "cause": case.cause, "reported": case.reported, **result}
+
+
+def examined(
+    build: Callable[[], Subject], build_twin: Callable[[], Subject] | None, checks: frozenset[str]
+) -> dict[str, Any]:
+    """Examine a subject as `spikecheck.examine` does, and compare the cure with the twin without the fault."""
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    assert case.build is not None
     seed_everything()
-    subject = subject_of(case.build(case.cause is not None))
-    before = processor_seconds()
-    causes, notes = run_isolated(watched, subject, seconds=SECONDS).get()
-    watching = processor_seconds()
-    healing = Healer(subject, causes, notes, time.monotonic() + SECONDS).heal()
+    subject, before = build(), processor_seconds()
+    until = time.monotonic() + SECONDS
+    chosen = [one for one in experiments() if not one.supports_only]
+    report = Examination(subject, Judge.of(Settings.of(None), ()), until, lambda name: None, chosen).report()
+    middle = processor_seconds()
+    healer = Healer(subject, report.root_causes, report.diagnosis.notes, time.monotonic() + SECONDS)
+    healing = healer.heal()
     after = processor_seconds()
-    twin = twin_accuracy(case) if case.has_twin else None
-    return {
-        "case": case.name,
-        "cause": case.cause,
-        "roots": [cause.finding.check for cause in causes],
+    result = {
+        "roots": [cause.finding.check for cause in report.root_causes],
+        "notes": [finding.check for finding in report.diagnosis.notes],
+        "alarms": [finding.check for finding in report.at_least(Severity.WARNING)],
         "verdict": healing.verdict.value,
         "text": healing.text,
         "cure": None if healing.cure is None else healing.cure.name,
         "named_by": [] if healing.cure is None else list(healing.cure.named_by),
-        "removes_cause": removes_cause(healing, case),
+        "removes_cause": removes_cause(healing, checks),
         "untreated": None if healing.untreated is None else healing.untreated.accuracy,
         "treated": accuracy_of(healing),
-        "twin": twin,
-        "tried": [row.name for row in healing.rows],
-        "watch_seconds": round(watching - before, 1),
-        "seconds": round(after - watching, 1),
-        "proof": None if healing.cure is None else asdict(healing.cure)["p_lasts"],
+        "tried": [[row.name, treatment_result(row), round(row.seconds, 1)] for row in healing.rows],
+        "experiment_seconds": round(middle - before, 1),
+        "seconds": round(after - before, 1),
     }
+    if build_twin is not None:
+        seed_everything()
+        twin = build_twin()
+        result["twin"] = run_trial(twin, seconds=SECONDS).accuracy
+        if healing.cure is not None:
+            best = next(one for one in healer.tried if names_of(one.chosen) == healing.cure.name)
+            result["full"] = accuracy_after(subject, best.chosen, healer.checks)
+    return result
 
 
-def twin_accuracy(case: Case) -> float | None:
-    """Return the accuracy of the script without its fault, trained as the copies are."""
-    assert case.build is not None
-    seed_everything()
-    return run_trial(subject_of(case.build(False)), seconds=SECONDS).accuracy
+def names_of(chosen: Sequence[Treatment]) -> str:
+    """Return the name that a report has for treatments."""
+    return " + ".join(one.name for one in chosen)
+
+
+def accuracy_after(subject: Subject, chosen: Sequence[Treatment], checks: tuple[str, ...]) -> float | None:
+    """Return the accuracy of a treated copy after a full training; None where it raises."""
+
+    def train(own: Subject) -> float | None:
+        patient, _ = treated(own, chosen, checks)
+        for batch in own.cycle(FULL):
+            update(patient, batch)
+        return own.evaluate().accuracy
+
+    return run_isolated(train, subject, seconds=SECONDS).value
 
 
 def accuracy_of(healing: Healing) -> float | None:
@@ -100,16 +116,14 @@ def accuracy_of(healing: Healing) -> float | None:
     return None if healing.cure is None or healing.cure.copy is None else healing.cure.copy.accuracy
 
 
-def removes_cause(healing: Healing, case: Case) -> bool | None:
+def removes_cause(healing: Healing, checks: frozenset[str]) -> bool | None:
     """Return whether the cure is one that a check of the true cause names."""
     if healing.cure is None:
         return None
-    from spikecheck.examination.treatments.base import treatments
-
     parts = healing.cure.name.split(" + ")
     named = {check for one in treatments() if one.name in parts for check in one.named_by}
-    advised = {check for check in case.checks if f"the code that {check} " in healing.cure.name}
-    return bool((named & case.checks) | advised)
+    advised = {check for check in checks if f"the code that {check} " in healing.cure.name}
+    return bool((named & checks) | advised)
 
 
 def processor_seconds() -> float:

@@ -39,6 +39,14 @@ NAMES = (*PARTS, "batches", "step", "forward")  # of a dict
     show_default=True,
     help="Time for treatments of a network that is sick; 0 for none.",
 )
+@click.option(
+    "--treatment-updates",
+    type=click.IntRange(min=15),
+    default=40,
+    show_default=True,
+    help="Updates after which a treated copy is judged, and again after twice as many: more for a task that is learned "
+    "slowly.",
+)
 @click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON; - for standard output.")
 @click.option("--html", "html_file", metavar="FILE", help="Write the report as one HTML page with plots.")
 @click.option(
@@ -54,6 +62,7 @@ def command(
     data: str | None,
     seconds: float,
     treatment_seconds: float,
+    treatment_updates: int,
     json_file: str | None,
     html_file: str | None,
     fail_on: str,
@@ -71,7 +80,8 @@ def command(
 
     if html_file is not None:
         html.required()
-    report = examined(factory, model_args, data, seconds, treatment_seconds)
+    limits = {"seconds": seconds, "treatment_seconds": treatment_seconds, "treatment_updates": treatment_updates}
+    report = examined(factory, model_args, data, limits)
     Console(stderr=STDIN in (json_file, html_file)).print(report, crop=False)
     if json_file is not None:
         write(json_file, report.to_json() + "\n")
@@ -80,9 +90,7 @@ def command(
     return int(bool(report.at_least(Severity.named(fail_on))))
 
 
-def examined(
-    factory: str, model_args: str | None, data: str | None, seconds: float, treatment_seconds: float
-) -> Report:
+def examined(factory: str, model_args: str | None, data: str | None, limits: Mapping[str, Any]) -> Report:
     """Return the report on what a factory returns."""
     import spikecheck
     from spikecheck.model_run.batches import read_batches
@@ -97,8 +105,7 @@ def examined(
         arguments["batches"] = read_batches(data)
     if arguments.get("batches") is None:
         raise SpikecheckError(f'{factory} returned no "batches": pass --data')
-    arguments |= {"seconds": seconds, "treatment_seconds": treatment_seconds}
-    return spikecheck.examine(**arguments, settings=Settings.load())
+    return spikecheck.examine(**arguments, **limits, settings=Settings.load())
 
 
 def is_network(value: Any) -> bool:

@@ -6,43 +6,29 @@ that removes a cause, or when the time is over.
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from spikecheck.checks.fixes import personal
 from spikecheck.diagnosis import Cause
-from spikecheck.examination.advised_fix import AdvisedFix
-from spikecheck.examination.proof import Proof, claims, learns
+from spikecheck.examination.candidates import Tried, candidates, combinations
+from spikecheck.examination.proof import claims, learns
 from spikecheck.examination.significance import sign_test
 from spikecheck.examination.subject import Subject
-from spikecheck.examination.treatments.base import Role, Treatment, treatments
-from spikecheck.examination.trial import Outcome, Trial, run_trial
+from spikecheck.examination.treatments.base import Role, Treatment
+from spikecheck.examination.trial import UPDATES, Outcome, Trial, run_trial
 from spikecheck.finding import Finding, Fix, Severity
 from spikecheck.report.treated import MAX_P, CopyResult, Healing, TreatmentRow, Verdict
 
 IN_THE_DATA = ("SPK102", "SPK103", "SPK107", "SPK307")  # checks of faults that no change of code takes back
 REST_OF_TIME = 0.7  # of the time: after it, a proved treatment is not compared with others any more
 WATCHED = 24  # updates of the treated copy that a monitor watches; judgment call: most checks need 10 to 20
+MAX_ROOTS = 4  # judgment call: of more root causes than that, most are consequences that no rule knows of
 BETTER_P = 0.01  # judgment call: of two proved treatments, the first is taken unless the other is better for certain
 LEAST_SECONDS = 1.0
-
-
-@dataclass
-class Tried:
-    """A trial with its proof."""
-
-    chosen: tuple[Treatment, ...]
-    trial: Trial
-    proof: Proof | None = None
-    symptoms: tuple[str, ...] | None = None  # the checks that still fire; None where it was not watched
-
-    @property
-    def proved(self) -> bool:
-        """Whether all three claims hold."""
-        return self.proof is not None and self.proof.holds
 
 
 @dataclass
@@ -54,9 +40,10 @@ class Healer:
     notes: Sequence[Finding]
     until: float
     advance: Callable[[str], object] = lambda name: None
+    updates: int = UPDATES
     tried: list[Tried] = field(default_factory=list)
 
-    @property
+    @cached_property
     def findings(self) -> list[Finding]:
         """All findings, root causes first, each followed by its consequences; notes last."""
         return [f for cause in self.causes for f in (cause.finding, *cause.consequences)] + list(self.notes)
@@ -94,63 +81,77 @@ class Healer:
 
     def search(self, untreated: Trial, start: float) -> Tried | None:
         """Try treatments one by one, then in combination; return the best proved one that removes a cause."""
-        best: Tried | None = None
-        best_rank = 0
-        for rank, one in self.candidates():
+        best, best_rank = self.open(untreated)
+        for rank, one in self.candidates:
             late = time.monotonic() > start + REST_OF_TIME * (self.until - start)
             if self.is_over() or (best is not None and (late or rank > best_rank)):
                 break
-            chosen = self.better(best, self.attempt((one,), untreated))
-            best_rank = rank if best is None else best_rank
-            best = chosen
+            if rank == best_rank or best is None:
+                chosen = self.better(best, self.attempt((one,), untreated))
+                best_rank = rank if best is None else best_rank
+                best = chosen
         if best is None:
-            for combination in self.combinations():
+            for combination in combinations(self.tried):
                 if self.is_over() or best is not None:
                     break
                 best = self.better(best, self.attempt(combination, untreated))
         return best
 
-    def candidates(self) -> Iterator[tuple[int, Treatment]]:
-        """Yield single treatments in the order of the trials, with a rank: the place of the finding that names them.
+    def open(self, untreated: Trial) -> tuple[Tried | None, int]:
+        """Where there are several root causes, try one treatment of each, alone and then all of them together.
 
-        Those that no finding names come next, and those that hide a symptom last.
+        Return what is proved, with its rank.
         """
-        yielded: set[str] = set()
-        others = len(self.findings)
-        for rank, finding in enumerate(self.findings):
-            fitting = [one for one in treatments() if finding.check in one.named_by and one.role is not Role.SYMPTOM]
-            fitting.sort(key=lambda one: (one.named_by.index(finding.check), one.role is Role.BOOSTER))
-            advised = [AdvisedFix(finding, fix) for fix in finding.fixes if fix.applies]
-            for one in (*advised, *fitting):
-                if one.name not in yielded:
-                    yielded.add(one.name)
-                    yield rank, one
-        for one in sorted(treatments(), key=lambda one: (one.role is Role.BOOSTER, not one.needs_step)):
-            if one.core and one.name not in yielded:
-                yielded.add(one.name)
-                yield others, one
-        for one in treatments():
-            if one.role is Role.SYMPTOM and set(one.named_by) & set(self.checks):
-                yield others + 1, one
+        effective: list[Treatment] = []
+        for own in self.of_each_root():
+            for rank, one in own:
+                if self.is_over():
+                    return None, 0
+                tried = self.attempt((one,), untreated)
+                if (best := self.better(None, tried)) is not None:
+                    return best, rank
+                if tried.has_effect:
+                    effective.append(one)
+                    break
+        if len(effective) < 2 or self.is_over():
+            return None, 0
+        best = self.better(None, self.attempt(tuple(effective), untreated))
+        return (None, 0) if best is None else (self.smaller(best, untreated), -1)
 
-    def combinations(self) -> Iterator[tuple[Treatment, ...]]:
-        """Yield pairs of the treatments that changed something, those with the lowest losses first; then all."""
-        useful = [
-            one
-            for one in self.tried
-            if one.trial.outcome in (Outcome.TRAINED, Outcome.NO_BETTER)
-            if len(one.chosen) == 1 and one.chosen[0].role is not Role.SYMPTOM
-        ]
-        useful.sort(key=lambda one: one.trial.last_loss if math.isfinite(one.trial.last_loss) else math.inf)
-        singles = [one.chosen[0] for one in useful]
-        for second in range(1, min(4, len(singles))):
-            for first in range(second):
-                yield singles[first], singles[second]
-        if len(singles) > 2:
-            yield tuple(singles)
+    def of_each_root(self) -> list[list[tuple[int, Treatment]]]:
+        """Return the candidates by root cause; none where there is one root cause alone."""
+        roots = [one for one in self.causes if one.finding.severity >= Severity.WARNING][:MAX_ROOTS]
+        if len(roots) < 2:
+            return []
+        places = {id(one.finding): place for place, one in enumerate(roots)}
+        of_root: list[list[tuple[int, Treatment]]] = [[] for _ in roots]
+        for rank, one in self.candidates:
+            place = places.get(id(self.findings[rank])) if rank < len(self.findings) else None
+            if place is not None:
+                of_root[place].append((rank, one))
+        return of_root
+
+    def smaller(self, best: Tried, untreated: Trial) -> Tried:
+        """Return a smaller set that is proved too, where treatments can be left out; pairs are known to be needed."""
+        for one in best.chosen:
+            rest = tuple(other for other in best.chosen if other is not one)
+            if len(rest) < 2 or self.is_over():
+                return best
+            without = self.better(None, self.attempt(rest, untreated))
+            if without is not None:
+                return self.smaller(without, untreated)
+        return best
+
+    @cached_property
+    def candidates(self) -> list[tuple[int, Treatment]]:
+        """Single treatments in the order of the trials."""
+        return list(candidates(self.findings))
 
     def attempt(self, chosen: tuple[Treatment, ...], untreated: Trial) -> Tried:
         """Make a trial, and confirm it where the first two claims hold."""
+        known = next((one for one in self.tried if one.chosen == chosen), None)
+        if known is not None:
+            return known
         self.advance(" + ".join(one.name for one in chosen))
         comparable = untreated if untreated.outcome is Outcome.TRAINED else None
         tried = Tried(chosen, Trial((), Outcome.FAILED))
@@ -166,8 +167,7 @@ class Healer:
 
     def number_of_trials(self) -> int:
         """Return how many treatments had a chance to look better."""
-        trained = (Outcome.TRAINED, Outcome.NO_BETTER)
-        return max(1, sum(one.trial.outcome in trained for one in self.tried))
+        return max(1, sum(one.has_effect for one in self.tried))
 
     def better(self, best: Tried | None, other: Tried) -> Tried | None:
         """Return the better one of two, of those that are proved and remove a cause; the first one in doubt."""
@@ -189,7 +189,7 @@ class Healer:
     def run(self, chosen: Sequence[Treatment], **options: Any) -> Trial:
         """Make a trial within the time that is left."""
         left = max(LEAST_SECONDS, self.until - time.monotonic())
-        return run_trial(self.subject, chosen, checks=self.checks, seconds=left, **options)
+        return run_trial(self.subject, chosen, checks=self.checks, updates=self.updates, seconds=left, **options)
 
     def is_over(self) -> bool:
         """Return whether the time is over."""
@@ -258,7 +258,8 @@ class Healer:
         over = "; the time was over before all of them were tried: pass more seconds=" if self.is_over() else ""
         return (
             f"none of {number} treatments is proved to heal it{over}. What remains: labels that do not belong to their "
-            "inputs, a fault in the code between the layers, or a task that takes more updates"
+            f"inputs, a fault in the code between the layers, or a task that takes more than {self.updates} updates: "
+            f"pass treatment_updates={2 * self.updates}"
         )
 
 

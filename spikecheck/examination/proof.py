@@ -8,7 +8,7 @@ from statistics import fmean
 
 from spikecheck.examination.significance import binomial_tail, chance, sign_test
 from spikecheck.examination.subject import Evaluation
-from spikecheck.examination.trial import LASTING, UPDATES, Outcome, Trial
+from spikecheck.examination.trial import LASTING, Outcome, Trial
 from spikecheck.report.treated import MAX_P
 
 COMPARED = 20  # updates at the end whose losses are compared; derived: 20 of 20 are lower by chance once in a million
@@ -42,11 +42,11 @@ class Proof:
 
 def claims(treated: Trial, untreated: Trial, tried: int) -> Proof:
     """Return the claims about a trial; the second is corrected for the number of trials so far (Bonferroni)."""
-    first = beats(treated, untreated, treated.evaluation, untreated.evaluation, UPDATES)
-    proof = Proof(learns(treated, treated.evaluation, UPDATES), min(1.0, tried * first))
+    first = beats(treated, untreated, treated.evaluation, untreated.evaluation, treated.updates)
+    proof = Proof(learns(treated, treated.evaluation, treated.updates), min(1.0, tried * first))
     if treated.lasting is None:
         return proof
-    later = LASTING * UPDATES
+    later = LASTING * treated.updates
     lasting = beats(treated, untreated, treated.lasting, untreated.latest, later)
     return replace(proof, lasts=max(learns(treated, treated.lasting, later), lasting))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -27,6 +27,7 @@ from spikecheck.examination.healing import Healer
 from spikecheck.examination.isolation import Failure, run_isolated, take_batches
 from spikecheck.examination.progress import Advance, progress_bar
 from spikecheck.examination.subject import MAX_BATCHES, Forward, Loss, Step, Subject
+from spikecheck.examination.trial import RUNG, UPDATES
 from spikecheck.examination.watch import Untreated, watch
 from spikecheck.finding import Severity, Unseen, UnseenKind
 from spikecheck.report.examined import ExperimentOutcome, ExperimentRow
@@ -49,6 +50,7 @@ def examine(
     forward: Forward | None = None,
     seconds: float = 60.0,
     treatment_seconds: float = 60.0,
+    treatment_updates: int = UPDATES,
     max_batches: int = MAX_BATCHES,
     settings: Settings | Mapping[str, Any] | None = None,
     ignore: Iterable[str] = (),
@@ -67,6 +69,8 @@ def examine(
         forward: what calls the model, where that takes more than `model(x)`, such as `lambda x: model(encode(x))`.
         seconds: the time for the experiments. What did not fit is named in the report.
         treatment_seconds: the time for treatments, of a network that is sick; 0 for none.
+        treatment_updates: after how many updates a treated copy is judged; one that passes is judged again after twice
+            as many. More for a task that is learned slowly.
         max_batches: how many batches are taken.
         settings: as in `spikecheck.attach`.
         ignore: as in `spikecheck.attach`.
@@ -77,19 +81,23 @@ def examine(
     """
     if not seconds > 0:
         raise SpikecheckError(f"seconds= must be above 0, got {seconds!r}")
+    if treatment_updates <= RUNG:
+        raise SpikecheckError(f"treatment_updates= must be above {RUNG}, got {treatment_updates!r}")
     judge = Judge.of(Settings.of(settings), [ignore] if isinstance(ignore, str) else ignore)
     until = time.monotonic() + seconds
     subject = Subject.of(model, take_batches(batches, max_batches), loss_fn, optimizer, step=step, forward=forward)
     with progress_bar(1 + len(experiments()), shown=progress) as advance:
         examination = Examination(subject, judge, until, advance)
         report = examination.report()
-        return with_healing(report, subject, treatment_seconds, advance) if treatment_seconds > 0 else report
+        if not treatment_seconds > 0:
+            return report
+        return with_healing(report, subject, treatment_seconds, advance, treatment_updates)
 
 
-def with_healing(report: Report, subject: Subject, seconds: float, advance: Advance) -> Report:
+def with_healing(report: Report, subject: Subject, seconds: float, advance: Advance, updates: int = UPDATES) -> Report:
     """Return the report with what treatments of copies came to."""
     until = time.monotonic() + seconds
-    healer = Healer(subject, report.root_causes, report.diagnosis.notes, until, advance)
+    healer = Healer(subject, report.root_causes, report.diagnosis.notes, until, advance, updates)
     return replace(report, healing=healer.heal())
 
 
@@ -101,13 +109,14 @@ class Examination:
     judge: Judge
     until: float
     advance: Advance
+    chosen: Sequence[Experiment] = field(default_factory=experiments)
     measurements: list[Measurement] = field(default_factory=list)
     rows: list[ExperimentRow] = field(default_factory=list)
 
     def report(self) -> Report:
         """Do everything, and report it."""
         untreated = self.gates()
-        for experiment in experiments():
+        for experiment in self.chosen:
             if experiment.phase is not Phase.TRAINED:
                 self.experiment(experiment, untreated)
         return self.judged(untreated)

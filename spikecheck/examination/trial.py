@@ -45,12 +45,13 @@ class Trial:
         treatments: their names; none for the untreated copy.
         outcome, reason: how it ended.
         losses: of each update.
-        evaluation: on the batches that are held out, after 40 updates; None where it did not come to that.
+        evaluation: on the batches that are held out, after `updates`; None where it did not come to that.
         lasting: the same after twice the updates; None where that was not worth it.
         patch: what was changed, as code for the user's script.
         comparable: whether its losses are of the same kind as those of the untreated copy.
         symptoms: the checks with a warning or an error in the copy; None where no monitor was attached.
         seconds: how long it took.
+        updates: after how many it is evaluated for the first time.
     """
 
     treatments: tuple[str, ...]
@@ -63,6 +64,7 @@ class Trial:
     comparable: bool = True
     symptoms: tuple[str, ...] | None = None
     seconds: float = 0.0
+    updates: int = UPDATES
 
     @property
     def last_loss(self) -> float:
@@ -103,6 +105,7 @@ def run_trial(
     untreated: Trial | None = None,
     checks: tuple[str, ...] = (),
     lasts: Continue = always,
+    updates: int = UPDATES,
     watch: int = 0,
     seconds: float = MAX_SECONDS,
 ) -> Trial:
@@ -114,6 +117,7 @@ def run_trial(
         untreated: the untreated copy, compared with which a trial is stopped early; without it, none is.
         checks: the findings of the untreated copy.
         lasts: says of a trial with its first evaluation whether it is trained on, to be evaluated again.
+        updates: after how many it is evaluated for the first time.
         watch: the number of updates, with a monitor and without an evaluation, if it is for the symptoms alone.
         seconds: the time limit.
     """
@@ -123,7 +127,7 @@ def run_trial(
         try:
             if watch:
                 return watched(own, treatments, names, checks, watch)
-            return trained(own, treatments, names, checks, untreated, lasts)
+            return trained(own, treatments, names, checks, untreated, lasts, updates)
         except NotApplicableError as error:
             return Trial(names, Outcome.NOT_APPLICABLE, str(error))
 
@@ -142,18 +146,20 @@ def trained(
     checks: tuple[str, ...],
     untreated: Trial | None,
     lasts: Continue,
+    updates: int,
 ) -> Trial:
     """Make a trial with a copy of the subject."""
     patient, patch = treated(own, treatments, checks)
     losses: list[float] = []
-    batches = own.cycle(LASTING * UPDATES)
+    batches = own.cycle(LASTING * updates)
     exact = all(one.early_stop for one in treatments)
-    for number, batch in enumerate(itertools.islice(batches, UPDATES), 1):
+    for number, batch in enumerate(itertools.islice(batches, updates), 1):
         losses.append(update(patient, batch))
         stopped = None if untreated is None else useless(number, losses, untreated, exact=exact)
         if stopped is not None:
             return Trial(names, stopped[0], stopped[1], tuple(losses), patch=patch)
-    trial = Trial(names, Outcome.TRAINED, "", tuple(losses), own.evaluate(), patch=patch, comparable=exact)
+    evaluation = own.evaluate()
+    trial = Trial(names, Outcome.TRAINED, "", tuple(losses), evaluation, patch=patch, comparable=exact, updates=updates)
     if not lasts(trial):
         return trial
     own.model.train()

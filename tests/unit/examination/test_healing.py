@@ -10,8 +10,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from spikecheck.diagnosis import Cause
+from spikecheck.examination.advised_fix import AdvisedFix
+from spikecheck.examination.candidates import Tried, candidates
 from spikecheck.examination.healing import Healer
-from spikecheck.examination.proof import claims
+from spikecheck.examination.proof import Proof, claims
 from spikecheck.examination.subject import Evaluation, Subject
 from spikecheck.examination.treatments.base import NotApplicableError, Patient, Role, Treatment, treatment
 from spikecheck.examination.trial import LASTING, UPDATES, Outcome, Trial, run_trial
@@ -285,3 +287,57 @@ def test_a_step_without_loss_and_classes_is_healed_by_its_losses() -> None:
     assert healing.cure is not None
     assert healing.cure.copy is not None
     assert healing.cure.copy.accuracy is None
+
+
+# -- several root causes
+
+
+class Scripted(Healer):
+    """A search whose trials are not made: a set of treatments is proved if it contains all that are needed."""
+
+    needed: tuple[str, ...] = ()
+
+    def attempt(self, chosen: tuple[Treatment, ...], untreated: Trial) -> Tried:
+        names = tuple(one.name for one in chosen)
+        proof = Proof(0.0, 0.0, 0.0) if set(self.needed) <= set(names) else Proof(1.0, 1.0)
+        self.tried.append(Tried(chosen, Trial(names, Outcome.TRAINED), proof))
+        return self.tried[-1]
+
+
+def sets_tried(*needed: str, checks: tuple[str, ...]) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
+    healer = Scripted(subject(), [cause(check) for check in checks], (), time.monotonic() + SECONDS)
+    healer.needed = needed
+    best = healer.search(Trial((), Outcome.TRAINED), time.monotonic())
+    assert best is not None
+    return [one.trial.treatments for one in healer.tried], best.trial.treatments
+
+
+def test_one_treatment_of_each_root_cause_is_tried_before_any_second_one() -> None:
+    tried, best = sets_tried("binary input", "training mode", checks=("SPK101", "SPK214"))
+    assert tried == [("binary input",), ("training mode",), ("binary input", "training mode")]
+    assert best == tried[-1]
+
+
+def test_treatments_that_a_proved_set_does_not_need_are_left_out() -> None:
+    _, best = sets_tried("binary input", "labels from 0", checks=("SPK101", "SPK214", "SPK306"))
+    assert best == ("binary input", "labels from 0")
+
+
+def test_one_root_cause_is_searched_to_its_end() -> None:
+    tried, best = sets_tried("training mode", checks=("SPK214",))
+    assert best == ("training mode",)
+    assert tried[0] == ("training mode",)
+
+
+def test_a_fix_that_findings_of_several_layers_advise_is_tried_once() -> None:
+    codes = ("model.a.threshold = 1\nmodel.b.threshold = 1", "model.b.threshold = 1\nmodel.a.threshold = 1")
+    causes = [cause("SPK504", place=code[6], fixes=(Fix(code, applies=True),)) for code in codes]
+    advised = [one for _, one in candidates([one.finding for one in causes]) if isinstance(one, AdvisedFix)]
+    assert len(advised) == 1
+
+
+def test_a_trial_can_be_given_more_updates() -> None:
+    own = subject()
+    trial = run_trial(own, updates=20, seconds=SECONDS)
+    assert len(trial.losses) == LASTING * 20
+    assert Healer(own, (), (), time.monotonic() + SECONDS, updates=20).run(()).updates == 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -62,6 +63,29 @@ def with_step(own: Subject, step: Callable[[Subject, Tensor, Tensor], Any] | Non
 
     own.step = plain if step is None else lambda x, y: step(own, x, y)
     return own
+
+
+def divided(own: Subject, x: Tensor, y: Tensor) -> Tensor:
+    """Divide all gradients by a million before the update."""
+    own.optimizer.zero_grad()
+    loss = F.cross_entropy(own.model(x), y)
+    loss.backward()
+    for parameter in own.model.parameters():
+        parameter.grad /= 1e6
+    own.optimizer.step()
+    return loss
+
+
+def plain_descent() -> Subject:
+    net = Net()
+    return subject(net, optimizer=torch.optim.SGD(net.parameters(), lr=1.0))
+
+
+def moves_by(own: Subject, least: float) -> bool:
+    """Return whether one update moves the weights by so much."""
+    before = nn.utils.parameters_to_vector(own.model.parameters()).clone()
+    own.train(1)
+    return bool((nn.utils.parameters_to_vector(own.model.parameters()) - before).norm() > least)
 
 
 def head_only() -> Subject:
@@ -174,6 +198,10 @@ CASES: dict[str, tuple[Callable[[], Subject], Callable[[Subject], bool]]] = {
     "optimizer of all parameters": (head_only, lambda own: len(own.optimizer.param_groups) == 2),
     "plain training loop": (lambda: with_step(subject()), lambda own: own.step is None),
     "gradients zeroed before each step": (lambda: with_step(subject()), lambda own: own.step is not None),
+    "gradients of the backward pass, clipped to 1": (
+        lambda: with_step(plain_descent(), divided),
+        lambda own: moves_by(own, 0.1),
+    ),
     "training mode": (lambda: with_step(subject(Normalized())), lambda own: own.step is not None),
     "fresh Adam": (head_only, lambda own: isinstance(own.optimizer, torch.optim.Adam)),
     "no weight decay": (
@@ -247,6 +275,23 @@ def test_a_treatment_of_a_healthy_network_has_nothing_to_change_or_leaves_it_wor
     own = subject()
     with suppress(NotApplicableError):
         assert treatment(name).apply(Patient(own)).code
+
+
+def half_precision_sum() -> Subject:
+    """The model sums the readout in float16, where it overflows."""
+    net = Net()
+    net.forward = lambda x: (1e6 * net.fc2(net.lif(net.fc1(x)))).half().sum(1).float() / 1e6
+    return subject(net)
+
+
+def test_numbers_of_16_bits_inside_the_model_become_numbers_of_32() -> None:
+    own = half_precision_sum()
+    assert not all(map(math.isfinite, own.train(2)))
+    own = half_precision_sum()
+    fix = treatment("32-bit floating point").apply(Patient(own))
+    assert all(map(math.isfinite, own.train(2)))
+    assert "without .half()" in fix.code
+    assert "model.float()" not in fix.code
 
 
 class Integrator(nn.Module):
