@@ -7,6 +7,7 @@ import resource
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ from spikecheck.report.treated import Healing, treatment_result
 from spikecheck.settings import Settings
 
 SECONDS = 600.0  # of the clock, which a busy machine needs; processor time is what is reported
+ROOT = f"{Path(__file__).resolve().parents[2]}/"
 FULL = 160  # updates of a full training: four times those of a first trial
 HEALED = 0.8  # of the twin's gain over the untreated copy
 
@@ -80,7 +82,7 @@ def examined(
         "removes_cause": removes_cause(healing, checks),
         "untreated": None if healing.untreated is None else healing.untreated.accuracy,
         "treated": accuracy_of(healing),
-        "tried": [[row.name, treatment_result(row), round(row.seconds, 1)] for row in healing.rows],
+        "tried": [[row.name, treatment_result(row).replace(ROOT, "")] for row in healing.rows],
         "experiment_seconds": round(middle - before, 1),
         "seconds": round(after - before, 1),
     }
