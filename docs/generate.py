@@ -19,6 +19,7 @@ from typing import Any
 
 from spikecheck.checks.base import Check
 from spikecheck.checks.discovery import Causes, merged_causes, own_checks
+from spikecheck.cli.checks import FAMILIES
 from spikecheck.cli.explain import page
 from spikecheck.examination.experiments.base import experiments
 from tests.house.rooms import table as rooms
@@ -51,15 +52,6 @@ keeps its file and gets a new status. Numbers are never reused.
 
 """
 UNUSED_DECISIONS = (16, 17, 21)  # reserved for records that were never written
-FAMILIES = {
-    "0": "spikecheck itself",
-    "1": "Input",
-    "2": "Neurons",
-    "3": "Readout and loss",
-    "4": "Gradients and parameters",
-    "5": "Checkpoints",
-    "6": "Experiments",
-}
 
 
 def source(check: type[Check]) -> str:
@@ -89,7 +81,7 @@ def index(checks: list[type[Check]]) -> str:
     parts = [f"{WRITTEN}: `make docs`. -->\n\n# What is checked\n\n[What explains what](causes.md), drawn.\n"]
     for digit, family in FAMILIES.items():
         members = [check for check in checks if check.id[3] == digit]
-        parts += [f"\n## {family}\n\n{table(members, '')}"] if members else []
+        parts += [f"\n## {family.capitalize()}\n\n{table(members, '')}"] if members else []
     return "".join(parts)
 
 
@@ -172,7 +164,7 @@ def causes(known: dict[str, type[Check]]) -> str:
             ]
             arrows = [f"    {cause} --> {effect}" for cause, effect in edges]
             graph = "\n".join(["```mermaid", "flowchart LR", *nodes, *arrows, "```"])
-            parts.append(f"\n## {family}\n\n{graph}\n")
+            parts.append(f"\n## {family.capitalize()}\n\n{graph}\n")
     roots = [check for id_, check in known.items() if not relation[id_] and id_ != "SPK001"]
     listed = "\n".join(f"- [{check.id}]({check.id}.md) {check.slug}" for check in roots)
     parts.append(f"\n## Never a consequence\n\nNo other check explains a finding of these:\n\n{listed}\n")

@@ -13,6 +13,7 @@ import click
 
 from spikecheck.checks.base import EXAMPLES, HAND_WRITTEN, Check
 from spikecheck.checks.discovery import RETIRED, discover, merged_causes, unusable_extensions
+from spikecheck.cli.checks import listing
 
 LIBRARY_NAMES = {"any": "any library", HAND_WRITTEN: "a hand-written layer"}
 SOURCES = (
@@ -21,6 +22,29 @@ SOURCES = (
 )
 CONSEQUENCE_OF = "If one of these is reported in the same run, this finding is listed below it: fix that one first."
 IGNORE_IT = "To ignore the finding, add this to `pyproject.toml`, with a reason in your own words:"
+#: How a symptom is called, and how the texts of the checks may call it: beginnings of words.
+SYNONYMS = {
+    "nan": ("nan", "not finite", "non finite", "infinite"),
+    "inf": ("infinite", "not finite", "non finite"),
+    "stuck": ("stuck", "plateau", "stays", "stalled", "chance"),
+    "plateau": ("plateau", "stays", "stalled"),
+    "silent": ("silent", "dead", "never fires"),
+    "dead": ("dead", "silent", "never fires"),
+    "saturated": ("saturat", "nearly all the time"),
+    "fires": ("fires", "firing", "spikes"),
+    "eval": ("eval",),
+    "explodes": ("explo",),
+    "exploding": ("explo",),
+    "vanishes": ("vanish",),
+    "lr": ("learning rate",),
+    "state": ("state", "potentials of the batch before"),
+}
+FILLERS = frozenset(
+    {"a", "all", "and", "at", "but", "i", "in", "is", "it", "its", "my", "network", "not", "of", "or", "snn", "the",
+     "time", "to", "with"}
+)  # fmt: skip
+WEIGHTS = (4, 2, 1)  # of a word in the name, in the first sentence, in the explanation of a check
+MOST_MATCHES = 12  # are listed
 LEADS_TO = "If one of these is reported in the same run, it is listed below this finding: fix this one first."
 
 
@@ -86,30 +110,75 @@ def others(title: str, meaning: str, checks: Iterable[type[Check]]) -> str:
     return "\n".join([f"## {title}", "", meaning, "", *rows]) if rows else ""
 
 
-def find(name: str) -> type[Check]:
-    """Return the check of this id or slug, in any case of letters."""
+def find(name: str) -> type[Check] | None:
+    """Return the check of this id or slug, in any case of letters; None where there is none.
+
+    Raises:
+        click.BadParameter: the id belonged to no check, or to one that is gone.
+    """
     known = discover()
-    for extension in unusable_extensions():
-        click.echo(f"spikecheck: {extension}", err=True)
     for check in known.values():
         if name.lower() in (check.id.lower(), check.slug):
             return check
     id_ = f"SPK{name}" if name.isdecimal() else name.upper()
-    if id_ in known:
-        return known[id_]
     if id_ in RETIRED:
         raise click.BadParameter(f"{id_} {RETIRED[id_]}. `spikecheck checks` lists the checks.")
+    return known.get(id_)
+
+
+def matching(symptom: str) -> list[type[Check]]:
+    """Return the checks whose texts have every word of a symptom, those that name it first."""
+    text = symptom.lower().replace("all the time", "saturated")
+    words = [word for word in re.findall(r"[a-z0-9]+", text) if word not in FILLERS]
+    scored = [(score(words, check), check) for check in discover().values()] if words else []
+    return [check for points, check in sorted(scored, key=lambda pair: -pair[0]) if points]
+
+
+def score(words: list[str], check: type[Check]) -> int:
+    """Return how prominently a check's texts have the words of a symptom; 0 if they lack one."""
+    sections = check.sections()
+    places = (check.slug.replace("-", " "), sections[""], f"{check.message} {sections.get('What it means', '')}")
+    points = 0
+    for word in words:
+        forms = "|".join(map(re.escape, SYNONYMS.get(word, (word.removesuffix("s"),))))
+        hits = [
+            weight for weight, text in zip(WEIGHTS, places, strict=True) if re.search(rf"\b(?:{forms})", text.lower())
+        ]
+        if not hits:
+            return 0
+        points += sum(hits)
+    return points
+
+
+def nearest(name: str) -> str:
+    """Return what to type instead of a name that no check has."""
+    known = discover()
     names = [*known, *(check.slug for check in known.values())]
-    near = difflib.get_close_matches(id_, names, n=3) or difflib.get_close_matches(name.lower(), names, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else "`spikecheck checks` lists them"
-    raise click.BadParameter(f"no check has the id or name {name!r}: {hint}")
+    near = difflib.get_close_matches(name.upper(), names, n=3) or difflib.get_close_matches(name.lower(), names, n=3)
+    return f"did you mean {' or '.join(near)}?" if near else "`spikecheck checks` lists them"
 
 
 @click.command()
-@click.argument("check", metavar="ID|NAME", callback=lambda ctx, parameter, value: find(value))
-def command(check: type[Check]) -> None:
-    """Explain a check: what it finds, how to fix it, when to ignore it. Takes its id (SPK203) or name (dead-layer)."""
+@click.argument("words", metavar="ID|NAME|SYMPTOM", nargs=-1, required=True)
+def command(words: tuple[str, ...]) -> None:
+    """Explain a check: what it finds, how to fix it, when to ignore it.
+
+    Takes its id (SPK203 or 203), its name (dead-layer), or a symptom in a few words (nan, "loss stuck", silent), which
+    lists the checks to read.
+    """
     from rich.console import Console
     from rich.markdown import Markdown
 
-    Console().print(Markdown(page(check, discover())))
+    for extension in unusable_extensions():
+        click.echo(f"spikecheck: {extension}", err=True)
+    name = " ".join(words)
+    check, console = find(name), Console()
+    matches = [] if check else matching(name)
+    if check is None and not matches:
+        raise click.BadParameter(f"no check has the id, the name or the symptom {name!r}: {nearest(name)}")
+    if check is not None or len(matches) == 1:
+        console.print(Markdown(page(check or matches[0], discover())))
+        return
+    console.print(listing(matches[:MOST_MATCHES]))
+    more = f", {MOST_MATCHES} of them here" if len(matches) > MOST_MATCHES else ""
+    console.print(f"\n{len(matches)} checks are about this{more}. Explain one: spikecheck explain {matches[0].id}")

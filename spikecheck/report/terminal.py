@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import StringIO
@@ -47,10 +49,21 @@ BADGES = {
 }
 LABELS = 10  # columns of "first seen", the longest label
 WIDTH = 80  # of a log file, and of every stream of unknown width
+NARROWEST, WIDEST = 60, 140  # of what `print` shows in a terminal
 
 
-def plain_text(shown: Any, width: int = WIDTH) -> str:
+def printed_width() -> int:
+    """Return the width in which `print` shows a report: that of the terminal, where standard output is one."""
+    try:
+        terminal = sys.stdout.isatty()
+    except (AttributeError, ValueError):  # no stream, as under pythonw, or one that is closed
+        terminal = False
+    return min(max(shutil.get_terminal_size((WIDTH, 24)).columns, NARROWEST), WIDEST) if terminal else WIDTH
+
+
+def plain_text(shown: Any, width: int | None = None) -> str:
     """Return a report, or whatever else draws itself in a terminal, without color, for `print` and for log files."""
+    width = printed_width() if width is None else width
     console = Console(file=StringIO(), width=width, color_system=None, legacy_windows=False, force_jupyter=False)
     console.print(shown, crop=False)
     assert isinstance(console.file, StringIO)
@@ -67,8 +80,19 @@ def html(report: Report) -> str:
 
 def render(report: Report, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
     """Yield the report for a console, in characters that its stream can show."""
-    for segment in console.render(Group(*renderables(report)), options):
-        yield Segment(encodable(segment.text, options.encoding), segment.style, segment.control)
+    for line in Segment.split_lines(console.render(Group(*renderables(report)), options)):
+        for segment in without_trailing_blanks(line):
+            yield Segment(encodable(segment.text, options.encoding), segment.style, segment.control)
+        yield Segment.line()
+
+
+def without_trailing_blanks(line: list[Segment]) -> list[Segment]:
+    """Return a line without the blanks with which rich fills its tables: they have no place in a log file."""
+    while line and not line[-1].text.strip(" ") and not line[-1].control:
+        line = line[:-1]
+    if line and not line[-1].control:
+        line = [*line[:-1], Segment(line[-1].text.rstrip(" "), line[-1].style)]
+    return line
 
 
 def renderables(report: Report) -> Iterator[RenderableType]:

@@ -95,3 +95,30 @@ def test_no_fix_and_no_name_is_cut_off() -> None:
         assert "model.parameters(), lr=1e-3," in text
         assert LONG in text.replace("\n", "").replace(" ", "")
         assert "…" not in text
+
+
+@pytest.mark.parametrize("color", [False, True])
+def test_no_line_ends_with_blanks(color: bool) -> None:
+    console = Console(file=StringIO(), width=100, force_terminal=color, force_jupyter=False, legacy_windows=False)
+    console.print(broken())
+    assert isinstance(console.file, StringIO)
+    lines = re.sub(r"\x1b\[[\d;]*m", "", console.file.getvalue()).splitlines()
+    assert len(lines) > 10
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
+def test_print_uses_the_width_of_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(StringIO):
+        encoding = "utf-8"
+
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", "120")
+    assert max(map(len, str(broken()).splitlines())) <= 80, "standard output is no terminal"
+    monkeypatch.setattr("sys.stdout", Terminal())
+    assert str(broken()) == plain_text(broken(), 120)
+    monkeypatch.setenv("COLUMNS", "1000")
+    assert str(broken()) == plain_text(broken(), 140)
+    monkeypatch.setattr("sys.stdout", None)
+    assert str(broken()) == plain_text(broken(), 80)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 
 from spikecheck.checks.discovery import discover, known_causes
 from spikecheck.cli import main
-from spikecheck.cli.explain import label_fences, page
+from spikecheck.cli.explain import label_fences, matching, page
 from spikecheck.settings import tomllib
 
 
@@ -40,6 +41,57 @@ def test_an_id_that_no_check_has_is_answered_with_the_reason(name: str, capsys: 
 def test_the_digits_of_an_id_are_enough(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "203"]) == 0
     assert "SPK203 dead-layer" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("symptom", "expected"),
+    [
+        (["nan"], "SPK405"),
+        (["loss stuck"], "SPK302"),
+        (["my", "loss", "is", "stuck"], "SPK302"),
+        (["silent"], "SPK203"),
+        (["fires", "all", "the", "time"], "SPK204"),
+        (["exploding gradients"], "SPK403"),
+    ],
+)
+def test_a_symptom_lists_the_checks_to_read(
+    symptom: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", *symptom]) == 0
+    shown = capsys.readouterr().out
+    assert expected in "".join(shown.splitlines()[:6]), "among the first"
+
+
+def test_a_symptom_of_one_check_shows_its_page(capsys: pytest.CaptureFixture[str]) -> None:
+    assert [check.id for check in matching("vanishing gradient")] == ["SPK402"]
+    assert main(["explain", "vanishing gradient"]) == 0
+    assert "What it means" in capsys.readouterr().out
+
+
+def test_words_that_say_nothing_match_nothing() -> None:
+    assert matching("it is my network") == []
+    assert matching("") == []
+
+
+def test_the_list_of_one_family(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["checks", "--family", "neurons"]) == 0
+    assert set(re.findall(r"SPK(\d)", capsys.readouterr().out)) == {"2"}
+    assert main(["checks", "--family", "flowers"]) == 2
+    assert "gradients and parameters" in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_list_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["checks", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["id"] for row in rows] == list(discover())
+    assert rows[1] == {
+        "id": "SPK101",
+        "slug": "count-input",
+        "severity": "warning",
+        "family": "input",
+        "since": "0.1",
+        "finds": "The input holds event counts, not binary spikes.",
+    }
 
 
 def test_the_list_names_every_check(capsys: pytest.CaptureFixture[str]) -> None:
