@@ -23,6 +23,8 @@ from spikecheck.timelines import LossTimelineReading, OptimizerTimelineReading, 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from spikecheck.report.comparison import Comparison
+
 SCHEMA = 1
 
 
@@ -290,6 +292,12 @@ class Report:
     def to_json(self, *, indent: int | None = 2) -> str:
         """Return `to_dict()` as JSON. Numbers that are not finite become null: JSON has no NaN and no infinity."""
         return json.dumps(plain(self.to_dict()), indent=indent, allow_nan=False)
+
+    def compare(self, other: Report) -> Comparison:
+        """Return what differs in another run, the earliest difference first: this one worked, the other does not."""
+        from spikecheck.report.comparison import compare
+
+        return compare(self.to_dict(), other.to_dict())
 
     def to_html(self, path: str | PathLike[str]) -> None:
         """Write the report with its pictures as one HTML file that loads nothing. An existing file is overwritten.

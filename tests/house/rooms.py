@@ -86,6 +86,7 @@ BEYOND = {
     "settings.py": {"tomli", "tomllib"},
     "report/terminal.py": {"rich"},
     "report/changes.py": {"rich"},
+    "report/comparison_table.py": {"rich"},
     "report/html": {"jinja2", "markupsafe", "matplotlib"},
     "checkpoint/graph.py": {"h5py"},
     "examination/progress.py": {"rich"},
