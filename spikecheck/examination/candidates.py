@@ -63,9 +63,17 @@ def advised(finding: Finding) -> list[Treatment]:
 
 
 def fitting(finding: Finding) -> list[Treatment]:
-    """Return the treatments that a finding names, those that it names first before others."""
+    """Return the treatments that a finding names, those that are most specific to it first.
+
+    One that helps any network comes after those that remove a cause, unless it is made for this very finding.
+    """
     named = [one for one in treatments() if finding.check in one.named_by and one.role is not Role.SYMPTOM]
-    return sorted(named, key=lambda one: (one.named_by.index(finding.check), one.role is Role.BOOSTER))
+
+    def place(one: Treatment) -> tuple[bool, int]:
+        index = one.named_by.index(finding.check)
+        return one.role is Role.BOOSTER and index > 0, index
+
+    return sorted(named, key=place)
 
 
 def key_of(one: Treatment) -> str:

@@ -41,6 +41,7 @@ class Healer:
     until: float
     advance: Callable[[str], object] = lambda name: None
     updates: int = UPDATES
+    compares: bool = True  # whether a proved treatment is compared with others of the same finding
     tried: list[Tried] = field(default_factory=list)
 
     @cached_property
@@ -84,7 +85,7 @@ class Healer:
         best, best_rank = self.open(untreated)
         for rank, one in self.candidates:
             late = time.monotonic() > start + REST_OF_TIME * (self.until - start)
-            if self.is_over() or (best is not None and (late or rank > best_rank)):
+            if self.is_over() or (best is not None and (late or rank > best_rank or not self.compares)):
                 break
             if rank == best_rank or best is None:
                 chosen = self.better(best, self.attempt((one,), untreated))

@@ -124,8 +124,6 @@ def renderables(report: Report) -> Iterator[RenderableType]:
     if report.healing is not None:
         yield Text()
         yield from healing_block(report.healing)
-        if report.healing.cure is not None:
-            yield Code("patch", report.healing.cure.patch)
     yield Text()
     yield from footer(report)
 
@@ -247,7 +245,7 @@ def experiment_table(rows: tuple[ExperimentRow, ...]) -> Table:
 
 
 def healing_block(healing: Healing) -> Iterator[RenderableType]:
-    """Yield the verdict, then a line for each treatment: the loss and the symptoms before and after."""
+    """Yield the verdict, a line for each treatment with loss and symptoms before and after, and the code of a cure."""
     yield Text(f"{label(healing)}  {healing.text}", style=HEALING_STYLES.get(healing.verdict, "bold yellow"))
     if not healing.rows:
         return
@@ -260,6 +258,8 @@ def healing_block(healing: Healing) -> Iterator[RenderableType]:
         cells = ("", "", "") if row.copy is None else copy_cells(row.copy)
         table.add_row(Text(row.name), Text(treatment_result(row), style="green" if row.proved else "dim"), *cells)
     yield table
+    if healing.cure is not None:
+        yield Code("patch", healing.cure.patch)
 
 
 def label(healing: Healing) -> str:
