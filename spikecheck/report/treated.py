@@ -9,6 +9,7 @@ from typing import Any
 
 from spikecheck.number_format import number, percentage
 
+LEAST_P = 0.001  # what is less is not written out
 MAX_P = 0.01  # judgment call: the error probability of each claim, of treatments and of experiments
 
 
@@ -116,7 +117,8 @@ def finite(value: float | None) -> float | str | None:
 def treatment_result(row: TreatmentRow) -> str:
     """Return what came of a treatment: each claim that holds, or why it was not proved."""
     if row.proved:
-        return f"proved, {row.role} (p = {number(max(p for p in probabilities(row)), 2)})"
+        p = max(probabilities(row))
+        return f"proved, {row.role} (p {f'= {number(p, 2)}' if p >= LEAST_P else f'< {LEAST_P}'})"
     if row.outcome != "trained":
         return f"{row.outcome}: {row.reason}" if row.reason else row.outcome
     claims = ("learns no better than the most frequent class", "does not beat the untreated copy", "does not last")
