@@ -21,7 +21,7 @@ from spikecheck.probe.paths import script_frame, variable_name
 from spikecheck.probe.schedule import Schedule
 from spikecheck.probe.watchers import watchers
 from spikecheck.runlog.writer import RunLog
-from spikecheck.settings import Settings
+from spikecheck.settings import Settings, is_switched_off
 from spikecheck.sinks.base import Sink
 from spikecheck.sinks.last_report import LastReport, end_stopped
 
@@ -129,6 +129,8 @@ def all_sinks(
 ) -> list[Sink]:
     """Return the sinks that the arguments ask for; SpikecheckError where one of them cannot be used."""
     every = list(sinks)
+    if is_switched_off():
+        return []
     for sink in every:
         if not isinstance(sink, Sink):
             raise SpikecheckError(f"sinks= takes objects of spikecheck.plugin.Sink, got {type(sink).__name__}")

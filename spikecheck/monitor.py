@@ -38,8 +38,9 @@ from spikecheck.probe.session import Session
 from spikecheck.probe.snapshot import Snapshot
 from spikecheck.probe.watchers import watchers
 from spikecheck.report.model import Report
+from spikecheck.report.phase import phase
 from spikecheck.report.wording import unobserved, warning_text
-from spikecheck.settings import process_rank
+from spikecheck.settings import is_switched_off, process_rank
 from spikecheck.sinks.base import RunStart, Sink
 from spikecheck.sinks.last_report import end_at_exit, print_report
 from spikecheck.sinks.sink_set import SinkSet
@@ -47,6 +48,7 @@ from spikecheck.site import Site, SiteKind, TorchError
 from spikecheck.stats.engine import Engine, measure_values
 
 OnFinding = Literal["warn", "raise"] | Callable[[Finding], object]
+SWITCHED_OFF = Unseen(UnseenKind.FORWARD_PASS, "nothing was watched: SPIKECHECK is set to off in the environment")
 RUN = Site(SiteKind.RUN, "the run")
 
 
@@ -86,7 +88,8 @@ class Monitor:
             self._tell_pending,
             lambda: bool(self._pending or self._sinks.failures),
         )
-        if self._border.error is None:
+        self._is_off = is_switched_off()
+        if self._border.error is None and not self._is_off:
             self._border.attempt(lambda: self._attach(options), lambda: None)
 
     def _attach(self, options: dict[str, Any]) -> None:
@@ -151,13 +154,26 @@ class Monitor:
     def __repr__(self) -> str:
         with self._lock:
             watched = self._border.attempt(self._session.describe, lambda: "stopped by an error of its own")
+            watched = "switched off by SPIKECHECK=off" if self._is_off else watched
         return f"<Monitor of {type(self.model).__name__}: {watched}{'' if self.watching else ', detached'}>"
 
-    def report(self) -> Report:
-        """Judge what was observed so far, as if the run ended here; from any thread, also while the model trains."""
+    def report(self, since: int = 0) -> Report:
+        """Judge what was observed so far, as if the run ended here; from any thread, also while the model trains.
+
+        Args:
+            since: report on one phase of the training: courses begin at this update, and what was over before it is
+                left out. What holds now is judged as ever.
+
+        Raises:
+            SpikecheckError: the run has not come to this update.
+        """
         report = self._border.attempt(self._judged, self._report_of_error)
         self._tell_pending()
-        return report
+        if not since:
+            return report
+        if not isinstance(since, int) or not 0 < since <= report.updates:
+            raise SpikecheckError(f"since= takes an update from 0 to {report.updates:,}, got {since!r}")
+        return phase(report, since)
 
     def _judged(self) -> Report:
         return self._report_of(self._evidence())
@@ -252,7 +268,9 @@ class Monitor:
             observations,
             ledger=self._ledger,
             error=self._border.error,
-            unseen=(
+            unseen=(SWITCHED_OFF,)
+            if self._is_off
+            else (
                 *unobserved(
                     observations.run,
                     shown,

@@ -30,8 +30,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     level = "fail on findings of this severity or above: note, warning or error"
     group.addoption("--spikecheck-fail-on", choices=LEVELS, help=f"{level} (default: warning)")
     group.addoption("--spikecheck-report", metavar="DIR", help="write an HTML report here for each failed test")
-    group.addoption("--spikecheck-update", action="store_true", help="update the baseline files instead of comparing")
+    group.addoption("--spikecheck-baseline", metavar="FILE", help="findings in this file do not fail their test")
+    group.addoption("--spikecheck-update", action="store_true", help="write the baseline files instead of using them")
     parser.addini("spikecheck_fail_on", level, default="warning")
+    parser.addini("spikecheck_baseline", "file with findings that do not fail their test", default="")
     parser.addini("spikecheck_report", "folder for the HTML reports of failed tests", default="")
 
 
@@ -75,6 +77,15 @@ def spikecheck(request: pytest.FixtureRequest) -> Iterator[Watching]:
         watching = Watching.marked([(mark.args, mark.kwargs) for mark in marks], fail_on=level)
     except SpikecheckError as error:
         pytest.fail(f"@pytest.mark.spikecheck: {error}", pytrace=False)
+    watching.test = request.node.nodeid
+    watching.accepts_all = config.getoption("--spikecheck-update") and baseline_file(config) is not None
+    if (file := baseline_file(config)) and not watching.accepts_all:
+        from spikecheck.accepted import AcceptedFindings
+
+        try:
+            watching.accepted = AcceptedFindings.load(file)
+        except SpikecheckError:
+            pytest.fail(f"{file} cannot be read: pytest --spikecheck-update writes it", pytrace=False)
     request.node.stash[WATCHING] = watching
     yield watching
     watching.detach()
@@ -113,6 +124,14 @@ def pytest_runtest_makereport(
     return result
 
 
+def baseline_file(config: pytest.Config) -> Path | None:
+    """Return the file of accepted findings: an option is relative to the working folder, a setting to the rootdir."""
+    option: str | None = config.getoption("--spikecheck-baseline")
+    setting: str = config.getini("spikecheck_baseline")
+    file = config.rootpath / setting if setting else None
+    return config.invocation_params.dir / option if option else file
+
+
 def report_folder(config: pytest.Config) -> Path | None:
     """Return the folder for pages: an option is relative to the working folder, a setting to the rootdir."""
     option: str | None = config.getoption("--spikecheck-report")
@@ -126,7 +145,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     tests = [r for kind in terminalreporter.stats.values() for r in kind if hasattr(r, "spikecheck")]
     lines = [(test, test.spikecheck[0]) for test in tests if test.spikecheck[0]]
     unusable_extensions = dict.fromkeys(line for test in tests for line in test.spikecheck[1])
-    if lines or unusable_extensions:
+    accepted = write_accepted(terminalreporter.config, tests)
+    if lines or unusable_extensions or accepted:
         terminalreporter.section("spikecheck")
     if lines:
         plural, failed = "" if len(lines) == 1 else "s", sum(test.failed for test, _ in lines)
@@ -134,5 +154,20 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     for test, text in lines:
         if test.failed or test.spikecheck[2]:
             terminalreporter.line(f"{test.nodeid}: {text}")
-    for line in unusable_extensions:
+    for line in [*unusable_extensions, *accepted]:
         terminalreporter.line(line)
+
+
+def write_accepted(config: pytest.Config, tests: list[Any]) -> list[str]:
+    """Write the findings of these tests to the file that accepts them, where that is asked for; return what to say."""
+    file = baseline_file(config)
+    watched = {test.nodeid: test.spikecheck[3] for test in tests if test.spikecheck[3] is not None}
+    if file is None or not config.getoption("--spikecheck-update") or not watched:
+        return []
+    from spikecheck.accepted import update_tests
+    from spikecheck.errors import SpikecheckError
+
+    try:
+        return [update_tests(file, watched)]
+    except SpikecheckError as error:
+        return [str(error)]

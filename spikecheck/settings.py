@@ -183,3 +183,8 @@ def process_rank() -> int | None:
     """Return the number of this process among those that a launcher such as torchrun started; None for a single one."""
     rank, size = os.environ.get("RANK", ""), os.environ.get("WORLD_SIZE", "")
     return int(rank) if rank.isdecimal() and size.isdecimal() and int(size) > 1 else None
+
+
+def is_switched_off() -> bool:
+    """Return whether SPIKECHECK=off, in any case of letters, is set: `attach` then watches nothing."""
+    return os.environ.get("SPIKECHECK", "").strip().lower() in ("off", "0", "false", "no")

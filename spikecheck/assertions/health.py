@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from spikecheck.accepted import AcceptedFindings
 from spikecheck.api import attach
 from spikecheck.assertions.failure import UnhealthyError
 from spikecheck.assertions.learning import MakeOptimizer, optimizer_for, require_count, scalar
@@ -20,6 +21,7 @@ from spikecheck.report.format import counted
 from spikecheck.report.model import Report
 from spikecheck.settings import Settings
 
+NOTHING = AcceptedFindings()
 RATE = 0.001  # the default learning rate of Adam
 
 
@@ -98,15 +100,17 @@ def severity(name: str) -> Severity:
         raise SpikecheckError(f"fail_on={name!r}: must be one of {names}") from None
 
 
-def failure(report: Report, level: Severity) -> str:
+def failure(report: Report, level: Severity, accepted: AcceptedFindings = NOTHING, test: str = "") -> str:
     """Return why a test with this report fails, with the whole report; "" if it passes.
+
+    Findings that are accepted for the test do not fail it.
 
     A run without a spiking layer fails too, and a file that was not checked completely: what was not measured is not
     healthy.
     """
     if not report.layers and not report.subject and not report.findings:
         return "\n".join(["nothing was checked: no spiking layer was observed", *(f"  {one}" for one in report.unseen)])
-    findings = report.at_least(level)
+    findings = accepted.others(report.at_least(level), test)
     if not findings:
         return "\n".join(
             [report.conclusion, *(f"  {one}" for one in report.limits_reached)] if report.limits_reached else ""

@@ -12,8 +12,9 @@ from typing import Any
 from torch import nn
 
 from spikecheck import api, baseline
+from spikecheck.accepted import entry
 from spikecheck.assertions.failure import UnhealthyError
-from spikecheck.assertions.health import failure, quiet, severity
+from spikecheck.assertions.health import NOTHING, failure, quiet, severity
 from spikecheck.checks.discovery import unusable_extensions
 from spikecheck.errors import SpikecheckError
 from spikecheck.monitor import Monitor
@@ -27,6 +28,8 @@ class Watching:
 
     def __init__(self, *, fail_on: str, ignore: Iterable[str]) -> None:
         self.level, self.ignore = severity(fail_on), tuple(ignore)
+        self.accepted, self.test = NOTHING, ""  # findings that do not fail the test of this name
+        self.accepts_all = False  # the file of accepted findings is written
         self.monitors: list[Monitor] = []
         self.reports: list[Report] = []
         self.explained = False  # whether the message of the failed test contains the reports
@@ -67,9 +70,17 @@ class Watching:
 
     def failure(self) -> str:
         """Return why the test fails, with the reports; "" if it passes."""
-        text = "\n\n".join(filter(None, (failure(report, self.level) for report in self.reports)))
+        if self.accepts_all:
+            return ""
+        text = "\n\n".join(
+            filter(None, (failure(report, self.level, self.accepted, self.test) for report in self.reports))
+        )
         self.explained = bool(text)
         return text
+
+    def entries(self) -> list[dict[str, str]]:
+        """Return every finding of the test as a file of accepted findings has it."""
+        return [entry(self.test, finding) for report in self.reports for finding in report.findings]
 
     def detach(self) -> None:
         """Detach from all models."""
@@ -86,8 +97,8 @@ class Watching:
 
 def outcome(
     test: str, watching: Watching | None, raised: BaseException | None, folder: Path | None
-) -> tuple[str, list[str], bool]:
-    """Return the summary of a finished test, the unusable extensions, and whether the test wrote a baseline.
+) -> tuple[str, list[str], bool, list[dict[str, str]] | None]:
+    """Return the summary of a test, the unusable extensions, whether it wrote a baseline, and its findings.
 
     With `folder`, a page is written there with the reports of the test and of its failed assertion.
     """
@@ -96,7 +107,12 @@ def outcome(
         reports.append(raised.report)
     wrote_baseline = bool(baseline.updated)
     page = "" if folder is None or not reports else written(folder, test, reports)
-    return summary(reports, page), [str(one) for one in unusable_extensions()], wrote_baseline
+    return summary(reports, page), [str(one) for one in unusable_extensions()], wrote_baseline, found_by(watching)
+
+
+def found_by(watching: Watching | None) -> list[dict[str, str]] | None:
+    """Return the findings of a test for the file that accepts them; None of one that watched nothing."""
+    return watching.entries() if watching is not None and watching.reports else None
 
 
 def summary(reports: Iterable[Report], page: str) -> str:

@@ -39,6 +39,34 @@ def complete_file(context: click.Context, parameter: click.Parameter, incomplete
 file_option = partial(click.option, metavar="FILE", shell_complete=complete_file)
 
 
+def baseline_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options for accepted findings to a command."""
+    text = "Findings in this file are accepted: they do not decide the exit code."
+    flag = "Accept the findings of this run: write them to the file of --baseline."
+    decorated = click.option("--write-baseline", is_flag=True, help=flag)(command)
+    return file_option("--baseline", "baseline_file", help=text)(decorated)
+
+
+def failing(
+    reports: Iterable[Report | None], level: Severity | None, baseline_file: str | None, write_baseline: bool
+) -> bool:
+    """Return whether findings decide the exit code; accept them instead, if that is asked for."""
+    from spikecheck.accepted import AcceptedFindings, write_accepted
+
+    every = [finding for report in reports if report is not None for finding in report.findings]
+    if write_baseline:
+        if baseline_file is None:
+            raise click.UsageError("--write-baseline needs --baseline FILE, the file to write")
+        write_accepted(baseline_file, (("", finding) for finding in every))
+        click.echo(f"spikecheck: {len(every):,} accepted findings written to {baseline_file}", err=True)
+        return False
+    accepted = AcceptedFindings()
+    if baseline_file is not None:
+        accepted = AcceptedFindings.load(baseline_file)
+        click.echo(f"spikecheck: {accepted.summary(every)}", err=True)
+    return level is not None and any(finding.severity >= level for finding in accepted.others(every))
+
+
 @click.command(
     epilog="Exit codes: 0 no finding at or above the severity of --fail-on, 1 such a finding, 2 bad usage or a file "
     "that was not read completely."
@@ -56,6 +84,7 @@ file_option = partial(click.option, metavar="FILE", shell_complete=complete_file
     show_default=True,
     help="Exit with 1 if there are findings of at least this severity.",
 )
+@baseline_options
 @click.option(
     "--model",
     metavar="MODULE:NAME",
@@ -79,6 +108,8 @@ def command(
     junit_file: str | None,
     html_file: str | None,
     fail_on: str,
+    baseline_file: str | None,
+    write_baseline: bool,
     model: str | None,
     model_args: str | None,
     data: str | None,
@@ -119,9 +150,8 @@ def command(
                 changes[result[0]] = differences
                 console.print(table(differences, safe(against), safe(name)))
     write_views(results, level, json_file, sarif_file, junit_file, html_file, safe(against or ""), changes)
-    if any(error for _, _, error in results):
-        return EXIT_ERROR
-    return int(any(report is not None and report.at_least(level) for _, report, _ in results))
+    failed = failing((report for _, report, _ in results), level, baseline_file, write_baseline)
+    return EXIT_ERROR if any(error for _, _, error in results) else int(failed)
 
 
 def matching(patterns: Iterable[str]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from spikecheck.cli.diagnose import file_option
+from spikecheck.cli.diagnose import baseline_options, file_option
 
 
 @click.command(
@@ -23,8 +23,16 @@ from spikecheck.cli.diagnose import file_option
     show_default=True,
     help="Exit with 1 if there are findings of at least this severity.",
 )
+@baseline_options
 def command(
-    log: str, html_file: str | None, json_file: str | None, sarif_file: str | None, every: bool, fail_on: str
+    log: str,
+    html_file: str | None,
+    json_file: str | None,
+    sarif_file: str | None,
+    every: bool,
+    fail_on: str,
+    baseline_file: str | None,
+    write_baseline: bool,
 ) -> int:
     """Report on the run in LOG, which `spikecheck run --log` or `attach(model, log=...)` wrote.
 
@@ -32,7 +40,7 @@ def command(
     """
     from rich.console import Console
 
-    from spikecheck.cli.diagnose import STDIN, FileResult, write_views
+    from spikecheck.cli.diagnose import STDIN, FileResult, failing, write_views
     from spikecheck.finding import Severity
     from spikecheck.report import html
     from spikecheck.runlog.reader import read_log
@@ -49,4 +57,4 @@ def command(
         console.print(report, crop=False)
         results.append((run.headline, report, ""))
     write_views(results, level, json_file, sarif_file, None, html_file, "", {})
-    return int(any(report is not None and report.at_least(level) for _, report, _ in results))
+    return int(failing((report for _, report, _ in results), level, baseline_file, write_baseline))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spikecheck.cli.diagnose import file_option
+from spikecheck.cli.diagnose import baseline_options, file_option
 from spikecheck.finding import Severity
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     type=click.Choice(["note", "warning", "error"]),
     help="Exit with 1 if there are findings of at least this severity and the script ended well.",
 )
+@baseline_options
 def command(
     script: str,
     args: tuple[str, ...],
@@ -36,15 +37,18 @@ def command(
     json_file: str | None,
     log_file: str | None,
     fail_on: str | None,
+    baseline_file: str | None,
+    write_baseline: bool,
 ) -> int:
     """Run SCRIPT with its own ARGS, and report on every model that it trains, on standard error.
 
     The script is not changed: it gets its own arguments, output and exit code, and its weights are bit-identical. The
     report comes at its end, also after an exception, sys.exit or Ctrl-C. Options of spikecheck stand before SCRIPT.
     """
+    from spikecheck.cli.diagnose import failing
     from spikecheck.report import html
     from spikecheck.script_run.discovery import Discovery
-    from spikecheck.script_run.result import own_error, worst
+    from spikecheck.script_run.result import own_error
     from spikecheck.script_run.runner import run_script
 
     if html_file is not None:
@@ -55,9 +59,9 @@ def command(
     for error in discovery.errors:
         click.echo(own_error(error), err=True)
     write_out(reports, html_file, json_file)
-    if code == 0 and fail_on is not None and worst(reports, Severity.named(fail_on)):
-        return 1
-    return code
+    level = None if fail_on is None else Severity.named(fail_on)
+    failed = failing((report for _, report in reports), level, baseline_file, write_baseline)
+    return code or int(failed)
 
 
 def write_out(reports: NamedReports, html_file: str | None, json_file: str | None) -> None:

@@ -135,6 +135,7 @@ class Report:
     start_cost: float | None = None
     experiments: tuple[ExperimentRow, ...] = ()  # of an examination
     healing: Healing | None = None  # the same: what treatments of copies came to
+    since: int = 0  # the first update that the report is about
 
     @classmethod
     def of(cls, verdicts: Iterable[Verdict], *, unseen: Iterable[Unseen] = (), **facts: Any) -> Report:
@@ -239,6 +240,7 @@ class Report:
         if self.subject:
             return self.subject
         run = counted(self.updates, "update") if self.updates else counted(self.forward_passes, "forward pass", "es")
+        run = f"updates {self.since:,} to {self.updates:,}" if self.since else run
         return " · ".join(["spikecheck", run, *self.frameworks, counted(len(self.layers), "spiking layer")])
 
     def to_dict(self) -> dict[str, Any]:
@@ -252,6 +254,7 @@ class Report:
             "ok": self.ok,
             "state": self.state.value,
             "subject": self.subject,
+            "since": self.since,
             "updates": self.updates,
             "observed_updates": self.observed_updates,
             "forward_passes": self.forward_passes,

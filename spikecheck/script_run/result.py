@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from spikecheck.finding import Severity
-
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -34,8 +32,3 @@ def show(reports: NamedReports, console: Console) -> None:
 def own_error(error: Exception) -> str:
     """Return what is said of an error of ours, which the script has not noticed."""
     return f"spikecheck: an error of its own, which did not affect the script: {error!r}"
-
-
-def worst(reports: NamedReports, level: Severity) -> bool:
-    """Return whether any report has a finding of this severity or above."""
-    return any(report.at_least(level) for _, report in reports)

@@ -34,6 +34,7 @@ JOINERS = (
     "sinks",
     "border",
     "monitor",
+    "accepted",
     "announcements",
     "api",
     "checkpoint",

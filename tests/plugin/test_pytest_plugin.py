@@ -154,6 +154,15 @@ def test_levels_and_settings_come_from_the_options_and_from_pyproject(runs: Runs
     assert list(runs.path.glob("pages/test_levels-py-test_never_called-*.html"))
 
 
+@pytest.mark.full
+def test_accepted_findings_do_not_fail_their_test(runs: Runs) -> None:
+    assert runs("--spikecheck-baseline=accepted.json", test_suite=SUITE).ret == 1, "there is no file yet"
+    written = runs("--spikecheck-baseline=accepted.json", "--spikecheck-update", test_suite=SUITE)
+    written.stdout.fnmatch_lines(["*accepted finding* of * test* written to *accepted.json"])
+    result = runs("--spikecheck-baseline=accepted.json", "-rA", "-k", "dead or healthy", test_suite=SUITE)
+    result.stdout.fnmatch_lines_random(["PASSED test_suite.py::test_dead", "PASSED test_suite.py::test_healthy"])
+
+
 ELSEWHERE = """
     import os
     import subprocess
