@@ -87,7 +87,8 @@ class CarriedState(Check):
 
     Online learning (a backward pass per time step) and truncated backpropagation (one per piece of a recording) are
     recognized and not reported. Three conditions must hold together: most sequences have the same targets as the one
-    before, the inputs differ nevertheless, and the potential returned to 0 at least {min_resets} times. While training
+    before, the inputs differ nevertheless, and the potential returned to 0 at least {min_resets} times. The last one is
+    not needed where no backward pass is made and the loss of each time step is only looked at. While training
     runs, spikecheck waits for a second batch of targets before it warns.
 
     Forward passes in evaluation mode are checked by the same rule, in a run that also trains and calls the model once
@@ -135,6 +136,8 @@ class CarriedState(Check):
             return readings.run.live
         if not input_changes:
             return False
+        if not readings.run.backward_passes:  # a loss per time step that is only looked at, as with a local rule
+            return True
         resets = state.sequences - state.carried_sequences
         return resets >= min(self.min_resets, batches - 1)  # the latest reset may not be counted yet
 

@@ -94,3 +94,14 @@ def test_the_same_targets_forever_may_be_a_first_batch_that_is_not_over(live, se
         "targets": [targets(updates=4, repeated_batches=3, distinct_batches=1)],
     }
     assert severity_of(CarriedState(), observe(places, run=run(live=live)), "lif1") == severity
+
+
+def test_a_local_rule_may_look_at_the_loss_of_every_time_step() -> None:
+    read = {
+        "lif1": [state(sequences=48, carried_sequences=47)],
+        "loss": [PIECES],
+        "input": [inputs(distinct_batches=16)],
+    }
+    for backward_passes, severity in ((0, None), (48, "warning")):
+        observations = observe(read, run=run(backward_passes=backward_passes))
+        assert severity_of(CarriedState(), observations, "lif1") == severity
