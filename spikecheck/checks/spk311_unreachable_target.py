@@ -52,10 +52,11 @@ class UnreachableTarget(Check):
     ## How it is decided
     A regression loss (squared or absolute differences, torch's own or written by hand) compares targets with spike
     counts or firing rates. With one spike per time step, a count is at most the number of time steps and a rate is at
-    most 1; the highest target is above that.
+    most 1; the highest target is above that, or the lowest is below 0 by {max_negative_share:%} of the targets' range.
 
     Outputs are taken for counts if they are whole numbers, and for rates if they are whole numbers when multiplied by
-    the number of time steps, both to within {max_rounding_error}. At least {min_distinct_outputs} distinct values are
+    the number of time steps, and by the number of neurons of a group that is averaged, both to within
+    {max_rounding_error}. At least {min_distinct_outputs} distinct values are
     needed.
 
     The loss keeps falling as long as neurons spike more often, until they spike in every time step. Accuracy may be
@@ -68,13 +69,19 @@ class UnreachableTarget(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.REGRESSION_TARGET
     needs: ClassVar = (RegressionTargetReading,)
-    message: ClassVar = "{site} go up to {highest:n}, but {time_steps:n} time steps allow {reach:n} at most"
+    message: ClassVar = (
+        "{site} go from {lowest:n} to {highest:n}, but spikes of {time_steps:n} time steps give 0 to {reach:n}"
+    )
 
     max_rounding_error: float = limit(
         1e-3, why="derived: a rate times 1,000 time steps is a whole number to within this in 32 bits"
     )
     min_distinct_outputs: int = limit(
         3, why="derived: with only two values, such as 0 and 1, outputs may be spikes, counts or rates"
+    )
+
+    max_negative_share: float = limit(
+        0.1, why="judgment call: targets slightly below 0 push the wrong outputs to 0 on purpose"
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -89,8 +96,10 @@ class UnreachableTarget(Check):
         run = readings.run
         calls = max(1, round(run.forward_passes / max(1, run.backward_passes))) if run.called_per_time_step else 1
         time_steps = calls * spikes.time_steps / spikes.forward_passes
-        reach = self.highest_output(regression, time_steps, max(1, spikes.maximum))
-        if reach is None or regression.target_maximum <= reach:
+        reach = self.highest_output(regression, time_steps, max(1, spikes.maximum), spikes.neurons)
+        below = -self.max_negative_share * (regression.target_maximum - regression.target_minimum)
+        too_low = regression.target_minimum < below
+        if reach is None or (regression.target_maximum <= reach and not too_low):
             return
         yield self.finding(
             site,
@@ -102,9 +111,9 @@ class UnreachableTarget(Check):
                 maximum=regression.output_maximum,
             ),
             expected=Expected(
-                "targets of {reach:n} at most",
+                "targets from 0 to {reach:n}",
                 reach=reach,
-                because="a neuron of this layer emits no more spikes in that many time steps",
+                because="a neuron of this layer emits no fewer and no more spikes in that many time steps",
             ),
             when=Moment(0),
             time_steps=time_steps,
@@ -112,15 +121,19 @@ class UnreachableTarget(Check):
         )
 
     def highest_output(
-        self, regression: RegressionTargetReading, time_steps: float, max_per_step: float
+        self, regression: RegressionTargetReading, time_steps: float, max_per_step: float, neurons: int
     ) -> float | None:
-        """Return the highest possible output, of counts or of rates; None where the outputs are neither."""
+        """Return the highest possible output, of counts or of rates; None where the outputs are neither.
+
+        A rate may be the mean of several neurons, of equal groups of the layer.
+        """
         if regression.output_minimum < 0:
             return None
         if all(self.is_whole(value) for value in regression.output_values):
             max_count = time_steps * max_per_step
             return max_count if regression.output_maximum <= max_count else None
-        rates = all(self.is_whole(value * time_steps) for value in regression.output_values)
+        groups = [size for size in range(1, neurons + 1) if neurons % size == 0]
+        rates = any(all(self.is_whole(v * time_steps * size) for v in regression.output_values) for size in groups)
         return max_per_step if rates and regression.output_maximum <= max_per_step else None
 
     def is_whole(self, value: float) -> bool:

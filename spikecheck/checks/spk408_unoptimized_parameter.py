@@ -9,7 +9,7 @@ from typing import ClassVar
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.progress import and_more, weight_names
 from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.readings import GradientReading, UpdateReading
+from spikecheck.readings import GradientReading, RunReading, UpdateReading
 from spikecheck.site import Moment, Site, SiteKind
 
 
@@ -64,7 +64,7 @@ class UnoptimizedParameter(Check):
     sites: ClassVar = SiteKind.GRADIENT
     needs: ClassVar = (GradientReading,)
     past: ClassVar = "no optimizer held {site}"
-    message: ClassVar = "gradients reach {first}{more}, but no optimizer holds {pronoun}"
+    message: ClassVar = "gradients reach {first}{more}, but {reason}"
 
     min_updates_in_training: int = limit(
         64, why="judgment call: an optimizer that steps once in 20 updates of another has then stepped three times"
@@ -91,5 +91,12 @@ class UnoptimizedParameter(Check):
             ),
             when=Moment(0),
             more=and_more(unheld),
-            pronoun="it" if len(unheld) == 1 else "them",
+            reason=reason(unheld, readings.run),
         )
+
+
+def reason(names: list[str], run: RunReading) -> str:
+    """Return why the weights do not move, as the rest of a sentence."""
+    pronoun = "it" if len(names) == 1 else "them"
+    idle = [optimizer.kind for optimizer in run.idle_optimizers if set(names) <= set(optimizer.parameters)]
+    return f"step() of {idle[0]}, which holds {pronoun}, is never called" if idle else f"no optimizer holds {pronoun}"

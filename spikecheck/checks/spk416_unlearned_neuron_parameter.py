@@ -56,7 +56,8 @@ class UnlearnedNeuronParameter(Check):
     ## How it is decided
     The parameter has at most one axis. It belongs to a spiking layer, or its name is one that thresholds, decays and
     time constants have. Weights of the model receive gradients. For {min_updates} updates or more, either no gradient
-    reached the parameter although an optimizer holds it, or gradients reached it and no optimizer holds it.
+    reached the parameter although an optimizer holds it, or gradients reached it and no optimizer holds it. Or an
+    optimizer holds it whose step() was not called in {min_updates_of_others} updates of another one.
 
     Two parameters receive no gradient in a healthy network and are left out: the threshold of a layer whose potential
     alone is read out, and `spike_threshold` of sinabs. In sinabs and rockpool, time constants are learnable by default,
@@ -78,6 +79,10 @@ class UnlearnedNeuronParameter(Check):
         minimum=1,
     )
 
+    min_updates_of_others: int = limit(
+        64, why="judgment call: an optimizer that steps once in 20 updates of another has then stepped three times"
+    )
+
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield one finding per reason, at the first such parameter."""
         gradients, held = readings.all.every(GradientReading), readings.all.every(UpdateReading)
@@ -87,7 +92,13 @@ class UnlearnedNeuronParameter(Check):
         parameters = [name for name in gradients if is_neuron_parameter(name, readings)]
         cut_off = [name for name in parameters if name in held and is_cut_off(name, readings)]
         unheld = [n for n in parameters if gradients[n].mean_norm > 0 and n not in held and n not in idle]
-        for names, reason in ((cut_off, "no gradient reaches {it}"), (unheld, "no optimizer holds {it}")):
+        waited = readings.run.update >= self.min_updates_of_others
+        idle_now = [n for n in parameters if waited and gradients[n].mean_norm > 0 and n not in held and n in idle]
+        for names, reason in (
+            (cut_off, "no gradient reaches {it}"),
+            (unheld, "no optimizer holds {it}"),
+            (idle_now, "step() of the optimizer that holds {it} is never called"),
+        ):
             if names[:1] == [site.name]:
                 optional = names is unheld and spec_of(site.name, readings).learnable_by_default
                 yield self.finding(

@@ -10,12 +10,13 @@ from tests.unit.checks.build import findings, observe, run, severity_of, spikes
 
 COUNTS = (0.0, 1.0, 2.0, 5.0)
 RATES = (0.0, 0.05, 0.1, 0.45)
+RATES_OF_EIGHT = (0.0, 0.00625, 0.0125, 0.4)
 POTENTIALS = (0.013, 0.2, 0.71)
 BY_STEPS = run(forward_passes=200, called_per_time_step=True)  # ten calls of the model for one backward pass
 
 
-def net(highest: float, outputs: tuple[float, ...], layer=None, of_run=None):
-    regression_target = RegressionTargetReading(20, 6400, 0.0, highest, min(outputs), max(outputs), outputs)
+def net(highest: float, outputs: tuple[float, ...], layer=None, of_run=None, lowest: float = 0.0):
+    regression_target = RegressionTargetReading(20, 6400, lowest, highest, min(outputs), max(outputs), outputs)
     return observe({"lif1": [layer or spikes()], "loss": [regression_target]}, run=of_run or run())
 
 
@@ -28,6 +29,10 @@ def net(highest: float, outputs: tuple[float, ...], layer=None, of_run=None):
         pytest.param(net(20.5, COUNTS), "warning", id="just above it"),
         pytest.param(net(1.0, RATES), None, id="a rate of 1"),
         pytest.param(net(12.0, RATES), "warning", id="counts as targets of rates"),
+        pytest.param(net(5.0, RATES_OF_EIGHT), "warning", id="the mean rate of eight neurons each"),
+        pytest.param(net(1.0, RATES, lowest=-1.0), "warning", id="targets that are standardized"),
+        pytest.param(net(1.0, RATES, lowest=-0.1), None, id="slightly below 0, to keep the wrong outputs silent"),
+        pytest.param(net(1.0, POTENTIALS, lowest=-1.0), None, id="potentials can be negative"),
         pytest.param(net(60.0, POTENTIALS), None, id="potentials have no upper bound"),
         pytest.param(net(60.0, (-1.0, 0.0, 1.0)), None, id="differences of counts have none either"),
         pytest.param(net(60.0, (0.0, 1.0)), None, id="spikes, counts or rates: not known"),
@@ -44,4 +49,4 @@ def test_judge(observations, severity) -> None:
 
 def test_the_message_gives_the_highest_target_and_the_highest_output() -> None:
     (finding,) = findings(UnreachableTarget(), net(60.0, COUNTS), "loss")
-    assert finding.message == "targets go up to 60, but 20 time steps allow 20 at most"
+    assert finding.message == "targets go from 0 to 60, but spikes of 20 time steps give 0 to 20"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk408_unoptimized_parameter import UnoptimizedParameter
+from spikecheck.site import IdleOptimizer
 from tests.unit.checks.build import findings, gradient, observe, parameter, run, severity_of, update
 
 HELD = [gradient(), parameter(), update()]
@@ -37,3 +38,11 @@ def test_one_finding_stands_for_all() -> None:
     observations = observe({"fc1.weight": LEFT, "fc2.weight": LEFT, "fc3.weight": HELD})
     made = [f for n in (1, 2, 3) for f in findings(UnoptimizedParameter(), observations, f"fc{n}.weight")]
     assert [f.message for f in made] == ["gradients reach fc1.weight and 1 more, but no optimizer holds them"]
+
+
+def test_it_says_where_an_optimizer_holds_them_and_never_steps() -> None:
+    when = run(idle_optimizers=(IdleOptimizer("SGD", ("fc1.weight",)),))
+    [finding] = findings(
+        UnoptimizedParameter(), observe({"fc1.weight": LEFT, "fc2.weight": HELD}, run=when), "fc1.weight"
+    )
+    assert finding.message == "gradients reach fc1.weight, but step() of SGD, which holds it, is never called"

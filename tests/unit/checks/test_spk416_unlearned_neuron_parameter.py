@@ -40,6 +40,12 @@ def observed(name, *readings, layer="lif1", neurons=NEURON, gradient_to_spikes=T
             id="in an optimizer that steps rarely",
         ),
         pytest.param(
+            observed("lif1.beta", PRESENT, update=64, idle_optimizers=(IdleOptimizer("SGD", ("lif1.beta",)),)),
+            "lif1.beta",
+            "warning",
+            id="in an optimizer that never steps",
+        ),
+        pytest.param(
             observed("lif1.tau_mem", PRESENT, neurons=DEFAULT), "lif1.tau_mem", "note", id="learnable by default"
         ),
         pytest.param(observed("v_th1", MISSING, update()), "v_th1", "warning", id="cut off with item()"),
