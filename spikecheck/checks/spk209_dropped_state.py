@@ -85,7 +85,7 @@ class DroppedState(Check):
     The check applies to a layer that is called once per time step. spikecheck looks at the state that a call in the
     middle of each sequence starts from. It reports an error if this state was missing or 0 in every sequence, and there
     were at least {min_forward_passes}. Sequences of fewer than 5 time steps, and a layer whose input is always 0, are
-    skipped.
+    skipped. A script that calls the model once per time step and resets it before every call is found in the same way.
 
     In a hand-written layer, it also reports an error if the layer ignores the state that is passed in. The evidence: in
     at least {min_informative_elements} neurons that did not spike, the new state is the input current times a constant,

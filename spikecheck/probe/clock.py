@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+FIRST_PASSES = 4  # as many time steps as a sequence has before its state is sampled
+
 
 @dataclass
 class Clock:
@@ -31,6 +33,11 @@ class Clock:
         self.training_passes += training
         self.passes_in_sequence += 1
         return self.passes_in_sequence == 1
+
+    @property
+    def in_middle(self) -> bool:
+        """Whether some forward passes of the sequence went by: the first time steps of a sequence may be empty."""
+        return self.passes_in_sequence > FIRST_PASSES
 
     def end_sequence(self) -> None:
         """A loss was computed, or a backward pass begins: what comes next is a new sequence."""

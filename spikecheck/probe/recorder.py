@@ -238,7 +238,7 @@ class LayerCalls:
 
     # -- what is handed on
 
-    def drain(self, watched: WatchedLayer, update: int, new_sequence: bool) -> Iterator[Capture[Tensor]]:
+    def drain(self, watched: WatchedLayer, update: int, of_state: SiteKind | None) -> Iterator[Capture[Tensor]]:
         """Yield what was kept, as captures."""
         if watched.status.spikes and self.count:
             watched.read_spec()
@@ -246,20 +246,16 @@ class LayerCalls:
         for kind, held in self.held.items():
             for use, of_use in self.by_use(watched, held):
                 yield from self.drain_kind(watched, kind, of_use, update, use)
-        yield from self.finiteness.captures(layer.site, update, training=self.training or self.in_training)
-        if self.first_state and new_sequence:
-            yield Capture(
-                (layer.site(SiteKind.STATE),),
-                self.first_state,
-                training=self.training or self.in_training,
-                update=update,
-            )
+        training = self.training or self.in_training
+        yield from self.finiteness.captures(layer.site, update, training=training)
+        if self.first_state and of_state is not None:
+            yield Capture((layer.site(of_state),), self.first_state, training=training, update=update)
         if self.middle_state and not watched.uses and all(reference.unchanged for reference in self.middle_state):
             values = tuple(reference.tensor for reference in self.middle_state)
             whole = all(reference.unchanged for reference in self.middle_step)
             step = tuple(reference.tensor for reference in self.middle_step) if whole else ()
             site = layer.site(SiteKind.MEMORY)
-            yield Capture((site,), values, training=self.training or self.in_training, update=update, step_tensors=step)
+            yield Capture((site,), values, training=training, update=update, step_tensors=step)
         gradients = watched.gradients
         for use, steps in zip(watched.uses or (None,), gradients.gradient_steps(len(watched.uses) or 1), strict=False):
             if steps:
@@ -328,6 +324,9 @@ class Recorder:
     training: bool = True  # whether gradients are recorded where it begins
     tier: int = 2  # the statistics that measure it: those of tier 1 measure every forward pass
     new_sequence: bool = True
+    in_middle: bool = (
+        False  # of a sequence, a later time step of which it is, in a script that calls the model per step
+    )
     inputs: list[Tensor] = field(default_factory=list)
     layers: dict[str, LayerCalls] = field(default_factory=dict)
     claimed: set[Any] = field(default_factory=set)  # autograd functions that a layer has taken for its own
@@ -356,8 +355,9 @@ class Recorder:
 
     def drain(self, watched: Iterable[WatchedLayer], update: int) -> Iterator[Capture[Tensor]]:
         """Yield what the layers showed, layer by layer."""
+        of_state = SiteKind.STATE if self.new_sequence else SiteKind.MEMORY if self.in_middle else None
         for one in watched:
-            yield from self.calls(one.name).drain(one, update, self.new_sequence)
+            yield from self.calls(one.name).drain(one, update, of_state)
 
 
 def whole_step(observation: Observation, next_state: tuple[Tensor, ...]) -> tuple[Held, ...]:

@@ -160,8 +160,7 @@ class Session:
     def forward_ended(self, model: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         """The model returned, or raised."""
         self.losses.model_returned(output)
-        own = self.passes.own()
-        own.depth -= 1
+        (own := self.passes.own()).depth -= 1
         if own.depth == 0:
             self.end(output)
 
@@ -177,7 +176,8 @@ class Session:
                 self.hand_on_losses()
             elif self.clock.training_passes == 1:
                 self.layers.await_gradients()
-            own.recorder = Recorder(training, self._tier(training), new_sequence)
+            in_middle = own.loop.per_step and self.clock.in_middle
+            own.recorder = Recorder(training, self._tier(training), new_sequence, in_middle)
             own.loop.begin(self.clock)
         watchers.forward_begins(self)
         self.take_input(arguments)

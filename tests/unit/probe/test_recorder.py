@@ -27,7 +27,7 @@ def calls_of(layer: WatchedLayer, *outputs: Tensor) -> LayerCalls:
 
 def test_calls_of_one_forward_pass_are_its_steps() -> None:
     layer = watched()
-    (capture,) = calls_of(layer, torch.zeros(2, 3), torch.ones(2, 3)).drain(layer, update=4, new_sequence=True)
+    (capture,) = calls_of(layer, torch.zeros(2, 3), torch.ones(2, 3)).drain(layer, update=4, of_state=SiteKind.STATE)
     assert capture.stacked
     assert capture.layout == Layout(0, 1)
     assert len(capture.values) == 2
@@ -39,7 +39,7 @@ def test_spikes_changed_in_place_are_dropped_and_reported_as_unseen() -> None:
     layer, first, second = watched(), torch.zeros(2, 3), torch.ones(2, 3)
     calls = calls_of(layer, first, second)
     second.add_(1)
-    assert list(calls.drain(layer, update=0, new_sequence=True)) == []
+    assert list(calls.drain(layer, update=0, of_state=SiteKind.STATE)) == []
     assert "changed in place" in layer.unseen
 
 
@@ -79,7 +79,7 @@ def test_the_last_sampled_call_is_handed_on_with_its_step() -> None:
         state = torch.full((2, 3), float(step))
         calls.sample_state(layer, (torch.ones(2, 3), state), {})
         calls.observe(layer, (torch.ones(2, 3), state), {}, torch.zeros(2, 3))
-    captures = {capture.sites[0].kind: capture for capture in calls.drain(layer, update=0, new_sequence=True)}
+    captures = {capture.sites[0].kind: capture for capture in calls.drain(layer, update=0, of_state=SiteKind.STATE)}
     (first,), (middle,) = captures[SiteKind.STATE].values, captures[SiteKind.MEMORY].values
     assert (float(first.mean()), float(middle.mean())) == (0.0, 4.0)
     assert [float(value.mean()) for value in captures[SiteKind.MEMORY].step_tensors] == [0.0, 1.0, 9.0]

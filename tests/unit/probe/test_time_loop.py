@@ -217,6 +217,29 @@ def test_state_that_is_carried_over_is_found() -> None:
     assert "SPK208" not in {finding.check for finding in healthy.findings}
 
 
+class Emptied(Leak):
+    """The same, which starts from 0."""
+
+    def reset(self) -> None:
+        self.mem = torch.zeros(BATCH, HIDDEN)
+
+
+def reset_before_every_step(model: nn.Module, x: Tensor) -> Tensor:
+    """A time loop with the reset inside."""
+    shown = []
+    for frame in x:
+        reset(model)
+        shown.append(model(frame))
+    return torch.stack(shown)
+
+
+@pytest.mark.parametrize(("loop", "found"), [(reset_before_every_step, True), (by_step, False)])
+def test_a_reset_in_the_time_loop_is_found(loop: Callable[[nn.Module, Tensor], Tensor], found: bool) -> None:
+    report, _ = trained(nn.Sequential(nn.Linear(INPUTS, HIDDEN), Emptied(), nn.Linear(HIDDEN, 3)), loop)
+    assert report is not None
+    assert ("SPK209" in {finding.check for finding in report.findings}) is found
+
+
 def test_whole_sequences_are_sampled() -> None:
     model = keeping()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
