@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.gradient_norms import GradientNorms
-from spikecheck.checks.learning import has_learned
+from spikecheck.checks.learning import has_learned, has_learned_much
 from spikecheck.finding import Expected, Finding, Severity
 from spikecheck.readings import GradientReading, InputReading, SpikeReading
 from spikecheck.site import Site, SiteKind
@@ -71,7 +71,8 @@ class ExplodingGradient(Check):
     ## How it is decided
     The mean gradient norm of the weights in the recent updates grows by a factor of {max_gradient_ratio} or more from
     the weight nearest the loss to the one nearest the input. It is only a note once the loss is below that of a
-    guess: with an optimizer that rescales gradients, such as Adam, the network learns anyway. While training runs, the
+    guess: with an optimizer that rescales gradients, such as Adam, the network learns anyway. From a factor of
+    {max_ratio_while_learning} on, it takes a loss below half of a guess's. While training runs, the
     finding is printed only from update 64 on if the first weight moves, because training may repair it.
 
     The norm of a weight's gradient grows with the square root of the number of spikes that the weight receives. Where
@@ -111,6 +112,10 @@ class ExplodingGradient(Check):
         "1 / width",
     )
 
+    max_ratio_while_learning: float = limit(
+        1e5, why="measured: 8,800 in a healthy recurrent network, 10^17 with a surrogate gradient of height 100"
+    )
+
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield one finding, at the weight nearest the input."""
         norms = GradientNorms.of(readings)
@@ -123,7 +128,7 @@ class ExplodingGradient(Check):
         remark = "; falling firing rates explain a factor of {due_to_rates:.2n}" if due_to_rates > 1 else ""
         yield self.finding(
             site,
-            severity=Severity.NOTE if has_learned(readings) else Severity.WARNING,
+            severity=self.severity_of(norms.first / norms.last / due_to_rates, readings),
             observed=norms.observed(remark, due_to_rates=due_to_rates),
             expected=Expected(
                 "norms within a factor of {max_ratio:n}",
@@ -134,6 +139,11 @@ class ExplodingGradient(Check):
             factor=norms.first / norms.last,
             **norms.numbers,
         )
+
+    def severity_of(self, ratio: float, readings: Readings) -> Severity:
+        """Return a note where the network learns all the same: a little, or much where the gradients explode far."""
+        learns = has_learned_much if ratio >= self.max_ratio_while_learning else has_learned
+        return Severity.NOTE if learns(readings) else Severity.WARNING
 
     def is_over(self, finding: Finding, readings: Readings, *, made_now: bool) -> bool:
         """Return whether the norms can still be compared: in a network that has died, no gradient is left."""

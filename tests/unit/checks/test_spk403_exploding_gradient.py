@@ -66,7 +66,7 @@ def two(other: tuple[str, float], *, at_step=FROM_BACKWARD, lost=None, **more: f
     return observe(places | ({} if lost is None else {"loss": [lost]}))
 
 
-LAST = ("fc2.weight", 1.0)
+LAST, FAR = ("fc2.weight", 1.0), ("fc2.weight", 0.01)
 WEIGHT = {"fc2.weight": 2000.0}
 
 
@@ -79,6 +79,8 @@ WEIGHT = {"fc2.weight": 2000.0}
         pytest.param(two(("fc2.mixing", 1.0)), "warning", id="a module without a weight"),
         pytest.param(two(LAST, lost=loss(first=2.5, recent_mean=0.9)), "note", id="it learns all the same"),
         pytest.param(two(LAST, lost=loss(first=3.1, recent_mean=2.3)), "note", id="it learns a little"),
+        pytest.param(two(FAR, lost=loss(first=3.1, recent_mean=2.3)), "warning", id="too little for a factor of 3e5"),
+        pytest.param(two(FAR, lost=loss(first=2.5, recent_mean=0.9)), "note", id="it learns much all the same"),
         pytest.param(two(LAST, lost=loss(first=9.0, recent_mean=3.0)), "warning", id="the loss fell to chance"),
     ],
 )
