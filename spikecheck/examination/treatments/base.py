@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache, cached_property
@@ -11,6 +14,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+import spikecheck
 from spikecheck.calibration.forward import Forward, LayerPass
 from spikecheck.checks.fixes import for_site, path_of
 from spikecheck.examination.experiments.base import NotApplicableError
@@ -27,11 +31,14 @@ __all__ = [
     "Treatment",
     "code_path",
     "is_binary",
+    "line_of_user",
     "quantile",
     "treatments",
     "unique_lines",
 ]
 
+Context = Callable[[], AbstractContextManager[Any]]
+OWN_FOLDERS = (os.path.dirname(torch.__file__), os.path.dirname(spikecheck.__file__))
 MANY = 1_000_000  # elements of which quantiles are taken: torch refuses more than 16 million
 
 
@@ -116,6 +123,15 @@ class Patient:
         call = self.subject.forward or self.subject.model
         self.subject.forward = lambda *inputs: change(call(*inputs))
 
+    def surround(self, context: Context, *, in_step: Context | None = None) -> None:
+        """Let forward pass, loss and training step run inside a context, a new one for each call."""
+        subject = self.subject
+        subject.forward = inside(subject.forward or subject.model, context)
+        if subject.loss_fn is not None:
+            subject.loss_fn = inside(subject.loss_fn, context)
+        if subject.step is not None:
+            subject.step = inside(subject.step, in_step or context)
+
     def require_plain_step(self) -> None:
         """Train by a plain loop from now on: a training step of the user's own calls model and loss on its own.
 
@@ -154,6 +170,24 @@ class Treatment:
             NotApplicableError: there is nothing to change.
         """
         raise NotImplementedError
+
+
+def inside(call: Callable[..., Any], context: Context) -> Callable[..., Any]:
+    """Return a function that runs inside a context."""
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with context():
+            return call(*args, **kwargs)
+
+    return run
+
+
+def line_of_user() -> str:
+    """Return file and line of the innermost code that belongs neither to torch nor to this package."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(OWN_FOLDERS):
+        frame = frame.f_back
+    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
 
 
 def code_path(name: str) -> str:

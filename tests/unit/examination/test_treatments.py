@@ -88,6 +88,32 @@ def moves_by(own: Subject, least: float) -> bool:
     return bool((nn.utils.parameters_to_vector(own.model.parameters()) - before).norm() > least)
 
 
+def reading(read: Callable[[Tensor], Tensor]) -> Subject:
+    """Return a subject whose output is a function of the logits."""
+    net = Net()
+    inner = net.forward
+    net.forward = lambda x: read(inner(x))
+    return subject(net)
+
+
+def detached() -> Net:
+    """Detach the spikes, and switch gradients off in the first layer."""
+    net = Net()
+
+    def forward(x: Tensor) -> Tensor:
+        with torch.no_grad():
+            current = net.fc1(x)
+        return net.fc2(net.lif(current).detach()).mean(1)
+
+    net.forward = forward
+    return net
+
+
+def gradient_of_first(own: Subject) -> Tensor:
+    own.gradients(own.training[0])
+    return own.model.fc1.weight.grad
+
+
 def head_only() -> Subject:
     net = Net()
     return subject(net, optimizer=torch.optim.SGD(net.fc2.parameters(), lr=0.1))
@@ -217,6 +243,14 @@ CASES: dict[str, tuple[Callable[[], Subject], Callable[[Subject], bool]]] = {
     "32-bit floating point": (
         lambda: subject(batches=[(x.half(), y) for x, y in batches(4)]),
         lambda own: inputs(own).dtype is torch.float32,
+    ),
+    "operations kept away from 0": (
+        lambda: reading(lambda out: (out.relu() / out.relu().sum(-1, keepdim=True).mul(0)).log()),
+        lambda own: all(map(math.isfinite, own.train(2))),
+    ),
+    "nothing detached": (
+        lambda: subject(detached()),
+        lambda own: bool(gradient_of_first(own).abs().sum() > 0),
     ),
     "class weights": (subject, lambda own: bool(torch.isfinite(own.loss(own.training[0])))),
     "leaky neurons in place of all neurons": (subject, lambda own: bool(own.model._forward_pre_hooks)),
@@ -360,3 +394,26 @@ def test_batches_that_were_mixed_before_the_model_are_put_right() -> None:
     fix = treatment("axes permuted instead of reshaped").apply(Patient(own))
     assert "where the batch is made" in fix.code
     assert torch.equal(inputs(own), plain[0][0])
+
+
+def test_only_lines_where_an_operation_is_not_finite_are_named() -> None:
+    own = reading(lambda out: (out.relu() + 0.5).log() + out.abs().mul(0).sqrt())
+    code = treatment("operations kept away from 0").apply(Patient(own)).code
+    assert "root = torch.sqrt" in code
+    assert "logarithm" not in code
+    assert "test_treatments.py:" in code
+
+
+def test_the_optimizer_computes_as_ever_while_operations_are_guarded() -> None:
+    losses = [], []
+    for treated, out in zip((False, True), losses, strict=True):
+        own = with_step(subject())
+        if treated:
+            treatment("operations kept away from 0").apply(Patient(own))
+        out.extend(own.train(3))
+    assert losses[0] == losses[1]
+
+
+def test_what_a_spiking_layer_detaches_stays_detached() -> None:
+    with pytest.raises(NotApplicableError, match="detaches nothing"):  # LIF detaches its reset
+        treatment("nothing detached").apply(Patient(subject()))
