@@ -233,11 +233,11 @@ def reset_before_every_step(model: nn.Module, x: Tensor) -> Tensor:
     return torch.stack(shown)
 
 
-@pytest.mark.parametrize(("loop", "found"), [(reset_before_every_step, True), (by_step, False)])
-def test_a_reset_in_the_time_loop_is_found(loop: Callable[[nn.Module, Tensor], Tensor], found: bool) -> None:
+@pytest.mark.parametrize(("loop", "is_reported"), [(reset_before_every_step, True), (by_step, False)])
+def test_a_reset_in_the_time_loop_is_reported(loop: Callable[[nn.Module, Tensor], Tensor], is_reported: bool) -> None:
     report, _ = trained(nn.Sequential(nn.Linear(INPUTS, HIDDEN), Emptied(), nn.Linear(HIDDEN, 3)), loop)
     assert report is not None
-    assert ("SPK209" in {finding.check for finding in report.findings}) is found
+    assert ("SPK209" in {finding.check for finding in report.findings}) is is_reported
 
 
 def test_whole_sequences_are_sampled() -> None:
