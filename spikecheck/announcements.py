@@ -26,7 +26,7 @@ class Announcements:
         self._announced: dict[Key, int] = {}  # the severity
         self._first_seen: dict[Key, int] = {}  # the update
 
-    def is_announced(self, key: Key) -> bool:
+    def is_announced(self, key: tuple[str, ...]) -> bool:
         """Return whether the user was told of a finding, as a cause or as a consequence."""
         return key in self._announced
 

@@ -231,6 +231,7 @@ class UnseenKind(Enum):
     MODEL_NOT_RUN = "model not run"  # a run of the model was asked for, and did not happen
     EXTENSION = "unusable extension"  # another package's check or framework was left out, or failed
     SETTING = "a setting without effect"  # it names a site that was not observed
+    RANK = "a rank"  # another process of the run, of which nothing or not everything was received
     OTHER = "other"
 
 

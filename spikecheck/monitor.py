@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -37,6 +37,8 @@ from spikecheck.probe.schedule import Schedule
 from spikecheck.probe.session import Session
 from spikecheck.probe.snapshot import Snapshot
 from spikecheck.probe.watchers import watchers
+from spikecheck.ranks.exchange import Exchange, RankState, exchange_of
+from spikecheck.ranks.join import joined, report_of_run
 from spikecheck.report.model import Report
 from spikecheck.report.phase import phase
 from spikecheck.report.wording import unobserved, warning_text
@@ -84,9 +86,10 @@ class Monitor:
             end_at_exit(self)
         self._batches: KeptBatches = options.get("batches") or KeptBatches(0)
         self._session: Session | Idle = Idle()
+        self._ranks: Exchange | None = None
         self._border.tell, self._border.has_news = (
             self._tell_pending,
-            lambda: bool(self._pending or self._sinks.failures),
+            lambda: bool(self._pending or self._sinks.failures or (self._ranks is not None and self._ranks.has_news)),
         )
         self._is_off = is_switched_off()
         if self._border.error is None and not self._is_off:
@@ -109,6 +112,7 @@ class Monitor:
         border.close, border.update = session.remove, lambda: session.update
         border.receives = lambda: watchers.receives(session)
         self._session.install()
+        self._ranks = exchange_of(self.model, self._observed, lambda: session.update + session.forward_passes)
 
     def note_errors(self, errors: Iterable[Exception]) -> None:
         """Take errors of ours from before the watching: it is stopped, and the user is told once."""
@@ -130,6 +134,8 @@ class Monitor:
     def end(self, error: BaseException | None = None) -> None:
         """Detach, and give every sink the last report; `error` is what ended the run."""
         self._border.attempt(self._session.remove, lambda: None)
+        if self._ranks is not None:
+            self._border.attempt(self._ranks.close, lambda: None)
         self.end_sinks(error)
 
     def end_sinks(self, error: BaseException | None = None) -> None:
@@ -176,7 +182,24 @@ class Monitor:
         return phase(report, since)
 
     def _judged(self) -> Report:
-        return self._report_of(self._evidence())
+        if self._ranks is None:
+            return self._report_of(self._evidence())
+        self._ranks.write()
+        own = self._report_of(self._evidence())
+        self._ranks.look()
+        others = self._ranks.read()  # last, for what is written meanwhile
+        joint = self._report_of(self._evidence([one.engine for one in others])) if others else own
+        process = self._ranks.process
+        return report_of_run(joint, own, process.rank, process.size, others, self._judged_rank)
+
+    def _judged_rank(self, state: RankState) -> Report:
+        return state.evidence.report(self._judge, self._border.note)
+
+    def _observed(self) -> tuple[Evidence, Engine]:
+        """Return what this process observed, for the other ranks."""
+        evidence = self._evidence()
+        with self._lock:
+            return evidence, self._engine.snapshot(self._border.note)
 
     def _report_of(self, evidence: Evidence) -> Report:
         report = evidence.report(self._judge, self._border.note)
@@ -250,15 +273,21 @@ class Monitor:
         run = replace(nothing(), update=self._session.update, forward_passes=self._session.forward_passes)
         return Evidence(Observations(run, (), {window: {} for window in WINDOWS}), error=self._border.error)
 
-    def _evidence(self) -> Evidence:
+    def _evidence(self, others: Sequence[Engine] = ()) -> Evidence:
+        """Return the evidence of this process, or, with the engines of `others`, of all ranks."""
         self._guard(self._session.settle)()
         with self._lock:
-            return self._current_evidence()
+            return self._current_evidence(others)
 
-    def _current_evidence(self) -> Evidence:
+    def _current_evidence(self, others: Sequence[Engine]) -> Evidence:
         attempt, note = self._border.attempt, self._border.note
         known = attempt(lambda: self._session.snapshot(live=False), lambda: Idle().snapshot(live=False))
-        observations = self._observations(known, lambda: self._engine.snapshot(note))
+
+        def engine() -> Engine:
+            own = self._engine.snapshot(note)
+            return joined(own, others) if others else own
+
+        observations = self._observations(known, engine)
         return self._evidence_of(known, observations)
 
     def _evidence_of(self, known: Snapshot, observations: Observations) -> Evidence:
@@ -341,11 +370,17 @@ class Monitor:
         with self._lock:
             error = self._border.take_error()
             pending, self._pending = [*self._pending, *([] if error is None else [Cause(error)])], []
-            failures = self._sinks.take_failures()
-        for text in failures:
+            told = [*self._sinks.take_failures(), *self._news_of_ranks()]
+        for text in told:
             warnings.warn(text, SpikecheckWarning, stacklevel=outside())
         if pending:
             self._tell(pending)
+
+    def _news_of_ranks(self) -> list[str]:
+        """Return the root causes on other ranks, to warn of; those that are known here were warned of."""
+        if self._ranks is None or self._on_finding != "warn":
+            return []
+        return self._ranks.take_news(self._announcements.is_announced)
 
     def _tell(self, causes: list[Cause]) -> None:
         """Tell the user. Nothing is locked or guarded here, so what a callback raises is the user's own."""
@@ -358,7 +393,8 @@ class Monitor:
                     text = self._border.attempt(partial(warning_text, cause), partial(str, cause.finding))
                     if self._on_finding == "raise":
                         raise FindingError(text)
-                    warnings.warn(text, SpikecheckWarning, stacklevel=outside())
+                    if self._ranks is None or not self._ranks.hand_over(cause.finding.key, text):
+                        warnings.warn(text, SpikecheckWarning, stacklevel=outside())
         finally:  # what is left where telling raised is told with the next event
             with self._lock:
                 self._pending[:0] = causes

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -22,6 +24,7 @@ else:
     import tomli as tomllib
 
 CACHE_VARIABLE = "SPIKECHECK_CACHE"
+RANKS_VARIABLE = "SPIKECHECK_RANKS"
 ID = re.compile(r"[A-Z]{2,}\d{3}")  # ours begin with SPK, those of other packages with letters of their own
 
 Limits = Mapping[str, Mapping[str, Any]]  # by id of a check, then by name
@@ -181,8 +184,31 @@ def cache_folder() -> Path:
 
 def process_rank() -> int | None:
     """Return the number of this process among those that a launcher such as torchrun started; None for a single one."""
+    launched = launched_process()
+    return None if launched is None else launched[0]
+
+
+def launched_process() -> tuple[int, int] | None:
+    """Return the rank of this process and the number of ranks, as a launcher says; None for a single process."""
     rank, size = os.environ.get("RANK", ""), os.environ.get("WORLD_SIZE", "")
-    return int(rank) if rank.isdecimal() and size.isdecimal() and int(size) > 1 else None
+    return (int(rank), int(size)) if rank.isdecimal() and size.isdecimal() and int(size) > 1 else None
+
+
+def ranks_folder() -> tuple[Path, bool]:
+    """Return the folder that the ranks of this run share, and whether the user named it with $SPIKECHECK_RANKS.
+
+    By default it is in the system's folder for temporary files, with a name that only the ranks of one launch on one
+    machine have in common.
+    """
+    if own := os.environ.get(RANKS_VARIABLE):
+        return Path(own).expanduser().resolve(), True
+    names = ("TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT", "MASTER_ADDR", "MASTER_PORT", "SLURM_JOB_ID")
+    parts = [os.environ.get(name, "") for name in names]
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # one agent starts all of them; its run may have the name of an earlier one
+        parts.append(str(os.getppid()))
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
+    run = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir(), f"spikecheck-{user}-{run}"), False
 
 
 def is_switched_off() -> bool:

@@ -147,6 +147,11 @@ def has_values(tensor: Tensor) -> bool:
     return not is_functorch_tensor(tensor)
 
 
+def is_freed(tensor: Tensor) -> bool:
+    """Return whether the memory of a tensor was given back, as FSDP does with what it gathers for a layer."""
+    return tensor.numel() > 0 and tensor.untyped_storage().size() == 0
+
+
 # -- the graph of the backward pass
 
 

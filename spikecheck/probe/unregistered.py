@@ -10,7 +10,7 @@ from weakref import ref
 import torch
 from torch import Tensor, nn
 
-from spikecheck.probe.torch_private import has_values, parents_of, sequence_number
+from spikecheck.probe.torch_private import has_values, is_freed, parents_of, sequence_number
 from spikecheck.probe.unused import sample
 
 SEARCHED_LOSSES = 2  # one that each forward pass makes for itself is in one of them alone
@@ -68,7 +68,7 @@ def leaves(output: Any) -> Iterator[nn.Parameter]:
     """Yield the parameters from which a node was computed."""
     for node in upstream([output]):
         leaf = getattr(node, "variable", None)
-        if isinstance(leaf, nn.Parameter) and has_values(leaf) and not leaf.is_meta:
+        if isinstance(leaf, nn.Parameter) and has_values(leaf) and not leaf.is_meta and not is_freed(leaf):
             yield leaf
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
-from spikecheck.probe.torch_private import norms
+from spikecheck.probe.torch_private import is_freed, norms
 from spikecheck.site import Capture, IdleOptimizer, Site, SiteKind
 
 SAMPLED = 64  # values of each weight that are compared, spread evenly
@@ -47,7 +47,7 @@ class UnusedGradients:
     def backward_ended(self, update: int) -> Capture[Tensor] | None:
         """A backward pass is over; return what is to be counted of it."""
         before, self.before = self.before, None
-        trained = [name for name, p in self.named.items() if p.requires_grad and not p.is_meta]
+        trained = [name for name, p in self.named.items() if p.requires_grad and not p.is_meta and not is_freed(p)]
         if before is None or not trained:
             return None
         after = gradient_norms(self.named)

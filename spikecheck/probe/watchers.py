@@ -14,6 +14,7 @@ from __future__ import annotations
 import itertools
 import threading
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -103,6 +104,7 @@ class Watchers:
         self._receivers: dict[int, Receiver] = {}
         self._numbers = itertools.count(1)  # 0 is no receiver
         self._passes = itertools.count(1)
+        self._attachments: Counter[str] = Counter()  # so far, by what was attached to
         self._thread = Thread()
 
     # -- who is attached
@@ -287,6 +289,12 @@ class Watchers:
         tensors = [tensor for tensor in shown if isinstance(tensor, Tensor)]
         owning = owners(tensors, here, nearest=True)
         return owning[0] if len(owning) == 1 else self.latest()
+
+    def count_attachment(self, name: str) -> int:
+        """Return how often a model of this name was attached to in this process, this time included."""
+        with self._lock:
+            self._attachments[name] += 1
+            return self._attachments[name]
 
     # -- who is called by compiled code
 

@@ -16,6 +16,7 @@ from spikecheck.readings import DriveReading, FlowReading, LossReading, SpikeRea
 from spikecheck.report.as_dict import finding_dict, layer_dict, loss_dict, optimizer_dict, plain
 from spikecheck.report.examined import ExperimentRow, experiment_dict
 from spikecheck.report.format import counted
+from spikecheck.report.ranks import RankRow, rank_dict
 from spikecheck.report.state import NEEDED, ReportState
 from spikecheck.report.treated import Healing, healing_dict
 from spikecheck.timelines import LossTimelineReading, OptimizerTimelineReading, SpikeTimelineReading
@@ -136,6 +137,7 @@ class Report:
     experiments: tuple[ExperimentRow, ...] = ()  # of an examination
     healing: Healing | None = None  # the same: what treatments of copies came to
     since: int = 0  # the first update that the report is about
+    ranks: tuple[RankRow, ...] = ()  # of a run of several processes
 
     @classmethod
     def of(cls, verdicts: Iterable[Verdict], *, unseen: Iterable[Unseen] = (), **facts: Any) -> Report:
@@ -176,6 +178,7 @@ class Report:
             optimizers=first_by_name(report.optimizers for report in reports),
             experiments=tuple(row for report in reports for row in report.experiments),
             healing=next((report.healing for report in reports if report.healing is not None), None),
+            ranks=next((report.ranks for report in reports if report.ranks), ()),
         )
 
     def with_unseen(self, *more: Unseen) -> Report:
@@ -289,6 +292,7 @@ class Report:
             "optimizers": [optimizer_dict(row) for row in self.optimizers],
             "experiments": [experiment_dict(row) for row in self.experiments],
             "healing": None if self.healing is None else healing_dict(self.healing),
+            "ranks": [rank_dict(row) for row in self.ranks],
             "unseen": [{"kind": one.kind.value, "text": one.text} for one in self.unseen],
         }
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderableType
 
     from spikecheck.report.model import LayerRow, Report
+    from spikecheck.report.ranks import RankRow
 
 COLORS = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
 BADGES = {
@@ -48,6 +49,8 @@ BADGES = {
     Severity.NOTE: "bold black on cyan",
 }
 LABELS = 10  # columns of "first seen", the longest label
+SHOWN_RANKS = 16  # rows of the table of ranks
+SHOWN_RATES = 4  # layers in it
 WIDTH = 80  # of a log file, and of every stream of unknown width
 NARROWEST, WIDEST = 60, 140  # of what `print` shows in a terminal
 
@@ -118,6 +121,9 @@ def renderables(report: Report) -> Iterator[RenderableType]:
     if report.layers:
         yield Text()
         yield layer_table(report.layers)
+    if len(report.ranks) > 1:
+        yield Text()
+        yield rank_table(report.ranks)
     if report.experiments:
         yield Text()
         yield experiment_table(report.experiments)
@@ -226,6 +232,20 @@ def layer_table(layers: tuple[LayerRow, ...]) -> Table:
             short(spikes.maximum),
             *(counts if row.neurons_known else ("-", "-")),
         )
+    return table
+
+
+def rank_table(rows: tuple[RankRow, ...]) -> Table:
+    """Return what each rank observed, so that one that differs is seen: the first ones, and those that differ most."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    layers = list(dict.fromkeys(name for row in rows for name in row.rates))[:SHOWN_RATES]
+    for name in ("rank", "updates", "loss", *(f"rate of {layer}" for layer in layers)):
+        table.add_column(Text(name), justify="right", overflow="fold")
+    for row in rows[:SHOWN_RANKS]:
+        loss = "-" if row.loss is None else number(row.loss)
+        table.add_row(str(row.rank), f"{row.updates:,}", loss, *(rate(row.rates.get(layer)) for layer in layers))
+    if len(rows) > SHOWN_RANKS:
+        table.add_row("...", *[""] * (len(layers) + 2))
     return table
 
 

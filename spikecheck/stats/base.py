@@ -111,6 +111,10 @@ class Statistic(Generic[S]):
         """Return the sum of the states of several captures of one form: shapes, and whatever else is no number."""
         return reduce(operator.add, map(self.measure, captures))
 
+    def join(self, states: Sequence[S]) -> S:
+        """Return the state of several processes that trained together, each on its own data."""
+        return reduce(operator.add, states)
+
     def summarize(self, state: S) -> tuple[Any, ...]:
         """Return one reading per site of the capture. The only place where values are copied to the host."""
         raise NotImplementedError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import ClassVar
 
 import torch
@@ -121,6 +122,24 @@ class LossStats(Statistic[LossState]):
             plain=call.plain_mean,
             trace=TraceState(value, (capture.update,), 1),
             broadcast=call.broadcast_shapes,
+        )
+
+    def join(self, states: Sequence[LossState]) -> LossState:
+        """Average the losses of several processes: the loss of an update is the mean over its whole batch."""
+        if len(states) == 1:
+            return states[0]
+        latest = min(len(state.recent) for state in states)
+        common = [u for u in states[0].trace.updates if all(u in state.trace.updates for state in states)]
+        at = [[state.trace.values[state.trace.updates.index(u)] for u in common] for state in states]
+        values = torch.tensor(at, dtype=torch.float32).mean(0) if common else states[0].trace.values[:0]
+        return replace(
+            states[0],
+            first=torch.stack([state.first for state in states]).mean(0),
+            recent=torch.stack([state.recent[len(state.recent) - latest :] for state in states]).mean(0),
+            lowest=torch.stack([state.lowest for state in states]).mean(0),
+            bad=reduce(operator.add, [state.bad for state in states]),
+            updates=max(state.updates for state in states),
+            trace=TraceState(values, tuple(common), max(state.trace.stride for state in states)),
         )
 
     def summarize(self, state: LossState) -> tuple[LossReading, ...]:

@@ -32,6 +32,7 @@ JOINERS = (
     "evidence",
     "runlog",
     "sinks",
+    "ranks",
     "border",
     "monitor",
     "accepted",

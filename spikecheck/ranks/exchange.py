@@ -1,0 +1,217 @@
+"""Write what this rank observed, and read what the others wrote. Nobody waits for anybody.
+
+A thread writes the state a few times a minute, when training pauses, and at the end of the run, never within a training
+step. It is read when a report is made. Root causes that a rank would warn of are lines in a file, which rank 0
+reads and warns of.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import pickle
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.util import Finalize
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from spikecheck.evidence.evidence import Evidence, picture_readings
+from spikecheck.outside_text import safe
+from spikecheck.probe.watchers import watchers
+from spikecheck.ranks.pack import pack_engine, unpack_engine
+from spikecheck.ranks.process import Process, key_of, shared_folder, this_process
+from spikecheck.ranks.wording import on_ranks
+from spikecheck.stats.engine import Engine
+
+FORMAT = "spikecheck rank 1"
+SECONDS = 0.1  # between two looks of the thread at a counter
+PAUSE = 4  # training pauses where nothing happens for so many times as long as a step takes on average
+SHARE = 50  # while training goes on, the thread rests so many times as long as a state took to write: 2% of the time
+# What torch.load raises for a file that is incomplete or of another version, and what states that do not fit raise.
+UNREADABLE = (OSError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, TypeError)
+
+
+@dataclass(frozen=True)
+class RankState:
+    """What a rank observed: its evidence, the states it was made from, and how old it is."""
+
+    rank: int
+    evidence: Evidence
+    engine: Engine
+
+
+class Exchange:
+    """What one monitor exchanges with those of the same model on the other ranks.
+
+    `observe` returns what this rank observed, `progress` a number that grows with it.
+    """
+
+    def __init__(
+        self,
+        process: Process,
+        folder: Path,
+        key: str,
+        observe: Callable[[], tuple[Evidence, Engine]],
+        progress: Callable[[], int],
+    ) -> None:
+        self.process, self.folder, self.key = process, folder, key
+        self._observe = observe
+        self._progress = progress
+        self._written = self._seen = progress()
+        self._began = self._moved = self._next = time.monotonic()
+        self._news: list[tuple[tuple[str, ...], int, str]] = []  # causes on other ranks: key, rank, text
+        self._told: set[tuple[str, ...]] = set()
+        self._lines: dict[int, int] = {}  # of each rank, how many were read
+        self._lock, self._ended = threading.Lock(), threading.Event()
+        for file in (self.file(process.rank, "state"), self.file(process.rank, "causes")):
+            file.unlink(missing_ok=True)  # of an earlier run of the same name
+        self.file(process.rank, "causes").touch(mode=0o600)
+        self._thread = threading.Thread(target=look_around, args=(weakref.ref(self),), name="spikecheck", daemon=True)
+        self._thread.start()
+        end = weakref.WeakMethod(self.close)
+        Finalize(self, call, args=(end,), exitpriority=1)  # in a process that multiprocessing started
+        atexit.register(call, end)
+
+    def file(self, rank: int, kind: str) -> Path:
+        """Return the file of a rank."""
+        return self.folder / f"{self.key}.{rank}.{kind}"
+
+    # -- this rank
+
+    def write(self) -> None:
+        """Write the state, if anything was observed since it was last written."""
+        with self._lock:
+            number = self._progress()
+            if number == self._written:
+                return
+            evidence, engine = self._observe()
+            content = {
+                "format": FORMAT,
+                "evidence": evidence.state_dict(picture_readings()),
+                "engine": pack_engine(engine),
+            }
+            file = self.file(self.process.rank, "state")
+            partial = file.with_suffix(".partial")
+            torch.save(content, partial)
+            os.replace(partial, file)
+            self._written = number
+
+    def look_once(self) -> None:
+        """Read the news; write the state where enough time went by, or training pauses, as at the end of a loop."""
+        self.look()
+        before, self._seen = self._seen, self._progress()
+        now = time.monotonic()
+        if self._seen > before:
+            self._moved = now
+        step = (self._moved - self._began) / max(1, self._seen)
+        if now >= self._next or now - self._moved > max(SECONDS, PAUSE * step):
+            began = time.thread_time()
+            self.write()
+            self._next = time.monotonic() + SHARE * (time.thread_time() - began)
+
+    def hand_over(self, key: tuple[str, str, str], text: str) -> bool:
+        """Give rank 0 a root cause to warn of; return whether it is there to do so."""
+        if self.process.rank == 0 or not self.file(0, "causes").exists():
+            return False
+        with suppress(OSError), self.file(self.process.rank, "causes").open("a", encoding="utf-8") as file:
+            file.write(json.dumps([list(key), text]) + "\n")
+            self._next = 0.0  # the state that shows it is written next
+            return True
+        return False
+
+    def close(self) -> None:
+        """Write the state for the last time."""
+        self._ended.set()
+        with suppress(*UNREADABLE):
+            self.write()
+
+    # -- the others
+
+    def read(self) -> list[RankState]:
+        """Return what the other ranks have written so far."""
+        states = (self.state_of(rank) for rank in range(self.process.size) if rank != self.process.rank)
+        return [state for state in states if state is not None]
+
+    def state_of(self, rank: int) -> RankState | None:
+        """Return what another rank has written; None where it has written nothing that can be read."""
+        file = self.file(rank, "state")
+        if not file.exists():
+            return None
+        try:
+            content = torch.load(file, map_location="cpu", weights_only=True)
+            if content["format"] != FORMAT:
+                return None
+            return RankState(
+                rank, Evidence.from_state_dict(content["evidence"], clean=safe), unpack_engine(content["engine"])
+            )
+        except UNREADABLE:
+            return None
+
+    def look(self) -> None:
+        """Read what other ranks would warn of."""
+        if self.process.rank != 0:
+            return
+        for rank in range(1, self.process.size):
+            file = self.file(rank, "causes")
+            try:
+                lines = file.read_text(encoding="utf-8").splitlines() if file.stat().st_size else []
+            except OSError:
+                continue
+            fresh, self._lines[rank] = lines[self._lines.get(rank, 0) :], len(lines)
+            for line in fresh:
+                with suppress(ValueError):
+                    key, text = json.loads(line)
+                    self._news.append((tuple(map(str, key)), rank, "\n".join(map(safe, str(text).split("\n")))))
+
+    @property
+    def has_news(self) -> bool:
+        """Whether another rank has something to tell."""
+        return bool(self._news)
+
+    def take_news(self, is_known: Callable[[tuple[str, ...]], bool]) -> list[str]:
+        """Return what is to be told of other ranks: of each cause once, unless it is known here."""
+        news, self._news = self._news, []
+        by_key: dict[tuple[str, ...], tuple[list[int], str]] = {}
+        for key, rank, text in news:
+            if key not in self._told and not is_known(key):
+                by_key.setdefault(key, ([], text))[0].append(rank)
+        self._told.update(by_key)
+        return [f"{on_ranks(ranks, self.process.size)}: {text}" for ranks, text in by_key.values()]
+
+
+def look_around(reference: weakref.ref[Exchange]) -> None:
+    """Look ten times a second, until the exchange ends or nobody refers to it any more."""
+    while (exchange := reference()) is not None:
+        ended = exchange._ended
+        with suppress(*UNREADABLE):
+            exchange.look_once()
+        del exchange
+        if ended.wait(SECONDS):
+            return
+
+
+def call(method: weakref.WeakMethod[Any]) -> None:
+    """Call a method, if its object is still there."""
+    if (bound := method()) is not None:
+        bound()
+
+
+def exchange_of(
+    model: nn.Module, observe: Callable[[], tuple[Evidence, Engine]], progress: Callable[[], int]
+) -> Exchange | None:
+    """Return the exchange of a monitor with the other ranks; None in a run of one process, or without a folder."""
+    process = this_process()
+    folder = None if process is None else shared_folder()
+    if process is None or folder is None:
+        return None
+    name = key_of(model, 0)
+    return Exchange(process, folder, key_of(model, watchers.count_attachment(name)), observe, progress)

@@ -1,0 +1,114 @@
+"""One report speaks for a run of several processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+import spikecheck
+from spikecheck.report.model import Report
+from tests.full import every_time
+from tests.promises.ranks import UPDATES, batch, in_ranks, net, train, watched
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the ranks of these tests are forked")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SPIKECHECK_RANKS", str(tmp_path / "ranks"))
+    return tmp_path
+
+
+@pytest.fixture(autouse=True, scope="module")
+def warm() -> None:
+    """Import here, once, what every forked process would import."""
+    with spikecheck.attach(net(), on_finding=lambda finding: None) as monitor:
+        train(monitor.model, 0)
+    monitor.report()
+
+
+def alone(size: int) -> Report:
+    """Train in one process on the data of all ranks: what each gets is a forward pass of its own in every update."""
+    model = net()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with spikecheck.attach(model, on_finding=lambda finding: None) as monitor:
+        for update in range(UPDATES):
+            optimizer.zero_grad()
+            for rank in range(size):
+                x, y = batch(rank, update)
+                (F.cross_entropy(model(x), y) / size).backward()
+            optimizer.step()
+    return monitor.report()
+
+
+@pytest.mark.parametrize("size", every_time([2, 4], always=[2]))
+def test_the_counts_are_those_of_one_process_that_saw_all_data(size: int, folder: Path) -> None:
+    reports = [report for report, _ in in_ranks(size, folder, watched)]
+    one = alone(size)
+    for report in reports:
+        (layer,), (expected,) = report.layers, one.layers
+        assert layer.timeline is not None
+        assert expected.timeline is not None
+        assert layer.name == expected.name
+        assert [(p.update, p.passes, p.mean, p.maximum, p.silent) for p in layer.timeline.points] == [
+            pytest.approx((p.update, p.passes, p.mean, p.maximum, p.silent)) for p in expected.timeline.points
+        ]
+        assert report.updates == one.updates == UPDATES
+        assert [row.rank for row in report.ranks] == list(range(size))
+        assert not report.findings, report
+        assert report.losses[0].loss.updates == UPDATES
+
+
+def nan_on_one_rank(rank: int, update: int, x: Tensor) -> Tensor:
+    return x.index_fill(1, torch.tensor([0]), float("nan")) if (rank, update) == (1, 12) else x
+
+
+def empty_on_one_rank(rank: int, update: int, x: Tensor) -> Tensor:
+    return torch.zeros_like(x) if rank == 1 else x
+
+
+@pytest.mark.parametrize(
+    ("change", "check"),
+    [(empty_on_one_rank, "SPK102"), pytest.param(nan_on_one_rank, "SPK405", marks=pytest.mark.full)],
+)
+def test_what_is_wrong_on_one_rank_is_the_root_cause_everywhere(change: Any, check: str, folder: Path) -> None:
+    results = in_ranks(2, folder, lambda rank: watched(rank, change))
+    for report, _ in results:
+        cause = report.root_causes[0].finding
+        assert (cause.check, cause.site.name) == (check, "input"), report
+        assert cause.message.startswith("on rank 1 of 2: ")
+    assert not results[1][1]  # rank 0 warns
+    if change is empty_on_one_rank:  # known from the first forward pass on
+        assert results[0][1][0].startswith("on rank 1 of 2: SPK102")
+
+
+def test_the_dead_are_not_waited_for(folder: Path) -> None:
+    def work(rank: int) -> Report:
+        monitor = spikecheck.attach(model := net())
+        if rank == 1:
+            os._exit(3)
+        with contextlib.suppress(RuntimeError):  # the other end of the connection is closed
+            train(model, rank)
+        return monitor.report()
+
+    report, nothing = in_ranks(2, folder, work)
+    assert nothing is None
+    assert report.forward_passes == 1
+    assert any("on rank 1 of 2: nothing was received" in one.text for one in report.unseen)
+
+
+@pytest.mark.full
+def test_attaching_before_or_after_wrapping_gives_the_same_report(folder: Path) -> None:
+    (folder / "2").mkdir()
+    after = in_ranks(2, folder, lambda rank: watched(rank, wrap="then"))[0][0]
+    before = in_ranks(2, folder / "2", lambda rank: watched(rank, wrap="first"))[0][0]
+    assert [row.name for row in before.layers] == [row.name for row in after.layers] == ["lif"]
+    assert [row.name for row in before.weights] == [row.name for row in after.weights]
+    assert [v.outcome for v in before.verdicts] == [v.outcome for v in after.verdicts]
