@@ -370,8 +370,8 @@ class Monitor:
         with self._lock:
             error = self._border.take_error()
             pending, self._pending = [*self._pending, *([] if error is None else [Cause(error)])], []
-            told = [*self._sinks.take_failures(), *self._news_of_ranks()]
-        for text in told:
+            texts = [*self._sinks.take_failures(), *self._news_of_ranks()]
+        for text in texts:
             warnings.warn(text, SpikecheckWarning, stacklevel=outside())
         if pending:
             self._tell(pending)

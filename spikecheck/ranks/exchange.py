@@ -66,10 +66,10 @@ class Exchange:
         self.process, self.folder, self.key = process, folder, key
         self._observe = observe
         self._progress = progress
-        self._written = self._seen = progress()
+        self._written = self._latest = progress()
         self._began = self._moved = self._next = time.monotonic()
         self._news: list[tuple[tuple[str, ...], int, str]] = []  # causes on other ranks: key, rank, text
-        self._told: set[tuple[str, ...]] = set()
+        self._announced: set[tuple[str, ...]] = set()
         self._lines: dict[int, int] = {}  # of each rank, how many were read
         self._lock, self._ended = threading.Lock(), threading.Event()
         for file in (self.file(process.rank, "state"), self.file(process.rank, "causes")):
@@ -108,11 +108,11 @@ class Exchange:
     def look_once(self) -> None:
         """Read the news; write the state where enough time went by, or training pauses, as at the end of a loop."""
         self.look()
-        before, self._seen = self._seen, self._progress()
+        before, self._latest = self._latest, self._progress()
         now = time.monotonic()
-        if self._seen > before:
+        if self._latest > before:
             self._moved = now
-        step = (self._moved - self._began) / max(1, self._seen)
+        step = (self._moved - self._began) / max(1, self._latest)
         if now >= self._next or now - self._moved > max(SECONDS, PAUSE * step):
             began = time.thread_time()
             self.write()
@@ -182,9 +182,9 @@ class Exchange:
         news, self._news = self._news, []
         by_key: dict[tuple[str, ...], tuple[list[int], str]] = {}
         for key, rank, text in news:
-            if key not in self._told and not is_known(key):
+            if key not in self._announced and not is_known(key):
                 by_key.setdefault(key, ([], text))[0].append(rank)
-        self._told.update(by_key)
+        self._announced.update(by_key)
         return [f"{on_ranks(ranks, self.process.size)}: {text}" for ranks, text in by_key.values()]
 
 

@@ -89,13 +89,13 @@ def only(report: Report, known: set[Any], named: Callable[[Finding], Finding]) -
     """
     verdicts = []
     for verdict in report.verdicts:
-        kept = [
+        remaining = [
             finding
             for finding in verdict.findings
             if finding.key not in known and finding.severity > Severity.NOTE and finding.site.kind & OF_THE_DATA
         ]
-        if kept:
-            changed = tuple(map(named, kept))
+        if remaining:
+            changed = tuple(map(named, remaining))
             verdicts.append(replace(verdict, outcome=Outcome.FINDINGS, findings=changed, history=(), ignored=()))
     return Report.of(verdicts)
 
