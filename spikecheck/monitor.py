@@ -37,7 +37,7 @@ from spikecheck.probe.schedule import Schedule
 from spikecheck.probe.session import Session
 from spikecheck.probe.snapshot import Snapshot
 from spikecheck.probe.watchers import watchers
-from spikecheck.ranks.exchange import Exchange, RankState, exchange_of
+from spikecheck.ranks.exchange import Exchange, exchange_of
 from spikecheck.ranks.join import joined, report_of_run
 from spikecheck.report.model import Report
 from spikecheck.report.phase import phase
@@ -184,16 +184,7 @@ class Monitor:
     def _judged(self) -> Report:
         if self._ranks is None:
             return self._report_of(self._evidence())
-        self._ranks.write()
-        own = self._report_of(self._evidence())
-        self._ranks.look()
-        others = self._ranks.read()  # last, for what is written meanwhile
-        joint = self._report_of(self._evidence([one.engine for one in others])) if others else own
-        process = self._ranks.process
-        return report_of_run(joint, own, process.rank, process.size, others, self._judged_rank)
-
-    def _judged_rank(self, state: RankState) -> Report:
-        return state.evidence.report(self._judge, self._border.note)
+        return report_of_run(self._ranks, self._evidence, self._report_of)
 
     def _observed(self) -> tuple[Evidence, Engine]:
         """Return what this process observed, for the other ranks."""

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from spikecheck.evidence.evidence import Evidence
 from spikecheck.finding import Finding, Outcome, Severity, Unseen, UnseenKind
-from spikecheck.ranks.exchange import RankState
+from spikecheck.ranks.exchange import Exchange, RankState
 from spikecheck.ranks.pack import CARRIED, pack_engine, unpack_engine
 from spikecheck.ranks.wording import on_ranks
 from spikecheck.report.model import Report
@@ -47,13 +48,18 @@ def of_ranks(statistic: Any, every: Sequence[Windows]) -> Windows:
 
 
 def report_of_run(
-    joint: Report, own: Report, rank: int, size: int, others: Sequence[RankState], judged: Callable[[RankState], Report]
+    exchange: Exchange, evidence: Callable[[Sequence[Engine]], Evidence], report_of: Callable[[Evidence], Report]
 ) -> Report:
     """Return the report on the whole run: what all data shows, and what only some ranks show, by rank.
 
-    `joint` is the report on the states of all ranks, `own` that on those of this rank, `rank` this one.
+    `evidence` returns that of this rank, or, with the engines of others, of all.
     """
-    reports = {rank: own, **{state.rank: judged(state) for state in others[:MAX_JUDGED]}}
+    exchange.write()
+    rank, size, own = exchange.process.rank, exchange.process.size, report_of(evidence(()))
+    exchange.look()
+    others = exchange.read()  # last, for what is written meanwhile
+    joint = report_of(evidence([one.engine for one in others])) if others else own
+    reports = {rank: own, **{state.rank: report_of(state.evidence) for state in others[:MAX_JUDGED]}}
     by_key: dict[Any, list[int]] = {}
     for number, report in sorted(reports.items()):
         for finding in report.findings:
