@@ -274,20 +274,45 @@ def write_views(
     changes: dict[str, Changes],
 ) -> None:
     """Write all reports in each format that was asked for."""
-    from spikecheck import __version__
     from spikecheck.report import html
     from spikecheck.report.json import to_json
     from spikecheck.report.junit import to_junit
-    from spikecheck.report.sarif import to_sarif
 
     if json_file is not None:
         write(json_file, to_json(results, against, changes))
     if sarif_file is not None:
-        write(sarif_file, to_sarif(results, __version__))
+        write_sarif(sarif_file, results)
     if junit_file is not None:
         write(junit_file, to_junit(results, level))
     if html_file is not None:
         write(html_file, html.page(results, against=against, changes=changes))
+
+
+def write_sarif(file: str, results: list[FileResult]) -> None:
+    """Write the findings as SARIF, with the page of each check that found something."""
+    from spikecheck import __version__
+    from spikecheck.checks.discovery import discover
+    from spikecheck.cli.explain import page
+    from spikecheck.report.sarif import RuleText, to_sarif
+
+    known = discover()
+    checks = {f.check for _, report, _ in results if report is not None for f in report.findings} & known.keys()
+    site = documentation()
+    texts = {
+        id_: RuleText(known[id_].sections()[""], page(known[id_], known), known[id_].severity, site and f"{site}/{id_}")
+        for id_ in checks
+    }
+    write(file, to_sarif(results, __version__, texts))
+
+
+def documentation() -> str:
+    """Return where the pages of the checks are on the web, as the package says; "" if it is nowhere."""
+    from importlib import metadata
+
+    urls = metadata.metadata("spikecheck").get_all("Project-URL") or []
+    named = dict(url.split(", ", 1) for url in urls if ", " in url)
+    base: str = named.get("Documentation", "")
+    return f"{base.rstrip('/')}/checks" if base else ""
 
 
 def write(file: str, text: str) -> None:

@@ -40,7 +40,7 @@ def command(
     """
     from rich.console import Console
 
-    from spikecheck.cli.diagnose import STDIN, FileResult, failing, write_views
+    from spikecheck.cli.diagnose import STDIN, FileResult, failing, write_sarif, write_views
     from spikecheck.finding import Severity
     from spikecheck.report import html
     from spikecheck.runlog.reader import read_log
@@ -56,5 +56,7 @@ def command(
         console.print(run.headline, style="bold", markup=False, highlight=False)
         console.print(report, crop=False)
         results.append((run.headline, report, ""))
-    write_views(results, level, json_file, sarif_file, None, html_file, "", {})
+    write_views(results, level, json_file, None, None, html_file, "", {})
+    if sarif_file is not None:
+        write_sarif(sarif_file, [(log, report, "") for _, report, _ in results])
     return int(failing((report for _, report, _ in results), level, baseline_file, write_baseline))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("-m", "as_module", is_flag=True, help="SCRIPT is a module or package, as for `python -m`.")
 @file_option("--html", "html_file", help="Write the reports as one HTML page with plots.")
 @file_option("--json", "json_file", help="Write the reports as JSON.")
+@file_option("--sarif", "sarif_file", help="Write the findings as SARIF 2.1.0, for code scanning.")
 @file_option("--log", "log_file", help="Write the course of the run as JSON lines while it trains.")
 @click.option(
     "--fail-on",
@@ -35,6 +36,7 @@ def command(
     as_module: bool,
     html_file: str | None,
     json_file: str | None,
+    sarif_file: str | None,
     log_file: str | None,
     fail_on: str | None,
     baseline_file: str | None,
@@ -45,11 +47,13 @@ def command(
     The script is not changed: it gets its own arguments, output and exit code, and its weights are bit-identical. The
     report comes at its end, also after an exception, sys.exit or Ctrl-C. Options of spikecheck stand before SCRIPT.
     """
-    from spikecheck.cli.diagnose import failing
+    from spikecheck.cli.diagnose import failing, write_sarif
     from spikecheck.report import html
+    from spikecheck.report.file import of_rank
     from spikecheck.script_run.discovery import Discovery
     from spikecheck.script_run.result import own_error
     from spikecheck.script_run.runner import run_script
+    from spikecheck.settings import process_rank
 
     if html_file is not None:
         html.required()
@@ -59,6 +63,9 @@ def command(
     for error in discovery.errors:
         click.echo(own_error(error), err=True)
     write_out(reports, html_file, json_file)
+    if sarif_file is not None:
+        name = script.replace(".", "/") + ".py" if as_module else script
+        write_sarif(of_rank(sarif_file, process_rank()), [(name, report, "") for _, report in reports])
     level = None if fail_on is None else Severity.named(fail_on)
     failed = failing((report for _, report in reports), level, baseline_file, write_baseline)
     return code or int(failed)

@@ -8,14 +8,21 @@ from xml.etree import ElementTree as ET
 import jsonschema
 import pytest
 
-from spikecheck.finding import Expected, Finding, Outcome, Severity, Verdict
+from spikecheck.finding import Expected, Finding, Fix, Outcome, Severity, Verdict
 from spikecheck.finding import Observed as SeenText
 from spikecheck.report.junit import to_junit
 from spikecheck.report.model import Report
-from spikecheck.report.sarif import to_sarif
+from spikecheck.report.sarif import RuleText, to_sarif
 from spikecheck.site import Site, SiteKind
 
 TEXT = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string", "minLength": 1}}}
+PLACE = {
+    "required": ["artifactLocation", "region"],
+    "properties": {
+        "artifactLocation": {"required": ["uri"], "properties": {"uri": {"type": "string", "format": "uri-reference"}}},
+        "region": {"properties": {"startLine": {"type": "integer", "minimum": 1}}},
+    },
+}
 # The part of the SARIF 2.1.0 schema that a result viewer relies on.
 SARIF = {
     "type": "object",
@@ -38,6 +45,8 @@ SARIF = {
                                 "level": {"enum": ["none", "note", "warning", "error"]},
                                 "message": TEXT,
                                 "ruleIndex": {"type": "integer", "minimum": 0},
+                                "partialFingerprints": {"type": "object", "additionalProperties": {"type": "string"}},
+                                "locations": {"items": {"properties": {"physicalLocation": PLACE}}},
                             },
                         }
                     },
@@ -84,6 +93,31 @@ def test_sarif_has_what_a_viewer_needs() -> None:
     assert run["invocations"][0]["executionSuccessful"] is False
     message = [one["message"]["text"] for one in run["invocations"][0]["toolExecutionNotifications"]]
     assert message == ["bad.pt: the file is empty", "half.pt: the model was not run: it raised ValueError"]
+
+
+def test_a_rule_has_its_page_as_help_and_a_result_is_found_again() -> None:
+    text = RuleText("Weights are NaN.", "# SPK501\n\nWeights ...", Severity.ERROR, "https://docs.org/checks/SPK501")
+    made = [
+        json.loads(to_sarif(files, "0.1", {"SPK501": text}))["runs"][0] for files in (FILES, [("b.pt", *FILES[0][1:])])
+    ]
+    (rule,) = made[0]["tool"]["driver"]["rules"]
+    assert rule["help"] == {"text": text.page, "markdown": text.page}
+    assert (rule["helpUri"], rule["defaultConfiguration"]) == (text.uri, {"level": "error"})
+    prints = [[one["partialFingerprints"]["spikecheckFinding/v1"] for one in run["results"]] for run in made]
+    assert prints[0] == prints[1], "in another file"
+    assert len(set(prints[0])) == 2, "at another site"
+
+
+def test_a_finding_at_a_line_of_a_script_is_shown_there_with_its_fix() -> None:
+    site = Site(SiteKind.SPIKES, "models/net.py:57 spike_fn")
+    one = Finding(
+        "SPK203", "dead-layer", Severity.ERROR, site, "it is silent", SeenText("0"), Expected("1"), (Fix("x = 1"),)
+    )
+    (result,) = json.loads(to_sarif([("train.py", report(one), "")], "0.1"))["runs"][0]["results"]
+    place = result["locations"][0]["physicalLocation"]
+    assert (place["artifactLocation"]["uri"], place["region"]) == ("models/net.py", {"startLine": 57})
+    assert result["message"]["markdown"].endswith("```python\nx = 1\n```")
+    assert result["properties"]["fixes"] == [{"library": "any", "code": "x = 1"}]
 
 
 @pytest.mark.parametrize(("level", "failures"), [(Severity.NOTE, 1), (Severity.ERROR, 1)])
