@@ -31,6 +31,7 @@ IN_THE_DATA = frozenset(
         *("dtype_overflow", "empty_input", "input_duplicated", "input_repeated", "input_saturated", "label_in_input"),
         *("label_noise", "label_off_by_one", "labels_constant", "labels_shuffled", "negative_input", "polarity_lost"),
         *("silent_channels", "single_time_step", "time_bins_collapsed", "class_imbalance", "input_scrambled"),
+        *("constant_prediction",),  # here: most labels are overwritten
     ]
 )
 

@@ -74,9 +74,11 @@ class Attached(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
         """Run an operation."""
         if func is torch._C._set_grad_enabled and args and not args[0]:
-            self.lines.setdefault(line_of_user(), "torch.no_grad()")
+            self.lines.setdefault(line_of_user()[0], "torch.no_grad()")
             return None
         if not self.depth and getattr(func, "__name__", "") == "detach":
-            self.lines.setdefault(line_of_user(), ".detach()")
-            return args[0]
+            place, is_own = line_of_user()
+            if is_own:  # a library knows what it detaches
+                self.lines.setdefault(place, ".detach()")
+                return args[0]
         return func(*args, **(kwargs or {}))

@@ -182,12 +182,13 @@ def inside(call: Callable[..., Any], context: Context) -> Callable[..., Any]:
     return run
 
 
-def line_of_user() -> str:
-    """Return file and line of the innermost code that belongs neither to torch nor to this package."""
+def line_of_user() -> tuple[str, bool]:
+    """Return file and line of the innermost code outside torch and this package, and whether it is the user's own."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(OWN_FOLDERS):
         frame = frame.f_back
-    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+    name = frame.f_code.co_filename
+    return f"{os.path.basename(name)}:{frame.f_lineno}", f"{os.sep}site-packages{os.sep}" not in name
 
 
 def code_path(name: str) -> str:

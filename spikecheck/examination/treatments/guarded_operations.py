@@ -12,9 +12,7 @@ from torch.overrides import TorchFunctionMode
 from spikecheck.examination.treatments.base import Patient, Treatment, line_of_user
 from spikecheck.finding import Fix
 
-LEAST_ARGUMENT = (
-    1e-3  # judgment call, of a logarithm: a rate of one spike in 1,000 steps; its derivative is 1,000 there
-)
+LEAST_ARGUMENT = 0.01  # judgment call, of a logarithm: a rate of 1 spike in 100 steps; its derivative is 100 there
 LEAST_RADICAND = 1e-6  # judgment call: the derivative of the root is 500 there
 LEAST_DIVISOR = 1e-6  # judgment call: far below any number that a network divides by on purpose
 LARGEST_EXPONENT = 80.0  # derived: exp(88.8) is infinite in 32 bits, and a few of them are added
@@ -70,7 +68,7 @@ class Guard(TorchFunctionMode):
             guarded = GUARDS[name](args[place])
         if guarded is None:
             return func(*args, **(kwargs or {}))
-        self.sites.setdefault(line_of_user(), CODE[name])
+        self.sites.setdefault(line_of_user()[0], CODE[name])
         return func(*args[:place], guarded, *args[place + 1 :], **(kwargs or {}))
 
 
@@ -83,8 +81,8 @@ NAMES = {
 
 
 def above(x: Tensor, least: float) -> Tensor | None:
-    """Return a tensor with a small number added where it is not above 0; None where all of it is."""
-    return None if bool((x > 0).all()) else torch.where(x > 0, x, x.clamp(min=0) + least)
+    """Return a tensor with a small number added; None where all of it is above 0."""
+    return None if bool((x > 0).all()) else x.clamp(min=0) + least
 
 
 def divisor(y: Tensor) -> Tensor | None:
