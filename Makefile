@@ -63,6 +63,9 @@ bench: .venv/dev  ## measure what watching costs, ours and other tools, and writ
 bench-faults: .venv/dev  ## run the truth benchmark: small scripts with and without a mistake
 	$(BIN)/python -m benchmarks.faults $(ARGS)
 
+symptoms: .venv/dev  ## draw the pictures of docs/symptoms and count their causes: runs the truth benchmark (minutes)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.symptoms --run
+
 N ?= 200
 bench-healthy: .venv/dev  ## measure false alarms on random healthy networks: make bench-healthy N=200
 	nice $(BIN)/python -m benchmarks.healthy --seeds $(N) $(ARGS)
@@ -100,5 +103,5 @@ test: lint docs-check pytests  ## run everything that CI runs (pytest with one w
 full: lint docs-check pytests  ## run every test, also those that are too long for CI
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto -m "" $(ARGS)
 
-.PHONY: help setup demo fmt lint quick promises conformance faults docs docs-site inductor docs-check check-new fuzz bench bench-faults bench-healthy bench-calibrate bench-examine bench-plugin pytests ray integrations test full
+.PHONY: help setup demo fmt lint quick promises conformance faults docs docs-site inductor docs-check check-new fuzz bench bench-faults symptoms bench-healthy bench-calibrate bench-examine bench-plugin pytests ray integrations test full
 .DELETE_ON_ERROR:

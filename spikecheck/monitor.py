@@ -32,6 +32,7 @@ from spikecheck.packages import UnusableExtension
 from spikecheck.probe.batches import KeptBatches
 from spikecheck.probe.frameworks.base import broken_for
 from spikecheck.probe.idle import Idle, nothing
+from spikecheck.probe.parameter_set import ParameterSet
 from spikecheck.probe.paths import is_of_script
 from spikecheck.probe.schedule import Schedule
 from spikecheck.probe.session import Session
@@ -194,9 +195,9 @@ class Monitor:
 
     def _report_of(self, evidence: Evidence) -> Report:
         report = evidence.report(self._judge, self._border.note)
-        if self._border.error is evidence.error:
-            return report
-        return replace(evidence, error=self._border.error).report(self._judge, self._border.note)
+        if self._border.error is not evidence.error:
+            report = replace(evidence, error=self._border.error).report(self._judge, self._border.note)
+        return replace(report, model="" if isinstance(self.model, ParameterSet) else safe(type(self.model).__name__))
 
     def _report_of_error(self) -> Report:
         """Return a report that says that spikecheck failed, where not even a part of it could be made."""

@@ -300,4 +300,4 @@ def picture_readings() -> frozenset[type[Any]]:
     """Return the readings that are pictures of a single forward pass."""
     from spikecheck.stats.base import statistics
 
-    return frozenset(statistic.reading for statistic in statistics() if statistic.first_only)
+    return frozenset(statistic.reading for statistic in statistics() if statistic.one_pass)

@@ -39,8 +39,9 @@ class LayerRow:
     flow: FlowReading | None = None
     threshold: float | None = None
     first: RasterReading | None = None  # of the first forward pass
-    recent: RasterReading | None = None
-    potentials: PotentialSampleReading | None = None
+    recent: RasterReading | None = None  # of the latest one that was measured in full
+    first_potentials: PotentialSampleReading | None = None  # of the first forward pass
+    potentials: PotentialSampleReading | None = None  # of the latest one that was measured in full
     now: SpikeReading | None = None
     timeline: SpikeTimelineReading | None = None
     label: str = ""  # the name as a user reads it, `net.1 (LIFNode)`, where that is another
@@ -138,6 +139,7 @@ class Report:
     healing: Healing | None = None  # the same: what treatments of copies came to
     since: int = 0  # the first update that the report is about
     ranks: tuple[RankRow, ...] = ()  # of a run of several processes
+    model: str = ""  # the class of the model that was watched
 
     @classmethod
     def of(cls, verdicts: Iterable[Verdict], *, unseen: Iterable[Unseen] = (), **facts: Any) -> Report:

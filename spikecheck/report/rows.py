@@ -47,6 +47,7 @@ def layer_rows(sites: Iterable[Site], readings: Readings) -> tuple[LayerRow, ...
                 site.neuron.v_threshold if site.neuron else None,
                 first=first.get(RasterReading),
                 recent=recent.get(RasterReading),
+                first_potentials=first.get(PotentialSampleReading),
                 potentials=recent.get(PotentialSampleReading),
                 now=recent.get(SpikeReading),
                 timeline=read.get(SpikeTimelineReading),

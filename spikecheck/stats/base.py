@@ -39,6 +39,11 @@ def keep_first(a: Any, b: Any) -> Any:
     return a
 
 
+def keep_last(a: Any, b: Any) -> Any:
+    """Merge rule: keep the later value."""
+    return b
+
+
 @dataclass(frozen=True)
 class State:
     """The accumulated numbers of a statistic: tensors on the device, and counts known without reading values."""
@@ -88,7 +93,7 @@ class Statistic(Generic[S]):
         kind: kind of site whose captures are measured.
         reading: class of the readings.
         order_matters: whether `+` is not commutative.
-        first_only: for an excerpt: measure only the first capture of each window.
+        one_pass: "first" or "last" for a statistic of one forward pass of each window; "" for one that adds them up.
         tier: 1 is measured in every forward pass and update, 2 in those that the schedule selects.
         evaluation_reading: class of the readings of passes without gradients in a run that trains; None: not read.
         windowed: whether readings differ between the first forward pass, the recent ones and all of them; a timeline
@@ -98,7 +103,7 @@ class Statistic(Generic[S]):
     kind: ClassVar[SiteKind]
     reading: ClassVar[type[Any]]
     order_matters: ClassVar[bool] = False
-    first_only: ClassVar[bool] = False
+    one_pass: ClassVar[str] = ""
     tier: ClassVar[int] = 2
     evaluation_reading: ClassVar[type[Any] | None] = None
     windowed: ClassVar[bool] = True

@@ -123,7 +123,7 @@ class Engine:
                 continue
             key = (capture.training, statistic, (capture.sites[0].kind, capture.sites[0].name))
             windows = self.windows.get(key)
-            if statistic.first_only and windows is not None and windows.current is not None:
+            if statistic.one_pass == "first" and windows is not None and windows.current is not None:
                 continue
             if isinstance(statistic, RasterStatistic):
                 state = statistic.measure_raster(raster)

@@ -1,6 +1,6 @@
 """Excerpts of a layer for plots: the raster of one sample, and a sample of the potentials.
 
-A plot shows one forward pass, so nothing is added: only the first forward pass of a window is measured.
+A plot shows one forward pass, so nothing is added: each forward pass that is measured in full replaces the one before.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from spikecheck.excerpts import PotentialSampleReading, RasterReading
 from spikecheck.site import Capture, SiteKind
-from spikecheck.stats.base import State, keep_first, merged_by
+from spikecheck.stats.base import State, keep_last, merged_by
 from spikecheck.stats.layout import Raster, RasterStatistic, even_sample
 
 RASTER_STEPS = 128  # time steps of a raster
@@ -25,11 +25,11 @@ POTENTIALS = 2048  # potentials per forward pass: a histogram bin with 5% of the
 class ExcerptState(State):
     """A part of the tensor of one forward pass, and its full size."""
 
-    part: Tensor = merged_by(keep_first)
-    steps: int = merged_by(keep_first)
-    neurons: int = merged_by(keep_first)
-    elements: int = merged_by(keep_first)
-    update: int = merged_by(keep_first)
+    part: Tensor = merged_by(keep_last)
+    steps: int = merged_by(keep_last)
+    neurons: int = merged_by(keep_last)
+    elements: int = merged_by(keep_last)
+    update: int = merged_by(keep_last)
 
     def shapes(self) -> tuple[object, ...]:
         """Return what must match: an excerpt is replaced when the number of neurons changes."""
@@ -47,14 +47,14 @@ class RasterStats(RasterStatistic[ExcerptState]):
 
     Unit: spikes per neuron and time step.
     Input: spikes [time, batch, neuron] of one forward pass.
-    Memory: at most 128 x 64 floats. Cost: one strided copy per window.
+    Memory: at most 128 x 64 floats. Cost: one strided copy per pass.
     Not visible: other samples and forward passes; in large layers, most neurons.
     """
 
     kind: ClassVar = SiteKind.SPIKES
     reading: ClassVar = RasterReading
     order_matters: ClassVar = True
-    first_only: ClassVar = True
+    one_pass: ClassVar = "last"
 
     def measure_raster(self, raster: Raster) -> ExcerptState:
         """Copy time steps and neurons of the first sample."""
@@ -84,14 +84,14 @@ class PotentialSampleStats(RasterStatistic[ExcerptState]):
 
     Unit: that of the threshold.
     Input: potentials [time, batch, neuron] of one forward pass.
-    Memory: about 2,048 floats. Cost: one strided copy per window.
+    Memory: about 2,048 floats. Cost: one strided copy per pass.
     Not visible: which neuron and time step; other forward passes.
     """
 
     kind: ClassVar = SiteKind.POTENTIAL
     reading: ClassVar = PotentialSampleReading
     order_matters: ClassVar = True
-    first_only: ClassVar = True
+    one_pass: ClassVar = "last"
 
     def measure_raster(self, raster: Raster) -> ExcerptState:
         """Copy an even sample of the potentials of one forward pass."""

@@ -36,7 +36,7 @@ class InputHalvesStats(RasterStatistic[InputHalvesState]):
 
     kind: ClassVar = SiteKind.INPUT
     reading: ClassVar = InputHalvesReading
-    first_only: ClassVar = True
+    one_pass: ClassVar = "first"
 
     def measure_raster(self, raster: Raster) -> InputHalvesState:
         """Compare the halves along each axis of a sample."""

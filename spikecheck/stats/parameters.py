@@ -17,7 +17,7 @@ from torch import Tensor
 
 from spikecheck.readings import GradientReading, NonFinite, ParameterReading, UpdateReading
 from spikecheck.site import Capture, LearningRateHistory, Moment, SiteKind
-from spikecheck.stats.base import State, Statistic, merged_by
+from spikecheck.stats.base import State, Statistic, keep_last, merged_by
 from spikecheck.stats.layout import MAX_TIME_STEPS, NEVER
 
 
@@ -101,11 +101,6 @@ class GradientStats(Statistic[GradientState]):
             )
             for (total, zero, bad, at, missing), shape in zip(rows, state.shapes_, strict=True)
         )
-
-
-def keep_last(a: object, b: object) -> object:
-    """Merge rule: keep the later value."""
-    return b
 
 
 @dataclass(frozen=True)

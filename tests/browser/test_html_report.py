@@ -5,6 +5,7 @@ What can be asked of the text of the page alone is asked in tests/views, which n
 
 from __future__ import annotations
 
+import base64
 import re
 import shutil
 from collections.abc import Iterator
@@ -72,12 +73,12 @@ def look(browser: Chromium, *, width: int = 1280, height: int = 800, scheme: str
 
 
 def test_the_verdict_is_what_one_sees_first(page: Chromium) -> None:
-    assert page.value("document.title") == "2 root causes · spikecheck"
+    sentence = "input holds event counts (0 to 47), not binary spikes"
+    assert page.value("document.title") == f"{sentence} · spikecheck"
     observed = """(box => document.elementFromPoint(box.x + 5, box.y + box.height / 2).innerText)
               (document.querySelector('h1').getBoundingClientRect())"""
-    assert page.value(observed) == "2 root causes"
-    lead = page.value("document.querySelector('.verdict .lead').innerText")
-    assert lead == "SPK101 count-input input holds event counts (0 to 47), not binary spikes"
+    assert page.value(observed) == sentence
+    assert page.value("document.querySelector('.verdict .lead').innerText") == "SPK101 count-input"
 
 
 def test_nothing_is_loaded_and_nothing_complains(page: Chromium, url: str) -> None:
@@ -135,10 +136,30 @@ def test_a_screen_reader_finds_headings_and_pictures_with_their_names(page: Chro
         return [n for n in nodes if not n["ignored"] and n["role"]["value"] == role]
 
     headings = [n["name"]["value"] for n in of("heading")]
-    assert headings[:4] == ["2 root causes", "Root causes and consequences", "History", "Loss and weights"]
+    assert headings[:4] == [
+        "input holds event counts (0 to 47), not binary spikes",
+        "Root causes and consequences",
+        "History",
+        "Loss and weights",
+    ]
     pictures = of("image")
     assert len(pictures) == page.value("document.querySelectorAll('svg').length")
     assert all(re.search(r" of |per update|^(Gradient norm|Learning rate), ", n["name"]["value"]) for n in pictures)
+
+
+def test_one_click_selects_the_whole_fix(page: Chromium) -> None:
+    box = page.value("(b => [b.x + 20, b.y + b.height / 2])(document.querySelector('pre.fix').getBoundingClientRect())")
+    for kind in ("mousePressed", "mouseReleased"):
+        page.call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
+    selected = page.value("getSelection().toString().trim()")
+    assert selected == page.value("document.querySelector('pre.fix').innerText.trim()") != ""
+
+
+@pytest.mark.full
+def test_it_prints_on_a_few_pages(page: Chromium) -> None:
+    """Three for a network of two layers; this one has five."""
+    pdf = base64.b64decode(page.call("Page.printToPDF", preferCSSPageSize=True)["data"])
+    assert len(re.findall(rb"/Type\s*/Page[^s]", pdf)) <= 4
 
 
 def test_on_paper_the_closed_list_of_checks_is_open(page: Chromium) -> None:

@@ -7,8 +7,8 @@ from tests.oracles.raster import Captures, raster
 
 
 def oracle(captures: Captures) -> tuple[RasterReading, ...]:
-    first = captures[0]
-    x = raster(first)
+    last = captures[-1]
+    x = raster(last)
     steps, samples, neurons = x.shape
     every = next(n for n in range(1, neurons + 2) if neurons <= 64 * n)
     rows = [
@@ -17,6 +17,6 @@ def oracle(captures: Captures) -> tuple[RasterReading, ...]:
         if neuron % every == 0
     ]
     reading = RasterReading(
-        raster=tuple(rows), time_steps=steps if x.size else 0, neurons=neurons, stride=every, update=first.update
+        raster=tuple(rows), time_steps=steps if x.size else 0, neurons=neurons, stride=every, update=last.update
     )
     return (reading,)

@@ -31,7 +31,7 @@ rasters = pytest.mark.parametrize(
 )
 # An excerpt is part of one forward pass, so splitting that pass changes the excerpt.
 sums = pytest.mark.parametrize(
-    "statistic", [s for s in statistics() if s.kind in RASTERS and not s.first_only], ids=lambda s: type(s).__name__
+    "statistic", [s for s in statistics() if s.kind in RASTERS and not s.one_pass], ids=lambda s: type(s).__name__
 )
 quickly = settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 thoroughly = settings(quickly, max_examples=50)
@@ -70,7 +70,7 @@ def test_a_statistic_equals_its_oracle(statistic: Counted, data: st.DataObject) 
 @pytest.mark.parametrize("rows", [1_025, 2_500, 16_385, 32_768])
 @pytest.mark.parametrize("kind", [SiteKind.SPIKES, SiteKind.INPUT])
 def test_values_of_large_tensors_are_from_an_even_sample(kind: SiteKind, rows: int) -> None:
-    statistic = next(s for s in statistics() if s.kind is kind and not s.first_only)
+    statistic = next(s for s in statistics() if s.kind is kind and not s.one_pass)
     x = torch.zeros(rows, 4)
     x[:, 2] = 0.5  # one channel of four
     (reading,) = statistic.summarize(statistic.measure(Capture((Site(kind, "here"),), (x,))))
@@ -84,7 +84,7 @@ def test_the_maximum_of_each_step_is_among_the_values_even_if_the_sample_misses_
     x = torch.zeros(3, 100, 1000)
     x[1, 7, 13] = 5.0
     for kind in (SiteKind.SPIKES, SiteKind.INPUT):
-        statistic = next(s for s in statistics() if s.kind is kind and not s.first_only)
+        statistic = next(s for s in statistics() if s.kind is kind and not s.one_pass)
         (reading,) = statistic.summarize(statistic.measure(Capture((Site(kind, "here"),), (x,), Layout(0, 1))))
         assert reading.values == (0.0, 5.0)
 
@@ -158,7 +158,7 @@ def test_splitting_time_changes_nothing(statistic: Counted, data: st.DataObject)
 @given(data=st.data())
 @quickly
 def test_splitting_the_samples_of_a_loss_changes_nothing(kind: SiteKind, data: st.DataObject) -> None:
-    statistic = next(s for s in statistics() if s.kind is kind and not s.first_only)
+    statistic = next(s for s in statistics() if s.kind is kind and not s.one_pass)
     captures = data.draw(runs(statistic.kind))
     apart = [dataclasses.replace(one, values=(value,)) for one in captures for value in one.values]
     whole, joined = (statistic.summarize(total(statistic, of)) for of in (captures, apart))
@@ -326,7 +326,7 @@ def test_measuring_and_adding_read_no_values(statistic: Counted, data: st.DataOb
 def test_sums_do_not_saturate(dtype: torch.dtype) -> None:
     x = torch.ones(3000, 40, 1, dtype=dtype)
     for statistic in statistics():
-        if statistic.kind in RASTERS and not statistic.first_only:
+        if statistic.kind in RASTERS and not statistic.one_pass:
             one = capture(statistic.kind, ARRANGEMENTS[0], x, 0)
             (reading,) = statistic.summarize(total(statistic, [one, one]))
             count = getattr(reading, "count", None)
@@ -343,7 +343,7 @@ def test_the_sum_and_the_norm_of_large_halves_are_finite(dtype: torch.dtype) -> 
     x = torch.full((8, 16, 2), 60000.0, dtype=dtype)
     size = x[0, 0, 0].item()
     for statistic in statistics():
-        if statistic.kind in RASTERS and not statistic.first_only:
+        if statistic.kind in RASTERS and not statistic.one_pass:
             (reading,) = statistic.summarize(statistic.measure(capture(statistic.kind, ARRANGEMENTS[0], x, 0)))
             assert reading.non_finite.count == 0
             assert getattr(reading, "count", 256 * size) == 256 * size

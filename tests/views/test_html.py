@@ -45,6 +45,7 @@ def test_it_is_valid_and_no_id_comes_twice(name: str) -> None:
     assert {target[1:] for target in targets} | set(labels) <= set(ids), "a link or a label that leads nowhere"
 
 
+COUNTS = "input holds event counts (0 to 47), not binary spikes"
 SOUND = "The weights look sound; whether the network learned cannot be seen in a file"
 
 
@@ -68,7 +69,7 @@ def test_it_loads_nothing_and_runs_nothing(name: str) -> None:
 def test_the_verdict_comes_first_and_each_finding_has_its_evidence(name: str) -> None:
     report, root = REPORTS[name](), page_of(name)
     expected = {
-        "broken": "2 root causes", "drawn": "2 root causes",
+        "broken": COUNTS, "drawn": COUNTS,
         "nothing": "Not enough was observed to judge: no forward pass",
         "file": SOUND,
     }.get(name, "Healthy: no warning, no error")  # fmt: skip
@@ -96,6 +97,23 @@ def test_the_verdict_comes_first_and_each_finding_has_its_evidence(name: str) ->
         assert line in main
     for cause in report.root_causes:
         assert all(re.sub(r"\s+", " ", fix.code) in main for fix in cause.finding.fixes)
+
+
+def test_the_fix_of_the_first_cause_stands_below_the_headline_alone() -> None:
+    root = page_of("broken")
+    (section,) = [e for e in of(root, "section") if str(e.get("class")).startswith("verdict")]
+    (block,) = [e for e in of(root, "pre") if e.get("class") == "fix"]
+    assert block in of(section, "pre")
+    assert texts(block).startswith("x = (x > 0).float()")
+    assert texts(root).count("x = (x > 0).float()") == 1
+    assert "2 root causes" in texts(section)
+
+
+def test_the_page_says_when_it_was_written_by_which_version_and_of_which_model() -> None:
+    root = page(replace(broken(), model="SpikingResNet"))
+    (header,) = of(root, "header")
+    assert re.search(r"spikecheck \d+\.\d+\.\d+, \d{4}-\d\d-\d\d \d\d:\d\d UTC", texts(header))
+    assert "SpikingResNet" in texts(of(root, "main")[0])
 
 
 def test_the_consequences_hang_under_what_led_to_them() -> None:
@@ -209,7 +227,7 @@ def test_names_from_a_model_or_a_file_are_text() -> None:
 
 def test_several_files_are_on_one_page_with_links_to_each() -> None:
     root = parsed(html.page([("a.pt", file(), ""), ("b.pt", None, "b.pt is no checkpoint"), ("c.pt", broken(), "")]))
-    assert [e.text for e in of(root, "h1")] == [SOUND, "Could not be read", "2 root causes"]
+    assert [e.text for e in of(root, "h1")] == [SOUND, "Could not be read", COUNTS]
     links = [e.get("href") for e in of(of(root, "nav")[0], "a")]
     assert links == ["#r0", "#r1", "#r2"]
     assert "b.pt is no checkpoint" in texts(root)
@@ -245,7 +263,8 @@ def test_the_same_report_gives_the_same_page_whatever_style_the_user_has() -> No
 
     mine = {"axes.facecolor": "red", "text.color": "white", "font.size": 30, "svg.fonttype": "path"}
     with matplotlib.rc_context(mine):
-        assert html.page([("", drawn(), "")]) == text_of("drawn")
+        minute = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
+        assert minute.sub("", html.page([("", drawn(), "")])) == minute.sub("", text_of("drawn"))
         assert matplotlib.rcParams["font.size"] == 30
 
 

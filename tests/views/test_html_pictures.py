@@ -19,11 +19,13 @@ import spikecheck
 from spikecheck.checkpoint import diagnose_file
 from spikecheck.excerpts import PotentialSampleReading, RasterReading
 from spikecheck.finding import Outcome, Verdict
+from spikecheck.report.html.curves import Curve, draw
+from spikecheck.report.html.marks import Mark, marks_of
 from spikecheck.report.html.view import Shown, rasters
 from spikecheck.report.model import LayerRow, Report, WeightRow
-from spikecheck.site import SiteKind
+from spikecheck.site import Moment, SiteKind
 from tests.promises.networks import Run, batch, by_hand, in_snntorch
-from tests.unit.report.pictures import loss
+from tests.unit.report.pictures import loss, timeline
 from tests.unit.report.reports import finding, healthy, spikes
 from tests.views.pages import page, parsed, texts
 
@@ -70,8 +72,25 @@ def test_a_run_is_drawn_from_what_was_seen_of_it(make: Callable[[], nn.Module]) 
     assert "before the first update" in shown.weights.note
     layers = [[picture.caption for picture in layer.pictures] for layer in shown.layers]
     potentials = [] if make is by_hand else ["Membrane potentials"]
-    assert layers == [["Spikes", "Firing rates", "Firing rate over the run", *potentials]] * len(layers)
+    assert layers == [["Spikes", "Spikes", "Firing rates", "Firing rate over the run", *potentials]] * len(layers)
     assert layers
+
+
+def test_a_finding_is_marked_on_the_time_axis() -> None:
+    times = [Mark(0, "SPK205"), Mark(2, "SPK203"), Mark(90, "SPK407")]
+    (point, *_) = timeline((0.1,)).points
+    points = tuple(replace(point, update=10 * n, last_update=10 * n + 9) for n in range(10))
+    picture = draw(Curve("Firing rate", "spikes per step", points, [0.1] * 10, marks=tuple(times)), "k")
+    assert picture is not None
+    assert "SPK205 SPK203" in picture, "those that are close share a label"
+    assert "SPK407 first seen at update 90" in picture
+
+
+def test_marks_are_those_of_a_run() -> None:
+    early = finding("SPK205", "a", SiteKind.SPIKES, "lif1", 0, "a")
+    late = replace(early, check="SPK407", when=Moment(40))
+    stored = replace(early, check="SPK501", when=Moment(stored=True))
+    assert marks_of((late, stored, early)) == (Mark(0, "SPK205"), Mark(40, "SPK407"))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import matplotlib.style
 from markupsafe import Markup
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.transforms import blended_transform_factory
 
 from spikecheck.report.html.text import visible
 
@@ -58,7 +59,8 @@ STYLE = {
 UNIT = 72  # points per inch: an SVG unit is a point
 # Margins around the axes in SVG units: one line of text above, two below, five digits on the left. They are fixed:
 # the layout engines of matplotlib draw everything twice to find the same.
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 16, 36
+LEFT, RIGHT, TOP, BOTTOM = 58, 12, 16, 36
+LABEL = 12  # from the left edge to the middle of the label of the vertical axis
 GEOMETRY = re.compile(r'\b(?:d|x|y|width|height|transform)="[^"]*"')
 DIGITS = re.compile(r"(\d\.\d\d)\d+")  # hundredths of a unit are invisible
 NO_METADATA: dict[str, Any] = {"Creator": None, "Date": None, "Format": None, "Type": None}
@@ -97,6 +99,10 @@ def drawing(size: tuple[float, float], title: str, says: str, *, left: float = L
 
 def svg(drawn: Drawing, key: str) -> Markup:
     """Return the figure as an `svg` element; call it within `drawing`. `key` makes the ids unique on the page."""
+    for axes in drawn.figure.axes:  # at the left edge, however wide the numbers beside it are
+        axes.yaxis.set_label_coords(
+            LABEL / (drawn.figure.get_figwidth() * UNIT), 0.5, transform=left_edge(drawn.figure, axes)
+        )
     out = StringIO()
     FigureCanvasSVG(drawn.figure).print_svg(out, metadata=NO_METADATA)
     head, _, body = out.getvalue().partition("<svg")[2].partition(">")
@@ -116,6 +122,11 @@ def svg(drawn: Drawing, key: str) -> Markup:
         f'<title id="{key}-title">{escaped(drawn.title)}</title><desc id="{key}-says">{escaped(drawn.says)}</desc>'
         f"{body.strip()}</svg>"
     )
+
+
+def left_edge(figure: Figure, axes: Any) -> Any:
+    """Return coordinates that are the figure's across and those of the axes upward."""
+    return blended_transform_factory(figure.transFigure, axes.transAxes)
 
 
 def escaped(text: str) -> str:

@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from spikecheck.report.format import short
 from spikecheck.report.html.canvas import ALERT, MAIN, drawing, svg
+from spikecheck.report.html.marks import Mark, draw_marks, in_words
 from spikecheck.report.html.plots import LOG_FROM, NARROW, drawable, plain_log
 from spikecheck.timelines import TimelinePoint
 
@@ -25,6 +26,7 @@ class Curve:
     points: Sequence[TimelinePoint]
     values: Sequence[float | None]
     may_be_logarithmic: bool = True
+    marks: tuple[Mark, ...] = ()
 
 
 def draw(curve: Curve, key: str) -> Markup | None:
@@ -39,6 +41,7 @@ def draw(curve: Curve, key: str) -> Markup | None:
     updates, values = zip(*known, strict=True)
     zeros = [(update, value) for update, value in known if value == 0]
     says = f"from {short(values[0])} at update {updates[0]:,.0f} to {short(values[-1])} at update {updates[-1]:,.0f}"
+    says += in_words(curve.marks)
     with drawing(NARROW, curve.title, says) as (drawn, axes):
         axes.plot(updates, values, color=MAIN)
         if zeros:
@@ -51,6 +54,7 @@ def draw(curve: Curve, key: str) -> Markup | None:
             axes.set_ylim(low * 1.1, high * 1.1 if high > low else 1.0)
         axes.set_xlabel("update")
         axes.set_ylabel(curve.unit)
+        draw_marks(axes, curve.marks)
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.grid(axis="y")
         return svg(drawn, key)

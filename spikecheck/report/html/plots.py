@@ -11,7 +11,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from spikecheck.excerpts import RasterReading
+from spikecheck.excerpts import PotentialSampleReading, RasterReading
 from spikecheck.number_format import number
 from spikecheck.report.format import short
 from spikecheck.report.html.canvas import (
@@ -30,6 +30,7 @@ from spikecheck.report.html.canvas import (
     drawing,
     svg,
 )
+from spikecheck.report.html.marks import Mark, draw_marks, in_words
 
 if TYPE_CHECKING:
     from spikecheck.report.model import LayerRow, LossRow, WeightRow
@@ -44,6 +45,7 @@ FLAT = 0.02  # relative to the largest loss: a narrower axis would magnify round
 LOG_FROM = 20  # ratio of largest to smallest loss from which the axis is logarithmic
 # Scales of standard initializers: the default of `torch.nn.Linear`, and He's (see ParameterReading.scale).
 DEFAULT, HE = 1 / math.sqrt(3), math.sqrt(2)
+LONG_LABELS = 1_000  # from here on, fewer numbers fit below a histogram
 NAME = 44  # characters of the name of a weight
 
 
@@ -57,8 +59,8 @@ def positive(value: float) -> bool:
     return 1 / FARTHEST < value < FARTHEST
 
 
-def loss(row: LossRow, key: str, *, plateau: bool) -> Markup | None:
-    """Draw the loss per update and the loss of a uniform guess; None if no loss can be drawn."""
+def loss(row: LossRow, key: str, *, plateau: bool, marks: tuple[Mark, ...] = ()) -> Markup | None:
+    """Draw the loss per update, the loss of a uniform guess, and the marks; None if no loss can be drawn."""
     points = [(update, value) for update, value in sorted(row.loss.trace) if drawable(value)]
     if not points:
         return None
@@ -67,6 +69,7 @@ def loss(row: LossRow, key: str, *, plateau: bool) -> Markup | None:
     says = f"from {short(values[0])} at update {updates[0]:,} to {short(values[-1])} at update {updates[-1]:,}"
     says += "" if chance is None else f"; a uniform guess has a loss of {number(chance, padded=True)}"
     says += "; the plateau at the end is marked" if plateau else ""
+    says += in_words(marks)
     with drawing(WIDE, f"{row.name} per update", says) as (drawn, axes):
         if plateau and row.loss.recent_mean is not None:
             begin = max(updates[0], updates[-1] - row.loss.window)
@@ -89,6 +92,7 @@ def loss(row: LossRow, key: str, *, plateau: bool) -> Markup | None:
         else:
             axes.margins(y=0.15)
             widened(axes, FLAT * max(map(abs, shown)))
+        draw_marks(axes, marks)
         axes.set_xlabel("update")
         axes.set_ylabel("loss")
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -177,17 +181,31 @@ def rates(row: LayerRow, key: str) -> Markup | None:
         return svg(drawn, key)
 
 
+def earlier_potentials(row: LayerRow) -> PotentialSampleReading | None:
+    """Return the potentials of the first forward pass, if the latest ones are of another."""
+    first, latest = row.first_potentials, row.potentials
+    return first if first is not None and latest is not None and first.update < latest.update else None
+
+
 def potentials(row: LayerRow, key: str) -> Markup | None:
-    """Draw a histogram of the membrane potentials and the threshold; None if no potential is known."""
+    """Draw a histogram of the latest membrane potentials, the first ones as an outline, and the threshold.
+
+    None if no potential is known.
+    """
     values = [] if row.potentials is None else [v for v in row.potentials.values if drawable(v)]
+    earlier = earlier_potentials(row)
+    before = [] if earlier is None else [v for v in earlier.values if drawable(v)]
     if not values:
         return None
     threshold = row.threshold if row.threshold is not None and drawable(row.threshold) else None
     says = f"from {short(min(values))} to {short(max(values))}"
     says += "" if threshold is None else f"; threshold {number(threshold)}"
     with drawing(NARROW, f"Membrane potentials of {row.name}", says) as (drawn, axes):
-        ends = span(values if threshold is None else (*values, threshold), margin=0.06)
+        ends = span((*values, *before, *(() if threshold is None else (threshold,))), margin=0.06)
         histogram(axes, {MAIN: values}, ends, share=True)
+        if before:
+            shares = [1 / len(before)] * len(before)
+            axes.hist(before, BINS, range=ends, weights=shares, color=INK, histtype="step", linewidth=1)
         if threshold is not None:
             axes.axvline(threshold, color=ALERT, linewidth=1.4)
             above(axes, (threshold, "data"), f"threshold {number(threshold)}", ALERT)
@@ -217,7 +235,7 @@ def histogram(axes: Any, groups: dict[str, list[float]], ends: tuple[float, floa
     axes.set_xlim(*ends)
     axes.margins(y=0.18)
     axes.grid(axis="y")
-    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_locator(MaxNLocator(5 if max(map(abs, ends)) < LONG_LABELS else 2))
 
 
 def above(axes: Any, at: tuple[float, str], text: str, color: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,9 +47,17 @@ def render(
         Entry(name, report, error, f"r{number}", changes.get(name))
         for number, (name, report, error) in enumerate(reports)
     ]
-    first = next((f"{entry.verdict} · {entry.name or 'spikecheck'}" for entry in entries), "spikecheck")
+    first = next((f"{entry.sentence} · {entry.name or 'spikecheck'}" for entry in entries), "spikecheck")
     style = Markup((FOLDER / "style.css").read_text(encoding="utf-8"))
-    return template().render(entries=entries, title=title or first, heading=title, against=against, style=style)
+    return template().render(
+        entries=entries,
+        title=title or first,
+        heading=title,
+        against=against,
+        style=style,
+        version=version("spikecheck"),
+        written=f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
+    )
 
 
 @cache

@@ -17,6 +17,7 @@ from spikecheck.finding import Finding, Severity
 from spikecheck.report.format import by_check, counted, other_sites
 from spikecheck.report.html import plots
 from spikecheck.report.html.curves import Curve, draw
+from spikecheck.report.html.marks import Mark, marks_of
 from spikecheck.report.state import ReportState
 from spikecheck.site import SiteKind
 from spikecheck.stored import ChangeReading
@@ -62,6 +63,22 @@ class Entry:
         if self.report.state is ReportState.PROBLEMS:
             return max(f.severity for f in self.report.findings).label
         return "ok" if self.report.ok else "warning"
+
+    @property
+    def sentence(self) -> str:
+        """What the page says first: what is wrong, with its number, or the conclusion."""
+        causes = () if self.report is None else self.report.root_causes
+        return causes[0].finding.message if causes else self.verdict
+
+    @property
+    def first_fix(self) -> tuple[str, str]:
+        """What repairs the first root cause: a label and code; a treatment that was proved comes before a proposal."""
+        report = self.report
+        if report is None or not report.root_causes:
+            return "", ""
+        if report.healing is not None and report.healing.cure is not None:
+            return "Fix, proved on a copy of the network", report.healing.cure.patch
+        return "Fix", report.root_causes[0].finding.fix
 
     @property
     def verdict(self) -> str:
@@ -161,7 +178,8 @@ class Shown:
         stalled = {f.site.name for f in self.report.findings if f.slug in PLATEAUS and f.site.kind is SiteKind.LOSS}
         pictures = []
         for number, row in enumerate(self.report.losses):
-            drawn = plots.loss(row, f"{self.key}-l{number}", plateau=row.name in stalled)
+            key, marks = f"{self.key}-l{number}", self.marks(row.name)
+            drawn = plots.loss(row, key, plateau=row.name in stalled, marks=marks)
             if drawn is not None:
                 pictures.append(Picture(f"{row.name} per update", drawn, omitted(row)))
         return pictures
@@ -169,7 +187,8 @@ class Shown:
     @cached_property
     def optimizers(self) -> list[Picture]:
         """The gradients, the updates and the learning rate of each optimizer."""
-        curves = [curve for row in self.report.optimizers for curve in optimizer_curves(row)]
+        marks = self.marks(*(row.name for row in self.report.optimizers))
+        curves = [curve for row in self.report.optimizers for curve in optimizer_curves(row, marks)]
         drawn = ((curve.title, draw(curve, f"{self.key}-o{number}")) for number, curve in enumerate(curves))
         return [Picture(title, picture) for title, picture in drawn if picture is not None]
 
@@ -196,7 +215,13 @@ class Shown:
         """The layers that are drawn, in the order of the data flow."""
         rows = self.report.layers
         chosen = self.chosen([row.name for row in rows], DRAWN_LAYERS)
-        return [layer(rows[at], f"{self.key}-y{at}") for at in chosen]
+        return [layer(rows[at], f"{self.key}-y{at}", self.marks(rows[at].name)) for at in chosen]
+
+    def marks(self, *names: str) -> tuple[Mark, ...]:
+        """Return the marks for a curve: the root causes, and what was found at the places of these names."""
+        report = self.report
+        there = (f for f in (*report.findings, *report.history) if f.site.name in names)
+        return marks_of((*(cause.finding for cause in report.root_causes), *there))
 
     def chosen(self, names: Sequence[str], most: int) -> list[int]:
         """Return the indices of the names to draw: those with findings before the others, in their order."""
@@ -237,22 +262,23 @@ def omitted(row: LossRow) -> str:
     return " ".join(notes)
 
 
-def optimizer_curves(row: OptimizerRow) -> list[Curve]:
+def optimizer_curves(row: OptimizerRow, marks: tuple[Mark, ...]) -> list[Curve]:
     """Return what is drawn of an optimizer; a learning rate that never changes is none."""
     points = row.timeline.points
     curves = [
-        Curve(f"Gradient norm, {row.name}", "norm", points, [point.mean for point in points]),
-        Curve(f"Size of an update, {row.name}", "relative to the weights", points, [p.update_size for p in points]),
-        Curve(f"Learning rate, {row.name}", "learning rate", points, [p.learning_rate for p in points]),
+        Curve(f"Gradient norm, {row.name}", "norm", points, [point.mean for point in points], marks=marks),
+        Curve(f"Size of an update, {row.name}", "of the weights", points, [p.update_size for p in points], marks=marks),
+        Curve(f"Learning rate, {row.name}", "learning rate", points, [p.learning_rate for p in points], marks=marks),
     ]
     return curves if len(set(curves[-1].values)) > 1 else curves[:-1]
 
 
-def rate_curve(row: LayerRow, key: str) -> Markup | None:
+def rate_curve(row: LayerRow, key: str, marks: tuple[Mark, ...]) -> Markup | None:
     """Return the firing rate over the updates."""
     points = () if row.timeline is None else row.timeline.points
     rates = [point.mean for point in points]
-    return draw(Curve(f"Firing rate of {row.name}", "spikes per step", points, rates, may_be_logarithmic=False), key)
+    curve = Curve(f"Firing rate of {row.name}", "spikes per step", points, rates, may_be_logarithmic=False, marks=marks)
+    return draw(curve, key)
 
 
 def silence(row: LayerRow) -> str:
@@ -266,7 +292,7 @@ def when(update: int) -> str:
     return "before the first update" if update == 0 else f"after update {update:,}"
 
 
-def layer(row: LayerRow, key: str) -> LayerPictures:
+def layer(row: LayerRow, key: str, marks: tuple[Mark, ...] = ()) -> LayerPictures:
     """Return the plots of one layer, and why others are missing."""
     pictures, missing = list(rasters(row, key)), []
     if not pictures:
@@ -277,11 +303,13 @@ def layer(row: LayerRow, key: str) -> LayerPictures:
         pictures.append(Picture("Firing rates", drawn, note))
     else:
         missing.append("No firing rates: no rate is finite.")
-    if (drawn := rate_curve(row, f"{key}-t")) is not None:
+    if (drawn := rate_curve(row, f"{key}-t", marks)) is not None:
         pictures.append(Picture("Firing rate over the run", drawn, silence(row)))
     if (drawn := plots.potentials(row, f"{key}-p")) is not None and row.potentials is not None:
-        threshold = "" if row.threshold is not None else "; the threshold is unknown"
-        pictures.append(Picture("Membrane potentials", drawn, when(row.potentials.update) + threshold))
+        earlier = plots.earlier_potentials(row)
+        note = when(row.potentials.update) + ("" if earlier is None else f"; outline: {when(earlier.update)}")
+        note += "" if row.threshold is not None else "; the threshold is unknown"
+        pictures.append(Picture("Membrane potentials", drawn, note))
     else:
         why = "the layer does not expose them" if row.potentials is None else "no value is finite"
         missing.append(f"No membrane potentials: {why}.")
