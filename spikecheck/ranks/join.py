@@ -30,7 +30,7 @@ def joined(own: Engine, others: Iterable[Engine]) -> Engine:
     for engine in (on_cpu, *others):
         for key, windows in engine.windows.items():
             every.setdefault(key, []).append(windows)
-    excerpts = {key: replace(w) for key, w in own.windows.items() if key[1].first_only}
+    excerpts = {key: replace(w) for key, w in own.windows.items() if key[1].one_pass}
     return Engine(own.by_kind, {**{key: of_ranks(key[1], all_) for key, all_ in every.items()}, **excerpts}, own.failed)
 
 

@@ -70,7 +70,7 @@ def pack_engine(engine: Engine) -> list[Any]:
         [training, type(statistic).__name__, kind.value, name, pack(windows.sites), windows.windowed]
         + [pack(getattr(windows, one)) for one in CARRIED]
         for (training, statistic, (kind, name)), windows in engine.windows.items()
-        if not statistic.first_only
+        if not statistic.one_pass
     ]
 
 

@@ -23,7 +23,7 @@ def test_an_engine_arrives_as_it_was(tmp_path: Path) -> None:
     with spikecheck.attach(run.model, on_finding=lambda finding: None) as monitor:
         run.train(40)
     engine = monitor._engine.snapshot()
-    engine.windows = {key: value for key, value in engine.windows.items() if not key[1].first_only}
+    engine.windows = {key: value for key, value in engine.windows.items() if not key[1].one_pass}
     torch.save(pack_engine(engine), tmp_path / "state")
     arrived = unpack_engine(torch.load(tmp_path / "state", weights_only=True))
     assert len(arrived.windows) == len(engine.windows) > 10
