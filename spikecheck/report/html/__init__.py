@@ -39,6 +39,11 @@ def page(
     return render(list(reports), title, against, changes)
 
 
+def is_available() -> bool:
+    """Return whether everything that a page needs is installed."""
+    return all(find_spec(library) is not None for library in LIBRARIES)
+
+
 def required() -> None:
     """Raise SpikecheckError if a library is missing: called before the work that a page is to show."""
     missing = [library for library in LIBRARIES if find_spec(library) is None]
