@@ -122,6 +122,11 @@ def load_ipython_extension(ipython: Any) -> None:
     import_module(f"{__name__}.notebook").add_magic(ipython)
 
 
+def unload_ipython_extension(ipython: Any) -> None:
+    """Show warnings as before: what `%unload_ext spikecheck` calls."""
+    import_module(f"{__name__}.notebook").unfold_warnings()
+
+
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used (PEP 562), and keep it."""
     if name not in _HOMES:

@@ -6,6 +6,7 @@ SPK001; what was observed until then can still be reported. With `on_finding="ra
 
 from __future__ import annotations
 
+import inspect
 import threading
 import traceback
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from torch.utils.data import get_worker_info
 from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.errors import SpikecheckError
 from spikecheck.finding import Finding
+from spikecheck.probe.paths import is_of_script
 from spikecheck.probe.schedule import Schedule
 from spikecheck.probe.torch_private import without_modes
 
@@ -99,3 +101,11 @@ def own_error(error: Exception, update: Callable[[], int]) -> Finding:
     with suppress(Exception):
         at = update()
     return OwnError().of(error, file, line, at)
+
+
+def outside() -> int:
+    """Return the level of the first frame that is the script's: a warning points at the user's line."""
+    frame, level = inspect.currentframe(), 0
+    while frame is not None and not is_of_script(frame):
+        frame, level = frame.f_back, level + 1
+    return max(level, 1)

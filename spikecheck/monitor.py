@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +13,7 @@ from torch import nn
 from torch.optim.optimizer import Optimizer
 
 from spikecheck.announcements import Announcements
-from spikecheck.border import Border
+from spikecheck.border import Border, outside
 from spikecheck.checks.base import WINDOWS, Observations, Readings, place_of
 from spikecheck.checks.discovery import unusable_extensions
 from spikecheck.checks.judge import Judge
@@ -33,7 +32,6 @@ from spikecheck.probe.batches import KeptBatches
 from spikecheck.probe.frameworks.base import broken_for
 from spikecheck.probe.idle import Idle, nothing
 from spikecheck.probe.parameter_set import ParameterSet
-from spikecheck.probe.paths import is_of_script
 from spikecheck.probe.schedule import Schedule
 from spikecheck.probe.session import Session
 from spikecheck.probe.snapshot import Snapshot
@@ -41,6 +39,7 @@ from spikecheck.probe.watchers import watchers
 from spikecheck.ranks.exchange import Exchange, exchange_of
 from spikecheck.ranks.join import joined, report_of_run
 from spikecheck.report.model import Report
+from spikecheck.report.notebook import monitor_html
 from spikecheck.report.phase import phase
 from spikecheck.report.wording import unobserved, warning_text
 from spikecheck.settings import is_switched_off, process_rank
@@ -163,6 +162,10 @@ class Monitor:
             watched = self._border.attempt(self._session.describe, lambda: "stopped by an error of its own")
             watched = "switched off by SPIKECHECK=off" if self._is_off else watched
         return f"<Monitor of {type(self.model).__name__}: {watched}{'' if self.watching else ', detached'}>"
+
+    def _repr_html_(self) -> str:
+        """Return what is watched, and the report so far, for a notebook."""
+        return monitor_html(repr(self), self.report())
 
     def report(self, since: int = 0) -> Report:
         """Judge what was observed so far, as if the run ended here; from any thread, also while the model trains.
@@ -390,11 +393,3 @@ class Monitor:
         finally:  # what is left where telling raised is told with the next event
             with self._lock:
                 self._pending[:0] = causes
-
-
-def outside() -> int:
-    """Return the level of the first frame that is the script's: a warning points at the user's line."""
-    frame, level = inspect.currentframe(), 0
-    while frame is not None and not is_of_script(frame):
-        frame, level = frame.f_back, level + 1
-    return max(level, 1)

@@ -1,10 +1,14 @@
-"""The cell magic %%spikecheck: a cell that trains is watched, and its reports are shown below its output."""
+"""The notebook extension: the cell magic %%spikecheck, whose reports are shown below its output; folded warnings."""
 
 from __future__ import annotations
 
 import sys
+import warnings
 from html import escape
 from typing import Any
+
+from spikecheck.errors import SpikecheckWarning
+from spikecheck.report.notebook import folded
 
 REPORTS = "spikecheck_reports"  # the variable of the notebook that holds the reports, by model
 
@@ -31,6 +35,35 @@ def add_magic(ipython: Any) -> None:
             show(name if len(reports) > 1 else "", report)
 
     ipython.register_magic_function(watch_cell, "cell", "spikecheck")
+    if getattr(ipython, "kernel", None) is not None:  # not in a terminal, which shows no HTML
+        fold_warnings()
+
+
+def fold_warnings() -> None:
+    """Show each warning of spikecheck as one line that opens on a click; other warnings are shown as before."""
+    shown = warnings.showwarning
+    if getattr(shown, "folds", False):
+        return
+
+    def show_warning(message: Any, category: Any, *where: Any, **options: Any) -> None:
+        if not issubclass(category, SpikecheckWarning):
+            shown(message, category, *where, **options)
+            return
+        from IPython.display import display
+
+        text = str(message)
+        first, _, rest = text.partition("\n")
+        details = f'<pre style="margin:0">{escape(rest)}</pre>'
+        display({"text/plain": text, "text/html": folded(first, details) if rest else escape(first)}, raw=True)
+
+    show_warning.folds = True  # type: ignore[attr-defined]
+    show_warning.before = shown  # type: ignore[attr-defined]
+    warnings.showwarning = show_warning
+
+
+def unfold_warnings() -> None:
+    """Show warnings of spikecheck as Python does: what `%unload_ext spikecheck` calls."""
+    warnings.showwarning = getattr(warnings.showwarning, "before", warnings.showwarning)
 
 
 def show(name: str, report: Any) -> None:

@@ -354,9 +354,9 @@ class Report:
         yield from render(self, console, options)
 
     def _repr_html_(self) -> str:
-        from spikecheck.report.terminal import html
+        from spikecheck.report.notebook import report_html
 
-        return html(self)
+        return report_html(self)
 
 
 def merged_verdict(first: Verdict, second: Verdict) -> Verdict:

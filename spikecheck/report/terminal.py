@@ -74,10 +74,11 @@ def plain_text(shown: Any, width: int | None = None) -> str:
 
 
 def html(report: Report) -> str:
-    """Return the report for a notebook: the same layout in a `pre` element."""
+    """Return the report for a notebook: the same layout in a `pre` element, on white, whatever the notebook's theme."""
     console = Console(record=True, file=StringIO(), width=100, force_jupyter=False)
     console.print(report, crop=False)
-    style = "font-family:ui-monospace,monospace;line-height:1.3;white-space:pre;overflow-x:auto"
+    style = "font-family:ui-monospace,monospace;line-height:1.3;white-space:pre;overflow-x:auto;"
+    style += "color:#1f2328;background:#fff;padding:8px"
     return console.export_html(inline_styles=True, code_format=f'<pre style="{style}">{{code}}</pre>')
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from types import ModuleType
 from typing import Any
 
 import pytest
 
 import spikecheck
+from spikecheck.errors import SpikecheckWarning
+from spikecheck.report import notebook
 from tests.house.tree import ROOT
+from tests.promises.networks import Run, by_hand
 from tests.promises.scripts.styles import HEAD
 
 SETUP = HEAD + "net = Net()\noptimizer = torch.optim.Adam(net.parameters(), lr=0.01)\n"
@@ -23,6 +27,7 @@ class Shell:
     def __init__(self) -> None:
         self.user_ns: dict[str, Any] = {}
         self.magics: dict[str, Any] = {}
+        self.kernel: object = None
 
     def register_magic_function(self, function: Any, kind: str, name: str) -> None:
         assert kind == "cell"
@@ -43,7 +48,9 @@ def shell(monkeypatch: pytest.MonkeyPatch) -> Shell:
     made = Shell()
     made.user_ns["shown"] = []
     display.display = lambda bundle, raw: made.user_ns["shown"].append(bundle)  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
+    package = ModuleType("IPython")
+    package.version_info, package.get_ipython = (8, 24), lambda: None  # type: ignore[attr-defined]  # matplotlib asks
+    monkeypatch.setitem(sys.modules, "IPython", package)
     monkeypatch.setitem(sys.modules, "IPython.display", display)
     spikecheck.load_ipython_extension(made)
     made.run_cell(SETUP)
@@ -69,3 +76,35 @@ def test_a_cell_without_training_says_so(shell: Shell, capsys: pytest.CaptureFix
     shell.magics["spikecheck"]("", "1 + 1")
     assert "nothing was trained" in capsys.readouterr().err
     assert shell.user_ns["shown"] == []
+
+
+def test_a_warning_is_one_line_that_opens(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    other: list[str] = []
+    monkeypatch.setattr(warnings, "showwarning", lambda message, *where: other.append(str(message)))
+    shell.kernel = object()
+    for _ in range(2):  # loaded twice
+        spikecheck.load_ipython_extension(shell)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("SPK203 dead-layer: lif1 <b> is silent\n  observed: 0 spikes", SpikecheckWarning, stacklevel=1)
+        warnings.warn("another", UserWarning, stacklevel=1)
+    (bundle,) = shell.user_ns["shown"]
+    assert bundle["text/html"].startswith("<details><summary>SPK203 dead-layer: lif1 &lt;b&gt; is silent</summary>")
+    assert "observed: 0 spikes" in bundle["text/html"]
+    assert other == ["another"]
+    spikecheck.unload_ipython_extension(shell)
+    warnings.warn("third", SpikecheckWarning, stacklevel=1)
+    assert other == ["another", "third"]
+
+
+def test_a_report_has_its_pictures_and_a_monitor_its_report(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(by_hand())
+    with spikecheck.attach(run.model) as monitor:
+        run.train(2)
+    shown = monitor._repr_html_()
+    assert shown.startswith("<code>&lt;Monitor of ByHand")
+    assert "<summary>pictures</summary><iframe srcdoc=" in shown
+    assert "<script" not in shown.partition("<iframe")[0]
+    monkeypatch.setattr(notebook, "can_draw", lambda: False)
+    assert "<iframe" not in monitor.report()._repr_html_()
+    assert "background:#fff" in monitor.report()._repr_html_()

@@ -115,7 +115,7 @@ def test_text_console_and_notebook_say_the_same(make: Callable[[], Report]) -> N
         assert word in drawn
         assert word in html
     assert html.startswith("<pre")
-    assert html.rstrip().endswith("</pre>")
+    assert html.rstrip().endswith(("</pre>", "</details>"))
     assert "\x1b" not in str(report)
 
 
