@@ -30,7 +30,7 @@ fmt: .venv/dev  ## format the code, and apply ruff's automatic fixes
 lint: .venv/dev  ## check style, formatting and types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-quick: .venv/dev  ## run the unit, property and house tests (under a minute)
+quick: .venv/dev  ## run the unit, property and house tests (several minutes on two cores; choose with ARGS="-k name")
 	$(BIN)/pytest -m "not slow and not full" tests/unit tests/property tests/house $(ARGS)
 
 promises conformance faults: .venv/dev
@@ -65,6 +65,10 @@ bench-faults: .venv/dev  ## run the truth benchmark: small scripts with and with
 
 symptoms: .venv/dev  ## draw the pictures of docs/symptoms and count their causes: runs the truth benchmark (minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.symptoms --run
+
+pictures: .venv/dev  ## make the pictures of README.md, and its sample of a report, from the real program
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.reference.readme_pictures
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.reference.readme_sample
 
 N ?= 200
 bench-healthy: .venv/dev  ## measure false alarms on random healthy networks: make bench-healthy N=200
@@ -103,5 +107,5 @@ test: lint docs-check pytests  ## run everything that CI runs (pytest with one w
 full: lint docs-check pytests  ## run every test, also those that are too long for CI
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto -m "" $(ARGS)
 
-.PHONY: help setup demo fmt lint quick promises conformance faults docs docs-site inductor docs-check check-new fuzz bench bench-faults symptoms bench-healthy bench-calibrate bench-examine bench-plugin pytests ray integrations test full
+.PHONY: help setup demo fmt lint quick promises conformance faults docs docs-site inductor docs-check check-new fuzz bench bench-faults symptoms pictures bench-healthy bench-calibrate bench-examine bench-plugin pytests ray integrations test full
 .DELETE_ON_ERROR:

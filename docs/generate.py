@@ -1,7 +1,7 @@
-"""Write what is made from the checks: docs/checks/*.md, its index, docs/checks/causes.md, and the table in README.md.
+"""Write what is made from the checks: docs/checks/*.md, its index, docs/checks/causes.md.
 
-And the tables of docs/json.md, from the schema of the JSON report, the list of docs/decisions, the table of imports in
-docs/architecture.md, and the experiments in docs/how-to/examine-a-network.md.
+And the comparison in README.md, the tables of docs/json.md, from the schema of the JSON report, the list of
+docs/decisions, the table of imports in docs/architecture.md, and the experiments in docs/how-to/examine-a-network.md.
 
 `python docs/generate.py` writes; `python docs/generate.py --check` writes nothing and exits 1 where a file differs.
 """
@@ -151,6 +151,17 @@ def decisions() -> str:
     return f"{WRITTEN}: `make docs`. -->\n\n{DECISIONS_PAGE}{table}\n\nThe numbers {unused} were never used.\n"
 
 
+def peers() -> str:
+    """Return what other tools cost and see, from the page that the benchmark writes."""
+    text = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8").partition("## Beside other tools")[2]
+    rows = [line.strip("| ").split(" | ") for line in text.partition("## ")[0].splitlines() if line.startswith("| ")]
+    shown = [
+        (row[0], row[1], row[-1]) for row in rows if len(row) == 5 and "floor" not in row[-1] and "=" not in row[0]
+    ]
+    head, rule, *tools = [f"| {' | '.join(row)} |" for row in shown]
+    return "\n".join([head, rule, *tools]) + "\n"
+
+
 def causes(known: dict[str, type[Check]]) -> str:
     """The relation between causes and consequences, drawn: a graph for each family that has consequences in it."""
     parts = [f"{WRITTEN}: `make docs`. -->\n\n{CAUSES}"]
@@ -194,7 +205,7 @@ def generated() -> dict[Path, str]:
         ARCHITECTURE: between_marks(ARCHITECTURE, "imports", rooms()),
         DECISIONS / "README.md": decisions(),
         EXPERIMENTS: between_marks(EXPERIMENTS, "experiments", "\n" + experiments_page() + "\n"),
-        README: between_marks(README, "checks", table(checks, "docs/checks/")),
+        README: between_marks(README, "peers", peers()),
         JSON: between_marks(JSON, "fields", "\n" + fields(json.loads(SCHEMA.read_text(encoding="utf-8"))) + "\n"),
     }
 

@@ -11,6 +11,7 @@ import spikecheck
 from spikecheck.cli.demo import WORDS
 from spikecheck.reference.diary import DiaryNetwork, Variant, examples, train_one_update
 from spikecheck.reference.frames import Examples
+from spikecheck.report.model import Report
 from tests.house.tree import ROOT
 
 README = ROOT / "README.md"
@@ -19,14 +20,19 @@ ROW = re.compile(r"   (observed|expected|because|first seen|fix|led to|ignore) "
 SHOWN_ROWS = ("fix", "led to", "ignore")  # of all findings but the first, which is shown in full
 
 
-def report() -> str:
-    """Return what is printed after one update of the network from the debugging diary."""
+def observed() -> Report:
+    """Return the report after one update of the network from the debugging diary."""
     train = examples(train=True)
     torch.manual_seed(0)
     model = DiaryNetwork(Variant())
     with spikecheck.attach(model, on_finding=lambda finding: None) as monitor:
         train_one_update(model, Examples(train.frames[::7][:WORDS], train.labels[::7][:WORDS]))
-    return str(monitor.report())
+    return monitor.report()
+
+
+def report() -> str:
+    """Return what is printed."""
+    return str(observed())
 
 
 def shortened(printed: str) -> str:
