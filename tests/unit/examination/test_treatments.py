@@ -49,6 +49,17 @@ class Patched(LIF):
         self.decay = decay
 
 
+class Biased(LIF):
+    """With a constant current that keeps it below rest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.full((24,), -3.0))
+
+    def forward(self, current: Tensor) -> Tensor:
+        return super().forward(current + self.bias)
+
+
 def counts(own: Subject) -> Subject:
     own.batches = tuple(batch.with_inputs(batch.first * 7) for batch in own.batches)
     return own
@@ -252,6 +263,7 @@ CASES: dict[str, tuple[Callable[[], Subject], Callable[[Subject], bool]]] = {
         lambda: subject(detached()),
         lambda own: bool(gradient_of_first(own).abs().sum() > 0),
     ),
+    "neuron bias of 0": (lambda: subject(Net(Biased())), lambda own: bool((own.model.lif.bias == 0).all())),
     "class weights": (subject, lambda own: bool(torch.isfinite(own.loss(own.training[0])))),
     "leaky neurons in place of all neurons": (subject, lambda own: bool(own.model._forward_pre_hooks)),
     "readout of all time steps": (
