@@ -264,6 +264,10 @@ CASES: dict[str, tuple[Callable[[], Subject], Callable[[Subject], bool]]] = {
         lambda own: bool(gradient_of_first(own).abs().sum() > 0),
     ),
     "neuron bias of 0": (lambda: subject(Net(Biased())), lambda own: bool((own.model.lif.bias == 0).all())),
+    "outputs summed by class": (
+        lambda: subject(nn.Sequential(Net(), nn.Linear(CLASSES, 4 * CLASSES))),
+        lambda own: own.output(own.training[0]).shape == (32, CLASSES),
+    ),
     "class weights": (subject, lambda own: bool(torch.isfinite(own.loss(own.training[0])))),
     "leaky neurons in place of all neurons": (subject, lambda own: bool(own.model._forward_pre_hooks)),
     "readout of all time steps": (
