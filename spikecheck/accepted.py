@@ -13,7 +13,7 @@ from spikecheck.errors import SpikecheckError
 from spikecheck.finding import Finding, Severity
 from spikecheck.outside_text import safe
 from spikecheck.report.file import write
-from spikecheck.report.format import counted
+from spikecheck.report.format import counted, stable_key
 
 SCHEMA = 1
 Key = tuple[str, str, str, str]  # the test, or "" for a command; check, kind of site, site
@@ -49,12 +49,14 @@ class AcceptedFindings:
 
     def others(self, findings: Iterable[Finding], test: str = "") -> tuple[Finding, ...]:
         """Return the findings that are not accepted."""
-        return tuple(one for one in findings if one.severity > self.severities.get((test, *one.key), Severity.NOTE - 1))
+        return tuple(
+            one for one in findings if one.severity > self.severities.get((test, *stable_key(one)), Severity.NOTE - 1)
+        )
 
     def summary(self, findings: Iterable[Finding]) -> str:
         """Return in one line how many of these are accepted, and how many accepted ones are not found any more."""
         every = list(findings)
-        accepted, present = len(every) - len(self.others(every)), {("", *one.key) for one in every}
+        accepted, present = len(every) - len(self.others(every)), {("", *stable_key(one)) for one in every}
         gone = [key for key in self.severities if not key[0] and key not in present]
         parts = [f"{self.source}: {counted(accepted, 'finding')} accepted"]
         if gone:
@@ -91,7 +93,7 @@ def write_accepted(path: str | os.PathLike[str], findings: Iterable[tuple[str, F
 
 def entry(test: str, finding: Finding) -> dict[str, str]:
     """Return one accepted finding as the file has it; the message is for the reader alone."""
-    check, kind, site = finding.key
+    check, kind, site = stable_key(finding)
     made = {"check": check, "kind": kind, "site": site, "severity": finding.severity.label, "message": finding.message}
     return {"test": test, **made} if test else made
 

@@ -10,7 +10,7 @@ from math import inf, log2
 from typing import Any
 
 from spikecheck.number_format import number
-from spikecheck.report.format import counted
+from spikecheck.report.format import counted, without_line
 
 MIN_CHANGE = 0.2  # judgment call: what differs by less than a fifth is not called a difference
 MIN_CHANGE_FLUCTUATIONS = 4  # nor what differs by less than this many times what it changes by between two intervals
@@ -150,12 +150,14 @@ def compare(first: Plain, second: Plain, names: tuple[str, str] = ("first", "sec
 def findings(report: Plain) -> dict[tuple[str, str, str], Plain]:
     """Return the findings that hold at the end of a report, by check and site."""
     causes = [one for cause in report["root_causes"] for one in (cause, *cause["consequences"])]
-    return {(one["check"], one["kind"], one["site"]): one for one in (*causes, *report["notes"])}
+    return {(one["check"], one["kind"], without_line(one["site"])): one for one in (*causes, *report["notes"])}
 
 
 def rows(report: Plain, table: str) -> dict[str, Plain]:
-    """Return the rows of a table by name."""
-    return {row["name"]: row for row in report.get(table, ())}
+    """Return the rows of a table by name: one that is a line of a script may be another line in the other run."""
+    every = {row["name"]: row for row in report.get(table, ())}
+    moved = {without_line(name): row for name, row in every.items()}
+    return moved if len(moved) == len(every) else every
 
 
 def only(first: Plain, second: Plain, names: tuple[str, str]) -> Iterator[str]:

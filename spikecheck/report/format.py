@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from spikecheck.report.model import Report
 
 SHOWN = 6  # distinct values, sites or checks in one line
+LINE_NUMBER = re.compile(r"(?<=\.py):\d+")
 IGNORE_TABLE = "[tool.spikecheck.ignore]"  # in pyproject.toml
 
 
@@ -106,3 +107,14 @@ def summary(report: Report) -> str:
     text = f"{passed} passed, {not_applicable} not applicable, {sum(map(len, reasons.values()))} could not run"
     details = [f"{reason} ({listed(checks)})" if reason else listed(checks) for reason, checks in reasons.items()]
     return f"{text}: {'; '.join(details)}" if details else text
+
+
+def stable_key(finding: Finding) -> tuple[str, str, str]:
+    """Return what a finding is known by in the next version of a script: without the line, where its site is one."""
+    check, kind, site = finding.key
+    return check, kind, without_line(site)
+
+
+def without_line(site: str) -> str:
+    """Return the name of a site without the line number, where it is a line of a script."""
+    return LINE_NUMBER.sub("", site)

@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from spikecheck.finding import Finding, Severity
+from spikecheck.report.format import stable_key
 from spikecheck.report.model import Report
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -94,7 +95,7 @@ def result(name: str, finding: Finding, rule: int) -> dict[str, Any]:
 
 def fingerprint(finding: Finding) -> str:
     """Return what tells that two results are the same finding, also in another checkpoint of the same model."""
-    return sha256("\n".join(finding.key).encode("utf-8", "backslashreplace")).hexdigest()[:32]
+    return sha256("\n".join(stable_key(finding)).encode("utf-8", "backslashreplace")).hexdigest()[:32]
 
 
 def quoted(name: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import spikecheck
 from spikecheck.site import Capture, SiteKind
-from spikecheck.stats.engine import Engine
+from spikecheck.stats.engine import Engine, Windows
 from tests.promises.networks import BATCH, CLASSES, INPUTS, STEPS, assert_watched, batch, by_hand, every
 
 WAITS = (
@@ -114,3 +115,25 @@ def test_a_model_on_meta_runs_and_is_reported_on() -> None:
         report = monitor.report()
     assert report.forward_passes == 2
     assert not report.findings
+
+
+def test_a_log_copies_nothing_that_a_judgment_has_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, counts = Windows.readings, []
+
+    def counted(windows: Windows, window: str, statistic: Any) -> tuple[Any, ...]:
+        counts[-1] += 1
+        return read(windows, window, statistic)
+
+    monkeypatch.setattr(Windows, "readings", counted)
+    for options in ({}, {"log": tmp_path / "run.jsonl"}):
+        counts.append(0)
+        model = by_hand()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        monitor = spikecheck.attach(model, on_finding=lambda _: None, every=1, **options)  # type: ignore[arg-type]
+        for update in range(UNJUDGED.stop):
+            train(model, optimizer, update)
+        made = counts[-1]
+        monitor.detach()
+        counts[-1] = made
+    assert (tmp_path / "run.jsonl").read_text().count('"line":"state"') >= 2
+    assert counts[0] == counts[1] > 0

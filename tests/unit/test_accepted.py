@@ -34,6 +34,13 @@ def test_what_is_accepted_what_is_new_and_what_is_gone(tmp_path: Path) -> None:
     assert AcceptedFindings().others([finding()]) == (finding(),)
 
 
+def test_a_line_of_a_script_may_move(tmp_path: Path) -> None:
+    write_accepted(tmp_path / "a.json", [("", finding(site="net.py:14 spike_fn"))])
+    accepted = AcceptedFindings.load(tmp_path / "a.json")
+    assert accepted.others([finding(site="net.py:57 spike_fn")]) == ()
+    assert len(accepted.others([finding(site="net.py:14 other_fn")])) == 1
+
+
 def test_a_test_accepts_its_own_findings_alone_and_the_others_are_left(tmp_path: Path) -> None:
     path = tmp_path / "accepted.json"
     update_tests(path, {"a": [entry("a", finding())], "b": [entry("b", finding())]})

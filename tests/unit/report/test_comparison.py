@@ -110,6 +110,13 @@ def test_what_differs_from_the_start_comes_first() -> None:
     ]
 
 
+def test_a_layer_that_is_a_line_of_a_script_may_move() -> None:
+    runs = [course(0), course(1)]
+    for line, run in zip((14, 57), runs, strict=True):
+        run["layers"][0]["name"] = f"net.py:{line} spike_fn"
+    assert compare(*runs).same
+
+
 def test_a_difference_that_does_not_last_is_none() -> None:
     assert compared(loss=lambda at, value: value * (5 if 10 <= at < 14 else 1)).same
 
