@@ -101,11 +101,16 @@ ray: .venv/dev .venv/ray  ## test the recipe for Ray Tune (downloads 150 MB)
 integrations: .venv/integrations  ## test with Lightning, transformers, MLflow and W&B (downloads 150 MB)
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/integrations -m "" $(ARGS)
 
+# rich and click are what the core needs besides torch; older versions of torch cannot be had everywhere: docs/support.md.
+lowest: .venv/dev  ## test the report and the command line with the lowest versions of rich and click
+	$(BIN)/python -m pip install --target .venv/lowest --upgrade rich==13.0.0 click==8.1.0
+	PYTHONPATH=.venv/lowest $(BIN)/pytest tests/unit/cli tests/unit/report $(ARGS)
+
 test: lint docs-check pytests  ## run everything that CI runs (pytest with one worker per core)
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto $(ARGS)
 
 full: lint docs-check pytests  ## run every test, also those that are too long for CI
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto -m "" $(ARGS)
 
-.PHONY: help setup demo fmt lint quick promises conformance faults docs docs-site inductor docs-check check-new fuzz bench bench-faults symptoms pictures bench-healthy bench-calibrate bench-examine bench-plugin pytests ray integrations test full
+.PHONY: help setup demo fmt lint quick promises conformance faults docs docs-site inductor docs-check check-new fuzz bench bench-faults symptoms pictures bench-healthy bench-calibrate bench-examine bench-plugin pytests ray integrations lowest test full
 .DELETE_ON_ERROR:
