@@ -227,7 +227,10 @@ def progress(name: str) -> Iterator[Callable[[int, int], object]]:
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+    if not console.is_terminal:  # rich 13 ends even a disabled bar with an empty line
+        yield lambda done, size: None
+        return
+    with Progress(*columns, console=console, transient=True) as bars:
         task = bars.add_task(name, total=None, visible=False)
 
         def advance(done: int, size: int) -> None:
