@@ -106,6 +106,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "dropout_per_step": ("SPK215",),
     "dropout_too_high": ("SPK215",),
     "eval_mode": ("SPK214",),
+    "evaluation_gap": ("SPK217",),
     "fp16_overflow": NON_FINITE,
     "train_eval_gap": ("SPK214", "SPK216"),
     # checkpoints

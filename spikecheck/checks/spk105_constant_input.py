@@ -6,19 +6,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from spikecheck.checks.base import Check, Readings
+from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.learning import has_learned_much
 from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.readings import InputReading
+from spikecheck.readings import DriveReading, InputReading
 from spikecheck.site import Site, SiteKind
 
 
 @dataclass(frozen=True)
 class ConstantInput(Check):
-    """Events are the same in every time step.
+    """Events are the same in every time step, or what the first layer gets of an input that changes.
 
     ## What it means
-    The input holds events or event counts, and one frame of them was repeated along the time axis. The information in
-    the timing of the events is lost.
+    The input holds events or event counts, and one frame of them was repeated along the time axis. Or the input changes
+    and each time step of the first layer gets the same of it. The information in the timing of the events is lost.
 
     ## Example
     ```python broken
@@ -53,6 +54,11 @@ class ConstantInput(Check):
     numbers of 0 or more, as events and event counts are. Time steps count as equal if they have the same sums over
     samples and the same sums over channels.
 
+    It warns if the input changes in every forward pass, and the input current of the first spiking layer is the same in
+    all time steps: neighboring time steps, and time steps half a sequence apart, have a correlation of
+    {min_correlation} or more. The usual cause is a loop over time that reads the first frame in each step. It is only a
+    note once the loss is below half of that of a guess.
+
     An image with fractional values that is repeated in every time step (direct coding) is the usual way to show images
     to a spiking network and is not reported.
     """
@@ -65,13 +71,19 @@ class ConstantInput(Check):
     needs: ClassVar = (InputReading,)
     explained_by: ClassVar = ("SPK104",)
     past: ClassVar = "{site} was the same in all time steps"
-    message: ClassVar = "{site} is the same in all {steps} time steps"
+    message: ClassVar = "{what} is the same in all {steps} time steps{although}"
+
+    min_correlation: float = limit(
+        0.9999, why="derived: equal time steps have a correlation of 1, apart from rounding in 32 bits", maximum=1
+    )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a note where every forward pass was constant."""
+        """Yield a note where every forward pass was constant, a warning where only the first layer's current is."""
         x = readings[InputReading]
         if x.time_steps is None or x.time_steps <= 1 or x.filled_frames == 0:
             return
+        if not x.constant_forward_passes:
+            yield from self.constant_current(site, x, readings)
         if x.non_integer or x.minimum < 0:
             return
         if not x.forward_passes or x.constant_forward_passes < x.forward_passes:
@@ -88,4 +100,34 @@ class ConstantInput(Check):
                 "time steps that differ, for data with a time axis",
                 because="equal time steps carry no information about timing",
             ),
+            what=site,
+            although="",
+        )
+
+    def constant_current(self, site: Site, x: InputReading, readings: Readings) -> Iterator[Finding]:
+        """Yield a finding where the first spiking layer gets the same in each time step of an input that changes."""
+        currents = [s for s in readings.observations.sites if s.kind is SiteKind.CURRENT]
+        first = min(currents, key=lambda s: s.position, default=None)
+        drive = None if first is None else readings.at(first.name).get(DriveReading)
+        correlation = None if drive is None else drive.step_correlation
+        if first is None or drive is None or correlation is None:
+            return
+        lowest = min(correlation.neighbors, correlation.distant)
+        if drive.time_steps <= drive.forward_passes or lowest < self.min_correlation:
+            return
+        yield self.finding(
+            site,
+            severity=Severity.NOTE if has_learned_much(readings) else Severity.WARNING,
+            observed=Observed(
+                "a correlation of {correlation:n} between the currents of {layer} in different time steps",
+                correlation=lowest,
+                layer=first,
+                steps=drive.time_steps // drive.forward_passes,
+            ),
+            expected=Expected(
+                "a current that changes with the input",
+                because="equal time steps carry no information about timing",
+            ),
+            what=f"the input current of {first}",
+            although=f", although {site} changes",
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk105_constant_input import ConstantInput
-from tests.unit.checks.build import inputs, observe, severity_of
+from spikecheck.site import NeighborCorrelation
+from tests.unit.checks.build import drive, findings, inputs, loss, observe, severity_of, targets
 
 
 @pytest.mark.parametrize(
@@ -23,3 +24,30 @@ from tests.unit.checks.build import inputs, observe, severity_of
 )
 def test_judge(reading, severity) -> None:
     assert severity_of(ConstantInput(), observe({"input": [reading]}), "input") == severity
+
+
+EQUAL, CHANGING = NeighborCorrelation(1.0, 1.0, 0.0), NeighborCorrelation(0.4, 0.1, 0.02)
+STUCK = loss(recent_mean=2.8)
+
+
+@pytest.mark.parametrize(
+    ("correlation", "losses", "reading", "severity"),
+    [
+        pytest.param(EQUAL, STUCK, inputs(), "warning", id="the loop reads one frame in each step"),
+        pytest.param(EQUAL, loss(recent_mean=0.4), inputs(), "note", id="it learns much all the same"),
+        pytest.param(EQUAL, STUCK, inputs(non_integer=5000, constant_forward_passes=20), None, id="direct coding"),
+        pytest.param(EQUAL, STUCK, inputs(time_steps=None), None, id="an image that the model repeats"),
+        pytest.param(CHANGING, STUCK, inputs(), None, id="the current changes"),
+        pytest.param(None, STUCK, inputs(), None, id="too few passes to compare"),
+    ],
+)
+def test_the_current_of_the_first_layer(correlation, losses, reading, severity) -> None:
+    places = {"input": [reading], "lif1": [drive(step_correlation=correlation)], "loss": [losses, targets()]}
+    assert severity_of(ConstantInput(), observe(places), "input") == severity
+
+
+def test_it_names_the_layer_whose_current_is_constant() -> None:
+    (finding,) = findings(
+        ConstantInput(), observe({"input": [inputs()], "lif1": [drive(step_correlation=EQUAL)]}), "input"
+    )
+    assert finding.message == "the input current of lif1 is the same in all 20 time steps, although input changes"
