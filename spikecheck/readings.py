@@ -234,6 +234,7 @@ class RegressionTargetReading:
     distinct_batches: int = 0  # batches of targets that differ from each other, at most 16
     target_mean: float | None = None  # over all elements of all batches
     target_variance: float | None = None  # the squared error of always predicting that mean
+    uniform_batches: int = 0  # updates in which all samples have the same targets, of two values or more
 
 
 @dataclass(frozen=True, slots=True)

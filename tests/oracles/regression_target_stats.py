@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from statistics import fmean, pvariance
 
+from torch import Tensor
+
 from spikecheck.readings import RegressionTargetReading
 from tests.oracles.raster import Captures, distinct_batches, high, low, number
 
@@ -26,5 +28,12 @@ def oracle(captures: Captures) -> tuple[RegressionTargetReading, ...]:
         distinct_batches=distinct_batches(batches),
         target_mean=fmean(targets) if targets else None,
         target_variance=pvariance(targets) if targets else None,
+        uniform_batches=sum(all(map(is_uniform, c.values[len(c.values) // 2 :])) for c in captures),
     )
     return (reading,)
+
+
+def is_uniform(targets: Tensor) -> bool:
+    """Return whether several samples have the same targets, and a sample has different ones."""
+    rows = [row.flatten().tolist() for row in targets] if targets.dim() > 1 else []
+    return len(rows) > 1 and all(row == rows[0] for row in rows) and len(set(rows[0])) > 1
