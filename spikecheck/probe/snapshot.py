@@ -72,7 +72,7 @@ class Snapshot:
             unregistered_shapes=session.training.unregistered.unmoved(session.span.parameters),
         )
         unseen = {name: why for name, why in session.unseen.items() if why}
-        unseen |= {**replaced(session), **distributed(session)}
+        unseen |= {**replaced(session), **distributed(session), **session.training.forks.unseen()}
         unseen |= {one.name: one.unseen for one in layers if one.unseen}
         return cls(
             run,

@@ -11,6 +11,7 @@ from torch.optim.optimizer import Optimizer
 from spikecheck.probe.batches import KeptBatches
 from spikecheck.probe.clock import Clock
 from spikecheck.probe.find import named_parameters
+from spikecheck.probe.forks import ForkedUpdates
 from spikecheck.probe.layers import Layers
 from spikecheck.probe.optimizer import OptimizerWatch
 from spikecheck.probe.origins import Origins
@@ -48,6 +49,7 @@ class Training:
         self.session = session
         self.new_update = True  # whether the optimizer that steps is the first of an update
         self.origins = Origins()
+        self.forks = ForkedUpdates()
         self.unregistered = UnregisteredParameters()
 
     def loss_computed(self, call: LossCall, logits: Tensor, targets: Tensor, value: Tensor) -> None:
@@ -123,3 +125,4 @@ class Training:
         if session.optimizers.concerns(optimizer):
             session.optimizers.after_step(optimizer, session.clock.update - (not self.new_update))
             session.clock.step_ended(id(optimizer), new=self.new_update)
+            self.forks.count()

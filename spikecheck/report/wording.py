@@ -48,6 +48,7 @@ def unobserved(
                 "the model was not called after attach(); run a batch through it and ask for the report again. "
                 'Code that is not called as a module can show its spikes with spikecheck.tap("layer name", spikes)',
             ),
+            *(Unseen(UnseenKind.SITE, f"{name}: {why}") for name, why in sites.items()),
         )
     missing = []
     if layers == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,18 @@ def test_the_dead_are_not_waited_for(folder: Path) -> None:
     assert nothing is None
     assert report.forward_passes == 1
     assert any("on rank 1 of 2: nothing was received" in one.text for one in report.unseen)
+
+
+def test_what_a_forked_process_trains_is_said_to_be_no_part_of_the_report() -> None:
+    model = net()
+    monitor = spikecheck.attach(model)
+    child = multiprocessing.get_context("fork").Process(target=train, args=(model, 0))
+    child.start()
+    child.join(60)
+    report = monitor.report()
+    monitor.detach()
+    assert not report.ok
+    assert any(f"other processes: {UPDATES} updates were made by processes forked" in one.text for one in report.unseen)
 
 
 @pytest.mark.full
