@@ -65,6 +65,9 @@ class AcceptedFindings:
         return ", ".join(parts)
 
 
+NOTHING = AcceptedFindings()
+
+
 def update_tests(path: Path, tests: Mapping[str, list[dict[str, str]]]) -> str:
     """Write what these tests found to a file, keep what it has of other tests, and return a line that says so.
 

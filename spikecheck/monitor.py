@@ -41,7 +41,7 @@ from spikecheck.ranks.join import joined, report_of_run
 from spikecheck.report.model import Report
 from spikecheck.report.notebook import monitor_html
 from spikecheck.report.phase import phase
-from spikecheck.report.wording import unobserved, warning_text
+from spikecheck.report.wording import SWITCHED_OFF, unobserved, warning_text
 from spikecheck.settings import is_switched_off, process_rank
 from spikecheck.sinks.base import RunStart, Sink
 from spikecheck.sinks.last_report import end_at_exit, print_report
@@ -50,7 +50,6 @@ from spikecheck.site import Site, SiteKind, TorchError
 from spikecheck.stats.engine import Engine, measure_values
 
 OnFinding = Literal["warn", "raise"] | Callable[[Finding], object]
-SWITCHED_OFF = Unseen(UnseenKind.FORWARD_PASS, "nothing was watched: SPIKECHECK is set to off in the environment")
 RUN = Site(SiteKind.RUN, "the run")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from spikecheck.accepted import AcceptedFindings
+from spikecheck.accepted import NOTHING, AcceptedFindings
 from spikecheck.api import attach
 from spikecheck.assertions.failure import UnhealthyError
 from spikecheck.assertions.learning import MakeOptimizer, optimizer_for, require_count, scalar
@@ -21,7 +21,6 @@ from spikecheck.report.format import counted
 from spikecheck.report.model import Report
 from spikecheck.settings import Settings
 
-NOTHING = AcceptedFindings()
 RATE = 0.001  # the default learning rate of Adam
 
 

@@ -12,9 +12,9 @@ from typing import Any
 from torch import nn
 
 from spikecheck import api, baseline
-from spikecheck.accepted import entry
+from spikecheck.accepted import NOTHING, entry
 from spikecheck.assertions.failure import UnhealthyError
-from spikecheck.assertions.health import NOTHING, failure, quiet, severity
+from spikecheck.assertions.health import failure, quiet, severity
 from spikecheck.checks.discovery import unusable_extensions
 from spikecheck.errors import SpikecheckError
 from spikecheck.monitor import Monitor

@@ -9,6 +9,8 @@ from spikecheck.finding import Unseen, UnseenKind
 from spikecheck.readings import RunReading
 from spikecheck.report.format import by_check, ignore_hint, other_sites
 
+SWITCHED_OFF = Unseen(UnseenKind.FORWARD_PASS, "nothing was watched: SPIKECHECK is set to off in the environment")
+
 
 def warning_text(cause: Cause) -> str:
     """Return a root cause as one warning: what was observed and expected, what it led to, and last how to fix it.
