@@ -125,3 +125,28 @@ def test_attaching_before_or_after_wrapping_gives_the_same_report(folder: Path) 
     assert [row.name for row in before.layers] == [row.name for row in after.layers] == ["lif"]
     assert [row.name for row in before.weights] == [row.name for row in after.weights]
     assert [v.outcome for v in before.verdicts] == [v.outcome for v in after.verdicts]
+
+
+@pytest.mark.parametrize("attached", every_time(["before", "after"], always=["after"]))
+def test_sharding_frees_memory_that_is_not_looked_at(attached: str, folder: Path) -> None:
+    def work(rank: int) -> tuple[bool, Report]:
+        from torch.distributed.device_mesh import init_device_mesh
+        from torch.distributed.fsdp import fully_shard
+
+        model, mesh = net(), init_device_mesh("cpu", (1,))
+        monitor = spikecheck.attach(model) if attached == "before" else None
+        for part in (model.fc1, model.fc2, model):
+            fully_shard(part, mesh=mesh)
+        monitor = spikecheck.attach(model) if monitor is None else monitor
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        for update in range(UPDATES):
+            x, y = batch(rank, update)
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+        return monitor.watching, monitor.report()
+
+    ((watching, report),) = in_ranks(1, folder, work)
+    assert watching
+    assert report.updates == UPDATES
+    assert not report.findings, report
