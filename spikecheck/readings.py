@@ -1,7 +1,7 @@
 """Readings: what a statistic says about a site, in plain numbers. Checks judge by them.
 
-Every reading is of one window of the run: the first forward pass, the most recent ones, or all of them. Times are in
-time steps, rates in spikes per neuron per time step, shares from 0 to 1. What cannot be computed is None, never 0.
+Each is of one window of the run: the first forward pass, the latest ones, or all. Times are in time steps, rates in
+spikes per neuron per time step, shares from 0 to 1. What cannot be computed is None.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ class SpikeReading:
 class DriveReading:
     """The input current of a spiking layer.
 
-    `peak` is the mean of each neuron's largest current. `step_correlation` and `sample_correlation` compare
-    neighboring time steps or samples; None where there are too few of them, or fewer than two forward passes.
+    `peak` is the mean of each neuron's largest current. `step_correlation` and `sample_correlation` compare neighboring
+    time steps or samples; None where there are too few.
     """
 
     forward_passes: int
@@ -99,8 +99,7 @@ class InputReading:
 
     Of the `sampled_elements` (all of them, or an even sample of 65,536 per forward pass), `count` is the sum, `active`
     counts those other than 0, `above_one` those above 1, `negative` those below 0, `non_integer` the fractional ones.
-    Extremes and `non_finite` are of all elements; `values` and `profile` are as in `SpikeReading`, the profile of
-    squares.
+    Extremes and `non_finite` are of all elements; `values` and `profile` (of squares) are as in `SpikeReading`.
 
     A frame is one time step of one sample: `filled_frames` of the `frames` hold anything. `empty_samples` of the
     `samples` hold nothing. `densest_frame_share` is the largest share of a sample's sum of squares in one frame,
