@@ -268,7 +268,7 @@ def test_a_check_that_cannot_be_loaded_is_not_explained(torn: Runs) -> None:
     result = command(torn, "explain", "TRN001")
     assert result.ret == 2
     result.stderr.fnmatch_lines(
-        ["*the check TRN001 of torn-checks 2.0 is not used*", "*no check has the id or name 'TRN001'*"]
+        ["*the check TRN001 of torn-checks 2.0 is not used*", "*no check has the id, the name or the symptom 'TRN001'*"]
     )
 
 

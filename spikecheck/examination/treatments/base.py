@@ -9,12 +9,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-import spikecheck
 from spikecheck.calibration.forward import Forward, LayerPass
 from spikecheck.checks.fixes import for_site, path_of
 from spikecheck.examination.experiments.base import NotApplicableError
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 Context = Callable[[], AbstractContextManager[Any]]
-OWN_FOLDERS = (os.path.dirname(torch.__file__), os.path.dirname(spikecheck.__file__))
+OWN_FOLDERS = (os.path.dirname(torch.__file__), str(Path(__file__).parents[2]))  # torch, and all of spikecheck
 MANY = 1_000_000  # elements of which quantiles are taken: torch refuses more than 16 million
 
 
