@@ -16,9 +16,11 @@ from typing import Any
 
 from benchmarks.examine.healed import healed
 from benchmarks.examine.page import page
+from benchmarks.examine.reference import reference_costs
 from benchmarks.faults.jobs import cases
 
 RESULTS = Path(__file__).with_name("results.json")
+COSTS = Path(__file__).with_name("reference.json")
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "examine.md"
 
 
@@ -30,6 +32,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1e9, help="begin no script after so many seconds")
     parser.add_argument("--again", action="store_true", help="run scripts that are stored, too")
     parser.add_argument("--part", default="0/1", help="every n-th script: 0/3, 1/3, 2/3")
+    parser.add_argument("--reference", action="store_true", help="measure the experiments on the reference model")
     parser.add_argument("--write", action="store_true", help="write docs/examine.md")
     chosen = parser.parse_args()
     results: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
@@ -50,8 +53,11 @@ def main() -> None:
         sys.stdout.write(f"{case.name}: {result['verdict']}, {result['cure']}, {result['seconds']} s ({clock:.0f} s)\n")
         sys.stdout.flush()
         RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    if chosen.reference:
+        COSTS.write_text(json.dumps(reference_costs(), indent=1) + "\n", encoding="utf-8")
     if chosen.write:
-        PAGE.write_text(page(results.values()), encoding="utf-8")
+        costs = json.loads(COSTS.read_text(encoding="utf-8")) if COSTS.exists() else None
+        PAGE.write_text(page(results.values(), costs), encoding="utf-8")
 
 
 if __name__ == "__main__":

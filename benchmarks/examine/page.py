@@ -36,14 +36,14 @@ IN_THE_DATA = frozenset(
 )
 
 
-def page(results: Iterable[Result]) -> str:
-    """Return the page."""
+def page(results: Iterable[Result], costs: Mapping[str, Any] | None = None) -> str:
+    """Return the page; with what the experiments cost on the reference model, where that was measured."""
     known = sorted(results, key=lambda result: result["case"])
     faults = [result for result in known if result["cause"] is not None]
     curable = [result for result in faults if result["cause"] not in IN_THE_DATA]
     in_data = [result for result in faults if result["cause"] in IN_THE_DATA]
     healthy = [result for result in known if result["cause"] is None]
-    parts = [INTRODUCTION, figures(curable, in_data, healthy)]
+    parts = [INTRODUCTION, figures(curable, in_data, healthy) + ("" if costs is None else cost_line(costs))]
     if curable:
         parts += ["## Faults that code can cure\n", table(curable)]
     if in_data:
@@ -76,6 +76,16 @@ def figures(curable: list[Result], in_data: list[Result], healthy: list[Result])
         middle = seconds[len(seconds) // 2]
         lines.append(f"- Processor time of an examination: median {middle:.0f} s, at most {seconds[-1]:.0f} s.")
     return "\n".join(lines) + "\n"
+
+
+def cost_line(costs: Mapping[str, Any]) -> str:
+    """Return what the experiments cost on the reference model."""
+    healthy, sick = costs["healthy"], costs["sick"]
+    return (
+        f"- Experiments on the [reference model](reference-model.md): {healthy['seconds']:.0f} s of processor time; "
+        f"with a learning rate of 0, where {sick['made']} of {sick['of']} are made, {sick['seconds']:.0f} s. The limit is "
+        "60 s.\n"
+    )
 
 
 def judged(results: list[Result]) -> list[Result]:
