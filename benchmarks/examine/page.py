@@ -83,8 +83,8 @@ def cost_line(costs: Mapping[str, Any]) -> str:
     healthy, sick = costs["healthy"], costs["sick"]
     return (
         f"- Experiments on the [reference model](reference-model.md): {healthy['seconds']:.0f} s of processor time; "
-        f"with a learning rate of 0, where {sick['made']} of {sick['of']} are made, {sick['seconds']:.0f} s. The limit is "
-        "60 s.\n"
+        f"with a learning rate of 0, where {sick['made']} of {sick['of']} are made, {sick['seconds']:.0f} s. "
+        "The limit is 60 s.\n"
     )
 
 
