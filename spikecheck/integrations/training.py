@@ -46,7 +46,7 @@ class Training:
         """
         if self.monitor is None or not self.monitor.watching:
             return
-        self.monitor.__exit__(type(error), error, None)
+        self.monitor.end(error)
         if not main_process:
             return
         report = self.monitor.report()

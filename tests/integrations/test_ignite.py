@@ -57,7 +57,9 @@ def test_raise_ends_the_run_in_the_iteration_and_prints_the_report(capsys: pytes
     with pytest.raises(FindingError, match="lif1"):
         trainer.run(loader(), max_epochs=9)  # a silent layer may wake up for 64 updates
     assert "SPK2" in report_of(handler).root_causes[0].finding.check
-    assert capsys.readouterr().out.count("spikecheck ·") == 1
+    shown = capsys.readouterr()
+    assert shown.out.count("spikecheck ·") == 1
+    assert "spikecheck ·" not in shown.err
 
 
 def test_a_terminated_run_and_an_exception_that_another_handler_takes() -> None:
