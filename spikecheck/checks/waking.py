@@ -90,7 +90,7 @@ def wake_measured(layer: Site, readings: Readings) -> tuple[str, str]:
 def was_silent_at_first(layer: Site, readings: Readings) -> bool:
     """Return whether the first forward pass shows what a silent layer gets from its first weights.
 
-    Not where a forward pass is one time step: the potential adds up over many.
+    It does not where the script calls the model once per time step: a potential adds up over many forward passes.
     """
     if readings.run.called_per_time_step:
         return False

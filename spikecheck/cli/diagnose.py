@@ -37,6 +37,13 @@ def complete_file(context: click.Context, parameter: click.Parameter, incomplete
 
 
 file_option = partial(click.option, metavar="FILE", shell_complete=complete_file)
+fail_on_option = click.option(
+    "--fail-on",
+    type=click.Choice(["note", "warning", "error"]),
+    default="warning",
+    show_default=True,
+    help="Exit with 1 if there are findings of at least this severity.",
+)
 
 
 def baseline_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,13 +84,7 @@ def failing(
 @file_option("--sarif", "sarif_file", help="Write the findings as SARIF 2.1.0, for code scanning.")
 @file_option("--junit", "junit_file", help="Write the outcome of every check as JUnit XML.")
 @file_option("--html", "html_file", help="Write the reports as one HTML page with plots.")
-@click.option(
-    "--fail-on",
-    type=click.Choice(["note", "warning", "error"]),
-    default="warning",
-    show_default=True,
-    help="Exit with 1 if there are findings of at least this severity.",
-)
+@fail_on_option
 @baseline_options
 @click.option(
     "--model",

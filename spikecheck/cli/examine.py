@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from spikecheck.cli.diagnose import fail_on_option
 from spikecheck.errors import SpikecheckError
 from spikecheck.finding import Severity
 
@@ -49,13 +50,7 @@ NAMES = (*PARTS, "batches", "step", "forward")  # of a dict
 )
 @click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON; - for standard output.")
 @click.option("--html", "html_file", metavar="FILE", help="Write the report as one HTML page with plots.")
-@click.option(
-    "--fail-on",
-    type=click.Choice(["note", "warning", "error"]),
-    default="warning",
-    show_default=True,
-    help="Exit with 1 if there are findings of at least this severity.",
-)
+@fail_on_option
 def command(
     factory: str,
     model_args: str | None,

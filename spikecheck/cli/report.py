@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from spikecheck.cli.diagnose import baseline_options, file_option
+from spikecheck.cli.diagnose import baseline_options, fail_on_option, file_option
 
 
 @click.command(
@@ -16,13 +16,7 @@ from spikecheck.cli.diagnose import baseline_options, file_option
 @file_option("--json", "json_file", help="Write the reports as JSON; - for standard output.")
 @file_option("--sarif", "sarif_file", help="Write the findings as SARIF 2.1.0, for code scanning.")
 @click.option("--all", "every", is_flag=True, help="Report on every run in the log, not on those of the last process.")
-@click.option(
-    "--fail-on",
-    type=click.Choice(["note", "warning", "error"]),
-    default="warning",
-    show_default=True,
-    help="Exit with 1 if there are findings of at least this severity.",
-)
+@fail_on_option
 @baseline_options
 def command(
     log: str,

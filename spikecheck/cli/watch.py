@@ -119,9 +119,12 @@ def findings(run: LoggedRun) -> Group:
     from rich.console import Group
     from rich.text import Text
 
-    colors = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
+    from spikecheck.report.terminal import COLORS_BY_LABEL
+
     lines = [
-        Text.assemble((cause.check, colors.get(cause.severity, "bold")), f" {cause.message} (update {cause.update:,})")
+        Text.assemble(
+            (cause.check, COLORS_BY_LABEL.get(cause.severity, "bold")), f" {cause.message} (update {cause.update:,})"
+        )
         for cause in run.causes()
     ]
     return Group(*(lines or [Text("no finding so far", style="dim")]), Text())

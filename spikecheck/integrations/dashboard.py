@@ -7,7 +7,7 @@ from pathlib import Path
 
 from spikecheck.diagnosis import Cause
 from spikecheck.report import html
-from spikecheck.report.file import write
+from spikecheck.report.file import write_report
 from spikecheck.report.model import Report
 from spikecheck.report.wording import warning_text
 from spikecheck.sinks.base import RunPoint, RunStart, Sink
@@ -56,8 +56,5 @@ class Dashboard(Sink):
             return
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "spikecheck.html" if html.is_available() else "spikecheck.txt")
-            if path.suffix == ".html":
-                report.to_html(path)
-            else:
-                write(path, f"{report}\n")
+            write_report(path, report)
             self.add_page(path, report)

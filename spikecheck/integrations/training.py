@@ -12,8 +12,7 @@ from torch import nn
 from spikecheck.api import attach
 from spikecheck.errors import SpikecheckError, SpikecheckWarning
 from spikecheck.monitor import Monitor
-from spikecheck.report.file import write
-from spikecheck.report.model import Report
+from spikecheck.report.file import require_for, write_report
 
 
 class Training:
@@ -33,10 +32,8 @@ class Training:
         Raises:
             SpikecheckError: an argument cannot be used, or the report needs a library that is not installed.
         """
-        if self.file is not None and self.file.endswith(".html"):
-            from spikecheck.report import html
-
-            html.required()
+        if self.file is not None:
+            require_for(self.file)
         self.monitor = attach(model, **self.options)
 
     def end(self, folder: str | None = None, *, main_process: bool = True, error: BaseException | None = None) -> None:
@@ -56,14 +53,6 @@ class Training:
         path = Path(folder or ".", self.file)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_report(report, path)
+            write_report(path, report)
         except (SpikecheckError, OSError) as error:
             warnings.warn(f"the report was not written: {error}", SpikecheckWarning, stacklevel=2)
-
-
-def write_report(report: Report, path: Path) -> None:
-    """Write a report in the form that the suffix of the file asks for."""
-    if path.suffix == ".html":
-        report.to_html(path)
-    else:
-        write(path, report.to_json() if path.suffix == ".json" else f"{report}\n")

@@ -13,7 +13,7 @@ from rich.text import Text
 from spikecheck.report.encoding import encodable
 from spikecheck.report.format import counted
 from spikecheck.report.sparkline import sparkline
-from spikecheck.report.terminal import plain_text
+from spikecheck.report.terminal import COLORS_BY_LABEL, plain_text
 from spikecheck.timelines import TimelinePoint
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from spikecheck.report.comparison import Comparison, Difference, Plain, Value
 
 MAX_NAME = 14  # columns of a heading
-COLORS = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
 
 
 def as_text(comparison: Comparison) -> str:
@@ -60,7 +59,7 @@ def renderables(comparison: Comparison) -> Iterator[RenderableType]:
 
 def line_of(finding: Plain) -> Text:
     """Return a finding in one line."""
-    check = (str(finding["check"]), COLORS.get(finding["severity"], "bold"))
+    check = (str(finding["check"]), COLORS_BY_LABEL.get(finding["severity"], "bold"))
     update = finding.get("update")
     when = "" if update is None else f" (update {update:,})"
     return Text.assemble("  ", check, f"  {finding['message']}{when}")

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spikecheck.errors import SpikecheckError
+
+if TYPE_CHECKING:
+    from spikecheck.report.model import Report
+
+PAGE = ".html"
 
 
 def write(path: str | PathLike[str], text: str) -> None:
@@ -18,6 +24,26 @@ def write(path: str | PathLike[str], text: str) -> None:
         Path(path).write_text(text, encoding="utf-8")
     except OSError as error:
         raise SpikecheckError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def write_report(path: Path, report: Report) -> None:
+    """Write a report as a page, JSON or text, as the suffix of the file says: .html, .json, or any other.
+
+    Raises:
+        SpikecheckError: the file cannot be written, or a page needs a library that is not installed.
+    """
+    if path.suffix == PAGE:
+        report.to_html(path)
+    else:
+        write(path, report.to_json() if path.suffix == ".json" else f"{report}\n")
+
+
+def require_for(path: str | PathLike[str]) -> None:
+    """Raise SpikecheckError if this file is to be a page and a library is missing: called before the run begins."""
+    if Path(path).suffix == PAGE:
+        from spikecheck.report import html
+
+        html.required()
 
 
 def of_rank(file: str, rank: int | None) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from html import escape
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from spikecheck.report import html as pages
 from spikecheck.report.terminal import html as text_html
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ FRAME = "width:100%;height:720px;border:1px solid #ccc;background:#fff"
 
 def report_html(report: Report) -> str:
     """Return a report: its text, and its page where that can be drawn, in a frame of its own that opens on a click."""
-    page = "" if not has_pictures(report) or not can_draw() else page_of(report)
+    page = page_of(report) if has_pictures(report) and pages.is_available() else ""
     if not page or len(page) > MAX_PAGE:
         return text_html(report)
     frame = f'<iframe srcdoc="{escape(page)}" sandbox style="{FRAME}" title="the report with pictures"></iframe>'
@@ -39,13 +39,6 @@ def has_pictures(report: Report) -> bool:
     return bool(report.layers or report.losses or report.weights)
 
 
-def can_draw() -> bool:
-    """Return whether what draws the page is installed."""
-    return find_spec("jinja2") is not None and find_spec("matplotlib") is not None
-
-
 def page_of(report: Report) -> str:
     """Return the page of a report."""
-    from spikecheck.report.html import page
-
-    return page([("", report, "")])
+    return pages.page([("", report, "")])

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from spikecheck.report.ranks import RankRow
 
 COLORS = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold cyan"}
+COLORS_BY_LABEL = {severity.label: color for severity, color in COLORS.items()}  # as JSON and logs name them
 BADGES = {
     Severity.ERROR: "bold white on red",
     Severity.WARNING: "bold black on yellow",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet
 
-from spikecheck.report.file import of_rank, write
+from spikecheck.report.file import of_rank, require_for, write_report
 from spikecheck.settings import process_rank
 from spikecheck.sinks.base import Sink
 
@@ -27,19 +27,15 @@ class LastReport(Sink):
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         self.path = None if path is None else Path(of_rank(os.fspath(path), process_rank())).absolute()
-        if self.path is not None and self.path.suffix == ".html":
-            from spikecheck.report import html
-
-            html.required()
+        if self.path is not None:
+            require_for(self.path)
 
     def end(self, report: Report, error: str) -> None:
         """Print or write it."""
         if self.path is None:
             print_report(report)
-        elif self.path.suffix == ".html":
-            report.to_html(self.path)
         else:
-            write(self.path, report.to_json() if self.path.suffix == ".json" else f"{report}\n")
+            write_report(self.path, report)
 
 
 def print_report(report: Report) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from snntorch import Leaky
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
+
+from spikecheck.monitor import Monitor
+from spikecheck.report.model import Report
 
 STEPS, CHANNELS, CLASSES, HIDDEN, SAMPLES, BATCH = 8, 16, 4, 24, 128, 16
 UPDATES = SAMPLES // BATCH  # of one epoch
@@ -55,3 +60,15 @@ def loss_of(net: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
 
 def weights(net: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in net.state_dict().items()}
+
+
+class Watching(Protocol):
+    """A callback or a handler."""
+
+    @property
+    def monitor(self) -> Monitor | None: ...
+
+
+def report_of(watching: Watching) -> Report:
+    assert watching.monitor is not None
+    return watching.monitor.report()

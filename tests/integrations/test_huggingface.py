@@ -12,8 +12,7 @@ from torch.utils.data import Dataset
 
 import spikecheck
 from spikecheck.errors import FindingError
-from spikecheck.report.model import Report
-from tests.integrations.networks import BATCH, UPDATES, data, loader, loss_of, seeded_net, weights
+from tests.integrations.networks import BATCH, UPDATES, data, loader, loss_of, report_of, seeded_net, weights
 
 pytest.importorskip("transformers", reason="make integrations")
 pytest.importorskip("accelerate", reason="make integrations")
@@ -61,11 +60,6 @@ def train(model: nn.Module, callback: SpikecheckCallback | None, folder: Path, *
     )
     callbacks = [] if callback is None else [callback]
     Trainer(model=model, args=arguments, train_dataset=Samples(), eval_dataset=Samples(), callbacks=callbacks).train()
-
-
-def report_of(callback: SpikecheckCallback) -> Report:
-    assert callback.monitor is not None
-    return callback.monitor.report()
 
 
 def test_a_healthy_run_has_no_finding_and_the_same_weights(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:

@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from spikecheck.errors import FindingError
-from spikecheck.report.model import Report
-from tests.integrations.networks import UPDATES, Net, loader, loss_of, seeded_net, weights
+from tests.integrations.networks import UPDATES, Net, loader, loss_of, report_of, seeded_net, weights
 
 pytest.importorskip("ignite", reason="pip install pytorch-ignite")
 
@@ -29,11 +28,6 @@ def trainer_of(net: Net) -> Engine:
         return loss.item()
 
     return Engine(update)
-
-
-def report_of(handler: SpikecheckHandler) -> Report:
-    assert handler.monitor is not None
-    return handler.monitor.report()
 
 
 def test_a_healthy_run_has_no_finding_and_the_same_weights(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from spikecheck.errors import FindingError
-from spikecheck.report.model import Report
-from tests.integrations.networks import UPDATES, loader, loss_of, seeded_net, weights
+from tests.integrations.networks import UPDATES, loader, loss_of, report_of, seeded_net, weights
 
 pytest.importorskip("lightning", reason="make integrations")
 
@@ -50,11 +49,6 @@ def fit(module: LightningModule, callback: SpikecheckCallback | None, folder: Pa
         **quiet,
         **options,
     ).fit(module, loader(), loader())
-
-
-def report_of(callback: SpikecheckCallback) -> Report:
-    assert callback.monitor is not None
-    return callback.monitor.report()
 
 
 def test_a_healthy_run_has_no_finding_and_the_same_weights(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:

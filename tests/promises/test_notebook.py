@@ -105,6 +105,6 @@ def test_a_report_has_its_pictures_and_a_monitor_its_report(shell: Shell, monkey
     assert shown.startswith("<code>&lt;Monitor of ByHand")
     assert "<summary>pictures</summary><iframe srcdoc=" in shown
     assert "<script" not in shown.partition("<iframe")[0]
-    monkeypatch.setattr(notebook, "can_draw", lambda: False)
+    monkeypatch.setattr(notebook.pages, "is_available", lambda: False)
     assert "<iframe" not in monitor.report()._repr_html_()
     assert "background:#fff" in monitor.report()._repr_html_()

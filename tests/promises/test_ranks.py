@@ -36,7 +36,7 @@ def warm() -> None:
 
 
 def alone(size: int) -> Report:
-    """Train in one process on the data of all ranks: what each gets is a forward pass of its own in every update."""
+    """Train in one process on the data of all ranks: each update has one forward pass per rank."""
     model = net()
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     with spikecheck.attach(model, on_finding=lambda finding: None) as monitor:

@@ -154,7 +154,7 @@ def test_a_spike_in_the_latest_updates_ends_it(rate, is_over) -> None:
     [
         pytest.param(0.2, spikes(), False, "0.1", id="the weights have grown since"),
         pytest.param(
-            0.2, spikes(), True, "0.4", id="a forward pass is one time step, and the potential adds up over many"
+            0.2, spikes(), True, "0.4", id="the script calls the model once per time step, and the potential adds up"
         ),
         pytest.param(0.2, SILENT, False, "0.4", id="no spikes reached it at first"),
     ],
