@@ -37,6 +37,7 @@ Forward = Callable[..., Any]
 MAX_BATCHES = 48  # judgment call: 36 of them to train with, of a size that a laptop's memory holds
 HELD_OUT_SAMPLES = 256  # measured: enough to tell a network that learned from one that did not, at p < 0.01
 MAX_HELD_OUT_SHARE = 0.25
+LEARNED = 0.05  # judgment call: of the first loss, which is then 20 times what is left of it
 DEFAULT_RATE = 1e-3  # of Adam, its own default, where the user has no optimizer
 SEED = 0
 INPUT_NAMES = ("x", "inputs", "input", "frames", "spikes", "data", "images")
@@ -262,6 +263,14 @@ class Subject:
         self.model.train()
         seed_everything()
         return [self.update(batch, plain=plain) for batch in self.cycle(updates)]
+
+    def has_learned(self, losses: Sequence[float]) -> bool:
+        """Return whether updates with these losses leave nothing to learn: low losses in a whole pass of the batches.
+
+        What comes of training on is no fault of the script: L-BFGS, for one, may diverge.
+        """
+        batches = len(self.training)
+        return len(losses) > batches and 0 <= sum(losses[-batches:]) < LEARNED * batches * losses[0]
 
     def evaluate(self, batches: Iterable[Batch] | None = None) -> Evaluation:
         """Evaluate the model on the batches that are held out, or on others, in evaluation mode."""

@@ -46,7 +46,7 @@ class Trial:
         outcome, reason: how it ended.
         losses: of each update.
         evaluation: on the batches that are held out, after `updates`; None where it did not come to that.
-        lasting: the same after twice the updates; None where that was not worth it.
+        lasting: the same after twice the updates; None where that was not worth it, or all batches were learned before.
         patch: what was changed, as code for the user's script.
         comparable: whether its losses are of the same kind as those of the untreated copy.
         symptoms: the checks with a warning or an error in the copy; None where no monitor was attached.
@@ -155,12 +155,14 @@ def trained(
     exact = all(one.early_stop for one in treatments)
     for number, batch in enumerate(itertools.islice(batches, updates), 1):
         losses.append(update(patient, batch))
+        if not treatments and own.has_learned(losses):
+            break
         stopped = None if untreated is None else useless(number, losses, untreated, exact=exact)
         if stopped is not None:
             return Trial(names, stopped[0], stopped[1], tuple(losses), patch=patch)
     evaluation = own.evaluate()
     trial = Trial(names, Outcome.TRAINED, "", tuple(losses), evaluation, patch=patch, comparable=exact, updates=updates)
-    if not lasts(trial):
+    if not lasts(trial) or len(losses) < updates:
         return trial
     own.model.train()
     try:

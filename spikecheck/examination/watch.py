@@ -73,7 +73,7 @@ def watch(subject: Subject, seconds: float) -> Untreated:
             except Exception as raised:  # noqa: BLE001 - the user's code may raise anything: the report names it
                 error = described(raised)
                 break
-            if time.monotonic() > until:
+            if time.monotonic() > until or subject.has_learned(losses):
                 break
         evidence = monitor.state_dict()
     after, problem = evaluated(subject)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -10,7 +11,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from spikecheck.errors import SpikecheckError
+from spikecheck.examination.isolation import run_isolated
 from spikecheck.examination.subject import Batch, Subject, class_scores, loss_value
+from spikecheck.examination.trial import run_trial
+from spikecheck.examination.watch import UPDATES, watch
 from tests.unit.examination.subjects import CLASSES, Net, batches, subject
 
 
@@ -114,3 +118,13 @@ def test_regression_has_losses_and_no_accuracy() -> None:
 def test_arguments_that_cannot_be_used_are_named(arguments, message) -> None:
     with pytest.raises(SpikecheckError, match=message):
         Subject.of(*arguments)
+
+
+def test_a_network_that_has_learned_all_its_batches_is_trained_no_further() -> None:
+    quick, slow = subject(batches=batches(4), rate=0.1), subject(batches=batches(4))
+    watched = [run_isolated(partial(watch, seconds=60.0), one).get() for one in (quick, slow)]
+    assert len(quick.training) < watched[0].updates < watched[1].updates == UPDATES
+    assert watched[0].after.accuracy == 1
+    trial = run_trial(quick)
+    assert trial.losses == watched[0].losses
+    assert trial.latest == trial.evaluation == watched[0].after
