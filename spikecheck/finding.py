@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from types import MappingProxyType, SimpleNamespace
-from typing import Any
+from typing import Any, TypeAlias
 
 from spikecheck.number_format import fill
 from spikecheck.site import Moment, Site
@@ -55,6 +55,9 @@ class Interval:
         return f"{self.first:,} to {self.last:,}"
 
 
+Value: TypeAlias = str | float | Sequence[str | float | None] | None  # what evidence can store of a phrase
+
+
 class Phrase:
     """A sentence with numbers: a template, and the numbers that fill it.
 
@@ -63,7 +66,7 @@ class Phrase:
 
     __slots__ = ("_numbers", "text")
 
-    def __init__(self, template: str, /, **numbers: Any) -> None:
+    def __init__(self, template: str, /, **numbers: Value) -> None:
         self.text = fill(template, **numbers) if numbers else template
         self._numbers = numbers
 
@@ -97,7 +100,7 @@ class Expected(Phrase):
 
     __slots__ = ("because",)
 
-    def __init__(self, template: str, /, *, because: str = "", **numbers: Any) -> None:
+    def __init__(self, template: str, /, *, because: str = "", **numbers: Value) -> None:
         super().__init__(template, **numbers)
         self.because = because
 

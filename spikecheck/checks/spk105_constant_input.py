@@ -121,7 +121,7 @@ class ConstantInput(Check):
             observed=Observed(
                 "a correlation of {correlation:n} between the currents of {layer} in different time steps",
                 correlation=lowest,
-                layer=first,
+                layer=str(first),
                 steps=drive.time_steps // drive.forward_passes,
             ),
             expected=Expected(

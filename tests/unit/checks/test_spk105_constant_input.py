@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from spikecheck.checks.spk105_constant_input import ConstantInput
+from spikecheck.evidence.findings import plain_finding, rebuild_finding
+from spikecheck.evidence.plain import plain
 from spikecheck.site import NeighborCorrelation
 from tests.unit.checks.build import drive, findings, inputs, loss, observe, severity_of, targets
 
@@ -51,3 +55,5 @@ def test_it_names_the_layer_whose_current_is_constant() -> None:
         ConstantInput(), observe({"input": [inputs()], "lif1": [drive(step_correlation=EQUAL)]}), "input"
     )
     assert finding.message == "the input current of lif1 is the same in all 20 time steps, although input changes"
+    stored = json.loads(json.dumps(plain(plain_finding(finding))))
+    assert rebuild_finding(ConstantInput, stored, lambda text: text).observed == finding.observed
