@@ -60,10 +60,9 @@ def failing(
     """Return whether findings decide the exit code; accept them instead, if that is asked for."""
     from spikecheck.accepted import AcceptedFindings, write_accepted
 
+    check_baseline(baseline_file, write_baseline)
     every = [finding for report in reports if report is not None for finding in report.findings]
-    if write_baseline:
-        if baseline_file is None:
-            raise click.UsageError("--write-baseline needs --baseline FILE, the file to write")
+    if write_baseline and baseline_file is not None:
         write_accepted(baseline_file, (("", finding) for finding in every))
         click.echo(f"spikecheck: {len(every):,} accepted findings written to {baseline_file}", err=True)
         return False
@@ -72,6 +71,16 @@ def failing(
         accepted = AcceptedFindings.load(baseline_file)
         click.echo(f"spikecheck: {accepted.summary(every)}", err=True)
     return level is not None and any(finding.severity >= level for finding in accepted.others(every))
+
+
+def check_baseline(baseline_file: str | None, write_baseline: bool) -> None:
+    """Raise an error of usage for a baseline that cannot be used: before a long run, not after it."""
+    from spikecheck.accepted import AcceptedFindings
+
+    if write_baseline and baseline_file is None:
+        raise click.UsageError("--write-baseline needs --baseline FILE, the file to write")
+    if baseline_file is not None and not write_baseline:
+        AcceptedFindings.load(baseline_file)
 
 
 @click.command(

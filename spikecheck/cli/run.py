@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
 
-from spikecheck.cli.diagnose import baseline_options, file_option
+from spikecheck.cli.diagnose import STDIN, baseline_options, file_option
 from spikecheck.finding import Severity
 
 if TYPE_CHECKING:
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 @click.command(
     context_settings={"allow_interspersed_args": False},
-    epilog="Exit codes: that of the script. If it is 0: 1 with a finding at or above the severity of --fail-on.",
+    epilog="Exit codes: that of the script. If it is 0: 1 with a finding at or above the severity of --fail-on. 2 if "
+    "there is no such script, or an option cannot be used.",
 )
 @click.argument("script")
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
@@ -47,7 +49,7 @@ def command(
     The script is not changed: it gets its own arguments, output and exit code, and its weights are bit-identical. The
     report comes at its end, also after an exception, sys.exit or Ctrl-C. Options of spikecheck stand before SCRIPT.
     """
-    from spikecheck.cli.diagnose import failing, write_sarif
+    from spikecheck.cli.diagnose import check_baseline, failing, write_sarif
     from spikecheck.report import html
     from spikecheck.report.file import of_rank
     from spikecheck.script_run.discovery import Discovery
@@ -57,6 +59,10 @@ def command(
 
     if html_file is not None:
         html.required()
+    check_baseline(baseline_file, write_baseline)
+    # The script may change its folder.
+    files = (html_file, json_file, sarif_file, log_file, baseline_file)
+    html_file, json_file, sarif_file, log_file, baseline_file = map(from_here, files)
     with Discovery(log=log_file) as discovery:
         code = run_script(script, args, as_module=as_module)
     reports = discovery.reports()
@@ -69,6 +75,11 @@ def command(
     level = None if fail_on is None else Severity.named(fail_on)
     failed = failing((report for _, report in reports), level, baseline_file, write_baseline)
     return code or int(failed)
+
+
+def from_here(file: str | None) -> str | None:
+    """Return the absolute path of a file; None and standard output as they are."""
+    return file if file in (None, STDIN) else os.path.abspath(file)
 
 
 def write_out(reports: NamedReports, html_file: str | None, json_file: str | None) -> None:

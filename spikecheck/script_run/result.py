@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
     from spikecheck.report.model import Report
 
-NOTHING = "spikecheck: nothing was trained in this process: no module was called with an optimizer"
+NOTHING = (
+    "spikecheck: nothing was trained in this process: no module was called with an optimizer. In a process that the "
+    "script starts, call spikecheck.attach()"
+)
 SHOWN_WHOLE = 8  # reports; judgment call: of a search over many models, the first are shown and the others named
 
 NamedReports = Sequence[tuple[str, "Report"]]
@@ -19,14 +22,14 @@ NamedReports = Sequence[tuple[str, "Report"]]
 def show(reports: NamedReports, console: Console) -> None:
     """Print every report, each under the name of its model where there are several; in one line, what has no spikes."""
     if not reports:
-        console.print(NOTHING, markup=False, highlight=False)
+        console.print(NOTHING, markup=False, highlight=False, soft_wrap=True)
     spiking = [one for one in reports if one[1].layers] or list(reports)
     for name, report in spiking[:SHOWN_WHOLE]:
         if len(reports) > 1:
             console.rule(name, align="left")
         console.print(report, crop=False)
     for name, report in [*spiking[SHOWN_WHOLE:], *(one for one in reports if one not in spiking)]:
-        console.print(f"{name}: {report.conclusion}", markup=False, highlight=False)
+        console.print(f"{name}: {report.conclusion}", markup=False, highlight=False, soft_wrap=True)
 
 
 def own_error(error: Exception) -> str:

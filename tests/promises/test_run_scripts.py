@@ -324,6 +324,24 @@ def test_the_log_holds_the_run_and_names_what_ended_it() -> None:
     assert logged.points
 
 
+def test_files_are_where_the_command_was_called_whatever_folder_the_script_changes_to(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    moving = f"import os\nos.chdir({str(other)!r})\nnet = Net()"
+    Path("train.py").write_text(PLAIN_LOOP.replace("net = Net()", moving), encoding="utf-8")
+    options = ["--json", "out.json", "--log", "run.jsonl", "--sarif", "out.sarif"]
+    assert main(["run", *options, "train.py", "weights.pt", "1"]) == 0
+    os.chdir(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} >= {"out.json", "run.jsonl", "out.sarif"}
+
+
+@pytest.mark.parametrize("options", [["--write-baseline"], ["--baseline", "nowhere.json"]])
+def test_a_baseline_that_cannot_be_used_is_told_before_the_run(options: list[str]) -> None:
+    Path("train.py").write_text("import pathlib\npathlib.Path('ran').touch()\n", encoding="utf-8")
+    assert main(["run", *options, "train.py"]) == 2
+    assert not Path("ran").exists()
+
+
 @pytest.mark.parametrize(("args", "message"), [(["nowhere.py"], "no such file"), (["-m", "no.where"], "no module")])
 def test_what_cannot_be_run(args: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", *args]) == 2

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 import spikecheck
 from spikecheck.cli.report import command as report_command
+from spikecheck.cli.watch import Followed
 from spikecheck.cli.watch import command as watch_command
 from spikecheck.errors import SpikecheckError
 from spikecheck.plugin import RunLog, RunStart
@@ -78,12 +79,38 @@ def test_the_commands_show_it(sick_log: tuple[Path, spikecheck.Report], tmp_path
     assert "70 updates" in shown
     assert "lif firing rate" in shown
     assert check in shown
-    assert runner.invoke(watch_command, [str(path)]).output.strip()  # of a run that is over, it ends
+    finding, numbers = runner.invoke(watch_command, [str(path)]).output.splitlines()  # of a run that is over, it ends
+    assert check in finding
+    assert "70 updates" in numbers
+    assert numbers.endswith("lif firing rate 0")
     made = runner.invoke(report_command, [str(path), "--json", str(tmp_path / "r.json")], standalone_mode=False)
     assert made.return_value == 1
     assert check in made.output
     (entry,) = json.loads((tmp_path / "r.json").read_text())["files"]
     assert entry["report"]["updates"] == 70
+
+
+def test_where_the_output_is_no_terminal_there_is_a_line_for_what_is_new(
+    sick_log: tuple[Path, spikecheck.Report], tmp_path: Path
+) -> None:
+    lines = sick_log[0].read_text(encoding="utf-8").splitlines(keepends=True)
+    told = next(number for number, line in enumerate(lines) if '"line":"finding"' in line)
+    finding = json.loads(lines[told])
+    over = {**finding, "line": "over", "update": 70, "check": finding["finding"]["check"], "site": "lif"}
+    path, followed = tmp_path / "run.jsonl", Followed()
+
+    def news(text: str) -> list[str]:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+        return list(followed.news(read_log(path)[0]))
+
+    assert [line.endswith("training") for line in news("".join(lines[:1]))] == [True]
+    assert news("") == []
+    assert finding["finding"]["message"] in news("".join(lines[1 : told + 1]))[0]
+    assert news("") == []
+    assert news(json.dumps(over) + "\n") == [f"update 70 · {over['check']} is over · lif"]
+    assert "· ended ·" in news(lines[-1])[0]
+    assert news("") == []
 
 
 def test_reading_a_log_does_not_load_torch(sick_log: tuple[Path, spikecheck.Report]) -> None:
@@ -104,7 +131,13 @@ def test_a_killed_run_leaves_its_log(tmp_path: Path) -> None:
     child = multiprocessing.get_context("fork").Process(target=train_for_ever, args=(str(path),))
     child.start()
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and (not path.exists() or path.read_text().count('"point"') < 8):
+
+    def is_behind() -> bool:
+        """Whether points follow the latest state."""
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        return text.count('"point"') >= 8 and '"point"' in text.rpartition('"state"')[2]
+
+    while time.monotonic() < deadline and not is_behind():
         time.sleep(0.02)
     os.kill(child.pid or 0, signal.SIGKILL)
     child.join()
