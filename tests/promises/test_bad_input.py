@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,6 @@ from spikecheck.monitor import Monitor
 from spikecheck.probe.watchers import watchers
 from spikecheck.site import SiteKind
 from tests.promises.networks import BATCH, CLASSES, INPUTS, LIF, STEPS, Run, batch, by_hand
-
-
-@pytest.fixture(autouse=True)
-def _nothing_left() -> Iterator[None]:
-    yield
-    for watch in watchers.all():
-        watch.remove()
-
 
 # -- arguments of attach(): nothing has run yet, so they raise
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ import spikecheck
 from spikecheck.assertions.watched import isolated_copy
 from spikecheck.monitor import Monitor
 from spikecheck.probe import session
-from spikecheck.probe.watchers import watchers
 from tests.full import every_time
 from tests.promises.networks import INPUTS, STEPS, Run, Spike, batch, by_hand, in_snntorch
 
@@ -30,11 +29,8 @@ def quietly(model: nn.Module, **options: Any) -> Monitor:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_left() -> Iterator[None]:
+def _seed() -> None:
     torch.manual_seed(0)
-    yield
-    for watch in watchers.all():
-        watch.remove()
 
 
 def layers(monitor: Monitor) -> list[str]:

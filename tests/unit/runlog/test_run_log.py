@@ -94,8 +94,8 @@ def test_where_the_output_is_no_terminal_there_is_a_line_for_what_is_new(
     sick_log: tuple[Path, spikecheck.Report], tmp_path: Path
 ) -> None:
     lines = sick_log[0].read_text(encoding="utf-8").splitlines(keepends=True)
-    told = next(number for number, line in enumerate(lines) if '"line":"finding"' in line)
-    finding = json.loads(lines[told])
+    at = next(number for number, line in enumerate(lines) if '"line":"finding"' in line)
+    finding = json.loads(lines[at])
     over = {**finding, "line": "over", "update": 70, "check": finding["finding"]["check"], "site": "lif"}
     path, followed = tmp_path / "run.jsonl", Followed()
 
@@ -106,7 +106,7 @@ def test_where_the_output_is_no_terminal_there_is_a_line_for_what_is_new(
 
     assert [line.endswith("training") for line in news("".join(lines[:1]))] == [True]
     assert news("") == []
-    assert finding["finding"]["message"] in news("".join(lines[1 : told + 1]))[0]
+    assert finding["finding"]["message"] in news("".join(lines[1 : at + 1]))[0]
     assert news("") == []
     assert news(json.dumps(over) + "\n") == [f"update 70 · {over['check']} is over · lif"]
     assert "· ended ·" in news(lines[-1])[0]
