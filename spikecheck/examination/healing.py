@@ -22,8 +22,10 @@ from spikecheck.examination.treatments.base import Role, Treatment
 from spikecheck.examination.trial import UPDATES, Outcome, Trial, run_trial
 from spikecheck.finding import Finding, Fix, Severity
 from spikecheck.report.treated import MAX_P, CopyResult, Healing, TreatmentRow, Verdict
+from spikecheck.site import SiteKind
 
 IN_THE_DATA = ("SPK102", "SPK103", "SPK107", "SPK307")  # checks of faults that no change of code takes back
+DATA_SITES = SiteKind.INPUT | SiteKind.TARGETS | SiteKind.LABELS  # where findings are on the data, if nothing heals
 REST_OF_TIME = 0.7  # of the time: after it, a proved treatment is not compared with others any more
 WATCHED = 24  # updates of the treated copy that a monitor watches; judgment call: most checks need 10 to 20
 MAX_ROOTS = 4  # judgment call: of more root causes than that, most are consequences that no rule knows of
@@ -212,7 +214,9 @@ class Healer:
                 f"{proved[0].name} makes the network learn, but it {ROLE_TEXT[proved[0].role]}: the cause is not known"
             )
         else:
-            verdict, text = Verdict.NOT_CURED, self.remaining_text(untreated)
+            data = next((one.finding for one in self.causes if one.finding.site.kind & DATA_SITES), None)
+            verdict = Verdict.NOT_CURED if data is None else Verdict.DATA
+            text = self.remaining_text(untreated, data)
         return Healing(verdict, text, copy_of(untreated, self.checks_of_alarms()), tuple(rows), seconds)
 
     def symptoms_with(self, best: Tried) -> tuple[str, ...] | None:
@@ -250,13 +254,16 @@ class Healer:
         written = personal(Fix(patch), next((fix.model for fix in fixes if fix.applies), "model"))
         return patch if written is None else written.code
 
-    def remaining_text(self, untreated: Trial) -> str:
-        """Return that nothing heals, and what remains possible."""
+    def remaining_text(self, untreated: Trial, data: Finding | None) -> str:
+        """Return that nothing heals, and what remains possible; with the finding on the data, if there is one."""
         number = len([one for one in self.tried if one.trial.outcome is not Outcome.NOT_APPLICABLE])
         if learns(untreated, untreated.latest, len(untreated.losses)) < MAX_P:
             accuracy = "" if untreated.accuracy is None else f", with a held-out accuracy of {untreated.accuracy:.0%}"
-            return f"the network learns as it is{accuracy}: none of {number} treatments is proved to make it better"
+            better = f"the network learns as it is{accuracy}: none of {number} treatments is proved to make it better"
+            return better if data is None else f"{better}. {what_remains(data)}"
         over = "; the time was over before all of them were tried: pass more seconds=" if self.is_over() else ""
+        if data is not None:
+            return f"none of {number} treatments is proved to heal it{over}. {what_remains(data)}"
         return (
             f"none of {number} treatments is proved to heal it{over}. What remains: labels that do not belong to their "
             f"inputs, a fault in the code between the layers, or a task that takes more than {self.updates} updates: "
@@ -296,3 +303,8 @@ def in_the_data(finding: Finding, untreated: Trial, seconds: float) -> Healing:
     """Return that the fault is in the data."""
     text = f"the fault is in the data ({finding.check} {finding.slug}): no change of model or loop takes it back"
     return Healing(Verdict.DATA, text, copy_of(untreated, (finding.check,)), (), seconds)
+
+
+def what_remains(finding: Finding) -> str:
+    """Return that what no treatment heals is in the data."""
+    return f"What remains is in the data ({finding.check} {finding.slug}), which no change of model or loop takes back"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import pytest
@@ -24,8 +25,10 @@ from tests.unit.examination.subjects import LIF, Net, batches, subject
 from tests.unit.examination.test_treatments import Patched, with_step
 
 
-def cause(check: str, slug: str = "slug", place: str = "lif", fixes: tuple[Fix, ...] = ()) -> Cause:
-    site = Site(SiteKind.SPIKES, place)
+def cause(
+    check: str, slug: str = "slug", place: str = "lif", fixes: tuple[Fix, ...] = (), kind: SiteKind = SiteKind.SPIKES
+) -> Cause:
+    site = Site(kind, place)
     return Cause(Finding(check, slug, Severity.ERROR, site, "m", Observed("o"), Expected("e"), fixes))
 
 
@@ -234,6 +237,18 @@ def test_a_fault_in_the_data_is_no_matter_of_code() -> None:
     assert healing.verdict is Verdict.DATA
     assert healing.rows == ()
     assert "data" in healing.text
+
+
+@pytest.mark.parametrize("accuracy", [True, False])
+def test_what_nothing_heals_is_in_the_data_where_a_finding_says_so(accuracy) -> None:
+    untreated = Trial((), Outcome.TRAINED, "", (1.0,) * 40, Evaluation((1.0,), (accuracy,) * 200, 0.3))
+    in_data, in_model = cause("SPK111", "duplicate-channels", "input", kind=SiteKind.INPUT), cause("SPK205")
+    healing = Healer(subject(), (in_model, in_data), (), math.inf).result(untreated, None, 1.0)
+    assert healing.verdict is Verdict.DATA
+    assert "in the data (SPK111 duplicate-channels), which no change of model or loop takes back" in healing.text
+    healing = Healer(subject(), (in_model,), (), math.inf).result(untreated, None, 1.0)
+    assert healing.verdict is Verdict.NOT_CURED
+    assert "in the data" not in healing.text
 
 
 @pytest.mark.full
