@@ -22,10 +22,9 @@ from spikecheck.examination.treatments.base import Role, Treatment
 from spikecheck.examination.trial import UPDATES, Outcome, Trial, run_trial
 from spikecheck.finding import Finding, Fix, Severity
 from spikecheck.report.treated import MAX_P, CopyResult, Healing, TreatmentRow, Verdict
-from spikecheck.site import SiteKind
 
 IN_THE_DATA = ("SPK102", "SPK103", "SPK107", "SPK307")  # checks of faults that no change of code takes back
-DATA_SITES = SiteKind.INPUT | SiteKind.TARGETS | SiteKind.LABELS  # where findings are on the data, if nothing heals
+IF_NOTHING_HEALS = ("SPK104", "SPK108", "SPK109", "SPK110", "SPK111", "SPK308")  # the same, where no treatment is proved
 REST_OF_TIME = 0.7  # of the time: after it, a proved treatment is not compared with others any more
 WATCHED = 24  # updates of the treated copy that a monitor watches; judgment call: most checks need 10 to 20
 MAX_ROOTS = 4  # judgment call: of more root causes than that, most are consequences that no rule knows of
@@ -214,7 +213,7 @@ class Healer:
                 f"{proved[0].name} makes the network learn, but it {ROLE_TEXT[proved[0].role]}: the cause is not known"
             )
         else:
-            data = next((one.finding for one in self.causes if one.finding.site.kind & DATA_SITES), None)
+            data = next((one.finding for one in self.causes if one.finding.check in IF_NOTHING_HEALS), None)
             verdict = Verdict.NOT_CURED if data is None else Verdict.DATA
             text = self.remaining_text(untreated, data)
         return Healing(verdict, text, copy_of(untreated, self.checks_of_alarms()), tuple(rows), seconds)

@@ -25,10 +25,8 @@ from tests.unit.examination.subjects import LIF, Net, batches, subject
 from tests.unit.examination.test_treatments import Patched, with_step
 
 
-def cause(
-    check: str, slug: str = "slug", place: str = "lif", fixes: tuple[Fix, ...] = (), kind: SiteKind = SiteKind.SPIKES
-) -> Cause:
-    site = Site(kind, place)
+def cause(check: str, slug: str = "slug", place: str = "lif", fixes: tuple[Fix, ...] = ()) -> Cause:
+    site = Site(SiteKind.SPIKES, place)
     return Cause(Finding(check, slug, Severity.ERROR, site, "m", Observed("o"), Expected("e"), fixes))
 
 
@@ -242,7 +240,7 @@ def test_a_fault_in_the_data_is_no_matter_of_code() -> None:
 @pytest.mark.parametrize("accuracy", [True, False])
 def test_what_nothing_heals_is_in_the_data_where_a_finding_says_so(accuracy) -> None:
     untreated = Trial((), Outcome.TRAINED, "", (1.0,) * 40, Evaluation((1.0,), (accuracy,) * 200, 0.3))
-    in_data, in_model = cause("SPK111", "duplicate-channels", "input", kind=SiteKind.INPUT), cause("SPK205")
+    in_data, in_model = cause("SPK111", "duplicate-channels", "input"), cause("SPK205")
     healing = Healer(subject(), (in_model, in_data), (), math.inf).result(untreated, None, 1.0)
     assert healing.verdict is Verdict.DATA
     assert "in the data (SPK111 duplicate-channels), which no change of model or loop takes back" in healing.text
