@@ -24,7 +24,7 @@ from spikecheck.finding import Finding, Fix, Severity
 from spikecheck.report.treated import MAX_P, CopyResult, Healing, TreatmentRow, Verdict
 
 IN_THE_DATA = ("SPK102", "SPK103", "SPK107", "SPK307")  # checks of faults that no change of code takes back
-IF_NOTHING_HEALS = ("SPK104", "SPK108", "SPK109", "SPK110", "SPK111", "SPK308")  # the same, where no treatment is proved
+IF_NOTHING_HEALS = ("SPK104", "SPK108", "SPK109", "SPK110", "SPK111", "SPK308")  # the same, if no treatment is proved
 REST_OF_TIME = 0.7  # of the time: after it, a proved treatment is not compared with others any more
 WATCHED = 24  # updates of the treated copy that a monitor watches; judgment call: most checks need 10 to 20
 MAX_ROOTS = 4  # judgment call: of more root causes than that, most are consequences that no rule knows of
