@@ -58,6 +58,20 @@ class Net(nn.Module):
         return self.fc2(self.lif(self.fc1(x))).mean(1)
 
 
+class Stuck(Net):
+    """Its loop over time takes the same frame in each step."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(torch.stack([x[:, 0] for _ in range(x.shape[1])], 1))
+
+
+def last_frame_matters(own: Subject) -> bool:
+    """Return whether the output depends on the last time step of the input."""
+    batch = own.training[0]
+    changed = batch.with_first(torch.cat([batch.first[:, :-1], 1 - batch.first[:, -1:]], 1))
+    return not torch.equal(own.output(batch), own.output(changed))
+
+
 def batches(number: int = 16, samples: int = SAMPLES, seed: int = 0) -> list[tuple[Tensor, Tensor]]:
     """Each class is active in a third of the channels."""
     generator = torch.Generator().manual_seed(seed)
