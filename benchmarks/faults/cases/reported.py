@@ -144,7 +144,7 @@ class Once(Cell):
         return spikes, (potential, spikes)
 
 
-@fault("hand", "dead_layer", thread="fangwei123456/spikingjelly#324", reported=True)
+@fault("hand", "dead_layer", "state_not_reset", thread="fangwei123456/spikingjelly#324", reported=True)
 def flag_that_no_reset_clears(broken: bool) -> Script:
     """Neurons that fire once per sample never fire again, since their flag is not reset."""
     return Script(HandNet(cell=lambda i: Once(clear=not broken)))
