@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
-from torch.overrides import TorchFunctionMode
 
+from spikecheck.examination.operations import Operations
 from spikecheck.examination.reference_neurons import spiking_layers
 from spikecheck.examination.treatments.base import NotApplicableError, Patient, Treatment, line_of_user
 from spikecheck.finding import Fix
@@ -23,53 +22,19 @@ class AttachedGraph(Treatment):
     def apply(self, patient: Patient) -> Fix:
         """Ignore them during each forward pass; inside a spiking layer, where a reset may be detached, leave them."""
         attached = Attached()
-        model = patient.subject.model
-        for layer in spiking_layers(patient.subject):
-            if layer.module is not model:
-                surround(layer.module, attached.pause, attached.resume)
-        surround(model, attached.begin, attached.end)
+        attached.watch(patient.subject.model, [layer.module for layer in spiking_layers(patient.subject)])
         patient.output()
         if not attached.lines:
             raise NotApplicableError("the model detaches nothing between its layers")
         return Fix("\n".join(f"# {place}: without {what}" for place, what in attached.lines.items()))
 
 
-def surround(module: nn.Module, before: Any, after: Any) -> None:
-    """Call one function before each forward pass of a module, and another one after it, also where it raises."""
-
-    def call_before(*args: Any) -> None:  # a hook that returns anything would change the input or the output
-        before()
-
-    def call_after(*args: Any) -> None:
-        after()
-
-    module.register_forward_pre_hook(call_before)
-    module.register_forward_hook(call_after, always_call=True)
-
-
-class Attached(TorchFunctionMode):
+class Attached(Operations):
     """Does nothing where a tensor would be detached, or gradients would be switched off; notes the lines."""
 
     def __init__(self) -> None:
         super().__init__()
         self.lines: dict[str, str] = {}
-        self.depth = 0  # of spiking layers that are running
-
-    def begin(self) -> None:
-        """Watch the operations from now on."""
-        self.__enter__()  # type: ignore[no-untyped-call]
-
-    def end(self) -> None:
-        """Leave them alone again."""
-        self.__exit__(None, None, None)  # type: ignore[no-untyped-call]
-
-    def pause(self) -> None:
-        """Leave operations alone: a spiking layer begins."""
-        self.depth += 1
-
-    def resume(self) -> None:
-        """Go on: a spiking layer has ended."""
-        self.depth -= 1
 
     def __torch_function__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
         """Run an operation."""

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
-from spikecheck.examination.treatments.attached_graph import surround
+from spikecheck.examination.operations import Operations
 from spikecheck.examination.treatments.base import NotApplicableError, Patient, Treatment, line_of_user
 from spikecheck.finding import Fix
 
@@ -24,9 +23,9 @@ class OwnFrames(Treatment):
 
     def apply(self, patient: Patient) -> Fix:
         """Count the calls of the line, and take the frame of this number."""
-        x, model = patient.batch.first, patient.subject.model
+        x = patient.batch.first
         frames = Frames(tuple(x.shape))
-        surround(model, frames.begin, frames.end)
+        frames.watch(patient.subject.model)
         patient.output()
         frames.stuck = {frame for frame, calls in frames.calls.items() if calls == x.shape[frame[1]] > 1}
         if not frames.stuck:
@@ -39,7 +38,7 @@ class OwnFrames(Treatment):
         )
 
 
-class Frames(TorchFunctionMode):
+class Frames(Operations):
     """Counts which frames of the input are taken, and takes others where a line is stuck at one."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
@@ -49,13 +48,9 @@ class Frames(TorchFunctionMode):
         self.stuck: set[Frame] = set()
 
     def begin(self) -> None:
-        """Watch a forward pass."""
+        """Begin a forward pass, in which nothing was taken yet."""
         self.calls.clear()
-        self.__enter__()  # type: ignore[no-untyped-call]
-
-    def end(self) -> None:
-        """Leave operations alone again."""
-        self.__exit__(None, None, None)  # type: ignore[no-untyped-call]
+        super().begin()
 
     def __torch_function__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
         """Run an operation."""

@@ -72,6 +72,29 @@ def last_frame_matters(own: Subject) -> bool:
     return not torch.equal(own.output(batch), own.output(changed))
 
 
+class Gated(Net):
+    """The spikes of two branches are multiplied, twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate, self.gates = nn.Linear(CHANNELS, 24), LIF()
+        with torch.no_grad():
+            self.gate.weight.mul_(3.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        spikes, gates = self.lif(self.fc1(x)), self.gates(self.gate(x))
+        for _ in range(2):
+            spikes = spikes * gates
+        return self.fc2(spikes).mean(1)
+
+
+def branches_are_added(own: Subject) -> bool:
+    """Return whether the output of `Gated` is that of a sum."""
+    net, batch = own.model, own.training[0]
+    spikes, gates = net.lif(net.fc1(batch.first)), net.gates(net.gate(batch.first))
+    return torch.allclose(own.output(batch), net.fc2(spikes + 2 * gates).mean(1))
+
+
 def batches(number: int = 16, samples: int = SAMPLES, seed: int = 0) -> list[tuple[Tensor, Tensor]]:
     """Each class is active in a third of the channels."""
     generator = torch.Generator().manual_seed(seed)

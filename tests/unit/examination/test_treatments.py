@@ -19,7 +19,8 @@ from spikecheck.examination.subject import Subject
 from spikecheck.examination.treatments.base import NotApplicableError, Patient, Role, treatment, treatments
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.site import Site, SiteKind
-from tests.unit.examination.subjects import CLASSES, LIF, Net, Stuck, batches, last_frame_matters, subject
+from tests.unit.examination import subjects
+from tests.unit.examination.subjects import CLASSES, LIF, Net, batches, subject
 
 ISSUE = {
     "binary input",
@@ -263,7 +264,8 @@ CASES: dict[str, tuple[Callable[[], Subject], Callable[[Subject], bool]]] = {
         lambda: subject(detached()),
         lambda own: bool(gradient_of_first(own).abs().sum() > 0),
     ),
-    "each time step with its own frame": (lambda: subject(Stuck()), last_frame_matters),
+    "each time step with its own frame": (lambda: subject(subjects.Stuck()), subjects.last_frame_matters),
+    "branches added, not multiplied": (lambda: subject(subjects.Gated()), subjects.branches_are_added),
     "neuron bias of 0": (lambda: subject(Net(Biased())), lambda own: bool((own.model.lif.bias == 0).all())),
     "outputs summed by class": (
         lambda: subject(nn.Sequential(Net(), nn.Linear(CLASSES, 4 * CLASSES))),

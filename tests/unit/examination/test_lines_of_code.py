@@ -1,4 +1,4 @@
-"""A loop that takes the same frame in each time step is found by its line, and only such a loop."""
+"""Treatments of single lines of the model's code find the line, and leave lines that only look like it alone."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from torch import Tensor
 
 from spikecheck.examination.treatments.base import NotApplicableError, Patient, treatment
 from spikecheck.finding import Fix
-from tests.unit.examination.subjects import Net, Stuck, last_frame_matters, subject
+from tests.unit.examination.subjects import Gated, Net, Stuck, branches_are_added, last_frame_matters, subject
 
 
-def apply(model: Net) -> Fix:
-    return treatment("each time step with its own frame").apply(Patient(subject(model)))
+def apply(model: Net, name: str = "each time step with its own frame") -> Fix:
+    return treatment(name).apply(Patient(subject(model)))
 
 
 def test_the_patch_names_the_line_and_the_index() -> None:
@@ -44,3 +44,33 @@ def test_a_batch_of_another_size_is_treated_too() -> None:
     batch = own.training[0]
     assert torch.allclose(own.model(batch.first[:5]), own.model(batch.first)[:5])
     assert last_frame_matters(own)
+
+
+ADDED = "branches added, not multiplied"
+
+
+def test_branches_are_added_in_evaluation_too() -> None:
+    own = subject(Gated())
+    patch = treatment(ADDED).apply(Patient(own))
+    assert patch.code.startswith("# subjects.py:")
+    assert patch.code.endswith(": a + b in place of a * b")
+    with torch.no_grad():
+        assert branches_are_added(own)
+
+
+@pytest.mark.parametrize(
+    "factor",
+    [
+        pytest.param(lambda x: 0.5, id="a number"),
+        pytest.param(lambda x: (x > 0).float(), id="a mask without weights"),
+        pytest.param(lambda x: x + 0.5, id="values that are no spikes"),
+    ],
+)
+def test_what_only_scales_spikes_is_left_alone(factor) -> None:
+    class Scaled(Net):
+        def forward(self, x: Tensor) -> Tensor:
+            spikes = self.lif(self.fc1(x))
+            return self.fc2(spikes * factor(spikes.detach())).mean(1)
+
+    with pytest.raises(NotApplicableError, match="multiplies no spikes"):
+        apply(Scaled(), ADDED)
