@@ -78,7 +78,8 @@ def attach(
             `report` and `compare`.
         report: what happens to the last report when `with` is left, `detach` is called or the script ends, also by an
             exception: a file that it is written to (.html, .json, or text), True to print it, False for nothing. By
-            default, it is printed if an exception leaves `with`. The exception passes unchanged.
+            default, it is printed if an exception leaves `with`. The exception passes unchanged. Of several processes,
+            rank 0 gives one report for all.
         sinks: objects that take the course of the run while it trains: see `spikecheck.plugin.Sink`.
 
     Returns:

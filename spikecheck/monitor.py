@@ -29,6 +29,7 @@ from spikecheck.ledger import Ledger
 from spikecheck.outside_text import MAX_SENTENCE, safe
 from spikecheck.packages import UnusableExtension
 from spikecheck.probe.batches import KeptBatches
+from spikecheck.probe.find import class_of
 from spikecheck.probe.frameworks.base import broken_for
 from spikecheck.probe.idle import Idle, nothing
 from spikecheck.probe.parameter_set import ParameterSet
@@ -37,12 +38,12 @@ from spikecheck.probe.session import Session
 from spikecheck.probe.snapshot import Snapshot
 from spikecheck.probe.watchers import watchers
 from spikecheck.ranks.exchange import Exchange, exchange_of
-from spikecheck.ranks.join import joined, report_of_run
+from spikecheck.ranks.join import evidence_of_run, joined
 from spikecheck.report.model import Report
 from spikecheck.report.notebook import monitor_html
 from spikecheck.report.phase import phase
 from spikecheck.report.wording import SWITCHED_OFF, unobserved, warning_text
-from spikecheck.settings import is_switched_off, process_rank
+from spikecheck.settings import is_switched_off, process_of_run
 from spikecheck.sinks.base import RunStart, Sink
 from spikecheck.sinks.last_report import end_at_exit, print_report
 from spikecheck.sinks.sink_set import SinkSet
@@ -76,7 +77,7 @@ class Monitor:
         self._announcements = Announcements(patient=on_finding != "raise")
         self._pending: list[Cause] = []
         self.unusable_extensions: tuple[UnusableExtension, ...] = ()
-        start = RunStart(safe(type(model).__name__), options.get("variable", "model"), process_rank())
+        start = RunStart(class_of(model), options.get("variable", "model"), *(process_of_run() or (None, 1)))
         self._sinks = SinkSet(start, list(sinks))
         self._report_on_error = report_on_error
         self._earlier: tuple[Evidence, ...] = ()  # of a run that this one resumes
@@ -133,15 +134,15 @@ class Monitor:
     def end(self, error: BaseException | None = None) -> None:
         """Detach, and give every sink the last report; `error` is what ended the run."""
         self._border.attempt(self._session.remove, lambda: None)
-        if self._ranks is not None:
-            self._border.attempt(self._ranks.close, lambda: None)
         self.end_sinks(error)
 
     def end_sinks(self, error: BaseException | None = None) -> None:
-        """Give every sink the last report; `error` is what ended the run."""
+        """Give every sink the last report, of all ranks on the first one and where an error ended the run."""
+        if self._ranks is not None:
+            self._border.attempt(self._ranks.end, lambda: None)
         if not self._sinks.is_empty:
             text = "" if error is None else safe(f"{type(error).__name__}: {error}".removesuffix(": "), MAX_SENTENCE)
-            evidence = self.evidence()
+            evidence = self.evidence() if self._sinks.start.rank and not text else self._evidence_of_run()
             with self._lock:
                 self._border.attempt(lambda: self._sinks.end(evidence, self._report_of(evidence), text), lambda: None)
             self._tell_pending()
@@ -160,7 +161,7 @@ class Monitor:
         with self._lock:
             watched = self._border.attempt(self._session.describe, lambda: "stopped by an error of its own")
             watched = "switched off by SPIKECHECK=off" if self._is_off else watched
-        return f"<Monitor of {type(self.model).__name__}: {watched}{'' if self.watching else ', detached'}>"
+        return f"<Monitor of {class_of(self.model)}: {watched}{'' if self.watching else ', detached'}>"
 
     def _repr_html_(self) -> str:
         """Return what is watched, and the report so far, for a notebook."""
@@ -185,9 +186,14 @@ class Monitor:
         return phase(report, since)
 
     def _judged(self) -> Report:
-        if self._ranks is None:
-            return self._report_of(self._evidence())
-        return report_of_run(self._ranks, self._evidence, self._report_of)
+        return self._report_of(self._evidence_of_run())
+
+    def _evidence_of_run(self) -> Evidence:
+        ranks = self._ranks
+        if ranks is None:
+            return self.evidence()
+        of_run = partial(evidence_of_run, ranks, self._evidence, self._report_of)
+        return self._border.attempt(of_run, self._evidence_on_error)
 
     def _observed(self) -> tuple[Evidence, Engine]:
         """Return what this process observed, for the other ranks."""
@@ -199,7 +205,7 @@ class Monitor:
         report = evidence.report(self._judge, self._border.note)
         if self._border.error is not evidence.error:
             report = replace(evidence, error=self._border.error).report(self._judge, self._border.note)
-        return replace(report, model="" if isinstance(self.model, ParameterSet) else safe(type(self.model).__name__))
+        return replace(report, model="" if isinstance(self.model, ParameterSet) else class_of(self.model))
 
     def _report_of_error(self) -> Report:
         """Return a report that says that spikecheck failed, where not even a part of it could be made."""

@@ -183,15 +183,23 @@ def cache_folder() -> Path:
 
 
 def process_rank() -> int | None:
-    """Return the number of this process among those that a launcher such as torchrun started; None for a single one."""
-    launched = launched_process()
-    return None if launched is None else launched[0]
+    """Return the number of this process among those of a run, such as torchrun starts them; None for a single one."""
+    process = process_of_run()
+    return None if process is None else process[0]
 
 
-def launched_process() -> tuple[int, int] | None:
-    """Return the rank of this process and the number of ranks, as a launcher says; None for a single process."""
-    rank, size = os.environ.get("RANK", ""), os.environ.get("WORLD_SIZE", "")
-    return (int(rank), int(size)) if rank.isdecimal() and size.isdecimal() and int(size) > 1 else None
+def process_of_run() -> tuple[int, int] | None:
+    """Return the rank of this process and the number of ranks; None for a single process.
+
+    They are those of torch.distributed, or before it is initialized and where it is not loaded, those of a launcher.
+    """
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        rank, size = distributed.get_rank(), distributed.get_world_size()
+    else:
+        launched = os.environ.get("RANK", ""), os.environ.get("WORLD_SIZE", "")
+        rank, size = map(int, launched) if all(map(str.isdecimal, launched)) else (0, 1)
+    return (rank, size) if size > 1 else None
 
 
 def ranks_folder() -> tuple[Path, bool]:

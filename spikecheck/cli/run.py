@@ -68,7 +68,7 @@ def command(
     reports = discovery.reports()
     for error in discovery.errors:
         click.echo(own_error(error), err=True)
-    write_out(reports, html_file, json_file)
+    write_out(reports, html_file, json_file, failed=bool(code))
     if sarif_file is not None:
         name = script.replace(".", "/") + ".py" if as_module else script
         write_sarif(of_rank(sarif_file, process_rank()), [(name, report, "") for _, report in reports])
@@ -82,8 +82,8 @@ def from_here(file: str | None) -> str | None:
     return file if file in (None, STDIN) else os.path.abspath(file)
 
 
-def write_out(reports: NamedReports, html_file: str | None, json_file: str | None) -> None:
-    """Print the reports on the first rank, and write the files of every rank."""
+def write_out(reports: NamedReports, html_file: str | None, json_file: str | None, *, failed: bool) -> None:
+    """Print the reports on the first rank and on one that failed, and write the files of every rank."""
     import sys
     from contextlib import suppress
 
@@ -99,7 +99,7 @@ def write_out(reports: NamedReports, html_file: str | None, json_file: str | Non
     rank = process_rank()
     with suppress(OSError, ValueError):  # the script may have closed it, or nobody reads it any more
         sys.stdout.flush()
-    if not rank:
+    if not rank or failed:
         show(reports, Console(stderr=True))
     entries = [(name, report, "") for name, report in reports]
     if html_file is not None:

@@ -16,6 +16,7 @@ from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.errors import EvidenceError, SpikecheckError
 from spikecheck.evidence.findings import plain_finding, plain_record, rebuild_finding, rebuild_record
 from spikecheck.evidence.plain import Clean, MisfitError, mapping, misfit, plain, rebuild
+from spikecheck.evidence.ranks import Ranks
 from spikecheck.evidence.resumed import joined_report
 from spikecheck.finding import Finding, Outcome, Unseen, UnseenKind, Verdict
 from spikecheck.ledger import EMPTY, Ledger
@@ -58,6 +59,7 @@ class Evidence:
     start_cost: float | None = None
     earlier: tuple[Evidence, ...] = ()
     first_update: int = 0
+    ranks: Ranks | None = None  # of a run of several processes, whose data `observations` has together
 
     @property
     def updates(self) -> int:
@@ -66,7 +68,7 @@ class Evidence:
 
     def parts(self) -> tuple[Evidence, ...]:
         """Return this evidence as the earlier parts of a run that resumes it; of many, the first and the last ones."""
-        every = (*self.earlier, replace(self, earlier=()))
+        every = (*self.earlier, replace(self, earlier=(), ranks=None))
         return every if len(every) <= MAX_EARLIER else (every[0], *every[1 - MAX_EARLIER :])
 
     def verdicts(self, judge: Judge, failed: Callable[[Exception], object] | None = None) -> tuple[Verdict, ...]:
@@ -79,10 +81,9 @@ class Evidence:
     def report(self, judge: Judge, failed: Callable[[Exception], object] | None = None) -> Report:
         """Return the report on the run, judged as if it ended here; `failed` is told of errors of our own checks."""
         report = Report.of(self.verdicts(judge, failed), **self.facts())
-        if not self.earlier:
-            return report
         earlier = ((one.first_update, Report.of(one.verdicts(judge, failed), **one.facts())) for one in self.earlier)
-        return joined_report([*earlier, (self.first_update, report)])
+        report = joined_report([*earlier, (self.first_update, report)]) if self.earlier else report
+        return report if self.ranks is None else self.ranks.joined(report)
 
     def facts(self) -> dict[str, Any]:
         """Return the parts of the report beside the verdicts, without the empty ones."""
@@ -145,6 +146,7 @@ class Evidence:
             "limits": plain(self.limits or {}),
             "site_limits": [{"match": list(one.match), **plain(one.limits)} for one in self.site_limits],
             **({"first_update": self.first_update} if self.first_update else {}),
+            **({} if self.ranks is None else {"ranks": self.ranks.plain()}),
             **({"resumed": [one.content(picture_readings()) for one in self.earlier]} if self.earlier else {}),
         }
 
@@ -204,6 +206,7 @@ class Evidence:
             rebuild(float | None, content.get("start_cost"), clean, "start_cost"),
             tuple(cls.from_content(mapping(one, "resumed"), clean) for one in earlier_parts(content)),
             rebuild(int, content.get("first_update", 0), clean, "first_update"),
+            Ranks.from_plain(content.get("ranks"), check_of, clean),
         )
 
     def judge(self, settings: Settings) -> Judge:

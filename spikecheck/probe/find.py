@@ -100,3 +100,11 @@ def clean(name: str) -> str:
     while (head := name.partition("."))[0] in ("_orig_mod", "module"):
         name = head[2]
     return safe(name)
+
+
+def class_of(model: nn.Module) -> str:
+    """Return the class of a model as reports show it: without what wraps it, or shards its parameters."""
+    while list(model._modules) in (["module"], ["_orig_mod"]) and (inner := next(model.children(), None)) is not None:
+        model = inner
+    classes = (cls for cls in type(model).__mro__ if not cls.__module__.startswith("torch.distributed.fsdp"))
+    return safe(next(classes).__name__)

@@ -29,12 +29,14 @@ from spikecheck.outside_text import safe
 from spikecheck.probe.watchers import watchers
 from spikecheck.ranks.pack import pack_engine, unpack_engine
 from spikecheck.ranks.process import Process, key_of, shared_folder, this_process
-from spikecheck.ranks.wording import on_ranks
+from spikecheck.report.ranks import on_ranks
 from spikecheck.stats.engine import Engine
 
 FORMAT = "spikecheck rank 1"
+ENDED = "ended"  # in place of the update, in the file of a rank that is through
 SECONDS = 0.1  # between two looks of the thread at a counter
 PAUSE = 4  # training pauses where nothing happens for so many times as long as a step takes on average
+END_SECONDS = 2.0  # that rank 0 gives the others at its end; judgment call: who needs longer is not there
 SHARE = 50  # while training goes on, the thread rests so many times as long as a state took to write: 2% of the time
 # What torch.load raises for a file that is incomplete or of another version, and what states that do not fit raise.
 UNREADABLE = (OSError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, TypeError)
@@ -67,13 +69,14 @@ class Exchange:
         self._observe = observe
         self._progress = progress
         self._written = self._latest = progress()
+        self._update = 0  # of the state that was written
         self._began = self._moved = self._next = time.monotonic()
         self._news: list[tuple[tuple[str, ...], int, str]] = []  # causes on other ranks: key, rank, text
         self._announced: set[tuple[str, ...]] = set()
         self._lines: dict[int, int] = {}  # of each rank, how many were read
         self._lock, self._ended = threading.Lock(), threading.Event()
-        for file in (self.file(process.rank, "state"), self.file(process.rank, "causes")):
-            file.unlink(missing_ok=True)  # of an earlier run of the same name
+        for kind in ("state", "causes", "update"):
+            self.file(process.rank, kind).unlink(missing_ok=True)  # of an earlier run of the same name
         self.file(process.rank, "causes").touch(mode=0o600)
         self._thread = threading.Thread(target=look_around, args=(weakref.ref(self),), name="spikecheck", daemon=True)
         self._thread.start()
@@ -103,7 +106,8 @@ class Exchange:
             partial = file.with_suffix(".partial")
             torch.save(content, partial)
             os.replace(partial, file)
-            self._written = number
+            self._written, self._update = number, evidence.observations.run.update
+            self.file(self.process.rank, "update").write_text(str(self._update), encoding="ascii")
 
     def look_once(self) -> None:
         """Read the news; write the state where enough time went by, or training pauses, as at the end of a loop."""
@@ -133,6 +137,26 @@ class Exchange:
         self._ended.set()
         with suppress(*UNREADABLE):
             self.write()
+            self.file(self.process.rank, "update").write_text(ENDED, encoding="ascii")
+
+    def end(self) -> None:
+        """Close; rank 0 then gives those that are behind a moment, so that its last report is complete."""
+        if self._ended.is_set():
+            return
+        self.close()
+        deadline = time.monotonic() + (0 if self.process.rank else END_SECONDS)
+        while time.monotonic() < deadline and any(map(self.is_behind, range(1, self.process.size))):
+            time.sleep(SECONDS / 10)
+
+    def is_behind(self, rank: int) -> bool:
+        """Return whether another rank has attached, and has not yet written what it knows of the latest update."""
+        if not self.file(rank, "causes").exists():
+            return False
+        try:
+            text = self.file(rank, "update").read_text(encoding="ascii")
+        except OSError:  # it has written nothing yet
+            return True
+        return text != ENDED and int(text or 0) < self._update
 
     # -- the others
 

@@ -1,4 +1,4 @@
-"""Make one report of what several ranks observed."""
+"""Make one evidence of what several ranks observed."""
 
 from __future__ import annotations
 
@@ -7,19 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from spikecheck.evidence.evidence import Evidence
-from spikecheck.finding import Finding, Outcome, Severity, Unseen, UnseenKind
+from spikecheck.evidence.ranks import OF_THE_DATA, Ranks
+from spikecheck.finding import Unseen, UnseenKind
 from spikecheck.ranks.exchange import Exchange, RankState
 from spikecheck.ranks.pack import CARRIED, pack_engine, unpack_engine
-from spikecheck.ranks.wording import on_ranks
 from spikecheck.report.model import Report
-from spikecheck.report.ranks import RankRow
-from spikecheck.site import FORWARD_KINDS, SiteKind
+from spikecheck.report.ranks import on_ranks
 from spikecheck.stats.engine import Engine, Windows
 
-#: What depends on the data of a rank, and is added up. Everything else is the same on all ranks: gradients, as the
-#: optimizer gets them, are averages over the ranks, and so are updates and parameters.
-OF_THE_DATA = FORWARD_KINDS | SiteKind.GRADIENT_TO_SPIKES | SiteKind.LOSS_TERMS
-LATE = 8  # a rank that has not got through the last eighth of the updates may show later what others show
 MAX_JUDGED = 64  # other ranks whose findings are compared; judgment call: a report takes less than ten seconds
 
 
@@ -47,71 +42,21 @@ def of_ranks(statistic: Any, every: Sequence[Windows]) -> Windows:
     return Windows(first.sites, windowed=first.windowed, **states)
 
 
-def report_of_run(
+def evidence_of_run(
     exchange: Exchange, evidence: Callable[[Sequence[Engine]], Evidence], report_of: Callable[[Evidence], Report]
-) -> Report:
-    """Return the report on the whole run: what all data shows, and what only some ranks show, by rank.
+) -> Evidence:
+    """Return the evidence of the whole run: what all data shows, and what each rank shows of its own.
 
     `evidence` returns that of this rank, or, with the engines of others, of all.
     """
     exchange.write()
-    rank, size, own = exchange.process.rank, exchange.process.size, report_of(evidence(()))
+    rank, size, own = exchange.process.rank, exchange.process.size, evidence(())
     exchange.look()
     others = exchange.read()  # last, for what is written meanwhile
-    joint = report_of(evidence([one.engine for one in others])) if others else own
-    reports = {rank: own, **{state.rank: report_of(state.evidence) for state in others[:MAX_JUDGED]}}
-    by_key: dict[Any, list[int]] = {}
-    for number, report in sorted(reports.items()):
-        for finding in report.findings:
-            by_key.setdefault(finding.key, []).append(number)
-    late = joint.updates - joint.updates // LATE
-    level = {number for number, report in reports.items() if report.updates >= late}
-    partial = {key: ranks for key, ranks in by_key.items() if not level <= set(ranks)}
-
-    def named(finding: Finding) -> Finding:
-        if finding.key not in partial:
-            return finding
-        return replace(finding, message=f"{on_ranks(partial[finding.key], size)}: {finding.message}")
-
-    known = {finding.key for finding in joint.findings}
-    merged = Report.merge(
-        with_findings(joint, named),
-        *(only(report, known, named) for _, report in sorted(reports.items()) if len(reports) > 1),
-    )
-    rows = [row_of(number, report) for number, report in sorted(reports.items())]
-    return replace(merged, ranks=tuple(rows), unseen=(*merged.unseen, *missing(rank, size, joint.updates, others)))
-
-
-def with_findings(report: Report, change: Callable[[Finding], Finding]) -> Report:
-    """Return a report with every finding changed."""
-    verdicts = tuple(replace(one, findings=tuple(map(change, one.findings))) for one in report.verdicts)
-    return replace(report, verdicts=verdicts)
-
-
-def only(report: Report, known: set[Any], named: Callable[[Finding], Finding]) -> Report:
-    """Return the warnings and errors of a rank about its data that all data together does not show, and nothing else.
-
-    What a rank says of weights and updates, all ranks have in common.
-    """
-    verdicts = []
-    for verdict in report.verdicts:
-        remaining = [
-            finding
-            for finding in verdict.findings
-            if finding.key not in known and finding.severity > Severity.NOTE and finding.site.kind & OF_THE_DATA
-        ]
-        if remaining:
-            changed = tuple(map(named, remaining))
-            verdicts.append(replace(verdict, outcome=Outcome.FINDINGS, findings=changed, history=(), ignored=()))
-    return Report.of(verdicts)
-
-
-def row_of(rank: int, report: Report) -> RankRow:
-    """Return the row of a rank in the table of ranks."""
-    losses = {row.name: row.loss.recent_mean for row in report.losses}
-    return RankRow(
-        rank, report.updates, next(iter(losses.values()), None), {r.title: r.rate_now for r in report.layers}
-    )
+    joint = evidence([one.engine for one in others]) if others else own
+    reports = {rank: report_of(own), **{state.rank: report_of(state.evidence) for state in others[:MAX_JUDGED]}}
+    absent = missing(rank, size, joint.observations.run.update, others)
+    return replace(joint, unseen=(*joint.unseen, *absent), ranks=Ranks.of(reports, size, joint.updates))
 
 
 def missing(rank: int, size: int, update: int, others: Sequence[RankState]) -> list[Unseen]:

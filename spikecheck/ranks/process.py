@@ -8,10 +8,10 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import distributed, nn
+from torch import nn
 
 from spikecheck.probe.find import clean
-from spikecheck.settings import launched_process, ranks_folder
+from spikecheck.settings import process_of_run, ranks_folder
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,9 @@ class Process:
 
 
 def this_process() -> Process | None:
-    """Return the rank of this process, from torch.distributed or else its launcher; None for a single process."""
-    if distributed.is_available() and distributed.is_initialized():
-        rank, size = distributed.get_rank(), distributed.get_world_size()
-    elif (launched := launched_process()) is not None:
-        rank, size = launched
-    else:
-        return None
-    return Process(rank, size) if size > 1 else None
+    """Return the rank of this process; None for a single process."""
+    process = process_of_run()
+    return None if process is None else Process(*process)
 
 
 def shared_folder() -> Path | None:

@@ -32,6 +32,7 @@ from spikecheck.report.format import (
     suspicion,
     time_steps,
 )
+from spikecheck.report.ranks import rank_cells
 from spikecheck.report.sparkline import sparkline
 from spikecheck.report.state import ReportState
 from spikecheck.report.treated import Healing, Verdict, copy_cells, treatment_result
@@ -50,8 +51,6 @@ BADGES = {
     Severity.NOTE: "bold black on cyan",
 }
 LABELS = 10  # columns of "first seen", the longest label
-SHOWN_RANKS = 16  # rows of the table of ranks
-SHOWN_RATES = 4  # layers in it
 WIDTH = 80  # of a log file, and of every stream of unknown width
 NARROWEST, WIDEST = 60, 140  # of what `print` shows in a terminal
 
@@ -238,16 +237,13 @@ def layer_table(layers: tuple[LayerRow, ...]) -> Table:
 
 
 def rank_table(rows: tuple[RankRow, ...]) -> Table:
-    """Return what each rank observed, so that one that differs is seen: the first ones, and those that differ most."""
+    """Return what each rank observed, so that one that differs is seen."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    layers = list(dict.fromkeys(name for row in rows for name in row.rates))[:SHOWN_RATES]
-    for name in ("rank", "updates", "loss", *(f"rate of {layer}" for layer in layers)):
+    head, *cells = rank_cells(rows)
+    for name in head:
         table.add_column(Text(name), justify="right", overflow="fold")
-    for row in rows[:SHOWN_RANKS]:
-        loss = "-" if row.loss is None else number(row.loss)
-        table.add_row(str(row.rank), f"{row.updates:,}", loss, *(rate(row.rates.get(layer)) for layer in layers))
-    if len(rows) > SHOWN_RANKS:
-        table.add_row("...", *[""] * (len(layers) + 2))
+    for row in cells:
+        table.add_row(*map(Text, row))
     return table
 
 

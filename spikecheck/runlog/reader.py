@@ -149,7 +149,8 @@ class LoggedRun:
         if self.ending is not None or self.update <= report.updates:
             return report
         left = f"the log holds {counted(self.update, 'update')}, its latest state is of update {report.updates:,}"
-        return report.with_unseen(Unseen(UnseenKind.OTHER, f"{left}: later ones are in its points and findings alone"))
+        kind = UnseenKind.OTHER if report.updates else UnseenKind.UPDATE
+        return report.with_unseen(Unseen(kind, f"{left}: later ones are in its points and findings alone"))
 
 
 class LogReader:

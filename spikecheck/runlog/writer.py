@@ -45,8 +45,8 @@ class RunLog(Sink):
     """A log in JSON lines, which `spikecheck watch`, `report` and `compare` read.
 
     Args:
-        path: the file. What is in it stays: a second run is appended. Under torchrun, each rank but the first has a
-            file of its own: run.rank1.jsonl.
+        path: the file. What is in it stays: a second run is appended. In a run of several processes, each rank but the
+            first has a file of its own: run.rank1.jsonl.
         max_bytes: when the file would become larger, it is renamed to run.jsonl.1, and a new one begins.
         pictures: whether to write the samples of spikes and membrane potentials that the pictures of a page show.
 
@@ -75,6 +75,7 @@ class RunLog(Sink):
             "model": start.model,
             "variable": start.variable,
             "rank": start.rank,
+            "ranks": start.ranks,
             "first_update": start.first_update,
         }
         self._introduce()

@@ -81,10 +81,11 @@ class WatchedModel:
     def finish(self, error: BaseException | None = None) -> None:
         """Keep the report and nothing else; none where the script has attached a monitor of its own meanwhile."""
         if self.monitor is not None:
+            watching = self.monitor.watching
+            self.monitor.end(error)
             report = self.monitor.report()
             failed = any(finding.check == OwnError.id for finding in report.findings)
-            self.result = report if self.monitor.watching or failed else None
-            self.monitor.end(error)
+            self.result = report if watching or failed else None
             self.monitor = None
 
 

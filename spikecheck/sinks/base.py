@@ -19,11 +19,12 @@ PREFIX = "spikecheck"
 
 @dataclass(frozen=True, slots=True)
 class RunStart:
-    """The run that begins: the class of the model, the script's variable for it, and the rank of this process."""
+    """The run that begins: the class of the model, the script's variable for it, and which rank this process is."""
 
     model: str
     variable: str = "model"
     rank: int | None = None  # None for a single process
+    ranks: int = 1  # processes in the run
     first_update: int = 0  # the updates that a resumed run had made before
 
 

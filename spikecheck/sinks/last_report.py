@@ -21,17 +21,23 @@ if TYPE_CHECKING:
 class LastReport(Sink):
     """Writes the last report to a file, as a page, JSON or text by its suffix; without a path, it is printed.
 
+    Of a run of several processes, rank 0 gives the one report. Another rank does so where an exception ended it, since
+    rank 0 may then not come to its end: in a file of its own, x.rank1.html.
+
     Raises:
         SpikecheckError: a page needs jinja2 and matplotlib, and they are not installed.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
-        self.path = None if path is None else Path(of_rank(os.fspath(path), process_rank())).absolute()
+        self.rank = process_rank()
+        self.path = None if path is None else Path(of_rank(os.fspath(path), self.rank)).absolute()
         if self.path is not None:
             require_for(self.path)
 
     def end(self, report: Report, error: str) -> None:
         """Print or write it."""
+        if self.rank and not error:
+            return
         if self.path is None:
             print_report(report)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import spikecheck
+from spikecheck.errors import SpikecheckError
 from spikecheck.report.model import Report
+from spikecheck.runlog.ranks import reports_in
+from spikecheck.settings import Settings
 from tests.full import every_time
 from tests.promises.ranks import UPDATES, batch, in_ranks, net, train, watched
 
@@ -90,6 +94,74 @@ def test_what_is_wrong_on_one_rank_is_the_root_cause_everywhere(change: Any, che
         assert results[0][1][0].startswith("on rank 1 of 2: SPK102")
 
 
+def recorded(rank: int, folder: Path, error_on: int | None = None) -> Report:
+    """Train with a log and a page; on one rank, an error ends the run."""
+    model = net()
+    files = {"log": folder / "run.jsonl", "report": folder / "report.html"}
+    with contextlib.suppress(ValueError), spikecheck.attach(model, on_finding=lambda finding: None, **files) as monitor:
+        train(model, rank, empty_on_one_rank)
+        if rank == error_on:
+            raise ValueError("boom")
+    return monitor.report()
+
+
+def test_each_rank_has_a_log_and_the_run_has_one_page(folder: Path) -> None:
+    report, _ = in_ranks(2, folder, lambda rank: recorded(rank, folder))
+    logs = [folder / "run.jsonl", folder / "run.rank1.jsonl"]
+    assert {path.name for path in folder.iterdir()} >= {"report.html", *(log.name for log in logs)}
+    assert not (folder / "report.rank1.html").exists()
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "on rank 1 of 2: input is empty" in page
+    assert '<th scope="col">rank</th>' in page
+    for passed in (logs[:1], logs, logs[::-1]):  # the log of rank 0 speaks for all
+        ((_, logged),) = reports_in(passed, Settings())
+        assert [one.message for one in logged.findings] == [one.message for one in report.findings]
+        assert logged.ranks == report.ranks
+        assert logged.layers[0].spikes == report.layers[0].spikes
+
+
+def test_the_logs_of_ranks_that_were_killed_give_one_report(folder: Path) -> None:
+    in_ranks(2, folder, lambda rank: recorded(rank, folder))
+    logs = [folder / "run.jsonl", folder / "run.rank1.jsonl"]
+    for log in logs:
+        lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+        final = max(number for number, line in enumerate(lines) if '"line":"state"' in line)
+        log.write_text("".join(lines[:final]), encoding="utf-8")
+    ((_, report),) = reports_in(logs, Settings())
+    assert report.root_causes[0].finding.message.startswith("on rank 1 of 2: ")
+    assert [row.rank for row in report.ranks] == [0, 1]
+    assert any("the numbers are those on rank 0 of 2 alone" in one.text for one in report.unseen)
+    ((_, alone),) = reports_in(logs[:1], Settings())
+    assert not alone.root_causes
+    assert any("on rank 1 of 2: no log was passed" in one.text for one in alone.unseen)
+    with pytest.raises(SpikecheckError, match="two logs are of rank 0"):
+        reports_in([logs[0], logs[0]], Settings())
+
+
+def test_a_rank_that_an_error_ends_writes_a_page_of_its_own(folder: Path) -> None:
+    in_ranks(2, folder, lambda rank: recorded(rank, folder, error_on=1))
+    assert "on rank 1 of 2: input is empty" in (folder / "report.rank1.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("size", every_time([2, 4], always=[2]))
+def test_the_end_waits_for_nobody_who_died(size: int, folder: Path) -> None:
+    def work(rank: int) -> float:
+        monitor = spikecheck.attach(model := net())
+        if rank == size - 1:
+            os._exit(3)
+        with contextlib.suppress(RuntimeError):
+            train(model, rank)
+        began = time.monotonic()
+        monitor.report()
+        made = time.monotonic()
+        monitor.detach()
+        return time.monotonic() - made if rank == 0 else made - began
+
+    *seconds, nothing = in_ranks(size, folder, work)
+    assert nothing is None
+    assert all(one < 30 for one in seconds)  # it takes up to two; a rank that waits never returns
+
+
 def test_the_dead_are_not_waited_for(folder: Path) -> None:
     def work(rank: int) -> Report:
         monitor = spikecheck.attach(model := net())
@@ -122,6 +194,7 @@ def test_attaching_before_or_after_wrapping_gives_the_same_report(folder: Path) 
     (folder / "2").mkdir()
     after = in_ranks(2, folder, lambda rank: watched(rank, wrap="then"))[0][0]
     before = in_ranks(2, folder / "2", lambda rank: watched(rank, wrap="first"))[0][0]
+    assert before.model == after.model == "Net"
     assert [row.name for row in before.layers] == [row.name for row in after.layers] == ["lif"]
     assert [row.name for row in before.weights] == [row.name for row in after.weights]
     assert [v.outcome for v in before.verdicts] == [v.outcome for v in after.verdicts]

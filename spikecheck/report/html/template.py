@@ -27,6 +27,7 @@ from spikecheck.report.format import (
 )
 from spikecheck.report.html.text import visible
 from spikecheck.report.html.view import Entry
+from spikecheck.report.ranks import rank_cells
 from spikecheck.report.treated import copy_cells, treatment_result
 from spikecheck.stored import ChangeReading
 
@@ -78,6 +79,7 @@ def template() -> Template:
         percentage=percentage,
         ignore_line=ignore_line,
         first_seen=first_seen,
+        rank_cells=rank_cells,
     )
     environment.filters.update(copy_cells=copy_cells, treatment_result=treatment_result)
     environment.filters.update(past_line=past_line, suspicion=suspicion, time_steps=time_steps)

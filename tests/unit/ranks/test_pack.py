@@ -9,7 +9,7 @@ import torch
 
 import spikecheck
 from spikecheck.ranks.pack import pack_engine, unpack, unpack_engine
-from spikecheck.ranks.wording import on_ranks
+from spikecheck.report.ranks import on_ranks
 from spikecheck.stats.engine import Engine
 from tests.promises.networks import Run, by_hand
 
