@@ -1,11 +1,11 @@
-"""Read the packed spike file (1 ms bins, delta-coded, xz-compressed), and write it in the HDF5 layout of SHD.
+"""Read the packed spike file (2 ms bins, delta-coded, xz-compressed), and write it in the HDF5 layout of SHD.
 
 A packed file is xz over the following bytes. First one line of JSON: format, keys, and the number of words of each
 split. Then for each split: labels and speakers (uint16, one per word), the number of spikes of each word (uint32), the
 length of the encoded spikes in bytes (uint32), and the encoded spikes. The spikes of a word are sorted by time, then by
 channel, and become the integers `bin * 700 + unit`. Each difference between neighbors is stored in one byte; 255 means
 "add 255 and continue with the next byte". Two spikes in one bin of one channel have the difference 0, so no spike is
-lost. (Measured on 16 words: 5.4 bits per spike; 6.1 sorted by channel; 5.8 as a bitmap.)
+lost. (Measured with bins of 1 ms on 16 words: 5.4 bits per spike; 6.1 sorted by channel; 5.8 as a bitmap.)
 
 The writer is `tools/spoken_digits/packing.py` in the repository.
 """
@@ -24,16 +24,16 @@ from numpy.typing import NDArray
 
 from spikecheck.errors import SpikecheckError
 
-FORMAT = 1
-BIN_S = 1e-3
-BINS = 2000  # float16 distinguishes 1 ms bins up to 2 s, see `bin_centers_s`
+FORMAT = 2
+BIN_MS = 2
+BINS = 1000
 UNITS = 700
 ESCAPE = 255
 
 
 @dataclass(frozen=True)
 class Words:
-    """Spikes of several words: per word, `bins` (1 ms, uint16) and `units` (channel, uint16), both of shape (spikes,).
+    """Spikes of several words: per word, `bins` (2 ms, uint16) and `units` (channel, uint16), both of shape (spikes,).
 
     `labels` and `speakers`: uint16, shape (words,).
     """
@@ -49,12 +49,12 @@ class Words:
 
 
 def bin_centers_s(bins: NDArray[np.uint16]) -> NDArray[np.float16]:
-    """Return the centers of 1 ms bins in seconds, as float16.
+    """Return the centers of 2 ms bins in seconds, as float16.
 
     A float16 has 11 significant bits: its values are 0.49 ms apart from 0.5 to 1 s and 0.98 ms apart from 1 to 2 s. The
     center of a bin therefore moves by at most 0.49 ms and stays in its bin; the edge of a bin could leave it.
     """
-    return np.asarray((bins.astype(np.float64) + 0.5) * BIN_S, dtype=np.float16)
+    return np.asarray((bins.astype(np.float64) + 0.5) * (BIN_MS / 1000), dtype=np.float16)
 
 
 def _decode(stream: NDArray[np.uint8], counts: NDArray[np.int64]) -> tuple[list[NDArray[np.uint16]], ...]:

@@ -12,7 +12,7 @@ def summary(words: pack.Words) -> dict[str, str]:
     if not len(words):
         return dict.fromkeys(("words", "speakers", "spikes per word", "last spike (ms)", *_BINS), "0")
     spikes = np.array([len(bins) for bins in words.bins])
-    last = np.array([bins.max(initial=0) for bins in words.bins])
+    last = pack.BIN_MS * np.array([bins.max(initial=0) for bins in words.bins])
     return {
         "words": str(len(words)),
         "speakers": str(len(np.unique(words.speakers))),
@@ -22,13 +22,13 @@ def summary(words: pack.Words) -> dict[str, str]:
     }
 
 
-_BINS = {f"{width} ms bins: max, single spikes": width for width in (1, 4, 10, 20)}
+_BINS = {f"{width} ms bins: max, single spikes": width for width in (2, 4, 10, 20)}
 
 
 def _in_bins(words: pack.Words, width_ms: int) -> str:
     counts = np.concatenate(
         [
-            np.unique(bins.astype(np.int64) // width_ms * pack.UNITS + units, return_counts=True)[1]
+            np.unique(bins.astype(np.int64) * pack.BIN_MS // width_ms * pack.UNITS + units, return_counts=True)[1]
             for bins, units in zip(words.bins, words.units, strict=True)
         ]
     )

@@ -18,7 +18,7 @@ import pytest
 from spikecheck.settings import tomllib
 from tests.house.tree import ROOT
 
-MOST_MEGABYTES = 4.5  # 3.4 of them are the spoken digits, which do not compress further
+MOST_MEGABYTES = 4  # 2.8 of them are the spoken digits
 DEVELOPMENT = {"dev", "docs", "conformance", "test", "tests", "lint"}
 SCRIPT = """
 import spikecheck, torch

@@ -23,7 +23,7 @@ from spikecheck.reference import shd
 
 SMALL = {
     "train": words([[(10, 3), (12, 699)], [(0, 0)]], speakers=[4, 9]),
-    "test": words([[(1300, 350)]], speakers=[11]),
+    "test": words([[(650, 350)]], speakers=[11]),
 }
 
 
@@ -48,15 +48,15 @@ def test_tonics_own_class_reads_the_unpacked_set(packed: Path) -> None:
     dataset = tonic.datasets.SHD(str(shd.unpacked(packed)), train=True)
     events, label = dataset[0]
     assert events.dtype.names == ("t", "x", "p")
-    assert (events["t"] // 1000).tolist() == [10, 12]
+    assert (events["t"] // 2000).tolist() == [10, 12]
     assert events["x"].tolist() == [3, 699]
     assert events["p"].tolist() == [1, 1]
     assert (int(label), len(dataset)) == (0, 2)
 
 
-def test_late_spikes_keep_their_millisecond(packed: Path) -> None:
+def test_late_spikes_keep_their_bin(packed: Path) -> None:
     events, _ = tonic.datasets.SHD(str(shd.unpacked(packed)), train=False)[0]
-    assert (events["t"] // 1000).tolist() == [1300]
+    assert (events["t"] // 2000).tolist() == [650]
 
 
 def test_speakers_labels_and_names_are_those_of_the_set(packed: Path) -> None:
