@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from spikecheck.reference.pack import BIN_MS, BINS, ESCAPE, FORMAT, UNITS, Words
 
-FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 2**20, "lc": 4, "pb": 0}]  # larger ones save nothing
+FILTERS = [  # a larger dictionary saves nothing
+    {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 2**20, "lc": 4, "pb": 0},
+]
 
 
 def to_bins(times_s: NDArray[np.float64]) -> NDArray[np.uint16]:
