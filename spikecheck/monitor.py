@@ -321,9 +321,7 @@ class Monitor:
 
     def _observations(self, known: Snapshot, engine: Callable[[], Engine]) -> Observations:
         """Return what the checks judge by: what was counted, the parameters as they are now, what needs no counting."""
-        if known.parameters is not None:
-            parameters = known.parameters
-            self._border.attempt(lambda: self._engine.receive(parameters), lambda: None)
+        self._border.attempt(lambda: self._engine.receive_parameters(known.parameters), lambda: None)
         counted = engine()
         training = counted.trained()
         run = replace(known.run, torch_errors=tuple(self._raised))

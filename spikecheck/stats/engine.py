@@ -98,6 +98,17 @@ class Engine:
         if len(self.waiting) >= MAX_WAITING:
             self.measure_waiting()
 
+    def receive_parameters(self, capture: Capture[Tensor] | None) -> None:
+        """Measure the parameters as they are now; where none is left to look at, forget what they were.
+
+        So it is once they are sharded: what was measured before would be taken for the present.
+        """
+        if capture is not None:
+            self.receive(capture)
+            return
+        for key in [key for key in self.windows if key[2][0] is SiteKind.PARAMETER]:
+            del self.windows[key]
+
     @torch.no_grad()
     def measure_waiting(self) -> None:
         """Measure what waits, in its order."""

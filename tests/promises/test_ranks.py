@@ -200,7 +200,7 @@ def test_attaching_before_or_after_wrapping_gives_the_same_report(folder: Path) 
     assert [v.outcome for v in before.verdicts] == [v.outcome for v in after.verdicts]
 
 
-@pytest.mark.parametrize("attached", every_time(["before", "after"], always=["after"]))
+@pytest.mark.parametrize("attached", every_time(["before", "after"], always=["before"]))
 def test_sharding_frees_memory_that_is_not_looked_at(attached: str, folder: Path) -> None:
     def work(rank: int) -> tuple[bool, Report]:
         from torch.distributed.device_mesh import init_device_mesh
@@ -222,4 +222,7 @@ def test_sharding_frees_memory_that_is_not_looked_at(attached: str, folder: Path
     ((watching, report),) = in_ranks(1, folder, work)
     assert watching
     assert report.updates == UPDATES
+    assert not report.weights, "as they were before they were sharded"
+    assert any("spread over processes" in one.text for one in report.unseen)
+    assert report.model == "Net"
     assert not report.findings, report
