@@ -98,7 +98,7 @@ ray: .venv/dev .venv/ray  ## test the recipe for Ray Tune (downloads 150 MB)
 .venv/integrations: .venv/dev
 	$(PIP) --editable '.[integrations]' && touch $@
 
-integrations: .venv/integrations  ## test with Lightning, transformers, MLflow and W&B, and write docs/integrations.md (150 MB)
+integrations: .venv/integrations  ## test with Lightning, transformers, MLflow, W&B and IPython, and write docs/integrations.md (150 MB)
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/integrations -m "" $(ARGS)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.integrations.table
 

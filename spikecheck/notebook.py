@@ -25,7 +25,7 @@ def add_magic(ipython: Any) -> None:
         from spikecheck.script_run.result import NOTHING, own_error
 
         with Discovery(existing=True) as discovery:
-            ipython.run_cell(cell)
+            result = ipython.run_cell(cell)
         reports = discovery.reports()
         ipython.user_ns[REPORTS] = dict(reports)
         sys.stderr.writelines(f"{own_error(error)}\n" for error in discovery.errors)
@@ -33,6 +33,9 @@ def add_magic(ipython: Any) -> None:
             sys.stderr.write(f"{NOTHING}\n")
         for name, report in reports:
             show(name if len(reports) > 1 else "", report)
+        if (error := result.error_before_exec or result.error_in_exec) is not None:  # it was shown
+            error._render_traceback_ = lambda: []
+            raise error  # so that "run all" stops here
 
     ipython.register_magic_function(watch_cell, "cell", "spikecheck")
     if getattr(ipython, "kernel", None) is not None:  # not in a terminal, which shows no HTML
