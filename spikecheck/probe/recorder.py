@@ -74,13 +74,13 @@ class HeldCalls:
 
     def groups(self) -> Iterator[HeldCalls]:
         """Yield the calls of each shape, device and layout, in their order."""
-        keys = [(tensor.shape, tensor.device) for tensor in self.tensors]
-        if keys.count(keys[0]) == len(keys) and self.layouts.count(self.layouts[0]) == len(keys):
+        forms = {tensor.shape for tensor in self.tensors}, {tensor.device for tensor in self.tensors}
+        if all(len(form) == 1 for form in forms) and self.layouts.count(self.layouts[0]) == len(self.layouts):
             yield self
             return
         groups: dict[Any, HeldCalls] = {}
-        for key, held in zip(keys, map(Held, self.tensors, self.versions, self.layouts), strict=True):
-            groups.setdefault((key, held.layout), HeldCalls()).append(held)
+        for held in map(Held, self.tensors, self.versions, self.layouts):
+            groups.setdefault((held.tensor.shape, held.tensor.device, held.layout), HeldCalls()).append(held)
         yield from groups.values()
 
     @property

@@ -128,10 +128,9 @@ class Engine:
     def measure(self, captures: Sequence[Capture[Tensor]], tier: int) -> None:
         """Measure captures of one form with the statistics up to this tier."""
         capture = captures[0]
-        raster = Raster(capture)
-        for statistic in self.by_kind.get(capture.sites[0].kind, ()):
-            if statistic.tier > tier:
-                continue
+        statistics = [one for one in self.by_kind.get(capture.sites[0].kind, ()) if one.tier <= tier]
+        raster = Raster(capture, whole=any(one.tier > 1 for one in statistics))
+        for statistic in statistics:
             key = (capture.training, statistic, (capture.sites[0].kind, capture.sites[0].name))
             windows = self.windows.get(key)
             if statistic.one_pass == "first" and windows is not None and windows.current is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ from spikecheck.stats.base import State, Statistic, merged_by
 
 MAX_DISTINCT = 16  # number of distinct values kept
 SAMPLE_SIZE = 4096  # sampled elements per forward pass; sorting more would cost more than everything else
+CHUNK_BYTES = 2**19  # of time steps that are stacked and read at once: they stay in a core's second cache
 LARGE_STEP = 4096  # values of a time step that take longer to add up (1 microsecond) than the operation to start
 MAX_TIME_STEPS = 2**20  # more than any forward pass has: encodes (update, step) as one integer
 NEVER = 2**62  # larger than any encoded (update, step)
@@ -46,10 +47,15 @@ def time_batch_neuron(capture: Capture[Tensor]) -> Tensor:
 
 
 class Raster:
-    """A capture as [time, batch, neuron], and the reductions that several statistics share; each is computed once."""
+    """A capture as [time, batch, neuron], and the reductions that several statistics share; each is computed once.
 
-    def __init__(self, capture: Capture[Tensor]) -> None:
-        self.capture = capture
+    Args:
+        capture: the values.
+        whole: whether a statistic will read the values in one piece. Where none does, they are read in chunks.
+    """
+
+    def __init__(self, capture: Capture[Tensor], *, whole: bool = True) -> None:
+        self.capture, self.whole = capture, whole
 
     @cached_property
     def x(self) -> Tensor:
@@ -85,6 +91,20 @@ class Raster:
     def step_maxima(self) -> Tensor:
         """The largest value of each time step [time]."""
         return maximum(self.x.flatten(1), (1,))
+
+    @cached_property
+    def batch_sums_and_step_maxima(self) -> tuple[Tensor, Tensor]:
+        """Both, of one way through the values.
+
+        To stack a whole sequence asks the system for new memory in each forward pass, and moves the values to it and
+        back: 2 of 3 milliseconds for 100 time steps of 64 kB. A chunk of a few time steps stays in the cache.
+        """
+        values = self.capture.values
+        if self.whole or not (self.capture.stacked and is_large_on_cpu(values[0])):
+            return self.batch_sums, self.step_maxima
+        size = max(1, CHUNK_BYTES // (values[0].numel() * values[0].element_size()))
+        chunks = [Raster(replace(self.capture, values=values[at : at + size])) for at in range(0, len(values), size)]
+        return torch.cat([one.batch_sums for one in chunks]), torch.cat([one.step_maxima for one in chunks])
 
     @property
     def time_axis_known(self) -> bool:

@@ -339,9 +339,9 @@ class SpikeTimelineStats(Timeline):
 
     def measure_raster(self, raster: Raster) -> TimelineState:
         """Sum the spikes of each time step, and find the largest."""
-        sums = raster.batch_sums
+        sums, maxima = raster.batch_sums_and_step_maxima
         silent = (sums.sum(0) == 0).sum()
-        one = Pass(raster.capture.update, sums.sum(1), raster.x.numel(), sums.shape[1], raster.step_maxima, silent)
+        one = Pass(raster.capture.update, sums.sum(1), raster.elements, sums.shape[1], maxima, silent)
         return TimelineState.of(one, raster.time_axis_known, Steps.of(raster.capture, len(sums)))
 
     def summarize(self, state: TimelineState) -> tuple[SpikeTimelineReading, ...]:
