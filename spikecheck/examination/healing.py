@@ -1,7 +1,7 @@
 """Which treatments are tried, in which order, until one is proved: the policy, and what it says in the end.
 
 What findings name comes first, then a small core, then combinations. The search ends with the best proved treatment
-that removes a cause, or when the time is over.
+that removes a cause, once it makes the network good, or when the time is over.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ IF_NOTHING_HEALS = ("SPK104", "SPK108", "SPK109", "SPK110", "SPK111", "SPK308") 
 REST_OF_TIME = 0.7  # of the time: after it, a proved treatment is not compared with others any more
 WATCHED = 24  # updates of the treated copy that a monitor watches; judgment call: most checks need 10 to 20
 MAX_ROOTS = 4  # judgment call: of more root causes than that, most are consequences that no rule knows of
+ENOUGH = 0.9  # judgment call: a proved treatment with a lower accuracy is compared with those of other findings, too
 BETTER_P = 0.01  # judgment call: of two proved treatments, the first is taken unless the other is better for certain
 LEAST_SECONDS = 1.0
 
@@ -86,9 +87,10 @@ class Healer:
         best, best_rank = self.open(untreated)
         for rank, one in self.candidates:
             late = time.monotonic() > start + REST_OF_TIME * (self.until - start)
-            if self.is_over() or (best is not None and (late or rank > best_rank or not self.compares)):
+            done = best is not None and rank > best_rank and is_enough(best.trial)
+            if self.is_over() or (best is not None and (late or done or not self.compares)):
                 break
-            if rank == best_rank or best is None:
+            if best is None or rank >= best_rank:
                 chosen = self.better(best, self.attempt((one,), untreated))
                 best_rank = rank if best is None else best_rank
                 best = chosen
@@ -275,6 +277,11 @@ ROLE_TEXT = {
     Role.BOOSTER.value: "helps healthy networks too, and no finding names it",
     Role.CAUSE.value: "removes a cause",
 }
+
+
+def is_enough(trial: Trial) -> bool:
+    """Return whether a copy does so well that no better treatment is looked for."""
+    return trial.accuracy is None or trial.accuracy >= ENOUGH
 
 
 def copy_of(trial: Trial, symptoms: Iterable[str] | None = ()) -> CopyResult:

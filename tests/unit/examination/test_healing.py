@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 
 import pytest
 import torch
@@ -309,11 +310,14 @@ class Scripted(Healer):
     """A search whose trials are not made: a set of treatments is proved if it contains all that are needed."""
 
     needed: tuple[str, ...] = ()
+    right: Mapping[str, int] = {}  # of 200 samples; all, where a treatment is not among these
 
     def attempt(self, chosen: tuple[Treatment, ...], untreated: Trial) -> Tried:
         names = tuple(one.name for one in chosen)
         proof = Proof(0.0, 0.0, 0.0) if set(self.needed) <= set(names) else Proof(1.0, 1.0)
-        self.tried.append(Tried(chosen, Trial(names, Outcome.TRAINED), proof))
+        right = self.right.get(names[0], 200)
+        evaluation = Evaluation((), tuple(sample < right for sample in range(200)), 0.3)
+        self.tried.append(Tried(chosen, Trial(names, Outcome.TRAINED, evaluation=evaluation), proof))
         return self.tried[-1]
 
 
@@ -340,6 +344,16 @@ def test_one_root_cause_is_searched_to_its_end() -> None:
     tried, best = sets_tried("training mode", checks=("SPK214",))
     assert best == ("training mode",)
     assert tried[0] == ("training mode",)
+
+
+@pytest.mark.parametrize(("right", "best"), [(120, "plain training loop"), (190, "fresh Adam")])
+def test_a_proved_treatment_that_leaves_much_to_gain_is_compared_with_those_of_other_findings(right, best) -> None:
+    healer = Scripted(subject(), [cause("SPK407")], (), time.monotonic() + SECONDS)
+    of_the_finding = ("fresh Adam", "learning rate from a ladder", "gradients of the backward pass, clipped to 1")
+    healer.right = dict.fromkeys(of_the_finding, right)
+    found = healer.search(Trial((), Outcome.TRAINED), time.monotonic())
+    assert found is not None
+    assert found.trial.treatments == (best,)
 
 
 def test_a_fix_that_findings_of_several_layers_advise_is_tried_once() -> None:
