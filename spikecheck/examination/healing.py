@@ -18,7 +18,7 @@ from spikecheck.examination.candidates import Tried, candidates, combinations
 from spikecheck.examination.proof import claims, learns
 from spikecheck.examination.significance import sign_test
 from spikecheck.examination.subject import Subject
-from spikecheck.examination.treatments.base import Role, Treatment
+from spikecheck.examination.treatments.base import Role, Treatment, treatments
 from spikecheck.examination.trial import UPDATES, Outcome, Trial, run_trial
 from spikecheck.finding import Finding, Fix, Severity
 from spikecheck.report.treated import MAX_P, CopyResult, Healing, TreatmentRow, Verdict
@@ -28,6 +28,7 @@ IF_NOTHING_HEALS = ("SPK104", "SPK108", "SPK109", "SPK110", "SPK111", "SPK308") 
 REST_OF_TIME = 0.7  # of the time: after it, a proved treatment is not compared with others any more
 WATCHED = 24  # updates of the treated copy that a monitor watches; judgment call: most checks need 10 to 20
 MAX_ROOTS = 4  # judgment call: of more root causes than that, most are consequences that no rule knows of
+MAX_LOSS_LEFT = 0.5  # measured: of the first loss; 5 of 31 healthy scripts have more left, and none has such a note
 ENOUGH = 0.9  # judgment call: a proved treatment with a lower accuracy is compared with those of other findings, too
 BETTER_P = 0.01  # judgment call: of two proved treatments, the first is taken unless the other is better for certain
 LEAST_SECONDS = 1.0
@@ -66,11 +67,14 @@ class Healer:
         start = time.monotonic()
         self.advance("an untreated copy")
         untreated = self.run(())
-        if not self.is_sick(untreated):
+        sick = self.is_sick(untreated)
+        if not sick and not self.is_slow(untreated):
             return healthy(untreated, time.monotonic() - start)
         data = next((one.finding for one in self.causes if one.finding.check in IN_THE_DATA), None)
         if data is not None:
             return in_the_data(data, untreated, time.monotonic() - start)
+        if not sick:  # what no note names may help any network
+            self.candidates = [(rank, one) for rank, one in self.candidates if rank < len(self.findings)]
         best = self.search(untreated, start)
         return self.result(untreated, best, time.monotonic() - start)
 
@@ -81,6 +85,11 @@ class Healer:
             or untreated.outcome is not Outcome.TRAINED
             or learns(untreated, untreated.latest, len(untreated.losses)) >= MAX_P
         )
+
+    def is_slow(self, untreated: Trial) -> bool:
+        """Return whether a network that learns has most of it before it, and a note names what may hold it up."""
+        named = any(note.check in one.named_by for note in self.notes for one in treatments())
+        return named and untreated.last_loss > MAX_LOSS_LEFT * untreated.losses[0]
 
     def search(self, untreated: Trial, start: float) -> Tried | None:
         """Try treatments one by one, then in combination; return the best proved one that removes a cause."""

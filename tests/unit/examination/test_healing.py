@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -354,6 +355,27 @@ def test_a_proved_treatment_that_leaves_much_to_gain_is_compared_with_those_of_o
     found = healer.search(Trial((), Outcome.TRAINED), time.monotonic())
     assert found is not None
     assert found.trial.treatments == (best,)
+
+
+@pytest.mark.parametrize(
+    ("check", "loss", "tried"),
+    [
+        pytest.param("SPK417", 0.8, {"optimizer of all parameters"}, id="slowly, and a note names a treatment"),
+        pytest.param("SPK417", 0.2, set(), id="it learns well"),
+        pytest.param("SPK313", 0.8, set(), id="a note that names none"),
+    ],
+)
+def test_a_network_that_learns_slowly_is_treated_only_by_what_a_note_names(check, loss, tried) -> None:
+    class Slow(Scripted):
+        needed = ("none that there is",)
+
+        def run(self, chosen: Sequence[Treatment], **options: object) -> Trial:
+            return Trial((), Outcome.TRAINED, losses=(1.0, *[loss] * 39), evaluation=Evaluation((), (True,) * 200, 0.3))
+
+    note = replace(cause(check).finding, severity=Severity.NOTE)
+    healer = Slow(subject(), (), (note,), time.monotonic() + SECONDS)
+    assert healer.heal().verdict is (Verdict.NOT_CURED if tried else Verdict.HEALTHY)
+    assert {one.trial.treatments[0] for one in healer.tried} == tried
 
 
 def test_a_fix_that_findings_of_several_layers_advise_is_tried_once() -> None:
