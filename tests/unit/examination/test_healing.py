@@ -352,9 +352,9 @@ def test_a_proved_treatment_that_leaves_much_to_gain_is_compared_with_those_of_o
     healer = Scripted(subject(), [cause("SPK407")], (), time.monotonic() + SECONDS)
     of_the_finding = ("fresh Adam", "learning rate from a ladder", "gradients of the backward pass, clipped to 1")
     healer.right = dict.fromkeys(of_the_finding, right)
-    found = healer.search(Trial((), Outcome.TRAINED), time.monotonic())
-    assert found is not None
-    assert found.trial.treatments == (best,)
+    chosen = healer.search(Trial((), Outcome.TRAINED), time.monotonic())
+    assert chosen is not None
+    assert chosen.trial.treatments == (best,)
 
 
 @pytest.mark.parametrize(
