@@ -66,9 +66,10 @@ bench-faults: .venv/dev  ## run the truth benchmark: small scripts with and with
 symptoms: .venv/dev  ## draw the pictures of docs/symptoms and count their causes: runs the truth benchmark (minutes)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.symptoms --run
 
-pictures: .venv/dev  ## make the pictures of README.md, and its sample of a report, from the real program
+pictures: .venv/dev  ## make the pictures of README.md and of the check pages, and the sample of a report, from real runs
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.reference.readme_pictures
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.reference.readme_sample
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.example_pictures
 
 N ?= 200
 bench-healthy: .venv/dev  ## measure false alarms on random healthy networks: make bench-healthy N=200

@@ -31,6 +31,7 @@ WRITTEN = "<!-- Written by docs/generate.py"  # a page without this line is writ
 JSON = ROOT / "docs" / "json.md"
 EXPERIMENTS = ROOT / "docs" / "how-to" / "examine-a-network.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
+CHECK_PICTURES = ROOT / "docs" / "checks" / "images"
 DECISIONS = ROOT / "docs" / "decisions"
 SCHEMA = ROOT / "spikecheck" / "report" / "schema-1.json"
 CAUSES = """\
@@ -64,6 +65,9 @@ def check_page(check: type[Check], known: dict[str, type[Check]]) -> str:
     first = f"{WRITTEN} from {source(check)}: edit that file, then `make docs`. -->\n\n"
     text = page(check, known)
     linked = re.sub(r"(?m)^- (SPK\d{3}) ", lambda m: f"- [{m[1]}]({m[1]}.md) " if m[1] in known else m[0], text)
+    if (CHECK_PICTURES / f"{check.id}.png").exists():
+        picture = f"![The broken and the repaired example, as they run](images/{check.id}.png)\n\n"
+        linked = linked.replace("## Fix\n", f"{picture}## Fix\n", 1)
     return f"{first}{linked}\n[Source](../../{source(check)})\n"
 
 

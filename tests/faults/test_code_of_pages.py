@@ -18,9 +18,11 @@ from torch.nn import functional as F
 
 import spikecheck
 from spikecheck.checks.discovery import own_checks
+from tests.faults import example_pictures
 from tests.faults.test_fixes_heal import layer_of
 from tests.faults.test_loss_and_gradient_examples import REPORTS
 from tests.house.test_checks import FENCE
+from tests.house.tree import ROOT
 
 pytest.importorskip("snntorch", reason="pip install snntorch")
 pytest.importorskip("tonic", reason="pip install tonic")
@@ -205,3 +207,12 @@ def test_the_code_of_an_example_runs(id_: str, code: str) -> None:
     if NEEDS_FILES in code:
         pytest.skip("needs a data set from elsewhere")
     run(code, script(Layer()) | OTHER_FORMS.get(id_, {}))
+
+
+def test_a_page_shows_the_pictures_that_are_drawn() -> None:
+    drawn = {f"{id_}.png" for id_ in (*example_pictures.INPUTS, *example_pictures.LAYERS)}
+    files = {path.name: path for path in example_pictures.FOLDER.iterdir()}
+    assert files.keys() == drawn
+    assert sum(path.stat().st_size for path in files.values()) < 1_000_000
+    for name in drawn:
+        assert f"(images/{name})" in (ROOT / "docs/checks" / name).with_suffix(".md").read_text(encoding="utf-8")
