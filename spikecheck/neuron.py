@@ -6,6 +6,16 @@ import math
 from dataclasses import dataclass
 from enum import Enum
 
+#: Attributes of layers that the fixes of checks name; one of a named tuple, such as norse's `p`, is `p.v_th`.
+FIX_ATTRIBUTES = (
+    *("threshold", "v_threshold", "spike_threshold", "p.v_th"),
+    *("beta", "tau", "tau_mem", "dt", "p.tau_mem_inv"),
+    *("decay_input", "norm_input", "graded_spikes_factor", "max_spikes_per_dt"),
+    *("v_reset", "reset_fn", "spike_fn"),
+    *("spike_grad", "surrogate_function", "surrogate_grad_fn", "p.alpha", "p.method"),
+    *("mem", "reset_mem", "reset_state", "reset_states"),
+)
+
 
 class Holder(Enum):
     """What holds a number of a layer, which decides by which code it is set."""
@@ -64,6 +74,7 @@ class NeuronSpec:
     learnable_by_default: bool = False  # its parameters require gradients without the user having asked for it
     without_gradient: tuple[str, ...] = ()  # parameters that the library computes without a gradient
     drops_state: bool = False  # the library begins each time step with zeros, whatever the state was
+    attributes: tuple[str, ...] | None = None  # those of FIX_ATTRIBUTES that the layer has; None where that is unknown
 
     @property
     def tau_mem(self) -> float | None:

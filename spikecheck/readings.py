@@ -375,6 +375,7 @@ class UpdateReading:
     learning_rate: float | None
     learning_rate_history: LearningRateHistory | None = None
     mean_norm: float | None = None
+    first_large: int | None = None  # the first compared update by half of the norm or more
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,8 +394,7 @@ class RunReading:
     foreign_optimizer: str | None = None  # class of an optimizer that steps and holds no parameter of the model
     value_origins: tuple[Origin, ...] = ()  # operations that made the loss NaN or infinite
     gradient_origins: tuple[Origin, ...] = ()  # operations whose derivative is NaN or infinite while the loss is finite
-    unregistered_shapes: tuple[
-        tuple[int, ...], ...
-    ] = ()  # of parameters that the model uses, does not have, nor trains
+    # of parameters that the model uses, does not have, nor trains
+    unregistered_shapes: tuple[tuple[int, ...], ...] = ()
     input_tensors: int = 1  # that the model is called with, of which the first is observed
     variable: str = ""  # the expression by which the script knows the model; empty for what did not run

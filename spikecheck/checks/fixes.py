@@ -14,7 +14,7 @@ from keyword import iskeyword
 from math import sqrt
 
 from spikecheck.finding import Fix
-from spikecheck.neuron import Holder, NeuronSpec
+from spikecheck.neuron import FIX_ATTRIBUTES, Holder, NeuronSpec
 from spikecheck.readings import RunReading
 from spikecheck.site import PATH, Site, SiteKind, user_path
 
@@ -34,6 +34,7 @@ MODULE_KINDS = (
 )  # fmt: skip
 LAYER = re.compile(r"\blayer\b(?=[.(])")
 IMPORTS_LAYER = re.compile(r"^from .* import .*\blayer\b", flags=re.MULTILINE)
+OWN_THRESHOLD = re.compile(r"layer\.threshold = ([\d.]+)")
 SHARED = "# one module serves several layers: this changes all of them"
 DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
@@ -68,8 +69,48 @@ def for_site(code: str, site: Site, library: str) -> tuple[Fix, ...]:
         if site.kind in OWNED_KINDS and leaf.isidentifier():
             named = "threshold|beta" if site.kind is SiteKind.STORED_NEURON else "weight"
             code = re.sub(rf"\blayer\.({named})\b", f"layer.{leaf}", code)
-        code = LAYER.sub(lambda _: path or "layer", code)
-    return (Fix(code, library),)
+        code = LAYER.sub(lambda _: path or "layer", as_the_layer_is(code, site))
+    return (Fix(code, library),) if has_statement(code) else ()
+
+
+def as_the_layer_is(code: str, site: Site) -> str:
+    """Return code without the lines that name an attribute which the layer does not have.
+
+    The threshold of a hand-written layer is set under its own name.
+    """
+    absent = absent_attributes(site)
+    lines: list[str] = []
+    for line in code.splitlines():
+        number = OWN_THRESHOLD.fullmatch(line)
+        if number and "threshold" in absent and (own := set_threshold(site, float(number[1]))):
+            lines.append(own)
+        elif not attributes_in(line) & absent:
+            lines.append(line)
+        elif not line.startswith("#"):  # the comment above it is of no use alone
+            while lines and lines[-1].startswith("#"):
+                lines.pop()
+    return "\n".join(lines)
+
+
+def absent_attributes(site: Site) -> set[str]:
+    """Return the attributes that fixes name and the layer does not have, as far as that is known."""
+    known = None if site.neuron is None else site.neuron.attributes
+    return set() if known is None else set(FIX_ATTRIBUTES) - set(known)
+
+
+def attributes_in(line: str) -> set[str]:
+    """Return the attributes of the layer that a line of code or a comment names."""
+    names = {name for name in FIX_ATTRIBUTES if re.search(rf"\blayer\.{re.escape(name)}\b", line)}
+    if line.startswith("#"):
+        return names | {name for name in FIX_ATTRIBUTES if "_" in name and re.search(rf"\b{re.escape(name)}\b", line)}
+    tuples = {holder for holder in ("p",) if f"layer.{holder}._replace(" in line}
+    return names | {f"{holder}.{key}" for holder in tuples for key in re.findall(r"(\w+)=", line)}
+
+
+def has_statement(code: str) -> bool:
+    """Return whether code is more than comments and imports."""
+    lines = [line for line in code.splitlines() if line and not line.startswith(("#", "import ", "from "))]
+    return bool(lines)
 
 
 def for_run(fixes: Iterable[Fix], site: Site, run: RunReading) -> tuple[Fix, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from spikecheck.checks.base import Readings
 from spikecheck.checks.learning import losses_without_learning
 from spikecheck.readings import SpikeReading
+from spikecheck.site import Moment
 from spikecheck.timelines import SpikeTimelineReading
 
 RECENT = 0.75  # judgment call: the last quarter of the updates is recent
@@ -34,6 +35,17 @@ def wakes_up(readings: Readings, min_alive_rate: float) -> bool:
     """Return whether a layer fires at this rate in the latest updates, whatever the forward passes before them say."""
     rate = rate_now(readings)
     return rate is not None and rate >= min_alive_rate
+
+
+def quiet_since(readings: Readings, min_alive_rate: float) -> Moment | None:
+    """Return since when a layer that fired at first fires at less than this rate; None where it was so from the start.
+
+    That is where the first interval after the last one with such a rate begins.
+    """
+    timeline = readings.get(SpikeTimelineReading)
+    known = [] if timeline is None else [point for point in timeline.points if point.mean is not None]
+    alive = [index for index, point in enumerate(known) if (point.mean or 0.0) >= min_alive_rate]
+    return Moment(known[alive[-1] + 1].update) if alive and alive[-1] + 1 < len(known) else None
 
 
 def is_nearly_silent(readings: Readings, min_alive_rate: float) -> bool:

@@ -55,7 +55,7 @@ class MultiSpike(Check):
     from spikingjelly.activation_based import neuron
 
     # instead of ILIFNode, which emits up to 4 spikes per time step
-    # decay_input=False, so that the input is not divided by tau
+    # with the input as it is, not divided by tau
     lif1 = neuron.LIFNode(tau=2.0, decay_input=False)
     ```
 

@@ -21,7 +21,7 @@ from spikecheck.checks.layers import (
     spikes_unused,
     too_early,
 )
-from spikecheck.checks.silence import highest_recent_rate, is_nearly_silent, wakes_up, went_silent
+from spikecheck.checks.silence import highest_recent_rate, is_nearly_silent, quiet_since, wakes_up, went_silent
 from spikecheck.checks.waking import waking_fix
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.number_format import fill
@@ -103,7 +103,8 @@ class DeadLayer(Check):
     pass, or in the run if the layer got no spikes then, if that potential is known.
 
     A layer that emits single spikes, fewer than {min_alive_rate} per neuron and time step and fewer than one per neuron
-    in ten samples, is reported as nearly silent if 64 losses or more show that nothing is learned.
+    in ten samples, is reported as nearly silent if 64 losses or more show that nothing is learned. If it fired more
+    often at first, the finding dates from when it no longer did.
 
     If SPK406 (weight-scale) reports the weights before the layer, it is listed as the cause only if their scale, which
     is their RMS times sqrt(fan-in), is below {min_weight_scale}.
@@ -154,7 +155,7 @@ class DeadLayer(Check):
             site,
             severity=Severity.NOTE if spikes_may_be_unused(site, readings) else Severity.ERROR,
             observed=observed(spikes, since, readings),
-            when=None if since is None else Moment(since[1]),
+            when=quiet_since(readings, self.min_alive_rate) if since is None else Moment(since[1]),
             what=description(spikes, since, readings),
             expected=Expected(
                 "spikes in some time steps", because="no information about the input passes a silent layer"

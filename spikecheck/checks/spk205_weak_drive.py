@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import (
+    ALIVE_RATE,
     LARGE_SCALE,
     SMALL_SCALE,
     WHY_LARGE_SCALE,
@@ -25,7 +26,7 @@ from spikecheck.checks.layers import (
     too_early,
     upstream_spikes,
 )
-from spikecheck.checks.silence import rate_now
+from spikecheck.checks.silence import quiet_since, rate_now
 from spikecheck.checks.waking import waking_fix
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.number_format import fill
@@ -170,6 +171,7 @@ class WeakDrive(Check):
                 because=self.cause(drive, weight, site.neuron.input_gain),
                 threshold=threshold,
             ),
+            when=quiet_since(readings, ALIVE_RATE),
             excess=log10(threshold / peak) if peak > 0 else 1,
             fixes=waking_fix(site, readings),
         )

@@ -8,11 +8,15 @@ from math import log10, sqrt
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import without_cause
-from spikecheck.checks.learning import has_learned
-from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.checks.fixes import plain_number
+from spikecheck.checks.layers import LARGE_SCALE, WHY_LARGE_SCALE, without_cause
+from spikecheck.checks.learning import has_learned, losses_without_learning
+from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
+from spikecheck.number_format import fill
 from spikecheck.readings import LossReading, ParameterReading, UpdateReading
 from spikecheck.site import Moment, Site, SiteKind
+
+MUCH_HIGHER = 2.0  # judgment call: a learning rate that has doubled is worth naming
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,17 @@ class HotLearningRate(Check):
     ```
 
     ## How it is decided
-    On average over all updates so far (at least {min_updates}), an update changes the weight by {max_relative_update}
-    times its norm or more, and the loss is no lower than at first. Only the weight with the largest relative update is
-    reported. The finding ends when the network has learned, or when the learning rate is below {max_rate_fraction} of
-    its highest value.
+    On average over all updates so far, or over the recent ones (at least {min_updates}), an update changes the weight
+    by {max_relative_update} times its norm or more, and the loss is no lower than at first, or 64 losses or more show
+    that nothing is learned. Only the weight with the largest relative update is reported. The finding ends when the
+    network has learned, or when the learning rate is below {max_rate_fraction} of its highest value.
+
+    Updates also make a weight so large that they no longer are large compared with it. So there is a finding as well
+    if the loss is no lower than at first, and the updates made a weight {min_growth} times as large as it was or more,
+    with a scale, RMS * sqrt(fan-in), above {max_scale}.
+
+    The finding dates from the first update by half of the norm. The first 10 updates are compared, every 16th one, and
+    those whose learning rate is more than twice as high as any before.
 
     Compared with a weight that starts at or near 0 (a position embedding, a class token, the second matrix of LoRA, a
     head initialized with 0), any update is large. Such a weight is reported only if its updates are also large compared
@@ -73,7 +84,7 @@ class HotLearningRate(Check):
     needs: ClassVar = (UpdateReading, ParameterReading)
     explained_by: ClassVar = ("SPK413",)
     past: ClassVar = "updates of {site} were too large for its norm"
-    message: ClassVar = "one update changes {site} by {relative_update:%} of its norm, and the loss does not fall"
+    message: ClassVar = "{what}, and the loss does not fall"
 
     max_relative_update: float = limit(
         0.5,
@@ -87,30 +98,44 @@ class HotLearningRate(Check):
     default_scale: float = limit(
         0.577, why="derived: 1 / sqrt(3), since the default of nn.Linear is uniform within 1 / sqrt(fan-in)"
     )
+    max_scale: float = limit(LARGE_SCALE, why=WHY_LARGE_SCALE)
+    min_growth: float = limit(
+        3.0, why="derived: 8/9 of the squared norm is then what the updates added, if their direction is random"
+    )
     max_rate_fraction: float = limit(
         0.1, why="judgment call: at a tenth of the learning rate, the updates are no longer those that were reported"
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding at the weight that is moved most, if that is far and the loss has not fallen."""
-        if self.most_moved(readings) != site.name:
+        """Yield a finding at the weight that is moved most, if that is far and nothing is learned."""
+        moved, grown = self.most_moved(readings), self.most_grown(readings)
+        if site.name not in (moved, grown) or has_learned(readings):
             return
-        update = readings.all[UpdateReading]
-        if (
-            update.updates < self.min_updates
-            or update.mean_relative_norm < self.max_relative_update
-            or loss_is_lower(readings)
-            or has_learned(readings)
-        ):
-            return
-        rate = update.learning_rate
+        lower = loss_is_lower(readings)
+        if self.moves_far(readings.at(moved)) and not (lower and losses_without_learning(readings) is None):
+            if site.name == moved:
+                relative = self.relative_update(readings)
+                what = fill("one update changes {site} by {relative:%} of its norm", site=site, relative=relative)
+                yield self.finding_of(site, readings, what, excess=log10(relative / self.max_relative_update))
+        elif site.name == grown and not lower:
+            growth = growth_of(readings)
+            what = fill("updates made {site} {growth:x} as large as at first", site=site, growth=growth)
+            yield self.finding_of(site, readings, what, excess=log10(growth / self.min_growth))
+
+    def finding_of(self, site: Site, readings: Readings, what: str, excess: float) -> Finding:
+        """Return the finding at a weight, with its updates and the learning rate, now and at first."""
+        update, first = readings.all[UpdateReading], readings.first.get(UpdateReading)
+        rate, first_rate = update.learning_rate, None if first is None else first.learning_rate
+        raised = rate is not None and first_rate is not None and rate > MUCH_HIGHER * first_rate > 0
         finding = self.finding(
             site,
             observed=Observed(
                 "updates of {relative_update:%} of the norm on average and {largest:%} at most, over {updates} updates"
-                + ("" if rate is None else f" at a learning rate of {rate:n}"),
+                + ("" if rate is None else " at a learning rate of {rate:n}")
+                + (" ({first_rate:n} at first)" if raised else ""),
                 rate=rate,
-                relative_update=update.mean_relative_norm,
+                first_rate=first_rate,
+                relative_update=self.relative_update(readings),
                 largest=update.max_relative_norm,
                 updates=update.updates,
             ),
@@ -119,15 +144,24 @@ class HotLearningRate(Check):
                 max_update=self.max_relative_update,
                 because="a larger update replaces what was learned before",
             ),
-            when=Moment(0),
-            excess=log10(update.mean_relative_norm / self.max_relative_update),
+            when=Moment(update.first_large or 0),
+            excess=excess,
+            fixes=lowered_rate(rate, first_rate) if raised else None,
+            what=what,
         )
-        first_update = readings.first.get(UpdateReading)  # before gradients could accumulate
-        yield (
-            finding
-            if first_update is not None and first_update.mean_relative_norm < self.max_relative_update
-            else without_cause(finding, "SPK413")
-        )
+        small_at_first = first is not None and first.mean_relative_norm < self.max_relative_update
+        return finding if small_at_first else without_cause(finding, "SPK413")  # gradients could not accumulate yet
+
+    def moves_far(self, weight: Readings) -> bool:
+        """Return whether the updates of a weight are large."""
+        update = weight.all.get(UpdateReading)
+        enough = update is not None and update.updates >= self.min_updates
+        return enough and self.relative_update(weight) >= self.max_relative_update
+
+    def relative_update(self, weight: Readings) -> float:
+        """Return the mean update of a weight, relative to its norm: over the run, or recently where that is more."""
+        windows = [weight.all[UpdateReading], weight.get(UpdateReading)]
+        return max(one.mean_relative_norm for one in windows if one is not None and one.updates >= self.min_updates)
 
     def is_judged(self, readings: Readings, name: str, update: UpdateReading) -> bool:
         """Return whether it is a weight, and its updates are not large merely because it starts near 0."""
@@ -143,6 +177,17 @@ class HotLearningRate(Check):
         of_weights = {name: update for name, update in updates.items() if self.is_judged(readings, name, update)}
         return max(of_weights, key=lambda name: of_weights[name].mean_relative_norm, default=None)
 
+    def most_grown(self, readings: Readings) -> str | None:
+        """Return the weight that grew most, of those that updates made far larger than any initialization."""
+        grown = {
+            name: growth
+            for name in readings.all.every(UpdateReading)
+            if has_several_axes(readings, name)
+            and (growth := growth_of(readings.at(name))) >= self.min_growth
+            and readings.at(name)[ParameterReading].scale > self.max_scale
+        }
+        return max(grown, key=lambda name: grown[name], default=None)
+
     def is_over(self, finding: Finding, readings: Readings, *, made_now: bool) -> bool:
         """Return whether the network has learned since, the learning rate was lowered, or another weight stands for it.
 
@@ -151,9 +196,24 @@ class HotLearningRate(Check):
         update, most = readings.all.get(UpdateReading), self.most_moved(readings)
         history = None if update is None else update.learning_rate_history
         lowered = history is not None and history.rate < self.max_rate_fraction * history.maximum_rate
-        largest = 0.0 if most is None else readings.all.at(most)[UpdateReading].mean_relative_norm
-        elsewhere = most != finding.site.name and largest >= self.max_relative_update
+        elsewhere = most != finding.site.name and self.moves_far(readings.at(most))
         return not made_now and (lowered or elsewhere or has_learned(readings))
+
+
+def growth_of(weight: Readings) -> float:
+    """Return how many times larger a weight is than before the first update; 0 where that is not known."""
+    now, first = weight.get(ParameterReading), weight.first.get(ParameterReading)
+    return 0.0 if now is None or first is None or not first.rms else now.rms / first.rms
+
+
+def lowered_rate(rate: float | None, first_rate: float | None) -> tuple[Fix, ...]:
+    """Return the fix where the learning rate rose in the course of the run: the rate that it had at first."""
+    if rate is None or first_rate is None:
+        return ()
+    rose = fill(
+        "# the learning rate rose from {first:n} to {rate:n}: correct the schedule", first=first_rate, rate=rate
+    )
+    return (Fix(f"{rose}\noptimizer = torch.optim.Adam(model.parameters(), lr={plain_number(first_rate)})"),)
 
 
 def has_several_axes(readings: Readings, name: str) -> bool:

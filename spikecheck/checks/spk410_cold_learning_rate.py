@@ -8,10 +8,12 @@ from math import log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.fixes import plain_number
 from spikecheck.checks.learning import makes_progress
-from spikecheck.checks.progress import update_readings, weight_names
-from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.readings import ParameterReading, UpdateReading
+from spikecheck.checks.progress import and_more, update_readings, weight_names
+from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
+from spikecheck.number_format import fill
+from spikecheck.readings import GradientReading, ParameterReading, UpdateReading
 from spikecheck.site import LearningRateHistory, Moment, Site, SiteKind
 
 
@@ -21,7 +23,8 @@ class ColdLearningRate(Check):
 
     ## What it means
     Even the weight with the largest updates hardly moves, and the loss does not fall. The learning rate is far too low
-    for the gradients that arrive.
+    for the gradients that arrive. Or one parameter group has a learning rate so far below that of another that its
+    parameters stay where they were, while the rest of the network learns.
 
     ## Example
     ```python broken
@@ -56,7 +59,14 @@ class ColdLearningRate(Check):
     - one of {min_ordinary_rate} or more: not the learning rate, but the gradient is then too small.
 
     At that pace a weight needs more than 10,000 updates to move as far as its own norm, even if every update has the
-    same direction. A learning rate of 10^-7 instead of 10^-3 is often a weight decay and a learning rate that changed
+    same direction.
+
+    Of several parameter groups, one is reported as well if its highest learning rate is above 0 and at most
+    {max_rate_ratio} times that of another, and its parameters, which receive gradients, have moved by less than
+    {max_movement:%} of their norm in {min_updates} updates or more. A learning rate of 0 is not reported here, since it
+    freezes parameters on purpose.
+
+    A learning rate of 10^-7 instead of 10^-3 is often a weight decay and a learning rate that changed
     places, or a warm-up that counts updates but is stepped once per epoch.
     """
 
@@ -77,7 +87,7 @@ class ColdLearningRate(Check):
         "SPK405",
     )
     past: ClassVar = "updates of {site} were tiny"
-    message: ClassVar = "one update changes {site} by {relative_update:n} of its norm; no weight moves faster"
+    message: ClassVar = "{what}"
 
     min_relative_update: float = limit(
         1e-4,
@@ -92,7 +102,66 @@ class ColdLearningRate(Check):
         0.1, why="derived: a learning rate that is this far below its highest value was lowered by a schedule"
     )
 
+    max_rate_ratio: float = limit(
+        1e-5, why="derived: 100,000 updates of such a group move its parameters as far as one update of the other group"
+    )
+    max_movement: float = limit(0.01, why="judgment call: what has moved by 1% of its norm is as good as unchanged")
+
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
+        """Yield a finding at the weight that moves most, where even that one hardly moves, and at a group that stays.
+
+        The first of the parameters that stay has the finding of their group.
+        """
+        yield from self.slowest_weight(site, readings)
+        yield from self.group_at_rest(site, readings)
+
+    def group_at_rest(self, site: Site, readings: Readings) -> Iterator[Finding]:
+        """Yield a finding at the first parameter whose learning rate is far below that of others."""
+        histories = {
+            name: update.learning_rate_history
+            for name, update in readings.all.every(UpdateReading).items()
+            if update.learning_rate_history is not None
+        }
+        highest = max((history.maximum_rate for history in histories.values()), default=0.0)
+        low = [name for name, one in histories.items() if 0 < one.maximum_rate <= self.max_rate_ratio * highest]
+        at_rest = [name for name in low if self.stays(readings.at(name))]
+        if at_rest[:1] != [site.name] or readings.run.update < self.min_updates:
+            return
+        history = histories[site.name]
+        if readings.run.live and self.warms_up(history):
+            return
+        yield self.finding(
+            site,
+            observed=Observed(
+                "a learning rate of {rate:n} for {names}, and of {highest:n} for others",
+                rate=history.maximum_rate,
+                names=", ".join(at_rest),
+                highest=highest,
+            ),
+            expected=Expected(
+                "learning rates that differ by a few powers of ten", because="otherwise one group stays as it was set"
+            ),
+            when=Moment(0),
+            excess=log10(self.max_rate_ratio * highest / history.maximum_rate),
+            fixes=(Fix(f'for group in optimizer.param_groups:\n    group["lr"] = {plain_number(highest)}'),),
+            what=fill(
+                "{first}{more} {verb} where {pronoun} began: a learning rate of {rate:n}, beside {highest:n}",
+                first=site.name,
+                more=and_more(at_rest),
+                verb="stays" if len(at_rest) == 1 else "stay",
+                pronoun="it" if len(at_rest) == 1 else "they",
+                rate=history.maximum_rate,
+                highest=highest,
+            ),
+        )
+
+    def stays(self, parameter: Readings) -> bool:
+        """Return whether a parameter receives gradients and has hardly moved."""
+        gradient, update = parameter.all.get(GradientReading), parameter.all[UpdateReading]
+        movement = update.mean_relative_norm * parameter.run.update
+        return gradient is not None and gradient.mean_norm > 0 and movement < self.max_movement
+
+    def slowest_weight(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding at the weight that moves most, where even that one hardly moves."""
         updates = update_readings(readings, weight_names(readings))
         most_moved = max(updates, key=lambda name: updates[name].mean_relative_norm, default=None)
@@ -125,6 +194,11 @@ class ColdLearningRate(Check):
             ),
             when=Moment(0),
             excess=log10(self.min_relative_update / update.mean_relative_norm),
+            what=fill(
+                "one update changes {site} by {relative_update:n} of its norm; no weight moves faster",
+                site=site,
+                relative_update=update.mean_relative_norm,
+            ),
         )
 
     def warms_up(self, history: LearningRateHistory) -> bool:

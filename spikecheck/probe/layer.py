@@ -10,7 +10,7 @@ from torch import nn
 
 from spikecheck.neuron import NeuronSpec
 from spikecheck.probe.call_log import CallLog
-from spikecheck.probe.frameworks.base import TIME_FIRST, Framework
+from spikecheck.probe.frameworks.base import TIME_FIRST, Framework, spec_of
 from spikecheck.probe.frameworks.generic import Folded
 from spikecheck.probe.gradients import LayerGradients
 from spikecheck.site import Layout, Site, SiteKind
@@ -157,7 +157,7 @@ class WatchedLayer:
         """Read the neurons' parameters, where they are not known or may have changed."""
         if self.layer.spec is None or self.reread:
             self.reread = False
-            self.layer = replace(self.layer, spec=self.layer.framework.neuron(self.layer.module))
+            self.layer = replace(self.layer, spec=spec_of(self.layer.framework, self.layer.module))
 
     def forget_spec(self) -> None:
         """Read the neurons' parameters again with the next forward pass: they may be learned."""

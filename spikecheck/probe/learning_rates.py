@@ -9,6 +9,7 @@ from torch.optim.optimizer import Optimizer
 
 from spikecheck.site import LearningRateHistory
 
+MUCH_HIGHER = 2.0  # judgment call: a warm-up that adds the same to the rate each time soon stays below
 DECOUPLED = ("AdamW", "Lion", "LAMB", "Adafactor", "Muon")  # decay the weights themselves, apart from the gradient
 
 
@@ -30,6 +31,14 @@ class LearningRateHistories:
                 history = self.histories.get(id(parameter), LearningRateHistory(0.0, 0.0, 0.0, 0))
                 history = extended(history, float(rate), shrink, group.get("weight_decay", 0.0), scheduled)
                 self.histories[id(parameter)] = history
+
+    def rises(self, optimizer: Optimizer) -> bool:
+        """Return whether the coming update has a learning rate much higher than any before, in one of its groups."""
+        known = [(group.get("lr"), self.of(one)) for group in optimizer.param_groups for one in group["params"][:1]]
+        return any(
+            isinstance(rate, int | float) and history is not None and rate > MUCH_HIGHER * history.maximum_rate
+            for rate, history in known
+        )
 
     def of(self, parameter: Tensor) -> LearningRateHistory | None:
         """Return a parameter's history."""

@@ -16,7 +16,7 @@ from spikecheck.probe.unused import IdleOptimizers, UndoneUpdates, UnusedGradien
 from spikecheck.site import Capture, IdleOptimizer, Site, SiteKind
 
 COMPARED_FIRST = 10  # updates of each optimizer that are compared one by one: copying its parameters costs memory
-COMPARED_EVERY = 16  # then every 16th
+COMPARED_EVERY = 16  # then every 16th, and those whose learning rate is much higher than any before
 
 
 class OptimizerWatch:
@@ -114,7 +114,7 @@ class OptimizerWatch:
         names = [self.names[id(p)] for p in held]
         undone = self.undone.before_step(names, [p.detach() for p in held], update)
         steps = self.steps.setdefault(optimizer, 0)
-        if is_compared(steps):
+        if is_compared(steps) or self.learning_rates.rises(optimizer):
             self.before = [p.detach().clone() for p in held]
         for capture in (*self.gradients.update(names), *([] if undone is None else [undone])):
             self.sink(capture)

@@ -97,7 +97,7 @@ class Statistic(Generic[S]):
         tier: 1 is measured in every forward pass and update, 2 in those that the schedule selects.
         evaluation_reading: class of the readings of passes without gradients in a run that trains; None: not read.
         windowed: whether readings differ between the first forward pass, the recent ones and all of them; a timeline
-            is one for the whole run.
+            is one for the whole run, and no part of the first forward pass.
     """
 
     kind: ClassVar[SiteKind]

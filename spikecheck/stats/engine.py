@@ -205,7 +205,8 @@ class Engine:
                 name: {type(one): one for one in (readings if isinstance(readings, tuple) else (readings,))}
                 for name, readings in known.items()
             }
-            for made in (self.read(window, training=training, windowed=True), whole()):
+            every = whole() if window != "first" else {}  # it holds what the first forward pass alone shows
+            for made in (self.read(window, training=training, windowed=True), every):
                 for key, readings in made.items():
                     if key not in place_of_site:  # a site of evaluation alone
                         continue

@@ -20,6 +20,8 @@ from spikecheck.site import Capture, LearningRateHistory, Moment, SiteKind
 from spikecheck.stats.base import State, Statistic, keep_last, merged_by
 from spikecheck.stats.layout import MAX_TIME_STEPS, NEVER
 
+LARGE = 0.5  # of a parameter's norm: two such updates can undo it
+
 
 def norms(tensors: Sequence[Tensor]) -> Tensor:
     """Return one L2 norm per tensor, in float32 on the device of the first tensor; 0 for an empty tensor."""
@@ -153,6 +155,7 @@ class UpdateState(State):
     path: Tensor = merged_by(torch.add)
     largest: Tensor = merged_by(torch.maximum)
     unmoved_updates: Tensor = merged_by(torch.add)
+    first_large: Tensor = merged_by(torch.minimum)  # NEVER where there was none
     updates: int = merged_by(operator.add)
     rates: tuple[float | None, ...] = merged_by(keep_last)
     learning_rate_histories: tuple[LearningRateHistory | None, ...] = merged_by(keep_last)
@@ -164,7 +167,7 @@ class UpdateStats(Statistic[UpdateState]):
     Unit: that of the parameter, and ratio of L2 norms. For a parameter that is 0 (such as a new bias) the ratio is set
     to 1.
     Input: the updates of all parameters, then the parameters before the update.
-    Memory: four numbers per parameter. Cost: two fused norms per update.
+    Memory: five numbers per parameter. Cost: two fused norms per update.
     Not visible: the direction of an update.
     """
 
@@ -181,6 +184,7 @@ class UpdateStats(Statistic[UpdateState]):
             zero_non_finite(update).double(),
             ratio,
             (update == 0).int(),
+            torch.full_like(ratio, capture.update, dtype=torch.int64).where(ratio >= LARGE, NEVER),
             1,
             capture.learning_rates,
             capture.learning_rate_histories or (None,) * half,
@@ -188,7 +192,7 @@ class UpdateStats(Statistic[UpdateState]):
 
     def summarize(self, state: UpdateState) -> tuple[UpdateReading, ...]:
         """Copy the ratios to the host."""
-        columns = (state.relative_path, state.path, state.largest, state.unmoved_updates)
+        columns = (state.relative_path, state.path, state.largest, state.unmoved_updates, state.first_large)
         rows = zip(*(column.tolist() for column in columns), state.rates, state.learning_rate_histories, strict=True)
         return tuple(
             UpdateReading(
@@ -199,6 +203,7 @@ class UpdateStats(Statistic[UpdateState]):
                 learning_rate=rate,
                 learning_rate_history=pace,
                 mean_norm=path / max(1, state.updates),
+                first_large=None if first_large == NEVER else first_large,
             )
-            for relative_path, path, largest, unmoved, rate, pace in rows
+            for relative_path, path, largest, unmoved, first_large, rate, pace in rows
         )

@@ -7,6 +7,7 @@ import math
 from torch import Tensor
 
 from spikecheck.readings import UpdateReading
+from spikecheck.stats.parameters import LARGE
 from tests.oracles.raster import Captures, mean, number
 
 
@@ -26,6 +27,7 @@ def one(captures: Captures, step: int, before: int) -> UpdateReading:
         learning_rate=captures[-1].learning_rates[step],
         learning_rate_history=captures[-1].learning_rate_histories[step],
         mean_norm=mean([m if math.isfinite(m) else 0.0 for m in moved]),
+        first_large=min((c.update for c, share in zip(captures, shares, strict=True) if share >= LARGE), default=None),
     )
 
 

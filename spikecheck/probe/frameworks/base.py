@@ -11,7 +11,7 @@ import inspect
 import pkgutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint
@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from spikecheck.errors import SpikecheckError
-from spikecheck.neuron import Holder, NeuronChange, NeuronSpec
+from spikecheck.neuron import FIX_ATTRIBUTES, Holder, NeuronChange, NeuronSpec
 from spikecheck.packages import ExtensionCode, UnusableExtension, entry_points_of
 from spikecheck.site import Layout
 
@@ -76,6 +76,20 @@ class Framework:
     def next_state(self, module: nn.Module, output: Any) -> tuple[Tensor, ...]:
         """Return what the next call should start from, read after a call; empty where the library does that itself."""
         return ()
+
+
+def spec_of(framework: Framework, module: nn.Module) -> NeuronSpec:
+    """Return the parameters of a layer's neurons, with the attributes that it has of those that fixes name."""
+    return replace(framework.neuron(module), attributes=tuple(name for name in FIX_ATTRIBUTES if has(module, name)))
+
+
+def has(module: nn.Module, path: str) -> bool:
+    """Return whether a module has an attribute, or one of its attributes has."""
+    *owners, name = path.split(".")
+    owner: object = module
+    for one in owners:
+        owner = getattr(owner, one, None)
+    return hasattr(owner, name)
 
 
 def settable(module: nn.Module, name: str) -> dict[str, Any]:

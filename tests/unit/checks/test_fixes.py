@@ -129,3 +129,28 @@ def test_the_expected_potential_is_that_of_independent_spikes() -> None:
     expected = expected_potential(NeuronSpec(decay=0.9), scale, 20, 0.05, gain=1.0)
     # the mean of the spikes adds up too: 0.05 of a weight per step, the same for all samples
     assert 0.8 * expected < float(potential.square().mean().sqrt()) < 1.6 * expected
+
+
+@pytest.mark.parametrize(
+    ("library", "attributes", "code"),
+    [
+        ("spikingjelly", ("v_threshold", "decay_input"), "net.v_threshold = 0.1\n# or net.decay_input = False"),
+        ("spikingjelly", ("v_threshold",), "net.v_threshold = 0.1"),
+        ("spikingjelly", (), None),
+        ("spikingjelly", None, "net.v_threshold = 0.1\n# or net.decay_input = False"),
+        ("norse", ("p.v_th",), "net.p = net.p._replace(v_th=torch.tensor(0.1))"),
+        ("norse", (), None),
+        ("handwritten", ("threshold",), "# lower it\nnet.threshold = 0.1"),
+        ("handwritten", (), "# lower it\nnet.thresh = 0.1"),
+    ],
+)
+def test_a_fix_names_no_attribute_that_the_layer_does_not_have(library, attributes, code) -> None:
+    texts = {
+        "spikingjelly": "layer.v_threshold = 0.1\n# or layer.decay_input = False",
+        "norse": "# the threshold\nlayer.p = layer.p._replace(v_th=torch.tensor(0.1))",
+        "handwritten": "# lower it\nlayer.threshold = 0.1",
+    }
+    neuron = NeuronSpec(threshold_name="thresh", attributes=attributes)
+    site = Site(SiteKind.SPIKES, "net", 1, neuron=neuron, path="net")
+    made = for_site(texts[library], site, library)
+    assert [fix.code.removeprefix("# the threshold\n") for fix in made] == ([] if code is None else [code])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from spikecheck.checks.base import UNDATED
 from spikecheck.checks.spk203_dead_layer import DeadLayer
 from spikecheck.readings import NonFinite
 from spikecheck.site import Moment
@@ -151,3 +152,18 @@ def test_a_finding_of_before_says_what_is_true_now_and_ends_with_the_silence() -
     assert restated.message == "lif1 is nearly silent: 0.0001 spikes per neuron and time step (64 neurons)"
     assert restated.observed.text == "0.0001 spikes per neuron and time step, from 64 neurons; 0.0001 at first"
     assert DeadLayer().is_over(before, alive, made_now=False)
+
+
+def faded(alive: int, quiet: int) -> SpikeTimelineReading:
+    """One forward pass per update: so many at an ordinary rate, then so many with single spikes."""
+    means = [0.05] * alive + [2e-4] * quiet
+    return SpikeTimelineReading(tuple(TimelinePoint(n, n, 1, mean) for n, mean in enumerate(means)), NonFinite(0, 1))
+
+
+def test_a_layer_that_became_nearly_silent_is_dated_by_its_timeline() -> None:
+    observations = observe({"lif1": [fires(2e-4), flow(), faded(12, 60)], "loss": [loss(**STUCK)]})
+    [finding] = findings(DeadLayer(), observations, "lif1")
+    assert (finding.when, finding.observed.text.rpartition("; ")[2]) == (Moment(12), "0.05 at first")
+    observations = observe({"lif1": [fires(2e-4), flow(), faded(0, 60)], "loss": [loss(**STUCK)]})
+    [finding] = findings(DeadLayer(), observations, "lif1")
+    assert finding.when is UNDATED, "the first forward pass tells"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk407_hot_learning_rate import HotLearningRate
+from spikecheck.site import Moment
 from tests.unit.checks.build import findings, loss, observe, parameter, severity_of, update
 
 WORSE = loss(first=3.0, recent_mean=12.0)
@@ -44,6 +45,16 @@ def net(moved, lost=WORSE, weight=None):
             id="a class token that moves by half of a default initialization per update",
         ),
         pytest.param(net(update(mean_relative_norm=2.5, learning_rate=None)), "warning", id="the rate is not known"),
+        pytest.param(
+            net(update(mean_relative_norm=0.5), loss(first=3.2, recent_mean=3.0, recent_slope=0.0)),
+            "warning",
+            id="the loss fell to that of a guess",
+        ),
+        pytest.param(
+            net(update(mean_relative_norm=0.5), loss(first=3.2, recent_mean=3.0, recent_slope=0.0, updates=63)),
+            None,
+            id="and it is too early to tell that nothing is learned",
+        ),
     ],
 )
 def test_judge(observations, severity) -> None:
@@ -57,6 +68,45 @@ def test_one_finding_is_made_at_the_weight_that_moves_most() -> None:
     assert [finding.site.name for finding in made] == ["fc3.weight"]
     assert made[0].message == "one update changes fc3.weight by 300% of its norm, and the loss does not fall"
     assert "at a learning rate of 0.001" in made[0].observed.text
+
+
+def grown(growth: float, scale: float = 6.0, lost=WORSE, **moved):
+    """A run that began with smaller weights, and whose updates are small compared with those of now."""
+    first = {"fc1.weight": [parameter(scale=scale / growth), update(updates=1)]}
+    places = {"fc1.weight": [update(**{"mean_relative_norm": 0.1, **moved}), parameter(scale=scale)], "loss": [lost]}
+    return observe(places, first=first)
+
+
+@pytest.mark.parametrize(
+    ("observations", "severity"),
+    [
+        pytest.param(grown(3.01), "warning", id="just above the limit"),
+        pytest.param(grown(2.9), None, id="just below it"),
+        pytest.param(grown(100.0, scale=5.0), None, id="of an ordinary scale"),
+        pytest.param(grown(100.0, lost=loss()), None, id="the loss falls all the same"),
+        pytest.param(grown(100.0, lost=loss(first=3.2, recent_mean=3.1, recent_slope=0.0)), None, id="or is lower"),
+    ],
+)
+def test_updates_that_made_a_weight_so_large_that_they_no_longer_are(observations, severity) -> None:
+    assert severity_of(HotLearningRate(), observations, "fc1.weight") == severity
+
+
+def test_a_learning_rate_that_rose_is_named_and_dates_the_finding() -> None:
+    observations = grown(100.0, learning_rate=30.0, first_large=60)
+    [finding] = findings(HotLearningRate(), observations, "fc1.weight")
+    assert finding.message == "updates made fc1.weight 100x as large as at first, and the loss does not fall"
+    assert finding.observed.text.endswith("at a learning rate of 30 (0.001 at first)")
+    assert finding.when == Moment(60)
+    assert finding.fix.splitlines() == [
+        "# the learning rate rose from 0.001 to 30: correct the schedule",
+        "optimizer = torch.optim.Adam(model.parameters(), lr=0.001)",
+    ]
+
+
+def test_recent_updates_count_where_those_before_were_ordinary() -> None:
+    places = {"fc1.weight": [update(mean_relative_norm=0.5), parameter()], "loss": [WORSE]}
+    whole = {"fc1.weight": [update(mean_relative_norm=0.02)]}
+    assert severity_of(HotLearningRate(), observe(places, all=whole), "fc1.weight") == "warning"
 
 
 @pytest.mark.parametrize(("begin", "explained"), [(0.1, True), (0.5, False), (None, False)])

@@ -6,7 +6,7 @@ import pytest
 
 from spikecheck.checks.spk410_cold_learning_rate import ColdLearningRate
 from spikecheck.site import LearningRateHistory
-from tests.unit.checks.build import gradient, loss, observe, parameter, run, severity_of, update
+from tests.unit.checks.build import findings, gradient, loss, observe, parameter, run, severity_of, update
 
 FLAT = loss(first=3.0, recent_mean=3.01, recent_slope=1e-5, recent_slope_error=1e-4)
 LONG = run(update=80)
@@ -64,3 +64,43 @@ def test_the_weight_that_moves_most_is_judged() -> None:
     places = {"fc1.weight": [gradient(), parameter(), COLD], "fc2.weight": [gradient(), parameter(), update()]}
     observations = observe({**places, "loss": [FLAT]}, run=LONG)
     assert [severity_of(ColdLearningRate(), observations, name) for name in places] == [None, None]
+
+
+def history(rate: float, **changed: float) -> LearningRateHistory:
+    return LearningRateHistory(rate, rate, 80.0, 80, **changed)
+
+
+def two_groups(rate=1e-9, moved=1e-8, grad=None, of_run=LONG, **changed):
+    """A weight that learns, and a decay in a parameter group of its own."""
+    slow = update(mean_relative_norm=moved, learning_rate=rate, learning_rate_history=history(rate, **changed))
+    fast = update(learning_rate=2e-3, learning_rate_history=history(2e-3))
+    of_decay = [grad or gradient(dimensions=0), parameter(dimensions=0), slow]
+    places = {"fc1.weight": [gradient(), parameter(), fast], "lif1.beta": of_decay, "loss": [loss()]}
+    return observe(places, run=of_run)
+
+
+@pytest.mark.parametrize(
+    ("observations", "severity"),
+    [
+        pytest.param(two_groups(), "warning", id="1e-9 beside 2e-3"),
+        pytest.param(two_groups(rate=2e-8), "warning", id="at the limit"),
+        pytest.param(two_groups(rate=2.1e-8), None, id="just above it"),
+        pytest.param(two_groups(rate=0.0), None, id="frozen on purpose"),
+        pytest.param(two_groups(moved=1.3e-4), None, id="it moved by 1% all the same, as from 0"),
+        pytest.param(two_groups(grad=gradient(mean_norm=0.0)), None, id="without a gradient, another check says so"),
+        pytest.param(two_groups(of_run=run(update=49)), None, id="too early"),
+        pytest.param(two_groups(of_run=run(live=True, update=80)), "warning", id="while training runs"),
+        pytest.param(
+            two_groups(of_run=run(live=True, update=80), scheduled_rate=2e-3), None, id="a group that warms up"
+        ),
+    ],
+)
+def test_a_group_whose_rate_is_far_below_that_of_another(observations, severity) -> None:
+    assert severity_of(ColdLearningRate(), observations, "lif1.beta") == severity
+    assert severity_of(ColdLearningRate(), observations, "fc1.weight") is None
+
+
+def test_the_fix_gives_the_group_the_rate_of_the_others() -> None:
+    [finding] = findings(ColdLearningRate(), two_groups(), "lif1.beta")
+    assert finding.message == "lif1.beta stays where it began: a learning rate of 1e-9, beside 0.002"
+    assert finding.fix == 'for group in optimizer.param_groups:\n    group["lr"] = 0.002'

@@ -67,6 +67,15 @@ def test_an_excerpt_is_from_the_latest_forward_pass_of_each_window() -> None:
     assert shown() == {"first": (0, 1), "recent": (19, 3), "all": (19, 3)}
 
 
+def test_a_timeline_is_no_part_of_the_first_forward_pass() -> None:
+    """What is judged of the first forward pass may not depend on what came later."""
+    engine = Engine()
+    for update in range(3):
+        engine.receive(spikes(update, update=update))
+    read = engine.windowed(True, place_of, {})
+    assert [SpikeTimelineReading in read[window]["lif"] for window in WINDOWS] == [False, True, True]
+
+
 def test_an_empty_window_does_not_empty_the_recent_one() -> None:
     engine = Engine()
     engine.receive(spikes(3))
