@@ -46,6 +46,7 @@ from spikecheck.readings import (
 from spikecheck.runlog.writer import RunLog
 from spikecheck.sinks.base import RunPoint, RunStart, Sink
 from spikecheck.site import Layout, Moment, Site, SiteKind
+from spikecheck.state_readings import StepLawReading
 from spikecheck.stored import FitReading, GlobalReading, MomentReading, StoredNeuronReading, StoredReading
 from spikecheck.timelines import (
     CurrentTimelineReading,
@@ -145,6 +146,7 @@ __all__ = [
     "SpikecheckError",
     "StaleGradientReading",
     "StateReading",
+    "StepLawReading",
     "StoredNeuronReading",
     "StoredReading",
     "TargetReading",

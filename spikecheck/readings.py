@@ -394,7 +394,7 @@ class RunReading:
     foreign_optimizer: str | None = None  # class of an optimizer that steps and holds no parameter of the model
     value_origins: tuple[Origin, ...] = ()  # operations that made the loss NaN or infinite
     gradient_origins: tuple[Origin, ...] = ()  # operations whose derivative is NaN or infinite while the loss is finite
-    # of parameters that the model uses, does not have, nor trains
-    unregistered_shapes: tuple[tuple[int, ...], ...] = ()
+    unregistered_shapes: tuple[tuple[int, ...], ...] = ()  # of parameters that are used, not the model's, nor trained
+    unregistered_before: int = 0  # of these: what the model's input was computed from, and nothing else
     input_tensors: int = 1  # that the model is called with, of which the first is observed
     variable: str = ""  # the expression by which the script knows the model; empty for what did not run

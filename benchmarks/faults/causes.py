@@ -95,7 +95,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "neuron_parameter_out_of_range": ("SPK206", "SPK207", "SPK416"),
     "neuron_parameter_unlearned": ("SPK416",),
     "missing_step": ("SPK414",),
-    "params_not_in_optimizer": ("SPK408",),
+    "params_not_in_optimizer": ("SPK408", "SPK419"),
     "random_features": ("SPK417",),
     "weight_decay_too_big": ("SPK412",),
     "weights_put_back": ("SPK415",),

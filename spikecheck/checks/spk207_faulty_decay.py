@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from math import exp, inf
+from dataclasses import dataclass, replace
+from math import exp, inf, log
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
@@ -14,7 +14,8 @@ from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.neuron import NeuronSpec, ReplacedParameter
 from spikecheck.number_format import fill
 from spikecheck.readings import SpikeReading
-from spikecheck.site import Site, SiteKind
+from spikecheck.site import Moment, Site, SiteKind
+from spikecheck.state_readings import StepLawReading
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,11 @@ class FaultyDecay(Check):
     spikecheck warns in these cases:
 
     - The decay is below {min_decay} or above 1. In a hand-written layer, an attribute called `beta` or `decay` may mean
-      something else; there, a decay above 1 is reported only if some neuron fires in at least {min_firing_fraction:%}
-      of the time steps of a forward pass.
+      something else. There, the decay is measured if possible: among neurons that did not spike, the next potential is
+      exactly decay * potential + gain * current + a constant, in {min_measured_passes} forward passes or more. It is
+      reported if a potential grows to {min_growth} times its size within a forward pass. If it cannot be measured, a
+      decay above 1 is reported if some neuron fires in at least {min_firing_fraction:%} of the time steps of a forward
+      pass.
     - The layer scales its input down too far: an input of 1 in every time step of a forward pass adds less than
       {min_accumulated_input} to the potential in total, and the time constant is longer than the forward pass.
     - The library silently replaces the value that was set. For example, if a time constant of 8 steps is given as the
@@ -120,6 +124,12 @@ class FaultyDecay(Check):
         why="measured: 0.98 in a layer whose potential grows; 0.5 is a judgment call, since no healthy network was "
         "measured",
     )
+    min_measured_passes: int = limit(
+        3, why="judgment call: one time step of each forward pass is measured, to within rounding"
+    )
+    min_growth: float = limit(
+        10.0, why="judgment call: over a forward pass, the first time step then counts ten times as much as the last"
+    )
     max_learned_drift: float = limit(
         0.5,
         why="derived: a clamped decay gets no gradient, so only Adam's momentum still moves it: by about 10 times the "
@@ -131,11 +141,12 @@ class FaultyDecay(Check):
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the decay is not between 0 and 1, or where the gain leaves nothing of the input."""
-        spikes, neuron = readings[SpikeReading], site.neuron
+        spikes, neuron = readings[SpikeReading], self.neuron_in_use(site, readings)
         if neuron is None or not spikes.forward_passes:
             return
-        if because := self.fault(site, neuron, spikes):
+        if because := self.fault(site, neuron, spikes, grows=self.grows(readings)):
             forgets = 0 <= (neuron.decay or 0.0) < self.min_decay
+            since_the_start = self.grows(readings) and self.grows(readings.first, min_passes=1)
             yield self.finding(
                 site,
                 severity=Severity.NOTE if forgets and has_learned(readings) else Severity.WARNING,
@@ -153,6 +164,7 @@ class FaultyDecay(Check):
                     decay=neuron.decay,
                     gain=neuron.input_gain,
                 ),
+                when=Moment(0) if since_the_start else None,
                 excess=1,
             )
         elif neuron.replaced_parameters:
@@ -181,14 +193,29 @@ class FaultyDecay(Check):
                 ),
             )
 
-    def fault(self, site: Site, neuron: NeuronSpec, spikes: SpikeReading) -> str:
+    def neuron_in_use(self, site: Site, readings: Readings) -> NeuronSpec | None:
+        """Return the parameters of the neurons, with the decay that was measured if potentials grow by it."""
+        law, neuron = readings.get(StepLawReading), site.neuron
+        return replace(neuron, decay=law.decay) if neuron and law and self.grows(readings) else neuron
+
+    def grows(self, readings: Readings, min_passes: int | None = None) -> bool | None:
+        """Return whether the measured decay makes a potential grow in a forward pass; None where none was measured."""
+        law, spikes = readings.get(StepLawReading), readings[SpikeReading]
+        enough = self.min_measured_passes if min_passes is None else min_passes
+        if law is None or law.decay is None or law.exact_passes < enough:
+            return None
+        steps = spikes.time_steps // spikes.forward_passes
+        return law.decay > 1 and steps * log(law.decay) >= log(self.min_growth)
+
+    def fault(self, site: Site, neuron: NeuronSpec, spikes: SpikeReading, *, grows: bool | None) -> str:
         """Return what is wrong with the decay in use or with the input gain; empty where nothing is known to be."""
         decay, steps = neuron.decay, spikes.time_steps // spikes.forward_passes
         if decay is None:
             return ""
         if decay < 0:
             return "the potential changes sign in every time step"
-        if decay > 1 and (site.framework not in HAND_WRITTEN or spikes.max_count >= self.min_firing_fraction * steps):
+        by_firing = grows is None and spikes.max_count >= self.min_firing_fraction * steps
+        if decay > 1 and (site.framework not in HAND_WRITTEN or grows or by_firing):
             return "with a decay above 1, the potential grows without limit"
         if decay < self.min_decay:
             return "nothing of one time step is left in the next one"

@@ -13,7 +13,8 @@ from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.neuron import NeuronSpec
 from spikecheck.number_format import fill
 from spikecheck.readings import DriveReading, FlowReading, SpikeReading
-from spikecheck.site import Site, SiteKind
+from spikecheck.site import Moment, Site, SiteKind
+from spikecheck.state_readings import StepLawReading
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,11 @@ class MissingReset(Check):
     is above {max_spend_ratio}. For the mean positive part, spikecheck uses an upper bound: (mean + RMS) / 2 of the
     input. A hand-written layer that keeps a synaptic current of its own is left out, since such a current adds up.
 
+    If a layer is called once per time step, spikecheck also measures what a spike does to its potential. Among neurons
+    that did not spike, the next potential is exactly decay * potential + gain * current + a constant. If those that
+    spiked have at least {min_jump} more than that, in {min_measured_passes} forward passes or more, the reset is
+    inverted: it is added, or it resets the neurons that did not spike.
+
     If a layer declares that it has no reset, spikecheck warns if its spikes are used and one of these holds:
 
     - it has no leak (a decay of {max_decay_without_reset} or more);
@@ -100,6 +106,12 @@ class MissingReset(Check):
         why="derived: with a reset, the firing rate times the threshold is at most the mean positive input; measured: "
         "0.5 in healthy networks, 1.6 without a reset",
     )
+    min_measured_passes: int = limit(
+        3, why="judgment call: one time step of each forward pass is measured, to within rounding"
+    )
+    min_jump: float = limit(
+        0.01, why="judgment call: a hundredth of the usual threshold of 1; measured: -1 and lower with a reset"
+    )
     max_decay_without_reset: float = limit(
         0.999,
         why="derived: a time constant of 1,000 time steps, longer than most sequences",
@@ -113,6 +125,10 @@ class MissingReset(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where a layer spends more than comes in, or where one in use shows that it never resets."""
         spikes, drive, neuron = readings[SpikeReading], readings.get(DriveReading), site.neuron
+        if (law := self.inverted(readings)) is not None:
+            since_the_start = self.inverted(readings.first, min_passes=1) is not None
+            yield self.measured(site, law, when=Moment(0) if since_the_start else None)
+            return
         if neuron is None or drive is None or not neuron.v_threshold or neuron.decay is None or spikes.rate is None:
             return
         if spikes_unused(readings) or drive.non_finite.count:
@@ -125,6 +141,35 @@ class MissingReset(Check):
             yield self.declared(site, readings, repeated, neuron.decay)
         elif neuron.reset is None and not neuron.accumulates:
             yield from self.inferred(site, readings, drive, neuron)
+
+    def inverted(self, readings: Readings, min_passes: int | None = None) -> StepLawReading | None:
+        """Return the measured law of a layer whose spikes raise its potential; None if they do not, or are unused."""
+        law = readings.get(StepLawReading)
+        enough = self.min_measured_passes if min_passes is None else min_passes
+        if law is None or law.jump is None or law.spike_passes < enough or spikes_unused(readings):
+            return None
+        return law if law.jump >= self.min_jump else None
+
+    def measured(self, site: Site, law: StepLawReading, when: Moment | None) -> Finding:
+        """Return the finding at a layer whose reset is inverted."""
+        does = "raises its potential by {jump} with each spike, which a reset should lower"
+        if law.decay is not None and abs(law.decay) < self.min_jump:
+            does = "is reset where it does not spike, and keeps its potential where it does"
+        return self.finding(
+            site,
+            observed=Observed(
+                "next potential = {decay:.3n} * potential + gain * current, and {jump} more after a spike",
+                decay=law.decay,
+                jump=law.jump,
+            ),
+            expected=Expected(
+                "a potential that each spike lowers",
+                because="otherwise a neuron that has spiked goes on to spike, whatever its input",
+            ),
+            does=fill(does, jump=law.jump),
+            when=when,
+            excess=1,
+        )
 
     def declared(self, site: Site, readings: Readings, repeated: float, decay: float) -> Finding:
         """Return the finding at a layer that declares no reset; a note while it is unknown if its spikes are used."""

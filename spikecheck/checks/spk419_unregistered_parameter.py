@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.learning import has_learned
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import RunReading
 from spikecheck.site import Moment, Site, SiteKind
@@ -55,7 +56,9 @@ class UnregisteredParameter(Check):
     ## How it is decided
     spikecheck searches the computation graph of the first two losses for an `nn.Parameter` that the output of the
     model was computed from and that `model.parameters()` does not have. It warns if such a parameter has a gradient
-    and, after {min_updates} updates or more, still has the values that it had at first. Of a graph with more than
+    and, after {min_updates} updates or more, still has the values that it had at first. Parameters of an encoder in
+    front of the model may be random on purpose: if only such parameters are found, and the network has learned, it is a
+    note. Of a graph with more than
     20,000 operations, only the part next to the loss is searched.
     """
 
@@ -68,8 +71,7 @@ class UnregisteredParameter(Check):
     explains: ClassVar = ("SPK302", "SPK309", "SPK312", "SPK313")
     past: ClassVar = "parameters outside of the model were not trained"
     message: ClassVar = (
-        "the forward pass uses {count} parameters that model.parameters() does not have; they never moved in {updates} "
-        "updates"
+        "{user} uses {count} parameters that model.parameters() does not have; they never moved in {updates} updates"
     )
 
     min_updates: int = limit(10, why="judgment call: something else than an optimizer of this process may train them")
@@ -80,8 +82,10 @@ class UnregisteredParameter(Check):
         if not run.unregistered_shapes or run.update < self.min_updates:
             return
         shapes = [str(shape) for shape in run.unregistered_shapes]
+        in_front = run.unregistered_before == len(shapes)
         yield self.finding(
             site,
+            severity=Severity.NOTE if in_front and has_learned(readings) else Severity.WARNING,
             observed=Observed(
                 "parameters of the shapes {shapes} that have a gradient and their first values",
                 shapes=", ".join(shapes[:MOST_SHAPES]) + ", ..." * (len(shapes) > MOST_SHAPES),
@@ -91,6 +95,7 @@ class UnregisteredParameter(Check):
                 because="an optimizer is built from model.parameters()",
             ),
             when=Moment(0),
+            user="what computes the model's input" if in_front else "the forward pass",
             count=len(shapes),
             updates=run.update,
         )

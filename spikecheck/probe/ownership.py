@@ -27,6 +27,7 @@ class GraphSpan:
         self.thread = 0
         self.number = 0  # of the pass, among those of the whole process
         self.first = self.last = 0
+        self.always_counted = True  # the first losses need its first node, in whatever company
         self.backward = 0  # the thread in which a backward pass of it is running
 
     def begin(self, number: int, *, counted: bool) -> None:

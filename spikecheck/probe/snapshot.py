@@ -69,7 +69,7 @@ class Snapshot:
             input_tensors=session.input_tensors,
             value_origins=session.training.origins.of_values,
             gradient_origins=session.training.origins.of_gradients,
-            unregistered_shapes=session.training.unregistered.unmoved(session.span.parameters),
+            **session.training.unregistered.reading(session.span.parameters),
         )
         unseen = {name: why for name, why in session.unseen.items() if why}
         unseen |= {**replaced(session), **distributed(session), **session.training.forks.unseen()}

@@ -77,7 +77,8 @@ class Training:
             return
         session.optimizers.backward_begins()
         self.origins.backward_begins(roots, session.losses.returned)
-        self.unregistered.backward_begins(roots, session.losses.returned, session.span.parameters)
+        self.unregistered.backward_begins(roots, session.losses.returned, session.span)
+        session.span.always_counted = not self.unregistered.is_complete
         if session.passes.recorder.tier > 1:
             session.losses.minimized(roots)
         if not session.losses.calls and session.clock.passes_in_sequence:

@@ -240,7 +240,8 @@ class Watchers:
     def forward_begins(self, watch: Watch, *, in_sight: bool = True) -> None:
         """Note that a forward pass begins in this thread; it is not `in_sight` where taps alone show it."""
         self._thread.latest = weakref.ref(watch)
-        watch.span.begin(next(self._passes), counted=in_sight and len(self.here()) > 1)
+        counted = in_sight and (watch.span.always_counted or len(self.here()) > 1)
+        watch.span.begin(next(self._passes), counted=counted)
 
     def forward_ends(self, watch: Watch) -> None:
         """Note that it is over; what follows is no part of it."""

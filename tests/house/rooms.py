@@ -14,6 +14,7 @@ NOUNS = (
     "neuron",
     "readings",
     "update_readings",
+    "state_readings",
     "excerpts",
     "experiment_readings",
     "timelines",

@@ -97,6 +97,7 @@ PLUGIN = set(
         "SpikeReading",
         "StaleGradientReading",
         "StateReading",
+        "StepLawReading",
         "TargetReading",
         "UndoneUpdateReading",
         "UnusedGradientReading",

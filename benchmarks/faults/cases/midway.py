@@ -148,3 +148,23 @@ def tiny_rate_of_the_time_constants(broken: bool) -> Script:
 def tiny_rate_of_all_weights(broken: bool) -> Script:
     """Biases have a learning rate of their own, as in a fine-tuning; that of the weights is 1e-9"""
     return grouped(SinabsNet(THREE), ".weight", broken)
+
+
+class Listed(HandNet):
+    """A network whose first layer is in a Python list beside the modules."""
+
+    def __init__(self) -> None:
+        super().__init__((100, 80, CLASSES))
+        self.first = [nn.Linear(CHANNELS, 100)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [batch, step, channel] to [batch, class]."""
+        return super().forward((2 * self.first[0](x)).relu())
+
+
+@fault("hand", "params_not_in_optimizer")
+def layer_in_a_python_list(broken: bool) -> Script:
+    """The first layer is in a Python list: the optimizer does not have its weights"""
+    net = Listed()
+    held = [*net.parameters(), *([] if broken else net.first[0].parameters())]
+    return Script(net, optimizer=torch.optim.Adam(held, lr=LEARNING_RATE))

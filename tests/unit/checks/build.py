@@ -39,6 +39,7 @@ from spikecheck.readings import (
     UpdateReading,
 )
 from spikecheck.site import Moment, Site, SiteKind
+from spikecheck.state_readings import StepLawReading
 from spikecheck.stored import FitReading, GlobalReading, MomentReading, StoredNeuronReading, StoredReading
 from spikecheck.update_readings import (
     GradientAtStepReading,
@@ -191,6 +192,7 @@ KINDS: dict[type[Any], SiteKind] = {
     StateReading: SiteKind.STATE,
     EvaluationStateReading: SiteKind.STATE,
     MemoryReading: SiteKind.MEMORY,
+    StepLawReading: SiteKind.MEMORY,
     ModeReading: SiteKind.BATCH_NORM_OR_DROPOUT,
     RunReading: SiteKind.RUN,
     FlowReading: SiteKind.SPIKES,

@@ -8,6 +8,8 @@ import pytest
 
 from spikecheck.checks.spk207_faulty_decay import FaultyDecay
 from spikecheck.neuron import ReplacedParameter
+from spikecheck.site import Moment
+from spikecheck.state_readings import StepLawReading
 from tests.unit.checks.build import findings, loss, modules, neuron, observe, severity_of, spikes
 
 
@@ -87,3 +89,31 @@ def test_an_empty_batch_says_nothing_about_a_decay_that_is_not_known() -> None:
     sites = {"lif1": {"framework": "torch", "neuron": neuron(decay=None)}}
     empty = spikes(time_steps=0, elements=0, samples=0, count=0.0, active=0)
     assert severity_of(FaultyDecay(), modules(observe({"lif1": [empty]}, sites=sites)), "lif1") is None
+
+
+def measured(decay=0.9, library="torch", passes=3, known=0.9):
+    """A layer whose decay was measured, in forward passes of 20 time steps."""
+    sites = {"lif1": {"framework": library, "neuron": neuron(decay=known)}}
+    places = {"lif1": [spikes(max_count=10.0), StepLawReading(20, passes, decay)]}
+    return modules(observe(places, sites=sites))
+
+
+@pytest.mark.parametrize(
+    ("observations", "severity"),
+    [
+        pytest.param(measured(), None, id="ordinary"),
+        pytest.param(measured(1.13, known=None), "warning", id="1.13 to the power of 20 is 11.5"),
+        pytest.param(measured(1.12, known=None), None, id="1.12 to the power of 20 is 9.6"),
+        pytest.param(measured(1.13, known=None, passes=2), None, id="in too few forward passes"),
+        pytest.param(measured(0.8, known=1.65), None, id="an attribute that means something else"),
+        pytest.param(measured(0.0, known=None), None, id="no memory, which another check finds"),
+    ],
+)
+def test_a_measured_decay_counts_for_more_than_an_attribute(observations, severity) -> None:
+    assert severity_of(FaultyDecay(), observations, "lif1") == severity
+
+
+def test_the_measured_decay_is_named_and_dated_from_the_first_forward_pass() -> None:
+    [finding] = findings(FaultyDecay(), measured(1.2, known=None), "lif1")
+    assert finding.message == "lif1 multiplies its potential by 1.2 and its input by 1 per time step"
+    assert finding.when == Moment(0)

@@ -5,7 +5,19 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk210_missing_reset import MissingReset
-from tests.unit.checks.build import drive, flow, modules, neuron, observe, parameter, severity_of, spikes
+from spikecheck.site import Moment
+from spikecheck.state_readings import StepLawReading
+from tests.unit.checks.build import (
+    drive,
+    findings,
+    flow,
+    modules,
+    neuron,
+    observe,
+    parameter,
+    severity_of,
+    spikes,
+)
 
 
 def layer(flows=None, count=20_480.0, consecutive_products=0.0, output=True, **known):
@@ -68,3 +80,38 @@ def test_a_recurrent_weight_inside_the_layer_can_drive_spikes_as_well(weight, se
     places = {"lif1": [spikes(count=4.1e5 * 0.28), drive()], "lif1.rec.weight": [weight]}
     observations = modules(observe(places, sites={"lif1": {"neuron": neuron(reset=None)}}))
     assert severity_of(MissingReset(), observations, "lif1") == severity
+
+
+def reset_by(jump, decay=0.9, flows=None, **changed):
+    """A hand-written layer, of which it was measured what a spike does to its potential."""
+    law = StepLawReading(20, 20, decay, **{"spike_passes": 3, "jump": jump, **changed})
+    places = {"lif1": [spikes(), drive(), flows or flow(), law]}
+    return modules(observe(places, sites={"lif1": {"framework": "torch", "neuron": neuron(reset=None)}}))
+
+
+@pytest.mark.parametrize(
+    ("observations", "severity"),
+    [
+        pytest.param(reset_by(-1.0), None, id="it is lowered"),
+        pytest.param(reset_by(0.0), None, id="it stays, which the firing rate would tell"),
+        pytest.param(reset_by(0.01), "warning", id="at the limit"),
+        pytest.param(reset_by(0.009), None, id="just below it"),
+        pytest.param(reset_by(1.0, spike_passes=2), None, id="in too few forward passes"),
+        pytest.param(reset_by(None, spike_passes=0), None, id="no neuron spiked"),
+        pytest.param(reset_by(1.0, flows=flow(spikes_receive_gradient=False)), None, id="only its potential is read"),
+    ],
+)
+def test_a_spike_that_raises_the_potential(observations, severity) -> None:
+    assert severity_of(MissingReset(), observations, "lif1") == severity
+
+
+@pytest.mark.parametrize(
+    ("decay", "does"),
+    [
+        (0.9, "raises its potential by 1.5 with each spike, which a reset should lower"),
+        (0.0, "is reset where it does not spike, and keeps its potential where it does"),
+    ],
+)
+def test_an_inverted_reset_is_named(decay, does) -> None:
+    [finding] = findings(MissingReset(), reset_by(1.5, decay), "lif1")
+    assert (finding.message, finding.when) == (f"lif1 {does}", Moment(0))

@@ -8,7 +8,7 @@ from torch import nn
 
 import spikecheck
 from spikecheck.checks.spk419_unregistered_parameter import UnregisteredParameter
-from tests.unit.checks.build import findings, observe, run
+from tests.unit.checks.build import findings, loss, observe, run, severity_of
 
 
 @pytest.mark.parametrize(
@@ -27,17 +27,35 @@ def test_judge(shapes, updates, expected) -> None:
     assert all("never moved in 10 updates" in one.message for one in made)
 
 
+@pytest.mark.parametrize(
+    ("before", "lost", "severity"),
+    [
+        pytest.param(1, loss(), "note", id="an encoder in front of a network that learns"),
+        pytest.param(1, loss(first=3.0, recent_mean=3.0, recent_slope=0.0), "warning", id="of one that does not"),
+        pytest.param(0, loss(), "warning", id="inside of the model"),
+    ],
+)
+def test_an_encoder_may_be_random_on_purpose(before, lost, severity) -> None:
+    reading = run(update=80, unregistered_shapes=((3, 4),), unregistered_before=before)
+    observations = observe({"the run": [reading], "loss": [lost]}, run=reading)
+    assert severity_of(UnregisteredParameter(), observations, "the run") == severity
+
+
 class Net(nn.Module):
     def __init__(self, where: str) -> None:
         super().__init__()
         hidden = [nn.Linear(8, 8)]
         self.hidden = nn.ModuleList(hidden) if where == "a ModuleList" else hidden
         self.out = nn.Linear(8, 3)
+        self.in_front = where == "a list, called before the model"
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(x if self.in_front else self.encode(x))
+
+    def encode(self, x: torch.Tensor) -> torch.Tensor:
         for layer in self.hidden:
             x = layer(x).relu()
-        return self.out(x)
+        return x
 
 
 @pytest.mark.parametrize(
@@ -48,6 +66,7 @@ class Net(nn.Module):
         ("a list that the optimizer has", False),
         ("a list, updated by hand", False),
         ("a list, frozen", False),
+        ("a list, called before the model", True),
     ],
 )
 def test_parameters_in(where: str, expected: bool) -> None:
@@ -61,7 +80,8 @@ def test_parameters_in(where: str, expected: bool) -> None:
     with spikecheck.attach(model) as monitor:
         for _ in range(12):
             x, y = torch.randn(16, 8), torch.randint(3, (16,))
-            before, logits, after = teacher(x), model(x), teacher(x)  # a teacher is not the model's
+            encoded = model.encode(x) if model.in_front else x
+            before, logits, after = teacher(x), model(encoded), teacher(x)  # a teacher is not the model's
             loss = nn.functional.cross_entropy(logits, y) + (logits - before - after).square().mean()
             optimizer.zero_grad()
             loss.backward()
@@ -69,4 +89,6 @@ def test_parameters_in(where: str, expected: bool) -> None:
             if where == "a list, updated by hand":
                 layer.weight.data -= 0.1 * layer.weight.grad
                 layer.bias.data -= 0.1 * layer.bias.grad
-    assert ("SPK419" in {finding.check for finding in monitor.report().findings}) is expected
+    made = [finding for finding in monitor.report().findings if finding.check == "SPK419"]
+    assert bool(made) is expected
+    assert all(one.message.startswith("what computes the model's input") is model.in_front for one in made)

@@ -1,0 +1,21 @@
+"""Readings of how the state of a layer changes in a time step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class StepLawReading:
+    """The law of a layer that is called once per time step: next potential = decay * potential + gain * current.
+
+    Measured in neurons that did not spike, in one time step of each forward pass. `exact_passes` follow such a law to
+    within rounding. In `spike_passes` of them, enough neurons spiked to tell the `jump`: what the next potential of
+    these has beyond the law, -1 threshold with a reset by subtraction.
+    """
+
+    forward_passes: int
+    exact_passes: int
+    decay: float | None = None
+    spike_passes: int = 0
+    jump: float | None = None
