@@ -32,9 +32,9 @@ class StepLawState(State):
 class StepLawStats(Statistic[StepLawState]):
     """The law by which the potential of a layer changes in a time step: its decay, and what a spike does to it.
 
-    Among neurons that did not spike, the next potential is decay * potential + gain * current + a constant. A law counts
-    where it holds exactly. What neurons that spiked have beyond it is what the spike added: minus one threshold with a
-    reset by subtraction.
+    Among neurons that did not spike, the next potential is decay * potential + gain * current + a constant. A law
+    counts where it holds exactly. What neurons that spiked have beyond it is what the spike added: minus one threshold
+    with a reset by subtraction.
 
     Unit: factor per time step; that of the threshold.
     Input: the previous state tensors of one layer; `step_tensors` holds spikes, current and the next state.

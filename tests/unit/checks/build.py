@@ -359,8 +359,7 @@ def neuron(**changed: Any) -> NeuronSpec:
 def site(kind: SiteKind, name: str, **changed: Any) -> Site:
     """A site; layers are snntorch's with the neuron above unless told otherwise."""
     layer = kind in SiteKind.CURRENT | SiteKind.SPIKES | SiteKind.POTENTIAL | SiteKind.STATE
-    known = {"framework": "snntorch", "neuron": NEURON} if layer else {}
-    return Site(kind, name, **(known | changed))
+    return Site(kind, name, **(({"framework": "snntorch", "neuron": NEURON} if layer else {}) | changed))
 
 
 def observe(
@@ -397,6 +396,5 @@ def findings(check: Check, observations: Observations, name: str) -> list[Findin
 
 def severity_of(check: Check, observations: Observations, name: str) -> str | None:
     """Return the severity of the one finding at a place; None where there is none."""
-    made = findings(check, observations, name)
-    assert len(made) < 2
-    return made[0].severity.label if made else None
+    [severity] = [one.severity.label for one in findings(check, observations, name)] or [None]
+    return severity

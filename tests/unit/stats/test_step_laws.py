@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
+from operator import add
 
 import pytest
 import torch
@@ -51,10 +53,7 @@ def capture(step: Step, update: int = 0, *, with_spikes: bool = False) -> Captur
 @pytest.mark.parametrize("with_spikes", [False, True])
 def test_the_law_of_a_time_step(step: Step, decay: float, jump: float, with_spikes: bool) -> None:
     captures = [capture(step, update, with_spikes=with_spikes) for update in range(3)]
-    statistic = StepLawStats()
-    [reading] = statistic.summarize(
-        sum((statistic.measure(one) for one in captures[1:]), statistic.measure(captures[0]))
-    )
+    [reading] = StepLawStats().summarize(reduce(add, map(StepLawStats().measure, captures)))
     assert (reading.forward_passes, reading.exact_passes, reading.spike_passes) == (3, 3, 3)
     assert reading.decay == pytest.approx(decay, abs=1e-5)
     assert reading.jump == pytest.approx(jump, abs=1e-5)
