@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import exp, log1p
 
 from spikecheck.checks.base import Check, Readings
 from spikecheck.checks.learning import MIN_LOSSES, Learning, has_learned_much, telling
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.ledger import Record
 from spikecheck.number_format import fill
-from spikecheck.readings import LossReading
+from spikecheck.readings import LogitReading, LossReading
 from spikecheck.site import Moment
 
+HALF = 0.5
 MIN_LOST_SHARE = 1 / 8  # judgment call: of the updates; measured: at most 1/20 in slow starters that learn well
 
 
@@ -48,20 +50,35 @@ def late_start(check: Check, finding: Finding, record: Record | None, readings: 
         expected=Expected(
             "a network that learns from its first update on",
             because=fill(
-                "half of what a guess without the input has, {half:#n}, is not reached yet", half=loss.halfway
+                "half of the way from a guess without the input, {guess:#n}, to the lowest loss that logits of this "
+                "range allow, {lowest:#n}, is not reached yet",
+                guess=loss.guess,
+                lowest=lowest_loss(readings),
             ),
         ),
         when=Moment(record.intervals[0].first),
         intervals=record.intervals,
+        state=record.past_state,
     )
 
 
 def unfinished(readings: Readings) -> Learning | None:
-    """Return a loss that still falls and lies above half of a guess's, where none lies below; None without one.
+    """Return a loss that still falls and has come less than half of the way, where none lies below; None without one.
 
     Not where no guess is known: how low such a loss can get is not known either.
     """
     losses = max((loss.updates for loss in readings.all.every(LossReading).values()), default=0)
     if losses < MIN_LOSSES or has_learned_much(readings):
         return None
-    return next((one for one in telling(readings) if one.guess is not None and one.falls_now), None)
+    lowest = lowest_loss(readings)
+    known = (one for one in telling(readings) if one.guess is not None and one.level > HALF * (one.guess + lowest))
+    return next((one for one in known if one.falls_now), None)
+
+
+def lowest_loss(readings: Readings) -> float:
+    """Return the lowest cross-entropy that logits of the present range allow: firing rates lie between 0 and 1.
+
+    Derived: all samples are right, each with the largest logit in its class and the smallest in the others.
+    """
+    every = readings.every(LogitReading).values()
+    return max((log1p((one.classes - 1) * exp(one.minimum - one.maximum)) for one in every), default=0.0)

@@ -76,8 +76,9 @@ def is_last(site: Site, readings: Readings) -> bool:
 
 
 def too_early(readings: Readings, forward_passes: int, min_forward_passes: int) -> bool:
-    """Return whether it is too early to judge, since training goes on and the layer may wake up."""
-    return readings.run.live and forward_passes < min_forward_passes
+    """Return whether it is too early to judge: training goes on, or an error cut it off, and the layer may wake up."""
+    goes_on = readings.run.live or readings.run.torch_errors
+    return bool(goes_on) and forward_passes < min_forward_passes
 
 
 def is_alive(spikes: SpikeReading | None, rate: float) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from spikecheck.diagnosis.order import place, precedes
-from spikecheck.finding import Finding, Severity
+from spikecheck.finding import Finding, FindingState, Severity
 
 Key = tuple[str, str, str]  # of a finding: check, kind of site, site
 Order = tuple[int, int, tuple[int, int, int], str]
@@ -140,7 +140,11 @@ def in_order(finding: Finding) -> tuple[Order, Key]:
     return order(finding), finding.key
 
 
-def importance(root: Finding, effects: list[Finding]) -> tuple[int, int, float, Order]:
-    """Return the key that sorts root causes: worst consequence, how many, how far beyond the limit, what is first."""
+def importance(root: Finding, effects: list[Finding]) -> tuple[bool, int, int, float, Order]:
+    """Return the key that sorts root causes: worst consequence, how many, how far beyond the limit, what is first.
+
+    What is over, and only cost updates, comes last.
+    """
     worst = max((finding.severity for finding in (root, *effects)), default=root.severity)
-    return -worst, -len({finding.check for finding in effects}), -root.excess, order(root)
+    is_over = root.state is not FindingState.ACTIVE
+    return is_over, -worst, -len({finding.check for finding in effects}), -root.excess, order(root)

@@ -6,7 +6,7 @@ import pytest
 
 from spikecheck.checks.base import UNDATED
 from spikecheck.checks.spk203_dead_layer import DeadLayer
-from spikecheck.readings import NonFinite
+from spikecheck.readings import NonFinite, TorchError
 from spikecheck.site import Moment
 from spikecheck.timelines import SpikeTimelineReading, TimelinePoint
 from tests.unit.checks.build import POISONED, drive, findings, flow, loss, observe, parameter, run, severity_of, spikes
@@ -17,6 +17,7 @@ def silent(**changed):
 
 
 OVER, LIVE = run(), run(live=True)
+CUT_OFF = run(torch_errors=(TorchError("RuntimeError", "Trying to backward through the graph a second time", 9),))
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,7 @@ OVER, LIVE = run(), run(live=True)
         pytest.param([silent()], OVER, "note", id="the last layer, and nothing is known of gradients"),
         pytest.param([silent(forward_passes=1), flow()], OVER, "error", id="one forward pass, and the run is over"),
         pytest.param([silent(forward_passes=9), flow()], LIVE, None, id="it may wake up"),
+        pytest.param([silent(forward_passes=9), flow()], CUT_OFF, None, id="an error ended the run before that"),
         pytest.param([silent(forward_passes=10), flow()], LIVE, "error", id="exactly at the limit"),
         pytest.param(
             [silent(non_finite=POISONED), flow()], OVER, None, id="not finite, which belongs to another check"

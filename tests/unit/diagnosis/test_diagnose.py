@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from spikecheck.diagnosis import Diagnosis, diagnose, precedes
 from spikecheck.diagnosis.rank import FindingsByCheck, explaining, in_order, roots_of
-from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.finding import Expected, Finding, FindingState, Observed, Severity
 from spikecheck.site import Moment, Site, SiteKind
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
@@ -43,6 +44,13 @@ def as_labels(diagnosis: Diagnosis) -> list[tuple[str, list[str]]]:
 
 def label(one: Finding) -> str:
     return f"{one.check}@{one.site.position}"
+
+
+def test_what_is_over_and_only_cost_updates_comes_after_what_holds() -> None:
+    late = replace(finding("SPK203", severity=WARNING, weight=9.0), state=FindingState.OVER)
+    consequence = finding("SPK402", KINDS.GRADIENT, by=("SPK203",), severity=WARNING)
+    active = finding("SPK208", KINDS.STATE, 2, update=5, severity=WARNING)
+    assert as_labels(diagnose([late, consequence, active])) == [("SPK208@2", []), ("SPK203@1", ["SPK402@1"])]
 
 
 # -- what can have come before what
