@@ -181,8 +181,9 @@ class HotLearningRate(Check):
         """Return the weight that grew most, of those that updates made far larger than any initialization."""
         grown = {
             name: growth
-            for name in readings.all.every(UpdateReading)
-            if has_several_axes(readings, name)
+            for name, update in readings.all.every(UpdateReading).items()
+            if update.updates >= self.min_updates
+            and has_several_axes(readings, name)
             and (growth := growth_of(readings.at(name))) >= self.min_growth
             and readings.at(name)[ParameterReading].scale > self.max_scale
         }

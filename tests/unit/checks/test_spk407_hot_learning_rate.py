@@ -82,6 +82,7 @@ def grown(growth: float, scale: float = 6.0, lost=WORSE, **moved):
     [
         pytest.param(grown(3.01), "warning", id="just above the limit"),
         pytest.param(grown(2.9), None, id="just below it"),
+        pytest.param(grown(100.0, updates=4), None, id="too few updates to say"),
         pytest.param(grown(100.0, scale=5.0), None, id="of an ordinary scale"),
         pytest.param(grown(100.0, lost=loss()), None, id="the loss falls all the same"),
         pytest.param(grown(100.0, lost=loss(first=3.2, recent_mean=3.1, recent_slope=0.0)), None, id="or is lower"),
