@@ -16,6 +16,7 @@ from spikecheck.number_format import fill
 from spikecheck.readings import LossReading, ParameterReading, UpdateReading
 from spikecheck.site import Moment, Site, SiteKind
 
+MANY_TIMES = 10.0  # judgment call: from there on, a percentage is hard to read
 MUCH_HIGHER = 2.0  # judgment call: a learning rate that has doubled is worth naming
 
 
@@ -115,7 +116,8 @@ class HotLearningRate(Check):
         if self.moves_far(readings.at(moved)) and not (lower and losses_without_learning(readings) is None):
             if site.name == moved:
                 relative = self.relative_update(readings)
-                what = fill("one update changes {site} by {relative:%} of its norm", site=site, relative=relative)
+                size = "{relative:%} of" if relative < MANY_TIMES else "{relative:n} times"
+                what = fill(f"one update changes {{site}} by {size} its norm", site=site, relative=relative)
                 yield self.finding_of(site, readings, what, excess=log10(relative / self.max_relative_update))
         elif site.name == grown and not lower:
             growth = growth_of(readings)

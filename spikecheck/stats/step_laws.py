@@ -92,4 +92,5 @@ def fitted(before: Tensor, current: Tensor, after: Tensor, spikes: Tensor) -> tu
     takes_current = solution[1].abs() > EXACT
     forgets = ((n * quiet) == 0).all() & ((p * quiet) != 0).any() & (spread > EXACT * largest)
     is_potential = exact & (largest > 0) & ((takes_current & ((p * quiet) != 0).any()) | forgets)
-    return is_potential, solution[0], fired.sum() >= MIN_SPIKES, jump
+    tells = (fired.sum() >= MIN_SPIKES) & (jump.abs() > EXACT * largest)  # more than rounding
+    return is_potential, solution[0], tells, jump

@@ -53,4 +53,5 @@ def fitted(before: np.ndarray, current: np.ndarray, after: np.ndarray, spikes: n
         return None
     if not (takes_current or forgets):
         return None
-    return float(factors[0]), float(beyond[~quiet].mean()) if (~quiet).sum() >= MIN_SPIKES else None
+    jump = float(beyond[~quiet].mean()) if (~quiet).sum() >= MIN_SPIKES else 0.0
+    return float(factors[0]), jump if abs(jump) > EXACT * largest else None

@@ -110,6 +110,11 @@ def test_recent_updates_count_where_those_before_were_ordinary() -> None:
     assert severity_of(HotLearningRate(), observe(places, all=whole), "fc1.weight") == "warning"
 
 
+def test_an_update_of_many_times_the_norm_is_no_percentage() -> None:
+    [finding] = findings(HotLearningRate(), net(update(mean_relative_norm=1.6e7)), "fc1.weight")
+    assert finding.message == "one update changes fc1.weight by 16 million times its norm, and the loss does not fall"
+
+
 @pytest.mark.parametrize(("begin", "explained"), [(0.1, True), (0.5, False), (None, False)])
 def test_accumulated_gradients_explain_updates_that_were_small_at_first(begin, explained) -> None:
     places = {"fc1.weight": [update(mean_relative_norm=2.5), parameter()], "loss": [WORSE]}
