@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from spikecheck.report.format import short
 from spikecheck.report.html.canvas import ALERT, MAIN, drawing, svg
@@ -52,6 +52,7 @@ def draw(curve: Curve, key: str) -> Markup | None:
         else:
             low, high = min(0.0, *values), max(0.0, *values)
             axes.set_ylim(low * 1.1, high * 1.1 if high > low else 1.0)
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda at, _: short(at)))
         axes.set_xlabel("update")
         axes.set_ylabel(curve.unit)
         draw_marks(axes, curve.marks)
