@@ -39,7 +39,7 @@ def navigation(name: str, text: str, root: Path) -> str:
     if name == "docs/index":
         groups = re.split(r"^\*\*(.+)\*\*$", text, flags=re.MULTILINE)[1:]
         chapters = zip(groups[::2], groups[1::2], strict=True)
-        return "".join(contents(caption, pages_in(part)) for caption, part in chapters)
+        return "".join(contents(caption, entries_in(part)) for caption, part in chapters)
     if name in CHAPTERS:
         own = folder / f"{Path(name).name}.md"
         return contents("", [path.name for path in sorted(root.glob(CHAPTERS[name])) if path != own])
@@ -50,6 +50,12 @@ def pages_in(text: str) -> list[str]:
     """Return the pages that a text links to, each once."""
     targets = [target.partition("#")[0] for _, target in LINK.findall(text) if "://" not in target]
     return list(dict.fromkeys(target for target in targets if target.endswith((".md", ".rst"))))
+
+
+def entries_in(text: str) -> list[str]:
+    """Return an entry of the navigation for each of these pages, with the link's text if that is a title."""
+    labels = {target.partition("#")[0]: label for label, target in reversed(LINK.findall(text))}
+    return [f"{labels[page]} <{page}>" if labels[page][0].isupper() else page for page in pages_in(text)]
 
 
 def contents(caption: str, pages: list[str]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import spikecheck
-from docs.site.pages import CHAPTERS, as_site_page, cause_table, pages_in, without_links_to_code
+from docs.site.pages import CHAPTERS, as_site_page, cause_table, entries_in, pages_in, without_links_to_code
 from tests.house.tree import ROOT
 
 SITE = ROOT / "docs" / "site"
@@ -34,6 +34,11 @@ def test_a_link_to_code_is_text_and_a_link_to_a_page_stays() -> None:
     text = "[A](../README.md#use), [B](https://x.org), [tests](../tests/house), [Source](../docs/generate.py)"
     shown = without_links_to_code(text, ROOT / "docs", ROOT)
     assert shown == "[A](../README.md#use), [B](https://x.org), tests, Source: `docs/generate.py`"
+
+
+def test_the_navigation_calls_a_page_as_the_link_does_unless_that_is_a_word_in_a_sentence() -> None:
+    entries = entries_in("- [Quick start](../README.md#use), and a [drawing](causes.md), again [there](../README.md)")
+    assert entries == ["Quick start <../README.md>", "causes.md"]
 
 
 def test_a_graph_is_a_table() -> None:
