@@ -22,7 +22,7 @@ def add_magic(ipython: Any) -> None:
         The reports are in the variable `spikecheck_reports`, by the name of the model.
         """
         from spikecheck.script_run.discovery import Discovery
-        from spikecheck.script_run.result import NOTHING, own_error
+        from spikecheck.script_run.result import nothing_seen, own_error
 
         with Discovery(existing=True) as discovery:
             result = ipython.run_cell(cell)
@@ -30,7 +30,7 @@ def add_magic(ipython: Any) -> None:
         ipython.user_ns[REPORTS] = dict(reports)
         sys.stderr.writelines(f"{own_error(error)}\n" for error in discovery.errors)
         if not reports:
-            sys.stderr.write(f"{NOTHING}\n")
+            sys.stderr.write(f"{nothing_seen()}\n")
         for name, report in reports:
             show(name if len(reports) > 1 else "", report)
         if (error := result.error_before_exec or result.error_in_exec) is not None:  # it was shown

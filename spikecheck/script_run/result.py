@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from spikecheck.settings import is_switched_off
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -14,15 +16,21 @@ NOTHING = (
     "spikecheck: nothing was trained in this process: no module was called with an optimizer. In a process that the "
     "script starts, call spikecheck.attach()"
 )
+OFF = "spikecheck: nothing was watched: SPIKECHECK is set to off in the environment"
 SHOWN_WHOLE = 8  # reports; judgment call: of a search over many models, the first are shown and the others named
 
 NamedReports = Sequence[tuple[str, "Report"]]
 
 
+def nothing_seen() -> str:
+    """Return why there is no report."""
+    return OFF if is_switched_off() else NOTHING
+
+
 def show(reports: NamedReports, console: Console) -> None:
     """Print every report, each under the name of its model where there are several; in one line, what has no spikes."""
     if not reports:
-        console.print(NOTHING, markup=False, highlight=False, soft_wrap=True)
+        console.print(nothing_seen(), markup=False, highlight=False, soft_wrap=True)
     spiking = [one for one in reports if one[1].layers] or list(reports)
     for name, report in spiking[:SHOWN_WHOLE]:
         if len(reports) > 1:

@@ -69,36 +69,99 @@ def plain_loop(threshold: float, folder: Path, **options: Any) -> Report:
 
 
 SCRIPT = """
-import sys
+import os, sys
+import torch
+import spikecheck
+from tests.integrations.networks import loader, loss_of, seeded_net
+
+def train(rank, how, threshold, epochs):
+    net = seeded_net(float(threshold))
+    if "spawn" in how:
+        os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(20000 + os.getppid() % 40000))
+        torch.distributed.init_process_group("gloo", rank=rank, world_size=2)
+    elif "WORLD_SIZE" in os.environ:
+        torch.distributed.init_process_group("gloo")
+    if "ddp" in how:
+        net = torch.nn.parallel.DistributedDataParallel(net)
+    if "fsdp" in how:
+        from torch.distributed.fsdp import fully_shard
+        fully_shard(net, mesh=torch.distributed.init_device_mesh("cpu", (2,)))
+    if "attach" in how:
+        monitor = spikecheck.attach(net, report="attached.json", on_finding=lambda finding: None)
+    optimizer = torch.optim.Adam(net.parameters(), 5e-3)
+    for _ in range(int(epochs)):
+        for batch in loader():
+            optimizer.zero_grad()
+            loss_of(net, batch).backward()
+            optimizer.step()
+    if "attach" in how:
+        monitor.detach()
+
+if __name__ == "__main__":
+    if "spawn" in sys.argv[1]:
+        torch.multiprocessing.spawn(train, sys.argv[1:], nprocs=2)
+    else:
+        train(0, *sys.argv[1:])
+"""
+RUN = ("-m", "spikecheck", "run", "--json", "run.json")
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+
+
+def script(how: str, *words: str) -> Callable[[float, Path], dict[str, Any]]:
+    """Return what runs a script with these words before it, and returns the report as JSON has it."""
+
+    def train(threshold: float, folder: Path) -> dict[str, Any]:
+        import json
+
+        (folder / "train.py").write_text(SCRIPT, encoding="utf-8")
+        command = [sys.executable, *words, "train.py", how, str(threshold), str(EPOCHS)]
+        env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        subprocess.run(command, cwd=folder, env=env, check=True, capture_output=True)
+        (file,) = [path for path in folder.glob("*.json") if ".rank" not in path.name]
+        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return content["files"][0]["report"] if "files" in content else content  # type: ignore[no-any-return]
+
+    return train
+
+
+def with_sink(name: str) -> Callable[[float, Path], Report]:
+    """Return a plain loop whose course goes to a dashboard."""
+
+    def train(threshold: float, folder: Path) -> Report:
+        module = importlib.import_module(f"spikecheck.integrations.{name}")
+        if name == "tensorboard":
+            return plain_loop(threshold, folder, sinks=[module.TensorBoardSink(folder)])
+        library = importlib.import_module(name)
+        if name == "mlflow":
+            os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
+            library.set_tracking_uri((folder / "mlruns").as_uri())
+            with library.start_run():
+                return plain_loop(threshold, folder, sinks=[module.MLflowSink()])
+        settings = library.Settings(silent=True)
+        with library.init(mode="offline", dir=folder, project="test", settings=settings) as run:
+            return plain_loop(threshold, folder, sinks=[module.WandbSink(run)])
+
+    return train
+
+
+def notebook(threshold: float, folder: Path) -> Report:
+    """Train in a cell of IPython's shell."""
+    shell = importlib.import_module("IPython.core.interactiveshell").InteractiveShell.instance()
+    shell.run_line_magic("load_ext", "spikecheck")
+    shell.run_cell(f"""
 import torch
 from tests.integrations.networks import loader, loss_of, seeded_net
-net = seeded_net(float(sys.argv[1]))
-if "WORLD_SIZE" in __import__("os").environ:
-    torch.distributed.init_process_group("gloo")
-    net = torch.nn.parallel.DistributedDataParallel(net)
-optimizer = torch.optim.Adam(net.parameters(), 5e-3)
-for _ in range(int(sys.argv[2])):
+net = seeded_net({threshold})
+optimizer = torch.optim.Adam(net.parameters(), 5e-3)""")
+    shell.run_cell(f"""%%spikecheck
+for _ in range({EPOCHS}):
     for batch in loader():
         optimizer.zero_grad()
         loss_of(net, batch).backward()
-        optimizer.step()
-"""
-
-
-def spikecheck_run(threshold: float, folder: Path, launcher: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Run a script under the command, and return the report as JSON has it."""
-    import json
-
-    (folder / "train.py").write_text(SCRIPT, encoding="utf-8")
-    command = [sys.executable, *launcher, "-m", "spikecheck", "run", "--json", "out.json", "train.py"]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    subprocess.run([*command, str(threshold), str(EPOCHS)], cwd=folder, env=env, check=True, capture_output=True)
-    report: dict[str, Any] = json.loads((folder / "out.json").read_text(encoding="utf-8"))["files"][0]["report"]
-    return report
-
-
-def torchrun(threshold: float, folder: Path) -> dict[str, Any]:
-    return spikecheck_run(threshold, folder, ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"))
+        optimizer.step()""")
+    (report,) = shell.user_ns["spikecheck_reports"].values()
+    shell.run_line_magic("unload_ext", "spikecheck")
+    return report  # type: ignore[no-any-return]
 
 
 def lightning(threshold: float, folder: Path) -> Report:
@@ -146,13 +209,20 @@ def skorch(threshold: float, folder: Path) -> Report:
 WAYS = (
     Way("a plain loop, `attach`", "torch", plain_loop),
     Way("a plain loop, `attach(log=...)`", "torch", lambda t, f: plain_loop(t, f, log=str(f / "run.jsonl"))),
-    Way("`spikecheck run train.py`", "torch", spikecheck_run),
-    Way("`torchrun -m spikecheck run`, DDP, 2 ranks", "torch", torchrun),
+    Way("`spikecheck run train.py`", "torch", script("", *RUN)),
+    Way("`torchrun -m spikecheck run`, DDP, 2 ranks", "torch", script("ddp", *TORCHRUN, *RUN)),
+    Way("torchrun, DDP, `attach`, 2 ranks", "torch", script("ddp attach", *TORCHRUN)),
+    Way("torchrun, FSDP2, `attach`, 2 ranks", "torch", script("fsdp attach", *TORCHRUN)),
+    Way("`multiprocessing.spawn`, DDP, `attach`, 2 ranks", "torch", script("ddp attach spawn")),
+    Way("a notebook, `%%spikecheck`", "IPython", notebook),
     Way("Lightning, `SpikecheckCallback`", "lightning", lightning),
     Way("Hugging Face Trainer, `SpikecheckCallback`", "transformers", huggingface, 8 * UPDATES),
     Way("Accelerate, `attach`", "accelerate", accelerate),
     Way("PyTorch-Ignite, `SpikecheckHandler`", "ignite", ignite),
     Way("skorch, `SpikecheckCallback`", "skorch", skorch, EPOCHS * 7),  # it holds a fifth of the data out
+    Way("a plain loop, `TensorBoardSink`", "tensorboard", with_sink("tensorboard")),
+    Way("a plain loop, `WandbSink`, offline", "wandb", with_sink("wandb")),
+    Way("a plain loop, `MLflowSink`", "mlflow", with_sink("mlflow")),
 )
 
 

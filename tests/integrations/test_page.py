@@ -27,6 +27,10 @@ def test_an_example_ends_with_a_healthy_report(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "network", raising=False)
     (tmp_path / "network.py").write_text(BLOCKS["network.py"], encoding="utf-8")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "mlruns").as_uri())
+    for name in ("WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR"):
+        monkeypatch.setenv(name, str(tmp_path))
     torch.manual_seed(0)
     text = io.StringIO()
     with contextlib.redirect_stdout(text):

@@ -335,6 +335,13 @@ def test_files_are_where_the_command_was_called_whatever_folder_the_script_chang
     assert {path.name for path in tmp_path.iterdir()} >= {"out.json", "run.jsonl", "out.sarif"}
 
 
+def test_switched_off_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("train.py").write_text(PLAIN_LOOP, encoding="utf-8")
+    monkeypatch.setenv("SPIKECHECK", "off")
+    assert main(["run", "--fail-on", "note", "train.py", "weights.pt", "1"]) == 0
+    assert "SPIKECHECK is set to off" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("options", [["--write-baseline"], ["--baseline", "nowhere.json"]])
 def test_a_baseline_that_cannot_be_used_is_told_before_the_run(options: list[str]) -> None:
     Path("train.py").write_text("import pathlib\npathlib.Path('ran').touch()\n", encoding="utf-8")
