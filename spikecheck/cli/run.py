@@ -54,7 +54,7 @@ def command(
     from spikecheck.report.file import of_rank
     from spikecheck.script_run.discovery import Discovery
     from spikecheck.script_run.result import own_error
-    from spikecheck.script_run.runner import run_script
+    from spikecheck.script_run.runner import EXIT_INTERRUPTED, run_script
     from spikecheck.settings import process_rank
 
     if html_file is not None:
@@ -68,7 +68,7 @@ def command(
     reports = discovery.reports()
     for error in discovery.errors:
         click.echo(own_error(error), err=True)
-    write_out(reports, html_file, json_file, failed=bool(code))
+    write_out(reports, html_file, json_file, failed=code not in (0, EXIT_INTERRUPTED))
     if sarif_file is not None:
         name = script.replace(".", "/") + ".py" if as_module else script
         write_sarif(of_rank(sarif_file, process_rank()), [(name, report, "") for _, report in reports])

@@ -335,6 +335,19 @@ def test_files_are_where_the_command_was_called_whatever_folder_the_script_chang
     assert {path.name for path in tmp_path.iterdir()} >= {"out.json", "run.jsonl", "out.sarif"}
 
 
+@pytest.mark.parametrize(
+    ("end", "prints"), [("", False), ("raise ValueError", True), ("raise KeyboardInterrupt", False)]
+)
+def test_a_rank_beside_the_first_prints_its_report_where_it_fails_alone(
+    end: str, prints: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("train.py").write_text(f"{PLAIN_LOOP}\n{end}\n", encoding="utf-8")
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "SPIKECHECK_RANKS": str(tmp_path / "ranks")}.items():
+        monkeypatch.setenv(name, value)
+    assert main(["run", "train.py", "weights.pt", "1"]) == {"": 0, "raise ValueError": 1}.get(end, 130)
+    assert ("spikecheck · 3 updates" in capsys.readouterr().err) is prints
+
+
 def test_switched_off_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     Path("train.py").write_text(PLAIN_LOOP, encoding="utf-8")
     monkeypatch.setenv("SPIKECHECK", "off")
