@@ -38,7 +38,7 @@ from spikecheck.probe.session import Session
 from spikecheck.probe.snapshot import Snapshot
 from spikecheck.probe.watchers import watchers
 from spikecheck.ranks.exchange import Exchange, exchange_of
-from spikecheck.ranks.join import evidence_of_run, joined
+from spikecheck.ranks.join import evidence_at_end, evidence_of_run, joined
 from spikecheck.report.model import Report
 from spikecheck.report.notebook import monitor_html
 from spikecheck.report.phase import phase
@@ -142,7 +142,7 @@ class Monitor:
             self._border.attempt(self._ranks.end, lambda: None)
         if not self._sinks.is_empty:
             text = "" if error is None else safe(f"{type(error).__name__}: {error}".removesuffix(": "), MAX_SENTENCE)
-            evidence = self.evidence() if self._sinks.start.rank and not text else self._evidence_of_run()
+            evidence = self._evidence_of_run(partial(evidence_at_end, failed=error is not None))
             with self._lock:
                 self._border.attempt(lambda: self._sinks.end(evidence, self._report_of(evidence), text), lambda: None)
             self._tell_pending()
@@ -188,11 +188,10 @@ class Monitor:
     def _judged(self) -> Report:
         return self._report_of(self._evidence_of_run())
 
-    def _evidence_of_run(self) -> Evidence:
-        ranks = self._ranks
-        if ranks is None:
+    def _evidence_of_run(self, of_ranks: Callable[..., Evidence] = evidence_of_run) -> Evidence:
+        if self._ranks is None:
             return self.evidence()
-        of_run = partial(evidence_of_run, ranks, self._evidence, self._report_of)
+        of_run = partial(of_ranks, self._ranks, self._evidence, self._report_of)
         return self._border.attempt(of_run, self._evidence_on_error)
 
     def _observed(self) -> tuple[Evidence, Engine]:

@@ -65,10 +65,14 @@ def command(
     html_file, json_file, sarif_file, log_file, baseline_file = map(from_here, files)
     with Discovery(log=log_file) as discovery:
         code = run_script(script, args, as_module=as_module)
-    reports = discovery.reports()
+        # Rank 0 speaks for all. If another fails alone, rank 0 may never come to its end.
+        discovery.reports_at_end = not process_rank() or code not in (0, EXIT_INTERRUPTED)
     for error in discovery.errors:
         click.echo(own_error(error), err=True)
-    write_out(reports, html_file, json_file, failed=code not in (0, EXIT_INTERRUPTED))
+    if not discovery.reports_at_end:
+        return code
+    reports = discovery.reports()
+    write_out(reports, html_file, json_file)
     if sarif_file is not None:
         name = script.replace(".", "/") + ".py" if as_module else script
         write_sarif(of_rank(sarif_file, process_rank()), [(name, report, "") for _, report in reports])
@@ -82,8 +86,8 @@ def from_here(file: str | None) -> str | None:
     return file if file in (None, STDIN) else os.path.abspath(file)
 
 
-def write_out(reports: NamedReports, html_file: str | None, json_file: str | None, *, failed: bool) -> None:
-    """Print the reports on the first rank and on one that failed, and write the files of every rank."""
+def write_out(reports: NamedReports, html_file: str | None, json_file: str | None) -> None:
+    """Print the reports, and write them to files."""
     import sys
     from contextlib import suppress
 
@@ -99,8 +103,7 @@ def write_out(reports: NamedReports, html_file: str | None, json_file: str | Non
     rank = process_rank()
     with suppress(OSError, ValueError):  # the script may have closed it, or nobody reads it any more
         sys.stdout.flush()
-    if not rank or failed:
-        show(reports, Console(stderr=True))
+    show(reports, Console(stderr=True))
     entries = [(name, report, "") for name, report in reports]
     if html_file is not None:
         write(of_rank(html_file, rank), html.page(entries))

@@ -15,6 +15,7 @@ from spikecheck.report.model import Report
 from spikecheck.report.ranks import on_ranks
 from spikecheck.stats.engine import Engine, Windows
 
+MAX_AT_END = 64  # ranks that a run ends with a report on, unasked; judgment call: of a large network, a minute or two
 MAX_JUDGED = 64  # other ranks whose findings are compared; judgment call: a report takes less than ten seconds
 
 
@@ -57,6 +58,27 @@ def evidence_of_run(
     reports = {rank: report_of(own), **{state.rank: report_of(state.evidence) for state in others[:MAX_JUDGED]}}
     absent = missing(rank, size, joint.observations.run.update, others)
     return replace(joint, unseen=(*joint.unseen, *absent), ranks=Ranks.of(reports, size, joint.updates))
+
+
+def evidence_at_end(
+    exchange: Exchange,
+    evidence: Callable[[Sequence[Engine]], Evidence],
+    report_of: Callable[[Evidence], Report],
+    *,
+    failed: bool,
+) -> Evidence:
+    """Return the evidence for the last report of a rank: of the whole run on the first one, and on one that failed.
+
+    Of very many ranks it is of this one alone: a job should not stay on all its machines until a thousand files are
+    read. `report()` reads them.
+    """
+    rank, size = exchange.process.rank, exchange.process.size
+    if rank and not failed:
+        return evidence(())
+    if size <= MAX_AT_END:
+        return evidence_of_run(exchange, evidence, report_of)
+    own, text = evidence(()), f"the numbers are those {on_ranks([rank], size)} alone: monitor.report() reads all ranks"
+    return replace(own, unseen=(*own.unseen, Unseen(UnseenKind.RANK, text)))
 
 
 def missing(rank: int, size: int, update: int, others: Sequence[RankState]) -> list[Unseen]:

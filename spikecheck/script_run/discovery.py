@@ -78,13 +78,13 @@ class WatchedModel:
         """Return what was observed so far."""
         return self.result if self.monitor is None else self.monitor.report()
 
-    def finish(self, error: BaseException | None = None) -> None:
-        """Keep the report and nothing else; none where the script has attached a monitor of its own meanwhile."""
+    def finish(self, error: BaseException | None = None, *, reports: bool = True) -> None:
+        """Keep the report, if there is to be one; none where the script has attached a monitor of its own meanwhile."""
         if self.monitor is not None:
             watching = self.monitor.watching
             self.monitor.end(error)
-            report = self.monitor.report()
-            failed = any(finding.check == OwnError.id for finding in report.findings)
+            report = self.monitor.report() if reports else None
+            failed = report is not None and any(finding.check == OwnError.id for finding in report.findings)
             self.result = report if watching or failed else None
             self.monitor = None
 
@@ -93,8 +93,10 @@ class Discovery:
     """Watches what trains between `start` and `stop`; `reports` says what was observed, model by model.
 
     With `existing`, optimizers that were created before are taken in too, as those of earlier cells of a notebook.
-    `log` is the file for the log of every run.
+    `log` is the file for the log of every run. Where `reports_at_end` is set to False, `stop` makes no report.
     """
+
+    reports_at_end = True
 
     def __init__(self, *, existing: bool = False, log: str | None = None) -> None:
         self._existing, self._log = existing, log
@@ -139,7 +141,7 @@ class Discovery:
         """Restore torch, and detach every monitor; what was observed can still be reported."""
         nn.Module.__call__, Optimizer.__init__ = self._originals  # type: ignore[method-assign]
         for watched in self._watched:
-            watched.finish(last_error())
+            watched.finish(last_error(), reports=self.reports_at_end)
 
     def guarded(self, thing: nn.Module | Optimizer) -> None:
         """Look at a module that is about to be called, or at a new optimizer; an error of ours stops nothing."""

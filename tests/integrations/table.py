@@ -37,8 +37,9 @@ HEAD = """\
 
 Each way to train a network was tried twice: with a healthy network, and with one whose threshold no neuron reaches. "Seen" is what spikecheck
 observed of the healthy one: updates of those that were made, layers, loss, optimizer. False alarms are warnings and errors on the healthy
-one, found is the first root cause on the silent one. Cost is what the report itself measured on the healthy one, on this network of 24
-neurons, whose steps take a millisecond: [what watching costs](performance.md) has networks of real sizes.
+one, found is the first root cause on the silent one. Cost is what the report itself measured on the healthy one, once, on this network of 24
+neurons, whose steps take a millisecond: [what watching costs](performance.md) has networks of real sizes, measured with care. Of sharded
+parameters (FSDP2), updates are counted, and gradients and sizes of updates are not measured.
 `python -m tests.integrations.table` tries all of it again and writes this page.
 
 | how it is trained | version | seen | false alarms | found | cost |

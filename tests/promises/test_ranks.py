@@ -138,6 +138,14 @@ def test_the_logs_of_ranks_that_were_killed_give_one_report(folder: Path) -> Non
         reports_in([logs[0], logs[0]], Settings())
 
 
+def test_a_run_of_very_many_ranks_ends_without_reading_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spikecheck.ranks.join.MAX_AT_END", 1)
+    report, _ = in_ranks(2, folder, lambda rank: recorded(rank, folder))
+    assert len(report.ranks) == 2
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "the numbers are those on rank 0 of 2 alone" in page
+
+
 def test_a_rank_that_an_error_ends_writes_a_page_of_its_own(folder: Path) -> None:
     in_ranks(2, folder, lambda rank: recorded(rank, folder, error_on=1))
     assert "on rank 1 of 2: input is empty" in (folder / "report.rank1.html").read_text(encoding="utf-8")

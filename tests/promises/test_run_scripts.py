@@ -250,12 +250,12 @@ def test_a_package_with_relative_imports_workers_files_and_fail_on() -> None:
     Path("lab/__init__.py").touch()
     Path("lab/train.py").write_text(WORKERS.replace("from parts", "from .parts"), encoding="utf-8")
     options = ["--json", "out.json", "--fail-on", "note"]
-    ended = command(*options, "-m", "lab.train", "weights.pt", "1", RANK="1", WORLD_SIZE="2")
+    ended = command(*options, "-m", "lab.train", "weights.pt", "1")
     assert ended.stdout.splitlines()[0] == "48 from workers"
-    assert "spikecheck" not in ended.stderr, "rank 0 prints, and this is rank 1"
+    assert "spikecheck · 3 updates" in ended.stderr
     assert ended.returncode in (0, 1)
     assert Path("weights.pt").exists()
-    assert '"updates": 3' in Path("out.rank1.json").read_text(encoding="utf-8")
+    assert '"updates": 3' in Path("out.json").read_text(encoding="utf-8")
 
 
 @pytest.mark.full
@@ -275,7 +275,7 @@ def test_ctrl_c_gives_the_report() -> None:
 
 
 @pytest.mark.full
-def test_under_torchrun_each_rank_has_its_report_and_rank_0_prints() -> None:
+def test_under_torchrun_rank_0_gives_the_report() -> None:
     Path("train.py").write_text(
         PLAIN_LOOP.replace(
             "net = Net()",
@@ -290,8 +290,8 @@ def test_under_torchrun_each_rank_has_its_report_and_rank_0_prints() -> None:
     ended = subprocess.run([sys.executable, *torchrun, *options], capture_output=True, text=True, timeout=280, env=env)
     assert ended.returncode == 0, ended.stderr
     assert ended.stderr.count("spikecheck · 6 updates") == 1
-    for file in ("out.json", "out.rank1.json"):
-        assert '"updates": 6' in Path(file).read_text(encoding="utf-8")
+    assert '"updates": 6' in Path("out.json").read_text(encoding="utf-8")
+    assert not Path("out.rank1.json").exists()
 
 
 @pytest.mark.parametrize(
@@ -336,16 +336,19 @@ def test_files_are_where_the_command_was_called_whatever_folder_the_script_chang
 
 
 @pytest.mark.parametrize(
-    ("end", "prints"), [("", False), ("raise ValueError", True), ("raise KeyboardInterrupt", False)]
+    ("end", "reports"), [("", False), ("raise ValueError", True), ("raise KeyboardInterrupt", False)]
 )
-def test_a_rank_beside_the_first_prints_its_report_where_it_fails_alone(
-    end: str, prints: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_rank_beside_the_first_gives_its_report_where_it_fails_alone(
+    end: str, reports: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("train.py").write_text(f"{PLAIN_LOOP}\n{end}\n", encoding="utf-8")
     for name, value in {"RANK": "1", "WORLD_SIZE": "2", "SPIKECHECK_RANKS": str(tmp_path / "ranks")}.items():
         monkeypatch.setenv(name, value)
-    assert main(["run", "train.py", "weights.pt", "1"]) == {"": 0, "raise ValueError": 1}.get(end, 130)
-    assert ("spikecheck · 3 updates" in capsys.readouterr().err) is prints
+    assert main(["run", "--json", "out.json", "train.py", "weights.pt", "1"]) == {"": 0, "raise ValueError": 1}.get(
+        end, 130
+    )
+    assert ("spikecheck · 3 updates" in capsys.readouterr().err) is reports
+    assert Path("out.rank1.json").exists() is reports
 
 
 def test_switched_off_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
