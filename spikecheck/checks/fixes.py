@@ -148,7 +148,10 @@ def personal(fix: Fix, variable: str) -> Fix | None:
     lines = fix.code.splitlines()
     if variable and variable != "model":
         named = re.compile(r"(?<![\w.])model\b(?=[\s.,)\[(]|$)")
-        lines = [line if line.lstrip().startswith("#") else named.sub(lambda _: variable, line) for line in lines]
+        in_a_comment = re.compile(r"(?<=\()model\b(?=[.,)])|(?<![\w.])model(?=\.\w)")  # in code, not in a sentence
+        lines = [
+            (in_a_comment if line.lstrip().startswith("#") else named).sub(lambda _: variable, line) for line in lines
+        ]
     code = "\n".join(lines)
     try:
         tree = ast.parse(code)

@@ -103,6 +103,7 @@ class GradientHook:
     """A hook on a tensor that notices that a gradient arrives, and changes nothing."""
 
     __slots__ = ("call", "gradients", "shape", "time")
+    __torch_unserializable__ = True  # a copy of the tensor has no hook; without this, torch warns of that
 
     def __init__(self, gradients: LayerGradients, call: int, shape: torch.Size, time: int | None) -> None:
         self.gradients, self.call, self.shape, self.time = gradients, call, shape, time

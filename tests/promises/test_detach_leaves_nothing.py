@@ -211,3 +211,14 @@ def test_a_model_pickled_while_attached_loads_where_spikecheck_is_not_installed(
         [sys.executable, "-c", inspect.cleandoc(code)], input=pickled, capture_output=True, cwd=ROOT.anchor, check=False
     )
     assert reports.stdout.strip() == b"(2, 2)", reports.stderr.decode()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_hook_on_the_spikes_gives_no_warning_when_their_tensor_is_pickled() -> None:
+    """Rockpool returns a record of the forward pass, and pickles it."""
+    model, spikes = by_hand(), []
+    model.get_submodule("lif").register_forward_hook(lambda module, arguments, output: spikes.append(output))
+    with spikecheck.attach(model, on_finding=id):
+        model(torch.rand(6, 4, 10))
+        assert spikes[0]._backward_hooks
+        torch.utils.hooks.warn_if_has_hooks(spikes[0])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spikecheck.errors import SpikecheckError
@@ -19,6 +19,7 @@ spike = st.tuples(st.integers(0, pack.BINS - 1), st.integers(0, pack.UNITS - 1))
 some_words = st.lists(st.lists(spike, max_size=40), max_size=6)
 
 
+@settings(deadline=None)
 @given(train=some_words, test=some_words)
 def test_no_spike_is_lost_in_packing(train: list[list[tuple[int, int]]], test: list[list[tuple[int, int]]]) -> None:
     splits, keys = pack.unpack(packing.pack({"train": words(train), "test": words(test)}, KEYS))

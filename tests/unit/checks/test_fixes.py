@@ -102,6 +102,12 @@ def test_the_model_has_the_name_that_it_has_in_the_script() -> None:
     assert fix.code == "# reset the model\nfunctional.reset_net(self.net)\nx = supermodel(self.net.fc)"
 
 
+def test_code_in_a_comment_has_that_name_too() -> None:
+    code = "x = 1\n# or: functional.detach_net(model); the model then keeps its state, and model.fc too"
+    (fix,) = for_run((Fix(code),), LIF, run(variable="net"))
+    assert fix.code == "x = 1\n# or: functional.detach_net(net); the model then keeps its state, and net.fc too"
+
+
 def test_a_fix_is_applied_to_the_model_by_whatever_name_it_has() -> None:
     model = nn.Sequential(nn.Linear(2, 2))
     Fix("self.net[0].weight.data.fill_(0.5)", model="self.net", applies=True).apply(model)
