@@ -33,6 +33,10 @@ SYNONYMS = {
     "saturated": ("saturat", "nearly all the time"),
     "fires": ("fires", "firing", "spikes"),
     "eval": ("eval",),
+    "validation": ("evaluat",),
+    "test": ("evaluat",),
+    "increases": ("explo", "grow", "hot", "worse"),
+    "up": ("explo", "grow", "hot", "worse"),
     "explodes": ("explo",),
     "exploding": ("explo",),
     "vanishes": ("vanish",),
@@ -40,8 +44,8 @@ SYNONYMS = {
     "state": ("state", "potentials of the batch before"),
 }
 FILLERS = frozenset(
-    {"a", "all", "and", "at", "but", "i", "in", "is", "it", "its", "my", "network", "not", "of", "or", "snn", "the",
-     "time", "to", "with"}
+    {"a", "all", "and", "at", "but", "goes", "i", "in", "is", "it", "its", "my", "network", "not", "of", "or", "snn",
+     "the", "time", "to", "with"}
 )  # fmt: skip
 WEIGHTS = (4, 2, 1)  # of a word in the name, in the first sentence, in the explanation of a check
 MOST_MATCHES = 12  # are listed
