@@ -47,7 +47,7 @@ def test_the_digits_of_an_id_are_enough(capsys: pytest.CaptureFixture[str]) -> N
     ("symptom", "expected"),
     [
         (["validation", "accuracy"], "SPK217"),
-        (["loss", "goes", "up"], "SPK313"),
+        (["loss", "goes", "up"], "SPK407"),
         (["nan"], "SPK405"),
         (["loss stuck"], "SPK302"),
         (["my", "loss", "is", "stuck"], "SPK302"),
