@@ -99,7 +99,7 @@ def reshaped(broken: bool) -> Script:
 
 
 @fault(
-    "rockpool", "missing_time_axis", "single_time_step", "time_bins_collapsed", thread="fangwei123456/spikingjelly#186"
+    "rockpool", "single_time_step", "missing_time_axis", "time_bins_collapsed", thread="fangwei123456/spikingjelly#186"
 )
 def summed_over_time(broken: bool) -> Script:
     """All events of a sample are in one frame: there is a single time step."""
