@@ -22,7 +22,7 @@ from spikecheck.examination.isolation import run_isolated
 from spikecheck.examination.run import Examination
 from spikecheck.examination.subject import MAX_BATCHES, Subject, seed_everything
 from spikecheck.examination.treatments.base import Treatment, treatments
-from spikecheck.examination.trial import run_trial, treated, update
+from spikecheck.examination.trial import LASTING, UPDATES, Trial, run_trial, treated, update
 from spikecheck.finding import Severity
 from spikecheck.report.treated import Healing, treatment_result
 from spikecheck.settings import Settings
@@ -71,6 +71,12 @@ def examined(
     healer = Healer(subject, report.root_causes, report.diagnosis.notes, time.monotonic() + SECONDS)
     healing = healer.heal()
     after = processor_seconds()
+    cured = (one for one in healer.tried if healing.cure is not None and names_of(one.chosen) == healing.cure.name)
+    best = next(cured, None)
+    if best is not None and best.trial.updates > UPDATES:  # copies are compared after the same updates everywhere
+        untreated = accuracy_of(healer.untreated_for_longer)
+    else:
+        untreated = None if healing.untreated is None else healing.untreated.accuracy
     result = {
         "roots": [cause.finding.check for cause in report.root_causes],
         "notes": [finding.check for finding in report.diagnosis.notes],
@@ -80,8 +86,8 @@ def examined(
         "cure": None if healing.cure is None else healing.cure.name,
         "named_by": [] if healing.cure is None else list(healing.cure.named_by),
         "removes_cause": removes_cause(healing, checks),
-        "untreated": None if healing.untreated is None else healing.untreated.accuracy,
-        "treated": accuracy_of(healing),
+        "untreated": untreated,
+        "treated": None if best is None else accuracy_of(best.trial),
         "tried": [[row.name, treatment_result(row).replace(ROOT, "")] for row in healing.rows],
         "experiment_seconds": round(middle - before, 1),
         "seconds": round(after - before, 1),
@@ -90,8 +96,7 @@ def examined(
         seed_everything()
         twin = build_twin()
         result["twin"] = run_trial(twin, seconds=SECONDS).accuracy
-        if healing.cure is not None:
-            best = next(one for one in healer.tried if names_of(one.chosen) == healing.cure.name)
+        if best is not None:
             result["full"] = accuracy_after(subject, best.chosen, healer.checks)
     return result
 
@@ -113,9 +118,10 @@ def accuracy_after(subject: Subject, chosen: Sequence[Treatment], checks: tuple[
     return run_isolated(train, subject, seconds=SECONDS).value
 
 
-def accuracy_of(healing: Healing) -> float | None:
-    """Return the accuracy of the copy with the cure."""
-    return None if healing.cure is None or healing.cure.copy is None else healing.cure.copy.accuracy
+def accuracy_of(trial: Trial) -> float | None:
+    """Return the accuracy after 80 updates, where the copies are compared."""
+    evaluation = trial.evaluated_after(LASTING * UPDATES)
+    return None if evaluation is None else evaluation.accuracy
 
 
 def removes_cause(healing: Healing, checks: frozenset[str]) -> bool | None:

@@ -17,9 +17,9 @@ from spikecheck.diagnosis import Cause
 from spikecheck.examination.candidates import Tried, candidates, combinations
 from spikecheck.examination.proof import claims, learns
 from spikecheck.examination.significance import sign_test
-from spikecheck.examination.subject import Subject
+from spikecheck.examination.subject import Evaluation, Subject
 from spikecheck.examination.treatments.base import Role, Treatment, treatments
-from spikecheck.examination.trial import UPDATES, Outcome, Trial, run_trial
+from spikecheck.examination.trial import LASTING, UPDATES, Outcome, Trial, run_trial
 from spikecheck.finding import Finding, Fix, Severity
 from spikecheck.report.treated import MAX_P, CopyResult, Healing, TreatmentRow, Verdict
 
@@ -171,12 +171,27 @@ class Healer:
         self.tried.append(tried)
 
         def promises(trial: Trial) -> bool:
-            return claims(trial, untreated, self.number_of_trials() + 1).promising
+            proof = claims(trial, untreated, self.number_of_trials() + 1)
+            return proof.promising or (proof.learns < MAX_P and self.is_ahead(chosen, trial, untreated))
 
         tried.trial = self.run(chosen, untreated=comparable, lasts=promises)
         if tried.trial.outcome is Outcome.TRAINED:
             tried.proof = claims(tried.trial, untreated, self.number_of_trials())
+            if tried.proof.comes_late and not self.is_over():
+                tried.trial = self.run(chosen, updates=LASTING * self.updates)
+                tried.proof = claims(tried.trial, self.untreated_for_longer, self.number_of_trials())
         return tried
+
+    def is_ahead(self, chosen: Sequence[Treatment], trial: Trial, untreated: Trial) -> bool:
+        """Return whether treatments that root causes name do better than an untreated copy that has much to gain."""
+        roots = {cause.finding.check for cause in self.causes}
+        named = all(one.role is Role.CAUSE and roots & set(one.named_by) for one in chosen)
+        return named and not is_enough(untreated) and is_better(trial.evaluation, untreated.evaluation)
+
+    @cached_property
+    def untreated_for_longer(self) -> Trial:
+        """An untreated copy that is evaluated after twice and four times the updates."""
+        return self.run((), updates=LASTING * self.updates)
 
     def number_of_trials(self) -> int:
         """Return how many treatments had a chance to look better."""
@@ -188,7 +203,8 @@ class Healer:
             return best
         if best is None:
             return other
-        ours, theirs = (None if one.trial.latest is None else one.trial.latest.correct for one in (best, other))
+        after_the_same = (one.trial.evaluated_after(LASTING * self.updates) for one in (best, other))
+        ours, theirs = (None if evaluation is None else evaluation.correct for evaluation in after_the_same)
         if ours is None or theirs is None or len(ours) != len(theirs):
             return best
         return other if sign_test(ours, theirs) < BETTER_P else best
@@ -202,7 +218,8 @@ class Healer:
     def run(self, chosen: Sequence[Treatment], **options: Any) -> Trial:
         """Make a trial within the time that is left."""
         left = max(LEAST_SECONDS, self.until - time.monotonic())
-        return run_trial(self.subject, chosen, checks=self.checks, updates=self.updates, seconds=left, **options)
+        options = {"checks": self.checks, "updates": self.updates, "seconds": left, **options}
+        return run_trial(self.subject, chosen, **options)
 
     def is_over(self) -> bool:
         """Return whether the time is over."""
@@ -213,6 +230,7 @@ class Healer:
         rows = [self.row(one) for one in self.tried if one.trial.outcome is not Outcome.NOT_APPLICABLE]
         proved = [row for row in rows if row.proved]
         if best is not None:
+            untreated = untreated if best.trial.updates == self.updates else self.untreated_for_longer
             best.symptoms = self.symptoms_with(best)
             first = self.row(best)
             others = [row for row in rows if row.name != first.name]
@@ -291,6 +309,12 @@ ROLE_TEXT = {
 def is_enough(trial: Trial) -> bool:
     """Return whether a copy does so well that no better treatment is looked for."""
     return trial.accuracy is None or trial.accuracy >= ENOUGH
+
+
+def is_better(ours: Evaluation | None, theirs: Evaluation | None) -> bool:
+    """Return whether more samples are right."""
+    first, second = (None if one is None else one.accuracy for one in (ours, theirs))
+    return first is not None and second is not None and first > second
 
 
 def copy_of(trial: Trial, symptoms: Iterable[str] | None = ()) -> CopyResult:

@@ -35,6 +35,11 @@ class Proof:
         return self.learns < MAX_P and self.beats < MAX_P
 
     @property
+    def comes_late(self) -> bool:
+        """Whether only the second claim is missing, and holds after twice the updates."""
+        return self.learns < MAX_P <= self.beats and self.lasts is not None and self.lasts < MAX_P
+
+    @property
     def holds(self) -> bool:
         """Whether all three hold."""
         return self.promising and self.lasts is not None and self.lasts < MAX_P

@@ -81,6 +81,10 @@ class Trial:
         """The share of held-out samples that were predicted right in the end."""
         return None if self.latest is None else self.latest.accuracy
 
+    def evaluated_after(self, updates: int) -> Evaluation | None:
+        """Return the evaluation after so many updates, or the last one before."""
+        return self.latest if updates >= LASTING * self.updates else self.evaluation
+
 
 Continue = Callable[[Trial], bool]
 

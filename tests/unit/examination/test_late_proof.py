@@ -1,0 +1,75 @@
+"""A treatment that a root cause names gets twice the updates where its advantage comes late."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from spikecheck.examination.healing import Healer
+from spikecheck.examination.subject import Evaluation
+from spikecheck.examination.treatments.base import Treatment, treatment
+from spikecheck.examination.trial import LASTING, UPDATES, Outcome, Trial, always
+from tests.unit.examination.subjects import subject
+from tests.unit.examination.test_healing import cause
+
+SAMPLES = 200
+
+
+class Scripted(Healer):
+    """A search whose trials are not made: so many of 200 samples are right after 40, 80 and 160 updates."""
+
+    right: Sequence[int] = ()
+    without: Sequence[int] = (100, 120, 130)
+
+    def run(self, chosen: Sequence[Treatment], **options: Any) -> Trial:
+        updates = options.get("updates", UPDATES)
+        first, second = (self.right if chosen else self.without)[updates // UPDATES - 1 :][:2]
+        trial = Trial((), Outcome.TRAINED, losses=(1.0,) * updates, evaluation=evaluation(first), updates=updates)
+        if not options.get("lasts", always)(trial):
+            return trial
+        return replace(trial, losses=LASTING * trial.losses, lasting=evaluation(second))
+
+
+def evaluation(right: int) -> Evaluation:
+    return Evaluation((), tuple(sample < right for sample in range(SAMPLES)), 0.3)
+
+
+@pytest.mark.parametrize(
+    ("check", "right", "proved", "updates"),
+    [
+        pytest.param("SPK413", (105, 190, 200), True, LASTING * UPDATES, id="it comes late"),
+        pytest.param("SPK413", (150, 190, 200), True, UPDATES, id="it comes at once"),
+        pytest.param("SPK413", (105, 122, 200), False, UPDATES, id="too late to be told from chance"),
+        pytest.param("SPK413", (105, 190, 130), False, LASTING * UPDATES, id="it does not last"),
+        pytest.param("SPK413", (99, 190, 200), False, UPDATES, id="it was behind"),
+        pytest.param("SPK412", (105, 190, 200), False, UPDATES, id="no root cause names it"),
+    ],
+)
+def test_the_three_claims_are_tested_later(check, right, proved, updates) -> None:
+    healer = Scripted(subject(), (cause(check),), (), math.inf)
+    healer.right = right
+    tried = healer.attempt((treatment("gradients zeroed before each step"),), healer.run(()))
+    assert tried.proved is proved
+    assert tried.trial.updates == updates
+
+
+def test_a_network_with_little_to_gain_is_not_trained_for_longer() -> None:
+    healer = Scripted(subject(), (cause("SPK413"),), (), math.inf)
+    healer.right, healer.without = (185, 200, 200), (180, 190, 190)
+    tried = healer.attempt((treatment("gradients zeroed before each step"),), healer.run(()))
+    assert tried.trial.lasting is None
+
+
+def test_late_and_early_proofs_are_compared_after_the_same_updates() -> None:
+    healer = Scripted(subject(), (cause("SPK413"),), (), math.inf)
+    healer.right = (105, 190, 200)
+    late = healer.attempt((treatment("gradients zeroed before each step"),), healer.run(()))
+    healer.right = (150, 195, 195)
+    early = healer.attempt((treatment("plain training loop"),), healer.run(()))
+    assert healer.better(early, late) is early
+    text = healer.result(healer.run(()), late, 1.0).text
+    assert text == "gradients zeroed before each step: held-out accuracy 100% after 160 updates, 65% without it"
