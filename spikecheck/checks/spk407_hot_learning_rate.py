@@ -118,13 +118,26 @@ class HotLearningRate(Check):
                 relative = self.relative_update(readings)
                 size = "{relative:%} of" if relative < MANY_TIMES else "{relative:n} times"
                 what = fill(f"one update changes {{site}} by {size} its norm", site=site, relative=relative)
-                yield self.finding_of(site, readings, what, excess=log10(relative / self.max_relative_update))
+                expected = Expected(
+                    "updates of less than {max_update:%} of the norm",
+                    max_update=self.max_relative_update,
+                    because="a larger update replaces what was learned before",
+                )
+                excess = log10(relative / self.max_relative_update)
+                yield self.finding_of(site, readings, what, expected, excess=excess)
         elif site.name == grown and not lower:
             growth = growth_of(readings)
             what = fill("updates made {site} {growth:x} as large as at first", site=site, growth=growth)
-            yield self.finding_of(site, readings, what, excess=log10(growth / self.min_growth))
+            expected = Expected(
+                "weights that stay near the size of their initialization",
+                because=fill(
+                    "standard initializers give a scale of 0.6 to 1.4, and the updates made it {scale:n}",
+                    scale=readings[ParameterReading].scale,
+                ),
+            )
+            yield self.finding_of(site, readings, what, expected, excess=log10(growth / self.min_growth))
 
-    def finding_of(self, site: Site, readings: Readings, what: str, excess: float) -> Finding:
+    def finding_of(self, site: Site, readings: Readings, what: str, expected: Expected, excess: float) -> Finding:
         """Return the finding at a weight, with its updates and the learning rate, now and at first."""
         update, first = readings.all[UpdateReading], readings.first.get(UpdateReading)
         rate, first_rate = update.learning_rate, None if first is None else first.learning_rate
@@ -141,11 +154,7 @@ class HotLearningRate(Check):
                 largest=update.max_relative_norm,
                 updates=update.updates,
             ),
-            expected=Expected(
-                "updates of less than {max_update:%} of the norm",
-                max_update=self.max_relative_update,
-                because="a larger update replaces what was learned before",
-            ),
+            expected=expected,
             when=Moment(update.first_large or 0),
             excess=excess,
             fixes=lowered_rate(rate, first_rate) if raised else None,
@@ -199,7 +208,8 @@ class HotLearningRate(Check):
         update, most = readings.all.get(UpdateReading), self.most_moved(readings)
         history = None if update is None else update.learning_rate_history
         lowered = history is not None and history.rate < self.max_rate_fraction * history.maximum_rate
-        elsewhere = most != finding.site.name and self.moves_far(readings.at(most))
+        named = most if self.moves_far(readings.at(most)) else self.most_grown(readings)
+        elsewhere = named not in (None, finding.site.name)
         return not made_now and (lowered or elsewhere or has_learned(readings))
 
 
