@@ -139,7 +139,8 @@ class UnmovedWeights(Check):
             more=and_more(unmoved),
             reason=reason.value,
         )
-        yield finding if reason in IN_BACKWARD else replace(finding, explained_by=())
+        by_the_script = reason in (Reason.ZERO_RATE, Reason.CLEARED)
+        yield replace(finding, explained_by=()) if by_the_script else finding
 
 
 def reason_at_rest(readings: Readings, live: bool) -> Reason | None:

@@ -146,6 +146,8 @@ class LayerCalls:
     def observe_compiled(self, watched: WatchedLayer, grad: bool, args: Sequence[Any], output: Any) -> None:
         """Keep what a call in compiled code showed; what the module keeps is of an earlier call, and left out."""
         self.compiled = True
+        if self.count == 0 and self.first_state and (passed := nested(args[1:])):  # maybe reset in the forward pass
+            self.first_state = tuple(t.detach() for t in plain(passed))
         observation = watched.layer.framework.observe(watched.layer.module, args, {}, output)
         returned = output if isinstance(output, tuple) else ()
         shown = any(observation.potential is value for value in returned)

@@ -110,7 +110,8 @@ def standstill(moved=STILL, grad=None, *more, lost=FLAT, live: bool = False):
 def test_where_nothing_moves_the_reason_lies_in_the_optimizer(observations, reason) -> None:
     made = findings(UnmovedWeights(), observations, "fc1.weight")
     assert [f.message.partition(": ")[2].partition(" between")[0] for f in made] == ([reason] if reason else [])
-    assert all(f.explained_by == () for f in made)
+    tiny_gradients = reason == "the updates round to 0"  # which a silent layer may explain
+    assert all(bool(f.explained_by) is tiny_gradients for f in made)
 
 
 def test_one_finding_stands_for_all() -> None:
