@@ -23,7 +23,7 @@ class Net(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         mem, total = torch.zeros_like(self.mem) if self.resets else self.mem, 0.0
         for frame in x:
-            spikes, mem = self.lif(self.fc(frame), mem)
+            _, mem = self.lif(self.fc(frame), mem)
             total = total + mem
         self.mem = mem.detach()
         return total
