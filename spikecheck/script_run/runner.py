@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import builtins
 import os
+import pkgutil
 import runpy
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
-from types import TracebackType
+from pathlib import Path
+from types import ModuleType, TracebackType
 
 from spikecheck.errors import SpikecheckError
 
@@ -29,6 +32,8 @@ def run_script(target: str, args: Sequence[str], *, as_module: bool) -> int:
         source = module_file(target) if as_module else script_file(target)
         if as_module:
             runpy.run_module(target, run_name="__main__", alter_sys=True)
+        elif is_plain(source):
+            run_file(source)
         else:
             runpy.run_path(source, run_name="__main__")
     except SystemExit as exit_:
@@ -43,6 +48,22 @@ def run_script(target: str, args: Sequence[str], *, as_module: bool) -> int:
     finally:
         sys.argv, sys.path[:] = argv, search
     return 0
+
+
+def is_plain(source: str) -> bool:
+    """Return whether a script is a file of source code, and not a folder, an archive or compiled code."""
+    return not source.endswith(".pyc") and pkgutil.get_importer(source) is None
+
+
+def run_file(source: str) -> None:
+    """Run a file as `__main__`. runpy would do it too, but puts the absolute path into sys.argv[0]."""
+    main = ModuleType("__main__")
+    main.__dict__.update(__file__=source, __cached__=None, __builtins__=builtins)
+    before, sys.modules["__main__"] = sys.modules["__main__"], main
+    try:
+        exec(compile(Path(source).read_bytes(), source, "exec", dont_inherit=True), main.__dict__)
+    finally:
+        sys.modules["__main__"] = before
 
 
 def script_file(target: str) -> str:

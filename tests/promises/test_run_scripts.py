@@ -151,15 +151,13 @@ def test_everything_of_torch_is_restored() -> None:
 
 
 def test_the_interpreter_is_as_for_the_script_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    source = (
-        "import sys, os, __main__\nprint(__name__, __file__, sys.argv[1:], sys.path[0], __main__.__file__, __spec__)"
-    )
+    source = "import sys, os, __main__\nprint(__name__, __file__, sys.argv, sys.path[0], __main__.__file__, __spec__)"
     before = sys.argv[:], sys.path[:]
     shown = run(source, "--epochs", "1", watch=True, capsys=capsys).out.split()
     script = str(Path("train.py").resolve())
     assert shown[:2] == ["__main__", script]
-    assert " ".join(shown[2:5]) == "['weights.pt', '--epochs', '1']"
-    assert shown[5:] == [str(Path.cwd()), script, "None"]
+    assert " ".join(shown[2:6]) == "['train.py', 'weights.pt', '--epochs', '1']"
+    assert shown[6:] == [str(Path.cwd()), script, "None"]
     assert (sys.argv, sys.path) == before
 
 
