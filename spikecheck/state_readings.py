@@ -10,8 +10,8 @@ class StepLawReading:
     """The law of a layer that is called once per time step: next potential = decay * potential + gain * current.
 
     Measured in neurons that did not spike, in one time step of each forward pass. `exact_passes` follow such a law to
-    within rounding. In `spike_passes` of them, enough neurons spiked to tell the `jump`: what the next potential of
-    these has beyond the law, -1 threshold with a reset by subtraction.
+    within rounding; `decay` is that of the latest of them. In `spike_passes`, enough neurons spiked to tell the `jump`:
+    what the next potential of these has beyond the law, -1 threshold with a reset by subtraction.
     """
 
     forward_passes: int

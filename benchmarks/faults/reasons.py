@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 REASONS: dict[str, str] = {
-    "hand-decay-above-one": "A learned decay above 1 in a hand-written layer may be the argument of a sigmoid, so "
-    "it is not judged; the network learns all the same.",
     "sinabs-uneven-labels-of-other-samples": "With uneven labels the loss varies too much for 64 values to show that "
     "it stays at the entropy of the labels.",
     "spikingjelly-one-camera-twice": "The network learns all the same, so the copy is a note.",

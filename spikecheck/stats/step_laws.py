@@ -18,12 +18,17 @@ RIDGE = 1e-12  # relative: a column of zeros gets the factor 0
 MIN_SILENT, MIN_SPIKES = 30, 10  # judgment calls: a line through fewer neurons says little
 
 
+def latest(a: Tensor, b: Tensor) -> Tensor:
+    """Merge rule: keep the later number, or the earlier one where there is none."""
+    return torch.where(b.isnan(), a, b)
+
+
 @dataclass(frozen=True)
 class StepLawState(State):
-    """Sums over the forward passes whose next potential follows a law exactly."""
+    """Sums over the forward passes whose next potential follows a law exactly, and the latest decay."""
 
     exact: Tensor = merged_by(torch.add)
-    decay: Tensor = merged_by(torch.add)
+    decay: Tensor = merged_by(latest)  # NaN where there is none
     with_spikes: Tensor = merged_by(torch.add)
     jump: Tensor = merged_by(torch.add)
     passes: int = merged_by(operator.add)
@@ -44,12 +49,13 @@ class StepLawStats(Statistic[StepLawState]):
 
     kind: ClassVar = SiteKind.MEMORY
     reading: ClassVar = StepLawReading
+    order_matters: ClassVar = True
 
     def measure(self, capture: Capture[Tensor]) -> StepLawState:
         """Fit the law of each state tensor; the potential is the one that takes in the current."""
         spikes, current, *after = capture.step_tensors or (capture.values[0], capture.values[0])
         zero = torch.zeros((), dtype=torch.float64, device=spikes.device)
-        exact, decay, with_spikes, jump = zero, zero, zero, zero
+        exact, decay, with_spikes, jump = zero, zero + torch.nan, zero, zero
         for before, next_one in zip(capture.values, after, strict=False):
             if len(after) != len(capture.values) or not before.shape == next_one.shape == spikes.shape == current.shape:
                 continue
@@ -61,7 +67,7 @@ class StepLawStats(Statistic[StepLawState]):
         return StepLawState(exact, decay, with_spikes, jump, 1)
 
     def summarize(self, state: StepLawState) -> tuple[StepLawReading, ...]:
-        """Copy the means to the host."""
+        """Copy the numbers to the host."""
         exact, decay, with_spikes, jump = torch.stack(
             [state.exact, state.decay, state.with_spikes, state.jump]
         ).tolist()
@@ -69,7 +75,7 @@ class StepLawStats(Statistic[StepLawState]):
             StepLawReading(
                 forward_passes=state.passes,
                 exact_passes=round(exact),
-                decay=decay / exact if exact else None,
+                decay=decay if exact else None,
                 spike_passes=round(with_spikes),
                 jump=jump / with_spikes if with_spikes else None,
             ),

@@ -19,7 +19,7 @@ def oracle(captures: Captures) -> tuple[StepLawReading, ...]:
         StepLawReading(
             forward_passes=len(captures),
             exact_passes=len(laws),
-            decay=mean([decay for decay, _ in laws]) if laws else None,
+            decay=laws[-1][0] if laws else None,
             spike_passes=len(jumps),
             jump=mean(jumps) if jumps else None,
         ),

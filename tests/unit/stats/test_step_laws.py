@@ -62,6 +62,13 @@ def test_the_law_of_a_time_step(step: Step, decay: float, jump: float | None, wi
     assert naive.jump == (None if jump is None else pytest.approx(reading.jump, abs=1e-9))
 
 
+def test_a_decay_that_is_learned_is_the_latest() -> None:
+    captures = [capture(of(lambda v, s: v - s, decay=decay), update) for update, decay in enumerate((0.8, 1.2))]
+    captures.append(capture(of(lambda v, s: s), update=2))  # without a law
+    [reading] = StepLawStats().summarize(reduce(add, map(StepLawStats().measure, captures)))
+    assert reading.decay == pytest.approx(1.2, abs=1e-5)
+
+
 def test_a_potential_that_is_reset_where_there_is_no_spike() -> None:
     [reading] = StepLawStats().summarize(StepLawStats().measure(capture(of(lambda v, s: v * s))))
     assert reading.exact_passes == 1
