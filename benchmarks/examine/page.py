@@ -20,9 +20,9 @@ and still does after twice the updates. Experiments that only support others are
 Accuracies are those on held-out samples after 80 updates: of the untreated copy, of the one with the proved treatment,
 and of the same script without its fault. *Healed* means that at least 80% of the difference between the first and the
 last is made up. *Cause* says whether the treatment is one that a check of the true cause proposes. Times are processor
-seconds of one core for the whole examination. A random sample of the scripts was run. Each figure has its 95%
-confidence interval (Clopper and Pearson). The treatments and their order were developed on scripts like these, so
-expect less on others.
+seconds of one core for the whole examination. Of the scripts, those were run that are listed: first the faults that
+seemed hard to treat. Each figure has its 95% confidence interval (Clopper and Pearson). The treatments and their order
+were developed on these scripts, so expect less on others.
 """
 LEAST_GAIN = 0.1  # of accuracy: what the fault costs, so that a cure can be told from noise
 #: Causes that no change of the model, the loss or the loop takes back.
