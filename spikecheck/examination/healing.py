@@ -96,7 +96,7 @@ class Healer:
         best, best_rank = self.open(untreated)
         for rank, one in self.candidates:
             late = time.monotonic() > start + REST_OF_TIME * (self.until - start)
-            done = best is not None and rank > best_rank and is_enough(best.trial)
+            done = best is not None and rank > best_rank and self.is_enough(best, rank)
             if self.is_over() or (best is not None and (late or done or not self.compares)):
                 break
             if best is None or rank >= best_rank:
@@ -160,6 +160,14 @@ class Healer:
         """Single treatments in the order of the trials."""
         return list(candidates(self.findings))
 
+    def is_enough(self, best: Tried, rank: int) -> bool:
+        """Return whether no candidate of this rank is compared with a proved treatment: it makes the network good.
+
+        What no finding names is compared with boosters alone: good neurons improve weak networks of any cause.
+        """
+        removes = all(one.role is Role.CAUSE for one in best.chosen)
+        return is_good(best.trial) or (removes and rank >= len(self.findings))
+
     def attempt(self, chosen: tuple[Treatment, ...], untreated: Trial) -> Tried:
         """Make a trial, and confirm it where the first two claims hold."""
         known = next((one for one in self.tried if one.chosen == chosen), None)
@@ -186,7 +194,7 @@ class Healer:
         """Return whether treatments that root causes name do better than an untreated copy that has much to gain."""
         roots = {cause.finding.check for cause in self.causes}
         named = all(one.role is Role.CAUSE and roots & set(one.named_by) for one in chosen)
-        return named and not is_enough(untreated) and is_better(trial.evaluation, untreated.evaluation)
+        return named and not is_good(untreated) and is_better(trial.evaluation, untreated.evaluation)
 
     @cached_property
     def untreated_for_longer(self) -> Trial:
@@ -306,7 +314,7 @@ ROLE_TEXT = {
 }
 
 
-def is_enough(trial: Trial) -> bool:
+def is_good(trial: Trial) -> bool:
     """Return whether a copy does so well that no better treatment is looked for."""
     return trial.accuracy is None or trial.accuracy >= ENOUGH
 

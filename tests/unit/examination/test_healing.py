@@ -357,6 +357,14 @@ def test_a_proved_treatment_that_leaves_much_to_gain_is_compared_with_those_of_o
     assert chosen.trial.treatments == (best,)
 
 
+def test_what_no_finding_names_takes_the_place_of_no_proved_cause() -> None:
+    healer = Scripted(subject(), [cause("SPK306")], (), time.monotonic() + SECONDS)
+    healer.right = {"labels from 0": 120}
+    chosen = healer.search(Trial((), Outcome.TRAINED), time.monotonic())
+    assert chosen is not None
+    assert chosen.trial.treatments == ("labels from 0",)
+
+
 @pytest.mark.parametrize(
     ("check", "loss", "tried"),
     [
