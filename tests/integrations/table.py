@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import importlib.util
 import io
+import json
 import logging
 import os
 import re
@@ -39,7 +40,7 @@ Each way to train a network was tried twice: with a healthy network, and with on
 observed of the healthy one: updates of those that were made, layers, loss, optimizer. False alarms are warnings and errors on the healthy
 one, found is the first root cause on the silent one. Cost is what the report itself measured on the healthy one, once, on this network of 24
 neurons, whose steps take a millisecond: [what watching costs](performance.md) has networks of real sizes, measured with care. Of sharded
-parameters (FSDP2), updates are counted, and gradients and sizes of updates are not measured.
+parameters (FSDP2), updates are counted, and gradients and sizes of updates are not measured. A dash is a run too short to measure its cost.
 `python -m tests.integrations.table` tries all of it again and writes this page.
 
 | how it is trained | version | seen | false alarms | found | cost |
@@ -112,17 +113,29 @@ def script(how: str, *words: str) -> Callable[[float, Path], dict[str, Any]]:
     """Return what runs a script with these words before it, and returns the report as JSON has it."""
 
     def train(threshold: float, folder: Path) -> dict[str, Any]:
-        import json
-
         (folder / "train.py").write_text(SCRIPT, encoding="utf-8")
-        command = [sys.executable, *words, "train.py", how, str(threshold), str(EPOCHS)]
-        env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-        subprocess.run(command, cwd=folder, env=env, check=True, capture_output=True)
-        (file,) = [path for path in folder.glob("*.json") if ".rank" not in path.name]
-        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        return content["files"][0]["report"] if "files" in content else content  # type: ignore[no-any-return]
+        return report_of_process(folder, *words, "train.py", how, str(threshold), str(EPOCHS))
 
     return train
+
+
+def two_ranks(library: str, *launcher: str) -> Callable[[float, Path], dict[str, Any]]:
+    """Return what trains in two processes with a library, and returns the report as JSON has it."""
+
+    def train(threshold: float, folder: Path) -> dict[str, Any]:
+        return report_of_process(folder, *launcher, "-m", "tests.integrations.two_ranks", library, str(threshold))
+
+    return train
+
+
+def report_of_process(folder: Path, *words: str) -> dict[str, Any]:
+    """Run Python in a folder, and return the one report that it writes there."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, *words], cwd=folder, env=env, check=True, capture_output=True)
+    (file,) = (path for path in folder.glob("*.json"))
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    report: dict[str, Any] = content["files"][0]["report"] if "files" in content else content
+    return report
 
 
 def with_sink(name: str) -> Callable[[float, Path], Report]:
@@ -217,9 +230,22 @@ WAYS = (
     Way("`multiprocessing.spawn`, DDP, `attach`, 2 ranks", "torch", script("ddp attach spawn")),
     Way("a notebook, `%%spikecheck`", "IPython", notebook),
     Way("Lightning, `SpikecheckCallback`", "lightning", lightning),
+    Way("Lightning, DDP, `SpikecheckCallback`, 2 ranks", "lightning", two_ranks("lightning"), EPOCHS * UPDATES // 2),
     Way("Hugging Face Trainer, `SpikecheckCallback`", "transformers", huggingface, 8 * UPDATES),
+    Way(
+        "torchrun, Hugging Face Trainer, `SpikecheckCallback`, 2 ranks",
+        "transformers",
+        two_ranks("huggingface", *TORCHRUN),
+        EPOCHS * UPDATES // 2,
+    ),
     Way("Accelerate, `attach`", "accelerate", accelerate),
     Way("PyTorch-Ignite, `SpikecheckHandler`", "ignite", ignite),
+    Way(
+        "torchrun, PyTorch-Ignite, `SpikecheckHandler`, 2 ranks",
+        "ignite",
+        two_ranks("ignite", *TORCHRUN),
+        EPOCHS * UPDATES // 2,
+    ),
     Way("skorch, `SpikecheckCallback`", "skorch", skorch, EPOCHS * 7),  # it holds a fifth of the data out
     Way("a plain loop, `TensorBoardSink`", "tensorboard", with_sink("tensorboard")),
     Way("a plain loop, `WandbSink`, offline", "wandb", with_sink("wandb")),

@@ -49,14 +49,13 @@ class Samples(Dataset[dict[str, Tensor]]):
 def train(model: nn.Module, callback: SpikecheckCallback | None, folder: Path, **options: Any) -> None:
     arguments = TrainingArguments(
         output_dir=str(folder),
-        num_train_epochs=8,
         per_device_train_batch_size=BATCH,
         learning_rate=2e-2,
         use_cpu=True,
         report_to=[],
         save_strategy="no",
         disable_tqdm=True,
-        **options,
+        **{"num_train_epochs": 8, **options},
     )
     callbacks = [] if callback is None else [callback]
     Trainer(model=model, args=arguments, train_dataset=Samples(), eval_dataset=Samples(), callbacks=callbacks).train()

@@ -38,11 +38,10 @@ class Classifier(LightningModule):
 def fit(module: LightningModule, callback: SpikecheckCallback | None, folder: Path, **options: Any) -> None:
     torch.manual_seed(2)
     quiet = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
-    options = {"max_epochs": 8, "logger": False, **options}
+    options = {"max_epochs": 8, "logger": False, "devices": 1, **options}
     callbacks = [] if callback is None else [callback]
     Trainer(
         accelerator="cpu",
-        devices=1,
         default_root_dir=folder,
         callbacks=callbacks,
         log_every_n_steps=1,
