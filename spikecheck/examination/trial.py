@@ -157,11 +157,12 @@ def trained(
     losses: list[float] = []
     batches = own.cycle(LASTING * updates)
     exact = all(one.early_stop for one in treatments)
+    same_loss = not any(one.changes_loss for one in treatments)
     for number, batch in enumerate(itertools.islice(batches, updates), 1):
         losses.append(update(patient, batch))
         if not treatments and own.has_learned(losses):
             break
-        stopped = None if untreated is None else useless(number, losses, untreated, exact=exact)
+        stopped = None if untreated is None else useless(number, losses, untreated, exact=exact, same_loss=same_loss)
         if stopped is not None:
             return Trial(names, stopped[0], stopped[1], tuple(losses), patch=patch)
     evaluation = own.evaluate()
@@ -218,7 +219,9 @@ def reset_before_forward(patient: Patient) -> None:
         patient.subject.forward = forward
 
 
-def useless(number: int, losses: list[float], untreated: Trial, *, exact: bool) -> tuple[Outcome, str] | None:
+def useless(
+    number: int, losses: list[float], untreated: Trial, *, exact: bool, same_loss: bool
+) -> tuple[Outcome, str] | None:
     """Return why a trial is ended: it changes nothing, does no better, or its loss stays NaN or infinite."""
     if number > NON_FINITE and not math.isfinite(losses[-1]):
         return Outcome.NO_BETTER, f"the loss is {losses[-1]} after {number} updates"
@@ -226,7 +229,7 @@ def useless(number: int, losses: list[float], untreated: Trial, *, exact: bool) 
         return None
     if number == EXACT_UPDATES and tuple(losses) == untreated.losses[:number]:
         return Outcome.NO_EFFECT, "the losses are those of the untreated copy, digit by digit"
-    if number == RUNG:
+    if number == RUNG and same_loss:
         ours, theirs = fmean(losses[-4:]), fmean(untreated.losses[RUNG - 4 : RUNG])
         if not all(map(math.isfinite, (theirs, untreated.losses[0]))):
             return None

@@ -153,6 +153,7 @@ class Treatment:
         core: whether it is tried where no finding names it.
         early_stop: whether a training loss like the untreated one proves it useless; not where it changes the loss or
             acts in evaluation alone.
+        changes_loss: whether it may compute another training loss than the user's, so that a higher one proves nothing.
         needs_step: whether it changes the training step of the user, and means nothing for a plain loop.
     """
 
@@ -161,6 +162,7 @@ class Treatment:
     role: ClassVar[Role] = Role.CAUSE
     core: ClassVar[bool] = False
     early_stop: ClassVar[bool] = True
+    changes_loss: ClassVar[bool] = False
     needs_step: ClassVar[bool] = False
 
     def apply(self, patient: Patient) -> Fix:

@@ -12,6 +12,7 @@ class PlainLoop(Treatment):
     name = "plain training loop"
     named_by = ("SPK413", "SPK414", "SPK415", "SPK418", "SPK214", "SPK411", "SPK409", "SPK213")
     core = True
+    changes_loss = True  # the label may reach the output in the user's step, and nowhere else
     needs_step = True
 
     def apply(self, patient: Patient) -> Fix:

@@ -1,4 +1,4 @@
-"""A treatment that a root cause names gets twice the updates where its advantage comes late."""
+"""Trials are not ended too early: where an advantage comes late, or the loss of the untreated copy is another one."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from torch import Tensor
+from torch.nn import functional as F
 
 from spikecheck.examination.healing import Healer
-from spikecheck.examination.subject import Evaluation
+from spikecheck.examination.proof import claims
+from spikecheck.examination.subject import Evaluation, Subject
 from spikecheck.examination.treatments.base import Treatment, treatment
-from spikecheck.examination.trial import LASTING, UPDATES, Outcome, Trial, always
-from tests.unit.examination.subjects import subject
+from spikecheck.examination.trial import LASTING, UPDATES, Outcome, Trial, always, run_trial
+from tests.unit.examination.subjects import CLASSES, subject
 from tests.unit.examination.test_healing import cause
+from tests.unit.examination.test_treatments import with_step
 
 SAMPLES = 200
 
@@ -73,3 +77,18 @@ def test_late_and_early_proofs_are_compared_after_the_same_updates() -> None:
     assert healer.better(early, late) is early
     text = healer.result(healer.run(()), late, 1.0).text
     assert text == "gradients zeroed before each step: held-out accuracy 100% after 160 updates, 65% without it"
+
+
+def test_a_plain_loop_is_not_stopped_where_the_step_of_the_user_has_a_lower_loss() -> None:
+    def taught(own: Subject, x: Tensor, y: Tensor) -> Tensor:
+        own.optimizer.zero_grad()
+        loss = F.cross_entropy(own.model(x) + 20.0 * F.one_hot(y, CLASSES), y)
+        loss.backward()
+        own.optimizer.step()
+        return loss
+
+    own = with_step(subject(), taught)
+    untreated = run_trial(own)
+    plain = run_trial(own, [treatment("plain training loop")], untreated=untreated)
+    assert plain.last_loss > untreated.last_loss
+    assert claims(plain, untreated, 1).holds
