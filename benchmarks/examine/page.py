@@ -28,7 +28,7 @@ LEAST_GAIN = 0.1  # of accuracy: what the fault costs, so that a cure can be tol
 #: Causes that no change of the model, the loss or the loop takes back.
 IN_THE_DATA = frozenset(
     [
-        *("dtype_overflow", "empty_input", "input_duplicated", "input_repeated", "input_saturated", "label_in_input"),
+        *("dtype_overflow", "empty_input", "input_duplicated", "input_repeated", "input_saturated"),
         *("label_noise", "label_off_by_one", "labels_constant", "labels_shuffled", "negative_input", "polarity_lost"),
         *("silent_channels", "single_time_step", "time_bins_collapsed", "class_imbalance", "input_scrambled"),
         *("constant_prediction",),  # here: most labels are overwritten
