@@ -103,6 +103,10 @@ integrations: .venv/integrations  ## test with Lightning, transformers, MLflow, 
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/integrations -m "" $(ARGS)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.integrations.table
 
+PYTHONS ?= python3.10 python3.12 python3.13
+pythons:  ## test the wheel, outside the checkout, with other Pythons: make pythons PYTHONS="python3.10 python3.13"
+	for python in $(PYTHONS); do OMP_NUM_THREADS=1 $(PYTHON) tools/other_python.py $$python $(ARGS) || exit 1; done
+
 # rich and click are what the core needs besides torch; older versions of torch cannot be had everywhere: docs/support.md.
 lowest: .venv/dev  ## test the report and the command line with the lowest versions of rich and click
 	$(BIN)/python -m pip install --target .venv/lowest --upgrade rich==13.0.0 click==8.1.0
@@ -114,5 +118,5 @@ test: lint docs-check pytests  ## run everything that CI runs (pytest with one w
 full: lint docs-check pytests  ## run every test, also those that are too long for CI
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto -m "" $(ARGS)
 
-.PHONY: help setup demo fmt lint quick promises conformance faults docs docs-site inductor docs-check check-new fuzz bench bench-faults symptoms pictures bench-healthy bench-calibrate bench-examine bench-plugin pytests ray integrations lowest test full
+.PHONY: help setup demo fmt lint quick promises conformance faults docs docs-site inductor docs-check check-new fuzz bench bench-faults symptoms pictures bench-healthy bench-calibrate bench-examine bench-plugin pytests ray integrations pythons lowest test full
 .DELETE_ON_ERROR:

@@ -13,7 +13,6 @@ POTENTIALS = {"v_leak", "v_reset", "v_rest"}  # beside a time constant: only a n
 STATES = {"mem", "syn", "spk", "v", "v_mem", "i_syn", "vmem", "isyn", "spikes"}
 BUFFERS = {"running_mean", "running_var", "num_batches_tracked", "graded_spikes_factor", "reset_mechanism_val"}
 NEURONS = re.compile(r"lif|leaky|neuron|spik|snn|cuba|iaf|\bif\d*$|syn|alif|readout|cell", flags=re.IGNORECASE)
-MIXED = ("lookup", "embed")
 
 
 @dataclass(frozen=True)

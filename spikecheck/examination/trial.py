@@ -94,14 +94,6 @@ def always(trial: Trial) -> bool:
     return True
 
 
-class _StoppedError(Exception):
-    """A trial is of no use."""
-
-    def __init__(self, outcome: Outcome, reason: str) -> None:
-        super().__init__(reason)
-        self.outcome = outcome
-
-
 def run_trial(
     subject: Subject,
     treatments: Sequence[Treatment] = (),

@@ -38,9 +38,6 @@ class Listening(Protocol):
     def put(self) -> None:
         """Begin to observe."""
 
-    def rescan(self) -> None:
-        """Observe classes that were made meanwhile, too."""
-
     def put_back(self) -> None:
         """Leave everything as it was."""
 
@@ -67,9 +64,6 @@ class PatchedApply:
 
         leave_alone(apply)
         owner.apply = classmethod(apply)
-
-    def rescan(self) -> None:
-        """Do nothing: every class inherits it."""
 
     def put_back(self) -> None:
         """Take it off, so that the class looks as before."""
@@ -119,13 +113,9 @@ class WrappedForward:
         self.originals: dict[type, Any] = {}
 
     def put(self) -> None:
-        """Begin to observe."""
-        self.rescan()
-
-    def rescan(self) -> None:
-        """Wrap the classes that were made meanwhile, too."""
+        """Wrap every class that exists."""
         for cls in subclasses(Function):
-            if "forward" in vars(cls) and cls not in self.originals and is_foreign(cls):
+            if "forward" in vars(cls) and is_foreign(cls):
                 self.wrap(cls)
 
     def wrap(self, cls: Any) -> None:

@@ -188,17 +188,6 @@ class Watchers:
         """Tell them that it has stepped."""
         inform(self.listeners, "optimizer_stepped", optimizer)
 
-    @property
-    def observes_functions(self) -> bool:
-        """Whether applications of custom autograd functions are observed at all."""
-        return self._functions is not None
-
-    def rescan_functions(self) -> None:
-        """Observe functions whose class was made since, too."""
-        with self._lock:
-            if self._functions is not None and self._listens:
-                self._functions.rescan()
-
     def function_applied(self, function: type, output: Any, args: Sequence[Any], frame: Any) -> None:
         """Tell those who want to know that a custom autograd function was applied: every model that is running.
 

@@ -189,10 +189,15 @@ def test_a_file_is_read_from_its_beginning_to_its_end(path: Path, monkeypatch: p
     assert scanned == sorted(scanned)
 
 
+def deflate(content: bytes) -> bytes:
+    """Return the bytes of a raw deflate stream; `zlib.compress` takes `wbits` from Python 3.11 on."""
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(content) + packer.flush()
+
+
 def deflated(content: bytes, *, announced: int | None = None, packed: bytes | None = None) -> Record:
     """Return a deflated record of this content."""
-    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    raw = packer.compress(content) + packer.flush() if packed is None else packed
+    raw = deflate(content) if packed is None else packed
     size = len(content) if announced is None else announced
     return Record("packed", BytesSource(raw), 0, size, packed=len(raw), crc=zlib.crc32(content))
 
@@ -215,7 +220,7 @@ def test_a_deflated_record_just_above_a_chunk_is_read(pattern: str) -> None:
         (deflated(bytes(9000), announced=8000), "unpacks to more than the 8,000 bytes announced"),
         (deflated(bytes(9000), announced=9001), "truncated: storage 'packed' has 9,000 of 9,001 bytes"),
         (deflated(bytes(9000), packed=b"no deflated bytes"), "cannot be unpacked"),
-        (deflated(bytes(9000), packed=zlib.compress(bytes(9000), wbits=-15)[:-3]), "truncated: storage 'packed' has"),
+        (deflated(bytes(9000), packed=deflate(bytes(9000))[:-3]), "truncated: storage 'packed' has"),
     ],
 )
 def test_a_damaged_deflated_record_is_refused(record: Record, reason: str) -> None:
