@@ -153,7 +153,7 @@ class Monitor:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.end(error)
         if self._report_on_error and error is not None and not isinstance(error, GeneratorExit):
-            report = self.report()
+            report = self.last_report()
             if report.forward_passes:
                 print_report(report)
 
@@ -177,18 +177,21 @@ class Monitor:
         Raises:
             SpikecheckError: the run has not come to this update.
         """
-        report = self._border.attempt(self._judged, self._report_of_error)
-        self._tell_pending()
-        if not since:
-            return report
-        if not isinstance(since, int) or not 0 < since <= report.updates:
+        report = self._judged(evidence_of_run)
+        if since and (not isinstance(since, int) or not 0 < since <= report.updates):
             raise SpikecheckError(f"since= takes an update from 0 to {report.updates:,}, got {since!r}")
-        return phase(report, since)
+        return phase(report, since) if since else report
 
-    def _judged(self) -> Report:
-        return self._report_of(self._evidence_of_run())
+    def last_report(self) -> Report:
+        """Return the report that a run ends with: as `report()`, but of very many ranks that of this one alone."""
+        return self._judged(partial(evidence_at_end, failed=True))
 
-    def _evidence_of_run(self, of_ranks: Callable[..., Evidence] = evidence_of_run) -> Evidence:
+    def _judged(self, of_ranks: Callable[..., Evidence]) -> Report:
+        report = self._border.attempt(lambda: self._report_of(self._evidence_of_run(of_ranks)), self._report_of_error)
+        self._tell_pending()
+        return report
+
+    def _evidence_of_run(self, of_ranks: Callable[..., Evidence]) -> Evidence:
         if self._ranks is None:
             return self.evidence()
         of_run = partial(of_ranks, self._ranks, self._evidence, self._report_of)

@@ -46,7 +46,7 @@ class Training:
         self.monitor.end(error)
         if not main_process:
             return
-        report = self.monitor.report()
+        report = self.monitor.last_report()
         if self.file is None:
             print(report)  # noqa: T201 - what the user asked for
             return

@@ -83,7 +83,7 @@ class WatchedModel:
         if self.monitor is not None:
             watching = self.monitor.watching
             self.monitor.end(error)
-            report = self.monitor.report() if reports else None
+            report = self.monitor.last_report() if reports else None
             failed = report is not None and any(finding.check == OwnError.id for finding in report.findings)
             self.result = report if watching or failed else None
             self.monitor = None

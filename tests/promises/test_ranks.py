@@ -138,6 +138,7 @@ def test_the_logs_of_ranks_that_were_killed_give_one_report(folder: Path) -> Non
         reports_in([logs[0], logs[0]], Settings())
 
 
+@pytest.mark.full
 def test_a_run_of_very_many_ranks_ends_without_reading_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("spikecheck.ranks.join.MAX_AT_END", 1)
     report, _ = in_ranks(2, folder, lambda rank: recorded(rank, folder))
