@@ -22,7 +22,7 @@ from spikecheck.checks.progress import GRACE_UPDATES
 from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.diagnosis import Cause
 from spikecheck.errors import FindingError, SpikecheckError, SpikecheckWarning
-from spikecheck.evidence.evidence import FORMAT, VERSION, Evidence, limits_of
+from spikecheck.evidence.evidence import FORMAT, VERSION, Evidence
 from spikecheck.evidence.resumed import shifted_cause
 from spikecheck.finding import Finding, Outcome, Severity, Unseen, UnseenKind, Verdict
 from spikecheck.ledger import Ledger
@@ -315,7 +315,7 @@ class Monitor:
             cost=self._schedule.cost(),
             start_cost=self._schedule.start_cost(),
             silenced=self._judge.ignore_rules,
-            limits=limits_of(self._judge.checks),
+            limits=self._judge.changed_limits,
             site_limits=self._judge.site_limits,
             earlier=self._earlier,
             first_update=self._first_update,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property
 from itertools import pairwise
@@ -18,7 +18,7 @@ from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.number_format import fill, percentage
 from spikecheck.readings import RunReading
 from spikecheck.settings import suggestion
-from spikecheck.site import Moment, Site, SiteKind
+from spikecheck.site import FILE_KINDS, Moment, Site, SiteKind
 
 T = TypeVar("T", bound=float)
 R = TypeVar("R")
@@ -90,13 +90,40 @@ class Observations:
         return {(site.kind, place_of(site)): site for site in reversed(self.sites)}
 
     @cached_property
+    def are_of_a_file(self) -> bool:
+        """Whether any site is one of a checkpoint file."""
+        return any(kind & FILE_KINDS.value for kind, _ in self.sites_with_kinds)
+
+    @cached_property
     def readings_of_kind(self) -> dict[tuple[str, type[Any]], dict[str, Any]]:
         """The readings of a kind by window and place, filled by `Readings.every`: asked for at every site."""
         return {}
 
+    @cached_property
+    def _places(self) -> dict[tuple[str, str], Readings]:
+        return {}
+
+    @cached_property
+    def _facts(self) -> dict[Callable[[Readings], Any], Any]:
+        return {}
+
     def readings(self, site: Site, window: str = "recent") -> Readings:
         """Return the readings of a site."""
-        return Readings(self, place_of(site), window)
+        return self.readings_at(place_of(site), window)
+
+    def readings_at(self, place: str, window: str) -> Readings:
+        """Return the readings of a place, the same object each time: thousands are asked for."""
+        key = place, window
+        if key not in self._places:
+            self._places[key] = Readings(self, place, window)
+        return self._places[key]
+
+    def fact(self, compute: Callable[[Readings], R]) -> R:
+        """Return what a function says of the run as a whole, computed once: several checks ask for it at each site."""
+        if compute not in self._facts:
+            self._facts[compute] = compute(self.readings_at("", "all"))
+        fact: R = self._facts[compute]
+        return fact
 
 
 @dataclass(frozen=True)
@@ -107,9 +134,14 @@ class Readings:
     place: str
     window: str = "recent"
 
+    @cached_property
+    def here(self) -> Mapping[type[Any], Any]:
+        """Every reading of this place by its kind."""
+        return self.observations.windows.get(self.window, {}).get(self.place, {})
+
     def get(self, kind: type[R]) -> R | None:
         """Return the reading of this kind; None where there is none."""
-        reading: R | None = self.observations.windows.get(self.window, {}).get(self.place, {}).get(kind)
+        reading: R | None = self.here.get(kind)
         return reading
 
     def __getitem__(self, kind: type[R]) -> R:
@@ -127,16 +159,16 @@ class Readings:
     @property
     def first(self) -> Readings:
         """The same place in the first forward pass alone."""
-        return Readings(self.observations, self.place, "first")
+        return self.observations.readings_at(self.place, "first")
 
     @property
     def all(self) -> Readings:
         """The same place over the whole run."""
-        return Readings(self.observations, self.place, "all")
+        return self.observations.readings_at(self.place, "all")
 
     def at(self, name: str | None) -> Readings:
         """Return another place: a layer or a parameter by its name; without readings where there is none."""
-        return Readings(self.observations, name or "", self.window)
+        return self.observations.readings_at(name or "", self.window)
 
     def site(self, kind: SiteKind) -> Site | None:
         """Return this place's site of another kind."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Any
 
 from spikecheck.checks.base import UNDATED, Check, Observations
 from spikecheck.checks.discovery import RETIRED, discover, known_causes, unusable_extensions
@@ -81,6 +83,15 @@ class Judge:
         checks = tuple(check.configured(settings.limits.get(id_, {})) for id_, check in known.items())
         return cls(checks, rules, settings.sites)
 
+    @cached_property
+    def changed_limits(self) -> dict[str, dict[str, Any]]:
+        """The limits that differ from their defaults, by the id of the check."""
+        changed = {
+            check.id: {f.name: getattr(check, f.name) for f in fields(check) if getattr(check, f.name) != f.default}
+            for check in self.checks
+        }
+        return {id_: values for id_, values in changed.items() if values}
+
     def verdicts(
         self,
         observations: Observations,
@@ -120,10 +131,12 @@ class Judge:
         """
         wanted = check.sites.value
         sites = [site for kind, site in observations.sites_with_kinds if kind & wanted]
+        records = ledger.of_check(check.id)
+        if not sites and not records:
+            return Verdict(check.id, check.slug, Outcome.NOT_APPLICABLE, reason=why_not_applicable(check, observations))
         readable = [site for site in sites if all(observations.readings(site).get(need) for need in check.needs)]
         now = {finding.key: finding for site in readable for finding in self.findings_at(check, site, observations)}
         readable_by_name = {(site.kind, site.name): site for site in reversed(readable)}
-        records = ledger.of_check(check.id)
         past = {
             key: self.restated(check, record.finding, observations, readable_by_name)
             for key, record in records.items()
@@ -221,6 +234,8 @@ class Judge:
 
     def with_site_limits(self, check: Check, site: Site) -> Check:
         """Return the check with the limits that hold at a site; where several tables name it, the last one counts."""
+        if not self.site_limits:
+            return check
         tables = [table.limits.get(check.id, {}) for table in self.site_limits if table.covers(site.name)]
         values = {name: value for table in tables for name, value in table.items()}
         return replace(check, **values) if values else check
@@ -259,8 +274,7 @@ def in_words(name: str) -> str:
 
 def why_not_applicable(check: Check, observations: Observations) -> str:
     """Return why a check has no site."""
-    of_files = any(kind & FILE_KINDS.value for kind, _ in observations.sites_with_kinds)
-    if not of_files and not check.sites & ~FILE_KINDS:
+    if not observations.are_of_a_file and not check.sites & ~FILE_KINDS:
         return "a check of checkpoint files"
     if check.sites is SiteKind.EXPERIMENT:
         return "an experiment of spikecheck.examine()"

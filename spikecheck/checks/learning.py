@@ -147,6 +147,11 @@ def learning_of(readings: Readings) -> Learning | None:
 
 def every_learning(readings: Readings) -> list[Learning]:
     """Return what each loss of the run says."""
+    return readings.observations.fact(find_learning)
+
+
+def find_learning(readings: Readings) -> list[Learning]:
+    """Return what `every_learning` does."""
     places = readings.all.every(LossReading)
     return [one for place in places if (one := learning_of(readings.at(place))) is not None]
 

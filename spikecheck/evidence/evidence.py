@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, is_dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -277,15 +277,6 @@ def check_of(finding: Any) -> type[Check]:
     if not isinstance(id_, str) or id_ not in checks:
         misfit("a finding", f"there is no check {id_!r}: is it of another version of spikecheck?")
     return checks[id_]
-
-
-def limits_of(checks: Iterable[Check]) -> dict[str, dict[str, Any]]:
-    """Return the limits that differ from the defaults, by id."""
-    changed = {
-        check.id: {f.name: getattr(check, f.name) for f in fields(check) if getattr(check, f.name) != f.default}
-        for check in checks
-    }
-    return {id_: values for id_, values in changed.items() if values}
 
 
 @cache

@@ -18,7 +18,7 @@ import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache, reduce
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -66,9 +66,9 @@ class State:
 
     def shapes(self) -> tuple[object, ...]:
         """Return shapes and devices of the tensors that are merged elementwise."""
-        values = vars(self)
-        tensors = (values[name] for name, rule in rules_of(self) if rule in ELEMENTWISE)
-        return tuple((v.shape, v.device) for v in tensors if isinstance(v, Tensor))
+        values, kind = vars(self), cast(Any, type(self))
+        tensors = [values[name] for name in elementwise_fields(kind)]
+        return tuple([(v.shape, v.device) for v in tensors if isinstance(v, Tensor)])
 
 
 ELEMENTWISE = (torch.add, torch.maximum, torch.minimum)
@@ -84,6 +84,12 @@ def rules_of(state: State) -> tuple[tuple[str, Callable[[Any, Any], Any]], ...]:
 def merge_rules(kind: Any) -> tuple[tuple[str, Callable[[Any, Any], Any]], ...]:
     """Return the fields of a class of states in order, each with its merge rule."""
     return tuple((f.name, f.metadata["merge"]) for f in fields(kind))
+
+
+@cache
+def elementwise_fields(kind: Any) -> tuple[str, ...]:
+    """Return the fields of a class of states that are merged elementwise."""
+    return tuple(name for name, rule in merge_rules(kind) if rule in ELEMENTWISE)
 
 
 class Statistic(Generic[S]):

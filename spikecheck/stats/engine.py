@@ -149,7 +149,7 @@ class Engine:
     def snapshot(self, failed: Callable[[Exception], object] | None = None) -> Engine:
         """Return an engine with the present states; this one continues to measure."""
         self.measure_waiting()
-        return Engine(self.by_kind, {key: replace(windows) for key, windows in self.windows.items()}, failed)
+        return Engine(self.by_kind, {key: Windows(**vars(windows)) for key, windows in self.windows.items()}, failed)
 
     def roll(self) -> None:
         """Start a new window at every site."""

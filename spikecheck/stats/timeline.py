@@ -174,33 +174,34 @@ class TimelineState(State):
             return self
         passes = self.pending
         sums = pad_sequence([one.sums for one in passes], batch_first=True).double()  # [pass, time]
-        known = torch.tensor([(one.update * MAX_TIME_STEPS, len(one.sums)) for one in passes], device="cpu")
-        starts, lengths = known.to(sums.device, non_blocking=True).unbind(1)
         bad = ~torch.isfinite(sums)
-        kind = (sums == torch.inf).long() + 2 * (sums == -torch.inf).long()
-        at = starts.unsqueeze(1) + torch.arange(sums.shape[1], device=sums.device)
-        first = torch.cat([(at * len(KINDS) + kind).where(bad, NEVER).flatten(), self.first.reshape(1)]).amin()
-        last = torch.cat([at.where(bad, -1).flatten(), self.last.reshape(1)]).amax()
-        none = sums.new_zeros(())
-        extra = torch.stack([none if one.extra is None else one.extra.double() for one in passes])
-        rows = torch.stack([sums.where(~bad, none).sum(1), (lengths - bad.sum(1)).double(), extra], 1)
-        lowest = none.reshape(1) - torch.inf
-        maxima = pad_sequence(
-            [lowest if one.maxima is None or not len(one.maxima) else one.maxima.double() for one in passes],
-            batch_first=True,
-            padding_value=-torch.inf,
-        )
+        first, last, bad_steps = self.first, self.last, sums.new_zeros(len(passes))
+        if sums.device.type != "cpu" or bool(bad.any()):  # on the host, to ask is cheaper than to compute
+            first, last = self.first_and_last(sums, bad)
+            bad_steps = bad.sum(1).double()
+            sums = sums.where(~bad, 0.0)
+        lengths = torch.tensor([len(one.sums) for one in passes], dtype=torch.float64, device="cpu")
+        rows = [sums.sum(1), lengths.to(sums.device, non_blocking=True) - bad_steps, extras(passes, sums)]
         return merged(
             (*self.intervals, *map(Interval.of, passes)),
-            torch.cat([self.rows, rows]),
-            torch.cat([self.maxima, maxima.where(~maxima.isnan(), -torch.inf).amax(1)]),
-            self.bad + bad.sum(),
+            torch.cat([self.rows, torch.stack(rows, 1)]),
+            torch.cat([self.maxima, maxima_of(passes, sums)]),
+            self.bad + bad_steps.sum().long(),
             first,
             last,
             self.time_axis_known,
             self.latest,
             self.time_steps,
         )
+
+    def first_and_last(self, sums: Tensor, bad: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the first and the last time step that is not finite, those of the pending passes among them."""
+        starts = torch.tensor([one.update * MAX_TIME_STEPS for one in self.pending], device="cpu")
+        steps = torch.arange(sums.shape[1], device=sums.device)
+        at = starts.to(sums.device, non_blocking=True).unsqueeze(1) + steps
+        kind = (sums == torch.inf).long() + 2 * (sums == -torch.inf).long()
+        first = torch.cat([(at * len(KINDS) + kind).where(bad, NEVER).flatten(), self.first.reshape(1)]).amin()
+        return first, torch.cat([at.where(bad, -1).flatten(), self.last.reshape(1)]).amax()
 
     @property
     def is_meta(self) -> bool:
@@ -258,8 +259,10 @@ def merged(
     starts = [one.start // width * width for one in intervals]
     by_start: dict[int, Interval] = {}
     for start, one in zip(starts, intervals, strict=True):
-        aligned = one if one.start == start else replace(one, start=start)
-        by_start[start] = by_start[start] + aligned if start in by_start else aligned
+        if start in by_start:
+            by_start[start] += one
+        else:
+            by_start[start] = one if one.start == start else replace(one, start=start)
     ordered = sorted(by_start)
     number = {start: index for index, start in enumerate(ordered)}
     index = torch.tensor([number[start] for start in starts], device="cpu").to(rows.device, non_blocking=True)
@@ -277,6 +280,24 @@ def merged(
         (),
         time_steps,
     )
+
+
+def extras(passes: Sequence[Pass], like: Tensor) -> Tensor:
+    """Return the second quantity of each pass [pass], 0 where it has none."""
+    known = [one.extra for one in passes if one.extra is not None]
+    if not known:
+        return like.new_zeros(len(passes))
+    return torch.stack([known[0].new_zeros(()) if one.extra is None else one.extra for one in passes]).double()
+
+
+def maxima_of(passes: Sequence[Pass], like: Tensor) -> Tensor:
+    """Return the largest value of each pass [pass], minus infinity where it has none; NaN is passed over."""
+    if all(one.maxima is None or not len(one.maxima) for one in passes):
+        return like.new_full((len(passes),), -torch.inf)
+    none = like.new_full((1,), -torch.inf)
+    rows = [none if one.maxima is None or not len(one.maxima) else one.maxima.double() for one in passes]
+    maxima = pad_sequence(rows, batch_first=True, padding_value=-torch.inf)
+    return maxima.where(~maxima.isnan(), -torch.inf).amax(1)
 
 
 class Timeline(RasterStatistic[TimelineState]):
