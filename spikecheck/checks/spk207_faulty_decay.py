@@ -146,12 +146,13 @@ class FaultyDecay(Check):
             return
         if because := self.fault(site, neuron, spikes, grows=self.grows(readings)):
             forgets = 0 <= (neuron.decay or 0.0) < self.min_decay
+            short, exact = ("", "") if forgets else (":.4n", ":.6n")  # near 1, digits matter
             since_the_start = self.grows(readings) and self.grows(readings.first, min_passes=1)
             yield self.finding(
                 site,
                 severity=Severity.NOTE if forgets and has_learned(readings) else Severity.WARNING,
                 observed=Observed(
-                    "a decay of {decay:.6n} per time step, an input gain of {gain}",
+                    f"a decay of {{decay{exact}}} per time step, an input gain of {{gain}}",
                     decay=neuron.decay,
                     gain=neuron.input_gain,
                 ),
@@ -160,7 +161,7 @@ class FaultyDecay(Check):
                     because=because,
                 ),
                 does=fill(
-                    "multiplies its potential by {decay:.4n} and its input by {gain} per time step",
+                    f"multiplies its potential by {{decay{short}}} and its input by {{gain}} per time step",
                     decay=neuron.decay,
                     gain=neuron.input_gain,
                 ),
