@@ -21,6 +21,8 @@ MIN_LATEST = 4  # below, those that are remembered are taken, however old
 MIN_LOSSES = 64  # judgment call, as many as a chance plateau is judged by: before, nobody can expect learning
 MIN_WINDOW = 8  # judgment call: with fewer losses, a straight line through them says nothing
 
+#: Of losses without a known guess, those that compare the output with a teacher's: these are a task, and no penalty.
+DIVERGENCES = ("kl_div",)
 LOGISTIC = ("binary_cross_entropy", "binary_cross_entropy_with_logits")
 
 
@@ -40,6 +42,7 @@ class Learning:
     min_gain: float  # of the guess
     slope: float | None
     slope_error: float | None
+    is_divergence: bool = False  # from a teacher's distribution
 
     @classmethod
     def of(cls, loss: LossReading, targets: TargetReading | None, numbers: RegressionTargetReading | None) -> Learning:
@@ -57,6 +60,7 @@ class Learning:
             min_gain,
             loss.recent_slope if steep else None,
             loss.recent_slope_error if steep else None,
+            loss.function in DIVERGENCES,
         )
 
     @property
@@ -157,9 +161,12 @@ def find_learning(readings: Readings) -> list[Learning]:
 
 
 def telling(readings: Readings) -> list[Learning]:
-    """Return the losses that tell whether anything is learned: those whose guess is known, or else all."""
+    """Return the losses that tell whether anything is learned: those whose guess is known, or else all.
+
+    A divergence from a teacher's output is one of them once it has halved: it falls a little from large logits alone.
+    """
     every = every_learning(readings)
-    return [one for one in every if one.guess is not None] or every
+    return [one for one in every if one.guess is not None or (one.is_divergence and one.has_halved)] or every
 
 
 def has_learned(readings: Readings) -> bool:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import is_silent
-from spikecheck.checks.learning import learning_of
+from spikecheck.checks.learning import learning_of, telling
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import LossReading, LossTermReading, SpikeReading
 from spikecheck.site import Moment, Site, SiteKind
@@ -63,8 +63,9 @@ class DominatingTerm(Check):
     The computation graph of the sum that `backward()` is called on shows which of its terms are losses that torch
     computed, and their factors. A finding names one of these losses. It must be no better than a guess, while all other
     terms together make up {max_other_share} or more of the sum, at the first update or over the run. A finding also
-    needs {min_updates} updates; while training runs, {min_updates_in_training}. There is no finding where a layer was
-    silent from the start, since SPK203 (dead-layer) reports that.
+    needs {min_updates} updates; while training runs, {min_updates_in_training}. There is no finding where another loss
+    shows that a task is learned: it is down to half of a guess's, or a divergence from a teacher's output has halved.
+    Nor is there one where a layer was silent from the start, since SPK203 (dead-layer) reports that.
     """
 
     id: ClassVar = "SPK321"
@@ -96,6 +97,8 @@ class DominatingTerm(Check):
         if not shares or learning is None or learning.guess is None or learning.has_learned or run.update < needed:
             return
         if max(shares) < self.max_other_share:
+            return
+        if any(other.has_halved for other in telling(readings)):
             return
         if any(is_silent(spikes) for spikes in readings.first.every(SpikeReading).values()):
             return

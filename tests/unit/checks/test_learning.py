@@ -165,3 +165,13 @@ def test_noise_at_chance_is_no_learning(seed: int) -> None:
 )
 def test_after_how_many_losses_nothing_is_learned(loss: LossReading, losses: int | None) -> None:
     assert losses_without_learning(Readings(observe({"loss": [loss]}), "loss")) == losses
+
+
+@pytest.mark.parametrize(("end", "learned"), [(1.2, True), (9.0, False)])
+def test_a_divergence_from_a_teacher_counts_beside_a_small_loss_with_a_guess(end: float, learned: bool) -> None:
+    features = reading(course(flat(0.12)), **SQUARES)
+    teacher = reading(course(falling(11.5, end)), classes=None, plain_mean=False, function="kl_div")
+    places: dict[str, list[Any]] = {"loss": [teacher], "loss 2": [features, numbers(0.3, 0.12)]}
+    readings = Readings(observe(places), "")
+    assert has_learned(readings) is learned
+    assert (losses_without_learning(readings) is None) is learned

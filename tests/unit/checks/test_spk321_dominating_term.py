@@ -36,3 +36,20 @@ def test_a_layer_that_was_silent_from_the_start_is_not_its_doing(active, severit
     places = {"lif1": [spikes(active=0)], "loss": [LARGE, STUCK]}
     observations = observe(places, first={"lif1": [spikes(active=active)]}, run=run(update=100))
     assert severity_of(DominatingTerm(), observations, "loss") == severity
+
+
+@pytest.mark.parametrize(
+    ("other", "severity"),
+    [
+        pytest.param(
+            loss(function="kl_div", classes=None, first=11.5, recent_mean=1.2), None, id="a teacher's, halved"
+        ),
+        pytest.param(loss(function="kl_div", classes=None, first=11.5, recent_mean=9.0), "warning", id="a teacher's"),
+        pytest.param(loss(function="l1_loss", classes=None, first=11.5, recent_mean=1.2), "warning", id="a penalty"),
+        pytest.param(loss(recent_mean=0.4), None, id="another task, learned"),
+    ],
+)
+def test_a_small_term_beside_a_task_that_is_learned(other, severity) -> None:
+    places = {"loss": [LARGE, STUCK], "loss 2": [other]}
+    observations = observe(places, first={"loss": [LARGE, STUCK]}, run=run(update=100))
+    assert severity_of(DominatingTerm(), observations, "loss") == severity
