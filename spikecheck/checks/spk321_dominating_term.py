@@ -76,7 +76,7 @@ class DominatingTerm(Check):
     needs: ClassVar = (LossTermReading, LossReading)
     explains: ClassVar = (
         *("SPK203", "SPK204", "SPK205", "SPK211", "SPK302", "SPK309", "SPK312", "SPK313"),
-        *("SPK320", "SPK402", "SPK409", "SPK412"),
+        *("SPK320", "SPK402", "SPK403", "SPK409", "SPK412"),
     )
     message: ClassVar = "{site} is only {own:n} of the sum of {total:n} that is minimized, and it does not fall"
 
