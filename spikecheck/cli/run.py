@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 @file_option("--html", "html_file", help="Write the reports as one HTML page with plots.")
 @file_option("--json", "json_file", help="Write the reports as JSON.")
 @file_option("--sarif", "sarif_file", help="Write the findings as SARIF 2.1.0, for code scanning.")
-@file_option("--log", "log_file", help="Write the course of the run as JSON lines while it trains.")
+# torchrun takes --log for an abbreviation of options of its own, even behind the script.
+@file_option("--log", "--log-file", "log_file", help="Write the course of the run as JSON lines while it trains.")
 @click.option(
     "--fail-on",
     type=click.Choice(["note", "warning", "error"]),

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ from torch import nn
 from torch.optim.optimizer import Optimizer
 
 from spikecheck.cli import main
+from spikecheck.cli.run import command as run_command
 from spikecheck.probe.watchers import watchers
 from spikecheck.report.model import Report
 from spikecheck.runlog.reader import read_log
@@ -347,6 +349,20 @@ def test_a_rank_beside_the_first_gives_its_report_where_it_fails_alone(
     )
     assert ("spikecheck · 3 updates" in capsys.readouterr().err) is reports
     assert Path("out.rank1.json").exists() is reports
+
+
+def test_every_option_has_a_name_that_torchrun_leaves_alone() -> None:
+    """It takes an option behind the script for an abbreviation of its own, and fails."""
+    from torch.distributed.run import get_args_parser
+
+    def passes(option: str) -> bool:
+        with suppress(SystemExit):
+            words = get_args_parser().parse_args(["-m", "spikecheck", "run", option, "train.py"])
+            return bool(words.training_script_args == ["run", option, "train.py"])
+        return False
+
+    options = [parameter.opts for parameter in run_command.params if parameter.opts[0].startswith("-")]
+    assert [names for names in options if not any(map(passes, names))] == []
 
 
 def test_switched_off_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
