@@ -63,6 +63,7 @@ class UnoptimizedParameter(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.GRADIENT
     needs: ClassVar = (GradientReading,)
+    explains: ClassVar = ("SPK302", "SPK309", "SPK312", "SPK313")
     past: ClassVar = "no optimizer held {site}"
     message: ClassVar = "gradients reach {first}{more}, but {reason}"
 

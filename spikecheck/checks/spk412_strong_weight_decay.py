@@ -90,9 +90,10 @@ class StrongWeightDecay(Check):
         "0.00002, which happens only at the end of training, when the loss has fallen",
     )
     max_initial_decay_to_gradient: float = limit(
-        5.0,
-        why="derived: the gradient then balances the decay only when the weight is down to a fifth; a usual decay of "
-        "0.0001 with a weight of norm 20 and a first gradient of norm 1 gives 0.002",
+        2.0,
+        why="derived: the gradient then balances the decay only when the weight is down to a half, which is "
+        "min_remaining_norm; a usual decay of 0.0001 with a weight of norm 20 and a first gradient of norm 1 gives "
+        "0.002",
     )
     min_remaining_norm: float = limit(
         0.5, why="judgment call: a weight that has lost half of its norm is on its way to 0"

@@ -71,6 +71,7 @@ class UnlearnedNeuronParameter(Check):
     sites: ClassVar = SiteKind.GRADIENT
     needs: ClassVar = (GradientReading,)
     explained_by: ClassVar = ("SPK401", "SPK408", "SPK409", "SPK414")
+    explains: ClassVar = ("SPK302", "SPK309", "SPK312")
     message: ClassVar = "{first}{more} {verb} learned: {reason}"
 
     min_updates: int = limit(

@@ -7,6 +7,7 @@ from math import log
 import numpy as np
 import pytest
 
+from spikecheck.checks.discovery import merged_causes, own_checks
 from spikecheck.checks.spk302_chance_plateau import ChancePlateau
 from spikecheck.site import Moment
 from tests.unit.checks.build import (
@@ -186,3 +187,9 @@ def test_runs_that_are_stuck_are_found() -> None:
     random = np.random.default_rng(2)
     runs = [CHANCE + 0.01 + 0.035 * random.standard_normal(WINDOW) for _ in range(300)]
     assert sum(map(stuck, runs)) >= 0.95 * len(runs)
+
+
+@pytest.mark.parametrize("check", ["SPK110", "SPK206", "SPK210", "SPK408", "SPK416", "SPK419"])
+def test_it_is_the_consequence_of_a_cause_that_leaves_nothing_to_learn(check: str) -> None:
+    relation = merged_causes(own_checks().values())
+    assert check in relation["SPK302"]
