@@ -232,6 +232,7 @@ class LearningRateHistory:
     decay_per_update: float | None = None
     weight_decay: float = 0.0
     scheduled_rate: float = 0.0  # that a scheduler multiplies: the rate that a warm-up comes to; 0 without a scheduler
+    optimizer: str = ""  # the name of the site of the optimizer
 
 
 @dataclass(frozen=True, slots=True)

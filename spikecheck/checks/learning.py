@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf, isfinite, log, sqrt
+from statistics import fmean, stdev
 
 from spikecheck.checks.base import Readings
 from spikecheck.readings import LossReading, RegressionTargetReading, TargetReading
@@ -16,6 +17,7 @@ MIN_GAIN_ON_VARIANCE = 0.1
 MIN_FALL = 0.1  # of the first loss, where no guess is known: a judgment call
 MIN_FALL_IN_DEVIATIONS = 3.0  # the first loss is a single one: chance puts it this far above the mean once in 740 runs
 HALVED = 0.5  # judgment call: what a network has learned that comes this far outweighs what may slow it down
+LAST_LOSSES = 8  # judgment call: losses that a jump before them does not outweigh
 LATEST_SHARE = 0.25  # of the run, judgment call: the losses that count as the latest
 MIN_LATEST = 4  # below, those that are remembered are taken, however old
 MIN_LOSSES = 64  # judgment call, as many as a chance plateau is judged by: before, nobody can expect learning
@@ -43,6 +45,7 @@ class Learning:
     slope: float | None
     slope_error: float | None
     is_divergence: bool = False  # from a teacher's distribution
+    last: tuple[float, ...] = ()  # the LAST_LOSSES latest of those that are kept
 
     @classmethod
     def of(cls, loss: LossReading, targets: TargetReading | None, numbers: RegressionTargetReading | None) -> Learning:
@@ -61,6 +64,7 @@ class Learning:
             loss.recent_slope if steep else None,
             loss.recent_slope_error if steep else None,
             loss.function in DIVERGENCES,
+            tuple(value for _, value in loss.trace[-LAST_LOSSES:]),
         )
 
     @property
@@ -69,8 +73,16 @@ class Learning:
         if not isfinite(self.level):
             return False
         if self.guess is not None:
-            return self.level + T_SCORE * self.error < (1 - self.min_gain) * self.guess
+            limit = (1 - self.min_gain) * self.guess
+            return self.level + T_SCORE * self.error < limit or self.last_are_below(limit)
         return self.is_below_first
+
+    def last_are_below(self, limit: float) -> bool:
+        """Return whether the very latest losses are below a limit beyond doubt, as after a jump that is over."""
+        if len(self.last) < LAST_LOSSES or not all(map(isfinite, self.last)):
+            return False
+        error = stdev(self.last) / sqrt(LAST_LOSSES)
+        return max(self.last) < limit and fmean(self.last) + T_SCORE * error < limit
 
     @property
     def has_halved(self) -> bool:

@@ -8,6 +8,7 @@ from math import log, log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.learning import learning_of
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import LogitReading, LossReading
 from spikecheck.site import Site, SiteKind
@@ -101,7 +102,10 @@ class LargeLogits(Check):
         mean, classes = loss.recent_mean, loss.classes
         if mean is None or classes is None or classes <= 1 or not loss.plain_mean or not logits.rows:
             return
+        learning = learning_of(readings)
         if not (logits.spread >= self.max_logit_spread and mean > log(classes)):
+            return
+        if learning is not None and learning.has_learned:  # the mean is of losses before, as after a jump that is over
             return
         yield self.finding(
             site,

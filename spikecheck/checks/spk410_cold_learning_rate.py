@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import log10
 from typing import ClassVar
@@ -61,8 +61,8 @@ class ColdLearningRate(Check):
     At that pace a weight needs more than 10,000 updates to move as far as its own norm, even if every update has the
     same direction.
 
-    Of several parameter groups, one is reported as well if its highest learning rate is above 0 and at most
-    {max_rate_ratio} times that of another, and its parameters, which receive gradients, have moved by less than
+    Of several parameter groups of an optimizer, one is reported as well if its highest learning rate is above 0 and at
+    most {max_rate_ratio} times that of another, and its parameters, which receive gradients, have moved by less than
     {max_movement:%} of their norm in {min_updates} updates or more. A learning rate of 0 is not reported here, since it
     freezes parameters on purpose.
 
@@ -122,28 +122,31 @@ class ColdLearningRate(Check):
             for name, update in readings.all.every(UpdateReading).items()
             if update.learning_rate_history is not None
         }
-        highest = max((history.maximum_rate for history in histories.values()), default=0.0)
-        low = [name for name, one in histories.items() if 0 < one.maximum_rate <= self.max_rate_ratio * highest]
+        highest = highest_rates(histories.values())
+        low = [
+            n for n, one in histories.items() if 0 < one.maximum_rate <= self.max_rate_ratio * highest[one.optimizer]
+        ]
         at_rest = [name for name in low if self.stays(readings.at(name))]
         if at_rest[:1] != [site.name] or readings.run.update < self.min_updates:
             return
         history = histories[site.name]
         if readings.run.live and self.warms_up(history):
             return
+        others = highest[history.optimizer]
         yield self.finding(
             site,
             observed=Observed(
                 "a learning rate of {rate:n} for {names}, and of {highest:n} for others",
                 rate=history.maximum_rate,
                 names=", ".join(at_rest),
-                highest=highest,
+                highest=others,
             ),
             expected=Expected(
                 "learning rates that differ by a few powers of ten", because="otherwise one group stays as it was set"
             ),
             when=Moment(0),
-            excess=log10(self.max_rate_ratio * highest / history.maximum_rate),
-            fixes=(Fix(f'for group in optimizer.param_groups:\n    group["lr"] = {plain_number(highest)}'),),
+            excess=log10(self.max_rate_ratio * others / history.maximum_rate),
+            fixes=(Fix(f'for group in optimizer.param_groups:\n    group["lr"] = {plain_number(others)}'),),
             what=fill(
                 "{first}{more} {verb} where {pronoun} began: a learning rate of {rate:n}, beside {highest:n}",
                 first=site.name,
@@ -151,7 +154,7 @@ class ColdLearningRate(Check):
                 verb="stays" if len(at_rest) == 1 else "stay",
                 pronoun="it" if len(at_rest) == 1 else "they",
                 rate=history.maximum_rate,
-                highest=highest,
+                highest=others,
             ),
         )
 
@@ -204,3 +207,11 @@ class ColdLearningRate(Check):
     def warms_up(self, history: LearningRateHistory) -> bool:
         """Return whether a scheduler holds the learning rate far below the one that it was given."""
         return history.rate < self.min_rate_fraction * history.scheduled_rate
+
+
+def highest_rates(histories: Iterable[LearningRateHistory]) -> dict[str, float]:
+    """Return the highest learning rate of each optimizer."""
+    highest: dict[str, float] = {}
+    for history in histories:
+        highest[history.optimizer] = max(history.maximum_rate, highest.get(history.optimizer, 0.0))
+    return highest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -19,8 +20,8 @@ class LearningRateHistories:
     def __init__(self) -> None:
         self.histories: dict[int, LearningRateHistory] = {}  # by the id of a parameter, which its optimizer keeps alive
 
-    def record(self, optimizer: Optimizer) -> None:
-        """An optimizer is about to step."""
+    def record(self, optimizer: Optimizer, name: str = "") -> None:
+        """An optimizer of this name is about to step."""
         for group in optimizer.param_groups:
             rate = group.get("lr")
             if not isinstance(rate, int | float):  # a tensor, which would have to be waited for
@@ -30,7 +31,7 @@ class LearningRateHistories:
             for parameter in group["params"]:
                 history = self.histories.get(id(parameter), LearningRateHistory(0.0, 0.0, 0.0, 0))
                 history = extended(history, float(rate), shrink, group.get("weight_decay", 0.0), scheduled)
-                self.histories[id(parameter)] = history
+                self.histories[id(parameter)] = replace(history, optimizer=name)
 
     def rises(self, optimizer: Optimizer) -> bool:
         """Return whether the coming update has a learning rate much higher than any before, in one of its groups."""

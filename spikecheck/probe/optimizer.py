@@ -118,7 +118,7 @@ class OptimizerWatch:
             self.before = [p.detach().clone() for p in held]
         for capture in (*self.gradients.update(names), *([] if undone is None else [undone])):
             self.sink(capture)
-        self.learning_rates.record(optimizer)
+        self.learning_rates.record(optimizer, self.site_of(optimizer)[0].name)
         self.idle.stepped.add(optimizer)
         self.unused.clear()
         self.steps[optimizer] = steps + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from random import Random
 from statistics import fmean
 from typing import Any
@@ -175,3 +176,18 @@ def test_a_divergence_from_a_teacher_counts_beside_a_small_loss_with_a_guess(end
     readings = Readings(observe(places), "")
     assert has_learned(readings) is learned
     assert (losses_without_learning(readings) is None) is learned
+
+
+@pytest.mark.parametrize(
+    ("last", "learned"),
+    [
+        pytest.param([0.1, 0.2] * 4, True, id="far below a guess"),
+        pytest.param([0.1, 0.2] * 3 + [0.1, 3.0], False, id="one is not"),
+        pytest.param([0.1, 0.2] * 3, False, id="too few"),
+        pytest.param([2.8, 2.93] * 4, False, id="so near to it that chance may do this"),
+        pytest.param([0.1, 0.2] * 3 + [0.1, float("nan")], False, id="one is not finite"),
+    ],
+)
+def test_the_latest_losses_count_where_a_jump_is_over(last: list[float], learned: bool) -> None:
+    loss = replace(reading([300.0] * 40), trace=tuple(enumerate([300.0] * 40 + last)))
+    assert Learning.of(loss, None, None).has_learned is learned

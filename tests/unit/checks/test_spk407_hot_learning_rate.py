@@ -92,6 +92,13 @@ def test_updates_that_made_a_weight_so_large_that_they_no_longer_are(observation
     assert severity_of(HotLearningRate(), observations, "fc1.weight") == severity
 
 
+@pytest.mark.parametrize(("last", "severity"), [(0.1, None), (3.0, "warning")])
+def test_a_network_that_has_recovered_from_a_jump(last, severity) -> None:
+    course = tuple(enumerate([1.0] * 60 + [300.0] * 32 + [0.1] * 7 + [last]))
+    lost = loss(first=3.0, recent_mean=120.0, recent_deviation=100.0, trace=course)
+    assert severity_of(HotLearningRate(), grown(100.0, lost=lost), "fc1.weight") == severity
+
+
 def test_a_learning_rate_that_rose_is_named_and_dates_the_finding() -> None:
     observations = grown(100.0, learning_rate=30.0, first_large=60)
     [finding] = findings(HotLearningRate(), observations, "fc1.weight")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from spikecheck.checks.spk410_cold_learning_rate import ColdLearningRate
@@ -66,7 +68,7 @@ def test_the_weight_that_moves_most_is_judged() -> None:
     assert [severity_of(ColdLearningRate(), observations, name) for name in places] == [None, None]
 
 
-def history(rate: float, **changed: float) -> LearningRateHistory:
+def history(rate: float, **changed: Any) -> LearningRateHistory:
     return LearningRateHistory(rate, rate, 80.0, 80, **changed)
 
 
@@ -89,6 +91,7 @@ def two_groups(rate=1e-9, moved=1e-8, grad=None, of_run=LONG, **changed):
         pytest.param(two_groups(moved=1.3e-4), None, id="it moved by 1% all the same, as from 0"),
         pytest.param(two_groups(grad=gradient(mean_norm=0.0)), None, id="without a gradient, another check says so"),
         pytest.param(two_groups(of_run=run(update=49)), None, id="too early"),
+        pytest.param(two_groups(optimizer="SGD"), None, id="another optimizer, whose gradients may be large"),
         pytest.param(two_groups(of_run=run(live=True, update=80)), "warning", id="while training runs"),
         pytest.param(
             two_groups(of_run=run(live=True, update=80), scheduled_rate=2e-3), None, id="a group that warms up"
