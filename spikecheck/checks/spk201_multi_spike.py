@@ -8,11 +8,13 @@ from math import log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import holds_spike_counts, list_values, spikes_unused, spiking_sites
+from spikecheck.checks.layers import holds_spike_counts, list_values, spikes_unused, spiking_sites, without_cause
 from spikecheck.checks.learning import is_below_guess
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.readings import InputReading, SpikeReading
 from spikecheck.site import Site, SiteKind, user_path
+
+LITTLE_LEAK = 0.99  # judgment call: within a hundred time steps, a third of the potential is left
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,9 @@ class MultiSpike(Check):
     {max_spikes_per_active_step} or more, and reports a note if it is smaller, which does little harm. It also reports
     only a note if the loss is below that of random guessing, as in a network that was converted from a ReLU network.
 
+    Where the potential of the layer does not leak within a forward pass, or grows, SPK207 (faulty-decay) is the cause:
+    each time step adds to it.
+
     A higher threshold hides the effect, as smaller weights do, but the layer can still emit several spikes per step.
     """
 
@@ -82,6 +87,7 @@ class MultiSpike(Check):
     sites: ClassVar = SiteKind.SPIKES
     needs: ClassVar = (SpikeReading,)
     explained_by: ClassVar = (
+        "SPK207",
         "SPK407",
         "SPK413",
     )
@@ -104,7 +110,7 @@ class MultiSpike(Check):
             return
         harmless = is_below_guess(readings)  # as after a conversion from a ReLU network
         input_counts = [x.mean_active_bin or 0 for x in readings.every(InputReading).values()]
-        yield self.finding(
+        finding = self.finding(
             site,
             severity=Severity.NOTE if average < self.max_spikes_per_active_step or harmless else Severity.WARNING,
             observed=Observed(
@@ -120,6 +126,7 @@ class MultiSpike(Check):
             excess=log10(average / max(self.max_spikes_per_active_step, *input_counts, 1)),
             fixes=self.fix(site, readings),
         )
+        yield finding if keeps_potential(site) else without_cause(finding, "SPK207")
 
     def fix(self, site: Site, readings: Readings) -> tuple[Fix, ...]:
         """Return the fix of this layer, with the lines for all others that spike as often, since each has to change."""
@@ -141,3 +148,8 @@ class MultiSpike(Check):
 def alike(one: Site, other: Site) -> bool:
     """Return whether one fix can set both layers: they are of one library, and the script reaches both or neither."""
     return one.framework == other.framework and bool(user_path(one)) == bool(user_path(other))
+
+
+def keeps_potential(site: Site) -> bool:
+    """Return whether what a time step adds to the potential is still there, or has grown, at the end of many."""
+    return site.neuron is not None and (site.neuron.decay or 0.0) > LITTLE_LEAK

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import HAND_WRITTEN, geometric_sum
-from spikecheck.checks.learning import has_learned
+from spikecheck.checks.learning import has_learned, losses_without_learning
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.neuron import NeuronSpec, ReplacedParameter
 from spikecheck.number_format import fill
@@ -97,7 +97,8 @@ class FaultyDecay(Check):
       learns without memory in its neurons.
     - The decay is learned, and is out of range by at most {max_learned_drift}.
     - The time constant is finite, and {max_time_constant_ratio} times as long as a forward pass or longer. This is what
-      happens if a time constant in milliseconds is read as seconds.
+      happens if a time constant in milliseconds is read as seconds. It is a warning if 64 losses or more show that
+      nothing is learned.
 
     The usual causes are a wrong formula, such as exp(dt / tau) instead of exp(-dt / tau), and a wrong unit, such as
     milliseconds instead of time steps.
@@ -176,9 +177,10 @@ class FaultyDecay(Check):
             <= (neuron.tau_mem or 0.0) * spikes.forward_passes
             < inf
         ):
+            learns_nothing = losses_without_learning(readings) is not None
             yield self.finding(
                 site,
-                severity=Severity.NOTE,
+                severity=Severity.WARNING if learns_nothing else Severity.NOTE,
                 observed=Observed(
                     "a time constant of {tau} time steps; {steps} time steps per forward pass",
                     tau=neuron.tau_mem,

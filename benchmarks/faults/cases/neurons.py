@@ -89,6 +89,21 @@ def tau_in_seconds(broken: bool) -> Script:
     return Script(HandNet(cell=lambda i: Cell(decay=decay)))
 
 
+@fault("sinabs", "time_constant_units", "decay_wrong")
+def tau_in_microseconds(broken: bool) -> Script:
+    """tau_mem is 20,000 microseconds, while sinabs counts time steps: what came before the recording never leaks."""
+    tau = 20_000.0 if broken else 20.0
+    neuron = lambda i: sl.LIF(tau_mem=tau, norm_input=False, spike_fn=sa.MultiSpike)  # noqa: E731
+
+    def prepare(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.cat([x.roll(1, 0), x.roll(2, 0), x], 1), y
+
+    net = SinabsNet((CHANNELS, 80, 80, CLASSES), neuron=neuron, read=lambda out: out[:, -10:].mean(1))
+    if broken:
+        net.layers[-1] = sl.ExpLeak(tau_mem=tau, norm_input=False)
+    return Script(net, prepare=prepare)
+
+
 @fault("norse", "time_constant_units", "decay_out_of_range", "decay_wrong", "state_explosion")
 def step_in_milliseconds(broken: bool) -> Script:
     """dt=1 for a millisecond, while norse expects seconds: the potential oscillates and grows."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk201_multi_spike import MultiSpike
+from spikecheck.neuron import NeuronSpec
 from tests.unit.checks.build import findings, flow, inputs, loss, observe, severity_of, spikes
 
 
@@ -69,3 +70,10 @@ def test_the_fix_sets_every_layer_that_spikes_as_often() -> None:
         "model.iaf1.spike_fn = sinabs.activation.SingleSpike",
         "model.iaf2.spike_fn = sinabs.activation.SingleSpike",
     ]
+
+
+@pytest.mark.parametrize(("decay", "named"), [(0.9999, True), (0.9, False)], ids=["hardly leaks", "leaks"])
+def test_a_potential_that_does_not_leak_is_the_cause(decay, named) -> None:
+    observations = observe({"lif1": [several(7.0)]}, sites={"lif1": {"neuron": NeuronSpec(decay=decay)}})
+    [finding] = findings(MultiSpike(), observations, "lif1")
+    assert ("SPK207" in finding.explained_by) is named

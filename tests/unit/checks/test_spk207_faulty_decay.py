@@ -117,3 +117,10 @@ def test_the_measured_decay_is_named_and_dated_from_the_first_forward_pass() -> 
     [finding] = findings(FaultyDecay(), measured(1.2, known=None), "lif1")
     assert finding.message == "lif1 multiplies its potential by 1.2 and its input by 1 per time step"
     assert finding.when == Moment(0)
+
+
+@pytest.mark.parametrize(("level", "severity"), [(2.5, "note"), (3.0, "warning")], ids=["learns", "learns nothing"])
+def test_a_potential_that_never_leaks_is_a_warning_where_nothing_is_learned(level, severity) -> None:
+    sites = {"lif1": {"framework": "sinabs", "neuron": neuron(decay=exp(-1 / 5000))}}
+    places = {"lif1": [spikes()], "loss": [loss(updates=100, recent_mean=level, trace=())]}
+    assert severity_of(FaultyDecay(), modules(observe(places, sites=sites)), "lif1") == severity
