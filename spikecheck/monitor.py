@@ -139,7 +139,7 @@ class Monitor:
     def end_sinks(self, error: BaseException | None = None) -> None:
         """Give every sink the last report, of all ranks on the first one and where an error ended the run."""
         if self._ranks is not None:
-            self._border.attempt(self._ranks.end, lambda: None)
+            self._border.attempt(partial(self._ranks.end, failed=error is not None), lambda: None)
         if not self._sinks.is_empty:
             text = "" if error is None else safe(f"{type(error).__name__}: {error}".removesuffix(": "), MAX_SENTENCE)
             evidence = self._evidence_of_run(partial(evidence_at_end, failed=error is not None))

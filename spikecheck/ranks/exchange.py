@@ -36,7 +36,7 @@ FORMAT = "spikecheck rank 1"
 ENDED = "ended"  # in place of the update, in the file of a rank that is through
 SECONDS = 0.1  # between two looks of the thread at a counter
 PAUSE = 4  # training pauses where nothing happens for so many times as long as a step takes on average
-END_SECONDS = 2.0  # that rank 0 gives the others at its end; judgment call: who needs longer is not there
+END_SECONDS = 2.0  # that a rank gives the others at its end; judgment call: who needs longer is not there
 SHARE = 50  # while training goes on, the thread rests so many times as long as a state took to write: 2% of the time
 # What torch.load raises for a file that is incomplete or of another version, and what states that do not fit raise.
 UNREADABLE = (OSError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, LookupError, TypeError)
@@ -139,13 +139,14 @@ class Exchange:
             self.write()
             self.file(self.process.rank, "update").write_text(ENDED, encoding="ascii")
 
-    def end(self) -> None:
-        """Close; rank 0 then gives those that are behind a moment, so that its last report is complete."""
+    def end(self, *, failed: bool = False) -> None:
+        """Close; a rank that gives a last report, the first or one that failed, gives those behind it a moment."""
         if self._ended.is_set():
             return
         self.close()
-        deadline = time.monotonic() + (0 if self.process.rank else END_SECONDS)
-        while time.monotonic() < deadline and any(map(self.is_behind, range(1, self.process.size))):
+        others = [rank for rank in range(self.process.size) if rank != self.process.rank]
+        deadline = time.monotonic() + (END_SECONDS if failed or not self.process.rank else 0)
+        while time.monotonic() < deadline and any(map(self.is_behind, others)):
             time.sleep(SECONDS / 10)
 
     def is_behind(self, rank: int) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 from torch.nn import functional as F
 
 import spikecheck
@@ -95,13 +95,16 @@ def test_what_is_wrong_on_one_rank_is_the_root_cause_everywhere(change: Any, che
 
 
 def recorded(rank: int, folder: Path, error_on: int | None = None) -> Report:
-    """Train with a log and a page; on one rank, an error ends the run."""
+    """Train with a log and a page; on one rank, an error ends the run, after the others are through."""
     model = net()
     files = {"log": folder / "run.jsonl", "report": folder / "report.html"}
     with contextlib.suppress(ValueError), spikecheck.attach(model, on_finding=lambda finding: None, **files) as monitor:
         train(model, rank, empty_on_one_rank)
         if rank == error_on:
+            distributed.barrier()
             raise ValueError("boom")
+    if error_on not in (None, rank):
+        distributed.barrier()
     return monitor.report()
 
 
