@@ -26,13 +26,15 @@ sys.modules["resource"] = sys.modules["fcntl"] = None
 """
 
 
-def test_diagnose_works_without_what_windows_lacks() -> None:
+def test_diagnose_works_without_what_windows_lacks(tmp_path: Path) -> None:
     tests = [
         "tests/unit/checkpoint/test_diagnose.py",
         "tests/unit/cli/test_diagnose.py::test_exit_codes",
         "tests/unit/checkpoint/test_nir.py::test_a_healthy_graph_is_left_alone",
     ]
-    program = f"{WITHOUT}\nsys.exit(pytest.main(['-q', '-x', '-p', 'no:cacheprovider', *{tests}]))"
+    # With a folder of its own, pytest removes no older ones: Python's own rmtree uses O_NONBLOCK from 3.13 on.
+    options = ["-q", "-x", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'own'}"]
+    program = f"{WITHOUT}\nsys.exit(pytest.main({[*options, *tests]}))"
     run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
 
