@@ -56,6 +56,10 @@ def test_settings_of_some_sites(tmp_path: Path) -> None:
     }
 
 
+# tomli, which reads the file on Python 3.10, gives up earlier than tomllib.
+DEEP_KEY = "ignore 'a' needs a reason" if sys.version_info >= (3, 11) else "nested too deeply"
+
+
 @pytest.mark.parametrize(
     ("name", "covered"),
     [("encoder.0", True), ("encoder.0.weight", True), ("encoder", False), ("gate", True), ("Gate", False)],
@@ -146,7 +150,10 @@ def test_the_environment_names_another_file(tmp_path: Path, monkeypatch: pytest.
         ("[tool]\nspikecheck = 3", ["tool.spikecheck", "table"]),
         ("[tool.spikecheck]\nx = " + "[" * 5000 + "]" * 5000, ["nested too deeply"]),
         ("[tool.spikecheck]\nx = " + "{a=" * 5000 + "1" + "}" * 5000, ["nested too deeply"]),
-        ("tool.spikecheck.ignore." + "a." * 1000 + "b = 1", ["ignore 'a' needs a reason"]),
+        (
+            "tool.spikecheck.ignore." + "a." * 1000 + "b = 1",
+            [DEEP_KEY],
+        ),
         ("tool.spikecheck.SPK203 = " + "9" * 5000, ["cannot be read"]),
         ('[tool.spikecheck]\n"\\u001b]0;x\\u0007\\u202e" = 1', [r"no setting \x1b]0;x\x07\u202e"]),
     ],

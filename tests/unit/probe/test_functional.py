@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -94,7 +95,8 @@ def test_a_layer_that_never_fires_is_the_root_cause() -> None:
     assert next(cause.finding.check for cause in report.root_causes) == "SPK203"
     (row,) = report.layers
     assert row.name.startswith("test_functional.py:")
-    assert row.name.endswith(" spike_fn")
+    # Python 3.10 does not tell which expression of a line called: the function's class has to do.
+    assert row.name.endswith(" spike_fn" if sys.version_info >= (3, 11) else " Spike")
     assert (row.spikes.time_steps, row.spikes.samples, row.spikes.neurons, row.spikes.count) == (480, 640, NEURONS, 0)
     fix = report.root_causes[0].finding.fix
     assert ".threshold" not in fix, "a call site has no attribute to set"
