@@ -51,8 +51,6 @@ SKETCHES = {
     "class SumState(State)": "a form to fill in: it names no quantity",
     "DistributedDataParallel(net)": "needs a group of processes; tests/promises/test_ranks.py has several",
     "from ray import tune": "needs Ray; `make ray` runs it",
-    "WandbSink(wandb.init": "needs Weights & Biases; tests/integrations/test_sinks.py uses the sink",
-    "sink = MLflowSink()": "needs MLflow; tests/integrations/test_sinks.py uses the sink",
 }
 
 
