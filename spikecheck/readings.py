@@ -376,6 +376,7 @@ class UpdateReading:
     learning_rate_history: LearningRateHistory | None = None
     mean_norm: float | None = None
     first_large: int | None = None  # the first compared update by half of the norm or more
+    first_spoiling: int | None = None  # the first compared update that made a finite parameter NaN or infinite
 
 
 @dataclass(frozen=True, slots=True)

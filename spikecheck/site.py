@@ -222,7 +222,8 @@ class LearningRateHistory:
 
     `updates_at_maximum` is how many updates at the maximum rate would add up to the same sum of rates.
     `decay_per_update` is the share of the parameter that weight decay removes in one update; None where the decay is
-    part of a gradient that is rescaled afterwards.
+    part of a gradient that is rescaled afterwards. `zero_epsilon` is the `eps` of the optimizer where the parameter's
+    number format rounds it to 0; otherwise 0.
     """
 
     rate: float
@@ -233,6 +234,7 @@ class LearningRateHistory:
     weight_decay: float = 0.0
     scheduled_rate: float = 0.0  # that a scheduler multiplies: the rate that a warm-up comes to; 0 without a scheduler
     optimizer: str = ""  # the name of the site of the optimizer
+    zero_epsilon: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "lr_too_big": ("SPK407",),
     "lr_too_small": ("SPK409", "SPK410"),
     "neuron_parameter_out_of_range": ("SPK206", "SPK207", "SPK416"),
+    "neuron_parameter_spoiled": NON_FINITE,
     "neuron_parameter_unlearned": ("SPK416",),
     "missing_step": ("SPK414",),
     "params_not_in_optimizer": ("SPK408", "SPK419"),
@@ -107,6 +108,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "dropout_too_high": ("SPK215",),
     "eval_mode": ("SPK214",),
     "evaluation_gap": ("SPK217",),
+    "epsilon_rounds_to_0": NON_FINITE,
     "fp16_overflow": NON_FINITE,
     "train_eval_gap": ("SPK214", "SPK216"),
     # checkpoints

@@ -37,8 +37,6 @@ power = (x + 1e-8) ** exponent""",
 }
 
 
-def fixes_of(origins: tuple[Origin, ...]) -> tuple[Fix, ...] | None:
-    """Return the fix of the operation nearest to the loss; None where none is known."""
-    if not origins:
-        return None
+def fixes_of(origins: tuple[Origin, ...]) -> tuple[Fix, ...]:
+    """Return the fix of the operation nearest to the loss."""
     return (Fix(BRANCH if origins[0].in_branch else FIXES[origins[0].operation]),)

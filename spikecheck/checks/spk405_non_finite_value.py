@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from spikecheck.checks.base import Check, Readings
 from spikecheck.checks.layers import any_potential_grows, without_cause
+from spikecheck.checks.non_finite_makers import Maker, maker_of
 from spikecheck.checks.origin_fixes import fixes_of
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import (
@@ -21,6 +22,7 @@ from spikecheck.readings import (
     PotentialReading,
     RunReading,
     SpikeReading,
+    UpdateReading,
 )
 from spikecheck.site import Moment, Origin, Site, SiteKind
 from spikecheck.timelines import (
@@ -107,15 +109,21 @@ class NonFiniteValue(Check):
     One NaN or infinite value is enough, in the input, a layer's input current, potential or spikes, the logits, the
     loss, a gradient or a parameter. Logits of -inf count only if they mask all classes of a sample. The first finding
     in the order of the computation is the root cause: it names the module, the update and, inside a forward pass, the
-    time step. If gradients exploded before (SPK403), and no operation is known that made the value, they are the cause.
-    If the gradient is finite at the output of a layer and NaN at its input, it became NaN in the backward
-    pass of that layer.
+    time step. If gradients exploded before (SPK403), and it is not known what made the value, they are the cause.
 
     On the CPU, spikecheck searches the computation graph of the first loss that is not finite for the operation that
     caused this: a division by 0, the logarithm of 0 or of a negative number, or an exponential that overflows. In the
     graphs of the first two losses, it also searches the part after the model's output for operations with an infinite
     derivative. The loss may then be finite and only the gradient NaN, even in a branch that `torch.where` does not
     choose.
+
+    Where the graph shows no such operation, the finding names one of these, if it is the only one possible:
+
+    - the optimizer: an update made a finite parameter NaN, all gradients had been finite. In float16, Adam's `eps` of
+      1e-8 is 0, and so is the square of a gradient below 0.0002: 0 / 0;
+    - the surrogate gradient of a layer: values and loss are finite, and so are the gradients of the weights behind the
+      layer, those of the weights before it are not;
+    - an update that changed a threshold, a decay or a time constant by half of its size or more, right before.
 
     The usual causes, each tried with torch 2.13:
 
@@ -151,8 +159,9 @@ class NonFiniteValue(Check):
         bad = next((reading.non_finite for reading in made if reading is not None and reading.non_finite.count), None)
         if bad is None:
             return
-        first = bad.first or Moment(readings.run.update)
+        first = first_moment(site, bad, readings)
         origins = origins_of(site.kind, readings.run)
+        maker = Maker(str(origins[0]), fixes_of(origins)) if origins else maker_of(site, readings)
         finding = self.finding(
             site,
             observed=observed(bad, site.kind, origins),
@@ -163,10 +172,10 @@ class NonFiniteValue(Check):
             what=DESCRIPTIONS[site.kind].format(site=site),
             moment=str(first),
             value=bad.kind or "NaN or infinity",
-            origin=f": {origins[0]}" if origins else "",
-            fixes=fixes_of(origins),
+            origin=f": {maker.text}" if maker.text else "",
+            fixes=maker.fixes,
         )
-        if origins:  # an operation that makes NaN by itself needs no large gradient
+        if maker.text:  # what makes NaN by itself needs no large gradient
             finding = without_cause(finding, "SPK403")
         yield finding if any_potential_grows(readings) else without_cause(finding, "SPK207")
 
@@ -177,6 +186,14 @@ class NonFiniteValue(Check):
         if not recent or any(is_recent(non_finite, readings.run.update) for non_finite in recent):
             return False
         return all(not parameter.non_finite.count for parameter in readings.every(ParameterReading).values())
+
+
+def first_moment(site: Site, bad: NonFinite, readings: Readings) -> Moment:
+    """Return when this was so first; of a parameter, whose values are read now and then, its updates may know it."""
+    read, update = bad.first or Moment(readings.run.update), readings.all.get(UpdateReading)
+    if site.kind is not SiteKind.PARAMETER or update is None or update.first_spoiling is None:
+        return read
+    return min(read, Moment(update.first_spoiling + 1), key=lambda moment: moment.update)
 
 
 def is_recent(bad: NonFinite, update: int) -> bool:

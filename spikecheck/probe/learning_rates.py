@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
@@ -31,7 +32,8 @@ class LearningRateHistories:
             for parameter in group["params"]:
                 history = self.histories.get(id(parameter), LearningRateHistory(0.0, 0.0, 0.0, 0))
                 history = extended(history, float(rate), shrink, group.get("weight_decay", 0.0), scheduled)
-                self.histories[id(parameter)] = replace(history, optimizer=name)
+                zero = zero_epsilon(group, parameter)
+                self.histories[id(parameter)] = replace(history, optimizer=name, zero_epsilon=zero)
 
     def rises(self, optimizer: Optimizer) -> bool:
         """Return whether the coming update has a learning rate much higher than any before, in one of its groups."""
@@ -76,3 +78,16 @@ def shrinkage(optimizer: Optimizer, group: dict[str, Any], rate: float) -> float
     if type(optimizer).__name__ == "SGD" and isinstance(momentum := group.get("momentum", 0), int | float):
         return rate * weight_decay / (1 - momentum) if momentum < 1 else None
     return None
+
+
+def zero_epsilon(group: dict[str, Any], parameter: Tensor) -> float:
+    """Return the `eps` that keeps a divisor from 0, where it is 0 itself in the parameter's number format; else 0.
+
+    A fused optimizer computes in float32 whatever the format.
+    """
+    epsilon = group.get("eps", 0.0)
+    if not isinstance(epsilon, float) or group.get("fused") or not parameter.is_floating_point():
+        return 0.0
+    numbers = torch.finfo(parameter.dtype)
+    smallest = numbers.smallest_normal * numbers.eps
+    return epsilon if epsilon <= smallest / 2 else 0.0

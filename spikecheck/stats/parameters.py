@@ -156,6 +156,7 @@ class UpdateState(State):
     largest: Tensor = merged_by(torch.maximum)
     unmoved_updates: Tensor = merged_by(torch.add)
     first_large: Tensor = merged_by(torch.minimum)  # NEVER where there was none
+    first_spoiling: Tensor = merged_by(torch.minimum)  # NEVER where there was none
     updates: int = merged_by(operator.add)
     rates: tuple[float | None, ...] = merged_by(keep_last)
     learning_rate_histories: tuple[LearningRateHistory | None, ...] = merged_by(keep_last)
@@ -167,7 +168,7 @@ class UpdateStats(Statistic[UpdateState]):
     Unit: that of the parameter, and ratio of L2 norms. For a parameter that is 0 (such as a new bias) the ratio is set
     to 1.
     Input: the updates of all parameters, then the parameters before the update.
-    Memory: five numbers per parameter. Cost: two fused norms per update.
+    Memory: six numbers per parameter. Cost: two fused norms per update.
     Not visible: the direction of an update.
     """
 
@@ -179,12 +180,14 @@ class UpdateStats(Statistic[UpdateState]):
         half = len(capture.values) // 2
         update, before = norms(capture.values[:half]), norms(capture.values[half:])
         ratio = zero_non_finite(update / before.where(before > 0, update)).double()
+        at = torch.full_like(ratio, capture.update, dtype=torch.int64)
         return UpdateState(
             ratio,
             zero_non_finite(update).double(),
             ratio,
             (update == 0).int(),
-            torch.full_like(ratio, capture.update, dtype=torch.int64).where(ratio >= LARGE, NEVER),
+            at.where(ratio >= LARGE, NEVER),
+            at.where(torch.isfinite(before) & ~torch.isfinite(update), NEVER),
             1,
             capture.learning_rates,
             capture.learning_rate_histories or (None,) * half,
@@ -192,7 +195,8 @@ class UpdateStats(Statistic[UpdateState]):
 
     def summarize(self, state: UpdateState) -> tuple[UpdateReading, ...]:
         """Copy the ratios to the host."""
-        columns = (state.relative_path, state.path, state.largest, state.unmoved_updates, state.first_large)
+        firsts = (state.first_large, state.first_spoiling)
+        columns = (state.relative_path, state.path, state.largest, state.unmoved_updates, *firsts)
         rows = zip(*(column.tolist() for column in columns), state.rates, state.learning_rate_histories, strict=True)
         return tuple(
             UpdateReading(
@@ -204,6 +208,7 @@ class UpdateStats(Statistic[UpdateState]):
                 learning_rate_history=pace,
                 mean_norm=path / max(1, state.updates),
                 first_large=None if first_large == NEVER else first_large,
+                first_spoiling=None if first_spoiling == NEVER else first_spoiling,
             )
-            for relative_path, path, largest, unmoved, first_large, rate, pace in rows
+            for relative_path, path, largest, unmoved, first_large, first_spoiling, rate, pace in rows
         )

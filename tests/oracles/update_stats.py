@@ -28,11 +28,17 @@ def one(captures: Captures, step: int, before: int) -> UpdateReading:
         learning_rate_history=captures[-1].learning_rate_histories[step],
         mean_norm=mean([m if math.isfinite(m) else 0.0 for m in moved]),
         first_large=min((c.update for c, share in zip(captures, shares, strict=True) if share >= LARGE), default=None),
+        first_spoiling=min((c.update for c in captures if spoils(c.values[step], c.values[before])), default=None),
     )
 
 
 def norm(value: Tensor) -> float:
     return math.sqrt(sum(v * v for v in number(value).flatten().tolist()))
+
+
+def spoils(step: Tensor, before: Tensor) -> bool:
+    """Return whether an update makes a finite parameter NaN or infinite."""
+    return math.isfinite(norm(before)) and not math.isfinite(norm(step))
 
 
 def share(step: float, before: float) -> float:

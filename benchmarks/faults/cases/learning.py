@@ -15,11 +15,12 @@ from ..melodies import CHANNELS, CLASSES
 from ..networks.hand import Cell, HandNet, fast_sigmoid
 from ..networks.norse import NorseNet
 from ..networks.rockpool import RockpoolNet
+from ..networks.rockpool import lif as rockpool_lif
 from ..networks.sinabs import SinabsNet
 from ..networks.sinabs import lif as sinabs_lif
 from ..networks.snntorch import SnntorchNet, leaky
 from ..networks.spikingjelly import JellyNet, lif
-from ..script import LEARNING_RATE, Script, ordinary
+from ..script import LEARNING_RATE, Script, as_it_is, ordinary
 
 THREE, FOUR = (CHANNELS, 80, 80, CLASSES), (CHANNELS, 80, 80, 80, CLASSES)
 
@@ -107,6 +108,24 @@ def decay_of_one(broken: bool) -> Script:
     """weight_decay=1 in Adam outweighs the loss: every weight shrinks"""
     net = JellyNet()
     return Script(net, optimizer=torch.optim.Adam(net.parameters(), lr=2e-3, weight_decay=1.0 if broken else 0.0))
+
+
+@fault("hand", "epsilon_rounds_to_0")
+def adam_in_half_precision(broken: bool) -> Script:
+    """Parameters and Adam's moments are float16, where its eps of 1e-8 is 0: a small gradient gives 0 / 0."""
+    net = HandNet(THREE, readout=lambda currents: currents.float().mean(0))
+    prepare = (lambda x, y: (x.half(), y)) if broken else as_it_is
+    return Script(net.half() if broken else net, prepare=prepare)
+
+
+@fault("rockpool", "neuron_parameter_spoiled")
+def time_constants_in_the_group_of_the_weights(broken: bool) -> Script:
+    """Time constants of milliseconds, in seconds, are trained at the rate of the weights: one update spends them."""
+    net = RockpoolNet(neuron=lambda i, size: rockpool_lif(size, learned=("tau_mem", "tau_syn")))
+    own = [p for name, p in net.named_parameters() if "tau" in name]
+    other = [p for name, p in net.named_parameters() if "tau" not in name]
+    groups = [{"params": other}, {"params": own, "lr": 8.1e-3 if broken else 1e-5}]
+    return Script(net, optimizer=torch.optim.Adam(groups, lr=8.1e-3 if broken else LEARNING_RATE))
 
 
 @fault("hand", "zero_grad_missing", "grad_accumulation")

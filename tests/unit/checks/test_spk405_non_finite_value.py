@@ -11,7 +11,7 @@ from spikecheck.checks.spk403_exploding_gradient import ExplodingGradient
 from spikecheck.checks.spk405_non_finite_value import DESCRIPTIONS, READINGS_BY_KIND, NonFiniteValue
 from spikecheck.diagnosis import diagnose
 from spikecheck.readings import NonFinite
-from spikecheck.site import Moment, Operation, Origin, SiteKind
+from spikecheck.site import LearningRateHistory, Moment, Operation, Origin, SiteKind
 from spikecheck.timelines import InputTimelineReading
 from tests.unit.checks.build import (
     POISONED,
@@ -28,6 +28,7 @@ from tests.unit.checks.build import (
     run,
     severity_of,
     spikes,
+    update,
 )
 
 ZERO_BY_ZERO, LOG_OF_ZERO = Origin(Operation.ZERO_BY_ZERO), Origin(Operation.LOG_OF_ZERO)
@@ -165,3 +166,71 @@ def test_a_gradient_that_explodes_before_is_the_cause(update, origins, root) -> 
     [grown] = findings(ExplodingGradient(), observations, "fc1.weight")
     made = [replace(grown, when=Moment(0)), *findings(NonFiniteValue(), observations, "loss")]
     assert next(cause.finding.check for cause in diagnose(made).causes) == root
+
+
+def at(update_number: int) -> NonFinite:
+    return NonFinite(1, 20, Moment(update_number))
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "first_gradient", "message"),
+    [
+        pytest.param(
+            1e-8,
+            5,
+            "NaN or infinity in fc1.weight, after update 4: the optimizer made it of finite gradients: its eps of 1e-8 "
+            "is 0 in the number format of the parameters",
+            id="its eps is 0",
+        ),
+        pytest.param(
+            0.0, 5, "NaN or infinity in fc1.weight, after update 4: the optimizer made it of finite gradients", id="not"
+        ),
+        pytest.param(1e-8, 3, "NaN or infinity in fc1.weight, after update 4", id="a gradient was NaN in that update"),
+    ],
+)
+def test_it_names_the_optimizer_where_all_gradients_were_finite(epsilon, first_gradient, message) -> None:
+    history = LearningRateHistory(1e-3, 1e-3, 9.0, 9, zero_epsilon=epsilon)
+    spoiled = [
+        gradient(non_finite=at(first_gradient)),
+        parameter(non_finite=at(9)),
+        update(first_spoiling=3, learning_rate_history=history),
+    ]
+    made = findings(NonFiniteValue(), observe({"fc1.weight": spoiled}), "fc1.weight")
+    (finding,) = [one for one in made if one.site.kind is SiteKind.PARAMETER]
+    assert finding.message == message
+    assert ("float()" in finding.fix) is ("eps" in message)
+
+
+@pytest.mark.parametrize(
+    ("fc2", "lif1", "named"),
+    [
+        pytest.param(gradient(), spikes(), True, id="finite behind the layer"),
+        pytest.param(gradient(non_finite=POISONED), spikes(), False, id="not finite behind it either"),
+        pytest.param(gradient(mean_norm=0.0), spikes(), False, id="no gradient behind it"),
+        pytest.param(gradient(), spikes(non_finite=POISONED), False, id="its values are not finite"),
+    ],
+)
+def test_it_names_the_layer_whose_surrogate_gradient_makes_it(fc2, lif1, named) -> None:
+    observations = observe({"fc1.weight": [gradient(non_finite=POISONED)], "lif1": [lif1], "fc2.weight": [fc2]})
+    (finding,) = findings(NonFiniteValue(), observations, "fc1.weight")
+    assert ("it is finite behind lif1" in finding.message) is named
+    assert ("sigmoid" in finding.fix) is named
+
+
+@pytest.mark.parametrize(
+    ("parameter_name", "first_large", "named"),
+    [("lif1.tau", 2, True), ("lif1.tau", 1, False), ("lif1.tau", None, False), ("fc1.bias", 2, False)],
+)
+def test_it_names_the_update_that_moved_a_neuron_parameter_far(parameter_name, first_large, named) -> None:
+    moved = [gradient(dimensions=1), update(first_large=first_large, max_relative_norm=1.5, learning_rate=0.02)]
+    observations = observe({"lif1": [spikes()], parameter_name: moved, "loss": [loss(non_finite=at(3))]})
+    (finding,) = findings(NonFiniteValue(), observations, "loss")
+    assert finding.message.endswith(": the update before changed lif1.tau by 150% of its size") is named
+    assert ('"lr": 0.0002' in finding.fix) is named
+
+
+def test_no_fix_is_printed_that_belongs_to_another_operation() -> None:
+    (value,) = findings(NonFiniteValue(), observe({"lif1": [potential(non_finite=POISONED)]}), "lif1")
+    (slope,) = findings(NonFiniteValue(), observe({"fc1.weight": [gradient(non_finite=POISONED)]}), "fc1.weight")
+    assert value.fix == ""
+    assert "set_detect_anomaly(True)" in slope.fix
