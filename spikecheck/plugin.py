@@ -25,7 +25,6 @@ from spikecheck.readings import (
     EvaluationStateReading,
     FlowReading,
     GradientReading,
-    GradientToSpikesReading,
     InputHalvesReading,
     InputReading,
     LogitReading,
@@ -64,6 +63,7 @@ from spikecheck.timelines import (
 )
 from spikecheck.update_readings import (
     GradientAtStepReading,
+    GradientToSpikesReading,
     StaleGradientReading,
     UndoneUpdateReading,
     UnusedGradientReading,

@@ -206,20 +206,6 @@ class FlowReading:
 
 
 @dataclass(frozen=True, slots=True)
-class GradientToSpikesReading:
-    """The time steps at which a gradient other than 0 reached a layer's spikes, in the first forward passes.
-
-    `early_spike_passes` are the forward passes in which any neuron fired before the last time step. Of these, in
-    `last_step_only` a gradient reached the last time step and no other.
-    """
-
-    forward_passes: int
-    time_steps: int  # summed over the forward passes
-    last_step_only: int
-    early_spike_passes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class RegressionTargetReading:
     """What a regression loss compared: extremes of the targets, and of the outputs with their smallest values."""
 
@@ -325,6 +311,7 @@ class LossReading:
     non_finite: NonFinite
     trace: tuple[tuple[int, float], ...] = ()
     broadcast_shapes: tuple[tuple[int, ...], ...] = ()  # of output and target, where all pairs of samples are compared
+    softmax_axes: tuple[tuple[int, ...], ...] = ()  # as in `LossCall`
 
 
 @dataclass(frozen=True, slots=True)

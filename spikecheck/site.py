@@ -179,6 +179,7 @@ class LossCall:
     has_class_weights: bool = False  # with class weights
     ignored_label: int | None = None  # the label that the loss ignores
     broadcast_shapes: tuple[tuple[int, ...], ...] = ()  # of output and target, where all pairs are compared
+    softmax_axes: tuple[tuple[int, ...], ...] = ()  # shape, then axis and batch axis, of a softmax not over the classes
 
 
 @dataclass(frozen=True, slots=True)

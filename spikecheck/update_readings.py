@@ -1,8 +1,22 @@
-"""Readings of what becomes of gradients and updates: used or not, kept or taken back."""
+"""Readings of what becomes of gradients and updates: where they arrive, used or not, kept or taken back."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class GradientToSpikesReading:
+    """The time steps at which a gradient other than 0 reached a layer's spikes, in the first forward passes.
+
+    `early_spike_passes` are the forward passes in which any neuron fired before the last time step. Of these, in
+    `last_step_only` a gradient reached the last time step and no other.
+    """
+
+    forward_passes: int
+    time_steps: int  # summed over the forward passes
+    last_step_only: int
+    early_spike_passes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

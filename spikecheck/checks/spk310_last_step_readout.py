@@ -9,8 +9,8 @@ from typing import ClassVar
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import spiking_sites
 from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.readings import GradientToSpikesReading
 from spikecheck.site import Moment, Site, SiteKind
+from spikecheck.update_readings import GradientToSpikesReading
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import ClassVar
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import is_silent
 from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.number_format import fill
 from spikecheck.readings import LogitReading, LossReading, SpikeReading
 from spikecheck.site import Moment, Site, SiteKind
 
@@ -53,6 +54,9 @@ class SoftmaxAxis(Check):
       within {max_relative_error}; for log-probabilities, after taking their exponential;
     - over time: all values are the same number, above 0 and at most 1, since each class adds up to 1 over time. A
       silent layer also makes all values equal; then there is no finding.
+    - over either: the graph of the backward pass shows a softmax along another axis than that of the classes. Between
+      it and the loss are only sums and means over other axes, a logarithm, or a sign; a softmax that weighs other
+      values, as in attention, is not meant.
     """
 
     id: ClassVar = "SPK318"
@@ -62,7 +66,7 @@ class SoftmaxAxis(Check):
     sites: ClassVar = SiteKind.LOGITS
     needs: ClassVar = (LogitReading,)
     explained_by: ClassVar = ("SPK203", "SPK204", "SPK205", "SPK206")
-    explains: ClassVar = ("SPK302", "SPK303", "SPK305", "SPK309", "SPK312", "SPK313", "SPK402", "SPK409")
+    explains: ClassVar = ("SPK302", "SPK303", "SPK305", "SPK309", "SPK312", "SPK313", "SPK320", "SPK402", "SPK409")
     message: ClassVar = "{site} are normalized over the {axis} instead of over the classes"
 
     min_updates: int = limit(3, why="derived: by chance, all classes have the same sum in at most 1 of 1,000 updates")
@@ -72,24 +76,28 @@ class SoftmaxAxis(Check):
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the columns, or all entries, are normalized."""
-        logits = readings.all[LogitReading]
+        logits, loss = readings.all[LogitReading], readings.all.get(LossReading)
         if logits.updates < self.min_updates or logits.classes <= 1 or logits.rows <= logits.updates:
             return
+        in_graph = () if loss is None else loss.softmax_axes
         spread, most = logits.maximum - logits.minimum, 1 + self.max_relative_error
         same = 0 < logits.maximum < most and spread < self.max_relative_error * logits.maximum
-        if same and any(is_silent(spikes) for spikes in readings.all.every(SpikeReading).values()):
-            return  # the same logits for every sample are what a silent layer leads to
-        if not same and logits.normalized_batches < logits.updates:
-            return
+        if in_graph:
+            shape, (axis, samples) = in_graph
+            evidence = f"the softmax runs along axis {axis} of {list(shape)}"
+            over_time = axis != samples
+        elif same and not any(is_silent(spikes) for spikes in readings.all.every(SpikeReading).values()):
+            evidence, over_time = fill("every entry is {value:n}", value=logits.maximum), True
+        elif not same and logits.normalized_batches >= logits.updates:
+            evidence, over_time = "the entries of each class have the same sum over the batch", False
+        else:
+            return  # the same logits for every sample are also what a silent layer leads to
         yield self.finding(
             site,
-            observed=Observed(
-                "every entry is {value:n}" if same else "the entries of each class have the same sum over the batch",
-                value=logits.maximum,
-            ),
-            expected=expected(readings.all.get(LossReading)),
+            observed=Observed(evidence),
+            expected=expected(loss),
             when=Moment(0),
-            axis="time steps" if same else "samples of a batch",
+            axis="time steps" if over_time else "samples of a batch",
         )
 
 

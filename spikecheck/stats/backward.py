@@ -10,12 +10,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from spikecheck.readings import GradientToSpikesReading
 from spikecheck.site import Capture, SiteKind
 from spikecheck.stats.base import State, Statistic, merged_by
 from spikecheck.stats.parameters import norms, zero_non_finite
 from spikecheck.update_readings import (
     GradientAtStepReading,
+    GradientToSpikesReading,
     StaleGradientReading,
     UndoneUpdateReading,
     UnusedGradientReading,

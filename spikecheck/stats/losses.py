@@ -88,6 +88,7 @@ class LossState(State):
     plain: bool = merged_by(operator.and_)
     trace: TraceState = merged_by(operator.add)
     broadcast: tuple[tuple[int, ...], ...] = merged_by(first_known)
+    softmax_axes: tuple[tuple[int, ...], ...] = merged_by(first_known)
 
 
 class LossStats(Statistic[LossState]):
@@ -122,6 +123,7 @@ class LossStats(Statistic[LossState]):
             plain=call.plain_mean,
             trace=TraceState(value, (capture.update,), 1),
             broadcast=call.broadcast_shapes,
+            softmax_axes=call.softmax_axes,
         )
 
     def join(self, states: Sequence[LossState]) -> LossState:
@@ -172,6 +174,7 @@ class LossStats(Statistic[LossState]):
                 non_finite=state.bad.reading(time_axis_known=False),
                 trace=tuple(zip(state.trace.updates, state.trace.values.tolist(), strict=True)),
                 broadcast_shapes=state.broadcast,
+                softmax_axes=state.softmax_axes,
             ),
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from spikecheck.readings import GradientToSpikesReading
+from spikecheck.update_readings import GradientToSpikesReading
 from tests.oracles.raster import Captures, number
 
 

@@ -30,6 +30,13 @@ def likelihood_of_probabilities(broken: bool) -> Script:
     return Script(SnntorchNet(read=lambda spikes, v: last(v.mean(0), -1)), loss=F.nll_loss)
 
 
+@fault("snntorch", "softmax_axis")
+def time_steps_compete(broken: bool) -> Script:
+    """Log-probabilities of [step, batch, class] are normalized along axis 0, which is time, and averaged over it."""
+    over = 0 if broken else -1
+    return Script(SnntorchNet(read=lambda spikes, v: v.log_softmax(over).mean(0)), loss=F.nll_loss)
+
+
 @fault("sinabs", "labels_shuffled", "label_noise", "loss_plateau", "constant_prediction")
 def uneven_labels_of_other_samples(broken: bool) -> Script:
     """Half of the labels are of one class, and all labels are shuffled: the network learns the class frequencies."""

@@ -20,7 +20,6 @@ from spikecheck.readings import (
     EvaluationStateReading,
     FlowReading,
     GradientReading,
-    GradientToSpikesReading,
     InputHalvesReading,
     InputReading,
     LogitReading,
@@ -43,6 +42,7 @@ from spikecheck.state_readings import StepLawReading
 from spikecheck.stored import FitReading, GlobalReading, MomentReading, StoredNeuronReading, StoredReading
 from spikecheck.update_readings import (
     GradientAtStepReading,
+    GradientToSpikesReading,
     StaleGradientReading,
     UndoneUpdateReading,
     UnusedGradientReading,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk310_last_step_readout import LastStepReadout
-from spikecheck.readings import GradientToSpikesReading
+from spikecheck.update_readings import GradientToSpikesReading
 from tests.unit.checks.build import observe, severity_of, spikes
 
 

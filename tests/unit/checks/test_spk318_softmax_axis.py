@@ -45,3 +45,14 @@ def test_what_is_expected_depends_on_whether_the_loss_normalizes(function: str, 
     values = logits(**OVER_BATCH, normalized_batches=LIMIT)
     (finding,) = findings(SoftmaxAxis(), observe({"loss": [values, loss(function=function)]}), "loss")
     assert finding.expected.text == wanted
+
+
+@pytest.mark.parametrize(
+    ("axes", "over"), [((0, 1), "time steps"), ((1, 1), "samples of a batch")], ids=["time", "batch"]
+)
+def test_a_softmax_in_the_graph_is_named_with_its_axis(axes, over) -> None:
+    values = logits(minimum=-3.2, maximum=-2.9)
+    reading = loss(function="nll_loss", softmax_axes=((20, 64, 10), axes))
+    (finding,) = findings(SoftmaxAxis(), observe({"loss": [values, reading]}), "loss")
+    assert finding.message == f"logits are normalized over the {over} instead of over the classes"
+    assert finding.observed.text == f"the softmax runs along axis {axes[0]} of [20, 64, 10]"

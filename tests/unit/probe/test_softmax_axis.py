@@ -1,0 +1,28 @@
+"""Which axis a softmax normalized: real tensors, and what the graph shows of them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from spikecheck.probe.softmax_axis import softmax_axes
+
+X = torch.randn(7, 5, 3, requires_grad=True)  # [time, batch, class]
+
+
+@pytest.mark.parametrize(
+    ("logits", "axes"),
+    [
+        pytest.param(X.log_softmax(0).mean(0), ((7, 5, 3), (0, 1)), id="over time"),
+        pytest.param(X.softmax(0).sum(0).log(), ((7, 5, 3), (0, 1)), id="over time, then the logarithm"),
+        pytest.param(X.log_softmax(1).mean(0), ((7, 5, 3), (1, 1)), id="over the batch, at each time step"),
+        pytest.param(X[0].softmax(0), ((5, 3), (0, 0)), id="over the batch"),
+        pytest.param(X.transpose(0, 1).softmax(1).mean(1), ((5, 7, 3), (1, 0)), id="over time, batch first"),
+        pytest.param(X.log_softmax(-1).mean(0), (), id="over the classes"),
+        pytest.param(X.mean(0), (), id="none"),
+        pytest.param((X.softmax(0) * X).sum(0), (), id="attention over time"),
+        pytest.param(torch.randn(5, 3), (), id="without a graph"),
+    ],
+)
+def test_axes(logits: torch.Tensor, axes) -> None:
+    assert softmax_axes(logits) == axes
