@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+from spikecheck.checks.progress import GRACE_UPDATES
 from spikecheck.diagnosis import Cause, Diagnosis
 from spikecheck.finding import Finding
 
@@ -25,10 +26,16 @@ class Announcements:
         self.patient = patient  # False: the training is to stop in the update in which something is found
         self._announced: dict[Key, int] = {}  # the severity
         self._first_seen: dict[Key, int] = {}  # the update
+        self._waits_until: int | None = None  # the update at which the first one that waits has waited long enough
 
     def is_announced(self, key: tuple[str, ...]) -> bool:
         """Return whether the user was told of a finding, as a cause or as a consequence."""
         return key in self._announced
+
+    def is_due(self, update: int, keys: Iterable[tuple[str, ...]]) -> bool:
+        """Return whether to evaluate for the sake of findings that the user was not told of, those of `keys`."""
+        waited = self._waits_until is not None and update >= self._waits_until
+        return waited or (update == GRACE_UPDATES and not all(map(self.is_announced, keys)))
 
     def due(
         self, diagnosis: Diagnosis, update: int, awaits: Callable[[Finding], bool], *, last: bool = False
@@ -38,13 +45,18 @@ class Announcements:
         `awaits` is whether it is too early to tell, since training may still repair it. A new consequence of a cause
         that the user knows is no news. Nothing waits for its cause if this may be the `last` evaluation.
         """
+        self._waits_until = None
         for cause in (*diagnosis.causes, *map(Cause, diagnosis.notes)):
             members = (cause.finding, *cause.consequences)
             for finding in members:
                 self._first_seen.setdefault(finding.key, update)
             fresh = [finding for finding in members if finding.severity > self._announced.get(finding.key, 0)]
             patient = self.patient and not last
-            if not fresh or (patient and self.may_be_explained(cause.finding, update)) or awaits(cause.finding):
+            if fresh and patient and self.may_be_explained(cause.finding, update):
+                until = self._first_seen[cause.finding.key] + PATIENCE
+                self._waits_until = until if self._waits_until is None else min(self._waits_until, until)
+                continue
+            if not fresh or awaits(cause.finding):
                 continue
             known = self.is_announced(cause.finding.key) and cause.finding not in fresh
             self._announced |= {finding.key: finding.severity for finding in fresh}

@@ -18,7 +18,6 @@ from spikecheck.checks.base import WINDOWS, Observations, Readings, place_of
 from spikecheck.checks.discovery import unusable_extensions
 from spikecheck.checks.judge import Judge
 from spikecheck.checks.learning import losses_without_learning
-from spikecheck.checks.progress import GRACE_UPDATES
 from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.diagnosis import Cause
 from spikecheck.errors import FindingError, SpikecheckError, SpikecheckWarning
@@ -342,8 +341,8 @@ class Monitor:
                 TorchError(safe(type(error).__name__), safe(str(error), MAX_SENTENCE), self._session.update)
             )
         update = self._session.update or self._session.forward_passes
-        waited = update == GRACE_UPDATES and not all(map(self._announcements.is_announced, self._ledger.records))
-        if not (error or waited or self._schedule.is_evaluated(update)):
+        due = self._announcements.is_due(update, self._ledger.records)
+        if not (self._engine.breaks() or error or due or self._schedule.is_evaluated(update)):
             return
         known = self._session.snapshot(live=True)
         observations = self._observations(known, lambda: self._engine)

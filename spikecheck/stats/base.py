@@ -64,6 +64,11 @@ class State:
         """Return whether the state was measured from meta tensors, which have no values."""
         return any(isinstance(v, Tensor) and v.is_meta for v in vars(self).values())
 
+    @property
+    def shows_break(self) -> bool:
+        """Return whether values were not finite, as far as that can be told without waiting for the device."""
+        return False
+
     def shapes(self) -> tuple[object, ...]:
         """Return shapes and devices of the tensors that are merged elementwise."""
         values, kind = vars(self), cast(Any, type(self))

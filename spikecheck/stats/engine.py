@@ -83,6 +83,7 @@ class Engine:
     windows: dict[tuple[bool, Statistic[Any], tuple[SiteKind, str]], Windows] = field(default_factory=dict)
     failed: Callable[[Exception], object] | None = None  # told of an error in one statistic; the others are read
     waiting: list[tuple[Capture[Tensor], int]] = field(default_factory=list)  # with the tier of each
+    broken: set[Any] = field(default_factory=set)  # keys of the windows with values that are not finite
 
     @torch.no_grad()
     def receive(self, capture: Capture[Tensor], tier: int = 2) -> None:
@@ -145,6 +146,16 @@ class Engine:
             else:
                 windows.sites = capture.sites
                 windows.current = merge_optional(windows.current, state)
+
+    def breaks(self) -> bool:
+        """Return whether values that are not finite are new at any site. Never waits for the device."""
+        now = {
+            key
+            for key, windows in self.windows.items()
+            if key not in self.broken and windows.current is not None and windows.current.shows_break
+        }
+        self.broken |= now
+        return bool(now)
 
     def snapshot(self, failed: Callable[[Exception], object] | None = None) -> Engine:
         """Return an engine with the present states; this one continues to measure."""

@@ -208,6 +208,13 @@ class TimelineState(State):
         """Return whether the state was measured from meta tensors, which have no values."""
         return self.rows.is_meta
 
+    @property
+    def shows_break(self) -> bool:
+        """Return whether the latest forward pass, or one that is added to the intervals, has a value not finite."""
+        if self.rows.device.type != "cpu":
+            return False
+        return bool(self.bad) or (bool(self.pending) and not bool(torch.isfinite(self.pending[-1].sums).all()))
+
     def non_finite(self) -> NonFinite:
         """Return what is not finite; waits for the device: call it in `summarize` only."""
         steps, count = sum(one.steps for one in self.intervals), int(self.bad)

@@ -85,3 +85,13 @@ def test_the_text_begins_with_the_cause_and_ends_with_code_that_can_be_pasted() 
     assert text.startswith("SPK205 made-up: lif1")
     assert "led to: SPK203 lif2 of SPK203 (also at lif3)" in text
     assert text.endswith(f"\n  fix:\n{code}")
+
+
+def test_an_evaluation_is_due_once_the_first_that_waits_has_waited_long_enough() -> None:
+    announcements = Announcements()
+    assert not announcements.is_due(3, ())
+    announced(announcements, 3, made("SPK206", 2, 3, "SPK407"))
+    announced(announcements, 5, made("SPK206", 2, 3, "SPK407"), made("SPK205", 3, 5, "SPK407"))
+    assert next(at for at in range(3, 13) if announcements.is_due(at, ())) == 3 + PATIENCE
+    announced(announcements, 11, made("SPK206", 2, 3, "SPK407"))
+    assert not announcements.is_due(20, ())

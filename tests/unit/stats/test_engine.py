@@ -152,3 +152,17 @@ def test_what_waits_is_kept_as_it_was() -> None:
     logits.add_(torch.arange(3))
     (readings,) = together.read("all").values()
     assert readings[LogitReading].maximum == 0
+
+
+def test_a_value_that_is_not_finite_is_news_once_at_each_site() -> None:
+    engine = Engine()
+    engine.receive(spikes(3))
+    assert not engine.breaks()
+    engine.receive(Capture((LIF,), (torch.full((1, 1, 10), torch.nan),), Layout(0, 1), True, 1), tier=1)
+    assert engine.breaks()
+    engine.receive(spikes(3, update=2), tier=1)
+    assert not engine.breaks()
+    other = Site(SiteKind.INPUT, "input")
+    engine.receive(Capture((other,), (torch.full((1, 1, 10), torch.inf),), Layout(0, 1), True, 3), tier=1)
+    assert engine.breaks()
+    assert not engine.breaks()
