@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import WHY_SETTLED_RATES, spikes_may_be_unused, spikes_unused, too_early
+from spikecheck.checks.learning import has_learned, has_learned_much
 from spikecheck.checks.silence import rate_now
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import SpikeReading
@@ -85,6 +86,9 @@ class SaturatedLayer(Check):
     only from update 64 on, because training may repair the layer. It is printed earlier if no weight between the input
     and the layer is being updated. A layer whose spikes get no gradient, because only its potential is used, is not
     reported. Before the first backward pass this is unknown for the last spiking layer, which then gets a note.
+
+    Where less than {max_saturated_fraction:%} of the neurons are saturated, it is only a note if the network learns: if
+    the loss is down to half of what it is without learning, or below that at all while training runs.
     """
 
     id: ClassVar = "SPK204"
@@ -132,9 +136,11 @@ class SaturatedLayer(Check):
         saturated, active = spikes.saturated_neurons / spikes.neurons, spikes.active / spikes.elements
         if saturated < self.max_saturated_fraction and active < self.max_active_fraction:
             return
+        learned = has_learned(readings) if readings.run.live else has_learned_much(readings)
+        harmless = learned and saturated < self.max_saturated_fraction
         yield self.finding(
             site,
-            severity=Severity.NOTE if spikes_may_be_unused(site, readings) else Severity.WARNING,
+            severity=Severity.NOTE if harmless or spikes_may_be_unused(site, readings) else Severity.WARNING,
             observed=Observed(
                 "neurons fire in {active:%} of the time steps on average; {saturated} of {neurons} neurons fire in at "
                 "least 95% of them",

@@ -8,11 +8,14 @@ from math import log
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.fixes import joined, path_of
 from spikecheck.checks.layers import spiking_sites
 from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.readings import EvaluationInputReading, InputReading
+from spikecheck.readings import EvaluationInputReading, InputReading, ModeReading
 from spikecheck.site import Moment, Site, SiteKind
 from spikecheck.timelines import EvaluationSpikeTimelineReading, SpikeTimelineReading, TimelinePoint
+
+DEFAULT_MOMENTUM = "the default of torch: each training call takes a tenth of the batch's statistics"
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,9 @@ class EvaluationGap(Check):
     spikecheck compares the firing rate of each layer in the latest passes without gradients with that in the training
     passes before them. It reports the first layer whose rate differs by a factor of {max_rate_ratio} or more, and is at
     least {min_rate} in one of the two. Below a factor of {min_warned_ratio} this is only a note, since noise that
-    training alone has makes such a difference.
+    training alone has makes such a difference. It is a warning at any factor if the running statistics of a batch
+    normalization before the layer still are those of a new module, 0 and 1, by {max_initial_share:%} or more: their
+    momentum is too small for so few updates. A momentum of 0.99 or 0.999 of TensorFlow is 0.01 or 0.001 in torch.
 
     It needs {min_samples} samples of evaluation, and training rates that had settled: those of the last two intervals
     of updates differ by less than {max_drift:%}.
@@ -92,6 +97,9 @@ class EvaluationGap(Check):
     )
     min_rate: float = limit(0.01, why="judgment call: below that, a rate is made of few spikes")
     min_samples: int = limit(32, why="judgment call: the rates of a few samples differ by chance")
+    max_initial_share: float = limit(
+        0.5, why="judgment call: evaluation then normalizes by the values of a new module more than by the data"
+    )
     max_drift: float = limit(0.1, why="judgment call: rates that still change in training differ for that reason")
     max_input_difference: float = limit(
         0.25, why="measured: at most 0.06 where training and evaluation draw from the same data"
@@ -107,13 +115,18 @@ class EvaluationGap(Check):
             return
         training, evaluation = rates
         low, high = sorted(rates)
+        norms = self.unmoved_statistics(site, readings)
+        norm = next(iter(norms), "")
         yield self.finding(
             site,
-            severity=Severity.WARNING if high >= self.min_warned_ratio * low else Severity.NOTE,
+            severity=Severity.WARNING if norm or high >= self.min_warned_ratio * low else Severity.NOTE,
             observed=Observed(
-                "{evaluation:.2n} spikes per neuron and time step in evaluation, {training:.2n} in training",
+                "{evaluation:.2n} spikes per neuron and time step in evaluation, {training:.2n} in training"
+                + ("; the running statistics of {norm} still are those of a new module by {share:%}" if norm else ""),
                 evaluation=evaluation,
                 training=training,
+                norm=norm,
+                share=norms.get(norm, 0.0),
             ),
             expected=Expected(
                 "about the same rate", because="the input of both has the same mean and as many values other than 0"
@@ -121,7 +134,21 @@ class EvaluationGap(Check):
             when=Moment(readings.run.update),
             ratio=evaluation / training if training else 0.0,
             excess=log(high / low) if low > 0 else 1,
+            fixes=joined({DEFAULT_MOMENTUM: [f"model{path_of(name)}.momentum = 0.1" for name in norms]}) or None,
         )
+
+    def unmoved_statistics(self, site: Site, readings: Readings) -> dict[str, float]:
+        """Return the normalizations before a layer whose running statistics hardly moved, with their initial share.
+
+        Each call in training takes the share `momentum` from the batch.
+        """
+        shares = {}
+        for place in readings.observations.sites:
+            mode = readings.at(place.name).get(ModeReading)
+            is_before = place.kind is SiteKind.BATCH_NORM_OR_DROPOUT and place.position <= site.position
+            if is_before and mode is not None and mode.momentum is not None and not mode.trained_before:
+                shares[place.name] = (1 - mode.momentum) ** (mode.updates * mode.calls_per_forward_pass)
+        return {name: share for name, share in shares.items() if share >= self.max_initial_share}
 
     def rates(self, readings: Readings) -> tuple[float, float] | None:
         """Return a layer's rates in training and in evaluation where they are apart; None where they are not."""

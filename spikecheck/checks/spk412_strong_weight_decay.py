@@ -128,6 +128,13 @@ class StrongWeightDecay(Check):
             excess=log10(times_limit[site.name]),
         )
 
+    def is_over(self, finding: Finding, readings: Readings, *, made_now: bool) -> bool:
+        """Return whether the decay is weaker by now; a network that it has silenced has no gradient to compare."""
+        update = readings.all.get(UpdateReading)
+        history = None if update is None else update.learning_rate_history
+        in_the_gradient = history is not None and history.decay_per_update is None and history.weight_decay > 0
+        return not made_now and not (in_the_gradient and self.has_shrunk(readings) and not has_learned(readings))
+
     def times_limit(self, readings: Readings, updates: Mapping[str, UpdateReading]) -> dict[str, float]:
         """Return how many times its limit the decay of each weight is."""
         histories = {

@@ -11,7 +11,7 @@ from spikingjelly.activation_based.surrogate import ATan
 from torch import Tensor, nn
 
 from ..case import fault
-from ..melodies import CHANNELS, CLASSES
+from ..melodies import CHANNELS, CLASSES, Melodies
 from ..networks.hand import Cell, HandNet, fast_sigmoid
 from ..networks.norse import NorseNet
 from ..networks.rockpool import RockpoolNet
@@ -108,6 +108,14 @@ def decay_of_one(broken: bool) -> Script:
     """weight_decay=1 in Adam outweighs the loss: every weight shrinks"""
     net = JellyNet()
     return Script(net, optimizer=torch.optim.Adam(net.parameters(), lr=2e-3, weight_decay=1.0 if broken else 0.0))
+
+
+@fault("hand", "weight_decay_too_big")
+def decay_of_another_recipe(broken: bool) -> Script:
+    """A weight_decay that suited AdamW is given to Adam, where it is part of the gradient and outweighs the rest."""
+    net = HandNet(THREE)
+    optimizer = torch.optim.Adam(net.parameters(), lr=LEARNING_RATE, weight_decay=0.5 if broken else 1e-5)
+    return Script(net, Melodies(batches=160), optimizer=optimizer)
 
 
 @fault("hand", "epsilon_rounds_to_0")

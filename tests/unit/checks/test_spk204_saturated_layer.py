@@ -7,7 +7,7 @@ import pytest
 from spikecheck.checks.spk204_saturated_layer import SaturatedLayer
 from spikecheck.readings import NonFinite
 from spikecheck.timelines import SpikeTimelineReading, TimelinePoint
-from tests.unit.checks.build import findings, flow, observe, run, severity_of, spikes
+from tests.unit.checks.build import findings, flow, loss, observe, run, severity_of, spikes
 
 
 def busy(saturated: int = 0, active: float = 0.5, **changed):
@@ -41,6 +41,19 @@ OVER, LIVE = run(), run(live=True)
 )
 def test_judge(read, when, severity) -> None:
     assert severity_of(SaturatedLayer(), observe({"lif1": read}, run=when), "lif1") == severity
+
+
+@pytest.mark.parametrize(
+    ("saturated", "level", "severity"),
+    [
+        pytest.param(3, 0.4, "note", id="busy, and much is learned"),
+        pytest.param(3, 2.0, "warning", id="busy, and little is learned"),
+        pytest.param(40, 0.4, "warning", id="saturated neurons carry nothing, however much is learned"),
+    ],
+)
+def test_a_high_rate_alone_does_no_harm_where_much_is_learned(saturated, level, severity) -> None:
+    observations = observe({"lif1": [busy(saturated, 0.74), flow()], "loss": [loss(first=3.0, recent_mean=level)]})
+    assert severity_of(SaturatedLayer(), observations, "lif1") == severity
 
 
 def test_the_message_gives_both_fractions() -> None:

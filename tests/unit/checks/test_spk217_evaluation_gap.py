@@ -12,7 +12,7 @@ import spikecheck
 from spikecheck.checks.spk217_evaluation_gap import EvaluationGap
 from spikecheck.readings import EvaluationInputReading, NonFinite
 from spikecheck.timelines import EvaluationSpikeTimelineReading, SpikeTimelineReading, TimelinePoint
-from tests.unit.checks.build import FINITE, findings, inputs, observe, run, severity_of
+from tests.unit.checks.build import FINITE, findings, inputs, mode, observe, run, severity_of
 
 NOTHING = NonFinite(0, 1)
 
@@ -62,6 +62,25 @@ def test_judge(training, evaluation, other, expected) -> None:
 def test_noise_in_training_alone_is_a_note(evaluation, severity) -> None:
     places = {"input": [inputs(), other_input()], "lif1": [course(0.2, 0.2), evaluated(evaluation)]}
     assert severity_of(EvaluationGap(), observe(places), "lif1") == severity
+
+
+@pytest.mark.parametrize(
+    ("changed", "severity"),
+    [
+        pytest.param({"momentum": 0.01, "updates": 68}, "warning", id="half of them are still those of a new module"),
+        pytest.param({"momentum": 0.01, "updates": 70}, "note", id="less than half"),
+        pytest.param({"momentum": 0.01, "updates": 10, "calls_per_forward_pass": 7}, "note", id="several calls a pass"),
+        pytest.param({"momentum": 0.01, "updates": 10, "trained_before": True}, "note", id="fine-tuning"),
+        pytest.param({"momentum": None, "updates": 10}, "note", id="no running statistics"),
+    ],
+)
+def test_running_statistics_that_have_hardly_moved_are_named(changed, severity) -> None:
+    layer, norm = [course(0.2, 0.2), evaluated(0.12)], mode(**{"calls_per_forward_pass": 1, **changed})
+    observations = observe({"input": [inputs(), other_input()], "norm": [norm], "lif1": layer})
+    (finding,) = findings(EvaluationGap(), observations, "lif1")
+    assert finding.severity.label == severity
+    assert ("the running statistics of norm" in finding.observed.text) is (severity == "warning")
+    assert ("model.norm.momentum = 0.1" in finding.fix) is (severity == "warning")
 
 
 def test_only_the_first_layer_is_named() -> None:

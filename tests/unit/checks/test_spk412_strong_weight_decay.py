@@ -88,3 +88,18 @@ def test_weights_that_shrink_while_nothing_is_learned(observations, severity) ->
 def test_one_finding_stands_for_all() -> None:
     made = [f for n in (1, 2) for f in findings(StrongWeightDecay(), net(history(0.12, 60.0)), f"fc{n}.weight")]
     assert [f.message for f in made] == ["weight decay takes 12% of fc1.weight away per update"]
+
+
+@pytest.mark.parametrize(
+    ("observations", "is_over"),
+    [
+        pytest.param(shrinking(first_norm=0.0), False, id="it has silenced the network: no gradient is left"),
+        pytest.param(shrinking(first_norm=0.0, to=0.9), True, id="the weight is large again"),
+        pytest.param(shrinking(first_norm=0.0, lost=loss()), True, id="it learns"),
+        pytest.param(net(history(1e-4, 0.1)), True, id="a decay of the weight itself that was lowered"),
+    ],
+)
+def test_a_decay_that_left_no_gradient_is_not_over(observations, is_over) -> None:
+    (made,) = findings(StrongWeightDecay(), shrinking(), "fc1.weight")
+    readings = observations.readings(made.site)
+    assert StrongWeightDecay().is_over(made, readings, made_now=False) is is_over
