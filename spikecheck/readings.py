@@ -71,7 +71,8 @@ class DriveReading:
     """The input current of a spiking layer.
 
     `peak` is the mean of each neuron's largest current. `step_correlation` and `sample_correlation` compare neighboring
-    time steps or samples; None where there are too few.
+    time steps or samples; None where there are too few. `row_correlation` compares values as many places apart in
+    [batch, time] as there are samples, with those beside.
     """
 
     forward_passes: int
@@ -83,6 +84,7 @@ class DriveReading:
     non_finite: NonFinite
     step_correlation: NeighborCorrelation | None = None
     sample_correlation: NeighborCorrelation | None = None
+    row_correlation: NeighborCorrelation | None = None
 
 
 @dataclass(frozen=True, slots=True)

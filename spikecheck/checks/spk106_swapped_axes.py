@@ -8,10 +8,12 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import spiking_sites
-from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.number_format import fill
 from spikecheck.readings import DriveReading, InputReading, RegressionTargetReading, SpikeReading, TargetReading
 from spikecheck.site import Site, SiteKind
+
+TRANSPOSED = "# instead of x.reshape(...) or x.view(...), which do not exchange axes\nx = x.transpose(0, 1)"
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class SwappedAxes(Check):
 
     ## How it is decided
     spikecheck looks at the first spiking layer. In the list below, "samples" and "time steps" are what this layer
-    treats as such: if the axes are swapped, its samples are in truth time steps. spikecheck warns in any of three
+    treats as such: if the axes are swapped, its samples are in truth time steps. spikecheck warns in any of four
     cases:
 
     - Sizes: the layer sees as many time steps as the batch has targets, and a different number of samples.
@@ -77,19 +79,23 @@ class SwappedAxes(Check):
       shuffled batch, all positions have the same mean activity.
     - Order: neighboring samples are more similar to each other than samples half a batch apart, and more similar than
       neighboring time steps. In a shuffled batch, neighboring samples are not more similar than others.
+    - Rows: neighboring time steps are less similar than values as many places apart in the rows of [batch, time] as
+      there are samples. There, `reshape` of [time, batch] has put the next time step of a sample.
 
     For *activity*, each sample has a share of the spikes of its batch. The position in the batch must explain at least
     {min_sample_variance_share:%} of the variance of these shares, over {min_samples} samples or more. For *order*, the
     correlation of the input currents of neighboring samples must exceed that of samples half a batch apart by
     {min_neighbor_correlation} and by {t_score} standard errors. The correlation of neighboring time steps must be less
-    than {max_step_ratio:%} of that of neighboring samples.
+    than {max_step_ratio:%} of that of neighboring samples. For *rows*, the same holds for values so many places apart,
+    compared with those one place further and nearer.
 
-    Both need {min_forward_passes} forward passes with different inputs and different targets, so a script that trains
+    These need {min_forward_passes} forward passes with different inputs and different targets, so a script that trains
     on a single batch is not reported. If samples are drawn at random for each batch, *activity* warns wrongly in fewer
     than 1 of 1,000 runs (simulated with normally distributed activity), and *order* in about 1 of 80,000 (Student's t).
 
     Two cases cannot be detected: an input whose time steps are independent and equally active, and one that `view` or
-    `reshape` has scrambled. To test for them, change one sample of a batch: no other sample's output may change.
+    `reshape` has scrambled where the number of samples is about a multiple of the time steps. To test for them, change
+    one sample of a batch: no other sample's output may change.
     """
 
     id: ClassVar = "SPK106"
@@ -98,7 +104,7 @@ class SwappedAxes(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.INPUT
     needs: ClassVar = (InputReading,)
-    message: ClassVar = "time and batch axes look swapped at {layer}"
+    message: ClassVar = "time and batch axes look {what} at {layer}"
 
     min_sample_variance_share: float = limit(
         0.5, why="measured: at most 0.01 in healthy networks, 0.95 if the axes are swapped"
@@ -135,6 +141,7 @@ class SwappedAxes(Check):
         if first is None or layer is None or spikes is None or not spikes.time_axis_known or not spikes.forward_passes:
             return
         steps, samples = spikes.time_steps / spikes.forward_passes, spikes.samples / spikes.forward_passes
+        what, fixes = "swapped", None
         enough_batches = distinct_batches(readings.all) >= self.min_forward_passes
         if has_one_target_per_step(readings, steps, samples):
             evidence, expected = "", "as many samples as the batch has targets"
@@ -145,6 +152,10 @@ class SwappedAxes(Check):
         elif enough_batches and (evidence := self.evidence_in_order(layer.get(DriveReading))):
             expected = "neighboring samples that are no more similar than others"
             because = "in a shuffled batch, the position of a sample is random"
+        elif enough_batches and (evidence := self.evidence_in_rows(layer.get(DriveReading))):
+            what, fixes = "mixed by a reshape", (Fix(TRANSPOSED),)
+            expected = "time steps of one sample in a row"
+            because = "reshape and view keep the order in memory, so each row holds several samples"
         else:
             return
         yield self.finding(
@@ -157,6 +168,8 @@ class SwappedAxes(Check):
             ),
             expected=Expected(expected, because=because),
             excess=1,
+            fixes=fixes,
+            what=what,
         )
 
     def evidence_in_activity(self, spikes: SpikeReading, samples: float) -> str:
@@ -189,6 +202,25 @@ class SwappedAxes(Check):
             "of neighboring time steps: {steps:.2n}",
             neighbors=samples.neighbors,
             distant=samples.distant,
+            steps=steps.neighbors,
+        )
+
+    def evidence_in_rows(self, drive: DriveReading | None) -> str:
+        """Return how alike values are that a reshape moved apart; empty where successive time steps are as alike."""
+        if drive is None or drive.row_correlation is None or drive.step_correlation is None:
+            return ""
+        rows, steps = drive.row_correlation, drive.step_correlation
+        if drive.forward_passes < self.min_forward_passes:
+            return ""
+        if rows.difference < max(self.min_neighbor_correlation, self.t_score * rows.error):
+            return ""
+        if steps.neighbors >= self.max_step_ratio * rows.neighbors:
+            return ""
+        return fill(
+            "; correlation of values that a reshape of [time, batch] would have moved apart: {rows:.2n}; of the values "
+            "beside them: {beside:.2n}; of neighboring time steps: {steps:.2n}",
+            rows=rows.neighbors,
+            beside=rows.distant,
             steps=steps.neighbors,
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.base import UNDATED, Check, Readings, limit
 from spikecheck.checks.layers import (
     ALIVE_RATE,
     SMALL_SCALE,
@@ -20,6 +20,7 @@ from spikecheck.checks.layers import (
     spikes_may_be_unused,
     spikes_unused,
     too_early,
+    without_cause,
 )
 from spikecheck.checks.silence import highest_recent_rate, is_nearly_silent, quiet_since, wakes_up, went_silent
 from spikecheck.checks.waking import waking_fix
@@ -120,6 +121,7 @@ class DeadLayer(Check):
         "SPK102",
         "SPK103",
         "SPK104",
+        "SPK106",
         "SPK205",
         "SPK207",
         "SPK209",
@@ -162,6 +164,8 @@ class DeadLayer(Check):
             ),
             fixes=waking_fix(site, readings) if silent else None,
         )
+        if finding.when == UNDATED:  # silent from the start: mixed samples still drive a layer
+            finding = without_cause(finding, "SPK106")
         yield explained_by_tiny_weights_only(finding, input_weight(site, readings), self.min_weight_scale, by="SPK406")
 
     def is_over(self, finding: Finding, readings: Readings, *, made_now: bool) -> bool:

@@ -46,7 +46,28 @@ class CorrelationState(State):
         """Build from the standardized currents [time, batch, neuron] of one forward pass."""
         length = x.shape[axis]
         neighbors, distant = lagged_correlation(x, axis, 1), lagged_correlation(x, axis, length // 2)
-        long_enough = int(length >= MIN_AXIS_LENGTH and x.numel() > 0)
+        return cls.compared(neighbors, distant, enough=length >= MIN_AXIS_LENGTH and x.numel() > 0)
+
+    @classmethod
+    def of_rows(cls, x: Tensor) -> CorrelationState:
+        """Build from the same, of values as many places apart in [batch, time] as there are samples.
+
+        `reshape` of [time, batch] into [batch, time] puts the successive time steps of a sample there. `distant` are
+        the places beside. Only values of different samples are compared, around the mean of their time step. Where the
+        number of samples is about a multiple of the time steps, some of them are of one time step: none are compared.
+        """
+        steps, samples = x.shape[:2]
+        enough = min(steps, samples) >= MIN_AXIS_LENGTH and 1 < samples % steps < steps - 1 and x.numel() > 0
+        if not enough:
+            return cls.compared(x.new_zeros(()), x.new_zeros(()), enough=False)
+        rows = (x - x.mean(1, keepdim=True)).transpose(0, 1).reshape(steps * samples, -1)
+        before, at, after = (correlation_across(rows, steps, lag) for lag in (samples - 1, samples, samples + 1))
+        return cls.compared(at, (before + after) / 2, enough=True)
+
+    @classmethod
+    def compared(cls, neighbors: Tensor, distant: Tensor, *, enough: bool) -> CorrelationState:
+        """Return the state of one forward pass; of none where its axes are not long enough."""
+        long_enough = int(enough)
         neighbors, distant = neighbors * long_enough, distant * long_enough
         difference = neighbors - distant
         return cls(neighbors, distant, difference, difference.square(), long_enough)
@@ -80,6 +101,13 @@ def lagged_correlation(x: Tensor, axis: int, lag: int) -> Tensor:
     return product.sum() / max(1, product.numel())
 
 
+def correlation_across(rows: Tensor, steps: int, lag: int) -> Tensor:
+    """Return the correlation of rows at this lag, of those in different samples of so many rows each."""
+    first = torch.arange(len(rows) - lag, device=rows.device)
+    across = (first % steps + lag >= steps).to(rows).unsqueeze(1)
+    return (rows[:-lag] * rows[lag:] * across).sum() / (across.sum() * rows.shape[1])
+
+
 def standardize(x: Tensor) -> Tensor:
     """Sample neurons of [time, batch, neuron], subtract the mean of each, and scale to a total variance of 1 or 0."""
     sampled = x[:, :, :: -(-x.shape[2] // COMPARED_NEURONS) or 1].double()
@@ -102,6 +130,7 @@ class DriveState(State):
     time_axis_known: bool = merged_by(operator.and_)
     step_correlation: CorrelationState = merged_by(operator.add)
     sample_correlation: CorrelationState = merged_by(operator.add)
+    row_correlation: CorrelationState = merged_by(operator.add)
 
 
 class DriveStats(RasterStatistic[DriveState]):
@@ -109,8 +138,8 @@ class DriveStats(RasterStatistic[DriveState]):
 
     Unit: that of the threshold.
     Input: currents [time, batch, neuron] of one forward pass.
-    Memory: one float per neuron. Cost: about four reductions over the currents, and four products over at most 16
-    neurons, per forward pass.
+    Memory: one float per neuron. Cost: about four reductions over the currents, and seven products over at most
+    16 neurons, per forward pass.
     Not visible: single neurons without input, in the mean over all neurons.
     """
 
@@ -132,6 +161,7 @@ class DriveStats(RasterStatistic[DriveState]):
             time_axis_known=raster.time_axis_known,
             step_correlation=CorrelationState.of(standardized, 0),
             sample_correlation=CorrelationState.of(standardized, 1),
+            row_correlation=CorrelationState.of_rows(standardized),
         )
 
     def summarize(self, state: DriveState) -> tuple[DriveReading, ...]:
@@ -148,6 +178,7 @@ class DriveStats(RasterStatistic[DriveState]):
                 non_finite=state.bad.reading(state.time_axis_known),
                 step_correlation=state.step_correlation.reading(),
                 sample_correlation=state.sample_correlation.reading(),
+                row_correlation=state.row_correlation.reading(),
             ),
         )
 

@@ -23,13 +23,41 @@ def oracle(captures: Captures) -> tuple[DriveReading, ...]:
         non_finite=non_finite(batch_sums(captures), timed=timed(captures)),
         step_correlation=neighbor_correlation(rasters),
         sample_correlation=neighbor_correlation([x.swapaxes(0, 1) for x in rasters]),
+        row_correlation=row_correlation(rasters),
     )
     return (reading,)
 
 
 def neighbor_correlation(rasters: list[Raster]) -> NeighborCorrelation | None:
     """Correlate neighbors, and entries half an axis apart, over forward passes with at least four entries."""
-    pairs = [(correlation(x, 1), correlation(x, len(x) // 2)) for x in rasters if len(x) >= 4 and x.size]
+    return compared([(correlation(x, 1), correlation(x, len(x) // 2)) for x in rasters if len(x) >= 4 and x.size])
+
+
+def row_correlation(rasters: list[Raster]) -> NeighborCorrelation | None:
+    """Correlate values of [batch, time] that are as many places apart as there are samples, and one more or less."""
+    pairs = []
+    for x in rasters:
+        steps, samples, _ = x.shape
+        if min(steps, samples) >= 4 and 1 < samples % steps < steps - 1 and x.size:
+            before, at, after = (across(x, lag) for lag in (samples - 1, samples, samples + 1))
+            pairs.append((at, (before + after) / 2))
+    return compared(pairs)
+
+
+def across(x: Raster, lag: int) -> float:
+    """Return the correlation of values of two samples, so many places apart in [batch, time]."""
+    steps, samples, _ = x.shape
+    centered = x - x.mean((0, 1))
+    variance = (centered**2).mean()
+    if not (np.isfinite(variance) and variance > 1e-12 * (x**2).mean()):
+        return 0.0
+    rows = [(b, x[t, b] - x[t].mean(0)) for b in range(samples) for t in range(steps)]
+    pairs = [(v, w) for (b, v), (c, w) in zip(rows[:-lag], rows[lag:], strict=True) if b != c]
+    return float(np.mean([v * w for v, w in pairs]) / variance)
+
+
+def compared(pairs: list[tuple[float, float]]) -> NeighborCorrelation | None:
+    """Return the mean over forward passes, and the standard error of the difference."""
     if len(pairs) < 2:
         return None
     neighbors, distant = np.mean(pairs, axis=0)

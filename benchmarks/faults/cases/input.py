@@ -98,6 +98,17 @@ def reshaped(broken: bool) -> Script:
     return Script(HandNet(), prepare=prepare)
 
 
+@fault("spikingjelly", "axis_swap", "input_scrambled", "label_noise", "loss_plateau")
+def recordings_regrouped(broken: bool) -> Script:
+    """[step, batch, channel] from the loader is given the shape [batch, step, channel] by view; sizes differ."""
+
+    def prepare(x: Tensor, y: Tensor) -> Batch:
+        loaded = x.transpose(0, 1).contiguous()
+        return (loaded.view(x.shape) if broken else loaded.transpose(0, 1)), y
+
+    return Script(JellyNet(), Melodies(batch=28), prepare=prepare)
+
+
 @fault(
     "rockpool", "single_time_step", "missing_time_axis", "time_bins_collapsed", thread="fangwei123456/spikingjelly#186"
 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from spikecheck.checks.spk106_swapped_axes import SwappedAxes
 from spikecheck.readings import RegressionTargetReading
 from spikecheck.site import NeighborCorrelation
-from tests.unit.checks.build import drive, inputs, logits, loss, observe, run, severity_of, spikes, targets
+from tests.unit.checks.build import drive, findings, inputs, logits, loss, observe, run, severity_of, spikes, targets
 
 
 def layer(ran=None, batches=16, targets_read=None, current=None, **changed):
@@ -92,3 +94,21 @@ SORTED = (0.2, 0.1, 0.002)  # samples class by class
 )
 def test_judge(observations, severity) -> None:
     assert severity_of(SwappedAxes(), observations, "input") == severity
+
+
+@pytest.mark.parametrize(
+    ("steps", "rows", "severity"),
+    [
+        pytest.param(AT_RANDOM, ALONG_TIME, "warning", id="time steps are where a reshape puts them"),
+        pytest.param(ALONG_TIME, ALONG_TIME, None, id="neighboring time steps are as alike"),
+        pytest.param(AT_RANDOM, AT_RANDOM, None, id="nothing is alike"),
+        pytest.param(AT_RANDOM, (0.13, 0.1, 0.002), None, id="the values beside are alike, too"),
+    ],
+)
+def test_rows_that_a_reshape_mixed(steps, rows, severity) -> None:
+    current = replace(compared(steps, AT_RANDOM), row_correlation=NeighborCorrelation(*rows))
+    observations = layer(current=current)
+    assert severity_of(SwappedAxes(), observations, "input") == severity
+    for finding in findings(SwappedAxes(), observations, "input"):
+        assert finding.message == "time and batch axes look mixed by a reshape at lif1"
+        assert "x = x.transpose(0, 1)" in finding.fix
