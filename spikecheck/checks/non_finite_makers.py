@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from spikecheck.checks.base import Readings
-from spikecheck.checks.fixes import module_path, plain_number
+from spikecheck.checks.fixes import for_site, plain_number
 from spikecheck.checks.layers import spiking_sites
 from spikecheck.finding import Fix
 from spikecheck.number_format import fill
@@ -56,10 +57,11 @@ class Maker:
     fixes: tuple[Fix, ...] = ()
 
 
-def maker_of(site: Site, readings: Readings) -> Maker:
+def maker_of(site: Site, readings: Readings, blocks: Mapping[str, str]) -> Maker:
     """Return what made the value at a site; nothing where that is not known.
 
-    Without a cause, the fix shows where to look, if a backward pass made it.
+    `blocks` are the surrogate gradients of the libraries as code. Without a cause, the fix shows where to look, if a
+    backward pass made it.
     """
     gradient, forward = first_gradient(readings), first_in_forward(readings)
     spoiling = [u.first_spoiling for u in readings.all.every(UpdateReading).values() if u.first_spoiling is not None]
@@ -69,7 +71,7 @@ def maker_of(site: Site, readings: Readings) -> Maker:
         return moved
     if site.kind in SiteKind.GRADIENT | SiteKind.PARAMETER and gradient < forward:
         layer = layer_behind(gradient, readings)
-        return Maker(fixes=(Fix(SEARCH),)) if layer is None else of_surrogate(layer)
+        return Maker(fixes=(Fix(SEARCH),)) if layer is None else of_surrogate(layer, blocks)
     return Maker()
 
 
@@ -84,14 +86,12 @@ def of_optimizer(readings: Readings) -> Maker:
     return Maker(text + why, (Fix(KEPT_IN_FLOAT32),))
 
 
-def of_surrogate(layer: Site) -> Maker:
+def of_surrogate(layer: Site, blocks: Mapping[str, str]) -> Maker:
     """Return that a gradient became NaN between the output and the input of a layer."""
-    path = module_path(layer)
-    code = f"{path}.spike_grad = snntorch.surrogate.fast_sigmoid()" if path and layer.framework == "snntorch" else ""
-    return Maker(
-        fill("it is finite behind {layer} and not before it, so the surrogate gradient there makes it", layer=layer),
-        (Fix(f"import snntorch\n\n{code}" if code else FINITE_SURROGATE),),
-    )
+    text = fill("it is finite behind {layer} and not before it, so the surrogate gradient there makes it", layer=layer)
+    library = layer.framework or ""
+    own = for_site(blocks[library], layer, library) if library in blocks else ()
+    return Maker(text, own or (Fix(FINITE_SURROGATE),))
 
 
 def moved_neuron_parameter(readings: Readings, first: int) -> Maker | None:

@@ -96,6 +96,12 @@ class NonFiniteValue(Check):
     # a surrogate gradient, instead of exp(-slope * x) / (1 + exp(-slope * x)) ** 2
     surrogate = torch.sigmoid(slope * x) * torch.sigmoid(-slope * x)
     ```
+    ```python snntorch
+    from snntorch import surrogate
+
+    # surrogate.sigmoid computes exp(-slope * x), which overflows far below the threshold
+    layer.spike_grad = surrogate.fast_sigmoid()
+    ```
 
     ## When it is intended
     Logits of -inf that mask some of the classes are not reported. A row in which all classes are masked is reported,
@@ -161,7 +167,9 @@ class NonFiniteValue(Check):
             return
         first = first_moment(site, bad, readings)
         origins = origins_of(site.kind, readings.run)
-        maker = Maker(str(origins[0]), fixes_of(origins)) if origins else maker_of(site, readings)
+        maker = (
+            Maker(str(origins[0]), fixes_of(origins)) if origins else maker_of(site, readings, self.fix_by_library())
+        )
         finding = self.finding(
             site,
             observed=observed(bad, site.kind, origins),

@@ -217,6 +217,13 @@ def test_it_names_the_layer_whose_surrogate_gradient_makes_it(fc2, lif1, named) 
     assert ("sigmoid" in finding.fix) is named
 
 
+def test_the_surrogate_gradient_of_a_library_is_replaced_at_the_layer() -> None:
+    places = {"fc1.weight": [gradient(non_finite=POISONED)], "lif1": [spikes()], "fc2.weight": [gradient()]}
+    observations = observe(places, sites={"lif1": {"framework": "snntorch"}})
+    (finding,) = findings(NonFiniteValue(), observations, "fc1.weight")
+    assert finding.fix.endswith("model.lif1.spike_grad = surrogate.fast_sigmoid()")
+
+
 @pytest.mark.parametrize(
     ("parameter_name", "first_large", "named"),
     [("lif1.tau", 2, True), ("lif1.tau", 1, False), ("lif1.tau", None, False), ("fc1.bias", 2, False)],
