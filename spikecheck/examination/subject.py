@@ -119,6 +119,20 @@ def of_mapping(raw: Mapping[Any, Any]) -> tuple[tuple[Any, ...], Any]:
     return (x,), y
 
 
+def without_graph(raw: Any) -> Any:
+    """Return a batch without the graph that made it, as of an encoder with weights.
+
+    A batch is used many times, and a backward pass goes through a graph only once.
+    """
+    if all(tensor.is_leaf for tensor in tensors_of(raw)):
+        return raw
+    if isinstance(raw, Tensor):
+        return raw.detach()
+    if isinstance(raw, Mapping):
+        return {name: without_graph(part) for name, part in raw.items()}
+    return tuple(map(without_graph, raw))
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """How a model does on batches, in evaluation mode and without gradients.
@@ -196,7 +210,7 @@ class Subject:
             raise SpikecheckError("the model has no trainable parameter (requires_grad=True)")
         if optimizer is not None and not isinstance(optimizer, Optimizer):
             raise SpikecheckError(f"optimizer= takes a torch.optim.Optimizer, got {type_name(optimizer)}")
-        made = tuple(map(Batch.of, batches))
+        made = tuple(Batch.of(without_graph(raw)) for raw in batches)
         if not made:
             raise SpikecheckError("examine() needs batches=, and there is none")
         if loss_fn is not None and step is None and made[0].targets is None:

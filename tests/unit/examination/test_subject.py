@@ -15,7 +15,7 @@ from spikecheck.examination.isolation import run_isolated
 from spikecheck.examination.subject import Batch, Subject, class_scores, loss_value
 from spikecheck.examination.trial import run_trial
 from spikecheck.examination.watch import UPDATES, watch
-from tests.unit.examination.subjects import CLASSES, Net, batches, subject
+from tests.unit.examination.subjects import CHANNELS, CLASSES, Net, batches, subject
 
 
 def test_a_plain_loop_learns_and_is_the_same_twice() -> None:
@@ -86,6 +86,15 @@ def test_batches_are_tensors_tuples_or_mappings() -> None:
     assert Batch.of((x, y)).with_targets(y + 1).raw[0] is x
     with pytest.raises(SpikecheckError, match="a batch must be"):
         Batch.of("x")
+
+
+def test_batches_that_an_encoder_with_weights_made_are_used_more_than_once() -> None:
+    encoder = nn.Linear(CHANNELS, CHANNELS)
+    encoded = [{"x": encoder(x), "y": y} for x, y in batches(2)]
+    own = Subject.of(Net(), encoded, F.cross_entropy)
+    assert len(own.train(6)) == 6
+    assert torch.equal(own.batches[0].first, encoded[0]["x"])
+    assert encoder.weight.grad is None
 
 
 def test_scores_are_summed_over_the_time_axis() -> None:
