@@ -20,9 +20,11 @@ and still does after twice the updates. Experiments that only support others are
 Accuracies are those on held-out samples after 80 updates: of the untreated copy, of the one with the proved treatment,
 and of the same script without its fault. *Healed* means that at least 80% of the difference between the first and the
 last is made up. *Cause* says whether the treatment is one that a check of the true cause proposes. Times are processor
-seconds of one core for the whole examination. Of the scripts, those were run that are listed: first the faults that
-seemed hard to treat. Each figure has its 95% confidence interval (Clopper and Pearson). The treatments and their order
-were developed on these scripts, so expect less on others.
+seconds of one core for the whole examination. Each figure has its 95% confidence interval (Clopper and Pearson).
+
+Not all scripts were run, only those that are listed: first the faults that seemed hard to treat, then others in random
+order. Results are stored and not measured again with each change, so they come from several versions of spikecheck. The
+treatments and their order were developed on these scripts, so expect less on others.
 """
 LEAST_GAIN = 0.1  # of accuracy: what the fault costs, so that a cure can be told from noise
 #: Causes that no change of the model, the loss or the loop takes back.
