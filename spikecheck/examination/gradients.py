@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,14 +24,36 @@ class Gradients:
 
 
 class _Recorder:
-    """Notes the gradients of a model when an optimizer is about to use them."""
+    """Notes the gradients of a model when an optimizer is about to use them.
+
+    An optimizer that is given a closure, as L-BFGS is, gets them by calling it. Those of the first call count, since
+    later ones belong to other weights.
+    """
 
     def __init__(self, subject: Subject) -> None:
         self.names = {id(parameter): name for name, parameter in subject.model.named_parameters()}
         self.received: dict[str, Tensor | None] = {}
 
-    def __call__(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        """Note them."""
+    def __call__(self, optimizer: Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Note them now, or return arguments with a closure that notes them, as a hook of PyTorch may."""
+        closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
+        if closure is None:
+            self.note(optimizer)
+            return None
+        calls = itertools.count()
+
+        def noted() -> Any:
+            loss = closure()
+            if next(calls) == 0:
+                self.note(optimizer)
+            return loss
+
+        if "closure" in kwargs:
+            return args, {**kwargs, "closure": noted}
+        return (args[0], noted, *args[2:]), kwargs
+
+    def note(self, optimizer: Optimizer) -> None:
+        """Note the gradients of the parameters that an optimizer holds."""
         for parameter in (p for group in optimizer.param_groups for p in group["params"]):
             if id(parameter) in self.names:
                 grad = parameter.grad
@@ -48,7 +71,7 @@ def gradients_of(subject: Subject, batch: Batch) -> Gradients:
     record = _Recorder(subject)
     if subject.step is None:
         subject.gradients(batch)
-        record(subject.optimizer, None, None)
+        record.note(subject.optimizer)
         return Gradients(record.received)
     handle = register_optimizer_step_pre_hook(record)
     try:

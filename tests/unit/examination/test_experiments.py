@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -23,6 +25,8 @@ from spikecheck.examination.experiments.repeated_batch import RepeatedBatch, nee
 from spikecheck.examination.experiments.smoothed_slope import SmoothedSlope
 from spikecheck.examination.experiments.time_order import TimeOrder
 from spikecheck.examination.forward_pass import output_of
+from spikecheck.examination.gradients import gradients_of
+from spikecheck.examination.isolation import run_isolated
 from tests.unit.examination.subjects import CHANNELS, CLASSES, LIF, SAMPLES, STEPS, Net, Spike, batches, subject
 
 
@@ -218,11 +222,35 @@ def test_whether_the_order_of_time_steps_matters_is_measured() -> None:
 
 
 def test_a_weight_behind_a_step_function_gets_no_gradient() -> None:
+    torch.manual_seed(0)
     hard = subject(Net(Other(lambda v: (v > 0).float())))
     assert reading(GradientPath(), hard, "fc1.weight").is_none
     assert reading(GradientPath(), hard, "fc1.weight").relative_change > 0.01
     assert not reading(GradientPath(), hard, "fc2.weight").is_none
     assert not reading(GradientPath(), subject(), "fc1.weight").is_none
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_gradients_that_a_closure_makes_are_those_of_the_weights_as_they_are(by_name) -> None:
+    net = Net()
+    optimizer = torch.optim.LBFGS(net.parameters(), lr=0.1, max_iter=3)
+
+    def step(x: Tensor, y: Tensor) -> Tensor:
+        def closure() -> Tensor:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(net(x), y)
+            loss.backward()
+            return loss
+
+        return optimizer.step(closure=closure) if by_name else optimizer.step(closure)
+
+    plain = subject(net, optimizer=optimizer)
+    expected = run_isolated(partial(gradients_of, batch=plain.batches[0]), plain).get().by_name
+    own = subject(net, optimizer=optimizer, step=step)
+    received = run_isolated(partial(gradients_of, batch=own.batches[0]), own).get().by_name
+    assert received.keys() == expected.keys()
+    assert all(torch.equal(received[name], expected[name]) for name in expected)
+    assert not reading(GradientPath(), own, "fc1.weight").is_none
 
 
 def test_a_surrogate_with_the_wrong_sign_is_measured() -> None:
