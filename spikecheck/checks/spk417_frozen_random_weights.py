@@ -8,9 +8,10 @@ from math import sqrt
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.progress import and_more
+from spikecheck.checks.layers import is_silent, spikes_unused, spiking_sites
+from spikecheck.checks.progress import and_more, axis_count
 from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.readings import GradientReading, ParameterReading
+from spikecheck.readings import GradientReading, ParameterReading, SpikeReading
 from spikecheck.site import Moment, Site, SiteKind
 
 
@@ -52,6 +53,10 @@ class FrozenRandomWeights(Check):
     A weight with {min_elements} elements or more requires no gradient while others do, and has not changed since the
     start. Its RMS * sqrt(fan-in) is {default_scale}, as by default in `nn.Linear` and `nn.Conv2d`, to within
     {max_errors} standard errors for a weight of this size. It is only a note, since random weights may be intended.
+
+    Whatever its scale, a frozen weight that feeds a layer without any spike is a warning after {min_updates} updates:
+    training cannot wake that layer. Often the checkpoint with its values was not loaded, as by
+    `load_state_dict(..., strict=False)` with keys that begin with `module.`.
     """
 
     id: ClassVar = "SPK417"
@@ -60,7 +65,8 @@ class FrozenRandomWeights(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.PARAMETER
     needs: ClassVar = (ParameterReading,)
-    message: ClassVar = "{first}{more} {verb} not trained (requires_grad is False), and still as random as at the start"
+    explains: ClassVar = ("SPK203", "SPK205", "SPK302", "SPK309")
+    message: ClassVar = "{first}{more} {verb} not trained (requires_grad is False), and {why}"
 
     min_elements: int = limit(1024, why="derived: the scale of a uniform sample is then known to within 6%")
     default_scale: float = limit(
@@ -70,16 +76,30 @@ class FrozenRandomWeights(Check):
         4.0, why="derived: a weight with the default initialization is outside of this range once in 16,000 cases"
     )
 
+    min_updates: int = limit(16, why="judgment call: a batch without spikes is then no accident")
+
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield one note, at the first such weight."""
+        """Yield one finding, at the first such weight."""
         trained = readings.all.every(GradientReading)
         sites = [s for s in readings.observations.sites if s.kind is SiteKind.PARAMETER and s.name not in trained]
-        names = [s.name for s in sorted(sites, key=lambda s: s.position) if self.is_random(readings.at(s.name))]
+        frozen = sorted(sites, key=lambda s: s.position)
+        silent = {layer.fed_by: layer for layer in spiking_sites(readings) if stays_silent(layer, readings)}
+        fed = {
+            s.name: silent[owner]
+            for s in frozen
+            if (owner := s.name.rpartition(".")[0]) in silent and axis_count(readings, s.name) > 1
+        }
+        if readings.run.update < self.min_updates:
+            fed = {}
+        names = [s.name for s in frozen if s.name in fed or self.is_random(readings.at(s.name))]
         if not trained or names[:1] != [site.name]:
             return
+        layer = next((fed[name] for name in names if name in fed), None)
+        why = "still as random as at the start" if layer is None else f"{layer} behind {pronoun(names)} is silent"
         scale = readings[ParameterReading].scale
         yield self.finding(
             site,
+            severity=Severity.NOTE if layer is None else Severity.WARNING,
             observed=Observed("RMS * sqrt(fan-in) = {scale:n} in {names}", scale=scale, names=", ".join(names)),
             expected=Expected(
                 "weights that are trained, or that were loaded",
@@ -89,6 +109,7 @@ class FrozenRandomWeights(Check):
             first=site.name,
             more=and_more(names),
             verb="is" if len(names) == 1 else "are",
+            why=why,
         )
 
     def is_random(self, weight: Readings) -> bool:
@@ -98,3 +119,15 @@ class FrozenRandomWeights(Check):
             return False
         error = sqrt(0.2 / now.elements)  # of the RMS of a uniform sample, relative
         return now.rms == first.rms and abs(now.scale / self.default_scale - 1) <= self.max_errors * error
+
+
+def stays_silent(layer: Site, readings: Readings) -> bool:
+    """Return whether a layer had no spike at first and has none now, and its spikes are used."""
+    at = readings.at(layer.name)
+    silent = is_silent(at.get(SpikeReading)) and is_silent(at.first.get(SpikeReading))
+    return bool(layer.fed_by) and silent and not spikes_unused(at)
+
+
+def pronoun(names: list[str]) -> str:
+    """Return the word for these weights in the rest of a sentence."""
+    return "it" if len(names) == 1 else "them"

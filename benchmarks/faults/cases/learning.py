@@ -110,6 +110,17 @@ def decay_of_one(broken: bool) -> Script:
     return Script(net, optimizer=torch.optim.Adam(net.parameters(), lr=2e-3, weight_decay=1.0 if broken else 0.0))
 
 
+@fault("hand", "random_features")
+def checkpoint_of_a_wrapped_model(broken: bool) -> Script:
+    """The keys of a checkpoint begin with `module.`, so nothing is loaded; then the hidden layers are frozen."""
+    prefix = "module." if broken else ""
+    trained, net = HandNet(THREE), HandNet(THREE, gain=0.15)
+    net.load_state_dict({f"{prefix}{name}": value for name, value in trained.state_dict().items()}, strict=False)
+    for linear in list(net.linear)[:-1]:
+        linear.requires_grad_(False)
+    return Script(net, Melodies(batches=160))
+
+
 @fault("hand", "weight_decay_too_big")
 def decay_of_another_recipe(broken: bool) -> Script:
     """A weight_decay that suited AdamW is given to Adam, where it is part of the gradient and outweighs the rest."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk417_frozen_random_weights import FrozenRandomWeights
-from tests.unit.checks.build import gradient, observe, parameter, severity_of
+from tests.unit.checks.build import findings, flow, gradient, observe, parameter, run, severity_of, spikes
 
 DEFAULT = 3**-0.5
 
@@ -30,3 +30,28 @@ def test_judge(weight, first, severity) -> None:
 def test_without_any_training_nothing_is_frozen() -> None:
     observations = observe({"fc1.weight": [parameter(scale=DEFAULT)]})
     assert severity_of(FrozenRandomWeights(), observations, "fc1.weight") is None
+
+
+NO_SPIKE = spikes(active=0, count=0, maximum=0)
+
+
+@pytest.mark.parametrize(
+    ("layer", "first", "updates", "severity"),
+    [
+        pytest.param([NO_SPIKE], NO_SPIKE, 16, "warning", id="silent from the start"),
+        pytest.param([NO_SPIKE], NO_SPIKE, 15, None, id="too early"),
+        pytest.param([spikes()], NO_SPIKE, 16, None, id="it woke up"),
+        pytest.param([NO_SPIKE], spikes(), 16, None, id="it fired at first"),
+        pytest.param(
+            [NO_SPIKE, flow(spikes_receive_gradient=False)], NO_SPIKE, 16, None, id="only its potential counts"
+        ),
+    ],
+)
+def test_a_frozen_weight_that_feeds_a_silent_layer_is_a_warning_whatever_its_scale(
+    layer, first, updates, severity
+) -> None:
+    places = {"fc1.weight": [parameter(scale=0.3)], "lif1": layer, "fc2.weight": [parameter(), gradient()]}
+    observations = observe(places, first={"lif1": [first]}, sites={"lif1": {"fed_by": "fc1"}}, run=run(update=updates))
+    made = findings(FrozenRandomWeights(), observations, "fc1.weight")
+    assert [one.severity.label for one in made] == ([severity] if severity else [])
+    assert all(one.message.endswith("lif1 behind it is silent") for one in made)
