@@ -92,7 +92,8 @@ class CarriedState(Check):
     runs, spikecheck waits for a second batch of targets before it warns.
 
     Forward passes in evaluation mode are checked by the same rule, in a run that also trains and calls the model once
-    per sequence. If no training sequence started with old potentials, the reset is missing only in the evaluation.
+    per sequence. Where several passes precede a loss in training, as in an episode of a policy, they are not. If no
+    training sequence started with old potentials, the reset is missing only in the evaluation.
 
     PyTorch may also raise "Trying to backward through the graph a second time". Detaching the state stops that error,
     but the old potentials remain.

@@ -26,11 +26,14 @@ class Clock:
     training_passes: int = 0  # forward passes with gradients
     passes_in_sequence: int = 0  # forward passes so far
     longest_sequence: int = 0  # in forward passes
+    training_in_sequence: int = 0  # forward passes with gradients so far
+    trains_on_pieces: bool = False  # some sequence had several of them, as an episode of a policy does
 
     def forward(self, training: bool) -> bool:
         """A forward pass begins; return whether it is the first of a sequence."""
         self.forward_passes += 1
         self.training_passes += training
+        self.training_in_sequence += training
         self.passes_in_sequence += 1
         return self.passes_in_sequence == 1
 
@@ -42,7 +45,8 @@ class Clock:
     def end_sequence(self) -> None:
         """A loss was computed, or a backward pass begins: what comes next is a new sequence."""
         self.longest_sequence = max(self.longest_sequence, self.passes_in_sequence)
-        self.passes_in_sequence = 0
+        self.trains_on_pieces |= self.training_in_sequence > 1
+        self.passes_in_sequence = self.training_in_sequence = 0
 
     def backward(self) -> None:
         """A backward pass begins."""

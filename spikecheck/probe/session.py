@@ -171,7 +171,7 @@ class Session:
         own = self.passes.own()
         if not own.loop.continues(training, arguments, own.recorder, self.clock):
             self.close(own)
-            new_sequence = self.clock.forward(training) or own.loop.is_whole(training, arguments)
+            new_sequence = self.clock.forward(training) or own.loop.is_whole(training, arguments, self.clock)
             if not training:
                 self.hand_on_losses()
             elif self.clock.training_passes == 1:

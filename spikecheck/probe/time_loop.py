@@ -71,7 +71,7 @@ class TimeLoop:
             return goes_on
         return self.sure and (training or self.calls < self.longest)
 
-    def is_whole(self, training: bool, arguments: Sequence[Any]) -> bool:
+    def is_whole(self, training: bool, arguments: Sequence[Any], clock: Clock) -> bool:
         """Return whether a call without gradients is a sequence of its own, as each call of the training was.
 
         A model that was trained with whole sequences may be called with single time steps later.
@@ -79,7 +79,7 @@ class TimeLoop:
         axes = tuple(tensor.dim() for tensor in nested(arguments))
         if training:
             self.axes = axes
-        return not training and self.longest == 1 and axes == self.axes
+        return not training and self.longest == 1 and axes == self.axes and not clock.trains_on_pieces
 
     def goes_on(self, arguments: Sequence[Any]) -> bool | None:
         """Return whether a call starts from what the one before ended with; None where no state is visible."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import snntorch as snn
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -270,3 +271,38 @@ def test_two_views_of_a_batch_are_two_forward_passes() -> None:
             optimizer.step()
         report = monitor.report()
     assert shapes(report)[0][1:3] == (2 * BATCHES, 2 * BATCHES * STEPS)
+
+
+class Policy(nn.Module):
+    """Two time steps per observation; the state goes from call to call, as in an episode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.lif, self.out = nn.Linear(INPUTS, HIDDEN), snn.Leaky(beta=0.9), nn.Linear(HIDDEN, 3)
+
+    def forward(self, x: Tensor, mem: Tensor) -> tuple[Tensor, Tensor]:
+        first, mem = self.lif(self.fc(x), mem)
+        second, mem = self.lif(self.fc(x), mem)
+        return self.out(first + second), mem
+
+
+def test_the_calls_of_an_episode_without_gradients_are_one_sequence_as_in_training() -> None:
+    torch.manual_seed(0)
+    net = Policy()
+    optimizer = torch.optim.Adam(net.parameters())
+
+    def act() -> Tensor:
+        logits, mem = torch.zeros(BATCH, 3), torch.zeros(BATCH, HIDDEN)
+        for _ in range(6):
+            more, mem = net(torch.rand(BATCH, INPUTS), mem)
+            logits = logits + more
+        return logits
+
+    with spikecheck.attach(net, on_finding=lambda _: None) as monitor:
+        for _ in range(BATCHES):
+            optimizer.zero_grad()
+            F.cross_entropy(act(), torch.randint(3, (BATCH,))).backward()
+            optimizer.step()
+        with torch.no_grad():
+            act()
+    assert "SPK208" not in {finding.check for finding in monitor.report().findings}
