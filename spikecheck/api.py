@@ -88,20 +88,21 @@ def attach(
     Raises:
         SpikecheckError: an argument cannot be used, or the settings are not understood.
     """
+    failures: list[Exception] = []  # of ours: training goes on without what failed
+    called_from = sys._getframe(1)
+    caller = attempt(lambda: script_frame(called_from), called_from, failures)
     if model is None or isinstance(model, Optimizer):
         if isinstance(model, Optimizer) and optimizer is None and not parameters:
             optimizer = model
-        model = stand_in(model, parameters, script_frame(sys._getframe(1)))
+        model = stand_in(model, parameters, caller)
     elif not isinstance(parameters, tuple) or parameters:
         raise SpikecheckError("parameters= is for code without a module: pass None for the model with it")
     check_arguments(model, loss, optimizer, every, budget, on_finding)
     if not isinstance(keep_batches, int) or isinstance(keep_batches, bool) or keep_batches < 0:
         raise SpikecheckError(f"keep_batches= takes a whole number from 0 on, got {keep_batches!r}")
     judge = Judge.of(Settings.of(settings), [ignore] if isinstance(ignore, str) else ignore)
-    failures: list[Exception] = []  # of ours: training goes on without what failed
     attempt(lambda: disable(model), None, failures)
     schedule = Schedule(None if every == "auto" else every, budget, always=on_finding == "raise")
-    caller = script_frame(sys._getframe(1))
     variable = attempt(lambda: variable_name(model, caller), "model", failures)
     named = [spikes] if isinstance(spikes, str | nn.Module) else list(spikes)
     monitor = Monitor(
