@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from spikecheck.checks.progress import GRACE_UPDATES
 from spikecheck.diagnosis import Cause, Diagnosis
@@ -38,12 +38,13 @@ class Announcements:
         return waited or (update == GRACE_UPDATES and not all(map(self.is_announced, keys)))
 
     def due(
-        self, diagnosis: Diagnosis, update: int, awaits: Callable[[Finding], bool], *, last: bool = False
+        self, diagnosis: Diagnosis, update: int, awaits: Callable[[Sequence[Finding]], bool], *, last: bool = False
     ) -> Iterator[Cause]:
         """Yield the root causes to tell of now, each with its consequences, and then the notes.
 
-        `awaits` is whether it is too early to tell, since training may still repair it. A new consequence of a cause
-        that the user knows is no news. Nothing waits for its cause if this may be the `last` evaluation.
+        `awaits` is whether it is too early to tell of a cause and its consequences, since training may still repair it.
+        A new consequence of a cause that the user knows is no news. Nothing waits for its cause if this may be the
+        `last` evaluation.
         """
         self._waits_until = None
         for cause in (*diagnosis.causes, *map(Cause, diagnosis.notes)):
@@ -56,7 +57,7 @@ class Announcements:
                 until = self._first_seen[cause.finding.key] + PATIENCE
                 self._waits_until = until if self._waits_until is None else min(self._waits_until, until)
                 continue
-            if not fresh or awaits(cause.finding):
+            if not fresh or awaits(members):
                 continue
             known = self.is_announced(cause.finding.key) and cause.finding not in fresh
             self._announced |= {finding.key: finding.severity for finding in fresh}

@@ -355,7 +355,7 @@ class Monitor:
             self._announcements.due(
                 report.diagnosis,
                 observations.run.update,
-                lambda finding: self._judge.awaits(finding, observations),
+                lambda members: self._judge.awaits(members, observations),
                 last=error is not None,
             )
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -16,7 +16,7 @@ from spikecheck.checks.late_start import late_start
 from spikecheck.checks.progress import may_still_resolve
 from spikecheck.checks.waking import out_of_reach
 from spikecheck.errors import SpikecheckError
-from spikecheck.finding import Finding, FindingState, Interval, Outcome, Unseen, UnseenKind, Verdict
+from spikecheck.finding import Finding, FindingState, Interval, Outcome, Severity, Unseen, UnseenKind, Verdict
 from spikecheck.ledger import EMPTY, Ledger, Record
 from spikecheck.packages import ExtensionCode
 from spikecheck.settings import Settings, SiteLimits, suggestion
@@ -202,11 +202,17 @@ class Judge:
         site = readable.get((finding.site.kind, finding.site.name))
         return finding if site is None else check.restated(finding, observations.readings(site))
 
-    def awaits(self, finding: Finding, observations: Observations) -> bool:
-        """Return whether it is too early to warn, since training repairs such things and has only begun."""
-        self_resolving = any(check.self_resolving for check in self.checks if check.id == finding.check)
-        readings = observations.readings(finding.site)
-        return self_resolving and may_still_resolve(finding.site, readings) and not out_of_reach(finding.site, readings)
+    def awaits(self, members: Sequence[Finding], observations: Observations) -> bool:
+        """Return whether it is too early to warn of a cause and its consequences: training may still repair it.
+
+        A note about a layer that explains nothing but a high first loss is as harmless as that loss turns out to be.
+        """
+        cause, warned = members[0], {finding.check for finding in members if finding.severity > Severity.NOTE}
+        about_first_loss = {check.id for check in self.checks if check.of_first_loss}
+        waits = cause.check in {check.id for check in self.checks if check.self_resolving}
+        waits |= cause.severity is Severity.NOTE and bool(warned) and warned <= about_first_loss
+        readings = observations.readings(cause.site)
+        return waits and may_still_resolve(cause.site, readings) and not out_of_reach(cause.site, readings)
 
     def findings_at(self, check: Check, site: Site, observations: Observations) -> list[Finding]:
         """Return a check's findings at a site, dated from the start where the first forward pass shows them already."""

@@ -87,6 +87,7 @@ class LargeLogits(Check):
         "SPK413",
     )
     past: ClassVar = "{site} were far apart while the loss was above chance"
+    of_first_loss: ClassVar = True
     message: ClassVar = "{site} span {spread:n} while the loss is {loss:n}: confidently wrong"
 
     max_logit_spread: float = limit(

@@ -79,6 +79,7 @@ class HighInitialLoss(Check):
         "SPK406",
     )
     past: ClassVar = "the first {site} was high"
+    of_first_loss: ClassVar = True
     message: ClassVar = "the first {site} is {first:#n}; a uniform guess over {classes} classes gives {chance:#n}"
 
     max_times_chance: float = limit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from spikecheck.announcements import PATIENCE, Announcements
@@ -11,7 +12,7 @@ from spikecheck.report.wording import warning_text
 from spikecheck.site import Moment, Site, SiteKind
 
 
-def never(finding: Finding) -> bool:
+def never(members: Sequence[Finding]) -> bool:
     return False
 
 
@@ -74,7 +75,7 @@ def test_a_finding_that_becomes_worse_is_told_again() -> None:
 def test_a_cause_that_training_may_repair_holds_its_consequences_back() -> None:
     announcements = Announcements()
     findings = diagnose([made("SPK203", 1), made("SPK302", 2, 0, "SPK203")])
-    assert not [*announcements.due(findings, 5, lambda finding: finding.check == "SPK203")]
+    assert not [*announcements.due(findings, 5, lambda members: members[0].check == "SPK203")]
     assert [len(cause.consequences) for cause in announcements.due(findings, 64, never)] == [1]
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from spikecheck.checks.judge import Judge
 from spikecheck.checks.progress import may_still_resolve
+from spikecheck.checks.spk201_multi_spike import MultiSpike
 from spikecheck.checks.spk203_dead_layer import DeadLayer
+from spikecheck.checks.spk303_high_initial_loss import HighInitialLoss
 from spikecheck.checks.spk406_weight_scale import WeightScale
-from spikecheck.finding import Expected, Observed
+from spikecheck.finding import Expected, Observed, Severity
 from spikecheck.site import SiteKind
 from tests.unit.checks.build import gradient, observe, parameter, run, site, spikes, update
 
@@ -58,5 +62,20 @@ def test_only_what_training_mends_is_waited_for() -> None:
     )
     at = site(SiteKind.PARAMETER, "fc2.weight")
     large = WeightScale().finding(at, observed=Observed("", scale=26.5, layer="lif2"), expected=Expected("0.6 to 1.4"))
-    assert judge.awaits(dead, observations)
-    assert not judge.awaits(large, observations)
+    assert judge.awaits([dead], observations)
+    assert not judge.awaits([large], observations)
+
+
+def test_a_note_waits_where_all_that_it_explains_is_a_high_first_loss() -> None:
+    observations = net()
+    judge = Judge((MultiSpike(), HighInitialLoss()))
+    dead = DeadLayer().finding(
+        layer(observations), observed=Observed("", what="is silent", neurons=1), expected=Expected("")
+    )
+    note = replace(dead, check="SPK201", severity=Severity.NOTE)
+    first_loss = replace(dead, check="SPK303", severity=Severity.WARNING)
+    assert judge.awaits([note, first_loss], observations)
+    assert not judge.awaits([note], observations)
+    assert not judge.awaits([note, first_loss, replace(dead, check="SPK405")], observations)
+    assert not judge.awaits([replace(note, severity=Severity.WARNING), first_loss], observations)
+    assert not judge.awaits([note, first_loss], net(done=64))
