@@ -217,6 +217,11 @@ class NeighborCorrelation:
         return self.neighbors - self.distant
 
 
+#: Judgment call: a learning rate that is more than twice another is worth naming. A warm-up that adds the same to the
+#: rate each time soon stays below.
+MUCH_HIGHER = 2.0
+
+
 @dataclass(frozen=True, slots=True)
 class LearningRateHistory:
     """The learning rate and weight decay of a parameter over the updates so far; known without looking at values.

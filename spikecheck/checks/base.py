@@ -6,7 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, wraps
 from itertools import pairwise
 from math import inf
 from types import MappingProxyType
@@ -119,7 +119,7 @@ class Observations:
         return self._places[key]
 
     def fact(self, compute: Callable[[Readings], R]) -> R:
-        """Return what a function says of the run as a whole, computed once: several checks ask for it at each site."""
+        """Return what a function says of the run as a whole, computed once; see `once_per_run`."""
         if compute not in self._facts:
             self._facts[compute] = compute(self.readings_at("", "all"))
         fact: R = self._facts[compute]
@@ -181,6 +181,16 @@ class Readings:
             window = self.observations.windows.get(self.window, {})
             known[key] = {name: readings[kind] for name, readings in window.items() if kind in readings}
         return known[key]
+
+
+def once_per_run(compute: Callable[[Readings], R]) -> Callable[[Readings], R]:
+    """Let a function say what it does of the run as a whole once, and not again for each check and site that asks."""
+
+    @wraps(compute)
+    def fact(readings: Readings) -> R:
+        return readings.observations.fact(compute)
+
+    return fact
 
 
 @dataclass(frozen=True)

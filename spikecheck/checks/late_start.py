@@ -6,14 +6,13 @@ from dataclasses import replace
 from math import exp, log1p
 
 from spikecheck.checks.base import Check, Readings
-from spikecheck.checks.learning import MIN_LOSSES, Learning, has_learned_much, telling
+from spikecheck.checks.learning import HALVED, MIN_LOSSES, Learning, has_learned_much, telling
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.ledger import Record
 from spikecheck.number_format import fill
 from spikecheck.readings import LogitReading, LossReading
 from spikecheck.site import Moment
 
-HALF = 0.5
 MIN_LOST_SHARE = 1 / 8  # judgment call: of the updates; measured: at most 1/20 in slow starters that learn well
 
 
@@ -71,7 +70,7 @@ def unfinished(readings: Readings) -> Learning | None:
     if losses < MIN_LOSSES or has_learned_much(readings):
         return None
     lowest = lowest_loss(readings)
-    known = (one for one in telling(readings) if one.guess is not None and one.level > HALF * (one.guess + lowest))
+    known = (one for one in telling(readings) if one.guess is not None and one.level > HALVED * (one.guess + lowest))
     return next((one for one in known if one.falls_now), None)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import inf, isfinite, log, sqrt
 from statistics import fmean, stdev
 
-from spikecheck.checks.base import Readings
+from spikecheck.checks.base import Readings, once_per_run
 from spikecheck.readings import LossReading, RegressionTargetReading, TargetReading
 
 T_SCORE = 4.0  # standard errors: a difference larger than that is no accident
@@ -87,12 +87,8 @@ class Learning:
     @property
     def has_halved(self) -> bool:
         """Whether the loss is down to half of a guess's, or of the first one where no guess is known."""
-        return self.has_learned and 0 <= self.level < self.halfway
-
-    @property
-    def halfway(self) -> float:
-        """Half of a guess's loss, or of the first one where no guess is known."""
-        return HALVED * (self.first if self.guess is None else self.guess)
+        whole = self.first if self.guess is None else self.guess
+        return self.has_learned and 0 <= self.level < HALVED * whole
 
     @property
     def is_below_first(self) -> bool:
@@ -161,13 +157,9 @@ def learning_of(readings: Readings) -> Learning | None:
     return Learning.of(loss, readings.all.get(TargetReading), readings.all.get(RegressionTargetReading))
 
 
+@once_per_run
 def every_learning(readings: Readings) -> list[Learning]:
     """Return what each loss of the run says."""
-    return readings.observations.fact(find_learning)
-
-
-def find_learning(readings: Readings) -> list[Learning]:
-    """Return what `every_learning` does."""
     places = readings.all.every(LossReading)
     return [one for place in places if (one := learning_of(readings.at(place))) is not None]
 

@@ -138,7 +138,7 @@ def first_gradient(readings: Readings) -> int:
 
 
 def first_in_forward(readings: Readings) -> int:
-    """Return after which update a value of a forward pass was not finite at first."""
+    """Return the first update with a value in its forward pass that was not finite."""
     read = (one for kind in FORWARD for one in readings.all.every(kind).values())
     return min(map(first_update, read), default=NEVER)
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from spikecheck.checks.base import Readings
+from spikecheck.checks.base import Readings, once_per_run
 from spikecheck.readings import GradientReading, ParameterReading, UpdateReading
 from spikecheck.site import Site, SiteKind
 
 GRACE_UPDATES = 64  # updates in which training may repair what was wrong at first; measured: docs/decisions/0020
 
 
+@once_per_run
 def weight_names(readings: Readings) -> list[str]:
     """Return the parameters with two or more axes that require gradients, in the order of the data flow."""
-    return readings.observations.fact(find_weight_names)
-
-
-def find_weight_names(readings: Readings) -> list[str]:
-    """Return what `weight_names` does."""
     sites = [site for site in readings.observations.sites if site.kind is SiteKind.GRADIENT]
     read = readings.all.every(GradientReading)
     names = [site.name for site in sorted(sites, key=lambda site: site.position) if site.name in read]

@@ -11,8 +11,16 @@ from spikecheck.checks.layers import spiking_sites
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.number_format import fill
 from spikecheck.readings import DriveReading, InputReading, RegressionTargetReading, SpikeReading, TargetReading
-from spikecheck.site import Site, SiteKind
+from spikecheck.site import NeighborCorrelation, Site, SiteKind
 
+IN_ORDER = (
+    "; correlation of neighboring samples: {neighbors:.2n}; of samples half a batch apart: {distant:.2n}; of "
+    "neighboring time steps: {steps:.2n}"
+)
+IN_ROWS = (
+    "; correlation of values that a reshape of [time, batch] would have moved apart: {neighbors:.2n}; of the values "
+    "beside them: {distant:.2n}; of neighboring time steps: {steps:.2n}"
+)
 TRANSPOSED = "# instead of x.reshape(...) or x.view(...), which do not exchange axes\nx = x.transpose(0, 1)"
 
 
@@ -138,9 +146,11 @@ class SwappedAxes(Check):
         first = min(spiking_sites(readings), key=lambda s: s.position, default=None)
         layer = None if first is None else readings.at(first.name).all
         spikes = None if layer is None else layer.get(SpikeReading)
-        if first is None or layer is None or spikes is None or not spikes.time_axis_known or not spikes.forward_passes:
+        drive = None if layer is None else layer.get(DriveReading)
+        if first is None or spikes is None or not spikes.time_axis_known or not spikes.forward_passes:
             return
         steps, samples = spikes.time_steps / spikes.forward_passes, spikes.samples / spikes.forward_passes
+        in_order, in_rows = (None, None) if drive is None else (drive.sample_correlation, drive.row_correlation)
         what, fixes = "swapped", None
         enough_batches = distinct_batches(readings.all) >= self.min_forward_passes
         if has_one_target_per_step(readings, steps, samples):
@@ -149,10 +159,10 @@ class SwappedAxes(Check):
         elif enough_batches and (evidence := self.evidence_in_activity(spikes, samples)):
             expected = "the same mean activity at all positions in the batch"
             because = "in a shuffled batch, the position of a sample is random"
-        elif enough_batches and (evidence := self.evidence_in_order(layer.get(DriveReading))):
+        elif enough_batches and (evidence := self.evidence_in_neighbors(drive, in_order, IN_ORDER)):
             expected = "neighboring samples that are no more similar than others"
             because = "in a shuffled batch, the position of a sample is random"
-        elif enough_batches and (evidence := self.evidence_in_rows(layer.get(DriveReading))):
+        elif enough_batches and (evidence := self.evidence_in_neighbors(drive, in_rows, IN_ROWS)):
             what, fixes = "mixed by a reshape", (Fix(TRANSPOSED),)
             expected = "time steps of one sample in a row"
             because = "reshape and view keep the order in memory, so each row holds several samples"
@@ -186,43 +196,18 @@ class SwappedAxes(Check):
             by_step=by_step,
         )
 
-    def evidence_in_order(self, drive: DriveReading | None) -> str:
-        """Return how alike neighboring samples are; empty where others are as alike, or where time steps are, too."""
-        if drive is None or drive.sample_correlation is None or drive.step_correlation is None:
+    def evidence_in_neighbors(self, drive: DriveReading | None, compared: NeighborCorrelation | None, text: str) -> str:
+        """Return how alike values at two places are; empty where others are as alike, or where time steps are, too."""
+        if drive is None or compared is None or drive.step_correlation is None:
             return ""
-        samples, steps = drive.sample_correlation, drive.step_correlation
+        steps = drive.step_correlation
         if drive.forward_passes < self.min_forward_passes:
             return ""
-        if samples.difference < max(self.min_neighbor_correlation, self.t_score * samples.error):
+        if compared.difference < max(self.min_neighbor_correlation, self.t_score * compared.error):
             return ""
-        if steps.neighbors >= self.max_step_ratio * samples.neighbors:
+        if steps.neighbors >= self.max_step_ratio * compared.neighbors:
             return ""
-        return fill(
-            "; correlation of neighboring samples: {neighbors:.2n}; of samples half a batch apart: {distant:.2n}; "
-            "of neighboring time steps: {steps:.2n}",
-            neighbors=samples.neighbors,
-            distant=samples.distant,
-            steps=steps.neighbors,
-        )
-
-    def evidence_in_rows(self, drive: DriveReading | None) -> str:
-        """Return how alike values are that a reshape moved apart; empty where successive time steps are as alike."""
-        if drive is None or drive.row_correlation is None or drive.step_correlation is None:
-            return ""
-        rows, steps = drive.row_correlation, drive.step_correlation
-        if drive.forward_passes < self.min_forward_passes:
-            return ""
-        if rows.difference < max(self.min_neighbor_correlation, self.t_score * rows.error):
-            return ""
-        if steps.neighbors >= self.max_step_ratio * rows.neighbors:
-            return ""
-        return fill(
-            "; correlation of values that a reshape of [time, batch] would have moved apart: {rows:.2n}; of the values "
-            "beside them: {beside:.2n}; of neighboring time steps: {steps:.2n}",
-            rows=rows.neighbors,
-            beside=rows.distant,
-            steps=steps.neighbors,
-        )
+        return fill(text, neighbors=compared.neighbors, distant=compared.distant, steps=steps.neighbors)
 
 
 def has_one_target_per_step(readings: Readings, steps: float, samples: float) -> bool:

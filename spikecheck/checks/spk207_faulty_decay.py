@@ -202,7 +202,7 @@ class FaultyDecay(Check):
         return replace(neuron, decay=law.decay) if neuron and law and self.grows(readings) else neuron
 
     def grows(self, readings: Readings, min_passes: int | None = None) -> bool | None:
-        """Return whether the measured decay makes a potential grow in a forward pass; None where none was measured."""
+        """Return whether the measured decay makes a potential grow in a forward pass; None if no decay was."""
         law, spikes = readings.get(StepLawReading), readings[SpikeReading]
         enough = self.min_measured_passes if min_passes is None else min_passes
         if law is None or law.decay is None or law.exact_passes < enough:

@@ -14,10 +14,9 @@ from spikecheck.checks.learning import has_learned, losses_without_learning
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.number_format import fill
 from spikecheck.readings import LossReading, ParameterReading, UpdateReading
-from spikecheck.site import Moment, Site, SiteKind
+from spikecheck.site import MUCH_HIGHER, Moment, Site, SiteKind
 
 MANY_TIMES = 10.0  # judgment call: from there on, a percentage is hard to read
-MUCH_HIGHER = 2.0  # judgment call: a learning rate that has doubled is worth naming
 
 
 @dataclass(frozen=True)

@@ -83,14 +83,13 @@ class FrozenRandomWeights(Check):
         trained = readings.all.every(GradientReading)
         sites = [s for s in readings.observations.sites if s.kind is SiteKind.PARAMETER and s.name not in trained]
         frozen = sorted(sites, key=lambda s: s.position)
-        silent = {layer.fed_by: layer for layer in spiking_sites(readings) if stays_silent(layer, readings)}
+        layers = spiking_sites(readings) if readings.run.update >= self.min_updates else []
+        silent = {layer.fed_by: layer for layer in layers if stays_silent(layer, readings)}
         fed = {
             s.name: silent[owner]
             for s in frozen
             if (owner := s.name.rpartition(".")[0]) in silent and axis_count(readings, s.name) > 1
         }
-        if readings.run.update < self.min_updates:
-            fed = {}
         names = [s.name for s in frozen if s.name in fed or self.is_random(readings.at(s.name))]
         if not trained or names[:1] != [site.name]:
             return

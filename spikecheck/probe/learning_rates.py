@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
-from spikecheck.site import LearningRateHistory
+from spikecheck.site import MUCH_HIGHER, LearningRateHistory
 
-MUCH_HIGHER = 2.0  # judgment call: a warm-up that adds the same to the rate each time soon stays below
 DECOUPLED = ("AdamW", "Lion", "LAMB", "Adafactor", "Muon")  # decay the weights themselves, apart from the gradient
 
 
@@ -23,17 +23,19 @@ class LearningRateHistories:
 
     def record(self, optimizer: Optimizer, name: str = "") -> None:
         """An optimizer of this name is about to step."""
+        nothing = LearningRateHistory(0.0, 0.0, 0.0, 0)
         for group in optimizer.param_groups:
             rate = group.get("lr")
             if not isinstance(rate, int | float):  # a tensor, which would have to be waited for
                 continue
             shrink, scheduled = shrinkage(optimizer, group, float(rate)), group.get("initial_lr", 0.0)
             scheduled = float(scheduled) if isinstance(scheduled, int | float) else 0.0
+            decay = group.get("weight_decay", 0.0)
+            decay = float(decay) if isinstance(decay, int | float) else 0.0
+            latest = LearningRateHistory(float(rate), float(rate), 1.0, 1, shrink, decay, scheduled, name)
             for parameter in group["params"]:
-                history = self.histories.get(id(parameter), LearningRateHistory(0.0, 0.0, 0.0, 0))
-                history = extended(history, float(rate), shrink, group.get("weight_decay", 0.0), scheduled)
-                zero = zero_epsilon(group, parameter)
-                self.histories[id(parameter)] = replace(history, optimizer=name, zero_epsilon=zero)
+                history = self.histories.get(id(parameter), nothing)
+                self.histories[id(parameter)] = extended(history, latest, zero_epsilon(group, parameter.dtype))
 
     def rises(self, optimizer: Optimizer) -> bool:
         """Return whether the coming update has a learning rate much higher than any before, in one of its groups."""
@@ -48,21 +50,16 @@ class LearningRateHistories:
         return self.histories.get(id(parameter))
 
 
-def extended(
-    history: LearningRateHistory, rate: float, shrink: float | None, weight_decay: object, scheduled_rate: float
-) -> LearningRateHistory:
-    """Return a history with one more update; earlier ones weigh less where the rate rises above all before."""
-    highest = max(history.maximum_rate, rate)
-    decay = float(weight_decay) if isinstance(weight_decay, int | float) else 0.0
+def extended(history: LearningRateHistory, latest: LearningRateHistory, zero_epsilon: float) -> LearningRateHistory:
+    """Return a history with the latest update; earlier ones weigh less where the rate rises above all before."""
+    highest = max(history.maximum_rate, latest.rate)
     before = history.updates_at_maximum * history.maximum_rate / highest if highest else 0.0
-    return LearningRateHistory(
-        rate,
-        highest,
-        before + (rate / highest if highest else 0.0),
-        history.updates + 1,
-        shrink,
-        decay,
-        scheduled_rate,
+    return replace(
+        latest,
+        maximum_rate=highest,
+        updates_at_maximum=before + (latest.rate / highest if highest else 0.0),
+        updates=history.updates + 1,
+        zero_epsilon=zero_epsilon,
     )
 
 
@@ -80,14 +77,19 @@ def shrinkage(optimizer: Optimizer, group: dict[str, Any], rate: float) -> float
     return None
 
 
-def zero_epsilon(group: dict[str, Any], parameter: Tensor) -> float:
+def zero_epsilon(group: dict[str, Any], dtype: torch.dtype) -> float:
     """Return the `eps` that keeps a divisor from 0, where it is 0 itself in the parameter's number format; else 0.
 
     A fused optimizer computes in float32 whatever the format.
     """
     epsilon = group.get("eps", 0.0)
-    if not isinstance(epsilon, float) or group.get("fused") or not parameter.is_floating_point():
+    if not isinstance(epsilon, float) or group.get("fused") or not dtype.is_floating_point:
         return 0.0
-    numbers = torch.finfo(parameter.dtype)
-    smallest = numbers.smallest_normal * numbers.eps
-    return epsilon if epsilon <= smallest / 2 else 0.0
+    return epsilon if epsilon <= largest_zero(dtype) else 0.0
+
+
+@cache
+def largest_zero(dtype: torch.dtype) -> float:
+    """Return the largest number that a format rounds to 0."""
+    numbers = torch.finfo(dtype)
+    return numbers.smallest_normal * numbers.eps / 2
