@@ -44,6 +44,7 @@ optimizer.param_groups[0]["eps"] = {DIVISOR}"""
 FINITE_SURROGATE = """\
 # in backward() of the spike function, instead of exp(-slope * x) / (1 + exp(-slope * x)) ** 2
 surrogate = torch.sigmoid(slope * x) * torch.sigmoid(-slope * x)"""
+AVERAGED = "gradients are averages over all ranks, and another rank may have made it"
 SEARCH = """\
 # names the line whose backward pass makes NaN; slow, for one run
 torch.autograd.set_detect_anomaly(True)"""
@@ -51,10 +52,11 @@ torch.autograd.set_detect_anomaly(True)"""
 
 @dataclass(frozen=True)
 class Maker:
-    """What made the values, as the rest of a sentence, and the fix."""
+    """What made the values, as the rest of a sentence, and the fix; not `known` where it only says where to look."""
 
     text: str = ""
     fixes: tuple[Fix, ...] = ()
+    known: bool = True
 
 
 def maker_of(site: Site, readings: Readings, blocks: Mapping[str, str]) -> Maker:
@@ -70,6 +72,8 @@ def maker_of(site: Site, readings: Readings, blocks: Mapping[str, str]) -> Maker
     if moved := moved_neuron_parameter(readings, min(gradient, forward)):
         return moved
     if site.kind in SiteKind.GRADIENT | SiteKind.PARAMETER and gradient < forward:
+        if readings.run.processes > 1:
+            return Maker(AVERAGED, known=False)
         layer = layer_behind(gradient, readings)
         return Maker(fixes=(Fix(SEARCH),)) if layer is None else of_surrogate(layer, blocks)
     return Maker()

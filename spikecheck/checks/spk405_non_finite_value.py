@@ -128,7 +128,7 @@ class NonFiniteValue(Check):
     - the optimizer: an update made a finite parameter NaN, all gradients had been finite. In float16, Adam's `eps` of
       1e-8 is 0, and so is the square of a gradient below 0.0002: 0 / 0;
     - the surrogate gradient of a layer: values and loss are finite, and so are the gradients of the weights behind the
-      layer, those of the weights before it are not;
+      layer, those of the weights before it are not. Of several processes that train together, any may have made it;
     - an update that changed a threshold, a decay or a time constant by half of its size or more, right before.
 
     The usual causes, each tried with torch 2.13:
@@ -183,7 +183,7 @@ class NonFiniteValue(Check):
             origin=f": {maker.text}" if maker.text else "",
             fixes=maker.fixes,
         )
-        if maker.text:  # what makes NaN by itself needs no large gradient
+        if maker.text and maker.known:  # what makes NaN by itself needs no large gradient
             finding = without_cause(finding, "SPK403")
         yield finding if any_potential_grows(readings) else without_cause(finding, "SPK207")
 

@@ -18,6 +18,7 @@ from spikecheck.probe.pending_losses import PendingLosses
 from spikecheck.probe.trace import Trace
 from spikecheck.probe.training import Training
 from spikecheck.readings import FlowReading, ModeReading, RunReading
+from spikecheck.settings import process_of_run
 from spikecheck.site import Capture, Site, SiteKind
 
 
@@ -66,6 +67,7 @@ class Snapshot:
             run_reading(session, live=live),
             idle_optimizers=optimizers.idle_optimizers(live=live),
             foreign_optimizer=optimizers.foreign,
+            processes=(process_of_run() or (0, 1))[1],
             input_tensors=session.input_tensors,
             value_origins=session.training.origins.of_values,
             gradient_origins=session.training.origins.of_gradients,

@@ -217,6 +217,14 @@ def test_it_names_the_layer_whose_surrogate_gradient_makes_it(fc2, lif1, named) 
     assert ("sigmoid" in finding.fix) is named
 
 
+def test_of_averaged_gradients_another_rank_may_have_made_it() -> None:
+    places = {"fc1.weight": [gradient(non_finite=POISONED)], "lif1": [spikes()], "fc2.weight": [gradient()]}
+    (finding,) = findings(NonFiniteValue(), observe(places, run=run(processes=2)), "fc1.weight")
+    assert finding.message.endswith(": gradients are averages over all ranks, and another rank may have made it")
+    assert not finding.fixes
+    assert "SPK403" in finding.explained_by
+
+
 def test_the_surrogate_gradient_of_a_library_is_replaced_at_the_layer() -> None:
     places = {"fc1.weight": [gradient(non_finite=POISONED)], "lif1": [spikes()], "fc2.weight": [gradient()]}
     observations = observe(places, sites={"lif1": {"framework": "snntorch"}})
