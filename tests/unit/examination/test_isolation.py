@@ -169,10 +169,16 @@ def test_a_result_that_cannot_be_sent_is_named() -> None:
 
 
 def test_a_child_prints_nothing_and_leaves_no_process(capfd) -> None:
-    run_isolated(lambda one: (sys.stdout.write("from Python"), os.write(1, b"from C")), subject())
+    def print_and_say_who(one) -> int:
+        sys.stdout.write("from Python")
+        os.write(1, b"from C")
+        return os.getpid()
+
+    child = run_isolated(print_and_say_who, subject()).get()
     assert capfd.readouterr().out == ""
+    assert child != os.getpid()
     with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+        os.waitpid(child, os.WNOHANG)  # not -1: other tests may have children of their own
 
 
 @every_way
