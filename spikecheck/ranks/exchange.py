@@ -7,7 +7,6 @@ reads and warns of.
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import pickle
@@ -33,7 +32,7 @@ from spikecheck.report.ranks import on_ranks
 from spikecheck.stats.engine import Engine
 
 FORMAT = "spikecheck rank 1"
-ENDED = "ended"  # in place of the update, in the file of a rank that is through
+ENDED, LEFT = "ended", "left"  # in place of the update: a rank writes no more, and reads no more
 SECONDS = 0.1  # between two looks of the thread at a counter
 PAUSE = 4  # training pauses where nothing happens for so many times as long as a step takes on average
 END_SECONDS = 2.0  # that a rank gives the others at its end; judgment call: who needs longer is not there
@@ -80,13 +79,13 @@ class Exchange:
         self.file(process.rank, "causes").touch(mode=0o600)
         self._thread = threading.Thread(target=look_around, args=(weakref.ref(self),), name="spikecheck", daemon=True)
         self._thread.start()
-        end = weakref.WeakMethod(self.close)
-        Finalize(self, call, args=(end,), exitpriority=1)  # in a process that multiprocessing started
-        atexit.register(call, end)
+        # When this process exits, however it was started, after `atexit`: first what was made last.
+        Finalize(None, leave, args=(folder, key, process), exitpriority=1)
+        Finalize(self, call, args=(weakref.WeakMethod(self.close),), exitpriority=1)
 
     def file(self, rank: int, kind: str) -> Path:
         """Return the file of a rank."""
-        return self.folder / f"{self.key}.{rank}.{kind}"
+        return file_of(self.folder, self.key, rank, kind)
 
     # -- this rank
 
@@ -157,7 +156,7 @@ class Exchange:
             text = self.file(rank, "update").read_text(encoding="ascii")
         except OSError:  # it has written nothing yet
             return True
-        return text != ENDED and int(text or 0) < self._update
+        return text not in (ENDED, LEFT) and int(text or 0) < self._update
 
     # -- the others
 
@@ -228,6 +227,25 @@ def call(method: weakref.WeakMethod[Any]) -> None:
     """Call a method, if its object is still there."""
     if (bound := method()) is not None:
         bound()
+
+
+def file_of(folder: Path, key: str, rank: int, kind: str) -> Path:
+    """Return the file of one rank for one model."""
+    return folder / f"{key}.{rank}.{kind}"
+
+
+def leave(folder: Path, key: str, process: Process) -> None:
+    """Note that this rank exits. The last one to do so removes the files of all: nobody is left to read them.
+
+    Files of a rank that was killed stay, and those of the others with them.
+    """
+    with suppress(OSError):
+        file_of(folder, key, process.rank, "update").write_text(LEFT, encoding="ascii")
+        attached = [rank for rank in range(process.size) if file_of(folder, key, rank, "causes").exists()]
+        if all(file_of(folder, key, rank, "update").read_text(encoding="ascii") == LEFT for rank in attached):
+            for file in folder.glob(f"{key}.*"):
+                file.unlink(missing_ok=True)
+            folder.rmdir()
 
 
 def exchange_of(

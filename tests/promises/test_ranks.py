@@ -156,6 +156,29 @@ def test_a_rank_that_an_error_ends_writes_a_page_of_its_own(folder: Path) -> Non
     assert "on rank 1 of 2: input is empty" in (folder / "report.rank1.html").read_text(encoding="utf-8")
 
 
+def test_the_last_rank_that_exits_removes_the_files(folder: Path) -> None:
+    def work(rank: int) -> bool:
+        spikecheck.attach(model := net())
+        train(model, rank)
+        return (folder / "ranks").exists()
+
+    assert in_ranks(2, folder, work) == [True, True]
+    assert not (folder / "ranks").exists()
+
+
+def test_a_rank_that_is_killed_leaves_the_files_of_all(folder: Path) -> None:
+    def work(rank: int) -> None:
+        monitor = spikecheck.attach(model := net())
+        train(model, rank)
+        monitor.detach()
+        distributed.barrier()
+        if rank == 1:
+            os._exit(3)
+
+    in_ranks(2, folder, work)
+    assert len(list((folder / "ranks").glob("*.state"))) == 2
+
+
 @pytest.mark.parametrize("size", every_time([2, 4], always=[2]))
 def test_the_end_waits_for_nobody_who_died(size: int, folder: Path) -> None:
     def work(rank: int) -> float:
