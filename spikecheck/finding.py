@@ -224,6 +224,7 @@ class UnseenKind(Enum):
     BACKWARD_PASS = "no backward pass"
     UPDATE = "no optimizer update"
     LEARNING = "no learning"
+    CAUSE = "no cause"  # little is learned, and no check shows why
     SITE = "a site without numbers"  # a layer or an input that was found, and could not be measured
     EARLIER_UPDATES = "the updates before the watching began"
     SUBSTITUTE = "a substitute"  # made-up data or another loss took the place of the real one

@@ -195,9 +195,8 @@ class Examination:
             for one in self.rows
             if one.outcome is ExperimentOutcome.FAILED
         ]
-        return replace(
-            report, experiments=tuple(self.rows), unseen=(*report.unseen, *unseen), cost=None, start_cost=None
-        )
+        remaining = [one for one in report.unseen if one.kind is not UnseenKind.CAUSE]  # it recommends this examination
+        return replace(report, experiments=tuple(self.rows), unseen=(*remaining, *unseen), cost=None, start_cost=None)
 
 
 def row(experiment: Experiment, outcome: ExperimentOutcome, text: str, seconds: float = 0.0) -> ExperimentRow:

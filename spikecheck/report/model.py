@@ -19,6 +19,7 @@ from spikecheck.report.format import counted
 from spikecheck.report.ranks import RankRow, rank_dict
 from spikecheck.report.state import NEEDED, ReportState
 from spikecheck.report.treated import Healing, healing_dict
+from spikecheck.report.undetermined import unseen_cause
 from spikecheck.timelines import LossTimelineReading, OptimizerTimelineReading, SpikeTimelineReading
 
 if TYPE_CHECKING:
@@ -145,9 +146,12 @@ class Report:
     def of(cls, verdicts: Iterable[Verdict], *, unseen: Iterable[Unseen] = (), **facts: Any) -> Report:
         """Return the report on these verdicts, diagnosed; `facts` are the other fields."""
         every = tuple(verdicts)
+        diagnosis = diagnose(f for v in every for f in v.findings)
+        known = (one for one in unseen if one.kind is not UnseenKind.CAUSE)  # of merged reports, another may show it
         failed = (Unseen(UnseenKind.EXTENSION, v.reason) for v in every if v.failed)
-        missing = tuple(dict.fromkeys((*unseen, *failed)))
-        return cls(every, diagnose(f for v in every for f in v.findings), unseen=missing, **facts)
+        missing = tuple(dict.fromkeys((*known, *failed)))
+        cause = () if facts.get("experiments") else unseen_cause(diagnosis, every, missing)
+        return cls(every, diagnosis, unseen=(*cause, *missing), **facts)
 
     @classmethod
     def merge(cls, *reports: Report) -> Report:
@@ -220,6 +224,11 @@ class Report:
     def limits_reached(self) -> tuple[Unseen, ...]:
         """What of a file was not looked at since it holds more than spikecheck reads."""
         return tuple(one for one in self.unseen if one.kind is UnseenKind.FILE_LIMIT)
+
+    @property
+    def undetermined(self) -> bool:
+        """Whether the root causes only show that little is learned, and no check shows why."""
+        return bool(self.root_causes) and any(one.kind is UnseenKind.CAUSE for one in self.unseen)
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -324,7 +333,8 @@ class Report:
     def conclusion(self) -> str:
         """The result in a few words."""
         if self.state is ReportState.PROBLEMS:
-            return counted(len(self.root_causes), "root cause")
+            causes = counted(len(self.root_causes), "root cause")
+            return "little is learned, and no check shows why" if self.undetermined else causes
         if self.limits_reached:
             return "not judged: not read whole"
         if self.state is ReportState.TOO_LITTLE:

@@ -110,10 +110,10 @@ def renderables(report: Report) -> Iterator[RenderableType]:
     head.add_row(Text(report.headline, style="bold"), cost)
     yield head
     yield Rule(style="dim")
-    if report.state is not ReportState.PROBLEMS:
+    if report.undetermined or report.state is not ReportState.PROBLEMS:
         yield Text(report.conclusion, style="bold green" if report.ok else "bold yellow")
     for cause in report.root_causes:
-        yield from cause_block(cause)
+        yield from cause_block(cause, "SYMPTOM" if report.undetermined else "ROOT CAUSE")
     for note in report.diagnosis.notes:
         yield from note_block(note)
     if report.history:
@@ -152,11 +152,11 @@ class Code:
             yield Segment.line()
 
 
-def cause_block(cause: Cause) -> Iterator[RenderableType]:
+def cause_block(cause: Cause, badge: str) -> Iterator[RenderableType]:
     """Yield a root cause with its evidence, its consequences and its fix."""
     finding = cause.finding
     yield Text()
-    yield heading("ROOT CAUSE", finding)
+    yield heading(badge, finding)
     yield Padding(details(finding, cause.consequences), (0, 0, 0, 3))
     if finding.fix:
         yield Code("fix", finding.fix)
