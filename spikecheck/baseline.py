@@ -45,6 +45,18 @@ def record_baseline(
     """Write firing rates, logits, loss and gradient norms of one batch to a JSON file, for later comparisons.
 
     The model and the batch have to be the same each time: call `torch.manual_seed(0)` before you create them.
+
+    Args:
+        model: the network; a copy of it runs, and the model itself does not change.
+        batch: (input, target), as a DataLoader yields it.
+        loss: called as `loss(output, target)`; returns a tensor with one element.
+        path: the JSON file.
+        spikes: names of spiking layers that are not detected automatically.
+        reset: called with the copy before each forward pass, as the training loop does for models that do not reset
+            themselves.
+
+    Raises:
+        SpikecheckError: an argument cannot be used, or no spiking layer was observed.
     """
     write(Path(path), measure(model, batch, loss, spikes, reset))
 
@@ -59,9 +71,23 @@ def assert_matches_baseline(
     spikes: Iterable[str] = (),
     reset: Reset | None = None,
 ) -> None:
-    """Assert that firing rates, logits, loss and gradient norms match the file, within a relative `tolerance`.
+    """Assert that firing rates, logits, loss and gradient norms match the file.
 
     `pytest --spikecheck-update` rewrites the file instead of comparing; review the difference before you commit it.
+
+    Args:
+        model: the network; a copy of it runs, and the model itself does not change.
+        batch: (input, target), as a DataLoader yields it.
+        loss: called as `loss(output, target)`; returns a tensor with one element.
+        path: the JSON file that `record_baseline` wrote.
+        tolerance: relative difference that passes, of each number: 0.1 for 10%.
+        spikes: names of spiking layers that are not detected automatically.
+        reset: called with the copy before each forward pass, as the training loop does for models that do not reset
+            themselves.
+
+    Raises:
+        UnhealthyError: a number differs by more, or the file does not exist.
+        SpikecheckError: an argument cannot be used, the file is no baseline, or no spiking layer was observed.
     """
     __tracebackhide__ = True
     file = Path(path)

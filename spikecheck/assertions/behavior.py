@@ -40,8 +40,20 @@ def assert_state_resets(
     """Assert that no state is carried from one batch to the next.
 
     The same batch must give the same output twice, also with another batch in between, and a smaller batch must be
-    possible after a larger one. `reset` is the function that the training loop calls before each batch if the model
-    does not reset itself; it receives the copy. The copy runs in `eval()` mode, without dropout and batch statistics.
+    possible after a larger one. The copy runs in `eval()` mode, without dropout and batch statistics.
+
+    Args:
+        model: the network; a copy of it runs, and the model itself does not change.
+        batch: the input tensor, or (input, target), as a DataLoader yields it.
+        spikes: names of spiking layers that are not detected automatically.
+        reset: called with the copy before each forward pass, as the training loop does before each batch, if the model
+            does not reset itself.
+        time_axis: time axis of the input, where it is not detected automatically: 1 for [batch, time, channel].
+        batch_axis: batch axis of the input, likewise.
+
+    Raises:
+        UnhealthyError: the assertion fails.
+        SpikecheckError: an argument cannot be used, or the model returns no tensor.
     """
     __tracebackhide__ = True
     axes = Layout(time_axis, batch_axis)
@@ -85,6 +97,20 @@ def assert_batch_independent(
 
     Half of the samples are set to zero, then the other half. The copy runs in `eval()` mode, since batch normalization
     mixes samples in training mode.
+
+    Args:
+        model: the network; a copy of it runs, and the model itself does not change.
+        batch: the input tensor, or (input, target), as a DataLoader yields it.
+        spikes: names of spiking layers that are not detected automatically.
+        reset: called with the copy before each forward pass, as the training loop does for models that do not reset
+            themselves.
+        time_axis: time axis of the input, where it is not detected automatically: 1 for [batch, time, channel].
+        batch_axis: batch axis of the input, likewise.
+
+    Raises:
+        UnhealthyError: the assertion fails.
+        SpikecheckError: an argument cannot be used, the batch axis is unknown or has a single sample, or the input is
+            all zeros.
     """
     __tracebackhide__ = True
     with isolated_copy(model, train=False) as copied:
@@ -126,6 +152,20 @@ def assert_causal_in_time(
 
     The second half of the input is set to zeros, then to ones; the spikes of the first half must not change, nor the
     output if it has the time axis of the input.
+
+    Args:
+        model: the network; a copy of it runs, and the model itself does not change.
+        batch: the input tensor, or (input, target), as a DataLoader yields it.
+        spikes: names of spiking layers that are not detected automatically.
+        reset: called with the copy before each forward pass, as the training loop does for models that do not reset
+            themselves.
+        time_axis: time axis of the input, where it is not detected automatically: 1 for [batch, time, channel].
+        batch_axis: batch axis of the input, likewise.
+
+    Raises:
+        UnhealthyError: the assertion fails.
+        SpikecheckError: an argument cannot be used, the time axis is unknown or has a single step, or neither a spiking
+            layer nor the output has it.
     """
     __tracebackhide__ = True
     with isolated_copy(model, train=False) as copied:

@@ -37,9 +37,25 @@ def assert_healthy(
     spikes: Iterable[str] = (),
     reset: Reset | None = None,
 ) -> None:
-    """Assert that no check finds anything of severity `fail_on` or above while a copy trains for a few updates.
+    """Assert that no check finds anything while a copy trains for a few updates.
 
-    `ignore` and `settings` are those of `attach`.
+    Args:
+        model: the network; a copy of it runs, and the model itself does not change.
+        batch: (input, target), as a DataLoader yields it.
+        loss: called as `loss(output, target)`; returns a tensor with one element.
+        updates: optimizer updates on the batch.
+        fail_on: "note", "warning" or "error": the lowest severity that fails.
+        ignore: as in `attach`: ids of checks, beginnings of ids or slugs.
+        settings: as in `attach`: in place of `[tool.spikecheck]` in pyproject.toml.
+        optimizer: creates the optimizer, as in `lambda p: torch.optim.SGD(p, lr=0.1)`; by default, Adam with a learning
+            rate of 0.001.
+        spikes: names of spiking layers that are not detected automatically.
+        reset: called with the copy before each forward pass, as the training loop does for models that do not reset
+            themselves.
+
+    Raises:
+        UnhealthyError: the assertion fails, or no spiking layer was observed; `report` is the whole report.
+        SpikecheckError: an argument cannot be used.
     """
     __tracebackhide__ = True
     level = severity(fail_on)
@@ -70,9 +86,17 @@ def assert_checkpoint_healthy(
     ignore: Iterable[str] = (),
     settings: Settings | Mapping[str, Any] | None = None,
 ) -> None:
-    """Assert that no check finds anything of severity `fail_on` or above in a checkpoint. No code in the file is run.
+    """Assert that no check finds anything in a checkpoint. No code in the file is run.
 
-    `ignore` and `settings` are those of `attach`.
+    Args:
+        path: the checkpoint.
+        fail_on: "note", "warning" or "error": the lowest severity that fails.
+        ignore: as in `attach`: ids of checks, beginnings of ids or slugs.
+        settings: as in `attach`: in place of `[tool.spikecheck]` in pyproject.toml.
+
+    Raises:
+        UnhealthyError: the assertion fails, or the file was not checked completely; `report` is the whole report.
+        SpikecheckError: the file cannot be read, or an argument cannot be used.
     """
     __tracebackhide__ = True
     level = severity(fail_on)

@@ -58,9 +58,24 @@ def assert_logits_in_range(
     spikes: Iterable[str] = (),
     reset: Reset | None = None,
 ) -> None:
-    """Assert that logits are from `low` to `high`: the input of PyTorch's loss with `loss`, else the model's output.
+    """Assert that logits are from `low` to `high`.
 
     With logits beyond 10, a softmax is almost one-hot: a difference of 10 leaves a probability of exp(-10) = 0.005%.
+
+    Args:
+        model: the network; a copy of it runs, and the model itself does not change.
+        batch: the input tensor, or (input, target), as a DataLoader yields it.
+        loss: called as `loss(output, target)`; the logits are what it hands to PyTorch's loss. Without it, they are the
+            output.
+        low: lowest logit that passes.
+        high: highest logit that passes.
+        spikes: names of spiking layers that are not detected automatically.
+        reset: called with the copy before each forward pass, as the training loop does for models that do not reset
+            themselves.
+
+    Raises:
+        UnhealthyError: the assertion fails.
+        SpikecheckError: an argument cannot be used, or the model returns several tensors and `loss` is missing.
     """
     __tracebackhide__ = True
     if not low <= high:
@@ -92,10 +107,24 @@ def assert_initial_loss_near_chance(
     spikes: Iterable[str] = (),
     reset: Reset | None = None,
 ) -> None:
-    """Assert that the loss of an untrained model is at chance level, ln C, within a factor of `factor`.
+    """Assert that the loss of an untrained model is at chance level, ln C.
 
     Measured with 20 classes: networks that learn well start at 2.6 times ln C or below, networks with a wrong scale at
     5.4 times ln C or above.
+
+    Args:
+        model: the network; a copy of it runs, and the model itself does not change.
+        batch: (input, target), as a DataLoader yields it.
+        loss: called as `loss(output, target)`; returns a tensor with one element.
+        classes: number of classes C, where the loss does not show it.
+        factor: how many times above or below ln C the loss may be; 1 or more.
+        spikes: names of spiking layers that are not detected automatically.
+        reset: called with the copy before each forward pass, as the training loop does for models that do not reset
+            themselves.
+
+    Raises:
+        UnhealthyError: the assertion fails.
+        SpikecheckError: an argument cannot be used, or the number of classes is unknown.
     """
     __tracebackhide__ = True
     if not factor >= 1:
@@ -126,7 +155,18 @@ def assert_gradients_reach_every_parameter(
 ) -> None:
     """Assert that one backward pass gives every trainable parameter a finite, nonzero gradient.
 
-    `layer` selects parameters by name or pattern: "fc1.weight", "fc*".
+    Args:
+        model: the network; a copy of it runs, and the model itself does not change.
+        batch: (input, target), as a DataLoader yields it.
+        loss: called as `loss(output, target)`; returns a tensor with one element.
+        layer: names or patterns of parameters, such as "fc1.weight" or "fc*"; all of them by default.
+        spikes: names of spiking layers that are not detected automatically.
+        reset: called with the copy before each forward pass, as the training loop does for models that do not reset
+            themselves.
+
+    Raises:
+        UnhealthyError: the assertion fails.
+        SpikecheckError: an argument cannot be used, or no parameter is trainable.
     """
     __tracebackhide__ = True
     with isolated_copy(model, train=True) as copied:
@@ -178,9 +218,22 @@ def assert_learns_one_batch(
 ) -> None:
     """Assert that a copy can overfit one batch.
 
-    After `updates`, the loss is at most `max_loss_ratio` times the first loss, or times chance level if that is lower.
-    `optimizer` creates the optimizer, as in `lambda p: torch.optim.SGD(p, lr=0.1)`; by default, Adam with a learning
-    rate of 0.01.
+    Args:
+        model: the network; a copy of it runs, and the model itself does not change.
+        batch: (input, target), as a DataLoader yields it.
+        loss: called as `loss(output, target)`; returns a tensor with one element.
+        updates: optimizer updates on the batch.
+        max_loss_ratio: the last loss is at most this many times the first loss, or times chance level (ln C) if that is
+            lower.
+        optimizer: creates the optimizer, as in `lambda p: torch.optim.SGD(p, lr=0.1)`; by default, Adam with a learning
+            rate of 0.01.
+        spikes: names of spiking layers that are not detected automatically.
+        reset: called with the copy before each forward pass, as the training loop does for models that do not reset
+            themselves.
+
+    Raises:
+        UnhealthyError: the assertion fails.
+        SpikecheckError: an argument cannot be used, or no parameter is trainable.
     """
     __tracebackhide__ = True
     require_count(updates)

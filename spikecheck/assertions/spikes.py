@@ -18,7 +18,16 @@ SINGLE = "use a spike function that emits at most one spike per time step, such 
 
 
 def assert_binary(tensor: Tensor, *, name: str = "tensor") -> None:
-    """Assert that every element is 0 or 1."""
+    """Assert that every element is 0 or 1.
+
+    Args:
+        tensor: of any shape and type.
+        name: what the message calls it.
+
+    Raises:
+        UnhealthyError: the assertion fails.
+        SpikecheckError: `tensor` is no tensor.
+    """
     __tracebackhide__ = True
     if not isinstance(tensor, Tensor):
         raise SpikecheckError(f"assert_binary() takes a tensor, got {type_name(tensor)}")
@@ -29,7 +38,19 @@ def assert_binary(tensor: Tensor, *, name: str = "tensor") -> None:
 def assert_binary_input(
     model: nn.Module, batch: Batch, *, spikes: Iterable[str] = (), reset: Reset | None = None
 ) -> None:
-    """Assert that every bin of the input is 0 or 1, and that not all bins are empty."""
+    """Assert that every bin of the input is 0 or 1, and that not all bins are empty.
+
+    Args:
+        model: the network; a copy of it runs, and the model itself does not change.
+        batch: the input tensor, or (input, target), as a DataLoader yields it.
+        spikes: names of spiking layers that are not detected automatically.
+        reset: called with the copy before each forward pass, as the training loop does for models that do not reset
+            themselves.
+
+    Raises:
+        UnhealthyError: the assertion fails.
+        SpikecheckError: an argument cannot be used.
+    """
     __tracebackhide__ = True
     with isolated_copy(model) as copied:
         observed = observe(copied, batch, spikes=spikes, reset=reset)
@@ -49,7 +70,20 @@ def assert_spikes_binary(
     spikes: Iterable[str] = (),
     reset: Reset | None = None,
 ) -> None:
-    """Assert that every spiking layer emits only 0 and 1."""
+    """Assert that every spiking layer emits only 0 and 1.
+
+    Args:
+        model: the network; a copy of it runs, and the model itself does not change.
+        batch: the input tensor, or (input, target), as a DataLoader yields it.
+        layer: names or patterns of the spiking layers to look at, such as "lif1" or "lif*"; all of them by default.
+        spikes: names of spiking layers that are not detected automatically.
+        reset: called with the copy before each forward pass, as the training loop does for models that do not reset
+            themselves.
+
+    Raises:
+        UnhealthyError: the assertion fails.
+        SpikecheckError: an argument cannot be used, or no spiking layer was observed.
+    """
     __tracebackhide__ = True
     rows = [
         strays
@@ -69,7 +103,21 @@ def assert_max_spikes_per_step(
     spikes: Iterable[str] = (),
     reset: Reset | None = None,
 ) -> None:
-    """Assert that no neuron emits more than `n` spikes in one time step."""
+    """Assert that no neuron emits more than `n` spikes in one time step.
+
+    Args:
+        model: the network; a copy of it runs, and the model itself does not change.
+        batch: the input tensor, or (input, target), as a DataLoader yields it.
+        n: spikes per neuron per time step.
+        layer: names or patterns of the spiking layers to look at, such as "lif1" or "lif*"; all of them by default.
+        spikes: names of spiking layers that are not detected automatically.
+        reset: called with the copy before each forward pass, as the training loop does for models that do not reset
+            themselves.
+
+    Raises:
+        UnhealthyError: the assertion fails.
+        SpikecheckError: an argument cannot be used, or no spiking layer was observed.
+    """
     __tracebackhide__ = True
     rows = []
     for shown in emitted(model, batch, layer, spikes, reset):
@@ -93,7 +141,22 @@ def assert_firing_rate(
     spikes: Iterable[str] = (),
     reset: Reset | None = None,
 ) -> None:
-    """Assert that the firing rate of every layer is from `low` to `high`, in spikes per neuron per time step."""
+    """Assert that the mean firing rate of every layer is from `low` to `high`.
+
+    Args:
+        model: the network; a copy of it runs, and the model itself does not change.
+        batch: the input tensor, or (input, target), as a DataLoader yields it.
+        low: lowest rate that passes, in spikes per neuron per time step.
+        high: highest rate that passes.
+        layer: names or patterns of the spiking layers to look at, such as "lif1" or "lif*"; all of them by default.
+        spikes: names of spiking layers that are not detected automatically.
+        reset: called with the copy before each forward pass, as the training loop does for models that do not reset
+            themselves.
+
+    Raises:
+        UnhealthyError: the assertion fails.
+        SpikecheckError: an argument cannot be used, or no spiking layer was observed.
+    """
     __tracebackhide__ = True
     if not low <= high:
         raise SpikecheckError(f"low={low!r} is above high={high!r}")
@@ -117,7 +180,20 @@ def assert_no_dead_layers(
     spikes: Iterable[str] = (),
     reset: Reset | None = None,
 ) -> None:
-    """Assert that every spiking layer emits spikes, except a last layer whose potential alone is the output."""
+    """Assert that every spiking layer emits spikes, except a last layer whose potential alone is the output.
+
+    Args:
+        model: the network; a copy of it runs, and the model itself does not change.
+        batch: the input tensor, or (input, target), as a DataLoader yields it.
+        layer: names or patterns of the spiking layers to look at, such as "lif1" or "lif*"; all of them by default.
+        spikes: names of spiking layers that are not detected automatically.
+        reset: called with the copy before each forward pass, as the training loop does for models that do not reset
+            themselves.
+
+    Raises:
+        UnhealthyError: the assertion fails.
+        SpikecheckError: an argument cannot be used, or no spiking layer was observed.
+    """
     __tracebackhide__ = True
     with isolated_copy(model) as copied:
         observed = observe(copied, batch, spikes=spikes, reset=reset, backward=layer is None)
