@@ -195,7 +195,7 @@ def stand_in(model: Optimizer | None, parameters: Iterable[Tensor] | Mapping[str
 
 
 def disable(model: nn.Module | Optimizer) -> None:
-    """Detach the monitor of a model, or of the tensors of an optimizer, if it has one."""
+    """Detach the monitor of a model, if it has one; `model` may be the optimizer that `attach` was called with."""
     if isinstance(model, Optimizer):
         model = ParameterSet({str(number): tensor for number, tensor in enumerate(of_optimizer(model))})
     same = model.same_as if isinstance(model, ParameterSet) else lambda other: other is model

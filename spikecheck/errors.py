@@ -17,7 +17,7 @@ MAX_LINE = 2000  # characters: of a message that lists names
 class SpikecheckError(Exception):
     """A request to spikecheck cannot be carried out; the message says why and what would help.
 
-    It may quote settings, names and texts of other packages: each line becomes printable.
+    The `message` may quote settings, names and texts of other packages: each line becomes printable.
     """
 
     def __init__(self, message: object = "") -> None:

@@ -25,7 +25,11 @@ class Severity(IntEnum):
 
     @classmethod
     def named(cls, name: str) -> Severity:
-        """Return the severity of this name, in any case of letters; KeyError where there is none."""
+        """Return the severity of this `name`, in any case of letters.
+
+        Raises:
+            KeyError: there is no such severity.
+        """
         return cls[name.upper()]
 
     @property
@@ -59,7 +63,7 @@ Value: TypeAlias = str | float | Sequence[str | float | None] | None  # what evi
 
 
 class Phrase:
-    """A sentence with numbers: a template, and the numbers that fill it.
+    """A sentence with numbers: a `template`, and the `numbers` that fill it.
 
     `spikecheck.number_format` lists the format specifications: `{value:n}`, `{share:%}`, `{ratio:x}`.
     """
@@ -96,7 +100,7 @@ class Observed(Phrase):
 
 
 class Expected(Phrase):
-    """What a healthy network would show; `because` is the reason, in one clause."""
+    """What a healthy network would show: a `template` with its `numbers`; `because` is the reason, in one clause."""
 
     __slots__ = ("because",)
 
@@ -120,7 +124,7 @@ class Fix:
     applies: bool = False
 
     def apply(self, model: object) -> None:
-        """Run the code on a live model.
+        """Run the code on a live `model`.
 
         Raises:
             ValueError: the fix is code for the script.

@@ -251,7 +251,7 @@ class Monitor:
         )
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a run that `state_dict` was called for: reports then speak for both, in updates of the whole.
+        """Go on from a run with the `state` that `state_dict` returned: reports then speak for both runs as a whole.
 
         Call it after `attach` and before the first update. A later call replaces what an earlier one loaded.
 

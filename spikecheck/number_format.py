@@ -28,7 +28,10 @@ SMALLEST, LARGEST, COUNTS_BELOW = 1e-4, 1e12, 1_000_000
 
 
 def number(value: float, digits: int = 3, *, padded: bool = False) -> str:
-    """Return a number as a sentence shows it: rounded to so many significant digits, thousands separated."""
+    """Return a `value` as a sentence shows it: with so many significant `digits`, thousands separated.
+
+    Zeros at the end are left out unless it is `padded`: 1.5 or 1.50.
+    """
     if isinstance(value, int) and abs(value) < COUNTS_BELOW:
         return f"{value:,}"
     if not isfinite(value) or value == 0:
@@ -51,7 +54,7 @@ def trimmed(text: str, padded: bool) -> str:
 
 
 def percentage(share: float) -> str:
-    """Return a share as a percentage; a share of less than all never rounds to 100%, nor one above 0 to 0%."""
+    """Return a `share` of 1 as a percentage; less than all never rounds to 100%, and more than nothing never to 0%."""
     percent = 100 * share
     if not isfinite(percent):
         return f"{percent:g}%"

@@ -3,6 +3,10 @@
 Needs `pip install 'spikecheck[hypothesis]'`. Every tensor is drawn as a list of events, so that a failing example
 shrinks to few spikes, a small tensor and low indices.
 
+`shape=(time, batch, neuron...)` sets the size of each axis: a number, a range (smallest, largest), or a strategy for
+integers. By default, tensors have 1 to 12 time steps, 1 to 3 samples and 1 to 6 neurons. `dtype=` is that of the
+tensor. An argument that allows no example raises `hypothesis.errors.InvalidArgument`.
+
     from spikecheck import strategies
 
     @given(strategies.spike_trains(shape=(20, 4, 10), max_rate=0.3))
@@ -33,7 +37,7 @@ SHD = np.dtype([("t", np.int64), ("x", np.int64), ("p", np.int64)])  # tonic.dat
 
 
 def size(value: Size) -> st.SearchStrategy[int]:
-    """Convert a size (a number, a range or a strategy) to a strategy."""
+    """Convert a size (`value`: a number, a range or a strategy) to a strategy."""
     if isinstance(value, int):
         return st.just(value)
     return st.integers(*value) if isinstance(value, tuple) else value
@@ -54,9 +58,9 @@ def spike_trains(
     refractory: int = 0,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """Draw binary spikes [time, batch, neuron...] with a rate per neuron and step from `min_rate` to `max_rate`.
+    """Draw binary spikes [time, batch, neuron...] with a rate per neuron and time step from `min_rate` to `max_rate`.
 
-    After a spike, a neuron is silent for `refractory` steps; this excludes `min_rate`.
+    After a spike, a neuron is silent for `refractory` time steps; this cannot be combined with `min_rate`.
     """
     if not 0 <= min_rate <= max_rate <= 1:
         raise InvalidArgument(f"expected 0 <= min_rate <= max_rate <= 1, got {min_rate!r} and {max_rate!r}")
@@ -85,7 +89,7 @@ def indices(elements: int, low: int, high: int) -> st.SearchStrategy[list[int]]:
 
 
 def with_refractory_period(train: Tensor, refractory: int) -> Tensor:
-    """Remove spikes within the refractory period of an earlier spike of the same neuron."""
+    """Remove spikes of a `train` [time, ...] within `refractory` time steps after a spike of the same neuron."""
     if refractory:
         rest = torch.zeros(train.shape[1:], dtype=torch.int64)
         for step in train:
@@ -158,9 +162,10 @@ def event_streams(
     duration: int = 1000,
     dtype: np.dtype[Any] = TONIC,
 ) -> np.ndarray[Any, np.dtype[Any]]:
-    """Draw events in tonic's format: a structured array sorted by time, `t` in microseconds below `duration`.
+    """Draw `min_events` to `max_events` events in tonic's format: a structured array sorted by time.
 
-    `sensor_size` is (width, height, polarities). `dtype` defines the fields: TONIC has x, y, t, p; SHD has t, x, p.
+    `sensor_size` is (width, height, polarities); `t` is in microseconds, below `duration`. `dtype` defines the fields:
+    TONIC has x, y, t, p; SHD has t, x, p.
     """
     if "t" not in (dtype.names or ()):
         raise InvalidArgument(f"dtype={dtype!r} has no field t")
@@ -179,7 +184,10 @@ def event_streams(
 def frames(
     draw: Draw, sensor_size: tuple[int, int, int] = (4, 4, 2), *, steps: Size = STEPS, max_count: int = 3
 ) -> np.ndarray[Any, np.dtype[np.int16]]:
-    """Draw frames as from tonic's ToFrame: int16 counts [time, polarity, height, width], up to `max_count` per bin."""
+    """Draw frames as from tonic's ToFrame: int16 counts [time, polarity, height, width], up to `max_count` per bin.
+
+    `sensor_size` is (width, height, polarities), `steps` the number of time steps.
+    """
     width, height, polarities = sensor_size
     result = np.zeros((draw(size(steps)), polarities, height, width), dtype=np.int16)
     if result.size:
@@ -190,7 +198,7 @@ def frames(
 
 
 def labels(samples: Size = SAMPLES, classes: int = 3) -> st.SearchStrategy[Tensor]:
-    """Draw class indices [sample] for cross-entropy."""
+    """Draw the class indices of so many `samples` for cross-entropy: int64, shape (samples,), below `classes`."""
     if classes < 1:
         raise InvalidArgument(f"classes={classes!r}: expected at least 1")
     lists = size(samples).flatmap(lambda n: st.lists(st.integers(0, classes - 1), min_size=n, max_size=n))
@@ -215,7 +223,11 @@ class FastSigmoid(torch.autograd.Function):
 
 
 class LIF(nn.Module):
-    """Leaky integrate-and-fire neurons, from currents [time, batch, neuron] to spikes of the same shape."""
+    """Leaky integrate-and-fire neurons, from currents [time, batch, neuron] to spikes of the same shape.
+
+    The potential becomes `decay` times itself plus the current; above `threshold`, the neuron spikes, and the threshold
+    is subtracted.
+    """
 
     def __init__(self, decay: float, threshold: float) -> None:
         super().__init__()
@@ -226,7 +238,7 @@ class LIF(nn.Module):
         return f"decay={self.decay}, threshold={self.threshold}"
 
     def forward(self, current: Tensor) -> Tensor:
-        """Run all time steps from potential 0, with reset by subtraction."""
+        """Return the spikes for a `current`, from potential 0."""
         potential, spikes = torch.zeros_like(current[0]), []
         for step in current:
             potential = self.decay * potential + step
@@ -239,7 +251,7 @@ class SmallNetwork(nn.Sequential):
     """Linear and LIF layers and a linear readout, from [time, batch, input] to logits [batch, class]."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the mean of the readout over time."""
+        """Return the logits for an input `x`: the mean of the readout over time."""
         logits: Tensor = super().forward(x).mean(0)  # type: ignore[no-untyped-call]
         return logits
 
@@ -255,7 +267,11 @@ def networks(
     decays: st.SearchStrategy[float] = DECAYS,
     thresholds: st.SearchStrategy[float] = THRESHOLDS,
 ) -> SmallNetwork:
-    """Draw small networks of `LIF` layers with random weights, from [time, batch, input] to logits [batch, class]."""
+    """Draw small networks of `LIF` layers with random weights, from [time, batch, input] to logits [batch, class].
+
+    `inputs`, `hidden` (of each layer), `classes` and `layers` are sizes; `decays` and `thresholds` draw those of each
+    layer.
+    """
     widths = [inputs, *(draw(size(hidden)) for _ in range(draw(size(layers))))]
     parts: list[nn.Module] = []
     with torch.random.fork_rng(devices=[]):

@@ -16,7 +16,7 @@ MOST = 6  # places, or distinct values, in one message
 
 
 class UnhealthyError(AssertionError):
-    """A failed assertion. `report` is the whole report, for the assertions that make one."""
+    """A failed assertion, with its `message`; `report` is the whole report, for the assertions that make one."""
 
     def __init__(self, message: str, report: Report | None = None) -> None:
         super().__init__(message)

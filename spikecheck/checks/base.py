@@ -108,18 +108,18 @@ class Observations:
         return {}
 
     def readings(self, site: Site, window: str = "recent") -> Readings:
-        """Return the readings of a site."""
+        """Return the readings of a `site`; `window` is "recent", "first" (the first forward pass) or "all"."""
         return self.readings_at(place_of(site), window)
 
     def readings_at(self, place: str, window: str) -> Readings:
-        """Return the readings of a place, the same object each time: thousands are asked for."""
+        """Return the readings of a `place` in a `window`, the same object each time: thousands are asked for."""
         key = place, window
         if key not in self._places:
             self._places[key] = Readings(self, place, window)
         return self._places[key]
 
     def fact(self, compute: Callable[[Readings], R]) -> R:
-        """Return what a function says of the run as a whole, computed once; see `once_per_run`."""
+        """Return what `compute` says of the run as a whole, computed once; see `once_per_run`."""
         if compute not in self._facts:
             self._facts[compute] = compute(self.readings_at("", "all"))
         fact: R = self._facts[compute]
@@ -140,7 +140,7 @@ class Readings:
         return self.observations.windows.get(self.window, {}).get(self.place, {})
 
     def get(self, kind: type[R]) -> R | None:
-        """Return the reading of this kind; None where there is none."""
+        """Return the reading of this `kind`, such as SpikeReading; None where there is none."""
         reading: R | None = self.here.get(kind)
         return reading
 
@@ -167,15 +167,15 @@ class Readings:
         return self.observations.readings_at(self.place, "all")
 
     def at(self, name: str | None) -> Readings:
-        """Return another place: a layer or a parameter by its name; without readings where there is none."""
+        """Return another place: a layer or a parameter by its `name`; without readings where there is none."""
         return self.observations.readings_at(name or "", self.window)
 
     def site(self, kind: SiteKind) -> Site | None:
-        """Return this place's site of another kind."""
+        """Return this place's site of another `kind`."""
         return self.observations.sites_by_place.get((kind, self.place))
 
     def every(self, kind: type[R]) -> dict[str, R]:
-        """Return every reading of this kind in the model, by place."""
+        """Return every reading of this `kind` in the model, by place."""
         known, key = self.observations.readings_of_kind, (self.window, kind)
         if key not in known:
             window = self.observations.windows.get(self.window, {})
@@ -225,11 +225,15 @@ class Check:
     past: ClassVar[str] = ""
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding for everything that is wrong at the site; a check that yields nothing has passed."""
+        """Yield a finding for everything that is wrong at the `site`; a check that yields nothing has passed.
+
+        `readings` are those of the site in the recent forward passes; `readings.first` and `readings.all` are those of
+        the first forward pass and of the whole run.
+        """
         raise NotImplementedError
 
     def is_over(self, finding: Finding, readings: Readings, *, made_now: bool) -> bool:
-        """Return whether a finding of this check no longer holds; `made_now`: `judge` makes it of these readings.
+        """Return whether a `finding` of this check no longer holds; `made_now`: `judge` makes it of these `readings`.
 
         By default a finding is over once `judge` does not make it. That is wrong for a check that judges by the whole
         run or its beginning, which says here what ends a finding; and for a finding that removes its own evidence,
@@ -239,11 +243,11 @@ class Check:
         return not made_now
 
     def restated(self, finding: Finding, readings: Readings) -> Finding:
-        """Return a finding that `judge` no longer makes and that is not over, with what is true of it now."""
+        """Return a `finding` that `judge` no longer makes and that is not over, with what the `readings` show now."""
         return finding
 
     def past_message(self, site: Site) -> str:
-        """Return the finding at a site in the past tense, without its date."""
+        """Return the finding at a `site` in the past tense, without its date."""
         return fill(self.past or "{name} at {site}", site=site, name=self.slug.replace("-", " "))
 
     def finding(
@@ -258,9 +262,17 @@ class Check:
         fixes: tuple[Fix, ...] | None = None,
         **numbers: Any,
     ) -> Finding:
-        """Return a finding of this check; `numbers` and the numbers of `observed` fill the message.
+        """Return a finding of this check.
 
-        `fixes` takes the place of the code in the check's text, where a check has numbers of this run for it.
+        Args:
+            site: where it is.
+            observed: what was observed; its numbers fill the message.
+            expected: what a healthy network would show.
+            severity: in place of the check's own.
+            when: since when, where the check knows; by default, the update in which it is first found.
+            excess: how far beyond its limit, in powers of ten: root causes are sorted by it.
+            fixes: code with numbers of this run, in place of the code in the check's text.
+            numbers: further numbers for the message.
         """
         return Finding(
             check=self.id,
@@ -277,7 +289,7 @@ class Check:
         )
 
     def fixes(self, site: Site, library: str | None = None) -> tuple[Fix, ...]:
-        """Return the code of the Fix section for a library, the site's by default: its own block, else that for any.
+        """Return the code of the Fix section for a `site` and its `library`: the library's block, else that for any.
 
         Code for a hand-written layer is not shown to somebody who uses a library: it would set what is not there.
         """
@@ -312,7 +324,7 @@ class Check:
 
     @classmethod
     def configured(cls, values: Mapping[str, Any], place: str = "[tool.spikecheck]") -> Check:
-        """Return the check with these limits.
+        """Return the check with limits set to these `values`, by name.
 
         Raises:
             SpikecheckError: a limit is unknown, of another type, cannot work, or contradicts another; `place` says

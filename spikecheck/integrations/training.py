@@ -54,5 +54,5 @@ class Training:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_report(path, report)
-        except (SpikecheckError, OSError) as error:
-            warnings.warn(f"the report was not written: {error}", SpikecheckWarning, stacklevel=2)
+        except (SpikecheckError, OSError) as failure:
+            warnings.warn(f"the report was not written: {failure}", SpikecheckWarning, stacklevel=2)

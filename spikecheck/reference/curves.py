@@ -13,7 +13,7 @@ from .train import Epoch
 
 
 def draw(history: Sequence[Epoch], path: Path, *, classes: int) -> None:
-    """Write a PNG with loss and accuracy per epoch, each with the chance level of the classes.
+    """Draw the loss and accuracy of a `history` per epoch, each with the chance level of `classes`, in the PNG `path`.
 
     The figure is made without pyplot, so it needs no display and leaves no global state.
     """

@@ -46,7 +46,7 @@ class Variant:
 
     @property
     def repaired(self) -> Variant:
-        """Return this variant with all four parts fixed."""
+        """This variant with all four parts fixed."""
         return replace(self, default_init=True, single_spike=True, binary_input=True, divisor=10.0)
 
 
@@ -59,13 +59,14 @@ class IntegrateAndFire(nn.Module):
     level: Tensor
 
     def __init__(self, threshold: float, *, single_spike: bool) -> None:
+        """Take the firing `threshold`, and whether at most a `single_spike` is emitted per time step."""
         super().__init__()
         self.threshold = threshold
         self.register_buffer("level", torch.tensor(threshold))
         self.single_spike = single_spike
 
     def forward(self, current: Tensor) -> Tensor:
-        """Run all time steps."""
+        """Return the spikes for a `current`."""
         potential = torch.zeros_like(current[:, 0])
         spikes = []
         for step in current.unbind(1):
@@ -79,7 +80,7 @@ class IntegrateAndFire(nn.Module):
 
 
 def neurons(variant: Variant) -> nn.Module:
-    """Make a layer of sinabs' integrate-and-fire neurons, or of `IntegrateAndFire` where sinabs is not installed."""
+    """Make the neurons of a `variant`: sinabs' `IAF`, or `IntegrateAndFire` where sinabs is not installed."""
     if find_spec("sinabs") is None:
         return IntegrateAndFire(variant.threshold, single_spike=variant.single_spike)
     from sinabs.activation import MultiSpike, SingleSpike
@@ -91,7 +92,10 @@ def neurons(variant: Variant) -> nn.Module:
 
 
 class DiaryNetwork(nn.Module):
-    """700 -> 256 -> 256 -> 20: frames [batch, time, channel] to logits [batch, class], the spikes summed over time."""
+    """700 -> 256 -> 256 -> 20: frames [batch, time, channel] to logits [batch, class], the spikes summed over time.
+
+    `variant` is the version of the script; `frames` are made by `network_input`.
+    """
 
     def __init__(self, variant: Variant) -> None:
         super().__init__()
@@ -118,7 +122,13 @@ class DiaryNetwork(nn.Module):
 
 
 def examples(*, train: bool) -> Examples:
-    """Return the packaged digits in the diary's frames: each word stretched to 100 bins, events counted per bin."""
+    """Return the packaged digits in the diary's frames: each word stretched to 100 bins, events counted per bin.
+
+    `train` is whether they are the training words, or else the test words.
+
+    Raises:
+        SpikecheckError: the packaged set cannot be unpacked.
+    """
     dataset = open_digits(None, train=train)
     to_frame = ToFrame((CHANNELS, 1, 1), n_time_bins=BINS)
     pairs = [dataset[index] for index in range(len(dataset))]
@@ -127,7 +137,7 @@ def examples(*, train: bool) -> Examples:
 
 
 def network_input(frames: Tensor, variant: Variant) -> Tensor:
-    """Convert frames of event counts to the network's input: float counts, or 0 and 1 for `binary_input`."""
+    """Convert `frames` of event counts to the input for a `variant`: float counts, or 0 and 1 with `binary_input`."""
     return (frames > 0).float() if variant.binary_input else frames.float()
 
 
@@ -149,7 +159,7 @@ class Figures:
 
 
 def initial_figures(variant: Variant, batch: Examples, seed: int) -> Figures:
-    """Run one forward pass of a newly initialized network and return its figures."""
+    """Return the figures of a `variant`, initialized with a `seed`, for one forward pass with a `batch`."""
     torch.manual_seed(seed)
     model = DiaryNetwork(variant)
     peaks: list[float] = []
@@ -168,36 +178,39 @@ def initial_figures(variant: Variant, batch: Examples, seed: int) -> Figures:
 
 
 def batches(words: Examples, variant: Variant, count: int, size: int = BATCH) -> list[tuple[Tensor, Tensor]]:
-    """Return shuffled batches (input, label) for a search; the first words of the data set are all of one class."""
+    """Return `count` shuffled batches (input, label) of `size` words, as a `variant` takes them, for a search.
+
+    They are shuffled since the first `words` of the data set are all of one class.
+    """
     order = torch.randperm(len(words), generator=torch.Generator().manual_seed(0))
     chosen = torch.split(order, size)[:count]
     return [(network_input(words.frames[indices], variant), words.labels[indices]) for indices in chosen]
 
 
 def optimizer(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """Return the diary's optimizer."""
+    """Return the diary's optimizer of `parameters`."""
     return torch.optim.Adam(parameters, lr=LEARNING_RATE)
 
 
 def train_one_update(model: DiaryNetwork, batch: Examples) -> None:
-    """Make one optimizer update, as any training script does."""
-    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+    """Make one optimizer update of `model` with a `batch`, as any training script does."""
+    stepper = optimizer(model.parameters())
     loss = nn.functional.cross_entropy(model(network_input(batch.frames, model.variant)), batch.labels)
     loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
+    stepper.step()
 
 
 def train_epochs(model: DiaryNetwork, train: Examples, test: Examples) -> Iterator[tuple[float, float]]:
-    """Train without end; after each epoch, yield the mean training loss and the accuracy on the test words."""
-    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+    """Train `model` without end; after each epoch, yield the mean loss on `train` and the accuracy on `test`."""
+    stepper = optimizer(model.parameters())
     train_input, test_input = network_input(train.frames, model.variant), network_input(test.frames, model.variant)
     while True:
         total = 0.0
         for chosen in torch.split(torch.randperm(len(train)), BATCH):
             loss = nn.functional.cross_entropy(model(train_input[chosen]), train.labels[chosen])
-            optimizer.zero_grad()
+            stepper.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+            stepper.step()
             total += loss.item() * len(chosen)
         with torch.no_grad():
             accuracy = (torch.eq(model(test_input).argmax(1), test.labels)).float().mean().item()

@@ -32,11 +32,11 @@ class Frames:
 
     @property
     def channels(self) -> int:
-        """Return the number of channels of a frame."""
+        """The number of channels of a frame."""
         return CHANNELS // self.pool
 
     def __call__(self, events: Any) -> Tensor:
-        """Convert events (numpy, fields t in microseconds, x = channel, p) to int16 frames [time, channel]."""
+        """Convert `events` (numpy, fields t in microseconds, x = channel, p) to int16 frames [time, channel]."""
         window = self.window_ms * 1000
         # Without start and end, ToFrame starts at the first event and drops the silence before the word.
         to_frame = ToFrame((self.channels, 1, 1), time_window=window, start_time=0, end_time=self.bins * window)
@@ -58,7 +58,7 @@ class Examples:
 
 
 def examples(dataset: Sized, frames: Callable[[Any], Tensor]) -> Examples:
-    """Convert a whole dataset of (events, label) to frames once, so that an epoch only indexes a tensor."""
+    """Convert a whole `dataset` of (events, label) with `frames` once, so that an epoch only indexes a tensor."""
     pairs = [dataset[index] for index in range(len(dataset))]  # type: ignore[index]
     labels = torch.tensor([int(label) for _, label in pairs])
     return Examples(torch.stack([frames(events) for events, _ in pairs]), labels)
@@ -85,7 +85,7 @@ class Augmentation:
     drop: float = 0.5
 
     def __call__(self, frames: Tensor) -> Tensor:
-        """Return augmented frames [batch, time, channel] of the same shape and dtype; uses torch's global generator."""
+        """Return augmented `frames` [batch, time, channel], of the same shape and type; uses torch's own generator."""
         batch, bins, channels = frames.shape
         time = torch.arange(bins) * (1 + _uniform(self.time_stretch, batch)) + _uniform(self.time_shift, batch)
         middle = channels / 2

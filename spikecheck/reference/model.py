@@ -15,6 +15,15 @@ class SpokenDigits(nn.Module):
 
     One recurrent layer of leaky integrate-and-fire neurons, and a readout layer of leaky neurons without spikes, whose
     membrane potential, averaged over time, is the logit.
+
+    Args:
+        channels: input channels.
+        hidden: neurons of the recurrent layer.
+        classes: neurons of the readout.
+        beta: decay of the membrane potential per time step in the recurrent layer.
+        readout_beta: decay in the readout.
+        slope: of the fast sigmoid whose derivative is the surrogate gradient.
+        dropout: probability with which a spike does not reach the readout.
     """
 
     def __init__(
@@ -38,7 +47,7 @@ class SpokenDigits(nn.Module):
         nn.init.zeros_(self.fc2.bias)  # no class is preferred at initialization: the first loss is about ln(classes)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Run all time steps; return the mean potential of the readout."""
+        """Run all time steps of `frames`; return the mean potential of the readout."""
         potential1 = self.lif1.reset_mem()  # every batch starts at the resting potential
         potential2 = self.readout.reset_mem()
         spikes = frames.new_zeros(len(frames), self.fc1.out_features)
@@ -52,7 +61,7 @@ class SpokenDigits(nn.Module):
 
 
 def build(**arguments: float) -> nn.Module:
-    """Build the model from plain values, as stored in a checkpoint.
+    """Build the model from plain values, the `arguments` of SpokenDigits, as stored in a checkpoint.
 
     Raises:
         TypeError: SpokenDigits has no such argument.

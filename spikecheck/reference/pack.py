@@ -49,7 +49,7 @@ class Words:
 
 
 def bin_centers_s(bins: NDArray[np.uint16]) -> NDArray[np.float16]:
-    """Return the centers of 2 ms bins in seconds, as float16.
+    """Return the centers of `bins` of 2 ms in seconds, as float16.
 
     A float16 has 11 significant bits: its values are 0.49 ms apart from 0.5 to 1 s and 0.98 ms apart from 1 to 2 s. The
     center of a bin therefore moves by at most 0.49 ms and stays in its bin; the edge of a bin could leave it.
@@ -69,9 +69,10 @@ def _decode(stream: NDArray[np.uint8], counts: NDArray[np.int64]) -> tuple[list[
 
 
 def unpack(packed: bytes) -> tuple[dict[str, Words], tuple[str, ...]]:
-    """Return the splits and class names of a packed file; the spikes of a word are sorted by time, then by channel.
+    """Return the splits and class names of a `packed` file; the spikes of a word are sorted by time, then by channel.
 
-    Raises SpikecheckError if the bytes are not a packed spike file.
+    Raises:
+        SpikecheckError: the bytes are no packed spike file.
     """
     try:
         head, _, body = lzma.decompress(packed).partition(b"\n")
@@ -101,7 +102,9 @@ def _read(body: bytes, at: int, number: int) -> tuple[Words, int]:
 
 
 def write_hdf5(path: Path, words: Words, keys: Sequence[str]) -> None:
-    """Write words in the layout of SHD: `spikes/times`, `spikes/units`, `labels`, `extra/keys`, `extra/speaker`.
+    """Write `words`, with the class names `keys`, to the HDF5 file `path` in the layout of SHD.
+
+    It has `spikes/times`, `spikes/units`, `labels`, `extra/keys` and `extra/speaker`.
 
     Source: the data format section of https://zenkelab.org/resources/spiking-heidelberg-datasets-shd/.
     """

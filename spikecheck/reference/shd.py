@@ -46,10 +46,16 @@ class SHD(tonic.datasets.SHD):  # type: ignore[misc]
 
 
 def open_digits(folder: Path | None, *, train: bool, transform: Callable[[NDArray[Any]], object] | None = None) -> SHD:
-    """Open the training or the test words; `transform` is applied to the events of each sample.
+    """Open spoken digits; nothing is ever downloaded.
 
-    `folder=None` opens the packaged set, which is unpacked into `cache_folder()` on first use. Otherwise the user's
-    own SHD is read from `<folder>/SHD/`. Raises SpikecheckError if the files are missing or broken; never downloads.
+    Args:
+        folder: the folder with the user's own SHD, read from `<folder>/SHD/`; None for the packaged set, which is
+            unpacked into `cache_folder()` on first use.
+        train: whether to open the training words, or else the test words.
+        transform: applied to the events of each sample.
+
+    Raises:
+        SpikecheckError: the files are missing or broken, or the packaged set cannot be unpacked.
     """
     location = unpacked() if folder is None else folder
     try:
@@ -61,12 +67,12 @@ def open_digits(folder: Path | None, *, train: bool, transform: Callable[[NDArra
 
 
 def speakers(dataset: tonic.datasets.SHD) -> NDArray[np.int64]:
-    """Return the speaker of each sample, shape (samples,): hold some speakers out for validation."""
+    """Return the speaker of each sample of a `dataset`, shape (samples,): hold some speakers out for validation."""
     return np.asarray(dataset.speaker, dtype=np.int64)
 
 
 def labels(dataset: tonic.datasets.SHD) -> NDArray[np.int64]:
-    """Return the class of each sample, shape (samples,), without reading any spikes."""
+    """Return the class of each sample of a `dataset`, shape (samples,), without reading any spikes."""
     import h5py
 
     with h5py.File(Path(dataset.location_on_system, dataset.data_filename), "r") as file:
@@ -74,12 +80,16 @@ def labels(dataset: tonic.datasets.SHD) -> NDArray[np.int64]:
 
 
 def class_names(dataset: tonic.datasets.SHD) -> tuple[str, ...]:
-    """Return the names of the classes in the order of their labels: "zero" to "nine", then "null" to "neun"."""
+    """Return the names of the classes of a `dataset` by label: "zero" to "nine", then "null" to "neun"."""
     return tuple(key.decode() if isinstance(key, bytes) else str(key) for key in dataset.classes)
 
 
 def packed_digits(path: Path = PACKED) -> tuple[dict[str, pack.Words], tuple[str, ...]]:
-    """Return splits ("train", "test") and class names of a packed file. Raises SpikecheckError if it is unreadable."""
+    """Return the splits ("train", "test") and class names of the packed file at `path`.
+
+    Raises:
+        SpikecheckError: the file cannot be read.
+    """
     return pack.unpack(_bytes(path))
 
 
@@ -91,11 +101,13 @@ def _bytes(path: Path) -> bytes:
 
 
 def unpacked(path: Path = PACKED) -> Path:
-    """Unpack a packed set if necessary, and return the folder for tonic's `save_to`.
+    """Unpack the packed set at `path` if necessary, and return the folder for tonic's `save_to`.
 
     The folder's name contains a digest of the packed file, so different sets never share files. Each file is written
-    under a temporary name and then renamed, so several processes may unpack at once. Raises SpikecheckError if the
-    folder cannot be written.
+    under a temporary name and then renamed, so several processes may unpack at once.
+
+    Raises:
+        SpikecheckError: the packed file cannot be read, or the folder cannot be written.
     """
     folder = cache_folder() / f"digits-{hashlib.sha256(_bytes(path)).hexdigest()[:12]}"
     files = {split: folder / "SHD" / f"shd_{split}.h5" for split in ("train", "test")}

@@ -8,7 +8,7 @@ from spikecheck.reference import pack
 
 
 def summary(words: pack.Words) -> dict[str, str]:
-    """Return the counts of words, speakers and spikes, durations, and spikes per bin, as {name: text}."""
+    """Return the counts of `words`, speakers and spikes, durations, and spikes per bin, as {name: text}."""
     if not len(words):
         return dict.fromkeys(("words", "speakers", "spikes per word", "last spike (ms)", *_BINS), "0")
     spikes = np.array([len(bins) for bins in words.bins])

@@ -16,7 +16,6 @@ from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
 from spikecheck.errors import SpikecheckError
-from spikecheck.evidence.save import save_evidence
 from spikecheck.faults import inject
 from spikecheck.faults.base import Recipe
 from spikecheck.monitor import Monitor
@@ -29,7 +28,7 @@ EVALUATION_BATCH = 256  # without gradients a larger batch fits; it affects only
 
 
 def one_cycle(optimizer: Optimizer, updates: int) -> LRScheduler:
-    """Raise the learning rate to the optimizer's own over the first third of the updates, then lower it to about 0."""
+    """Raise the learning rate to that of the `optimizer` in the first third of the `updates`, then lower it to 0."""
     return OneCycleLR(optimizer, max_lr=optimizer.defaults["lr"], total_steps=updates)
 
 
@@ -37,7 +36,7 @@ RECIPE = Recipe(frames=Frames(), build=build, loss=nn.CrossEntropyLoss(), learni
 
 
 def build_with(faults: list[str]) -> nn.Module:
-    """Build the model with faults, as `train --break` does; the factory named in the checkpoint of such a run.
+    """Build the model with `faults`, as `train --break` does; the factory named in the checkpoint of such a run.
 
     Raises:
         SpikecheckError: a name is not that of a fault.
@@ -80,7 +79,7 @@ class Score:
     correct: int = 0
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Add a batch: mean loss, logits [batch, class], labels [batch]."""
+        """Add a batch: its mean `loss`, `logits` [batch, class] and `labels` [batch]."""
         self.words += len(labels)
         self.loss += loss.item() * len(labels)
         self.correct += int((logits.argmax(dim=1) == labels).sum())
@@ -116,7 +115,7 @@ class Run:
 
     @property
     def updates(self) -> int:
-        """Return the number of updates per epoch."""
+        """The number of updates per epoch."""
         return math.ceil(len(self.train) / BATCH)
 
     def epochs(self, advance: Callable[[], None] = nothing) -> Iterator[Epoch]:
@@ -160,9 +159,9 @@ class Run:
         return score
 
     def save(self, path: Path, monitor: Monitor | None = None) -> None:
-        """Write a checkpoint readable with `torch.load(weights_only=True)`; an interruption keeps the old file intact.
+        """Write a checkpoint to `path`, for `torch.load(weights_only=True)`; an interruption keeps the old file intact.
 
-        With a monitor, the checkpoint contains the evidence of the run, which `spikecheck diagnose` judges. Without
+        With a `monitor`, the checkpoint contains the evidence of the run, which `spikecheck diagnose` judges. Without
         evidence, `diagnose` builds the model with the factory named in the checkpoint.
         """
         faults = list(self.plan.faults)
@@ -180,14 +179,14 @@ class Run:
             "arguments": {"faults": faults} if faults else {},
         }
         if monitor is not None:
-            save_evidence(content, monitor)
+            content["spikecheck"] = monitor.state_dict()
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(path.name + ".partial")
         torch.save(content, partial)
         os.replace(partial, path)
 
     def load(self, content: dict[str, Any]) -> None:
-        """Restore weights, optimizer, schedule, random state and history from a checkpoint of `read_checkpoint`."""
+        """Restore weights, optimizer, schedule, random state and history from the `content` of a checkpoint."""
         self.model.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])
         self.scheduler.load_state_dict(content["scheduler"])
@@ -196,7 +195,7 @@ class Run:
 
 
 def read_checkpoint(path: Path) -> tuple[Plan, dict[str, Any]]:
-    """Read a checkpoint of `Run.save`; return its plan and its content.
+    """Read the checkpoint that `Run.save` wrote to `path`; return its plan and its content.
 
     Raises:
         SpikecheckError: the file does not exist, or is not a checkpoint of this training loop.

@@ -144,7 +144,7 @@ class Report:
 
     @classmethod
     def of(cls, verdicts: Iterable[Verdict], *, unseen: Iterable[Unseen] = (), **facts: Any) -> Report:
-        """Return the report on these verdicts, diagnosed; `facts` are the other fields."""
+        """Return the report on these `verdicts`, diagnosed, with what is `unseen`; `facts` are the other fields."""
         every = tuple(verdicts)
         diagnosis = diagnose(f for v in every for f in v.findings)
         known = (one for one in unseen if one.kind is not UnseenKind.CAUSE)  # of merged reports, another may show it
@@ -155,7 +155,7 @@ class Report:
 
     @classmethod
     def merge(cls, *reports: Report) -> Report:
-        """Return one report on what several reports say of the same training: a file and its run, or several ranks.
+        """Return one report on what several `reports` say of the same training: a file and its run, or several ranks.
 
         A check is listed once, with every finding that any report has of it; of two findings of a check at one site,
         and of two rows of one name, the first report's is kept. The counts of updates and forward passes and the cost
@@ -188,7 +188,7 @@ class Report:
         )
 
     def with_unseen(self, *more: Unseen) -> Report:
-        """Return the report with further lines on what was not observed."""
+        """Return the report with `more` lines on what was not observed."""
         return replace(self, unseen=tuple(dict.fromkeys((*self.unseen, *more))))
 
     @property
@@ -241,11 +241,11 @@ class Report:
         return tuple(kind.value for kind in kinds)
 
     def at_least(self, severity: Severity) -> tuple[Finding, ...]:
-        """Return the findings of this severity or above."""
+        """Return the findings of this `severity` or above."""
         return tuple(finding for finding in self.findings if finding.severity >= severity)
 
     def with_outcome(self, answer: Outcome) -> tuple[Verdict, ...]:
-        """Return the verdicts with this outcome."""
+        """Return the verdicts whose outcome is `answer`."""
         return tuple(verdict for verdict in self.verdicts if verdict.outcome is answer)
 
     @property
@@ -308,17 +308,20 @@ class Report:
         }
 
     def to_json(self, *, indent: int | None = 2) -> str:
-        """Return `to_dict()` as JSON. Numbers that are not finite become null: JSON has no NaN and no infinity."""
+        """Return `to_dict()` as JSON, `indent` spaces per level, on one line with None.
+
+        Numbers that are not finite become null: JSON has no NaN and no infinity.
+        """
         return json.dumps(plain(self.to_dict()), indent=indent, allow_nan=False)
 
     def compare(self, other: Report) -> Comparison:
-        """Return what differs in another run, the earliest difference first: this one worked, the other does not."""
+        """Return what differs in the `other` run, the earliest difference first, such as one that does not learn."""
         from spikecheck.report.comparison import compare
 
         return compare(self.to_dict(), other.to_dict())
 
     def to_html(self, path: str | PathLike[str]) -> None:
-        """Write the report with its pictures as one HTML file that loads nothing. An existing file is overwritten.
+        """Write the report with its pictures to `path`: one HTML file that loads nothing. An existing one is replaced.
 
         Raises:
             SpikecheckError: jinja2 or matplotlib is not installed (`pip install 'spikecheck[html]'`), or the file

@@ -72,19 +72,22 @@ class Sink:
     """
 
     def begin(self, start: RunStart) -> None:
-        """Take the start of the run: the first forward pass is over, or nothing was observed at all."""
+        """Take the `start` of the run: the first forward pass is over, or nothing was observed at all."""
 
     def point(self, point: RunPoint) -> None:
-        """Take what the latest updates showed: after updates 1, 2, 5 and 9, later several times a second at most."""
+        """Take a `point`: what the latest updates showed, after updates 1, 2, 5, 9, later several times a second."""
 
     def finding(self, cause: Cause, update: int) -> None:
-        """Take a root cause with its consequences, at once, when the user is told of it."""
+        """Take a root `cause` with its consequences, in the `update` in which the user is told of it."""
 
     def over(self, finding: Finding, update: int) -> None:
-        """Take that a finding, of which the user was told, no longer holds."""
+        """Take that a `finding`, of which the user was told, no longer holds in this `update`."""
 
     def state(self, read: Callable[[], Evidence], *, final: bool = False) -> None:
-        """Take everything that a report is made of, if it is wanted now: `read` costs as much as a report."""
+        """Take everything that a report is made of, if it is wanted now: `read` costs as much as a report.
+
+        `final` is whether the run is over.
+        """
 
     def end(self, report: Report, error: str) -> None:
-        """Take the last report. `error` is the exception that ended the run, "" without one."""
+        """Take the last `report`. `error` is the exception that ended the run, "" without one."""

@@ -81,11 +81,11 @@ class Tuning:
         }
 
     def to_json(self, *, indent: int | None = 2) -> str:
-        """Return `to_dict()` as JSON. Numbers that are not finite become null."""
+        """Return `to_dict()` as JSON, `indent` spaces per level; numbers that are not finite become null."""
         return json.dumps(plain(self.to_dict()), indent=indent, allow_nan=False)
 
     def to_png(self, path: str | PathLike[str]) -> None:
-        """Draw losses and spikes over the values, and write a PNG; an existing file is overwritten.
+        """Draw losses and spikes over the values, and write a PNG to `path`; an existing file is replaced.
 
         Raises:
             SpikecheckError: matplotlib is not installed (`pip install 'spikecheck[html]'`), or the file cannot be
@@ -96,7 +96,7 @@ class Tuning:
         write_png(self, path)
 
     def to_html(self, path: str | PathLike[str]) -> None:
-        """Write the table and the drawings as one HTML file that loads nothing; an existing file is overwritten.
+        """Write the table and the drawings to `path`, one HTML file that loads nothing; an existing one is replaced.
 
         Raises:
             SpikecheckError: jinja2 or matplotlib is not installed (`pip install 'spikecheck[html]'`), or the file

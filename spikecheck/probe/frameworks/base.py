@@ -42,7 +42,10 @@ class Observation:
 
 
 class Framework:
-    """How to read the layers of one library. `name` is the module that must have been imported."""
+    """How to read the layers of one library. `name` is the module that must have been imported.
+
+    `module` is a layer of the model; `args` and `kwargs` are what it was called with, `output` is what it returned.
+    """
 
     name: ClassVar[str]
     shows_time: ClassVar[bool] = True  # whether `observe` knows which axis is time, or that a call is a step
@@ -58,7 +61,7 @@ class Framework:
         raise NotImplementedError
 
     def code_for(self, change: NeuronChange, module: nn.Module, value: float = 0.0) -> str:
-        """Return code that makes a change to `layer`; empty where it is not known, or nothing would change."""
+        """Return code that makes a `change` to `layer`, with a new `value`; empty if unknown, or if nothing changes."""
         return ""
 
     def observe(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:
