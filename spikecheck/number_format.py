@@ -10,6 +10,9 @@ Format specifications that a template may use, beside Python's own:
     {share:%}   a share as a percentage a person reads: 97%, 0.4%, never 100% for less than all
     {ratio:x}   how many times: 9.3x
 
+After a number that is written as 1, the thing that is counted is in the singular: a template says `{count} time steps
+are`, and the text "1 time step is".
+
 A whole number below a million is a count and keeps all of its digits: 12,288. From a million on, a number is written in
 words (1.23 million); below 0.0001 and from a trillion on, as a power of ten (4.5e-5).
 """
@@ -25,6 +28,20 @@ SPECIFICATION = re.compile(r"(?P<sign>\+?)(?P<padded>#?)(?:\.(?P<digits>\d+))?(?
 DIGITS = {"n": 3, "x": 2}
 WORDS = ((1e9, "billion"), (1e6, "million"))
 SMALLEST, LARGEST, COUNTS_BELOW = 1e-4, 1e12, 1_000_000
+
+#: What is counted in texts. A house test reads the templates of the checks for anything that is missing here.
+THINGS = (
+    r"(?:(?P<thing>batch|class|loss|pass)es|(?P<other>bin|call|channel|label|layer|neuron|output|parameter|row|sample|"
+    r"sequence|spike|step|target|threshold|update|value|weight)s)\b"
+)
+#: Verbs after what is counted.
+VERBS = {
+    "are": "is",
+    "were": "was",
+    "have": "has",
+    **{verb: f"{verb}s" for verb in ("average", "contain", "differ", "fire", "give", "hold", "sum")},
+}
+COUNTED = re.compile(rf"(?P<adjectives> (?:[a-z-]+ ){{0,2}}?){THINGS}(?: (?P<verb>{'|'.join(VERBS)})\b)?")
 
 
 def number(value: float, digits: int = 3, *, padded: bool = False) -> str:
@@ -89,4 +106,23 @@ FORMATTER = PhraseFormatter()
 
 def fill(template: str, /, **values: Any) -> str:
     """Return a template with its values filled in."""
-    return FORMATTER.vformat(template, (), values)
+    texts, counts_one = [], False
+    for literal, name, format_spec, conversion in FORMATTER.parse(template):
+        texts.append(in_singular(literal) if counts_one else literal)
+        if name is None:
+            counts_one = False
+            continue
+        value, _ = FORMATTER.get_field(name, (), values)
+        text = FORMATTER.format_field(FORMATTER.convert_field(value, conversion), format_spec or "")
+        texts.append(text)
+        counts_one = text == "1" and isinstance(value, int | float)
+    return "".join(texts)
+
+
+def in_singular(text: str) -> str:
+    """Return what follows the number 1, with the thing that is counted and its verb in the singular."""
+    match = COUNTED.match(text)
+    if match is None:
+        return text
+    verb = f" {VERBS[match['verb']]}" if match["verb"] else ""
+    return match["adjectives"] + (match["thing"] or match["other"]) + verb + text[match.end() :]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from spikecheck.number_format import number, percentage
+from spikecheck.report.format import counted
 from spikecheck.report.model import Report
 from spikecheck.site import Layout
 
@@ -31,7 +32,7 @@ def fail(problem: str, rows: Iterable[tuple[str, str]], expected: str, tip: str 
     for where, observed in rows[:MOST]:
         lines += [f"  where     {where}", f"  observed  {observed}"]
     if len(rows) > MOST:
-        lines.append(f"            and {len(rows) - MOST} more places")
+        lines.append(f"            and {counted(len(rows) - MOST, 'more place')}")
     lines.append(f"  expected  {expected}")
     if tip:
         lines.append(f"  try       {tip}")

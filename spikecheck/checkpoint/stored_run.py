@@ -10,6 +10,7 @@ from spikecheck.checks.discovery import discover
 from spikecheck.errors import EvidenceError, SpikecheckError
 from spikecheck.evidence.evidence import CONTRADICTIONS, Evidence
 from spikecheck.finding import Outcome, Unseen, UnseenKind, Verdict
+from spikecheck.number_format import fill
 from spikecheck.report.model import Report, WeightRow
 from spikecheck.settings import Settings
 from spikecheck.site import FILE_KINDS
@@ -50,7 +51,11 @@ def merge_run(report: Report, evidence: Evidence, settings: Settings, steps: int
         raise EvidenceError("it holds nothing that a check can judge")
     unseen = report.unseen
     if steps > updates:
-        text = f"the first {steps - updates:,} of {steps:,} updates were not observed: the monitor was attached later"
+        text = fill(
+            "the first {missed} of {steps} updates were not observed: the monitor was attached later",
+            missed=steps - updates,
+            steps=steps,
+        )
         unseen += (Unseen(UnseenKind.EARLIER_UPDATES, text),)
     merged = Report.merge(of_run, report)
     return replace(

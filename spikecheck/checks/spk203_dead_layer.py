@@ -188,7 +188,7 @@ def description(spikes: SpikeReading, since: tuple[int, int] | None, readings: R
         return f"went silent between updates {since[0]:,} and {since[1]:,}"
     rate = largest_rate(spikes, readings)
     if rate == 0:
-        return f"is silent: 0 spikes in {spikes.time_steps:,} time steps"
+        return fill("is silent: 0 spikes in {steps} time steps", steps=spikes.time_steps)
     return fill("is nearly silent: {rate:.2n} spikes per neuron and time step", rate=rate)
 
 

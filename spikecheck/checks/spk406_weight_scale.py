@@ -8,7 +8,7 @@ from math import log10, sqrt
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.fixes import initialized, joined, module_path
+from spikecheck.checks.fixes import initialized, joined, module_path, plain_number
 from spikecheck.checks.layers import (
     LARGE_SCALE,
     SMALL_SCALE,
@@ -26,10 +26,13 @@ from spikecheck.checks.layers import (
     upstream_spikes,
 )
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
-from spikecheck.readings import DriveReading, ParameterReading, SpikeReading
+from spikecheck.number_format import fill
+from spikecheck.readings import DriveReading, ParameterReading, SpikeReading, UpdateReading
 from spikecheck.site import Site, SiteKind
 
 Effect = tuple[Site, float, str]  # a layer, its drive in thresholds per time step, and a template with both
+USUAL_RATE = 1e-3  # of Adam
+LOWER = 0.1  # of a learning rate that is no higher than usual: a judgment call
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,8 @@ class WeightScale(Check):
     - a recurrent weight with a scale above {max_scale}, where scale * sqrt(firing rate) is {max_recurrent_drive} times
       the threshold or more.
 
-    There is no finding where a large threshold or a normalization makes up for a large scale.
+    There is no finding where a large threshold or a normalization makes up for a large scale. If the scale was in range
+    before the first update, the updates brought the weights there, so the fix is a lower learning rate.
 
     Weights drawn from N(0, 1) have a scale of 16 with 256 inputs and 26 with 700, and each further layer multiplies
     again. Measured with three such layers of neurons that may spike several times per time step: one neuron emitted
@@ -101,7 +105,7 @@ class WeightScale(Check):
         "SPK413",
     )
     past: ClassVar = "the scale of {site} was out of range"
-    message: ClassVar = "{site} has a scale of {scale:n}; standard initializers give 0.6 to 1.4"
+    message: ClassVar = "{site} has a scale of {scale:n}; {comparison}"
 
     max_scale: float = limit(LARGE_SCALE, why=WHY_LARGE_SCALE)
     min_scale: float = limit(SMALL_SCALE, why=WHY_SMALL_SCALE)
@@ -123,6 +127,7 @@ class WeightScale(Check):
         if weight.dimensions <= 1 or self.min_scale <= weight.scale <= self.max_scale:
             return
         effects = [*self.on_fed(site, weight, readings), *self.on_itself(site, weight, readings)]
+        initial = self.scale_before_updates(readings)
         for layer, drive, effect in effects[:1]:
             yield self.finding(
                 site,
@@ -138,8 +143,16 @@ class WeightScale(Check):
                     "a scale of about 0.6 to 1.4", because="standard initializers give this scale at any layer width"
                 ),
                 excess=powers_of_ten_beyond(weight.scale, self.min_scale, self.max_scale),
-                fixes=self.fix(site, readings),
+                fixes=self.fix(site, readings) if initial is None else lower_rate(readings),
+                comparison="standard initializers give 0.6 to 1.4"
+                if initial is None
+                else fill("it was {initial:n} before the first update", initial=initial),
             )
+
+    def scale_before_updates(self, readings: Readings) -> float | None:
+        """Return the scale before the first update; None where it was out of range then, or is not known."""
+        first = readings.first.get(ParameterReading)
+        return first.scale if first is not None and self.min_scale <= first.scale <= self.max_scale else None
 
     def fix(self, site: Site, readings: Readings) -> tuple[Fix, ...]:
         """Return one fix for this weight and all others that are out of range, wherever they are."""
@@ -180,6 +193,16 @@ class WeightScale(Check):
             drive = layer.neuron.input_gain * weight.scale * sqrt(max(0, spikes.rate)) / v_threshold
             if drive >= self.max_recurrent_drive:
                 yield layer, drive, "lets {layer} drive itself at {drive:x} its threshold per time step (RMS)"
+
+
+def lower_rate(readings: Readings) -> tuple[Fix, ...]:
+    """Return the fix for a weight that the updates brought out of range: a lower learning rate than that of the run."""
+    update = readings.all.get(UpdateReading)
+    rate = None if update is None else update.learning_rate
+    lower = USUAL_RATE if rate is None or rate > USUAL_RATE else LOWER * rate
+    text = "# the updates brought the weights there: start again from new weights, with a lower learning rate"
+    was = "" if rate is None else fill(" than {rate:n}", rate=rate)
+    return (Fix(f"{text}{was}\noptimizer = torch.optim.Adam(model.parameters(), lr={plain_number(lower)})"),)
 
 
 def powers_of_ten_beyond(scale: float, min_scale: float, max_scale: float) -> float:

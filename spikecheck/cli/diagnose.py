@@ -59,12 +59,13 @@ def failing(
 ) -> bool:
     """Return whether findings decide the exit code; accept them instead, if that is asked for."""
     from spikecheck.accepted import AcceptedFindings, write_accepted
+    from spikecheck.report.format import counted
 
     check_baseline(baseline_file, write_baseline)
     every = [finding for report in reports if report is not None for finding in report.findings]
     if write_baseline and baseline_file is not None:
         write_accepted(baseline_file, (("", finding) for finding in every))
-        click.echo(f"spikecheck: {len(every):,} accepted findings written to {baseline_file}", err=True)
+        click.echo(f"spikecheck: {counted(len(every), 'accepted finding')} written to {baseline_file}", err=True)
         return False
     accepted = AcceptedFindings()
     if baseline_file is not None:

@@ -56,3 +56,23 @@ def test_a_phrase_keeps_the_numbers_beside_the_text() -> None:
     phrase = Phrase("a loss of {loss:n}", loss=2.99573)
     assert phrase.text == "a loss of 3"
     assert phrase.numbers["loss"] == 2.99573
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 spiking layers with 0 of 0 classes; 0 labels are 0"),
+        (1, "1 spiking layer with 1 of 1 class; 1 label is 1"),
+        (1.0, "1 spiking layer with 1 of 1 class; 1 label is 1"),
+        (1.5, "1.5 spiking layers with 1.5 of 1.5 classes; 1.5 labels are 1.5"),
+        (2, "2 spiking layers with 2 of 2 classes; 2 labels are 2"),
+        ("1", "1 spiking layers with 1 of 1 classes; 1 labels are 1"),
+    ],
+)
+def test_one_of_a_thing_is_in_the_singular(count: object, text: str) -> None:
+    """A name that reads like the number 1 is not a count."""
+    assert fill("{n} spiking layers with {n} of {n} classes; {n} labels are {n}", n=count) == text
+
+
+def test_doubled_braces_end_no_count() -> None:
+    assert fill("{n} {{layers}} of {n} steps", n=1) == "1 {layers} of 1 step"

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from spikecheck.excerpts import PotentialSampleReading, RasterReading
 from spikecheck.number_format import number
-from spikecheck.report.format import short
+from spikecheck.report.format import counted, short
 from spikecheck.report.html.canvas import (
     ALERT,
     BAND,
@@ -107,7 +107,10 @@ def raster(row: LayerRow, reading: RasterReading, key: str) -> Markup | None:
         return None
     spikes = sum(v != 0 for neuron in reading.raster for v in neuron)
     several = sum(v > 1 for neuron in reading.raster for v in neuron)
-    says = f"{rows} neurons, {steps} time steps: {spikes:,} bins contain a spike, {several:,} of them more than one"
+    says = (
+        f"{counted(rows, 'neuron')}, {counted(steps, 'time step')}: {spikes:,} of the bins contain a spike, "
+        f"{several:,} of them more than one"
+    )
     with drawing(NARROW, f"Spikes of {row.name}", says) as (drawn, axes):
         thick = 0.72 * (NARROW[1] - TOP - BOTTOM) / rows
         for color, wanted in ((MAIN, single), (ALERT, multiple), (OTHER, negative)):
@@ -166,7 +169,8 @@ def rates(row: LayerRow, key: str) -> Markup | None:
     if not values:
         return None
     silent = sum(rate == 0 for rate in values)
-    says = f"{len(values):,} neurons, {short(min(values))} to {short(max(values))} spikes per step; {silent:,} silent"
+    between = f"{short(min(values))} to {short(max(values))} spikes per step"
+    says = f"{counted(len(values), 'neuron')}, {between}; {silent:,} silent"
     with drawing(NARROW, f"Firing rates of {row.name}", says) as (drawn, axes):
         ends = span((0.0, *values))
         histogram(axes, {ALERT: [v for v in values if v == 0], MAIN: [v for v in values if v != 0]}, ends)

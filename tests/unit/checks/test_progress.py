@@ -61,7 +61,7 @@ def test_only_what_training_mends_is_waited_for() -> None:
         layer(observations), observed=Observed("", what="is silent", neurons=1), expected=Expected("")
     )
     at = site(SiteKind.PARAMETER, "fc2.weight")
-    large = WeightScale().finding(at, observed=Observed("", scale=26.5, layer="lif2"), expected=Expected("0.6 to 1.4"))
+    large = WeightScale().finding(at, observed=Observed("", scale=26.5, comparison=""), expected=Expected("0.6 to 1.4"))
     assert judge.awaits([dead], observations)
     assert not judge.awaits([large], observations)
 

@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from spikecheck.checks.spk406_weight_scale import WeightScale
-from tests.unit.checks.build import drive, findings, flow, neuron, observe, parameter, run, severity_of, spikes
+from spikecheck.finding import Finding
+from spikecheck.readings import ParameterReading, UpdateReading
+from tests.unit.checks.build import drive, findings, flow, neuron, observe, parameter, run, severity_of, spikes, update
 
 SILENT = spikes(count=0.0, active=0, maximum=0.0, values=(0.0,))
 DRIVEN, ORDINARY = drive(rms=8.2, peak=25.0, maximum=43.0), drive()
@@ -102,3 +104,39 @@ def test_a_weight_of_another_layer_is_left_alone() -> None:
     observations = recurrent(8.0)
     sites = tuple(replace(site, name="rn") if site.name == "rnn" else site for site in observations.sites)
     assert severity_of(WeightScale(), replace(observations, sites=sites), "rnn.rec.weight") is None
+
+
+def with_updates(scale_at_first: float, learning_rate: float | None) -> list[Finding]:
+    """Return the findings at a weight of scale 26.5 now, after updates with a learning rate."""
+    before = net(parameter(scale=26.5), DRIVEN)
+    first = {"fc2.weight": {ParameterReading: parameter(scale=scale_at_first)}}
+    updates = {
+        "fc2.weight": {**before.windows["all"]["fc2.weight"], UpdateReading: update(learning_rate=learning_rate)}
+    }
+    windows = {
+        **before.windows,
+        "first": before.windows["first"] | first,
+        "all": before.windows["all"] | updates,
+    }
+    return findings(WeightScale(), replace(before, windows=windows), "fc2.weight")
+
+
+@pytest.mark.parametrize(
+    ("learning_rate", "fixed", "than"),
+    [
+        pytest.param(1.0, "lr=0.001", "than 1\n", id="far too high"),
+        pytest.param(1e-3, "lr=0.0001", "than 0.001\n", id="as usual, and still too high for this network"),
+        pytest.param(None, "lr=0.001", "rate\n", id="not known"),
+    ],
+)
+def test_weights_that_the_updates_made_large_need_a_lower_learning_rate(learning_rate, fixed: str, than: str) -> None:
+    (finding,) = with_updates(0.58, learning_rate)
+    assert finding.message == "fc2.weight has a scale of 26.5; it was 0.58 before the first update"
+    assert fixed in finding.fix
+    assert than in finding.fix
+    assert "torch.nn.init" not in finding.fix
+
+
+def test_weights_that_were_large_before_the_first_update_need_another_initialization() -> None:
+    (finding,) = with_updates(26.0, 1.0)
+    assert "torch.nn.init" in finding.fix
