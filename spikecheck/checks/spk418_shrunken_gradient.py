@@ -59,12 +59,13 @@ class ShrunkenGradient(Check):
 
     ## How it is decided
     spikecheck compares the gradients at the end of the backward pass with those that the optimizer gets, in the first
-    10 updates and later in every 16th. The finding needs three things: in all of them, the gradient of the weight with
-    the largest updates is less than a thousandth of what the backward pass left; that weight moves by less than
-    {min_relative_update} of its norm per update, over {min_updates} updates or more; and the loss does not fall.
+    10 updates and later in every 16th. The finding needs four things: in all of them, the gradient of the weight with
+    the largest updates is less than a thousandth of what the backward pass left; its norm is then below
+    {min_gradient_norm}; that weight moves by less than {min_relative_update} of its norm per update, over {min_updates}
+    updates or more; and the loss does not fall.
 
     The gradients of a scaled loss, as with `torch.amp.GradScaler`, are also scaled down before the update. They are
-    then of ordinary size, and so are the updates.
+    then of ordinary size.
     """
 
     id: ClassVar = "SPK418"
@@ -84,6 +85,9 @@ class ShrunkenGradient(Check):
     min_relative_update: float = limit(
         1e-4, why="measured: weights of healthy networks move by 0.004 of their norm or more per update"
     )
+    min_gradient_norm: float = limit(
+        0.01, why="judgment call: gradients of a scaled loss, scaled back, have norms of 0.01 to 10"
+    )
     min_updates: int = limit(50, why="judgment call: long enough to see that the loss does not fall")
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -96,7 +100,7 @@ class ShrunkenGradient(Check):
         if at_step.shrunken_updates < at_step.updates or not 0 < relative_update < self.min_relative_update:
             return
         left, used = at_step.backward_norm, readings.all[GradientReading].mean_norm
-        if not used:
+        if not 0 < used < self.min_gradient_norm:
             return
         yield self.finding(
             site,

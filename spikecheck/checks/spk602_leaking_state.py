@@ -66,9 +66,9 @@ class LeakingState(Check):
 
     ## How it is decided
     `spikecheck.examine` passes a batch to a copy of the network, then another batch, then the first one again, with the
-    same random numbers each time. With `step=`, the training step passes them with a learning rate of 0, and the losses
-    are compared; otherwise the outputs in evaluation mode. The check fires if they differ by more than
-    {max_relative_change:%}. It is an error if modules hold other tensors after a pass than before it, which is the
+    same random numbers each time. With `step=`, the training step passes them with the same weights and a learning rate
+    of 0, and the losses are compared; otherwise the outputs in evaluation mode. The check fires if they differ by more
+    than {max_relative_change:%}. It is an error if modules hold other tensors after a pass than before it, which is the
     state, or if the second pass raises. It is a note in two cases: no module holds another tensor, since a random
     number generator of the model's own has the same effect; and the layers have a method that resets them, while
     neither `step=` nor `forward=` was passed, since a loop that is not known may call it. In the second case, all other

@@ -7,7 +7,11 @@ import statistics
 from functools import partial
 from typing import Any, ClassVar
 
-from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
+from torch.optim.optimizer import (
+    Optimizer,
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
 
 from spikecheck.examination.experiments.base import Experiment, Measurement, Phase
 from spikecheck.examination.isolation import run_isolated
@@ -51,18 +55,32 @@ class RateLadder(Experiment):
 
 def losses_at(subject: Subject, factor: float) -> list[float]:
     """Train with a multiple of the learning rate, whatever a scheduler makes of it, and return the losses."""
-    own: dict[int, float] = {}
-
-    def scale(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        for group in optimizer.param_groups:
-            if own.get(id(group)) != group["lr"]:  # new, or set by a scheduler
-                group["lr"] = own[id(group)] = group["lr"] * factor
-
-    handle = register_optimizer_step_pre_hook(scale)
+    scaled = ScaledRates(factor)
+    handles = register_optimizer_step_pre_hook(scaled.apply), register_optimizer_step_post_hook(scaled.undo)
     try:
         return subject.train(UPDATES)
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
+
+
+class ScaledRates:
+    """Multiplies the learning rates during each update; a scheduler finds those that it made itself."""
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+        self.rates: dict[int, list[Any]] = {}  # of each optimizer, by its id
+
+    def apply(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        """Multiply them."""
+        self.rates[id(optimizer)] = [group["lr"] for group in optimizer.param_groups]
+        for group in optimizer.param_groups:
+            group["lr"] = group["lr"] * self.factor
+
+    def undo(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        """Put them back."""
+        for group, rate in zip(optimizer.param_groups, self.rates[id(optimizer)], strict=True):
+            group["lr"] = rate
 
 
 def mean_of_end(losses: list[float]) -> float:

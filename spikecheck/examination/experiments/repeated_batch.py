@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 
 from spikecheck.examination.experiments.base import Experiment, Measurement
@@ -20,8 +22,8 @@ from spikecheck.number_format import number
 class RepeatedBatch(Experiment):
     """The same batch is passed twice, with the same random numbers. Outputs and losses must be the same.
 
-    With a training step of the user's, the step passes it, with a learning rate of 0: a loop that resets the state
-    between batches is then part of the experiment. Otherwise the model is called in evaluation mode.
+    With a training step of the user's, the step passes it, with the same weights and a learning rate of 0: a loop that
+    resets the state between batches is then part of the experiment. Otherwise the model is called in evaluation mode.
     """
 
     name: ClassVar = "same batch twice"
@@ -87,7 +89,10 @@ def outputs_differ(subject: Subject) -> RepeatedBatchReading:
 
 
 def losses_differ(subject: Subject) -> RepeatedBatchReading:
-    """Make updates with a learning rate of 0 on one batch, with another batch in between."""
+    """Make updates with a learning rate of 0 on one batch, with another batch in between.
+
+    The weights are put back before each: a loop may clip or normalize them after the update, or update them by hand.
+    """
     batch, between = subject.training[0], subject.training[-1]
 
     def hold_still(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
@@ -97,9 +102,17 @@ def losses_differ(subject: Subject) -> RepeatedBatchReading:
     handle = register_optimizer_step_pre_hook(hold_still)
     subject.model.train()
     held = held_tensors(subject.model)
+    weights = [
+        (parameter, parameter.detach().clone())
+        for _, parameter in subject.model.named_parameters()
+        if not is_lazy(parameter)
+    ]
     try:
         losses = []
         for one in (batch, between, batch):
+            with torch.no_grad():
+                for parameter, value in weights:
+                    parameter.copy_(value)
             seed_everything()
             losses.append(subject.update(one))
     except OutOfTimeError:

@@ -17,7 +17,7 @@ class AlignedShapes(Treatment):
 
     def apply(self, patient: Patient) -> Fix:
         """Change the loss."""
-        patient.require_plain_step()
+        patient.require_own_loss()
         loss_fn = patient.subject.loss_fn
         output, target = patient.output(), patient.batch.targets
         same = isinstance(output, Tensor) and isinstance(target, Tensor) and output.numel() == target.numel()

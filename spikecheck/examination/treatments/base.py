@@ -14,10 +14,13 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.optim.optimizer import Optimizer
 
 from spikecheck.calibration.forward import Forward, LayerPass
 from spikecheck.checks.fixes import for_site, path_of
 from spikecheck.examination.experiments.base import NotApplicableError
+from spikecheck.examination.isolation import run_isolated
+from spikecheck.examination.own_loss import OwnLoss
 from spikecheck.examination.subject import Batch, Subject, seed_everything
 from spikecheck.finding import Fix
 from spikecheck.neuron import NeuronChange
@@ -132,8 +135,22 @@ class Patient:
         if subject.step is not None:
             subject.step = inside(subject.step, in_step or context)
 
+    def require_own_loss(self) -> None:
+        """Let the updates use `subject.loss`: a training step of the user's own calls model and loss on its own.
+
+        The rest of the step stays, where it makes one backward pass per update; otherwise a plain loop takes its place.
+
+        Raises:
+            NotApplicableError: there is no loss function.
+        """
+        subject = self.subject
+        if subject.loss_fn is None:
+            raise NotApplicableError("the loss is computed inside the training step")
+        if subject.step is not None and not isinstance(subject.step, OwnLoss):
+            subject.step = OwnLoss(subject) if run_isolated(makes_one_backward_pass, subject).value else None
+
     def require_plain_step(self) -> None:
-        """Train by a plain loop from now on: a training step of the user's own calls model and loss on its own.
+        """Train by a plain loop from now on.
 
         Raises:
             NotApplicableError: there is no loss function.
@@ -141,6 +158,22 @@ class Patient:
         if self.subject.loss_fn is None:
             raise NotApplicableError("the loss is computed inside the training step")
         self.subject.step = None
+
+    def replace_optimizer(self, optimizer: Optimizer) -> None:
+        """Let every update be made by another optimizer, also those of a step that holds the one of the script.
+
+        What a scheduler makes of the learning rate is undone before each update.
+        """
+        old, rates = self.subject.optimizer, [group["lr"] for group in optimizer.param_groups]
+
+        def hold_rates(*args: object) -> None:
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate
+
+        optimizer.register_step_pre_hook(hold_rates)
+        old.param_groups = optimizer.param_groups
+        old.step = optimizer.step  # type: ignore[method-assign]
+        self.subject.optimizer = optimizer
 
 
 class Treatment:
@@ -172,6 +205,14 @@ class Treatment:
             NotApplicableError: there is nothing to change.
         """
         raise NotImplementedError
+
+
+def makes_one_backward_pass(subject: Subject) -> bool:
+    """Return whether the user's training step makes one backward pass per update, that of its loss."""
+    step = OwnLoss(subject)
+    subject.step = step
+    subject.update(subject.training[0])
+    return step.fits
 
 
 def inside(call: Callable[..., Any], context: Context) -> Callable[..., Any]:

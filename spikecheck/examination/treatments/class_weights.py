@@ -20,7 +20,7 @@ class ClassWeights(Treatment):
 
     def apply(self, patient: Patient) -> Fix:
         """Change the loss."""
-        patient.require_plain_step()
+        patient.require_own_loss()
         shown = class_scores(patient.output(), patient.batch.labels)
         labels = [batch.labels for batch in patient.subject.training if batch.labels is not None]
         if shown is None or not labels:

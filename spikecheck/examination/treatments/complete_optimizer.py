@@ -24,7 +24,7 @@ class CompleteOptimizer(Treatment):
             raise NotApplicableError("the optimizer holds every parameter")
         for parameter in missing:
             parameter.requires_grad_(True)
-        optimizer.add_param_group({"params": missing})
+        optimizer.param_groups[0]["params"] += missing  # no new group: a scheduler has a rate for each of the old ones
         kind = type(optimizer).__name__
         rate = optimizer.param_groups[0]["lr"]
         return Fix(f"optimizer = torch.optim.{kind}(model.parameters(), lr={rate:g})")

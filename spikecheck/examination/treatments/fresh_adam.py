@@ -19,14 +19,16 @@ class FreshAdam(Treatment):
     core = True
 
     def apply(self, patient: Patient) -> Fix:
-        """Change the optimizer; a training step of the user's own would use the old one."""
+        """Change the optimizer, with the groups of the old one, whose number a scheduler of the script relies on."""
         old = patient.subject.optimizer
         same = type(old) is torch.optim.Adam and all(
             group["lr"] == RATE and not group["weight_decay"] for group in old.param_groups
         )
         if same:
             raise NotApplicableError("the optimizer is Adam with this rate already")
-        patient.require_plain_step()
-        trained = [parameter for _, parameter in patient.subject.model.named_parameters() if parameter.requires_grad]
-        patient.subject.optimizer = torch.optim.Adam(trained, lr=RATE)
+        groups = [[one for one in group["params"] if one.requires_grad] for group in old.param_groups]
+        held = {id(one) for group in groups for one in group}
+        named = patient.subject.model.named_parameters()
+        groups[0] += [one for _, one in named if one.requires_grad and id(one) not in held]
+        patient.replace_optimizer(torch.optim.Adam([{"params": group} for group in groups], lr=RATE))
         return Fix(f"optimizer = torch.optim.Adam(model.parameters(), lr={RATE})  # and no scheduler")

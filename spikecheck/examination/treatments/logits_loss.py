@@ -25,7 +25,7 @@ class LogitsLoss(Treatment):
 
     def apply(self, patient: Patient) -> Fix:
         """Change the loss."""
-        patient.require_plain_step()
+        patient.require_own_loss()
         output, labels = patient.output(), patient.batch.labels
         if labels is None or class_scores(output, labels) is None:
             raise NotApplicableError("the targets are no classes, or the output has no score for each of them")

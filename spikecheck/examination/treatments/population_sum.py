@@ -25,7 +25,7 @@ class PopulationSum(Treatment):
         outputs = tensors_of(patient.output())[0].shape[-1]
         if classes < 2 or outputs == classes or outputs % classes:
             raise NotApplicableError(f"{outputs} outputs are not several for each of {classes} classes")
-        patient.require_plain_step()
+        patient.require_own_loss()
 
         def summed(output: Any) -> Tensor:
             shown = tensors_of(output)[0]

@@ -23,7 +23,7 @@ class ScaledReadout(Treatment):
 
     def apply(self, patient: Patient) -> Fix:
         """Change what the model returns."""
-        patient.require_plain_step()
+        patient.require_own_loss()
         shown = [t for t in tensors_of(patient.output()) if t.is_floating_point()]
         spread = float(torch.nan_to_num(shown[0].double()).std()) if shown else 0.0
         if not shown or spread <= 0 or LEAST <= spread <= MOST:

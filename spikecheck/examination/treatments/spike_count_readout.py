@@ -20,7 +20,7 @@ class SpikeCountReadout(Treatment):
 
     def apply(self, patient: Patient) -> Fix:
         """Put the spike counts of the last layer in the place of the output."""
-        patient.require_plain_step()
+        patient.require_own_loss()
         layer, labels = patient.layers[-1], patient.batch.labels
         if layer.module is None or layer.framework is None or labels is None:
             raise NotApplicableError("the last spiking layer is no module, or the targets are no classes")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from spikecheck.examination.experiments.rate_ladder import ScaledRates
 from spikecheck.examination.isolation import run_isolated
 from spikecheck.examination.subject import Subject
 from spikecheck.examination.treatments.base import NotApplicableError, Patient, Role, Treatment
@@ -32,15 +33,23 @@ class TriedRate(Treatment):
         best = min(losses, key=lambda factor: losses[factor], default=1.0)
         if best == 1.0:
             raise NotApplicableError("no other learning rate has a lower loss")
-        groups = patient.subject.optimizer.param_groups
-        for group in groups:
-            group["lr"] *= best
-        return Fix(f'for group in optimizer.param_groups:\n    group["lr"] *= {best:g}  # now {groups[0]["lr"]:.2g}')
+        scale_rates(patient.subject, best)
+        rate = best * patient.subject.optimizer.param_groups[0]["lr"]
+        return Fix(
+            f"# before a scheduler is made\nfor group in optimizer.param_groups:\n"
+            f'    group["lr"] *= {best:g}  # now {rate:.2g}'
+        )
+
+
+def scale_rates(subject: Subject, factor: float) -> None:
+    """Multiply the learning rates from now on, whatever a scheduler makes of them."""
+    scaled = ScaledRates(factor)
+    subject.optimizer.register_step_pre_hook(scaled.apply)
+    subject.optimizer.register_step_post_hook(scaled.undo)
 
 
 def final_loss(subject: Subject, factor: float) -> float:
     """Return the mean of the last losses with a multiple of the learning rate."""
-    for group in subject.optimizer.param_groups:
-        group["lr"] *= factor
+    scale_rates(subject, factor)
     losses = subject.train(UPDATES)
     return sum(losses[-4:]) / 4

@@ -15,8 +15,8 @@ CLIPPED = GradientAtStepReading(14, 0, 0, shrunken_updates=14, backward_norm=0.4
 TINY = update(mean_relative_norm=2e-5)
 
 
-def net(at_step=CLIPPED, moved=TINY, lost=FLAT, of_run=LONG):
-    return observe({"fc1.weight": [gradient(mean_norm=1e-4), at_step, moved], "loss": [lost]}, run=of_run)
+def net(at_step=CLIPPED, moved=TINY, lost=FLAT, of_run=LONG, norm=1e-4):
+    return observe({"fc1.weight": [gradient(mean_norm=norm), at_step, moved], "loss": [lost]}, run=of_run)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,8 @@ def net(at_step=CLIPPED, moved=TINY, lost=FLAT, of_run=LONG):
         ),
         pytest.param(net(moved=update(mean_relative_norm=9e-5)), "warning", id="just below that"),
         pytest.param(net(moved=update(mean_relative_norm=0.0)), None, id="no update at all is found by another check"),
+        pytest.param(net(norm=0.0099), "warning", id="a small gradient is left"),
+        pytest.param(net(norm=0.01), None, id="a scaled loss, whose gradients are scaled back to an ordinary size"),
         pytest.param(net(lost=loss(first=3.0, recent_mean=2.0)), None, id="the loss is down all the same"),
         pytest.param(net(of_run=run(update=49)), None, id="too early"),
     ],

@@ -231,9 +231,9 @@ CASES: dict[str, tuple[Callable[[], Subject], Callable[[Subject], bool]]] = {
     ),
     "learning rate from a ladder": (
         lambda: subject(rate=1e-7),
-        lambda own: own.optimizer.param_groups[0]["lr"] > 1e-6,
+        lambda own: moves_by(own, 1e-4),
     ),
-    "optimizer of all parameters": (head_only, lambda own: len(own.optimizer.param_groups) == 2),
+    "optimizer of all parameters": (head_only, lambda own: len(own.optimizer.param_groups[0]["params"]) == 4),
     "plain training loop": (lambda: with_step(subject()), lambda own: own.step is None),
     "gradients zeroed before each step": (lambda: with_step(subject()), lambda own: own.step is not None),
     "gradients of the backward pass, clipped to 1": (
