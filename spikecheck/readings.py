@@ -205,6 +205,7 @@ class FlowReading:
     forward_passes: int  # forward passes that recorded gradients
     blocked_forward_passes: int  # the input required gradients, the spikes did not
     spikes_receive_gradient: bool | None = None
+    cut_in_time: bool | None = None  # no gradient can go from one time step of the layer back to the one before
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "target_invalid": ("SPK316",),
     "silent_output": DEAD,
     # gradients and weights
+    "cut_in_time": ("SPK420",),
     "detached_graph": ("SPK401", "SPK409"),
     "exploding_gradient": ("SPK403",),
     "exploding_weights": ("SPK407",),

@@ -38,6 +38,7 @@ class LayerGradients:
     spikes_by_call: dict[int, CallSpikes] = field(default_factory=dict)  # of the forward pass that runs
     spikes_last_forward: dict[int, CallSpikes] = field(default_factory=dict)
     calls_last_forward: int = 0
+    cut_in_time: bool | None = None  # None where the graph does not tell
     error: Exception | None = None  # of ours, in a hook on the spikes
 
     def hook(self, observation: Observation, call: int) -> None:
@@ -60,9 +61,14 @@ class LayerGradients:
         self.forward_passes += 1
         self.blocked_passes += blocked
 
-    def forward_ended(self, calls: int) -> None:
-        """A forward pass with gradients is over, in which the layer was called so often."""
+    def forward_ended(self, calls: int, cut_in_time: bool | None) -> None:
+        """A forward pass with gradients is over, in which the layer was called so often.
+
+        Its time steps are cut apart only where they are in every pass of which the graph was read.
+        """
         self.calls_last_forward = calls
+        if cut_in_time is not None and self.cut_in_time is not False:
+            self.cut_in_time = cut_in_time
         self.spikes_last_forward, self.spikes_by_call = self.spikes_by_call, {}
 
     def backward_ended(self) -> None:
@@ -96,7 +102,7 @@ class LayerGradients:
     @property
     def flow(self) -> FlowReading:
         """Whether gradients pass, and whether any ever arrived."""
-        return FlowReading(self.forward_passes, self.blocked_passes, self.receives_gradient)
+        return FlowReading(self.forward_passes, self.blocked_passes, self.receives_gradient, self.cut_in_time)
 
 
 class GradientHook:

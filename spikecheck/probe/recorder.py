@@ -20,6 +20,7 @@ from spikecheck.probe.frameworks.base import PER_STEP, Framework, Observation, n
 from spikecheck.probe.frameworks.generic import surrogates
 from spikecheck.probe.layer import AXIS_UNKNOWN, UNTIMED, Status, Use, WatchedLayer
 from spikecheck.probe.time_axis import folded_steps, layout_of
+from spikecheck.probe.time_path import TimePath
 from spikecheck.probe.torch_private import are_unchanged, has_values, version
 from spikecheck.site import Capture, Layout, SiteKind
 
@@ -110,6 +111,7 @@ class LayerCalls:
     own_function: bool = False  # an autograd function of its own made the spikes
     carries_gradient: bool = False
     input: Tensor | None = None  # a candidate's, to compare its values with
+    time_path: TimePath = field(default_factory=TimePath)
 
     def sample_state(self, watched: WatchedLayer, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Read the state before a call, where it is to be sampled."""
@@ -141,6 +143,8 @@ class LayerCalls:
                 observation = watched.layer.framework.observe(module, args, kwargs, output)
         if self.middle_state and self.middle_call == self.count:
             self.middle_step = whole_step(observation, framework.next_state(module, output))
+        if torch.is_grad_enabled() and watched.gradients.is_hooked():
+            self.time_path.follow(observation, args, has_state=bool(framework.next_state(module, output)))
         self.record(watched, observation)
 
     def observe_compiled(self, watched: WatchedLayer, grad: bool, args: Sequence[Any], output: Any) -> None:
@@ -263,7 +267,7 @@ class LayerCalls:
             if steps:
                 yield Capture((layer.site(SiteKind.GRADIENT_TO_SPIKES, use=use),), steps, update=update)
         if self.count and self.training:
-            gradients.forward_ended(self.count)
+            gradients.forward_ended(self.count, None if watched.uses else self.time_path.is_cut)
             if not self.compiled:
                 gradients.count(blocked=self.blocked)
 
@@ -326,9 +330,7 @@ class Recorder:
     training: bool = True  # whether gradients are recorded where it begins
     tier: int = 2  # the statistics that measure it: those of tier 1 measure every forward pass
     new_sequence: bool = True
-    in_middle: bool = (
-        False  # of a sequence, a later time step of which it is, in a script that calls the model per step
-    )
+    in_middle: bool = False  # a later time step of a sequence, in a script that calls the model once per step
     inputs: list[Tensor] = field(default_factory=list)
     layers: dict[str, LayerCalls] = field(default_factory=dict)
     claimed: set[Any] = field(default_factory=set)  # autograd functions that a layer has taken for its own
@@ -337,14 +339,11 @@ class Recorder:
     def calls(self, name: str) -> LayerCalls:
         """Return a layer's calls in this forward pass, none to begin with."""
         calls = self.layers.get(name)
-        if calls is None:
-            calls = self.layers[name] = LayerCalls(in_training=self.training)
-        return calls
+        return calls or self.layers.setdefault(name, LayerCalls(in_training=self.training))
 
     def count(self, name: str) -> int:
         """Return how often a layer was called."""
-        calls = self.layers.get(name)
-        return 0 if calls is None else calls.count
+        return self.layers[name].count if name in self.layers else 0
 
     def rest(self) -> Recorder:
         """Return the recorder of what is left of this forward pass, once this one is drained."""

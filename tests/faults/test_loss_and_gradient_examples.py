@@ -270,6 +270,7 @@ REPORTS: dict[str, Callable[[str], Report]] = {
     "SPK418": lambda code: of_a_loop(code, batches=50),
     "SPK412": of_an_optimizer,
     "SPK409": of_a_loop,
+    "SPK420": lambda code: of_a_loss(code, once="membrane", output="membrane", updates=70),
     "SPK411": of_a_loop,
     "SPK413": of_a_loop,
     "SPK414": lambda code: of_a_loop(code, batches=40),

@@ -5,14 +5,15 @@ from __future__ import annotations
 import norse.torch as norse
 import snntorch as snn
 import torch
+from snntorch import surrogate
 from spikingjelly.activation_based import functional, layer
 from torch import Tensor, nn
 
 from ..case import fault
 from ..melodies import CHANNELS, CLASSES, Melodies
-from ..networks.hand import fast_sigmoid
+from ..networks.hand import Cell, HandNet, fast_sigmoid
 from ..networks.norse import NorseNet
-from ..networks.snntorch import BETA, GAIN
+from ..networks.snntorch import BETA, GAIN, SnntorchNet
 from ..networks.spikingjelly import lif
 from ..script import Script
 
@@ -132,3 +133,49 @@ class Own(nn.Module):
 def zeros_in_forward(broken: bool) -> Script:
     """`self.mem = torch.zeros_like(x)` in the neuron's forward(), which is called in every step."""
     return Script(Own(broken), Melodies(paired=True))
+
+
+PAUSE, LONG_DECAY = 8, 0.97  # steps of noise after the melody, before the answer; a decay that bridges them
+
+
+class Detaching(Cell):
+    """A cell that detaches its potential at every step, against the error of a second backward pass."""
+
+    def forward(self, current: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Run one time step of [batch, neuron]."""
+        potential, before = state
+        return super().forward(current, (potential.detach(), before))
+
+
+@fault("hand", "cut_in_time")
+def potential_detached_each_step(broken: bool) -> Script:
+    """The neuron detaches its potential in every step; what the answer depends on comes before a pause."""
+    cell = Detaching if broken else Cell
+    return Script(
+        HandNet(cell=lambda layer: cell(LONG_DECAY), readout=lambda currents: 4 * currents[-4:].mean(0)),
+        Melodies(200, quiet=PAUSE),
+    )
+
+
+class DetachingLeaky(snn.Leaky):
+    """`Leaky` in a loop that detaches the membrane that it passes on."""
+
+    def forward(self, x: Tensor, mem: Tensor) -> tuple[Tensor, Tensor]:
+        """Run one time step of [batch, neuron]."""
+        spikes, potential = super().forward(x, mem.detach())
+        return spikes, potential
+
+
+@fault("snntorch", "cut_in_time")
+def membrane_detached_in_the_loop(broken: bool) -> Script:
+    """The time loop detaches the membranes in every step, and the last potential is read after a pause."""
+    neuron = DetachingLeaky if broken else snn.Leaky
+    options = {"beta": LONG_DECAY, "spike_grad": surrogate.fast_sigmoid(slope=8)}
+    return Script(
+        SnntorchNet(
+            neuron=lambda i: neuron(**options),
+            last=lambda: neuron(**options, reset_mechanism="none"),
+            read=lambda spikes, potential: potential[-1],
+        ),
+        Melodies(300, quiet=PAUSE, paired=True),
+    )
