@@ -13,7 +13,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -22,8 +22,9 @@ from torch.optim.optimizer import Optimizer
 
 from spikecheck import api
 from spikecheck.checks.spk001_own_error import OwnError
+from spikecheck.finding import Unseen, UnseenKind
 from spikecheck.monitor import Monitor
-from spikecheck.probe.parameter_set import Assembly, of_optimizer
+from spikecheck.probe.parameter_set import Assembly, ParameterSet, of_optimizer
 from spikecheck.probe.paths import script_frame, variable_name
 from spikecheck.probe.torch_private import is_compiling, leave_alone
 from spikecheck.probe.watchers import watchers
@@ -64,7 +65,7 @@ def drop(references: dict[int, weakref.ref[Any]], key: int, reference: weakref.r
 class WatchedModel:
     """A model, its monitor while it is watched, and its report afterwards.
 
-    `tentative` is one that was called before any optimizer existed: it counts only if something has trained it.
+    `tentative` is one that no optimizer trains, so far: it counts only where nothing else with spikes was trained.
     """
 
     name: str
@@ -72,6 +73,12 @@ class WatchedModel:
     tentative: bool
     parameters: frozenset[int]  # by their ids, when it was attached to
     result: Report | None = None
+
+    @property
+    def has_module(self) -> bool:
+        """Whether an optimizer trains it, and it is a module: tensors alone may belong to a model that is gone."""
+        model = None if self.monitor is None else self.monitor.model
+        return not self.tentative and not isinstance(model, ParameterSet)
 
     @property
     def report(self) -> Report | None:
@@ -103,6 +110,7 @@ class Discovery:
         self.errors: list[Exception] = []  # of ours: the script goes on
         self._watched: list[WatchedModel] = []
         self._optimizers: list[weakref.ref[Optimizer]] = []
+        self._kinds: dict[str, None] = {}  # the classes of all optimizers, in order
         self._known = ModuleSet()  # that need no further look
         self._covered = ModuleSet()  # of these, the ones that are watched
         self._lock, self._originals = threading.RLock(), (nn.Module.__call__, Optimizer.__init__)
@@ -155,14 +163,28 @@ class Discovery:
         """Return the name and the report of each model that was trained; of one that was only called, if none was."""
         shown = [(one, report) for one in self._watched if (report := one.report) is not None]
         called = [(one, report) for one, report in shown if report.updates or report.forward_passes]
-        certain = [(one, report) for one, report in called if not one.tentative or report.updates]
-        return [(one.name, report) for one, report in certain or called]
+        trained = [(one, report) for one, report in called if not one.tentative or report.updates]
+        if any(report.layers for _, report in trained):
+            return [(one.name, report) for one, report in trained]
+        return [(one.name, report if report.updates else self.untrained(report)) for one, report in called]
+
+    def untrained(self, report: Report) -> Report:
+        """Return the report on a model that no optimizer has updated, with what is known of the optimizers."""
+        if not self._kinds:
+            return report
+        text = (
+            f"the script creates {' and '.join(self._kinds)}, which holds no parameter of this model: was it created "
+            "before the model, or from the parameters of another one?"
+        )
+        others = tuple(one for one in report.unseen if one.kind is not UnseenKind.UPDATE)
+        return replace(report, unseen=(Unseen(UnseenKind.UPDATE, text), *others))
 
     # -- what trains
 
     def take_in(self, optimizer: Optimizer) -> None:
         """Take in an optimizer: at once where no module holds its tensors, else when one of them is called."""
         self._optimizers.append(weakref.ref(optimizer))
+        self._kinds[type(optimizer).__name__] = None
         self._known = ModuleSet()
         tensors = {id(tensor) for tensor in of_optimizer(optimizer)}
         if tensors and not any(tensors & own_tensors(module) for module in modules_alive()):
@@ -183,7 +205,8 @@ class Discovery:
         for tensors in trained:
             if tensors.keys() & own.keys() and module not in self._covered:
                 self.attach(whole_of(tensors, script_frame(sys._getframe(1))))
-        if not optimizers and torch.is_grad_enabled() and any(one.requires_grad for one in own.values()):
+        undecided = not optimizers or not any(one.has_module for one in self._watched)
+        if undecided and torch.is_grad_enabled() and any(one.requires_grad for one in own.values()):
             self.attach(module, tentative=True)
 
     def close_if_changed(self, module: nn.Module, parameters: Set[int]) -> None:

@@ -24,6 +24,7 @@ from spikecheck.cli import main
 from spikecheck.cli.run import command as run_command
 from spikecheck.probe.watchers import watchers
 from spikecheck.report.model import Report
+from spikecheck.report.state import ReportState
 from spikecheck.runlog.reader import read_log
 from spikecheck.script_run.discovery import Discovery
 from spikecheck.script_run.result import show
@@ -190,6 +191,19 @@ def test_a_model_that_nothing_trains_is_reported_where_nothing_else_is() -> None
     (_, report), *others = run(HEAD + loop, watch=True).reports
     assert not others
     assert (report.updates, report.forward_passes) == (0, 3)
+
+
+@pytest.mark.parametrize(
+    "created", ["net = Net()\noptimizer = O(net.parameters())", "optimizer = O(Net().parameters())"]
+)
+def test_an_optimizer_of_another_network_is_named(created: str) -> None:
+    """The network is created again after its optimizer; the first one is gone by then, or not."""
+    loop = "for i in range(3):\n    F.cross_entropy(net(x), y).backward()\n    optimizer.step()\n"
+    reports = run(f"{HEAD}O = torch.optim.Adamax\n{created}\nnet = Net()\n{loop}", watch=True).reports
+    (report,) = [report for _, report in reports if report.layers]
+    assert (report.updates, report.forward_passes) == (0, 3)
+    assert report.state is ReportState.TOO_LITTLE
+    assert "the script creates Adamax, which holds no parameter of this model" in str(report).replace("\n", " ")
 
 
 def test_a_monitor_of_the_scripts_own_is_left_alone() -> None:
