@@ -169,7 +169,8 @@ class Judge:
         if not reported and not sites:
             outcome, reason = Outcome.NOT_APPLICABLE, why_not_applicable(check, observations)
         elif not reported and not readable:
-            needs = " and ".join(in_words(need.__name__.removesuffix("Reading")) for need in check.needs)
+            lacking = [need for need in check.needs if observations.readings(sites[0]).get(need) is None]
+            needs = " or ".join(in_words(need.__name__.removesuffix("Reading")) for need in lacking)
             outcome, reason = Outcome.COULD_NOT_RUN, f"no {needs} observed"
         return Verdict(check.id, check.slug, outcome, reported, reason, ignored=lines, history=history)
 

@@ -19,6 +19,7 @@ PACKAGES = (
     "lightning",
     "lightning_fabric",
     "pytorch_lightning",
+    "rockpool",
     "skorch",
     "sklearn",
     "transformers",

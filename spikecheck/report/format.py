@@ -52,7 +52,7 @@ def by_check(findings: Iterable[Finding]) -> list[list[Finding]]:
 
 def other_sites(findings: list[Finding]) -> str:
     """Return the sites of all but the first of one check's findings, as many as fit in a line; "" without any."""
-    sites = [name for name in dict.fromkeys(f.site.name for f in findings) if name != findings[0].site.name]
+    sites = [name for name in dict.fromkeys(str(f.site) for f in findings) if name != str(findings[0].site)]
     return f" (also at {listed(sites)})" if sites else ""
 
 
@@ -77,7 +77,7 @@ def past_line(past: Finding) -> str:
 
 def suspicion(effects: list[Finding]) -> str:
     """Return which findings of one check a finding may have caused that holds no longer."""
-    sites = list(dict.fromkeys(finding.site.name for finding in effects))
+    sites = list(dict.fromkeys(str(finding.site) for finding in effects))
     more = f" and {len(sites) - 1} more" if len(sites) > 1 else ""
     return f"may have caused {effects[0].check} at {sites[0]}{more}"
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.padding import Padding
 from rich.rule import Rule
@@ -101,14 +102,10 @@ def without_trailing_blanks(line: list[Segment]) -> list[Segment]:
 
 def renderables(report: Report) -> Iterator[RenderableType]:
     """Yield the parts of the report from top to bottom."""
-    cost = "" if report.cost is None else f"  +{percentage(report.cost)} time"  # with a gap to a full headline
+    cost = "" if report.cost is None else f"+{percentage(report.cost)} time"
     if cost and report.start_cost is not None:
         cost += f" (start +{percentage(report.start_cost)})"
-    head = Table.grid(expand=True)
-    head.add_column(ratio=1)
-    head.add_column(justify="right", no_wrap=True)
-    head.add_row(Text(report.headline, style="bold"), cost)
-    yield head
+    yield Headline(report.headline, cost)
     yield Rule(style="dim")
     if report.undetermined or report.state is not ReportState.PROBLEMS:
         yield Text(report.conclusion, style="bold green" if report.ok else "bold yellow")
@@ -133,6 +130,24 @@ def renderables(report: Report) -> Iterator[RenderableType]:
         yield from healing_block(report.healing)
     yield Text()
     yield from footer(report)
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The first line, with the cost at its end; in a line of its own where both do not fit."""
+
+    text: str
+    cost: str
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        """Yield one or two lines."""
+        text, gap = Text(self.text, style="bold"), options.max_width - cell_len(self.text) - cell_len(self.cost)
+        if self.cost and gap > 1:
+            yield text.append(f"{' ' * gap}{self.cost}", style="not bold")
+        else:
+            yield text
+            if self.cost:
+                yield Text(self.cost, justify="right")
 
 
 @dataclass(frozen=True)
@@ -210,17 +225,20 @@ def history_table(report: Report) -> Table:
 
 
 def layer_table(layers: tuple[LayerRow, ...]) -> Table:
-    """Return the activity of each spiking layer as a table: recent, and, after some updates, its course."""
+    """Return the activity of each spiking layer as a table: recent, and, after some updates, its course.
+
+    In a narrow terminal, names are wrapped rather than numbers.
+    """
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("layer", overflow="fold")
     table.add_column("time steps", overflow="fold")
     course = any(row.timeline is not None and len(row.timeline.points) > 1 for row in layers)
-    table.add_column("rate now" if course else "rate", justify="right", overflow="fold")
+    table.add_column("rate now" if course else "rate", justify="right", overflow="fold", no_wrap=True)
     if course:
-        table.add_column("first", justify="right", overflow="fold")
-        table.add_column("trend", overflow="fold")
+        table.add_column("first", justify="right", overflow="fold", no_wrap=True)
+        table.add_column("trend", overflow="fold", no_wrap=True)
     for name in ("max/step", "silent", "saturated"):
-        table.add_column(name, justify="right", overflow="fold")
+        table.add_column(name, justify="right", overflow="fold", no_wrap=True)
     for row in layers:
         spikes, timeline = row.latest, row.timeline
         points = () if timeline is None else timeline.points

@@ -64,8 +64,12 @@ def unobserved(
             Unseen(UnseenKind.BACKWARD_PASS, "no backward pass was observed, so gradients could not be checked")
         )
     if optimizer is None:
-        tip = "optimizer= names one that is not found automatically"
-        text = f"no optimizer update was observed, so updates could not be checked; {tip}"
+        text = "no optimizer update was observed, so updates could not be checked; "
+        if run.foreign_optimizer is None:
+            text += "optimizer= names one that is not found automatically"
+        else:
+            text += f"{run.foreign_optimizer} steps, and holds none of the model's parameters: "
+            text += "was it created before the model?"
         missing.append(Unseen(UnseenKind.UPDATE, text))
     elif unlearned is not None:
         text = (

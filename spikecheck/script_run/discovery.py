@@ -13,7 +13,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Iterator, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -22,7 +22,6 @@ from torch.optim.optimizer import Optimizer
 
 from spikecheck import api
 from spikecheck.checks.spk001_own_error import OwnError
-from spikecheck.finding import Unseen, UnseenKind
 from spikecheck.monitor import Monitor
 from spikecheck.probe.parameter_set import Assembly, ParameterSet, of_optimizer
 from spikecheck.probe.paths import script_frame, variable_name
@@ -110,7 +109,6 @@ class Discovery:
         self.errors: list[Exception] = []  # of ours: the script goes on
         self._watched: list[WatchedModel] = []
         self._optimizers: list[weakref.ref[Optimizer]] = []
-        self._kinds: dict[str, None] = {}  # the classes of all optimizers, in order
         self._known = ModuleSet()  # that need no further look
         self._covered = ModuleSet()  # of these, the ones that are watched
         self._lock, self._originals = threading.RLock(), (nn.Module.__call__, Optimizer.__init__)
@@ -164,27 +162,14 @@ class Discovery:
         shown = [(one, report) for one in self._watched if (report := one.report) is not None]
         called = [(one, report) for one, report in shown if report.updates or report.forward_passes]
         trained = [(one, report) for one, report in called if not one.tentative or report.updates]
-        if any(report.layers for _, report in trained):
-            return [(one.name, report) for one, report in trained]
-        return [(one.name, report if report.updates else self.untrained(report)) for one, report in called]
-
-    def untrained(self, report: Report) -> Report:
-        """Return the report on a model that no optimizer has updated, with what is known of the optimizers."""
-        if not self._kinds:
-            return report
-        text = (
-            f"the script creates {' and '.join(self._kinds)}, which holds no parameter of this model: was it created "
-            "before the model, or from the parameters of another one?"
-        )
-        others = tuple(one for one in report.unseen if one.kind is not UnseenKind.UPDATE)
-        return replace(report, unseen=(Unseen(UnseenKind.UPDATE, text), *others))
+        spiking = any(report.layers for _, report in trained)
+        return [(one.name, report) for one, report in (trained if spiking else called)]
 
     # -- what trains
 
     def take_in(self, optimizer: Optimizer) -> None:
         """Take in an optimizer: at once where no module holds its tensors, else when one of them is called."""
         self._optimizers.append(weakref.ref(optimizer))
-        self._kinds[type(optimizer).__name__] = None
         self._known = ModuleSet()
         tensors = {id(tensor) for tensor in of_optimizer(optimizer)}
         if tensors and not any(tensors & own_tensors(module) for module in modules_alive()):

@@ -203,7 +203,9 @@ def test_an_optimizer_of_another_network_is_named(created: str) -> None:
     (report,) = [report for _, report in reports if report.layers]
     assert (report.updates, report.forward_passes) == (0, 3)
     assert report.state is ReportState.TOO_LITTLE
-    assert "the script creates Adamax, which holds no parameter of this model" in str(report).replace("\n", " ")
+    assert "Adamax steps, and holds none of the model's parameters: was it created before the model?" in str(
+        report
+    ).replace("\n", " ")
 
 
 def test_a_monitor_of_the_scripts_own_is_left_alone() -> None:

@@ -111,8 +111,9 @@ def test_a_holder_of_the_model_may_be_any_object(modules: object) -> None:
     assert Holder(nn.Linear(2, 2), modules).name() == "self.module_"
 
 
-def test_a_loop_of_a_library_is_no_script() -> None:
+@pytest.mark.parametrize("module", ["skorch.net", "rockpool.nn.modules.torch.torch_module"])
+def test_a_loop_of_a_library_is_no_script(module: str) -> None:
     code = "def fit(module):\n    return script_frame(sys._getframe())"
-    library = {"__name__": "skorch.net", "sys": sys, "script_frame": script_frame}
+    library = {"__name__": module, "sys": sys, "script_frame": script_frame}
     exec(code, library)
     assert library["fit"](nn.Linear(2, 2)) is sys._getframe()
