@@ -108,6 +108,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "dropout_per_step": ("SPK215",),
     "dropout_too_high": ("SPK215",),
     "eval_mode": ("SPK214",),
+    "evaluation_input": ("SPK112",),
     "evaluation_gap": ("SPK217",),
     "epsilon_rounds_to_0": NON_FINITE,
     "fp16_overflow": NON_FINITE,

@@ -318,6 +318,25 @@ def of_both_modes(code: str) -> Report:
     return monitor.report()
 
 
+def of_test_images(code: str) -> Report:
+    """The report on a model that is trained with the example's training images, and tested with its test images."""
+    names = scope() | {name: torch.randint(0, 256, (64, 128)).float() for name in ("train_images", "test_images")}
+    exec(code, names)
+    model = nn.Sequential(nn.Linear(128, 20), sinabs.layers.IAF())
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    with spikecheck.attach(model) as monitor:
+        for name in ("train_x", "test_x"):
+            for images in names[name].chunk(4):
+                sinabs.reset_states(model)
+                with torch.set_grad_enabled(name == "train_x"):
+                    loss = F.cross_entropy(model(images[:, None].repeat(1, 8, 1)).mean(1), torch.arange(16))
+                if name == "train_x":
+                    optimizer.zero_grad()
+                    loss.backward()
+                    optimizer.step()
+    return monitor.report()
+
+
 REPORTS: dict[str, Callable[[str], Report]] = {
     "SPK101": of_a_model,
     "SPK102": of_the_input,
@@ -330,6 +349,7 @@ REPORTS: dict[str, Callable[[str], Report]] = {
     "SPK109": of_batches,
     "SPK110": of_encoded_images,
     "SPK111": of_two_cameras,
+    "SPK112": of_test_images,
     "SPK206": of_pixels,
     "SPK208": of_a_loop,
     "SPK209": lambda code: of_a_forward_pass(code, r"^never", lambda: spikes(16)),

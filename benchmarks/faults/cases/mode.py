@@ -99,3 +99,22 @@ def half_precision_sum(broken: bool) -> Script:
         return ((millivolts.half() if broken else millivolts).sum(0) / 40).float() / 1000
 
     return Script(HandNet(readout=readout))
+
+
+@fault("spikingjelly", "evaluation_input")
+def test_data_scaled_twice(broken: bool) -> Script:
+    """The loader of the test data divides by 255 what is from 0 to 1 already."""
+    net = JellyNet()
+    return Script(net, prepare=lambda x, y: (x / 255 if broken and not net.training else x, y))
+
+
+@fault("hand", "evaluation_input")
+def normalized_in_training_alone(broken: bool) -> Script:
+    """Values from 0 to 255 are normalized in training; the transform of the test data is without it."""
+    net = HandNet()
+
+    def prepare(x: Tensor, y: Tensor) -> Batch:
+        pixels = 255 * x
+        return (pixels if broken and not net.training else (pixels - 15) / 60, y)
+
+    return Script(net, prepare=prepare)
