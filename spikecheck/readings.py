@@ -164,11 +164,17 @@ class InputHalvesReading:
 
 @dataclass(frozen=True, slots=True)
 class StateReading:
-    """The membrane potential of a spiking layer when a new sequence began."""
+    """The membrane potential of a spiking layer when a new sequence began.
+
+    `carried_sequences` began with a potential other than 0. `continuation_score` says by how many standard errors each
+    sample's potential goes with the sample's own first current rather than with that of other samples: about 0 where
+    batches are unrelated, large where each continues the one before. None where that could not be compared.
+    """
 
     sequences: int
-    carried_sequences: int  # sequences that began with a potential other than 0
+    carried_sequences: int
     largest_potential: float
+    continuation_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -260,5 +260,6 @@ class Capture(Generic[T]):
     loss_call: LossCall | None = None
     learning_rates: tuple[float | None, ...] = ()  # of an UPDATE: each parameter's learning rate
     learning_rate_histories: tuple[LearningRateHistory | None, ...] = ()  # of an UPDATE: each parameter's history
-    step_tensors: tuple[T, ...] = ()  # of a MEMORY: the spikes, the current and the next state of the time step
+    #: Of a MEMORY: the spikes, the current and the next state of the time step. Of a STATE: the first current after it.
+    step_tensors: tuple[T, ...] = ()
     axes_in_doubt: bool = False  # one of the axes may be time, and nothing tells which

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,77 +18,17 @@ from spikecheck.probe.call_log import CallLog, is_state_sampled
 from spikecheck.probe.finiteness import Finiteness
 from spikecheck.probe.frameworks.base import PER_STEP, Framework, Observation, nested, tensors
 from spikecheck.probe.frameworks.generic import surrogates
+from spikecheck.probe.held import Held, HeldCalls
 from spikecheck.probe.layer import AXIS_UNKNOWN, UNTIMED, Status, Use, WatchedLayer
 from spikecheck.probe.time_axis import folded_steps, layout_of
 from spikecheck.probe.time_path import TimePath
-from spikecheck.probe.torch_private import are_unchanged, has_values, version
+from spikecheck.probe.torch_private import are_unchanged, has_values
 from spikecheck.site import Capture, Layout, SiteKind
 
 KINDS = (SiteKind.SPIKES, SiteKind.CURRENT, SiteKind.POTENTIAL)
 TRANSFORMED = "its tensors have no values here to count: torch.func, a tracer, or a tensor spread over processes"
 COMPLEX = "its spikes are complex numbers, which are not counted"
 IN_PLACE = "its output was changed in place before the end of the forward pass"
-
-
-class Held(NamedTuple):
-    """A detached reference, and the version it had: a tensor that is changed in place would be counted wrongly."""
-
-    tensor: Tensor
-    version: int | None
-    layout: Layout
-
-    @classmethod
-    def of(cls, tensor: Tensor, layout: Layout) -> Held:
-        """Return a reference to the values alone: nothing of the graph is kept."""
-        return cls(tensor.detach(), version(tensor), layout)
-
-    @property
-    def unchanged(self) -> bool:
-        """Whether it still holds what it held."""
-        return self.version is None or version(self.tensor) == self.version
-
-
-@dataclass
-class HeldCalls:
-    """References to what the calls of a layer showed of one kind, in columns: a time step makes no object of ours."""
-
-    tensors: list[Tensor] = field(default_factory=list)
-    versions: list[int | None] = field(default_factory=list)
-    layouts: list[Layout] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self.tensors)
-
-    def append(self, held: Held) -> None:
-        """Add one call."""
-        self.extend([held.tensor], [held.version], held.layout)
-
-    def extend(self, tensors: Sequence[Tensor], versions: Sequence[int | None], layout: Layout) -> None:
-        """Add several calls of one layout."""
-        self.tensors += tensors
-        self.versions += versions
-        self.layouts += [layout] * len(tensors)
-
-    def of_use(self, number: int, uses: int) -> HeldCalls:
-        """Return the calls of one of several uses, which follow each other in the same order."""
-        return HeldCalls(self.tensors[number::uses], self.versions[number::uses], self.layouts[number::uses])
-
-    def groups(self) -> Iterator[HeldCalls]:
-        """Yield the calls of each shape, device and layout, in their order."""
-        forms = {tensor.shape for tensor in self.tensors}, {tensor.device for tensor in self.tensors}
-        if all(len(form) == 1 for form in forms) and self.layouts.count(self.layouts[0]) == len(self.layouts):
-            yield self
-            return
-        groups: dict[Any, HeldCalls] = {}
-        for held in map(Held, self.tensors, self.versions, self.layouts):
-            groups.setdefault((held.tensor.shape, held.tensor.device, held.layout), HeldCalls()).append(held)
-        yield from groups.values()
-
-    @property
-    def neurons(self) -> torch.Size:
-        """The shape of a call without time and batch."""
-        axes = {axis for axis in (self.layouts[0].time, self.layouts[0].batch) if axis is not None}
-        return torch.Size(n for axis, n in enumerate(self.tensors[0].shape) if axis not in axes)
 
 
 @dataclass
@@ -255,7 +195,9 @@ class LayerCalls:
         training = self.training or self.in_training
         yield from self.finiteness.captures(layer.site, update, training=training)
         if self.first_state and of_state is not None:
-            yield Capture((layer.site(of_state),), self.first_state, training=training, update=update)
+            current = self.held[SiteKind.CURRENT].first_step() if of_state is SiteKind.STATE else ()
+            site = layer.site(of_state)
+            yield Capture((site,), self.first_state, training=training, update=update, step_tensors=current)
         if self.middle_state and not watched.uses and all(reference.unchanged for reference in self.middle_state):
             values = tuple(reference.tensor for reference in self.middle_state)
             whole = all(reference.unchanged for reference in self.middle_step)

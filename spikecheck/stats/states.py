@@ -16,6 +16,9 @@ from spikecheck.stats.base import State, Statistic, merged_by
 ALIKE = 1e-5  # relative tolerance: float32 rounding in a sum of a thousand terms
 APART = 0.1  # relative distance from a multiple of the current above which a state is informative
 TINY = 1e-300  # avoids a division by 0
+COMPARED_NEURONS = 1_024  # an even sample of them tells as much
+ROUNDING = 1e-12  # of a value: a smaller difference from the mean is the rounding error of that
+MIN_SAMPLES = 4  # of a batch: with fewer, there are next to no other samples to compare with
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,48 @@ class InitialState(State):
     sequences: int = merged_by(operator.add)
 
 
+@dataclass(frozen=True)
+class Continuation(State):
+    """How well the states of samples go with the samples' own currents, and its variance if they are unrelated."""
+
+    score: Tensor = merged_by(torch.add)
+    variance: Tensor = merged_by(torch.add)
+
+    @classmethod
+    def of(cls, capture: Capture[Tensor]) -> Continuation:
+        """Compare the state of each sample with the first current of every sample.
+
+        The products of centered states and currents add up to 0 in each row and column. So if they are unrelated, the
+        sum over the samples' own products has the mean 0 and the variance of a sum over a random permutation.
+        """
+        current = next(iter(capture.step_tensors), capture.values[0])
+        state = next((v for v in capture.values if v.shape == current.shape), current)
+        samples = len(current) if current.dim() > 1 else 0
+        if not capture.step_tensors or state is current or samples < MIN_SAMPLES:
+            nothing = torch.zeros((), dtype=torch.float64, device=current.device)
+            return cls(nothing, nothing)
+        products = centered(state) @ centered(current).T
+        scale = products.norm()
+        score = (products.trace() / scale).nan_to_num(0, 0, 0)
+        return cls(score, (scale / scale).nan_to_num(0, 0, 0) / (samples - 1))
+
+
+@dataclass(frozen=True)
+class SequenceStart(State):
+    """The initial state, and whether it goes with what follows."""
+
+    initial: InitialState = merged_by(operator.add)
+    continuation: Continuation = merged_by(operator.add)
+
+
+def centered(x: Tensor) -> Tensor:
+    """Return an even sample of the neurons of [batch, ...], less the mean over the batch."""
+    flat = x.detach().flatten(1)
+    sampled = flat[:, :: -(-flat.shape[1] // COMPARED_NEURONS) or 1].double()
+    difference = sampled - sampled.mean(0)
+    return difference.where(difference.abs() > ROUNDING * sampled.abs(), 0)
+
+
 def initial_state(capture: Capture[Tensor]) -> InitialState:
     """Measure the state at the start of one sequence or time step."""
     maxima = [v.detach().float().abs().amax() for v in capture.values if v.numel()]
@@ -34,12 +79,12 @@ def initial_state(capture: Capture[Tensor]) -> InitialState:
     return InitialState((largest != 0).int(), largest, 1)
 
 
-class InitialStateStats(Statistic[InitialState]):
+class InitialStateStats(Statistic[SequenceStart]):
     """State of a layer before the first time step of a sequence.
 
-    Unit: that of the threshold.
-    Input: the state tensors of one layer, of any shape.
-    Memory: three numbers. Cost: one maximum per tensor and sequence.
+    Unit: that of the threshold; standard errors.
+    Input: the state tensors of one layer, of any shape; `step_tensors` holds the current of the first time step.
+    Memory: five numbers. Cost: one maximum per tensor and sequence, and a product of all pairs of samples.
     Not visible: which sample.
     """
 
@@ -47,13 +92,15 @@ class InitialStateStats(Statistic[InitialState]):
     reading: ClassVar = StateReading
     evaluation_reading: ClassVar = EvaluationStateReading
 
-    def measure(self, capture: Capture[Tensor]) -> InitialState:
+    def measure(self, capture: Capture[Tensor]) -> SequenceStart:
         """Measure the initial state of one sequence."""
-        return initial_state(capture)
+        return SequenceStart(initial_state(capture), Continuation.of(capture))
 
-    def summarize(self, state: InitialState) -> tuple[StateReading, ...]:
+    def summarize(self, state: SequenceStart) -> tuple[StateReading, ...]:
         """Copy the counts to the host."""
-        return (StateReading(state.sequences, int(state.carried), state.largest.item()),)
+        initial, variance = state.initial, float(state.continuation.variance)
+        score = float(state.continuation.score) / variance**0.5 if variance else None
+        return (StateReading(initial.sequences, int(initial.carried), initial.largest.item(), score),)
 
 
 @dataclass(frozen=True)

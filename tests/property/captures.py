@@ -153,6 +153,15 @@ def initial_states(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[T
 
 
 @st.composite
+def sequence_starts(draw: st.DrawFn, most: int) -> list[Capture[Tensor]]:
+    """Draw the state at the beginning of sequences, and the current of their first time step."""
+    shape = draw(st.sampled_from(((3, 2), (4, 3), (5, 2, 2))))
+    pairs = [[tensor(draw(arrays(*shape, values=FINITE)), torch.float64) for _ in "ab"] for _ in range(most)]
+    site = (Site(SiteKind.STATE, "here"),)
+    return [Capture(site, (a,), update=n, step_tensors=(b,)) for n, (a, b) in enumerate(pairs)]
+
+
+@st.composite
 def gradients_to_spikes(draw: st.DrawFn, most: int) -> list[Capture[Tensor]]:
     """Draw, for the calls of several forward passes, the time steps with a gradient and those with a spike."""
     passes = []
@@ -235,4 +244,6 @@ def runs(kind: SiteKind, most: int = 3) -> st.SearchStrategy[list[Capture[Tensor
         return optimizer_updates(most)
     if kind is SiteKind.GRADIENT_TO_SPIKES:
         return gradients_to_spikes(most)
-    return initial_states(kind, most) if kind is SiteKind.STATE else calls(kind, most)
+    if kind is SiteKind.STATE:
+        return st.one_of(initial_states(kind, most), sequence_starts(most))
+    return calls(kind, most)

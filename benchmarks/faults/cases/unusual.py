@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import itertools
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..case import healthy
-from ..melodies import CHANNELS, CLASSES, STEPS, Melodies
+from ..melodies import CHANNELS, CLASSES, NOISE_RATE, NOTE_RATE, STEPS, STREAM_SEED, Melodies
 from ..networks.hand import Cell, HandNet, averaged
 from ..networks.norse import NorseNet
 from ..networks.rockpool import RockpoolNet
@@ -18,11 +19,13 @@ from ..networks.sinabs import SinabsNet
 from ..networks.snntorch import SnntorchNet
 from ..networks.spikingjelly import JellyNet
 from ..script import LEARNING_RATE, Batch, Script, run
+from .neurons import StatefulNet
 
 THREE = (CHANNELS, 80, 80, CLASSES)
 CHUNK = 10  # time steps of one update
 WARM_UP = 60  # updates
 PRETRAINING = 60  # batches
+SHORTEST, LONGEST = 30, 90  # time steps of a sound
 
 
 @healthy("spikingjelly")
@@ -252,3 +255,27 @@ def random_projection_in_front() -> Script:
         return projection(x), y
 
     return Script(NorseNet((100, 100, CLASSES)), prepare=prepare)
+
+
+class Recordings(Melodies):
+    """One endless recording per row: a batch is the next piece of all of them, labeled with the sound at its end."""
+
+    def __iter__(self) -> Iterator[Batch]:
+        generator = torch.Generator().manual_seed(STREAM_SEED + self.seed)
+        of_channel = torch.arange(self.channels) * CLASSES // self.channels
+        sound, left = torch.zeros(self.batch, dtype=torch.int64), torch.zeros(self.batch, dtype=torch.int64)
+        for _ in range(self.batches):
+            frames = []
+            for _ in range(STEPS):
+                over = left == 0
+                sound = torch.where(over, torch.randint(CLASSES, sound.shape, generator=generator), sound)
+                left = torch.where(over, torch.randint(SHORTEST, LONGEST, left.shape, generator=generator), left - 1)
+                rate = torch.where(of_channel == sound[:, None], NOTE_RATE, NOISE_RATE)
+                frames.append((torch.rand(rate.shape, generator=generator) < rate).float())
+            yield torch.stack(frames, 1), sound
+
+
+@healthy("hand")
+def endless_recordings() -> Script:
+    """The state is detached and never reset, because each batch continues the one before"""
+    return Script(StatefulNet(reset=False, detach=True), Recordings())

@@ -6,7 +6,7 @@ import pytest
 
 from spikecheck.checks.spk208_carried_state import CarriedState
 from spikecheck.readings import EvaluationStateReading
-from tests.unit.checks.build import findings, inputs, observe, run, severity_of, state, targets
+from tests.unit.checks.build import findings, inputs, observe, run, severity_of, spikes, state, targets
 
 
 @pytest.mark.parametrize(
@@ -105,3 +105,35 @@ def test_a_local_rule_may_look_at_the_loss_of_every_time_step() -> None:
     for backward_passes, severity in ((0, None), (48, "warning")):
         observations = observe(read, run=run(backward_passes=backward_passes))
         assert severity_of(CarriedState(), observations, "lif1") == severity
+
+
+@pytest.mark.parametrize(
+    ("score", "different", "severity"),
+    [
+        pytest.param(4.0, 16, "note", id="exactly at the limit"),
+        pytest.param(3.9, 16, "warning", id="just below it"),
+        pytest.param(-9.0, 16, "warning", id="the opposite of a continuation"),
+        pytest.param(None, 16, "warning", id="not compared"),
+        pytest.param(40.0, 1, "warning", id="one batch, again and again"),
+    ],
+)
+def test_a_state_that_goes_with_what_follows_may_be_kept_on_purpose(score, different: int, severity) -> None:
+    """The first layer tells: what a later one receives depends on the states of those before it."""
+    carried = {"sequences": 20, "carried_sequences": 19}
+    places = {
+        "input": [inputs(distinct_batches=different)],
+        "lif1": [spikes(), state(**carried, continuation_score=score)],
+        "lif2": [spikes(), state(**carried, continuation_score=-1.0)],
+        "loss": [targets(distinct_batches=different)],
+    }
+    observations = observe(places)
+    assert severity_of(CarriedState(), observations, "lif1") == severity
+    assert severity_of(CarriedState(), observations, "lif2") == severity
+
+
+def test_evaluation_is_not_excused_by_what_training_shows() -> None:
+    places = {
+        "input": [inputs(distinct_batches=16)],
+        "lif1": [spikes(), state(continuation_score=9.0), EvaluationStateReading(3, 3, 0.4)],
+    }
+    assert severity_of(CarriedState(), observe(places), "lif1") == "warning"

@@ -77,7 +77,7 @@ def test_nothing_is_over_at_a_site_that_is_not_finite() -> None:
     assert "SPK203" in problems(report(NAN, WOKE))
     bad = parameter(non_finite=NonFinite(3, 6400, Moment(7)))
     at = site(SiteKind.PARAMETER, "fc1.weight")
-    large = WeightScale().finding(at, observed=Observed("", scale=26.5, layer="lif1"), expected=Expected(""))
+    large = WeightScale().finding(at, observed=Observed("", scale=26.5, comparison=""), expected=Expected(""))
     record = Record(large, (Interval(0, 5),), last_absent=20)
     assert "SPK406" in problems(report(spikes(), record, weight=(bad,)))
     assert "SPK406" not in problems(report(spikes(), record))

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from spikecheck.probe.frameworks.base import Observation
 from spikecheck.probe.frameworks.generic import Generic
 from spikecheck.probe.layer import Layer, Status, WatchedLayer
 from spikecheck.probe.recorder import LayerCalls, Recorder, is_state_sampled
@@ -83,6 +84,28 @@ def test_the_last_sampled_call_is_handed_on_with_its_step() -> None:
     (first,), (middle,) = captures[SiteKind.STATE].values, captures[SiteKind.MEMORY].values
     assert (float(first.mean()), float(middle.mean())) == (0.0, 4.0)
     assert [float(value.mean()) for value in captures[SiteKind.MEMORY].step_tensors] == [0.0, 1.0, 9.0]
+
+
+@pytest.mark.parametrize(
+    ("layout", "size", "first"),
+    [
+        pytest.param(Layout(None, 0), (5, 3), [0.0], id="one call per time step"),
+        pytest.param(Layout(0, 1), (4, 5, 3), [0.0], id="time, then batch"),
+        pytest.param(Layout(1, 0), (5, 4, 3), [0.0], id="batch, then time"),
+        pytest.param(Layout(None, 1), (3, 5), [], id="the batch is not the first axis"),
+        pytest.param(Layout(0, 2), (4, 3, 5), [], id="nor is it here"),
+    ],
+)
+def test_the_state_is_handed_on_with_the_current_of_the_first_time_step(
+    layout: Layout, size: tuple[int, ...], first: list[float]
+) -> None:
+    layer, calls = watched(), LayerCalls()
+    state, current = torch.ones(5, 3), torch.ones(size)
+    (current if layout.time is None else current.select(layout.time, 0)).zero_()
+    calls.sample_state(layer, (current, state), {})
+    calls.record(layer, Observation(spikes=torch.zeros(size), current=current, layout=layout))
+    (capture,) = (one for one in calls.drain(layer, 0, SiteKind.STATE) if one.sites[0].kind is SiteKind.STATE)
+    assert [float(value.mean()) for value in capture.step_tensors] == first
 
 
 def test_a_forward_pass_begins_with_nothing_of_the_one_before() -> None:
