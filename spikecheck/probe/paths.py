@@ -19,7 +19,6 @@ PACKAGES = (
     "lightning",
     "lightning_fabric",
     "pytorch_lightning",
-    "rockpool",
     "skorch",
     "sklearn",
     "transformers",
@@ -64,7 +63,20 @@ def is_of_script(frame: Any) -> bool:
 
 
 def variable_name(model: nn.Module, frame: Any) -> str:
-    """Return the name by which the calling script knows the model; "model" where it has none there."""
+    """Return the name by which a frame of the script knows the model, or one of its callers does; else "model".
+
+    A library that calls the model for the script knows it as `self`.
+    """
+    if name := name_in(model, frame):
+        return name
+    while (frame := frame.f_back) is not None:
+        if is_of_script(frame) and (name := name_in(model, frame)) not in ("", "self"):
+            return name
+    return "model"
+
+
+def name_in(model: nn.Module, frame: Any) -> str:
+    """Return the name of the model among the variables of a frame; empty where it has none."""
     for variables in (frame.f_locals, frame.f_globals):
         if name := name_of(model, variables):
             return name
@@ -72,7 +84,7 @@ def variable_name(model: nn.Module, frame: Any) -> str:
         modules = holder.get("_modules") if isinstance(holder, dict) else None  # which may be anything in a class
         if name := name_of(model, {**holder, **modules} if isinstance(modules, dict) else holder):
             return f"self.{name}"
-    return "model"
+    return ""
 
 
 def name_of(model: nn.Module, variables: Mapping[str, Any]) -> str:

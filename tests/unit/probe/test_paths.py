@@ -111,9 +111,17 @@ def test_a_holder_of_the_model_may_be_any_object(modules: object) -> None:
     assert Holder(nn.Linear(2, 2), modules).name() == "self.module_"
 
 
-@pytest.mark.parametrize("module", ["skorch.net", "rockpool.nn.modules.torch.torch_module"])
-def test_a_loop_of_a_library_is_no_script(module: str) -> None:
+def test_a_library_that_calls_the_model_does_not_hide_its_name() -> None:
+    net = nn.Linear(2, 2)
+    code = "def call(*models):\n    return variable_name(models[0], sys._getframe())"
+    library = {"__name__": "library", "sys": sys, "variable_name": variable_name}
+    exec(code, library)
+    assert library["call"](net) == "net"
+    assert library["call"](nn.Linear(2, 2)) == "model"
+
+
+def test_a_loop_of_a_library_is_no_script() -> None:
     code = "def fit(module):\n    return script_frame(sys._getframe())"
-    library = {"__name__": module, "sys": sys, "script_frame": script_frame}
+    library = {"__name__": "skorch.net", "sys": sys, "script_frame": script_frame}
     exec(code, library)
     assert library["fit"](nn.Linear(2, 2)) is sys._getframe()
