@@ -393,6 +393,9 @@ class RunReading:
     gradient_origins: tuple[Origin, ...] = ()  # operations whose derivative is NaN or infinite while the loss is finite
     unregistered_shapes: tuple[tuple[int, ...], ...] = ()  # of parameters that are used, not the model's, nor trained
     unregistered_before: int = 0  # of these: what the model's input was computed from, and nothing else
+    replaced_parameters: tuple[
+        str, ...
+    ] = ()  # after attach(), by others that get gradients and that no optimizer holds
     processes: int = 1  # that train together: gradients, as the optimizer gets them, are averages over all
     input_tensors: int = 1  # that the model is called with, of which the first is observed
     variable: str = ""  # the expression by which the script knows the model; empty for what did not run

@@ -46,10 +46,11 @@ class UnoptimizedParameter(Check):
     ```
 
     ## How it is decided
-    The weight requires gradients and receives them, and is in no optimizer that has made an update. While training
-    runs, spikecheck waits for {min_updates_in_training} updates, since another optimizer may step less often. If
-    several optimizers train the model, do not pass `optimizer=` to `spikecheck.attach`: with it, spikecheck watches
-    that optimizer alone, and reports the weights of the others here.
+    The weight requires gradients and receives them, and is in no optimizer that has made an update. This includes a
+    weight that took the place of another while training ran, such as a head for more classes. While training runs,
+    spikecheck waits for {min_updates_in_training} updates, since another optimizer may step less often. If several
+    optimizers train the model, do not pass `optimizer=` to `spikecheck.attach`: with it, spikecheck watches that
+    optimizer alone, and reports the weights of the others here.
 
     With random hidden layers and a trained last one, a network reached an accuracy of 0.6 to 0.9 where 0.95 was
     possible (20 classes). The usual cause is an optimizer that was built before a layer was added or replaced, or from
@@ -75,14 +76,18 @@ class UnoptimizedParameter(Check):
         """Yield one finding, at the first such weight."""
         updates = readings.all.every(UpdateReading)
         gradients = readings.all.every(GradientReading)
+        replaced = [name for name in weight_names(readings) if name in readings.run.replaced_parameters]
         unheld = [name for name in weight_names(readings) if name not in updates and gradients[name].mean_norm > 0]
+        unheld = replaced or unheld
         too_early = readings.run.live and readings.run.update < self.min_updates_in_training
         if not updates or too_early or unheld[:1] != [site.name]:
             return
         yield self.finding(
             site,
             observed=Observed(
-                "a gradient norm of {norm:n} at {first}, and no update of {names}",
+                "another parameter took the place of {names} in the model, and no update of it was made"
+                if replaced
+                else "a gradient norm of {norm:n} at {first}, and no update of {names}",
                 norm=gradients[site.name].mean_norm,
                 names=", ".join(unheld),
                 first=site.name,
@@ -90,7 +95,7 @@ class UnoptimizedParameter(Check):
             expected=Expected(
                 "an optimizer that holds every trainable weight", because="a weight that no optimizer holds never moves"
             ),
-            when=Moment(0),
+            when=Moment(readings.run.update if replaced else 0),
             more=and_more(unheld),
             reason=reason(unheld, readings.run),
         )
@@ -99,5 +104,7 @@ class UnoptimizedParameter(Check):
 def reason(names: list[str], run: RunReading) -> str:
     """Return why the weights do not move, as the rest of a sentence."""
     pronoun = "it" if len(names) == 1 else "them"
+    if set(names) <= set(run.replaced_parameters):
+        return f"the optimizer still holds what {pronoun} replaced"
     idle = [optimizer.kind for optimizer in run.idle_optimizers if set(names) <= set(optimizer.parameters)]
     return f"step() of {idle[0]}, which holds {pronoun}, is never called" if idle else f"no optimizer holds {pronoun}"

@@ -9,6 +9,7 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from spikecheck.probe.clock import Clock
+from spikecheck.probe.find import named_parameters
 from spikecheck.probe.layer import Status
 from spikecheck.probe.layers import Layers
 from spikecheck.probe.modes import Modes
@@ -67,6 +68,7 @@ class Snapshot:
             run_reading(session, live=live),
             idle_optimizers=optimizers.idle_optimizers(live=live),
             foreign_optimizer=optimizers.foreign,
+            replaced_parameters=replaced_parameters(session),
             processes=(process_of_run() or (0, 1))[1],
             input_tensors=session.input_tensors,
             value_origins=session.training.origins.of_values,
@@ -107,6 +109,17 @@ def replaced(session: Watched) -> dict[str, str]:
     parts = {one.name: one.layer.module for one in session.layers if one.status is Status.SPIKING}
     missing = [name for name, part in {**parts, **session.optimizers.named}.items() if id(part) not in present]
     return dict.fromkeys(missing, REPLACED)
+
+
+def replaced_parameters(session: Watched) -> tuple[str, ...]:
+    """Return the parameters whose place another has taken, where that gets gradients and no optimizer has stepped it.
+
+    An optimizer that holds what took their place makes it the parameter that is watched, with its next step.
+    """
+    present = named_parameters(session.model)
+    watched = session.optimizers.named
+    changed = {name: present[name] for name in watched if name in present and present[name] is not watched[name]}
+    return tuple(name for name, parameter in changed.items() if parameter.grad is not None)
 
 
 def run_reading(session: Watched, *, live: bool) -> RunReading:

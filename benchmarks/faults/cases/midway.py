@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from spikingjelly.activation_based import neuron, surrogate
 from torch import Tensor, nn
@@ -14,7 +16,7 @@ from ..networks.norse import NorseNet
 from ..networks.sinabs import SinabsNet
 from ..networks.snntorch import SnntorchNet, leaky
 from ..networks.spikingjelly import JellyNet
-from ..script import LEARNING_RATE, Script
+from ..script import LEARNING_RATE, Script, ordinary
 
 THREE = (CHANNELS, 80, 80, CLASSES)
 JUMP = 60  # update from which a schedule multiplies the learning rate
@@ -174,3 +176,18 @@ def layer_in_a_python_list(broken: bool) -> Script:
     net = Listed()
     held = [*net.parameters(), *([] if broken else net.first[0].parameters())]
     return Script(net, optimizer=torch.optim.Adam(held, lr=LEARNING_RATE))
+
+
+@fault("hand", "params_not_in_optimizer")
+def head_replaced_while_training(broken: bool) -> Script:
+    """After 60 updates, the head is replaced by one for more classes; the optimizer still holds the first one."""
+    net, updates = HandNet(THREE), itertools.count()
+
+    def update(script: Script, x: Tensor, y: Tensor) -> Tensor:
+        if next(updates) == JUMP:
+            net.linear[-1] = nn.Linear(THREE[-2], 2 * CLASSES)
+            if not broken:
+                script.optimizer = torch.optim.Adam(net.parameters(), lr=LEARNING_RATE)
+        return ordinary(script, x, y)
+
+    return Script(net, Melodies(batches=180), update=update)

@@ -40,6 +40,14 @@ def test_one_finding_stands_for_all() -> None:
     assert [f.message for f in made] == ["gradients reach fc1.weight and 1 more, but no optimizer holds them"]
 
 
+def test_a_weight_that_took_the_place_of_one_that_the_optimizer_holds_is_found() -> None:
+    observations = observe({"fc1.weight": HELD, "fc2.weight": HELD}, run=run(replaced_parameters=("fc2.weight",)))
+    assert not findings(UnoptimizedParameter(), observations, "fc1.weight")
+    [finding] = findings(UnoptimizedParameter(), observations, "fc2.weight")
+    assert finding.message == "gradients reach fc2.weight, but the optimizer still holds what it replaced"
+    assert finding.when.update == observations.run.update
+
+
 def test_it_says_where_an_optimizer_holds_them_and_never_steps() -> None:
     when = run(idle_optimizers=(IdleOptimizer("SGD", ("fc1.weight",)),))
     [finding] = findings(

@@ -26,9 +26,9 @@ def network() -> nn.Sequential:
     return nn.Sequential(nn.Linear(10, 12), LIF(), nn.Linear(12, 3))
 
 
-def train(model: nn.Module, updates: int = 4) -> list[Tensor]:
+def train(model: nn.Module, updates: int = 4, optimizer: torch.optim.Optimizer | None = None) -> list[Tensor]:
     torch.manual_seed(0)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    optimizer = optimizer or torch.optim.Adam(model.parameters(), lr=1e-3)
     for _ in range(updates):
         loss = F.cross_entropy(model(torch.rand(6, 8, 10)).mean(0), torch.randint(3, (8,)))
         optimizer.zero_grad()
@@ -66,6 +66,18 @@ def test_parameters_that_replace_others_are_observed_with_their_optimizer() -> N
     assert not [f for f in report.findings if f.check == "SPK001"]
     assert report.updates == 6
     assert {row.name: row.elements for row in report.weights} == {"0.weight": 120, "2.weight": 60}
+
+
+def test_a_head_that_no_optimizer_holds_is_a_finding_until_one_does() -> None:
+    model = network()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    with spikecheck.attach(model, spikes="1", on_finding=lambda _: None) as monitor:
+        train(model, 2, optimizer)
+        model[2] = nn.Linear(12, 4)
+        train(model, 2, optimizer)
+        assert [f.site.name for f in monitor.report().findings if f.check == "SPK408"] == ["2.weight"]
+        train(model, 2)
+        assert not [f for f in monitor.report().findings if f.check == "SPK408"]
 
 
 def test_an_optimizer_of_another_model_is_asked_once_about_its_parameters() -> None:
