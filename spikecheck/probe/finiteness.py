@@ -41,10 +41,12 @@ class Finiteness:
     def look(self) -> None:
         """Look at the time steps since the last time: at the latest, and at each if that is not finite."""
         recent, self.recent = self.recent, []
-        calm = not recent or math.isfinite(total(recent[-1][1]))
-        for current, potential in recent:
-            self.potentials.append(0.0 if calm else total(potential))
-            self.currents.append(0.0 if calm or current is None else total(current))
+        if not recent or math.isfinite(total(recent[-1][1])):
+            self.potentials += [0.0] * len(recent)
+            self.currents += [0.0] * len(recent)
+            return
+        self.potentials += [total(potential) for _, potential in recent]
+        self.currents += [0.0 if current is None else total(current) for current, _ in recent]
 
     def extend(self, other: Finiteness) -> None:
         """Add time steps that follow."""

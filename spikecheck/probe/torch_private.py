@@ -115,16 +115,14 @@ def is_plain_tensor(value: object) -> bool:
 
 def versions_of(*tensors: Tensor | None) -> list[int | None] | None:
     """Return the versions of tensors of torch's own class, None for None; nothing where one is of another kind."""
-    versions: list[int | None] = []
     is_wrapped = _is_functorch_wrapped
     for tensor in tensors:
-        if tensor is None:
-            versions.append(None)
-        elif type(tensor) is not Tensor or (is_wrapped is not None and is_wrapped(tensor)):
+        if tensor is not None and (type(tensor) is not Tensor or (is_wrapped is not None and is_wrapped(tensor))):
             return None
-        else:
-            versions.append(version(tensor))
-    return versions
+    try:
+        return [None if tensor is None else tensor._version for tensor in tensors]
+    except RuntimeError:  # one is of inference mode, where changes are not counted
+        return [None if tensor is None else version(tensor) for tensor in tensors]
 
 
 def are_unchanged(tensors: Sequence[Tensor], versions: Sequence[int | None]) -> bool:

@@ -15,7 +15,8 @@ from spikecheck.stats.base import State, merged_by
 from spikecheck.stats.layout import NonFiniteState, Raster, RasterStatistic, maximum, to_float
 from spikecheck.stats.shares import SHARE_DIGITS
 
-COMPARED_NEURONS = 16  # neurons compared: a correlation over 40 x 64 x 16 elements has a standard error of about 0.005
+COMPARED_NEURONS = 16  # neurons compared, fewer in long sequences and large batches
+COMPARED_VALUES = 40_960  # over so many, a correlation has a standard error of about 0.005
 FEW_NEURONS = 64  # below, torch reduces along several axes at once without vector instructions
 MIN_AXIS_LENGTH = 4  # shorter axes have no lag between 1 and half their length
 ROUNDING = 1e-12  # fraction of the mean square; a smaller variance is the rounding error of a constant
@@ -110,7 +111,8 @@ def correlation_across(rows: Tensor, steps: int, lag: int) -> Tensor:
 
 def standardize(x: Tensor) -> Tensor:
     """Sample neurons of [time, batch, neuron], subtract the mean of each, and scale to a total variance of 1 or 0."""
-    sampled = x[:, :, :: -(-x.shape[2] // COMPARED_NEURONS) or 1].double()
+    neurons = max(1, min(COMPARED_NEURONS, COMPARED_VALUES // max(1, x[:, :, :1].numel())))
+    sampled = x[:, :, :: -(-x.shape[2] // neurons) or 1].double()
     centered = sampled - sampled.mean((0, 1))
     variance, rounding = centered.square().mean(), ROUNDING * sampled.square().mean()
     return (centered / variance.where(variance > rounding, torch.inf).sqrt()).nan_to_num(0, 0, 0)
@@ -139,7 +141,7 @@ class DriveStats(RasterStatistic[DriveState]):
     Unit: that of the threshold.
     Input: currents [time, batch, neuron] of one forward pass.
     Memory: one float per neuron. Cost: about four reductions over the currents, and seven products over at most
-    16 neurons, per forward pass.
+    16 neurons and about 40,960 values, per forward pass.
     Not visible: single neurons without input, in the mean over all neurons.
     """
 
