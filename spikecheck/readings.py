@@ -321,6 +321,7 @@ class LossReading:
     trace: tuple[tuple[int, float], ...] = ()
     broadcast_shapes: tuple[tuple[int, ...], ...] = ()  # of output and target, where all pairs of samples are compared
     softmax_axes: tuple[tuple[int, ...], ...] = ()  # as in `LossCall`
+    stacked_rows: tuple[int, ...] = ()  # the same
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,6 +180,7 @@ class LossCall:
     ignored_label: int | None = None  # the label that the loss ignores
     broadcast_shapes: tuple[tuple[int, ...], ...] = ()  # of output and target, where all pairs are compared
     softmax_axes: tuple[tuple[int, ...], ...] = ()  # shape, then axis and batch axis, of a softmax not over the classes
+    stacked_rows: tuple[int, ...] = ()  # number of time steps that are the rows, and shape of each before a sum
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "population_misread": ("SPK319",),
     "readout_last_step": ("SPK310",),
     "softmax_axis": ("SPK318",),
+    "summed_batch": ("SPK322",),
     "target_invalid": ("SPK316",),
     "silent_output": DEAD,
     # gradients and weights

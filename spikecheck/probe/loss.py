@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
 from spikecheck.probe.scripting import scripting_without_hooks
-from spikecheck.probe.softmax_axis import softmax_axes
+from spikecheck.probe.softmax_axis import softmax_axes, stacked_rows
 from spikecheck.probe.torch_private import is_compiling, is_plain_tensor, is_traced, loss_functions
 from spikecheck.site import LossCall
 
@@ -144,6 +144,7 @@ def describe(
         arguments.get("ignore_index", -100) if over_classes else None,
         () if over_classes else all_pairs(logits, targets),
         softmax_axes(logits) if over_classes else (),
+        stacked_rows(logits) if over_classes else (),
     )
     return call, logits, targets
 

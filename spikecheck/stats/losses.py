@@ -6,7 +6,7 @@ import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import torch
 from torch import Tensor
@@ -25,6 +25,8 @@ from spikecheck.stats.layout import (
     smallest_distinct,
     to_float,
 )
+
+T = TypeVar("T")
 
 TRACE = 128  # losses kept of the whole run: more than a plot can show
 WINDOW = 64  # recent losses: enough for the slope of a noisy loss, few enough to be recent
@@ -69,7 +71,7 @@ def last_of(a: Tensor, b: Tensor) -> Tensor:
     return torch.cat([a, b])[-WINDOW:]
 
 
-def first_known(a: tuple[tuple[int, ...], ...], b: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
+def first_known(a: tuple[T, ...], b: tuple[T, ...]) -> tuple[T, ...]:
     """Merge rule: keep the first that is not empty."""
     return a or b
 
@@ -89,6 +91,7 @@ class LossState(State):
     trace: TraceState = merged_by(operator.add)
     broadcast: tuple[tuple[int, ...], ...] = merged_by(first_known)
     softmax_axes: tuple[tuple[int, ...], ...] = merged_by(first_known)
+    stacked_rows: tuple[int, ...] = merged_by(first_known)
 
 
 class LossStats(Statistic[LossState]):
@@ -124,6 +127,7 @@ class LossStats(Statistic[LossState]):
             trace=TraceState(value, (capture.update,), 1),
             broadcast=call.broadcast_shapes,
             softmax_axes=call.softmax_axes,
+            stacked_rows=call.stacked_rows,
         )
 
     def join(self, states: Sequence[LossState]) -> LossState:
@@ -175,6 +179,7 @@ class LossStats(Statistic[LossState]):
                 trace=tuple(zip(state.trace.updates, state.trace.values.tolist(), strict=True)),
                 broadcast_shapes=state.broadcast,
                 softmax_axes=state.softmax_axes,
+                stacked_rows=state.stacked_rows,
             ),
         )
 

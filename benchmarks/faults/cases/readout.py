@@ -119,3 +119,10 @@ def always_class_three(broken: bool) -> Script:
         return torch.where(torch.rand(len(y)) < 0.95, torch.full_like(y, 3), y) if broken else y
 
     return Script(SnntorchNet((CHANNELS, 80, CLASSES)), relabel=overwritten)
+
+
+@fault("snntorch", "summed_batch")
+def sum_over_the_batch(broken: bool) -> Script:
+    """The potentials of [step, batch, class] are averaged over axis 1, with as many samples as steps."""
+    over = 1 if broken else 0
+    return Script(SnntorchNet(read=lambda spikes, v: v.mean(over)), Melodies(batch=STEPS))
