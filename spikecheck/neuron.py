@@ -33,6 +33,7 @@ class NeuronChange(Enum):
     SURROGATE_WIDTH = "the width of the surrogate gradient, in thresholds"
     RESET = "a reset by subtraction"
     SINGLE_SPIKE = "at most one spike per time step"
+    SEQUENCES = "whole sequences, not one time step per call"
     FRESH_STATE = "a fresh state, before every batch"
 
 

@@ -16,11 +16,13 @@ from spikecheck.checks.fixes import personal
 from spikecheck.diagnosis import Cause
 from spikecheck.examination.candidates import Tried, candidates, combinations
 from spikecheck.examination.proof import claims, learns
+from spikecheck.examination.remaining import linear_probe, what_remains, what_remains_of_data
 from spikecheck.examination.significance import sign_test
 from spikecheck.examination.subject import Evaluation, Subject
 from spikecheck.examination.treatments.base import Role, Treatment, treatments
 from spikecheck.examination.trial import LASTING, UPDATES, Outcome, Trial, run_trial
 from spikecheck.finding import Finding, Fix, Severity
+from spikecheck.number_format import percentage
 from spikecheck.report.treated import MAX_P, CopyResult, Healing, TreatmentRow, Verdict
 
 IN_THE_DATA = ("SPK102", "SPK103", "SPK107", "SPK307")  # checks of faults that no change of code takes back
@@ -31,6 +33,7 @@ MAX_ROOTS = 4  # judgment call: of more root causes than that, most are conseque
 MAX_LOSS_LEFT = 0.5  # measured: of the first loss; 5 of 31 healthy scripts have more left, and none has such a note
 ENOUGH = 0.9  # judgment call: a proved treatment with a lower accuracy is compared with those of other findings, too
 BETTER_P = 0.01  # judgment call: of two proved treatments, the first is taken unless the other is better for certain
+MIN_SHARE = 0.5  # judgment call: of what a linear map gains over the most frequent class, a healed network has so much
 LEAST_SECONDS = 1.0
 
 
@@ -182,7 +185,7 @@ class Healer:
             proof = claims(trial, untreated, self.number_of_trials() + 1)
             return proof.promising or (proof.learns < MAX_P and self.is_ahead(chosen, trial, untreated))
 
-        tried.trial = self.run(chosen, untreated=comparable, lasts=promises)
+        tried.trial = self.run(chosen, untreated=comparable, lasts=promises, patient=self.is_named_by_root(chosen))
         if tried.trial.outcome is Outcome.TRAINED:
             tried.proof = claims(tried.trial, untreated, self.number_of_trials())
             if tried.proof.comes_late and not self.is_over():
@@ -192,9 +195,13 @@ class Healer:
 
     def is_ahead(self, chosen: Sequence[Treatment], trial: Trial, untreated: Trial) -> bool:
         """Return whether treatments that root causes name do better than an untreated copy that has much to gain."""
-        roots = {cause.finding.check for cause in self.causes}
-        named = all(one.role is Role.CAUSE and roots & set(one.named_by) for one in chosen)
+        named = self.is_named_by_root(chosen) and all(one.role is Role.CAUSE for one in chosen)
         return named and not is_good(untreated) and is_better(trial.evaluation, untreated.evaluation)
+
+    def is_named_by_root(self, chosen: Sequence[Treatment]) -> bool:
+        """Return whether root causes name all of the treatments: these are trained on where they begin no better."""
+        roots = {cause.finding.check for cause in self.causes}
+        return all(roots & set(one.named_by) for one in chosen)
 
     @cached_property
     def untreated_for_longer(self) -> Trial:
@@ -218,9 +225,8 @@ class Healer:
         return other if sign_test(ours, theirs) < BETTER_P else best
 
     def removes_cause(self, one: Treatment) -> bool:
-        """Return whether a treatment acts on a cause; one that helps any network does where a root cause names it."""
-        roots = [*(cause.finding for cause in self.causes), *self.notes]
-        named = any(finding.check in one.named_by for finding in roots)
+        """Return whether a treatment acts on a cause; one that helps any network does where a finding names it."""
+        named = any(finding.check in one.named_by for finding in self.findings)
         return one.role is Role.CAUSE or (one.role is Role.BOOSTER and named)
 
     def run(self, chosen: Sequence[Treatment], **options: Any) -> Trial:
@@ -244,6 +250,8 @@ class Healer:
             others = [row for row in rows if row.name != first.name]
             rows = [first, *sorted(others, key=lambda row: (not row.proved, row.name.count(" + ")))]
             verdict, text = Verdict.CURED, cured_text(first, untreated)
+            if (shortfall := self.shortfall(best)) is not None:
+                verdict, text = Verdict.IMPROVED, f"{text}. Something else is wrong, too: {shortfall}"
         elif proved:
             verdict = Verdict.HIDDEN
             text = (
@@ -254,6 +262,17 @@ class Healer:
             verdict = Verdict.NOT_CURED if data is None else Verdict.DATA
             text = self.remaining_text(untreated, data)
         return Healing(verdict, text, copy_of(untreated, self.checks_of_alarms()), tuple(rows), seconds)
+
+    def shortfall(self, best: Tried) -> str | None:
+        """Return how far a treated copy stays behind a linear map of the input; None where it does not."""
+        evaluation = best.trial.latest
+        if is_good(best.trial) or evaluation is None or evaluation.accuracy is None:
+            return None
+        reading = linear_probe(self.subject)
+        least = None if reading is None else evaluation.majority + MIN_SHARE * (reading.accuracy - evaluation.majority)
+        if reading is None or least is None or evaluation.accuracy >= least:
+            return None
+        return f"a linear map of the input is right in {percentage(reading.accuracy)}"
 
     def symptoms_with(self, best: Tried) -> tuple[str, ...] | None:
         """Return the checks that still fire in a treated copy; None where no time is left to watch one."""
@@ -296,15 +315,10 @@ class Healer:
         if learns(untreated, untreated.latest, len(untreated.losses)) < MAX_P:
             accuracy = "" if untreated.accuracy is None else f", with a held-out accuracy of {untreated.accuracy:.0%}"
             better = f"the network learns as it is{accuracy}: none of {number} treatments is proved to make it better"
-            return better if data is None else f"{better}. {what_remains(data)}"
+            return better if data is None else f"{better}. {what_remains_of_data(data)}"
         over = "; the time was over before all of them were tried: pass more seconds=" if self.is_over() else ""
-        if data is not None:
-            return f"none of {number} treatments is proved to heal it{over}. {what_remains(data)}"
-        return (
-            f"none of {number} treatments is proved to heal it{over}. What remains: labels that do not belong to their "
-            f"inputs, a fault in the code between the layers, or a task that takes more than {self.updates} updates: "
-            f"pass treatment_updates={2 * self.updates}"
-        )
+        remains = what_remains(self.subject, self.causes, self.updates) if data is None else what_remains_of_data(data)
+        return f"none of {number} treatments is proved to heal it{over}. {remains}"
 
 
 ROLE_TEXT = {
@@ -350,8 +364,3 @@ def in_the_data(finding: Finding, untreated: Trial, seconds: float) -> Healing:
     """Return that the fault is in the data."""
     text = f"the fault is in the data ({finding.check} {finding.slug}): no change of model or loop takes it back"
     return Healing(Verdict.DATA, text, copy_of(untreated, (finding.check,)), (), seconds)
-
-
-def what_remains(finding: Finding) -> str:
-    """Return that what no treatment heals is in the data."""
-    return f"What remains is in the data ({finding.check} {finding.slug}), which no change of model or loop takes back"

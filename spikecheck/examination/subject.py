@@ -293,13 +293,13 @@ class Subject:
         self.model.eval()
         try:
             with torch.no_grad():
-                outputs = [self.output(batch) for batch in chosen]
+                outputs = (self.output(batch) for batch in chosen)  # each loss follows its own forward pass
                 return self.evaluated(chosen, outputs)
         finally:
             for module, mode in modes.items():
                 module.training = mode
 
-    def evaluated(self, batches: Sequence[Batch], outputs: Sequence[Any]) -> Evaluation:
+    def evaluated(self, batches: Sequence[Batch], outputs: Iterable[Any]) -> Evaluation:
         """Return the evaluation of outputs."""
         losses: list[float] = []
         correct: list[bool] = []

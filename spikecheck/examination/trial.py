@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from statistics import fmean
 
+from torch.nn.parameter import is_lazy
+
 from spikecheck import api
 from spikecheck.examination.isolation import FailureKind, run_isolated
 from spikecheck.examination.subject import Batch, Evaluation, OutOfTimeError, Subject, seed_everything
@@ -49,6 +51,7 @@ class Trial:
         lasting: the same after twice the updates; None where that was not worth it, or all batches were learned before.
         patch: what was changed, as code for the user's script.
         comparable: whether its losses are of the same kind as those of the untreated copy.
+        weights: a number that two copies share if all weights and buffers are the same after three updates.
         symptoms: the checks with a warning or an error in the copy; None where no monitor was attached.
         seconds: how long it took.
         updates: after how many it is evaluated for the first time.
@@ -62,6 +65,7 @@ class Trial:
     lasting: Evaluation | None = None
     patch: str = ""
     comparable: bool = True
+    weights: float = math.nan
     symptoms: tuple[str, ...] | None = None
     seconds: float = 0.0
     updates: int = UPDATES
@@ -103,6 +107,7 @@ def run_trial(
     lasts: Continue = always,
     updates: int = UPDATES,
     watch: int = 0,
+    patient: bool = False,
     seconds: float = MAX_SECONDS,
 ) -> Trial:
     """Treat a copy, train it, and evaluate it on the batches that are held out.
@@ -115,6 +120,7 @@ def run_trial(
         lasts: says of a trial with its first evaluation whether it is trained on, to be evaluated again.
         updates: after how many it is evaluated for the first time.
         watch: the number of updates, with a monitor and without an evaluation, if it is for the symptoms alone.
+        patient: whether a trial that begins no better than the untreated copy is trained on.
         seconds: the time limit.
     """
     names = tuple(one.name for one in treatments)
@@ -123,7 +129,7 @@ def run_trial(
         try:
             if watch:
                 return watched(own, treatments, names, checks, watch)
-            return trained(own, treatments, names, checks, untreated, lasts, updates)
+            return trained(own, treatments, names, checks, untreated, lasts, updates, patient=patient)
         except NotApplicableError as error:
             return Trial(names, Outcome.NOT_APPLICABLE, str(error))
 
@@ -143,30 +149,51 @@ def trained(
     untreated: Trial | None,
     lasts: Continue,
     updates: int,
+    *,
+    patient: bool,
 ) -> Trial:
     """Make a trial with a copy of the subject."""
-    patient, patch = treated(own, treatments, checks)
+    copy, patch = treated(own, treatments, checks)
     losses: list[float] = []
+    weights = math.nan
     batches = own.cycle(LASTING * updates)
     exact = all(one.early_stop for one in treatments)
-    same_loss = not any(one.changes_loss for one in treatments)
+    same_loss = not patient and not any(one.changes_loss for one in treatments)
     for number, batch in enumerate(itertools.islice(batches, updates), 1):
-        losses.append(update(patient, batch))
+        losses.append(update(copy, batch))
+        if number == EXACT_UPDATES:
+            weights = fingerprint(own)
         if not treatments and own.has_learned(losses):
             break
-        stopped = None if untreated is None else useless(number, losses, untreated, exact=exact, same_loss=same_loss)
+        stopped = None if untreated is None else useless(losses, weights, untreated, exact=exact, same_loss=same_loss)
         if stopped is not None:
             return Trial(names, stopped[0], stopped[1], tuple(losses), patch=patch)
     evaluation = own.evaluate()
-    trial = Trial(names, Outcome.TRAINED, "", tuple(losses), evaluation, patch=patch, comparable=exact, updates=updates)
+    trial = Trial(
+        names,
+        Outcome.TRAINED,
+        losses=tuple(losses),
+        evaluation=evaluation,
+        patch=patch,
+        comparable=exact,
+        weights=weights,
+        updates=updates,
+    )
     if not lasts(trial) or len(losses) < updates:
         return trial
     own.model.train()
     try:
-        losses += [update(patient, batch) for batch in batches]
+        losses += [update(copy, batch) for batch in batches]
     except OutOfTimeError:
         return replace(trial, reason="no time was left to train it twice as long")
     return replace(trial, losses=tuple(losses), lasting=own.evaluate())
+
+
+def fingerprint(own: Subject) -> float:
+    """Return a number that depends on every weight of the model, and on every buffer, such as running statistics."""
+    model = own.model
+    tensors = (tensor.detach() for _, tensor in (*model.named_parameters(), *model.named_buffers()))
+    return math.fsum(float(t.abs().double().sum()) for t in tensors if not is_lazy(t))
 
 
 def watched(
@@ -212,16 +239,18 @@ def reset_before_forward(patient: Patient) -> None:
 
 
 def useless(
-    number: int, losses: list[float], untreated: Trial, *, exact: bool, same_loss: bool
+    losses: list[float], weights: float, untreated: Trial, *, exact: bool, same_loss: bool
 ) -> tuple[Outcome, str] | None:
     """Return why a trial is ended: it changes nothing, does no better, or its loss stays NaN or infinite."""
+    number = len(losses)
     if number > NON_FINITE and not math.isfinite(losses[-1]):
         return Outcome.NO_BETTER, f"the loss is {losses[-1]} after {number} updates"
     if not exact or len(untreated.losses) < number:
         return None
-    if number == EXACT_UPDATES and tuple(losses) == untreated.losses[:number]:
+    same_so_far = tuple(losses) == untreated.losses[:number]  # a silent output has a loss that no weight changes
+    if number == EXACT_UPDATES and same_so_far and weights == untreated.weights:
         return Outcome.NO_EFFECT, "the losses are those of the untreated copy, digit by digit"
-    if number == RUNG and same_loss:
+    if number == RUNG and same_loss and not same_so_far:
         ours, theirs = fmean(losses[-4:]), fmean(untreated.losses[RUNG - 4 : RUNG])
         if not all(map(math.isfinite, (theirs, untreated.losses[0]))):
             return None

@@ -75,8 +75,8 @@ def watch(subject: Subject, seconds: float) -> Untreated:
                 break
             if time.monotonic() > until or subject.has_learned(losses):
                 break
+        after, problem = evaluated(subject)  # watched as well: layers may do something else there
         evidence = monitor.state_dict()
-    after, problem = evaluated(subject)
     return Untreated(evidence, tuple(losses), before, after, error, problem)
 
 

@@ -12,7 +12,7 @@ class BatchStatistics(Treatment):
     """Evaluate batch normalization with the statistics of the batch, not with its running ones."""
 
     name = "batch statistics in evaluation"
-    named_by = ("SPK216", "SPK214")
+    named_by = ("SPK216", "SPK214", "SPK217")
     early_stop = False
 
     def apply(self, patient: Patient) -> Fix:

@@ -20,7 +20,7 @@ class LogitsLoss(Treatment):
     """Compute cross-entropy of logits; of an output that is a softmax already, take its logarithm only."""
 
     name = "one softmax, in the loss"
-    named_by = ("SPK305", "SPK315", "SPK318", "SPK311", "SPK317", "SPK316", "SPK321", "SPK303", "SPK319")
+    named_by = ("SPK305", "SPK315", "SPK318", "SPK311", "SPK317", "SPK316", "SPK321", "SPK303", "SPK319", "SPK405")
     early_stop = False
 
     def apply(self, patient: Patient) -> Fix:

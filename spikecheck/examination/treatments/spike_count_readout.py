@@ -15,7 +15,7 @@ class SpikeCountReadout(Treatment):
     """Read the spikes of the last layer of all time steps, not those of the last one."""
 
     name = "readout of all time steps"
-    named_by = ("SPK310", "SPK302", "SPK319")
+    named_by = ("SPK310", "SPK302", "SPK319", "SPK601")
     early_stop = False
 
     def apply(self, patient: Patient) -> Fix:

@@ -36,8 +36,10 @@ class UsualDecay(Treatment):
 def readouts_that_grow(patient: Patient) -> Iterator[str]:
     """Yield code for modules beside the spiking layers whose decay is not from 0 to 1."""
     neurons = {layer.module for layer in patient.layers}
+    libraries = {layer.framework.name: layer.framework for layer in patient.layers if layer.framework is not None}
     for name, module in patient.subject.model.named_modules():
-        decay = Generic().neuron(module).decay
+        framework = libraries.get(type(module).__module__.partition(".")[0], Generic())
+        decay = framework.neuron(module).decay
         if module not in neurons and decay is not None and not 0 <= decay <= 1:
-            code = Generic().code_for(NeuronChange.DECAY, module, DECAY)
+            code = framework.code_for(NeuronChange.DECAY, module, DECAY)
             yield code.replace("layer.", f"{code_path(name)}.")

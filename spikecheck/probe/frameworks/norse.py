@@ -17,6 +17,7 @@ CELLS = ("SNNCell", "SNNRecurrentCell")
 SEQUENCES = ("SNN", "SNNRecurrent")
 ALONE = ("CobaLIFCell", "LIFCorrelation")  # spiking cells that share no base class with the others
 POTENTIALS = ("LI", "LICell", "LIBoxCell")  # leaky integrators: they return potentials
+STEP = 0.001  # seconds, the default of `dt`
 NONLINEAR = ("delta_T", "e_rev_I")  # parameters of neurons whose potential does not shrink by a factor
 INNER = ("lif", "lif_adex")  # where the parameters of a refractory neuron hold those of the neuron inside
 
@@ -89,7 +90,12 @@ class Norse(Framework):
         if not hasattr(p, "_replace"):
             return ""
         if change is NeuronChange.DECAY and hasattr(p, "tau_mem_inv") and dt:
-            return f"layer.p = layer.p._replace(tau_mem_inv=torch.tensor({(1 - value) / dt:.3g}))"
+            too_long = (
+                dt * (number(getattr(p, "tau_syn_inv", None)) or 0.0) > 1
+            )  # the current of its synapses grows too
+            dt = STEP if too_long else dt
+            code = f"layer.p = layer.p._replace(tau_mem_inv=torch.tensor({(1 - value) / dt:.3g}))"
+            return f"layer.dt = {dt}\n{code}" if too_long else code
         if change is NeuronChange.SURROGATE_WIDTH and hasattr(p, "method"):
             return 'layer.p = layer.p._replace(method="super")'
         return ""

@@ -98,7 +98,8 @@ class SNNTorch(Framework):
             slope = f"{5 / value:.2g}"
             return f"from snntorch import surrogate\nlayer.spike_grad = surrogate.fast_sigmoid(slope={slope})"
         if change is NeuronChange.RESET and getattr(module, "reset_mechanism", None) == "none":
-            return 'layer.reset_mechanism = "subtract"'
+            chosen = "\nlayer.state_function = layer._base_sub" if hasattr(module, "_base_sub") else ""
+            return f'layer.reset_mechanism = "subtract"{chosen}'  # which function resets is chosen in __init__
         if change is NeuronChange.FRESH_STATE and getattr(module, "init_hidden", False):
             return "layer.reset_mem()"
         return ""

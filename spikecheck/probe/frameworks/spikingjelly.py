@@ -94,6 +94,8 @@ class SpikingJelly(Framework):
             alpha = f"{2 / value:.2g}"
             home = "from spikingjelly.activation_based import surrogate"
             return f"{home}\nlayer.surrogate_function = surrogate.ATan(alpha={alpha})"
+        if change is NeuronChange.SEQUENCES and getattr(module, "step_mode", "m") == "s":
+            return 'layer.step_mode = "m"'
         if change is NeuronChange.FRESH_STATE:
             return "layer.reset()"
         return ""

@@ -72,6 +72,49 @@ def last_frame_matters(own: Subject) -> bool:
     return not torch.equal(own.output(batch), own.output(changed))
 
 
+class Cell(nn.Module):
+    """One time step; returns spikes and potential."""
+
+    def forward(self, current: Tensor, v: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        v = current if v is None else 0.9 * v + current
+        spikes: Tensor = Spike.apply(v - 1.0)
+        return spikes, v - spikes.detach()
+
+
+class Loop(Net):
+    """Calls its cell once per time step, with the state or without it."""
+
+    def __init__(self, *, keeps: bool) -> None:
+        super().__init__(Cell())
+        self.keeps = keeps
+
+    def forward(self, x: Tensor) -> Tensor:
+        v, spikes = None, []
+        for step in self.fc1(x).unbind(1):
+            s, new = self.lif(step, v)
+            v = new if self.keeps else None
+            spikes.append(s)
+        return self.fc2(torch.stack(spikes, 1)).mean(1)
+
+
+def detached() -> Net:
+    """Detach the spikes, and switch gradients off in the first layer."""
+    net = Net()
+
+    def forward(x: Tensor) -> Tensor:
+        with torch.no_grad():
+            current = net.fc1(x)
+        return net.fc2(net.lif(current).detach()).mean(1)
+
+    net.forward = forward
+    return net
+
+
+def gradient_of_first(own: Subject) -> Tensor:
+    own.gradients(own.training[0])
+    return own.model.fc1.weight.grad
+
+
 class Gated(Net):
     """The spikes of two branches are multiplied, twice."""
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim import lr_scheduler
 
 from spikecheck.checks.discovery import own_checks
 from spikecheck.examination.advised_fix import AdvisedFix
@@ -93,6 +94,13 @@ def plain_descent() -> Subject:
     return subject(net, optimizer=torch.optim.SGD(net.parameters(), lr=1.0))
 
 
+def scheduled() -> Subject:
+    """Return a subject whose scheduler has set the rate to 0."""
+    own = with_step(subject())
+    lr_scheduler.LambdaLR(own.optimizer, lambda number: 0.0)
+    return own
+
+
 def moves_by(own: Subject, least: float) -> bool:
     """Return whether one update moves the weights by so much."""
     before = nn.utils.parameters_to_vector(own.model.parameters()).clone()
@@ -106,24 +114,6 @@ def reading(read: Callable[[Tensor], Tensor]) -> Subject:
     inner = net.forward
     net.forward = lambda x: read(inner(x))
     return subject(net)
-
-
-def detached() -> Net:
-    """Detach the spikes, and switch gradients off in the first layer."""
-    net = Net()
-
-    def forward(x: Tensor) -> Tensor:
-        with torch.no_grad():
-            current = net.fc1(x)
-        return net.fc2(net.lif(current).detach()).mean(1)
-
-    net.forward = forward
-    return net
-
-
-def gradient_of_first(own: Subject) -> Tensor:
-    own.gradients(own.training[0])
-    return own.model.fc1.weight.grad
 
 
 def head_only() -> Subject:
@@ -242,6 +232,7 @@ CASES: dict[str, tuple[Callable[[], Subject], Callable[[Subject], bool]]] = {
     ),
     "training mode": (lambda: with_step(subject(Normalized())), lambda own: own.step is not None),
     "fresh Adam": (head_only, lambda own: isinstance(own.optimizer, torch.optim.Adam)),
+    "constant learning rate": (scheduled, lambda own: moves_by(own, 1e-4)),
     "no weight decay": (
         lambda: subject(optimizer=torch.optim.SGD(Net().parameters(), lr=0.1, weight_decay=1.0)),
         lambda own: own.optimizer.param_groups[0]["weight_decay"] == 0,
@@ -261,8 +252,8 @@ CASES: dict[str, tuple[Callable[[], Subject], Callable[[Subject], bool]]] = {
         lambda own: all(map(math.isfinite, own.train(2))),
     ),
     "nothing detached": (
-        lambda: subject(detached()),
-        lambda own: bool(gradient_of_first(own).abs().sum() > 0),
+        lambda: subject(subjects.detached()),
+        lambda own: bool(subjects.gradient_of_first(own).abs().sum() > 0),
     ),
     "each time step with its own frame": (lambda: subject(subjects.Stuck()), subjects.last_frame_matters),
     "branches added, not multiplied": (lambda: subject(subjects.Gated()), subjects.branches_are_added),
@@ -270,6 +261,10 @@ CASES: dict[str, tuple[Callable[[], Subject], Callable[[Subject], bool]]] = {
     "outputs summed by class": (
         lambda: subject(nn.Sequential(Net(), nn.Linear(CLASSES, 4 * CLASSES))),
         lambda own: own.output(own.training[0]).shape == (32, CLASSES),
+    ),
+    "state passed on to the next time step": (
+        lambda: subject(subjects.Loop(keeps=False)),
+        lambda own: bool(own.model.lif._forward_pre_hooks),
     ),
     "class weights": (subject, lambda own: bool(torch.isfinite(own.loss(own.training[0])))),
     "leaky neurons in place of all neurons": (subject, lambda own: bool(own.model._forward_pre_hooks)),
@@ -284,6 +279,7 @@ OF_A_LIBRARY = {
     "surrogate gradient as wide as the potentials spread",
     "reset after each spike",
     "thresholds of 30",
+    "layers that take whole sequences",
 }
 
 
