@@ -17,6 +17,7 @@ MIN_GAIN_ON_VARIANCE = 0.1
 MIN_FALL = 0.1  # of the first loss, where no guess is known: a judgment call
 MIN_FALL_IN_DEVIATIONS = 3.0  # the first loss is a single one: chance puts it this far above the mean once in 740 runs
 HALVED = 0.5  # judgment call: what a network has learned that comes this far outweighs what may slow it down
+NEAR_GUESS = 1.1  # judgment call: logits of an ordinary scale start at most that far above the loss of a guess
 LAST_LOSSES = 8  # judgment call: losses that a jump before them does not outweigh
 LATEST_SHARE = 0.25  # of the run, judgment call: the losses that count as the latest
 MIN_LATEST = 4  # below, those that are remembered are taken, however old
@@ -186,9 +187,9 @@ def has_learned_much(readings: Readings) -> bool:
     return any(one.has_halved for one in telling(readings))
 
 
-def is_below_guess(readings: Readings) -> bool:
-    """Return whether a loss lies below that of a guess at present, by chance or not: then its scale is not at fault."""
-    return any(one.guess is not None and one.level < one.guess for one in every_learning(readings))
+def is_near_guess(readings: Readings) -> bool:
+    """Return whether a loss is hardly above that of a guess, or below it: then the scale of the logits is no fault."""
+    return any(one.guess is not None and one.level < NEAR_GUESS * one.guess for one in every_learning(readings))
 
 
 def makes_progress(readings: Readings) -> bool:

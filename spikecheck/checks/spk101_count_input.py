@@ -8,7 +8,8 @@ from math import log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import STRONG_DRIVE, WHY_STRONG_DRIVE, first_layer_drive, list_values
+from spikecheck.checks.layers import STRONG_DRIVE, WHY_STRONG_DRIVE, first_layer_drive, list_values, spiking_sites
+from spikecheck.checks.learning import has_learned_much
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.number_format import fill
 from spikecheck.readings import InputReading
@@ -66,6 +67,8 @@ class CountInput(Check):
     - the mean is {max_mean_count} or more, and the drive is {max_drive} or more;
     - the mean is {min_large_mean_count} or more, and the drive is {max_drive_at_large_counts} or more, or unknown.
 
+    It is a note as well where no spiking layer was recognized, or where the network learns from the counts.
+
     The example above, with torch's default weights, gets a note.
     """
 
@@ -109,7 +112,7 @@ class CountInput(Check):
             return
         yield self.finding(
             site,
-            severity=Severity.WARNING if self.matters(average, first_layer_drive(readings)) else Severity.NOTE,
+            severity=Severity.WARNING if self.matters(average, readings) else Severity.NOTE,
             observed=Observed(
                 "values from {lowest} to {highest} ({values}); {share:%} of the non-empty bins are above 1; "
                 "non-empty bins average {average}",
@@ -129,9 +132,11 @@ class CountInput(Check):
             excess=log10(max(average, 1) / self.max_mean_count),
         )
 
-    def matters(self, average: float, drive: float | None) -> bool:
+    def matters(self, average: float, readings: Readings) -> bool:
         """Return whether counts of this mean are a fault, for what they make of the first layer's drive."""
-        is_large = average >= self.min_large_mean_count
+        if not spiking_sites(readings) or has_learned_much(readings):
+            return False
+        is_large, drive = average >= self.min_large_mean_count, first_layer_drive(readings)
         if drive is None:
             return is_large
         too_strong = average >= self.max_mean_count and drive >= self.max_drive

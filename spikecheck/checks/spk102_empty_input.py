@@ -8,6 +8,8 @@ from math import log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.learning import has_learned_much
+from spikecheck.checks.progress import GRACE_UPDATES
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.number_format import fill
 from spikecheck.readings import InputReading
@@ -57,7 +59,9 @@ class EmptyInput(Check):
 
     ## How it is decided
     spikecheck warns if fewer than {min_filled_bin_fraction:%} of the time bins hold any event, or if
-    {max_empty_sample_fraction:%} of the samples or more hold none. It reports an error if the whole input is empty.
+    {max_empty_sample_fraction:%} of the samples or more hold none. It reports an error if the whole input is empty. If
+    the network learns from the few events there are, it is only a note, as it is until update 64 of a running training,
+    while that is not known.
 
     Why pauses matter: with a decay of 0.9, the effect of one step shrinks to an eighth after 20 empty steps. The usual
     causes are a wrong unit of time, such as microseconds read as milliseconds, and bins that extend far beyond the end
@@ -92,12 +96,14 @@ class EmptyInput(Check):
         filled, empty = x.filled_frames / x.frames, x.empty_samples / max(1, x.samples)
         if filled >= self.min_filled_bin_fraction and empty < self.max_empty_sample_fraction:
             return
+        unknown = readings.run.live and readings.run.update < GRACE_UPDATES
+        harmless = x.filled_frames > 0 and (unknown or has_learned_much(readings))
         where = "{empty:%} of its time bins (at most {most:%} expected)"
         if filled >= self.min_filled_bin_fraction:
             where = "{samples} of {all_samples} samples"
         yield self.finding(
             site,
-            severity=Severity.WARNING if x.filled_frames else Severity.ERROR,
+            severity=Severity.NOTE if harmless else Severity.WARNING if x.filled_frames else Severity.ERROR,
             observed=Observed(
                 "{filled} of {frames} time bins hold any event; {empty} of {samples} samples hold none",
                 filled=x.filled_frames,

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import holds_spike_counts, list_values, spikes_unused, spiking_sites, without_cause
-from spikecheck.checks.learning import is_below_guess
+from spikecheck.checks.learning import is_near_guess
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.readings import InputReading, SpikeReading
 from spikecheck.site import Site, SiteKind, user_path
@@ -72,7 +72,7 @@ class MultiSpike(Check):
     A layer is reported if its values are whole numbers, none negative, some above 1. spikecheck then takes the mean of
     the values above 0: the spikes that a neuron emits in a time step in which it fires. It warns if this mean is
     {max_spikes_per_active_step} or more, and reports a note if it is smaller, which does little harm. It also reports
-    only a note if the loss is below that of random guessing, as in a network that was converted from a ReLU network.
+    only a note if the loss is not far above that of a guess, as in a network that was converted from a ReLU network.
 
     If the potential of the layer does not leak within a forward pass, or grows, SPK207 (faulty-decay) is the cause:
     each time step adds to it.
@@ -108,7 +108,7 @@ class MultiSpike(Check):
         average = spikes.mean_active_bin
         if not holds_spike_counts(spikes) or average is None or spikes_unused(readings):
             return
-        harmless = is_below_guess(readings)  # as after a conversion from a ReLU network
+        harmless = is_near_guess(readings)  # as after a conversion from a ReLU network
         input_counts = [x.mean_active_bin or 0 for x in readings.every(InputReading).values()]
         finding = self.finding(
             site,

@@ -19,6 +19,7 @@ from spikecheck.checks.layers import (
     WHY_STRONG_DRIVE,
     describe_weight,
     drive_in_thresholds,
+    holds_spike_counts,
     input_weight,
     spikes_may_be_unused,
     spikes_unused,
@@ -26,6 +27,7 @@ from spikecheck.checks.layers import (
     threshold_of,
     without_cause,
 )
+from spikecheck.checks.learning import is_near_guess
 from spikecheck.checks.waking import weight_path
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.number_format import fill
@@ -99,6 +101,9 @@ class StrongDrive(Check):
     the RMS, spikecheck uses that average instead. Before the first backward pass, the last spiking layer gets a note,
     because it is unknown whether its spikes are used.
 
+    A neuron that emits several spikes per time step passes on how strong its input is, so a strong drive does not
+    saturate it. Such a layer gets only a note if the loss is not far above that of a guess.
+
     In a hand-written layer, an attribute called `threshold` may hold something else. The check therefore also looks at
     the spikes: neurons have to fire in at least {min_active_fraction:%} of the time steps on average, or in at least
     {min_active_fraction_below_rest:%} if the threshold is 0 or below.
@@ -164,7 +169,9 @@ class StrongDrive(Check):
         rms = site.neuron.input_gain * drive.rms
         finding = self.finding(
             site,
-            severity=Severity.NOTE if spikes_may_be_unused(site, readings) else Severity.WARNING,
+            severity=Severity.NOTE
+            if spikes_may_be_unused(site, readings) or self.is_passed_on(readings)
+            else Severity.WARNING,
             observed=Observed(
                 "one time step adds {rms} (RMS), at most {largest}; the threshold is {threshold}",
                 rms=rms,
@@ -186,6 +193,11 @@ class StrongDrive(Check):
         if site.neuron.input_gain <= 1:
             finding = without_cause(finding, "SPK207")
         yield finding
+
+    def is_passed_on(self, readings: Readings) -> bool:
+        """Return whether the layer emits several spikes per time step, and the loss does not suffer from that."""
+        spikes = readings.get(SpikeReading)
+        return spikes is not None and holds_spike_counts(spikes) and is_near_guess(readings)
 
     def fix(self, readings: Readings) -> tuple[Fix, ...]:
         """Return one fix for all layers with a strong drive: thresholds that fit it, or smaller weights."""

@@ -59,7 +59,7 @@ class HotLearningRate(Check):
 
     Updates also make a weight so large that they no longer are large compared with it. So there is a finding as well
     if the loss is no lower than at first, and the updates made a weight {min_growth} times as large as it was or more,
-    with a scale, RMS * sqrt(fan-in), above {max_scale}.
+    with a scale, RMS * sqrt(fan-in), above {max_scale}. That needs a loss that was observed; the large updates do not.
 
     The finding dates from the first update by half of the norm. The first 10 updates are compared, every 16th one, and
     those whose learning rate is more than twice as high as any before.
@@ -84,7 +84,7 @@ class HotLearningRate(Check):
     needs: ClassVar = (UpdateReading, ParameterReading)
     explained_by: ClassVar = ("SPK413",)
     past: ClassVar = "updates of {site} were too large for its norm"
-    message: ClassVar = "{what}, and the loss does not fall"
+    message: ClassVar = "{what}, and {loss}"
 
     max_relative_update: float = limit(
         0.5,
@@ -124,7 +124,7 @@ class HotLearningRate(Check):
                 )
                 excess = log10(relative / self.max_relative_update)
                 yield self.finding_of(site, readings, what, expected, excess=excess)
-        elif site.name == grown and not lower:
+        elif site.name == grown and not lower and readings.all.every(LossReading):
             growth = growth_of(readings)
             what = fill("updates made {site} {growth:x} as large as at first", site=site, growth=growth)
             expected = Expected(
@@ -158,6 +158,7 @@ class HotLearningRate(Check):
             excess=excess,
             fixes=lowered_rate(rate, first_rate) if raised else None,
             what=what,
+            loss="the loss does not fall" if readings.all.every(LossReading) else "no loss was observed",
         )
         small_at_first = first is not None and first.mean_relative_norm < self.max_relative_update
         return finding if small_at_first else without_cause(finding, "SPK413")  # gradients could not accumulate yet

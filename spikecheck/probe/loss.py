@@ -37,6 +37,7 @@ OTHERS = {
     "multi_margin_loss": "multi_margin_loss",
     "soft_margin_loss": "soft_margin_loss",
 }
+ONE_INDEX_PER_SAMPLE = ("multi_margin_loss",)  # the target is no number to compare the outputs with
 #: Where the reduction stands among the arguments; what is between the target and it are weights.
 REDUCTIONS = {"mse_loss": 2, "l1_loss": 2, "binary_cross_entropy": 3, "binary_cross_entropy_with_logits": 4}
 ON_TORCH = {"binary_cross_entropy_with_logits": "binary_cross_entropy_with_logits", "kl_div": "kl_div"}
@@ -142,7 +143,7 @@ def describe(
         is_plain(arguments, targets) if over_classes else averages(name, args, kwargs),
         arguments.get("weight") is not None,
         arguments.get("ignore_index", -100) if over_classes else None,
-        () if over_classes else all_pairs(logits, targets),
+        () if over_classes or name in ONE_INDEX_PER_SAMPLE else all_pairs(logits, targets),
         softmax_axes(logits) if over_classes else (),
         stacked_rows(logits) if over_classes else (),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk101_count_input import CountInput
-from tests.unit.checks.build import drive, findings, inputs, neuron, observe, severity_of, spikes
+from tests.unit.checks.build import drive, findings, inputs, loss, neuron, observe, severity_of, spikes
 
 
 def counts(average: float, **changed):
@@ -52,11 +52,18 @@ def test_judge(x, severity) -> None:
         pytest.param(driving(counts(6.0), 0.4), "note", id="weights that were scaled for the counts"),
         pytest.param(driving(counts(5.0), 10.0, v_threshold=None), "warning", id="threshold unknown, large counts"),
         pytest.param(driving(counts(4.9), 10.0, v_threshold=None), "note", id="threshold unknown, smaller ones"),
-        pytest.param(observe({"input": [counts(6.0)]}), "warning", id="no spiking layer was observed"),
+        pytest.param(observe({"input": [counts(6.0)]}), "note", id="no spiking layer was observed"),
     ],
 )
 def test_counts_are_judged_by_the_drive_they_cause(observations, severity) -> None:
     assert severity_of(CountInput(), observations, "input") == severity
+
+
+@pytest.mark.parametrize(("level", "severity"), [(0.4, "note"), (2.9, "warning")], ids=["learned", "not learned"])
+def test_counts_that_a_network_learns_from_are_no_fault(level: float, severity: str) -> None:
+    first = [spikes(), drive(rms=10.0, peak=30.0, maximum=60.0)]
+    places = {"input": [counts(6.0)], "lif1": first, "loss": [loss(recent_mean=level, recent_deviation=0.02)]}
+    assert severity_of(CountInput(), observe(places, sites={"lif1": {"neuron": neuron()}}), "input") == severity
 
 
 def test_it_says_how_much_binarizing_would_remove() -> None:

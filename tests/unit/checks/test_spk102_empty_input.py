@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk102_empty_input import EmptyInput
-from tests.unit.checks.build import inputs, observe, severity_of
+from tests.unit.checks.build import inputs, loss, observe, run, severity_of
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,22 @@ from tests.unit.checks.build import inputs, observe, severity_of
 )
 def test_judge(reading, severity) -> None:
     assert severity_of(EmptyInput(), observe({"input": [reading]}), "input") == severity
+
+
+@pytest.mark.parametrize(
+    ("level", "run_", "severity"),
+    [
+        pytest.param(0.4, run(live=False), "note", id="learned from few events"),
+        pytest.param(2.9, run(live=False), "warning", id="not learned"),
+        pytest.param(2.9, run(live=True, update=63), "note", id="too early to tell"),
+        pytest.param(2.9, run(live=True, update=64), "warning", id="late enough"),
+    ],
+)
+def test_few_events_may_be_enough(level: float, run_, severity: str) -> None:
+    places = {"input": [inputs(filled_frames=400)], "loss": [loss(recent_mean=level, recent_deviation=0.02)]}
+    assert severity_of(EmptyInput(), observe(places, run=run_), "input") == severity
+
+
+def test_an_input_without_any_event_is_an_error_at_once() -> None:
+    places = {"input": [inputs(filled_frames=0, empty_samples=320)]}
+    assert severity_of(EmptyInput(), observe(places, run=run(live=True, update=1)), "input") == "error"

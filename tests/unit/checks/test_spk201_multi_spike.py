@@ -36,8 +36,15 @@ def test_judge(read, severity) -> None:
     assert severity_of(MultiSpike(), observe({"lif1": read}), "lif1") == severity
 
 
-@pytest.mark.parametrize(("level", "severity"), [(2.9, "note"), (3.1, "warning")], ids=["converted", "too strong"])
-def test_many_spikes_do_no_harm_where_the_loss_is_below_a_guess(level, severity) -> None:
+@pytest.mark.parametrize(
+    ("level", "severity"),
+    [
+        pytest.param(2.9, "note", id="converted"),
+        pytest.param(3.2, "note", id="before the first update"),
+        pytest.param(3.4, "warning", id="too strong"),
+    ],
+)
+def test_many_spikes_do_no_harm_where_the_loss_is_hardly_above_a_guess(level, severity) -> None:
     observations = observe({"lif1": [several(7.0)], "loss": [loss(recent_mean=level)]})
     assert severity_of(MultiSpike(), observations, "lif1") == severity
 

@@ -7,7 +7,18 @@ import pytest
 from spikecheck.checks.spk206_strong_drive import StrongDrive
 from spikecheck.readings import NonFinite
 from spikecheck.timelines import SpikeTimelineReading, TimelinePoint
-from tests.unit.checks.build import POISONED, drive, findings, flow, neuron, observe, parameter, severity_of, spikes
+from tests.unit.checks.build import (
+    POISONED,
+    drive,
+    findings,
+    flow,
+    loss,
+    neuron,
+    observe,
+    parameter,
+    severity_of,
+    spikes,
+)
 
 
 def layer(*read, weight=None, **known):
@@ -43,6 +54,19 @@ def strong(rms: float, **changed):
 )
 def test_judge(observations, severity) -> None:
     assert severity_of(StrongDrive(), observations, "lif1") == severity
+
+
+@pytest.mark.parametrize(
+    ("read", "level", "severity"),
+    [
+        pytest.param(spikes(maximum=40.0, values=(0.0, 1.0, 2.0, 5.0)), 3.2, "note", id="spikes that are counts"),
+        pytest.param(spikes(maximum=40.0, values=(0.0, 1.0, 2.0, 5.0)), 8.0, "warning", id="a loss that suffers"),
+        pytest.param(spikes(), 3.2, "warning", id="at most one spike"),
+    ],
+)
+def test_neurons_with_several_spikes_pass_on_how_strong_their_input_is(read, level: float, severity: str) -> None:
+    places = {"lif1": [strong(45.0), read, flow()], "loss": [loss(recent_mean=level)]}
+    assert severity_of(StrongDrive(), observe(places), "lif1") == severity
 
 
 def written(read, *, active: int, v_threshold: float):

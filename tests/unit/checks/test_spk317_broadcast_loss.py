@@ -31,6 +31,7 @@ def test_judge(reading, severity) -> None:
         (lambda out, y: nn.functional.l1_loss(out[:, 0], y[:, None]), ((8,), (8, 1))),
         (lambda out, y: ((out - y) ** 2).mean(), ((8, 1), (8,))),
         (lambda out, y: nn.functional.mse_loss(out[:, 0], y), ()),
+        (lambda out, y: nn.functional.multi_margin_loss(torch.cat([out, -out], 1), (y > 0).long()), ()),
         (lambda out, y: nn.functional.mse_loss(out, torch.tensor(0.05)), ()),  # a target rate for all
         (lambda out, y: nn.functional.mse_loss(out, y.expand(5, 8)[..., None]), ()),  # one target per time step
         (lambda out, y: ((out[:, 0] - y) ** 2).mean(), ()),

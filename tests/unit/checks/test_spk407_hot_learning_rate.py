@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from spikecheck.checks.spk407_hot_learning_rate import HotLearningRate
@@ -90,6 +92,16 @@ def grown(growth: float, scale: float = 6.0, lost=WORSE, **moved):
 )
 def test_updates_that_made_a_weight_so_large_that_they_no_longer_are(observations, severity) -> None:
     assert severity_of(HotLearningRate(), observations, "fc1.weight") == severity
+
+
+def test_without_a_loss_nothing_is_said_about_it() -> None:
+    unseen = grown(100.0)
+    windows = {name: {p: r for p, r in places.items() if p != "loss"} for name, places in unseen.windows.items()}
+    assert not findings(HotLearningRate(), replace(unseen, windows=windows), "fc1.weight")
+    (finding,) = findings(
+        HotLearningRate(), observe({"fc1.weight": [update(mean_relative_norm=0.9), parameter()]}), "fc1.weight"
+    )
+    assert finding.message == "one update changes fc1.weight by 90% of its norm, and no loss was observed"
 
 
 @pytest.mark.parametrize(("last", "severity"), [(0.1, None), (3.0, "warning")])
