@@ -166,9 +166,8 @@ class InputHalvesReading:
 class StateReading:
     """The membrane potential of a spiking layer when a new sequence began.
 
-    `carried_sequences` began with a potential other than 0. `continuation_score` says by how many standard errors each
-    sample's potential goes with the sample's own first current rather than with that of other samples: about 0 where
-    batches are unrelated, large where each continues the one before. None where that could not be compared.
+    `carried_sequences` began with a potential other than 0. `continuation_score` is by how many standard errors that of
+    a sample goes with its own first current rather than with those of others: about 0 for unrelated batches.
     """
 
     sequences: int
