@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from spikecheck.script_run.result import NamedReports
 
 
+#: Options that hardly any script has: behind the script, they are probably meant for spikecheck.
+FOR_SPIKECHECK = ("--html", "--sarif", "--fail-on", "--baseline", "--write-baseline")
+
+
 @click.command(
     context_settings={"allow_interspersed_args": False},
     epilog="Exit codes: that of the script. If it is 0: 1 with a finding at or above the severity of --fail-on. 2 if "
@@ -74,6 +78,9 @@ def command(
         return code
     reports = discovery.reports()
     write_out(reports, html_file, json_file)
+    if late := [word for word in args if word.partition("=")[0] in FOR_SPIKECHECK]:
+        hint = f"{late[0]} was passed on to {script}: options of spikecheck run stand before the script"
+        click.echo(f"spikecheck: {hint}", err=True)
     if sarif_file is not None:
         name = script.replace(".", "/") + ".py" if as_module else script
         write_sarif(of_rank(sarif_file, process_rank()), [(name, report, "") for _, report in reports])

@@ -20,7 +20,7 @@ from spikecheck.checkpoint import diagnose_file
 from spikecheck.excerpts import PotentialSampleReading, RasterReading
 from spikecheck.finding import Outcome, Verdict
 from spikecheck.report.html.curves import Curve, draw
-from spikecheck.report.html.marks import Mark, marks_of
+from spikecheck.report.html.marks import Mark, free_row, marks_of
 from spikecheck.report.html.view import Shown, rasters
 from spikecheck.report.model import LayerRow, Report, WeightRow
 from spikecheck.site import Moment, SiteKind
@@ -84,6 +84,12 @@ def test_a_finding_is_marked_on_the_time_axis() -> None:
     assert picture is not None
     assert "SPK205 SPK203" in picture, "those that are close share a label"
     assert "SPK407 first seen at update 90" in picture
+
+
+def test_labels_of_marks_that_would_overlap_are_in_rows_of_their_own() -> None:
+    rows: list[list[tuple[float, float]]] = []
+    places = [(0, 36), (20, 56), (36, 72), (50, 86), (90, 126)]
+    assert [free_row(rows, *place) for place in places] == [0, 1, 0, 2, 0]
 
 
 def test_marks_are_those_of_a_run() -> None:

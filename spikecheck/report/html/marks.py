@@ -11,6 +11,7 @@ from spikecheck.report.html.canvas import ALERT
 
 SHOWN = 2  # ids at one place
 NEAR = 0.06  # of the axis: marks that are closer share a label
+CHARACTER, ROW = 6.0, 11  # width of a character of a label, and height of a row of labels, in units
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,25 @@ def draw_marks(axes: Any, marks: Sequence[Mark]) -> None:
             groups[-1].append(mark)
         else:
             groups.append([mark])
-    across = axes.get_xaxis_transform()
+    across, unit = axes.get_xaxis_transform(), axes.bbox.width / ((high - low) or 1)
+    rows: list[list[tuple[float, float]]] = []  # from where to where each has labels
     for group in groups:
         at, ids = group[0].update, list(dict.fromkeys(mark.check for mark in group))
-        more = f" +{len(ids) - SHOWN}" if len(ids) > SHOWN else ""
+        text = " ".join(ids[:SHOWN]) + (f" +{len(ids) - SHOWN}" if len(ids) > SHOWN else "")
         axes.plot([at, at], [0, 1], color=ALERT, linewidth=0.8, linestyle=(0, (1, 2)), transform=across)
         axes.plot([at], [0], "^", color=ALERT, markersize=6, transform=across, clip_on=False)
-        right = 2 * at > low + high
-        side, shift = ("right", -4) if right else ("left", 4)
-        axes.annotate(" ".join(ids[:SHOWN]) + more, (at, 0), xycoords=across, ha=side, va="bottom",
-                      xytext=(shift, 3), textcoords="offset points", color=ALERT, size=9.5)  # fmt: skip
+        place, width, right = (at - low) * unit, CHARACTER * len(text), 2 * at > low + high
+        side, shift, begin = ("right", -4, place - width) if right else ("left", 4, place)
+        row = free_row(rows, begin, begin + width)
+        axes.annotate(text, (at, 0), xycoords=across, ha=side, va="bottom",
+                      xytext=(shift, 3 + ROW * row), textcoords="offset points", color=ALERT, size=9.5)  # fmt: skip
+
+
+def free_row(rows: list[list[tuple[float, float]]], begin: float, end: float) -> int:
+    """Take the place from `begin` to `end` in the lowest row where it is free, and return its number."""
+    for number, taken in enumerate(rows):
+        if all(end <= first or last <= begin for first, last in taken):
+            taken.append((begin, end))
+            return number
+    rows.append([(begin, end)])
+    return len(rows) - 1

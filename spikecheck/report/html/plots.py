@@ -45,7 +45,7 @@ FLAT = 0.02  # relative to the largest loss: a narrower axis would magnify round
 LOG_FROM = 20  # ratio of largest to smallest loss from which the axis is logarithmic
 # Scales of standard initializers: the default of `torch.nn.Linear`, and He's (see ParameterReading.scale).
 DEFAULT, HE = 1 / math.sqrt(3), math.sqrt(2)
-LONG_LABELS = 1_000  # from here on, fewer numbers fit below a histogram
+SHORT_LABELS = (0.01, 1_000)  # outside of this range, fewer numbers fit below a histogram
 NAME = 44  # characters of the name of a weight
 
 
@@ -239,7 +239,8 @@ def histogram(axes: Any, groups: dict[str, list[float]], ends: tuple[float, floa
     axes.set_xlim(*ends)
     axes.margins(y=0.18)
     axes.grid(axis="y")
-    axes.xaxis.set_major_locator(MaxNLocator(5 if max(map(abs, ends)) < LONG_LABELS else 2))
+    low, high = SHORT_LABELS
+    axes.xaxis.set_major_locator(MaxNLocator(5 if low <= max(map(abs, ends)) < high else 2))
 
 
 def above(axes: Any, at: tuple[float, str], text: str, color: str) -> None:

@@ -299,7 +299,8 @@ def layer(row: LayerRow, key: str, marks: tuple[Mark, ...] = ()) -> LayerPicture
         missing.append("No spike raster: no time step was sampled.")
     if (drawn := plots.rates(row, f"{key}-r")) is not None:
         spikes = row.spikes
-        note = f"{spikes.silent_neurons:,} of {spikes.neurons:,} neurons silent, {spikes.saturated_neurons:,} saturated"
+        silent, saturated = f"{spikes.silent_neurons:,} of {spikes.neurons:,} neurons silent", spikes.saturated_neurons
+        note = f"over the whole run: {silent}, {saturated:,} saturated"
         pictures.append(Picture("Firing rates", drawn, note))
     else:
         missing.append("No firing rates: no rate is finite.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -106,3 +107,14 @@ def test_a_stream_that_cannot_show_a_character_gets_ascii(encoding: str) -> None
     environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, env=environment, timeout=60)
     assert (done.returncode, done.stdout.split()) == (0, [b"a", b">=", b"b", b"->", b"c"]), done.stderr
+
+
+def test_an_option_behind_the_script_is_passed_on_with_a_hint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("train.py").write_text("import sys\nprint(sys.argv)\n", encoding="utf-8")
+    assert cli.main(["run", "train.py", "--html", "x.html"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == "['train.py', '--html', 'x.html']\n"
+    assert "--html was passed on to train.py: options of spikecheck run stand before the script" in printed.err
