@@ -39,7 +39,6 @@ from spikecheck.probe.watchers import watchers
 from spikecheck.ranks.exchange import Exchange, exchange_of
 from spikecheck.ranks.join import evidence_at_end, evidence_of_run, joined
 from spikecheck.report.model import Report
-from spikecheck.report.notebook import monitor_html
 from spikecheck.report.phase import phase
 from spikecheck.report.wording import SWITCHED_OFF, unobserved, warning_text
 from spikecheck.settings import is_switched_off, process_of_run
@@ -164,6 +163,8 @@ class Monitor:
 
     def _repr_html_(self) -> str:
         """Return what is watched, and the report so far, for a notebook."""
+        from spikecheck.report.notebook import monitor_html
+
         return monitor_html(repr(self), self.report())
 
     def report(self, since: int = 0) -> Report:

@@ -40,5 +40,10 @@ def test_torch_stays_out(code: str) -> None:
     assert "torch" not in loaded_by(code)
 
 
+def test_attaching_loads_nothing_that_only_a_printed_report_needs() -> None:
+    code = "from torch import nn; import spikecheck; spikecheck.attach(nn.Linear(2, 2))"
+    assert "rich" not in loaded_by(code)
+
+
 def test_the_probe_can_fail() -> None:
     assert "torch" in loaded_by("import torch")
