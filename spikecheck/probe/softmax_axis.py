@@ -48,11 +48,11 @@ def stacked_rows(logits: Tensor) -> tuple[int, ...]:
     """Return number and shape of the stacked tensors that became the rows of the logits, another axis being added up.
 
     Such rows are the time steps that a loop has stacked: what was added up is the batch. Empty where the rows are
-    something else, or nothing was added up, as where every time step of one sample has a target.
+    something else, where nothing was added up, as where every time step of one sample has a target, or without a graph.
     """
     node: Any = logits.grad_fn
     shape, rows, reduced_any = tuple(logits.shape), 0, False
-    for _ in range(MAX_STEPS if len(shape) == 2 else 0):
+    for _ in range(MAX_STEPS if len(shape) == 2 and node is not None else 0):
         name, parents = type(node).__name__.rstrip("0123456789").removesuffix("Backward"), parents_of(node)
         if name == "Stack":
             is_rows = reduced_any and saved_axis(node, "_saved_dim", len(shape)) == rows
