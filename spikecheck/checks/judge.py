@@ -206,12 +206,12 @@ class Judge:
     def awaits(self, members: Sequence[Finding], observations: Observations) -> bool:
         """Return whether it is too early to warn of a cause and its consequences: training may still repair it.
 
-        A note about a layer that explains nothing but a high first loss is as harmless as that loss turns out to be.
+        A high first loss, and a note about a layer that explains nothing else, are as harmless as later losses show.
         """
         cause, warned = members[0], {finding.check for finding in members if finding.severity > Severity.NOTE}
         about_first_loss = {check.id for check in self.checks if check.of_first_loss}
         waits = cause.check in {check.id for check in self.checks if check.self_resolving}
-        waits |= cause.severity is Severity.NOTE and bool(warned) and warned <= about_first_loss
+        waits |= bool(warned) and warned <= about_first_loss
         readings = observations.readings(cause.site)
         return waits and may_still_resolve(cause.site, readings) and not out_of_reach(cause.site, readings)
 

@@ -66,7 +66,7 @@ def test_only_what_training_mends_is_waited_for() -> None:
     assert not judge.awaits([large], observations)
 
 
-def test_a_note_waits_where_all_that_it_explains_is_a_high_first_loss() -> None:
+def test_a_high_first_loss_waits_and_so_does_a_note_that_explains_nothing_else() -> None:
     observations = net()
     judge = Judge((MultiSpike(), HighInitialLoss()))
     dead = DeadLayer().finding(
@@ -74,6 +74,7 @@ def test_a_note_waits_where_all_that_it_explains_is_a_high_first_loss() -> None:
     )
     note = replace(dead, check="SPK201", severity=Severity.NOTE)
     first_loss = replace(dead, check="SPK303", severity=Severity.WARNING)
+    assert judge.awaits([first_loss], observations)
     assert judge.awaits([note, first_loss], observations)
     assert not judge.awaits([note], observations)
     assert not judge.awaits([note, first_loss, replace(dead, check="SPK405")], observations)
