@@ -59,9 +59,9 @@ class EmptyInput(Check):
 
     ## How it is decided
     spikecheck warns if fewer than {min_filled_bin_fraction:%} of the time bins hold any event, or if
-    {max_empty_sample_fraction:%} of the samples or more hold none. It reports an error if the whole input is empty. If
-    the network learns from the few events there are, it is only a note, as it is until update 64 of a running training,
-    while that is not known.
+    {max_empty_sample_fraction:%} of the samples or more hold none. It reports an error if the whole input is empty. It
+    is only a note if the network learns from the few events there are, and before update 64 of a running training, when
+    this is not yet known.
 
     Why pauses matter: with a decay of 0.9, the effect of one step shrinks to an eighth after 20 empty steps. The usual
     causes are a wrong unit of time, such as microseconds read as milliseconds, and bins that extend far beyond the end

@@ -48,8 +48,11 @@ class SingleStep(Check):
         spikes, mem = layer(current, mem)
     ```
     ```python spikingjelly
-    # [batch, channels] -> [time, batch, channels], for step_mode "m"
-    x = x.unsqueeze(0).repeat(steps, 1, 1)
+    from spikingjelly.activation_based import functional
+
+    # layers take a single time step by default; with "m", they take [time, batch, channels]
+    functional.set_step_mode(model, "m")
+    # if x has no time axis yet, [batch, channels]: x = x.unsqueeze(0).repeat(steps, 1, 1)
     ```
     ```python norse
     # [batch, channels] -> [time, batch, channels], for norse.torch.LIF

@@ -15,11 +15,12 @@ from spikecheck.site import Site, SiteKind
 
 @dataclass(frozen=True)
 class ConstantInput(Check):
-    """Events are the same in every time step, or what the first layer gets of an input that changes.
+    """The input is the same in every time step, or changes while the first layer gets the same frame each time.
 
     ## What it means
-    The input holds events or event counts, and one frame of them was repeated along the time axis. Or the input changes
-    and each time step of the first layer gets the same of it. The information in the timing of the events is lost.
+    The input holds events or event counts, and one frame of them was repeated along the time axis. Or the input
+    changes, but the first layer gets the same frame in each time step. The information in the timing of the events is
+    lost.
 
     ## Example
     ```python broken

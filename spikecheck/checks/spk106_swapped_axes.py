@@ -87,8 +87,8 @@ class SwappedAxes(Check):
       shuffled batch, all positions have the same mean activity.
     - Order: neighboring samples are more similar to each other than samples half a batch apart, and more similar than
       neighboring time steps. In a shuffled batch, neighboring samples are not more similar than others.
-    - Rows: neighboring time steps are less similar than values as many places apart in the rows of [batch, time] as
-      there are samples. There, `reshape` of [time, batch] has put the next time step of a sample.
+    - Rows: along the time axis, neighboring values are less similar than values that are as many places apart as there
+      are samples. That is where a `reshape` of [time, batch] to [batch, time] puts the next time step of a sample.
 
     For *activity*, each sample has a share of the spikes of its batch. The position in the batch must explain at least
     {min_sample_variance_share:%} of the variance of these shares, over {min_samples} samples or more. For *order*, the

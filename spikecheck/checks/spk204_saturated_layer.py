@@ -87,8 +87,8 @@ class SaturatedLayer(Check):
     and the layer is being updated. A layer whose spikes get no gradient, because only its potential is used, is not
     reported. Before the first backward pass this is unknown for the last spiking layer, which then gets a note.
 
-    Where less than {max_saturated_fraction:%} of the neurons are saturated, it is only a note if the network learns: if
-    the loss is down to half of what it is without learning, or below that at all while training runs.
+    If less than {max_saturated_fraction:%} of the neurons are saturated, it is only a note in a network that learns:
+    one whose loss is at most half of that of a guess, or, while training runs, anywhere below it.
     """
 
     id: ClassVar = "SPK204"

@@ -92,10 +92,10 @@ class CarriedState(Check):
     not needed where no backward pass is made and the loss of each time step is only looked at. While training
     runs, spikecheck waits for a second batch of targets before it warns.
 
-    One endless recording per row of the batch is recognized by its beginning: the potential that was carried over goes
-    with the sample's own first current rather than with that of other samples, by {min_continuation_score} standard
-    errors of unrelated batches or more, in the first spiking layer. Then the finding is only a note. It stays a warning
-    if all batches hold the same input or the same targets.
+    One endless recording per row of the batch is recognized by its beginning: in the first spiking layer, the potential
+    that was carried over correlates with the first current of the same sample, and by {min_continuation_score} standard
+    errors or more above what unrelated batches give. Then the finding is only a note. It stays a warning if all batches
+    hold the same input or the same targets.
 
     Forward passes in evaluation mode are checked by the same rule, in a run that also trains and calls the model once
     per sequence. Where several passes precede a loss in training, as in an episode of a policy, they are not. If no

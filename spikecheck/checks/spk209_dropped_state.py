@@ -132,8 +132,8 @@ class DroppedState(Check):
             observed=Observed(
                 "the old state affected the new state in only {used} of {informative} neurons that did not spike"
                 if ignores_state
-                else "in {stateful} of {forward_passes} forward passes, the state was not 0 in the middle",
-                stateful=memory.stateful_forward_passes,
+                else "the state was 0 in the middle of the sequence in {stateless} of {forward_passes} forward passes",
+                stateless=memory.forward_passes - memory.stateful_forward_passes,
                 forward_passes=memory.forward_passes,
                 informative=memory.informative_elements,
                 used=memory.informative_elements - memory.memoryless_elements,

@@ -61,8 +61,8 @@ class EvaluationGap(Check):
     passes before them. It reports the first layer whose rate differs by a factor of {max_rate_ratio} or more, and is at
     least {min_rate} in one of the two. Below a factor of {min_warned_ratio} this is only a note, since noise that
     training alone has makes such a difference. It is a warning at any factor if the running statistics of a batch
-    normalization before the layer still are those of a new module, 0 and 1, by {max_initial_share:%} or more: their
-    momentum is too small for so few updates. A momentum of 0.99 or 0.999 of TensorFlow is 0.01 or 0.001 in torch.
+    normalization before the layer still consist of their initial values, 0 and 1, by {max_initial_share:%} or more:
+    the momentum is too small for so few updates. A momentum of 0.99 or 0.999 of TensorFlow is 0.01 or 0.001 in torch.
 
     It needs {min_samples} samples of evaluation, and training rates that had settled: those of the last two intervals
     of updates differ by less than {max_drift:%}.
@@ -122,7 +122,7 @@ class EvaluationGap(Check):
             severity=Severity.WARNING if norm or high >= self.min_warned_ratio * low else Severity.NOTE,
             observed=Observed(
                 "{evaluation:.2n} spikes per neuron and time step in evaluation, {training:.2n} in training"
-                + ("; the running statistics of {norm} still are those of a new module by {share:%}" if norm else ""),
+                + ("; {share:%} of the running statistics of {norm} are still their initial values" if norm else ""),
                 evaluation=evaluation,
                 training=training,
                 norm=norm,

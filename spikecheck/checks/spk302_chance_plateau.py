@@ -84,8 +84,8 @@ class ChancePlateau(Check):
 
     - the last 64 losses average between {max_below_chance} below and {max_above_chance} above ln C (3.0 for 20
       classes);
-    - they do not fall: a line fitted to them, made steeper by {t_score} standard errors of its slope, still falls by
-      less than {min_fall} in {loss_window} updates;
+    - they do not fall: even the steepest line that fits them, {t_score} standard errors steeper than the best one,
+      falls by less than {min_fall} in {loss_window} updates;
     - the optimizer moved some weight by {min_relative_movement} of its norm or more in that time, or no weight received
       a gradient.
 

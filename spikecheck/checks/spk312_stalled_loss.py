@@ -65,9 +65,9 @@ class StalledLoss(Check):
 
     ## How it is decided
     The mean of the last 64 losses is between {min_fraction_of_chance} and {max_fraction_of_chance} of ln C, the loss of
-    a uniform guess. And they do not fall: a line fitted to them, made steeper by {t_score} standard errors of its
-    slope, still falls by less than {min_fall} in {loss_window} updates. A finding needs {min_losses} losses. It is only
-    a note, since the loss alone does not show the cause.
+    a uniform guess. And they do not fall: even the steepest line that fits them, {t_score} standard errors steeper than
+    the best one, falls by less than {min_fall} in {loss_window} updates. A finding needs {min_losses} losses. It is
+    only a note, since the loss alone does not show the cause.
 
     Logits from 0 to 1 have a floor: with 20 classes, the loss cannot fall below ln(1 + 19 / e) = 2.08, which is 0.69 of
     ln C. Wrong labels have one, too. If half of the labels are shifted by one and the input does not show which half,

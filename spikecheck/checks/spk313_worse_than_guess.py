@@ -69,10 +69,10 @@ class WorseThanGuess(Check):
     guess, although some weight moves by {min_relative_movement} of its norm or more in {loss_window} updates. A finding
     needs {loss_window} losses; while training runs, {min_losses_in_training}.
 
-    It is a warning if the losses do not fall: a line fitted to them, made steeper by {t_score} standard errors of its
-    slope, still falls by less than {min_fall} in {loss_window} updates. Otherwise it is a note. The loss of a network
-    whose logits were too large at first falls like this, but so does that of a network that cannot learn its labels,
-    until it reaches the guess.
+    It is a warning if the losses do not fall: even the steepest line that fits them, {t_score} standard errors steeper
+    than the best one, falls by less than {min_fall} in {loss_window} updates. Otherwise it is a note. The loss of a
+    network whose logits were too large at first falls like this, but so does that of a network that cannot learn its
+    labels, until it reaches the guess.
 
     Where classes are not equally frequent, the guess is below ln C. A loss that stops at the guess, or below it by less
     than {min_relative_gain} of the guess, is then reported, too: the network has learned how often each class occurs,

@@ -76,8 +76,8 @@ class TinyLogits(Check):
 
     - in the recent updates, the largest and the smallest logit of a sample differ by {max_logit_spread} or less on
       average, without being equal;
-    - the loss is no better than a guess and does not fall: a line fitted to the last losses, made steeper by {t_score}
-      standard errors of its slope, still falls by less than {min_fall} in {loss_window} updates;
+    - the loss is no better than a guess and does not fall: even the steepest line that fits the last losses, {t_score}
+      standard errors steeper than the best one, falls by less than {min_fall} in {loss_window} updates;
     - the optimizer moves some weight by {min_relative_movement} of its norm or more in that time;
     - there are {loss_window} losses; while training runs, {min_losses_in_training}.
 

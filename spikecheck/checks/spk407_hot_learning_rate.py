@@ -57,9 +57,9 @@ class HotLearningRate(Check):
     that nothing is learned. Only the weight with the largest relative update is reported. The finding ends when the
     network has learned, or when the learning rate is below {max_rate_fraction} of its highest value.
 
-    Updates also make a weight so large that they no longer are large compared with it. So there is a finding as well
-    if the loss is no lower than at first, and the updates made a weight {min_growth} times as large as it was or more,
-    with a scale, RMS * sqrt(fan-in), above {max_scale}. That needs a loss that was observed; the large updates do not.
+    Large updates make the weight itself larger, and later updates are then small compared with it. So there is also a
+    finding if the loss is no lower than at first, and the updates made a weight at least {min_growth} times as large as
+    it was, with a scale, RMS * sqrt(fan-in), above {max_scale}. Only this second rule needs an observed loss.
 
     The finding dates from the first update by half of the norm. The first 10 updates are compared, every 16th one, and
     those whose learning rate is more than twice as high as any before.

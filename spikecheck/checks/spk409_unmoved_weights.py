@@ -108,7 +108,7 @@ class UnmovedWeights(Check):
     )
     self_resolving: ClassVar = True
     past: ClassVar = "{site} did not move"
-    message: ClassVar = "{first}{more} never moved in {updates} updates: {reason}"
+    message: ClassVar = "{first}{more} never moved: {reason}"
 
     min_updates: int = limit(10, why="judgment call: a layer that is silent at first has time to wake up")
 
@@ -129,7 +129,7 @@ class UnmovedWeights(Check):
             site,
             severity=Severity.NOTE if unused or (others_move and reason is Reason.ZERO_RATE) else Severity.WARNING,
             observed=Observed(
-                "no change in {updates} updates of {names}", updates=update.updates, names=", ".join(unmoved)
+                "no change of {names} in {updates} compared updates", updates=update.updates, names=", ".join(unmoved)
             ),
             expected=Expected(
                 "a change in every update",

@@ -52,8 +52,8 @@ class MixedSamples(Check):
     from the same state and use the same random numbers. A normalization without running statistics mixes samples by
     design: then nothing is reported.
 
-    The axis of the samples is the one that is as long as the targets. Where two axes are, it is the first one, unless a
-    linear map predicts the labels from the inputs along the second one alone.
+    The axis of the samples is the one that is as long as the targets. Of two axes of that length, it is the first,
+    unless a linear map predicts the labels from the inputs along the second one alone.
     """
 
     id: ClassVar = "SPK601"

@@ -45,7 +45,7 @@ class HalfPrecisionOverflow(Check):
     ```
 
     ## How it is decided
-    `spikecheck.examine` makes {min_updates} updates or more of a copy as they are, and once more with every 16-bit
+    `spikecheck.examine` trains a copy for a few updates (at least {min_updates}), and once more with every 16-bit
     number that an operation creates replaced by one of 32 bits. The check fires if all losses of the second run are
     finite, and one of the first is not.
     """

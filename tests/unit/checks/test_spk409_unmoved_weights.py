@@ -53,7 +53,7 @@ def test_judge(observations, severity) -> None:
 )
 def test_the_message_gives_the_reason(moved, grad, reason) -> None:
     (finding,) = findings(UnmovedWeights(), net(moved, grad), "fc1.weight")
-    assert finding.message == f"fc1.weight never moved in 20 updates: {reason}"
+    assert finding.message == f"fc1.weight never moved: {reason}"
 
 
 CLEARED = GradientAtStepReading(updates=20, cleared_updates=20)
