@@ -41,8 +41,16 @@ SYNONYMS = {
     "exploding": ("explo",),
     "vanishes": ("vanish",),
     "lr": ("learning rate",),
+    "zero": ("zero", "0", "vanish"),
     "state": ("state", "potentials of the batch before"),
 }
+#: What is said in several words, and the one word that stands for it.
+PHRASES = (
+    (r"all the time", "saturated"),
+    (r"(?:no|zero) (?:spikes?|activity)", "silent"),
+    (r"(?:does|do|is|are)? ?(?:not|n't|never|no longer|stops?|stopped) (?:fall|decreas|going down|go down|improv|learn|"
+     r"train|converg)\w*", "stuck"),
+)  # fmt: skip
 FILLERS = frozenset(
     {"a", "all", "and", "at", "but", "goes", "i", "in", "is", "it", "its", "my", "network", "not", "of", "or", "snn",
      "the", "time", "to", "with"}
@@ -132,8 +140,10 @@ def find(name: str) -> type[Check] | None:
 
 def matching(symptom: str) -> list[type[Check]]:
     """Return the checks whose texts have every word of a symptom, those that name it first."""
-    text = symptom.lower().replace("all the time", "saturated")
-    words = [word for word in re.findall(r"[a-z0-9]+", text) if word not in FILLERS]
+    text = symptom.lower()
+    for phrase, word in PHRASES:
+        text = re.sub(phrase, f" {word} ", text)
+    words = [word for word in re.findall(r"[a-z][a-z0-9]*", text) if word not in FILLERS]
     scored = [(score(words, check), check) for check in discover().values()] if words else []
     return [check for points, check in sorted(scored, key=lambda pair: -pair[0]) if points]
 
@@ -173,15 +183,26 @@ def command(words: tuple[str, ...]) -> None:
     from rich.console import Console
     from rich.markdown import Markdown
 
+    from spikecheck.report.terminal import plain_text
+
     for extension in unusable_extensions():
         click.echo(f"spikecheck: {extension}", err=True)
     name = " ".join(words)
     check, console = find(name), Console()
-    matches = [] if check else matching(name)
+    of_family = [
+        one
+        for one in discover().values()
+        if re.fullmatch(r"[a-z]+\d*", name.lower()) and one.id.startswith(name.upper())
+    ]
+    matches = [] if check else of_family or matching(name)
     if check is None and not matches:
         raise click.BadParameter(f"no check has the id, the name or the symptom {name!r}: {nearest(name)}")
     if check is not None or len(matches) == 1:
-        console.print(Markdown(page(check or matches[0], discover())))
+        text = Markdown(page(check or matches[0], discover()))
+        if console.is_terminal:
+            console.print(text)
+        else:
+            click.echo(plain_text(text))
         return
     console.print(listing(matches[:MOST_MATCHES]))
     more = f", {MOST_MATCHES} of them here" if len(matches) > MOST_MATCHES else ""
