@@ -43,6 +43,7 @@ STEPS = [torch.randn(5, 3, requires_grad=True) * 1 for _ in range(7)]  # [batch,
         pytest.param(torch.stack(STEPS)[:, 0], (), id="a label per time step of one sample"),
         pytest.param(torch.stack([step[:1] for step in STEPS]).sum(1), (), id="the same, by a sum"),
         pytest.param(torch.stack(STEPS).flatten(0, 1), (), id="a label per time step and sample"),
+        pytest.param(torch.randn(5, 3), (), id="without a graph, as in evaluation"),
     ],
 )
 def test_rows_that_are_time_steps(logits: torch.Tensor, shape: tuple[int, ...]) -> None:
