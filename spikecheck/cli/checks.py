@@ -75,6 +75,8 @@ def command(name: str | None, machine: bool) -> None:
     else:
         from rich.console import Console
 
-        Console().print(listing(checks))
+        from spikecheck.report.terminal import print_on
+
+        print_on(Console(), listing(checks))
     for extension in unusable_extensions():
         click.echo(f"spikecheck: {extension}", err=True)

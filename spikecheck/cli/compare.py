@@ -21,10 +21,11 @@ def command(first: str, second: str, json_file: str | None) -> int:
 
     from spikecheck.cli.diagnose import STDIN, write
     from spikecheck.report.comparison_table import renderables
+    from spikecheck.report.terminal import print_on
     from spikecheck.runlog.stored_report import compare_files
 
     comparison = compare_files(first, second)
-    Console(stderr=json_file == STDIN).print(Group(*renderables(comparison)))
+    print_on(Console(stderr=json_file == STDIN), Group(*renderables(comparison)))
     if json_file is not None:
         write(json_file, comparison.to_json())
     return int(not comparison.same)

@@ -183,7 +183,7 @@ def command(words: tuple[str, ...]) -> None:
     from rich.console import Console
     from rich.markdown import Markdown
 
-    from spikecheck.report.terminal import plain_text
+    from spikecheck.report.terminal import print_on
 
     for extension in unusable_extensions():
         click.echo(f"spikecheck: {extension}", err=True)
@@ -198,12 +198,8 @@ def command(words: tuple[str, ...]) -> None:
     if check is None and not matches:
         raise click.BadParameter(f"no check has the id, the name or the symptom {name!r}: {nearest(name)}")
     if check is not None or len(matches) == 1:
-        text = Markdown(page(check or matches[0], discover()))
-        if console.is_terminal:
-            console.print(text)
-        else:
-            click.echo(plain_text(text))
+        print_on(console, Markdown(page(check or matches[0], discover())))
         return
-    console.print(listing(matches[:MOST_MATCHES]))
+    print_on(console, listing(matches[:MOST_MATCHES]))
     more = f", {MOST_MATCHES} of them here" if len(matches) > MOST_MATCHES else ""
     console.print(f"\n{len(matches)} checks are about this{more}. Explain one: spikecheck explain {matches[0].id}")

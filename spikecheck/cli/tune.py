@@ -101,6 +101,7 @@ def command(
     from spikecheck.cli.diagnose import STDIN, write
     from spikecheck.model_run.data import read_several
     from spikecheck.report import html
+    from spikecheck.report.terminal import print_on
     from spikecheck.tuning.study import tune
 
     if png_file is not None or html_file is not None:
@@ -121,7 +122,7 @@ def command(
             **options,
             **{key: value for key, value in functions.items() if value is not None},
         )
-    console.print(tuning, crop=False)
+    print_on(console, tuning)
     if png_file is not None:
         tuning.to_png(png_file)
     if html_file is not None:

@@ -74,6 +74,14 @@ def plain_text(shown: Any, width: int | None = None) -> str:
     return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
 
 
+def print_on(console: Console, shown: Any) -> None:
+    """Print on a console; to a file or a pipe, without the blanks with which rich fills its lines."""
+    if console.is_terminal:
+        console.print(shown, crop=False)
+    else:
+        print(plain_text(shown, console.width), file=console.file)
+
+
 def html(report: Report) -> str:
     """Return the report for a notebook: the same layout in a `pre` element, on white, whatever the notebook's theme."""
     console = Console(record=True, file=StringIO(), width=100, force_jupyter=False)

@@ -50,6 +50,8 @@ class InputPath(Experiment):
     def summarize(self, measurements: list[Measurement]) -> str:
         """Return how many outputs and channels have no path."""
         reading: InputPathReading = measurements[0].reading
+        if not reading.dead_outputs and not reading.dead_channels:
+            return "every output has a gradient to the input, and every channel gets one"
         return (
             f"{reading.dead_outputs} of {reading.outputs} outputs have no gradient to the input; "
             f"{reading.dead_channels} of {reading.channels} channels get none"

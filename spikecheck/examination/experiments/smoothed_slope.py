@@ -60,7 +60,7 @@ class SmoothedSlope(Experiment):
     def summarize(self, measurements: list[Measurement]) -> str:
         """Return the ratios of both slopes."""
         ratios = (f"{one.place} {number(one.reading.measured / one.reading.backward)}" for one in measurements)
-        return f"measured slope over that of the backward pass: {', '.join(ratios)}"
+        return f"measured slope, as a multiple of that of the backward pass: {', '.join(ratios)}"
 
 
 def slopes_along(subject: Subject, name: str, batches: tuple[Batch, ...], gradients: list[Tensor]) -> list[float]:

@@ -68,6 +68,12 @@ def test_a_symptom_lists_the_checks_to_read(
     assert expected in "".join(shown.splitlines()[:6]), "among the first"
 
 
+@pytest.mark.parametrize("args", [["explain", "203"], ["explain", "silent"], ["checks"]])
+def test_in_a_pipe_no_line_ends_in_blanks(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(args) == 0
+    assert not [line for line in capsys.readouterr().out.splitlines() if line != line.rstrip()]
+
+
 def test_a_symptom_of_one_check_shows_its_page(capsys: pytest.CaptureFixture[str]) -> None:
     assert [check.id for check in matching("vanishing gradient")] == ["SPK402"]
     assert main(["explain", "vanishing gradient"]) == 0
