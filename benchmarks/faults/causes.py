@@ -69,6 +69,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "readout_last_step": ("SPK310",),
     "softmax_axis": ("SPK318",),
     "summed_batch": ("SPK322",),
+    "target_distant": ("SPK323",),
     "target_invalid": ("SPK316",),
     "silent_output": DEAD,
     # gradients and weights

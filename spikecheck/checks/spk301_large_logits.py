@@ -81,6 +81,7 @@ class LargeLogits(Check):
         "SPK201",
         "SPK206",
         "SPK207",
+        "SPK208",
         "SPK405",
         "SPK406",
         "SPK407",

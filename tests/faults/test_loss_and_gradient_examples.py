@@ -256,6 +256,7 @@ REPORTS: dict[str, Callable[[str], Report]] = {
     "SPK320": lambda code: of_a_loss(code, once="spikes", output="logits", updates=70),
     "SPK321": lambda code: of_a_loss(code, once="spikes", output="rates", updates=70),
     "SPK322": lambda code: of_a_loss(code, once="spikes", output="logits", updates=20),
+    "SPK323": lambda code: of_a_loss(code, once="potentials", output="output", updates=70),
     "SPK401": of_neurons,
     "SPK402": of_neurons,
     "SPK403": of_neurons,

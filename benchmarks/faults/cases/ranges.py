@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -108,3 +110,19 @@ def threshold_below_zero(broken: bool) -> Script:
 def decay_above_one(broken: bool) -> Script:
     """A term that rewards slow neurons raises learned decays, and nothing keeps them below 1."""
     return learned("decay", 0.8, reward=1.0, allowed=None if broken else (0.0, 0.9))
+
+
+@fault("hand", "target_distant")
+def targets_in_other_units(broken: bool) -> Script:
+    """The output is compared with an angle in tenths of a degree, from 1,000 to 2,800, and nothing standardizes it."""
+    middle, deviation = 1900.0, 900.0
+
+    def target(y: Tensor) -> Tensor:
+        tenths = middle + deviation * torch.stack([(y * math.tau / CLASSES).sin(), (y * math.tau / CLASSES).cos()], -1)
+        return tenths if broken else (tenths - middle) / deviation
+
+    def explained(output: Tensor, y: Tensor) -> float:
+        return float(1 - F.mse_loss(output, target(y)) / target(y).var())
+
+    net = HandNet((CHANNELS, 100, 2))
+    return Script(net, loss=lambda output, y: F.mse_loss(output, target(y)), score=explained)
