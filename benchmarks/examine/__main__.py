@@ -21,6 +21,7 @@ from benchmarks.faults.jobs import cases
 
 RESULTS = Path(__file__).with_name("results.json")
 COSTS = Path(__file__).with_name("reference.json")
+UNSEEN = Path(__file__).with_name("unseen.json")  # scripts that are not part of the benchmark, examined by hand
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "examine.md"
 
 
@@ -57,7 +58,8 @@ def main() -> None:
         COSTS.write_text(json.dumps(reference_costs(), indent=1) + "\n", encoding="utf-8")
     if chosen.write:
         costs = json.loads(COSTS.read_text(encoding="utf-8")) if COSTS.exists() else None
-        PAGE.write_text(page(results.values(), costs), encoding="utf-8")
+        unseen = json.loads(UNSEEN.read_text(encoding="utf-8"))
+        PAGE.write_text(page(results.values(), costs, unseen), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from benchmarks.examine.healed import HEALED
 from benchmarks.faults.scores import with_interval
 
 Result = Mapping[str, Any]
+Unseen = Mapping[str, Any]  # a set of scripts: its text, and for each the mistake with the results at first and since
 
 INTRODUCTION = """# Proved treatments
 
@@ -22,15 +23,16 @@ and of the same script without its fault. *Healed* means that at least 80% of th
 last is made up. *Cause* says whether the treatment is one that a check of the true cause proposes. Times are processor
 seconds of one core for the whole examination. Each figure has its 95% confidence interval (Clopper and Pearson).
 
-Not all scripts were run, only those that are listed: first the faults that seemed hard to treat, then others in random
-order. Results are stored and not measured again with each change, so they come from several versions of spikecheck. The
-treatments and their order were developed on these scripts, so expect less on others.
+Results are stored and not measured again with each change, so they come from several versions of spikecheck. **The
+treatments and their order were developed on these scripts, so expect less on others**: what they come to on faults that
+nobody had seen is [below](#faults-that-the-treatments-were-not-developed-on).
 """
 LEAST_GAIN = 0.1  # of accuracy: what the fault costs, so that a cure can be told from noise
-#: Causes that no change of the model, the loss or the loop takes back.
+#: Causes that no change of the model, the loss or the loop takes back. A difference of events that is computed in uint8
+#: is none of them: it is made by code, and -1, which becomes 255, can still be told from 1.
 IN_THE_DATA = frozenset(
     [
-        *("dtype_overflow", "empty_input", "input_duplicated", "input_repeated", "input_saturated"),
+        *("empty_input", "input_duplicated", "input_repeated", "input_saturated"),
         *("label_noise", "label_off_by_one", "labels_constant", "labels_shuffled", "negative_input", "polarity_lost"),
         *("silent_channels", "single_time_step", "time_bins_collapsed", "class_imbalance", "input_scrambled"),
         *("constant_prediction",),  # here: most labels are overwritten
@@ -38,8 +40,8 @@ IN_THE_DATA = frozenset(
 )
 
 
-def page(results: Iterable[Result], costs: Mapping[str, Any] | None = None) -> str:
-    """Return the page; with what the experiments cost on the reference model, where that was measured."""
+def page(results: Iterable[Result], costs: Mapping[str, Any] | None = None, unseen: Sequence[Unseen] = ()) -> str:
+    """Return the page; with what the experiments cost on the reference model, and what came of unseen faults."""
     known = sorted(results, key=lambda result: result["case"])
     faults = [result for result in known if result["cause"] is not None]
     curable = [result for result in faults if result["cause"] not in IN_THE_DATA]
@@ -48,6 +50,8 @@ def page(results: Iterable[Result], costs: Mapping[str, Any] | None = None) -> s
     parts = [INTRODUCTION, figures(curable, in_data, healthy) + ("" if costs is None else cost_line(costs))]
     if curable:
         parts += ["## Faults that code can cure\n", table(curable)]
+    if unseen:
+        parts.append(unseen_text(unseen))
     if in_data:
         parts += ["## Faults in the data\n", table(in_data)]
     if healthy:
@@ -115,6 +119,38 @@ def is_still_sick(result: Result) -> bool:
     if result["verdict"] != "cured" or difference is None or result.get("full") is None:
         return False
     return bool(result["full"] - (result["untreated"] or 0.0) < HEALED * difference)
+
+
+def unseen_text(sets: Sequence[Unseen]) -> str:
+    """Return what came of faults that were examined before anybody looked at them."""
+    parts = ["## Faults that the treatments were not developed on\n"]
+    for one in sets:
+        rows = [["mistake", "untreated", "without the mistake", "at first", "healed", "since", "healed"], ["---"] * 7]
+        for fault in one["faults"]:
+            cells = (cell for which in ("first", "since") for cell in outcome(fault, fault.get(which)))
+            rows.append([fault["mistake"], percent(fault["untreated"]), percent(fault["twin"]), *cells])
+        first = sum(outcome(fault, fault["first"])[1] == "yes" for fault in one["faults"])
+        since = [fault for fault in one["faults"] if fault.get("since")]
+        number = len(one["faults"])
+        lines = [f"{one['text']}\n", f"- Healed at first: {with_interval(first, number)}."]
+        if since:
+            again = sum(outcome(fault, fault["since"])[1] == "yes" for fault in since)
+            healed = first + again - sum(outcome(fault, fault["first"])[1] == "yes" for fault in since)
+            lines.append(
+                f"- Healed after what failed was mended as a class of faults, no longer unseen: {healed} of {number}."
+            )
+        parts.append("\n".join([*lines, "", *(f"| {' | '.join(cells)} |" for cells in rows), ""]))
+    return "\n".join(parts)
+
+
+def outcome(fault: Mapping[str, Any], result: Mapping[str, Any] | None) -> tuple[str, str]:
+    """Return what an examination came to, and whether it healed."""
+    if result is None:
+        return "", ""
+    gained = (result["treated"] or 0.0) - (fault["untreated"] or 0.0)
+    healed = result["treated"] is not None and gained >= HEALED * (fault["twin"] - (fault["untreated"] or 0.0))
+    cure = result["cure"] or f"none: {result['verdict']}"
+    return (cure if result["treated"] is None else f"{cure}: {result['treated']:.0%}"), "yes" if healed else "no"
 
 
 def healthy_text(results: list[Result]) -> str:

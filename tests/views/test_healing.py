@@ -65,8 +65,11 @@ def test_the_page_escapes_what_it_shows(report) -> None:
 
 @pytest.mark.parametrize(
     "healing",
-    [HEALING, Healing(Verdict.HEALTHY, "nothing to heal", replace(UNTREATED, first_loss=float("nan"))), None],
-    ids=["cured", "healthy", "none"],
+    [
+        *(replace(HEALING, verdict=verdict) for verdict in Verdict),
+        Healing(Verdict.HEALTHY, "nothing to heal", replace(UNTREATED, first_loss=float("nan"))),
+        None,
+    ],
 )
 def test_the_json_follows_the_schema(healing) -> None:
     schema = json.loads((files("spikecheck.report") / "schema-1.json").read_text(encoding="utf-8"))

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from spikecheck.diagnosis import Cause
 from spikecheck.examination.candidates import Tried
-from spikecheck.examination.healing import Healer
+from spikecheck.examination.healing import Healer, healthy
 from spikecheck.examination.proof import Proof
 from spikecheck.examination.remaining import what_remains
 from spikecheck.examination.subject import Evaluation, Subject
@@ -112,6 +112,18 @@ def test_a_network_far_behind_a_linear_map_is_improved_and_not_cured() -> None:
     assert verdict is Verdict.IMPROVED
     assert "Something else is wrong, too: a linear map of the input is right in 100%" in text
     assert healed_to(0.75)[0] is Verdict.CURED
+
+
+@pytest.mark.parametrize(
+    ("right", "text"),
+    [
+        (95, "the network learns as it is: nothing to heal"),
+        (60, "no finding says why it would have to be healed. Its held-out accuracy is 60% after 80 updates"),
+    ],
+)
+def test_a_network_that_learns_and_is_often_wrong_is_shown_with_its_accuracy(right: int, text: str) -> None:
+    evaluation = Evaluation((1.0,), tuple(number < right for number in range(100)), 0.3)
+    assert text in healthy(Trial((), Outcome.TRAINED, "", (1.0,) * 80, None, evaluation), 1.0).text
 
 
 def remaining(own: Subject, *causes: Cause) -> str:
