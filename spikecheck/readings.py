@@ -164,16 +164,12 @@ class InputHalvesReading:
 
 @dataclass(frozen=True, slots=True)
 class StateReading:
-    """The membrane potential of a spiking layer when a new sequence began.
-
-    `carried_sequences` began with a potential other than 0. `continuation_score` is by how many standard errors that of
-    a sample goes with its own first current rather than with those of others: about 0 for unrelated batches.
-    """
+    """The membrane potential of a spiking layer when a new sequence began."""
 
     sequences: int
-    carried_sequences: int
+    carried_sequences: int  # sequences that began with a potential other than 0
     largest_potential: float
-    continuation_score: float | None = None
+    continuation_score: float | None = None  # standard errors by which it goes with the sample's own first current
 
 
 @dataclass(frozen=True, slots=True)
