@@ -72,7 +72,7 @@ class Healer:
         untreated = self.run(())
         sick = self.is_sick(untreated)
         if not sick and not self.is_slow(untreated):
-            return healthy(untreated, time.monotonic() - start)
+            return healthy(untreated, self.shortfall(untreated), time.monotonic() - start)
         data = next((one.finding for one in self.causes if one.finding.check in IN_THE_DATA), None)
         if data is not None:
             return in_the_data(data, untreated, time.monotonic() - start)
@@ -250,7 +250,7 @@ class Healer:
             others = [row for row in rows if row.name != first.name]
             rows = [first, *sorted(others, key=lambda row: (not row.proved, row.name.count(" + ")))]
             verdict, text = Verdict.CURED, cured_text(first, untreated)
-            if (shortfall := self.shortfall(best)) is not None:
+            if (shortfall := self.shortfall(best.trial)) is not None:
                 verdict, text = Verdict.IMPROVED, f"{text}. Something else is wrong, too: {shortfall}"
         elif proved:
             verdict = Verdict.HIDDEN
@@ -263,10 +263,10 @@ class Healer:
             text = self.remaining_text(untreated, data)
         return Healing(verdict, text, copy_of(untreated, self.checks_of_alarms()), tuple(rows), seconds)
 
-    def shortfall(self, best: Tried) -> str | None:
-        """Return how far a treated copy stays behind a linear map of the input; None where it does not."""
-        evaluation = best.trial.latest
-        if is_good(best.trial) or evaluation is None or evaluation.accuracy is None:
+    def shortfall(self, trial: Trial) -> str | None:
+        """Return how far a copy stays behind a linear map of the input; None where it does not."""
+        evaluation = trial.latest
+        if is_good(trial) or evaluation is None or evaluation.accuracy is None:
             return None
         reading = linear_probe(self.subject)
         least = None if reading is None else evaluation.majority + MIN_SHARE * (reading.accuracy - evaluation.majority)
@@ -355,14 +355,14 @@ def cured_text(row: TreatmentRow, untreated: Trial) -> str:
     return f"{row.name}: held-out accuracy {accuracy:.0%} after {row.copy.updates} updates, {without} without it"
 
 
-def healthy(untreated: Trial, seconds: float) -> Healing:
+def healthy(untreated: Trial, shortfall: str | None, seconds: float) -> Healing:
     """Return that there is nothing to heal, with the accuracy where it leaves much to gain."""
     text = "the network learns as it is: nothing to heal"
     if not is_good(untreated):
         text = (
             "the network learns as it is, and no finding says why it would have to be healed. Its held-out accuracy "
             f"is {untreated.accuracy:.0%} after {len(untreated.losses)} updates"
-        )
+        ) + ("" if shortfall is None else f", and {shortfall}")
     return Healing(Verdict.HEALTHY, text, copy_of(untreated), (), seconds)
 
 

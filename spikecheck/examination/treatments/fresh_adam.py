@@ -11,7 +11,7 @@ RATE = 2e-3  # judgment call: twice the default of Adam, which networks of this 
 
 
 class FreshAdam(Treatment):
-    """Train every parameter with Adam, without weight decay, at a learning rate of 0.002."""
+    """Train the script's parameters and every weight with Adam, without weight decay, at a learning rate of 0.002."""
 
     name = "fresh Adam"
     named_by = ("SPK407", "SPK410", "SPK411", "SPK412", "SPK408", "SPK409")
@@ -29,6 +29,7 @@ class FreshAdam(Treatment):
         groups = [[one for one in group["params"] if one.requires_grad] for group in old.param_groups]
         held = {id(one) for group in groups for one in group}
         named = patient.subject.model.named_parameters()
-        groups[0] += [one for _, one in named if one.requires_grad and id(one) not in held]
+        weights = (one for _, one in named if one.requires_grad and one.dim() > 1)  # time constants may be left out
+        groups[0] += [one for one in weights if id(one) not in held]
         patient.replace_optimizer(torch.optim.Adam([{"params": group} for group in groups], lr=RATE))
         return Fix(f"optimizer = torch.optim.Adam(model.parameters(), lr={RATE})  # and no scheduler")

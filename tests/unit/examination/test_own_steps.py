@@ -130,6 +130,17 @@ def test_another_optimizer_leaves_the_rest_of_the_step(scaled: bool) -> None:
     assert (own.model.fc2.weight - before).abs().max() > 2e-3  # by far more than the rate of the script allows
 
 
+def test_another_optimizer_does_not_train_time_constants_that_the_script_leaves_out() -> None:
+    net = Net()
+    own = subject(net, optimizer=torch.optim.SGD(net.parameters(), lr=0.1))
+    net.lif.tau = nn.Parameter(torch.tensor(20.0))
+    net.extra = nn.Parameter(torch.zeros(3, 3))
+    treatment("fresh Adam").apply(Patient(own))
+    held = {id(one) for group in own.optimizer.param_groups for one in group["params"]}
+    assert id(net.lif.tau) not in held
+    assert id(net.extra) in held
+
+
 def test_parameters_join_the_optimizer_of_a_loop_with_a_scheduler() -> None:
     own = subject(optimizer=(optimizer := torch.optim.Adam(Net().fc2.parameters(), lr=5e-3)))
     optimizer.param_groups[0]["params"] = list(own.model.fc2.parameters())

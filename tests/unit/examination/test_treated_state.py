@@ -125,6 +125,29 @@ def test_the_held_out_batches_are_watched_too() -> None:
     assert "EvaluationSpikeTimelineReading" in str(untreated.evidence)
 
 
+class Biased(LIF):
+    """With a constant current of its own."""
+
+    def __init__(self, bias: float) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.full((24,), bias))
+
+    def forward(self, current: Tensor) -> Tensor:
+        return super().forward(current + self.bias)
+
+
+@pytest.mark.parametrize("bias", [-0.01, 0.11, 1.0])
+def test_a_constant_current_of_neurons_is_taken_away_where_it_matters(bias: float) -> None:
+    own = subject(Net(Biased(bias)))
+    applied("neuron bias of 0", own)
+    assert not own.model.lif.bias.any()
+
+
+def test_a_small_constant_current_of_neurons_is_left_alone() -> None:
+    with pytest.raises(NotApplicableError, match="below 0, or large"):
+        applied("neuron bias of 0", subject(Net(Biased(0.09))))
+
+
 def norse_cell(**options: Any) -> nn.Module:
     norse = pytest.importorskip("norse.torch", reason="pip install norse==1.1.0")
     return norse.LIFCell(**options)

@@ -123,7 +123,7 @@ def test_a_network_far_behind_a_linear_map_is_improved_and_not_cured() -> None:
 )
 def test_a_network_that_learns_and_is_often_wrong_is_shown_with_its_accuracy(right: int, text: str) -> None:
     evaluation = Evaluation((1.0,), tuple(number < right for number in range(100)), 0.3)
-    assert text in healthy(Trial((), Outcome.TRAINED, "", (1.0,) * 80, None, evaluation), 1.0).text
+    assert text in healthy(Trial((), Outcome.TRAINED, "", (1.0,) * 80, None, evaluation), None, 1.0).text
 
 
 def remaining(own: Subject, *causes: Cause) -> str:
