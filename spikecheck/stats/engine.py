@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
+from math import inf
 from typing import Any
 
 import torch
@@ -82,16 +83,17 @@ class Engine:
     by_kind: Mapping[SiteKind, tuple[Statistic[Any], ...]] = field(default_factory=lambda: statistics_by_kind())
     windows: dict[tuple[bool, Statistic[Any], tuple[SiteKind, str]], Windows] = field(default_factory=dict)
     failed: Callable[[Exception], object] | None = None  # told of an error in one statistic; the others are read
-    waiting: list[tuple[Capture[Tensor], int]] = field(default_factory=list)  # with the tier of each
+    waiting: list[tuple[Capture[Tensor], float]] = field(default_factory=list)  # with the tier of each
     broken: set[Any] = field(default_factory=set)  # keys of the windows with values that are not finite
+    has_new_break: bool = False  # whether one was added since `breaks` was asked
 
     @torch.no_grad()
-    def receive(self, capture: Capture[Tensor], tier: int = 2) -> None:
+    def receive(self, capture: Capture[Tensor], tier: float = 2) -> None:
         """Measure a capture with the statistics up to this tier, now or with later ones. Never waits for the device."""
-        tiers = [statistic.tier for statistic in self.by_kind.get(capture.sites[0].kind, ())]
-        if tier < min(tiers, default=tier + 1):
+        lowest, highest = tiers_of(self.by_kind.get(capture.sites[0].kind, ()))
+        if tier < lowest:
             return
-        tier = min(tier, max(tiers))
+        tier = min(tier, highest)
         if not is_small(capture):
             self.measure([capture], tier)
             return
@@ -126,10 +128,10 @@ class Engine:
             for (_, tier, _), captures in runs:
                 self.measure(captures, tier)
 
-    def measure(self, captures: Sequence[Capture[Tensor]], tier: int) -> None:
+    def measure(self, captures: Sequence[Capture[Tensor]], tier: float) -> None:
         """Measure captures of one form with the statistics up to this tier."""
         capture = captures[0]
-        statistics = [one for one in self.by_kind.get(capture.sites[0].kind, ()) if one.tier <= tier]
+        statistics = up_to_tier(self.by_kind.get(capture.sites[0].kind, ()), tier)
         raster = Raster(capture, whole=any(one.tier > 1 for one in statistics))
         for statistic in statistics:
             key = (capture.training, statistic, (capture.sites[0].kind, capture.sites[0].name))
@@ -140,6 +142,9 @@ class Engine:
                 state = statistic.measure_raster(raster)
             else:
                 state = statistic.measure_many(captures) if len(captures) > 1 else statistic.measure(capture)
+            if state.shows_break and key not in self.broken:
+                self.broken.add(key)
+                self.has_new_break = True
             if windows is None or windows.sites != capture.sites:  # parameters were replaced, or joined by others
                 first = statistic.measure(capture) if len(captures) > 1 else state
                 self.windows[key] = Windows(capture.sites, first, state, windowed=statistic.windowed)
@@ -149,13 +154,8 @@ class Engine:
 
     def breaks(self) -> bool:
         """Return whether values that are not finite are new at any site. Never waits for the device."""
-        now = {
-            key
-            for key, windows in self.windows.items()
-            if key not in self.broken and windows.current is not None and windows.current.shows_break
-        }
-        self.broken |= now
-        return bool(now)
+        is_new, self.has_new_break = self.has_new_break, False
+        return is_new
 
     def snapshot(self, failed: Callable[[Exception], object] | None = None) -> Engine:
         """Return an engine with the present states; this one continues to measure."""
@@ -236,6 +236,19 @@ class Engine:
         """Return whether any forward pass recorded gradients."""
         self.measure_waiting()
         return any(training and statistic.kind in FORWARD_KINDS for training, statistic, _ in self.windows)
+
+
+@cache
+def tiers_of(statistics: tuple[Statistic[Any], ...]) -> tuple[float, float]:
+    """Return the lowest and the highest tier; without any statistic, the lowest is higher than any."""
+    tiers = [statistic.tier for statistic in statistics]
+    return min(tiers, default=inf), max(tiers, default=inf)
+
+
+@cache
+def up_to_tier(statistics: tuple[Statistic[Any], ...], tier: float) -> tuple[Statistic[Any], ...]:
+    """Return the statistics up to a tier."""
+    return tuple(statistic for statistic in statistics if statistic.tier <= tier)
 
 
 def is_small(capture: Capture[Tensor]) -> bool:
