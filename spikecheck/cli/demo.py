@@ -70,6 +70,13 @@ def command(seconds: float, seed: int) -> int:
     return training(console, replace(variant.repaired, threshold=best), train, test, seconds, seed)
 
 
+def show(console: Console, shown: object) -> None:
+    """Print a text, a table or a report."""
+    from spikecheck.report.terminal import print_on
+
+    print_on(console, shown)
+
+
 def thresholds(console: Console, variant: Variant, batch: Examples, seed: int) -> None:
     """Print what the diary says about each threshold, and what is measured here."""
     from rich.table import Table
@@ -77,11 +84,12 @@ def thresholds(console: Console, variant: Variant, batch: Examples, seed: int) -
     from spikecheck.reference.diary import initial_figures
 
     console.rule("[bold]1. A network that does not train[/]", align="left")
-    console.print(
+    show(
+        console,
         "This network is from a debugging diary. It should recognize spoken digits (Spiking Heidelberg Digits, 20 "
         "classes) and does not train: three linear layers with integrate-and-fire neurons, weights from N(0, 1), event "
         "counts as input, and the spike counts of the last layer as logits. Its author tried four thresholds. This "
-        "table shows what the diary says (max spikes per step; output spike counts; result) and what is measured here:"
+        "table shows what the diary says (max spikes per step; output spike counts; result) and what is measured here:",
     )
     table = Table("threshold", box=None, header_style="dim", pad_edge=False)
     table.add_column("in the diary", no_wrap=True)
@@ -90,8 +98,8 @@ def thresholds(console: Console, variant: Variant, batch: Examples, seed: int) -
     for threshold, diary in DIARY.items():
         figures = initial_figures(replace(variant, threshold=threshold), batch, seed)
         table.add_row(f"{threshold:g}", diary, *columns(figures))
-    console.print(table)
-    console.print("A uniform guess over 20 classes has a loss of ln 20 = 3.00.\n")
+    show(console, table)
+    show(console, "A uniform guess over 20 classes has a loss of ln 20 = 3.00.\n")
 
 
 def diagnosis(console: Console, variant: Variant, batch: Examples, seed: int) -> Report:
@@ -107,8 +115,8 @@ def diagnosis(console: Console, variant: Variant, batch: Examples, seed: int) ->
     with spikecheck.attach(model, on_finding=lambda finding: None) as monitor:
         train_one_update(model, batch)
     report = monitor.report()
-    console.print(report)
-    console.print()
+    show(console, report)
+    click.echo()
     return report
 
 
@@ -135,8 +143,8 @@ def fixes(console: Console, variant: Variant, batch: Examples, seed: int) -> Non
         table.add_column(title, justify="right")
     for name, stage in stages:
         table.add_row(name, *columns(initial_figures(stage, batch, seed)))
-    console.print(table)
-    console.print()
+    show(console, table)
+    click.echo()
 
 
 def proof(console: Console, variant: Variant, words: Examples, report: Report, seed: int) -> None:
@@ -144,13 +152,14 @@ def proof(console: Console, variant: Variant, words: Examples, report: Report, s
     from spikecheck.report.terminal import healing_block
 
     console.rule("[bold]4. The fix, proved[/]", align="left")
-    console.print(
+    show(
+        console,
         "What the findings advise is tried on copies of the network. A fix is proved if the copy learns words that "
-        "were held out, beats an untreated copy, and still does after twice the updates:"
+        "were held out, beats an untreated copy, and still does after twice the updates:",
     )
     for part in healing_block(treated(variant, words, report, seed)):
-        console.print(part)
-    console.print()
+        show(console, part)
+    click.echo()
 
 
 def treated(variant: Variant, words: Examples, report: Report, seed: int) -> Healing:
@@ -173,12 +182,12 @@ def treated(variant: Variant, words: Examples, report: Report, seed: int) -> Hea
 def search(console: Console, variant: Variant, words: Examples, seed: int) -> float:
     """Finish the diary's search for a threshold, without the fixes and with them; return the best threshold."""
     console.rule("[bold]5. The search for a threshold, finished[/]", align="left")
-    console.print("The diary's network, with thresholds from 1 to 100:")
-    console.print(tuned(variant, words, seed, values=tuple(DIARY), low=1, high=100))
-    console.print("\nThe repaired network, with thresholds from 0.1 to 10:")
+    show(console, "The diary's network, with thresholds from 1 to 100:")
+    show(console, tuned(variant, words, seed, values=tuple(DIARY), low=1, high=100))
+    show(console, "\nThe repaired network, with thresholds from 0.1 to 10:")
     tuning = tuned(variant.repaired, words, seed, values=(1.0,), low=0.1, high=10)
-    console.print(tuning)
-    console.print()
+    show(console, tuning)
+    click.echo()
     return variant.threshold if tuning.best is None else tuning.best.value
 
 
@@ -220,11 +229,11 @@ def training(console: Console, variant: Variant, train: Examples, test: Examples
                 break
     report = monitor.report()
     learns = "The network learns" if accuracy >= LEARNS_FROM else "The network needs more time"
-    console.print(
+    show(
+        console,
         f"{learns}: {accuracy:.0%} accuracy on speakers that it was not trained on (chance: 5%). "
         f"spikecheck: {report.conclusion}.",
-        highlight=False,
     )
     if not report.ok:
-        console.print(report, crop=False)
+        show(console, report)
     return 0 if report.ok else 1

@@ -202,4 +202,4 @@ def command(words: tuple[str, ...]) -> None:
         return
     print_on(console, listing(matches[:MOST_MATCHES]))
     more = f", {MOST_MATCHES} of them here" if len(matches) > MOST_MATCHES else ""
-    console.print(f"\n{len(matches)} checks are about this{more}. Explain one: spikecheck explain {matches[0].id}")
+    print_on(console, f"\n{len(matches)} checks are about this{more}. Explain one: spikecheck explain {matches[0].id}")

@@ -79,7 +79,7 @@ def print_on(console: Console, shown: Any) -> None:
     if console.is_terminal:
         console.print(shown, crop=False)
     else:
-        print(plain_text(shown, console.width), file=console.file)
+        print(encodable(plain_text(shown, console.width), console.encoding), file=console.file)
 
 
 def html(report: Report) -> str:
