@@ -278,6 +278,11 @@ class Recorder:
     claimed: set[Any] = field(default_factory=set)  # autograd functions that a layer has taken for its own
     applications: list[Application] = field(default_factory=list)  # of custom autograd functions, in their order
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it shows nothing, as after it was handed on."""
+        return not (self.layers or self.inputs or self.applications)
+
     def calls(self, name: str) -> LayerCalls:
         """Return a layer's calls in this forward pass, none to begin with."""
         calls = self.layers.get(name)

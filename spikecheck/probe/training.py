@@ -83,7 +83,9 @@ class Training:
             session.losses.minimized(roots)
         if not session.losses.calls and session.clock.passes_in_sequence:
             session.losses.add_roots(roots)
-        session.hand_on()
+        (here := session.passes.here()).settle()
+        if not here.recorder.is_empty:
+            session.hand_on()
         session.hand_on_losses()
         session.clock.backward()
 
