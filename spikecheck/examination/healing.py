@@ -15,7 +15,7 @@ from typing import Any
 from spikecheck.checks.fixes import personal
 from spikecheck.diagnosis import Cause
 from spikecheck.examination.candidates import Tried, candidates, combinations
-from spikecheck.examination.proof import claims, learns
+from spikecheck.examination.proof import MAX_LOSS_RATIO, claims, learns
 from spikecheck.examination.remaining import linear_probe, what_remains, what_remains_of_data
 from spikecheck.examination.significance import sign_test
 from spikecheck.examination.subject import Evaluation, Subject
@@ -70,6 +70,8 @@ class Healer:
         start = time.monotonic()
         self.advance("an untreated copy")
         untreated = self.run(())
+        if trains_other_weights(untreated):
+            return not_evaluated(untreated, time.monotonic() - start)
         sick = self.is_sick(untreated)
         if not sick and not self.is_slow(untreated):
             return healthy(untreated, self.shortfall(untreated), time.monotonic() - start)
@@ -353,6 +355,20 @@ def cured_text(row: TreatmentRow, untreated: Trial) -> str:
         return f"{row.name} makes the network learn"
     without = "an error" if before is None else f"{before:.0%}"
     return f"{row.name}: held-out accuracy {accuracy:.0%} after {row.copy.updates} updates, {without} without it"
+
+
+def trains_other_weights(untreated: Trial) -> bool:
+    """Return whether the loss falls while the model stays as it is: its weights are kept elsewhere."""
+    return not untreated.moves and untreated.last_loss < MAX_LOSS_RATIO * untreated.losses[0]
+
+
+def not_evaluated(untreated: Trial, seconds: float) -> Healing:
+    """Return that held-out batches tell nothing of what is trained."""
+    text = (
+        "the loss falls, but the weights of the model do not change: the training step keeps other weights, such as "
+        "those of functional_call, so nothing can be evaluated. Pass forward=, which calls the model with them"
+    )
+    return Healing(Verdict.NOT_CURED, text, copy_of(untreated), (), seconds)
 
 
 def healthy(untreated: Trial, shortfall: str | None, seconds: float) -> Healing:

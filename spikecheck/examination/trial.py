@@ -52,6 +52,7 @@ class Trial:
         patch: what was changed, as code for the user's script.
         comparable: whether its losses are of the same kind as those of the untreated copy.
         weights: a number that two copies share if all weights and buffers are the same after three updates.
+        moves: whether the weights or buffers of the model changed in these updates.
         symptoms: the checks with a warning or an error in the copy; None where no monitor was attached.
         seconds: how long it took.
         updates: after how many it is evaluated for the first time.
@@ -66,6 +67,7 @@ class Trial:
     patch: str = ""
     comparable: bool = True
     weights: float = math.nan
+    moves: bool = True
     symptoms: tuple[str, ...] | None = None
     seconds: float = 0.0
     updates: int = UPDATES
@@ -155,7 +157,7 @@ def trained(
     """Make a trial with a copy of the subject."""
     copy, patch = treated(own, treatments, checks)
     losses: list[float] = []
-    weights = math.nan
+    before, weights = fingerprint(own), math.nan
     batches = own.cycle(LASTING * updates)
     exact = all(one.early_stop for one in treatments)
     same_loss = not patient and not any(one.changes_loss for one in treatments)
@@ -177,6 +179,7 @@ def trained(
         patch=patch,
         comparable=exact,
         weights=weights,
+        moves=weights != before,
         updates=updates,
     )
     if not lasts(trial) or len(losses) < updates:

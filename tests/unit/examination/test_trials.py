@@ -114,6 +114,24 @@ def test_a_network_far_behind_a_linear_map_is_improved_and_not_cured() -> None:
     assert healed_to(0.75)[0] is Verdict.CURED
 
 
+def test_weights_that_are_kept_beside_the_model_cannot_be_evaluated_and_nothing_is_offered() -> None:
+    net = Net()
+    weights = {name: value.detach().clone().requires_grad_() for name, value in net.named_parameters()}
+    optimizer = torch.optim.Adam(weights.values(), lr=0.02)
+
+    def step(x: Tensor, y: Tensor) -> Tensor:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(torch.func.functional_call(net, weights, (x,)), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    healing = Healer(subject(net, optimizer=optimizer, step=step), (), (), time.monotonic() + SECONDS).heal()
+    assert healing.verdict is Verdict.NOT_CURED
+    assert healing.rows == ()
+    assert "Pass forward=, which calls the model with them" in healing.text
+
+
 @pytest.mark.parametrize(
     ("right", "text"),
     [
