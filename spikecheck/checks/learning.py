@@ -115,13 +115,14 @@ class Learning:
 def latest_level(loss: LossReading) -> tuple[float, int]:
     """Return the mean of the latest losses, and of how many; NaN where there is none.
 
-    Those of the last quarter of the run where these are fewer than the ones that are remembered for a straight line.
+    Those of the last quarter of the run where these are fewer than the ones that are remembered for a straight line. In
+    a long run they are thinned out, and may all be of the same piece of a recording.
     """
     if loss.recent_mean is None:
         return float("nan"), 0
     last = loss.trace[-1][0] if loss.trace else 0
     latest = [value for update, value in loss.trace if update > (1 - LATEST_SHARE) * last]
-    if MIN_LATEST <= len(latest) < loss.window:
+    if MIN_LATEST <= len(latest) < loss.window and LATEST_SHARE * last < loss.window:
         return sum(latest) / len(latest), len(latest)
     return loss.recent_mean, loss.window
 

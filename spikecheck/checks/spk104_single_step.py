@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from spikecheck.checks.base import Check, Readings
+from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import HAND_WRITTEN, spiking_sites
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import InputReading, SpikeReading, StateReading
@@ -70,8 +70,9 @@ class SingleStep(Check):
     ## How it is decided
     spikecheck warns if each spiking layer got exactly one time step in every observed forward pass, in a run with
     backward passes. It does not warn if the script calls the model once per time step, which it recognizes by several
-    calls before each loss or by state that continues from call to call. Nor does it warn if the model has a
-    hand-written layer whose time axis it could not find.
+    calls before each loss or by state that continues from call to call. While training runs, it looks at the state of
+    {min_sequences} calls before it warns. Nor does it warn if the model has a hand-written layer whose time axis it
+    could not find.
 
     The usual causes are a static image that got a time axis of one step and was not repeated, and a time axis that was
     averaged away before the first spiking layer.
@@ -86,14 +87,21 @@ class SingleStep(Check):
     past: ClassVar = "every spiking layer got a single time step per forward pass"
     message: ClassVar = "every spiking layer gets a single time step per forward pass; the input has shape {shape}"
 
+    min_sequences: int = limit(
+        4,
+        why="judgment call: the first forward pass after a reset starts at 0 wherever the time loop is; four in a row "
+        "are a sequence of one step each",
+    )
+
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where all layers whose steps are known get one, and nothing is carried on."""
         layers = [(s, readings.at(s.name)) for s in spiking_sites(readings) if readings.at(s.name).get(SpikeReading)]
         single = [layer[SpikeReading].time_steps == layer[SpikeReading].forward_passes for _, layer in layers]
         known = [layer[SpikeReading].time_axis_known or s.framework not in HAND_WRITTEN for s, layer in layers]
-        carried = [state.carried_sequences for _, layer in layers if (state := layer.get(StateReading))]
-        run = readings.run
-        if not (single and all(single) and all(known)) or any(carried):
+        states, run = [state for _, layer in layers if (state := layer.get(StateReading))], readings.run
+        if not (single and all(single) and all(known)) or any(state.carried_sequences for state in states):
+            return
+        if run.live and any(state.sequences < self.min_sequences for state in states):
             return
         if run.called_per_time_step or not run.backward_passes:
             return

@@ -225,6 +225,19 @@ def of_a_loop(code: str) -> Report:
     return monitor.report()
 
 
+def of_pieces(code: str) -> Report:
+    """The report on the example's training loop over pieces of each batch."""
+    names = scope()
+    loop, first = split(code, r"^lif1|^from")
+    exec(first, names)
+    names["model"] = model = Hidden(names["fc1"], names["lif1"])
+    names["optimizer"] = torch.optim.SGD(model.parameters(), lr=1e-4)
+    names["loader"] = [(spikes(8), torch.randint(0, 20, (8,))) for _ in range(16)]
+    with spikecheck.attach(model) as monitor:
+        exec(loop, names)
+    return monitor.report()
+
+
 class Hidden(nn.Module):
     """A layer that keeps its state itself, and a linear readout."""
 
@@ -357,6 +370,7 @@ REPORTS: dict[str, Callable[[str], Report]] = {
     "SPK214": of_epochs,
     "SPK215": of_epochs,
     "SPK217": of_both_modes,
+    "SPK218": of_pieces,
     "SPK216": lambda code: of_a_forward_pass(code, r"^fc1, |^lif1 = ", lambda: spikes(16)),
 }
 

@@ -191,3 +191,10 @@ def test_a_divergence_from_a_teacher_counts_beside_a_small_loss_with_a_guess(end
 def test_the_latest_losses_count_where_a_jump_is_over(last: list[float], learned: bool) -> None:
     loss = replace(reading([300.0] * 40), trace=tuple(enumerate([300.0] * 40 + last)))
     assert Learning.of(loss, None, None).has_learned is learned
+
+
+def test_in_a_long_run_the_level_is_that_of_all_latest_losses() -> None:
+    """The losses that are kept of a long run are thinned out, and may all be of the same piece of a recording."""
+    pieces = [0.1, 3.0, 3.0, 3.0]
+    loss = replace(reading(pieces * 16), updates=800, trace=tuple((update, 0.1) for update in range(0, 800, 8)))
+    assert Learning.of(loss, None, None).level == pytest.approx(fmean(pieces))

@@ -22,6 +22,8 @@ def one(*more, time_steps=20, ran=None, library="snntorch", **changed):
         pytest.param(one(), "warning", id="one time step each"),
         pytest.param(one(time_steps=400), None, id="several time steps"),
         pytest.param(one(state(carried_sequences=19)), None, id="state is carried to the next forward pass"),
+        pytest.param(one(state(sequences=3), ran=run(live=True)), None, id="it may be carried from now on"),
+        pytest.param(one(state(sequences=4), ran=run(live=True)), "warning", id="it starts at 0 each time"),
         pytest.param(one(ran=run(called_per_time_step=True)), None, id="the script loops over the time steps"),
         pytest.param(one(ran=run(backward_passes=0)), None, id="no backward pass yet"),
         pytest.param(one(library="torch", time_axis_known=False), None, id="hand-written, time axis unknown"),
