@@ -24,28 +24,22 @@ class ResetBetweenPieces(Check):
 
     ## Example
     ```python broken
-    from snntorch import utils
-
     lif1 = snn.Leaky(beta=0.9, init_hidden=True)
     for x, y in loader:
         for piece in x.split(10, dim=1):
-            utils.reset(model)
-            loss = F.cross_entropy(model(piece), y)
+            lif1.reset_mem()
             optimizer.zero_grad()
-            loss.backward()
+            F.cross_entropy(model(piece), y).backward()
             optimizer.step()
     ```
     ```python repaired
-    from snntorch import utils
-
     lif1 = snn.Leaky(beta=0.9, init_hidden=True)
     for x, y in loader:
-        utils.reset(model)
+        lif1.reset_mem()
         for piece in x.split(10, dim=1):
             lif1.detach_hidden()  # keeps the potentials, without their graph
-            loss = F.cross_entropy(model(piece), y)
             optimizer.zero_grad()
-            loss.backward()
+            F.cross_entropy(model(piece), y).backward()
             optimizer.step()
     ```
 

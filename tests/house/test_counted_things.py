@@ -15,7 +15,7 @@ AFTER_NUMBER = re.compile(r"\{[a-z_]+(?::[^}x%]*)?\} (?:(?!(?:in|of|to|which) )[
 #: Words that end in -s and follow a value, but are not what it counts.
 OTHERS = re.compile(
     "class|contains|compares|emits|fires|fits|has|holds|is|its|keeps|looks|loss|moves|normalizes|others|reaches|sees|sets|"
-    "stays|this|times|uses|vs|was"
+    "starts|stays|this|times|uses|vs|was"
     "|counts|currents|probabilities"  # after the name of a place
 )
 
