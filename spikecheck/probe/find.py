@@ -14,6 +14,7 @@ from spikecheck.probe.frameworks.base import imported
 from spikecheck.probe.layer import Layer, Status, WatchedLayer
 from spikecheck.probe.paths import module_paths
 from spikecheck.probe.recorder import LayerCalls
+from spikecheck.probe.torch_private import is_dense
 from spikecheck.readings import InputReading
 from spikecheck.site import SiteKind
 
@@ -78,7 +79,11 @@ def emits_spikes(
         return False
     alike = len({tensor.shape for tensor in held.tensors}) == 1
     values = values_of(torch.stack(held.tensors).detach() if alike else held.tensors[0].detach())
-    inputs = None if calls.input is None or calls.input.is_complex() else values_of(calls.input.detach())
+    inputs = (
+        None
+        if calls.input is None or calls.input.is_complex() or not is_dense(calls.input)
+        else values_of(calls.input.detach())
+    )
     evidence = generic.Evidence(
         own_function=calls.own_function,
         carries_gradient=calls.carries_gradient,

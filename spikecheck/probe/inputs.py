@@ -13,7 +13,7 @@ from spikecheck.probe.axes import input_layout
 from spikecheck.probe.finiteness import WIDE
 from spikecheck.probe.layer import WatchedLayer
 from spikecheck.probe.recorder import Recorder
-from spikecheck.probe.torch_private import has_values
+from spikecheck.probe.torch_private import has_values, is_dense
 from spikecheck.site import Capture, Layout, Site
 
 DEEPEST = 4  # containers inside containers
@@ -66,7 +66,9 @@ def why_unseen(tensor: Tensor | None) -> str:
     """Return why an input cannot be counted; empty where it can."""
     if tensor is None:
         return "no tensor was among the arguments"
-    return "it holds complex numbers" if tensor.is_complex() else ""
+    return (
+        "it is a sparse tensor" if not is_dense(tensor) else "it holds complex numbers" if tensor.is_complex() else ""
+    )
 
 
 def captures(recorder: Recorder, layers: Iterable[WatchedLayer], site: Site, update: int) -> Iterator[Capture[Tensor]]:
@@ -101,4 +103,4 @@ def same_values(tensor: Tensor, other: Tensor) -> bool:
 
 def countable(tensor: Tensor) -> bool:
     """Return whether a tensor has values that can be counted after the forward pass."""
-    return not tensor.is_complex() and has_values(tensor)
+    return not tensor.is_complex() and has_values(tensor) and is_dense(tensor)

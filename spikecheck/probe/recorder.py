@@ -22,11 +22,11 @@ from spikecheck.probe.held import Held, HeldCalls
 from spikecheck.probe.layer import AXIS_UNKNOWN, UNTIMED, Status, Use, WatchedLayer
 from spikecheck.probe.time_axis import folded_steps, layout_of
 from spikecheck.probe.time_path import TimePath
-from spikecheck.probe.torch_private import are_unchanged, has_values
+from spikecheck.probe.torch_private import are_unchanged, has_values, is_dense
 from spikecheck.site import Capture, Layout, SiteKind
 
 KINDS = (SiteKind.SPIKES, SiteKind.CURRENT, SiteKind.POTENTIAL)
-TRANSFORMED = "its tensors have no values here to count: torch.func, a tracer, or a tensor spread over processes"
+TRANSFORMED = "its tensors have no values here to count: sparse, of torch.func or a tracer, or spread over processes"
 COMPLEX = "its spikes are complex numbers, which are not counted"
 IN_PLACE = "its output was changed in place before the end of the forward pass"
 
@@ -123,7 +123,7 @@ class LayerCalls:
         if not isinstance(spikes, Tensor):
             watched.unseen = "the layer returned no tensor"
             return
-        if not has_values(spikes):
+        if not (has_values(spikes) and is_dense(spikes)):
             watched.unseen = TRANSFORMED
             return
         if torch.is_grad_enabled() and not self.compiled:

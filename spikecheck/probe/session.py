@@ -256,7 +256,7 @@ class Session:
         """The first module of a model that is not called itself gets the input."""
         if self.passes.depth == 0:
             recorder, tensor = self.passes.own().recorder, model_input([*args, *kwargs.values()])
-            if tensor is not None:
+            if tensor is not None and countable(tensor):
                 recorder.inputs, self.unseen["input"] = [*recorder.inputs, input_for_tier(tensor, recorder.tier)], ""
 
     # -- the model in compiled code

@@ -145,6 +145,11 @@ def has_values(tensor: Tensor) -> bool:
     return not is_functorch_tensor(tensor)
 
 
+def is_dense(tensor: Tensor) -> bool:
+    """Return whether a tensor has a place in memory for each of its values, unlike a sparse or a nested one."""
+    return tensor.layout is torch.strided and not tensor.is_nested
+
+
 def is_freed(tensor: Tensor) -> bool:
     """Return whether the memory of a tensor was given back, as FSDP does with what it gathers for a layer."""
     return tensor.numel() > 0 and tensor.untyped_storage().size() == 0

@@ -170,6 +170,18 @@ def test_a_complex_input_is_said_to_be_unseen_and_the_rest_is_seen() -> None:
     assert report.layers
 
 
+@pytest.mark.parametrize("to_sparse", [Tensor.to_sparse, lambda x: x[:, 0].to_sparse_csr()], ids=["coo", "csr"])
+def test_a_sparse_input_is_said_to_be_unseen_and_the_rest_is_seen(to_sparse: Callable[[Tensor], Tensor]) -> None:
+    x, y = batch()
+
+    def dense(events: Tensor) -> Tensor:
+        return events.to_dense().reshape(x.shape) if events.dim() == x.dim() else x
+
+    report = unharmed(trained(Converted(dense), to_sparse(x), y))
+    assert "input: it is a sparse tensor" in map(str, report.unseen)
+    assert report.layers
+
+
 def test_an_input_inside_a_dictionary_is_observed() -> None:
     class Keyed(nn.Module):
         def __init__(self) -> None:
