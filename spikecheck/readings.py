@@ -201,12 +201,13 @@ class ModeReading:
 
 @dataclass(frozen=True, slots=True)
 class FlowReading:
-    """Whether gradients pass a spiking layer, and whether its spikes receive any; None is unknown."""
+    """What the graph shows of a spiking layer, and whether its spikes receive gradients; None is unknown."""
 
     forward_passes: int  # forward passes that recorded gradients
     blocked_forward_passes: int  # the input required gradients, the spikes did not
     spikes_receive_gradient: bool | None = None
     cut_in_time: bool | None = None  # no gradient can go from one time step of the layer back to the one before
+    shares_state: bool = False  # one module serves as several layers, and its state goes from one to the next
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "no_reset_membrane": ("SPK210",),
     "non_binary_spikes": ("SPK202",),
     "saturated_layer": BUSY,
+    "shared_state": ("SPK219",),
     "state_carry": ("SPK208",),
     "state_explosion": ("SPK207", "SPK212"),
     "state_lost_each_step": ("SPK209",),

@@ -47,6 +47,8 @@ class ForgetfulGradient(Check):
     mem = layer.reset_mem()
     ```
     ```python spikingjelly
+    from spikingjelly.activation_based import functional
+
     # before each batch, and take functional.detach_net(model) and v.detach() out of the time loop
     functional.reset_net(model)
     ```
@@ -75,7 +77,7 @@ class ForgetfulGradient(Check):
     sites: ClassVar = SiteKind.SPIKES
     needs: ClassVar = (FlowReading,)
     explained_by: ClassVar = ("SPK207", "SPK209", "SPK401")
-    explains: ClassVar = ("SPK302", "SPK309", "SPK312", "SPK313")
+    explains: ClassVar = ("SPK302", "SPK303", "SPK309", "SPK310", "SPK312", "SPK313")
     past: ClassVar = "no gradient went back in time at {site}"
     message: ClassVar = "no gradient goes back in time at {site}: each time step is cut from the one before"
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from spikecheck.probe.frameworks.base import Observation
+from spikecheck.probe.time_path import TimePath
 from spikecheck.probe.unused import gradient_norms
 from spikecheck.readings import FlowReading
 from spikecheck.site import Capture, Site, SiteKind
@@ -39,6 +40,7 @@ class LayerGradients:
     spikes_last_forward: dict[int, CallSpikes] = field(default_factory=dict)
     calls_last_forward: int = 0
     cut_in_time: bool | None = None  # None where the graph does not tell
+    shares_state: bool = False  # between the layers that one module serves
     error: Exception | None = None  # of ours, in a hook on the spikes
 
     def hook(self, observation: Observation, call: int) -> None:
@@ -61,14 +63,16 @@ class LayerGradients:
         self.forward_passes += 1
         self.blocked_passes += blocked
 
-    def forward_ended(self, calls: int, cut_in_time: bool | None) -> None:
-        """A forward pass with gradients is over, in which the layer was called so often.
+    def forward_ended(self, calls: int, path: TimePath, *, several: bool) -> None:
+        """A forward pass with gradients is over, in which the layer was called so often, as `several` layers or one.
 
         Its time steps are cut apart only where they are in every pass of which the graph was read.
         """
         self.calls_last_forward = calls
-        if cut_in_time is not None and self.cut_in_time is not False:
-            self.cut_in_time = cut_in_time
+        if several:
+            self.shares_state |= path.continued > 0
+        elif path.is_cut is not None and self.cut_in_time is not False:
+            self.cut_in_time = path.is_cut
         self.spikes_last_forward, self.spikes_by_call = self.spikes_by_call, {}
 
     def backward_ended(self) -> None:
@@ -102,7 +106,8 @@ class LayerGradients:
     @property
     def flow(self) -> FlowReading:
         """Whether gradients pass, and whether any ever arrived."""
-        return FlowReading(self.forward_passes, self.blocked_passes, self.receives_gradient, self.cut_in_time)
+        passes = self.forward_passes, self.blocked_passes
+        return FlowReading(*passes, self.receives_gradient, self.cut_in_time, self.shares_state)
 
 
 class GradientHook:

@@ -84,7 +84,8 @@ class LayerCalls:
         if self.middle_state and self.middle_call == self.count:
             self.middle_step = whole_step(observation, framework.next_state(module, output))
         if torch.is_grad_enabled() and watched.gradients.is_hooked():
-            self.time_path.follow(observation, args, has_state=bool(framework.next_state(module, output)))
+            has_state = bool(framework.next_state(module, output))
+            self.time_path.follow(observation, args, watched.layer.time, has_state=has_state)
         self.record(watched, observation)
 
     def observe_compiled(self, watched: WatchedLayer, grad: bool, args: Sequence[Any], output: Any) -> None:
@@ -209,7 +210,7 @@ class LayerCalls:
             if steps:
                 yield Capture((layer.site(SiteKind.GRADIENT_TO_SPIKES, use=use),), steps, update=update)
         if self.count and self.training:
-            gradients.forward_ended(self.count, None if watched.uses else self.time_path.is_cut)
+            gradients.forward_ended(self.count, self.time_path, several=bool(watched.uses))
             if not self.compiled:
                 gradients.count(blocked=self.blocked)
 

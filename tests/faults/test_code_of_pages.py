@@ -44,6 +44,7 @@ EXAMPLES = [  # the others are run, and found, by the tests beside this one
 #: Objects that a check's code finds in another form than most.
 OTHER_FORMS: dict[str, dict[str, Any]] = {
     "SPK104": {"x": torch.rand(BATCH, CHANNELS)},
+    "SPK112": dict.fromkeys(("train_images", "test_images"), torch.randint(0, 256, (BATCH, CHANNELS))),
     "SPK210": {"spikes": torch.rand(BATCH, CHANNELS)},
     "SPK306": {"x": torch.rand(BATCH, 700), "y": torch.arange(BATCH) + 1},
     "SPK310": {"spikes": list(torch.rand(STEPS, BATCH, CLASSES))},

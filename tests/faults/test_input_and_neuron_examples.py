@@ -350,6 +350,21 @@ def of_test_images(code: str) -> Report:
     return monitor.report()
 
 
+class Steps(nn.Sequential):
+    """Layers that are called once per time step; every second one is a neuron that keeps its state."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for part in self[1::2]:
+            part.reset_mem()
+        return torch.stack([super(Steps, self).forward(x_t) for x_t in x.unbind(1)]).mean(0)
+
+
+def of_hidden_neurons(code: str) -> Report:
+    """The report on a network of the example's layers, whose neurons keep their state."""
+    exec(code, names := scope())
+    return train(Steps(*names["layers"]), lambda: spikes(16))
+
+
 REPORTS: dict[str, Callable[[str], Report]] = {
     "SPK101": of_a_model,
     "SPK102": of_the_input,
@@ -371,6 +386,7 @@ REPORTS: dict[str, Callable[[str], Report]] = {
     "SPK215": of_epochs,
     "SPK217": of_both_modes,
     "SPK218": of_pieces,
+    "SPK219": of_hidden_neurons,
     "SPK216": lambda code: of_a_forward_pass(code, r"^fc1, |^lif1 = ", lambda: spikes(16)),
 }
 

@@ -205,3 +205,42 @@ def fresh_every_step(broken: bool) -> Script:
             return super().forward(current, (zero, zero) if broken else state)
 
     return Script(HandNet((CHANNELS, 80, 80, CLASSES), cell=lambda i: Forgets(), gain=2.0), Melodies(paired=True))
+
+
+@fault("spikingjelly", "shared_state")
+def one_node_for_all_layers(broken: bool) -> Script:
+    """The hidden layers share one neuron object, as an activation function may be shared."""
+    one = lif()
+    return Script(JellyNet((CHANNELS, 80, 80, 80, CLASSES), node=lambda i: one if broken else lif()))
+
+
+@fault("snntorch", "shared_state")
+def one_hidden_neuron_for_all_layers(broken: bool) -> Script:
+    """Several layers share one `Leaky(init_hidden=True)`, which keeps its membrane itself."""
+    return Script(OneHidden(broken))
+
+
+class OneHidden(nn.Module):
+    """Three layers of snnTorch neurons that keep their membrane, one object for each or one for all."""
+
+    def __init__(self, shared: bool) -> None:
+        super().__init__()
+        sizes = ((CHANNELS, 80), (80, 80), (80, 80))
+        neurons = [leaky(init_hidden=True) for _ in sizes]
+        self.fc = nn.ModuleList(nn.Linear(*size) for size in sizes)
+        self.lif = nn.ModuleList(neurons[:1] * len(sizes) if shared else neurons)
+        self.out = nn.Linear(80, CLASSES)
+        with torch.no_grad():
+            for linear in self.fc:
+                linear.weight.mul_(3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [batch, step, channel] to [batch, class]."""
+        for neuron in self.lif:
+            neuron.reset_mem()  # type: ignore[operator]
+        total = 0
+        for frame in x.unbind(1):
+            for linear, neuron in zip(self.fc, self.lif, strict=True):
+                frame = neuron(linear(frame))
+            total = total + self.out(frame)
+        return total / 4

@@ -69,15 +69,18 @@ def state_outside(net: Net, x: Tensor) -> Tensor:
     return total
 
 
-def cut_in_time(neuron: nn.Module, forward: Callable[[Net, Tensor], Tensor] = per_step, steps: int = STEPS):
-    net = Net(neuron, forward)
+def flow(net: nn.Module, steps: int = STEPS) -> FlowReading:
     with spikecheck.attach(net, spikes=["lif"]) as monitor:
         for _ in range(2):
             net(torch.rand(steps, BATCH, 3)).sum().backward()
         readings = monitor._session.snapshot(live=False).readings
     reading = readings["lif"]
     assert isinstance(reading, FlowReading)
-    return reading.cut_in_time
+    return reading
+
+
+def cut_in_time(neuron: nn.Module, forward: Callable[[Net, Tensor], Tensor] = per_step, steps: int = STEPS):
+    return flow(Net(neuron, forward), steps).cut_in_time
 
 
 @pytest.mark.parametrize("forward", [per_step, same_current])
@@ -103,7 +106,7 @@ def test_a_stack_of_time_steps_is_read_branch_by_branch(detach: bool, unbound: b
     frames = current.unbind(0) if unbound else [current[t] for t in range(STEPS)]
     spikes = torch.stack([cell(frame) for frame in frames])
     path = TimePath()
-    path.follow(Observation(spikes, layout=TIME_FIRST), (current,), has_state=False)
+    path.follow(Observation(spikes, layout=TIME_FIRST), (current,), None, has_state=False)
     assert path.is_cut is detach
 
 
@@ -111,5 +114,53 @@ def test_nothing_of_the_graph_is_kept_after_the_steps_that_are_read() -> None:
     cell, path = Cell(), TimePath()
     for _ in range(STEPS):
         current = torch.rand(BATCH, NEURONS, requires_grad=True) * 1
-        path.follow(Observation(cell(current)), (current,), has_state=True)
+        path.follow(Observation(cell(current)), (current,), None, has_state=True)
     assert not path.before
+
+
+class Functional(Cell):
+    """The same neuron with its state as an argument."""
+
+    def forward(self, current: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        potential = 0.9 * state + current
+        spikes: Tensor = Spike.apply(potential - 0.5)
+        return spikes, potential * (1 - spikes.detach())
+
+
+class Sequence(Cell):
+    """The same neuron for whole sequences."""
+
+    def forward(self, current: Tensor) -> Tensor:
+        return torch.stack([super(Sequence, self).forward(frame) for frame in current])
+
+
+class Twice(nn.Module):
+    """One neuron behind two weights."""
+
+    def __init__(self, neuron: Cell) -> None:
+        super().__init__()
+        self.fc1, self.fc2, self.lif = nn.Linear(3, NEURONS), nn.Linear(NEURONS, NEURONS), neuron
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.lif.mem = 0.0
+        if isinstance(self.lif, Sequence):
+            return self.lif(self.fc2(self.lif(self.fc1(x)))).sum(0)
+        states, total = [torch.zeros(BATCH, NEURONS)] * 2, torch.zeros(BATCH, NEURONS)
+        for spikes in x:
+            for layer, fc in enumerate((self.fc1, self.fc2)):
+                if isinstance(self.lif, Functional):
+                    spikes, states[layer] = self.lif(fc(spikes), states[layer])
+                else:
+                    spikes = self.lif(fc(spikes))
+            total = total + spikes
+        return total
+
+
+@pytest.mark.parametrize(("neuron", "shared"), [(Cell, True), (Sequence, True), (Functional, False)])
+def test_a_module_that_serves_as_two_layers_shares_its_state_unless_it_is_given_one(neuron, shared: bool) -> None:
+    assert flow(Twice(neuron())).shares_state is shared
+    assert flow(Twice(neuron())).cut_in_time is None
+
+
+def test_one_layer_shares_nothing_with_itself() -> None:
+    assert not flow(Net(Cell(), per_step)).shares_state
