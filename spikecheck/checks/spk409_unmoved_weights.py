@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import ClassVar
@@ -78,8 +78,9 @@ class UnmovedWeights(Check):
     finding is printed only from update 64 on if a weight nearer the input moves, because training may still wake up a
     silent layer in between.
 
-    If no weight moves at all, only the reasons that lie in the optimizer are reported here: a learning rate of 0,
-    cleared gradients and rounding. If no gradient arrives, the checks of silent layers and of gradients report why. It
+    If no weight moves at all, these reasons are reported here: a learning rate of 0, cleared gradients, rounding, and a
+    loss that no weight receives a gradient from, such as one that is computed from predicted classes. Where gradients
+    arrive at some weights or are 0, the checks of silent layers and of gradients report why. It
     is only a note in two cases: the module of the weight was never called, or one parameter group has a learning rate
     of 0 while others do not, as where part of the network is frozen on purpose.
 
@@ -122,7 +123,8 @@ class UnmovedWeights(Check):
             return
         update, reason = updates[site.name], reason_at_rest(readings.all, readings.run.live)
         others_move = len(unmoved) < len(updates)
-        if reason is None or (not others_move and (reason in IN_BACKWARD or makes_progress(readings))):
+        said_elsewhere = reason in IN_BACKWARD and not is_unreached(readings, updates)
+        if reason is None or (not others_move and (said_elsewhere or makes_progress(readings))):
             return
         unused = reason is Reason.NO_GRADIENT and site.position == 0
         finding = self.finding(
@@ -141,6 +143,12 @@ class UnmovedWeights(Check):
         )
         by_the_script = reason in (Reason.ZERO_RATE, Reason.CLEARED)
         yield replace(finding, explained_by=()) if by_the_script else finding
+
+
+def is_unreached(readings: Readings, names: Iterable[str]) -> bool:
+    """Return whether no gradient has ever reached any of these weights: the loss was not computed from them."""
+    gradients = readings.all.every(GradientReading)
+    return all(name in gradients and gradients[name].missing_updates == gradients[name].updates for name in names)
 
 
 def reason_at_rest(readings: Readings, live: bool) -> Reason | None:
