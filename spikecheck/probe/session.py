@@ -253,11 +253,11 @@ class Session:
         self.trace.record(name, module, args, output)
 
     def entry_called(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        """The first module of a model that is not called itself gets the input."""
+        """The first module of a model that is not called itself gets the input, maybe that of the next forward pass."""
         if self.passes.depth == 0:
             recorder, tensor = self.passes.own().recorder, model_input([*args, *kwargs.values()])
             if tensor is not None and countable(tensor):
-                recorder.inputs, self.unseen["input"] = [*recorder.inputs, input_for_tier(tensor, recorder.tier)], ""
+                recorder.inputs, self.unseen["input"] = [*recorder.inputs, tensor.detach()], ""
 
     # -- the model in compiled code
 
