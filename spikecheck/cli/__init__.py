@@ -26,12 +26,7 @@ from spikecheck.errors import SpikecheckError
 from spikecheck.report.encoding import ERRORS, ascii_instead
 
 EXIT_ERROR = 2
-USERS_EXTRAS = (
-    "reference",
-    "data",
-    "html",
-    "tune",
-)  # what a command may need; the others are for development, or part of these
+USERS_EXTRAS = ("reference", "data", "html", "tune")  # what a command may need; others are part of these
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, what a shell reports for a program stopped by Ctrl-C
 
 
