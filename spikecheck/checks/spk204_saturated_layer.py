@@ -8,7 +8,13 @@ from math import log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import WHY_SETTLED_RATES, spikes_may_be_unused, spikes_unused, too_early
+from spikecheck.checks.layers import (
+    WHY_SETTLED_RATES,
+    holds_spike_counts,
+    spikes_may_be_unused,
+    spikes_unused,
+    too_early,
+)
 from spikecheck.checks.learning import has_learned, has_learned_much
 from spikecheck.checks.silence import rate_now
 from spikecheck.finding import Expected, Finding, Observed, Severity
@@ -87,8 +93,9 @@ class SaturatedLayer(Check):
     and the layer is being updated. A layer whose spikes get no gradient, because only its potential is used, is not
     reported. Before the first backward pass this is unknown for the last spiking layer, which then gets a note.
 
-    If less than {max_saturated_fraction:%} of the neurons are saturated, it is only a note in a network that learns:
-    one whose loss is at most half of that of a guess, or, while training runs, anywhere below it.
+    If less than {max_saturated_fraction:%} of the neurons are saturated, or these emit several spikes per time step,
+    whose number tells how strong their input is, it is only a note in a network that learns: one whose loss is at most
+    half of that of a guess, or, while training runs, anywhere below it.
     """
 
     id: ClassVar = "SPK204"
@@ -137,7 +144,7 @@ class SaturatedLayer(Check):
         if saturated < self.max_saturated_fraction and active < self.max_active_fraction:
             return
         learned = has_learned(readings) if readings.run.live else has_learned_much(readings)
-        harmless = learned and saturated < self.max_saturated_fraction
+        harmless = learned and (saturated < self.max_saturated_fraction or holds_spike_counts(spikes))
         yield self.finding(
             site,
             severity=Severity.NOTE if harmless or spikes_may_be_unused(site, readings) else Severity.WARNING,

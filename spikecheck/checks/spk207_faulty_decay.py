@@ -96,9 +96,9 @@ class FaultyDecay(Check):
     - The decay is between 0 and {min_decay}, and the loss is already below that of random guessing, so the network
       learns without memory in its neurons.
     - The decay is learned, and is out of range by at most {max_learned_drift}.
-    - The time constant is finite, and {max_time_constant_ratio} times as long as a forward pass or longer. This is what
-      happens if a time constant in milliseconds is read as seconds. It is a warning if 64 losses or more show that
-      nothing is learned.
+    - The time constant is finite, and {max_time_constant_ratio} times as long as a forward pass of several time steps,
+      or longer. This is what happens if a time constant in milliseconds is read as seconds. It is a warning if 64
+      losses or more show that nothing is learned.
 
     The usual causes are a wrong formula, such as exp(dt / tau) instead of exp(-dt / tau), and a wrong unit, such as
     milliseconds instead of time steps.
@@ -173,6 +173,7 @@ class FaultyDecay(Check):
             yield self.replaced_value(site, neuron.replaced_parameters[0])
         elif (
             spikes.elements
+            and spikes.time_steps > spikes.forward_passes  # of a single step, nothing is left for the next one anyway
             and self.max_time_constant_ratio * spikes.time_steps
             <= (neuron.tau_mem or 0.0) * spikes.forward_passes
             < inf

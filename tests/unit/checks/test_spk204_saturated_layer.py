@@ -56,6 +56,13 @@ def test_a_high_rate_alone_does_no_harm_where_much_is_learned(saturated, level, 
     assert severity_of(SaturatedLayer(), observations, "lif1") == severity
 
 
+@pytest.mark.parametrize(("level", "severity"), [(0.4, "note"), (2.9, "warning")], ids=["learned", "not learned"])
+def test_neurons_that_emit_several_spikes_tell_how_strong_their_input_is(level: float, severity: str) -> None:
+    several = busy(60, 0.97, maximum=12.0, values=(0.0, 1.0, 2.0, 7.0))
+    observations = observe({"lif1": [several, flow()], "loss": [loss(first=3.0, recent_mean=level)]})
+    assert severity_of(SaturatedLayer(), observations, "lif1") == severity
+
+
 def test_the_message_gives_both_fractions() -> None:
     [finding] = findings(SaturatedLayer(), observe({"lif1": [busy(63, 0.99), flow()]}), "lif1")
     assert finding.message == "lif1 fires in 99% of its time steps; 63 of 64 neurons nearly always fire"

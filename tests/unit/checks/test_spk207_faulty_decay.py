@@ -124,3 +124,10 @@ def test_a_potential_that_never_leaks_is_a_warning_where_nothing_is_learned(leve
     sites = {"lif1": {"framework": "sinabs", "neuron": neuron(decay=exp(-1 / 5000))}}
     places = {"lif1": [spikes()], "loss": [loss(updates=100, recent_mean=level, trace=())]}
     assert severity_of(FaultyDecay(), modules(observe(places, sites=sites)), "lif1") == severity
+
+
+def test_of_a_single_time_step_no_leak_is_asked() -> None:
+    """A layer that loops over time itself, and returns spike counts, shows one step per forward pass."""
+    one_step = {"time_steps": 20, "forward_passes": 20}
+    sites = {"lif1": {"framework": "torch", "neuron": neuron(decay=exp(-1 / 2001))}}
+    assert severity_of(FaultyDecay(), modules(observe({"lif1": [spikes(**one_step)]}, sites=sites)), "lif1") is None
