@@ -13,7 +13,6 @@ from spikecheck.number_format import fill
 from spikecheck.site import Moment, Site
 
 SHOWN_INTERVALS = 4  # in one line of a report
-NO_NUMBERS: Mapping[str, Any] = MappingProxyType({})
 
 
 class Severity(IntEnum):

@@ -84,7 +84,7 @@ class ConstantInput(Check):
         if x.time_steps is None or x.time_steps <= 1 or x.filled_frames == 0:
             return
         if not x.constant_forward_passes:
-            yield from self.constant_current(site, x, readings)
+            yield from self.constant_current(site, readings)
         if x.non_integer or x.minimum < 0:
             return
         if not x.forward_passes or x.constant_forward_passes < x.forward_passes:
@@ -105,7 +105,7 @@ class ConstantInput(Check):
             although="",
         )
 
-    def constant_current(self, site: Site, x: InputReading, readings: Readings) -> Iterator[Finding]:
+    def constant_current(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the first spiking layer gets the same in each time step of an input that changes."""
         currents = [s for s in readings.observations.sites if s.kind is SiteKind.CURRENT]
         first = min(currents, key=lambda s: s.position, default=None)

@@ -65,7 +65,7 @@ def changed_entries(before: Tensor, after: Tensor, axis: int) -> tuple[list[int]
     return torch.nonzero(change > CLOSE).flatten().tolist(), float(change.max())
 
 
-def sample_axes(subject: Subject, batch: Batch) -> list[int]:
+def sample_axes(batch: Batch) -> list[int]:
     """Return the axes of the input that may be the samples: of the first two, those as long as the targets.
 
     Raises:

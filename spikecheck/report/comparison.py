@@ -49,7 +49,6 @@ class Difference:
     before: Value  # in the first run
     after: Value  # in the second one
     largest: float = inf
-    largest_update: int = START
     courses: tuple[tuple[Value, ...], tuple[Value, ...]] = ((), ())
 
     @property
@@ -221,7 +220,7 @@ def departure(
     most = max(range(at, len(changes)), key=lambda index: abs(changes[index]))
     power = power_between(ours[most], theirs[most], floor)
     yield Difference(
-        place, label, starts[at], text_of(ours[at]), text_of(theirs[at]), power, starts[most],
+        place, label, starts[at], text_of(ours[at]), text_of(theirs[at]), power,
         (tuple(map(text_of, ours)), tuple(map(text_of, theirs))),
     )  # fmt: skip
 

@@ -53,7 +53,7 @@ def sample_axis(subject: Subject, batch: Batch) -> int:
     Where two axes are as long as the targets, it is the first one, unless the labels follow from the inputs along the
     second axis alone.
     """
-    axes = sample_axes(subject, batch)
+    axes = sample_axes(batch)
     if len(axes) > 1 and not labels_follow(subject, axes[0]) and labels_follow(subject, axes[1]):
         return axes[1]
     return axes[0]

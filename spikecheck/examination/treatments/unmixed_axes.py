@@ -68,7 +68,7 @@ def others_changed(subject: Subject, change: Callable[[Tensor], Tensor]) -> int 
     None where no output depends on it: a network that is silent shows nothing of its axes.
     """
     batch = subject.training[0]
-    axis = sample_axes(subject, batch)[0]
+    axis = sample_axes(batch)[0]
     sample = batch.first.narrow(axis, 0, 1)
     others = batch.first.narrow(axis, 1, 1).flip(1 - axis), torch.full_like(sample, float(batch.first.max()))
     try:
