@@ -68,6 +68,13 @@ def test_a_network_with_little_to_gain_is_not_trained_for_longer() -> None:
     assert tried.trial.lasting is None
 
 
+@pytest.mark.parametrize(("without", "proved"), [((100, 40, 40), True), ((100, 100, 100), False)])
+def test_a_network_that_goes_wrong_late_is_compared_with_its_end(without: tuple[int, ...], proved: bool) -> None:
+    healer = Scripted(subject(), (cause("SPK407"),), (), math.inf)
+    healer.right, healer.without = (100, 190, 200), without
+    assert healer.attempt((treatment("constant learning rate"),), healer.run(())).proved is proved
+
+
 def test_late_and_early_proofs_are_compared_after_the_same_updates() -> None:
     healer = Scripted(subject(), (cause("SPK413"),), (), math.inf)
     healer.right = (105, 190, 200)
