@@ -14,7 +14,7 @@ from spikecheck.checks.discovery import RETIRED, discover, known_causes, unusabl
 from spikecheck.checks.fixes import for_run
 from spikecheck.checks.late_start import late_start
 from spikecheck.checks.progress import may_still_resolve
-from spikecheck.checks.waking import out_of_reach
+from spikecheck.checks.waking import is_waking, out_of_reach
 from spikecheck.errors import SpikecheckError
 from spikecheck.finding import Finding, FindingState, Interval, Outcome, Severity, Unseen, UnseenKind, Verdict
 from spikecheck.ledger import EMPTY, Ledger, Record
@@ -206,14 +206,16 @@ class Judge:
     def awaits(self, members: Sequence[Finding], observations: Observations) -> bool:
         """Return whether it is too early to warn of a cause and its consequences: training may still repair it.
 
-        A high first loss, and a note about a layer that explains nothing else, are as harmless as later losses show.
+        It may do so for longer where a silent layer comes nearer to its threshold. A high first loss, and a note about
+        a layer that explains nothing else, are as harmless as later losses show.
         """
         cause, warned = members[0], {finding.check for finding in members if finding.severity > Severity.NOTE}
         about_first_loss = {check.id for check in self.checks if check.of_first_loss}
         waits = cause.check in {check.id for check in self.checks if check.self_resolving}
         waits |= bool(warned) and warned <= about_first_loss
         readings = observations.readings(cause.site)
-        return waits and may_still_resolve(cause.site, readings) and not out_of_reach(cause.site, readings)
+        young = may_still_resolve(cause.site, readings) and not out_of_reach(cause.site, readings)
+        return waits and (young or is_waking(cause.site, readings))
 
     def findings_at(self, check: Check, site: Site, observations: Observations) -> list[Finding]:
         """Return a check's findings at a site, dated from the start where the first forward pass shows them already."""

@@ -18,6 +18,7 @@ from spikecheck.checks.layers import (
     threshold_of,
     upstream_spikes,
 )
+from spikecheck.checks.progress import GRACE_UPDATES
 from spikecheck.finding import Fix
 from spikecheck.readings import DriveReading, ParameterReading, PotentialReading, SpikeReading
 from spikecheck.site import Site
@@ -25,6 +26,7 @@ from spikecheck.site import Site
 HALF = 0.5  # judgment call: a threshold at half of the highest potential lets some neurons fire, and not all of them
 TOO_STRONG = 10.0  # judgment call: an input that brings a potential to so many thresholds is no better than a weak one
 MAX_HOPELESS_RATIO = 0.1  # judgment call: training would have to make a potential 10 times larger
+LONGEST_WAKING = 4 * GRACE_UPDATES  # judgment call: a layer that has not woken up by then may never do so
 ASSUMED_RATE = 0.05  # measured: layers whose threshold is half of their highest potential fire at 2% to 10%
 
 MEASURED = "half of the highest potential of the first forward pass"
@@ -60,6 +62,17 @@ def out_of_reach(site: Site, readings: Readings) -> bool:
     known = readings.get(DriveReading) is not None or readings.get(PotentialReading) is not None
     peak, threshold = peak_potential(site, readings) if known else None, threshold_of(site)
     return peak is not None and threshold is not None and threshold > 0 and peak < MAX_HOPELESS_RATIO * threshold
+
+
+def is_waking(site: Site, readings: Readings) -> bool:
+    """Return whether the potential of a silent layer has doubled since the start, to half of its threshold or more."""
+    if readings.run.update >= LONGEST_WAKING or not is_silent(readings.get(SpikeReading)):
+        return False
+    now, first = readings.get(PotentialReading), readings.first.get(PotentialReading)
+    threshold = threshold_of(site)
+    if now is None or first is None or threshold is None or threshold <= 0:
+        return False
+    return now.maximum >= max(HALF * threshold, first.maximum / HALF) > 0
 
 
 def wake_measured(layer: Site, readings: Readings) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from spikecheck.checks.spk303_high_initial_loss import HighInitialLoss
 from spikecheck.checks.spk406_weight_scale import WeightScale
 from spikecheck.finding import Expected, Observed, Severity
 from spikecheck.site import SiteKind
-from tests.unit.checks.build import gradient, observe, parameter, run, site, spikes, update
+from tests.unit.checks.build import gradient, observe, parameter, potential, run, site, spikes, update
 
 NONE = gradient(zero_updates=12, missing_updates=8)
 STILL = update(unmoved_updates=20)
@@ -80,3 +80,25 @@ def test_a_high_first_loss_waits_and_so_does_a_note_that_explains_nothing_else()
     assert not judge.awaits([note, first_loss, replace(dead, check="SPK405")], observations)
     assert not judge.awaits([replace(note, severity=Severity.WARNING), first_loss], observations)
     assert not judge.awaits([note, first_loss], net(done=64))
+
+
+@pytest.mark.parametrize(
+    ("first", "now", "update", "waits"),
+    [
+        pytest.param(0.2, 0.75, 80, True, id="nearer to a threshold of 1"),
+        pytest.param(0.25, 0.5, 80, True, id="twice as near, half way"),
+        pytest.param(0.26, 0.5, 80, False, id="not twice as near"),
+        pytest.param(0.1, 0.4, 80, False, id="still far away"),
+        pytest.param(0.2, 0.75, 256, False, id="for too long"),
+    ],
+)
+def test_a_silent_layer_that_comes_nearer_to_its_threshold_is_waited_for(first, now, update, waits: bool) -> None:
+    dead = spikes(active=0, count=0.0, maximum=0.0, values=(0.0,))
+    observations = observe(
+        {"lif1": [dead, potential(maximum=now)]},
+        first={"lif1": [dead, potential(maximum=first)]},
+        run=run(live=True, update=update),
+    )
+    (at,) = (s for s in observations.sites if s.kind is SiteKind.SPIKES)
+    finding = DeadLayer().finding(at, observed=Observed("", what="is silent", neurons=1), expected=Expected(""))
+    assert Judge((DeadLayer(),)).awaits([finding], observations) is waits
