@@ -79,11 +79,9 @@ def emits_spikes(
         return False
     alike = len({tensor.shape for tensor in held.tensors}) == 1
     values = values_of(torch.stack(held.tensors).detach() if alike else held.tensors[0].detach())
-    inputs = (
-        None
-        if calls.input is None or calls.input.is_complex() or not is_dense(calls.input)
-        else values_of(calls.input.detach())
-    )
+    inputs = None
+    if calls.input is not None and is_dense(calls.input) and not calls.input.is_complex():
+        inputs = values_of(calls.input.detach())
     evidence = generic.Evidence(
         own_function=calls.own_function,
         carries_gradient=calls.carries_gradient,

@@ -66,9 +66,9 @@ def why_unseen(tensor: Tensor | None) -> str:
     """Return why an input cannot be counted; empty where it can."""
     if tensor is None:
         return "no tensor was among the arguments"
-    return (
-        "it is a sparse tensor" if not is_dense(tensor) else "it holds complex numbers" if tensor.is_complex() else ""
-    )
+    if not is_dense(tensor):
+        return "it is a sparse tensor"
+    return "it holds complex numbers" if tensor.is_complex() else ""
 
 
 def captures(recorder: Recorder, layers: Iterable[WatchedLayer], site: Site, update: int) -> Iterator[Capture[Tensor]]:
