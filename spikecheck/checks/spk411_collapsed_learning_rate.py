@@ -8,7 +8,7 @@ from math import log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.learning import has_learned
+from spikecheck.checks.learning import has_learned_much
 from spikecheck.checks.progress import update_readings, weight_names
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import UpdateReading
@@ -17,11 +17,12 @@ from spikecheck.site import LearningRateHistory, Moment, Site, SiteKind
 
 @dataclass(frozen=True)
 class CollapsedLearningRate(Check):
-    """A schedule lowered the learning rate to almost nothing before anything was learned.
+    """A schedule lowered the learning rate to almost nothing before much was learned.
 
     ## What it means
-    The learning rate fell so early that the rest of the run changes nothing. The usual cause is a scheduler made for
-    epochs that is stepped after every batch.
+    The learning rate fell so early that the rest of the run changes nothing. The usual causes are a scheduler made for
+    epochs that is stepped after every batch, and `ReduceLROnPlateau` that is given an accuracy: unless it is told
+    `mode="max"`, it takes every rise for a plateau.
 
     ## Example
     ```python broken
@@ -44,6 +45,7 @@ class CollapsedLearningRate(Check):
             train_step(x, y)
         # after the epoch, not after the batch; or use a schedule for the number of batches
         scheduler.step()
+    # of an accuracy: torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode="max")
     ```
 
     ## When it is intended
@@ -60,7 +62,7 @@ class CollapsedLearningRate(Check):
 
     - the learning rate is down to {min_rate_fraction} of its highest value or less;
     - the effective updates are at most {min_effective_fraction} of all updates, and at most {min_effective_updates};
-    - the loss is no better than a guess.
+    - the loss is still above half of that of a guess without the input.
 
     `StepLR(optimizer, 1, gamma=0.5)`, stepped after each of 80 batches, halves the learning rate 80 times. All updates
     together have the effect of two updates at the first rate.
@@ -88,8 +90,8 @@ class CollapsedLearningRate(Check):
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield one finding, at the first weight whose learning rate has collapsed, if nothing was learned by then."""
-        if has_learned(readings):
+        """Yield one finding, at the first weight whose learning rate has collapsed, if little was learned by then."""
+        if has_learned_much(readings):
             return
         updates = update_readings(readings, weight_names(readings))
         histories = {

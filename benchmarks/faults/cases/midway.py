@@ -16,7 +16,7 @@ from ..networks.norse import NorseNet
 from ..networks.sinabs import SinabsNet
 from ..networks.snntorch import SnntorchNet, leaky
 from ..networks.spikingjelly import JellyNet
-from ..script import LEARNING_RATE, Script, ordinary
+from ..script import LEARNING_RATE, Script, ordinary, right
 
 THREE = (CHANNELS, 80, 80, CLASSES)
 JUMP = 60  # update from which a schedule multiplies the learning rate
@@ -191,3 +191,20 @@ def head_replaced_while_training(broken: bool) -> Script:
         return ordinary(script, x, y)
 
     return Script(net, Melodies(batches=180), update=update)
+
+
+@fault("hand", "lr_collapsed")
+def plateau_of_a_rising_accuracy(broken: bool) -> Script:
+    """ReduceLROnPlateau is given the accuracy, and takes every rise for a plateau: its mode is 'min'."""
+    net = HandNet(THREE)
+    optimizer = torch.optim.Adam(net.parameters(), lr=LEARNING_RATE)
+    mode = "min" if broken else "max"
+    schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode, patience=5)
+
+    def update(script: Script, x: Tensor, y: Tensor) -> Tensor:
+        loss = ordinary(script, x, y)
+        with torch.no_grad():
+            schedule.step(right(net(x), y))
+        return loss
+
+    return Script(net, Melodies(batches=120), optimizer=optimizer, update=update)

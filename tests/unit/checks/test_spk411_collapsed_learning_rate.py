@@ -6,7 +6,9 @@ import pytest
 
 from spikecheck.checks.spk411_collapsed_learning_rate import CollapsedLearningRate
 from spikecheck.site import LearningRateHistory
-from tests.unit.checks.build import findings, gradient, observe, parameter, severity_of, update
+from tests.unit.checks.build import findings, gradient, loss, observe, parameter, severity_of, update
+
+COLLAPSED = LearningRateHistory(2e-6, 2e-3, 2.0, 65)
 
 
 def net(history):
@@ -32,6 +34,13 @@ def net(history):
 )
 def test_judge(history, severity) -> None:
     assert severity_of(CollapsedLearningRate(), net(history), "fc1.weight") == severity
+
+
+@pytest.mark.parametrize(("mean", "severity"), [(2.6, "warning"), (1.4, None)], ids=["a little", "half of a guess"])
+def test_what_was_learned_by_then(mean, severity) -> None:
+    places = {"fc1.weight": [gradient(), parameter(), update(learning_rate_history=COLLAPSED)]}
+    places["loss"] = [loss(updates=200, first=3.0, recent_mean=mean)]
+    assert severity_of(CollapsedLearningRate(), observe(places), "fc1.weight") == severity
 
 
 def test_one_finding_stands_for_all() -> None:
