@@ -80,7 +80,7 @@ class UnlikeEvaluationInput(Check):
         training, evaluation = pairs[-1]
         if not readings.run.backward_passes or training is None or evaluation is None:
             return
-        if max(evaluation.samples, evaluation.forward_passes) < self.min_samples:
+        if max(evaluation.samples, evaluation.forward_passes) < self.min_samples or not are_alike(training, evaluation):
             return
         for quantity, size in (("mean", mean_of), ("largest magnitude", magnitude_of)):
             ratios = [0.0 if x is None or other is None else ratio(size(x), size(other)) for x, other in pairs]
@@ -103,6 +103,11 @@ class UnlikeEvaluationInput(Check):
                 excess=abs(log(ratios[-1] / self.min_ratio)),
             )
             return
+
+
+def are_alike(training: InputReading, evaluation: InputReading) -> bool:
+    """Return whether both have as many axes, and features of one size: else they are tensors of two kinds."""
+    return len(training.shape) == len(evaluation.shape) and training.shape[-1:] == evaluation.shape[-1:]
 
 
 def ratio(training: float | None, evaluation: float | None) -> float:

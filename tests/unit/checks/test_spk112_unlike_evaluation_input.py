@@ -35,6 +35,8 @@ def evaluated(**changed) -> EvaluationInputReading:
             ["130x the largest magnitude"],
             id="not normalized",
         ),
+        pytest.param({}, {"count": COUNT / 255, "shape": (20, 99, 100)}, ["0.0039x the mean"], id="another batch size"),
+        pytest.param({}, {"count": COUNT / 255, "shape": (20, 16, 64)}, [], id="a tensor of another kind"),
         pytest.param({"minimum": -2.0, "maximum": 2.0}, {"minimum": -9.9, "maximum": 0.0}, [], id="noisier"),
     ],
 )
