@@ -53,7 +53,8 @@ class UnlikeEvaluationInput(Check):
     below 0, and the largest magnitude. One of the two must differ by a factor of {min_ratio} or more, and in the same
     direction both in the first forward passes and over the whole run. So an evaluation that begins with the test data
     and goes on with altered ones is not reported. It needs {min_samples} samples of evaluation that are not all 0:
-    tools that count operations pass zeros.
+    tools that count operations pass zeros. Tensors with another number of axes, or features of another size, are not
+    compared.
     """
 
     id: ClassVar = "SPK112"
