@@ -18,7 +18,6 @@ from spikecheck.probe.applications import Application, without_common_frames
 from spikecheck.probe.state_chains import nearest_weights, previous_applications
 
 ONE_SITE = "one call site without a state that the graph shows: it may be one layer or several"
-GLIMPSED = 8  # values that are compared before all are
 MAX_LAYERS = 32  # of one shape, between an application and its copy
 UNEVEN = "its call sites run different numbers of times, and no state is seen that connects them"
 
@@ -49,18 +48,17 @@ def repeated(applications: Sequence[Application], sites: Sequence[Hashable]) -> 
 
     A call site all of whose applications but for the first time step are copies shows no layer of its own.
     """
-    recent: dict[tuple[type, torch.Size], list[tuple[list[float], torch.Tensor]]] = {}
+    recent: dict[tuple[type, torch.Size], list[torch.Tensor]] = {}
     copies: set[int] = set()
     for index, application in enumerate(applications):
         values = application.input()
         if values is None or values.is_meta or application.source is None:
             continue
         earlier = recent.setdefault((application.function, values.shape), [])
-        some = glimpse(values)
-        if any(some == those and torch.equal(values, other) for those, other in earlier):
+        if any(torch.equal(values, other) for other in earlier):
             copies.add(index)
         else:
-            earlier.append((some, values))
+            earlier.append(values)
             del earlier[:-MAX_LAYERS]  # a copy is made within the time step, or at the beginning of the next one
     for site in {sites[index] for index in copies}:
         members = [index for index, other in enumerate(sites) if other == site]
@@ -70,12 +68,6 @@ def repeated(applications: Sequence[Application], sites: Sequence[Hashable]) -> 
         else:
             copies.difference_update(members)
     return copies
-
-
-def glimpse(values: torch.Tensor) -> list[float]:
-    """Return a few of the values: where these differ, there is no need to compare all."""
-    flat = values.detach().reshape(-1)
-    return flat[:: max(1, flat.numel() // GLIMPSED)].tolist()
 
 
 def _group(applications: Sequence[Application], sites: Sequence[Hashable]) -> Grouping:
