@@ -67,9 +67,8 @@ class ResetBetweenPieces(Check):
     functional.detach_net(model)
     ```
     ```python norse
-    # between two pieces of one recording: pass the state on, without its graph
+    # between two pieces of one recording, before the state is passed on: the same values, without their graph
     state = type(state)(*(part.detach() for part in state))
-    output, state = model(piece, state)
     ```
 
     ## When it is intended

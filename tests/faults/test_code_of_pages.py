@@ -6,6 +6,7 @@ That an example is found, and that a fix heals, show the tests beside this one, 
 from __future__ import annotations
 
 import warnings
+from collections import namedtuple
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -41,11 +42,13 @@ EXAMPLES = [  # the others are run, and found, by the tests beside this one
     for _, label, code in FENCE.findall(check.sections().get("Example", ""))
     if not id_.startswith(("SPK1", "SPK2", "SPK5")) and id_ not in REPORTS
 ]
+NorseState = namedtuple("NorseState", "v i")
 #: Objects that a check's code finds in another form than most.
 OTHER_FORMS: dict[str, dict[str, Any]] = {
     "SPK104": {"x": torch.rand(BATCH, CHANNELS)},
     "SPK112": dict.fromkeys(("train_images", "test_images"), torch.randint(0, 256, (BATCH, CHANNELS))),
     "SPK210": {"spikes": torch.rand(BATCH, CHANNELS)},
+    "SPK218": {"state": NorseState(torch.rand(BATCH, CHANNELS), torch.rand(BATCH, CHANNELS))},
     "SPK306": {"x": torch.rand(BATCH, 700), "y": torch.arange(BATCH) + 1},
     "SPK310": {"spikes": list(torch.rand(STEPS, BATCH, CLASSES))},
     "SPK405": {"target": torch.arange(BATCH)},
@@ -169,6 +172,7 @@ def script(layer: Any) -> dict[str, Any]:
         "tonic": tonic,
         "torch": torch,
         "train": lambda model: None,
+        "train_targets": torch.rand(BATCH),
         "train_step": lambda x, y: optimizer.step(),
         "unit": torch.randint(0, CHANNELS, (50,)).numpy(),
         "values": torch.rand(BATCH),
