@@ -18,6 +18,7 @@ class ModeCount:
     """One such module, and in how many updates it was in evaluation mode, the whole model with it."""
 
     module: nn.Module
+    path: str = ""  # how the script reaches it
     evaluating: int = 0
     trained_before: bool = False
 
@@ -37,8 +38,8 @@ class ModeCount:
 class Modes:
     """Reads attributes when the optimizer is about to step; nothing is hooked."""
 
-    def __init__(self, model: nn.Module) -> None:
-        counts = {clean(name): ModeCount(module) for name, module in model.named_modules() if name}
+    def __init__(self, model: nn.Module, paths: Mapping[int, str]) -> None:
+        counts = {clean(name): ModeCount(module, paths[id(module)]) for name, module in model.named_modules() if name}
         moded = {name: c for name, c in counts.items() if is_batch_norm(c.module) or c.dropped is not None}
         for one in moded.values():
             one.trained_before = has_statistics(one.module)

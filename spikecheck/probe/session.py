@@ -89,12 +89,11 @@ class Session:
         self.span = GraphSpan(parameter for _, parameter in model.named_parameters())
         self._hooks = HookSet(guard)
         # for the whole run
-        named = named_parameters(model)
-        self.clock, self.trace, self.modes = Clock(), Trace(), Modes(model)
+        named, paths = named_parameters(model), module_paths(model, variable)
+        self.clock, self.trace, self.modes = Clock(), Trace(), Modes(model, paths)
         self.variable = variable
         self.layers = Layers(find(model, spikes, variable))
         give_axes(self.layers, *axes)
-        paths = module_paths(model, variable)
         self.losses = PendingLosses()
         self.batches = batches or KeptBatches(0)
         self.optimizers = OptimizerWatch(

@@ -63,7 +63,18 @@ class Snapshot:
         ran = [watched for watched in layers if watched.gradients.forward_passes]
         sites = [watched.layer.site(SiteKind.MODULE) for watched in ran]
         framework, optimizers = session.layers.framework, session.optimizers
-        sites += [Site(SiteKind.BATCH_NORM_OR_DROPOUT, name, session.trace.position(name), framework) for name in moded]
+        sites += [
+            Site(
+                SiteKind.BATCH_NORM_OR_DROPOUT,
+                name,
+                session.trace.position(name),
+                framework,
+                path=one.path,
+                module=type(one.module).__name__,
+            )
+            for name, one in session.modes.moded.items()
+            if name in moded
+        ]
         run = replace(
             run_reading(session, live=live),
             idle_optimizers=optimizers.idle_optimizers(live=live),

@@ -125,3 +125,12 @@ def test_a_loop_of_a_library_is_no_script() -> None:
     library = {"__name__": "skorch.net", "sys": sys, "script_frame": script_frame}
     exec(code, library)
     assert library["fit"](nn.Linear(2, 2)) is sys._getframe()
+
+
+def test_a_dropout_in_a_sequence_is_named_as_the_script_reaches_it() -> None:
+    net = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.97), nn.Linear(8, 2))
+    with spikecheck.attach(net) as monitor:
+        net(torch.rand(3, 4)).sum().backward()
+    sites = {site.name: site for site in monitor._session.snapshot(live=False).modules}
+    assert str(sites["1"]) == "net.1 (Dropout)"
+    assert sites["1"].path == "net[1]"
