@@ -74,7 +74,7 @@ class MultiSpike(Check):
     {max_spikes_per_active_step} or more, and reports a note if it is smaller, which does little harm. It also reports
     only a note if the loss is not far above that of a guess, as in a network that was converted from a ReLU network.
 
-    If the potential of the layer does not leak within a forward pass, or grows, SPK207 (faulty-decay) is the cause:
+    If the potential does not leak during a forward pass, or even grows, SPK207 (faulty-decay) is the cause:
     each time step adds to it.
 
     A higher threshold hides the effect, as smaller weights do, but the layer can still emit several spikes per step.

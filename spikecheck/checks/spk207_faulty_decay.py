@@ -96,8 +96,8 @@ class FaultyDecay(Check):
     - The decay is between 0 and {min_decay}, and the loss is already below that of random guessing, so the network
       learns without memory in its neurons.
     - The decay is learned, and is out of range by at most {max_learned_drift}.
-    - The time constant is finite, and {max_time_constant_ratio} times as long as a forward pass of several time steps,
-      or longer. This is what happens if a time constant in milliseconds is read as seconds. It is a warning if 64
+    - The time constant is finite, and at least {max_time_constant_ratio} times as long as a forward pass of several
+      time steps. This is what happens if a time constant in milliseconds is read as seconds. It is a warning if 64
       losses or more show that nothing is learned.
 
     The usual causes are a wrong formula, such as exp(dt / tau) instead of exp(-dt / tau), and a wrong unit, such as
@@ -203,7 +203,7 @@ class FaultyDecay(Check):
         return replace(neuron, decay=law.decay) if neuron and law and self.grows(readings) else neuron
 
     def grows(self, readings: Readings, min_passes: int | None = None) -> bool | None:
-        """Return whether the measured decay makes a potential grow in a forward pass; None if no decay was."""
+        """Return whether the measured decay makes a potential grow during a forward pass; None if none was measured."""
         law, spikes = readings.get(StepLawReading), readings[SpikeReading]
         enough = self.min_measured_passes if min_passes is None else min_passes
         if law is None or law.decay is None or law.exact_passes < enough:

@@ -64,7 +64,7 @@ class LayerGradients:
         self.blocked_passes += blocked
 
     def forward_ended(self, calls: int, path: TimePath, *, several: bool) -> None:
-        """A forward pass with gradients is over, in which the layer was called so often, as `several` layers or one.
+        """A forward pass with gradients is over, with so many calls of the layer: of one layer, or of `several`.
 
         Its time steps are cut apart only where they are in every pass of which the graph was read.
         """

@@ -22,7 +22,7 @@ from torch.optim.optimizer import Optimizer
 
 from spikecheck.probe.scripting import scripting_without_hooks
 from spikecheck.probe.softmax_axis import softmax_axes, stacked_rows
-from spikecheck.probe.torch_private import is_compiling, is_plain_tensor, is_traced, loss_functions
+from spikecheck.probe.torch_private import is_compiling, is_dense, is_plain_tensor, is_traced, loss_functions
 from spikecheck.site import LossCall
 
 MEAN = 1  # torch.nn._reduction's number for reduction="mean"
@@ -184,7 +184,7 @@ def plain_tensor(value: object) -> TypeGuard[Tensor]:
 
 def all_pairs(output: Tensor, target: Tensor) -> tuple[tuple[int, ...], ...]:
     """Return both shapes where the loss is broadcast to more elements than either has; else ()."""
-    if output.layout is not torch.strided or target.layout is not torch.strided:
+    if not (is_dense(output) and is_dense(target)):
         return ()
     first, second = own_shape(output), own_shape(target)
     elements = math.prod(max(a, b) for a, b in zip_longest(reversed(first), reversed(second), fillvalue=1))

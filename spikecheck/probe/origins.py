@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spikecheck.probe.torch_private import has_values, parents_of, saved_number, saved_tensor, sequence_number
+from spikecheck.probe.torch_private import has_values, is_dense, parents_of, saved_number, saved_tensor, sequence_number
 from spikecheck.site import Operation, Origin
 
 FIRST_LOSSES = 2  # whose operations are read: what is wrong with a loss is often wrong from the start
@@ -44,7 +44,7 @@ class Origins:
 
 def is_finite(root: Tensor) -> bool:
     """Return whether a loss is finite; taken for granted on a device that would have to be waited for."""
-    known = has_values(root) and root.device.type == "cpu" and root.layout is torch.strided and not root.is_nested
+    known = has_values(root) and root.device.type == "cpu" and is_dense(root)
     return not known or bool(root.isfinite().all())
 
 

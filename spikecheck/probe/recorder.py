@@ -281,7 +281,7 @@ class Recorder:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it shows nothing, as after it was handed on."""
+        """Whether there is nothing to hand on, as right after that was done."""
         return not (self.layers or self.inputs or self.applications)
 
     def calls(self, name: str) -> LayerCalls:

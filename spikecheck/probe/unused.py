@@ -6,11 +6,10 @@ import gc
 from collections.abc import Callable, Sequence
 from weakref import WeakSet
 
-import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
-from spikecheck.probe.torch_private import is_freed, norms
+from spikecheck.probe.torch_private import is_dense, is_freed, norms
 from spikecheck.site import Capture, IdleOptimizer, Site, SiteKind
 
 SAMPLED = 64  # values of each weight that are compared, spread evenly
@@ -130,13 +129,8 @@ def sample(weight: Tensor) -> Tensor:
 
 
 def gradient_norms(named: dict[str, nn.Parameter]) -> dict[str, Tensor]:
-    """Return the norm of each gradient that there is, in one fused call."""
-    present = {name: p.grad for name, p in named.items() if p.grad is not None and is_dense(p.grad)}
+    """Return the norm of each gradient that holds anything, in one fused call; a sparse one's would be waited for."""
+    present = {n: p.grad for n, p in named.items() if p.grad is not None and is_dense(p.grad) and p.grad.numel()}
     if not present:
         return {}
     return dict(zip(present, norms([g.detach().float() for g in present.values()]), strict=True))
-
-
-def is_dense(gradient: Tensor) -> bool:
-    """Return whether it is an ordinary tensor that holds anything; a sparse one's norm would wait for its values."""
-    return gradient.layout is torch.strided and gradient.numel() > 0

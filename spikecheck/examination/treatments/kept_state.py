@@ -19,7 +19,7 @@ class KeptState(Treatment):
     named_by = ("SPK209",)
 
     def apply(self, patient: Patient) -> Fix:
-        """Find such modules in a forward pass, and pass their state on in all others."""
+        """Find such modules in one forward pass, and pass their state on in all later ones."""
         model = patient.subject.model
         watched = {
             name: Passed(module)
@@ -41,7 +41,7 @@ class KeptState(Treatment):
 
 
 class Passed:
-    """Watches the calls of a module in a forward pass of the model, and passes its state on."""
+    """Watches the calls of one module, and passes its state on within a forward pass of the model."""
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module
@@ -61,7 +61,7 @@ class Passed:
         self.module.register_forward_hook(self.after)
 
     def forget(self) -> None:
-        """Begin a forward pass of the model."""
+        """Forget the state: a forward pass of the model begins."""
         self.state = ()
 
     def before(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

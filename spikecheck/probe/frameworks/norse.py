@@ -90,9 +90,8 @@ class Norse(Framework):
         if not hasattr(p, "_replace"):
             return ""
         if change is NeuronChange.DECAY and hasattr(p, "tau_mem_inv") and dt:
-            too_long = (
-                dt * (number(getattr(p, "tau_syn_inv", None)) or 0.0) > 1
-            )  # the current of its synapses grows too
+            # where a time step is longer than the time constant of its synapses, their current grows too
+            too_long = dt * (number(getattr(p, "tau_syn_inv", None)) or 0.0) > 1
             dt = STEP if too_long else dt
             code = f"layer.p = layer.p._replace(tau_mem_inv=torch.tensor({(1 - value) / dt:.3g}))"
             return f"layer.dt = {dt}\n{code}" if too_long else code
