@@ -80,7 +80,7 @@ class Passed:
 
 
 def takes_state(module: nn.Module) -> bool:
-    """Return whether the forward pass of a module has more than one argument, and no module inside it has."""
+    """Return whether the forward pass of a module takes more than one argument."""
     try:
         return len(inspect.signature(module.forward).parameters) > 1
     except (TypeError, ValueError):
