@@ -17,7 +17,7 @@ from spikecheck.border import Border, outside
 from spikecheck.checks.base import WINDOWS, Observations, Readings, place_of
 from spikecheck.checks.discovery import unusable_extensions
 from spikecheck.checks.judge import Judge
-from spikecheck.checks.learning import losses_without_learning
+from spikecheck.checks.learning import far_from_learned, losses_without_learning
 from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.diagnosis import Cause
 from spikecheck.errors import FindingError, SpikecheckError, SpikecheckWarning
@@ -295,6 +295,8 @@ class Monitor:
     def _evidence_of(self, known: Snapshot, observations: Observations) -> Evidence:
         """Return all that the report is made of, around what was observed."""
         shown = sum(site.kind is SiteKind.SPIKES for site in observations.sites)
+        readings = Readings(observations, "")
+        learned = losses_without_learning(readings), far_from_learned(readings)
         return Evidence(
             observations,
             ledger=self._ledger,
@@ -302,14 +304,7 @@ class Monitor:
             unseen=(SWITCHED_OFF,)
             if self._is_off
             else (
-                *unobserved(
-                    observations.run,
-                    shown,
-                    known.loss_seen,
-                    known.optimizer,
-                    known.unseen,
-                    losses_without_learning(Readings(observations, "")),
-                ),
+                *unobserved(observations.run, shown, known.loss_seen, known.optimizer, known.unseen, *learned),
                 *(Unseen(UnseenKind.EXTENSION, str(one)) for one in self.unusable_extensions),
             ),
             cost=self._schedule.cost(),

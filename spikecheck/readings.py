@@ -299,6 +299,7 @@ class LossReading:
     `recent_*` are of the last `window`: mean, residual standard deviation around a line, its slope per update,
     the standard error of the slope. `plain_mean`: over samples, without class weights or label smoothing.
     `trace` holds at most 128 losses of the whole run by their update: of every update, or of every 2nd, 4th, 8th ...
+    `latest` holds the last 8, of successive updates.
     """
 
     function: str
@@ -315,6 +316,7 @@ class LossReading:
     plain_mean: bool
     non_finite: NonFinite
     trace: tuple[tuple[int, float], ...] = ()
+    latest: tuple[float, ...] = ()
     broadcast_shapes: tuple[tuple[int, ...], ...] = ()  # of output and target, where all pairs of samples are compared
     softmax_axes: tuple[tuple[int, ...], ...] = ()  # as in `LossCall`
     stacked_rows: tuple[int, ...] = ()  # the same

@@ -18,7 +18,7 @@ MIN_FALL = 0.1  # of the first loss, where no guess is known: a judgment call
 MIN_FALL_IN_DEVIATIONS = 3.0  # the first loss is a single one: chance puts it this far above the mean once in 740 runs
 HALVED = 0.5  # judgment call: what a network has learned that comes this far outweighs what may slow it down
 NEAR_GUESS = 1.1  # judgment call: logits of an ordinary scale start at most that far above the loss of a guess
-LAST_LOSSES = 8  # judgment call: losses that a jump before them does not outweigh
+MIN_LAST_LOSSES = 8  # judgment call: losses that a jump before them does not outweigh
 LATEST_SHARE = 0.25  # of the run, judgment call: the losses that count as the latest
 MIN_LATEST = 4  # below, those that are remembered are taken, however old
 MIN_LOSSES = 64  # judgment call, as many as a chance plateau is judged by: before, nobody can expect learning
@@ -46,7 +46,7 @@ class Learning:
     slope: float | None
     slope_error: float | None
     is_divergence: bool = False  # from a teacher's distribution
-    last: tuple[float, ...] = ()  # the LAST_LOSSES latest of those that are kept
+    last: tuple[float, ...] = ()  # of successive updates
 
     @classmethod
     def of(cls, loss: LossReading, targets: TargetReading | None, numbers: RegressionTargetReading | None) -> Learning:
@@ -65,7 +65,7 @@ class Learning:
             loss.recent_slope if steep else None,
             loss.recent_slope_error if steep else None,
             loss.function in DIVERGENCES,
-            tuple(value for _, value in loss.trace[-LAST_LOSSES:]),
+            loss.latest,
         )
 
     @property
@@ -80,9 +80,9 @@ class Learning:
 
     def last_are_below(self, limit: float) -> bool:
         """Return whether the very latest losses are below a limit beyond doubt, as after a jump that is over."""
-        if len(self.last) < LAST_LOSSES or not all(map(isfinite, self.last)):
+        if len(self.last) < MIN_LAST_LOSSES or not all(map(isfinite, self.last)):
             return False
-        error = stdev(self.last) / sqrt(LAST_LOSSES)
+        error = stdev(self.last) / sqrt(len(self.last))
         return max(self.last) < limit and fmean(self.last) + T_SCORE * error < limit
 
     @property
@@ -198,11 +198,28 @@ def makes_progress(readings: Readings) -> bool:
     return any(one.falls or one.has_learned for one in every_learning(readings))
 
 
+def far_from_learned(readings: Readings) -> tuple[float, float] | None:
+    """Return the loss that came nearest to half of a guess's, and that guess's, where none came that far.
+
+    None where too few losses were computed to expect it, where nothing is learned, and where no guess is known.
+    """
+    if most_losses(readings) < MIN_LOSSES or has_learned_much(readings):
+        return None
+    known = ((one.level, one.guess) for one in telling(readings) if one.guess and one.has_learned)
+    below = [(level, guess) for level, guess in known if level < guess]
+    return min(below, key=lambda pair: pair[0] / pair[1], default=None)
+
+
+def most_losses(readings: Readings) -> int:
+    """Return how many losses were computed at the place that has most of them."""
+    return max((loss.updates for loss in readings.all.every(LossReading).values()), default=0)
+
+
 def losses_without_learning(readings: Readings) -> int | None:
     """Return after how many losses none shows that anything is learned; None where one does or they are too few.
 
     A loss without a known guess also shows it while it falls: a penalty, a reward, a distance.
     """
-    losses = max((loss.updates for loss in readings.all.every(LossReading).values()), default=0)
+    losses = most_losses(readings)
     learned = any(one.has_learned or (one.guess is None and one.falls) for one in telling(readings))
     return None if learned or losses < MIN_LOSSES else losses

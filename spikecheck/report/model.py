@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from spikecheck.diagnosis import Cause, Diagnosis, diagnose, may_have_caused
 from spikecheck.excerpts import PotentialSampleReading, RasterReading
@@ -16,6 +16,7 @@ from spikecheck.readings import DriveReading, FlowReading, LossReading, SpikeRea
 from spikecheck.report.as_dict import finding_dict, layer_dict, loss_dict, optimizer_dict, plain
 from spikecheck.report.examined import ExperimentRow, experiment_dict
 from spikecheck.report.format import counted
+from spikecheck.report.merging import first_by_name, merged_verdict
 from spikecheck.report.ranks import RankRow, rank_dict
 from spikecheck.report.state import NEEDED, ReportState
 from spikecheck.report.treated import Healing, healing_dict
@@ -107,9 +108,6 @@ class WeightRow:
     elements: int
     scale: float
     initial: float | None = None
-
-
-Row = TypeVar("Row", LayerRow, LossRow, WeightRow, OptimizerRow)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -240,6 +238,16 @@ class Report:
             kinds = [UnseenKind.SPIKING_LAYER]
         return tuple(kind.value for kind in kinds)
 
+    @property
+    def reservation(self) -> str:
+        """Why a run without warnings is not called healthy: its loss is far from learned, by how much; or empty."""
+        return next((one.text for one in self.unseen if one.kind is UnseenKind.MOST_OF_LEARNING), "")
+
+    @property
+    def incomplete(self) -> tuple[Unseen, ...]:
+        """What was not observed, without the reservation, which is part of the conclusion."""
+        return tuple(one for one in self.unseen if one.kind is not UnseenKind.MOST_OF_LEARNING)
+
     def at_least(self, severity: Severity) -> tuple[Finding, ...]:
         """Return the findings of this `severity` or above."""
         return tuple(finding for finding in self.findings if finding.severity >= severity)
@@ -347,7 +355,7 @@ class Report:
             return f"{sound}; whether the network learned cannot be seen in a file"
         if self.subject and (not self.losses or any(one.kind is UnseenKind.LEARNING for one in self.unseen)):
             return "no warning, no error; no loss shows that the network learned"
-        return "healthy: no warning, no error"
+        return f"no warning, no error; {self.reservation}" if self.reservation else "healthy: no warning, no error"
 
     def __repr__(self) -> str:
         from spikecheck.report.encoding import encodable
@@ -370,29 +378,3 @@ class Report:
         from spikecheck.report.notebook import report_html
 
         return report_html(self)
-
-
-def merged_verdict(first: Verdict, second: Verdict) -> Verdict:
-    """Return one verdict from two of the same check: what either found, or else the stronger of both answers."""
-    known = {finding.key for finding in first.findings}
-    findings = (*first.findings, *(finding for finding in second.findings if finding.key not in known))
-    order = (Outcome.FINDINGS, Outcome.PASSED, Outcome.COULD_NOT_RUN, Outcome.NOT_APPLICABLE)
-    stronger = min(first, second, key=lambda verdict: order.index(verdict.outcome))
-    ignored = tuple(dict.fromkeys((*first.ignored, *second.ignored)))
-    holding = {finding.key for finding in findings}
-    history = {f.key: f for f in (*second.history, *first.history) if f.key not in holding}
-    return replace(
-        stronger,
-        findings=findings,
-        ignored=ignored,
-        history=tuple(history.values()),
-        failed=first.failed or second.failed,
-    )
-
-
-def first_by_name(tables: Iterable[tuple[Row, ...]]) -> tuple[Row, ...]:
-    """Return the rows of several tables, of each name the first."""
-    rows: dict[str, Row] = {}
-    for row in (row for table in tables for row in table):
-        rows.setdefault(row.name, row)
-    return tuple(rows.values())

@@ -116,7 +116,8 @@ def renderables(report: Report) -> Iterator[RenderableType]:
     yield Headline(report.headline, cost)
     yield Rule(style="dim")
     if report.undetermined or report.state is not ReportState.PROBLEMS:
-        yield Text(report.conclusion, style="bold green" if report.ok else "bold yellow")
+        style = "bold yellow" if not report.ok else "bold" if report.reservation else "bold green"
+        yield Text(report.conclusion, style=style)
     for cause in report.root_causes:
         yield from cause_block(cause, "SYMPTOM" if report.undetermined else "ROOT CAUSE")
     for note in report.diagnosis.notes:
@@ -319,7 +320,7 @@ def rate(value: float | None) -> str:
 def footer(report: Report) -> Iterator[RenderableType]:
     """Yield the counts of verdicts, what was not observed, what is ignored, and where to read more."""
     yield Text(summary(report), style="dim")
-    for reason in report.unseen:
+    for reason in report.incomplete:
         yield Text(f"incomplete: {reason}", style="yellow")
     for ignored in (text for verdict in report.verdicts for text in verdict.ignored):
         yield Text(f"ignored: {ignored}", style="dim")

@@ -9,6 +9,7 @@ from spikecheck.finding import Outcome, Unseen, UnseenKind, Verdict
 
 #: Checks that show that little or nothing is learned, and not why.
 SYMPTOMS = frozenset({"SPK302", "SPK309", "SPK312", "SPK313"})
+LITTLE = (UnseenKind.LEARNING, UnseenKind.MOST_OF_LEARNING)
 #: What holds where all of these checks passed.
 FACTS = (
     ("every layer fires", ("SPK203", "SPK204")),
@@ -25,7 +26,7 @@ EXPERIMENTS = (
 def unseen_cause(diagnosis: Diagnosis, verdicts: Sequence[Verdict], unseen: Sequence[Unseen]) -> tuple[Unseen, ...]:
     """Return that the cause was not observed, and what was ruled out, where all that is wrong are symptoms."""
     checks = {cause.finding.check for cause in diagnosis.causes}
-    learns = not checks and all(one.kind is not UnseenKind.LEARNING for one in unseen)
+    learns = not checks and all(one.kind not in LITTLE for one in unseen)
     if learns or not checks <= SYMPTOMS:
         return ()
     passed = {verdict.check for verdict in verdicts if verdict.outcome is Outcome.PASSED}

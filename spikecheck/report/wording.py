@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from spikecheck.diagnosis import Cause
 from spikecheck.finding import Unseen, UnseenKind
+from spikecheck.number_format import number, percentage
 from spikecheck.readings import RunReading
 from spikecheck.report.format import by_check, ignore_hint, other_sites
 
@@ -37,11 +38,13 @@ def unobserved(
     optimizer: str | None,
     sites: Mapping[str, str],
     unlearned: int | None = None,
+    far: tuple[float, float] | None = None,
 ) -> tuple[Unseen, ...]:
     """Return what a run did not show, each with what would show it.
 
     `sites` could not be measured, by name with why. `unlearned` is after how many losses none shows that anything is
-    learned; None where one does, or there are too few.
+    learned; None where one does, or there are too few. `far` is a loss that shows it, and is far above 0, and the loss
+    of a guess.
     """
     if run.forward_passes == 0:
         return (
@@ -77,4 +80,8 @@ def unobserved(
             "nor clearly falling where a guess is unknown; train longer, or look at the accuracy"
         )
         missing.append(Unseen(UnseenKind.LEARNING, text))
+    elif far is not None:
+        level, guess = far
+        text = f"the loss is {number(level)}, {percentage(level / guess)} of what a guess without the input has"
+        missing.append(Unseen(UnseenKind.MOST_OF_LEARNING, text))
     return (*missing, *(Unseen(UnseenKind.SITE, f"{name}: {why}") for name, why in sites.items()))

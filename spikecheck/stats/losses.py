@@ -29,6 +29,7 @@ from spikecheck.stats.layout import (
 T = TypeVar("T")
 
 TRACE = 128  # losses kept of the whole run: more than a plot can show
+LATEST = 8  # losses that show whether a jump is over
 WINDOW = 64  # recent losses: enough for the slope of a noisy loss, few enough to be recent
 SUMS_TO_ONE = 1e-3  # float16 probabilities of 20 classes sum to 1 within this
 MAX_CLASSES = 4096  # counts per class are kept up to this number of classes: 32 KB
@@ -176,6 +177,7 @@ class LossStats(Statistic[LossState]):
                 classes=state.classes,
                 plain_mean=state.plain,
                 non_finite=state.bad.reading(time_axis_known=False),
+                latest=tuple(recent[-LATEST:].tolist()),
                 trace=tuple(zip(state.trace.updates, state.trace.values.tolist(), strict=True)),
                 broadcast_shapes=state.broadcast,
                 softmax_axes=state.softmax_axes,

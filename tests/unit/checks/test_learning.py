@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from spikecheck.checks.base import Readings
-from spikecheck.checks.learning import Learning, has_learned, losses_without_learning, makes_progress
+from spikecheck.checks.learning import Learning, far_from_learned, has_learned, losses_without_learning, makes_progress
 from spikecheck.readings import LossReading, NonFinite, RegressionTargetReading
 from tests.unit.checks.build import observe, targets
 
@@ -36,7 +36,7 @@ def reading(values: Sequence[float], **changed: Any) -> LossReading:
         "function": "cross_entropy", "updates": len(values), "first": values[0], "last": values[-1],
         "minimum": min(values), "window": n, "recent_mean": mean, "recent_deviation": deviation, "recent_slope": slope,
         "recent_slope_error": error, "classes": 20, "plain_mean": True, "non_finite": NonFinite(bad, len(values)),
-        "trace": tuple(enumerate(values))[:: max(1, len(values) // 128)],
+        "trace": tuple(enumerate(values))[:: max(1, len(values) // 128)], "latest": tuple(values[-8:]),
     }  # fmt: skip
     return LossReading(**(facts | changed))
 
@@ -168,6 +168,26 @@ def test_after_how_many_losses_nothing_is_learned(loss: LossReading, losses: int
     assert losses_without_learning(Readings(observe({"loss": [loss]}), "loss")) == losses
 
 
+@pytest.mark.parametrize(
+    ("loss", "far"),
+    [
+        pytest.param(reading(course(falling(LN20, 2.4), noise=0)), (2.4, LN20), id="slow"),
+        pytest.param(reading(course(falling(LN20, 1.2), noise=0)), None, id="below half of a guess"),
+        pytest.param(reading(course(flat(LN20), noise=0)), None, id="nothing learned"),
+        pytest.param(reading(course(falling(LN20, 2.4), updates=60, noise=0)), None, id="a short run"),
+        pytest.param(reading(course(falling(LN20, 2.4), noise=0), **OTHER), None, id="no known guess"),
+    ],
+)
+def test_how_far_the_loss_is_from_learned(loss: LossReading, far: tuple[float, float] | None) -> None:
+    observed = far_from_learned(Readings(observe({"loss": [loss]}), ""))
+    assert observed == (None if far is None else pytest.approx(far))
+
+
+def test_a_network_that_has_learned_one_task_is_not_far_from_learned() -> None:
+    slow, fast = (reading(course(falling(LN20, end), noise=0)) for end in (2.4, 0.5))
+    assert far_from_learned(Readings(observe({"loss": [slow], "loss 2": [fast]}), "")) is None
+
+
 @pytest.mark.parametrize(("end", "learned"), [(1.2, True), (9.0, False)])
 def test_a_divergence_from_a_teacher_counts_beside_a_small_loss_with_a_guess(end: float, learned: bool) -> None:
     features = reading(course(flat(0.12)), **SQUARES)
@@ -189,8 +209,14 @@ def test_a_divergence_from_a_teacher_counts_beside_a_small_loss_with_a_guess(end
     ],
 )
 def test_the_latest_losses_count_where_a_jump_is_over(last: list[float], learned: bool) -> None:
-    loss = replace(reading([300.0] * 40), trace=tuple(enumerate([300.0] * 40 + last)))
+    loss = replace(reading([300.0] * 40), latest=tuple(last))
     assert Learning.of(loss, None, None).has_learned is learned
+
+
+def test_losses_of_one_piece_of_a_recording_are_not_the_latest() -> None:
+    """The course of a long run is thinned out: here to the one piece of each recording that any network predicts."""
+    thinned = replace(reading([0.1, 3.5, 3.5, 3.5] * 16), trace=tuple((update, 0.1) for update in range(0, 800, 8)))
+    assert not Learning.of(thinned, None, None).has_learned
 
 
 def test_in_a_long_run_the_level_is_that_of_all_latest_losses() -> None:

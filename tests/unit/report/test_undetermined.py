@@ -8,7 +8,7 @@ from spikecheck.report.examined import ExperimentOutcome, ExperimentRow
 from spikecheck.report.model import Report
 from spikecheck.report.undetermined import FACTS, SYMPTOMS
 from spikecheck.site import SiteKind
-from tests.unit.report.reports import finding
+from tests.unit.report.reports import finding, healthy
 
 LEARNS_NOTHING = Unseen(UnseenKind.LEARNING, "after 64 updates no loss shows that anything is learned")
 PLATEAU = finding("SPK302", "chance-plateau", SiteKind.LOSS, "loss", 9, "loss stays at 3.00")
@@ -54,6 +54,17 @@ def test_without_any_finding_a_network_that_learns_nothing_is_to_be_examined() -
     assert causes(observed)
     assert not observed.undetermined
     assert observed.conclusion.startswith("not enough was observed to judge")
+
+
+def test_a_network_that_learns_little_is_not_called_healthy_and_passes() -> None:
+    text = "the loss is 1.93, 84% of what a guess without the input has"
+    observed = report(unseen=(Unseen(UnseenKind.MOST_OF_LEARNING, text),), layers=healthy().layers)
+    assert observed.conclusion == f"no warning, no error; {text}"
+    assert observed.ok
+    assert causes(observed)
+    assert (
+        str(observed).replace("\n", " ").count(text) == 1
+    )  # in the conclusion alone
 
 
 def test_a_report_on_experiments_does_not_recommend_them() -> None:
