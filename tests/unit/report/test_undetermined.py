@@ -62,9 +62,7 @@ def test_a_network_that_learns_little_is_not_called_healthy_and_passes() -> None
     assert observed.conclusion == f"no warning, no error; {text}"
     assert observed.ok
     assert causes(observed)
-    assert (
-        str(observed).replace("\n", " ").count(text) == 1
-    )  # in the conclusion alone
+    assert str(observed).replace("\n", " ").count(text) == 1  # in the conclusion alone
 
 
 def test_a_report_on_experiments_does_not_recommend_them() -> None:
