@@ -216,6 +216,7 @@ class Verdict:
     ignored: tuple[str, ...] = field(default=())  # findings that were ignored, with the reason
     history: tuple[Finding, ...] = ()  # findings that no longer hold, in the past tense
     failed: bool = False  # a check of another package raised: `reason` says what
+    meaning: str = ""  # of its findings, from the page of the check: for a reader who has only the report
 
 
 class UnseenKind(Enum):

@@ -172,7 +172,8 @@ class Judge:
             lacking = [need for need in check.needs if observations.readings(sites[0]).get(need) is None]
             needs = " or ".join(in_words(need.__name__.removesuffix("Reading")) for need in lacking)
             outcome, reason = Outcome.COULD_NOT_RUN, f"no {needs} observed"
-        return Verdict(check.id, check.slug, outcome, reported, reason, ignored=lines, history=history)
+        meaning = check.sections().get("What it means", "") if reported else ""
+        return Verdict(check.id, check.slug, outcome, reported, reason, lines, history, meaning=meaning)
 
     def is_over(
         self,

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter
 
 from spikecheck.report.format import short
 from spikecheck.report.html.canvas import ALERT, MAIN, drawing, svg
 from spikecheck.report.html.marks import Mark, draw_marks, in_words
-from spikecheck.report.html.plots import LOG_FROM, NARROW, drawable, plain_log
+from spikecheck.report.html.plots import LOG_FROM, NARROW, drawable, plain_log, tick, whole_updates
 from spikecheck.timelines import TimelinePoint
 
 LEAST = 2  # points that make a curve
@@ -52,10 +52,10 @@ def draw(curve: Curve, key: str) -> Markup | None:
         else:
             low, high = min(0.0, *values), max(0.0, *values)
             axes.set_ylim(low * 1.1, high * 1.1 if high > low else 1.0)
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda at, _: short(at)))
+            axes.yaxis.set_major_formatter(FuncFormatter(tick))
         axes.set_xlabel("update")
         axes.set_ylabel(curve.unit)
         draw_marks(axes, curve.marks)
-        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        whole_updates(axes, 4)
         axes.grid(axis="y")
         return svg(drawn, key)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spikecheck.finding import Finding
-from spikecheck.report.html.canvas import ALERT
+from spikecheck.report.html.canvas import ALERT, CARD
 
 SHOWN = 2  # ids at one place
 NEAR = 0.06  # of the axis: marks that are closer share a label
@@ -23,13 +23,13 @@ class Mark:
 
 
 def marks_of(findings: Iterable[Finding]) -> tuple[Mark, ...]:
-    """Return the marks of findings of a run, in the order of time; a file does not say when."""
+    """Return the marks of findings of a run by update, in one update in their order; a file does not say when."""
     marks = (
         Mark(finding.intervals[0].first if finding.intervals else finding.when.update, finding.check)
         for finding in findings
         if not finding.when.stored
     )
-    return tuple(sorted(set(marks), key=lambda mark: (mark.update, mark.check)))
+    return tuple(sorted(dict.fromkeys(marks), key=lambda mark: mark.update))
 
 
 def in_words(marks: Sequence[Mark]) -> str:
@@ -61,7 +61,8 @@ def draw_marks(axes: Any, marks: Sequence[Mark]) -> None:
         side, shift, begin = ("right", -4, place - width) if right else ("left", 4, place)
         row = free_row(rows, begin, begin + width)
         axes.annotate(text, (at, 0), xycoords=across, ha=side, va="bottom",
-                      xytext=(shift, 3 + ROW * row), textcoords="offset points", color=ALERT, size=9.5)  # fmt: skip
+                      xytext=(shift, 3 + ROW * row), textcoords="offset points", color=ALERT, size=9.5,
+                      bbox={"facecolor": CARD, "linewidth": 0, "pad": 1})  # fmt: skip
 
 
 def free_row(rows: list[list[tuple[float, float]]], begin: float, end: float) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -91,11 +92,12 @@ def loss(row: LossRow, key: str, *, plateau: bool, marks: tuple[Mark, ...] = ())
             plain_log(axes.yaxis)
         else:
             axes.margins(y=0.15)
+            axes.yaxis.set_major_formatter(FuncFormatter(tick))
             widened(axes, FLAT * max(map(abs, shown)))
         draw_marks(axes, marks)
         axes.set_xlabel("update")
         axes.set_ylabel("loss")
-        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        whole_updates(axes, 5)
         axes.grid(axis="y")
         return svg(drawn, key)
 
@@ -241,6 +243,7 @@ def histogram(axes: Any, groups: dict[str, list[float]], ends: tuple[float, floa
     axes.grid(axis="y")
     low, high = SHORT_LABELS
     axes.xaxis.set_major_locator(MaxNLocator(5 if low <= max(map(abs, ends)) < high else 2))
+    axes.xaxis.set_major_formatter(FuncFormatter(tick))
 
 
 def above(axes: Any, at: tuple[float, str], text: str, color: str) -> None:
@@ -288,13 +291,28 @@ def line(axes: Any, drawn: Drawing, place: int, row: WeightRow) -> None:
     axes.plot([row.scale], [place], "o", color=MAIN, markersize=6.5)
 
 
+def tick(value: float, _: object = None) -> str:
+    """Return a number beside an axis: thousands separated, and as short as it can be."""
+    return re.sub(r"e([+-])0?", lambda match: "e" + match[1].strip("+"), f"{value:,g}")
+
+
 def plain_log(axis: Any) -> None:
     """Label a logarithmic axis with plain numbers instead of powers of ten."""
     low, high = axis.get_view_interval()
     wide = high > 100 * low  # otherwise at most two labels would remain
     axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0), numticks=7))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_formatter(FuncFormatter(tick))
     axis.set_minor_formatter(NullFormatter())
+
+
+def whole_updates(axes: Any, most: int) -> None:
+    """Label the time axis at whole updates, no more than `most` of them; around a single one, half an update."""
+    low, high = axes.get_xlim()
+    if high - low < 1:
+        middle = round((low + high) / 2)
+        axes.set_xlim(middle - 0.5, middle + 0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(most, integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at:,.0f}"))
 
 
 def widened(axes: Any, least: float) -> None:

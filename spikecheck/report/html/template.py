@@ -25,7 +25,7 @@ from spikecheck.report.format import (
     suspicion,
     time_steps,
 )
-from spikecheck.report.html.text import visible
+from spikecheck.report.html.text import paragraphs, visible
 from spikecheck.report.html.view import Entry
 from spikecheck.report.ranks import rank_cells
 from spikecheck.report.treated import copy_cells, treatment_result
@@ -82,6 +82,6 @@ def template() -> Template:
         rank_cells=rank_cells,
     )
     environment.filters.update(copy_cells=copy_cells, treatment_result=treatment_result)
-    environment.filters.update(past_line=past_line, suspicion=suspicion, time_steps=time_steps)
+    environment.filters.update(past_line=past_line, suspicion=suspicion, time_steps=time_steps, paragraphs=paragraphs)
     environment.globals.update(Outcome=Outcome, IGNORE_TABLE=IGNORE_TABLE, counted=counted)
     return environment.get_template("page.html")

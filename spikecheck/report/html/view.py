@@ -162,6 +162,11 @@ class Shown:
         """Return the HTML id of a finding's row in the evidence table."""
         return f"{self.key}-f{self.places[id(finding)]}"
 
+    @property
+    def meanings(self) -> dict[str, str]:
+        """What findings mean, by the id of their check; those of other packages may not say it."""
+        return {verdict.check: verdict.meaning for verdict in self.report.verdicts if verdict.meaning}
+
     def suspicions(self, past: Finding) -> list[list[Finding]]:
         """Return what a finding that holds no longer may have caused, by check."""
         return by_check(may_have_caused(past, self.report.findings))
