@@ -36,6 +36,9 @@ quick: .venv/dev  ## run the unit, property and house tests (200 s of processor 
 promises conformance faults: .venv/dev
 	$(BIN)/pytest tests/$@ $(ARGS)
 
+browser: .venv/dev  ## test the HTML report in a browser (it needs Chromium: apt-get install chromium)
+	$(BIN)/pytest tests/browser -m "" $(ARGS)
+
 docs: .venv/dev  ## generate the pages of the checks and the other generated docs
 	$(BIN)/python docs/generate.py
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.conformance.support
@@ -118,5 +121,5 @@ test: lint docs-check pytests  ## run everything that CI runs (pytest with one w
 full: lint docs-check pytests  ## run every test, also those that are too long for CI
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto -m "" $(ARGS)
 
-.PHONY: help setup demo fmt lint quick promises conformance faults docs docs-site inductor docs-check check-new fuzz bench bench-faults symptoms pictures bench-healthy bench-calibrate bench-examine bench-plugin pytests ray integrations pythons lowest test full
+.PHONY: help setup demo fmt lint quick promises conformance faults browser docs docs-site inductor docs-check check-new fuzz bench bench-faults symptoms pictures bench-healthy bench-calibrate bench-examine bench-plugin pytests ray integrations pythons lowest test full
 .DELETE_ON_ERROR:

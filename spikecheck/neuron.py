@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from enum import Enum
 
@@ -15,6 +16,9 @@ FIX_ATTRIBUTES = (
     *("spike_grad", "surrogate_function", "surrogate_grad_fn", "p.alpha", "p.method"),
     *("mem", "reset_mem", "reset_state", "reset_states"),
 )
+
+#: Names of neuron parameters that a model or a hand-written layer holds itself; a layer of a library has its own.
+NEURON_PARAMETER = re.compile(r"(^|_)(v_?)?(th|thr|thresh|threshold|v_?th|beta|decay|leak|tau)(_|\d|$)", re.IGNORECASE)
 
 
 class Holder(Enum):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,12 +10,9 @@ from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import spikes_unused, spiking_sites
 from spikecheck.checks.progress import and_more, axis_count
 from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.neuron import NeuronSpec
+from spikecheck.neuron import NEURON_PARAMETER, NeuronSpec
 from spikecheck.readings import GradientReading, UpdateReading
 from spikecheck.site import Moment, Site, SiteKind
-
-#: Names of neuron parameters that a model or a hand-written layer holds itself; a layer of a library has its own.
-NEURON_PARAMETER = re.compile(r"(^|_)(v_?)?(th|thr|thresh|threshold|v_?th|beta|decay|leak|tau)(_|\d|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -296,3 +296,17 @@ def test_without_a_library_the_message_names_the_extra(
     with pytest.raises(SpikecheckError, match=re.escape(shown_text)):
         healthy().to_html(tmp_path / "report.html")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_findings_mean_is_on_the_page_since_its_reader_may_have_nothing_else() -> None:
+    one = finding("SPK203", "dead-layer", SiteKind.SPIKES, "lif1", 0, "lif1 is silent")
+    verdict = Verdict("SPK203", "dead-layer", Outcome.FINDINGS, (one,), meaning="No `spike` <fires>.\n\nAll get zeros.")
+    passed = Verdict("SPK205", "weak-drive", Outcome.PASSED, meaning="Not shown.")
+    root = page(Report.of([verdict, passed]))
+    (link,) = [e for e in of(root, "a") if e.get("href") == "#r0-SPK203"]
+    assert link.text == "what SPK203 means"
+    (meaning,) = [e for e in of(root, "dl") if e.get("class") == "meanings"]
+    assert [texts(e).strip() for e in meaning] == ["SPK203 dead-layer", "No spike <fires>. All get zeros."]
+    assert [e.text for e in of(meaning, "code")] == ["spike"]
+    unsaid = page(Report.of([replace(verdict, meaning="")]))
+    assert "What the findings mean" not in texts(unsaid)

@@ -59,6 +59,14 @@ def test_a_loss_that_moves_by_rounding_errors_alone_is_drawn_as_a_flat_line() ->
     assert {"2.98", "3.00"} <= set(re.findall(r"\d\.\d\d", shown))
 
 
+def test_the_axes_have_whole_updates_and_separate_thousands() -> None:
+    one = curve(replace(healthy(), losses=(loss(trace=((0, 63_000.0),)),)))
+    assert "63,000" in one
+    assert not re.search(r"\d\.\d+ +update", one), "a part of an update"
+    several = curve(replace(healthy(), losses=(loss(classes=None, trace=((0, 5_000.0), (3_000, 4_000.0))),)))
+    assert {"3,000", "5,000"} <= set(re.findall(r"\d,\d{3}", several))
+
+
 @pytest.mark.parametrize("make", [by_hand, in_snntorch])
 def test_a_run_is_drawn_from_what_was_seen_of_it(make: Callable[[], nn.Module]) -> None:
     torch.manual_seed(0)
@@ -97,6 +105,8 @@ def test_marks_are_those_of_a_run() -> None:
     late = replace(early, check="SPK407", when=Moment(40))
     stored = replace(early, check="SPK501", when=Moment(stored=True))
     assert marks_of((late, stored, early)) == (Mark(0, "SPK205"), Mark(40, "SPK407"))
+    effect = replace(early, check="SPK101")
+    assert marks_of((early, effect)) == (Mark(0, "SPK205"), Mark(0, "SPK101")), "of one update, a root cause first"
 
 
 @pytest.mark.parametrize(

@@ -92,8 +92,8 @@ def loss(row: LossRow, key: str, *, plateau: bool, marks: tuple[Mark, ...] = ())
             plain_log(axes.yaxis)
         else:
             axes.margins(y=0.15)
-            axes.yaxis.set_major_formatter(FuncFormatter(tick))
             widened(axes, FLAT * max(map(abs, shown)))
+            separate_thousands(axes.yaxis)
         draw_marks(axes, marks)
         axes.set_xlabel("update")
         axes.set_ylabel("loss")
@@ -243,7 +243,7 @@ def histogram(axes: Any, groups: dict[str, list[float]], ends: tuple[float, floa
     axes.grid(axis="y")
     low, high = SHORT_LABELS
     axes.xaxis.set_major_locator(MaxNLocator(5 if low <= max(map(abs, ends)) < high else 2))
-    axes.xaxis.set_major_formatter(FuncFormatter(tick))
+    separate_thousands(axes.xaxis)
 
 
 def above(axes: Any, at: tuple[float, str], text: str, color: str) -> None:
@@ -294,6 +294,12 @@ def line(axes: Any, drawn: Drawing, place: int, row: WeightRow) -> None:
 def tick(value: float, _: object = None) -> str:
     """Return a number beside an axis: thousands separated, and as short as it can be."""
     return re.sub(r"e([+-])0?", lambda match: "e" + match[1].strip("+"), f"{value:,g}")
+
+
+def separate_thousands(axis: Any) -> None:
+    """Label an axis that reaches a thousand as the texts write numbers; matplotlib aligns the decimals of others."""
+    if max(map(abs, axis.get_view_interval())) >= SHORT_LABELS[1]:
+        axis.set_major_formatter(FuncFormatter(tick))
 
 
 def plain_log(axis: Any) -> None:

@@ -165,7 +165,9 @@ class Shown:
     @property
     def meanings(self) -> dict[str, str]:
         """What findings mean, by the id of their check; those of other packages may not say it."""
-        return {verdict.check: verdict.meaning for verdict in self.report.verdicts if verdict.meaning}
+        return {
+            verdict.check: verdict.meaning for verdict in self.report.verdicts if verdict.findings and verdict.meaning
+        }
 
     def suspicions(self, past: Finding) -> list[list[Finding]]:
         """Return what a finding that holds no longer may have caused, by check."""
