@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import subprocess
 import sys
 import time
 from fnmatch import fnmatch
@@ -37,6 +38,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write docs/examine.md")
     chosen = parser.parse_args()
     results: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    commit = subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], cwd=PAGE.parent, text=True).strip()
     start, (part, parts) = time.monotonic(), map(int, chosen.part.split("/"))
     fitting = [
         case
@@ -49,7 +51,7 @@ def main() -> None:
         if (case.name in results and not chosen.again) or time.monotonic() - start > chosen.seconds:
             continue
         begin = time.monotonic()
-        result = results[case.name] = healed(case)
+        result = results[case.name] = {"commit": commit, **healed(case)}
         clock = time.monotonic() - begin
         sys.stdout.write(f"{case.name}: {result['verdict']}, {result['cure']}, {result['seconds']} s ({clock:.0f} s)\n")
         sys.stdout.flush()

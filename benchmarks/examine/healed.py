@@ -22,14 +22,15 @@ from spikecheck.examination.isolation import run_isolated
 from spikecheck.examination.run import Examination
 from spikecheck.examination.subject import MAX_BATCHES, Subject, seed_everything
 from spikecheck.examination.treatments.base import Treatment, treatments
-from spikecheck.examination.trial import LASTING, UPDATES, Trial, run_trial, treated, update
+from spikecheck.examination.trial import UPDATES, Trial, run_trial, treated, up_to_twice, update
 from spikecheck.finding import Severity
 from spikecheck.report.treated import Healing, treatment_result
 from spikecheck.settings import Settings
 
 SECONDS = 600.0  # of the clock, which a busy machine needs; processor time is what is reported
 ROOT = f"{Path(__file__).resolve().parents[2]}/"
-FULL = 160  # updates of a full training: four times those of a first trial
+COMPARED = 2 * UPDATES  # updates after which copies are compared
+FULL = 8 * UPDATES  # updates of a full training: twice as many as the longest trial has
 HEALED = 0.8  # of the twin's gain over the untreated copy
 
 
@@ -95,9 +96,10 @@ def examined(
     if build_twin is not None:
         seed_everything()
         twin = build_twin()
-        result["twin"] = run_trial(twin, seconds=SECONDS).accuracy
+        result["twin"] = run_trial(twin, goes_on=up_to_twice, seconds=SECONDS).accuracy
         if best is not None:
             result["full"] = accuracy_after(subject, best.chosen, healer.checks)
+            result["twin_full"] = accuracy_after(twin)
     return result
 
 
@@ -106,8 +108,8 @@ def names_of(chosen: Sequence[Treatment]) -> str:
     return " + ".join(one.name for one in chosen)
 
 
-def accuracy_after(subject: Subject, chosen: Sequence[Treatment], checks: tuple[str, ...]) -> float | None:
-    """Return the accuracy of a treated copy after a full training; None where it raises."""
+def accuracy_after(subject: Subject, chosen: Sequence[Treatment] = (), checks: tuple[str, ...] = ()) -> float | None:
+    """Return the accuracy of a copy, treated or not, after a full training; None where it raises."""
 
     def train(own: Subject) -> float | None:
         patient, _ = treated(own, chosen, checks)
@@ -119,8 +121,8 @@ def accuracy_after(subject: Subject, chosen: Sequence[Treatment], checks: tuple[
 
 
 def accuracy_of(trial: Trial) -> float | None:
-    """Return the accuracy after 80 updates, where the copies are compared."""
-    evaluation = trial.evaluated_after(LASTING * UPDATES)
+    """Return the accuracy where the copies are compared."""
+    evaluation = trial.evaluated_after(COMPARED)
     return None if evaluation is None else evaluation.accuracy
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from benchmarks.examine.healed import HEALED
+from benchmarks.examine.healed import FULL, HEALED
 from benchmarks.faults.scores import with_interval
 
 Result = Mapping[str, Any]
@@ -16,16 +17,15 @@ INTRODUCTION = """# Proved treatments
 Written by `make bench-examine`. Each script of the [truth benchmark](truth.md) is examined as
 [`spikecheck.examine`](how-to/examine-a-network.md) examines a network: it is watched for 64 updates, experiments are
 made, and copies are changed in one way each. A treatment counts as proved if the copy learns, beats an untreated copy,
-and still does after twice the updates. Experiments that only support others are left out here.
+and still does after two and four times the updates. Experiments that only support others are left out here.
 
 Accuracies are those on held-out samples after 80 updates: of the untreated copy, of the one with the proved treatment,
 and of the same script without its fault. *Healed* means that at least 80% of the difference between the first and the
 last is made up. *Cause* says whether the treatment is one that a check of the true cause proposes. Times are processor
 seconds of one core for the whole examination. Each figure has its 95% confidence interval (Clopper and Pearson).
 
-Results are stored and not measured again with each change, so they come from several versions of spikecheck. **The
-treatments and their order were developed on these scripts, so expect less on others**: what they come to on faults that
-nobody had seen is [below](#faults-that-the-treatments-were-not-developed-on).
+**The treatments and their order were developed on these scripts, so expect less on others**: what they come to on
+faults that nobody had seen is [below](#faults-that-the-treatments-were-not-developed-on).
 """
 LEAST_GAIN = 0.1  # of accuracy: what the fault costs, so that a cure can be told from noise
 #: Causes that no change of the model, the loss or the loop takes back. A difference of events that is computed in uint8
@@ -47,7 +47,8 @@ def page(results: Iterable[Result], costs: Mapping[str, Any] | None = None, unse
     curable = [result for result in faults if result["cause"] not in IN_THE_DATA]
     in_data = [result for result in faults if result["cause"] in IN_THE_DATA]
     healthy = [result for result in known if result["cause"] is None]
-    parts = [INTRODUCTION, figures(curable, in_data, healthy) + ("" if costs is None else cost_line(costs))]
+    cost = "" if costs is None else cost_line(costs)
+    parts = [INTRODUCTION, versions(known), figures(curable, in_data, healthy) + cost]
     if curable:
         parts += ["## Faults that code can cure\n", table(curable)]
     if unseen:
@@ -59,12 +60,22 @@ def page(results: Iterable[Result], costs: Mapping[str, Any] | None = None, unse
     return "\n".join([*parts, "## What was tried\n", trials([*curable, *in_data])])
 
 
+def versions(results: Sequence[Result]) -> str:
+    """Return which versions of the code the results come from: they are not measured again with each change."""
+    counts = Counter(result.get("commit", "an older one") for result in results)
+    (first, number), *others = counts.most_common()
+    if not others:
+        return f"All {number} results are from one version of the code, commit {first}.\n"
+    older = ", ".join(f"{count} from {commit}" for commit, count in others)
+    return f"Results come from several versions of the code: {number} from commit {first}, {older}.\n"
+
+
 def figures(curable: list[Result], in_data: list[Result], healthy: list[Result]) -> str:
     """Return the figures in a few lines."""
     reported = [result for result in curable if result["reported"]]
     sick = [result for result in curable if is_still_sick(result)]
     seconds = sorted(result["seconds"] for result in [*curable, *in_data])
-    cured = [result for result in curable if result["verdict"] == "cured" and result.get("full") is not None]
+    cured = [result for result in curable if is_still_sick(result) is not None]
     offered = [result for result in healthy if result["cure"]]
     accused = [result for result in healthy if any(check.startswith("SPK6") for check in result["alarms"])]
     no_code = [result for result in in_data if result["cure"] is None]
@@ -73,7 +84,8 @@ def figures(curable: list[Result], in_data: list[Result], healthy: list[Result])
         "10 percentage points more often without its fault, so that a cure can be judged.",
         *healed_lines(judged(curable), ""),
         *healed_lines(judged(reported), "Of those that were reproduced from public reports: "),
-        f"- Called cured, and not healed after 160 updates: {with_interval(len(sick), len(cured))}{names(sick)}.",
+        f"- Called cured, and still sick after a full training of {FULL} updates: "
+        f"{with_interval(len(sick), len(cured))}{names(sick)}.",
         f"- Healthy scripts that are offered a cure: {with_interval(len(offered), len(healthy))}{names(offered)}.",
         f"- Healthy scripts that an experiment accuses: {with_interval(len(accused), len(healthy))}{names(accused)}.",
         f"- Faults in the data: {len(in_data)}; no cure offered: {len(no_code)}.",
@@ -113,12 +125,12 @@ def healed_lines(results: list[Result], which: str) -> list[str]:
     ]
 
 
-def is_still_sick(result: Result) -> bool:
-    """Return whether a cure is offered that does not heal after a full training; any does where nothing is to gain."""
-    difference = gain(result)
-    if result["verdict"] != "cured" or difference is None or result.get("full") is None:
-        return False
-    return bool(result["full"] - (result["untreated"] or 0.0) < HEALED * difference)
+def is_still_sick(result: Result) -> bool | None:
+    """Return whether a cure does not heal after a full training; None where there is no cure, or nothing to gain."""
+    if result["verdict"] != "cured" or gain(result) is None or None in (result.get("full"), result.get("twin_full")):
+        return None
+    before = result["untreated"] or 0.0
+    return bool(result["full"] - before < HEALED * (result["twin_full"] - before))
 
 
 def unseen_text(sets: Sequence[Unseen]) -> str:

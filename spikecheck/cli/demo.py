@@ -155,7 +155,7 @@ def proof(console: Console, variant: Variant, words: Examples, report: Report, s
     show(
         console,
         "What the findings advise is tried on copies of the network. A fix is proved if the copy learns words that "
-        "were held out, beats an untreated copy, and still does after twice the updates:",
+        "were held out, beats an untreated copy, and still does after four times the updates:",
     )
     for part in healing_block(treated(variant, words, report, seed)):
         show(console, part)

@@ -45,8 +45,8 @@ NAMES = (*PARTS, "batches", "step", "forward")  # of a dict
     type=click.IntRange(min=15),
     default=40,
     show_default=True,
-    help="Updates after which a treated copy is judged, and again after twice as many: more for a task that is learned "
-    "slowly.",
+    help="Updates after which a treated copy is judged, and again after two and four times as many: more for a task "
+    "that is learned slowly.",
 )
 @click.option("--json", "json_file", metavar="FILE", help="Write the report as JSON; - for standard output.")
 @click.option("--html", "html_file", metavar="FILE", help="Write the report as one HTML page with plots.")

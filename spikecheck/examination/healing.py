@@ -20,7 +20,7 @@ from spikecheck.examination.remaining import linear_probe, what_remains, what_re
 from spikecheck.examination.significance import sign_test
 from spikecheck.examination.subject import Evaluation, Subject
 from spikecheck.examination.treatments.base import Role, Treatment, treatments
-from spikecheck.examination.trial import LASTING, UPDATES, Outcome, Trial, run_trial
+from spikecheck.examination.trial import TWICE, UPDATES, Continue, Outcome, Trial, run_trial, up_to_twice
 from spikecheck.finding import Finding, Fix, Severity
 from spikecheck.number_format import percentage
 from spikecheck.report.treated import MAX_P, CopyResult, Healing, TreatmentRow, Verdict
@@ -33,7 +33,7 @@ MAX_ROOTS = 4  # judgment call: of more root causes than that, most are conseque
 MAX_LOSS_LEFT = 0.5  # measured: of the first loss; 5 of 31 healthy scripts have more left, and none has such a note
 ENOUGH = 0.9  # judgment call: a proved treatment with a lower accuracy is compared with those of other findings, too
 BETTER_P = 0.01  # judgment call: of two proved treatments, the first is taken unless the other is better for certain
-MIN_SHARE = 0.5  # judgment call: of what a linear map gains over the most frequent class, a healed network has so much
+MIN_SHARE = 0.8  # judgment call: of what a linear map gains over the most frequent class, a healed network has so much
 LEAST_SECONDS = 1.0
 
 
@@ -61,15 +61,15 @@ class Healer:
         return tuple(dict.fromkeys(finding.check for finding in self.findings))
 
     @property
-    def alarms(self) -> bool:
-        """Whether any finding is a warning or an error."""
-        return any(finding.severity >= Severity.WARNING for finding in self.findings)
+    def alarms(self) -> tuple[str, ...]:
+        """The checks with a warning or an error."""
+        return tuple(dict.fromkeys(f.check for f in self.findings if f.severity >= Severity.WARNING))
 
     def heal(self) -> Healing:
         """Try treatments, and return what came of them."""
         start = time.monotonic()
         self.advance("an untreated copy")
-        untreated = self.run(())
+        untreated = self.run((), goes_on=up_to_twice)
         if trains_other_weights(untreated):
             return not_evaluated(untreated, time.monotonic() - start)
         sick = self.is_sick(untreated)
@@ -86,7 +86,7 @@ class Healer:
     def is_sick(self, untreated: Trial) -> bool:
         """Return whether there is anything to heal: an alarm, or a network that does not begin to learn."""
         return (
-            self.alarms
+            bool(self.alarms)
             or untreated.outcome is not Outcome.TRAINED
             or learns(untreated, untreated.latest, len(untreated.losses)) >= MAX_P
         )
@@ -171,10 +171,10 @@ class Healer:
         What no finding names is compared with boosters alone: good neurons improve weak networks of any cause.
         """
         removes = all(one.role is Role.CAUSE for one in best.chosen)
-        return is_good(best.trial) or (removes and rank >= len(self.findings))
+        return is_good(best.trial.evaluated_after(TWICE * self.updates)) or (removes and rank >= len(self.findings))
 
     def attempt(self, chosen: tuple[Treatment, ...], untreated: Trial) -> Tried:
-        """Make a trial, and confirm it where the first two claims hold."""
+        """Make a trial; it goes on for as long as all claims hold."""
         known = next((one for one in self.tried if one.chosen == chosen), None)
         if known is not None:
             return known
@@ -182,25 +182,33 @@ class Healer:
         comparable = untreated if untreated.outcome is Outcome.TRAINED else None
         tried = Tried(chosen, Trial((), Outcome.FAILED))
         self.tried.append(tried)
-
-        def promises(trial: Trial) -> bool:
-            proof = claims(trial, untreated, self.number_of_trials() + 1)
-            return proof.promising or (proof.learns < MAX_P and self.is_ahead(chosen, trial, untreated))
-
-        tried.trial = self.run(chosen, untreated=comparable, lasts=promises, patient=self.is_named_by_root(chosen))
+        options = {"goes_on": self.promises(chosen, untreated), "patient": self.is_named_by_root(chosen)}
+        tried.trial = self.run(chosen, untreated=comparable, **options)
         if tried.trial.outcome is Outcome.TRAINED:
             tried.proof = claims(tried.trial, untreated, self.number_of_trials())
             if tried.proof.comes_late and not self.is_over():
-                tried.trial = self.run(chosen, updates=LASTING * self.updates)
-                tried.proof = claims(tried.trial, self.untreated_for_longer, self.number_of_trials())
+                untreated = self.untreated_for_longer
+                goes_on = self.promises(chosen, untreated)
+                tried.trial = self.run(chosen, updates=TWICE * self.updates, goes_on=goes_on)
+                tried.proof = claims(tried.trial, untreated, self.number_of_trials())
         return tried
+
+    def promises(self, chosen: Sequence[Treatment], untreated: Trial) -> Continue:
+        """Return what says of a trial of these treatments whether to train it on."""
+
+        def goes_on(trial: Trial) -> bool:
+            proof = claims(trial, untreated, self.number_of_trials() + 1)
+            is_first = proof.lasts is None and proof.learns < MAX_P
+            return proof.promising or (is_first and self.is_ahead(chosen, trial, untreated))
+
+        return goes_on
 
     def is_ahead(self, chosen: Sequence[Treatment], trial: Trial, untreated: Trial) -> bool:
         """Return whether treatments that root causes name do better than an untreated copy that has much to gain.
 
         It may go wrong late: a schedule that jumps after 50 updates has no effect on the first evaluation.
         """
-        if not self.is_named_by_root(chosen) or is_good(untreated):
+        if not self.is_named_by_root(chosen) or is_good(untreated.latest):
             return False
         return any(is_better(trial.evaluation, other) for other in (untreated.evaluation, untreated.latest))
 
@@ -212,7 +220,7 @@ class Healer:
     @cached_property
     def untreated_for_longer(self) -> Trial:
         """An untreated copy that is evaluated after twice and four times the updates."""
-        return self.run((), updates=LASTING * self.updates)
+        return self.run((), updates=TWICE * self.updates, goes_on=up_to_twice)
 
     def number_of_trials(self) -> int:
         """Return how many treatments had a chance to look better."""
@@ -224,7 +232,7 @@ class Healer:
             return best
         if best is None:
             return other
-        after_the_same = (one.trial.evaluated_after(LASTING * self.updates) for one in (best, other))
+        after_the_same = (one.trial.evaluated_after(TWICE * self.updates) for one in (best, other))
         ours, theirs = (None if evaluation is None else evaluation.correct for evaluation in after_the_same)
         if ours is None or theirs is None or len(ours) != len(theirs):
             return best
@@ -255,7 +263,7 @@ class Healer:
             first = self.row(best)
             others = [row for row in rows if row.name != first.name]
             rows = [first, *sorted(others, key=lambda row: (not row.proved, row.name.count(" + ")))]
-            verdict, text = Verdict.CURED, cured_text(first, untreated)
+            verdict, text = Verdict.CURED, cured_text(first.name, best.trial, untreated)
             if (shortfall := self.shortfall(best.trial)) is not None:
                 verdict, text = Verdict.IMPROVED, f"{text}. Something else is wrong, too: {shortfall}"
         elif proved:
@@ -267,12 +275,12 @@ class Healer:
             data = next((one.finding for one in self.causes if one.finding.check in IF_NOTHING_HEALS), None)
             verdict = Verdict.NOT_CURED if data is None else Verdict.DATA
             text = self.remaining_text(untreated, data)
-        return Healing(verdict, text, copy_of(untreated, self.checks_of_alarms()), tuple(rows), seconds)
+        return Healing(verdict, text, copy_of(untreated, self.alarms), tuple(rows), seconds)
 
     def shortfall(self, trial: Trial) -> str | None:
         """Return how far a copy stays behind a linear map of the input; None where it does not."""
         evaluation = trial.latest
-        if is_good(trial) or evaluation is None or evaluation.accuracy is None:
+        if evaluation is None or evaluation.accuracy is None or is_good(evaluation):
             return None
         reading = linear_probe(self.subject)
         least = None if reading is None else evaluation.majority + MIN_SHARE * (reading.accuracy - evaluation.majority)
@@ -285,10 +293,6 @@ class Healer:
         if self.is_over():
             return None
         return self.run(best.chosen, watch=WATCHED).symptoms
-
-    def checks_of_alarms(self) -> tuple[str, ...]:
-        """Return the checks with a warning or an error in the untreated copy."""
-        return tuple(dict.fromkeys(f.check for f in self.findings if f.severity >= Severity.WARNING))
 
     def row(self, one: Tried) -> TreatmentRow:
         """Return a trial as a report shows it."""
@@ -334,9 +338,9 @@ ROLE_TEXT = {
 }
 
 
-def is_good(trial: Trial) -> bool:
-    """Return whether a copy does so well that no better treatment is looked for."""
-    return trial.accuracy is None or trial.accuracy >= ENOUGH
+def is_good(evaluation: Evaluation | None) -> bool:
+    """Return whether a copy does so well that no better treatment is looked for; also where that is not known."""
+    return evaluation is None or evaluation.accuracy is None or evaluation.accuracy >= ENOUGH
 
 
 def is_better(ours: Evaluation | None, theirs: Evaluation | None) -> bool:
@@ -352,13 +356,15 @@ def copy_of(trial: Trial, symptoms: Iterable[str] | None = ()) -> CopyResult:
     return CopyResult(len(losses), first, last, trial.accuracy, None if symptoms is None else tuple(symptoms))
 
 
-def cured_text(row: TreatmentRow, untreated: Trial) -> str:
+def cured_text(name: str, treated: Trial, untreated: Trial) -> str:
     """Return what was proved."""
-    accuracy, before = None if row.copy is None else row.copy.accuracy, untreated.accuracy
-    if accuracy is None or row.copy is None:
-        return f"{row.name} makes the network learn"
-    without = "an error" if before is None else f"{before:.0%}"
-    return f"{row.name}: held-out accuracy {accuracy:.0%} after {row.copy.updates} updates, {without} without it"
+    updates = TWICE * treated.updates
+    compared = treated.evaluated_after(updates)
+    if compared is None or compared.accuracy is None or treated.accuracy is None:
+        return f"{name} makes the network learn"
+    without = "an error" if untreated.accuracy is None else f"{untreated.accuracy:.0%}"
+    after = f"{compared.accuracy:.0%} after {updates} updates, {without} without it"
+    return f"{name}: held-out accuracy {after}; {treated.accuracy:.0%} after {len(treated.losses)}"
 
 
 def trains_other_weights(untreated: Trial) -> bool:
@@ -378,7 +384,7 @@ def not_evaluated(untreated: Trial, seconds: float) -> Healing:
 def healthy(untreated: Trial, shortfall: str | None, seconds: float) -> Healing:
     """Return that there is nothing to heal, with the accuracy where it leaves much to gain."""
     text = "the network learns as it is: nothing to heal"
-    if not is_good(untreated):
+    if not is_good(untreated.latest):
         text = (
             "the network learns as it is, and no finding says why it would have to be healed. Its held-out accuracy "
             f"is {untreated.accuracy:.0%} after {len(untreated.losses)} updates"

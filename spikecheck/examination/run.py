@@ -70,7 +70,7 @@ def examine(
         seconds: the time for the experiments. What did not fit is named in the report.
         treatment_seconds: the time for treatments, of a network that is sick; 0 for none.
         treatment_updates: after how many updates a treated copy is judged; one that passes is judged again after twice
-            as many. More for a task that is learned slowly.
+            and four times as many. More for a task that is learned slowly.
         max_batches: how many batches are taken.
         settings: as in `spikecheck.attach`.
         ignore: as in `spikecheck.attach`.

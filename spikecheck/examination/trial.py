@@ -17,7 +17,8 @@ from spikecheck.examination.subject import Batch, Evaluation, OutOfTimeError, Su
 from spikecheck.examination.treatments.base import NotApplicableError, Patient, Treatment
 from spikecheck.finding import Fix, Severity
 
-LASTING = 2  # times the updates after which a trial is evaluated again
+STAGES = (1, 2, 4)  # times the updates after which a copy is evaluated, each only where the one before was passed
+TWICE = STAGES[1]  # so long is the untreated copy trained
 UPDATES = 40  # measured: on public faults, what a trial of 40 updates proves holds after 200 in 78 of 86
 EXACT_UPDATES = 3  # derived: with the same losses in three updates, weights and gradients are the same
 RUNG = 14  # updates after which a trial that does no better than the untreated copy is stopped
@@ -47,8 +48,7 @@ class Trial:
         treatments: their names; none for the untreated copy.
         outcome, reason: how it ended.
         losses: of each update.
-        evaluation: on the batches that are held out, after `updates`; None where it did not come to that.
-        lasting: the same after twice the updates; None where that was not worth it, or all batches were learned before.
+        evaluations: on the batches that are held out, after `updates` and the later STAGES; as many as it came to.
         patch: what was changed, as code for the user's script.
         comparable: whether its losses are of the same kind as those of the untreated copy.
         weights: a number that two copies share if all weights and buffers are the same after three updates.
@@ -62,8 +62,7 @@ class Trial:
     outcome: Outcome
     reason: str = ""
     losses: tuple[float, ...] = ()
-    evaluation: Evaluation | None = None
-    lasting: Evaluation | None = None
+    evaluations: tuple[Evaluation, ...] = ()
     patch: str = ""
     comparable: bool = True
     weights: float = math.nan
@@ -78,9 +77,14 @@ class Trial:
         return fmean(self.losses[-5:]) if self.losses else math.nan
 
     @property
+    def evaluation(self) -> Evaluation | None:
+        """The first evaluation."""
+        return self.evaluations[0] if self.evaluations else None
+
+    @property
     def latest(self) -> Evaluation | None:
         """The last evaluation."""
-        return self.evaluation if self.lasting is None else self.lasting
+        return self.evaluations[-1] if self.evaluations else None
 
     @property
     def accuracy(self) -> float | None:
@@ -89,15 +93,21 @@ class Trial:
 
     def evaluated_after(self, updates: int) -> Evaluation | None:
         """Return the evaluation after so many updates, or the last one before."""
-        return self.latest if updates >= LASTING * self.updates else self.evaluation
+        made = zip(STAGES, self.evaluations, strict=False)
+        return next((one for stage, one in reversed([*made]) if stage * self.updates <= updates), self.evaluation)
 
 
 Continue = Callable[[Trial], bool]
 
 
 def always(trial: Trial) -> bool:
-    """Train every copy to the end."""
+    """Train a copy to the last stage."""
     return True
+
+
+def up_to_twice(trial: Trial) -> bool:
+    """Train a copy for twice the updates, as the untreated one that treated copies are compared with."""
+    return len(trial.evaluations) < STAGES.index(TWICE) + 1
 
 
 def run_trial(
@@ -106,7 +116,7 @@ def run_trial(
     *,
     untreated: Trial | None = None,
     checks: tuple[str, ...] = (),
-    lasts: Continue = always,
+    goes_on: Continue = always,
     updates: int = UPDATES,
     watch: int = 0,
     patient: bool = False,
@@ -119,7 +129,7 @@ def run_trial(
         treatments: in the order in which they are applied.
         untreated: the untreated copy, compared with which a trial is stopped early; without it, none is.
         checks: the findings of the untreated copy.
-        lasts: says of a trial with its first evaluation whether it is trained on, to be evaluated again.
+        goes_on: says of a trial after an evaluation whether it is trained on, to be evaluated again.
         updates: after how many it is evaluated for the first time.
         watch: the number of updates, with a monitor and without an evaluation, if it is for the symptoms alone.
         patient: whether a trial that begins no better than the untreated copy is trained on.
@@ -131,7 +141,7 @@ def run_trial(
         try:
             if watch:
                 return watched(own, treatments, names, checks, watch)
-            return trained(own, treatments, names, checks, untreated, lasts, updates, patient=patient)
+            return trained(own, treatments, names, checks, untreated, goes_on, updates, patient=patient)
         except NotApplicableError as error:
             return Trial(names, Outcome.NOT_APPLICABLE, str(error))
 
@@ -149,7 +159,7 @@ def trained(
     names: tuple[str, ...],
     checks: tuple[str, ...],
     untreated: Trial | None,
-    lasts: Continue,
+    goes_on: Continue,
     updates: int,
     *,
     patient: bool,
@@ -158,7 +168,7 @@ def trained(
     copy, patch = treated(own, treatments, checks)
     losses: list[float] = []
     before, weights = fingerprint(own), math.nan
-    batches = own.cycle(LASTING * updates)
+    batches = own.cycle(STAGES[-1] * updates)
     exact = all(one.early_stop for one in treatments)
     same_loss = not patient and not any(one.changes_loss for one in treatments)
     for number, batch in enumerate(itertools.islice(batches, updates), 1):
@@ -170,26 +180,29 @@ def trained(
         stopped = None if untreated is None else useless(losses, weights, untreated, exact=exact, same_loss=same_loss)
         if stopped is not None:
             return Trial(names, stopped[0], stopped[1], tuple(losses), patch=patch)
-    evaluation = own.evaluate()
     trial = Trial(
         names,
         Outcome.TRAINED,
         losses=tuple(losses),
-        evaluation=evaluation,
+        evaluations=(own.evaluate(),),
         patch=patch,
         comparable=exact,
         weights=weights,
         moves=weights != before,
         updates=updates,
     )
-    if not lasts(trial) or len(losses) < updates:
+    if len(losses) < updates:
         return trial
-    own.model.train()
-    try:
-        losses += [update(copy, batch) for batch in batches]
-    except OutOfTimeError:
-        return replace(trial, reason="no time was left to train it twice as long")
-    return replace(trial, losses=tuple(losses), lasting=own.evaluate())
+    for stage, before in zip(STAGES[1:], STAGES, strict=False):
+        if not goes_on(trial):
+            break
+        own.model.train()
+        try:
+            losses += [update(copy, batch) for batch in itertools.islice(batches, (stage - before) * updates)]
+        except OutOfTimeError:
+            return replace(trial, reason=f"no time was left to train it for {stage * updates} updates")
+        trial = replace(trial, losses=tuple(losses), evaluations=(*trial.evaluations, own.evaluate()))
+    return trial
 
 
 def fingerprint(own: Subject) -> float:

@@ -18,7 +18,7 @@ class Verdict(Enum):
 
     HEALTHY = "healthy"  # nothing to heal
     CURED = "cured"  # a treatment is proved
-    IMPROVED = "improved"  # a treatment is proved, and leaves the network far behind a linear map of the input
+    IMPROVED = "improved"  # a treatment is proved, and leaves the network behind a linear map of the input
     DATA = "data"  # the fault is in the data
     HIDDEN = "hidden"  # what makes it learn hides a symptom, or helps any network
     NOT_CURED = "not cured"

@@ -40,7 +40,7 @@ class GuardedOperations(Treatment):
 CODE = {
     "log": f"logarithm = torch.log(x.clamp(min=0) + {LEAST_ARGUMENT})",
     "sqrt": f"root = torch.sqrt(x.clamp(min=0) + {LEAST_RADICAND})",
-    "div": f"quotient = x / torch.where(y.abs() < {LEAST_DIVISOR}, {LEAST_DIVISOR}, y)",
+    "div": f"quotient = x / torch.where(y.abs() < {LEAST_DIVISOR}, 1.0, y)",
     "exp": f"power = torch.exp(x.clamp(max={LARGEST_EXPONENT:g}))",
 }
 
@@ -86,9 +86,9 @@ def above(x: Tensor, least: float) -> Tensor | None:
 
 
 def divisor(y: Tensor) -> Tensor | None:
-    """Return a tensor without numbers near 0; None where it has none."""
+    """Return a tensor with 1 in place of numbers near 0; None where it has none."""
     small = y.abs() < LEAST_DIVISOR
-    return torch.where(small, torch.full_like(y, LEAST_DIVISOR), y) if bool(small.any()) else None
+    return torch.where(small, torch.ones_like(y), y) if bool(small.any()) else None
 
 
 def exponent(x: Tensor) -> Tensor | None:
