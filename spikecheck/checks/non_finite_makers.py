@@ -45,6 +45,11 @@ FINITE_SURROGATE = """\
 # in backward() of the spike function, instead of exp(-slope * x) / (1 + exp(-slope * x)) ** 2
 surrogate = torch.sigmoid(slope * x) * torch.sigmoid(-slope * x)"""
 AVERAGED = "gradients are averages over all ranks, and another rank may have made it"
+FINITE_INPUT = """\
+# where they are
+print((~torch.isfinite(x)).nonzero())
+# a feature that is the same in all samples has a standard deviation of 0: this avoids 0 / 0
+x = (x - x.mean(0)) / x.std(0).clamp(min=1e-6)"""
 SEARCH = """\
 # names the line whose backward pass makes NaN; slow, for one run
 torch.autograd.set_detect_anomaly(True)"""
@@ -65,6 +70,8 @@ def maker_of(site: Site, readings: Readings, blocks: Mapping[str, str]) -> Maker
     `blocks` are the surrogate gradients of the libraries as code. Without a cause, the fix shows where to look, if a
     backward pass made it.
     """
+    if site.kind is SiteKind.INPUT:
+        return Maker(fixes=(Fix(FINITE_INPUT),))
     gradient, forward = first_gradient(readings), first_in_forward(readings)
     spoiling = [u.first_spoiling for u in readings.all.every(UpdateReading).values() if u.first_spoiling is not None]
     if site.kind is SiteKind.PARAMETER and spoiling and min(spoiling) < min(gradient, forward):

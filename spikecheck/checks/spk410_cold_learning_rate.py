@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log10
 from typing import ClassVar
 
@@ -59,7 +59,8 @@ class ColdLearningRate(Check):
     - one of {min_ordinary_rate} or more: not the learning rate, but the gradient is then too small.
 
     At that pace a weight needs more than 10,000 updates to move as far as its own norm, even if every update has the
-    same direction.
+    same direction. Silent layers and small gradients may explain such updates, but not where the highest learning rate
+    is {max_unexplained_rate} or less: then the learning rate is a root cause, whatever else is wrong.
 
     Of several parameter groups of an optimizer, one is reported as well if its highest learning rate is above 0 and at
     most {max_rate_ratio} times that of another, and its parameters, which receive gradients, have moved by less than
@@ -102,6 +103,10 @@ class ColdLearningRate(Check):
         0.1, why="derived: a learning rate that is this far below its highest value was lowered by a schedule"
     )
 
+    max_unexplained_rate: float = limit(
+        1e-6,
+        why="derived: with Adam, a weight of 0.1 takes 100,000 updates or more to move by its own size",
+    )
     max_rate_ratio: float = limit(
         1e-5, why="derived: 100,000 updates of such a group move its parameters as far as one update of the other group"
     )
@@ -180,7 +185,7 @@ class ColdLearningRate(Check):
         rate = update.learning_rate
         if rate is not None and rate >= self.min_ordinary_rate:
             return
-        yield self.finding(
+        finding = self.finding(
             site,
             observed=Observed(
                 "updates of {relative_update:n} of the norm on average, {movement:n} in {updates} updates"
@@ -203,6 +208,9 @@ class ColdLearningRate(Check):
                 relative_update=update.mean_relative_norm,
             ),
         )
+        highest = rate if history is None else history.maximum_rate
+        too_low_by_itself = highest is not None and highest <= self.max_unexplained_rate
+        yield replace(finding, explained_by=()) if too_low_by_itself else finding
 
     def warms_up(self, history: LearningRateHistory) -> bool:
         """Return whether a scheduler holds the learning rate far below the one that it was given."""

@@ -6,6 +6,7 @@ import ast
 from dataclasses import replace
 
 import pytest
+import torch
 
 from spikecheck.checks.spk403_exploding_gradient import ExplodingGradient
 from spikecheck.checks.spk405_non_finite_value import DESCRIPTIONS, READINGS_BY_KIND, NonFiniteValue
@@ -249,3 +250,12 @@ def test_no_fix_is_printed_that_belongs_to_another_operation() -> None:
     (slope,) = findings(NonFiniteValue(), observe({"fc1.weight": [gradient(non_finite=POISONED)]}), "fc1.weight")
     assert value.fix == ""
     assert "set_detect_anomaly(True)" in slope.fix
+
+
+def test_what_comes_with_the_data_is_mended_there() -> None:
+    observations = observe({"place": [MADE[SiteKind.INPUT](non_finite=POISONED)]})
+    (finding,) = findings(NonFiniteValue(), observations, "place")
+    data = torch.tensor([[1.0, 5.0], [3.0, 5.0]])
+    scope = {"torch": torch, "x": data}
+    exec(finding.fix, scope)
+    assert torch.isfinite(scope["x"]).all()

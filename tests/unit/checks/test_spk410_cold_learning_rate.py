@@ -62,6 +62,13 @@ def test_a_warm_up_is_waited_for(history, live, severity) -> None:
     assert severity_of(ColdLearningRate(), observations, "fc1.weight") == severity
 
 
+@pytest.mark.parametrize(("rate", "explained"), [(1e-9, False), (1e-6, False), (2e-6, True), (None, True)])
+def test_a_silent_layer_explains_small_updates_unless_the_learning_rate_does(rate, explained) -> None:
+    observations = net(update(mean_relative_norm=9e-7, learning_rate=rate))
+    (finding,) = findings(ColdLearningRate(), observations, "fc1.weight")
+    assert ("SPK203" in finding.explained_by) is explained
+
+
 def test_the_weight_that_moves_most_is_judged() -> None:
     places = {"fc1.weight": [gradient(), parameter(), COLD], "fc2.weight": [gradient(), parameter(), update()]}
     observations = observe({**places, "loss": [FLAT]}, run=LONG)
