@@ -52,35 +52,33 @@ def attach(
     Args:
         model: the spiking network. It is not changed: `detach()` takes every hook off again. For code that has no
             module, the optimizer that trains its tensors, or None.
-        parameters: with None for the model, the tensors that are trained, in a list or by name.
-        spikes: names or modules of spiking layers that are not found automatically.
-        loss: the criterion, where it is a module whose loss torch.nn does not compute.
-        optimizer: the one to watch, where several train the model.
-        every: with 8, every 8th forward pass is measured by all statistics; "auto" measures the first 16 so, then as
-            many as the budget allows. Counts, maxima and what is not finite are measured in every forward pass.
-        budget: with every="auto", the share of the run's time that the forward passes measured by all statistics may
-            take. It only changes how many of them there are after the first 16, at least every 32nd: what is measured
-            in every forward pass is not limited by it.
+        parameters: the tensors that are trained, as a list or by name, if the model is None.
+        spikes: names or modules of spiking layers that are not detected automatically.
+        loss: the criterion, if it is a module whose loss torch.nn does not compute.
+        optimizer: the optimizer to watch, if several train the model.
+        every: 8 measures every 8th forward pass by all statistics; "auto" measures the first 16 forward passes in that
+            way, and then as many as the budget allows, at least every 32nd. Counts, maxima and values that are not
+            finite are measured in every forward pass.
+        budget: with every="auto", the share of the run's time for forward passes that are measured by all statistics,
+            after the first 16. It does not limit what is measured in every forward pass.
         on_finding: "warn" gives one SpikecheckWarning per root cause, with its consequences; "raise" judges at every
             update and raises FindingError in the step where it happened; a callable is given the Finding of each root
-            cause. A finding that training may repair waits for up to 64 updates, and with "warn", one that came up
-            during training waits up to 8 updates for what may explain it.
-        ignore: ids ("SPK203"), beginnings of ids ("SPK2") or slugs ("dead-layer"), with ":layer" for the sites of one
-            name or pattern alone.
-        settings: a dict that takes the place of `[tool.spikecheck]` in the nearest pyproject.toml, in the same form:
+            cause. A finding that training may repair is held back for up to 64 updates; with "warn", one that began
+            during training is held back for up to 8 updates, until what may explain it is known.
+        ignore: findings to ignore: ids ("SPK203"), beginnings of ids ("SPK2") or slugs ("dead-layer"); with ":layer",
+            only at sites of this name or pattern.
+        settings: a dict that replaces `[tool.spikecheck]` of the nearest pyproject.toml, in the same form:
             {"SPK203": {"min_forward_passes": 20}}.
-        time: the time axis of layers that are called with whole sequences, where it is not found automatically: for all
-            that are written by hand (1 for [batch, time, neurons]), or by name, as in {"encoder.lif": 1}.
-        batch: their batch axis, likewise; without it, the first axis that is not time.
-        keep_batches: of the last forward passes in training, how many inputs are copied, with the targets of their
-            loss, for `Monitor.examine`.
-        log: a file to which the course of the run is written while it trains, in JSON lines, for `spikecheck watch`,
-            `report` and `compare`.
-        report: what happens to the last report when `with` is left, `detach` is called or the script ends, also by an
-            exception: a file that it is written to (.html, .json, or text), True to print it, False for nothing. By
-            default, it is printed if an exception leaves `with`. The exception passes unchanged. Of several processes,
-            rank 0 gives one report for all.
-        sinks: objects that take the course of the run while it trains: see `spikecheck.plugin.Sink`.
+        time: the time axis of layers that are called with whole sequences, if it is not detected automatically: one
+            axis for all hand-written layers (1 for [batch, time, neurons]), or by name, as in {"encoder.lif": 1}.
+        batch: the batch axis, in the same way; by default, the first axis that is not time.
+        keep_batches: how many of the latest training batches are copied, inputs and targets, for `Monitor.examine`.
+        log: a file of JSON lines that is written while the run trains, for `spikecheck watch`, `report` and `compare`.
+        report: what to do with the last report when `with` is left, `detach` is called or the script ends, also by an
+            exception: a file to write it to (.html, .json, or text), True to print it, False for nothing. By default,
+            it is printed if an exception leaves `with`. The exception passes unchanged. Of several processes, rank 0
+            gives one report for all.
+        sinks: objects that receive numbers and findings while the run trains: see `spikecheck.plugin.Sink`.
 
     Returns:
         The monitor. Attaching to a model again replaces its monitor.
@@ -205,10 +203,10 @@ def disable(model: nn.Module | Optimizer) -> None:
 
 
 def tap(name: str, spikes: Tensor, *, current: Tensor | None = None, potential: Tensor | None = None) -> Tensor:
-    """Show the spikes of code that is no module; returns them unchanged, and does nothing while nothing is attached.
+    """Pass the spikes of code that is not a module to spikecheck; they are returned unchanged.
 
-    Where several models are watched, the spikes belong to the model that is running; else to the one that they were
-    computed with; else to the one that ran last in this thread.
+    If several models are watched, the spikes belong to the model that is running; otherwise to the one that they were
+    computed with; otherwise to the one that ran last in this thread.
 
     Args:
         name: the layer's name in the report.

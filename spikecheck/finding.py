@@ -142,8 +142,8 @@ class Finding:
 
     `check` is the id and `slug` the name of the check, `message` the sentence that reports show first, `observed` and
     `expected` the two sides of the comparison with their numbers, and `fixes` the code, the best first. `site` says
-    where (a layer, a parameter, the input), `when` in which update it was first seen, and `state` whether it still
-    holds; `intervals` are the updates in which it held. `explained_by` names the checks whose findings explain it.
+    where (a layer, a parameter, the input), `when` in which update it was first seen, and `state` whether it is still
+    active; `intervals` are the updates in which it was. `explained_by` names the checks whose findings explain it.
     """
 
     check: str

@@ -53,7 +53,7 @@ RUN = Site(SiteKind.RUN, "the run")
 
 
 class Monitor:
-    """Watches one model until `detach()`; `report()` returns at any time what was found."""
+    """Watches one model until `detach()`; `report()` can be called at any time."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class Monitor:
         return self._session in watchers
 
     def detach(self) -> None:
-        """Take every hook and patch off; what was observed can still be reported. Calling it twice does no harm."""
+        """Remove every hook and patch; what was observed can still be reported. Calling it twice does no harm."""
         self.end()
 
     def end(self, error: BaseException | None = None) -> None:
@@ -171,11 +171,11 @@ class Monitor:
         """Judge what was observed so far, as if the run ended here; from any thread, also while the model trains.
 
         Args:
-            since: report on one phase of the training: courses begin at this update, and what was over before it is
-                left out. What holds now is judged as ever.
+            since: report on one phase of the training: curves begin at this update, and findings that were over before
+                it are left out. What is active now is judged as always.
 
         Raises:
-            SpikecheckError: the run has not come to this update.
+            SpikecheckError: the run has not reached this update.
         """
         report = self._judged(evidence_of_run)
         if since and (not isinstance(since, int) or not 0 < since <= report.updates):
@@ -243,7 +243,7 @@ class Monitor:
         return report
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the evidence for the report in plain values, to be saved in a checkpoint for `spikecheck diagnose`."""
+        """Return the evidence of the run as plain values, to be saved in a checkpoint for `spikecheck diagnose`."""
         attempt, on_error = self._border.attempt, self._evidence_on_error
         nothing = {"format": FORMAT, "version": VERSION, "content": "{}"}  # `diagnose` says that it cannot be used
         return attempt(
@@ -252,7 +252,7 @@ class Monitor:
         )
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a run with the `state` that `state_dict` returned: reports then speak for both runs as a whole.
+        """Continue the run whose `state_dict` returned this `state`: reports then cover both runs as a whole.
 
         Call it after `attach` and before the first update. A later call replaces what an earlier one loaded.
 

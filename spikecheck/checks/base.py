@@ -368,8 +368,8 @@ class Check:
 
 
 def in_prose(value: float) -> str:
-    """Return a limit as a sentence has it: 4 for 4.0, and 3,000 for 3000."""
-    return f"{int(value):,}" if value == int(value) else f"{value}"
+    """Return a limit as a sentence has it: 4 for 4.0, 3,000 for 3000, and 1e-5 for 0.00001."""
+    return f"{int(value):,}" if value == int(value) else f"{value}".replace("e-0", "e-")
 
 
 UNDATED = Moment(update=-1)  # the check does not know when it was first so: the judge fills it in

@@ -20,7 +20,7 @@ DEFAULT_MOMENTUM = "the default of torch: each training call takes a tenth of th
 
 @dataclass(frozen=True)
 class EvaluationGap(Check):
-    """A layer fires far more or far less in evaluation than in training, although the input is alike.
+    """A layer fires far more or far less in evaluation than in training, although the input is similar.
 
     ## What it means
     Something inside the model works differently in evaluation: running statistics that were never updated, a state that
@@ -60,15 +60,15 @@ class EvaluationGap(Check):
     spikecheck compares the firing rate of each layer in the latest passes without gradients with that in the training
     passes before them. It reports the first layer whose rate differs by a factor of {max_rate_ratio} or more, and is at
     least {min_rate} in one of the two. Below a factor of {min_warned_ratio} this is only a note, since noise that
-    training alone has makes such a difference. It is a warning at any factor if the running statistics of a batch
-    normalization before the layer still consist of their initial values, 0 and 1, by {max_initial_share:%} or more:
-    the momentum is too small for so few updates. A momentum of 0.99 or 0.999 of TensorFlow is 0.01 or 0.001 in torch.
+    training alone has makes such a difference. It is a warning at any factor if {max_initial_share:%} or more of the
+    running statistics of a batch normalization before the layer still comes from their initial values, 0 and 1: the
+    momentum is too small for so few updates. TensorFlow's momentum of 0.99 or 0.999 is 0.01 or 0.001 in torch.
 
     It needs {min_samples} samples of evaluation, and training rates that had settled: those of the last two intervals
     of updates differ by less than {max_drift:%}.
 
-    Input of another kind is not compared, such as zeros that count operations, or noise: mean and share of values other
-    than 0 may differ by {max_input_difference:%} between training and evaluation.
+    Nothing is compared if evaluation gets another kind of input, such as noise, or zeros that are passed to count
+    operations: the mean and the share of nonzero values may differ by at most {max_input_difference:%}.
     """
 
     id: ClassVar = "SPK217"

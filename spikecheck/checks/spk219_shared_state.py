@@ -48,7 +48,7 @@ class SharedState(Check):
     ```
 
     ## How it is decided
-    A module stands behind several modules with weights, in turns, so its calls are no time steps. In the graph of the
+    A module follows several modules with weights in turn, so its calls are not time steps. In the graph of the
     first forward passes with gradients, a call leads back to the potential of the call before, other than through its
     input. A module that is given a state of its own for each layer is not reported.
     """

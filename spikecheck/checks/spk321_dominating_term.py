@@ -64,8 +64,8 @@ class DominatingTerm(Check):
     computed, and their factors. A finding names one of these losses. It must be no better than a guess, while all other
     terms together make up {max_other_share} or more of the sum, at the first update or over the run. A finding also
     needs {min_updates} updates; while training runs, {min_updates_in_training}. There is no finding where another loss
-    shows that a task is learned: it is down to half of a guess's, or a divergence from a teacher's output has halved.
-    Nor is there one where a layer was silent from the start, since SPK203 (dead-layer) reports that.
+    shows that a task is learned: it is down to half of that of a guess, or a divergence from a teacher's output has
+    halved. Nor is there one where a layer was silent from the start, since SPK203 (dead-layer) reports that.
     """
 
     id: ClassVar = "SPK321"

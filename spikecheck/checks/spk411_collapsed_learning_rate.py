@@ -45,7 +45,7 @@ class CollapsedLearningRate(Check):
             train_step(x, y)
         # after the epoch, not after the batch; or use a schedule for the number of batches
         scheduler.step()
-    # of an accuracy: torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode="max")
+    # if the scheduler is given an accuracy: torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode="max")
     ```
 
     ## When it is intended

@@ -56,7 +56,7 @@ def examine(
     ignore: Iterable[str] = (),
     progress: bool = True,
 ) -> Report:
-    """Make experiments on copies of a network and report what they show. Nothing of the user's is changed.
+    """Make experiments on copies of a network, and report what they show. Your own objects do not change.
 
     Args:
         model: the spiking network, as it is before training or in the middle of it.
@@ -67,8 +67,8 @@ def examine(
         step: the script's own training step, called with the parts of a batch, `step(x, y)`, and returning the loss.
             Some faults lie in the loop, which nothing else shows.
         forward: what calls the model, where that takes more than `model(x)`, such as `lambda x: model(encode(x))`.
-        seconds: the time for the experiments. What did not fit is named in the report.
-        treatment_seconds: the time for treatments, of a network that is sick; 0 for none.
+        seconds: the time for the experiments. The report names those that there was no time for.
+        treatment_seconds: the time for treatments of a sick network; 0 for none.
         treatment_updates: after how many updates a treated copy is judged; one that passes is judged again after twice
             and four times as many. More for a task that is learned slowly.
         max_batches: how many batches are taken.

@@ -114,10 +114,10 @@ class WeightRow:
 class Report:
     """What a monitor observed, and what is wrong with it.
 
-    `findings` is what holds at the end of what was observed, `history` what held earlier. `verdicts` has one entry
-    per check. `diagnosis` orders the findings into root causes and consequences. `unseen` is what was not observed,
-    each with what would show it. `cost` is what spikecheck added to the run's time after the first forward passes,
-    `start_cost` what it added to those, which are measured in full; None for a run that is too short to tell.
+    `findings` are active at the end of what was observed, `history` lists those that were active earlier. `verdicts`
+    has one entry per check. `diagnosis` orders the findings into root causes and consequences. `unseen` is what was not
+    observed, each with what would show it. `cost` is what spikecheck added to the run's time after the first forward
+    passes, `start_cost` what it added to those, which are measured in full; None for a run that is too short to tell.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -191,13 +191,13 @@ class Report:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """The findings that hold, each root cause followed by its consequences, then the notes."""
+        """The active findings: each root cause, followed by its consequences, then the notes."""
         causes = [f for cause in self.diagnosis.causes for f in (cause.finding, *cause.consequences)]
         return (*causes, *self.diagnosis.notes)
 
     @property
     def history(self) -> tuple[Finding, ...]:
-        """Findings that held earlier and do not hold any more, in the past tense, in the order in which they began."""
+        """Findings that are over, in the past tense, in the order in which they began."""
         past = (finding for verdict in self.verdicts for finding in verdict.history)
         return tuple(sorted(past, key=lambda finding: (finding.intervals, finding.key)))
 
@@ -208,7 +208,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether enough was observed to judge, and no warning and no error holds; notes and history are allowed."""
+        """Whether enough was observed to judge, and no warning or error is active; notes and history are allowed."""
         return self.state is ReportState.CLEAN
 
     @property
@@ -220,7 +220,7 @@ class Report:
 
     @property
     def limits_reached(self) -> tuple[Unseen, ...]:
-        """What of a file was not looked at since it holds more than spikecheck reads."""
+        """Parts of a file that were not checked, because it holds more than spikecheck reads."""
         return tuple(one for one in self.unseen if one.kind is UnseenKind.FILE_LIMIT)
 
     @property

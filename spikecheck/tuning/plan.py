@@ -16,11 +16,11 @@ class Plan:
     """A search for the values of one parameter that work.
 
     Attributes:
-        parameter: what is varied.
+        parameter: the name of the parameter to vary.
         low: the smallest value.
         high: the largest one.
         updates: how many each value is trained for.
-        seed: of the weights, the same for every value.
+        seed: random seed of the weights, the same for every value.
         counts: the smallest and the largest number of spikes that an output neuron may emit for one sample: the
             largest count that is observed must lie between them. None where any count is allowed.
         subject: the model and its data, in words.

@@ -62,24 +62,24 @@ def tune(
 
     Args:
         model: a network, or a function that creates one. If the function has an argument of the parameter's name, it is
-            called with the value. Else `threshold` is set on every spiking layer, `weight_scale` multiplies all
+            called with the value. Otherwise, `threshold` is set on every spiking layer, `weight_scale` multiplies all
             weights, `learning_rate` is given to the optimizer, and any other name is an attribute of the spiking
-            layers, also of a part of them: `beta`, `tau`, `surrogate_function.alpha`.
+            layers, or of a part of them: `beta`, `tau`, `surrogate_function.alpha`.
         batches: pairs (input, target), as a DataLoader yields them; the first `updates` of them are taken in turn.
         loss: takes output and target.
-        parameter: what is varied.
-        low: the smallest value; without it, the smallest of `values`.
-        high: the largest one, likewise. Where both are above 0, values are spread by ratios.
+        parameter: the name of the parameter to vary.
+        low: the smallest value; by default, the smallest of `values`.
+        high: the largest value; by default, the largest of `values`. If both are above 0, values are spaced by ratios.
         values: values to try first.
         trials: how many values to try at most, by all processes together.
         updates: how many to train each value for.
         counts: range for the largest number of spikes that an output neuron emits for one sample.
         optimizer: creates the optimizer from the parameters; without it, Adam with a learning rate of 0.001.
         reset: called with the network before each batch, for layers that keep their state.
-        seed: of the weights, the same for every value.
+        seed: random seed of the weights, the same for every value.
         storage: None keeps the results in memory. A path is a journal file, and a URL such as sqlite:///tune.db a
             database: the search continues where an earlier one ended, and several processes share the work.
-        name: of the study in the storage; the parameter's name without it.
+        name: the study's name in the storage; by default, the name of the parameter.
         on_result: called with every value that was tried here.
 
     Raises:
