@@ -317,7 +317,7 @@ class LossReading:
     non_finite: NonFinite
     trace: tuple[tuple[int, float], ...] = ()
     latest: tuple[float, ...] = ()
-    broadcast_shapes: tuple[tuple[int, ...], ...] = ()  # of output and target, where all pairs of samples are compared
+    broadcast_shapes: tuple[tuple[int, ...], ...] = ()  # as in `LossCall`
     softmax_axes: tuple[tuple[int, ...], ...] = ()  # as in `LossCall`
     stacked_rows: tuple[int, ...] = ()  # the same
 

@@ -178,7 +178,7 @@ class LossCall:
     plain_mean: bool = True  # the mean over samples, without weights and label smoothing
     has_class_weights: bool = False  # with class weights
     ignored_label: int | None = None  # the label that the loss ignores
-    broadcast_shapes: tuple[tuple[int, ...], ...] = ()  # of output and target, where all pairs are compared
+    broadcast_shapes: tuple[tuple[int, ...], ...] = ()  # of output and target, where the loss broadcasts them
     softmax_axes: tuple[tuple[int, ...], ...] = ()  # shape, then axis and batch axis, of a softmax not over the classes
     stacked_rows: tuple[int, ...] = ()  # number of time steps that are the rows, and shape of each before a sum
 

@@ -45,6 +45,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "state_explosion": ("SPK207", "SPK212"),
     "state_lost_each_step": ("SPK209",),
     "state_not_reset": ("SPK208", "SPK213"),
+    "state_reset_between_pieces": ("SPK218",),
     "threshold_too_high": (*DEAD, "SPK504"),
     "threshold_too_low": BUSY,
     "time_constant_units": ("SPK207",),

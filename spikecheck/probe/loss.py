@@ -143,7 +143,7 @@ def describe(
         is_plain(arguments, targets) if over_classes else averages(name, args, kwargs),
         arguments.get("weight") is not None,
         arguments.get("ignore_index", -100) if over_classes else None,
-        () if over_classes or name in ONE_INDEX_PER_SAMPLE else all_pairs(logits, targets),
+        () if over_classes or name in ONE_INDEX_PER_SAMPLE else broadcast_shapes(logits, targets),
         softmax_axes(logits) if over_classes else (),
         stacked_rows(logits) if over_classes else (),
     )
@@ -182,13 +182,15 @@ def plain_tensor(value: object) -> TypeGuard[Tensor]:
     return is_plain_tensor(value)
 
 
-def all_pairs(output: Tensor, target: Tensor) -> tuple[tuple[int, ...], ...]:
-    """Return both shapes where the loss is broadcast to more elements than either has; else ()."""
+def broadcast_shapes(output: Tensor, target: Tensor) -> tuple[tuple[int, ...], ...]:
+    """Return both shapes where a loss compares all pairs, or all outputs of a sample with one number; else ()."""
     if not (is_dense(output) and is_dense(target)):
         return ()
     first, second = own_shape(output), own_shape(target)
     elements = math.prod(max(a, b) for a, b in zip_longest(reversed(first), reversed(second), fillvalue=1))
-    return (first, second) if elements > max(math.prod(first), math.prod(second)) else ()
+    all_pairs = elements > max(math.prod(first), math.prod(second))
+    one_for_all = len(second) > 1 and math.prod(second) > 1 == second[-1] < first[-1]
+    return (first, second) if all_pairs or one_for_all else ()
 
 
 def own_shape(tensor: Tensor) -> tuple[int, ...]:

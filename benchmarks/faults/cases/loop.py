@@ -12,9 +12,12 @@ from ..networks.hand import HandNet
 from ..networks.norse import NorseNet
 from ..networks.rockpool import RockpoolNet
 from ..networks.sinabs import SinabsNet
-from ..networks.snntorch import SnntorchNet
+from ..networks.snntorch import SnntorchNet, leaky
 from ..networks.spikingjelly import JellyNet
 from ..script import LEARNING_RATE, Batch, Script
+
+CHUNK = 10  # time steps of a piece of a recording
+SLOW = 0.97  # decay of a readout that remembers the piece before
 
 
 @fault("rockpool", "zero_grad_missing", "grad_accumulation")
@@ -103,3 +106,48 @@ def recordings_folder_by_folder(broken: bool) -> Script:
 
     net = RockpoolNet()
     return Script(net, data, prepare=two_classes_at_most)
+
+
+class InPieces(SnntorchNet):
+    """A network that gets recordings in pieces, and keeps its potentials from one piece to the next, or resets them."""
+
+    def __init__(self, keeps: bool) -> None:
+        super().__init__(
+            neuron=lambda i: leaky(init_hidden=True),
+            last=lambda: leaky(init_hidden=True, output=True, reset_mechanism="none", beta=SLOW),
+        )
+        self.keeps = keeps
+
+    def restart(self) -> None:
+        """Begin a recording."""
+        for lif in self.lif:
+            lif.reset_mem()  # type: ignore[operator]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map a piece, or a whole recording in evaluation, [batch, step, channel], to [batch, class]."""
+        if not self.training:
+            self.restart()
+        for piece in x.split(CHUNK, 1):
+            for lif in self.lif if self.keeps else ():
+                lif.detach_hidden()  # type: ignore[operator]
+            if not self.keeps:
+                self.restart()
+            potentials = [self.lif[1](self.fc[1](self.lif[0](self.fc[0](frame))))[1] for frame in piece.unbind(1)]
+        return torch.stack(potentials).mean(0)
+
+
+@fault("snntorch", "state_reset_between_pieces", thread="jeshraghian/snntorch#172")
+def reset_after_each_piece(broken: bool) -> Script:
+    """Truncated backpropagation: the state is reset after each piece of a recording, where it has to go on."""
+    net = InPieces(keeps=not broken)
+
+    def update(script: Script, x: Tensor, y: Tensor) -> Tensor:
+        net.restart()
+        for piece in x.split(CHUNK, 1):
+            script.used.zero_grad()
+            loss = script.loss(net(piece), y)
+            loss.backward()  # type: ignore[no-untyped-call]
+            script.used.step()
+        return loss
+
+    return Script(net, Melodies(quiet=2 * CHUNK), update=update)

@@ -65,6 +65,21 @@ def column_against_row(broken: bool) -> Script:
     )
 
 
+@fault("hand", "loss_broadcast")
+def one_target_for_two_outputs(broken: bool) -> Script:
+    """Sine and cosine of an angle are to be learned, and the target holds the sine alone, [n, 1]."""
+
+    def target(y: Tensor) -> Tensor:
+        angle = y * math.tau / CLASSES
+        return torch.stack([angle.sin(), angle.cos()], 1)
+
+    return Script(
+        HandNet((CHANNELS, 100, 2)),
+        loss=lambda out, y: F.mse_loss(out, target(y)[:, :1] if broken else target(y)),
+        score=lambda out, y: float(1 - F.mse_loss(out, target(y)) / 0.5),
+    )
+
+
 @fault("sinabs", "softmax_axis", "double_softmax")
 def softmax_over_the_batch(broken: bool) -> Script:
     """A softmax along axis 0, which is the batch, and a likelihood of its logarithm."""

@@ -279,3 +279,18 @@ class Recordings(Melodies):
 def endless_recordings() -> Script:
     """The state is detached and never reset, because each batch continues the one before"""
     return Script(StatefulNet(reset=False, detach=True), Recordings())
+
+
+@healthy("spikingjelly")
+def several_views_of_each_batch() -> Script:
+    """Each batch is used four times in a row, each time with other spikes left out"""
+
+    def update(script: Script, x: Tensor, y: Tensor) -> Tensor:
+        for _ in range(4):
+            script.used.zero_grad()
+            loss = script.loss(script.model(x * (torch.rand_like(x) < 0.8)), y)
+            loss.backward()  # type: ignore[no-untyped-call]
+            script.used.step()
+        return loss
+
+    return Script(JellyNet(), update=update)

@@ -9,7 +9,7 @@ from torch import nn
 import spikecheck
 from spikecheck.checks.spk317_broadcast_loss import BroadcastLoss
 from spikecheck.readings import LossReading
-from tests.unit.checks.build import loss, observe, severity_of
+from tests.unit.checks.build import loss, observe, parameter, severity_of
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,23 @@ def test_judge(reading, severity) -> None:
     assert severity_of(BroadcastLoss(), observe({"loss": [reading]}), "loss") == severity
 
 
+@pytest.mark.parametrize(
+    ("output", "target", "last_weight", "severity"),
+    [
+        pytest.param((32, 4), (32, 1), (4, 100), "warning", id="four outputs, one target"),
+        pytest.param((32, 4), (32, 1), (1, 100), None, id="one output in four time steps"),
+        pytest.param((25, 32, 4), (32, 1), (4, 100), "warning", id="four outputs in each time step"),
+        pytest.param((32, 1), (32,), (1, 100), "error", id="all pairs"),
+        pytest.param((32,), (32, 1), (1, 100), "error", id="all pairs, the other way around"),
+    ],
+)
+def test_a_target_for_several_outputs(output, target, last_weight, severity) -> None:
+    outputs, inputs = last_weight
+    weights = {"fc1.weight": [parameter()], "fc2.weight": [parameter(elements=outputs * inputs, fan_in=inputs)]}
+    observations = observe({**weights, "loss": [loss(function="mse_loss", broadcast_shapes=(output, target))]})
+    assert severity_of(BroadcastLoss(), observations, "loss") == severity
+
+
 @pytest.mark.filterwarnings("ignore:Using a target size")
 @pytest.mark.parametrize(
     ("loss_of", "shapes"),
@@ -34,6 +51,7 @@ def test_judge(reading, severity) -> None:
         (lambda out, y: nn.functional.multi_margin_loss(torch.cat([out, -out], 1), (y > 0).long()), ()),
         (lambda out, y: nn.functional.mse_loss(out, torch.tensor(0.05)), ()),  # a target rate for all
         (lambda out, y: nn.functional.mse_loss(out, y.expand(5, 8)[..., None]), ()),  # one target per time step
+        (lambda out, y: nn.functional.mse_loss(out.expand(8, 4) * 1, y[:, None]), ((8, 4), (8, 1))),
         (lambda out, y: ((out[:, 0] - y) ** 2).mean(), ()),
         (lambda out, y: ((out - y[:, None]) ** 2).mean(), ()),
     ],
