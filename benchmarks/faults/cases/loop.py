@@ -127,12 +127,12 @@ class InPieces(SnntorchNet):
         """Map a piece, or a whole recording in evaluation, [batch, step, channel], to [batch, class]."""
         if not self.training:
             self.restart()
-        for piece in x.split(CHUNK, 1):
+        for chunk in x.split(CHUNK, 1):
             for lif in self.lif if self.keeps else ():
                 lif.detach_hidden()  # type: ignore[operator]
             if not self.keeps:
                 self.restart()
-            potentials = [self.lif[1](self.fc[1](self.lif[0](self.fc[0](frame))))[1] for frame in piece.unbind(1)]
+            potentials = [self.lif[1](self.fc[1](self.lif[0](self.fc[0](frame))))[1] for frame in chunk.unbind(1)]
         return torch.stack(potentials).mean(0)
 
 
@@ -143,9 +143,9 @@ def reset_after_each_piece(broken: bool) -> Script:
 
     def update(script: Script, x: Tensor, y: Tensor) -> Tensor:
         net.restart()
-        for piece in x.split(CHUNK, 1):
+        for chunk in x.split(CHUNK, 1):
             script.used.zero_grad()
-            loss = script.loss(net(piece), y)
+            loss = script.loss(net(chunk), y)
             loss.backward()  # type: ignore[no-untyped-call]
             script.used.step()
         return loss
