@@ -1,7 +1,8 @@
 """Write what is made from the checks: docs/checks/*.md, its index, docs/checks/causes.md.
 
 And the comparison in README.md, the tables of docs/json.md, from the schema of the JSON report, the list of
-docs/decisions, the table of imports in docs/architecture.md, and the experiments in docs/how-to/examine-a-network.md.
+docs/decisions, the table of imports in docs/architecture.md, the experiments in docs/how-to/examine-a-network.md, and
+the commands in docs/command-line.md.
 
 `python docs/generate.py` writes; `python docs/generate.py --check` writes nothing and exits 1 where a file differs.
 """
@@ -13,12 +14,16 @@ import inspect
 import json
 import re
 import sys
+from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+import click
+
 from spikecheck.checks.base import Check
 from spikecheck.checks.discovery import Causes, merged_causes, own_checks
+from spikecheck.cli import commands
 from spikecheck.cli.checks import FAMILIES
 from spikecheck.cli.explain import page
 from spikecheck.examination.experiments.base import experiments
@@ -31,6 +36,8 @@ WRITTEN = "<!-- Written by docs/generate.py"  # a page without this line is writ
 JSON = ROOT / "docs" / "json.md"
 EXPERIMENTS = ROOT / "docs" / "how-to" / "examine-a-network.md"
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
+COMMAND_LINE = ROOT / "docs" / "command-line.md"
+HELP_WIDTH = 80  # columns of the terminal
 CHECK_PICTURES = ROOT / "docs" / "checks" / "images"
 DECISIONS = ROOT / "docs" / "decisions"
 SCHEMA = ROOT / "spikecheck" / "report" / "schema-1.json"
@@ -143,6 +150,23 @@ def experiments_page() -> str:
     return "\n".join(parts)
 
 
+def command_line() -> str:
+    """Return a section with the help of each command."""
+    return "\n".join(f"## {name}\n\n```text\n{text}\n```\n" for name, text in helps("spikecheck", commands))
+
+
+def helps(name: str, command: click.Command, parent: click.Context | None = None) -> Iterator[tuple[str, str]]:
+    """Yield the full name and the help of a command and of those below it."""
+    called = name.rpartition(" ")[2]
+    context = click.Context(command, parent, info_name=called, terminal_width=HELP_WIDTH, max_content_width=HELP_WIDTH)
+    yield name, command.get_help(context)
+    if isinstance(command, click.Group):
+        for below in command.list_commands(context):
+            one = command.get_command(context, below)
+            assert one is not None
+            yield from helps(f"{name} {below}", one, context)
+
+
 def decisions() -> str:
     """Return the index of the decision records, with the numbers that no record has."""
     rows = ["| number | decision | status |", "|---|---|---|"]
@@ -210,6 +234,7 @@ def generated() -> dict[Path, str]:
         DECISIONS / "README.md": decisions(),
         EXPERIMENTS: between_marks(EXPERIMENTS, "experiments", "\n" + experiments_page() + "\n"),
         README: between_marks(README, "peers", peers()),
+        COMMAND_LINE: between_marks(COMMAND_LINE, "commands", "\n" + command_line() + "\n"),
         JSON: between_marks(JSON, "fields", "\n" + fields(json.loads(SCHEMA.read_text(encoding="utf-8"))) + "\n"),
     }
 

@@ -13,7 +13,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from docs.site.pages import as_site_page  # noqa: E402
+from docs.site.pages import as_site_page, notebook_page  # noqa: E402
 from spikecheck import __version__  # noqa: E402
 
 project = "spikecheck"
@@ -22,9 +22,11 @@ version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 root_doc = "docs/index"
+source_suffix = {".rst": "restructuredtext", ".md": "markdown", ".ipynb": "markdown"}  # see `on_source_read`
 include_patterns = [
     "*.md",
     "docs/**.md",
+    "docs/notebooks/*.ipynb",
     "docs/site/api.rst",
     "tests/README.md",
     "benchmarks/README.md",
@@ -53,8 +55,10 @@ html_theme_options = {"navigation_with_keys": True}
 
 
 def on_source_read(app: Any, name: str, source: list[str]) -> None:
-    """Add the navigation to a page of Markdown, and replace what only a repository shows."""
-    if (ROOT / f"{name}.md").exists():
+    """Make Markdown of a notebook, add the navigation to a page, and replace what only a repository shows."""
+    if (ROOT / f"{name}.ipynb").exists():
+        source[0] = notebook_page(source[0])
+    if not (ROOT / f"{name}.rst").exists():
         source[0] = as_site_page(name, source[0], ROOT)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -9,7 +10,13 @@ LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])+)\]\(([^)\s]+)\)")
 FENCED = re.compile(r"^(```.*?^```)$", flags=re.MULTILINE | re.DOTALL)
 GRAPH = re.compile(r"^```mermaid\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 #: Folders whose pages are listed below the page that introduces them.
-CHAPTERS = {"docs/checks/index": "docs/checks/*.md", "docs/decisions/README": "docs/decisions/0*.md"}
+CHAPTERS = {
+    "docs/checks/index": "docs/checks/*.md",
+    "docs/decisions/README": "docs/decisions/0*.md",
+    "docs/notebooks/README": "docs/notebooks/*.ipynb",
+}
+#: What is a page of the site.
+PAGES = (".md", ".rst", ".ipynb")
 
 
 def as_site_page(name: str, text: str, root: Path) -> str:
@@ -20,13 +27,20 @@ def as_site_page(name: str, text: str, root: Path) -> str:
     return "".join(parts) + navigation(name, text, root)
 
 
+def notebook_page(text: str) -> str:
+    """Return a notebook as a page of Markdown: its texts, and its code in blocks."""
+    cells = json.loads(text)["cells"]
+    sources = [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
+    return "\n\n".join(f"```python\n{code}\n```" if kind == "code" else code for kind, code in sources) + "\n"
+
+
 def without_links_to_code(text: str, folder: Path, root: Path) -> str:
     """Return prose in which a link to a folder or a file of code is its path: the site holds pages alone."""
 
     def path_or_link(match: re.Match[str]) -> str:
         label, target = match.groups()
         path = (folder / target.partition("#")[0]).resolve()
-        if "://" in target or target.startswith("#") or path.suffix in (".md", ".rst") or not path.is_relative_to(root):
+        if "://" in target or target.startswith("#") or path.suffix in PAGES or not path.is_relative_to(root):
             return match[0]
         return f"{label}: `{path.relative_to(root)}`" if label == "Source" else label
 
@@ -49,7 +63,7 @@ def navigation(name: str, text: str, root: Path) -> str:
 def pages_in(text: str) -> list[str]:
     """Return the pages that a text links to, each once."""
     targets = [target.partition("#")[0] for _, target in LINK.findall(text) if "://" not in target]
-    return list(dict.fromkeys(target for target in targets if target.endswith((".md", ".rst"))))
+    return list(dict.fromkeys(target for target in targets if target.endswith(PAGES)))
 
 
 def entries_in(text: str) -> list[str]:

@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 import spikecheck
-from docs.site.pages import CHAPTERS, as_site_page, cause_table, entries_in, pages_in, without_links_to_code
+from docs.site.pages import (
+    CHAPTERS,
+    as_site_page,
+    cause_table,
+    entries_in,
+    notebook_page,
+    pages_in,
+    without_links_to_code,
+)
 from tests.house.tree import ROOT
 
 SITE = ROOT / "docs" / "site"
@@ -39,6 +47,13 @@ def test_a_link_to_code_is_text_and_a_link_to_a_page_stays() -> None:
 def test_the_navigation_calls_a_page_as_the_link_does_unless_that_is_a_word_in_a_sentence() -> None:
     entries = entries_in("- [Quick start](../README.md#use), and a [drawing](causes.md), again [there](../README.md)")
     assert entries == ["Quick start <../README.md>", "causes.md"]
+
+
+def test_a_notebook_is_a_page_with_its_code() -> None:
+    text = (ROOT / "docs" / "notebooks" / "write_a_check.ipynb").read_text(encoding="utf-8")
+    page = notebook_page(text)
+    assert page.startswith("# Write a check\n")
+    assert "```python\nfrom dataclasses import dataclass\n" in page
 
 
 def test_a_graph_is_a_table() -> None:

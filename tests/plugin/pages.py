@@ -39,7 +39,7 @@ NO_CODE = {
 #: How the commands begin that no test runs as they are.
 NOT_RUN = {
     "pip install": "installs packages; tests/plugin/test_package.py installs the wheel",
-    "PIP_EXTRA_INDEX_URL": "installs packages",
+    "export PIP_EXTRA_INDEX_URL": "installs packages",
     "python -m venv": "installs packages",
     "python -m benchmarks.hostile_files": "needs the scanners that the line above installs",
     "make ": "builds an environment; tests/house/test_docs.py knows the targets",

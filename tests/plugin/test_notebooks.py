@@ -29,7 +29,7 @@ QUICK = "write_a_check"
 
 def test_each_is_listed() -> None:
     text = (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert re.findall(r"`(\w+)\.ipynb`", text) == [path.stem for path in NOTEBOOKS] == sorted(SHOWN)
+    assert re.findall(r"\[(\w+)\.ipynb\]", text) == [path.stem for path in NOTEBOOKS] == sorted(SHOWN)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from benchmarks.symptoms.pictures import PICTURES
 from benchmarks.symptoms.runs import read
 from benchmarks.symptoms.symptoms import CAUSE_OF, SYMPTOMS, table
 from spikecheck.checks.discovery import own_checks
+from spikecheck.report.undetermined import SYMPTOMS as SYMPTOM_CHECKS
 from tests.house.tree import ROOT
 
 FOLDER = ROOT / "docs" / "symptoms"
@@ -85,5 +86,7 @@ def test_every_symptom_has_a_page_with_its_picture() -> None:
         assert 5_000 < (FOLDER / f"{page.stem}.svg").stat().st_size < 400_000
 
 
-def test_causes_name_checks_that_exist() -> None:
+def test_every_check_of_a_run_belongs_to_a_cause_unless_it_is_a_symptom() -> None:
+    of_runs = {id_ for id_ in own_checks() if id_[3] in "1234"}
     assert CAUSE_OF.keys() <= own_checks().keys()
+    assert of_runs - CAUSE_OF.keys() <= SYMPTOM_CHECKS, "benchmarks/symptoms/symptoms.py"

@@ -62,6 +62,7 @@ def page(report: Report, program: str) -> bytes:
         browser.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
         )
+        browser.call("Emulation.setScrollbarsHidden", hidden=True)
         browser.open(path.as_uri())
         browser.value("document.querySelector('.brand .aside').remove()")  # the time at which it was written
         picture = browser.call("Page.captureScreenshot", format="png")["data"]

@@ -1,4 +1,4 @@
-"""What the shell completes: commands, options and files, once the line that the how-to page gives was run."""
+"""What the shell completes: commands, options and files, once the line that docs/command-line.md gives was run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from tests.house.tree import ROOT
 
-PAGE = (ROOT / "docs" / "how-to" / "diagnose-a-checkpoint.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
 LINES = dict(re.findall(r"^\| (\w+)[^|]*\| `~[^`]+` \| `(.+)` \|$", PAGE, flags=re.MULTILINE))
 PROGRAM = [sys.executable, "-m", "spikecheck"]
 
