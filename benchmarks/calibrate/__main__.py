@@ -11,6 +11,7 @@ import json
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import torch
 
 from benchmarks.calibrate.networks import INITIALIZERS, LIBRARIES
 from benchmarks.calibrate.page import page
-from benchmarks.calibrate.training import Row, trained
+from benchmarks.calibrate.training import REFERENCE, REFERENCE_UPDATES, Row, trained
 
 RESULTS = Path(__file__).with_name("results.json")
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "calibrate.md"
@@ -27,11 +28,12 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "calibrate.md"
 def main() -> None:
     """Run the rows that were asked for and are not stored, and write the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.calibrate", description=__doc__)
-    parser.add_argument("--library", nargs="*", default=list(LIBRARIES), choices=LIBRARIES, metavar="NAME")
+    networks = [REFERENCE, *LIBRARIES]
+    parser.add_argument("--library", nargs="*", default=networks, choices=networks, metavar="NAME")
     parser.add_argument("--layers", nargs="*", type=int, default=[3, 5, 10, 20])
     parser.add_argument("--initializer", nargs="*", default=list(INITIALIZERS), choices=INITIALIZERS, metavar="NAME")
     parser.add_argument("--seeds", type=int, default=1, help="number of seeds (default: 1)")
-    parser.add_argument("--updates", type=int, default=100, help="number of updates (default: 100)")
+    parser.add_argument("--updates", type=int, default=100, help="number of updates of a deep network (default: 100)")
     parser.add_argument("--seconds", type=float, default=1e9, help="begin no row after so many seconds")
     parser.add_argument("--again", action="store_true", help="run rows that are stored, too")
     chosen = parser.parse_args()
@@ -39,9 +41,7 @@ def main() -> None:
     torch.set_num_threads(1)
     results: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     start = time.monotonic()
-    combinations = itertools.product(chosen.layers, chosen.library, range(chosen.seeds), chosen.initializer)
-    for layers, library, seed, initializer in combinations:
-        row = Row(library, layers, initializer, seed, chosen.updates)
+    for row in rows(chosen):
         if (row.key in results and not chosen.again) or time.monotonic() - start > chosen.seconds:
             continue
         results[row.key] = trained(row)
@@ -49,6 +49,16 @@ def main() -> None:
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     if results:
         PAGE.write_text(page(results), encoding="utf-8")
+
+
+def rows(chosen: argparse.Namespace) -> Iterator[Row]:
+    """Yield the rows that were asked for."""
+    runs = list(itertools.product(range(chosen.seeds), chosen.initializer))
+    if REFERENCE in chosen.library:
+        yield from (Row(REFERENCE, 1, initializer, seed, REFERENCE_UPDATES) for seed, initializer in runs)
+    libraries = [library for library in chosen.library if library != REFERENCE]
+    for layers, library, (seed, initializer) in itertools.product(chosen.layers, libraries, runs):
+        yield Row(library, layers, initializer, seed, chosen.updates)
 
 
 if __name__ == "__main__":

@@ -119,35 +119,37 @@ class Deep(nn.Module):
         return integrated(self.read(signal)).mean(0)
 
 
-def default(model: Deep, batch: Tensor) -> None:
+def default(model: nn.Module, batch: Tensor) -> None:
     """The weights of `nn.Linear`."""
 
 
-def he_normal(model: Deep, batch: Tensor) -> None:
+def he_normal(model: nn.Module, batch: Tensor) -> None:
     """He initialization: N(0, 2 / fan-in), biases of 0."""
     initialized(model, lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"))
 
 
-def xavier_uniform(model: Deep, batch: Tensor) -> None:
+def xavier_uniform(model: nn.Module, batch: Tensor) -> None:
     """Glorot initialization, biases of 0."""
     initialized(model, nn.init.xavier_uniform_)
 
 
-def orthogonal(model: Deep, batch: Tensor) -> None:
+def orthogonal(model: nn.Module, batch: Tensor) -> None:
     """Orthogonal weights with a gain of sqrt(2), biases of 0."""
     initialized(model, lambda weight: nn.init.orthogonal_(weight, 2**0.5))
 
 
-def calibrated(model: Deep, batch: Tensor) -> None:
+def calibrated(model: nn.Module, batch: Tensor) -> None:
     """The weights of `nn.Linear`, and then `spikecheck.calibrate`."""
     spikecheck.calibrate(model, batch)
 
 
-def initialized(model: Deep, initialize: Callable[[Tensor], object]) -> None:
-    """Initialize the weights before spiking layers, with biases of 0."""
-    for fc in model.fc:
-        initialize(fc.weight)  # type: ignore[arg-type]
-        nn.init.zeros_(fc.bias)  # type: ignore[arg-type]
+def initialized(model: nn.Module, initialize: Callable[[Tensor], object]) -> None:
+    """Initialize the weights before spiking layers, with biases of 0: all but the last, which is the readout's."""
+    *linear, _ = (module for module in model.modules() if isinstance(module, nn.Linear))
+    for fc in linear:
+        initialize(fc.weight)
+        if fc.bias is not None:
+            nn.init.zeros_(fc.bias)
 
 
 INITIALIZERS = {make.__name__: make for make in (default, he_normal, xavier_uniform, orthogonal, calibrated)}

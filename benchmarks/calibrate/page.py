@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from benchmarks.calibrate.networks import INITIALIZERS, LIBRARIES
-from benchmarks.calibrate.training import EVERY
+from benchmarks.calibrate.training import REFERENCE
 
 INTRODUCTION = """# Calibrated weights
 
@@ -28,9 +28,10 @@ normalization between weight and neurons, in all [supported libraries](framework
 ## What it gains
 
 Written by `make bench-calibrate`. Networks of 3 to 20 spiking layers with 100 neurons each, with the default neurons
-of each library, learn 20 classes of spike trains with Adam at a learning rate of 0.002. Each cell shows the accuracy
-on held-out samples after the last update, and in parentheses after how many updates the accuracy reached half of the
-best final accuracy of its line (- means never). Chance is 5%. Lines that were not run are left out.
+of each library, learn 20 classes of spike trains with Adam at a learning rate of 0.002. The first line is the
+[reference model](reference-model.md), which is recurrent, with its own training on spoken digits. Each cell shows the
+accuracy on held-out samples after the last update, and in parentheses after how many updates the accuracy reached half
+of the best final accuracy of its line (- means never). Chance is 5%. Lines that were not run are left out.
 """
 
 
@@ -41,7 +42,7 @@ def page(results: Mapping[str, Mapping[str, Any]]) -> str:
         library, layers, initializer, _, updates = key.split("|")
         cells = lines.setdefault((library, int(layers), int(updates)), {})
         cells.setdefault(initializer, []).append(result)
-    order = list(LIBRARIES)
+    order = [REFERENCE, *LIBRARIES]
     rows = sorted(lines.items(), key=lambda item: (order.index(item[0][0]), *item[0][1:]))
     names = [name for name in INITIALIZERS if any(name in cells for _, cells in rows)]
     table = [
@@ -65,9 +66,9 @@ def line(
     """Return one line of the table."""
     best = max(map(final, cells.values()))
     seeds = max(map(len, cells.values()))
-    shown = [cell(cells[name], best) if name in cells else "" for name in names]
+    shown = [cell(cells[name], best, updates) if name in cells else "" for name in names]
     return [
-        LIBRARIES[library].__name__.replace("hand", "written by hand"),
+        {"hand": "written by hand", REFERENCE: "reference model"}.get(library, library),
         str(layers),
         str(updates),
         str(seeds),
@@ -80,10 +81,11 @@ def final(results: list[Mapping[str, Any]]) -> float:
     return fmean(result["accuracies"][-1] for result in results)
 
 
-def cell(results: list[Mapping[str, Any]], best: float) -> str:
+def cell(results: list[Mapping[str, Any]], best: float, updates: int) -> str:
     """Return final accuracy and the number of updates to half of the best one."""
     curve = [fmean(step) for step in zip(*(result["accuracies"] for result in results), strict=True)]
-    half = next((str(EVERY * (number + 1)) for number, value in enumerate(curve) if value >= best / 2), "-")
+    every = updates // len(curve)
+    half = next((str(every * number) for number, value in enumerate(curve, 1) if value >= best / 2), "-")
     return f"{final(results):.0%} ({half})"
 
 

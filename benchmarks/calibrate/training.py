@@ -10,9 +10,14 @@ from torch.nn import functional as F
 
 from benchmarks.calibrate.networks import INITIALIZERS, LIBRARIES, Deep
 from benchmarks.faults.melodies import Melodies
+from spikecheck.reference.frames import examples
+from spikecheck.reference.shd import open_digits
+from spikecheck.reference.train import BATCH, RECIPE, Plan, Run
 
 RATE = 2e-3  # of Adam
 EVERY = 10  # updates between two evaluations
+REFERENCE = "reference"  # in the place of a library
+REFERENCE_UPDATES = 240  # twelve epochs
 TEST_BATCHES, TEST_SAMPLES = 1, 256
 
 
@@ -33,7 +38,23 @@ class Row:
 
 
 def trained(row: Row) -> dict[str, object]:
-    """Run one row; return the accuracy every ten updates, and the seconds that the initializer took."""
+    """Run one row; return the accuracy every so many updates, and the seconds that the initializer took."""
+    return trained_reference(row) if row.library == REFERENCE else trained_deep(row)
+
+
+def trained_reference(row: Row) -> dict[str, object]:
+    """Train the reference model as `spikecheck train` does; return the accuracy after each epoch."""
+    train, test = (examples(open_digits(None, train=part), RECIPE.frames) for part in (True, False))
+    run = Run(Plan(row.updates * BATCH // len(train), row.seed), RECIPE, train, test)
+    start = time.perf_counter()
+    INITIALIZERS[row.initializer](run.model, train.frames[:BATCH].float())
+    seconds = time.perf_counter() - start
+    accuracies = [round(epoch.test_accuracy, 4) for epoch in run.epochs()]
+    return {"accuracies": accuracies, "seconds": round(seconds, 2)}
+
+
+def trained_deep(row: Row) -> dict[str, object]:
+    """Train one of the deep networks; return the accuracy every ten updates."""
     torch.manual_seed(row.seed)
     model = Deep(LIBRARIES[row.library](), row.layers)
     data = Melodies(batches=row.updates, seed=row.seed)
