@@ -72,7 +72,7 @@ def examined(
     healer = Healer(subject, report.root_causes, report.diagnosis.notes, time.monotonic() + SECONDS)
     healing = healer.heal()
     after = processor_seconds()
-    cured = (one for one in healer.tried if healing.cure is not None and names_of(one.chosen) == healing.cure.name)
+    cured = (one for one in healer.tried if healing.cure is not None and one.proved and one.name == healing.cure.name)
     best = next(cured, None)
     if best is not None and best.trial.updates > UPDATES:  # copies are compared after the same updates everywhere
         untreated = accuracy_of(healer.untreated_for_longer)
@@ -101,11 +101,6 @@ def examined(
             result["full"] = accuracy_after(subject, best.chosen, healer.checks)
             result["twin_full"] = accuracy_after(twin)
     return result
-
-
-def names_of(chosen: Sequence[Treatment]) -> str:
-    """Return the name that a report has for treatments."""
-    return " + ".join(one.name for one in chosen)
 
 
 def accuracy_after(subject: Subject, chosen: Sequence[Treatment] = (), checks: tuple[str, ...] = ()) -> float | None:

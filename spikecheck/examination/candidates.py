@@ -25,6 +25,16 @@ class Tried:
     symptoms: tuple[str, ...] | None = None  # the checks that still fire; None where it was not watched
 
     @property
+    def name(self) -> str:
+        """The names of the treatments."""
+        return " + ".join(one.name for one in self.chosen)
+
+    @property
+    def role(self) -> Role:
+        """What they do together: one that hides a symptom is enough to say so."""
+        return max((one.role for one in self.chosen), key=list(Role).index)
+
+    @property
     def proved(self) -> bool:
         """Whether all three claims hold."""
         return self.proof is not None and self.proof.holds

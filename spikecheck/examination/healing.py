@@ -7,7 +7,7 @@ that removes a cause, once it makes the network good, or when the time is over.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -170,7 +170,7 @@ class Healer:
 
         What no finding names is compared with boosters alone: good neurons improve weak networks of any cause.
         """
-        removes = all(one.role is Role.CAUSE for one in best.chosen)
+        removes = best.role is Role.CAUSE
         return is_good(best.trial.evaluated_after(TWICE * self.updates)) or (removes and rank >= len(self.findings))
 
     def attempt(self, chosen: tuple[Treatment, ...], untreated: Trial) -> Tried:
@@ -178,9 +178,9 @@ class Healer:
         known = next((one for one in self.tried if one.chosen == chosen), None)
         if known is not None:
             return known
-        self.advance(" + ".join(one.name for one in chosen))
         comparable = untreated if untreated.outcome is Outcome.TRAINED else None
         tried = Tried(chosen, Trial((), Outcome.FAILED))
+        self.advance(tried.name)
         self.tried.append(tried)
         options = {"goes_on": self.promises(chosen, untreated), "patient": self.is_named_by_root(chosen)}
         tried.trial = self.run(chosen, untreated=comparable, **options)
@@ -255,27 +255,28 @@ class Healer:
 
     def result(self, untreated: Trial, best: Tried | None, seconds: float) -> Healing:
         """Return what came of the treatments; the cure is the first row."""
-        rows = [self.row(one) for one in self.tried if one.trial.outcome is not Outcome.NOT_APPLICABLE]
-        proved = [row for row in rows if row.proved]
+        proved = [one for one in self.tried if one.proved]
         if best is not None:
             untreated = untreated if best.trial.updates == self.updates else self.untreated_for_longer
-            best.symptoms = self.symptoms_with(best)
-            first = self.row(best)
-            others = [row for row in rows if row.name != first.name]
-            rows = [first, *sorted(others, key=lambda row: (not row.proved, row.name.count(" + ")))]
-            verdict, text = Verdict.CURED, cured_text(first.name, best.trial, untreated)
+            verdict, text = Verdict.CURED, cured_text(best, untreated)
             if (shortfall := self.shortfall(best.trial)) is not None:
                 verdict, text = Verdict.IMPROVED, f"{text}. Something else is wrong, too: {shortfall}"
         elif proved:
-            verdict = Verdict.HIDDEN
-            text = (
-                f"{proved[0].name} makes the network learn, but it {ROLE_TEXT[proved[0].role]}: the cause is not known"
-            )
+            verdict, first = Verdict.HIDDEN, proved[0]
+            text = f"{first.name} makes the network learn, but it {ROLE_TEXT[first.role]}: the cause is not known"
         else:
             data = next((one.finding for one in self.causes if one.finding.check in IF_NOTHING_HEALS), None)
             verdict = Verdict.NOT_CURED if data is None else Verdict.DATA
             text = self.remaining_text(untreated, data)
-        return Healing(verdict, text, copy_of(untreated, self.alarms), tuple(rows), seconds)
+        return Healing(verdict, text, copy_of(untreated, self.alarms), tuple(self.rows(best)), seconds)
+
+    def rows(self, best: Tried | None) -> Iterator[TreatmentRow]:
+        """Yield the treatments as a report shows them: the cure first, then what is proved, then the others."""
+        applicable = (one for one in self.tried if one.trial.outcome is not Outcome.NOT_APPLICABLE)
+        for one in sorted(applicable, key=lambda one: (one is not best, not one.proved, len(one.chosen))):
+            if one.trial.outcome is Outcome.TRAINED and not self.is_over():
+                one.symptoms = self.run(one.chosen, watch=WATCHED).symptoms
+            yield self.row(one)
 
     def shortfall(self, trial: Trial) -> str | None:
         """Return how far a copy stays behind a linear map of the input; None where it does not."""
@@ -288,19 +289,13 @@ class Healer:
             return None
         return f"a linear map of the input is right in {percentage(reading.accuracy)}"
 
-    def symptoms_with(self, best: Tried) -> tuple[str, ...] | None:
-        """Return the checks that still fire in a treated copy; None where no time is left to watch one."""
-        if self.is_over():
-            return None
-        return self.run(best.chosen, watch=WATCHED).symptoms
-
     def row(self, one: Tried) -> TreatmentRow:
         """Return a trial as a report shows it."""
         proof, last = one.proof, one.trial
         named = [f"{f.check} {f.slug}" for f in self.findings if any(f.check in each.named_by for each in one.chosen)]
         return TreatmentRow(
-            name=" + ".join(each.name for each in one.chosen),
-            role=max((each.role for each in one.chosen), key=list(Role).index).value,
+            name=one.name,
+            role=one.role.value,
             named_by=tuple(dict.fromkeys(named)),
             outcome=one.trial.outcome.value,
             reason=one.trial.reason,
@@ -332,9 +327,9 @@ class Healer:
 
 
 ROLE_TEXT = {
-    Role.SYMPTOM.value: "hides the symptom",
-    Role.BOOSTER.value: "helps healthy networks too, and no finding names it",
-    Role.CAUSE.value: "removes a cause",
+    Role.SYMPTOM: "hides the symptom",
+    Role.BOOSTER: "helps healthy networks too, and no finding names it",
+    Role.CAUSE: "removes a cause",
 }
 
 
@@ -356,15 +351,16 @@ def copy_of(trial: Trial, symptoms: Iterable[str] | None = ()) -> CopyResult:
     return CopyResult(len(losses), first, last, trial.accuracy, None if symptoms is None else tuple(symptoms))
 
 
-def cured_text(name: str, treated: Trial, untreated: Trial) -> str:
+def cured_text(best: Tried, untreated: Trial) -> str:
     """Return what was proved."""
+    treated = best.trial
     updates = TWICE * treated.updates
     compared = treated.evaluated_after(updates)
     if compared is None or compared.accuracy is None or treated.accuracy is None:
-        return f"{name} makes the network learn"
+        return f"{best.name} makes the network learn"
     without = "an error" if untreated.accuracy is None else f"{untreated.accuracy:.0%}"
     after = f"{compared.accuracy:.0%} after {updates} updates, {without} without it"
-    return f"{name}: held-out accuracy {after}; {treated.accuracy:.0%} after {len(treated.losses)}"
+    return f"{best.name}: held-out accuracy {after}; {treated.accuracy:.0%} after {len(treated.losses)}"
 
 
 def trains_other_weights(untreated: Trial) -> bool:
