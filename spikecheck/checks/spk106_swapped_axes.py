@@ -21,6 +21,11 @@ IN_ROWS = (
     "; correlation of values that a reshape of [time, batch] would have moved apart: {neighbors:.2n}; of the values "
     "beside them: {distant:.2n}; of neighboring time steps: {steps:.2n}"
 )
+OWN_BATCH_SIZE = """\
+# the layers cut their input, [batch * time, ...], by a batch size of their own
+for module in model.modules():
+    if hasattr(module, "batch_size") and hasattr(module, "num_timesteps"):
+        module.batch_size, module.num_timesteps = {targets}, -1"""
 TRANSPOSED = "# instead of x.reshape(...) or x.view(...), which do not exchange axes\nx = x.transpose(0, 1)"
 
 
@@ -79,10 +84,12 @@ class SwappedAxes(Check):
 
     ## How it is decided
     spikecheck looks at the first spiking layer. In the list below, "samples" and "time steps" are what this layer
-    treats as such: if the axes are swapped, its samples are in truth time steps. spikecheck warns in any of four
+    treats as such: if the axes are swapped, its samples are in truth time steps. spikecheck warns in any of five
     cases:
 
     - Sizes: the layer sees as many time steps as the batch has targets, and a different number of samples.
+    - Batch size: a layer of sinabs that takes [batch * time, ...] cuts this by its own `batch_size` or `num_timesteps`.
+      The number of samples that result is not that of the targets, although their time steps are a multiple of it.
     - Activity: the spike counts depend on the position in the batch, and depend on it more than on the time step. In a
       shuffled batch, all positions have the same mean activity.
     - Order: neighboring samples are more similar to each other than samples half a batch apart, and more similar than
@@ -153,7 +160,12 @@ class SwappedAxes(Check):
         in_order, in_rows = (None, None) if drive is None else (drive.sample_correlation, drive.row_correlation)
         what, fixes = "swapped", None
         enough_batches = distinct_batches(readings.all) >= self.min_forward_passes
-        if has_one_target_per_step(readings, steps, samples):
+        if targets := other_batch_size(first, readings, steps, samples):
+            what, fixes = "mixed by a batch size", (Fix(OWN_BATCH_SIZE.format(targets=targets)),)
+            evidence = fill("; the loss has {targets} targets", targets=targets)
+            expected = f"{targets} samples of {round(steps * samples / targets)} time steps"
+            because = "the layer cuts its input, [batch * time], by its own batch_size or num_timesteps"
+        elif has_one_target_per_step(readings, steps, samples):
             evidence, expected = "", "as many samples as the batch has targets"
             because = "the number of time steps equals the number of targets instead"
         elif enough_batches and (evidence := self.evidence_in_activity(spikes, samples)):
@@ -216,6 +228,17 @@ def has_one_target_per_step(readings: Readings, steps: float, samples: float) ->
     fits = len(targets) == 1 and steps in targets and samples not in targets and samples > 1
     run = readings.run
     return fits and run.forward_passes == run.backward_passes and not run.called_per_time_step
+
+
+def other_batch_size(layer: Site, readings: Readings, steps: float, samples: float) -> int:
+    """Return the number of targets of a batch where a layer that cuts its input finds other samples; else 0."""
+    targets = [t.samples / t.loss_calls for t in readings.every(TargetReading).values() if t.loss_calls]
+    cuts = layer.framework == "sinabs" and layer.neuron is not None and "batch_size" in (layer.neuron.attributes or ())
+    if not cuts or len(targets) != 1 or readings.run.forward_passes != readings.run.backward_passes:
+        return 0
+    (expected,) = targets
+    several_steps = (steps * samples) % expected == 0 and steps * samples > expected
+    return round(expected) if several_steps and samples != expected and expected.is_integer() else 0
 
 
 def distinct_batches(readings: Readings) -> int:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import sinabs.activation as sa
+import sinabs.layers as sl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..case import fault
-from ..melodies import CHANNELS, CLASSES, STEPS, Melodies
+from ..melodies import BATCH, CHANNELS, CLASSES, STEPS, Melodies
 from ..networks.hand import HandNet
 from ..networks.norse import NorseNet
 from ..networks.rockpool import RockpoolNet
-from ..networks.sinabs import SinabsNet
+from ..networks.sinabs import TAU, SinabsNet
 from ..networks.snntorch import SnntorchNet
 from ..networks.spikingjelly import JellyNet
 from ..script import Batch, Script
@@ -75,6 +77,29 @@ def time_first(broken: bool) -> Script:
         return (x.transpose(0, 1) if broken else x), y
 
     return Script(SinabsNet(THREE), Melodies(batch=STEPS), prepare=prepare)
+
+
+class Flat(SinabsNet):
+    """A network whose hidden layer takes [batch * step, channel], and cuts it by its own batch size."""
+
+    def __init__(self, batch_size: int) -> None:
+        squeezed = sl.LIFSqueeze(tau_mem=TAU, norm_input=False, spike_fn=sa.SingleSpike, batch_size=batch_size)
+        super().__init__(neuron=lambda i: squeezed)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [batch, step, channel] to [batch, class]."""
+        for layer in self.layers:
+            if isinstance(layer, sl.StatefulLayer):
+                layer.reset_states()
+        *hidden, last = self.layers
+        currents = nn.Sequential(*hidden)(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        return self.read(last(currents))
+
+
+@fault("sinabs", "axis_swap", "input_scrambled")
+def batch_size_of_the_time_steps(broken: bool) -> Script:
+    """LIFSqueeze is given the number of time steps as its batch size."""
+    return Script(Flat(STEPS if broken else BATCH), Melodies(paired=True))
 
 
 @fault("norse", "axis_swap", "input_scrambled", thread="jeshraghian/snntorch#133")
