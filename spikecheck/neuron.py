@@ -15,7 +15,7 @@ FIX_ATTRIBUTES = (
     *("v_reset", "reset_fn", "spike_fn"),
     *("spike_grad", "surrogate_function", "surrogate_grad_fn", "p.alpha", "p.method"),
     *("mem", "reset_mem", "reset_state", "reset_states"),
-    "batch_size",
+    "num_timesteps",
 )
 
 #: Names of neuron parameters that a model or a hand-written layer holds itself; a layer of a library has its own.

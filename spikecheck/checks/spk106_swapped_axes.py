@@ -89,7 +89,7 @@ class SwappedAxes(Check):
 
     - Sizes: the layer sees as many time steps as the batch has targets, and a different number of samples.
     - Batch size: a layer of sinabs that takes [batch * time, ...] cuts this by its own `batch_size` or `num_timesteps`.
-      The number of samples that result is not that of the targets, although their time steps are a multiple of it.
+      The number of samples that result is no multiple of the targets, although that of all their time steps is one.
     - Activity: the spike counts depend on the position in the batch, and depend on it more than on the time step. In a
       shuffled batch, all positions have the same mean activity.
     - Order: neighboring samples are more similar to each other than samples half a batch apart, and more similar than
@@ -233,12 +233,11 @@ def has_one_target_per_step(readings: Readings, steps: float, samples: float) ->
 def other_batch_size(layer: Site, readings: Readings, steps: float, samples: float) -> int:
     """Return the number of targets of a batch where a layer that cuts its input finds other samples; else 0."""
     targets = [t.samples / t.loss_calls for t in readings.every(TargetReading).values() if t.loss_calls]
-    cuts = layer.framework == "sinabs" and layer.neuron is not None and "batch_size" in (layer.neuron.attributes or ())
-    if not cuts or len(targets) != 1 or readings.run.forward_passes != readings.run.backward_passes:
+    cuts = layer.neuron is not None and "num_timesteps" in (layer.neuron.attributes or ())
+    if not cuts or len(targets) != 1 or not targets[0].is_integer() or samples % targets[0] == 0:
         return 0
-    (expected,) = targets
-    several_steps = (steps * samples) % expected == 0 and steps * samples > expected
-    return round(expected) if several_steps and samples != expected and expected.is_integer() else 0
+    several_steps = steps * samples > targets[0] and (steps * samples) % targets[0] == 0
+    return round(targets[0]) if several_steps else 0
 
 
 def distinct_batches(readings: Readings) -> int:

@@ -126,26 +126,26 @@ def test_rows_that_a_reshape_mixed(steps, rows, severity) -> None:
         assert "x = x.transpose(0, 1)" in finding.fix
 
 
+CUT = ("num_timesteps",)  # a layer that cuts [batch * time, ...]
+
+
 @pytest.mark.parametrize(
     ("samples", "steps", "attributes", "message"),
     [
-        pytest.param(
-            1, 800, ("batch_size",), "time and batch axes look mixed by a batch size at lif1", id="one sample"
-        ),
-        pytest.param(25, 32, ("batch_size",), "time and batch axes look mixed by a batch size at lif1", id="swapped"),
-        pytest.param(32, 25, ("batch_size",), None, id="as many samples as targets"),
-        pytest.param(64, 12.5, ("batch_size",), "time and batch axes look mixed by a batch size at lif1", id="twice"),
-        pytest.param(1, 32, ("batch_size",), None, id="a target per time step"),
+        pytest.param(1, 800, CUT, "time and batch axes look mixed by a batch size at lif1", id="one sample"),
+        pytest.param(25, 32, CUT, "time and batch axes look mixed by a batch size at lif1", id="swapped"),
+        pytest.param(32, 25, CUT, None, id="as many samples as targets"),
+        pytest.param(64, 25, CUT, None, id="two views of each sample"),
+        pytest.param(1, 32, CUT, None, id="a target per time step"),
         pytest.param(1, 800, (), None, id="a layer without a batch size"),
     ],
 )
 def test_a_batch_size_of_the_layer(samples, steps, attributes, message) -> None:
     passes = 20
-    read = spikes(forward_passes=passes, samples=samples * passes, time_steps=int(steps * passes))
+    read = spikes(forward_passes=passes, samples=samples * passes, time_steps=steps * passes)
     labels = targets(samples=32 * passes, updates=passes, loss_calls=passes)
-    own = {"framework": "sinabs", "neuron": neuron(attributes=attributes)}
-    of_run = run(forward_passes=passes, backward_passes=passes)
+    own = {"neuron": neuron(attributes=attributes)}
     places = {"input": [inputs(distinct_batches=1)], "lif1": [read, drive()], "loss": [loss(), labels]}
-    made = findings(SwappedAxes(), observe(places, sites={"lif1": own}, run=of_run), "input")
+    made = findings(SwappedAxes(), observe(places, sites={"lif1": own}), "input")
     assert [one.message for one in made] == ([] if message is None else [message])
     assert all("= 32, -1" in one.fix for one in made)
