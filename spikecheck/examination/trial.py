@@ -51,8 +51,8 @@ class Trial:
         evaluations: on the batches that are held out, after `updates` and the later STAGES; as many as it came to.
         patch: what was changed, as code for the user's script.
         comparable: whether its losses are of the same kind as those of the untreated copy.
-        weights: a number that two copies share if all weights and buffers are the same after three updates.
-        moves: whether the weights or buffers of the model changed in these updates.
+        weights: numbers that two copies with the same weights and buffers share: at first, after 3 and 14 updates.
+        moves: whether the weights or buffers of the model have changed: a script need not begin with an update.
         symptoms: the checks with a warning or an error in the copy; None where no monitor was attached.
         seconds: how long it took.
         updates: after how many it is evaluated for the first time.
@@ -65,11 +65,16 @@ class Trial:
     evaluations: tuple[Evaluation, ...] = ()
     patch: str = ""
     comparable: bool = True
-    weights: float = math.nan
+    weights: tuple[float, ...] = ()
     moves: bool = True
     symptoms: tuple[str, ...] | None = None
     seconds: float = 0.0
     updates: int = UPDATES
+
+    @property
+    def begins_late(self) -> bool:
+        """Whether its first steps changed no weight, as where gradients are accumulated over several batches."""
+        return self.weights[0] == self.weights[1] if len(self.weights) > 1 else False
 
     @property
     def last_loss(self) -> float:
@@ -167,14 +172,14 @@ def trained(
     """Make a trial with a copy of the subject."""
     copy, patch = treated(own, treatments, checks)
     losses: list[float] = []
-    before, weights = fingerprint(own), math.nan
+    weights = [fingerprint(own)]
     batches = own.cycle(STAGES[-1] * updates)
     exact = all(one.early_stop for one in treatments)
     same_loss = not patient and not any(one.changes_loss for one in treatments)
     for number, batch in enumerate(itertools.islice(batches, updates), 1):
         losses.append(update(copy, batch))
-        if number == EXACT_UPDATES:
-            weights = fingerprint(own)
+        if number in (EXACT_UPDATES, RUNG):
+            weights.append(fingerprint(own))
         if not treatments and own.has_learned(losses):
             break
         stopped = None if untreated is None else useless(losses, weights, untreated, exact=exact, same_loss=same_loss)
@@ -187,8 +192,8 @@ def trained(
         evaluations=(own.evaluate(),),
         patch=patch,
         comparable=exact,
-        weights=weights,
-        moves=weights != before,
+        weights=tuple(weights),
+        moves=fingerprint(own) != weights[0],
         updates=updates,
     )
     if len(losses) < updates:
@@ -201,7 +206,8 @@ def trained(
             losses += [update(copy, batch) for batch in itertools.islice(batches, (stage - before) * updates)]
         except OutOfTimeError:
             return replace(trial, reason=f"no time was left to train it for {stage * updates} updates")
-        trial = replace(trial, losses=tuple(losses), evaluations=(*trial.evaluations, own.evaluate()))
+        moves = trial.moves or fingerprint(own) != weights[0]
+        trial = replace(trial, losses=tuple(losses), evaluations=(*trial.evaluations, own.evaluate()), moves=moves)
     return trial
 
 
@@ -255,7 +261,7 @@ def reset_before_forward(patient: Patient) -> None:
 
 
 def useless(
-    losses: list[float], weights: float, untreated: Trial, *, exact: bool, same_loss: bool
+    losses: list[float], weights: Sequence[float], untreated: Trial, *, exact: bool, same_loss: bool
 ) -> tuple[Outcome, str] | None:
     """Return why a trial is ended: it changes nothing, does no better, or its loss stays NaN or infinite."""
     number = len(losses)
@@ -264,7 +270,8 @@ def useless(
     if not exact or len(untreated.losses) < number:
         return None
     same_so_far = tuple(losses) == untreated.losses[:number]  # a silent output has a loss that no weight changes
-    if number == EXACT_UPDATES and same_so_far and weights == untreated.weights:
+    told_apart = RUNG if untreated.begins_late else EXACT_UPDATES
+    if number == told_apart and same_so_far and tuple(weights) == untreated.weights[: len(weights)]:
         return Outcome.NO_EFFECT, "the losses are those of the untreated copy, digit by digit"
     if number == RUNG and same_loss and not same_so_far:
         ours, theirs = fmean(losses[-4:]), fmean(untreated.losses[RUNG - 4 : RUNG])

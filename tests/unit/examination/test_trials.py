@@ -17,11 +17,12 @@ from spikecheck.examination.proof import Proof
 from spikecheck.examination.remaining import what_remains
 from spikecheck.examination.subject import Evaluation, Subject
 from spikecheck.examination.treatments.base import Patient, Treatment, treatment
-from spikecheck.examination.trial import RUNG, UPDATES, Outcome, Trial, run_trial
+from spikecheck.examination.trial import RUNG, UPDATES, Outcome, Trial, run_trial, up_to_twice
 from spikecheck.finding import Fix
 from spikecheck.report.treated import Verdict
 from tests.unit.examination.subjects import Net, batches, subject
 from tests.unit.examination.test_healing import SECONDS, cause
+from tests.unit.examination.test_treatments import with_step
 
 
 class Silent(Net):
@@ -39,6 +40,15 @@ class Faster(Treatment):
 
     def apply(self, patient: Patient) -> Fix:
         patient.subject.optimizer.param_groups[0]["lr"] *= 1000
+        return Fix("pass")
+
+
+class Nothing(Treatment):
+    """Change nothing."""
+
+    name = "nothing"
+
+    def apply(self, patient: Patient) -> Fix:
         return Fix("pass")
 
 
@@ -130,6 +140,37 @@ def test_weights_that_are_kept_beside_the_model_cannot_be_evaluated_and_nothing_
     assert healing.verdict is Verdict.NOT_CURED
     assert healing.rows == ()
     assert "Pass forward=, which calls the model with them" in healing.text
+
+
+def accumulating(every: int, before: int = 0) -> Subject:
+    """A subject whose loop updates the weights after so many batches, and not at all in those before."""
+    batches_seen = 0
+
+    def step(own: Subject, x: Tensor, y: Tensor) -> Tensor:
+        nonlocal batches_seen
+        batches_seen += 1
+        loss = F.cross_entropy(own.model(x), y)
+        (loss / every).backward()
+        if batches_seen > before and batches_seen % every == 0:
+            own.optimizer.step()
+            own.optimizer.zero_grad()
+        return loss
+
+    return with_step(subject(rate=0.02), step)
+
+
+def test_a_loop_that_accumulates_gradients_or_begins_late_is_seen_to_train_the_model() -> None:
+    for own in (accumulating(4), accumulating(1, before=45)):
+        healing = Healer(own, (), (), time.monotonic() + SECONDS).heal()
+        assert healing.verdict is Verdict.HEALTHY
+
+
+def test_a_treatment_of_a_loop_that_accumulates_gradients_has_an_effect_after_its_first_update() -> None:
+    own = accumulating(4)
+    untreated = run_trial(own, goes_on=up_to_twice, seconds=SECONDS)
+    faster, same = (run_trial(own, [one], untreated=untreated, seconds=SECONDS) for one in (Faster(), Nothing()))
+    assert faster.outcome is not Outcome.NO_EFFECT
+    assert (same.outcome, len(same.losses)) == (Outcome.NO_EFFECT, RUNG)
 
 
 @pytest.mark.parametrize(
