@@ -111,19 +111,15 @@ class Step:
         self.weights = input_weights(shown, forward.modules, forward.order, forward.fed_by)
         if self.neuron is not None:
             require_usable(self.name, self.neuron)
-        if shown.current is None:
-            raise SpikecheckError(
-                f"{self.name} makes its current of its input inside, and calibrate() cannot scale that: name the other "
-                "layers with layer="
-            )
-        self.recurrent = recurrent_weight(shown) if is_linear(self.neuron) else None
+        self.by_rate = not is_linear(self.neuron) or shown.current is None
+        self.recurrent = None if self.by_rate else recurrent_weight(shown)
         self.deviation = 1 / deviations_to_threshold
         self.before = self.potential(shown)
         self.scale, self.recurrent_scale = 1.0, None if self.recurrent is None else 1.0
 
     def run(self, shown: list[LayerPass]) -> list[LayerPass]:
         """Change the weights, and return what the layers show with the new ones."""
-        if not is_linear(self.neuron):
+        if self.by_rate:
             return self.seek_rate(shown)
         if self.weights.biases:
             self.weights.zero_biases()

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from spikecheck.calibration.forward import LayerPass
 from spikecheck.errors import SpikecheckError
-from spikecheck.probe.trace import is_weighted
 
 NORMALIZATIONS: tuple[type[nn.Module], ...] = (
     nn.modules.batchnorm._BatchNorm,
@@ -57,15 +56,16 @@ def input_weights(
 ) -> InputWeights:
     """Return the parameters that set the scale of a layer's current.
 
-    They are a weight inside the layer; else those of the last normalization between the layer and the weighted module
-    before it, since a normalization takes off whatever scale that module has; else those of that module.
+    They are the weight that a library's layer makes its current with; else those of the last normalization between the
+    layer and the weighted module that makes its current, since a normalization takes off whatever scale that module
+    has; else those of that module.
 
     Raises:
         SpikecheckError: there are none.
     """
     if layer.input_weight and layer.module is not None:
         return InputWeights((f"{layer.name}.{layer.input_weight}",), (getattr(layer.module, layer.input_weight),))
-    source = weighted_before(layer, modules, order)
+    source = layer.site.fed_by
     if source is None or source not in modules:
         raise SpikecheckError(
             f"no module with a weight comes before {layer.name}: pass layer= with the layers that have one, or put "
@@ -80,16 +80,6 @@ def input_weights(
         )
     biases = tuple(bias for part in parts if isinstance(bias := getattr(part, "bias", None), Tensor))
     return InputWeights(tuple(f"{name}.weight" for name in names), weights, biases)
-
-
-def weighted_before(layer: LayerPass, modules: Mapping[str, nn.Module], order: Mapping[str, int]) -> str | None:
-    """Return the module with a weight whose output a layer receives; not one inside the layer, as for recurrence."""
-    source, inside = layer.site.fed_by, f"{layer.name}."
-    if source is None or not source.startswith(inside):
-        return source
-    before = [name for name, module in modules.items() if is_weighted(module) and not name.startswith(inside)]
-    ran = [name for name in before if 0 < order.get(name, 0) < layer.site.position]
-    return max(ran, key=lambda name: order[name], default=None)
 
 
 def normalizations_between(

@@ -17,6 +17,7 @@ from spikecheck.checks.layers import (
     WHY_SMALL_SCALE,
     belongs_to,
     drive_in_thresholds,
+    input_weight_name,
     is_recurrent,
     is_silent,
     spikes_unused,
@@ -167,14 +168,12 @@ class WeightScale(Check):
 
     def on_fed(self, site: Site, weight: ParameterReading, readings: Readings) -> Iterator[Effect]:
         """Yield the layers that a weighted module feeds and drives out of range."""
-        owner, _, name = site.name.rpartition(".")
-        currents = [s for s in readings.observations.sites if s.kind is SiteKind.CURRENT]
-        for layer in (s for s in currents if name == "weight" and s.fed_by == owner):
+        for layer in (s for s in spiking_sites(readings) if input_weight_name(s, readings) == site.name):
             at = readings.at(layer.name)
             drive, spikes = at.get(DriveReading), at.get(SpikeReading)
-            if drive is None or spikes_unused(at):
+            if spikes_unused(at):
                 continue
-            thresholds = drive_in_thresholds(layer, drive)
+            thresholds = None if drive is None else drive_in_thresholds(layer, drive)
             if weight.scale > self.max_scale and thresholds is not None and thresholds >= self.max_drive:
                 yield layer, thresholds, "drives {layer} at {drive:x} its threshold per time step (RMS)"
             early = spikes is None or too_early(readings, spikes.forward_passes, self.min_forward_passes)

@@ -35,11 +35,17 @@ BY_CURRENT = "half of the largest input current"
 DERIVED = "no spikes reached these layers yet: the RMS potential they would have if 5% of their inputs fired"
 UNSCALED = "these layers scale their input down: turn that off"
 WEIGHTS = "larger weights: they bring the highest potential to twice the threshold"
+CALIBRATED = (
+    "before training: weights with which every layer fires on x, a batch of inputs\nspikecheck.calibrate(model, x)"
+)
 HELD_DOWN = "no input current was above 0: the bias, or inhibition, holds the layer down"
 
 
 def waking_fix(site: Site, readings: Readings) -> tuple[Fix, ...]:
-    """Return one fix for this silent layer and those behind it; none where no number is known that it could state."""
+    """Return one fix for this silent layer and those behind it.
+
+    Where no number is known that it could state, it has one measured; none where no weight is known to make a current.
+    """
     order = (UNSCALED, MEASURED, SO_FAR, BY_CURRENT, WEIGHTS, HELD_DOWN, DERIVED)
     groups: dict[str, list[str]] = {comment: [] for comment in order}
     for layer in sorted(spiking_sites(readings), key=lambda s: s.position):
@@ -49,6 +55,8 @@ def waking_fix(site: Site, readings: Readings) -> tuple[Fix, ...]:
         comment, line = wake_derived(layer, at) if is_silent(upstream_spikes(layer, at)) else wake_measured(layer, at)
         if line:
             groups[comment].append(line)
+    if not any(groups.values()) and input_weight(site, readings) is not None:
+        return (Fix(f"# {CALIBRATED}"),)
     return joined(groups)
 
 

@@ -23,7 +23,7 @@ from spikecheck.probe.layers import Layers
 from spikecheck.probe.passes import Passes
 from spikecheck.probe.recorder import IN_PLACE, Recorder
 from spikecheck.probe.torch_private import has_compiled, has_values, tells_module_calls
-from spikecheck.probe.trace import Trace
+from spikecheck.probe.trace import Trace, is_of_torch
 from spikecheck.probe.watchers import Watch, watchers
 from spikecheck.readings import InputReading
 
@@ -295,8 +295,3 @@ class FunctionalCode:
             return (compiled and not modules and bool(owners)) or any(id(module) in owners for module in modules)
 
         return owned
-
-
-def is_of_torch(module: nn.Module) -> bool:
-    """Return whether a module is torch's own, whose name says little about code inside of it."""
-    return type(module).__module__.startswith("torch.")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..case import fault
 from ..melodies import CHANNELS, CLASSES, Melodies
-from ..networks.hand import Cell, HandNet
+from ..networks.hand import Cell, HandNet, fast_sigmoid
 from ..networks.norse import NorseNet, parameters
 from ..networks.rockpool import RockpoolNet
 from ..networks.rockpool import lif as rockpool_lif
@@ -193,6 +193,38 @@ def recurrent_unit_normal(broken: bool) -> Script:
     recurrent = nn.Linear(100, 100, bias=False)
     nn.init.normal_(recurrent.weight, std=1.0 if broken else 0.3 / math.sqrt(100))
     return Script(HandNet(cell=lambda i: Cell(recurrent=recurrent)))
+
+
+@fault("hand", "weight_scale", "dead_layer")
+def orthogonal_with_a_small_gain(broken: bool) -> Script:
+    """Layers that hold their weights have these drawn with the gain of 0.01 that the heads of policies are given."""
+
+    class Layer(nn.Module):
+        def __init__(self, inputs: int, neurons: int) -> None:
+            super().__init__()
+            self.weights = nn.Linear(inputs, neurons)
+            nn.init.orthogonal_(self.weights.weight, gain=0.01 if broken else 3.0)
+
+        def forward(self, x: Tensor) -> Tensor:
+            current, shown = self.weights(x), []
+            potential = torch.zeros_like(current[:, 0])
+            for step in range(x.shape[1]):
+                potential = 0.85 * potential + current[:, step]
+                shown.append(fast_sigmoid(potential - 1.0))
+                potential = potential - shown[-1].detach()
+            return torch.stack(shown, 1)
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.hidden = nn.Sequential(Layer(CHANNELS, 80), Layer(80, 80), Layer(80, 80))
+            self.readout = nn.Linear(80, CLASSES)
+
+        def forward(self, x: Tensor) -> Tensor:
+            logits: Tensor = self.readout(self.hidden(x)).mean(1)
+            return logits
+
+    return Script(Net())
 
 
 @fault("hand", "state_lost_each_step", "no_memory", thread="norse/norse#131")

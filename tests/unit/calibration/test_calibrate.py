@@ -208,6 +208,25 @@ def test_a_layer_of_unknown_decay_is_brought_to_an_ordinary_rate() -> None:
     assert 0.02 <= layer.after.rate <= 0.2
 
 
+class Weighing(Unknown):
+    """A layer that makes its current of its input inside."""
+
+    def __init__(self, inputs: int, neurons: int) -> None:
+        super().__init__()
+        self.weights = nn.Linear(inputs, neurons)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(self.weights(x))
+
+
+def test_layers_that_hold_their_weights_are_brought_to_an_ordinary_rate() -> None:
+    torch.manual_seed(0)
+    layers = calibrate(nn.Sequential(Weighing(10, 40), Weighing(40, 40)), spikes()).layers
+    assert [layer.weight for layer in layers] == ["0.weights.weight", "1.weights.weight"]
+    assert [layer.before.rate for layer in layers] == [0, 0]
+    assert all(0.02 <= layer.after.rate <= 0.2 for layer in layers)
+
+
 @pytest.mark.parametrize(
     ("model", "words"),
     [

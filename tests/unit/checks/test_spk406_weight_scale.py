@@ -48,6 +48,13 @@ def test_judge(observations, severity) -> None:
     assert severity_of(WeightScale(), observations, "fc2.weight") == severity
 
 
+def test_a_layer_that_makes_its_current_inside_is_left_silent_by_tiny_weights() -> None:
+    for scale, severity in ((0.03, "warning"), (0.6, None), (26.5, None)):  # what large ones do is not known
+        places = {"lif2.fc.weight": [parameter(scale=scale)], "lif2": [SILENT, flow(spikes_receive_gradient=True)]}
+        observations = observe(places, sites={"lif2": {"fed_by": "lif2.fc", "neuron": neuron()}})
+        assert severity_of(WeightScale(), observations, "lif2.fc.weight") == severity
+
+
 def test_a_weight_that_feeds_no_layer_is_left_alone() -> None:
     observations = net(parameter(scale=26.5), DRIVEN, name="readout.weight")
     assert severity_of(WeightScale(), observations, "readout.weight") is None

@@ -196,3 +196,40 @@ def test_what_counts_as_weighted(module: nn.Module, answer: bool) -> None:
 )
 def test_wrappers_leave_no_trace_in_a_name(name: str, cleaned: str) -> None:
     assert clean(name) == cleaned
+
+
+class Recurrent(nn.Module):
+    """A layer for one time step with a weight for its own output, and one for its input where it `weighs` that."""
+
+    def __init__(self, inputs: int, neurons: int, *, weighs: bool) -> None:
+        super().__init__()
+        self.forward_weight = nn.Linear(inputs, neurons) if weighs else None
+        self.recurrent = nn.Linear(neurons, neurons)
+
+    def forward(self, x: Tensor) -> Tensor:
+        current = x if self.forward_weight is None else self.forward_weight(x)
+        y: Tensor = torch.sigmoid(current + self.recurrent(torch.zeros_like(current)))
+        return y
+
+
+@pytest.mark.parametrize("sizes", [(3, 5, 4), (5, 5, 5)])
+def test_a_layer_that_holds_the_weight_of_its_input_is_fed_by_that(sizes: tuple[int, int, int]) -> None:
+    a, b, c = sizes
+    trace = traced(nn.Sequential(Recurrent(a, b, weighs=True), Recurrent(b, c, weighs=True)), torch.rand(2, a))
+    assert (trace.fed_by["0"], trace.fed_by["1"]) == ("0.forward_weight", "1.forward_weight")
+
+
+@pytest.mark.parametrize("between", [nn.Identity(), nn.BatchNorm1d(5)])
+def test_a_recurrent_weight_does_not_feed_a_layer_whose_input_is_a_current(between: nn.Module) -> None:
+    layers = [nn.Linear(3, 5), between, Recurrent(5, 5, weighs=False), nn.Linear(5, 5), Recurrent(5, 5, weighs=False)]
+    trace = traced(nn.Sequential(*layers), torch.rand(2, 3))
+    assert (trace.fed_by["2"], trace.fed_by["4"]) == ("0", "3")
+
+
+def test_a_square_weight_that_gets_spikes_feeds_its_layer() -> None:
+    class Weighing(nn.Sequential):
+        """A weight and what comes after it, as one layer."""
+
+    layers = [Weighing(nn.Linear(5, 5), nn.ReLU()) for _ in range(2)]
+    trace = traced(nn.Sequential(*layers), torch.rand(2, 5))
+    assert (trace.fed_by["0"], trace.fed_by["1"]) == ("0.0", "1.0")
