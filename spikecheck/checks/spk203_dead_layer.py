@@ -101,7 +101,9 @@ class DeadLayer(Check):
     other passes, emits none in {min_forward_passes} forward passes with a probability of exp(-10), 1 in 22,000.
 
     The fix that is printed with a finding sets the threshold to half of the highest potential in the first forward
-    pass, or in the run if the layer got no spikes then, if that potential is known.
+    pass, or in the run if the layer got no spikes then, if that potential is known. For a layer that was silent from
+    the start and whose potential or threshold is not known, as in one that compares them inside, it is a call of
+    `spikecheck.calibrate`.
 
     A layer that emits single spikes, fewer than {min_alive_rate} per neuron and time step and fewer than one per neuron
     in ten samples, is reported as nearly silent if 64 losses or more show that nothing is learned. If it fired more

@@ -44,7 +44,8 @@ HELD_DOWN = "no input current was above 0: the bias, or inhibition, holds the la
 def waking_fix(site: Site, readings: Readings) -> tuple[Fix, ...]:
     """Return one fix for this silent layer and those behind it.
 
-    Where no number is known that it could state, it has one measured; none where no weight is known to make a current.
+    Where no number is known that it could state, `calibrate` finds one for a layer that never fired; none where no
+    weight is known to make its current either.
     """
     order = (UNSCALED, MEASURED, SO_FAR, BY_CURRENT, WEIGHTS, HELD_DOWN, DERIVED)
     groups: dict[str, list[str]] = {comment: [] for comment in order}
@@ -55,7 +56,8 @@ def waking_fix(site: Site, readings: Readings) -> tuple[Fix, ...]:
         comment, line = wake_derived(layer, at) if is_silent(upstream_spikes(layer, at)) else wake_measured(layer, at)
         if line:
             groups[comment].append(line)
-    if not any(groups.values()) and input_weight(site, readings) is not None:
+    from_start = is_silent(readings.first.get(SpikeReading))
+    if from_start and not any(groups.values()) and input_weight(site, readings) is not None:
         return (Fix(f"# {CALIBRATED}"),)
     return joined(groups)
 

@@ -169,3 +169,15 @@ def test_a_layer_that_became_nearly_silent_is_dated_by_its_timeline() -> None:
     observations = observe({"lif1": [fires(2e-4), flow(), faded(0, 60)], "loss": [loss(**STUCK)]})
     [finding] = findings(DeadLayer(), observations, "lif1")
     assert finding.when is UNDATED, "the first forward pass tells"
+
+
+def test_where_no_threshold_is_known_the_fix_has_the_weights_calibrated() -> None:
+    """Not where no weight is known that makes the current, nor for a layer that fired at first."""
+    for places, first, code in (
+        ({"fc.weight": [parameter()]}, silent(), "spikecheck.calibrate(model, x)"),
+        ({}, silent(), None),
+        ({"fc.weight": [parameter()]}, spikes(), None),
+    ):
+        observations = observe({**places, "lif1": [silent(), flow()]}, first={"lif1": [first]}, sites={"lif1": {"fed_by": "fc"}})
+        (finding,) = findings(DeadLayer(), observations, "lif1")
+        assert [fix.code.splitlines()[-1] for fix in finding.fixes] == ([] if code is None else [code])

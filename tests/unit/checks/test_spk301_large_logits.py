@@ -28,12 +28,8 @@ def net(spread, **changed):
         pytest.param(net(73.0, classes=None, **BAD), None, id="no classes"),
         pytest.param(net(73.0, classes=1, **BAD), None, id="one class"),
         pytest.param(net(73.0, recent_mean=None), None, id="no loss"),
-        pytest.param(
-            net(73.0, trace=tuple(enumerate([300.0] * 60 + [0.1] * 8)), **BAD), None, id="the latest losses are low"
-        ),
-        pytest.param(
-            net(73.0, trace=tuple(enumerate([300.0] * 60 + [0.1] * 7)), **BAD), "warning", id="a few of them are"
-        ),
+        pytest.param(net(73.0, latest=(0.1,) * 8, **BAD), None, id="the latest losses are low"),
+        pytest.param(net(73.0, latest=(0.1,) * 7, **BAD), "warning", id="a few of them are"),
         pytest.param(
             net(float("nan"), non_finite=POISONED, recent_mean=float("nan")), None, id="NaN is found by another check"
         ),

@@ -107,7 +107,8 @@ def test_without_a_loss_nothing_is_said_about_it() -> None:
 @pytest.mark.parametrize(("last", "severity"), [(0.1, None), (3.0, "warning")])
 def test_a_network_that_has_recovered_from_a_jump(last, severity) -> None:
     course = tuple(enumerate([1.0] * 60 + [300.0] * 32 + [0.1] * 7 + [last]))
-    lost = loss(first=3.0, recent_mean=120.0, recent_deviation=100.0, trace=course)
+    latest = tuple(value for _, value in course[-8:])
+    lost = loss(first=3.0, recent_mean=120.0, recent_deviation=100.0, trace=course, latest=latest)
     assert severity_of(HotLearningRate(), grown(100.0, lost=lost), "fc1.weight") == severity
 
 
