@@ -171,13 +171,16 @@ def test_a_layer_that_became_nearly_silent_is_dated_by_its_timeline() -> None:
     assert finding.when is UNDATED, "the first forward pass tells"
 
 
-def test_where_no_threshold_is_known_the_fix_has_the_weights_calibrated() -> None:
-    """Not where no weight is known that makes the current, nor for a layer that fired at first."""
-    for places, first, code in (
-        ({"fc.weight": [parameter()]}, silent(), "spikecheck.calibrate(model, x)"),
-        ({}, silent(), None),
-        ({"fc.weight": [parameter()]}, spikes(), None),
-    ):
-        observations = observe({**places, "lif1": [silent(), flow()]}, first={"lif1": [first]}, sites={"lif1": {"fed_by": "fc"}})
-        (finding,) = findings(DeadLayer(), observations, "lif1")
-        assert [fix.code.splitlines()[-1] for fix in finding.fixes] == ([] if code is None else [code])
+@pytest.mark.parametrize(
+    ("weight", "first", "code"),
+    [
+        pytest.param({"fc.weight": [parameter()]}, silent(), ["spikecheck.calibrate(model, x)"], id="silent"),
+        pytest.param({}, silent(), [], id="no weight is known"),
+        pytest.param({"fc.weight": [parameter()]}, spikes(), [], id="it fired at first"),
+    ],
+)
+def test_where_no_threshold_is_known_the_fix_has_the_weights_calibrated(weight, first, code) -> None:
+    places, start = {**weight, "lif1": [silent(), flow()]}, {"lif1": [first]}
+    observations = observe(places, first=start, sites={"lif1": {"fed_by": "fc"}})
+    (finding,) = findings(DeadLayer(), observations, "lif1")
+    assert [fix.code.splitlines()[-1] for fix in finding.fixes] == code
