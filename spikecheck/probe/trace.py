@@ -8,7 +8,7 @@ holds weights makes its current with those, unless they map its own neurons to a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 
@@ -38,10 +38,9 @@ class Trace:
         is_current = known is None or known in self._currents
         self.sources.setdefault(name, []).append(source)
         self.places.setdefault(name, []).append(self.take_place())
-        weighted = is_weighted(module)
-        if weighted:
+        if weighted := is_weighted(module):
             self._is_square.pop(name, None)
-            self._is_square[name] = module.weight.shape[0] == module.weight.shape[1]
+            self._is_square[name] = is_square(module)
         else:
             source = self.weight_inside(name, is_current=is_current and source is not None) or source
         if source is not None:
@@ -110,6 +109,12 @@ def is_weighted(module: nn.Module) -> bool:
     """Return whether the module mixes its inputs by a weight of its own with two or more axes."""
     weight = getattr(module, "weight", None)
     return isinstance(weight, Tensor) and weight.dim() > 1
+
+
+def is_square(module: nn.Module) -> bool:
+    """Return whether the weight of a module maps as many neurons, or channels, to as many."""
+    outputs, inputs, *_ = cast(Tensor, module.weight).shape
+    return outputs == inputs
 
 
 def is_of_torch(module: nn.Module) -> bool:
