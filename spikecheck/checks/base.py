@@ -205,7 +205,7 @@ class Check:
         explains: the same relation from the other end; both are merged when checks are discovered.
         ascending: groups of limits that contradict each other unless they are in this order.
         self_resolving: training can repair what it finds, so that a warning waits for a while.
-        of_first_loss: it is about the first losses alone, which may fall within a few updates.
+        of_first_loss: it matters for high first losses alone, which may fall within a few updates.
         message: one line, with the numbers of `Observed` in braces.
         past: what a report says once it is over, such as "{site} was silent"; the slug and the site by default.
     """

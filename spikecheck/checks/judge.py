@@ -207,13 +207,13 @@ class Judge:
     def awaits(self, members: Sequence[Finding], observations: Observations) -> bool:
         """Return whether it is too early to warn of a cause and its consequences: training may still repair it.
 
-        It may do so for longer where a silent layer comes nearer to its threshold. A high first loss, and a note about
-        a layer that explains nothing else, are as harmless as later losses show.
+        It may do so for longer where a silent layer comes nearer to its threshold. A high first loss is as harmless as
+        later losses show, and so is a note that explains nothing else, or nothing but what training may repair.
         """
         cause, warned = members[0], {finding.check for finding in members if finding.severity > Severity.NOTE}
+        repaired = {check.id for check in self.checks if check.self_resolving}
         about_first_loss = {check.id for check in self.checks if check.of_first_loss}
-        waits = cause.check in {check.id for check in self.checks if check.self_resolving}
-        waits |= bool(warned) and warned <= about_first_loss
+        waits = cause.check in repaired or (bool(warned) and warned <= repaired | about_first_loss)
         readings = observations.readings(cause.site)
         young = may_still_resolve(cause.site, readings) and not out_of_reach(cause.site, readings)
         return waits and (young or is_waking(cause.site, readings))

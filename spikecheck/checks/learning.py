@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, isfinite, log, sqrt
+from math import inf, isfinite, log, nan, sqrt
 from statistics import fmean, stdev
 
 from spikecheck.checks.base import Readings, once_per_run
@@ -51,13 +51,13 @@ class Learning:
     @classmethod
     def of(cls, loss: LossReading, targets: TargetReading | None, numbers: RegressionTargetReading | None) -> Learning:
         """Return what a loss over the whole run says; `targets` or `numbers` are what it was computed from."""
-        level, losses = latest_level(loss)
+        level, error = latest_level(loss)
         deviation = inf if loss.recent_deviation is None else loss.recent_deviation
         guess, min_gain = guess_of(loss, targets, numbers)
         steep = loss.window >= MIN_WINDOW
         return cls(
             level,
-            deviation / sqrt(max(1, losses)),
+            error,
             inf if loss.first is None else loss.first,
             deviation,
             guess,
@@ -112,19 +112,21 @@ class Learning:
         return known and self.slope + T_SCORE * self.slope_error < 0  # type: ignore[operator]
 
 
-def latest_level(loss: LossReading) -> tuple[float, int]:
-    """Return the mean of the latest losses, and of how many; NaN where there is none.
+def latest_level(loss: LossReading) -> tuple[float, float]:
+    """Return the mean of the latest losses and its standard error; NaN where there is none.
 
     Those of the last quarter of the run where these are fewer than the ones that are remembered for a straight line. In
     a long run they are thinned out, and may all be of the same piece of a recording.
     """
+    deviation = inf if loss.recent_deviation is None else loss.recent_deviation
     if loss.recent_mean is None:
-        return float("nan"), 0
+        return nan, deviation
     last = loss.trace[-1][0] if loss.trace else 0
     latest = [value for update, value in loss.trace if update > (1 - LATEST_SHARE) * last]
     if MIN_LATEST <= len(latest) < loss.window and LATEST_SHARE * last < loss.window:
-        return sum(latest) / len(latest), len(latest)
-    return loss.recent_mean, loss.window
+        own = stdev(latest) if len(latest) >= MIN_LAST_LOSSES and all(map(isfinite, latest)) else deviation
+        return sum(latest) / len(latest), own / sqrt(len(latest))
+    return loss.recent_mean, deviation / sqrt(max(1, loss.window))
 
 
 def guess_of(

@@ -67,7 +67,8 @@ class CountInput(Check):
     - the mean is {max_mean_count} or more, and the drive is {max_drive} or more;
     - the mean is {min_large_mean_count} or more, and the drive is {max_drive_at_large_counts} or more, or unknown.
 
-    It is a note as well where no spiking layer was recognized, or where the network learns from the counts.
+    It is a note as well where no spiking layer was recognized, where the network learns from the counts, or where no
+    forward pass recorded gradients: how a network was trained decides which input it can use.
 
     The example above, with torch's default weights, gets a note.
     """
@@ -134,7 +135,7 @@ class CountInput(Check):
 
     def matters(self, average: float, readings: Readings) -> bool:
         """Return whether counts of this mean are a fault, for what they make of the first layer's drive."""
-        if not spiking_sites(readings) or has_learned_much(readings):
+        if not spiking_sites(readings) or has_learned_much(readings) or readings.run.without_gradients:
             return False
         is_large, drive = average >= self.min_large_mean_count, first_layer_drive(readings)
         if drive is None:

@@ -72,7 +72,9 @@ class MultiSpike(Check):
     A layer is reported if its values are whole numbers, none negative, some above 1. spikecheck then takes the mean of
     the values above 0: the spikes that a neuron emits in a time step in which it fires. It warns if this mean is
     {max_spikes_per_active_step} or more, and reports a note if it is smaller, which does little harm. It also reports
-    only a note if the loss is not far above that of a guess, as in a network that was converted from a ReLU network.
+    only a note if the loss is not far above that of a guess, or if no forward pass recorded gradients, as in a network
+    that was converted from a ReLU network. While training runs, it is printed only from update 64 on, since a high
+    first loss often falls quickly.
 
     If the potential does not leak during a forward pass, or even grows, SPK207 (faulty-decay) is the cause:
     each time step adds to it.
@@ -91,6 +93,7 @@ class MultiSpike(Check):
         "SPK407",
         "SPK413",
     )
+    of_first_loss: ClassVar = True
     past: ClassVar = "neurons of {site} spiked several times per time step"
     message: ClassVar = (
         "neurons of {site} spike up to {peak} times per time step instead of once ({average} on average when they fire)"
@@ -108,11 +111,11 @@ class MultiSpike(Check):
         average = spikes.mean_active_bin
         if not holds_spike_counts(spikes) or average is None or spikes_unused(readings):
             return
-        harmless = is_near_guess(readings)  # as after a conversion from a ReLU network
+        converted = is_near_guess(readings) or readings.run.without_gradients  # perhaps from a ReLU network
         input_counts = [x.mean_active_bin or 0 for x in readings.every(InputReading).values()]
         finding = self.finding(
             site,
-            severity=Severity.NOTE if average < self.max_spikes_per_active_step or harmless else Severity.WARNING,
+            severity=Severity.NOTE if average < self.max_spikes_per_active_step or converted else Severity.WARNING,
             observed=Observed(
                 "up to {peak} spikes of a neuron per time step (values {values}), {average} on average when it fires",
                 peak=spikes.maximum,

@@ -224,3 +224,9 @@ def test_in_a_long_run_the_level_is_that_of_all_latest_losses() -> None:
     pieces = [0.1, 3.0, 3.0, 3.0]
     loss = replace(reading(pieces * 16), updates=800, trace=tuple((update, 0.1) for update in range(0, 800, 8)))
     assert Learning.of(loss, None, None).level == pytest.approx(fmean(pieces))
+
+
+def test_a_steep_start_does_not_blur_the_latest_losses() -> None:
+    """Losses fall from 8.5 to 1.0 in 16 updates, and stay at 1.0, below that of a guess over four classes, 1.39."""
+    values = course(lambda part: max(1.0, 8.5 * math.exp(-part * 8)), updates=64, noise=0.1)
+    assert Learning.of(reading(values, classes=4), None, None).has_learned

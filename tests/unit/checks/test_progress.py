@@ -68,7 +68,7 @@ def test_only_what_training_mends_is_waited_for() -> None:
 
 def test_a_high_first_loss_waits_and_so_does_a_note_that_explains_nothing_else() -> None:
     observations = net()
-    judge = Judge((MultiSpike(), HighInitialLoss()))
+    judge = Judge((MultiSpike(), HighInitialLoss(), DeadLayer(), WeightScale()))
     dead = DeadLayer().finding(
         layer(observations), observed=Observed("", what="is silent", neurons=1), expected=Expected("")
     )
@@ -78,7 +78,9 @@ def test_a_high_first_loss_waits_and_so_does_a_note_that_explains_nothing_else()
     assert judge.awaits([note, first_loss], observations)
     assert not judge.awaits([note], observations)
     assert not judge.awaits([note, first_loss, replace(dead, check="SPK405")], observations)
-    assert not judge.awaits([replace(note, severity=Severity.WARNING), first_loss], observations)
+    assert judge.awaits([replace(note, severity=Severity.WARNING), first_loss], observations)
+    assert judge.awaits([note, replace(dead, severity=Severity.WARNING)], observations)
+    assert not judge.awaits([replace(note, check="SPK406", severity=Severity.WARNING), first_loss], observations)
     assert not judge.awaits([note, first_loss], net(done=64))
 
 

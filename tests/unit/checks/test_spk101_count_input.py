@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from spikecheck.checks.spk101_count_input import CountInput
-from tests.unit.checks.build import drive, findings, inputs, loss, neuron, observe, severity_of, spikes
+from tests.unit.checks.build import drive, findings, inputs, loss, neuron, observe, run, severity_of, spikes
 
 
 def counts(average: float, **changed):
@@ -64,6 +66,11 @@ def test_counts_that_a_network_learns_from_are_no_fault(level: float, severity: 
     first = [spikes(), drive(rms=10.0, peak=30.0, maximum=60.0)]
     places = {"input": [counts(6.0)], "lif1": first, "loss": [loss(recent_mean=level, recent_deviation=0.02)]}
     assert severity_of(CountInput(), observe(places, sites={"lif1": {"neuron": neuron()}}), "input") == severity
+
+
+def test_without_training_it_is_not_known_which_input_a_network_can_use() -> None:
+    evaluation = replace(driving(counts(6.0), 10.0), run=run(backward_passes=0, without_gradients=True))
+    assert severity_of(CountInput(), evaluation, "input") == "note"
 
 
 def test_it_says_how_much_binarizing_would_remove() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from spikecheck.checks.spk201_multi_spike import MultiSpike
 from spikecheck.neuron import NeuronSpec
-from tests.unit.checks.build import findings, flow, inputs, loss, observe, severity_of, spikes
+from tests.unit.checks.build import findings, flow, inputs, loss, observe, run, severity_of, spikes
 
 
 def several(average: float, peak: float = 5.0, **changed):
@@ -47,6 +47,11 @@ def test_judge(read, severity) -> None:
 def test_many_spikes_do_no_harm_where_the_loss_is_hardly_above_a_guess(level, severity) -> None:
     observations = observe({"lif1": [several(7.0)], "loss": [loss(recent_mean=level)]})
     assert severity_of(MultiSpike(), observations, "lif1") == severity
+
+
+def test_without_training_nothing_shows_that_many_spikes_do_harm() -> None:
+    evaluation = observe({"lif1": [several(7.0)]}, run=run(backward_passes=0, without_gradients=True))
+    assert severity_of(MultiSpike(), evaluation, "lif1") == "note"
 
 
 def test_it_shows_the_values_and_the_fix_for_the_library() -> None:
