@@ -10,6 +10,7 @@ from spikecheck.number_format import number, percentage
 from spikecheck.readings import RunReading
 from spikecheck.report.format import by_check, ignore_hint, other_sites
 
+NO_GRAPH = "does not require grad"  # in torch's message on a loss that no weight leads to
 SWITCHED_OFF = Unseen(UnseenKind.FORWARD_PASS, "nothing was watched: SPIKECHECK is set to off in the environment")
 
 
@@ -67,17 +68,12 @@ def unobserved(
             Unseen(UnseenKind.BACKWARD_PASS, "no backward pass was observed, so gradients could not be checked")
         )
     if optimizer is None:
-        text = "no optimizer update was observed, so updates could not be checked; "
-        if run.foreign_optimizer is None:
-            text += "optimizer= names one that is not found automatically"
-        else:
-            text += f"{run.foreign_optimizer} steps, and holds none of the model's parameters: "
-            text += "was it created before the model?"
+        text = f"no optimizer update was observed, so updates could not be checked; {why_no_update(run)}"
         missing.append(Unseen(UnseenKind.UPDATE, text))
     elif unlearned is not None:
         text = (
-            f"after {unlearned} updates no loss shows that anything is learned: none is clearly below that of a guess, "
-            "nor clearly falling where a guess is unknown; train longer, or look at the accuracy"
+            f"after {unlearned} updates, no loss shows that anything is learned: none is clearly below that of a guess, "
+            "or clearly falling if that is not known; train longer, or look at the accuracy"
         )
         missing.append(Unseen(UnseenKind.LEARNING, text))
     elif far is not None:
@@ -85,3 +81,14 @@ def unobserved(
         text = f"the loss is {number(level)}, {percentage(level / guess)} of what a guess without the input has"
         missing.append(Unseen(UnseenKind.MOST_OF_LEARNING, text))
     return (*missing, *(Unseen(UnseenKind.SITE, f"{name}: {why}") for name, why in sites.items()))
+
+
+def why_no_update(run: RunReading) -> str:
+    """Return why no optimizer made an update, as far as the run shows it, or how to name one."""
+    if run.torch_errors:
+        error = run.torch_errors[-1]
+        cut = "; look for detach(), no_grad() or argmax() between the weights and the loss" if NO_GRAPH in error.text else ""
+        return f"PyTorch raised {error.kind}: {error.text}{cut}"
+    if run.foreign_optimizer is not None:
+        return f"{run.foreign_optimizer} steps, and holds none of the model's parameters: was it created before the model?"
+    return "optimizer= names one that is not detected automatically"
