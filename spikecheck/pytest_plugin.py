@@ -30,10 +30,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     level = "fail on findings of this severity or above: note, warning or error"
     group.addoption("--spikecheck-fail-on", choices=LEVELS, help=f"{level} (default: warning)")
     group.addoption("--spikecheck-report", metavar="DIR", help="write an HTML report here for each failed test")
-    group.addoption("--spikecheck-baseline", metavar="FILE", help="findings in this file do not fail their test")
+    accepted = "findings in this file do not fail tests with the fixture spikecheck"
+    group.addoption("--spikecheck-baseline", metavar="FILE", help=accepted)
     group.addoption("--spikecheck-update", action="store_true", help="write the baseline files instead of using them")
     parser.addini("spikecheck_fail_on", level, default="warning")
-    parser.addini("spikecheck_baseline", "file with findings that do not fail their test", default="")
+    parser.addini("spikecheck_baseline", accepted, default="")
     parser.addini("spikecheck_report", "folder for the HTML reports of failed tests", default="")
 
 
@@ -150,7 +151,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.section("spikecheck")
     if lines:
         plural, failed = "" if len(lines) == 1 else "s", sum(test.failed for test, _ in lines)
-        terminalreporter.line(f"{len(lines)} test{plural} checked a spiking network, {failed} failed")
+        terminalreporter.line(f"{len(lines)} test{plural} made a report, {failed} failed")
     for test, text in lines:
         if test.failed or test.spikecheck[2]:
             terminalreporter.line(f"{test.nodeid}: {text}")
@@ -162,8 +163,11 @@ def write_accepted(config: pytest.Config, tests: list[Any]) -> list[str]:
     """Write the findings of these tests to the file that accepts them, where that is asked for; return what to say."""
     file = baseline_file(config)
     watched = {test.nodeid: test.spikecheck[3] for test in tests if test.spikecheck[3] is not None}
-    if file is None or not config.getoption("--spikecheck-update") or not watched:
+    if file is None or not config.getoption("--spikecheck-update"):
         return []
+    if not watched:
+        given = config.getoption("--spikecheck-baseline") is not None
+        return [f"{file} was not written: no test with the fixture spikecheck was run"] if given else []
     from spikecheck.accepted import update_tests
     from spikecheck.errors import SpikecheckError
 

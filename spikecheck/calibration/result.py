@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from spikecheck.number_format import number, percentage
 
+ROUNDING = 1e-3  # relative to the deviation: a mean below it is 0 but for rounding
+
 
 @dataclass(frozen=True, slots=True)
 class Potential:
@@ -22,7 +24,8 @@ class Potential:
     def __str__(self) -> str:
         if self.mean is None or self.deviation is None:
             return f"rate {percentage(self.rate)}"
-        return f"{number(self.mean, 2)} +- {number(self.deviation, 2)} thresholds, rate {percentage(self.rate)}"
+        mean = 0.0 if abs(self.mean) < ROUNDING * self.deviation else self.mean
+        return f"potential {number(mean, 2)} ± {number(self.deviation, 2)} thresholds, rate {percentage(self.rate)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class LayerCalibration:
 
     def __str__(self) -> str:
         recurrent = "" if self.recurrent_scale is None else f", recurrent {number(self.recurrent_scale)}x"
-        return f"{self.layer}: {self.weight} {number(self.scale)}x{recurrent}; {self.before} -> {self.after}"
+        return f"{self.layer}: {self.weight} {number(self.scale)}x{recurrent}; {self.before} → {self.after}"
 
 
 @dataclass(frozen=True, slots=True)

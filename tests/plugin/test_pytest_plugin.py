@@ -71,7 +71,7 @@ def test_what_it_says_of_a_suite(runs: Runs) -> None:
             "*- spikecheck report at the time of the failure -*",
             "*healthy: no warning, no error*",
             "*= spikecheck =*",
-            "5 tests checked a spiking network, 3 failed",
+            "5 tests made a report, 3 failed",
             "test_suite.py::test_dead: SPK203 dead-layer at lif1*; report: *test_suite-py-test_dead-*.html",
             "test_suite.py::test_asserted: SPK203 dead-layer at lif1*; report: *html",
             "test_suite.py::test_of_its_own: no root cause; report: *html",
@@ -161,6 +161,8 @@ def test_accepted_findings_do_not_fail_their_test(runs: Runs) -> None:
     written.stdout.fnmatch_lines(["*accepted finding* of * test* written to *accepted.json"])
     result = runs("--spikecheck-baseline=accepted.json", "-rA", "-k", "dead or healthy", test_suite=SUITE)
     result.stdout.fnmatch_lines_random(["PASSED test_suite.py::test_dead", "PASSED test_suite.py::test_healthy"])
+    nothing = runs("--spikecheck-baseline=other.json", "--spikecheck-update", "-k", "unrelated", test_suite=SUITE)
+    nothing.stdout.fnmatch_lines(["*other.json was not written: no test with the fixture spikecheck was run"])
 
 
 ELSEWHERE = """
@@ -257,7 +259,7 @@ def test_what_goes_wrong_in_one_test_does_not_end_the_run(runs: Runs) -> None:
             "*ROOT CAUSE   SPK203 dead-layer  *lif1*",
             "E *ZeroDivisionError: division by zero",
             "*@pytest.mark.spikecheck: fail_on='fatal': must be one of note, warning, error",
-            "1 test checked a spiking network, 1 failed",
+            "1 test made a report, 1 failed",
             "test_rare.py::test_asked_for_within: SPK203*; no report: cannot create *reports (*",
         ]
     )
@@ -336,7 +338,7 @@ def test_the_assertions_work_without_pytest(runs: Runs) -> None:
 def test_with_xdist_the_summary_and_the_pages_come_from_the_workers(runs: Runs) -> None:
     result = runs("-n", "2", "--spikecheck-report=reports", test_suite=SUITE)
     result.assert_outcomes(passed=3, failed=3)
-    result.stdout.fnmatch_lines(["*= spikecheck =*", "5 tests checked a spiking network, 3 failed"])
+    result.stdout.fnmatch_lines(["*= spikecheck =*", "5 tests made a report, 3 failed"])
     result.stdout.fnmatch_lines_random(["test_suite.py::test_dead: SPK203 dead-layer at lif1*; report: *html"])
     assert len(list(runs.path.glob("reports/*.html"))) == 3
 
@@ -346,7 +348,7 @@ def test_with_xdist_the_summary_and_the_pages_come_from_the_workers(runs: Runs) 
 def test_with_randomly_each_test_gets_its_own_models(runs: Runs) -> None:
     result = runs("--randomly-seed", "1", test_suite=SUITE)
     result.assert_outcomes(passed=3, failed=3)
-    result.stdout.fnmatch_lines(["Using --randomly-seed*", "5 tests checked a spiking network, 3 failed"])
+    result.stdout.fnmatch_lines(["Using --randomly-seed*", "5 tests made a report, 3 failed"])
 
 
 BASELINE = """

@@ -30,7 +30,7 @@ def test_the_suite_says_the_same_under_this_pytest(runs: Runs, version: str) -> 
             f"*pytest-{version}*",
             "spikecheck · 3 updates · torch · 1 spiking layer*",
             "*= spikecheck =*",
-            "5 tests checked a spiking network, 3 failed",
+            "5 tests made a report, 3 failed",
             "test_suite.py::test_dead: SPK203 dead-layer at lif1*; report: *test_suite-py-test_dead-*.html",
         ]
     )
