@@ -72,8 +72,8 @@ def unobserved(
         missing.append(Unseen(UnseenKind.UPDATE, text))
     elif unlearned is not None:
         text = (
-            f"after {unlearned} updates, no loss shows that anything is learned: none is clearly below that of a guess, "
-            "or clearly falling if that is not known; train longer, or look at the accuracy"
+            f"after {unlearned} updates, no loss shows that anything is learned: none is clearly below that of a "
+            "guess, or clearly falling if that is not known; train longer, or look at the accuracy"
         )
         missing.append(Unseen(UnseenKind.LEARNING, text))
     elif far is not None:
@@ -87,8 +87,8 @@ def why_no_update(run: RunReading) -> str:
     """Return why no optimizer made an update, as far as the run shows it, or how to name one."""
     if run.torch_errors:
         error = run.torch_errors[-1]
-        cut = "; look for detach(), no_grad() or argmax() between the weights and the loss" if NO_GRAPH in error.text else ""
-        return f"PyTorch raised {error.kind}: {error.text}{cut}"
-    if run.foreign_optimizer is not None:
-        return f"{run.foreign_optimizer} steps, and holds none of the model's parameters: was it created before the model?"
+        tip = "; look for detach(), no_grad() or argmax() between the weights and the loss"
+        return f"PyTorch raised {error.kind}: {error.text}{tip if NO_GRAPH in error.text else ''}"
+    if (optimizer := run.foreign_optimizer) is not None:
+        return f"{optimizer} steps, and holds none of the model's parameters: was it created before the model?"
     return "optimizer= names one that is not detected automatically"
