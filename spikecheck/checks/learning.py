@@ -200,16 +200,16 @@ def makes_progress(readings: Readings) -> bool:
     return any(one.falls or one.has_learned for one in every_learning(readings))
 
 
-def far_from_learned(readings: Readings) -> tuple[float, float] | None:
-    """Return the loss that came nearest to half of a guess's, and that guess's, where none came that far.
+def far_from_learned(readings: Readings) -> tuple[float, float, bool] | None:
+    """Return the loss that came nearest to half of a guess's, that guess's, and whether it still falls.
 
-    None where too few losses were computed to expect it, where nothing is learned, and where no guess is known.
+    None where one came that far, too few were computed to expect it, nothing is learned, or no guess is known.
     """
     if most_losses(readings) < MIN_LOSSES or has_learned_much(readings):
         return None
-    known = ((one.level, one.guess) for one in telling(readings) if one.guess and one.has_learned)
-    below = [(level, guess) for level, guess in known if level < guess]
-    return min(below, key=lambda pair: pair[0] / pair[1], default=None)
+    learned = [one for one in telling(readings) if one.guess and one.has_learned and one.level < one.guess]
+    known = [(one.level, one.guess, one.falls_now) for one in learned if one.guess]
+    return min(known, key=lambda one: one[0] / one[1], default=None)
 
 
 def most_losses(readings: Readings) -> int:

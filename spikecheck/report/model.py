@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from spikecheck.report.comparison import Comparison
 
 SCHEMA = 1
+RESERVATIONS = (UnseenKind.MOST_OF_LEARNING, UnseenKind.REST_OF_LEARNING)  # against calling a run healthy
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,12 +242,12 @@ class Report:
     @property
     def reservation(self) -> str:
         """Why a run without warnings is not called healthy: its loss is far from learned, by how much; or empty."""
-        return next((one.text for one in self.unseen if one.kind is UnseenKind.MOST_OF_LEARNING), "")
+        return next((one.text for one in self.unseen if one.kind in RESERVATIONS), "")
 
     @property
     def incomplete(self) -> tuple[Unseen, ...]:
         """What was not observed, without the reservation, which is part of the conclusion."""
-        return tuple(one for one in self.unseen if one.kind is not UnseenKind.MOST_OF_LEARNING)
+        return tuple(one for one in self.unseen if one.kind not in RESERVATIONS)
 
     def at_least(self, severity: Severity) -> tuple[Finding, ...]:
         """Return the findings of this `severity` or above."""

@@ -39,13 +39,13 @@ def unobserved(
     optimizer: str | None,
     sites: Mapping[str, str],
     unlearned: int | None = None,
-    far: tuple[float, float] | None = None,
+    far: tuple[float, float, bool] | None = None,
 ) -> tuple[Unseen, ...]:
     """Return what a run did not show, each with what would show it.
 
     `sites` could not be measured, by name with why. `unlearned` is after how many losses none shows that anything is
-    learned; None where one does, or there are too few. `far` is a loss that shows it, and is far above 0, and the loss
-    of a guess.
+    learned; None where one does, or there are too few. `far` is a loss that shows it, and is far above 0, the loss
+    of a guess, and whether it still falls.
     """
     if run.forward_passes == 0:
         return (
@@ -77,9 +77,10 @@ def unobserved(
         )
         missing.append(Unseen(UnseenKind.LEARNING, text))
     elif far is not None:
-        level, guess = far
+        level, guess, falls = far
         text = f"the loss is {number(level)}, {percentage(level / guess)} of what a guess without the input has"
-        missing.append(Unseen(UnseenKind.MOST_OF_LEARNING, text))
+        kind = UnseenKind.REST_OF_LEARNING if falls else UnseenKind.MOST_OF_LEARNING
+        missing.append(Unseen(kind, text + ", and still falls" * falls))
     return (*missing, *(Unseen(UnseenKind.SITE, f"{name}: {why}") for name, why in sites.items()))
 
 

@@ -65,6 +65,14 @@ def test_a_network_that_learns_little_is_not_called_healthy_and_passes() -> None
     assert str(observed).replace("\n", " ").count(text) == 1  # in the conclusion alone
 
 
+def test_nothing_is_to_be_explained_while_the_loss_still_falls() -> None:
+    text = "the loss is 1.93, 84% of what a guess without the input has, and still falls"
+    observed = report(unseen=(Unseen(UnseenKind.REST_OF_LEARNING, text),), layers=healthy().layers)
+    assert observed.conclusion == f"no warning, no error; {text}"
+    assert observed.ok
+    assert not causes(observed)
+
+
 def test_a_report_on_experiments_does_not_recommend_them() -> None:
     row = ExperimentRow("one batch", ExperimentOutcome.DONE, "its loss falls")
     assert not causes(report(PLATEAU, experiments=(row,)))
