@@ -89,7 +89,7 @@ def table(checks: list[type[Check]], folder: str) -> str:
 
 def index(checks: list[type[Check]]) -> str:
     """The list of all pages, a table a family."""
-    parts = [f"{WRITTEN}: `make docs`. -->\n\n# What is checked\n\n[What explains what](causes.md), drawn.\n"]
+    parts = [f"{WRITTEN}: `make docs`. -->\n\n# What is checked\n\nSee also: [what explains what](causes.md).\n"]
     for digit, family in FAMILIES.items():
         members = [check for check in checks if check.id[3] == digit]
         parts += [f"\n## {family.capitalize()}\n\n{table(members, '')}"] if members else []

@@ -34,9 +34,9 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "integrations.md"
 EPOCHS, SILENT = 10, 100.0  # the threshold at which no neuron fires
 HEAD = """\
-# Integrations, loops and launchers, tried
+# Integrations, loops and launchers, tested
 
-Each way to train a network was tried twice: with a healthy network, and with one whose threshold no neuron reaches. "Seen" is what spikecheck
+Each way to train a network was tested twice: with a healthy network, and with one whose threshold no neuron reaches. "Seen" is what spikecheck
 observed of the healthy one: updates of those that were made, layers, loss, optimizer. False alarms are warnings and errors on the healthy
 one, found is the first root cause on the silent one. Cost is what the report itself measured on the healthy one, once, on this network of 24
 neurons, whose steps take a millisecond: [what watching costs](performance.md) has networks of real sizes, measured with care. Of sharded
