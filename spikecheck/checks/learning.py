@@ -47,6 +47,7 @@ class Learning:
     slope_error: float | None
     is_divergence: bool = False  # from a teacher's distribution
     last: tuple[float, ...] = ()  # of successive updates
+    uniform: float | None = None  # the loss of equal logits, also with smoothed labels
 
     @classmethod
     def of(cls, loss: LossReading, targets: TargetReading | None, numbers: RegressionTargetReading | None) -> Learning:
@@ -66,6 +67,7 @@ class Learning:
             loss.recent_slope_error if steep else None,
             loss.function in DIVERGENCES,
             loss.latest,
+            log(loss.classes) if loss.classes else None,
         )
 
     @property
@@ -192,7 +194,8 @@ def has_learned_much(readings: Readings) -> bool:
 
 def is_near_guess(readings: Readings) -> bool:
     """Return whether a loss is hardly above that of a guess, or below it: then the scale of the logits is no fault."""
-    return any(one.guess is not None and one.level < NEAR_GUESS * one.guess for one in every_learning(readings))
+    every = ((one.level, one.guess or one.uniform) for one in every_learning(readings))
+    return any(guess is not None and level < NEAR_GUESS * guess for level, guess in every)
 
 
 def makes_progress(readings: Readings) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spikecheck.checks.base import Readings, once_per_run
+from spikecheck.neuron import NEURON_PARAMETER
 from spikecheck.readings import GradientReading, ParameterReading, UpdateReading
 from spikecheck.site import Site, SiteKind
 
@@ -11,11 +12,19 @@ GRACE_UPDATES = 64  # updates in which training may repair what was wrong at fir
 
 @once_per_run
 def weight_names(readings: Readings) -> list[str]:
-    """Return the parameters with two or more axes that require gradients, in the order of the data flow."""
+    """Return the parameters with two or more axes that require gradients, in the order of the data flow.
+
+    Without thresholds, decays and time constants, which may have several axes, too.
+    """
     sites = [site for site in readings.observations.sites if site.kind is SiteKind.GRADIENT]
     read = readings.all.every(GradientReading)
     names = [site.name for site in sorted(sites, key=lambda site: site.position) if site.name in read]
-    return [name for name in dict.fromkeys(names) if axis_count(readings, name) > 1]
+    return [name for name in dict.fromkeys(names) if axis_count(readings, name) > 1 and not is_of_neurons(name)]
+
+
+def is_of_neurons(name: str) -> bool:
+    """Return whether a parameter's own name is that of a threshold, a decay or a time constant."""
+    return NEURON_PARAMETER.search(name.rpartition(".")[2]) is not None
 
 
 def axis_count(readings: Readings, name: str) -> int:

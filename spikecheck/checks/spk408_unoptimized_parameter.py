@@ -9,7 +9,7 @@ from typing import ClassVar
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.progress import and_more, weight_names
 from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.readings import GradientReading, RunReading, UpdateReading
+from spikecheck.readings import GradientReading, ParameterReading, RunReading, UpdateReading
 from spikecheck.site import Moment, Site, SiteKind
 
 
@@ -46,11 +46,12 @@ class UnoptimizedParameter(Check):
     ```
 
     ## How it is decided
-    The weight requires gradients and receives them, and is in no optimizer that has made an update. This includes a
-    weight that took the place of another while training ran, such as a head for more classes. While training runs,
-    spikecheck waits for {min_updates_in_training} updates, since another optimizer may step less often. If several
-    optimizers train the model, do not pass `optimizer=` to `spikecheck.attach`: with it, spikecheck watches that
-    optimizer alone, and reports the weights of the others here.
+    The weight requires gradients and receives them, is in no optimizer that has made an update, and has not moved: one
+    that an earlier optimizer trained is not reported. Nor are thresholds, decays and time constants, which have a check
+    of their own. A weight that took the place of another while training ran is reported, such as a head for more classes. While
+    training runs, spikecheck waits for {min_updates_in_training} updates, since another optimizer may step less often.
+    If several optimizers train the model, do not pass `optimizer=` to `spikecheck.attach`: with it, spikecheck watches
+    that optimizer alone, and reports the weights of the others here.
 
     With random hidden layers and a trained last one, a network reached an accuracy of 0.6 to 0.9 where 0.95 was
     possible (20 classes). The usual cause is an optimizer that was built before a layer was added or replaced, or from
@@ -77,7 +78,11 @@ class UnoptimizedParameter(Check):
         updates = readings.all.every(UpdateReading)
         gradients = readings.all.every(GradientReading)
         replaced = [name for name in weight_names(readings) if name in readings.run.replaced_parameters]
-        unheld = [name for name in weight_names(readings) if name not in updates and gradients[name].mean_norm > 0]
+        unheld = [
+            name
+            for name in weight_names(readings)
+            if name not in updates and gradients[name].mean_norm > 0 and not has_moved(readings.at(name))
+        ]
         unheld = replaced or unheld
         too_early = readings.run.live and readings.run.update < self.min_updates_in_training
         if not updates or too_early or unheld[:1] != [site.name]:
@@ -99,6 +104,12 @@ class UnoptimizedParameter(Check):
             more=and_more(unheld),
             reason=reason(unheld, readings.run),
         )
+
+
+def has_moved(weight: Readings) -> bool:
+    """Return whether a weight has changed, as one does that an optimizer held before."""
+    now, first = weight.get(ParameterReading), weight.first.get(ParameterReading)
+    return now is not None and first is not None and now.rms != first.rms
 
 
 def reason(names: list[str], run: RunReading) -> str:

@@ -8,7 +8,7 @@ from math import log10, sqrt
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.learning import has_learned, has_learned_much, makes_progress
+from spikecheck.checks.learning import MIN_LOSSES, has_learned, has_learned_much, makes_progress
 from spikecheck.checks.progress import update_readings, weight_names
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import GradientReading, ParameterReading, UpdateReading
@@ -57,6 +57,8 @@ class StrongWeightDecay(Check):
     - it is {max_initial_decay_to_gradient} times as large or larger for all weights at the first update, the reported
       weight is down to {min_remaining_norm} of its first norm or less, and the loss is no better than a guess.
 
+    While training runs, spikecheck waits for 64 updates, and for a network that learns nothing.
+
     AdamW keeps every entry of a weight below about 1 / decay: 0.017 for a decay of 60, where torch initializes a layer
     of 700 inputs with values up to 0.038. Usual decays are 0.0001 to 0.1; a much larger one is often a wrong exponent.
     A loss that falls to ln C meanwhile is no sign of learning: small weights give small logits.
@@ -101,7 +103,8 @@ class StrongWeightDecay(Check):
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield one finding, at the first weight that shrinks so fast, unless much is learned all the same."""
-        if has_learned_much(readings):
+        in_training = readings.run.live and (readings.run.update < MIN_LOSSES or has_learned(readings))
+        if has_learned_much(readings) or in_training:
             return
         updates = update_readings(readings, weight_names(readings))
         times_limit = self.times_limit(readings, updates)

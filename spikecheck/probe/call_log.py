@@ -32,13 +32,15 @@ MAX_HELD_CALLS = 4096  # calls of a layer that are kept before they are handed o
 def is_state_sampled(calls: int) -> bool:
     """Return whether a layer's state is read before its next call, after so many calls in this forward pass.
 
-    It is read before calls 1, 5, 9, 17, 33, ... Call 1 shows what a sequence starts from. The later ones show what a
-    step in the middle continues from, and the last of them is kept: since each comes about twice as late as the one
+    It is read before calls 1, 5, 6, 10, 18, 34, ... Call 1 shows what a sequence starts from. The later ones show what
+    a step in the middle continues from, and the last of them is kept: since each comes about twice as late as the one
     before, it lies in the second half of the sequence, where a state that is lost or restarted has become visible, and
-    T steps cost log2(T) reads. Calls 2 to 4 are left out: a layer that is called two or three times in a forward pass
+    T steps cost log2(T) reads. Most are even, so that a layer that gets two, four or eight steps for each frame is not
+    read where a frame begins. Calls 2 to 4 are left out: a layer that is called two or three times in a forward pass
     may be shared by branches of the network, each of which starts from nothing.
     """
-    return calls == 0 or (calls >= FIRST_MIDDLE_CALL and calls & (calls - 1) == 0)
+    before = calls - 1
+    return calls in (0, FIRST_MIDDLE_CALL) or (before >= FIRST_MIDDLE_CALL and before & (before - 1) == 0)
 
 
 #: Calls after which the next one goes through the guard: those whose state is sampled, and the last that is kept.

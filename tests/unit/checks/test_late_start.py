@@ -17,7 +17,7 @@ LEARNING = loss(updates=80, recent_mean=2.4, recent_slope=-0.01, recent_slope_er
 
 
 def warning(
-    lost: int = 15, of: int = 80, losses=LEARNING, check: Check | None = None, *, live: bool = False, read=()
+    lost: int = 20, of: int = 80, losses=LEARNING, check: Check | None = None, *, live: bool = False, read=()
 ) -> Finding | None:
     """The warning about a layer that was silent for the first updates, and fires now."""
     (finding,) = findings(DeadLayer(), observe({"lif1": [SILENT, flow()]}), "lif1")
@@ -30,7 +30,7 @@ def test_the_updates_it_took_are_missing_at_the_end() -> None:
     finding = warning()
     assert finding is not None
     assert finding.severity is Severity.WARNING
-    assert finding.message == "lif1 was silent until update 15 of 80, and the loss is still 2.40"
+    assert finding.message == "lif1 was silent until update 20 of 80, and the loss is still 2.40"
     assert (finding.when.update, finding.state) == (0, FindingState.OVER)
 
 
@@ -38,7 +38,7 @@ def test_the_updates_it_took_are_missing_at_the_end() -> None:
     "healthy",
     [
         pytest.param({"losses": loss(recent_mean=1.2)}, id="it has learned much all the same"),
-        pytest.param({"lost": 9}, id="less than an eighth of the run"),
+        pytest.param({"lost": 15}, id="less than a fifth of the run"),
         pytest.param({"of": 1000, "losses": loss(updates=1000, recent_mean=2.4)}, id="long ago"),
         pytest.param(
             {"losses": loss(recent_mean=2.4, recent_slope=-0.0001, recent_slope_error=0.0005)},

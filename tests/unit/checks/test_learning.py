@@ -12,7 +12,14 @@ from typing import Any
 import pytest
 
 from spikecheck.checks.base import Readings
-from spikecheck.checks.learning import Learning, far_from_learned, has_learned, losses_without_learning, makes_progress
+from spikecheck.checks.learning import (
+    Learning,
+    far_from_learned,
+    has_learned,
+    is_near_guess,
+    losses_without_learning,
+    makes_progress,
+)
 from spikecheck.readings import LossReading, NonFinite, RegressionTargetReading
 from tests.unit.checks.build import observe, targets
 
@@ -231,3 +238,9 @@ def test_a_steep_start_does_not_blur_the_latest_losses() -> None:
     """Losses fall from 8.5 to 1.0 in 16 updates, and stay at 1.0, below that of a guess over four classes, 1.39."""
     values = course(lambda part: max(1.0, 8.5 * math.exp(-part * 8)), updates=64, noise=0.1)
     assert Learning.of(reading(values, classes=4), None, None).has_learned
+
+
+@pytest.mark.parametrize(("level", "near"), [(0.7, True), (3.2, True), (3.4, False)])
+def test_smoothed_labels_leave_the_loss_of_equal_logits_known(level: float, near: bool) -> None:
+    smoothed = reading(course(flat(level), noise=0), plain_mean=False)
+    assert is_near_guess(Readings(observe({"loss": [smoothed]}), "loss")) is near

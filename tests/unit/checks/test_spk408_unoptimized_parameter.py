@@ -30,6 +30,17 @@ def test_judge(left, of_run, severity) -> None:
     assert severity_of(UnoptimizedParameter(), observations, "fc1.weight") == severity
 
 
+def test_a_weight_that_an_earlier_optimizer_trained_has_moved() -> None:
+    first = {"fc1.weight": [parameter(rms=0.05)]}
+    observations = observe({"fc1.weight": LEFT, "fc2.weight": HELD}, first=first)
+    assert severity_of(UnoptimizedParameter(), observations, "fc1.weight") is None
+
+
+def test_a_threshold_with_several_axes_is_no_weight() -> None:
+    observations = observe({"encoder.thr_up": LEFT, "fc2.weight": HELD})
+    assert severity_of(UnoptimizedParameter(), observations, "encoder.thr_up") is None
+
+
 def test_there_is_no_finding_where_no_optimizer_has_stepped() -> None:
     assert severity_of(UnoptimizedParameter(), observe({"fc1.weight": LEFT}), "fc1.weight") is None
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from spikecheck.checks.spk412_strong_weight_decay import StrongWeightDecay
 from spikecheck.site import LearningRateHistory
-from tests.unit.checks.build import findings, gradient, loss, observe, parameter, severity_of, update
+from tests.unit.checks.build import findings, gradient, loss, observe, parameter, run, severity_of, update
 
 FLAT = loss(first=3.0, recent_mean=3.01, recent_slope=0.0)
 
@@ -44,6 +46,17 @@ def history(shrink: float | None, decay: float):
     ],
 )
 def test_judge(observations, severity) -> None:
+    assert severity_of(StrongWeightDecay(), observations, "fc1.weight") == severity
+
+
+@pytest.mark.parametrize(
+    ("update_number", "level", "severity"),
+    [(63, 3.01, None), (64, 3.01, "warning"), (64, 2.5, None)],
+    ids=["early", "nothing is learned", "something is learned"],
+)
+def test_while_training_runs_it_waits_for_a_network_that_learns_nothing(update_number, level, severity) -> None:
+    flat = loss(first=3.0, recent_mean=level, recent_slope=0.0, recent_deviation=0.02)
+    observations = replace(net(history(0.12, 60.0), flat), run=run(live=True, update=update_number))
     assert severity_of(StrongWeightDecay(), observations, "fc1.weight") == severity
 
 
