@@ -48,10 +48,10 @@ class UnoptimizedParameter(Check):
     ## How it is decided
     The weight requires gradients and receives them, is in no optimizer that has made an update, and has not moved: one
     that an earlier optimizer trained is not reported. Nor are thresholds, decays and time constants, which have a check
-    of their own. A weight that took the place of another while training ran is reported, such as a head for more classes. While
-    training runs, spikecheck waits for {min_updates_in_training} updates, since another optimizer may step less often.
-    If several optimizers train the model, do not pass `optimizer=` to `spikecheck.attach`: with it, spikecheck watches
-    that optimizer alone, and reports the weights of the others here.
+    of their own. A weight that took the place of another while training ran is reported, such as a head for more
+    classes. While training runs, spikecheck waits for {min_updates_in_training} updates, since another optimizer may
+    step less often. If several optimizers train the model, do not pass `optimizer=` to `spikecheck.attach`: with it,
+    spikecheck watches that optimizer alone, and reports the weights of the others here.
 
     With random hidden layers and a trained last one, a network reached an accuracy of 0.6 to 0.9 where 0.95 was
     possible (20 classes). The usual cause is an optimizer that was built before a layer was added or replaced, or from
