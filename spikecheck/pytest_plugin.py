@@ -166,8 +166,8 @@ def write_accepted(config: pytest.Config, tests: list[Any]) -> list[str]:
     if file is None or not config.getoption("--spikecheck-update"):
         return []
     if not watched:
-        given = config.getoption("--spikecheck-baseline") is not None
-        return [f"{file} was not written: no test with the fixture spikecheck was run"] if given else []
+        is_option = config.getoption("--spikecheck-baseline") is not None
+        return [f"{file} was not written: no test with the fixture spikecheck was run"] if is_option else []
     from spikecheck.accepted import update_tests
     from spikecheck.errors import SpikecheckError
 
