@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.learning import far_from_learned, losses_without_learning
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import InputReading
 from spikecheck.site import Moment, Site, SiteKind
@@ -52,7 +53,8 @@ class SaturatedInput(Check):
 
     ## How it is decided
     spikecheck warns if all values are 0 or 1, and at least {min_active_fraction:%} of them are 1, over at least
-    {min_forward_passes} forward passes. A model that takes several input tensors is not checked, because the first one
+    {min_forward_passes} forward passes; {min_active_fraction_unlearned:%} are enough where 64 losses or more show that
+    little is learned. A model that takes several input tensors is not checked, because the first one
     may be a mask.
     """
 
@@ -69,15 +71,19 @@ class SaturatedInput(Check):
     min_active_fraction: float = limit(
         0.97, why="judgment call: in a binary image of a black digit on white, about 90% of the pixels are 1"
     )
+    min_active_fraction_unlearned: float = limit(
+        0.9, why="measured: 0.93 where most features of a table exceed 1 and are taken for spike probabilities"
+    )
     min_forward_passes: int = limit(10, why="judgment call: a single batch may be a warm-up with ones")
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where a binary input is nearly always 1."""
-        x = readings[InputReading]
+        x, first = readings[InputReading], readings.first[InputReading]
         binary = x.minimum >= 0 and x.maximum == 1 and x.non_integer == 0 and x.non_finite.count == 0
         if not binary or readings.run.input_tensors > 1 or x.forward_passes < self.min_forward_passes:
             return
-        if not self.is_saturated(x):
+        least = self.min_active_fraction_unlearned if learns_little(readings) else self.min_active_fraction
+        if x.active < least * x.sampled_elements:
             return
         yield self.finding(
             site,
@@ -85,9 +91,10 @@ class SaturatedInput(Check):
             expected=Expected(
                 "values that differ between samples", because="a constant carries no information about the sample"
             ),
-            when=Moment(0) if self.is_saturated(readings.first[InputReading]) else None,
+            when=Moment(0) if first.active >= least * first.sampled_elements else None,
         )
 
-    def is_saturated(self, x: InputReading) -> bool:
-        """Return whether nearly all values are other than 0."""
-        return x.active >= self.min_active_fraction * x.sampled_elements
+
+def learns_little(readings: Readings) -> bool:
+    """Return whether enough losses show that nothing, or not much, is learned."""
+    return losses_without_learning(readings) is not None or far_from_learned(readings) is not None

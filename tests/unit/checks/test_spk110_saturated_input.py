@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from spikecheck.checks.spk110_saturated_input import SaturatedInput
-from tests.unit.checks.build import findings, inputs, observe, run, severity_of
+from tests.unit.checks.build import findings, inputs, loss, observe, run, severity_of
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,17 @@ from tests.unit.checks.build import findings, inputs, observe, run, severity_of
 )
 def test_judge(reading, run, severity) -> None:
     assert severity_of(SaturatedInput(), observe({"input": [reading]}, run=run), "input") == severity
+
+
+@pytest.mark.parametrize(
+    ("active", "level", "severity"),
+    [(90, 2.9, "warning"), (89, 2.9, None), (90, 1.2, None)],
+    ids=["little is learned", "just below the limit", "the network learns"],
+)
+def test_less_is_enough_where_little_is_learned(active, level, severity) -> None:
+    losses = loss(updates=80, recent_mean=level, recent_deviation=0.02)
+    observations = observe({"input": [inputs(active=active, sampled_elements=100)], "loss": [losses]})
+    assert severity_of(SaturatedInput(), observations, "input") == severity
 
 
 def test_it_is_dated_from_the_start_where_the_first_forward_pass_shows_it() -> None:
