@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - lines of a page
-"""What watching costs at a size that no test can run: 1e9 parameters, 1,024 ranks, 1e6 updates.
+"""What watching costs at a size that no test can run: 1 billion parameters, 1,024 ranks, 1 million updates.
 
 `python -m benchmarks.scale` writes docs/scale.md. Networks of the same depth and of growing width are trained on the
 CPU, and what is kept, written and read of them is measured. Bytes that depend on the width are sums over neurons or over
@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 import spikecheck
 from spikecheck.evidence.evidence import picture_readings
+from spikecheck.number_format import number
 from spikecheck.ranks.join import joined
 from spikecheck.ranks.pack import pack_engine, unpack_engine
 from tests.promises.networks import LIF
@@ -68,8 +69,14 @@ class Size:
 
 def measure(width: int) -> Size:
     """Train a network of this width, and measure what is kept of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        return measured_in(Path(folder), width)
+
+
+def measured_in(folder: Path, width: int) -> Size:
+    """Return the size of a trained network of this width; its files are written to the folder."""
     torch.manual_seed(0)
-    model, folder = Network(width), Path(tempfile.mkdtemp())
+    model = Network(width)
     optimizer, log = torch.optim.SGD(model.parameters(), 0.01), folder / "run.jsonl"
     with spikecheck.attach(model, on_finding=lambda finding: None, log=str(log)) as monitor:
         for _ in range(UPDATES):
@@ -136,7 +143,7 @@ def page(sizes: Sequence[Size]) -> str:
         for s in sizes
     )
     return f"""\
-# Scale: {parameters / 1e9:.1f}e9 parameters, {RANKS:,} ranks, 1e6 updates
+# Scale: {number(parameters, 2)} parameters, {RANKS:,} ranks, {number(float(ALL_UPDATES))} updates
 
 Nobody trained this network here. The figures are computed from networks of the same depth that were, and from the shapes of the large one.
 `python -m benchmarks.scale` measures, computes, and writes this page.
@@ -156,7 +163,7 @@ The network has {DEPTH} layers of {WIDTH:,} spiking neurons each: {neurons:,} ne
 | the log (`log=`), per point | {line:,.0f} bytes | measured, at {DEPTH} layers |
 | the log after {ALL_UPDATES:,} updates | at most 64 MB | it is renamed at 32 MB, in place of the part before |
 
-What this says: memory and the log are no matter at this size, apart from the copy of the parameters. A report of {RANKS:,} ranks is something
+What this says: memory and the log are no problem at this size, apart from the copy of the parameters. A report of {RANKS:,} ranks is something
 to make once, at the end, by a rank that has time. With sharded parameters (FSDP2) there is no copy, since they are not observed.
 
 ## What was measured

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import select
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,19 @@ FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--remote-debugging-pipe",
 )  # fmt: skip
-PATIENCE = 60  # seconds without an answer, on a machine that does much else
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+TIMEOUT = 60  # seconds without an answer: the machine may be busy
 PIPED = 'exec "$@" 3<&0 4>&1 0</dev/null 1>/dev/null'  # 3 and 4 are where Chromium looks for its pipes
 END = b"\0"  # of a message
 
 
+def installed() -> str | None:
+    """Return the path of the browser; None if there is none: `apt-get install chromium`."""
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
 class Chromium:
-    """One tab. `events` are those since the page was opened."""
+    """A browser with one tab. `events` are those since the page was opened."""
 
     def __init__(self, program: str, profile: Path) -> None:
         command = ["/bin/sh", "-c", PIPED, "sh", program, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
@@ -35,7 +42,7 @@ class Chromium:
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """What a method answers; AssertionError where it refuses."""
+        """Call a method of the protocol, and return its result; AssertionError if it fails."""
         self.sent += 1
         message: dict[str, Any] = {"id": self.sent, "method": method, "params": parameters}
         if self.session:
@@ -48,10 +55,10 @@ class Chromium:
         return result
 
     def received(self) -> dict[str, Any]:
-        """The next message."""
+        """Return the next message: a result or an event."""
         while END not in self.buffer:
-            ready, _, _ = select.select([self.reading], [], [], PATIENCE)
-            assert ready, f"Chromium has said nothing for {PATIENCE} s"
+            ready, _, _ = select.select([self.reading], [], [], TIMEOUT)
+            assert ready, f"Chromium sent nothing for {TIMEOUT} s"
             part = self.reading.read(1 << 16)
             assert part, f"Chromium ended with {self.process.wait()}"
             self.buffer += part
@@ -67,17 +74,17 @@ class Chromium:
             self.events.append(self.received())
 
     def named(self, method: str) -> list[dict[str, Any]]:
-        """The events of one kind."""
+        """Return the events of one kind."""
         return [event["params"] for event in self.events if event.get("method") == method]
 
     def value(self, expression: str) -> Any:
-        """What an expression of JavaScript gives in the page; of a promise, what it comes to."""
+        """Return the value of a JavaScript expression in the page; a promise is awaited."""
         answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
     def press(self, key: str) -> None:
-        """Press a key and let it go."""
+        """Press a key and release it."""
         text = {"text": "\r"} if key == "Enter" else {}
         code = {"Tab": 9, "Enter": 13}[key]
         for kind in ("keyDown", "keyUp"):

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import base64
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.browser.chromium import Chromium
+from tests.browser.chromium import Chromium, installed
 from tests.unit.report.pictures import drawn
 
-PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NAME = '<script>document.title = "taken over"</script><img src=x onerror="document.title = 1">'
 # Of each text that is shown, the contrast with the ground behind it, by WCAG 2; the ground is the nearest one drawn.
 CONTRASTS = """
@@ -49,9 +47,10 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    if PROGRAM is None:
+    program = installed()
+    if program is None:
         pytest.skip("the HTML report is not opened in a browser: apt-get install chromium")
-    browser = Chromium(PROGRAM, tmp_path_factory.mktemp("profile"))
+    browser = Chromium(program, tmp_path_factory.mktemp("profile"))
     yield browser
     browser.close()
 

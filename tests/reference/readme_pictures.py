@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import re
-import shutil
 import sys
 import tempfile
 from io import StringIO
@@ -17,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from spikecheck.report.model import Report
-from tests.browser.chromium import Chromium
+from tests.browser.chromium import Chromium, installed
 from tests.house.tree import ROOT
 from tests.reference.readme_sample import observed
 
@@ -74,7 +73,7 @@ if __name__ == "__main__":
     made = observed()
     FOLDER.mkdir(exist_ok=True)
     TERMINAL.write_text(terminal(made), encoding="utf-8")
-    if program := shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome"):
+    if program := installed():
         PAGE.write_bytes(page(made, program))
     else:
         sys.stderr.write("docs/images/page.png is left as it is: apt-get install chromium\n")
