@@ -208,6 +208,7 @@ class FlowReading:
     spikes_receive_gradient: bool | None = None
     cut_in_time: bool | None = None  # no gradient can go from one time step of the layer back to the one before
     shares_state: bool = False  # one module serves as several layers, and its state goes from one to the next
+    decay: float | None = None  # of a hand-written layer: what the next time step has of the potential of this one
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,9 +393,8 @@ class RunReading:
     gradient_origins: tuple[Origin, ...] = ()  # operations whose derivative is NaN or infinite while the loss is finite
     unregistered_shapes: tuple[tuple[int, ...], ...] = ()  # of parameters that are used, not the model's, nor trained
     unregistered_before: int = 0  # of these: what the model's input was computed from, and nothing else
-    replaced_parameters: tuple[
-        str, ...
-    ] = ()  # after attach(), by others that get gradients and that no optimizer holds
+    #: After attach(), by others that get gradients and that no optimizer holds.
+    replaced_parameters: tuple[str, ...] = ()
     processes: int = 1  # that train together: gradients, as the optimizer gets them, are averages over all
     input_tensors: int = 1  # that the model is called with, of which the first is observed
     variable: str = ""  # the expression by which the script knows the model; empty for what did not run

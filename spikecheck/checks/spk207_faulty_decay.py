@@ -13,7 +13,7 @@ from spikecheck.checks.learning import has_learned, losses_without_learning
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.neuron import NeuronSpec, ReplacedParameter
 from spikecheck.number_format import fill
-from spikecheck.readings import SpikeReading
+from spikecheck.readings import FlowReading, SpikeReading
 from spikecheck.site import Moment, Site, SiteKind
 from spikecheck.state_readings import StepLawReading
 
@@ -81,7 +81,8 @@ class FaultyDecay(Check):
     spikecheck warns in these cases:
 
     - The decay is below {min_decay} or above 1. In a hand-written layer, an attribute called `beta` or `decay` may mean
-      something else. There, the decay is measured if possible: among neurons that did not spike, the next potential is
+      something else. There, the decay is read from the graph of the backward pass, as the derivative of a potential by
+      the one before, or measured: among neurons that did not spike, the next potential is
       exactly decay * potential + gain * current + a constant, in {min_measured_passes} forward passes or more. It is
       reported if a potential grows to {min_growth} times its size within a forward pass. If it cannot be measured, a
       decay above 1 is reported if some neuron fires in at least {min_firing_fraction:%} of the time steps of a forward
@@ -199,17 +200,22 @@ class FaultyDecay(Check):
 
     def neuron_in_use(self, site: Site, readings: Readings) -> NeuronSpec | None:
         """Return the parameters of the neurons, with the decay that was measured if potentials grow by it."""
-        law, neuron = readings.get(StepLawReading), site.neuron
-        return replace(neuron, decay=law.decay) if neuron and law and self.grows(readings) else neuron
+        law, flow, neuron = readings.get(StepLawReading), readings.get(FlowReading), site.neuron
+        if neuron is not None and law is not None and self.grows(readings):
+            return replace(neuron, decay=law.decay)
+        shown = None if flow is None else flow.decay
+        return neuron if neuron is None or shown is None else replace(neuron, decay=shown)
 
     def grows(self, readings: Readings, min_passes: int | None = None) -> bool | None:
         """Return whether the measured decay makes a potential grow during a forward pass; None if none was measured."""
-        law, spikes = readings.get(StepLawReading), readings[SpikeReading]
+        law, flow, spikes = readings.get(StepLawReading), readings.get(FlowReading), readings[SpikeReading]
         enough = self.min_measured_passes if min_passes is None else min_passes
-        if law is None or law.decay is None or law.exact_passes < enough:
+        measured = law is not None and law.decay is not None and law.exact_passes >= enough
+        decay = law.decay if law is not None and measured else None if flow is None else flow.decay
+        if decay is None:
             return None
         steps = spikes.time_steps // spikes.forward_passes
-        return law.decay > 1 and steps * log(law.decay) >= log(self.min_growth)
+        return decay > 1 and steps * log(decay) >= log(self.min_growth)
 
     def fault(self, site: Site, neuron: NeuronSpec, spikes: SpikeReading, *, grows: bool | None) -> str:
         """Return what is wrong with the decay in use or with the input gain; empty where nothing is known to be."""

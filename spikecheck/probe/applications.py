@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from spikecheck.probe.torch_private import module_file, module_of_call, version
+from spikecheck.probe.torch_private import module_file, module_of_call, packs_saved_tensors, version
 
 MAX_FRAMES = 64  # call sites that are compared, the innermost first: a deeper stack is a recursion
 Key = tuple[CodeType, int, tuple[int, ...]]  # where, and the shape of one sample
@@ -78,6 +78,7 @@ class Application:
     values: Tensor | None = None  # the spikes, where the output is rounded
     called: str = ""  # what the call site is named after, where it is no call
     call: tuple[str, int] = ("", 0)  # of the innermost module that may be a spiking layer: its name, and calls before
+    is_packed: bool = False  # what the graph saved cannot be read without computing it again
 
     @classmethod
     def of(cls, function: type, output: Any, args: Sequence[Any], frame: Any, site: CallSite | None) -> Application:
@@ -87,7 +88,8 @@ class Application:
         if site is None:
             shown, received = output.detach(), None if argument is None else argument.detach()
         versions = version(output), None if argument is None else version(argument)
-        return cls(function, shown, received, frame.f_code, frame.f_lasti, *versions, site)
+        packed = site is not None and packs_saved_tensors()
+        return cls(function, shown, received, frame.f_code, frame.f_lasti, *versions, site, is_packed=packed)
 
     @property
     def key(self) -> Key:

@@ -16,7 +16,8 @@ from spikecheck.probe.clock import Clock
 from spikecheck.probe.comparisons import Comparisons
 from spikecheck.probe.find import clean
 from spikecheck.probe.frameworks.base import Observation
-from spikecheck.probe.frameworks.generic import surrogates
+from spikecheck.probe.frameworks.generic import Generic, surrogates
+from spikecheck.probe.graph_decay import decay_of
 from spikecheck.probe.grouping import Grouping
 from spikecheck.probe.layer import Layer, Status, WatchedLayer
 from spikecheck.probe.layers import Layers
@@ -209,6 +210,18 @@ class FunctionalCode:
                     self.show(self.watched(name, recorder), members, recorder)
                 elif layer.emits_spikes is False and name in self.session.layers:
                     del self.session.layers.by_name[name]
+        self.read_decays(names, applications)
+
+    def read_decays(self, names: Sequence[str | None], applications: Sequence[Application]) -> None:
+        """Read from the graph, while it is kept, what a time step of a hand-written layer leaves of the one before."""
+        shown = [one for one in applications if one.site is not None and one.source is not None]
+        if not shown:
+            return
+        owners = [name or one.call[0] or None for name, one in zip(names, applications, strict=True)]
+        for name, members in by_layer(owners, applications).items():
+            watched = self.session.layers.by_name.get(name)
+            if watched is not None and isinstance(watched.layer.framework, Generic):
+                watched.gradients.decay = decay_of(members)
 
     def show(self, watched: WatchedLayer, applications: Sequence[Application], recorder: Recorder) -> None:
         """Record the time steps of one layer."""

@@ -41,6 +41,7 @@ class LayerGradients:
     calls_last_forward: int = 0
     cut_in_time: bool | None = None  # None where the graph does not tell
     shares_state: bool = False  # between the layers that one module serves
+    decay: float | None = None  # from one time step to the next; None where the graph does not tell
     error: Exception | None = None  # of ours, in a hook on the spikes
 
     def hook(self, observation: Observation, call: int) -> None:
@@ -105,9 +106,9 @@ class LayerGradients:
 
     @property
     def flow(self) -> FlowReading:
-        """Whether gradients pass, and whether any ever arrived."""
+        """What the graph showed of the layer, and whether any gradient ever arrived."""
         passes = self.forward_passes, self.blocked_passes
-        return FlowReading(*passes, self.receives_gradient, self.cut_in_time, self.shares_state)
+        return FlowReading(*passes, self.receives_gradient, self.cut_in_time, self.shares_state, self.decay)
 
 
 class GradientHook:

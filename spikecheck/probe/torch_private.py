@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 PRIVATE = (
+    "torch._C._autograd._top_saved_tensors_default_hooks",
     "torch._C._functorch.is_functorch_wrapped_tensor",
     "torch._C._current_graph_task_id",
     "torch._C._get_tracing_state",
@@ -38,9 +39,11 @@ PRIVATE = (
 ON_OBJECTS = (
     "_sequence_nr",
     "_saved_self",
+    "_saved_alpha",
     "_saved_other",
     "_saved_result",
     "_saved_exponent",
+    "_saved_weight",
     "_saved_dim",
     "_saved_dim0",
     "_saved_dim1",
@@ -78,6 +81,7 @@ _disable_modes = find("torch.utils._python_dispatch._disable_current_modes")
 _call_impl = find("torch.nn.Module._call_impl")
 _custom_function = find("torch.autograd.function.BackwardCFunction")
 _single_level = find("torch.autograd.function._SingleLevelFunction")
+_packing = find("torch._C._autograd._top_saved_tensors_default_hooks")
 _batch_norm = find("torch.nn.modules.batchnorm._BatchNorm")
 
 
@@ -295,6 +299,11 @@ is_compiling: Callable[[], bool] = _is_compiling or (lambda: False)
 def is_exporting() -> bool:
     """Return whether `torch.export` traces this call, whose graph may hold nothing of ours."""
     return _is_exporting is not None and bool(_is_exporting())
+
+
+def packs_saved_tensors() -> bool:
+    """Return whether what the graph saves here is packed, so that to read it would compute it again: a checkpoint."""
+    return _packing is None or _packing(False) is not None
 
 
 def is_traced() -> bool:

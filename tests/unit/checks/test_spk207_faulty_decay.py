@@ -10,7 +10,7 @@ from spikecheck.checks.spk207_faulty_decay import FaultyDecay
 from spikecheck.neuron import ReplacedParameter
 from spikecheck.site import Moment
 from spikecheck.state_readings import StepLawReading
-from tests.unit.checks.build import findings, loss, modules, neuron, observe, severity_of, spikes
+from tests.unit.checks.build import findings, flow, loss, modules, neuron, observe, severity_of, spikes
 
 
 def layer(library="snntorch", most=9.0, **known):
@@ -89,6 +89,23 @@ def test_an_empty_batch_says_nothing_about_a_decay_that_is_not_known() -> None:
     sites = {"lif1": {"framework": "torch", "neuron": neuron(decay=None)}}
     empty = spikes(time_steps=0, elements=0, samples=0, count=0.0, active=0)
     assert severity_of(FaultyDecay(), modules(observe({"lif1": [empty]}, sites=sites)), "lif1") is None
+
+
+@pytest.mark.parametrize(
+    ("shown", "known", "severity"),
+    [
+        pytest.param(0.9, None, None, id="ordinary"),
+        pytest.param(0.9, 1.65, None, id="an attribute that means something else"),
+        pytest.param(1.25, 0.8, "warning", id="it grows: 1.25 to the power of 20 is 87"),
+        pytest.param(1.01, None, None, id="it hardly grows"),
+        pytest.param(0.0, 0.9, "warning", id="nothing is left"),
+        pytest.param(-0.5, None, "warning", id="the sign changes"),
+    ],
+)
+def test_a_decay_that_the_graph_shows_counts_for_more_than_an_attribute(shown, known, severity) -> None:
+    sites = {"lif1": {"framework": "torch", "neuron": neuron(decay=known)}}
+    observations = observe({"lif1": [spikes(max_count=2.0), flow(decay=shown)]}, sites=sites)
+    assert severity_of(FaultyDecay(), modules(observations), "lif1") == severity
 
 
 def measured(decay=0.9, library="torch", passes=3, known=0.9):
