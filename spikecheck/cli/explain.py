@@ -34,6 +34,10 @@ SYNONYMS = {
     "fires": ("fires", "firing", "spikes"),
     "eval": ("eval",),
     "validation": ("evaluat",),
+    "val": ("evaluat",),
+    "overfits": ("evaluat",),
+    "overfitting": ("evaluat",),
+    "retain": ("graph of an earlier",),
     "test": ("evaluat",),
     "increases": ("explo", "grow", "hot", "worse"),
     "up": ("explo", "grow", "hot", "worse"),
@@ -41,19 +45,21 @@ SYNONYMS = {
     "exploding": ("explo",),
     "vanishes": ("vanish",),
     "lr": ("learning rate",),
+    "high": ("high", "hot", "large"),
+    "low": ("low", "cold", "small"),
     "zero": ("zero", "0", "vanish"),
     "state": ("state", "potentials of the batch before"),
 }
 #: What is said in several words, and the one word that stands for it.
 PHRASES = (
     (r"all the time", "saturated"),
-    (r"(?:no|zero) (?:spikes?|activity)", "silent"),
+    (r"(?:no|zero) (?:spikes?|activity)|spikes? (?:are |is )?(?:all )?(?:zeros?|0)\b", "silent"),
     (r"(?:does|do|is|are)? ?(?:not|n't|never|no longer|stops?|stopped) (?:fall|decreas|going down|go down|improv|learn|"
      r"train|converg)\w*", "stuck"),
 )  # fmt: skip
 FILLERS = frozenset(
-    {"a", "all", "and", "at", "but", "goes", "i", "in", "is", "it", "its", "my", "network", "not", "of", "or", "snn",
-     "the", "time", "to", "with"}
+    {"a", "after", "all", "and", "at", "but", "goes", "i", "in", "is", "it", "its", "my", "network", "not", "of", "or",
+     "snn", "some", "the", "time", "to", "too", "with"}
 )  # fmt: skip
 WEIGHTS = (4, 2, 1)  # of a word in the name, in the first sentence, in the explanation of a check
 MOST_MATCHES = 12  # are listed
@@ -139,29 +145,30 @@ def find(name: str) -> type[Check] | None:
 
 
 def matching(symptom: str) -> list[type[Check]]:
-    """Return the checks whose texts have every word of a symptom, those that name it first."""
+    """Return the checks whose texts have the words of a symptom, those that name it first.
+
+    If no check has all of them, those that have the most are returned, provided that these are more than half.
+    """
     text = symptom.lower()
     for phrase, word in PHRASES:
         text = re.sub(phrase, f" {word} ", text)
     words = [word for word in re.findall(r"[a-z][a-z0-9]*", text) if word not in FILLERS]
-    scored = [(score(words, check), check) for check in discover().values()] if words else []
-    return [check for points, check in sorted(scored, key=lambda pair: -pair[0]) if points]
+    scores = {check: word_scores(words, check) for check in discover().values()}
+    most = max((len(points) for points in scores.values()), default=0)
+    if 2 * most <= len(words):
+        return []
+    return sorted((check for check, points in scores.items() if len(points) == most), key=lambda one: -sum(scores[one]))
 
 
-def score(words: list[str], check: type[Check]) -> int:
-    """Return how prominently a check's texts have the words of a symptom; 0 if they lack one."""
+def word_scores(words: list[str], check: type[Check]) -> list[int]:
+    """Return how prominently a check's texts have each word of a symptom that they have."""
     sections = check.sections()
     places = (check.slug.replace("-", " "), sections[""], f"{check.message} {sections.get('What it means', '')}")
-    points = 0
+    points = []
     for word in words:
-        forms = "|".join(map(re.escape, SYNONYMS.get(word, (word.removesuffix("s"),))))
-        hits = [
-            weight for weight, text in zip(WEIGHTS, places, strict=True) if re.search(rf"\b(?:{forms})", text.lower())
-        ]
-        if not hits:
-            return 0
-        points += sum(hits)
-    return points
+        form = re.compile(rf"\b(?:{'|'.join(map(re.escape, SYNONYMS.get(word, (word.removesuffix('s'),))))})")
+        points.append(sum(weight for weight, text in zip(WEIGHTS, places, strict=True) if form.search(text.lower())))
+    return list(filter(None, points))
 
 
 def nearest(name: str) -> str:

@@ -58,6 +58,11 @@ def test_the_digits_of_an_id_are_enough(capsys: pytest.CaptureFixture[str]) -> N
         (["silent"], "SPK203"),
         (["fires", "all", "the", "time"], "SPK204"),
         (["exploding gradients"], "SPK403"),
+        (["val accuracy"], "SPK217"),
+        (["spikes are all zero"], "SPK203"),
+        (["learning rate too high"], "SPK407"),
+        (["retain_graph"], "SPK213"),
+        (["loss is nan after some epochs"], "SPK405"),
     ],
 )
 def test_a_symptom_lists_the_checks_to_read(
@@ -83,6 +88,7 @@ def test_a_symptom_of_one_check_shows_its_page(capsys: pytest.CaptureFixture[str
 def test_words_that_say_nothing_match_nothing() -> None:
     assert matching("it is my network") == []
     assert matching("") == []
+    assert matching("nan on my GPU device cluster") == [], "most of the words are unknown"
 
 
 def test_the_list_of_one_family(capsys: pytest.CaptureFixture[str]) -> None:
