@@ -310,3 +310,12 @@ def test_what_findings_mean_is_on_the_page_since_its_reader_may_have_nothing_els
     assert [e.text for e in of(meaning, "code")] == ["spike"]
     unsaid = page(Report.of([replace(verdict, meaning="")]))
     assert "What the findings mean" not in texts(unsaid)
+
+
+def test_a_symptom_is_not_called_a_root_cause() -> None:
+    plateau = finding("SPK302", "chance-plateau", SiteKind.LOSS, "loss", 9, "loss stays at 3.00")
+    verdict = Verdict("SPK302", "chance-plateau", Outcome.FINDINGS, (plateau,))
+    root = page(Report.of([verdict, Verdict("SPK203", "dead-layer", Outcome.PASSED)]))
+    labels = [e.text for e in of(root, "p") if e.get("class") == "label" and "·" in (e.text or "")]
+    assert [label.partition(" · ")[0] for label in labels if label] == ["symptom"]
+    assert "root cause" not in texts(root).lower()
