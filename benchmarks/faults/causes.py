@@ -40,6 +40,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "no_reset_membrane": ("SPK210",),
     "non_binary_spikes": ("SPK202",),
     "saturated_layer": BUSY,
+    "identical_neurons": ("SPK220",),
     "shared_state": ("SPK219",),
     "state_carry": ("SPK208",),
     "state_explosion": ("SPK207", "SPK212"),

@@ -22,7 +22,7 @@ CAUSES = {
     "Updates are too large, or gradients pile up": "SPK407 SPK413",
     "Weight decay, or another term of the loss, outweighs the task": "SPK321 SPK412",
     "The gradient does not arrive: no surrogate, or too steep or too narrow a one": "SPK401 SPK402 SPK403 SPK420",
-    "The scale of the weights is wrong, or neurons spike several times per step": "SPK201 SPK202 SPK406",
+    "The scale of the weights is wrong, or neurons spike several times per step": "SPK201 SPK202 SPK220 SPK406",
     "The drive of a layer does not fit its threshold": "SPK203 SPK204 SPK205 SPK206 SPK211 SPK212 SPK504",
     "The neuron's state is not reset, lost, or decays wrongly": "SPK207 SPK208 SPK209 SPK210 SPK213 SPK218 "
     "SPK219 SPK505",

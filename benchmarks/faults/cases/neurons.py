@@ -276,3 +276,14 @@ class OneHidden(nn.Module):
                 frame = neuron(linear(frame))
             total = total + self.out(frame)
         return total / 4
+
+
+@fault("hand", "identical_neurons")
+def weights_of_one_constant(broken: bool) -> Script:
+    """All weights begin with the same constant: the hidden neurons are copies of each other, and stay so."""
+    net = HandNet()
+    if broken:
+        for linear in net.linear:
+            nn.init.constant_(linear.weight, 0.05)
+            nn.init.zeros_(linear.bias)
+    return Script(net)
