@@ -65,9 +65,13 @@ def in_ranks(size: int, folder: Path, work: Callable[[int], Any]) -> list[Any]:
     processes = [context.Process(target=one_rank, args=(rank, size, folder, work)) for rank in range(size)]
     for process in processes:
         process.start()
-    for process in processes:
-        process.join(60)
-        assert process.exitcode is not None, "a rank hangs"
+    try:
+        for process in processes:
+            process.join(60)
+            assert process.exitcode is not None, "a rank hangs"
+    finally:
+        for process in processes:
+            process.kill()  # one that hangs would outlive the test
     files = [folder / f"result.{rank}" for rank in range(size)]
     return [pickle.loads(file.read_bytes()) if file.exists() else None for file in files]
 
