@@ -40,5 +40,6 @@ def oracle(captures: Captures) -> tuple[LossReading, ...]:
         non_finite=non_finite([(c.update, 0, loss) for c, loss in zip(captures, losses, strict=True)], timed=False),
         broadcast_shapes=call.broadcast_shapes if call else (),
         trace=tuple((update, loss) for update, loss in by_update.items() if update % every == 0),
+        latest=tuple(losses[-8:]),
     )
     return (reading,)
