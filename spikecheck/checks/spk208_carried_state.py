@@ -93,8 +93,8 @@ class CarriedState(Check):
     runs, spikecheck waits for a second batch of targets before it warns.
 
     One endless recording per row of the batch is recognized by its beginning: in the first spiking layer, the potential
-    that was carried over correlates with the first current of the same sample, and by {min_continuation_score} standard
-    errors or more above what unrelated batches give. Then the finding is only a note. It stays a warning if all batches
+    that was carried over correlates with the first current of the same sample, at least {min_continuation_score}
+    standard errors more than in unrelated batches. Then the finding is only a note. It stays a warning if all batches
     hold the same input or the same targets.
 
     Forward passes in evaluation mode are checked by the same rule, in a run that also trains and calls the model once

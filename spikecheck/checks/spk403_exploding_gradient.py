@@ -72,7 +72,7 @@ class ExplodingGradient(Check):
     The mean gradient norm of the weights in the recent updates grows by a factor of {max_gradient_ratio} or more from
     the weight nearest the loss to the one nearest the input. It is only a note once the loss is below that of a
     guess: with an optimizer that rescales gradients, such as Adam, the network learns anyway. From a factor of
-    {max_ratio_while_learning} on, it takes a loss below half of a guess's. While training runs, the
+    {max_ratio_while_learning} on, this takes a loss below half of that of a guess. While training runs, the
     finding is printed only from update 64 on if the first weight moves, because training may repair it.
 
     The norm of a weight's gradient grows with the square root of the number of spikes that the weight receives. Where

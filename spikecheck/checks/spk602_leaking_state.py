@@ -70,8 +70,8 @@ class LeakingState(Check):
     of 0, and the losses are compared; otherwise the outputs in evaluation mode. The check fires if they differ by more
     than {max_relative_change:%}. It is an error if modules hold other tensors after a pass than before it, which is the
     state, or if the second pass raises. It is a note in two cases: no module holds another tensor, since a random
-    number generator of the model's own has the same effect; and the layers have a method that resets them, while
-    neither `step=` nor `forward=` was passed, since a loop that is not known may call it. In the second case, all other
+    number generator of the model's own has the same effect; or the layers have a method that resets them, and neither
+    `step=` nor `forward=` was passed, since your loop may call it. In the second case, all other
     experiments call that method before each forward pass.
     """
 
