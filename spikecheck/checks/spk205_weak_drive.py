@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import log10
+from math import ceil, inf, log, log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
@@ -29,8 +29,9 @@ from spikecheck.checks.layers import (
 from spikecheck.checks.silence import quiet_since, rate_now
 from spikecheck.checks.waking import waking_fix
 from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.neuron import NeuronSpec
 from spikecheck.number_format import fill
-from spikecheck.readings import DriveReading, ParameterReading, SpikeReading
+from spikecheck.readings import DriveReading, ParameterReading, SpikeReading, StateReading
 from spikecheck.site import Site, SiteKind
 
 
@@ -108,6 +109,9 @@ class WeakDrive(Check):
     finding also says that the weights are large; the reason stays the same, because even with these weights the drive
     is too weak. If no input current is above 0, the weights are not considered.
 
+    If a forward pass is shorter than the membrane time constant, and the same input would bring the potential to the
+    threshold in more time steps, the reason is that there are too few.
+
     Some layers multiply their input by a gain of 1 - decay by default. This is 0.05 for a time constant of 20 steps.
 
     The fix that is printed with a finding sets the threshold to half of the highest potential in the first forward
@@ -168,7 +172,7 @@ class WeakDrive(Check):
             ),
             expected=Expected(
                 "a potential above {threshold} for some neurons and time steps",
-                because=self.cause(drive, weight, site.neuron.input_gain),
+                because=self.cause(drive, weight, site.neuron, too_short(site, readings, peak / threshold)),
                 threshold=threshold,
             ),
             when=quiet_since(readings, ALIVE_RATE),
@@ -182,8 +186,11 @@ class WeakDrive(Check):
         spikes = readings.get(SpikeReading)
         return not made_now and (bool(rate_now(readings)) or (spikes is not None and spikes.active > 0))
 
-    def cause(self, drive: DriveReading, weight: ParameterReading | None, input_gain: float) -> str:
-        """Return which of the numbers is wrong: the sign of the input, the weights, the input gain or the threshold."""
+    def cause(self, drive: DriveReading, weight: ParameterReading | None, neuron: NeuronSpec, too_short: str) -> str:
+        """Return which of the numbers is wrong: the sign of the input, the weights, the gain, the steps, the threshold.
+
+        `too_short` says that there are too few time steps, where there are.
+        """
         if drive.maximum <= 0:
             return fill(
                 "no input current was above 0 (mean {mean}): a negative bias or inhibition holds the layer down",
@@ -192,6 +199,32 @@ class WeakDrive(Check):
         description = describe_weight(weight, self.min_weight_scale, self.max_weight_scale)
         if weight is not None and weight.scale < self.min_weight_scale:
             return description + ", so they have to be larger"
-        if input_gain < 1:
-            return description + fill(", and the layer multiplies its input by only {gain:.2n}", gain=input_gain)
+        if neuron.input_gain < 1:
+            return description + fill(", and the layer multiplies its input by only {gain:.2n}", gain=neuron.input_gain)
+        if too_short:
+            return too_short
         return description if weight is None else description + ", so the threshold is too high"
+
+
+def too_short(site: Site, readings: Readings, reached: float) -> str:
+    """Return that a forward pass ends before a potential that still rises comes to the threshold; empty otherwise.
+
+    `reached` is the highest potential, in thresholds. Derived: a constant input brings the potential to 1 - decay ** n
+    of its final value in n time steps.
+    """
+    drive, state, neuron = readings[DriveReading], readings.get(StateReading), site.neuron
+    goes_on = readings.run.called_per_time_step or (state is not None and state.carried_sequences > 0)
+    if goes_on or neuron is None or neuron.decay is None or neuron.tau_mem is None or reached <= 0:
+        return ""
+    steps, tau, decay = drive.time_steps / drive.forward_passes, neuron.tau_mem, neuron.decay
+    share = 1 - decay**steps
+    if not steps < tau < inf or reached / share <= 1:
+        return ""
+    return fill(
+        "a forward pass of {steps:n} time steps ends before the potential, with a time constant of {tau:n}, has come "
+        "to more than {share:%} of what this input would bring it to; after {needed} steps it would reach the threshold",
+        steps=steps,
+        tau=tau,
+        share=share,
+        needed=ceil(log(1 - share / reached) / log(decay)),
+    )

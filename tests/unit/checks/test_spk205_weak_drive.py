@@ -25,6 +25,8 @@ from tests.unit.checks.build import (
 SILENT = spikes(count=0.0, active=0, maximum=0.0, values=(0.0,), silent_neurons=64)
 WEAK = drive(rms=0.05, maximum=0.2)  # 0.05 in each of 20 steps, with a decay of 0.9: 0.44
 
+SHORT = drive(rms=0.05, maximum=0.2, time_steps=40, forward_passes=10)  # 4 steps; with a decay of 0.9, 9.5 are one tau
+
 
 def layer(*read, upstream=None, when=None, weight=None, **known):
     """A silent layer fed by fc2, with a live one before it."""
@@ -100,6 +102,10 @@ def test_training_goes_on_and_the_layer_may_wake_up() -> None:
         (layer(WEAK, weight=parameter(scale=16.0)), "large (RMS * sqrt(fan-in) = 16"),
         (layer(WEAK, input_gain=0.05), "the layer multiplies its input by only 0.05"),
         (layer(drive(rms=25.0, mean=-25.0, maximum=-3.0)), "no input current was above 0 (mean -25)"),
+        (layer(SHORT, potential(maximum=0.52)), "come to more than 34% of what this input would bring it to; after 11"),
+        (layer(SHORT, potential(maximum=0.3)), "so the threshold is too high"),  # 0.87 after any number of steps
+        (layer(SHORT, potential(maximum=0.52), weight=parameter(scale=0.03)), "tiny"),
+        (layer(SHORT, potential(maximum=0.52), when=run(called_per_time_step=True)), "so the threshold is too high"),
     ],
 )
 def test_it_says_which_of_the_numbers_is_wrong(observations, because) -> None:
