@@ -222,7 +222,7 @@ def too_short(site: Site, readings: Readings, reached: float) -> str:
         return ""
     return fill(
         "a forward pass of {steps:n} time steps ends before the potential, with a time constant of {tau:n}, has come "
-        "to more than {share:%} of what this input would bring it to; after {needed} steps it would reach the threshold",
+        "to more than {share:%} of what this input would bring it to; {needed} steps would bring it to the threshold",
         steps=steps,
         tau=tau,
         share=share,
