@@ -15,7 +15,7 @@ from torch import Tensor
 
 from spikecheck.probe.applications import Application
 from spikecheck.probe.state_chains import MAX_NODES, OFFSETS, VIEWS, ends
-from spikecheck.probe.torch_private import is_custom_function, saved_number, saved_tensor, shape_of
+from spikecheck.probe.torch_private import is_custom_function, is_dense, saved_number, saved_tensor, shape_of
 
 Links = list[tuple[Any, float | None]]  # each node upstream, and the derivative by it; None where it is not known
 MAX_READ = 4  # time steps: the first sees a potential that is still constant, and may be followed by a copy
@@ -141,7 +141,7 @@ DERIVATIVES: Mapping[str, Callable[[Any], list[float | None]]] = {
 
 def number_in(values: Tensor | None) -> float | None:
     """Return the one number in a factor, or 1 where a reset multiplies by 0 and 1; None for any other."""
-    if values is None or not values.is_cpu or not values.numel():
+    if values is None or not (values.is_cpu and values.numel() and is_dense(values)) or values.is_complex():
         return None
     first = float(values.reshape(-1)[0])  # amin() of a number that torch wrapped returns what the memory held before
     if values.numel() == 1 or bool((values == first).all()):

@@ -125,6 +125,14 @@ def squashed(current: Tensor) -> Tensor:
     return torch.stack(shown)
 
 
+def rotated(current: Tensor) -> Tensor:
+    z, shown = torch.zeros_like(current[0], dtype=torch.complex64), []
+    for step in current:
+        z = z * complex(0.5, 0.7) + step
+        shown.append(spike(z.real - 0.5))
+    return torch.stack(shown)
+
+
 def without_state(current: Tensor) -> Tensor:
     return torch.stack([spike(step - 0.5) for step in current])
 
@@ -177,6 +185,7 @@ CASES = [
     pytest.param(forgetful, 0.0, id="a decay that is clamped to nothing"),
     pytest.param(decay_per_neuron, None, id="a decay for each neuron"),
     pytest.param(squashed, None, id="a potential in a function"),
+    pytest.param(rotated, None, id="a complex potential"),
     pytest.param(without_state, None, id="no state"),
 ]
 
