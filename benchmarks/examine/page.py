@@ -62,12 +62,12 @@ def page(results: Iterable[Result], costs: Mapping[str, Any] | None = None, unse
 
 def versions(results: Sequence[Result]) -> str:
     """Return which versions of the code the results come from: they are not measured again with each change."""
-    counts = Counter(result.get("commit", "an older one") for result in results)
-    (first, number), *others = counts.most_common()
-    if not others:
-        return f"All {number} results are from one version of the code, commit {first}.\n"
-    older = ", ".join(f"{count} from {commit}" for commit, count in others)
-    return f"Results come from several versions of the code: {number} from commit {first}, {older}.\n"
+    counts = Counter(result.get("commit") for result in results)
+    named = [f"{number} from commit {commit}" for commit, number in counts.most_common() if commit is not None]
+    older = [f"{counts[None]} from earlier ones"] if None in counts else []
+    if len([*named, *older]) == 1:
+        return f"All results are from one version of the code: {', '.join([*named, *older])}.\n"
+    return f"Results come from several versions of the code: {', '.join([*named, *older])}.\n"
 
 
 def figures(curable: list[Result], in_data: list[Result], healthy: list[Result]) -> str:
