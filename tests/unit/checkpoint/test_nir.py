@@ -103,6 +103,7 @@ def test_the_order_is_that_of_the_edges(edges: list[tuple[str, str]], expected: 
     assert "".join(graph.in_order(["a", "b", "c"], edges)) == expected
 
 
+@pytest.mark.slow
 def test_what_never_comes_to_an_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`nir.read` of this file does not return."""
     monkeypatch.setattr(reader, "CPU_SECONDS", 2)

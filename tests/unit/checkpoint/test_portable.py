@@ -26,6 +26,7 @@ sys.modules["resource"] = sys.modules["fcntl"] = None
 """
 
 
+@pytest.mark.slow
 def test_diagnose_works_without_what_windows_lacks(tmp_path: Path) -> None:
     tests = [
         "tests/unit/checkpoint/test_diagnose.py",

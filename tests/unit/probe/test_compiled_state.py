@@ -29,6 +29,7 @@ class Net(nn.Module):
         return total
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("resets", [True, False])
 def test_a_loss_that_is_compiled_with_the_model(resets: bool) -> None:
     torch._dynamo.reset()

@@ -106,6 +106,7 @@ def shape_of(report: Report) -> tuple[int, int, int]:
     return row.spikes.time_steps // UPDATES, row.spikes.samples // UPDATES, row.spikes.neurons
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loop", [stacked, dropped, joined, moved, written])
 @pytest.mark.parametrize("axis", [0, 1, 2], ids=["time first", "batch first", "time last"])
 @pytest.mark.parametrize(("steps", "samples"), [(STEPS, BATCH), (6, 6), (2, 2)], ids=["7 of 5", "6 of 6", "2 of 2"])
