@@ -143,7 +143,8 @@ class Finding:
     `check` is the id and `slug` the name of the check, `message` the sentence that reports show first, `observed` and
     `expected` the two sides of the comparison with their numbers, and `fixes` the code, the best first. `site` says
     where (a layer, a parameter, the input), `when` in which update it was first seen, and `state` whether it is still
-    active; `intervals` are the updates in which it was. `explained_by` names the checks whose findings explain it.
+    active; `intervals` are the updates in which it was. `explained_by` names the checks whose findings explain it, and
+    `explains_others` is False where this one explains none, although its check may.
     """
 
     check: str
@@ -159,6 +160,7 @@ class Finding:
     excess: float = 0.0  # how far beyond its limit, in powers of ten: sorts root causes
     state: FindingState = FindingState.ACTIVE
     intervals: tuple[Interval, ...] = ()  # when it held, as far as evaluations during the run saw it
+    explains_others: bool = True
 
     @property
     def key(self) -> tuple[str, str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
@@ -57,7 +57,7 @@ class UnlearnedNeuronParameter(Check):
 
     Two parameters receive no gradient in a healthy network and are left out: the threshold of a layer whose potential
     alone is read out, and `spike_threshold` of sinabs. In sinabs and rockpool, time constants are learnable by default,
-    so it is only a note if no optimizer holds them.
+    so it is only a note if no optimizer holds them, and no reason why a network learns nothing.
     """
 
     id: ClassVar = "SPK416"
@@ -98,7 +98,7 @@ class UnlearnedNeuronParameter(Check):
         ):
             if names[:1] == [site.name]:
                 optional = names is unheld and spec_of(site.name, readings).learnable_by_default
-                yield self.finding(
+                finding = self.finding(
                     site,
                     severity=Severity.NOTE if optional else Severity.WARNING,
                     observed=Observed(
@@ -117,6 +117,7 @@ class UnlearnedNeuronParameter(Check):
                     verb="is not" if len(names) == 1 else "are not",
                     reason=reason.format(it="it" if len(names) == 1 else "them"),
                 )
+                yield replace(finding, explains_others=not optional)
 
 
 def is_neuron_parameter(name: str, readings: Readings) -> bool:

@@ -99,7 +99,7 @@ class FindingsByCheck:
 
 def nearest_note(finding: Finding, notes: list[Finding]) -> list[Finding]:
     """Return the note that explains a finding: of the check that is nearest to it, the first one."""
-    candidates = explaining(finding, notes)
+    candidates = explaining(finding, (note for note in notes if note.explains_others))
     if not candidates:
         return []
     check = max(candidates, key=order).check

@@ -8,7 +8,18 @@ import pytest
 
 from spikecheck.checks.spk416_unlearned_neuron_parameter import UnlearnedNeuronParameter, is_neuron_parameter
 from spikecheck.site import IdleOptimizer
-from tests.unit.checks.build import NEURON, flow, gradient, observe, parameter, run, severity_of, spikes, update
+from tests.unit.checks.build import (
+    NEURON,
+    findings,
+    flow,
+    gradient,
+    observe,
+    parameter,
+    run,
+    severity_of,
+    spikes,
+    update,
+)
 
 LIMIT = UnlearnedNeuronParameter.limits()["min_updates"][0]
 MISSING = gradient(updates=LIMIT, missing_updates=LIMIT, mean_norm=0.0, dimensions=0)
@@ -79,3 +90,11 @@ def test_names_of_neuron_parameters(name: str) -> None:
 def test_names_of_other_parameters(name: str) -> None:
     observations = observed(name, PRESENT)
     assert not is_neuron_parameter(name, observations.readings(observations.sites[0]))
+
+
+def test_what_the_library_makes_learnable_explains_no_plateau() -> None:
+    [by_default] = findings(
+        UnlearnedNeuronParameter(), observed("lif1.tau_mem", PRESENT, neurons=DEFAULT), "lif1.tau_mem"
+    )
+    [on_purpose] = findings(UnlearnedNeuronParameter(), observed("lif1.tau_mem", PRESENT), "lif1.tau_mem")
+    assert (by_default.explains_others, on_purpose.explains_others) == (False, True)

@@ -163,6 +163,14 @@ def test_a_note_that_alone_explains_an_error_is_its_cause() -> None:
     assert not diagnosis.notes
 
 
+def test_a_note_that_explains_no_other_finding_stays_one() -> None:
+    note = replace(finding("SPK101", KINDS.INPUT, 0, severity=NOTE), explains_others=False)
+    error = finding("SPK201", KINDS.SPIKES, 1, by=("SPK101",))
+    diagnosis = diagnose([note, error])
+    assert as_labels(diagnosis) == [("SPK201@1", [])]
+    assert diagnosis.notes == (note,)
+
+
 def test_of_several_notes_the_nearest_is_the_cause_and_its_like_go_with_it() -> None:
     """Counts in the input and multi-spike layers, both modest: the logits are the sum of the last layer's spikes."""
     counts = finding("SPK101", KINDS.INPUT, 0, severity=NOTE)
