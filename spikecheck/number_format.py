@@ -10,7 +10,8 @@ Format specifications that a template may use, beside Python's own:
     {share:%}   a share as a percentage a person reads: 97%, 0.4%, never 100% for less than all
     {ratio:x}   how many times: 9.3x
 
-After a number that is written as 1, the thing that is counted is in the singular: a template says `{count} time steps
+Of several things, 0 is written as a word: a template says `{count} of {samples} samples`, and the text "none of 64
+samples". After a number that is written as 1, the thing that is counted is in the singular: a template says `{count} time steps
 are`, and the text "1 time step is".
 
 A whole number below a million is a count and keeps all of its digits: 12,288. From a million on, a number is written in
@@ -107,14 +108,16 @@ FORMATTER = PhraseFormatter()
 def fill(template: str, /, **values: Any) -> str:
     """Return a template with its values filled in."""
     texts, counts_one = [], False
-    for literal, name, format_spec, conversion in FORMATTER.parse(template):
+    parts = list(FORMATTER.parse(template))
+    following = [*(literal for literal, *_ in parts[1:]), ""]
+    for (literal, name, format_spec, conversion), after in zip(parts, following, strict=False):
         texts.append(in_singular(literal) if counts_one else literal)
         if name is None:
             counts_one = False
             continue
         value, _ = FORMATTER.get_field(name, (), values)
         text = FORMATTER.format_field(FORMATTER.convert_field(value, conversion), format_spec or "")
-        texts.append(text)
+        texts.append("none" if text == "0" and after == " of " else text)
         counts_one = text == "1" and isinstance(value, int | float)
     return "".join(texts)
 

@@ -61,7 +61,7 @@ def test_a_phrase_keeps_the_numbers_beside_the_text() -> None:
 @pytest.mark.parametrize(
     ("count", "text"),
     [
-        (0, "0 spiking layers with 0 of 0 classes; 0 labels are 0"),
+        (0, "0 spiking layers with none of 0 classes; 0 labels are 0"),
         (1, "1 spiking layer with 1 of 1 class; 1 label is 1"),
         (1.0, "1 spiking layer with 1 of 1 class; 1 label is 1"),
         (1.5, "1.5 spiking layers with 1.5 of 1.5 classes; 1.5 labels are 1.5"),

@@ -306,8 +306,10 @@ def layer(row: LayerRow, key: str, marks: tuple[Mark, ...] = ()) -> LayerPicture
         missing.append("No spike raster: no time step was sampled.")
     if (drawn := plots.rates(row, f"{key}-r")) is not None:
         spikes = row.spikes
-        silent, saturated = f"{spikes.silent_neurons:,} of {spikes.neurons:,} neurons silent", spikes.saturated_neurons
-        note = f"over the whole run: {silent}, {saturated:,} saturated"
+        of_all = f"of {counted(spikes.neurons, 'neuron')}"
+        counts = (spikes.silent_neurons, spikes.saturated_neurons)
+        silent, saturated = (f"{count:,}" if count else "none" for count in counts)
+        note = f"over the whole run: {silent} {of_all} silent, {saturated} saturated"
         pictures.append(Picture("Firing rates", drawn, note))
     else:
         missing.append("No firing rates: no rate is finite.")
