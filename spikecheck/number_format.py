@@ -11,8 +11,8 @@ Format specifications that a template may use, beside Python's own:
     {ratio:x}   how many times: 9.3x
 
 Of several things, 0 is written as a word: a template says `{count} of {samples} samples`, and the text "none of 64
-samples". After a number that is written as 1, the thing that is counted is in the singular: a template says `{count} time steps
-are`, and the text "1 time step is".
+samples". After a number that is written as 1, the thing that is counted is in the singular: a template says
+`{count} time steps are`, and the text "1 time step is".
 
 A whole number below a million is a count and keeps all of its digits: 12,288. From a million on, a number is written in
 words (1.23 million); below 0.0001 and from a trillion on, as a power of ten (4.5e-5).
