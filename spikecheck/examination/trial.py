@@ -16,6 +16,7 @@ from spikecheck.examination.isolation import FailureKind, run_isolated
 from spikecheck.examination.subject import Batch, Evaluation, OutOfTimeError, Subject, seed_everything
 from spikecheck.examination.treatments.base import NotApplicableError, Patient, Treatment
 from spikecheck.finding import Fix, Severity
+from spikecheck.number_format import fill
 
 STAGES = (1, 2, 4)  # times the updates after which a copy is evaluated, each only where the one before was passed
 TWICE = STAGES[1]  # so long is the untreated copy trained
@@ -282,7 +283,8 @@ def useless(
         pairs = zip(losses[-PAIRED:], untreated.losses[RUNG - PAIRED : RUNG], strict=True)
         below = sum(own < other for own, other in pairs) >= PAIRED - 1  # on a plateau, any fall is a beginning
         if not lower and not falls and not below:
-            return Outcome.NO_BETTER, f"the loss after {RUNG} updates is {ours:.3g}, without {theirs:.3g}"
+            text = f"the loss after {RUNG} updates is {{ours:n}}, without {{theirs:n}}"
+            return Outcome.NO_BETTER, fill(text, ours=ours, theirs=theirs)
     return None
 
 
