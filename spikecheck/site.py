@@ -104,7 +104,9 @@ class Site:
         return f"{variable}{'.' * bool(variable)}{self.name} ({self.module})"
 
 
-PATH = re.compile(r'[A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[\d+\]|\["[^"\\]+"\]|\.get_submodule\("[^"\\]+"\))*')
+PATH = re.compile(
+    r"""[A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[\d+\]|\["[^"\\]+"\]|\['[^'\\]+'\]|\.get_submodule\("[^"\\]+"\))*"""
+)
 
 
 def user_path(site: Site) -> str:

@@ -66,6 +66,8 @@ def input_weights(
     if layer.input_weight and layer.module is not None:
         return InputWeights((f"{layer.name}.{layer.input_weight}",), (getattr(layer.module, layer.input_weight),))
     source = layer.site.fed_by
+    if source is not None and (parameter := own_parameter(source, modules)) is not None:
+        return InputWeights((source,), (parameter,))
     if source is None or source not in modules:
         raise SpikecheckError(
             f"no module with a weight comes before {layer.name}: pass layer= with the layers that have one, or put "
@@ -80,6 +82,13 @@ def input_weights(
         )
     biases = tuple(bias for part in parts if isinstance(bias := getattr(part, "bias", None), Tensor))
     return InputWeights(tuple(f"{name}.weight" for name in names), weights, biases)
+
+
+def own_parameter(name: str, modules: Mapping[str, nn.Module]) -> nn.Parameter | None:
+    """Return the parameter of this name, where a module holds it itself; None where it is the name of a module."""
+    owner, _, leaf = name.rpartition(".")
+    parameter = getattr(modules.get(owner), leaf, None)
+    return parameter if isinstance(parameter, nn.Parameter) else None
 
 
 def normalizations_between(

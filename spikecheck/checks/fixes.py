@@ -44,11 +44,22 @@ def module_path(site: Site) -> str:
 
     A layer that is a call site, `train.py:57 spike_fn`, has none.
     """
-    if site.kind not in OWNED_KINDS | MODULE_KINDS:
+    if site.kind not in OWNED_KINDS | MODULE_KINDS or (site.kind in OWNED_KINDS and user_path(site) == site.name):
         return ""
     owner = site.name.rpartition(".")[0] if site.kind in OWNED_KINDS else site.name.partition("#")[0]
     path = user_path(site) or ("model" + path_of(owner) if " " not in owner else "")
     return path if PATH.fullmatch(path) else ""
+
+
+def parameter_path(site: Site) -> str:
+    """Return the expression for a site's parameter; empty without one.
+
+    A tensor that belongs to no module is reached by its own name, which is also the site's.
+    """
+    if user_path(site) == site.name:
+        return site.name
+    module, leaf = module_path(site), site.name.rpartition(".")[2]
+    return f"{module}.{leaf}" if module and leaf.isidentifier() else ""
 
 
 def path_of(owner: str) -> str:
@@ -62,6 +73,8 @@ def path_of(owner: str) -> str:
 def for_site(code: str, site: Site, library: str) -> tuple[Fix, ...]:
     """Return the code of a check's text with the module of the site in place of the word `layer`; none without one."""
     path = module_path(site)
+    if site.kind in OWNED_KINDS and (tensor := parameter_path(site)) and not path:
+        code = code.replace("layer.weight", tensor)
     if LAYER.search(code) and not IMPORTS_LAYER.search(code):
         if not path and site.kind in OWNED_KINDS | MODULE_KINDS:
             return ()
@@ -233,9 +246,9 @@ def take_input_as_it_is(site: Site) -> str:
     return f"{path}.{switch} = False" if path and switch.isidentifier() else ""
 
 
-def initialized(module: str, parameter: str = "weight") -> str:
+def initialized(weight: str) -> str:
     """Return code that gives a weight the values that `nn.Linear` begins with."""
-    return f"torch.nn.init.kaiming_uniform_({module}.{parameter}, a=5**0.5)"
+    return f"torch.nn.init.kaiming_uniform_({weight}, a=5**0.5)"
 
 
 def joined(groups: Mapping[str, Iterable[str]]) -> tuple[Fix, ...]:

@@ -212,7 +212,7 @@ class StrongDrive(Check):
             if rms > 0 and (line := set_threshold(layer, rms)):
                 groups[THRESHOLDS].append(line)
             elif path and not isinf(ratio):
-                groups[WEIGHTS].append(f"{path}.weight.data.mul_({plain_number(1 / ratio)})")
+                groups[WEIGHTS].append(f"{path}.data.mul_({plain_number(1 / ratio)})")
         return joined(groups)
 
     def spikes_agree(self, threshold: float, readings: Readings) -> bool:

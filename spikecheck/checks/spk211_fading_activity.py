@@ -142,5 +142,5 @@ class FadingActivity(RateTrend):
                 continue
             present = gain * weight.scale * sqrt(rate) / threshold
             if 0 < present < drive:
-                lines.append(f"{path}.weight.data.mul_({plain_number(drive / present)})")
+                lines.append(f"{path}.data.mul_({plain_number(drive / present)})")
         return joined({"give these layers the drive of the first one, or add batch normalization before each": lines})

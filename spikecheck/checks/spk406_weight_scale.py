@@ -8,7 +8,7 @@ from math import log10, sqrt
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.fixes import initialized, joined, module_path, plain_number
+from spikecheck.checks.fixes import initialized, joined, parameter_path, plain_number
 from spikecheck.checks.layers import (
     LARGE_SCALE,
     SMALL_SCALE,
@@ -162,8 +162,8 @@ class WeightScale(Check):
         for name, place in (every | {site.name: site}).items():
             weight = readings.at(name).get(ParameterReading)
             out = weight is not None and weight.dimensions > 1 and not self.min_scale <= weight.scale <= self.max_scale
-            if out and (path := module_path(place)):
-                lines.append(initialized(path, name.rpartition(".")[2]))
+            if out and (path := parameter_path(place)):
+                lines.append(initialized(path))
         return joined({"the default of nn.Linear; do not use normal_() with its default std of 1": lines})
 
     def on_fed(self, site: Site, weight: ParameterReading, readings: Readings) -> Iterator[Effect]:

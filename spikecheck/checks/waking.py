@@ -5,10 +5,11 @@ from __future__ import annotations
 from math import ceil
 
 from spikecheck.checks.base import Readings
-from spikecheck.checks.fixes import expected_potential, initialized, joined, module_path, plain_number, set_threshold
+from spikecheck.checks.fixes import expected_potential, initialized, joined, parameter_path, plain_number, set_threshold
 from spikecheck.checks.fixes import take_input_as_it_is as unscaled
 from spikecheck.checks.layers import (
     input_weight,
+    input_weight_name,
     is_silent,
     nearest_upstream,
     peak_potential,
@@ -107,7 +108,7 @@ def wake_measured(layer: Site, readings: Readings) -> tuple[str, str]:
     if HALF * peak < threshold and (line := set_threshold(layer, HALF * peak)):
         return comment, line
     path = weight_path(layer, readings)
-    return WEIGHTS, f"{path}.weight.data.mul_({plain_number(threshold / HALF / peak)})" if path else ""
+    return WEIGHTS, f"{path}.data.mul_({plain_number(threshold / HALF / peak)})" if path else ""
 
 
 def was_silent_at_first(layer: Site, readings: Readings) -> bool:
@@ -144,11 +145,11 @@ def without_inhibition(layer: Site, readings: Readings) -> str:
     bias, path = readings.at(f"{layer.fed_by}.bias").get(ParameterReading), weight_path(layer, readings)
     if not path:
         return ""
-    return f"{path}.bias.data.zero_()" if bias is not None else initialized(path)
+    return f"{path.removesuffix('.weight')}.bias.data.zero_()" if bias is not None else initialized(path)
 
 
 def weight_path(layer: Site, readings: Readings) -> str:
-    """Return the expression for the module whose output the layer receives; empty where it is not known."""
-    name = f"{layer.fed_by}.weight"
-    paths = (module_path(site) for site in readings.observations.sites if site.name == name)
+    """Return the expression for the weight that feeds the layer; empty where it is not known."""
+    name = input_weight_name(layer, readings)
+    paths = (parameter_path(site) for site in readings.observations.sites if site.name == name)
     return next(filter(None, paths), "")  # a site of another kind has the same name and tells none

@@ -36,8 +36,11 @@ class Surrogate(Generic):
         self.threshold: float | None = None
 
     def neuron(self, module: nn.Module) -> NeuronSpec:
-        """Return the threshold, where it is known."""
-        return NeuronSpec(v_threshold=self.threshold, lowest_threshold=self.threshold)
+        """Return the threshold, where it is known; where the module has the same, what else its attributes say."""
+        of_module = super().neuron(module)
+        if self.threshold is not None and of_module.v_threshold == self.threshold:
+            return of_module
+        return NeuronSpec(v_threshold=self.threshold, lowest_threshold=self.threshold, threshold_name="")
 
 
 @dataclass

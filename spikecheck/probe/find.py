@@ -12,6 +12,7 @@ from spikecheck.outside_text import safe
 from spikecheck.probe.frameworks import generic
 from spikecheck.probe.frameworks.base import imported
 from spikecheck.probe.layer import Layer, Status, WatchedLayer
+from spikecheck.probe.parameter_set import Assembly, ParameterSet
 from spikecheck.probe.paths import module_paths
 from spikecheck.probe.recorder import LayerCalls
 from spikecheck.probe.torch_private import is_dense
@@ -96,6 +97,20 @@ def emits_spikes(
 def named_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
     """Return the parameters of a model by the names that the reports have for them."""
     return {clean(name): parameter for name, parameter in model.named_parameters()}
+
+
+def parameter_paths(model: nn.Module, variable: str = "model") -> dict[str, str]:
+    """Return the expression for the module of each parameter, by the parameter's name.
+
+    A tensor of a model that is only a stand-in has no module: its name is the expression for the tensor itself.
+    """
+    modules = module_paths(model, variable)
+    paths = {}
+    for name, module in model.named_modules():
+        for own, _ in module.named_parameters(recurse=False):
+            full = clean(f"{name}.{own}" if name else own)
+            paths[full] = full if isinstance(module, ParameterSet | Assembly) else modules[id(module)]
+    return paths
 
 
 def clean(name: str) -> str:

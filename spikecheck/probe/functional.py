@@ -22,6 +22,7 @@ from spikecheck.probe.grouping import Grouping
 from spikecheck.probe.layer import Layer, Status, WatchedLayer
 from spikecheck.probe.layers import Layers
 from spikecheck.probe.passes import Passes
+from spikecheck.probe.paths import module_paths
 from spikecheck.probe.recorder import IN_PLACE, Recorder
 from spikecheck.probe.torch_private import has_compiled, has_values, tells_module_calls
 from spikecheck.probe.trace import Trace, is_of_torch
@@ -42,6 +43,7 @@ class Parts(Watch, Protocol):
     layers: Layers
     passes: Passes
     unseen: dict[str, str]
+    variable: str
 
     def begin(self, training: bool, arguments: Sequence[Any]) -> None:
         """A forward pass begins."""
@@ -71,6 +73,8 @@ class FunctionalCode:
         modules = {id(m): clean(name) for name, m in model.named_modules() if clean(name) and not is_of_torch(m)}
         parameters = {id(parameter): clean(name) for name, parameter in model.named_parameters()}
         self.session, self.values_of, self.guard = session, values_of, guard
+        self.modules = {clean(name): module for name, module in model.named_modules()}
+        self.paths = module_paths(model, session.variable)
         self.sites = CallSites(modules, parameters)
         self.tapped_keys: set[Key] = set()
         self.foreign: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()  # models that ran outside of ours
@@ -246,11 +250,14 @@ class FunctionalCode:
         watched = session.layers.by_name.get(name)
         if watched is None or watched.status is not Status.APPLIED:
             recorder.layers.pop(name, None)
-            watched = WatchedLayer(Layer(name, nn.Identity(), layer.framework), Status.APPLIED)
+            module = self.modules.get(name)
+            path = "" if module is None else self.paths[id(module)]
+            facts = Layer(name, nn.Identity() if module is None else module, layer.framework, path=path)
+            watched = WatchedLayer(facts, Status.APPLIED)
             session.layers.by_name[name] = watched
         session.trace.order[name] = layer.place
         if layer.fed_by is not None:
-            session.trace.fed_by[name] = layer.fed_by
+            session.trace.feed(name, layer.fed_by)
         watched.unseen = layer.undecided
         return watched
 
@@ -267,6 +274,7 @@ class FunctionalCode:
 
         A module in which one call applies the functions of two layers returns the spikes of the last one alone.
         """
+        self.feed_modules(grouping, applications)
         layers_in: dict[tuple[str, int], set[int]] = {}
         for number, members in enumerate(grouping.layers):
             for index in members:
@@ -283,6 +291,23 @@ class FunctionalCode:
                 recorder.layers.pop(name, None)
                 del self.session.layers.by_name[name]
         return self.owner(compiled=any(calls.compiled for calls in recorder.layers.values()))
+
+    def feed_modules(self, grouping: Grouping, applications: Sequence[Application]) -> None:
+        """Keep which weight feeds each hand-written layer that is a module, as the graph shows it."""
+        trace = self.session.trace
+        spiking = [w for w in self.session.layers if w.status is Status.SPIKING and not w.certain]
+        by_hand = {id(watched.layer.module): watched.name for watched in spiking}
+        fed: dict[str, str] = {}
+        for members in grouping.layers:
+            site = applications[members[-1]].site
+            modules = () if site is None else site.modules
+            name = next((by_hand[id(module)] for module in modules if id(module) in by_hand), None)
+            weight = None if name is None else self.sites.feeding(members, applications)
+            if name is not None and weight is not None:
+                fed.setdefault(name, weight)
+        for name, weight in fed.items():
+            if not weight.startswith(f"{trace.fed_by.get(name)}."):  # a parametrization of that module's weight
+                trace.feed(name, weight)
 
     def spikes(self, members: Sequence[int], applications: Sequence[Application]) -> bool:
         """Return whether what a function returned looks like spikes; an integration over time is one too, say."""

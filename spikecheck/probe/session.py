@@ -20,7 +20,7 @@ from spikecheck.probe.axes import Axes, give_axes, share_layout
 from spikecheck.probe.batches import KeptBatches
 from spikecheck.probe.call_log import MAX_HELD_CALLS
 from spikecheck.probe.clock import Clock
-from spikecheck.probe.find import clean, find, named_parameters
+from spikecheck.probe.find import clean, find, named_parameters, parameter_paths
 from spikecheck.probe.frameworks.base import Observation
 from spikecheck.probe.functional import NO_OWNER, FunctionalCode
 from spikecheck.probe.hook import HookSet
@@ -99,13 +99,9 @@ class Session:
         self.optimizers = OptimizerWatch(
             named,
             sink,
-            lambda parameter: self.trace.position(parameter.rpartition(".")[0]),
+            self.trace.position_of_parameter,
             only=optimizer,
-            paths={
-                clean(f"{name}.{own}" if name else own): paths[id(module)]
-                for name, module in model.named_modules()
-                for own, _ in module.named_parameters(recurse=False)
-            },
+            paths=parameter_paths(model, variable),
             is_training=lambda: model.training,
         )
         self.unseen: dict[str, str] = {}

@@ -98,14 +98,17 @@ def states_of(applications: Sequence[Application], of_node: dict[Any, int]) -> d
 def nearest_weights(application: Application, own: frozenset[Any] = frozenset()) -> tuple[nn.Parameter, ...]:
     """Return the weights that the argument is computed from without another surrogate between, the closest first.
 
-    A weight that multiplies spikes of the layer's own, whose nodes are `own`, is recurrent and comes last.
+    One that mixes neurons comes before one that scales them, such as a decay per branch of a dendrite. One that
+    multiplies spikes of the layer's own, whose nodes are `own`, is recurrent and comes last.
     """
     feeding: list[nn.Parameter] = []
+    scaling: list[nn.Parameter] = []
     recurrent: list[nn.Parameter] = []
     for weight, product in weights_upstream(application):
-        if all(weight is not known for known in (*feeding, *recurrent)):
-            (recurrent if product is not None and multiplies(product, own) else feeding).append(weight)
-    return (*feeding, *recurrent)
+        if all(weight is not known for known in (*feeding, *scaling, *recurrent)):
+            kind = scaling if product is None else recurrent if multiplies(product, own) else feeding
+            kind.append(weight)
+    return (*feeding, *scaling, *recurrent)
 
 
 def weights_upstream(application: Application) -> Iterator[tuple[nn.Parameter, Any]]:

@@ -31,6 +31,7 @@ class TimeLoop:
     calls: int = 0  # of the model in the pass
     open: bool = False  # the next call may be another time step of the same pass
     per_step: bool = False  # every spiking layer is called once per call of the model, with one time step
+    by_state: bool = False  # functions spike: only what the model returned and gets back tells what belongs together
     sure: bool = True  # the layers' calls cannot be whole sequences whose time axis is unknown
     backward_passes: int = 0  # when the pass began
     longest: int = 0  # calls of the model in a pass of the training; 0 before one is over
@@ -47,7 +48,8 @@ class TimeLoop:
         self.calls += 1
         spiking = list(layers)
         shown = [(one, recorder.layers[one.name]) for one in spiking if recorder.count(one.name)]
-        self.per_step = bool(shown) and all(is_step(one, calls, self.calls) for one, calls in shown)
+        self.by_state = bool(recorder.applications) and not shown
+        self.per_step = bool(shown or self.by_state) and all(is_step(one, calls, self.calls) for one, calls in shown)
         self.sure = all(one.layer.framework.shows_time or dimensions(calls) < 3 for one, calls in shown)
         self.states, self.outputs = [], ()
         if self.per_step:
@@ -56,7 +58,7 @@ class TimeLoop:
             states = ((one, state_of(one)) for one in spiking)
             self.states = [(one, state) for one, state in states if state][:MAX_WITNESSES]
         visible = bool(self.states or self.outputs)
-        self.open = self.per_step and (visible or recorder.training or self.longest > 1)
+        self.open = self.per_step and (visible or (not self.by_state and (recorder.training or self.longest > 1)))
 
     def continues(self, training: bool, arguments: Sequence[Any], recorder: Recorder, clock: Clock) -> bool:
         """Return whether a call that begins now is the next time step of the pass."""
@@ -67,8 +69,8 @@ class TimeLoop:
             return training and goes_on is True
         if not training and self.longest == 1:
             return False
-        if goes_on is not None:
-            return goes_on
+        if goes_on is not None or self.by_state:
+            return goes_on is True
         return self.sure and (training or self.calls < self.longest)
 
     def is_whole(self, training: bool, arguments: Sequence[Any], clock: Clock) -> bool:

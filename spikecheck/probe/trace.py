@@ -23,6 +23,7 @@ class Trace:
         self.fed_by: dict[str, str] = {}
         self.sources: dict[str, list[str | None]] = {}  # of each call, the weighted module that feeds it
         self.places: dict[str, list[int]] = {}  # of each call
+        self.first_fed: dict[str, int] = {}  # the place of the first layer that a weight feeds inside of its module
         self._source: dict[int, str | None] = {}  # id of a tensor -> weighted module whose output it is, or came from
         self._currents: set[int] = set()  # ids of those between which lie normalizations, pooling and the like
         self._is_square: dict[str, bool] = {}  # of weighted modules, the latest at the end: do they map n inputs to n?
@@ -95,6 +96,17 @@ class Trace:
     def position(self, name: str) -> int:
         """Return a module's place; 0 where it never ran."""
         return self.order.get(name, 0)
+
+    def position_of_parameter(self, name: str) -> int:
+        """Return a parameter's place: that of its module, or of a layer inside of that which it feeds."""
+        of_module = self.position(name.rpartition(".")[0])
+        return min(of_module, self.first_fed.get(name.removesuffix(".weight"), of_module))
+
+    def feed(self, layer: str, weight: str) -> None:
+        """Keep which weight makes a layer's current, by the name of its module or its own."""
+        self.fed_by[layer] = weight
+        place = self.position(layer)
+        self.first_fed[weight] = min(place, self.first_fed.get(weight, place))
 
     def close(self) -> None:
         """Release the tensors; order and sources stay."""

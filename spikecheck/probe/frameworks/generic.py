@@ -26,6 +26,7 @@ from spikecheck.probe.frameworks.base import (
     settable,
     tensors,
 )
+from spikecheck.probe.state_chains import mixes
 from spikecheck.probe.torch_private import is_custom_function
 from spikecheck.readings import InputReading
 
@@ -152,14 +153,23 @@ def lowest(value: object) -> float | None:
 
 
 def surrogates(spikes: Tensor, claimed: set[Any]) -> set[Any]:
-    """Return custom autograd functions at most HOPS nodes upstream, none that an earlier layer claimed or behind it."""
+    """Return custom autograd functions at most HOPS nodes upstream, none that an earlier layer claimed or behind it.
+
+    What mixes or averages the values that a function returned does not return its spikes.
+    """
     level: list[Any] = [spikes.grad_fn]
     functions: set[Any] = set()
     for _ in range(HOPS + 1):
         nodes = [node for node in level if node is not None]
         functions |= {node for node in nodes if is_custom_function(node) and node not in claimed}
-        level = [parent for node in nodes if node not in functions | claimed for parent, _ in node.next_functions]
+        passed = [node for node in nodes if node not in functions | claimed and not combines(type(node).__name__)]
+        level = [parent for node in passed for parent, _ in node.next_functions]
     return functions
+
+
+def combines(name: str) -> bool:
+    """Return whether a node of this name returns something else than the spikes that it is given."""
+    return mixes(name) or name.startswith("Mean")
 
 
 @dataclass(frozen=True, slots=True)
