@@ -33,6 +33,7 @@ class Surrogate(Generic):
     """Reads a layer that is a call site; its threshold is where the argument separates spikes from silence."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.threshold: float | None = None
 
     def neuron(self, module: nn.Module) -> NeuronSpec:

@@ -295,8 +295,8 @@ class FunctionalCode:
     def feed_modules(self, grouping: Grouping, applications: Sequence[Application]) -> None:
         """Keep which weight feeds each hand-written layer that is a module, as the graph shows it."""
         trace = self.session.trace
-        spiking = [w for w in self.session.layers if w.status is Status.SPIKING and not w.certain]
-        by_hand = {id(watched.layer.module): watched.name for watched in spiking}
+        spiking = [w.layer for w in self.session.layers if w.status is Status.SPIKING]
+        by_hand = {id(layer.module): layer.name for layer in spiking if isinstance(layer.framework, Generic)}
         fed: dict[str, str] = {}
         for members in grouping.layers:
             site = applications[members[-1]].site

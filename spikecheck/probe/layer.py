@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from torch import nn
 from spikecheck.neuron import NeuronSpec
 from spikecheck.probe.call_log import CallLog
 from spikecheck.probe.frameworks.base import TIME_FIRST, Framework, spec_of
-from spikecheck.probe.frameworks.generic import Folded
+from spikecheck.probe.frameworks.generic import Folded, Generic
 from spikecheck.probe.gradients import LayerGradients
 from spikecheck.site import Layout, Site, SiteKind
 
@@ -145,11 +146,17 @@ class WatchedLayer:
 
     def fold(self, steps: int) -> None:
         """Keep that the layer returns so many time steps and the batch as one axis."""
-        self.layer = replace(self.layer, framework=Folded(steps))
+        self.layer = replace(self.layer, framework=Folded(steps, weighs=self.layer.framework.weighs))
         self.learn_layout(TIME_FIRST)
 
     def place(self, position: int, fed_by: str | None) -> None:
-        """Keep where the layer stands in the forward pass."""
+        """Keep where the layer stands in the forward pass; what holds the weight of its current gets no current."""
+        framework = self.layer.framework
+        inside = fed_by is not None and f"{fed_by}.".startswith(f"{self.name}.")
+        if inside and self.status is Status.SPIKING and isinstance(framework, Generic) and not framework.weighs:
+            framework = copy(framework)
+            framework.weighs = True
+            self.layer = replace(self.layer, framework=framework)
         if (self.layer.position, self.layer.fed_by) != (position, fed_by):
             self.layer = replace(self.layer, position=position, fed_by=fed_by)
 

@@ -190,6 +190,8 @@ class LayerCalls:
         if watched.status.spikes and self.count:
             watched.read_spec()
         layer = watched.layer
+        if layer.framework.weighs:  # as its trace shows since
+            self.held[SiteKind.CURRENT], self.middle_step = HeldCalls(), ()
         for kind, held in self.held.items():
             for use, of_use in self.by_use(watched, held):
                 yield from self.drain_kind(watched, kind, of_use, update, use)

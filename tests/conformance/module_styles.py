@@ -75,6 +75,59 @@ class WithoutSurrogate(TimeFirst):
         return (distance > 0).float()
 
 
+class OwnParameters(nn.Module):
+    """A layer of [time, batch, feature] whose weights are parameters of its own, the recurrent one included."""
+
+    def __init__(self, inputs: int, neurons: int, name: str) -> None:
+        super().__init__()
+        self.recurrent, self.w = weight(neurons, neurons, 0.3), weight(inputs, neurons, 2.0)
+        self.name, self.threshold = name, 0.5
+
+    def forward(self, x: Tensor) -> Tensor:
+        potential = spikes = x.new_zeros(x.shape[1], self.w.shape[1])
+        shown = []
+        for current in x @ self.w:
+            potential = 0.9 * potential * (1 - spikes.detach()) + current + spikes @ self.recurrent
+            spikes = record(self.name, spike_fn(potential - self.threshold))
+            shown.append(spikes)
+        return torch.stack(shown)
+
+
+class Gated(nn.Module):
+    """A layer of [time, batch, feature] like an LSTM: every gate weighs the input and the layer's own spikes."""
+
+    def __init__(self, inputs: int, neurons: int, name: str) -> None:
+        super().__init__()
+        self.gates, self.feedback = nn.Linear(inputs, 3 * neurons), nn.Linear(neurons, 3 * neurons, bias=False)
+        self.neurons, self.name, self.threshold = neurons, name, 0.1
+
+    def forward(self, x: Tensor) -> Tensor:
+        cell = spikes = x.new_zeros(x.shape[1], self.neurons)
+        shown = []
+        for step in x:
+            keep, write, value = (self.gates(step) + self.feedback(spikes)).chunk(3, -1)
+            cell = keep.sigmoid() * cell + write.sigmoid() * value.tanh()
+            spikes = record(self.name, spike_fn(cell - self.threshold))
+            shown.append(spikes)
+        return torch.stack(shown)
+
+
+class Dendritic(nn.Module):
+    """A layer of [time, batch, feature] whose branches each have a decay of their own, a parameter of two axes."""
+
+    def __init__(self, inputs: int, neurons: int, name: str) -> None:
+        super().__init__()
+        self.branches, self.decays = nn.Linear(inputs, 2 * neurons), nn.Parameter(torch.zeros(neurons, 2))
+        self.name, self.threshold = name, 0.3
+
+    def forward(self, x: Tensor) -> Tensor:
+        branch, shown = x.new_zeros(x.shape[1], *self.decays.shape), []
+        for step in x:
+            branch = self.decays.sigmoid() * branch + self.branches(step).view_as(branch)
+            shown.append(record(self.name, spike_fn(branch.sum(-1) - self.threshold)))
+        return torch.stack(shown)
+
+
 class Readout(nn.Module):
     """Layers and a linear readout of the mean over an axis."""
 
@@ -269,8 +322,8 @@ class Simulation(nn.Module):
 class Style:
     """A network, how the script calls it, and its layers: the name in the report by that of the true spikes.
 
-    `axis` is the time axis of the layers' output, None where each call is a step. `doubtful`: without `arguments`,
-    nothing tells the axis, and the report says so.
+    `axis` is the time axis of the layers' output, None where each call is a step. `weight` is the one inside of each
+    layer that makes its current. `doubtful`: without `arguments`, nothing tells the axis, and the report says so.
     """
 
     build: Callable[[], nn.Module]
@@ -279,6 +332,7 @@ class Style:
     call: Callable[[nn.Module, Tensor], Tensor] = lambda model, x: model(x)
     arguments: dict[str, Any] = field(default_factory=dict)
     doubtful: bool = False
+    weight: str = ""
     checks: tuple[str, ...] = ()  # what is wrong with it, above a note
 
 
@@ -294,14 +348,25 @@ LAYERS = {"first": "layers.0", "second": "layers.1"}
 
 STYLES = {
     "time last": Style(
-        lambda: Readout(*two(TimeLast), axis=-1), LAYERS, 2, lambda model, x: model(x.transpose(1, 2))
+        lambda: Readout(*two(TimeLast), axis=-1), LAYERS, 2, lambda model, x: model(x.transpose(1, 2)),
+        weight="weigh",
     ),
     "time, batch, feature": Style(
-        lambda: Readout(*two(TimeFirst), axis=0), LAYERS, 0, lambda model, x: model(x.transpose(0, 1))
+        lambda: Readout(*two(TimeFirst), axis=0), LAYERS, 0, lambda model, x: model(x.transpose(0, 1)), weight="fc"
+    ),
+    "parameters of its own": Style(
+        lambda: Readout(*two(OwnParameters), axis=0), LAYERS, 0, lambda model, x: model(x.transpose(0, 1)), weight="w"
+    ),
+    "gates": Style(
+        lambda: Readout(*two(Gated), axis=0), LAYERS, 0, lambda model, x: model(x.transpose(0, 1)), weight="gates"
+    ),
+    "dendrites": Style(
+        lambda: Readout(*two(Dendritic), axis=0), LAYERS, 0, lambda model, x: model(x.transpose(0, 1)),
+        weight="branches",
     ),
     "no surrogate": Style(
         lambda: Readout(*two(WithoutSurrogate), axis=0), LAYERS, 0, lambda model, x: model(x.transpose(0, 1)),
-        checks=("SPK401",),
+        weight="fc", checks=("SPK401",),
     ),
     "reentrant checkpoint": Style(
         lambda: Checkpointed(*two(TimeFirst), axis=0), LAYERS, 0, lambda model, x: model(x.transpose(0, 1))

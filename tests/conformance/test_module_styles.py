@@ -49,6 +49,7 @@ def test_layers_are_seen_as_they_are(name: str) -> None:
     assert monitor is not None
     with monitor:
         report = monitor.report()
+        fed_by = {site.name: site.fed_by for site in monitor.evidence().observations.sites if site.fed_by}
     assert all(torch.equal(a, b) for a, b in zip(weights, bare, strict=True))
     rows = {row.name: row for row in report.layers}
     assert list(rows) == list(style.layers.values())
@@ -60,6 +61,8 @@ def test_layers_are_seen_as_they_are(name: str) -> None:
         assert steps is not None
         assert (steps.fewest, steps.most, steps.axis, steps.known) == (STEPS, STEPS, style.axis, True)
         assert row.spikes.neurons == 10
+    if style.weight:
+        assert fed_by == {layer: f"{layer}.{style.weight}" for layer in style.layers.values()}
     causes = {cause.finding.check for cause in report.root_causes if cause.finding.severity > Severity.NOTE}
     assert causes == set(style.checks)
 

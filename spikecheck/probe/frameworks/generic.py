@@ -47,6 +47,9 @@ class Generic(Framework):
     shows_time: ClassVar = False  # but where a graph is recorded: see `time_axis`
     shows_state: ClassVar = False  # its state may have any name
 
+    def __init__(self, *, weighs: bool = False) -> None:
+        self.weighs = weighs
+
     def spikes(self, module: nn.Module) -> bool:
         """Return False: it is decided by its values, see `are_spikes`."""
         return False
@@ -81,7 +84,8 @@ class Generic(Framework):
         inputs = tensors([*args, *kwargs.values()])
         returned = output if isinstance(output, tuple | list) else [output]
         spikes = next((value for value in returned if isinstance(value, Tensor)), None)
-        current = inputs[0] if inputs and spikes is not None and inputs[0].shape == spikes.shape else None
+        alike = bool(inputs) and spikes is not None and inputs[0].shape == spikes.shape
+        current = inputs[0] if alike and not self.weighs else None
         return Observation(spikes, current, layout=PER_STEP)
 
     def state(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Tensor, ...]:
@@ -108,7 +112,8 @@ class Folded(Generic):
 
     shows_time: ClassVar = True
 
-    def __init__(self, steps: int) -> None:
+    def __init__(self, steps: int, *, weighs: bool = False) -> None:
+        super().__init__(weighs=weighs)
         self.steps = steps
 
     def observe(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:
