@@ -13,7 +13,7 @@ from spikecheck.number_format import fill
 from spikecheck.readings import LogitReading, LossReading
 from spikecheck.site import Moment
 
-MIN_LOST_SHARE = 1 / 5  # of the updates, a judgment call; measured: at most 0.15 in slow starters that learn well
+MIN_LOST_SHARE = 1 / 6  # of the updates, a judgment call; measured: at most 0.15 in slow starters that learn well
 
 
 def late_start(check: Check, finding: Finding, record: Record | None, readings: Readings) -> Finding | None:

@@ -38,7 +38,7 @@ def test_the_updates_it_took_are_missing_at_the_end() -> None:
     "healthy",
     [
         pytest.param({"losses": loss(recent_mean=1.2)}, id="it has learned much all the same"),
-        pytest.param({"lost": 15}, id="less than a fifth of the run"),
+        pytest.param({"lost": 13}, id="less than a sixth of the run"),
         pytest.param({"of": 1000, "losses": loss(updates=1000, recent_mean=2.4)}, id="long ago"),
         pytest.param(
             {"losses": loss(recent_mean=2.4, recent_slope=-0.0001, recent_slope_error=0.0005)},
