@@ -232,6 +232,7 @@ class UnseenKind(Enum):
     LEARNING = "no learning"
     MOST_OF_LEARNING = "most of learning"  # the loss is below that of a guess, and not down to half of it
     REST_OF_LEARNING = "the rest of learning"  # the same, and it still falls
+    TOO_EARLY = "too few losses"  # to tell whether anything is learned
     CAUSE = "no cause"  # little is learned, and no check shows why
     SITE = "a site without numbers"  # a layer or an input that was found, and could not be measured
     EARLIER_UPDATES = "the updates before the watching began"

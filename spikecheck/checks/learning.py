@@ -226,5 +226,15 @@ def losses_without_learning(readings: Readings) -> int | None:
     A loss without a known guess also shows it while it falls: a penalty, a reward, a distance.
     """
     losses = most_losses(readings)
-    learned = any(one.has_learned or (one.guess is None and one.falls) for one in telling(readings))
-    return None if learned or losses < MIN_LOSSES else losses
+    return None if shows_learning(readings) or losses < MIN_LOSSES else losses
+
+
+def too_few_losses(readings: Readings) -> int | None:
+    """Return how many losses there were, where they show no learning and are too few to expect it; None otherwise."""
+    losses = most_losses(readings)
+    return losses if 0 < losses < MIN_LOSSES and not shows_learning(readings) else None
+
+
+def shows_learning(readings: Readings) -> bool:
+    """Return whether a loss shows that something is learned."""
+    return any(one.has_learned or (one.guess is None and one.falls) for one in telling(readings))

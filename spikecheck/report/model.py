@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from spikecheck.report.comparison import Comparison
 
 SCHEMA = 1
-RESERVATIONS = (UnseenKind.MOST_OF_LEARNING, UnseenKind.REST_OF_LEARNING)  # against calling a run healthy
+#: What is said of a run without a warning in place of "healthy".
+RESERVATIONS = (UnseenKind.MOST_OF_LEARNING, UnseenKind.REST_OF_LEARNING, UnseenKind.TOO_EARLY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +242,7 @@ class Report:
 
     @property
     def reservation(self) -> str:
-        """Why a run without warnings is not called healthy: its loss is far from learned, by how much; or empty."""
+        """Why a run without warnings is not called healthy: it learned little, or is too short to tell; or empty."""
         return next((one.text for one in self.unseen if one.kind in RESERVATIONS), "")
 
     @property

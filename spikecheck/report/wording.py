@@ -40,12 +40,13 @@ def unobserved(
     sites: Mapping[str, str],
     unlearned: int | None = None,
     far: tuple[float, float, bool] | None = None,
+    early: int | None = None,
 ) -> tuple[Unseen, ...]:
     """Return what a run did not show, each with what would show it.
 
     `sites` could not be measured, by name with why. `unlearned` is after how many losses none shows that anything is
     learned; None where one does, or there are too few. `far` is a loss that shows it, and is far above 0, the loss
-    of a guess, and whether it still falls.
+    of a guess, and whether it still falls. `early` is how many losses there were, where they are too few to tell.
     """
     if run.forward_passes == 0:
         return (
@@ -81,6 +82,9 @@ def unobserved(
         text = f"the loss is {number(level)}, {percentage(level / guess)} of what a guess without the input has"
         kind = UnseenKind.REST_OF_LEARNING if falls else UnseenKind.MOST_OF_LEARNING
         missing.append(Unseen(kind, text + ", and still falls" * falls))
+    elif early is not None:
+        text = f"{early} update{'s are' if early > 1 else ' is'} too few to tell whether anything is learned"
+        missing.append(Unseen(UnseenKind.TOO_EARLY, text))
     return (*missing, *(Unseen(UnseenKind.SITE, f"{name}: {why}") for name, why in sites.items()))
 
 

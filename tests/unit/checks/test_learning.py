@@ -19,6 +19,7 @@ from spikecheck.checks.learning import (
     is_near_guess,
     losses_without_learning,
     makes_progress,
+    too_few_losses,
 )
 from spikecheck.readings import LossReading, NonFinite, RegressionTargetReading
 from tests.unit.checks.build import observe, targets
@@ -189,6 +190,18 @@ def test_after_how_many_losses_nothing_is_learned(loss: LossReading, losses: int
 def test_how_far_the_loss_is_from_learned(loss: LossReading, far: tuple[float, float, bool] | None) -> None:
     observed = far_from_learned(Readings(observe({"loss": [loss]}), ""))
     assert observed == (None if far is None else pytest.approx(far, rel=0.01))
+
+
+@pytest.mark.parametrize(
+    ("loss", "losses"),
+    [
+        pytest.param(reading(course(flat(LN20), updates=60, noise=1e-3)), 60, id="nothing yet"),
+        pytest.param(reading(course(flat(LN20), updates=64, noise=1e-3)), None, id="enough"),
+        pytest.param(reading(course(falling(LN20, 1.0), updates=60, noise=1e-3)), None, id="it learns"),
+    ],
+)
+def test_how_many_losses_are_too_few_to_tell(loss: LossReading, losses: int | None) -> None:
+    assert too_few_losses(Readings(observe({"loss": [loss]}), "")) == losses
 
 
 def test_a_network_that_has_learned_one_task_is_not_far_from_learned() -> None:
