@@ -16,6 +16,7 @@ REFUSED = {"snntorch: SLSTM": "no scale of fc2.weight", "torch: functions, tappe
 @pytest.mark.parametrize("name", KINDS)
 def test_both_layers_fire_from_their_fluctuations(name: str) -> None:
     kind = KINDS[name]
+    torch.manual_seed(0)
     network = Net(kind, gain=0.2)
     x = (torch.rand(STEPS, 8 * BATCH, INPUTS, generator=torch.Generator().manual_seed(0)) < 0.4).float()
     if name in REFUSED:
