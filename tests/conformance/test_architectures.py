@@ -49,7 +49,7 @@ def labels(published: Any) -> Tensor:
 def test_attaches_without_an_argument(name: str) -> None:
     published: Any = import_module(f"{folder.__name__}.{name}")
     report = trained(published, lambda: (published.example(), labels(published)))
-    assert not report.unseen, report.unseen
+    assert not report.incomplete, report.incomplete
     shapes = {row.name: (row.spikes.time_steps // UPDATES, row.spikes.samples // UPDATES) for row in report.layers}
     assert shapes == published.LAYERS
     assert all(row.spikes.count > 0 and row.spikes.maximum == 1 for row in report.layers)

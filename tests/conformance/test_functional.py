@@ -73,7 +73,7 @@ def test_layers_time_steps_and_counts(name: str) -> None:
     assert rows == {names[layer]: (len(counts), float(counts.sum())) for layer, counts in true.items()}
     assert [row.name for row in report.layers] == list(names.values())
     assert {names[layer]: feeding for layer, _, feeding in style.layers} == fed_by
-    assert not report.unseen
+    assert not report.incomplete
     assert all(float(true[layer].sum()) > 0 for layer in true), "the style is silent, and shows nothing"
 
 

@@ -77,8 +77,8 @@ def test_where_nothing_tells_the_axis_the_report_says_so_and_counts_no_neurons(n
     assert [row.name for row in report.layers] == list(style.layers.values())
     assert not any(row.neurons_known for row in report.layers)
     assert {entry["neurons"] for entry in report.to_dict()["layers"]} == {None}
-    assert all("pass time= to attach()" in str(one) for one in report.unseen)
-    assert len(report.unseen) == len(report.layers)
+    assert all("pass time= to attach()" in str(one) for one in report.incomplete)
+    assert len(report.incomplete) == len(report.layers)
 
 
 class Reservoir(nn.Module):

@@ -148,5 +148,5 @@ def assert_watched(report: Report) -> None:
     assert not [f for f in report.findings if f.check == "SPK001"], str(report)
     assert report.layers, "no spiking layer was seen"
     of_random_labels = UnseenKind.LEARNING, UnseenKind.CAUSE
-    unseen = [one for one in report.unseen if one.kind not in of_random_labels]
+    unseen = [one for one in report.incomplete if one.kind not in of_random_labels]
     assert not unseen, unseen

@@ -104,7 +104,7 @@ def test_a_loss_written_by_hand_is_seen_at_backward() -> None:
         optimizer.zero_grad()
         (-model(x).log_softmax(1)[range(BATCH), y].mean()).backward()
         optimizer.step()
-    assert not monitor.report().unseen
+    assert not monitor.report().incomplete
 
 
 # -- what training may bring: the monitor stays, or says what it could not look at

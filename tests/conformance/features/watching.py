@@ -19,7 +19,7 @@ def attaches(kind: Kind) -> None:
     with watched(model) as monitor:
         train(model)
         report = unharmed(monitor)
-    assert not report.unseen, report.unseen
+    assert not report.incomplete, report.incomplete
     assert report.frameworks == (kind.library,)
     drives = [row.drive is not None for row in report.layers]
     assert drives == [kind.current] * 2
