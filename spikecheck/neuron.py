@@ -22,6 +22,11 @@ FIX_ATTRIBUTES = (
 NEURON_PARAMETER = re.compile(r"(^|_)(v_?)?(th|thr|thresh|threshold|v_?th|beta|decay|leak|tau)(_|\d|$)", re.IGNORECASE)
 
 
+def is_of_neurons(parameter: str) -> bool:
+    """Return whether a parameter's own name is that of a threshold, a decay or a time constant."""
+    return NEURON_PARAMETER.search(parameter.rpartition(".")[2]) is not None
+
+
 class Holder(Enum):
     """What holds a number of a layer, which decides by which code it is set."""
 

@@ -52,11 +52,10 @@ def calibrate(
     Layer by layer, the weight before a spiking layer is multiplied by a factor, and all of its bias set to one number,
     so that a potential without reset has a mean of 0 and a standard deviation of 1 / `deviations_to_threshold`
     thresholds on this batch. If the layer is silent with this factor, the smallest larger one is taken with which it
-    fires. Between a weight and a
-    layer with batch normalization, the weight of the normalization is scaled. Of a layer with recurrent weights inside,
-    90% of the variance comes from the layers before. A last layer whose spikes are not used, and a layer that `layer=`
-    leaves out, stay as they are. Nothing else changes: not the random state, not the state of the neurons, not the
-    gradients, not the mode.
+    fires. Between a weight and a layer with batch normalization, the weight of the normalization is scaled. Of a layer
+    with recurrent weights inside, 90% of the variance comes from the layers before. A last layer whose spikes are not
+    used, and a layer that `layer=` leaves out, stay as they are. Nothing else changes: not the random state, not the
+    state of the neurons, not the gradients, not the mode.
 
     Args:
         model: the network, before training. Its weights are changed in place.

@@ -210,9 +210,9 @@ def far_from_learned(readings: Readings) -> tuple[float, float, bool] | None:
     """
     if most_losses(readings) < MIN_LOSSES or has_learned_much(readings):
         return None
-    learned = [one for one in telling(readings) if one.guess and one.has_learned and one.level < one.guess]
-    known = [(one.level, one.guess, one.falls_now) for one in learned if one.guess]
-    return min(known, key=lambda one: one[0] / one[1], default=None)
+    learned = (one for one in telling(readings) if one.has_learned)
+    below = [(one.level, one.guess, one.falls_now) for one in learned if one.guess and one.level < one.guess]
+    return min(below, key=lambda one: one[0] / one[1], default=None)
 
 
 def most_losses(readings: Readings) -> int:

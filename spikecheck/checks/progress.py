@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spikecheck.checks.base import Readings, once_per_run
-from spikecheck.neuron import NEURON_PARAMETER
+from spikecheck.neuron import is_of_neurons
 from spikecheck.readings import GradientReading, ParameterReading, UpdateReading
 from spikecheck.site import Site, SiteKind
 
@@ -20,11 +20,6 @@ def weight_names(readings: Readings) -> list[str]:
     read = readings.all.every(GradientReading)
     names = [site.name for site in sorted(sites, key=lambda site: site.position) if site.name in read]
     return [name for name in dict.fromkeys(names) if axis_count(readings, name) > 1 and not is_of_neurons(name)]
-
-
-def is_of_neurons(name: str) -> bool:
-    """Return whether a parameter's own name is that of a threshold, a decay or a time constant."""
-    return NEURON_PARAMETER.search(name.rpartition(".")[2]) is not None
 
 
 def axis_count(readings: Readings, name: str) -> int:

@@ -109,7 +109,7 @@ class WeakDrive(Check):
     finding also says that the weights are large; the reason stays the same, because even with these weights the drive
     is too weak. If no input current is above 0, the weights are not considered.
 
-    If a forward pass is shorter than the membrane time constant, and the same input would bring the potential to the
+    If a forward pass is shorter than the membrane time constant, and with the same input the potential would reach the
     threshold in more time steps, the reason is that there are too few.
 
     Some layers multiply their input by a gain of 1 - decay by default. This is 0.05 for a time constant of 20 steps.
@@ -207,10 +207,10 @@ class WeakDrive(Check):
 
 
 def too_short(site: Site, readings: Readings, reached: float) -> str:
-    """Return that a forward pass ends before a potential that still rises comes to the threshold; empty otherwise.
+    """Return the reason that a forward pass is too short for the potential to reach the threshold; empty if it is not.
 
-    `reached` is the highest potential, in thresholds. Derived: a constant input brings the potential to 1 - decay ** n
-    of its final value in n time steps.
+    `reached` is the highest potential, in thresholds. Derived: with a constant input, the potential reaches
+    1 - decay ** n of its steady-state value in n time steps.
     """
     drive, state, neuron = readings[DriveReading], readings.get(StateReading), site.neuron
     goes_on = readings.run.called_per_time_step or (state is not None and state.carried_sequences > 0)
@@ -221,8 +221,8 @@ def too_short(site: Site, readings: Readings, reached: float) -> str:
     if not steps < tau < inf or reached / share <= 1:
         return ""
     return fill(
-        "a forward pass of {steps:n} time steps ends before the potential, with a time constant of {tau:n}, has come "
-        "to more than {share:%} of what this input would bring it to; {needed} steps would bring it to the threshold",
+        "a forward pass has {steps:n} time steps and the time constant is {tau:n}, so the potential reaches only "
+        "{share:%} of its steady-state value; it would reach the threshold after {needed} time steps",
         steps=steps,
         tau=tau,
         share=share,

@@ -8,8 +8,8 @@ from math import log10, sqrt
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.learning import MIN_LOSSES, has_learned, has_learned_much, makes_progress
-from spikecheck.checks.progress import update_readings, weight_names
+from spikecheck.checks.learning import has_learned, has_learned_much, makes_progress
+from spikecheck.checks.progress import GRACE_UPDATES, update_readings, weight_names
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import GradientReading, ParameterReading, UpdateReading
 from spikecheck.site import LearningRateHistory, Moment, Site, SiteKind
@@ -103,7 +103,7 @@ class StrongWeightDecay(Check):
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield one finding, at the first weight that shrinks so fast, unless much is learned all the same."""
-        in_training = readings.run.live and (readings.run.update < MIN_LOSSES or has_learned(readings))
+        in_training = readings.run.live and (readings.run.update < GRACE_UPDATES or has_learned(readings))
         if has_learned_much(readings) or in_training:
             return
         updates = update_readings(readings, weight_names(readings))

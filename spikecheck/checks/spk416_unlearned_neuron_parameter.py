@@ -10,7 +10,7 @@ from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import spikes_unused, spiking_sites
 from spikecheck.checks.progress import and_more, axis_count
 from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.neuron import NEURON_PARAMETER, NeuronSpec
+from spikecheck.neuron import NeuronSpec, is_of_neurons
 from spikecheck.readings import GradientReading, UpdateReading
 from spikecheck.site import Moment, Site, SiteKind
 
@@ -127,7 +127,7 @@ def is_neuron_parameter(name: str, readings: Readings) -> bool:
         return False
     if layer_of(name, readings) is not None:
         return own not in ("weight", "bias") and "." not in own
-    return NEURON_PARAMETER.search(own) is not None and not is_normalization(owner, readings)
+    return is_of_neurons(name) and not is_normalization(owner, readings)
 
 
 def is_normalization(owner: str, readings: Readings) -> bool:

@@ -36,9 +36,7 @@ BY_CURRENT = "half of the largest input current"
 DERIVED = "no spikes reached these layers yet: the RMS potential they would have if 5% of their inputs fired"
 UNSCALED = "these layers scale their input down: turn that off"
 WEIGHTS = "larger weights: they bring the highest potential to twice the threshold"
-CALIBRATED = (
-    "before training: weights with which every layer fires on x, a batch of inputs\nspikecheck.calibrate(model, x)"
-)
+CALIBRATED = "before training: weights with which every layer fires on x, a batch of inputs"
 HELD_DOWN = "no input current was above 0: the bias, or inhibition, holds the layer down"
 
 
@@ -48,7 +46,7 @@ def waking_fix(site: Site, readings: Readings) -> tuple[Fix, ...]:
     Where no number is known that it could state, `calibrate` finds one for a layer that never fired; none where no
     weight is known to make its current either.
     """
-    order = (UNSCALED, MEASURED, SO_FAR, BY_CURRENT, WEIGHTS, HELD_DOWN, DERIVED)
+    order = (UNSCALED, MEASURED, SO_FAR, BY_CURRENT, WEIGHTS, HELD_DOWN, DERIVED, CALIBRATED)
     groups: dict[str, list[str]] = {comment: [] for comment in order}
     for layer in sorted(spiking_sites(readings), key=lambda s: s.position):
         at = readings.at(layer.name)
@@ -59,7 +57,7 @@ def waking_fix(site: Site, readings: Readings) -> tuple[Fix, ...]:
             groups[comment].append(line)
     from_start = is_silent(readings.first.get(SpikeReading))
     if from_start and not any(groups.values()) and input_weight(site, readings) is not None:
-        return (Fix(f"# {CALIBRATED}"),)
+        groups[CALIBRATED].append("spikecheck.calibrate(model, x)")
     return joined(groups)
 
 

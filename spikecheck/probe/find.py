@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -99,12 +99,11 @@ def named_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
     return {clean(name): parameter for name, parameter in model.named_parameters()}
 
 
-def parameter_paths(model: nn.Module, variable: str = "model") -> dict[str, str]:
-    """Return the expression for the module of each parameter, by the parameter's name.
+def parameter_paths(model: nn.Module, modules: Mapping[int, str]) -> dict[str, str]:
+    """Return the expression for the module of each parameter, by its name; `modules` are those for all, by their id.
 
     A tensor of a model that is only a stand-in has no module: its name is the expression for the tensor itself.
     """
-    modules = module_paths(model, variable)
     paths = {}
     for name, module in model.named_modules():
         for own, _ in module.named_parameters(recurse=False):

@@ -22,7 +22,6 @@ from spikecheck.probe.grouping import Grouping
 from spikecheck.probe.layer import Layer, Status, WatchedLayer
 from spikecheck.probe.layers import Layers
 from spikecheck.probe.passes import Passes
-from spikecheck.probe.paths import module_paths
 from spikecheck.probe.recorder import IN_PLACE, Recorder
 from spikecheck.probe.torch_private import has_compiled, has_values, tells_module_calls
 from spikecheck.probe.trace import Trace, is_of_torch
@@ -43,7 +42,7 @@ class Parts(Watch, Protocol):
     layers: Layers
     passes: Passes
     unseen: dict[str, str]
-    variable: str
+    paths: dict[int, str]
 
     def begin(self, training: bool, arguments: Sequence[Any]) -> None:
         """A forward pass begins."""
@@ -74,7 +73,7 @@ class FunctionalCode:
         parameters = {id(parameter): clean(name) for name, parameter in model.named_parameters()}
         self.session, self.values_of, self.guard = session, values_of, guard
         self.modules = {clean(name): module for name, module in model.named_modules()}
-        self.paths = module_paths(model, session.variable)
+        self.paths = session.paths
         self.sites = CallSites(modules, parameters)
         self.tapped_keys: set[Key] = set()
         self.foreign: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()  # models that ran outside of ours
@@ -218,8 +217,7 @@ class FunctionalCode:
 
     def read_decays(self, names: Sequence[str | None], applications: Sequence[Application]) -> None:
         """Read from the graph, while it is kept, what a time step of a hand-written layer leaves of the one before."""
-        shown = [one for one in applications if one.site is not None and one.source is not None]
-        if not shown:
+        if not any(one.site is not None and one.source is not None for one in applications):
             return
         owners = [name or one.call[0] or None for name, one in zip(names, applications, strict=True)]
         for name, members in by_layer(owners, applications).items():

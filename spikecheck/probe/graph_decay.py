@@ -7,15 +7,15 @@ spike. It is known where each operation on the way scales all neurons by one num
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Mapping, Sequence, Set
+from itertools import pairwise, zip_longest
 from typing import Any
 
 from torch import Tensor
 
 from spikecheck.probe.applications import Application
-from spikecheck.probe.state_chains import MAX_NODES, OFFSETS, VIEWS, ends
-from spikecheck.probe.torch_private import is_custom_function, is_dense, saved_number, saved_tensor, shape_of
+from spikecheck.probe.state_chains import MAX_NODES, VIEWS, goes_on, way_to_state
+from spikecheck.probe.torch_private import is_custom_function, is_dense, saved_number, saved_tensor
 
 Links = list[tuple[Any, float | None]]  # each node upstream, and the derivative by it; None where it is not known
 MAX_READ = 4  # time steps: the first sees a potential that is still constant, and may be followed by a copy
@@ -24,14 +24,16 @@ CHOICES = ("WhereBackward0", "MaskedFillBackward0")  # between a potential and w
 
 def decay_of(applications: Sequence[Application]) -> float | None:
     """Return the decay of a layer, of its applications in the order of time; None where the graph does not show it."""
+    spikes = {one.node for one in applications}
     pairs = pairwise(one for one in applications[:MAX_READ] if not one.is_packed)
-    return next((decay for before, after in pairs if (decay := decay_between(before, after)) is not None), None)
+    decays = (decay_between(before, after, spikes) for before, after in pairs)
+    return next((decay for decay in decays if decay is not None), None)
 
 
-def decay_between(before: Application, after: Application) -> float | None:
-    """Return the decay from one time step to the next."""
-    scales = dict(scales_of(before))
-    if any(node in scales for node, _ in scales_of(after)):  # the same potential once more, for the reset
+def decay_between(before: Application, after: Application, spikes: Set[Any]) -> float | None:
+    """Return the decay from one time step to the next; `spikes` are nodes that the way does not go through."""
+    scales = scales_of(before, spikes)
+    if not scales.keys().isdisjoint(scales_of(after, spikes)):  # the same potential once more, for the reset
         return None
     derivatives: dict[Any, float | None] = {}
     todo = [] if after.source is None else [after.source]
@@ -40,37 +42,31 @@ def decay_between(before: Application, after: Application) -> float | None:
         if node in scales:
             scale = scales[node]
             derivatives[node] = 1 / scale if scale else None
-        elif is_end(node, after.shape):
+        elif is_spike(node, spikes) or not goes_on(node, after.shape):
             derivatives[node] = 0.0
-        links = [] if node in derivatives else links_of(node)
-        if missing := [parent for parent, _ in links if parent not in derivatives]:
-            todo += missing
-            continue
-        if node not in derivatives:
+        else:
+            links = links_of(node)
+            if missing := [parent for parent, _ in links if parent not in derivatives]:
+                todo += missing
+                continue
             derivatives[node] = combined(node, [(derivatives[parent], factor) for parent, factor in links])
         todo.pop()
     met = scales.keys() & derivatives.keys()  # several: the threshold continues a state of its own, say
     return derivatives.get(after.source) if len(met) == 1 and not todo else None
 
 
-def scales_of(application: Application) -> Iterator[tuple[Any, float | None]]:
-    """Yield the nodes from the argument down to the potential, each with the derivative of the argument by it."""
-    todo: Links = [(application.source, 1.0)]
-    while todo:
-        node, scale = todo.pop()
-        if node is None or is_custom_function(node):
-            continue
-        yield node, scale
-        name = type(node).__name__
-        if name.startswith(OFFSETS) or name in VIEWS:
-            links = [(parent, factor) for parent, factor in links_of(node) if shape_of(parent) == application.shape]
-            todo += [(p, None if scale is None or factor is None else scale * factor) for p, factor in links]
+def scales_of(application: Application, spikes: Set[Any]) -> dict[Any, float | None]:
+    """Return the derivative of the argument by each node from there down to the potential."""
+    scales: dict[Any, float | None] = {}
+    for later, node in way_to_state(application, lambda node: node in scales or is_spike(node, spikes)):
+        scale, factor = (1.0, 1.0) if later is None else (scales[later], dict(links_of(later)).get(node))
+        scales[node] = None if scale is None or factor is None else scale * factor
+    return scales
 
 
-def is_end(node: Any, shape: tuple[int, ...]) -> bool:
-    """Return whether a way upstream ends here: at spikes, at a weight, or at what is no quantity of each neuron."""
-    name = type(node).__name__
-    return is_custom_function(node) or ends(name) or (shape_of(node) != shape and name not in VIEWS)
+def is_spike(node: Any, spikes: Set[Any]) -> bool:
+    """Return whether a node made spikes, of this layer or of another."""
+    return node in spikes or is_custom_function(node)
 
 
 def combined(node: Any, parts: Sequence[tuple[float | None, float | None]]) -> float | None:
@@ -93,8 +89,7 @@ def links_of(node: Any) -> Links:
     parents = [parent for parent, _ in node.next_functions]
     derivative = DERIVATIVES.get(name, unknown)
     factors = [1.0] * len(parents) if name in VIEWS or name in CHOICES else derivative(node)
-    padded = [*factors, *[None] * len(parents)]
-    return [(parent, factor) for parent, factor in zip(parents, padded, strict=False) if parent is not None]
+    return [(parent, factor) for parent, factor in zip_longest(parents, factors) if parent is not None]
 
 
 def unknown(node: Any) -> list[float | None]:

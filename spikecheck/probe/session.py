@@ -89,8 +89,8 @@ class Session:
         self.span = GraphSpan(parameter for _, parameter in model.named_parameters())
         self._hooks = HookSet(guard)
         # for the whole run
-        named, paths = named_parameters(model), module_paths(model, variable)
-        self.clock, self.trace, self.modes = Clock(), Trace(), Modes(model, paths)
+        named, self.paths = named_parameters(model), module_paths(model, variable)
+        self.clock, self.trace, self.modes = Clock(), Trace(), Modes(model, self.paths)
         self.variable = variable
         self.layers = Layers(find(model, spikes, variable))
         give_axes(self.layers, *axes)
@@ -101,7 +101,7 @@ class Session:
             sink,
             self.trace.position_of_parameter,
             only=optimizer,
-            paths=parameter_paths(model, variable),
+            paths=parameter_paths(model, self.paths),
             is_training=lambda: model.training,
         )
         self.unseen: dict[str, str] = {}

@@ -8,7 +8,7 @@ What mixes neurons (a product with a weight, a convolution, a normalization) is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from torch import nn
@@ -39,6 +39,12 @@ def ends(name: str) -> bool:
     return name.startswith(ENDS) or any(part in name for part in ("Pool", "BatchNorm", "Convolution"))
 
 
+def goes_on(node: Any, shape: tuple[int, ...]) -> bool:
+    """Return whether a way upstream goes on behind a node: what it computes has this shape, a value per neuron."""
+    name = type(node).__name__
+    return not ends(name) and (shape_of(node) == shape or name in VIEWS)
+
+
 def previous_applications(applications: Sequence[Application]) -> list[int | None]:
     """Return, for each application, the earlier one whose state it continues; None where the graph shows none.
 
@@ -64,8 +70,7 @@ def previous_applications(applications: Sequence[Application]) -> list[int | Non
             elif state != index:
                 reached += [state] if state < index else []
                 continue
-            name = type(node).__name__
-            if not ends(name) and (shape_of(node) == application.shape or name in VIEWS):
+            if goes_on(node, application.shape):
                 todo += parents_of(node)
         same = [i for i in reached if applications[i].shape == application.shape]
         previous[index] = max(same, default=None)
@@ -76,23 +81,26 @@ def states_of(applications: Sequence[Application], of_node: dict[Any, int]) -> d
     """Return the nodes from each argument down to the potential, by the first application that reaches them."""
     states: dict[Any, int] = {}
     for index, application in enumerate(applications):
-        todo = [] if application.source is None else [application.source]
-        while todo:
-            node = todo.pop()
-            if node in of_node or node in states:
-                continue
+        for _, node in way_to_state(application, lambda node: node in of_node or node in states):
             states[node] = index
-            name = type(node).__name__
-            if not (name.startswith(OFFSETS) or name in VIEWS):
-                continue
-            for parent in parents_of(node):
-                if shape_of(parent) != application.shape:
-                    continue
-                if not ends(type(parent).__name__):
-                    todo.append(parent)
-                elif parent not in of_node:
-                    states.setdefault(parent, index)  # a potential that starts as its input current
     return states
+
+
+def way_to_state(application: Application, is_over: Callable[[Any], bool]) -> Iterator[tuple[Any, Any]]:
+    """Yield the nodes from the argument down to the potential, each behind the node that was computed from it.
+
+    That of the argument itself is None. A way is over at nodes of which `is_over` says so, which are not yielded, and
+    at the potential: an addition, or the input current that it starts as.
+    """
+    todo = [(None, application.source)]
+    while todo:
+        later, node = todo.pop()
+        if node is None or is_over(node):
+            continue
+        yield later, node
+        name = type(node).__name__
+        if name.startswith(OFFSETS) or name in VIEWS:
+            todo += [(node, parent) for parent in parents_of(node) if shape_of(parent) == application.shape]
 
 
 def nearest_weights(application: Application, own: frozenset[Any] = frozenset()) -> tuple[nn.Parameter, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
 from spikecheck.excerpts import PotentialSampleReading, RasterReading
-from spikecheck.neuron import NEURON_PARAMETER
+from spikecheck.neuron import is_of_neurons
 from spikecheck.readings import DriveReading, FlowReading, LossReading, ParameterReading, SpikeReading
 from spikecheck.report.model import LayerRow, LossRow, OptimizerRow, WeightRow
 from spikecheck.site import Site, SiteKind
@@ -76,23 +76,13 @@ def optimizer_rows(sites: Iterable[Site], readings: Readings) -> tuple[Optimizer
 def weight_rows(sites: Iterable[Site], readings: Readings) -> tuple[WeightRow, ...]:
     """Return a row per weight of the model or the file: parameters with several axes that are no time constants."""
     rows = []
-    for site in of_kind(sites, SiteKind.PARAMETER):
+    weights = [site for site in sites if not is_of_neurons(site.name)]  # Rockpool: one per neuron and synapse
+    for site in of_kind(weights, SiteKind.PARAMETER):
         now, before = (readings(site, window).get(ParameterReading) for window in ("all", "first"))
-        if now is not None and now.dimensions > 1 and is_weight(site.name):
+        if now is not None and now.dimensions > 1:
             rows.append(WeightRow(site.name, now.elements, now.scale, None if before is None else before.scale))
-    for site in of_kind(sites, SiteKind.STORED):
+    for site in of_kind(weights, SiteKind.STORED):
         stored = readings(site, "all").get(StoredReading)
-        if (
-            stored is not None
-            and stored.role == "weight"
-            and stored.measured
-            and stored.dimensions > 1
-            and is_weight(site.name)
-        ):
+        if stored is not None and stored.dimensions > 1 and stored.role == "weight" and stored.measured:
             rows.append(WeightRow(site.name, stored.elements, stored.scale))
     return tuple(rows)
-
-
-def is_weight(name: str) -> bool:
-    """Return whether a parameter with several axes is a weight: Rockpool has a time constant per neuron and synapse."""
-    return NEURON_PARAMETER.search(name.rpartition(".")[2]) is None

@@ -102,7 +102,10 @@ def test_training_goes_on_and_the_layer_may_wake_up() -> None:
         (layer(WEAK, weight=parameter(scale=16.0)), "large (RMS * sqrt(fan-in) = 16"),
         (layer(WEAK, input_gain=0.05), "the layer multiplies its input by only 0.05"),
         (layer(drive(rms=25.0, mean=-25.0, maximum=-3.0)), "no input current was above 0 (mean -25)"),
-        (layer(SHORT, potential(maximum=0.52)), "come to more than 34% of what this input would bring it to; 11 steps"),
+        (
+            layer(SHORT, potential(maximum=0.52)),
+            "34% of its steady-state value; it would reach the threshold after 11 time steps",
+        ),
         (layer(SHORT, potential(maximum=0.3)), "so the threshold is too high"),  # 0.87 after any number of steps
         (layer(SHORT, potential(maximum=0.52), weight=parameter(scale=0.03)), "tiny"),
         (layer(SHORT, potential(maximum=0.52), when=run(called_per_time_step=True)), "so the threshold is too high"),
