@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from spikecheck.checks.base import Check, Observations, Readings, limit
 from spikecheck.diagnosis import Cause
 from spikecheck.errors import SpikecheckError
+from spikecheck.evaluation_readings import InitialStatisticsReading
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.neuron import NeuronSpec, ReplacedParameter
 from spikecheck.number_format import number, percentage
@@ -107,6 +108,7 @@ __all__ = [
     "GradientAtStepReading",
     "GradientReading",
     "GradientToSpikesReading",
+    "InitialStatisticsReading",
     "InputHalvesReading",
     "InputReading",
     "InputTimelineReading",

@@ -2,20 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import log
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.fixes import joined, path_of
 from spikecheck.checks.layers import spiking_sites
+from spikecheck.evaluation_readings import InitialStatisticsReading
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import EvaluationInputReading, InputReading, ModeReading
 from spikecheck.site import Moment, Site, SiteKind
 from spikecheck.timelines import EvaluationSpikeTimelineReading, SpikeTimelineReading, TimelinePoint
 
 DEFAULT_MOMENTUM = "the default of torch: each training call takes a tenth of the batch's statistics"
+HAND_WRITTEN = "in forward() of your normalization: each training call takes `momentum` of the batch's statistics"
+
+
+class Unmoved(NamedTuple):
+    """A normalization, and the share of its running statistics that still is their initial values."""
+
+    position: int
+    name: str
+    initial_share: float
+    buffers: tuple[str, ...] = ()  # mean and variance of a normalization of the user's own
+
+    @property
+    def fix(self) -> str:
+        """Code after which training updates the running statistics."""
+        norm = f"model{path_of(self.name)}"
+        if not self.buffers:
+            return f"{norm}.momentum = 0.1"
+        statistics = ", ".join(f"{norm}.{name}" for name in self.buffers)
+        return f"x = torch.nn.functional.batch_norm(x, {statistics}, training={norm}.training, momentum=0.1)"
+
+
+def moving_statistics(unmoved: Iterable[Unmoved]) -> dict[str, list[str]]:
+    """Return code that updates the running statistics, under comments that say where it belongs."""
+    code: dict[str, list[str]] = {DEFAULT_MOMENTUM: [], HAND_WRITTEN: []}
+    for one in unmoved:
+        code[HAND_WRITTEN if one.buffers else DEFAULT_MOMENTUM].append(one.fix)
+    return code
 
 
 @dataclass(frozen=True)
@@ -62,7 +90,9 @@ class EvaluationGap(Check):
     least {min_rate} in one of the two. Below a factor of {min_warned_ratio} this is only a note, since noise that
     training alone has makes such a difference. It is a warning at any factor if {max_initial_share:%} or more of the
     running statistics of a batch normalization before the layer still comes from their initial values, 0 and 1: the
-    momentum is too small for so few updates. TensorFlow's momentum of 0.99 or 0.999 is 0.01 or 0.001 in torch.
+    momentum is too small for so few updates. TensorFlow's momentum of 0.99 or 0.999 is 0.01 or 0.001 in torch. A
+    normalization of your own counts if two of its buffers, one value per channel, were 0 and 1 when the watching began
+    and still are.
 
     It needs {min_samples} samples of evaluation, and training rates that had settled: those of the last two intervals
     of updates differ by less than {max_drift:%}.
@@ -115,8 +145,8 @@ class EvaluationGap(Check):
             return
         training, evaluation = rates
         low, high = sorted(rates)
-        norms = self.unmoved_statistics(site, readings)
-        norm = next(iter(norms), "")
+        unmoved = self.unmoved_statistics(readings)
+        norm = unmoved[0] if unmoved and unmoved[0].position <= site.position else None
         yield self.finding(
             site,
             severity=Severity.WARNING if norm or high >= self.min_warned_ratio * low else Severity.NOTE,
@@ -125,8 +155,8 @@ class EvaluationGap(Check):
                 + ("; {share:%} of the running statistics of {norm} are still their initial values" if norm else ""),
                 evaluation=evaluation,
                 training=training,
-                norm=norm,
-                share=norms.get(norm, 0.0),
+                norm=norm.name if norm else "",
+                share=norm.initial_share if norm else 0.0,
             ),
             expected=Expected(
                 "about the same rate", because="the input of both has the same mean and as many values other than 0"
@@ -134,21 +164,25 @@ class EvaluationGap(Check):
             when=Moment(readings.run.update),
             ratio=evaluation / training if training else 0.0,
             excess=log(high / low) if low > 0 else 1,
-            fixes=joined({DEFAULT_MOMENTUM: [f"model{path_of(name)}.momentum = 0.1" for name in norms]}) or None,
+            fixes=joined(moving_statistics(unmoved)) or None if norm else None,
         )
 
-    def unmoved_statistics(self, site: Site, readings: Readings) -> dict[str, float]:
-        """Return the normalizations before a layer whose running statistics hardly moved, with their initial share.
+    def unmoved_statistics(self, readings: Readings) -> list[Unmoved]:
+        """Return the normalizations whose running statistics hardly moved, in the order of the forward pass.
 
-        Each call in training takes the share `momentum` from the batch.
+        Each call in training takes the share `momentum` from the batch. Of a normalization of the user's own, only
+        statistics that never moved are known.
         """
-        shares = {}
+        own = readings.every(InitialStatisticsReading).items()
+        unmoved = [Unmoved(initial.position, name, 1.0, (initial.zeros, initial.ones)) for name, initial in own]
         for place in readings.observations.sites:
             mode = readings.at(place.name).get(ModeReading)
-            is_before = place.kind is SiteKind.BATCH_NORM_OR_DROPOUT and place.position <= site.position
-            if is_before and mode is not None and mode.momentum is not None and not mode.trained_before:
-                shares[place.name] = (1 - mode.momentum) ** (mode.updates * mode.calls_per_forward_pass)
-        return {name: share for name, share in shares.items() if share >= self.max_initial_share}
+            if place.kind is not SiteKind.BATCH_NORM_OR_DROPOUT or mode is None or mode.trained_before:
+                continue
+            if mode.momentum is not None:
+                share = (1 - mode.momentum) ** (mode.updates * mode.calls_per_forward_pass)
+                unmoved.append(Unmoved(place.position, place.name, share))
+        return sorted(one for one in unmoved if one.initial_share >= self.max_initial_share)
 
     def rates(self, readings: Readings) -> tuple[float, float] | None:
         """Return a layer's rates in training and in evaluation where they are apart; None where they are not."""

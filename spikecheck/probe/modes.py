@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from spikecheck.evaluation_readings import InitialStatisticsReading
 from spikecheck.probe.find import clean
 from spikecheck.probe.torch_private import has_values, is_batch_norm
+from spikecheck.probe.trace import Trace
 from spikecheck.readings import ModeReading
 
 
@@ -35,15 +37,42 @@ class ModeCount:
         return self.module.momentum if running else None  # type: ignore[return-value]
 
 
+@dataclass(frozen=True)
+class HandWrittenStatistics:
+    """A module with a buffer of zeros and one of ones, as of a new running mean and variance."""
+
+    module: nn.Module
+    zeros: str
+    ones: str
+
+    @classmethod
+    def of(cls, module: nn.Module) -> HandWrittenStatistics | None:
+        """Return the two buffers of a module; None where it has no such pair, or is one of torch's."""
+        buffers = dict(module.named_buffers(recurse=False))
+        if is_batch_norm(module):
+            return None
+        zeros, ones = ([name for name, b in buffers.items() if is_filled(b, value)] for value in (0, 1))
+        pairs = ((a, b) for a in zeros for b in ones if buffers[a].shape == buffers[b].shape)
+        return next((cls(module, *pair) for pair in pairs), None)
+
+    def reading(self, position: int) -> InitialStatisticsReading | None:
+        """Return the names of the two; None once either has changed."""
+        if not all(is_filled(getattr(self.module, name), value) for name, value in ((self.zeros, 0), (self.ones, 1))):
+            return None
+        return InitialStatisticsReading(self.zeros, self.ones, position)
+
+
 class Modes:
     """Reads attributes when the optimizer is about to step; nothing is hooked."""
 
     def __init__(self, model: nn.Module, paths: Mapping[int, str]) -> None:
         counts = {clean(name): ModeCount(module, paths[id(module)]) for name, module in model.named_modules() if name}
         moded = {name: c for name, c in counts.items() if is_batch_norm(c.module) or c.dropped is not None}
+        hand_written = {name: HandWrittenStatistics.of(c.module) for name, c in counts.items()}
         for one in moded.values():
             one.trained_before = has_statistics(one.module)
         self.model, self.moded, self.updates = model, moded, 0
+        self.hand_written = {name: one for name, one in hand_written.items() if one is not None}
 
     def count(self) -> None:
         """Count an update that is about to be made; an evaluation, which records no gradients, is none."""
@@ -52,15 +81,25 @@ class Modes:
             for moded in self.moded.values():
                 moded.evaluating += not (self.model.training or moded.module.training)
 
-    def readings(self, calls: Mapping[str, int]) -> dict[str, ModeReading]:
-        """Return what was counted, of the modules that ran in the first forward pass, with their calls in it."""
+    def readings(self, trace: Trace) -> dict[str, ModeReading | InitialStatisticsReading]:
+        """Return what was counted, and which hand-written statistics never moved, of modules that ran."""
+        calls = trace.calls
         ran = {name: moded for name, moded in self.moded.items() if name in calls}
-        return {
+        counted = {
             name: ModeReading(
                 self.updates, moded.evaluating, calls[name], moded.dropped, moded.momentum, moded.trained_before
             )
             for name, moded in ran.items()
         }
+        initial = {n: one.reading(trace.position(n)) for n, one in self.hand_written.items() if n in calls}
+        return {**counted, **{name: one for name, one in initial.items() if one is not None}}
+
+
+def is_filled(buffer: object, value: float) -> bool:
+    """Return whether a buffer holds one number per channel, and this value for each."""
+    if not isinstance(buffer, Tensor) or buffer.ndim != 1 or len(buffer) <= 1 or not buffer.is_floating_point():
+        return False
+    return has_values(buffer) and not buffer.is_meta and bool((buffer == value).all())
 
 
 def has_statistics(module: nn.Module) -> bool:

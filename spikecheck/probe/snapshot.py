@@ -8,6 +8,7 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from spikecheck.evaluation_readings import InitialStatisticsReading
 from spikecheck.probe.clock import Clock
 from spikecheck.probe.find import named_parameters
 from spikecheck.probe.layer import Status
@@ -49,7 +50,8 @@ class Snapshot:
     """What a session knows at one moment, beside what it has handed on."""
 
     run: RunReading
-    readings: Mapping[str, FlowReading | ModeReading]  # by layer, and by module that works differently in evaluation
+    #: By layer, and by module that works differently in evaluation.
+    readings: Mapping[str, FlowReading | ModeReading | InitialStatisticsReading]
     modules: tuple[Site, ...]
     parameters: Capture[Tensor] | None
     loss_seen: bool
@@ -59,7 +61,7 @@ class Snapshot:
     @classmethod
     def of(cls, session: Watched, *, live: bool) -> Snapshot:
         """Return what a session knows now."""
-        moded, layers = session.modes.readings(session.trace.calls), session.layers.spiking()
+        moded, layers = session.modes.readings(session.trace), session.layers.spiking()
         ran = [watched for watched in layers if watched.gradients.forward_passes]
         sites = [watched.layer.site(SiteKind.MODULE) for watched in ran]
         framework, optimizers = session.layers.framework, session.optimizers

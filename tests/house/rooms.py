@@ -15,6 +15,7 @@ NOUNS = (
     "readings",
     "update_readings",
     "state_readings",
+    "evaluation_readings",
     "excerpts",
     "experiment_readings",
     "timelines",

@@ -83,6 +83,7 @@ PLUGIN = set(
         "GradientAtStepReading",
         "GradientReading",
         "GradientToSpikesReading",
+        "InitialStatisticsReading",
         "InputHalvesReading",
         "InputReading",
         "LogitReading",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from snntorch import surrogate
 from spikingjelly.activation_based import layer
 from torch import Tensor, nn
@@ -118,3 +119,28 @@ def normalized_in_training_alone(broken: bool) -> Script:
         return (pixels if broken and not net.training else (pixels - 15) / 60, y)
 
     return Script(net, prepare=prepare)
+
+
+class OwnNorm(nn.Module):
+    """A batch norm over time steps and samples with statistics of its own, as papers publish it with their code."""
+
+    def __init__(self, size: int, momentum: float) -> None:
+        super().__init__()
+        self.scale, self.shift = nn.Parameter(torch.ones(size)), nn.Parameter(torch.zeros(size))
+        self.register_buffer("mu", torch.zeros(size))
+        self.register_buffer("var", torch.ones(size))
+        self.momentum = momentum
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalize [step, batch, neuron]."""
+        rows = F.batch_norm(
+            x.flatten(0, 1), self.mu, self.var, self.scale, self.shift, training=self.training, momentum=self.momentum
+        )
+        return rows.view_as(x)
+
+
+@fault("spikingjelly", "evaluation_gap", thread="thiswinex/STBP-simple#9")
+def statistics_that_stay(broken: bool) -> Script:
+    """A hand-written batch norm passes momentum 0 on: evaluation normalizes with mean 0 and variance 1."""
+    momentum = 0.0 if broken else 0.1
+    return Script(JellyNet(THREE, between=lambda i, size: [OwnNorm(size, momentum)], gain=0.1))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from spikecheck import experiment_readings, timelines
+from spikecheck import evaluation_readings, experiment_readings, timelines, update_readings
 from spikecheck.checks.base import Check, Observations, place_of
 from spikecheck.finding import Finding
 from spikecheck.neuron import NeuronSpec
@@ -40,13 +40,6 @@ from spikecheck.readings import (
 from spikecheck.site import Moment, Site, SiteKind
 from spikecheck.state_readings import StepLawReading
 from spikecheck.stored import FitReading, GlobalReading, MomentReading, StoredNeuronReading, StoredReading
-from spikecheck.update_readings import (
-    GradientAtStepReading,
-    GradientToSpikesReading,
-    StaleGradientReading,
-    UndoneUpdateReading,
-    UnusedGradientReading,
-)
 
 FINITE = NonFinite(count=0, elements=1000)
 POISONED = NonFinite(count=7, elements=1000, first=Moment(3, 2))
@@ -145,8 +138,8 @@ PARAMETER = ParameterReading(elements=6400, dimensions=2, fan_in=100, rms=0.0577
 UPDATE = UpdateReading(
     updates=20, mean_relative_norm=0.002, max_relative_norm=0.01, unmoved_updates=0, learning_rate=1e-3
 )
-UNUSED = UnusedGradientReading(backward_passes=1, gradient_passes=1, cleared_passes=1, moved_passes=0)
-UNDONE = UndoneUpdateReading(updates=10, undone_updates=0)
+UNUSED = update_readings.UnusedGradientReading(backward_passes=1, gradient_passes=1, cleared_passes=1, moved_passes=0)
+UNDONE = update_readings.UndoneUpdateReading(updates=10, undone_updates=0)
 RUN = RunReading(
     live=False, update=20, forward_passes=20, backward_passes=20, called_per_time_step=False, frameworks=("snntorch",)
 )
@@ -194,6 +187,7 @@ KINDS: dict[type[Any], SiteKind] = {
     MemoryReading: SiteKind.MEMORY,
     StepLawReading: SiteKind.MEMORY,
     ModeReading: SiteKind.BATCH_NORM_OR_DROPOUT,
+    evaluation_readings.InitialStatisticsReading: SiteKind.BATCH_NORM_OR_DROPOUT,
     RunReading: SiteKind.RUN,
     FlowReading: SiteKind.SPIKES,
     LogitReading: SiteKind.LOGITS,
@@ -203,11 +197,11 @@ KINDS: dict[type[Any], SiteKind] = {
     GradientReading: SiteKind.GRADIENT,
     ParameterReading: SiteKind.PARAMETER,
     UpdateReading: SiteKind.UPDATE,
-    GradientToSpikesReading: SiteKind.GRADIENT_TO_SPIKES,
-    StaleGradientReading: SiteKind.STALE_GRADIENT,
-    UnusedGradientReading: SiteKind.UNUSED_GRADIENT,
-    UndoneUpdateReading: SiteKind.UNDONE_UPDATE,
-    GradientAtStepReading: SiteKind.GRADIENT_AT_STEP,
+    update_readings.GradientToSpikesReading: SiteKind.GRADIENT_TO_SPIKES,
+    update_readings.StaleGradientReading: SiteKind.STALE_GRADIENT,
+    update_readings.UnusedGradientReading: SiteKind.UNUSED_GRADIENT,
+    update_readings.UndoneUpdateReading: SiteKind.UNDONE_UPDATE,
+    update_readings.GradientAtStepReading: SiteKind.GRADIENT_AT_STEP,
     RegressionTargetReading: SiteKind.REGRESSION_TARGET,
     BatchReading: SiteKind.LABELS,
     StoredReading: SiteKind.STORED,
@@ -320,12 +314,12 @@ def update(**changed: Any) -> UpdateReading:
     return replace(UPDATE, **changed)
 
 
-def unused(**changed: Any) -> UnusedGradientReading:
+def unused(**changed: Any) -> update_readings.UnusedGradientReading:
     """The one backward pass before the first update."""
     return replace(UNUSED, **changed)
 
 
-def undone(**changed: Any) -> UndoneUpdateReading:
+def undone(**changed: Any) -> update_readings.UndoneUpdateReading:
     """Ten updates that all lasted."""
     return replace(UNDONE, **changed)
 

@@ -10,6 +10,7 @@ from torch import nn
 
 import spikecheck
 from spikecheck.checks.spk217_evaluation_gap import EvaluationGap
+from spikecheck.evaluation_readings import InitialStatisticsReading
 from spikecheck.readings import EvaluationInputReading, NonFinite
 from spikecheck.timelines import EvaluationSpikeTimelineReading, SpikeTimelineReading, TimelinePoint
 from tests.unit.checks.build import FINITE, findings, inputs, mode, observe, run, severity_of
@@ -83,6 +84,16 @@ def test_running_statistics_that_have_hardly_moved_are_named(changed, severity) 
     assert ("model.norm.momentum = 0.1" in finding.fix) is (severity == "warning")
 
 
+@pytest.mark.parametrize(("position", "severity"), [(0, "warning"), (99, "note")])
+def test_statistics_of_a_normalization_of_ones_own_are_named_where_it_is_before_the_layer(position, severity) -> None:
+    layer, norm = [course(0.2, 0.2), evaluated(0.12)], InitialStatisticsReading("mu", "var", position)
+    observations = observe({"input": [inputs(), other_input()], "blocks.0.norm": [norm], "lif1": layer})
+    (finding,) = findings(EvaluationGap(), observations, "lif1")
+    assert finding.severity.label == severity
+    assert ("100% of the running statistics of blocks.0.norm" in finding.observed.text) is (severity == "warning")
+    assert ("model.blocks[0].norm.mu, model.blocks[0].norm.var" in finding.fix) is (severity == "warning")
+
+
 def test_only_the_first_layer_is_named() -> None:
     layer = [course(0.2, 0.2), evaluated(0.9)]
     observations = observe({"input": [inputs(), other_input()], "lif1": layer, "lif2": layer})
@@ -122,6 +133,26 @@ class Neuron(nn.Module):
         return torch.stack(spikes, 1)
 
 
+class OwnNorm(nn.Module):
+    def __init__(self, size: int, momentum: float) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("mu", torch.zeros(size))
+        self.register_buffer("var", torch.ones(size))
+
+    def forward(self, x):
+        return nn.functional.batch_norm(x, self.mu, self.var, training=self.training, momentum=self.momentum)
+
+
+class WithOwnNorm(nn.Module):
+    def __init__(self, momentum: float) -> None:
+        super().__init__()
+        self.fc, self.lif, self.out, self.norm = nn.Linear(20, 32), Neuron(), nn.Linear(32, 4), OwnNorm(32, momentum)
+
+    def forward(self, x):
+        return self.out(self.lif(self.norm((1 + 4 * self.fc(x)).movedim(1, 2)).movedim(1, 2))).mean(1)
+
+
 class Net(nn.Module):
     def __init__(self, broken: bool) -> None:
         super().__init__()
@@ -137,10 +168,8 @@ class Net(nn.Module):
         return self.out(self.lif(current)).mean(1)
 
 
-@pytest.mark.parametrize("broken", [True, False])
-def test_running_statistics_that_are_never_updated(broken) -> None:
-    torch.manual_seed(0)
-    model = Net(broken)
+def checks_of(model: nn.Module) -> list[tuple[str, str]]:
+    """Train, evaluate, and return what was found."""
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     with spikecheck.attach(model) as monitor:
         for _ in range(30):
@@ -151,4 +180,16 @@ def test_running_statistics_that_are_never_updated(broken) -> None:
         model.eval()
         with torch.no_grad():
             model((torch.rand(64, 10, 20) < 0.2).float())
-    assert ("SPK217" in {finding.check for finding in monitor.report().findings}) is broken
+    return [(finding.check, finding.severity.label) for finding in monitor.report().findings]
+
+
+@pytest.mark.parametrize("broken", [True, False])
+def test_running_statistics_that_are_never_updated(broken) -> None:
+    torch.manual_seed(0)
+    assert ("SPK217" in dict(checks_of(Net(broken)))) is broken
+
+
+@pytest.mark.parametrize(("momentum", "expected"), [(0.0, [("SPK217", "warning")]), (0.5, [])])
+def test_a_normalization_of_ones_own_that_never_updates_its_statistics(momentum, expected) -> None:
+    torch.manual_seed(0)
+    assert [one for one in checks_of(WithOwnNorm(momentum)) if one[0] == "SPK217"] == expected
