@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from spikecheck.site import IdleOptimizer, LearningRateHistory, NeighborCorrelation, Origin, TorchError
+from spikecheck.site import IdleOptimizer, LearningRateHistory, NeighborCorrelation, Origin, SpikeArgument, TorchError
 from spikecheck.site import NonFinite as NonFinite
 
 
@@ -209,6 +209,7 @@ class FlowReading:
     cut_in_time: bool | None = None  # no gradient can go from one time step of the layer back to the one before
     shares_state: bool = False  # one module serves as several layers, and its state goes from one to the next
     decay: float | None = None  # of a hand-written layer: what the next time step has of the potential of this one
+    argument: SpikeArgument | None = None  # of a hand-written layer, in the first forward passes
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,8 +261,7 @@ class TargetReading:
 
     `out_of_range` counts labels below 0, or not below `classes`. `class_counts` is how often each class occurred; empty
     where the number of classes is not known or above 4,096. `distinct_batches` counts batches that differ from each
-    other, at most 16; `repeated_batches` those that equal the batch before. `loss_calls` is how often the loss was
-    computed, which may be several times per update.
+    other, at most 16; `repeated_batches` those that equal the one before; `loss_calls` every computation of the loss.
     """
 
     updates: int

@@ -220,6 +220,22 @@ class NeighborCorrelation:
         return self.neighbors - self.distant
 
 
+@dataclass(frozen=True, slots=True)
+class SpikeArgument:
+    """What a layer's spike function is applied to: the potential, or the potential less the threshold.
+
+    `threshold` is the value from which on the function returns spikes, as far as it is known: 0 where the argument is
+    less the threshold. `resets` counts values of more than half of the way from `reset_value`, the most frequent one,
+    to the threshold, that were back at it in the next time step although they were no spikes.
+    """
+
+    rms: float
+    maximum: float
+    threshold: float | None
+    resets: int = 0
+    reset_value: float | None = None
+
+
 #: Judgment call: a learning rate that is more than twice another is worth naming. A warm-up that adds the same to the
 #: rate each time soon stays below.
 MUCH_HIGHER = 2.0

@@ -19,9 +19,10 @@ from spikecheck.readings import (
     SpikeReading,
     StateReading,
 )
-from spikecheck.site import Site, SiteKind
+from spikecheck.site import Site, SiteKind, SpikeArgument
 
 SMALL_SCALE, LARGE_SCALE = 0.1, 5.0
+ORIGINALS = ("original", "original0")  # of a weight that torch computes from others: the whole, or its norms
 HAND_WRITTEN = (None, "torch")  # frameworks of hand-written layers
 STRONG_DRIVE = 7.0
 ALIVE_RATE = 0.001
@@ -159,10 +160,10 @@ def input_weight(site: Site, readings: Readings) -> ParameterReading | None:
 
 
 def input_weight_name(site: Site, readings: Readings) -> str:
-    """Return the parameter that feeds the layer: the weight of a module, or a tensor that belongs to none."""
-    alone, weight = f"{site.fed_by}", f"{site.fed_by}.weight"
-    known = [readings.at(name).get(ParameterReading) is not None for name in (alone, weight)]
-    return alone if known == [True, False] else weight
+    """Return the parameter that feeds the layer: the weight of a module, or what it is computed from, or a tensor."""
+    weight = f"{site.fed_by}.weight"
+    names = (weight, f"{site.fed_by}", *(f"{site.fed_by}.parametrizations.weight.{part}" for part in ORIGINALS))
+    return next((name for name in names if readings.at(name).get(ParameterReading) is not None), weight)
 
 
 def belongs_to(parameter: str, site: Site) -> bool:
@@ -225,6 +226,26 @@ def accumulated_drive(site: Site, readings: Readings, drive: DriveReading) -> fl
     steps = drive.time_steps if endless else math.ceil(drive.time_steps / max(1, drive.forward_passes))
     current = max(0.0, min(drive.rms, drive.maximum))
     return neuron.input_gain * current * synaptic_gain(neuron) * geometric_sum(abs(neuron.decay), steps)
+
+
+def spike_argument(readings: Readings) -> SpikeArgument | None:
+    """Return what the spike function of a hand-written layer was applied to; None of any other layer."""
+    flow = readings.get(FlowReading)
+    return None if flow is None else flow.argument
+
+
+def least_drive(site: Site, readings: Readings) -> float | None:
+    """Return what a time step adds to the potential of a hand-written layer at least, in thresholds (RMS).
+
+    A potential is at most what all time steps added, each with the decay. It may be known less the threshold. A
+    threshold that is not known counts as 1.
+    """
+    flow, spikes, threshold = readings.get(FlowReading), readings.get(SpikeReading), threshold_of(site) or 1.0
+    if flow is None or flow.argument is None or spikes is None or threshold < 0:
+        return None
+    steps = math.ceil(spikes.time_steps / max(1, spikes.forward_passes))
+    decay = 1.0 if flow.decay is None else abs(flow.decay)
+    return (flow.argument.rms / threshold - 1) / geometric_sum(decay, max(1, steps))
 
 
 def synaptic_gain(neuron: NeuronSpec) -> float:

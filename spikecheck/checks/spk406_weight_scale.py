@@ -20,12 +20,15 @@ from spikecheck.checks.layers import (
     input_weight_name,
     is_recurrent,
     is_silent,
+    least_drive,
+    spike_argument,
     spikes_unused,
     spiking_sites,
     threshold_of,
     too_early,
     upstream_spikes,
 )
+from spikecheck.checks.learning import has_learned
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.number_format import fill
 from spikecheck.readings import DriveReading, ParameterReading, SpikeReading, UpdateReading
@@ -75,7 +78,11 @@ class WeightScale(Check):
     initialization of `nn.Linear`, 1 for a square orthogonal matrix and 1.41 with He initialization. A finding needs one
     of these:
 
-    - a scale above {max_scale} that drives the next layer to {max_drive} times its threshold per time step or more;
+    - a scale above {max_scale} that drives the next layer to {max_drive} times its threshold per time step or more. In
+      a hand-written layer that makes its current inside, the current is what its potential shows at least: the RMS of
+      what its spike function gets, less one threshold, divided by what a current of 1 in every time step adds up to.
+      If the threshold is not known, it is taken for 1, the scale has to be above {max_scale_without_threshold}, and the
+      loss must not show that the network has learned;
     - a scale below {min_scale}, where the next layer is silent although the layer before it spikes (while training
       runs, after at least {min_forward_passes} forward passes);
     - a recurrent weight with a scale above {max_scale}, where scale * sqrt(firing rate) is {max_recurrent_drive} times
@@ -114,6 +121,10 @@ class WeightScale(Check):
         5.0,
         why="measured: weights from N(0, 1) drive a layer to 8.2 times its threshold per time step; no healthy network "
         "has weights above max_scale",
+    )
+    max_scale_without_threshold: float = limit(
+        50.0,
+        why="judgment call: ten times max_scale; a layer whose threshold is not known may have one of 20 (millivolts)",
     )
     max_recurrent_drive: float = limit(
         2.0,
@@ -176,10 +187,22 @@ class WeightScale(Check):
             thresholds = None if drive is None else drive_in_thresholds(layer, drive)
             if weight.scale > self.max_scale and thresholds is not None and thresholds >= self.max_drive:
                 yield layer, thresholds, "drives {layer} at {drive:x} its threshold per time step (RMS)"
+            elif weight.scale > self.max_scale and thresholds is None:
+                yield from self.on_potential(layer, weight, at)
             early = spikes is None or too_early(readings, spikes.forward_passes, self.min_forward_passes)
             dead = is_silent(spikes) and not is_silent(upstream_spikes(layer, readings)) and not early
             if weight.scale < self.min_scale and dead:
                 yield layer, 0.0 if thresholds is None else thresholds, "leaves {layer} silent"
+
+    def on_potential(self, layer: Site, weight: ParameterReading, readings: Readings) -> Iterator[Effect]:
+        """Yield a hand-written layer whose current is not known, where its potential tells that it is far too large."""
+        argument, least = spike_argument(readings), least_drive(layer, readings)
+        if argument is None or least is None or least < self.max_drive:
+            return
+        if threshold_of(layer):
+            yield layer, least, "drives {layer} at {drive:x} its threshold per time step or more (RMS)"
+        elif weight.scale > self.max_scale_without_threshold and not has_learned(readings):
+            yield layer, argument.rms, "gives the spike function of {layer} values of {drive:n} (RMS)"
 
     def on_itself(self, site: Site, weight: ParameterReading, readings: Readings) -> Iterator[Effect]:
         """Yield the layer that holds a recurrent weight and drives itself by it."""

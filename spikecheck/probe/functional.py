@@ -23,6 +23,7 @@ from spikecheck.probe.layer import Layer, Status, WatchedLayer
 from spikecheck.probe.layers import Layers
 from spikecheck.probe.passes import Passes
 from spikecheck.probe.recorder import IN_PLACE, Recorder
+from spikecheck.probe.spike_argument import argument_of
 from spikecheck.probe.torch_private import has_compiled, has_values, tells_module_calls
 from spikecheck.probe.trace import Trace, is_of_torch
 from spikecheck.probe.watchers import Watch, watchers
@@ -213,10 +214,10 @@ class FunctionalCode:
                     self.show(self.watched(name, recorder), members, recorder)
                 elif layer.emits_spikes is False and name in self.session.layers:
                     del self.session.layers.by_name[name]
-        self.read_decays(names, applications)
+        self.read_graph(names, applications)
 
-    def read_decays(self, names: Sequence[str | None], applications: Sequence[Application]) -> None:
-        """Read from the graph, while it is kept, what a time step of a hand-written layer leaves of the one before."""
+    def read_graph(self, names: Sequence[str | None], applications: Sequence[Application]) -> None:
+        """Read, while the graph is kept, how a hand-written layer's potential decays, and what its function gets."""
         if not any(one.site is not None and one.source is not None for one in applications):
             return
         owners = [name or one.call[0] or None for name, one in zip(names, applications, strict=True)]
@@ -224,6 +225,8 @@ class FunctionalCode:
             watched = self.session.layers.by_name.get(name)
             if watched is not None and isinstance(watched.layer.framework, Generic):
                 watched.gradients.decay = decay_of(members)
+                spec = watched.layer.spec
+                watched.gradients.argument = argument_of(members, None if spec is None else spec.v_threshold)
 
     def show(self, watched: WatchedLayer, applications: Sequence[Application], recorder: Recorder) -> None:
         """Record the time steps of one layer."""

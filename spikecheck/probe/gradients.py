@@ -13,7 +13,7 @@ from spikecheck.probe.frameworks.base import Observation
 from spikecheck.probe.time_path import TimePath
 from spikecheck.probe.unused import gradient_norms
 from spikecheck.readings import FlowReading
-from spikecheck.site import Capture, Site, SiteKind
+from spikecheck.site import Capture, Site, SiteKind, SpikeArgument
 
 HOOKED_PASSES = 3  # forward passes in which a hook on the spikes notices whether any gradient arrives, until one does
 HOOKED_LATER = (4, 16, 64, 256)  # and so many passes later: a layer that is silent at first may fire by then
@@ -42,6 +42,7 @@ class LayerGradients:
     cut_in_time: bool | None = None  # None where the graph does not tell
     shares_state: bool = False  # between the layers that one module serves
     decay: float | None = None  # from one time step to the next; None where the graph does not tell
+    argument: SpikeArgument | None = None  # of a hand-written layer's spike function
     error: Exception | None = None  # of ours, in a hook on the spikes
 
     def hook(self, observation: Observation, call: int) -> None:
@@ -107,8 +108,15 @@ class LayerGradients:
     @property
     def flow(self) -> FlowReading:
         """What the graph showed of the layer, and whether any gradient ever arrived."""
-        passes = self.forward_passes, self.blocked_passes
-        return FlowReading(*passes, self.receives_gradient, self.cut_in_time, self.shares_state, self.decay)
+        return FlowReading(
+            self.forward_passes,
+            self.blocked_passes,
+            self.receives_gradient,
+            self.cut_in_time,
+            self.shares_state,
+            self.decay,
+            self.argument,
+        )
 
 
 class GradientHook:

@@ -9,7 +9,20 @@ import pytest
 from spikecheck.checks.spk406_weight_scale import WeightScale
 from spikecheck.finding import Finding
 from spikecheck.readings import ParameterReading, UpdateReading
-from tests.unit.checks.build import drive, findings, flow, neuron, observe, parameter, run, severity_of, spikes, update
+from spikecheck.site import SpikeArgument
+from tests.unit.checks.build import (
+    drive,
+    findings,
+    flow,
+    loss,
+    neuron,
+    observe,
+    parameter,
+    run,
+    severity_of,
+    spikes,
+    update,
+)
 
 SILENT = spikes(count=0.0, active=0, maximum=0.0, values=(0.0,))
 DRIVEN, ORDINARY = drive(rms=8.2, peak=25.0, maximum=43.0), drive()
@@ -53,6 +66,45 @@ def test_a_layer_that_makes_its_current_inside_is_left_silent_by_tiny_weights() 
         places = {"lif2.fc.weight": [parameter(scale=scale)], "lif2": [SILENT, flow(spikes_receive_gradient=True)]}
         observations = observe(places, sites={"lif2": {"fed_by": "lif2.fc", "neuron": neuron()}})
         assert severity_of(WeightScale(), observations, "lif2.fc.weight") == severity
+
+
+def inside(scale: float, rms: float, *, last_loss: float = 3.0, **known):
+    """A hand-written layer of 20 time steps that makes its current inside, whose potential has this RMS."""
+    argument = SpikeArgument(rms=rms, maximum=2 * rms, threshold=0.0)
+    places = {
+        "lif2.fc.weight": [parameter(scale=scale)],
+        "lif2": [spikes(), flow(spikes_receive_gradient=True, decay=0.5, argument=argument)],
+        "loss": [loss(first=3.0, recent_mean=last_loss, recent_deviation=0.0, recent_slope=0.0)],
+    }
+    return observe(places, sites={"lif2": {"fed_by": "lif2.fc", "neuron": neuron(**known)}})
+
+
+@pytest.mark.parametrize(
+    ("observations", "severity"),
+    [
+        pytest.param(inside(26.5, 11.1), "warning", id="at 11 thresholds with a decay of 0.5, one step adds 5"),
+        pytest.param(inside(26.5, 10.9), None, id="a little less"),
+        pytest.param(inside(4.9, 1000.0), None, id="weights of a healthy scale"),
+        pytest.param(inside(26.5, 20.0, v_threshold=20.0), None, id="a threshold that takes it back"),
+        pytest.param(inside(176.0, 11.1, v_threshold=0.0), "warning", id="an unknown threshold counts as 1"),
+        pytest.param(inside(49.0, 11.1, v_threshold=0.0), None, id="it may be in millivolts"),
+        pytest.param(inside(176.0, 11.1, v_threshold=0.0, last_loss=0.5), None, id="or in other units: it learns"),
+    ],
+)
+def test_a_layer_that_makes_its_current_inside_shows_by_its_potential_what_large_weights_do(observations, severity):
+    assert severity_of(WeightScale(), observations, "lif2.fc.weight") == severity
+
+
+def test_a_finding_inside_a_layer_gives_the_least_drive() -> None:
+    (finding,) = findings(WeightScale(), inside(26.5, 21.0), "lif2.fc.weight")
+    assert finding.observed.text.endswith("which drives lif2 at 10x its threshold per time step or more (RMS)")
+    (finding,) = findings(WeightScale(), inside(176.0, 1243.0, v_threshold=0.0), "lif2.fc.weight")
+    assert finding.observed.text.endswith("which gives the spike function of lif2 values of 1,240 (RMS)")
+
+
+def test_a_weight_that_is_computed_from_others_is_judged_by_these() -> None:
+    name = "fc2.parametrizations.weight.original0"
+    assert severity_of(WeightScale(), net(parameter(scale=26.5), DRIVEN, name=name), name) == "warning"
 
 
 def test_a_weight_that_feeds_no_layer_is_left_alone() -> None:

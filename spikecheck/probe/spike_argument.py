@@ -1,0 +1,66 @@
+"""What the spike function of a hand-written layer is applied to, measured in the first forward passes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from spikecheck.probe.applications import Application
+from spikecheck.probe.call_sites import threshold_between
+from spikecheck.probe.torch_private import has_values
+from spikecheck.site import SpikeArgument
+
+MAX_STEPS = 64  # time steps that are read: more say no more of the size of the values
+MAX_COMPARED = 65_536  # values among which the most frequent one is searched
+HIGH = 0.5  # of the way from the value after a reset to the threshold: what falls from above did not leak
+
+
+def argument_of(applications: Sequence[Application], threshold: float | None) -> SpikeArgument | None:
+    """Return what a layer's applications were applied to; None where the values are not known any more.
+
+    `threshold` is the layer's own, where its attributes name it: a layer that never spikes may not show it.
+    """
+    read = applications[:MAX_STEPS]
+    shown = [(x, s.detach()) for one in read if (x := one.input()) is not None and (s := one.spikes()) is not None]
+    alike = len({tensor.shape for pair in shown for tensor in pair}) == 1
+    if len(shown) != len(read) or not alike or not all(is_readable(x) for x, _ in shown):
+        return None
+    values, spikes = (torch.stack(list(steps)).flatten(1).float() for steps in zip(*shown, strict=True))
+    if not values.numel():
+        return None
+    rms, maximum = float(values.square().mean().sqrt()), float(values.amax())
+    begins = begins_at(values, spikes, threshold)
+    reset, value = (0, None) if begins is None else resets(values, spikes, begins)
+    return SpikeArgument(rms, maximum, begins, reset, value)
+
+
+def is_readable(values: Tensor) -> bool:
+    """Return whether there are values to read: not those of a tracer, nor complex numbers."""
+    return has_values(values) and not values.is_meta and values.is_floating_point()
+
+
+def begins_at(values: Tensor, spikes: Tensor, threshold: float | None) -> float | None:
+    """Return the value from which on the function returns spikes; the layer's threshold where it returned none."""
+    silent, spiking = values[spikes == 0], values[spikes != 0]
+    highest = float(silent.amax()) if silent.numel() else -torch.inf
+    lowest = float(spiking.amin()) if spiking.numel() else torch.inf
+    begins = threshold_between(highest, lowest)
+    never = begins is None and not spiking.numel() and threshold is not None and highest <= threshold
+    return threshold if never else begins
+
+
+def resets(values: Tensor, spikes: Tensor, begins: float) -> tuple[int, float | None]:
+    """Return how often a high value without a spike fell to the most frequent one in the next step, and that value.
+
+    Two potentials that nothing reset are not the same to the last digit, unless both never had an input.
+    """
+    before, after = values[:-1], values[1:]
+    changed = after[after != before]
+    if not changed.numel():
+        return 0, None
+    value = float(changed[:: -(-changed.numel() // MAX_COMPARED)].mode().values)
+    high = before > value + HIGH * (begins - value)
+    fell = high & (spikes[:-1] == 0) & (after == value)
+    return (int(fell.sum()), value) if value < begins else (0, None)
