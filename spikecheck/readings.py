@@ -89,10 +89,11 @@ class DriveReading:
 
 @dataclass(frozen=True, slots=True)
 class PotentialReading:
-    """The membrane potentials of a spiking layer, after each time step."""
+    """The membrane potentials of a layer after each time step; `final` is the mean positive part after the last one."""
 
     maximum: float
     non_finite: NonFinite
+    final: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,8 +394,7 @@ class RunReading:
     gradient_origins: tuple[Origin, ...] = ()  # operations whose derivative is NaN or infinite while the loss is finite
     unregistered_shapes: tuple[tuple[int, ...], ...] = ()  # of parameters that are used, not the model's, nor trained
     unregistered_before: int = 0  # of these: what the model's input was computed from, and nothing else
-    #: After attach(), by others that get gradients and that no optimizer holds.
-    replaced_parameters: tuple[str, ...] = ()
+    replaced_parameters: tuple[str, ...] = ()  # after attach(), by others with gradients that no optimizer holds
     processes: int = 1  # that train together: gradients, as the optimizer gets them, are averages over all
     input_tensors: int = 1  # that the model is called with, of which the first is observed
     variable: str = ""  # the expression by which the script knows the model; empty for what did not run

@@ -118,6 +118,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "evaluation_gap": ("SPK217",),
     "epsilon_rounds_to_0": NON_FINITE,
     "fp16_overflow": NON_FINITE,
+    "unspent_potential": ("SPK223",),
     "train_eval_gap": ("SPK214", "SPK216"),
     # checkpoints
     "ckpt_exploding_weights": ("SPK502",),

@@ -95,7 +95,8 @@ class SaturatedLayer(Check):
 
     If less than {max_saturated_fraction:%} of the neurons are saturated, or these emit several spikes per time step,
     whose number tells how strong their input is, it is only a note in a network that learns: one whose loss is at most
-    half of that of a guess, or, while training runs, anywhere below it.
+    half of that of a guess, or, while training runs, anywhere below it. Several spikes per time step are only a note in
+    a network that is evaluated without any training, too: one that was converted passes its activations on in this way.
     """
 
     id: ClassVar = "SPK204"
@@ -144,7 +145,10 @@ class SaturatedLayer(Check):
         if saturated < self.max_saturated_fraction and active < self.max_active_fraction:
             return
         learned = has_learned(readings) if readings.run.live else has_learned_much(readings)
-        harmless = learned and (saturated < self.max_saturated_fraction or holds_spike_counts(spikes))
+        counts = holds_spike_counts(spikes)
+        harmless = (learned and saturated < self.max_saturated_fraction) or (
+            counts and (learned or readings.run.without_gradients)
+        )
         yield self.finding(
             site,
             severity=Severity.NOTE if harmless or spikes_may_be_unused(site, readings) else Severity.WARNING,

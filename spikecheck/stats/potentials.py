@@ -24,9 +24,11 @@ ROUNDING = 1e-12  # fraction of the mean square; a smaller variance is the round
 
 @dataclass(frozen=True)
 class PotentialState(State):
-    """Maximum of each neuron, and non-finite values."""
+    """Maximum of each neuron, what the last time steps hold above 0, and non-finite values."""
 
     peaks: Tensor = merged_by(torch.maximum)
+    final: Tensor = merged_by(torch.add)
+    final_elements: int = merged_by(operator.add)
     bad: NonFiniteState = merged_by(operator.add)
     elements: int = merged_by(operator.add)
     time_axis_known: bool = merged_by(operator.and_)
@@ -190,7 +192,7 @@ class PotentialStats(RasterStatistic[PotentialState]):
 
     Unit: that of the threshold.
     Input: potentials [time, batch, neuron] of one forward pass.
-    Memory: one float per neuron. Cost: two reductions over the potentials per forward pass.
+    Memory: one float per neuron. Cost: two reductions over the potentials per forward pass, and one over its last step.
     Not visible: the potential between charging and reset.
     """
 
@@ -199,8 +201,11 @@ class PotentialStats(RasterStatistic[PotentialState]):
 
     def measure_raster(self, raster: Raster) -> PotentialState:
         """Measure the potentials of one forward pass."""
+        final = raster.x[-1:].clamp(min=0)
         return PotentialState(
             peaks=neuron_maxima(raster.x),
+            final=final.sum(dtype=torch.float64),
+            final_elements=final.numel(),
             bad=NonFiniteState.of(raster.batch_sums, raster.capture.update),
             elements=raster.x.numel(),
             time_axis_known=raster.time_axis_known,
@@ -212,5 +217,6 @@ class PotentialStats(RasterStatistic[PotentialState]):
             PotentialReading(
                 maximum=to_float(maximum(state.peaks), state.elements),
                 non_finite=state.bad.reading(state.time_axis_known),
+                final=to_float(state.final / max(1, state.final_elements), state.final_elements),
             ),
         )

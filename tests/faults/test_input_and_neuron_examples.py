@@ -160,6 +160,15 @@ def of_a_model(code: str) -> Report:
     return monitor.report()
 
 
+def of_an_evaluation(code: str) -> Report:
+    """The report on the example's layers, evaluated without any training."""
+    names = scope()
+    exec(code, names)
+    with spikecheck.attach(Net(names)) as monitor, torch.no_grad():
+        monitor.model(spikes(32))
+    return monitor.report()
+
+
 def of_batches(code: str) -> Report:
     """The report on the example's loop over the batches of a loader."""
     names = scope()
@@ -387,6 +396,7 @@ REPORTS: dict[str, Callable[[str], Report]] = {
     "SPK217": of_both_modes,
     "SPK218": of_pieces,
     "SPK219": of_hidden_neurons,
+    "SPK223": of_an_evaluation,
     "SPK216": lambda code: of_a_forward_pass(code, r"^fc1, |^lif1 = ", lambda: spikes(16)),
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spikecheck.readings import PotentialReading
-from tests.oracles.raster import Captures, batch_sums, everything, high, non_finite, timed
+from tests.oracles.raster import Captures, batch_sums, everything, high, mean, non_finite, raster, timed
 
 
 def oracle(captures: Captures) -> tuple[PotentialReading, ...]:
@@ -11,5 +11,10 @@ def oracle(captures: Captures) -> tuple[PotentialReading, ...]:
     reading = PotentialReading(
         maximum=high(values),
         non_finite=non_finite(batch_sums(captures), timed=timed(captures)),
+        final=mean([positive_part(float(value)) for one in captures for value in raster(one)[-1:].flatten()]),
     )
     return (reading,)
+
+
+def positive_part(value: float) -> float:
+    return 0.0 if value < 0 else value

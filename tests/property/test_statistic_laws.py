@@ -112,7 +112,10 @@ PER_FORWARD_PASS = (
 # Non-finite sums are over the batch: two halves have twice as many.
 BATCH_SUMS = ("non_finite",)
 # Quantities within one forward pass.
-WITHIN_FORWARD_PASS = ("max_count", "min_count", "densest_frame_share", "empty_samples", "consecutive_products")
+WITHIN_FORWARD_PASS = (
+    *("max_count", "min_count", "densest_frame_share", "empty_samples", "consecutive_products"),
+    "final",  # of its last time step
+)
 # A point counts forward passes and averages over them; `without_passes` leaves the rest to compare.
 POINTS = ("points",)
 

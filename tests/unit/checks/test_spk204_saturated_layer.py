@@ -63,6 +63,14 @@ def test_neurons_that_emit_several_spikes_tell_how_strong_their_input_is(level: 
     assert severity_of(SaturatedLayer(), observations, "lif1") == severity
 
 
+@pytest.mark.parametrize(("maximum", "severity"), [(3.0, "note"), (1.0, "warning")])
+def test_several_spikes_may_be_the_activations_of_a_converted_network(maximum, severity) -> None:
+    values = (0.0, *(float(value) for value in range(1, int(maximum) + 1)))
+    layer = [busy(64, 1.0, maximum=maximum, values=values), flow()]
+    evaluation = observe({"lif1": layer}, run=run(backward_passes=0, without_gradients=True))
+    assert severity_of(SaturatedLayer(), evaluation, "lif1") == severity
+
+
 def test_the_message_gives_both_fractions() -> None:
     [finding] = findings(SaturatedLayer(), observe({"lif1": [busy(63, 0.99), flow()]}), "lif1")
     assert finding.message == "lif1 fires in 99% of its time steps; 63 of 64 neurons nearly always fire"
