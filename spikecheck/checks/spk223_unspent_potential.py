@@ -43,20 +43,19 @@ class UnspentPotential(Check):
 
     ## Example
     ```python broken
-    fc1.weight.data *= 20  # as in a trained ReLU network whose activations go far above 1
+    fc1.bias.data += 3  # as in a trained ReLU network whose activations go far above 1
     lif1 = sinabs.layers.IAF(spike_fn=sinabs.activation.SingleSpike)
     ```
     ```python repaired
-    fc1.weight.data *= 20
+    fc1.bias.data += 3
     lif1 = sinabs.layers.IAF(spike_fn=sinabs.activation.MultiSpike)  # as many spikes as the input needs
     ```
 
     ## Fix
     ```python any
-    # divide what feeds the layer by its largest input per time step, and multiply the next weight by the same
-    model.fc1.weight.data /= 16
-    model.fc1.bias.data /= 16
-    model.fc2.weight.data *= 16
+    # divide what feeds the layer by its largest input per time step, and multiply the weight after it by the same
+    model.fc.weight.data /= 16
+    model.fc.bias.data /= 16
     # or, where potentials end below one threshold: run more time steps
     ```
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import copy
 import math
 import re
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -32,9 +30,10 @@ pytest.importorskip("snntorch.spikegen")
 from snntorch import utils  # noqa: E402
 from spikingjelly.activation_based import functional, layer, neuron  # noqa: E402
 
+from tests.faults.example_networks import Cameras, Normed, Scope, Steps  # noqa: E402
+
 CHECKS = [check for check in own_checks().values() if check.id.startswith(("SPK1", "SPK2"))]
 EVENT = np.dtype([("t", np.int64), ("x", np.int64), ("p", np.int64)])
-Scope = dict[str, Any]
 
 
 class Net(nn.Module):
@@ -162,8 +161,7 @@ def of_a_model(code: str) -> Report:
 
 def of_an_evaluation(code: str) -> Report:
     """The report on the example's layers, evaluated without any training."""
-    names = scope()
-    exec(code, names)
+    exec(code, names := scope())
     with spikecheck.attach(Net(names)) as monitor, torch.no_grad():
         monitor.model(spikes(32))
     return monitor.report()
@@ -278,21 +276,6 @@ def of_epochs(code: str) -> Report:
     return monitor.report()
 
 
-class Cameras(nn.Module):
-    """A network for [time, batch, camera, height, width]."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.fc, self.lif = nn.Linear(2 * 64, 20), snntorch.Leaky(beta=0.9)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        mem, out = self.lif.init_leaky(), []
-        for x_t in x:
-            _, mem = self.lif(self.fc(x_t.flatten(1)), mem)
-            out.append(mem)
-        return torch.stack(out).mean(0)
-
-
 def of_two_cameras(code: str) -> Report:
     """The report on a network that is given the example's `x`, made of other frames each time."""
     names = scope()
@@ -303,22 +286,6 @@ def of_two_cameras(code: str) -> Report:
         return names["x"]
 
     return train(Cameras(), batch)
-
-
-class Normed(nn.Module):
-    """A model whose time step is the example."""
-
-    def __init__(self, names: Scope, step: str) -> None:
-        super().__init__()
-        self.norm, self.lif, self.readout, self.step = names["norm"], snntorch.Leaky(beta=0.9), nn.Linear(128, 20), step
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        names = {"torch": torch, "copy": copy, "model": self, "norm": self.norm, "lif": self.lif}
-        names["membrane"], out = self.lif.init_leaky(), []
-        for names["x"] in x:
-            exec(self.step, names)
-            out.append(self.readout(names["spikes"]))
-        return torch.stack(out).mean(0)
 
 
 def of_both_modes(code: str) -> Report:
@@ -357,15 +324,6 @@ def of_test_images(code: str) -> Report:
                     loss.backward()
                     optimizer.step()
     return monitor.report()
-
-
-class Steps(nn.Sequential):
-    """Layers that are called once per time step; every second one is a neuron that keeps its state."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        for part in self[1::2]:
-            part.reset_mem()
-        return torch.stack([super(Steps, self).forward(x_t) for x_t in x.unbind(1)]).mean(0)
 
 
 def of_hidden_neurons(code: str) -> Report:
