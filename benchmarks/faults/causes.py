@@ -39,6 +39,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "no_memory": ("SPK207", "SPK209"),
     "no_reset_membrane": ("SPK210",),
     "non_binary_spikes": ("SPK202",),
+    "recurrence_runs_away": ("SPK222",),
     "reset_before_spike": ("SPK221",),
     "saturated_layer": BUSY,
     "identical_neurons": ("SPK220",),

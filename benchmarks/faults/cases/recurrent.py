@@ -5,6 +5,8 @@ from __future__ import annotations
 import norse.torch as norse
 import snntorch as snn
 import torch
+from rockpool.nn.modules import LIFTorch
+from rockpool.parameters import Constant
 from snntorch import surrogate
 from spikingjelly.activation_based import functional, layer
 from torch import Tensor, nn
@@ -13,6 +15,7 @@ from ..case import fault
 from ..melodies import CHANNELS, CLASSES, Melodies
 from ..networks.hand import Cell, HandNet, fast_sigmoid
 from ..networks.norse import NorseNet
+from ..networks.rockpool import DT, RockpoolNet
 from ..networks.snntorch import BETA, GAIN, SnntorchNet
 from ..networks.spikingjelly import lif
 from ..script import Script
@@ -179,3 +182,13 @@ def membrane_detached_in_the_loop(broken: bool) -> Script:
         ),
         Melodies(300, quiet=PAUSE, paired=True),
     )
+
+
+@fault("rockpool", "recurrence_runs_away", "multi_spike", "state_explosion")
+def recurrence_switched_on(broken: bool) -> Script:
+    """has_rec=True with its default weights, in neurons with several spikes per step: the activity feeds itself."""
+    cell = LIFTorch(HIDDEN, tau_mem=8e-3, tau_syn=8e-3, bias=Constant(0.0), has_rec=True, dt=DT)
+    if not broken:
+        with torch.no_grad():
+            cell.w_rec.mul_(0.02)
+    return Script(RockpoolNet(neuron=lambda i, size: cell))

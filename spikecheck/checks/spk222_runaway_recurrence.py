@@ -1,0 +1,127 @@
+"""Recurrent weights through which the spikes of a layer cause ever more spikes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import log10, sqrt
+from typing import ClassVar
+
+from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.fixes import parameter_path, plain_number
+from spikecheck.checks.layers import (
+    LARGE_SCALE,
+    WHY_LARGE_SCALE,
+    belongs_to,
+    is_recurrent,
+    spiking_sites,
+    synaptic_gain,
+    threshold_of,
+)
+from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
+from spikecheck.readings import DriveReading, ParameterReading, SpikeReading
+from spikecheck.site import Site, SiteKind
+
+
+@dataclass(frozen=True)
+class RunawayRecurrence(Check):
+    """A layer feeds itself many times the current that its input brings.
+
+    ## What it means
+    Each spike causes more than one other spike of the same layer through the recurrent weights, so the activity grows
+    from time step to time step and no longer depends on the input. Neurons that may spike several times per time step
+    have no limit to stop it.
+
+    ## Example
+    ```python broken
+    lif = LIFTorch(48, tau_mem=0.02, tau_syn=0.01, dt=0.001, has_rec=True)  # rockpool
+    ```
+    ```python repaired
+    lif = LIFTorch(48, tau_mem=0.02, tau_syn=0.01, dt=0.001, has_rec=True)  # rockpool
+    lif.w_rec.data.mul_(0.07)  # a spike adds its weight to the current in about 10 time steps
+    ```
+
+    ## Fix
+    ```python any
+    # before training: replace 0.1 by 1 / (scale * time steps for which the current of a spike lasts)
+    recurrent_weight.data.mul_(0.1)
+    ```
+
+    ## When it is intended
+    The layer is a generator whose activity does not depend on its input.
+    ```toml
+    [tool.spikecheck.ignore]
+    "SPK222:lif.w_rec" = "a pattern generator"
+    ```
+
+    ## How it is decided
+    The weight maps as many neurons to as many and belongs to the layer. What the layer feeds back per time step is at
+    least the scale of the weight (its RMS times sqrt(number of inputs)) times the firing rate, or times its square root
+    if that is larger. A finding needs a feedback of {min_feedback} thresholds or more, which is {min_ratio} times the
+    RMS of the input current or more. Binary spikes cannot bring that about with a scale of at most {max_scale}; above,
+    SPK406 (weight-scale) reports the weight.
+    """
+
+    id: ClassVar = "SPK222"
+    slug: ClassVar = "runaway-recurrence"
+    severity: ClassVar = Severity.WARNING
+    since: ClassVar = "0.1"
+    sites: ClassVar = SiteKind.PARAMETER
+    needs: ClassVar = (ParameterReading,)
+    explained_by: ClassVar = ("SPK101", "SPK207", "SPK407", "SPK413")
+    explains: ClassVar = (
+        *("SPK201", "SPK204", "SPK212", "SPK301", "SPK302", "SPK303", "SPK309", "SPK312", "SPK313"),
+        *("SPK402", "SPK403", "SPK405"),
+    )
+    past: ClassVar = "{site} fed back many times the input"
+    message: ClassVar = "{site} feeds back {ratio:x} the input of {layer}: its activity feeds itself"
+
+    min_feedback: float = limit(
+        10.0,
+        why="judgment call: in thresholds per time step; measured: at most 0.1 in a network that learns, 3,000 in the "
+        "same one with ten times the recurrent weights",
+    )
+    min_ratio: float = limit(10.0, why="judgment call: the input is then a tenth of what drives the layer")
+    max_scale: float = limit(LARGE_SCALE, why=WHY_LARGE_SCALE)
+
+    def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
+        """Yield a finding where a layer that holds this weight feeds itself far more than it gets."""
+        weight = readings[ParameterReading]
+        if not is_recurrent(weight) or weight.scale > self.max_scale:
+            return
+        for layer in (s for s in spiking_sites(readings) if belongs_to(site.name, s)):
+            at, threshold = readings.at(layer.name), threshold_of(layer)
+            drive, spikes = at.get(DriveReading), at.get(SpikeReading)
+            if drive is None or spikes is None or spikes.rate is None or threshold is None or threshold <= 0:
+                continue
+            feedback = weight.scale * max(spikes.rate, sqrt(max(0.0, spikes.rate)))
+            if feedback < self.min_feedback * threshold or feedback < self.min_ratio * drive.rms or drive.rms <= 0:
+                continue
+            yield self.finding(
+                site,
+                observed=Observed(
+                    "a scale of {scale:n} and {rate:n} spikes per neuron and time step, which add {feedback:n} to the "
+                    "current in each time step; the input adds {drive:n} (RMS)",
+                    scale=weight.scale,
+                    rate=spikes.rate,
+                    feedback=feedback,
+                    drive=drive.rms,
+                ),
+                expected=Expected(
+                    "a feedback no larger than the input",
+                    because="otherwise each spike causes more spikes, whatever the input",
+                ),
+                excess=log10(feedback / (self.min_ratio * drive.rms)),
+                fixes=self.fix(site, layer, weight),
+                ratio=feedback / drive.rms,
+                layer=layer,
+            )
+
+    def fix(self, site: Site, layer: Site, weight: ParameterReading) -> tuple[Fix, ...]:
+        """Return code that scales the weight so that a spike causes about one other."""
+        path, neuron = parameter_path(site), layer.neuron
+        if not path or neuron is None or neuron.v_threshold is None:
+            return self.fixes(site)
+        gain = weight.scale * neuron.input_gain * synaptic_gain(neuron) / neuron.v_threshold
+        factor = plain_number(min(1 / gain, 1 / self.min_ratio))
+        return (Fix(f"# before training: a spike then causes about one other spike\n{path}.data.mul_({factor})"),)

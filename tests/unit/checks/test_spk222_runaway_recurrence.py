@@ -1,0 +1,43 @@
+"""SPK222 runaway-recurrence: a table of numbers, no model."""
+
+from __future__ import annotations
+
+import pytest
+
+from spikecheck.checks.spk222_runaway_recurrence import RunawayRecurrence
+from tests.unit.checks.build import drive, findings, neuron, observe, parameter, severity_of, spikes
+
+ELEMENTS, NEURONS = 100_000, 64
+
+
+def layer(rate: float, scale: float = 1.0, *, name: str = "rec.w_rec", elements: int = NEURONS**2, **known):
+    shown = spikes(elements=ELEMENTS, count=rate * ELEMENTS, maximum=50.0)
+    weight = parameter(scale=scale, elements=elements, fan_in=NEURONS)
+    current = drive(rms=known.pop("rms", 0.5))
+    return observe({"rec": [current, shown], name: [weight]}, sites={"rec": {"neuron": neuron(**known)}})
+
+
+@pytest.mark.parametrize(
+    ("observations", "severity"),
+    [
+        pytest.param(layer(2000.0), "warning", id="activity that explodes"),
+        pytest.param(layer(10.0), "warning", id="10 thresholds per step, 20 times the input"),
+        pytest.param(layer(9.9), None, id="a little less"),
+        pytest.param(layer(10.0, rms=1.1), None, id="the input is more than a tenth of that"),
+        pytest.param(layer(10.0, v_threshold=1.1), None, id="a higher threshold"),
+        pytest.param(layer(1.0, 4.9), None, id="binary spikes of a saturated layer"),
+        pytest.param(layer(2000.0, 5.1), None, id="a scale that SPK406 reports"),
+        pytest.param(layer(2000.0, elements=NEURONS * 10), None, id="inside, and not recurrent"),
+        pytest.param(layer(2000.0, name="other.w_rec"), None, id="of another layer"),
+        pytest.param(layer(2000.0, v_threshold=None), None, id="the threshold is not known"),
+    ],
+)
+def test_judge(observations, severity) -> None:
+    name = next(site.name for site in observations.sites if site.name.endswith("w_rec"))
+    assert severity_of(RunawayRecurrence(), observations, name) == severity
+
+
+def test_the_fix_counts_the_time_steps_for_which_a_spike_lasts() -> None:
+    (finding,) = findings(RunawayRecurrence(), layer(2000.0, 2.0, tau_syn=10.0), "rec.w_rec")
+    assert finding.message == "rec.w_rec feeds back 8,000x the input of rec: its activity feeds itself"
+    assert finding.fix.endswith("model.rec.w_rec.data.mul_(0.048)")  # 2.0 * 10.5 time steps
