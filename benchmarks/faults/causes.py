@@ -69,6 +69,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "log_missing": ("SPK315",),
     "loss_broadcast": ("SPK317",),
     "loss_plateau": PLATEAU,
+    "output_reset": ("SPK324",),
     "rate_target_unreachable": ("SPK311",),
     "population_misread": ("SPK319",),
     "readout_last_step": ("SPK310",),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from math import ceil, inf, log, log10
+from dataclasses import dataclass, replace
+from itertools import islice
+from math import exp, inf, log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
@@ -28,11 +29,13 @@ from spikecheck.checks.layers import (
 )
 from spikecheck.checks.silence import quiet_since, rate_now
 from spikecheck.checks.waking import waking_fix
-from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.neuron import NeuronSpec
 from spikecheck.number_format import fill
 from spikecheck.readings import DriveReading, ParameterReading, SpikeReading, StateReading
 from spikecheck.site import Site, SiteKind
+
+MAX_STEPS = 1000  # judgment call: a threshold that is reached later is too high
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,8 @@ class WeakDrive(Check):
     is too weak. If no input current is above 0, the weights are not considered.
 
     If a forward pass is shorter than the membrane time constant, and with the same input the potential would reach the
-    threshold in more time steps, the reason is that there are too few.
+    threshold in at most 1,000 time steps, the reason is that there are too few, even if the layer scales its
+    input down: a gain of 1 - decay leaves the steady-state value as it is. The fix then says how many are needed.
 
     Some layers multiply their input by a gain of 1 - decay by default. This is 0.05 for a time constant of 20 steps.
 
@@ -160,7 +164,7 @@ class WeakDrive(Check):
             return
         if spikes_unused(readings) or too_early(readings, spikes.forward_passes, self.min_forward_passes):
             return
-        weight = input_weight(site, readings)
+        weight, short = input_weight(site, readings), shortage(site, readings, peak / threshold)
         finding = self.finding(
             site,
             severity=Severity.NOTE if spikes_may_be_unused(site, readings) else Severity.ERROR,
@@ -172,12 +176,12 @@ class WeakDrive(Check):
             ),
             expected=Expected(
                 "a potential above {threshold} for some neurons and time steps",
-                because=self.cause(drive, weight, site.neuron, too_short(site, readings, peak / threshold)),
+                because=self.cause(drive, weight, site.neuron, "" if short is None else short.reason),
                 threshold=threshold,
             ),
             when=quiet_since(readings, ALIVE_RATE),
             excess=log10(threshold / peak) if peak > 0 else 1,
-            fixes=waking_fix(site, readings),
+            fixes=waking_fix(site, readings) if short is None else short.advised(waking_fix(site, readings)),
         )
         yield explained_by_tiny_weights_only(finding, weight, self.min_weight_scale, by="SPK406")
 
@@ -199,32 +203,64 @@ class WeakDrive(Check):
         description = describe_weight(weight, self.min_weight_scale, self.max_weight_scale)
         if weight is not None and weight.scale < self.min_weight_scale:
             return description + ", so they have to be larger"
-        if neuron.input_gain < 1:
-            return description + fill(", and the layer multiplies its input by only {gain:.2n}", gain=neuron.input_gain)
         if too_short:
             return too_short
+        if neuron.input_gain < 1:
+            return description + fill(", and the layer multiplies its input by only {gain:.2n}", gain=neuron.input_gain)
         return description if weight is None else description + ", so the threshold is too high"
 
 
-def too_short(site: Site, readings: Readings, reached: float) -> str:
-    """Return the reason that a forward pass is too short for the potential to reach the threshold; empty if it is not.
+@dataclass(frozen=True)
+class Shortage:
+    """Time steps that are too few for a potential to reach its threshold, beside those that would be enough."""
 
-    `reached` is the highest potential, in thresholds. Derived: with a constant input, the potential reaches
-    1 - decay ** n of its steady-state value in n time steps.
+    steps: float
+    tau: float
+    share: float  # of its steady-state value that the potential reaches
+    needed: int
+
+    @property
+    def reason(self) -> str:
+        """Why the layer is silent."""
+        return fill(
+            "a forward pass has {steps:n} time steps and the time constant is {tau:n}, so the potential reaches only "
+            "{share:%} of its steady-state value; it would reach the threshold after {needed} time steps",
+            steps=self.steps,
+            tau=self.tau,
+            share=self.share,
+            needed=self.needed,
+        )
+
+    def advised(self, fixes: tuple[Fix, ...]) -> tuple[Fix, ...]:
+        """Return the fixes, under a comment that says how many time steps would do."""
+        text = "# {needed} time steps or more, in place of {steps:n}; or else:\n"
+        comment = fill(text, needed=self.needed, steps=self.steps)
+        return tuple(replace(fix, code=comment + fix.code) for fix in fixes)
+
+
+def shortage(site: Site, readings: Readings, reached: float) -> Shortage | None:
+    """Return the shortage of time steps that keeps a potential below its threshold; None where that is not the reason.
+
+    `reached` is the highest potential, in thresholds.
     """
     drive, state, neuron = readings[DriveReading], readings.get(StateReading), site.neuron
     goes_on = readings.run.called_per_time_step or (state is not None and state.carried_sequences > 0)
-    if goes_on or neuron is None or neuron.decay is None or neuron.tau_mem is None or reached <= 0:
-        return ""
-    steps, tau, decay = drive.time_steps / drive.forward_passes, neuron.tau_mem, neuron.decay
-    share = 1 - decay**steps
-    if not steps < tau < inf or reached / share <= 1:
-        return ""
-    return fill(
-        "a forward pass has {steps:n} time steps and the time constant is {tau:n}, so the potential reaches only "
-        "{share:%} of its steady-state value; it would reach the threshold after {needed} time steps",
-        steps=steps,
-        tau=tau,
-        share=share,
-        needed=ceil(log(1 - share / reached) / log(decay)),
-    )
+    if goes_on or neuron is None or neuron.tau_mem is None or reached <= 0:
+        return None
+    steps, tau = drive.time_steps / drive.forward_passes, neuron.tau_mem
+    if not steps < tau < inf:
+        return None
+    shares = list(islice(step_response(neuron), MAX_STEPS))
+    share = shares[max(1, round(steps)) - 1]
+    needed = next((n for n, later in enumerate(shares, start=1) if later * reached >= share), None)
+    return None if needed is None else Shortage(steps, tau, share, needed)
+
+
+def step_response(neuron: NeuronSpec) -> Iterator[float]:
+    """Yield, for each time step with a constant input, the share of its steady-state value that a potential reaches."""
+    decay, current, potential = neuron.decay or 0.0, 0.0, 0.0
+    synapse = exp(-1 / neuron.tau_syn) if neuron.tau_syn and neuron.tau_syn > 0 else 0.0
+    while True:
+        current = synapse * current + 1 - synapse
+        potential = decay * potential + (1 - decay) * current
+        yield potential

@@ -34,11 +34,15 @@ class RunawayRecurrence(Check):
 
     ## Example
     ```python broken
-    lif = LIFTorch(48, tau_mem=0.02, tau_syn=0.01, dt=0.001, has_rec=True)  # rockpool
+    # rockpool: the current of a spike lasts for about 10 time steps
+    lif = LIFTorch(48, tau_mem=0.02, tau_syn=0.01, dt=0.001, has_rec=True)
+    spikes, _, _ = lif(fc(x))
     ```
     ```python repaired
-    lif = LIFTorch(48, tau_mem=0.02, tau_syn=0.01, dt=0.001, has_rec=True)  # rockpool
-    lif.w_rec.data.mul_(0.07)  # a spike adds its weight to the current in about 10 time steps
+    # rockpool: the current of a spike lasts for about 10 time steps
+    lif = LIFTorch(48, tau_mem=0.02, tau_syn=0.01, dt=0.001, has_rec=True)
+    lif.w_rec.data.mul_(0.07)
+    spikes, _, _ = lif(fc(x))
     ```
 
     ## Fix
@@ -58,8 +62,8 @@ class RunawayRecurrence(Check):
     The weight maps as many neurons to as many and belongs to the layer. What the layer feeds back per time step is at
     least the scale of the weight (its RMS times sqrt(number of inputs)) times the firing rate, or times its square root
     if that is larger. A finding needs a feedback of {min_feedback} thresholds or more, which is {min_ratio} times the
-    RMS of the input current or more. Binary spikes cannot bring that about with a scale of at most {max_scale}; above,
-    SPK406 (weight-scale) reports the weight.
+    RMS of the input current or more. Binary spikes cannot bring that about with a scale of at most {max_scale}; a
+    larger scale is reported as such.
     """
 
     id: ClassVar = "SPK222"
@@ -74,7 +78,7 @@ class RunawayRecurrence(Check):
         *("SPK402", "SPK403", "SPK405"),
     )
     past: ClassVar = "{site} fed back many times the input"
-    message: ClassVar = "{site} feeds back {ratio:x} the input of {layer}: its activity feeds itself"
+    message: ClassVar = "activity of {layer} feeds itself: {site} brings back {ratio:x} its input"
 
     min_feedback: float = limit(
         10.0,

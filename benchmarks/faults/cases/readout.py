@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from ..case import fault
 from ..causes import EXPERIMENT
 from ..melodies import CHANNELS, CLASSES, STEPS, Melodies
-from ..networks.hand import HandNet
+from ..networks.hand import HandNet, integrated
 from ..networks.norse import NorseNet
 from ..networks.sinabs import SinabsNet, lif
 from ..networks.snntorch import SnntorchNet, leaky
@@ -126,3 +126,22 @@ def sum_over_the_batch(broken: bool) -> Script:
     """The potentials of [step, batch, class] are averaged over axis 1, with as many samples as steps."""
     over = 1 if broken else 0
     return Script(SnntorchNet(read=lambda spikes, v: v.mean(over)), Melodies(batch=STEPS))
+
+
+@fault("snntorch", "output_reset", thread="jeshraghian/snntorch#298")
+def potential_that_is_reset(broken: bool) -> Script:
+    """A potential has to follow the activity of the input, 2 on average, and its neuron is reset at 1."""
+
+    def traced(x: Tensor) -> Tensor:
+        activity = integrated(x.mean(2).T)
+        return 2 * activity / activity.mean()
+
+    def explained(out: Tensor, targets: Tensor) -> float:
+        return float(1 - (out - targets).square().mean() / targets.var())
+
+    net = SnntorchNet(
+        (CHANNELS, 100, 1),
+        last=lambda: leaky(reset_mechanism="zero" if broken else "none"),
+        read=lambda spikes, v: v[:, :, 0],
+    )
+    return Script(net, loss=F.mse_loss, prepare=lambda x, y: (x, traced(x)), score=explained)

@@ -116,6 +116,14 @@ def test_it_says_which_of_the_numbers_is_wrong(observations, because) -> None:
     assert because in finding.expected.because
 
 
+def test_a_layer_that_scales_its_input_by_one_minus_its_decay_needs_more_time_steps() -> None:
+    """With a synaptic current of 4.5 time steps as well, the potential is at 15% of its steady-state value by then."""
+    short = layer(SHORT, potential(maximum=0.52), input_gain=0.1, tau_syn=4.5)
+    [finding] = findings(WeakDrive(), short, "lif2")
+    assert "15% of its steady-state value; it would reach the threshold after 7 time steps" in finding.expected.because
+    assert finding.fix.startswith("# 7 time steps or more, in place of 4; or else:\n# half of the highest potential")
+
+
 def test_the_date_does_not_depend_on_a_layer_before_that_has_woken_up() -> None:
     observations = observe(
         {"lif1": [spikes()], "lif2": [SILENT, WEAK]},

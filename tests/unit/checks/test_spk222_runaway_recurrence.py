@@ -39,5 +39,5 @@ def test_judge(observations, severity) -> None:
 
 def test_the_fix_counts_the_time_steps_for_which_a_spike_lasts() -> None:
     (finding,) = findings(RunawayRecurrence(), layer(2000.0, 2.0, tau_syn=10.0), "rec.w_rec")
-    assert finding.message == "rec.w_rec feeds back 8,000x the input of rec: its activity feeds itself"
+    assert finding.message == "activity of rec feeds itself: rec.w_rec brings back 8,000x its input"
     assert finding.fix.endswith("model.rec.w_rec.data.mul_(0.048)")  # 2.0 * 10.5 time steps
