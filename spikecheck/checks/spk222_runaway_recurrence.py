@@ -78,7 +78,7 @@ class RunawayRecurrence(Check):
         *("SPK402", "SPK403", "SPK405"),
     )
     past: ClassVar = "{site} fed back many times the input"
-    message: ClassVar = "activity of {layer} feeds itself: {site} brings back {ratio:x} its input"
+    message: ClassVar = "recurrent input to {layer} through {site} is {ratio:x} its input from outside"
 
     min_feedback: float = limit(
         10.0,

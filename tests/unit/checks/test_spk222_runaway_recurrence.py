@@ -39,5 +39,5 @@ def test_judge(observations, severity) -> None:
 
 def test_the_fix_counts_the_time_steps_for_which_a_spike_lasts() -> None:
     (finding,) = findings(RunawayRecurrence(), layer(2000.0, 2.0, tau_syn=10.0), "rec.w_rec")
-    assert finding.message == "activity of rec feeds itself: rec.w_rec brings back 8,000x its input"
+    assert finding.message == "recurrent input to rec through rec.w_rec is 8,000x its input from outside"
     assert finding.fix.endswith("model.rec.w_rec.data.mul_(0.048)")  # 2.0 * 10.5 time steps
