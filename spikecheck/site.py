@@ -136,9 +136,9 @@ class Moment:
 class NonFinite:
     """How many values were NaN or infinite, of how many, and when the first one occurred.
 
-    What is counted: for a layer or the input, the time steps of each neuron, summed over the batch; for logits, rows;
-    for a parameter, updates; in a timeline, the time steps of all forward passes. `kind` is that of the first one in a
-    timeline: "infinity", "-infinity" or "NaN", which may also come from infinities of both signs that were added.
+    What is counted: for a layer or the input, time steps; for logits, rows; for a parameter, updates; in a timeline,
+    the time steps of all forward passes. `kind` is that of the first one in a timeline: "infinity", "-infinity" or
+    "NaN", which may also come from infinities of both signs that were added.
     """
 
     count: int

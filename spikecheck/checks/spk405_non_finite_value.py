@@ -55,7 +55,7 @@ DESCRIPTIONS = {
     SiteKind.GRADIENT: "the gradient of {site}",
     SiteKind.PARAMETER: "{site}",
 }
-#: What is counted, by kind; for a layer and the input, the time steps of each neuron.
+#: What is counted, by kind; for a layer and the input, time steps.
 COUNTED_PARTS = {
     SiteKind.LOGITS: "rows",
     SiteKind.LOSS: "losses",
@@ -223,6 +223,6 @@ def observed(bad: NonFinite, kind: SiteKind, origins: tuple[Origin, ...]) -> Obs
         text = "{count} of {elements} " + parts + " not finite; {first} is {kind}" + origin
         which = "the first" if kind is SiteKind.LOSS else "in the first of them, the sum"
         return Observed(text, count=bad.count, elements=bad.elements, kind=bad.kind, first=which)
-    parts = COUNTED_PARTS.get(kind, "pairs of neuron and time step")
+    parts = COUNTED_PARTS.get(kind, "time steps")
     text = "{count} of {elements} {parts} hold a value that is not finite" + origin
     return Observed(text, count=bad.count, elements=bad.elements, parts=parts)

@@ -100,7 +100,7 @@ class InputStats(RasterStatistic[InputState]):
             maximum=maximum(step_maxima),
             values=smallest_distinct(torch.cat([small_sample, step_maxima]) if x.numel() else sample),
             non_integer=sample.frac().count_nonzero(),
-            bad=NonFiniteState.of(per_step, capture.update),
+            bad=NonFiniteState.of_steps(raster.step_sums, capture.update),
             sampled_elements=sample.numel(),
             forward_passes=1,
             elements=x.numel(),

@@ -169,6 +169,16 @@ def even_sample(x: Tensor, size: int = SAMPLE_SIZE) -> Tensor:
     return flat[::stride]
 
 
+def is_known(condition: Tensor) -> bool:
+    """Return whether a condition holds, where to ask costs less than to compute: False unless in the host's memory."""
+    return condition.device.type == "cpu" and bool(condition)
+
+
+def square_sum(x: Tensor) -> Tensor:
+    """Return the sum of the squares, without writing them: new memory takes longer than to read the values."""
+    return torch.dot(x.flatten(), x.flatten())
+
+
 def minimum(x: Tensor) -> Tensor:
     """Return the smallest element; inf for an empty tensor."""
     return x.amin() if x.numel() else x.new_full((), torch.inf)
@@ -193,13 +203,12 @@ class NonFiniteState(State):
     first: Tensor = merged_by(torch.minimum)  # update * MAX_TIME_STEPS + step; NEVER if all are finite
 
     @classmethod
-    def of(cls, sums: Tensor, update: int) -> NonFiniteState:
-        """Build from sums [time, n], or [n] without time; a sum is non-finite if any of its elements is."""
+    def of_steps(cls, sums: Tensor, update: int) -> NonFiniteState:
+        """Build from sums [time]; a sum is non-finite if any of its elements is."""
         bad = ~torch.isfinite(sums)
-        per_step = bad.flatten(1).any(1) if bad.dim() > 1 else bad.any().reshape(1)
-        at = torch.arange(len(per_step), device=sums.device) + update * MAX_TIME_STEPS
+        at = torch.arange(len(sums), device=sums.device) + update * MAX_TIME_STEPS
         never = at.new_full((1,), NEVER)
-        return cls(bad.sum(), bad.numel(), torch.cat([at.where(per_step, never), never]).amin())
+        return cls(bad.sum(), len(sums), torch.cat([at.where(bad, never), never]).amin())
 
     @classmethod
     def of_updates(cls, sums: Tensor, updates: Sequence[int]) -> NonFiniteState:

@@ -120,7 +120,7 @@ class LossStats(Statistic[LossState]):
             first=value,
             recent=value,
             lowest=value,
-            bad=NonFiniteState.of(value, capture.update),
+            bad=NonFiniteState.of_steps(value, capture.update),
             updates=1,
             function=call.function,
             classes=call.classes,

@@ -12,6 +12,7 @@ from torch import Tensor
 from spikecheck.readings import EvaluationStateReading, MemoryReading, StateReading
 from spikecheck.site import Capture, SiteKind
 from spikecheck.stats.base import State, Statistic, merged_by
+from spikecheck.stats.layout import is_known
 
 ALIKE = 1e-5  # relative tolerance: float32 rounding in a sum of a thousand terms
 APART = 0.1  # relative distance from a multiple of the current above which a state is informative
@@ -47,7 +48,8 @@ class Continuation(State):
         current = next(iter(capture.step_tensors), capture.values[0])
         state = next((v for v in capture.values if v.shape == current.shape), current)
         samples = len(current) if current.dim() > 1 else 0
-        if not capture.step_tensors or state is current or samples < MIN_SAMPLES:
+        is_zero = is_known((state == 0).all())  # as after a reset; then all products are 0
+        if not capture.step_tensors or state is current or samples < MIN_SAMPLES or is_zero:
             nothing = torch.zeros((), dtype=torch.float64, device=current.device)
             return cls(nothing, nothing)
         products = centered(state) @ centered(current).T

@@ -6,7 +6,7 @@ import numpy as np
 
 from spikecheck.readings import DriveReading
 from spikecheck.site import NeighborCorrelation
-from tests.oracles.raster import Captures, Raster, batch_sums, everything, high, mean, non_finite, raster, timed
+from tests.oracles.raster import Captures, Raster, everything, high, mean, non_finite, raster, step_sums, timed
 
 
 def oracle(captures: Captures) -> tuple[DriveReading, ...]:
@@ -20,7 +20,7 @@ def oracle(captures: Captures) -> tuple[DriveReading, ...]:
         rms=mean([v * v for v in values]) ** 0.5,
         maximum=high(values),
         peak=mean(peaks),
-        non_finite=non_finite(batch_sums(captures), timed=timed(captures)),
+        non_finite=non_finite(step_sums(captures), timed=timed(captures)),
         step_correlation=neighbor_correlation(rasters),
         sample_correlation=neighbor_correlation([x.swapaxes(0, 1) for x in rasters]),
         row_correlation=row_correlation(rasters),

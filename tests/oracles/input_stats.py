@@ -10,7 +10,6 @@ from spikecheck.readings import InputReading
 from tests.oracles.raster import (
     Captures,
     Raster,
-    batch_sums,
     distinct_batches,
     everything,
     high,
@@ -19,6 +18,7 @@ from tests.oracles.raster import (
     not_integer,
     raster,
     smallest,
+    step_sums,
     timed,
 )
 from tests.oracles.shares import profile, share_of_mean
@@ -47,7 +47,7 @@ def oracle(captures: Captures) -> tuple[InputReading, ...]:
         values=smallest(values),
         sampled_elements=len(values),
         non_integer=sum(map(not_integer, values)),
-        non_finite=non_finite(batch_sums(captures), timed=timed(captures)),
+        non_finite=non_finite(step_sums(captures), timed=timed(captures)),
         frames=sum(mass.size for mass in masses),
         filled_frames=sum(v != 0 for mass in masses for v in mass.flatten().tolist()),
         samples=len(sample_variance_share),

@@ -75,13 +75,11 @@ def mean(values: Sequence[float]) -> float:
     return sum(values) / max(1, len(values))
 
 
-def batch_sums(captures: Captures) -> Iterator[tuple[int, int, float]]:
-    """Yield (update, time step, sum over the batch) of every neuron and time step."""
+def step_sums(captures: Captures) -> Iterator[tuple[int, int, float]]:
+    """Yield (update, time step, sum over batch and neurons) of every time step."""
     for capture in captures:
-        x = raster(capture)
-        for step in range(x.shape[0]):
-            for neuron in range(x.shape[2]):
-                yield capture.update, step, sum(x[step, :, neuron].tolist())
+        for step, values in enumerate(raster(capture)):
+            yield capture.update, step, sum(values.flatten().tolist())
 
 
 def non_finite(sums: Iterable[tuple[int, int, float]], *, timed: bool) -> NonFinite:

@@ -7,7 +7,6 @@ import numpy as np
 from spikecheck.readings import SpikeReading
 from tests.oracles.raster import (
     Captures,
-    batch_sums,
     everything,
     high,
     low,
@@ -15,6 +14,7 @@ from tests.oracles.raster import (
     not_integer,
     raster,
     smallest,
+    step_sums,
     timed,
 )
 from tests.oracles.shares import profile, share_of_mean, variance_explained
@@ -48,7 +48,7 @@ def oracle(captures: Captures) -> tuple[SpikeReading, ...]:
         saturated_neurons=sum(n >= 0.95 * bins for n in active) if bins else 0,
         max_count=high(sample_variance_share),
         min_count=low(sample_variance_share),
-        non_finite=non_finite(batch_sums(captures), timed=timed(captures)),
+        non_finite=non_finite(step_sums(captures), timed=timed(captures)),
         time_axis_known=timed(captures),
         profile=profile([share_of_mean(x.sum((1, 2)) if x.size else np.zeros(x.shape[0])) for x in rasters]),
         step_variance_share=variance_explained(

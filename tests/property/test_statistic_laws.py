@@ -101,6 +101,20 @@ def test_correlations_need_axes_that_are_long_enough(how: Arrangement) -> None:
     assert abs(reading.sample_correlation.difference) < 4 * reading.sample_correlation.error
 
 
+@pytest.mark.parametrize("samples", [7, 8, 12, 13])
+def test_correlations_along_rows_compare_different_samples_where_there_are_more_of_them_than_steps(
+    samples: int,
+) -> None:
+    statistic = next(s for s in statistics() if s.kind is SiteKind.CURRENT and s.windowed and not s.one_pass)
+    rng = torch.Generator().manual_seed(samples)
+    rows = [torch.randn(samples, 5, 3, generator=rng).flatten(0, 1).cumsum(0) for _ in range(2)]
+    mixed = [one.reshape(samples, 5, 3).transpose(0, 1) for one in rows]  # neighbors follow each other along rows
+    captures = [capture(SiteKind.CURRENT, ARRANGEMENTS[0], x, n) for n, x in enumerate(mixed)]
+    (reading,) = statistic.summarize(total(statistic, captures))
+    assert reading.row_correlation is not None
+    assert not all_differences([reading], importlib.import_module("tests.oracles.drive_stats").oracle(captures))
+
+
 # -- 2. splitting and adding changes nothing
 
 # These count forward passes, so a second pass changes them.
@@ -362,7 +376,7 @@ def test_the_sum_and_the_norm_of_large_halves_are_finite(dtype: torch.dtype) -> 
 
 @rasters
 def test_a_layer_that_changes_its_shape_starts_over(statistic: Counted) -> None:
-    if statistic.kind is SiteKind.INPUT or not statistic.windowed:
+    if statistic.kind in SiteKind.INPUT | SiteKind.POTENTIAL or not statistic.windowed:
         return  # no count per neuron is kept
     small, large = (capture(statistic.kind, ARRANGEMENTS[0], torch.ones(2, 3, n), 0) for n in (4, 5))
     assert not all_differences(
