@@ -11,12 +11,15 @@ from benchmarks.overhead.tools import TOOLS
 
 INTRODUCTION = """# What watching costs
 
-Written by `make bench`, which `benchmarks/README.md` describes. Each training step is timed twice, with the tool
-and without it. A figure is the sum of the times with the tool, divided by the sum of those without it: over all steps,
-over the first 16, which spikecheck measures in full, and over the later ones. Times are processor time of the whole
-process. The control row compares a network with its twin, so its distance from 1.00 is the noise of the measurement. On
-a machine that is busy with other things, what reads memory is slowed down more than what computes. Rows that were not
-measured are left out.
+Written by `make bench`, which `benchmarks/README.md` describes. Two processes take turns: one trains a network with the
+tool, the other its twin without it. A figure is the sum of the times with the tool, divided by the sum of those without
+it: over all steps, over the first 16, which spikecheck measures in full, and over the later ones. Times are processor
+time of the whole process. The control row compares a network with its twin, so its distance from 1.00 is the noise of
+the measurement. On a machine that is busy with other things, what reads memory is slowed down more than what computes.
+Rows that were not measured are left out.
+
+A report shows a cost of its own: the time in its hooks, times a factor for what they take from the code around them.
+The last column is that figure, from another run of as many steps.
 
 After the first 16 steps, `budget` (default 0.02) only changes how many steps are measured by all statistics, at least
 every 32nd; the counts of every step are not limited by it. `every=1` measures all statistics in every step.
@@ -36,7 +39,7 @@ def line(result: Mapping[str, Any]) -> str:
             f"{name} {result[name]['whole']:.3f}" for name in ("all", "start", "later") if name in result
         )
         figures += f"  median {result['all']['median']:.3f}, bare step {result['bare_ms']:.1f} ms"
-        figures += "" if result["shown_cost"] is None else f", shown +{result['shown_cost']:.1%}"
+        figures += f", shown {shown(result)}" if shown(result) else ""
     return f"{result['part']:11} {result['label']:45} {result['tool']:30} {figures}"
 
 
@@ -52,6 +55,12 @@ def ratio(result: Mapping[str, Any], part: str) -> str:
     return f"{result[part]['whole']:.2f}" if part in result else ""
 
 
+def shown(result: Mapping[str, Any]) -> str:
+    """Return the cost that a report shows, as the ratios of the later and of the first steps; nothing for a peer."""
+    later, start = result.get("shown_cost"), result.get("shown_start_cost")
+    return "" if later is None or start is None else f"{1 + later:.2f} (first 16: {1 + start:.2f})"
+
+
 def write(results: Mapping[str, Any], docs: Path) -> None:
     """Write the page and the plot."""
     measured = [one for one in results.values() if "error" not in one]
@@ -64,8 +73,11 @@ def write(results: Mapping[str, Any], docs: Path) -> None:
         text += ["## Beside other tools", ""]
         text += [f"{reference[0]['label']}, one thread, bare step {reference[0]['bare_ms']:.0f} ms.", ""]
         text += ["![step time with each tool over the bare step](performance.svg)", ""]
-        rows = [(r["tool"], *(ratio(r, p) for p in ("all", "start", "later")), sees[r["tool"]]) for r in reference]
-        text.append(table(["tool", "all steps", "first 16", "later", "what it sees of each step"], rows))
+        rows = [
+            (r["tool"], *(ratio(r, p) for p in ("all", "start", "later")), sees[r["tool"]], shown(r)) for r in reference
+        ]
+        columns = ["tool", "all steps", "first 16", "later", "what it sees of each step", "later, as a report shows it"]
+        text.append(table(columns, rows))
     times = [one for part, some in of_part.items() if part != "reference" for one in some if one.get("what") == "time"]
     if times:
         text += ["## Other networks", ""]
@@ -74,11 +86,15 @@ def write(results: Mapping[str, Any], docs: Path) -> None:
         cells = {
             (one["label"], one["threads"], one["tool"]): f"{ratio(one, 'all')} ({ratio(one, 'later')})" for one in times
         }
-        rows = [(label, str(n), *(cells.get((label, n, tool), "") for tool in tools)) for label, n in labels]
+        by_report = {(one["label"], one["threads"]): shown(one) for one in times if one["tool"] == "spikecheck"}
+        rows = [
+            (label, str(n), *(cells.get((label, n, tool), "") for tool in tools), by_report.get((label, n), ""))
+            for label, n in labels
+        ]
         text += [
             "All steps, and in brackets those after the first 16.",
             "",
-            table(["network", "threads", *tools], rows),
+            table(["network", "threads", *tools, "later, as a report shows it"], rows),
         ]
     memory = [one for one in measured if one.get("what") == "memory"]
     if memory:

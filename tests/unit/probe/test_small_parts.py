@@ -97,7 +97,7 @@ def test_own_time_is_counted_once_however_deep_the_hooks_lie(monkeypatch: pytest
 def test_the_cost_is_that_of_the_time_after_the_start_and_left_out_of_a_short_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of each second, 0.2 are ours in the first passes and 0.1 later; calls that were noted take 0.01 s each."""
+    """Of each second, 0.2 are in our hooks in the first passes, 0.1 later; a call that was noted takes 0.01 s."""
     now = 0.0
     monkeypatch.setattr(schedules.time, "perf_counter", lambda: now)
     monkeypatch.setattr(schedules, "seconds_per_call", lambda: 0.01)
@@ -110,10 +110,12 @@ def test_the_cost_is_that_of_the_time_after_the_start_and_left_out_of_a_short_ru
         now += 0.8 if step < schedules.FULL_FIRST else 0.9
         costs.append(schedule.cost())
     assert costs[:-1] == [None] * (len(costs) - 1)
-    assert schedule.cost() == pytest.approx(0.1 / 0.9)
-    assert schedule.start_cost() == pytest.approx(0.2 / 0.8)
+    early, later = (hooks * schedules.AROUND_HOOKS for hooks in (0.2, 0.1))
+    assert schedule.cost() == pytest.approx(later / (1 - later))
+    assert schedule.start_cost() == pytest.approx(early / (1 - early))
     schedule.note(100)
-    assert schedule.cost() == pytest.approx((0.1 * schedules.MIN_TIMED + 1) / (0.9 * schedules.MIN_TIMED - 1))
+    ours, seconds = later * schedules.MIN_TIMED + schedules.AROUND_HOOKS, schedules.MIN_TIMED
+    assert schedule.cost() == pytest.approx(ours / (seconds - ours))
 
 
 def test_a_noted_call_costs_microseconds() -> None:
