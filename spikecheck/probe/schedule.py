@@ -14,9 +14,10 @@ EVALUATED_FIRST = (0, 1, 2, 5, 9)  # updates at the start: to evaluate costs a t
 EVALUATED_EVERY = 16  # then after 16 forward passes that were measured in full: a window of evidence
 EVALUATED_AT_LEAST = 64  # and after so many forward passes of any kind, so that what tier 1 shows is not judged late
 MAX_STRIDE = 32  # at least every 32nd forward pass is measured in full, whatever it costs
-#: Seconds that a run takes longer for each that our hooks take. The code around them finds its data and itself out of
-#: the processor's caches, and garbage is collected more often. Measured by benchmarks/overhead: 1.3 to 1.8.
-AROUND_HOOKS = 1.6
+#: What a call that is noted, and an entry that is timed, add to a run beside the time between our own clock's readings,
+#: in units of `seconds_per_call`: in the middle of a training step our code finds nothing of its own in the processor's
+#: caches, and leaves less there of the user's. Fitted to what benchmarks/overhead shows of ten networks.
+PER_CALL, PER_ENTRY = 5, 16
 MIN_TIMED = 32  # forward passes after the start from which the cost is told: as many as lie between two that are full
 
 
@@ -41,6 +42,7 @@ class Schedule:
     budget: float = 0.02
     always: bool = False
     own: float = 0.0  # seconds spent in our hooks
+    entries: int = 0  # into our hooks
     noted: int = 0  # calls of layers that were noted without being timed
     start: tuple[float, float] | None = None  # seconds of the run, and of those ours, when FULL_FIRST passes were over
     started: float | None = None
@@ -62,7 +64,7 @@ class Schedule:
             full = True
         else:
             if sample.passes == FULL_FIRST + 1:
-                sample.stride = max(1, min(MAX_STRIDE, math.ceil(self.cost_so_far() / self.budget)))
+                sample.stride = max(1, math.ceil(min(MAX_STRIDE, self.cost_so_far() / self.budget)))
             full = sample.passes % sample.stride == 0
         self.in_window += full
         self.unjudged += 1
@@ -104,6 +106,7 @@ class Schedule:
         self.depth -= 1
         if self.depth == 0:
             self.own += time.perf_counter() - self._since
+            self.entries += 1
 
     def note(self, calls: int) -> None:
         """Count calls that were noted, each of which took too little time to be measured by itself."""
@@ -116,8 +119,8 @@ class Schedule:
 
     @property
     def spent(self) -> float:
-        """Our seconds so far: those in our hooks and of the calls that were noted, and what these take from others."""
-        return AROUND_HOOKS * (self.own + self.noted * seconds_per_call())
+        """Our seconds so far: those in our hooks, and what cannot be timed there."""
+        return self.own + seconds_per_call() * (PER_CALL * self.noted + PER_ENTRY * self.entries)
 
     def cost(self) -> float | None:
         """Return our time over that of the training after the start; None where the run is too short to tell."""
@@ -127,14 +130,17 @@ class Schedule:
         return share(self.spent - ours, time.perf_counter() - self.started - seconds)
 
     def cost_so_far(self) -> float:
-        """Return our time over the rest of that since the first hook, however short."""
-        return 0.0 if self.started is None else share(self.spent, time.perf_counter() - self.started)
+        """Return our time over the rest of that since the first hook, however short; infinity where there is none."""
+        if self.started is None:
+            return 0.0
+        so_far = share(self.spent, time.perf_counter() - self.started)
+        return math.inf if so_far is None else so_far
 
     def start_cost(self) -> float | None:
         """Return the same for the first FULL_FIRST forward passes; None until the cost of the others is told."""
         return None if self.start is None or self.cost() is None else share(self.start[1], self.start[0])
 
 
-def share(ours: float, seconds: float) -> float:
-    """Return our seconds over the others of a span of time."""
-    return ours / (seconds - ours) if seconds > ours else 0.0
+def share(ours: float, seconds: float) -> float | None:
+    """Return our seconds over the others of a span of time; None where none are left, so that nothing can be told."""
+    return ours / (seconds - ours) if seconds > ours else None

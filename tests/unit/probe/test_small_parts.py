@@ -13,6 +13,8 @@ from spikecheck.probe.hook_cost import seconds_per_call
 from spikecheck.probe.schedule import Schedule
 from spikecheck.probe.trace import Trace, is_weighted
 
+NOTED = 0.001  # seconds that a call takes which is noted
+
 # -- the clock
 
 
@@ -97,10 +99,10 @@ def test_own_time_is_counted_once_however_deep_the_hooks_lie(monkeypatch: pytest
 def test_the_cost_is_that_of_the_time_after_the_start_and_left_out_of_a_short_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of each second, 0.2 are in our hooks in the first passes, 0.1 later; a call that was noted takes 0.01 s."""
+    """Of each second, 0.2 are in our hooks in the first passes, and 0.1 later."""
     now = 0.0
     monkeypatch.setattr(schedules.time, "perf_counter", lambda: now)
-    monkeypatch.setattr(schedules, "seconds_per_call", lambda: 0.01)
+    monkeypatch.setattr(schedules, "seconds_per_call", lambda: NOTED)
     schedule, costs = Schedule(every=1), []
     for step in range(schedules.FULL_FIRST + schedules.MIN_TIMED):
         schedule.enter()
@@ -110,12 +112,28 @@ def test_the_cost_is_that_of_the_time_after_the_start_and_left_out_of_a_short_ru
         now += 0.8 if step < schedules.FULL_FIRST else 0.9
         costs.append(schedule.cost())
     assert costs[:-1] == [None] * (len(costs) - 1)
-    early, later = (hooks * schedules.AROUND_HOOKS for hooks in (0.2, 0.1))
-    assert schedule.cost() == pytest.approx(later / (1 - later))
-    assert schedule.start_cost() == pytest.approx(early / (1 - early))
+    entry = schedules.PER_ENTRY * NOTED
+    assert schedule.cost() == pytest.approx((0.1 + entry) / (0.9 - entry))
+    assert schedule.start_cost() == pytest.approx((0.2 + entry) / (0.8 - entry), rel=0.01)
     schedule.note(100)
-    ours, seconds = later * schedules.MIN_TIMED + schedules.AROUND_HOOKS, schedules.MIN_TIMED
-    assert schedule.cost() == pytest.approx(ours / (seconds - ours))
+    entries, calls = schedules.MIN_TIMED, 100 * schedules.PER_CALL * NOTED
+    assert schedule.cost() == pytest.approx(((0.1 + entry) * entries + calls) / ((0.9 - entry) * entries - calls))
+
+
+def test_where_our_hooks_fill_all_time_no_cost_is_told_and_few_passes_are_measured_in_full(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(schedules.time, "perf_counter", lambda: now)
+    monkeypatch.setattr(schedules, "seconds_per_call", lambda: NOTED)
+    schedule = Schedule()
+    for _ in range(schedules.FULL_FIRST + schedules.MIN_TIMED):
+        schedule.enter()
+        schedule.tier(True)
+        now += 1.0
+        schedule.leave()
+    assert schedule.cost() is None
+    assert schedule.stride == schedules.MAX_STRIDE
 
 
 def test_a_noted_call_costs_microseconds() -> None:
