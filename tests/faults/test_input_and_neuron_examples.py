@@ -355,6 +355,7 @@ REPORTS: dict[str, Callable[[str], Report]] = {
     "SPK218": of_pieces,
     "SPK219": of_hidden_neurons,
     "SPK223": of_an_evaluation,
+    "SPK224": of_an_evaluation,
     "SPK216": lambda code: of_a_forward_pass(code, r"^fc1, |^lif1 = ", lambda: spikes(16)),
 }
 

@@ -23,9 +23,14 @@ DEEP = (CHANNELS, 80, 80, 80, CLASSES)
 UPDATES = 120
 
 
-def trained(sizes: Sequence[int]) -> list[nn.Linear]:
-    """Return the layers of a ReLU network that was trained on the event counts of whole recordings."""
+def trained(sizes: Sequence[int], bias: float = 0.0) -> list[nn.Linear]:
+    """Return the layers of a ReLU network that was trained on the event counts of whole recordings.
+
+    Hidden biases begin between 0 and `bias`, so that no unit begins silent.
+    """
     linears = [nn.Linear(a, b) for a, b in itertools.pairwise(sizes)]
+    for linear in linears[:-1]:
+        nn.init.uniform_(linear.bias, 0, bias)
     net = nn.Sequential(*[part for linear in linears[:-1] for part in (linear, nn.ReLU())], linears[-1])
     optimizer = torch.optim.Adam(net.parameters(), lr=5e-3)
     for x, y in Melodies(batches=UPDATES):
@@ -83,3 +88,13 @@ def four_time_steps(broken: bool) -> Script:
         return counts_in_every_step(x, 4 if broken else 60), y
 
     return Script(net, Melodies(batches=0), prepare=prepare)
+
+
+@fault("sinabs", "dominating_bias", thread="synsense/sinabs#44")
+def biases_in_every_step(broken: bool) -> Script:
+    """Biases were trained on sums over 40 time steps, and are added in each of these."""
+    net, linears = SinabsNet(SIZES, neuron=lambda i: sl.IAF(), last=nn.Identity), trained(SIZES, bias=3.0)
+    for linear in linears:
+        linear.bias.data.div_(1 if broken else 40)
+    copied(net, linears)
+    return Script(net, Melodies(batches=0))
