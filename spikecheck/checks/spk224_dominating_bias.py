@@ -63,13 +63,13 @@ class DominatingBias(Check):
     severity: ClassVar = Severity.WARNING
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.SPIKES
-    needs: ClassVar = (SpikeReading, DriveReading)
+    needs: ClassVar = (SpikeReading,)
     explained_by: ClassVar = ("SPK407",)
     explains: ClassVar = ("SPK201", "SPK204")
     self_resolving: ClassVar = True
     past: ClassVar = "the bias of {site} dominated its input"
     message: ClassVar = (
-        "the bias of {site} adds {bias:.2n} thresholds per time step, and the input {rest:.2n} (root mean squares)"
+        "the current of {site} is mostly its bias: {bias:.2n} thresholds per time step (RMS), with {rest:.2n} of input"
     )
 
     min_bias: float = limit(
@@ -85,22 +85,23 @@ class DominatingBias(Check):
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the bias is all but everything that the layer gets."""
-        threshold, rate = threshold_of(site), readings[SpikeReading].rate
-        if not threshold or threshold < 0 or rate is None or rate < self.min_rate or spikes_unused(readings):
+        threshold, rate, drive = threshold_of(site), readings[SpikeReading].rate, readings.get(DriveReading)
+        if not threshold or threshold < 0 or drive is None or spikes_unused(readings):
             return
-        drive, places = readings[DriveReading].rms, {one.name: one for one in readings.observations.sites}
+        if rate is None or rate < self.min_rate:
+            return
+        places = {one.name: one for one in readings.observations.sites}
         for name in (f"{site.fed_by}.bias", f"{site.name}.bias"):
             parameter, is_own = readings.at(name).get(ParameterReading), name.startswith(f"{site.name}.")
             if parameter is None:
                 continue
-            rest = drive if is_own else sqrt(max(0.0, drive**2 - parameter.rms**2))
-            if parameter.rms >= max(self.min_bias * threshold, self.min_ratio * rest):
+            bias = parameter.rms
+            rest = drive.rms if is_own else sqrt(max(0.0, drive.rms * drive.rms - bias * bias))
+            if bias >= max(self.min_bias * threshold, self.min_ratio * rest):
                 path = parameter_path(places[name])
-                change = (
-                    {CURRENT: [f"{path}.data.zero_()"]} if is_own else {PER_STEP: [f"{path}.data /= {steps(readings)}"]}
-                )
-                fixes = joined(change) if path else ()
-                yield self.of(site, readings, parameter.rms / threshold, rest / threshold, fixes)
+                change = f"{path}.data.zero_()" if is_own else f"{path}.data /= {steps(readings)}"
+                fixes = joined({CURRENT if is_own else PER_STEP: [change]}) if path else ()
+                yield self.of(site, readings, bias / threshold, rest / threshold, fixes)
 
     def of(self, site: Site, readings: Readings, bias: float, rest: float, fixes: tuple[Fix, ...]) -> Finding:
         """Return the finding for a bias and what else the layer gets, in thresholds."""
