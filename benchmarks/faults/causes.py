@@ -120,6 +120,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "evaluation_gap": ("SPK217",),
     "epsilon_rounds_to_0": NON_FINITE,
     "fp16_overflow": NON_FINITE,
+    "smooth_spikes": ("SPK202",),
     "dominating_bias": ("SPK224",),
     "unspent_potential": ("SPK223",),
     "train_eval_gap": ("SPK214", "SPK216"),

@@ -28,6 +28,7 @@ STRONG_DRIVE = 7.0
 ALIVE_RATE = 0.001
 MAX_EXPONENT = 100.0  # exp(100) is past any threshold, and exp(710) past what a float holds
 SHOWN_VALUES = 6  # distinct values in a sentence
+MANY_VALUES = 16  # as many as a reading keeps: graded spikes have fewer
 
 WHY_SMALL_SCALE = (
     "derived: the scale of a weight is its RMS * sqrt(fan-in), 0.58 for torch's default, 1.41 for He initialization; "
@@ -50,6 +51,9 @@ WHY_ALIVE_RATE = (
 WHY_MIN_FORWARD_PASSES = (
     "measured: in a healthy network, 71% of the neurons of a layer were silent in the first batch and fired later; so "
     "while training runs, a layer is judged only after this many forward passes"
+)
+WHY_SMOOTH = (
+    "measured: 1 where a surrogate function returns its smooth form; of graded spikes, as many as there are spikes"
 )
 WHY_SETTLED_RATES = "judgment call: firing rates may still change a lot in the first batches"
 
@@ -96,6 +100,12 @@ def holds_spike_counts(spikes: SpikeReading) -> bool:
     """Return whether the values count spikes: whole, none negative, some above 1. 0 and one other value are graded."""
     several = sum(value != 0 for value in spikes.values) > 1
     return spikes.maximum > 1 and spikes.minimum >= 0 and spikes.non_integer == 0 and several
+
+
+def is_smooth(spikes: SpikeReading, min_share: float) -> bool:
+    """Return whether so many values are fractional, and of all sizes: a smooth function in place of spikes."""
+    fractional = spikes.non_integer >= min_share * spikes.sampled_elements > 0
+    return fractional and len(spikes.values) >= MANY_VALUES and spikes.non_finite.count == 0
 
 
 def upstream_spikes(site: Site, readings: Readings) -> SpikeReading | None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from spikecheck.checks.base import Check, Readings
-from spikecheck.checks.layers import holds_spike_counts, list_values
+from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.layers import HAND_WRITTEN, WHY_SMOOTH, holds_spike_counts, is_smooth, list_values
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import SpikeReading
 from spikecheck.site import Site, SiteKind
@@ -20,7 +20,8 @@ class NonBinarySpikes(Check):
     ## What it means
     The layer's outputs are not binary (0 or 1) and not spike counts: they are negative, fractional, or 0 and one other
     value. Graded or ternary spikes cause this, and so does a layer that returns its membrane potential instead of its
-    spikes.
+    spikes. A surrogate function that returns its smooth form makes a network without any spikes: it is trained on
+    values that it never gets again, once spikes are turned on.
 
     ## Example
     ```python broken
@@ -42,6 +43,10 @@ class NonBinarySpikes(Check):
     # a factor of 1.0 makes the spikes 0 or 1
     layer.graded_spikes_factor.data.fill_(1.0)
     ```
+    ```python spikingjelly
+    # spikes in the forward pass, and the surrogate gradient in the backward pass alone
+    layer.surrogate_function.spiking = True
+    ```
 
     ## When it is intended
     You use graded or ternary spikes on purpose.
@@ -54,6 +59,9 @@ class NonBinarySpikes(Check):
     spikecheck reports a note if any value is neither 0 nor 1, and the values are not spike counts. Often this does no
     harm, because a factor on the spikes acts like a factor on the weights after the layer. But the firing rates in
     other findings are then wrong by that factor, and hardware for binary events cannot run the network.
+
+    It is a warning where a layer of a library does not spike at all: {max_smooth_share:%} or more of its values are
+    fractional, and of all sizes.
     """
 
     id: ClassVar = "SPK202"
@@ -62,22 +70,33 @@ class NonBinarySpikes(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.SPIKES
     needs: ClassVar = (SpikeReading,)
+    explains: ClassVar = ("SPK217",)
     past: ClassVar = "{site} emitted values other than spikes"
-    message: ClassVar = "{site} emits {values}, which are neither spikes (0 or 1) nor spike counts"
+    message: ClassVar = "{site} emits {emitted}, which are neither spikes (0 or 1) nor spike counts"
+
+    max_smooth_share: float = limit(0.9, why=WHY_SMOOTH)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where finite values lie outside {0, 1} and are no counts."""
         spikes = readings[SpikeReading]
         if spikes.non_finite.count or not spikes.non_binary or holds_spike_counts(spikes):
             return
+        smooth = site.framework not in HAND_WRITTEN and is_smooth(spikes, self.max_smooth_share)
         yield self.finding(
             site,
+            severity=Severity.WARNING if smooth else Severity.NOTE,
             observed=Observed(
-                "values {values}, from {lowest} to {highest}; {share:%} are neither 0 nor 1",
-                values=list_values(spikes.values),
+                "{values}, from {lowest} to {highest}; {share:%} are neither 0 nor 1",
+                values="smooth values" if smooth else f"values {list_values(spikes.values)}",
                 lowest=spikes.minimum,
                 highest=spikes.maximum,
                 share=spikes.non_binary / spikes.elements,
             ),
-            expected=Expected("0 or 1", because="a neuron either spikes in a time step or does not"),
+            expected=Expected(
+                "0 or 1",
+                because="a network that is trained on smooth values in place of spikes is another one with spikes"
+                if smooth
+                else "a neuron either spikes in a time step or does not",
+            ),
+            emitted="smooth values" if smooth else list_values(spikes.values),
         )

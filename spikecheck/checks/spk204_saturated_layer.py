@@ -10,7 +10,9 @@ from typing import ClassVar
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import (
     WHY_SETTLED_RATES,
+    WHY_SMOOTH,
     holds_spike_counts,
+    is_smooth,
     spikes_may_be_unused,
     spikes_unused,
     too_early,
@@ -91,7 +93,8 @@ class SaturatedLayer(Check):
     While training runs, the layer is judged only after {min_forward_passes} forward passes, and the finding is printed
     only from update 64 on, because training may repair the layer. It is printed earlier if no weight between the input
     and the layer is being updated. A layer whose spikes get no gradient, because only its potential is used, is not
-    reported. Before the first backward pass this is unknown for the last spiking layer, which then gets a note.
+    reported. Before the first backward pass this is unknown for the last spiking layer, which then gets a note. A layer
+    {max_smooth_share:%} of whose values are fractional does not spike at all, and is not judged.
 
     If less than {max_saturated_fraction:%} of the neurons are saturated, or these emit several spikes per time step,
     whose number tells how strong their input is, it is only a note in a network that learns: one whose loss is at most
@@ -132,12 +135,13 @@ class SaturatedLayer(Check):
         why="measured: at most 0.47 in healthy networks, 0.80 if neurons are never reset; the value in between is a "
         "judgment call",
     )
+    max_smooth_share: float = limit(0.9, why=WHY_SMOOTH)
     min_forward_passes: int = limit(10, why=WHY_SETTLED_RATES)
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where too many neurons are saturated, or where the layer fires too often."""
         spikes = readings[SpikeReading]
-        if not spikes.elements or spikes_unused(readings):
+        if not spikes.elements or spikes_unused(readings) or is_smooth(spikes, self.max_smooth_share):
             return
         if too_early(readings, spikes.forward_passes, self.min_forward_passes):
             return

@@ -84,7 +84,7 @@ class UnspentPotential(Check):
     severity: ClassVar = Severity.WARNING
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.SPIKES
-    needs: ClassVar = (SpikeReading, PotentialReading)
+    needs: ClassVar = (SpikeReading,)
     explained_by: ClassVar = ("SPK208", "SPK405")
     explains: ClassVar = ("SPK204",)
     past: ClassVar = "{site} left its input in the potentials"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from snntorch import surrogate
 from spikingjelly.activation_based import layer
+from spikingjelly.activation_based.surrogate import ATan
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -12,7 +13,7 @@ from ..case import fault
 from ..melodies import CHANNELS, CLASSES, Melodies
 from ..networks.hand import HandNet, integrated
 from ..networks.snntorch import SnntorchNet, leaky
-from ..networks.spikingjelly import JellyNet
+from ..networks.spikingjelly import JellyNet, lif
 from ..script import Batch, Script
 
 THREE = (CHANNELS, 80, 80, CLASSES)
@@ -144,3 +145,19 @@ def statistics_that_stay(broken: bool) -> Script:
     """A hand-written batch norm passes momentum 0 on: evaluation normalizes with mean 0 and variance 1."""
     momentum = 0.0 if broken else 0.1
     return Script(JellyNet(THREE, between=lambda i, size: [OwnNorm(size, momentum)], gain=0.1))
+
+
+@fault("spikingjelly", "smooth_spikes")
+def smooth_surrogate(broken: bool) -> Script:
+    """The surrogate functions are left in their smooth form in training; the test uses spikes."""
+    surrogates = [ATan(alpha=1.0) for _ in range(2)]
+    net = JellyNet(
+        node=lambda i: lif(surrogate_function=surrogates[0]), last=lambda: lif(surrogate_function=surrogates[1])
+    )
+
+    def prepare(x: Tensor, y: Tensor) -> Batch:
+        for one in surrogates:
+            one.spiking = not (broken and net.training)
+        return x, y
+
+    return Script(net, prepare=prepare)

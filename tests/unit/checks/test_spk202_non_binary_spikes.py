@@ -34,6 +34,32 @@ def test_judge(read, severity) -> None:
     assert severity_of(NonBinarySpikes(), observe({"lif1": [read]}), "lif1") == severity
 
 
+SMOOTH = {"values": tuple(n / 100 for n in range(1, 17)), "minimum": 0.01, "non_binary": spikes().elements}
+ALL = spikes().sampled_elements
+
+
+@pytest.mark.parametrize(
+    ("fractional", "library", "severity"),
+    [
+        pytest.param(ALL, "spikingjelly", "warning", id="a surrogate function in its smooth form"),
+        pytest.param(0.9 * ALL, "spikingjelly", "warning", id="at the limit"),
+        pytest.param(0.89 * ALL, "spikingjelly", "note", id="graded spikes in most steps"),
+        pytest.param(ALL, "torch", "note", id="a layer written by hand, which may be no spiking layer"),
+    ],
+)
+def test_a_layer_of_a_library_that_does_not_spike_at_all(fractional, library, severity) -> None:
+    read = spikes(**SMOOTH, non_integer=round(fractional))
+    observations = observe({"lif1": [read]}, sites={"lif1": {"framework": library}})
+    assert severity_of(NonBinarySpikes(), observations, "lif1") == severity
+
+
+def test_the_fix_for_smooth_values_turns_spikes_on() -> None:
+    observations = observe({"lif1": [spikes(**SMOOTH, non_integer=ALL)]}, sites={"lif1": {"framework": "spikingjelly"}})
+    [finding] = findings(NonBinarySpikes(), observations, "lif1")
+    assert finding.message.startswith("lif1 emits smooth values, ")
+    assert finding.fix.endswith("model.lif1.surrogate_function.spiking = True")
+
+
 def test_it_shows_the_values() -> None:
     [finding] = findings(NonBinarySpikes(), observe({"lif1": [TERNARY]}), "lif1")
     assert finding.message == "lif1 emits -1, 0, 1, which are neither spikes (0 or 1) nor spike counts"

@@ -37,6 +37,12 @@ OVER, LIVE = run(), run(live=True)
         pytest.param([busy(64, 1.0, forward_passes=9), flow()], LIVE, None, id="it may calm down"),
         pytest.param([busy(64, 1.0, forward_passes=10), flow()], LIVE, "warning", id="it did not"),
         pytest.param([spikes(elements=0, neurons=0), flow()], OVER, None, id="nothing was counted"),
+        pytest.param(
+            [busy(64, 1.0, non_integer=81_920, values=tuple(n / 100 for n in range(16))), flow()],
+            OVER,
+            None,
+            id="smooth values, which are no spikes",
+        ),
     ],
 )
 def test_judge(read, when, severity) -> None:
