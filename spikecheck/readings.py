@@ -70,9 +70,8 @@ class SpikeReading:
 class DriveReading:
     """The input current of a spiking layer.
 
-    `peak` is the mean of each neuron's largest current. `step_correlation` and `sample_correlation` compare neighboring
-    time steps or samples; None where there are too few. `row_correlation` compares values as many places apart in
-    [batch, time] as there are samples, with those beside.
+    `peak` is the mean of each neuron's largest current. The correlations compare neighboring time steps or samples, or
+    values as many places apart in [batch, time] as there are samples, with others; None where there are too few.
     """
 
     forward_passes: int
@@ -395,6 +394,7 @@ class RunReading:
     unregistered_shapes: tuple[tuple[int, ...], ...] = ()  # of parameters that are used, not the model's, nor trained
     unregistered_before: int = 0  # of these: what the model's input was computed from, and nothing else
     replaced_parameters: tuple[str, ...] = ()  # after attach(), by others with gradients that no optimizer holds
+    constant_weights: tuple[str, ...] = ()  # plain tensors with random values, by which the output was computed
     processes: int = 1  # that train together: gradients, as the optimizer gets them, are averages over all
     input_tensors: int = 1  # that the model is called with, of which the first is observed
     variable: str = ""  # the expression by which the script knows the model; empty for what did not run

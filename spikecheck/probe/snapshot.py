@@ -86,6 +86,7 @@ class Snapshot:
             input_tensors=session.input_tensors,
             value_origins=session.training.origins.of_values,
             gradient_origins=session.training.origins.of_gradients,
+            constant_weights=session.training.constants.names(session.model),
             **session.training.unregistered.reading(session.span.parameters),
         )
         unseen = {name: why for name, why in session.unseen.items() if why}

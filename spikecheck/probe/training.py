@@ -10,6 +10,7 @@ from torch.optim.optimizer import Optimizer
 
 from spikecheck.probe.batches import KeptBatches
 from spikecheck.probe.clock import Clock
+from spikecheck.probe.constant_weights import ConstantWeights
 from spikecheck.probe.find import named_parameters
 from spikecheck.probe.forks import ForkedUpdates
 from spikecheck.probe.layers import Layers
@@ -51,6 +52,7 @@ class Training:
         self.origins = Origins()
         self.forks = ForkedUpdates()
         self.unregistered = UnregisteredParameters()
+        self.constants = ConstantWeights()
 
     def loss_computed(self, call: LossCall, logits: Tensor, targets: Tensor, value: Tensor) -> None:
         """A loss was computed, by torch or by the criterion that was named."""
@@ -78,6 +80,7 @@ class Training:
         session.optimizers.backward_begins()
         self.origins.backward_begins(roots, session.losses.returned)
         self.unregistered.backward_begins(roots, session.losses.returned, session.span)
+        self.constants.backward_begins(session.model, roots, session.losses.returned)
         session.span.always_counted = not self.unregistered.is_complete
         if session.passes.recorder.tier > 1:
             session.losses.minimized(roots)
