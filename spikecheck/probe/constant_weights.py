@@ -39,10 +39,12 @@ class ConstantWeights:
     def names(self, model: nn.Module) -> tuple[str, ...]:
         """Return those that are still there, and what they were: a state is another tensor by now."""
         held = dict(plain_tensors(model)) if self.used else {}
-        kept = (self.used or {}).items()
-        return tuple(
-            name for name, (get, of_then) in kept if held.get(name) is get() and version(held[name]) == of_then
-        )
+        unchanged = []
+        for name, (get, version_of_then) in (self.used or {}).items():
+            weight = held.get(name)
+            if weight is not None and weight is get() and version(weight) == version_of_then:
+                unchanged.append(name)
+        return tuple(unchanged)
 
 
 def plain_tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
