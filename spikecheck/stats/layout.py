@@ -189,6 +189,14 @@ def maximum(x: Tensor, dims: tuple[int, ...] = ()) -> Tensor:
     return x.amax(dims) if x.numel() else x.sum(dims).fill_(-torch.inf)
 
 
+def extremes(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the smallest and the largest element: in one reading where the elements follow each other in memory."""
+    if not (x.numel() and x.is_contiguous()):
+        return minimum(x), maximum(x)
+    lowest, highest = torch.aminmax(x)
+    return lowest, highest
+
+
 def to_float(extreme: Tensor, elements: int) -> float:
     """Return an extreme as a float, 0 if there were no elements; waits for the device: call it in `summarize` only."""
     return float(extreme) if elements else 0.0

@@ -31,7 +31,8 @@ class ShareState(State):
     @classmethod
     def of(cls, amounts: Tensor) -> ShareState:
         """Build from the spike counts per time step (or sample) of one forward pass."""
-        share = (amounts.double() / amounts.double().mean()).nan_to_num(0, 0, 0)
+        amounts = amounts.double()
+        share = (amounts / amounts.mean()).nan_to_num(0, 0, 0)
         return cls(share, share.square(), torch.ones_like(share))
 
     def variance_explained(self) -> float | None:
