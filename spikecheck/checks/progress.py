@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spikecheck.checks.base import Readings, once_per_run
+from spikecheck.checks.layers import spiking_sites
 from spikecheck.neuron import is_of_neurons
 from spikecheck.readings import GradientReading, ParameterReading, UpdateReading
 from spikecheck.site import Site, SiteKind
@@ -20,6 +21,28 @@ def weight_names(readings: Readings) -> list[str]:
     read = readings.all.every(GradientReading)
     names = [site.name for site in sorted(sites, key=lambda site: site.position) if site.name in read]
     return [name for name in dict.fromkeys(names) if axis_count(readings, name) > 1 and not is_of_neurons(name)]
+
+
+def is_neuron_parameter(name: str, readings: Readings) -> bool:
+    """Return whether a parameter is a neuron's own: of a spiking layer, or with the name of one."""
+    owner, _, own = name.rpartition(".")
+    if axis_count(readings, name) > 1:
+        return False
+    if layer_of(name, readings) is not None:
+        return own not in ("weight", "bias") and "." not in own
+    return is_of_neurons(name) and not is_normalization(owner, readings)
+
+
+def is_normalization(owner: str, readings: Readings) -> bool:
+    """Return whether a module has a weight and a bias beside, as a normalization has, whose beta is its shift."""
+    gradients = readings.all.every(GradientReading)
+    return f"{owner}.weight" in gradients or f"{owner}.gamma" in gradients
+
+
+def layer_of(name: str, readings: Readings) -> Site | None:
+    """Return the spiking layer that holds a parameter."""
+    owner = name.rpartition(".")[0]
+    return next((site for site in spiking_sites(readings) if site.name == owner), None)
 
 
 def axis_count(readings: Readings, name: str) -> int:

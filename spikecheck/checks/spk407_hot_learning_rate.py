@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import log10, sqrt
+from math import inf, log10, sqrt
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.fixes import plain_number
 from spikecheck.checks.layers import LARGE_SCALE, WHY_LARGE_SCALE, without_cause
 from spikecheck.checks.learning import has_learned, losses_without_learning
+from spikecheck.checks.progress import is_neuron_parameter
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.number_format import fill
 from spikecheck.readings import LossReading, ParameterReading, UpdateReading
@@ -61,6 +62,10 @@ class HotLearningRate(Check):
     finding if the loss is no lower than at first, and the updates made a weight at least {min_growth} times as large as
     it was, with a scale, RMS * sqrt(fan-in), above {max_scale}. Only this second rule needs an observed loss.
 
+    A threshold, a decay or a time constant may have a learning rate of its own. It is reported if no weight is, the
+    loss is no lower than at first or nothing is learned, a single update changed it by {max_relative_update} times its
+    value or more, and the mean update is at least {min_jump:%} of its value at first.
+
     The finding dates from the first update by half of the norm. The first 10 updates are compared, every 16th one, and
     those whose learning rate is more than twice as high as any before.
 
@@ -102,14 +107,17 @@ class HotLearningRate(Check):
     min_growth: float = limit(
         3.0, why="derived: 8/9 of the squared norm is then what the updates added, if their direction is random"
     )
+    min_jump: float = limit(
+        0.02, why="judgment call: updates of a neuron's parameter, on average and relative to its value at first"
+    )
     max_rate_fraction: float = limit(
         0.1, why="judgment call: at a tenth of the learning rate, the updates are no longer those that were reported"
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding at the weight that is moved most, if that is far and nothing is learned."""
-        moved, grown = self.most_moved(readings), self.most_grown(readings)
-        if site.name not in (moved, grown) or has_learned(readings):
+        moved, grown, jumping = self.most_moved(readings), self.most_grown(readings), self.most_jumping(readings)
+        if site.name not in (moved, grown, jumping) or has_learned(readings):
             return
         lower = loss_is_lower(readings)
         if self.moves_far(readings.at(moved)) and not (lower and losses_without_learning(readings) is None):
@@ -135,6 +143,15 @@ class HotLearningRate(Check):
                 ),
             )
             yield self.finding_of(site, readings, what, expected, excess=log10(growth / self.min_growth))
+        elif site.name == jumping and not (lower and losses_without_learning(readings) is None):
+            largest = readings.all[UpdateReading].max_relative_norm
+            what = fill("single updates change {site} by up to {largest:%} of its value", site=site, largest=largest)
+            expected = Expected(
+                "updates of less than {max_update:%} of the value",
+                max_update=self.max_relative_update,
+                because="a threshold or a decay that jumps silences a layer, or makes it fire all the time",
+            )
+            yield self.finding_of(site, readings, what, expected, excess=log10(largest / self.max_relative_update))
 
     def finding_of(self, site: Site, readings: Readings, what: str, expected: Expected, excess: float) -> Finding:
         """Return the finding at a weight, with its updates and the learning rate, now and at first."""
@@ -188,6 +205,18 @@ class HotLearningRate(Check):
         of_weights = {name: update for name, update in updates.items() if self.is_judged(readings, name, update)}
         return max(of_weights, key=lambda name: of_weights[name].mean_relative_norm, default=None)
 
+    def most_jumping(self, readings: Readings) -> str | None:
+        """Return the threshold, decay or time constant that a single update changed most, if by a large share."""
+        jumping = {
+            name: update.max_relative_norm
+            for name, update in readings.all.every(UpdateReading).items()
+            if update.updates >= self.min_updates
+            and is_neuron_parameter(name, readings)
+            and update.max_relative_norm >= self.max_relative_update
+            and (update.mean_norm or 0.0) >= self.min_jump * value_at_first(readings.at(name))
+        }
+        return max(jumping, key=lambda name: jumping[name], default=None)
+
     def most_grown(self, readings: Readings) -> str | None:
         """Return the weight that grew most, of those that updates made far larger than any initialization."""
         grown = {
@@ -211,6 +240,12 @@ class HotLearningRate(Check):
         named = most if self.moves_far(readings.at(most)) else self.most_grown(readings)
         elsewhere = named not in (None, finding.site.name)
         return not made_now and (lowered or elsewhere or has_learned(readings))
+
+
+def value_at_first(parameter: Readings) -> float:
+    """Return the size of a parameter before the first update; infinite where it is not known or 0."""
+    first = parameter.first.get(ParameterReading)
+    return inf if first is None or not first.rms else first.rms * sqrt(first.elements)
 
 
 def growth_of(weight: Readings) -> float:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import spikes_unused, spiking_sites
-from spikecheck.checks.progress import and_more, axis_count
+from spikecheck.checks.layers import spikes_unused
+from spikecheck.checks.progress import and_more, is_neuron_parameter, layer_of
 from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.neuron import NeuronSpec, is_of_neurons
+from spikecheck.neuron import NeuronSpec
 from spikecheck.readings import GradientReading, UpdateReading
 from spikecheck.site import Moment, Site, SiteKind
 
@@ -118,28 +118,6 @@ class UnlearnedNeuronParameter(Check):
                     reason=reason.format(it="it" if len(names) == 1 else "them"),
                 )
                 yield replace(finding, explains_others=not optional)
-
-
-def is_neuron_parameter(name: str, readings: Readings) -> bool:
-    """Return whether a parameter is a neuron's own: of a spiking layer, or with the name of one."""
-    owner, _, own = name.rpartition(".")
-    if axis_count(readings, name) > 1:
-        return False
-    if layer_of(name, readings) is not None:
-        return own not in ("weight", "bias") and "." not in own
-    return is_of_neurons(name) and not is_normalization(owner, readings)
-
-
-def is_normalization(owner: str, readings: Readings) -> bool:
-    """Return whether a module has a weight and a bias beside, as a normalization has, whose beta is its shift."""
-    gradients = readings.all.every(GradientReading)
-    return f"{owner}.weight" in gradients or f"{owner}.gamma" in gradients
-
-
-def layer_of(name: str, readings: Readings) -> Site | None:
-    """Return the spiking layer that holds a parameter."""
-    owner = name.rpartition(".")[0]
-    return next((site for site in spiking_sites(readings) if site.name == owner), None)
 
 
 def spec_of(name: str, readings: Readings) -> NeuronSpec:

@@ -9,12 +9,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..case import fault, healthy
-from ..melodies import Melodies
+from ..melodies import CHANNELS, CLASSES, Melodies
 from ..networks.hand import HandNet
 from ..networks.norse import NorseNet
 from ..networks.rockpool import RockpoolNet
 from ..networks.sinabs import SinabsNet
-from ..networks.snntorch import SnntorchNet
+from ..networks.snntorch import SnntorchNet, leaky
 from ..networks.spikingjelly import JellyNet
 from ..script import LEARNING_RATE, Batch, Script
 
@@ -214,3 +214,13 @@ def weights_of_a_function() -> Script:
         return x, y
 
     return Script(net, prepare=prepare, update=update)
+
+
+@fault("snntorch", "lr_too_big")
+def thresholds_learn_too_fast(broken: bool) -> Script:
+    """Thresholds have a parameter group of their own with a learning rate of 1.5, since neurons need a larger one."""
+    net = SnntorchNet((CHANNELS, 80, 80, CLASSES), neuron=lambda i: leaky(learn_threshold=True))
+    thresholds = [p for name, p in net.named_parameters() if name.endswith("threshold")]
+    weights = [p for name, p in net.named_parameters() if not name.endswith("threshold")]
+    groups = [{"params": weights}, {"params": thresholds, "lr": 1.5 if broken else LEARNING_RATE}]
+    return Script(net, optimizer=torch.optim.Adam(groups, lr=LEARNING_RATE))

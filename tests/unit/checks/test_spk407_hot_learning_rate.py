@@ -8,7 +8,7 @@ import pytest
 
 from spikecheck.checks.spk407_hot_learning_rate import HotLearningRate
 from spikecheck.site import Moment
-from tests.unit.checks.build import findings, loss, observe, parameter, severity_of, update
+from tests.unit.checks.build import findings, loss, observe, parameter, severity_of, spikes, update
 
 WORSE = loss(first=3.0, recent_mean=12.0)
 
@@ -141,3 +141,39 @@ def test_accumulated_gradients_explain_updates_that_were_small_at_first(begin, e
     first = {} if begin is None else {"fc1.weight": [update(mean_relative_norm=begin, updates=1)]}
     [finding] = findings(HotLearningRate(), observe(places, first=first), "fc1.weight")
     assert ("SPK413" in finding.explained_by) is explained
+
+
+def with_threshold(lost=WORSE, weight=None, name="lif1.threshold", value=1.0, **changed):
+    """A threshold that single updates change by 73%, and by a tenth on average, beside an ordinary weight."""
+    jumps = update(**{"mean_relative_norm": 0.13, "max_relative_norm": 0.73, "mean_norm": 0.1, **changed})
+    scalar = parameter(elements=1, dimensions=0, fan_in=1, rms=value)
+    places = {name: [jumps, scalar], "fc1.weight": [weight or update(), parameter()], "loss": [lost]}
+    return observe({**places, "lif1": [spikes()]}, first={name: [scalar]})
+
+
+@pytest.mark.parametrize(
+    ("observations", "severity"),
+    [
+        pytest.param(with_threshold(), "warning", id="a threshold that jumps"),
+        pytest.param(with_threshold(max_relative_norm=0.5), "warning", id="at the limit"),
+        pytest.param(with_threshold(max_relative_norm=0.49), None, id="below it"),
+        pytest.param(with_threshold(loss()), None, id="the loss falls all the same"),
+        pytest.param(with_threshold(updates=4), None, id="too few updates to say"),
+        pytest.param(with_threshold(mean_norm=0.019), None, id="a single jump among small updates"),
+        pytest.param(with_threshold(value=0.0), None, id="a parameter that starts at 0"),
+        pytest.param(with_threshold(weight=update(mean_relative_norm=2.5)), None, id="a weight stands for it"),
+    ],
+)
+def test_a_threshold_with_a_learning_rate_of_its_own(observations, severity) -> None:
+    assert severity_of(HotLearningRate(), observations, "lif1.threshold") == severity
+
+
+def test_a_bias_that_jumps_is_no_parameter_of_a_neuron() -> None:
+    assert not findings(HotLearningRate(), with_threshold(name="fc1.bias"), "fc1.bias")
+
+
+def test_the_message_says_how_far_a_threshold_jumps() -> None:
+    [finding] = findings(HotLearningRate(), with_threshold(), "lif1.threshold")
+    assert finding.message == (
+        "single updates change lif1.threshold by up to 73% of its value, and the loss does not fall"
+    )
