@@ -71,7 +71,7 @@ class DriveReading:
     """The input current of a spiking layer.
 
     `peak` is the mean of each neuron's largest current. The correlations compare neighboring time steps or samples, or
-    values as many places apart in [batch, time] as there are samples, with others; None where there are too few.
+    values as many places apart in [batch, time] as there are samples, with others; None for too few and later layers.
     """
 
     forward_passes: int

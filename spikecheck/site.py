@@ -282,3 +282,4 @@ class Capture(Generic[T]):
     #: Of a MEMORY: the spikes, the current and the next state of the time step. Of a STATE: the first current after it.
     step_tensors: tuple[T, ...] = ()
     axes_in_doubt: bool = False  # one of the axes may be time, and nothing tells which
+    is_first: bool = True  # of its kind in the forward pass, as far as is known

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from spikecheck.probe.finiteness import WIDE
 from spikecheck.probe.layer import WatchedLayer
 from spikecheck.probe.recorder import Recorder
 from spikecheck.probe.torch_private import has_values, is_dense
-from spikecheck.site import Capture, Layout, Site
+from spikecheck.site import Capture, Layout, Site, SiteKind
 
 DEEPEST = 4  # containers inside containers
 
@@ -74,10 +74,12 @@ def why_unseen(tensor: Tensor | None) -> str:
 def captures(recorder: Recorder, layers: Iterable[WatchedLayer], site: Site, update: int) -> Iterator[Capture[Tensor]]:
     """Yield what a forward pass showed: its layers, in their order, and the input at its site."""
     layouts: list[Capture[Tensor]] = []
+    kinds: set[SiteKind] = set()  # of what the layers before showed
     for watched in layers:
         of_layer = list(recorder.drain([watched], update))
         layouts += of_layer[:1]
-        yield from of_layer
+        yield from (replace(one, is_first=False) if one.sites[0].kind in kinds else one for one in of_layer)
+        kinds |= {one.sites[0].kind for one in of_layer}
     yield from input_captures(recorder, site, layouts, update)
 
 

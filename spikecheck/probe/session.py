@@ -329,7 +329,7 @@ class Session:
         share_layout(recorder, spiking, self.trace)
         self.layers.place(self.trace)
         site = Site(SiteKind.INPUT, "input", 0, self.layers.framework)
-        for capture in captures(recorder, spiking, site, self.clock.update):
+        for capture in captures(recorder, self.layers.spiking(), site, self.clock.update):
             self._sink(capture, recorder.tier)
         one.recorder = recorder.rest()
         one.recount()

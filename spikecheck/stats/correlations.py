@@ -39,8 +39,17 @@ class CorrelationState(State):
         """Build from the currents [time, batch, neuron] of one forward pass."""
         by_step = standardize(x)
         by_sample = by_step.transpose(0, 1).contiguous()
-        pairs = along(by_step), along(by_sample), along_rows(by_sample)
-        none = by_step.new_zeros(())
+        return cls.compared(x, along(by_step), along(by_sample), along_rows(by_sample))
+
+    @classmethod
+    def nothing(cls, x: Tensor) -> CorrelationState:
+        """Return the state of currents that are not compared."""
+        return cls.compared(x, None, None, None)
+
+    @classmethod
+    def compared(cls, x: Tensor, *pairs: tuple[Tensor, Tensor] | None) -> CorrelationState:
+        """Build from the correlations of neighbors and of distant values; None where they are not compared."""
+        none = x.new_zeros((), dtype=torch.float64)
         neighbors, distant = (
             torch.stack([one for pair in pairs for one in pair or (none, none)]).reshape(-1, 2).unbind(1)
         )

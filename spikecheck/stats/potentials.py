@@ -60,7 +60,7 @@ class DriveStats(RasterStatistic[DriveState]):
     Input: currents [time, batch, neuron] of one forward pass.
     Memory: one float per neuron. Cost: three reductions over the currents, and seven products over at most 16 neurons
     and about 40,960 values, per forward pass.
-    Not visible: single neurons without input, in the mean over all neurons.
+    Not visible: single neurons without input, in the mean over all neurons; correlations behind the first layer.
     """
 
     kind: ClassVar = SiteKind.CURRENT
@@ -78,7 +78,7 @@ class DriveStats(RasterStatistic[DriveState]):
             steps=x.shape[0] if x.numel() else 0,
             elements=x.numel(),
             time_axis_known=raster.time_axis_known,
-            correlations=CorrelationState.of(x),
+            correlations=CorrelationState.of(x) if raster.capture.is_first else CorrelationState.nothing(x),
         )
 
     def summarize(self, state: DriveState) -> tuple[DriveReading, ...]:
