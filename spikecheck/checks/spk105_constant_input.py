@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.learning import has_learned_much
+from spikecheck.checks.learning import far_from_learned, has_learned_much, losses_without_learning
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import DriveReading, InputReading
 from spikecheck.site import Site, SiteKind
@@ -60,6 +60,10 @@ class ConstantInput(Check):
     {min_correlation} or more. The usual cause is a loop over time that reads the first frame in each step. It is only a
     note once the loss is below half of that of a guess.
 
+    Zeros and ones without a time axis, such as random spikes that an encoder draws once before the loop over time, are
+    noted if the current of the first layer is the same in all time steps, and 64 losses or more show that the network
+    learns little. An encoder that draws spikes belongs in the loop.
+
     An image with fractional values that is repeated in every time step (direct coding) is the usual way to show images
     to a spiking network and is not reported.
     """
@@ -81,6 +85,8 @@ class ConstantInput(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a note where every forward pass was constant, a warning where only the first layer's current is."""
         x = readings[InputReading]
+        if x.time_steps is None and set(x.values) == {0, 1} and has_not_learned_much(readings):
+            yield from self.constant_current(site, readings)
         if x.time_steps is None or x.time_steps <= 1 or x.filled_frames == 0:
             return
         if not x.constant_forward_passes:
@@ -116,9 +122,10 @@ class ConstantInput(Check):
         lowest = min(correlation.neighbors, correlation.distant)
         if drive.time_steps <= drive.forward_passes or lowest < self.min_correlation:
             return
+        changes = readings[InputReading].time_steps is not None
         yield self.finding(
             site,
-            severity=Severity.NOTE if has_learned_much(readings) else Severity.WARNING,
+            severity=Severity.WARNING if changes and not has_learned_much(readings) else Severity.NOTE,
             observed=Observed(
                 "a correlation of {correlation:n} between the currents of {layer} in different time steps",
                 correlation=lowest,
@@ -127,8 +134,15 @@ class ConstantInput(Check):
             ),
             expected=Expected(
                 "a current that changes with the input",
-                because="equal time steps carry no information about timing",
+                because="equal time steps carry no information about timing"
+                if changes
+                else "an encoder that draws spikes once, before the loop over time, gives every step the same ones",
             ),
             what=f"the input current of {first}",
-            although=f", although {site} changes",
+            although=f", although {site} changes" if changes else f": {site} holds zeros and ones, and is given once",
         )
+
+
+def has_not_learned_much(readings: Readings) -> bool:
+    """Return whether there were enough losses to expect learning, and none came to half of that of a guess."""
+    return far_from_learned(readings) is not None or losses_without_learning(readings) is not None

@@ -32,6 +32,7 @@ def test_judge(reading, severity) -> None:
 
 EQUAL, CHANGING = NeighborCorrelation(1.0, 1.0, 0.0), NeighborCorrelation(0.4, 0.1, 0.02)
 STUCK = loss(recent_mean=2.8)
+LITTLE = loss(recent_mean=2.8, updates=64)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,13 @@ STUCK = loss(recent_mean=2.8)
         pytest.param(EQUAL, STUCK, inputs(), "warning", id="the loop reads one frame in each step"),
         pytest.param(EQUAL, loss(recent_mean=0.4), inputs(), "note", id="it learns much all the same"),
         pytest.param(EQUAL, STUCK, inputs(non_integer=5000, constant_forward_passes=20), None, id="direct coding"),
-        pytest.param(EQUAL, STUCK, inputs(time_steps=None), None, id="an image that the model repeats"),
+        pytest.param(EQUAL, STUCK, inputs(time_steps=None, values=(0.0, 0.2, 1.0)), None, id="a repeated image"),
+        pytest.param(EQUAL, LITTLE, inputs(time_steps=None), "note", id="spikes that were drawn once"),
+        pytest.param(
+            EQUAL, loss(recent_mean=2.8, updates=63), inputs(time_steps=None), None, id="too early to expect learning"
+        ),
+        pytest.param(EQUAL, loss(recent_mean=0.4), inputs(time_steps=None), None, id="a black-and-white image"),
+        pytest.param(CHANGING, LITTLE, inputs(time_steps=None), None, id="the model draws the spikes"),
         pytest.param(CHANGING, STUCK, inputs(), None, id="the current changes"),
         pytest.param(None, STUCK, inputs(), None, id="too few passes to compare"),
     ],
