@@ -17,7 +17,7 @@ MAX_STRIDE = 32  # at least every 32nd forward pass is measured in full, whateve
 #: What a call that is noted, and an entry that is timed, add to a run beside the time between our own clock's readings,
 #: in units of `seconds_per_call`: in the middle of a training step our code finds nothing of its own in the processor's
 #: caches, and leaves less there of the user's. Fitted to what benchmarks/overhead shows of ten networks.
-PER_CALL, PER_ENTRY = 5, 16
+PER_CALL, PER_ENTRY = 4, 8
 MIN_TIMED = 32  # forward passes after the start from which the cost is told: as many as lie between two that are full
 
 
