@@ -16,3 +16,11 @@ class InitialStatisticsReading:
     zeros: str
     ones: str
     position: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModeInEvaluationReading:
+    """A module that behaves differently in evaluation mode, in the forward passes that recorded no gradients."""
+
+    forward_passes: int
+    in_training_mode: int  # of these, with this module and the model in training mode

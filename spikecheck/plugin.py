@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from spikecheck.checks.base import Check, Observations, Readings, limit
 from spikecheck.diagnosis import Cause
 from spikecheck.errors import SpikecheckError
-from spikecheck.evaluation_readings import InitialStatisticsReading
+from spikecheck.evaluation_readings import InitialStatisticsReading, ModeInEvaluationReading
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.neuron import NeuronSpec, ReplacedParameter
 from spikecheck.number_format import number, percentage
@@ -119,6 +119,7 @@ __all__ = [
     "LossTermReading",
     "LossTimelineReading",
     "MemoryReading",
+    "ModeInEvaluationReading",
     "ModeReading",
     "Moment",
     "MomentReading",

@@ -124,6 +124,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "dominating_bias": ("SPK224",),
     "unspent_potential": ("SPK223",),
     "train_eval_gap": ("SPK214", "SPK216"),
+    "training_mode": ("SPK225",),
     # checkpoints
     "ckpt_exploding_weights": ("SPK502",),
     "ckpt_nan_weights": ("SPK501",),

@@ -46,6 +46,8 @@ class Script:
         update: one training step; defaults to `ordinary`.
         begin: called before each update; sets the training mode.
         score: maps logits and labels to a score from 0 to 1; defaults to the accuracy.
+        begin_test: called before the test; sets the evaluation mode.
+        test_batch: samples of a batch in the test.
     """
 
     model: nn.Module
@@ -58,6 +60,8 @@ class Script:
     update: Callable[[Script, Tensor, Tensor], Tensor] | None = None
     begin: Callable[[nn.Module], object] = nn.Module.train
     score: Callable[[Tensor, Tensor], float] = right
+    begin_test: Callable[[nn.Module], object] = nn.Module.eval
+    test_batch: int | None = None
 
     @property
     def used(self) -> Optimizer:
@@ -111,7 +115,9 @@ def run(script: Script) -> Training:
 
 def tested(script: Script) -> Iterable[float]:
     """Return the score of each test batch."""
-    script.model.eval()
+    script.begin_test(script.model)
     with torch.no_grad():
         batches = [script.prepare(x, y) for x, y in script.data.held_out(TEST_BATCHES)]
-        return [script.score(script.model(x), y) for x, y in batches]
+        size = script.test_batch or max(len(y) for _, y in batches)
+        parts = [part for x, y in batches for part in zip(x.split(size), y.split(size), strict=True)]
+        return [script.score(script.model(x), y) for x, y in parts]

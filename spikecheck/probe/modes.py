@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from spikecheck.evaluation_readings import InitialStatisticsReading
+from spikecheck.evaluation_readings import InitialStatisticsReading, ModeInEvaluationReading
 from spikecheck.probe.find import clean
 from spikecheck.probe.torch_private import has_values, is_batch_norm
 from spikecheck.probe.trace import Trace
@@ -17,11 +17,12 @@ from spikecheck.readings import ModeReading
 
 @dataclass
 class ModeCount:
-    """One such module, and in how many updates it was in evaluation mode, the whole model with it."""
+    """One such module, and how often it was in the other mode, the whole model with it."""
 
     module: nn.Module
     path: str = ""  # how the script reaches it
-    evaluating: int = 0
+    evaluating: int = 0  # updates in evaluation mode
+    training: int = 0  # forward passes without gradients in training mode
     trained_before: bool = False
 
     @property
@@ -63,7 +64,7 @@ class HandWrittenStatistics:
 
 
 class Modes:
-    """Reads attributes when the optimizer is about to step; nothing is hooked."""
+    """Reads attributes when the optimizer is about to step or an evaluation begins; nothing is hooked."""
 
     def __init__(self, model: nn.Module, paths: Mapping[int, str]) -> None:
         counts = {clean(name): ModeCount(module, paths[id(module)]) for name, module in model.named_modules() if name}
@@ -71,7 +72,7 @@ class Modes:
         hand_written = {name: HandWrittenStatistics.of(c.module) for name, c in counts.items()}
         for one in moded.values():
             one.trained_before = has_statistics(one.module)
-        self.model, self.moded, self.updates = model, moded, 0
+        self.model, self.moded, self.updates, self.evaluations = model, moded, 0, 0
         self.hand_written = {name: one for name, one in hand_written.items() if one is not None}
 
     def count(self) -> None:
@@ -81,18 +82,27 @@ class Modes:
             for moded in self.moded.values():
                 moded.evaluating += not (self.model.training or moded.module.training)
 
-    def readings(self, trace: Trace) -> dict[str, ModeReading | InitialStatisticsReading]:
+    def count_evaluation(self) -> None:
+        """Count a forward pass without gradients that begins."""
+        self.evaluations += 1
+        for moded in self.moded.values():
+            moded.training += self.model.training and moded.module.training
+
+    def readings(self, trace: Trace) -> dict[str, tuple[object, ...]]:
         """Return what was counted, and which hand-written statistics never moved, of modules that ran."""
         calls = trace.calls
         ran = {name: moded for name, moded in self.moded.items() if name in calls}
-        counted = {
-            name: ModeReading(
-                self.updates, moded.evaluating, calls[name], moded.dropped, moded.momentum, moded.trained_before
+        counted: dict[str, tuple[object, ...]] = {
+            name: (
+                ModeReading(
+                    self.updates, moded.evaluating, calls[name], moded.dropped, moded.momentum, moded.trained_before
+                ),
+                ModeInEvaluationReading(self.evaluations, moded.training),
             )
             for name, moded in ran.items()
         }
         initial = {n: one.reading(trace.position(n)) for n, one in self.hand_written.items() if n in calls}
-        return {**counted, **{name: one for name, one in initial.items() if one is not None}}
+        return {**counted, **{name: (one,) for name, one in initial.items() if one is not None}}
 
 
 def is_filled(buffer: object, value: float) -> bool:

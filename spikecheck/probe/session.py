@@ -169,6 +169,7 @@ class Session:
             new_sequence = self.clock.forward(training) or own.loop.is_whole(training, arguments, self.clock)
             if not training:
                 self.hand_on_losses()
+                self.modes.count_evaluation()
             elif self.clock.training_passes == 1:
                 self.layers.await_gradients()
             in_middle = own.loop.per_step and self.clock.in_middle

@@ -8,7 +8,6 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
-from spikecheck.evaluation_readings import InitialStatisticsReading
 from spikecheck.probe.clock import Clock
 from spikecheck.probe.find import named_parameters
 from spikecheck.probe.layer import Status
@@ -19,7 +18,7 @@ from spikecheck.probe.ownership import GraphSpan
 from spikecheck.probe.pending_losses import PendingLosses
 from spikecheck.probe.trace import Trace
 from spikecheck.probe.training import Training
-from spikecheck.readings import FlowReading, ModeReading, RunReading
+from spikecheck.readings import RunReading
 from spikecheck.settings import process_of_run
 from spikecheck.site import Capture, Site, SiteKind
 
@@ -51,7 +50,7 @@ class Snapshot:
 
     run: RunReading
     #: By layer, and by module that works differently in evaluation.
-    readings: Mapping[str, FlowReading | ModeReading | InitialStatisticsReading]
+    readings: Mapping[str, object]
     modules: tuple[Site, ...]
     parameters: Capture[Tensor] | None
     loss_seen: bool

@@ -90,6 +90,7 @@ PLUGIN = set(
         "LossReading",
         "LossTermReading",
         "MemoryReading",
+        "ModeInEvaluationReading",
         "ModeReading",
         "ParameterReading",
         "PotentialReading",

@@ -161,3 +161,10 @@ def smooth_surrogate(broken: bool) -> Script:
         return x, y
 
     return Script(net, prepare=prepare)
+
+
+@fault("spikingjelly", "training_mode")
+def stream_in_training_mode(broken: bool) -> Script:
+    """Recordings are classified one by one as they come in, and nobody called model.eval()."""
+    net = JellyNet(THREE, between=lambda i, size: [layer.BatchNorm1d(size)], gain=0.5)
+    return Script(net, begin_test=nn.Module.train if broken else nn.Module.eval, test_batch=1)

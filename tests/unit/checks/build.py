@@ -188,6 +188,7 @@ KINDS: dict[type[Any], SiteKind] = {
     StepLawReading: SiteKind.MEMORY,
     ModeReading: SiteKind.BATCH_NORM_OR_DROPOUT,
     evaluation_readings.InitialStatisticsReading: SiteKind.BATCH_NORM_OR_DROPOUT,
+    evaluation_readings.ModeInEvaluationReading: SiteKind.BATCH_NORM_OR_DROPOUT,
     RunReading: SiteKind.RUN,
     FlowReading: SiteKind.SPIKES,
     LogitReading: SiteKind.LOGITS,
