@@ -226,7 +226,8 @@ class SpikeArgument:
 
     `threshold` is the value from which on the function returns spikes, as far as it is known: 0 where the argument is
     less the threshold. `resets` counts values of more than half of the way from `reset_value`, the most frequent one,
-    to the threshold, that were back at it in the next time step although they were no spikes.
+    to the threshold, that were back at it in the next time step although they were no spikes. `is_late` is True where
+    the values of the first time step depend on no weight: they are the initial state, before any input.
     """
 
     rms: float
@@ -234,6 +235,7 @@ class SpikeArgument:
     threshold: float | None
     resets: int = 0
     reset_value: float | None = None
+    is_late: bool = False
 
 
 #: Judgment call: a learning rate that is more than twice another is worth naming. A warm-up that adds the same to the

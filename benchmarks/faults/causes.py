@@ -40,6 +40,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "no_reset_membrane": ("SPK210",),
     "non_binary_spikes": ("SPK202",),
     "recurrence_runs_away": ("SPK222",),
+    "late_spikes": ("SPK226",),
     "reset_before_spike": ("SPK221",),
     "saturated_layer": BUSY,
     "identical_neurons": ("SPK220",),

@@ -33,7 +33,8 @@ def argument_of(applications: Sequence[Application], threshold: float | None) ->
     rms, maximum = float(values.square().mean().sqrt()), float(values.amax())
     begins = begins_at(values, spikes, threshold)
     reset, value = (0, None) if begins is None else resets(values, spikes, begins)
-    return SpikeArgument(rms, maximum, begins, reset, value)
+    late = read[0].source is None and any(one.source is not None for one in read)
+    return SpikeArgument(rms, maximum, begins, reset, value, late)
 
 
 def is_readable(values: Tensor) -> bool:

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from ..case import fault
-from ..melodies import CHANNELS, CLASSES
+from ..melodies import CHANNELS, CLASSES, Melodies
 from ..networks.hand import GAIN, averaged, fast_sigmoid
-from ..script import Script
+from ..script import Batch, Script
 
 DECAY = 0.85
 
@@ -16,9 +16,10 @@ DECAY = 0.85
 class Layer(nn.Module):
     """A weight and leaky neurons with reset to zero: [step, batch, input] to the spikes of its neurons."""
 
-    def __init__(self, inputs: int, neurons: int, *, resets_first: bool = False) -> None:
+    def __init__(self, inputs: int, neurons: int, *, resets_first: bool = False, is_late: bool = False) -> None:
         super().__init__()
-        self.fc, self.resets_first, self.threshold = nn.Linear(inputs, neurons), resets_first, 1.0
+        self.fc, self.threshold = nn.Linear(inputs, neurons), 1.0
+        self.resets_first, self.is_late = resets_first, is_late
         with torch.no_grad():
             self.fc.weight.mul_(GAIN)
 
@@ -27,12 +28,14 @@ class Layer(nn.Module):
         currents = self.fc(x)
         potential, spikes = torch.zeros_like(currents[0]), []
         for current in currents:
-            potential = DECAY * potential + current
+            if not self.is_late:
+                potential = DECAY * potential + current
             if self.resets_first:
                 potential = self.reset(potential)
             spikes.append(fast_sigmoid(potential - self.threshold))
-            if not self.resets_first:
-                potential = self.reset(potential)
+            potential = self.reset(potential)
+            if self.is_late:
+                potential = DECAY * potential + current
         return torch.stack(spikes)
 
     def reset(self, potential: Tensor) -> Tensor:
@@ -41,12 +44,11 @@ class Layer(nn.Module):
 
 
 class LayerNet(nn.Module):
-    """Two layers and a readout of the mean potential."""
+    """Layers one after the other, and a readout of the mean potential."""
 
-    def __init__(self, first: Layer) -> None:
+    def __init__(self, *layers: Layer) -> None:
         super().__init__()
-        self.layers = nn.Sequential(first, Layer(first.fc.out_features, 80))
-        self.readout = nn.Linear(80, CLASSES)
+        self.layers, self.readout = nn.Sequential(*layers), nn.Linear(80, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [batch, step, channel] to [batch, class]."""
@@ -59,10 +61,21 @@ def huge_weights_inside_a_layer(broken: bool) -> Script:
     layer = Layer(CHANNELS, 80)
     if broken:
         nn.init.normal_(layer.fc.weight, std=10)
-    return Script(LayerNet(layer))
+    return Script(LayerNet(layer, Layer(80, 80)))
 
 
 @fault("hand", "reset_before_spike")
 def reset_before_the_comparison(broken: bool) -> Script:
     """The potential is reset before it is compared with the threshold, so that no neuron ever fires."""
-    return Script(LayerNet(Layer(CHANNELS, 80, resets_first=broken)))
+    return Script(LayerNet(Layer(CHANNELS, 80, resets_first=broken), Layer(80, 80)))
+
+
+@fault("hand", "late_spikes", "constant_prediction", thread="thiswinex/STBP-simple#8")
+def spikes_of_the_potential_before(broken: bool) -> Script:
+    """Four layers compute their spikes before they add the input, and a recording is summed up in four time steps."""
+
+    def prepare(x: Tensor, y: Tensor) -> Batch:
+        return x.unflatten(1, (4, -1)).sum(2), y
+
+    layers = (Layer(size, 80, is_late=broken) for size in (CHANNELS, 80, 80, 80))
+    return Script(LayerNet(*layers), Melodies(120), prepare=prepare)

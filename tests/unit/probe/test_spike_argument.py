@@ -64,17 +64,17 @@ class Layer(nn.Module):
 
 
 class Net(nn.Module):
-    def __init__(self, rule: Rule, gain: float) -> None:
+    def __init__(self, layer: Layer) -> None:
         super().__init__()
-        self.layer, self.readout = Layer(rule, gain), nn.Linear(NEURONS, 4)
+        self.layer, self.readout = layer, nn.Linear(NEURONS, 4)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.readout(self.layer(x).mean(1))  # type: ignore[no-any-return]
 
 
-def argument_in(rule: Rule, gain: float = 0.5) -> SpikeArgument:
+def argument_in(rule: Rule, gain: float = 0.5, layer: type[Layer] = Layer) -> SpikeArgument:
     torch.manual_seed(0)
-    net = Net(rule, gain)
+    net = Net(layer(rule, gain))
     monitor = spikecheck.attach(net)
     for _ in range(2):
         net(torch.rand(BATCH, STEPS, CHANNELS)).sum().backward()
@@ -100,3 +100,20 @@ def test_the_size_of_the_potentials_follows_the_weights() -> None:
     small, large = argument_in(spikes_first), argument_in(spikes_first, gain=100.0)
     assert large.rms == pytest.approx(200 * small.rms, rel=0.5)
     assert large.maximum > 100 * small.maximum
+
+
+class LateLayer(Layer):
+    """The same with spikes of the potential before this time step's input."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        v, shown = x.new_zeros(len(x), NEURONS), []
+        for step in range(x.shape[1]):
+            s = spike(v - 1.0)
+            v = 0.9 * v * (1 - s.detach()) + self.fc(x[:, step])
+            shown.append(s)
+        return torch.stack(shown, 1)
+
+
+def test_spikes_of_the_initial_state_are_late() -> None:
+    assert not argument_in(spikes_first).is_late
+    assert argument_in(spikes_first, layer=LateLayer).is_late
