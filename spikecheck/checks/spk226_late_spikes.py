@@ -8,7 +8,7 @@ from math import ceil
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings
-from spikecheck.checks.layers import is_last, spike_argument, spiking_sites
+from spikecheck.checks.layers import spike_argument, spiking_sites
 from spikecheck.checks.learning import losses_without_learning
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import FlowReading, SpikeReading
@@ -49,7 +49,7 @@ class LateSpikes(Check):
     The layers are in parallel, so that their delays do not add up.
     ```toml
     [tool.spikecheck.ignore]
-    "SPK226:layer4" = "four streams side by side"
+    "SPK226:layer1" = "four streams side by side"
     ```
 
     ## How it is decided
@@ -65,23 +65,25 @@ class LateSpikes(Check):
     sites: ClassVar = SiteKind.SPIKES
     needs: ClassVar = (SpikeReading, FlowReading)
     explains: ClassVar = ("SPK203", "SPK205", "SPK211", "SPK302", "SPK309", "SPK312", "SPK313", "SPK402", "SPK409")
-    past: ClassVar = "no input arrived at {site}"
-    message: ClassVar = "no input gets past {site}: {layers} layers answer a step late, in {steps} time steps"
+    past: ClassVar = "{site} and the layers after it answered late"
+    message: ClassVar = (
+        "from {site} on, {layers} layers answer a step late, so no input passes them in {steps} time steps"
+    )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding at the last layer, where the delays of all layers take up the whole forward pass."""
+        """Yield a finding at the first late layer, where the delays of all take up the whole forward pass."""
         spikes = readings[SpikeReading]
-        if not is_last(site, readings) or not is_late(readings) or losses_without_learning(readings) is None:
+        if not is_late(readings) or losses_without_learning(readings) is None:
             return
-        layers = sum(is_late(readings.at(layer.name)) for layer in spiking_sites(readings))
+        late = [layer for layer in spiking_sites(readings) if is_late(readings.at(layer.name))]
         steps = ceil(spikes.time_steps / max(1, spikes.forward_passes))
-        if not 1 < steps <= layers:
+        if site.position > min(layer.position for layer in late) or not 1 < steps <= len(late):
             return
         yield self.finding(
             site,
             observed=Observed(
                 "{layers} layers whose first spikes are computed from the initial state; {steps} time steps",
-                layers=layers,
+                layers=len(late),
                 steps=steps,
             ),
             expected=Expected(
@@ -89,7 +91,7 @@ class LateSpikes(Check):
                 because="the first input arrives behind the last layer after as many time steps as there are layers",
             ),
             when=Moment(0),
-            layers=layers,
+            layers=len(late),
             steps=steps,
         )
 

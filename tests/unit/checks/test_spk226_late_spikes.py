@@ -35,10 +35,14 @@ def net(*late: bool, steps: int = 4, level: float = 3.0, losses: int = 200):
     ],
 )
 def test_judge(observations, severity) -> None:
-    last = max(site.name for site in observations.sites if site.name.startswith("lif"))
-    assert severity_of(LateSpikes(), observations, last) == severity
+    first = min(site.name for site in observations.sites if site.name.startswith("lif"))
+    assert severity_of(LateSpikes(), observations, first) == severity
+
+
+def test_the_layers_after_the_first_are_left_alone() -> None:
+    assert findings(LateSpikes(), net(True, True, True, True), "lif1") == []
 
 
 def test_it_counts_layers_and_time_steps() -> None:
-    (finding,) = findings(LateSpikes(), net(True, True, True, True), "lif3")
-    assert finding.message == "no input gets past lif3: 4 layers answer a step late, in 4 time steps"
+    (finding,) = findings(LateSpikes(), net(True, True, True, True), "lif0")
+    assert finding.message == "from lif0 on, 4 layers answer a step late, so no input passes them in 4 time steps"
