@@ -52,10 +52,15 @@ class DominatingBias(Check):
     ```
 
     ## How it is decided
-    The RMS of the bias, of the module before the layer or of the layer itself, is {min_bias} thresholds or more per
-    time step, and at least {min_ratio} times the RMS of what the input adds. It is only a note in a network that has
-    learned: one whose loss is at most half of that of a guess, or, while training runs, anywhere below it. A layer that
-    hardly fires is skipped, and so is one whose spikes get no gradient, because only its potential is used.
+    The RMS of a layer's own bias is {min_bias} thresholds or more per time step, and at least {min_ratio} times the RMS
+    of its input current. It is only a note in a network that has learned: one whose loss is at most half of that of a
+    guess, or, while training runs, anywhere below it.
+
+    The bias of the module before a layer is a part of that current, and what the input adds is the difference of the
+    mean squares. Training lets the two cancel each other, so such a bias is judged only in a network that is evaluated
+    without any training, and only if the current is larger than the bias.
+
+    A layer that hardly fires is skipped, and so is one whose spikes get no gradient, since only its potential is used.
     """
 
     id: ClassVar = "SPK224"
@@ -93,10 +98,10 @@ class DominatingBias(Check):
         places = {one.name: one for one in readings.observations.sites}
         for name in (f"{site.fed_by}.bias", f"{site.name}.bias"):
             parameter, is_own = readings.at(name).get(ParameterReading), name.startswith(f"{site.name}.")
-            if parameter is None:
+            if parameter is None or not (is_own or (readings.run.without_gradients and drive.rms > parameter.rms)):
                 continue
             bias = parameter.rms
-            rest = drive.rms if is_own else sqrt(max(0.0, drive.rms * drive.rms - bias * bias))
+            rest = drive.rms if is_own else sqrt(drive.rms * drive.rms - bias * bias)
             if bias >= max(self.min_bias * threshold, self.min_ratio * rest):
                 path = parameter_path(places[name])
                 change = f"{path}.data.zero_()" if is_own else f"{path}.data /= {steps(readings)}"
