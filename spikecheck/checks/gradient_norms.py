@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
-from spikecheck.checks.base import Readings
+from spikecheck.checks.base import Check, Readings
+from spikecheck.checks.layers import spiking_sites
 from spikecheck.checks.progress import weight_names
-from spikecheck.finding import Observed
+from spikecheck.finding import Fix, Observed
 from spikecheck.readings import GradientReading
 from spikecheck.site import Site
 from spikecheck.update_readings import GradientAtStepReading
@@ -72,3 +73,12 @@ def is_main_weight(name: str, names: list[str]) -> bool:
     """Return whether a parameter is the `weight` of its module, or the module has none of that name."""
     module, _, own = name.rpartition(".")
     return own == "weight" or f"{module}.weight".lstrip(".") not in names
+
+
+def surrogate_fixes(check: Check, readings: Readings) -> tuple[Fix, ...]:
+    """Return the code of a check's text for every spiking layer: a surrogate gradient is theirs, and no weight's."""
+    fixes = [fix for site in spiking_sites(readings) for fix in check.fixes(site)]
+    if not fixes:
+        return ()
+    lines = dict.fromkeys(line for fix in fixes for line in fix.code.splitlines())
+    return (replace(fixes[0], code="\n".join(lines)),)

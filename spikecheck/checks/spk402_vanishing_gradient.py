@@ -8,7 +8,7 @@ from math import log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.gradient_norms import GradientNorms
+from spikecheck.checks.gradient_norms import GradientNorms, surrogate_fixes
 from spikecheck.checks.layers import ALIVE_RATE, firing_rates, spiking_sites
 from spikecheck.checks.learning import losses_without_learning
 from spikecheck.checks.progress import weight_names
@@ -140,6 +140,7 @@ class VanishingGradient(Check):
             return
         yield self.finding(
             site,
+            fixes=surrogate_fixes(self, readings),
             observed=norms.observed(),
             expected=Expected(
                 "norms within a factor of {max_ratio:n}",
@@ -173,6 +174,7 @@ class VanishingGradient(Check):
         last_zero = readings.at(last_weight)[GradientReading].zero_updates
         return self.finding(
             site,
+            fixes=surrogate_fixes(self, readings),
             observed=Observed(
                 "a gradient of exactly 0 in {zero} of {updates} updates; for {last_weight}, in {last_zero}",
                 zero=gradient.zero_updates,

@@ -8,7 +8,7 @@ from math import log10, sqrt
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.gradient_norms import GradientNorms
+from spikecheck.checks.gradient_norms import GradientNorms, surrogate_fixes
 from spikecheck.checks.learning import has_learned, has_learned_much
 from spikecheck.finding import Expected, Finding, Severity
 from spikecheck.readings import GradientReading, InputReading, SpikeReading
@@ -129,6 +129,7 @@ class ExplodingGradient(Check):
         yield self.finding(
             site,
             severity=self.severity_of(norms.first / norms.last / due_to_rates, readings),
+            fixes=surrogate_fixes(self, readings),
             observed=norms.observed(remark, due_to_rates=due_to_rates),
             expected=Expected(
                 "norms within a factor of {max_ratio:n}",

@@ -6,7 +6,7 @@ import pytest
 
 from spikecheck.checks.spk403_exploding_gradient import ExplodingGradient
 from spikecheck.update_readings import GradientAtStepReading
-from tests.unit.checks.build import gradient, inputs, loss, observe, parameter, severity_of, spikes
+from tests.unit.checks.build import findings, gradient, inputs, loss, observe, parameter, severity_of, spikes
 from tests.unit.checks.test_spk402_vanishing_gradient import net
 
 
@@ -86,3 +86,20 @@ WEIGHT = {"fc2.weight": 2000.0}
 )
 def test_only_gradients_of_one_kind_are_compared(observations, severity) -> None:
     assert severity_of(ExplodingGradient(), observations, "fc1.weight") == severity
+
+
+def test_the_fix_sets_the_surrogate_gradient_of_every_spiking_layer() -> None:
+    """A module with weights has none."""
+    places = {
+        "fc1.weight": [parameter(), gradient(mean_norm=3000.0)],
+        "lif1": [spikes()],
+        "fc2.weight": [parameter(), gradient(mean_norm=1.0)],
+        "lif2": [spikes()],
+    }
+    of_snntorch = {name: {"framework": "snntorch"} for name in places}
+    [finding] = findings(ExplodingGradient(), observe(places, sites=of_snntorch), "fc1.weight")
+    [fix] = finding.fixes
+    assert [line.partition(" = ")[0] for line in fix.code.splitlines() if " = " in line] == [
+        "model.lif1.spike_grad",
+        "model.lif2.spike_grad",
+    ]
