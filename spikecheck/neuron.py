@@ -12,7 +12,7 @@ FIX_ATTRIBUTES = (
     *("threshold", "v_threshold", "spike_threshold", "p.v_th"),
     *("beta", "tau", "tau_mem", "dt", "p.tau_mem_inv"),
     *("decay_input", "norm_input", "graded_spikes_factor", "max_spikes_per_dt"),
-    *("v_reset", "reset_fn", "spike_fn"),
+    *("v_reset", "reset_fn", "spike_fn", "reset_mechanism", "state_function", "_base_int"),
     *("spike_grad", "surrogate_function", "surrogate_grad_fn", "p.alpha", "p.method"),
     *("mem", "reset_mem", "reset_state", "reset_states"),
     "num_timesteps",

@@ -54,6 +54,7 @@ class ResetOutput(Check):
     ```
     ```python snntorch
     layer.reset_mechanism = "none"
+    layer.state_function = layer._base_int  # which function resets is chosen in __init__
     ```
     ```python spikingjelly
     # no potential reaches it

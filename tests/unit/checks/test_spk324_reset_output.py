@@ -1,10 +1,13 @@
-"""SPK324 reset-output: a table of numbers, no model."""
+"""SPK324 reset-output: a table of numbers, and a layer that its fix is applied to."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+import snntorch as snn
+import torch
+from torch import nn
 
 from spikecheck.checks.spk324_reset_output import ResetOutput
 from spikecheck.readings import PotentialReading, RegressionTargetReading
@@ -54,4 +57,9 @@ def test_judge(observations, severity) -> None:
 def test_it_names_the_neuron_and_turns_its_reset_off() -> None:
     (finding,) = findings(ResetOutput(), net(), "loss")
     assert finding.message == "targets average 1.5, and lif2, whose potential is the output, is reset at 1"
-    assert finding.fix == 'model.lif2.reset_mechanism = "none"'
+    model = nn.ModuleDict({"lif2": snn.Leaky(beta=1.0, reset_mechanism="zero")})
+    exec(finding.fix.replace("model.lif2", 'model["lif2"]'), {"model": model})
+    potential = torch.zeros(1)
+    for step in range(1, 5):
+        _, potential = model["lif2"](torch.ones(1), potential)
+        assert potential.item() == step
