@@ -36,6 +36,8 @@ from spikecheck.site import Site, SiteKind
 
 Effect = tuple[Site, float, str]  # a layer, its drive in thresholds per time step, and a template with both
 USUAL_RATE = 1e-3  # of Adam
+NEW_WEIGHTS = "the default of nn.Linear; do not use normal_() with its default std of 1"
+SAME_WEIGHTS = "no training was seen, and new weights would wipe out one: scaled to 1; divide a bias by the same number"
 LOWER = 0.1  # of a learning rate that is no higher than usual: a judgment call
 
 
@@ -169,13 +171,15 @@ class WeightScale(Check):
     def fix(self, site: Site, readings: Readings) -> tuple[Fix, ...]:
         """Return one fix for this weight and all others that are out of range, wherever they are."""
         every = {place.name: place for place in readings.observations.sites if place.kind is SiteKind.PARAMETER}
+        is_evaluated = readings.run.without_gradients and not readings.run.backward_passes
         lines = []
         for name, place in (every | {site.name: site}).items():
-            weight = readings.at(name).get(ParameterReading)
-            out = weight is not None and weight.dimensions > 1 and not self.min_scale <= weight.scale <= self.max_scale
-            if out and (path := parameter_path(place)):
-                lines.append(initialized(path))
-        return joined({"the default of nn.Linear; do not use normal_() with its default std of 1": lines})
+            weight, path = readings.at(name).get(ParameterReading), parameter_path(place)
+            if weight is None or weight.dimensions <= 1 or self.min_scale <= weight.scale <= self.max_scale or not path:
+                continue
+            scaled = is_evaluated and weight.scale > 0
+            lines.append(f"{path}.data /= {plain_number(weight.scale)}" if scaled else initialized(path))
+        return joined({SAME_WEIGHTS if is_evaluated else NEW_WEIGHTS: lines})
 
     def on_fed(self, site: Site, weight: ParameterReading, readings: Readings) -> Iterator[Effect]:
         """Yield the layers that a weighted module feeds and drives out of range."""

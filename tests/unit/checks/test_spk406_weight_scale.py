@@ -199,3 +199,12 @@ def test_weights_that_the_updates_made_large_need_a_lower_learning_rate(learning
 def test_weights_that_were_large_before_the_first_update_need_another_initialization() -> None:
     (finding,) = with_updates(26.0, 1.0)
     assert "torch.nn.init" in finding.fix
+
+
+def test_a_network_that_is_only_evaluated_keeps_its_weights() -> None:
+    """New ones would wipe out what it has learned elsewhere."""
+    observed = net(parameter(scale=26.5), DRIVEN)
+    evaluated = replace(observed, run=run(backward_passes=0, without_gradients=True))
+    [finding] = findings(WeightScale(), evaluated, "fc2.weight")
+    assert finding.fix.splitlines()[-1] == "model.fc2.weight.data /= 26.0"
+    assert "torch.nn.init" in findings(WeightScale(), observed, "fc2.weight")[0].fix
