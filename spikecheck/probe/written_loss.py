@@ -12,24 +12,38 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from spikecheck.probe.torch_private import saved_difference
+from spikecheck.probe.torch_private import saved_difference, sequence_number
 
 AVERAGES = ("MeanBackward", "SumBackward", "DivBackward", "MulBackward")
 OF_A_DIFFERENCE = ("PowBackward", "AbsBackward")
 LONGEST = 4  # averages one after the other
 
 
+class Origin(NamedTuple):
+    """Where in a graph a tensor comes from, without keeping the graph: the node, by kind and number, and its output."""
+
+    kind: str
+    number: int
+    output: int
+
+    @classmethod
+    def of(cls, node: Any, output: int) -> Origin:
+        """Return the origin of a node's output."""
+        return cls(kind(node), sequence_number(node), output)
+
+
 class ModelOutput(NamedTuple):
-    """One of a model's outputs: its values, and what kind of node made it."""
+    """One of a model's outputs: its values, and where they come from."""
 
     tensor: Tensor
-    made_by: str
+    origin: Origin
 
     @classmethod
     def of(cls, output: Any) -> tuple[ModelOutput, ...]:
         """Return every tensor that a model returned with a gradient to come."""
         several = output if isinstance(output, tuple | list) else (output,)
-        return tuple(cls(t.detach(), kind(t.grad_fn)) for t in several if isinstance(t, Tensor) and t.requires_grad)
+        learnable = (t for t in several if isinstance(t, Tensor) and t.requires_grad)
+        return tuple(cls(t.detach(), Origin.of(t.grad_fn, t.output_nr)) for t in learnable)
 
 
 def kind(node: Any) -> str:
@@ -42,9 +56,9 @@ def compared_pairs(root: Tensor, outputs: Sequence[ModelOutput]) -> tuple[tuple[
     written = difference_of(root)
     if written is None:
         return ()
-    made_by, shape = kind(written[0]), tuple(written[1].shape)
+    origin, shape = written[0], tuple(written[1].shape)
     n = shape[0] if shape else 0
-    one_column = [o for o in outputs if o.made_by == made_by and tuple(o.tensor.shape) in ((n, 1), (n,))]
+    one_column = [o for o in outputs if o.origin == origin and tuple(o.tensor.shape) in ((n, 1), (n,))]
     if n < 2 or shape != (n, n) or not one_column:
         return ()
     output = tuple(one_column[0].tensor.shape)
@@ -57,16 +71,16 @@ def compared_tensors(root: Tensor, outputs: Sequence[ModelOutput]) -> tuple[Tens
     written = difference_of(root)
     if written is None:
         return None
-    node, difference, is_first = written
+    origin, difference, is_first = written
     for output in outputs:
-        if output.made_by == kind(node) and output.tensor.shape == difference.shape:
+        if output.origin == origin and output.tensor.shape == difference.shape:
             gap = difference.detach()
             return output.tensor, output.tensor - gap if is_first else output.tensor + gap
     return None
 
 
-def difference_of(root: Tensor) -> tuple[Any, Tensor, bool] | None:
-    """Return the node that made the output, the difference, and whether the output is its first term."""
+def difference_of(root: Tensor) -> tuple[Origin, Tensor, bool] | None:
+    """Return where the output comes from, the difference, and whether the output is its first term."""
     node = root.grad_fn
     for _ in range(LONGEST):
         if node is None or not kind(node).startswith(AVERAGES):
@@ -78,7 +92,7 @@ def difference_of(root: Tensor) -> tuple[Any, Tensor, bool] | None:
     if subtraction is None or not kind(subtraction).startswith("SubBackward"):
         return None
     difference = saved_difference(node)
-    first, second = (before for before, _ in subtraction.next_functions)
-    if (first is None) == (second is None) or difference is None:
+    first, second = subtraction.next_functions
+    if (first[0] is None) == (second[0] is None) or difference is None:
         return None
-    return first if second is None else second, difference, second is None
+    return Origin.of(*(first if second[0] is None else second)), difference, second[0] is None

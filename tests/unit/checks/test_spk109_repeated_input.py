@@ -57,3 +57,17 @@ def test_a_constant_first_argument_is_not_the_input(several: bool) -> None:
             nn.functional.cross_entropy(out, torch.randint(2, (8,))).backward()
             optimizer.step()
     assert ("SPK109" in {finding.check for finding in monitor.report().findings}) is not several
+
+
+def test_one_filtered_target_is_no_batch_of_labels_per_update() -> None:
+    """The loss compares traces of the output, made as the output is, with those of one fixed target."""
+    torch.manual_seed(0)
+    model, x, target = nn.Linear(4, 2), torch.randn(8, 4), torch.randn(8, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    with spikecheck.attach(model, on_finding=lambda finding: None) as monitor:
+        for _ in range(20):
+            optimizer.zero_grad()
+            trace = nn.functional.linear(model(x), torch.eye(2), torch.ones(2))
+            ((trace - target) ** 2).mean().backward()
+            optimizer.step()
+    assert "SPK109" not in {finding.check for finding in monitor.report().findings}
