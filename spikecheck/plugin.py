@@ -17,6 +17,7 @@ from spikecheck.diagnosis import Cause
 from spikecheck.errors import SpikecheckError
 from spikecheck.evaluation_readings import InitialStatisticsReading, ModeInEvaluationReading
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
+from spikecheck.loss_readings import ClassWeightReading, LossTermReading
 from spikecheck.neuron import NeuronSpec, ReplacedParameter
 from spikecheck.number_format import number, percentage
 from spikecheck.readings import (
@@ -30,7 +31,6 @@ from spikecheck.readings import (
     InputReading,
     LogitReading,
     LossReading,
-    LossTermReading,
     MemoryReading,
     ModeReading,
     NonFinite,
@@ -93,6 +93,7 @@ __all__ = [
     "BatchReading",
     "Cause",
     "Check",
+    "ClassWeightReading",
     "CurrentTimelineReading",
     "DriveReading",
     "EvaluationInputReading",

@@ -324,15 +324,6 @@ class LossReading:
 
 
 @dataclass(frozen=True, slots=True)
-class LossTermReading:
-    """A loss in the sum that is minimized: mean absolute size of its own term, and of all other terms together."""
-
-    updates: int
-    own: float
-    others: float
-
-
-@dataclass(frozen=True, slots=True)
 class GradientReading:
     """The gradient of one parameter, as the optimizer receives it."""
 

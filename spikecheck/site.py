@@ -42,6 +42,7 @@ class SiteKind(Flag):
     GLOBAL = auto()  # a function or class that the pickle in a checkpoint names
     UNUSED_GRADIENT = auto()  # a parameter and its gradient around a backward pass, before any optimizer has stepped
     UNDONE_UPDATE = auto()  # a parameter before one update and before the next
+    CLASS_WEIGHTS = auto()  # the weight that a loss gives to each class
     LOSS_TERMS = auto()  # the part that a loss has in the sum that is minimized, and the whole sum
     OPTIMIZER = auto()  # all gradients of an optimizer's parameters together, and what its update adds to them
     BATCH_NORM_OR_DROPOUT = auto()  # a module that works differently in evaluation mode
@@ -66,6 +67,7 @@ FORWARD_KINDS = (
     | SiteKind.LOSS
     | SiteKind.REGRESSION_TARGET
     | SiteKind.LABELS
+    | SiteKind.CLASS_WEIGHTS
 )
 
 #: The kinds that only a file has; the others are observed while a model runs.

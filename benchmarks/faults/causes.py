@@ -55,6 +55,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "time_constant_units": ("SPK207",),
     # labels, loss, readout
     "class_imbalance": ("SPK307", "SPK308"),
+    "class_weights_inverted": ("SPK325",),
     "constant_prediction": ("SPK309",),
     "double_softmax": ("SPK305",),
     "label_in_input": (),

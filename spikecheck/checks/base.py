@@ -32,7 +32,7 @@ WINDOWS = ("recent", "first", "all")
 PARTS = ("fraction", "share", "probability")
 
 LOSS_KINDS = SiteKind.LOGITS | SiteKind.TARGETS | SiteKind.LOSS | SiteKind.REGRESSION_TARGET | SiteKind.LABELS
-LOSS_KINDS |= SiteKind.LOSS_TERMS
+LOSS_KINDS |= SiteKind.LOSS_TERMS | SiteKind.CLASS_WEIGHTS
 
 
 def limit(default: T, *, why: str, minimum: float = 0, maximum: float = inf) -> T:

@@ -11,7 +11,8 @@ from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import is_silent
 from spikecheck.checks.learning import learning_of, telling
 from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.readings import LossReading, LossTermReading, SpikeReading
+from spikecheck.loss_readings import LossTermReading
+from spikecheck.readings import LossReading, SpikeReading
 from spikecheck.site import Moment, Site, SiteKind
 
 

@@ -8,7 +8,15 @@ from dataclasses import dataclass, is_dataclass, replace
 from functools import cache
 from typing import Any
 
-from spikecheck import excerpts, experiment_readings, readings, state_readings, timelines, update_readings
+from spikecheck import (
+    excerpts,
+    experiment_readings,
+    loss_readings,
+    readings,
+    state_readings,
+    timelines,
+    update_readings,
+)
 from spikecheck.checks.base import WINDOWS, Check, Observations
 from spikecheck.checks.discovery import discover
 from spikecheck.checks.judge import IgnoreRule, Judge
@@ -284,7 +292,15 @@ def kinds_of_readings() -> tuple[type[Any], ...]:
     """Return every kind of reading that a run can have."""
     return tuple(
         thing
-        for module in (readings, state_readings, update_readings, excerpts, timelines, experiment_readings)
+        for module in (
+            readings,
+            state_readings,
+            update_readings,
+            loss_readings,
+            excerpts,
+            timelines,
+            experiment_readings,
+        )
         for thing in vars(module).values()
         if isinstance(thing, type) and is_dataclass(thing) and thing.__module__ == module.__name__
     )

@@ -46,7 +46,9 @@ ON_TORCH = {"binary_cross_entropy_with_logits": "binary_cross_entropy_with_logit
 class Listener(Protocol):
     """Who is told."""
 
-    def loss_computed(self, call: LossCall, logits: Tensor, targets: Tensor, value: Tensor) -> None:
+    def loss_computed(
+        self, call: LossCall, logits: Tensor, targets: Tensor, value: Tensor, class_weights: Tensor | None = None
+    ) -> None:
         """A loss was computed."""
 
     def loss_failed(self, call: LossCall, logits: Tensor, targets: Tensor, error: Exception) -> None:
@@ -118,12 +120,13 @@ def watched_loss(
             inform(listeners, "own_error", error)
         if described is None:
             return original(*args, **kwargs)
+        call, logits, targets, weights = described
         try:
             value = original(*args, **kwargs)
         except (IndexError, RuntimeError, ValueError) as error:
-            inform(listeners, "loss_failed", *described, error)
+            inform(listeners, "loss_failed", call, logits, targets, error)
             raise
-        inform(listeners, "loss_computed", *described, value)
+        inform(listeners, "loss_computed", call, logits, targets, value, weights)
         return value
 
     return loss
@@ -131,23 +134,26 @@ def watched_loss(
 
 def describe(
     name: str, over_classes: bool, args: Sequence[Any], kwargs: dict[str, Any]
-) -> tuple[LossCall, Tensor, Tensor] | None:
-    """Return what is known of a call of a loss, its logits and its targets; None where these are no plain tensors."""
+) -> tuple[LossCall, Tensor, Tensor, Tensor | None] | None:
+    """Return what is known of a call of a loss, its logits, its targets, and the weights of its classes.
+
+    None where logits and targets are no plain tensors.
+    """
     arguments = {**dict(zip(ARGUMENTS, args, strict=False)), **kwargs}
-    logits, targets = arguments.get("input"), arguments.get("target")
+    logits, targets, weights = arguments.get("input"), arguments.get("target"), arguments.get("weight")
     if not (plain_tensor(logits) and plain_tensor(targets)):
         return None
     call = LossCall(
         name,
         classes(logits) if over_classes else None,
         is_plain(arguments, targets) if over_classes else averages(name, args, kwargs),
-        arguments.get("weight") is not None,
+        weights is not None,
         arguments.get("ignore_index", -100) if over_classes else None,
         () if over_classes or name in ONE_INDEX_PER_SAMPLE else broadcast_shapes(logits, targets),
         softmax_axes(logits) if over_classes else (),
         stacked_rows(logits) if over_classes else (),
     )
-    return call, logits, targets
+    return call, logits, targets, weights if over_classes and plain_tensor(weights) else None
 
 
 def inform(listeners: Listeners, event: str, *what: Any) -> None:

@@ -34,6 +34,7 @@ class LossCalls:
     values: list[Tensor] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)  # of the nodes that made the values
     terms: tuple[Tensor, ...] = ()  # the part of these values in the sum that is minimized, and the sum
+    class_weights: tuple[Tensor, ...] = ()  # those of the latest call
     outputs: list[Tensor] = field(default_factory=list)
     regression_targets: list[Tensor] = field(default_factory=list)
 
@@ -47,13 +48,22 @@ class PendingLosses:
     outputs: tuple[ModelOutput, ...] = ()  # of the latest forward pass with gradients
     returned: int | None = None  # the number of the graph's latest node where the model returned
 
-    def add(self, call: LossCall, logits: Tensor | None, targets: Tensor | None, value: Tensor | None) -> None:
+    def add(
+        self,
+        call: LossCall,
+        logits: Tensor | None,
+        targets: Tensor | None,
+        value: Tensor | None,
+        class_weights: Tensor | None = None,
+    ) -> None:
         """A loss was computed; `value` is None where torch refused to."""
         self.ever = True
         key = (call.function, call.classes)
         calls = self.calls.setdefault(key, LossCalls(call, torch.is_grad_enabled()))
         if len(calls.values) >= MAX_CALLS:
             return
+        if class_weights is not None:
+            calls.class_weights = (class_weights.detach(),)
         if value is not None:
             calls.values.append(value.detach())
             calls.numbers.append(-1 if value.grad_fn is None else sequence_number(value.grad_fn))
@@ -101,6 +111,7 @@ class PendingLosses:
                 (SiteKind.LOGITS, "logits", calls.logits),
                 (SiteKind.TARGETS, "targets", calls.targets),
                 (SiteKind.LABELS, "targets", [y for y in calls.targets[:1] if y.dim() == 1]),
+                (SiteKind.CLASS_WEIGHTS, "targets", calls.class_weights),
                 (SiteKind.REGRESSION_TARGET, "targets", [*calls.outputs, *calls.regression_targets]),
                 (SiteKind.LOSS, "loss", calls.values),
                 (SiteKind.LOSS_TERMS, "loss", calls.terms),

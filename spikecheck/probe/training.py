@@ -54,11 +54,13 @@ class Training:
         self.unregistered = UnregisteredParameters()
         self.constants = ConstantWeights()
 
-    def loss_computed(self, call: LossCall, logits: Tensor, targets: Tensor, value: Tensor) -> None:
+    def loss_computed(
+        self, call: LossCall, logits: Tensor, targets: Tensor, value: Tensor, class_weights: Tensor | None = None
+    ) -> None:
         """A loss was computed, by torch or by the criterion that was named."""
         session = self.session
         if session.clock.forward_passes and not logits.is_complex() and watchers.owns(session, (logits,)):
-            session.losses.add(call, logits, targets, value)
+            session.losses.add(call, logits, targets, value, class_weights)
             session.batches.take_targets(targets)
             session.clock.end_sequence()
 

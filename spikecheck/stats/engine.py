@@ -18,7 +18,7 @@ from spikecheck.stats.inputs import InputStats
 from spikecheck.stats.layout import Raster, RasterStatistic
 
 WINDOWS = ("first", "recent", "all")
-OF_A_LOSS = (SiteKind.LOSS, SiteKind.LOGITS, SiteKind.TARGETS, SiteKind.LABELS)
+OF_A_LOSS = (SiteKind.LOSS, SiteKind.LOGITS, SiteKind.TARGETS, SiteKind.LABELS, SiteKind.CLASS_WEIGHTS)
 MAX_WAITING = 64  # captures that are measured together: those of 16 updates
 MAX_WAITING_VALUES = 16_384  # of one capture that may wait: 64 KB, so 4 MB in all
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from spikecheck.readings import LossTermReading
+from spikecheck.loss_readings import LossTermReading
 from spikecheck.site import Capture, SiteKind
 from spikecheck.stats.base import State, Statistic, merged_by
 

@@ -14,6 +14,7 @@ NOUNS = (
     "neuron",
     "readings",
     "update_readings",
+    "loss_readings",
     "state_readings",
     "evaluation_readings",
     "excerpts",

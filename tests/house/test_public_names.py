@@ -75,6 +75,7 @@ PLUGIN = set(
         "number",
         "percentage",
         "BatchReading",
+        "ClassWeightReading",
         "DriveReading",
         "EvaluationInputReading",
         "EvaluationSpikeTimelineReading",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spikecheck.readings import LossTermReading
+from spikecheck.loss_readings import LossTermReading
 from tests.oracles.raster import Captures, mean, number
 
 

@@ -228,6 +228,18 @@ def optimizer_updates(draw: st.DrawFn, most: int) -> list[Capture[Tensor]]:
     return updates
 
 
+@st.composite
+def class_weights(draw: st.DrawFn, most: int) -> list[Capture[Tensor]]:
+    """Draw the weights of as many classes in each update."""
+    classes, dtype, site = (
+        draw(st.integers(0, 4)),
+        draw(st.sampled_from(FLOATS)),
+        (Site(SiteKind.CLASS_WEIGHTS, "here"),),
+    )
+    drawn = [tensor(draw(arrays(classes)), dtype) for _ in range(draw(st.integers(1, most)))]
+    return [Capture(site, (weights,), update=number) for number, weights in enumerate(drawn)]
+
+
 def runs(kind: SiteKind, most: int = 3) -> st.SearchStrategy[list[Capture[Tensor]]]:
     """Draw the captures of one site in a run of up to `most` forward passes or updates."""
     if kind in RASTERS:
@@ -238,6 +250,8 @@ def runs(kind: SiteKind, most: int = 3) -> st.SearchStrategy[list[Capture[Tensor
         return regression_targets(kind, most)
     if kind is SiteKind.LOSS_TERMS:
         return loss_terms(most)
+    if kind is SiteKind.CLASS_WEIGHTS:
+        return class_weights(most)
     if kind is SiteKind.MEMORY:
         return st.one_of(initial_states(kind, most), state_uses(most))
     if kind is SiteKind.OPTIMIZER:

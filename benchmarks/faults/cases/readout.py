@@ -121,6 +121,26 @@ def always_class_three(broken: bool) -> Script:
     return Script(SnntorchNet((CHANNELS, 80, CLASSES)), relabel=overwritten)
 
 
+@fault("snntorch", "class_weights_inverted")
+def weights_of_frequent_classes(broken: bool) -> Script:
+    """Four of five labels are background, and the class weights are the shares of the classes, not their inverse."""
+    background = 4
+    shares = torch.tensor([*[1 / CLASSES] * background, 1 - background / CLASSES])
+    weights = shares if broken else 1 / shares
+
+    def balanced(logits: Tensor, y: Tensor) -> float:
+        right = logits.argmax(1) == y
+        return float(torch.stack([right[y == label].float().mean() for label in y.unique()]).mean())
+
+    return Script(
+        SnntorchNet((CHANNELS, 100, background + 1)),
+        Melodies(160),
+        loss=lambda logits, y: F.cross_entropy(logits, y, weight=weights),
+        prepare=lambda x, y: (x, y.clamp(max=background)),
+        score=balanced,
+    )
+
+
 @fault("snntorch", "summed_batch")
 def sum_over_the_batch(broken: bool) -> Script:
     """The potentials of [step, batch, class] are averaged over axis 1, with as many samples as steps."""

@@ -12,6 +12,7 @@ from typing import Any
 from spikecheck import evaluation_readings, experiment_readings, timelines, update_readings
 from spikecheck.checks.base import Check, Observations, place_of
 from spikecheck.finding import Finding
+from spikecheck.loss_readings import ClassWeightReading, LossTermReading
 from spikecheck.neuron import NeuronSpec
 from spikecheck.readings import (
     BatchReading,
@@ -24,7 +25,6 @@ from spikecheck.readings import (
     InputReading,
     LogitReading,
     LossReading,
-    LossTermReading,
     MemoryReading,
     ModeReading,
     NonFinite,
@@ -195,6 +195,7 @@ KINDS: dict[type[Any], SiteKind] = {
     TargetReading: SiteKind.TARGETS,
     LossReading: SiteKind.LOSS,
     LossTermReading: SiteKind.LOSS_TERMS,
+    ClassWeightReading: SiteKind.CLASS_WEIGHTS,
     GradientReading: SiteKind.GRADIENT,
     ParameterReading: SiteKind.PARAMETER,
     UpdateReading: SiteKind.UPDATE,
@@ -225,7 +226,9 @@ KINDS |= dict.fromkeys(
 
 # The readings of a loss belong to the place "loss", whatever its sites are called.
 NAMES = {SiteKind.LOGITS: "logits"}
-NAMES |= dict.fromkeys((SiteKind.TARGETS, SiteKind.REGRESSION_TARGET, SiteKind.LABELS), "targets")
+NAMES |= dict.fromkeys(
+    (SiteKind.TARGETS, SiteKind.REGRESSION_TARGET, SiteKind.LABELS, SiteKind.CLASS_WEIGHTS), "targets"
+)
 
 
 def spikes(**changed: Any) -> SpikeReading:

@@ -25,6 +25,7 @@ class Ear:
     def __init__(self) -> None:
         self.model, self.span, self.listener = nn.Identity(), GraphSpan(), self
         self.calls: list[tuple[LossCall, Tensor, Tensor, Tensor]] = []
+        self.class_weights: list[Tensor | None] = []
         self.failed: list[tuple[LossCall, Exception]] = []
         self.backward: list[Any] = []
 
@@ -46,8 +47,11 @@ class Ear:
     def remove(self) -> None:
         watchers.discard(self)
 
-    def loss_computed(self, call: LossCall, logits: Tensor, targets: Tensor, value: Tensor) -> None:
+    def loss_computed(
+        self, call: LossCall, logits: Tensor, targets: Tensor, value: Tensor, class_weights: Tensor | None = None
+    ) -> None:
         self.calls.append((call, logits, targets, value))
+        self.class_weights.append(class_weights)
 
     def loss_failed(self, call: LossCall, logits: Tensor, targets: Tensor, error: Exception) -> None:
         self.failed.append((call, error))
@@ -161,6 +165,18 @@ def test_an_error_of_torch_is_told_and_goes_on_to_the_user(ear: Ear) -> None:
     assert call.function == "cross_entropy"
     assert isinstance(error, IndexError)
     assert not ear.calls
+
+
+def test_the_weights_of_classes_are_told_from_those_of_elements(ear: Ear) -> None:
+    weights = torch.tensor([1.0, 2.0, 3.0])
+    F.cross_entropy(LOGITS, TARGETS, weight=weights)
+    nn.NLLLoss(weights)(LOGITS.log_softmax(1), TARGETS)
+    F.cross_entropy(LOGITS, TARGETS)
+    F.binary_cross_entropy(LOGITS.sigmoid(), LOGITS.sigmoid(), weight=weights)
+    assert [None if told is None else told.tolist() for told in ear.class_weights] == [
+        *[weights.tolist()] * 2,
+        *[None] * 2,
+    ]
 
 
 def test_two_listeners_hear_the_same_and_one_may_go(ear: Ear) -> None:
