@@ -173,7 +173,7 @@ def test_the_weights_of_classes_are_told_from_those_of_elements(ear: Ear) -> Non
     nn.NLLLoss(weights)(LOGITS.log_softmax(1), TARGETS)
     F.cross_entropy(LOGITS, TARGETS)
     F.binary_cross_entropy(LOGITS.sigmoid(), LOGITS.sigmoid(), weight=weights)
-    assert [None if told is None else told.tolist() for told in ear.class_weights] == [
+    assert [None if one is None else one.tolist() for one in ear.class_weights] == [
         *[weights.tolist()] * 2,
         *[None] * 2,
     ]
