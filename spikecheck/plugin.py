@@ -31,7 +31,6 @@ from spikecheck.readings import (
     InputReading,
     LogitReading,
     LossReading,
-    MemoryReading,
     ModeReading,
     NonFinite,
     ParameterReading,
@@ -46,7 +45,7 @@ from spikecheck.readings import (
 from spikecheck.runlog.writer import RunLog
 from spikecheck.sinks.base import RunPoint, RunStart, Sink
 from spikecheck.site import Layout, Moment, Site, SiteKind
-from spikecheck.state_readings import StepLawReading
+from spikecheck.state_readings import MemoryReading, StepLawReading
 from spikecheck.stored import FitReading, GlobalReading, MomentReading, StoredNeuronReading, StoredReading
 from spikecheck.timelines import (
     CurrentTimelineReading,

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from spikecheck.site import IdleOptimizer, LearningRateHistory, NeighborCorrelation, Origin, SpikeArgument, TorchError
 from spikecheck.site import NonFinite as NonFinite
 
+ID_TYPES = ("int32", "int64")  # those that an embedding looks up
+
 
 @dataclass(frozen=True, slots=True)
 class SpikeReading:
@@ -105,10 +107,10 @@ class InputReading:
 
     A frame is one time step of one sample: `filled_frames` of the `frames` hold anything. `empty_samples` of the
     `samples` hold nothing. `densest_frame_share` is the largest share of a sample's sum of squares in one frame,
-    averaged over the samples that hold anything. In `constant_forward_passes`, all time steps are alike, by their sums
-    over samples and their norms over channels. `distinct_batches` counts inputs that differ, at most 16.
-    `silent_channels` of the `channels` never held anything; `silent_half` is True where these are one half of the
-    channels (in a row, or every other one) and few of the other half.
+    averaged over the samples that hold anything, where the time axis is known. In `constant_forward_passes`, all time
+    steps are alike, by their sums over samples and their norms over channels. `distinct_batches` counts inputs that
+    differ, at most 16. `silent_channels` of the `channels` never held anything; `silent_half` is True where these are
+    one half of the channels (in a row, or every other one) and few of the other half.
     """
 
     forward_passes: int
@@ -139,9 +141,14 @@ class InputReading:
     silent_half: bool = False
 
     @property
+    def holds_ids(self) -> bool:
+        """Whether these are ids, such as those of characters: of the types that an embedding looks up."""
+        return self.dtype in ID_TYPES
+
+    @property
     def mean_active_bin(self) -> float | None:
-        """The mean of the elements other than 0: 1 for binary spikes, above 1 for event counts."""
-        return self.count / self.active if self.active else None
+        """The mean of the elements other than 0: 1 for binary spikes, above 1 for event counts; None for ids."""
+        return self.count / self.active if self.active and not self.holds_ids else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,16 +182,6 @@ class StateReading:
 @dataclass(frozen=True, slots=True)
 class EvaluationStateReading(StateReading):
     """The same in passes without gradients, of a run that trains: each pass is a sequence."""
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryReading:
-    """The state of a layer that is called once per time step, in the fifth call of a forward pass or later."""
-
-    forward_passes: int
-    stateful_forward_passes: int  # forward passes in which that state was other than 0
-    informative_elements: int = 0  # elements without a spike whose state was neither 0 nor a multiple of their current
-    memoryless_elements: int = 0  # of these, elements whose next state was a multiple of the current alone
 
 
 @dataclass(frozen=True, slots=True)

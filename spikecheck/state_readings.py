@@ -19,3 +19,13 @@ class StepLawReading:
     decay: float | None = None
     spike_passes: int = 0
     jump: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryReading:
+    """The state of a layer that is called once per time step, in the fifth call of a forward pass or later."""
+
+    forward_passes: int
+    stateful_forward_passes: int  # forward passes in which that state was other than 0
+    informative_elements: int = 0  # elements without a spike whose state was neither 0 nor a multiple of their current
+    memoryless_elements: int = 0  # of these, elements whose next state was a multiple of the current alone

@@ -57,8 +57,8 @@ class CountInput(Check):
     ```
 
     ## How it is decided
-    The input holds counts if every value is a whole number, none is negative, and some are above 1. An `int64` input is
-    not checked, because indices for an embedding look the same.
+    The input holds counts if every value is a whole number, none is negative, and some are above 1. An input of
+    type `int32` or `int64` is not checked: it holds ids, which an embedding looks up.
 
     Two numbers decide how serious this is: the mean of the non-empty bins, and the drive of the first spiking layer.
     The drive is what one time step adds to the membrane potential, as a multiple of the threshold (RMS). spikecheck
@@ -105,10 +105,10 @@ class CountInput(Check):
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
-        """Yield a finding if whole numbers exceed 1; int64 is not checked, since indices for an embedding look so."""
+        """Yield a finding if whole numbers exceed 1."""
         x = readings[InputReading]
         average = x.mean_active_bin
-        holds_counts = x.minimum >= 0 and x.maximum > 1 and x.non_integer == 0 and x.dtype != "int64"
+        holds_counts = x.minimum >= 0 and x.maximum > 1 and x.non_integer == 0
         if not holds_counts or average is None:
             return
         yield self.finding(

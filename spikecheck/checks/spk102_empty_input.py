@@ -61,7 +61,7 @@ class EmptyInput(Check):
     spikecheck warns if fewer than {min_filled_bin_fraction:%} of the time bins hold any event, or if
     {max_empty_sample_fraction:%} of the samples or more hold none. It reports an error if the whole input is empty. It
     is only a note if the network learns from the few events there are, and before update 64 of a running training, when
-    this is not yet known.
+    this is not yet known. Ids, of type `int32` or `int64`, are not checked.
 
     Why pauses matter: with a decay of 0.9, the effect of one step shrinks to an eighth after 20 empty steps. The usual
     causes are a wrong unit of time, such as microseconds read as milliseconds, and bins that extend far beyond the end
@@ -91,7 +91,7 @@ class EmptyInput(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where too few bins, or samples, hold any event; an error where none does."""
         x = readings[InputReading]
-        if not x.frames or not x.elements or x.non_finite.count:
+        if not x.frames or not x.elements or x.non_finite.count or x.holds_ids:
             return
         filled, empty = x.filled_frames / x.frames, x.empty_samples / max(1, x.samples)
         if filled >= self.min_filled_bin_fraction and empty < self.max_empty_sample_fraction:

@@ -58,6 +58,7 @@ class OneBinInput(Check):
     For each sample, spikecheck computes the fraction of its events that lie in its fullest time bin. It warns if this
     fraction is {max_fraction_in_one_bin:%} or more on average. Empty samples are skipped, and so is an input with fewer
     than {min_time_steps} time steps or {min_events_per_sample} events per sample.
+    Ids, of type `int32` or `int64`, are not checked.
 
     The usual cause is a bin width whose unit is not that of the event times, so that all events fall into the first
     bin.
@@ -90,7 +91,7 @@ class OneBinInput(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where one time step holds nearly all events."""
         x = readings[InputReading]
-        if x.time_steps is None or x.time_steps < self.min_time_steps or x.filled_frames == 0:
+        if x.time_steps is None or x.time_steps < self.min_time_steps or x.filled_frames == 0 or x.holds_ids:
             return
         if x.densest_frame_share < self.max_fraction_in_one_bin or events_per_sample(x) < self.min_events_per_sample:
             return

@@ -52,8 +52,8 @@ class ConstantInput(Check):
 
     ## How it is decided
     spikecheck reports a note if all time steps of the input are equal in every forward pass, and all values are whole
-    numbers of 0 or more, as events and event counts are. Time steps count as equal if they have the same sums over
-    samples and the same sums over channels.
+    numbers of 0 or more, as events and event counts are, but no ids (`int32` or `int64`). Time steps count as equal if
+    they have the same sums over samples and the same sums over channels.
 
     It warns if the input changes in every forward pass, and the input current of the first spiking layer is the same in
     all time steps: neighboring time steps, and time steps half a sequence apart, have a correlation of
@@ -85,13 +85,13 @@ class ConstantInput(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a note where every forward pass was constant, a warning where only the first layer's current is."""
         x = readings[InputReading]
-        if x.time_steps is None and set(x.values) == {0, 1} and has_not_learned_much(readings):
+        if x.time_steps is None and set(x.values) == {0, 1} and not x.holds_ids and has_not_learned_much(readings):
             yield from self.constant_current(site, readings)
         if x.time_steps is None or x.time_steps <= 1 or x.filled_frames == 0:
             return
         if not x.constant_forward_passes:
             yield from self.constant_current(site, readings)
-        if x.non_integer or x.minimum < 0:
+        if x.non_integer or x.minimum < 0 or x.holds_ids:
             return
         if not x.forward_passes or x.constant_forward_passes < x.forward_passes:
             return

@@ -61,6 +61,7 @@ class WrappedCounts(Check):
     negative distinct values are tested.
 
     Counts that overflow an unsigned byte (`uint8`) start again at 0, which cannot be seen in the values.
+    Ids, of type `int32` or `int64`, are not checked.
     """
 
     id: ClassVar = "SPK107"
@@ -89,7 +90,7 @@ class WrappedCounts(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding if the extremes are an integer type's own, and the values are whole multiples of its unit."""
         x = readings[InputReading]
-        if x.minimum >= 0 or x.maximum <= 0 or x.non_finite.count:
+        if x.minimum >= 0 or x.maximum <= 0 or x.non_finite.count or x.holds_ids:
             return
         for bits in (self.small_integer_bits, self.large_integer_bits):
             unit = (x.maximum - x.minimum) / ((1 << bits) - 1)

@@ -71,7 +71,7 @@ class SilentChannels(Check):
     have an offset and are clipped to the border of the sensor.
 
     Other causes are a sensor size that is larger than the sensor, swapped width and height, and channels numbered from
-    1.
+    1. Ids, of type `int32` or `int64`, are not checked.
     """
 
     id: ClassVar = "SPK108"
@@ -106,7 +106,7 @@ class SilentChannels(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where many channels, or one half of them, are never used."""
         x = readings.all[InputReading]
-        if x.distinct_batches < self.min_distinct_batches or x.silent_channels in (0, x.channels):
+        if x.distinct_batches < self.min_distinct_batches or x.silent_channels in (0, x.channels) or x.holds_ids:
             return
         if x.silent_channels < self.max_silent_fraction * x.channels:
             return

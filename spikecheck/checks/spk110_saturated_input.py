@@ -55,6 +55,7 @@ class SaturatedInput(Check):
     spikecheck warns if all values are 0 or 1, and at least {min_active_fraction:%} of them are 1, over at least
     {min_forward_passes} forward passes; {min_active_fraction_unlearned:%} are enough where 64 losses or more show that
     little is learned. A model that takes several input tensors is not checked, because the first one may be a mask.
+    Ids, of type `int32` or `int64`, are not checked.
     """
 
     id: ClassVar = "SPK110"
@@ -79,7 +80,7 @@ class SaturatedInput(Check):
         """Yield a finding where a binary input is nearly always 1."""
         x, first = readings[InputReading], readings.first[InputReading]
         binary = x.minimum >= 0 and x.maximum == 1 and x.non_integer == 0 and x.non_finite.count == 0
-        if not binary or readings.run.input_tensors > 1 or x.forward_passes < self.min_forward_passes:
+        if not binary or x.holds_ids or readings.run.input_tensors > 1 or x.forward_passes < self.min_forward_passes:
             return
         least = self.min_active_fraction_unlearned if learns_little(readings) else self.min_active_fraction
         if x.active < least * x.sampled_elements:

@@ -51,7 +51,7 @@ class DuplicateChannels(Check):
     is only a note.
 
     The axes of time and batch have to be known. Halves of an axis that was flattened together with others, such as
-    every second channel, are not compared.
+    every second channel, are not compared. Ids, of type `int32` or `int64`, are not checked.
     """
 
     id: ClassVar = "SPK111"
@@ -71,7 +71,7 @@ class DuplicateChannels(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding at the first axis whose halves are the same."""
         halves, x = readings.all[InputHalvesReading], readings.all[InputReading]
-        if not halves.copied_axes or x.active < self.min_active_elements or x.non_finite.count:
+        if not halves.copied_axes or x.active < self.min_active_elements or x.non_finite.count or x.holds_ids:
             return
         axis = halves.copied_axes[0]
         yield self.finding(

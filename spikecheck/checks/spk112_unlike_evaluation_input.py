@@ -54,7 +54,7 @@ class UnlikeEvaluationInput(Check):
     direction both in the first forward passes and over the whole run. So an evaluation that begins with the test data
     and goes on with altered ones is not reported. It needs {min_samples} samples of evaluation that are not all 0:
     tools that count operations pass zeros. Tensors with another number of axes, or features of another size, are not
-    compared.
+    compared, and neither are ids (`int32` or `int64`).
     """
 
     id: ClassVar = "SPK112"
@@ -79,7 +79,7 @@ class UnlikeEvaluationInput(Check):
         windows = (readings.first, readings.all)
         pairs = [(one.get(InputReading), one.get(EvaluationInputReading)) for one in windows]
         training, evaluation = pairs[-1]
-        if not readings.run.backward_passes or training is None or evaluation is None:
+        if not readings.run.backward_passes or training is None or evaluation is None or training.holds_ids:
             return
         if max(evaluation.samples, evaluation.forward_passes) < self.min_samples or not are_alike(training, evaluation):
             return

@@ -9,8 +9,9 @@ from typing import ClassVar
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.fixes import module_path
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
-from spikecheck.readings import DriveReading, MemoryReading
+from spikecheck.readings import DriveReading
 from spikecheck.site import Moment, Site, SiteKind
+from spikecheck.state_readings import MemoryReading
 
 EQUAL_SIZES = """\
 # where the model is made: this version of the library drops the state if the two sizes of the layer differ

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from spikecheck.probe.axes import input_layout
 from spikecheck.probe.finiteness import WIDE
 from spikecheck.probe.layer import WatchedLayer
 from spikecheck.probe.recorder import Recorder
 from spikecheck.probe.torch_private import has_values, is_dense
+from spikecheck.readings import ID_TYPES
 from spikecheck.site import Capture, Layout, Site, SiteKind
 
 DEEPEST = 4  # containers inside containers
+LOOK_UPS = (nn.Embedding, nn.EmbeddingBag)
 
 
 def tensors_within(value: Any, depth: int = 0) -> Iterator[Tensor]:
@@ -43,10 +46,25 @@ def parts_of(value: Any) -> Sequence[Any]:
     return ()
 
 
-def model_input(arguments: Sequence[Any]) -> Tensor | None:
-    """Return the model's input: the first tensor of numbers with several axes, else the first of all."""
+def input_finder(model: nn.Module) -> Callable[[Sequence[Any]], Tensor | None]:
+    """Return the function that finds a model's input among its arguments."""
+    return partial(model_input, takes_ids=any(isinstance(module, LOOK_UPS) for _, module in model.named_modules()))
+
+
+def model_input(arguments: Sequence[Any], *, takes_ids: bool) -> Tensor | None:
+    """Return the model's input: the first tensor of numbers with several axes, else the first of all.
+
+    That of a model that takes ids may also hold these: the numbers after them may be a state that goes from call to
+    call.
+    """
     batch = list(tensors_within(arguments))
-    return next((t for t in batch if t.is_floating_point() and t.dim() > 1), next(iter(batch), None))
+    inputs = (t for t in batch if (t.is_floating_point() and t.dim() > 1) or (takes_ids and holds_ids(t)))
+    return next(inputs, next(iter(batch), None))
+
+
+def holds_ids(tensor: Tensor) -> bool:
+    """Return whether a tensor is of a type that an embedding looks up."""
+    return str(tensor.dtype).removeprefix("torch.") in ID_TYPES
 
 
 def input_for_tier(tensor: Tensor, tier: int) -> Tensor:

@@ -24,7 +24,7 @@ from spikecheck.probe.find import clean, find, named_parameters, parameter_paths
 from spikecheck.probe.frameworks.base import Observation
 from spikecheck.probe.functional import NO_OWNER, FunctionalCode
 from spikecheck.probe.hook import HookSet
-from spikecheck.probe.inputs import captures, countable, input_for_tier, model_input, tensors_within, why_unseen
+from spikecheck.probe.inputs import captures, countable, input_finder, input_for_tier, tensors_within, why_unseen
 from spikecheck.probe.layer import Status, WatchedLayer
 from spikecheck.probe.layer_hooks import hook_layer
 from spikecheck.probe.layers import Layers
@@ -91,7 +91,7 @@ class Session:
         # for the whole run
         named, self.paths = named_parameters(model), module_paths(model, variable)
         self.clock, self.trace, self.modes = Clock(), Trace(), Modes(model, self.paths)
-        self.variable = variable
+        self.variable, self._input_of = variable, input_finder(model)
         self.layers = Layers(find(model, spikes, variable))
         give_axes(self.layers, *axes)
         self.losses = PendingLosses()
@@ -192,7 +192,7 @@ class Session:
         self.input_tensors = max(self.input_tensors, len(held := list(tensors_within(arguments))))
         self.batches.take_inputs(arguments, training=self.passes.recorder.training)
         self.optimizers.unused.input_requires_grad = any(tensor.requires_grad for tensor in held)
-        tensor = model_input(arguments)
+        tensor = self._input_of(arguments)
         if tensor is not None and countable(tensor):
             self.passes.recorder.inputs.append(input_for_tier(tensor, self.passes.recorder.tier))
         else:
@@ -251,7 +251,7 @@ class Session:
     def entry_called(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """The first module of a model that is not called itself gets the input, maybe that of the next forward pass."""
         if self.passes.depth == 0:
-            recorder, tensor = self.passes.own().recorder, model_input([*args, *kwargs.values()])
+            recorder, tensor = self.passes.own().recorder, self._input_of([*args, *kwargs.values()])
             if tensor is not None and countable(tensor):
                 recorder.inputs, self.unseen["input"] = [*recorder.inputs, tensor.detach()], ""
 

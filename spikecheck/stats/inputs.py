@@ -60,7 +60,8 @@ class InputState(State):
     dtype: str = merged_by(keep_first)
     filled: Tensor = merged_by(torch.add)
     empty: Tensor = merged_by(torch.add)
-    densest_frame_share: Tensor = merged_by(torch.add)
+    densest_frame_share: Tensor = merged_by(torch.add)  # summed over the samples of passes whose time axis is known
+    timed_samples: Tensor = merged_by(torch.add)  # those of them that hold anything
     constant: Tensor = merged_by(torch.add)
     batches: Tensor = merged_by(merge_distinct)
     step_variance_share: ShareState = merged_by(operator.add)
@@ -124,6 +125,7 @@ class InputStats(RasterStatistic[InputState]):
         mass = torch.linalg.vector_norm(x, dim=2).square()  # [time, batch]; of a sum |x| would be copied first
         sample_mass = mass.sum(0)
         largest_frame = mass.amax(0) if len(mass) else sample_mass
+        timed = (sample_mass != 0) & time_axis_known
         return InputState(
             total=counts.total,
             active=counts.active,
@@ -144,7 +146,8 @@ class InputStats(RasterStatistic[InputState]):
             steps=x.shape[0] if time_axis_known else None,
             filled=torch.count_nonzero(mass),
             empty=(sample_mass == 0).sum(),
-            densest_frame_share=(largest_frame.double() / sample_mass).nan_to_num(0, 0, 0).sum(),
+            densest_frame_share=((largest_frame.double() / sample_mass).nan_to_num(0, 0, 0) * timed).sum(),
+            timed_samples=timed.sum(),
             constant=constant_over_time(torch.cat([per_step, mass], 1), mass.numel()),
             batches=smallest_distinct(fingerprint(torch.cat([small_sample, mass.flatten()]).unsqueeze(0))),
             step_variance_share=ShareState.of(mass.sum(1)),
@@ -177,7 +180,7 @@ class InputStats(RasterStatistic[InputState]):
                 filled_frames=int(state.filled),
                 samples=state.samples,
                 empty_samples=int(state.empty),
-                densest_frame_share=state.densest_frame_share.item() / max(1, state.samples - int(state.empty)),
+                densest_frame_share=state.densest_frame_share.item() / max(1, int(state.timed_samples)),
                 constant_forward_passes=int(state.constant),
                 distinct_batches=int(state.batches.isfinite().sum()),
                 profile=tuple(state.step_variance_share.profile().tolist()),

@@ -9,8 +9,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from spikecheck.readings import EvaluationStateReading, MemoryReading, StateReading
+from spikecheck.readings import EvaluationStateReading, StateReading
 from spikecheck.site import Capture, SiteKind
+from spikecheck.state_readings import MemoryReading
 from spikecheck.stats.base import State, Statistic, merged_by
 from spikecheck.stats.layout import is_known
 

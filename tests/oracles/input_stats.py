@@ -29,7 +29,13 @@ def oracle(captures: Captures) -> tuple[InputReading, ...]:
     values = everything(captures)
     masses = [(raster(c) ** 2).sum(2) for c in captures]
     sample_variance_share = [[float(v) for v in mass[:, b]] for mass in masses for b in range(mass.shape[1])]
-    shares = [largest_share(frames) for frames in sample_variance_share]
+    timed_samples = [
+        [float(v) for v in mass[:, b]]
+        for c, mass in zip(captures, masses, strict=True)
+        for b in range(mass.shape[1])
+        if c.layout.time is not None and mass[:, b].sum() != 0
+    ]
+    shares = [largest_share(frames) for frames in timed_samples]
     empty = sum(sum(frames) == 0 for frames in sample_variance_share)
     active = channels(captures) if timed(captures) else []
     reading = InputReading(
@@ -52,7 +58,7 @@ def oracle(captures: Captures) -> tuple[InputReading, ...]:
         filled_frames=sum(v != 0 for mass in masses for v in mass.flatten().tolist()),
         samples=len(sample_variance_share),
         empty_samples=empty,
-        densest_frame_share=sum(shares) / max(1, len(sample_variance_share) - empty),
+        densest_frame_share=sum(shares) / max(1, len(shares)),
         constant_forward_passes=sum(map(constant, map(raster, captures))),
         profile=profile([share_of_mean(mass.sum(1)) for mass in masses]),
         channels=len(active),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spikecheck.readings import MemoryReading
 from spikecheck.site import Capture
+from spikecheck.state_readings import MemoryReading
 from tests.oracles import initial_state_stats
 from tests.oracles.raster import Captures, number
 

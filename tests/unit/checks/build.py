@@ -25,7 +25,6 @@ from spikecheck.readings import (
     InputReading,
     LogitReading,
     LossReading,
-    MemoryReading,
     ModeReading,
     NonFinite,
     ParameterReading,
@@ -38,7 +37,7 @@ from spikecheck.readings import (
     UpdateReading,
 )
 from spikecheck.site import Moment, Site, SiteKind
-from spikecheck.state_readings import StepLawReading
+from spikecheck.state_readings import MemoryReading, StepLawReading
 from spikecheck.stored import FitReading, GlobalReading, MomentReading, StoredNeuronReading, StoredReading
 
 FINITE = NonFinite(count=0, elements=1000)

@@ -12,9 +12,10 @@ from spikecheck.stats import inputs
 from spikecheck.stats.inputs import InputStats
 
 
-def reading(x: Tensor) -> InputReading:
-    statistic = InputStats()
-    (made,) = statistic.summarize(statistic.measure(Capture((Site(SiteKind.INPUT, "input"),), (x,), Layout(0, 1))))
+def reading(*inputs: Tensor, layouts: tuple[Layout, ...] = (Layout(0, 1),)) -> InputReading:
+    statistic, site = InputStats(), Site(SiteKind.INPUT, "input")
+    passes = [Capture((site,), (x,), layout) for x, layout in zip(inputs, layouts, strict=True)]
+    (made,) = statistic.summarize(statistic.measure_many(passes))
     return made
 
 
@@ -35,3 +36,9 @@ def test_event_counts_fractions_and_negative_values_are_counted() -> None:
     counted = reading(x)
     assert (counted.above_one, counted.negative, counted.non_integer) == (1, 1, 1)
     assert counted.values == (-1.0, 0.0, 0.5, 1.0, 3.0)
+
+
+def test_a_pass_without_a_time_axis_has_no_fullest_time_step() -> None:
+    """Its samples are one frame each, which would hold all of their events."""
+    x = frames()
+    assert reading(x, x, layouts=(Layout(0, 1), Layout(None, 1))).densest_frame_share == reading(x).densest_frame_share

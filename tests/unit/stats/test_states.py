@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from spikecheck.readings import MemoryReading
 from spikecheck.site import Capture, Site, SiteKind
+from spikecheck.state_readings import MemoryReading
 from spikecheck.stats.states import MemoryStats
 
 State = tuple[Tensor, ...]
