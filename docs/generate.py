@@ -184,7 +184,7 @@ def peers() -> str:
     text = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8").partition("## Beside other tools")[2]
     rows = [line.strip("| ").split(" | ") for line in text.partition("## ")[0].splitlines() if line.startswith("| ")]
     shown = [
-        (row[0], row[1], row[-1]) for row in rows if len(row) == 5 and "floor" not in row[-1] and "=" not in row[0]
+        (row[0], row[1], row[-1]) for row in rows if len(row) == 6 and "floor" not in row[-1] and "=" not in row[0]
     ]
     head, rule, *tools = [f"| {' | '.join(row)} |" for row in shown]
     return "\n".join([head, rule, *tools]) + "\n"

@@ -18,8 +18,8 @@ time of the whole process. The control row compares a network with its twin, so 
 the measurement. On a machine that is busy with other things, what reads memory is slowed down more than what computes.
 Rows that were not measured are left out.
 
-A report shows a cost of its own: the time in its hooks, times a factor for what they take from the code around them.
-The last column is that figure, from another run of as many steps.
+A report shows a cost of its own: the time in its hooks, with an estimate of what they take from the code around them. A
+column has that figure, from another run of as many steps.
 
 After the first 16 steps, `budget` (default 0.02) only changes how many steps are measured by all statistics, at least
 every 32nd; the counts of every step are not limited by it. `every=1` measures all statistics in every step.
@@ -74,9 +74,9 @@ def write(results: Mapping[str, Any], docs: Path) -> None:
         text += [f"{reference[0]['label']}, one thread, bare step {reference[0]['bare_ms']:.0f} ms.", ""]
         text += ["![step time with each tool over the bare step](performance.svg)", ""]
         rows = [
-            (r["tool"], *(ratio(r, p) for p in ("all", "start", "later")), sees[r["tool"]], shown(r)) for r in reference
+            (r["tool"], *(ratio(r, p) for p in ("all", "start", "later")), shown(r), sees[r["tool"]]) for r in reference
         ]
-        columns = ["tool", "all steps", "first 16", "later", "what it sees of each step", "later, as a report shows it"]
+        columns = ["tool", "all steps", "first 16", "later", "later, as a report shows it", "what it sees of each step"]
         text.append(table(columns, rows))
     times = [one for part, some in of_part.items() if part != "reference" for one in some if one.get("what") == "time"]
     if times:
