@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import inf
 from typing import Any
 
@@ -56,6 +57,11 @@ class GradientNorms:
     def last(self) -> float:
         """The norm of the weight nearest the loss."""
         return self.by_weight[self.names[-1]]
+
+    @property
+    def falls(self) -> list[float]:
+        """How many times smaller the norm of each weight is than that of the next."""
+        return [after / before for before, after in pairwise(self.by_weight.values())]
 
     def observed(self, remark: str = "", **numbers: Any) -> Observed:
         """Return all norms as a phrase, with a remark behind them."""

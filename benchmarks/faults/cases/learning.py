@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import norse.torch as norse
 import torch
 from sinabs.activation import Heaviside
 from snntorch import surrogate
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from ..case import fault
 from ..melodies import CHANNELS, CLASSES, Melodies
 from ..networks.hand import Cell, HandNet, fast_sigmoid
-from ..networks.norse import NorseNet
+from ..networks.norse import NorseNet, parameters
 from ..networks.rockpool import RockpoolNet
 from ..networks.rockpool import lif as rockpool_lif
 from ..networks.sinabs import SinabsNet
@@ -67,6 +68,17 @@ def slope_of_two_thousand(broken: bool) -> Script:
     """A surrogate gradient so narrow that few potentials are inside it, in four layers."""
     slope = 2000 if broken else 8
     return Script(SnntorchNet(FOUR, neuron=lambda i: leaky(spike_grad=surrogate.fast_sigmoid(slope=slope))))
+
+
+@fault("norse", "surrogate_too_steep", "vanishing_gradient")
+def width_of_another_surrogate(broken: bool) -> Script:
+    """The surrogate gradient is that of tanh, with alpha=100 as for SuperSpike: it is 0 at 0.03 from the threshold."""
+    fast = parameters(tau_mem_inv=400.0, tau_syn_inv=600.0, v_th=0.5, alpha=100.0 if broken else 1.0)
+    neurons = fast._replace(method="tanh")
+    net = NorseNet(FOUR, lif=lambda i: norse.LIF(neurons), read=lambda out: out.mean(0) * 4, gain=5.0)
+    with torch.no_grad():
+        net.layers[-2].weight.mul_(5)
+    return Script(net)
 
 
 @fault("spikingjelly", "surrogate_too_steep", "exploding_gradient", thread="fzenke/spytorch#2")

@@ -45,6 +45,34 @@ def test_one_finding_names_both_ends_and_lists_what_lies_between() -> None:
     assert "fc1.weight 7e-5" in made[0].observed.text
 
 
+def trained(*norms: float, mean: float = 1.8, updates: int = 120, live: bool = False):
+    """A network at 60 % of ln 20 = 3.00."""
+    places = {f"fc{n}.weight": [gradient(mean_norm=norm), parameter()] for n, norm in enumerate(norms)}
+    places["loss"] = [loss(updates=updates, recent_mean=mean)]
+    return observe(places, run=run(update=120, live=live))
+
+
+@pytest.mark.parametrize(
+    ("observations", "severity"),
+    [
+        pytest.param(trained(6e-5, 6e-4, 6e-3, 0.08), "warning", id="tenfold at each of three layers"),
+        pytest.param(trained(1.0, 5.0, 25.0, 125.0), "warning", id="at the limit"),
+        pytest.param(trained(1.0, 4.9, 25.0, 500.0), None, id="less than that at one of them"),
+        pytest.param(trained(1.0, 20.0, 400.0), None, id="two layers, as in healthy networks"),
+        pytest.param(trained(1.0, 10.0, 100.0, 1000.0, mean=1.4), None, id="the loss has halved"),
+        pytest.param(trained(1.0, 10.0, 100.0, 1000.0, live=True), None, id="training goes on"),
+        pytest.param(trained(1.0, 10.0, 100.0, 1000.0, updates=63), None, id="too early to expect learning"),
+    ],
+)
+def test_a_gradient_that_falls_at_each_layer_where_little_is_learned(observations, severity) -> None:
+    assert severity_of(VanishingGradient(), observations, "fc0.weight") == severity
+
+
+def test_a_fall_at_each_layer_is_compared_weight_by_weight() -> None:
+    (finding,) = findings(VanishingGradient(), trained(6e-5, 6e-4, 6e-3, 0.08), "fc0.weight")
+    assert finding.expected.text.startswith("norms within a factor of 5 from one weight to the next")
+
+
 def lost(zero: int = 98, rate: float = 0.3, live: bool = False, mean: float = 2.99, unmoved: int = 0):
     """A first weight whose gradient is 0 in `zero` of 120 updates, in a network at chance: ln 20 = 3.00."""
     places = {
