@@ -224,6 +224,7 @@ class RegressionTargetReading:
     target_mean: float | None = None  # over all elements of all batches
     target_variance: float | None = None  # the squared error of always predicting that mean
     uniform_batches: int = 0  # updates in which all samples have the same targets, of two values or more
+    outputs: int = 0  # of one sample: the length of the last axis; 0 is unknown
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import spiking_sites
+from spikecheck.checks.output_spikes import MAX_ROUNDING_ERROR, MIN_DISTINCT_OUTPUTS, output_spikes
 from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.readings import RegressionTargetReading, SpikeReading
+from spikecheck.readings import RegressionTargetReading
 from spikecheck.site import Moment, Site, SiteKind
 
 
@@ -53,6 +53,8 @@ class UnreachableTarget(Check):
     A regression loss (squared or absolute differences, torch's own or written by hand) compares targets with spike
     counts or firing rates. With one spike per time step, a count is at most the number of time steps and a rate is at
     most 1; the highest target is above that, or the lowest is below 0 by {max_negative_share:%} of the targets' range.
+    Where the last spiking layer has several neurons for each output, a count may be the sum over them, and so many
+    times as high.
 
     Outputs are taken for counts if they are whole numbers, and for rates if they are whole numbers when multiplied by
     the number of time steps, and by the number of neurons of a group that is averaged, both to within
@@ -70,14 +72,16 @@ class UnreachableTarget(Check):
     sites: ClassVar = SiteKind.REGRESSION_TARGET
     needs: ClassVar = (RegressionTargetReading,)
     message: ClassVar = (
-        "{site} go from {lowest:n} to {highest:n}, but spikes of {time_steps:n} time steps give 0 to {reach:n}"
+        "{site} go from {lowest:n} to {highest:n}, but spikes of {population}{time_steps:n} time steps give "
+        "0 to {reach:n}"
     )
 
     max_rounding_error: float = limit(
-        1e-3, why="derived: a rate times 1,000 time steps is a whole number to within this in 32 bits"
+        MAX_ROUNDING_ERROR, why="derived: a rate times 1,000 time steps is a whole number to within this in 32 bits"
     )
     min_distinct_outputs: int = limit(
-        3, why="derived: with only two values, such as 0 and 1, outputs may be spikes, counts or rates"
+        MIN_DISTINCT_OUTPUTS,
+        why="derived: with only two values, such as 0 and 1, outputs may be spikes, counts or rates",
     )
 
     max_negative_share: float = limit(
@@ -87,19 +91,14 @@ class UnreachableTarget(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the highest target is above the highest possible output."""
         regression = readings.all[RegressionTargetReading]
-        last = max(spiking_sites(readings), key=lambda s: s.position, default=None)
-        spikes = None if last is None else readings.all.at(last.name).get(SpikeReading)
-        if spikes is None or spikes.forward_passes == 0 or spikes.non_integer > 0:
+        spikes = output_spikes(
+            readings, max_rounding_error=self.max_rounding_error, min_distinct_outputs=self.min_distinct_outputs
+        )
+        if spikes is None:
             return
-        if len(regression.output_values) < self.min_distinct_outputs:
-            return
-        run = readings.run
-        calls = max(1, round(run.forward_passes / max(1, run.backward_passes))) if run.called_per_time_step else 1
-        time_steps = calls * spikes.time_steps / spikes.forward_passes
-        reach = self.highest_output(regression, time_steps, max(1, spikes.maximum), spikes.neurons)
         below = -self.max_negative_share * (regression.target_maximum - regression.target_minimum)
         too_low = regression.target_minimum < below
-        if reach is None or (regression.target_maximum <= reach and not too_low):
+        if regression.target_maximum <= spikes.highest_output and not too_low:
             return
         yield self.finding(
             site,
@@ -112,30 +111,13 @@ class UnreachableTarget(Check):
             ),
             expected=Expected(
                 "targets from 0 to {reach:n}",
-                reach=reach,
-                because="a neuron of this layer emits no fewer and no more spikes in that many time steps",
+                reach=spikes.highest_output,
+                because="the neurons of an output emit no fewer and no more spikes in that many time steps"
+                if spikes.summed_neurons > 1
+                else "a neuron of this layer emits no fewer and no more spikes in that many time steps",
             ),
             when=Moment(0),
-            time_steps=time_steps,
-            reach=reach,
+            population=f"{spikes.summed_neurons} neurons in " if spikes.summed_neurons > 1 else "",
+            time_steps=spikes.time_steps,
+            reach=spikes.highest_output,
         )
-
-    def highest_output(
-        self, regression: RegressionTargetReading, time_steps: float, max_per_step: float, neurons: int
-    ) -> float | None:
-        """Return the highest possible output, of counts or of rates; None where the outputs are neither.
-
-        A rate may be the mean of several neurons, of equal groups of the layer.
-        """
-        if regression.output_minimum < 0:
-            return None
-        if all(self.is_whole(value) for value in regression.output_values):
-            max_count = time_steps * max_per_step
-            return max_count if regression.output_maximum <= max_count else None
-        groups = [size for size in range(1, neurons + 1) if neurons % size == 0]
-        rates = any(all(self.is_whole(v * time_steps * size) for v in regression.output_values) for size in groups)
-        return max_per_step if rates and regression.output_maximum <= max_per_step else None
-
-    def is_whole(self, value: float) -> bool:
-        """Return whether it is a whole number, apart from rounding."""
-        return abs(value - round(value)) < self.max_rounding_error

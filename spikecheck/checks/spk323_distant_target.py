@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.learning import MIN_LOSSES, learning_of
+from spikecheck.checks.output_spikes import output_spikes
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import LossReading, RegressionTargetReading
 from spikecheck.site import Moment, Site, SiteKind
@@ -66,7 +67,8 @@ class DistantTarget(Check):
     - the recent outputs are still all below the mean of the targets, or all above it;
     - the mean squared error is above the variance of the targets, which is that of always predicting their mean.
 
-    Outputs that are all alike, as behind a silent layer, are left to other checks.
+    Outputs that are all alike, as behind a silent layer, are left to other checks. Targets between 0 and the highest
+    spike count or firing rate of the outputs are in the units of these, and are not reported.
     """
 
     id: ClassVar = "SPK323"
@@ -97,6 +99,9 @@ class DistantTarget(Check):
         if readings.all[LossReading].updates < self.min_updates or not 0 < apart <= distance / self.min_distance:
             return
         if not distance_from(mean, recent) or learning.guess is None or learning.level <= learning.guess:
+            return
+        counted = output_spikes(readings)
+        if counted is not None and whole.target_minimum >= 0 and whole.target_maximum <= counted.highest_output:
             return
         yield self.finding(
             site,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spikecheck.readings import RegressionTargetReading
 from spikecheck.site import Capture, SiteKind
-from spikecheck.stats.base import State, Statistic, merged_by
+from spikecheck.stats.base import State, Statistic, keep_first, merged_by
 from spikecheck.stats.layout import (
     even_sample,
     fingerprint,
@@ -38,6 +38,7 @@ class RegressionTargetState(State):
     uniform: Tensor = merged_by(torch.add)
     updates: int = merged_by(operator.add)
     elements: int = merged_by(operator.add)
+    outputs: int = merged_by(keep_first)
 
 
 class RegressionTargetStats(Statistic[RegressionTargetState]):
@@ -70,6 +71,7 @@ class RegressionTargetStats(Statistic[RegressionTargetState]):
             uniform=torch.stack([is_uniform(value) for value in capture.values[half:]]).all().long(),
             updates=1,
             elements=targets.numel(),
+            outputs=capture.values[0].shape[-1] if capture.values[0].dim() > 1 else 1,
         )
 
     def summarize(self, state: RegressionTargetState) -> tuple[RegressionTargetReading, ...]:
@@ -89,6 +91,7 @@ class RegressionTargetStats(Statistic[RegressionTargetState]):
                 target_mean=mean,
                 target_variance=variance,
                 uniform_batches=int(state.uniform),
+                outputs=state.outputs,
             ),
         )
 

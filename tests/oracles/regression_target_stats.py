@@ -29,6 +29,7 @@ def oracle(captures: Captures) -> tuple[RegressionTargetReading, ...]:
         target_mean=fmean(targets) if targets else None,
         target_variance=pvariance(targets) if targets else None,
         uniform_batches=sum(all(map(is_uniform, c.values[len(c.values) // 2 :])) for c in captures),
+        outputs=captures[0].values[0].shape[-1] if captures[0].values[0].dim() > 1 else 1,
     )
     return (reading,)
 

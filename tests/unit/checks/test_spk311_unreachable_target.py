@@ -15,8 +15,10 @@ POTENTIALS = (0.013, 0.2, 0.71)
 BY_STEPS = run(forward_passes=200, called_per_time_step=True)  # ten calls of the model for one backward pass
 
 
-def net(highest: float, outputs: tuple[float, ...], layer=None, of_run=None, lowest: float = 0.0):
-    regression_target = RegressionTargetReading(20, 6400, lowest, highest, min(outputs), max(outputs), outputs)
+def net(highest: float, outputs: tuple[float, ...], layer=None, of_run=None, lowest: float = 0.0, width: int = 0):
+    regression_target = RegressionTargetReading(
+        20, 6400, lowest, highest, min(outputs), max(outputs), outputs, outputs=width
+    )
     return observe({"lif1": [layer or spikes()], "loss": [regression_target]}, run=of_run or run())
 
 
@@ -41,6 +43,11 @@ def net(highest: float, outputs: tuple[float, ...], layer=None, of_run=None, low
         pytest.param(net(9.0, COUNTS, spikes(time_steps=20), BY_STEPS), None, id="ten calls can"),
         pytest.param(net(60.0, COUNTS, spikes(non_integer=3)), None, id="graded spikes"),
         pytest.param(net(60.0, (0.0, 1.0, 200.0)), None, id="more than the layer can have counted"),
+        pytest.param(net(640.0, COUNTS, width=2), None, id="the sum over a population of 32 neurons"),
+        pytest.param(net(640.5, COUNTS, width=2), "warning", id="more than 32 neurons can give"),
+        pytest.param(net(20.5, COUNTS, width=64), "warning", id="an output for each neuron"),
+        pytest.param(net(20.5, COUNTS, width=7), "warning", id="no equal groups"),
+        pytest.param(net(32.0, RATES, width=2), None, id="the summed rates of 32 neurons"),
     ],
 )
 def test_judge(observations, severity) -> None:
@@ -50,3 +57,8 @@ def test_judge(observations, severity) -> None:
 def test_the_message_gives_the_highest_target_and_the_highest_output() -> None:
     (finding,) = findings(UnreachableTarget(), net(60.0, COUNTS), "loss")
     assert finding.message == "targets go from 0 to 60, but spikes of 20 time steps give 0 to 20"
+
+
+def test_the_message_counts_the_neurons_of_a_population() -> None:
+    (finding,) = findings(UnreachableTarget(), net(700.0, COUNTS, width=2), "loss")
+    assert finding.message == "targets go from 0 to 700, but spikes of 32 neurons in 20 time steps give 0 to 640"

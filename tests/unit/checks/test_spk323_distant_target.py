@@ -8,7 +8,7 @@ import pytest
 
 from spikecheck.checks.spk323_distant_target import DistantTarget
 from spikecheck.readings import RegressionTargetReading
-from tests.unit.checks.build import findings, loss, observe, severity_of
+from tests.unit.checks.build import findings, loss, observe, severity_of, spikes
 
 MEAN, VARIANCE = 150.0, 6400.0
 
@@ -47,6 +47,20 @@ def net(
     ],
 )
 def test_judge(observations, severity) -> None:
+    assert severity_of(DistantTarget(), observations, "loss") == severity
+
+
+@pytest.mark.parametrize(
+    ("neurons", "severity"), [(35, None), (34, "warning")], ids=["a population that can", "one that cannot"]
+)
+def test_targets_that_spike_counts_can_reach_are_not_far_away(neurons: int, severity: str | None) -> None:
+    """Ten time steps, and the highest target is 346."""
+    first = RegressionTargetReading(
+        20, 640, 25.0, 346.0, 0.0, 3.0, (0.0, 1.0, 3.0), target_mean=MEAN, target_variance=VARIANCE, outputs=2
+    )
+    lost = loss(function="mse_loss", classes=None, recent_mean=20_000.0, recent_deviation=1.0, updates=150)
+    layer = spikes(neurons=2 * neurons, time_steps=200)
+    observations = observe({"lif1": [layer], "loss": [first, lost]}, first={"loss": [first, lost]})
     assert severity_of(DistantTarget(), observations, "loss") == severity
 
 
