@@ -13,6 +13,7 @@ from spikecheck.site import IdleOptimizer, LearningRateHistory, NeighborCorrelat
 from spikecheck.site import NonFinite as NonFinite
 
 ID_TYPES = ("int32", "int64")  # those that an embedding looks up
+MAX_ID_AXES = 2  # time and batch: frames of events have channels, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +143,8 @@ class InputReading:
 
     @property
     def holds_ids(self) -> bool:
-        """Whether these are ids, such as those of characters: of the types that an embedding looks up."""
-        return self.dtype in ID_TYPES
+        """Whether these are ids, such as those of characters: of a type that an embedding looks up, one per step."""
+        return self.dtype in ID_TYPES and len(self.shape) <= MAX_ID_AXES
 
     @property
     def mean_active_bin(self) -> float | None:

@@ -57,8 +57,8 @@ class CountInput(Check):
     ```
 
     ## How it is decided
-    The input holds counts if every value is a whole number, none is negative, and some are above 1. An input of
-    type `int32` or `int64` is not checked: it holds ids, which an embedding looks up.
+    The input holds counts if every value is a whole number, none is negative, and some are above 1. An input of type
+    `int32` or `int64` without channels is not checked: it holds ids, which an embedding looks up.
 
     Two numbers decide how serious this is: the mean of the non-empty bins, and the drive of the first spiking layer.
     The drive is what one time step adds to the membrane potential, as a multiple of the threshold (RMS). spikecheck

@@ -61,7 +61,7 @@ class EmptyInput(Check):
     spikecheck warns if fewer than {min_filled_bin_fraction:%} of the time bins hold any event, or if
     {max_empty_sample_fraction:%} of the samples or more hold none. It reports an error if the whole input is empty. It
     is only a note if the network learns from the few events there are, and before update 64 of a running training, when
-    this is not yet known. Ids, of type `int32` or `int64`, are not checked.
+    this is not yet known. Ids, `int32` or `int64` without channels, are not checked.
 
     Why pauses matter: with a decay of 0.9, the effect of one step shrinks to an eighth after 20 empty steps. The usual
     causes are a wrong unit of time, such as microseconds read as milliseconds, and bins that extend far beyond the end

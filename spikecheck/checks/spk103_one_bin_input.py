@@ -58,7 +58,7 @@ class OneBinInput(Check):
     For each sample, spikecheck computes the fraction of its events that lie in its fullest time bin. It warns if this
     fraction is {max_fraction_in_one_bin:%} or more on average. Empty samples are skipped, and so is an input with fewer
     than {min_time_steps} time steps or {min_events_per_sample} events per sample.
-    Ids, of type `int32` or `int64`, are not checked.
+    Ids, `int32` or `int64` without channels, are not checked.
 
     The usual cause is a bin width whose unit is not that of the event times, so that all events fall into the first
     bin.

@@ -52,8 +52,8 @@ class ConstantInput(Check):
 
     ## How it is decided
     spikecheck reports a note if all time steps of the input are equal in every forward pass, and all values are whole
-    numbers of 0 or more, as events and event counts are, but no ids (`int32` or `int64`). Time steps count as equal if
-    they have the same sums over samples and the same sums over channels.
+    numbers of 0 or more, as events and event counts are, but no ids (`int32` or `int64` without channels). Time steps
+    count as equal if they have the same sums over samples and the same sums over channels.
 
     It warns if the input changes in every forward pass, and the input current of the first spiking layer is the same in
     all time steps: neighboring time steps, and time steps half a sequence apart, have a correlation of

@@ -61,7 +61,7 @@ class WrappedCounts(Check):
     negative distinct values are tested.
 
     Counts that overflow an unsigned byte (`uint8`) start again at 0, which cannot be seen in the values.
-    Ids, of type `int32` or `int64`, are not checked.
+    Ids, `int32` or `int64` without channels, are not checked.
     """
 
     id: ClassVar = "SPK107"

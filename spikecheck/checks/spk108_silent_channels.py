@@ -71,7 +71,7 @@ class SilentChannels(Check):
     have an offset and are clipped to the border of the sensor.
 
     Other causes are a sensor size that is larger than the sensor, swapped width and height, and channels numbered from
-    1. Ids, of type `int32` or `int64`, are not checked.
+    1. Ids, `int32` or `int64` without channels, are not checked.
     """
 
     id: ClassVar = "SPK108"

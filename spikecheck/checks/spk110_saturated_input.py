@@ -55,7 +55,7 @@ class SaturatedInput(Check):
     spikecheck warns if all values are 0 or 1, and at least {min_active_fraction:%} of them are 1, over at least
     {min_forward_passes} forward passes; {min_active_fraction_unlearned:%} are enough where 64 losses or more show that
     little is learned. A model that takes several input tensors is not checked, because the first one may be a mask.
-    Ids, of type `int32` or `int64`, are not checked.
+    Ids, `int32` or `int64` without channels, are not checked.
     """
 
     id: ClassVar = "SPK110"

@@ -51,7 +51,7 @@ class DuplicateChannels(Check):
     is only a note.
 
     The axes of time and batch have to be known. Halves of an axis that was flattened together with others, such as
-    every second channel, are not compared. Ids, of type `int32` or `int64`, are not checked.
+    every second channel, are not compared. Ids, `int32` or `int64` without channels, are not checked.
     """
 
     id: ClassVar = "SPK111"

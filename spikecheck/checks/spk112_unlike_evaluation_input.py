@@ -54,7 +54,7 @@ class UnlikeEvaluationInput(Check):
     direction both in the first forward passes and over the whole run. So an evaluation that begins with the test data
     and goes on with altered ones is not reported. It needs {min_samples} samples of evaluation that are not all 0:
     tools that count operations pass zeros. Tensors with another number of axes, or features of another size, are not
-    compared, and neither are ids (`int32` or `int64`).
+    compared, and neither are ids (`int32` or `int64` without channels).
     """
 
     id: ClassVar = "SPK112"

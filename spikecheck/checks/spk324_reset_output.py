@@ -54,7 +54,8 @@ class ResetOutput(Check):
     ```
     ```python snntorch
     layer.reset_mechanism = "none"
-    layer.state_function = layer._base_int  # which function resets is chosen in __init__
+    # __init__ has chosen the function that resets
+    layer.state_function = layer._base_int
     ```
     ```python spikingjelly
     # no potential reaches it

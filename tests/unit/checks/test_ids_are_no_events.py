@@ -42,9 +42,11 @@ STEPS, BATCH, NEURONS, CHARACTERS = 12, 8, 16, 5
     ],
 )
 def test_a_check_of_events_leaves_ids_alone(check: Check, changed, others, dtype: str) -> None:
-    events, ids = inputs(**changed), inputs(**changed, dtype=dtype)
+    events, ids = inputs(**changed), inputs(**changed, dtype=dtype, shape=(STEPS, BATCH))
     assert severity_of(check, observe({"input": [events, *others]}), "input") is not None
     assert severity_of(check, observe({"input": [ids, *others]}), "input") is None
+    frames = inputs(**changed, dtype=dtype)
+    assert severity_of(check, observe({"input": [frames, *others]}), "input") is not None
 
 
 class Characters(nn.Module):
