@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from spikecheck import (
+    evaluation_readings,
     excerpts,
     experiment_readings,
     loss_readings,
@@ -294,6 +295,7 @@ def kinds_of_readings() -> tuple[type[Any], ...]:
         thing
         for module in (
             readings,
+            evaluation_readings,
             state_readings,
             update_readings,
             loss_readings,

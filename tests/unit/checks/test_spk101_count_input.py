@@ -34,7 +34,7 @@ def driving(x, times, **known):
         pytest.param(counts(3.0, minimum=-1.0, negative=9), None, id="negative values are not counts"),
         pytest.param(inputs(minimum=-1.0, values=(-1.0, 0.0, 1.0), negative=9000), None, id="ternary"),
         pytest.param(counts(6.0, non_integer=1), None, id="continuous"),
-        pytest.param(counts(6.0, dtype="int64"), None, id="indices of an embedding"),
+        pytest.param(counts(6.0, dtype="int64", shape=(20, 16)), None, id="indices of an embedding"),
         pytest.param(counts(6.0, dtype="uint8"), "warning", id="counts as bytes"),
         pytest.param(inputs(count=0.0, active=0, maximum=0.0, values=(0.0,)), None, id="empty input"),
         pytest.param(counts(6.0, minimum=float("nan")), None, id="not a number"),
