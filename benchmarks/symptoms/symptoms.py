@@ -15,24 +15,26 @@ HALF_LEARNED = 0.5  # relative to ln C: training has worked, by its own loss
 LOST_SCORE = 0.1  # accuracy below that of the repaired script
 SILENT = {"SPK203", "SPK205", "SPK211"}
 BUSY = {"SPK204", "SPK206", "SPK212"}
-MODE = {"SPK214", "SPK215", "SPK216", "SPK217"}
+MODE = {"SPK214", "SPK215", "SPK216", "SPK217", "SPK225"}
 #: Causes as a user thinks of them, each with the checks whose pages explain it.
 CAUSES = {
-    "The weights are not moved, or put back": "SPK408 SPK409 SPK410 SPK411 SPK414 SPK415 SPK416 SPK417 SPK418 SPK419",
+    "The weights are not moved, or put back": "SPK408 SPK409 SPK410 SPK411 SPK414 SPK415 SPK416 SPK417 SPK418 SPK419 "
+    "SPK421",
     "Updates are too large, or gradients pile up": "SPK407 SPK413",
     "Weight decay, or another term of the loss, outweighs the task": "SPK321 SPK412",
     "The gradient does not arrive: no surrogate, or too steep or too narrow a one": "SPK401 SPK402 SPK403 SPK420",
-    "The scale of the weights is wrong, or neurons spike several times per step": "SPK201 SPK202 SPK220 SPK406",
-    "The drive of a layer does not fit its threshold": "SPK203 SPK204 SPK205 SPK206 SPK211 SPK212 SPK504",
+    "The scale of the weights is wrong, or neurons spike several times per step": "SPK201 SPK202 SPK220 SPK222 SPK406",
+    "The drive of a layer does not fit its threshold": "SPK203 SPK204 SPK205 SPK206 SPK211 SPK212 SPK223 "
+    "SPK224 SPK504",
     "The neuron's state is not reset, lost, or decays wrongly": "SPK207 SPK208 SPK209 SPK210 SPK213 SPK218 "
-    "SPK219 SPK505",
-    "The mode, dropout or batch normalization": "SPK214 SPK215 SPK216 SPK217",
+    "SPK219 SPK221 SPK226 SPK505",
+    "The mode, dropout or batch normalization": "SPK214 SPK215 SPK216 SPK217 SPK225",
     "A value becomes NaN or infinite": "SPK405",
     "The time axis is swapped, missing or collapsed": "SPK103 SPK104 SPK105 SPK106",
     "The input is empty, saturated, repeated or badly scaled": "SPK101 SPK102 SPK107 SPK108 SPK109 SPK110 SPK111 "
     "SPK112",
     "The readout or the loss function does not fit": "SPK301 SPK303 SPK305 SPK310 SPK311 SPK315 SPK316 SPK317 "
-    "SPK318 SPK319 SPK320 SPK322 SPK323",
+    "SPK318 SPK319 SPK320 SPK322 SPK323 SPK324 SPK325",
     "The labels are wrong, all alike or sorted": "SPK306 SPK307 SPK308 SPK309 SPK314",
 }  # fmt: skip
 CAUSE_OF = {check: cause for cause, checks in CAUSES.items() for check in checks.split()}

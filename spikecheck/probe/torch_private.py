@@ -199,8 +199,13 @@ def saved_difference(node: Any) -> Tensor | None:
 
 
 def saved_tensor(node: Any, name: str) -> Tensor | None:
-    """Return a tensor that a node of the graph saved; None where it saved none, or it is gone."""
+    """Return a tensor that a node of the graph saved; None where it saved none, or it is gone, or packed.
+
+    To unpack what a checkpoint packed would run the user's forward pass again.
+    """
     try:
+        if getattr(getattr(node, f"_raw{name}", None), "unpack_hook", None) is not None:
+            return None
         saved = getattr(node, name, None)
     except RuntimeError:  # it was changed in place, or the graph is used up
         return None

@@ -30,7 +30,17 @@ pytest.importorskip("snntorch.spikegen")
 from snntorch import utils  # noqa: E402
 from spikingjelly.activation_based import functional, layer, neuron  # noqa: E402
 
-from tests.faults.example_networks import Cameras, Normed, Scope, Steps  # noqa: E402
+from tests.faults.example_networks import (  # noqa: E402
+    Cameras,
+    Forward,
+    Hidden,
+    Normed,
+    Recurrent,
+    Scope,
+    Steps,
+    TimeLoop,
+    TimeStep,
+)
 
 CHECKS = [check for check in own_checks().values() if check.id.startswith(("SPK1", "SPK2"))]
 EVENT = np.dtype([("t", np.int64), ("x", np.int64), ("p", np.int64)])
@@ -63,22 +73,6 @@ class Net(nn.Module):
                     spikes, potentials[n] = spiking(weight(spikes), potentials[n])
             logits.append(self.readout(spikes))
         return torch.stack(logits).mean(0)
-
-
-class Forward(nn.Module):
-    """A model whose forward pass runs the example's own statements, and reads out the last spikes or the logits."""
-
-    def __init__(self, scope: Scope, code: str) -> None:
-        super().__init__()
-        self.parts = nn.ModuleDict({name: value for name, value in scope.items() if isinstance(value, nn.Module)})
-        self.readout = nn.Linear(256, 20)
-        self.scope, self.code = scope, compile(code, "example", "exec")
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        functional.reset_net(self)
-        scope = self.scope | {"x": x, "images": x}
-        exec(self.code, scope)
-        return scope["logits"] if "logits" in scope else self.readout(scope["spikes"])
 
 
 def scope() -> Scope:
@@ -245,17 +239,6 @@ def of_pieces(code: str) -> Report:
     return monitor.report()
 
 
-class Hidden(nn.Module):
-    """A layer that keeps its state itself, and a linear readout."""
-
-    def __init__(self, fc1: nn.Module, lif1: nn.Module) -> None:
-        super().__init__()
-        self.fc1, self.lif1, self.readout = fc1, lif1, nn.Linear(256, 20)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.stack([self.readout(self.lif1(self.fc1(x_t))) for x_t in x.unbind(1)]).mean(0)
-
-
 def of_epochs(code: str) -> Report:
     """The report on the example's loop over epochs, or on its model alone, of an update each."""
     names = scope()
@@ -332,6 +315,50 @@ def of_hidden_neurons(code: str) -> Report:
     return train(Steps(*names["layers"]), lambda: spikes(16))
 
 
+def of_a_time_step(code: str) -> Report:
+    """The report on a layer whose time step is the example's."""
+    return train(TimeStep(code), lambda: spikes(16))
+
+
+def of_five_layers(code: str) -> Report:
+    """The report on five layers whose loops over the four time steps are the example's, after 80 updates."""
+    layers = [TimeLoop(code, inputs) for inputs in (700, 64, 64, 64, 64)]
+    return train(nn.Sequential(*layers, nn.Flatten(), nn.Linear(4 * 64, 20)), lambda: spikes(16)[:, 18:22], updates=80)
+
+
+def of_a_recurrence(code: str) -> Report:
+    """The report on a layer that rockpool connects with itself."""
+    torch_module = pytest.importorskip("rockpool.nn.modules", reason="pip install --no-deps rockpool").LIFTorch
+    names = scope() | {"LIFTorch": torch_module, "fc": nn.Linear(700, 48)}
+    step, once = split(code, r"^lif")
+    exec(once, names)
+
+    return train(Recurrent(names["fc"], names["lif"], step), lambda: spikes(16))
+
+
+def of_a_stream(code: str) -> Report:
+    """The report on the example's model, which is trained on batches and validated with one image at a time."""
+    names = scope()
+    training, first = split(code, r"^(lif1|model) = ")
+    exec(first, names)
+    model = names["model"]
+
+    def logits(images: int) -> torch.Tensor:
+        utils.reset(model)
+        return sum(model((torch.rand(images, 2, 8, 8) < 0.3).float()) for _ in range(4)).flatten(1)[:, :20]
+
+    def fit(model: nn.Module) -> None:
+        optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
+        for _ in range(4):
+            optimizer.zero_grad()
+            F.cross_entropy(logits(8), torch.randint(0, 20, (8,))).backward()
+            optimizer.step()
+
+    with spikecheck.attach(model) as monitor:
+        exec(training, names | {"train": fit, "validate": lambda model: [logits(1) for _ in range(10)]})
+    return monitor.report()
+
+
 REPORTS: dict[str, Callable[[str], Report]] = {
     "SPK101": of_a_model,
     "SPK102": of_the_input,
@@ -354,8 +381,12 @@ REPORTS: dict[str, Callable[[str], Report]] = {
     "SPK217": of_both_modes,
     "SPK218": of_pieces,
     "SPK219": of_hidden_neurons,
+    "SPK221": of_a_time_step,
+    "SPK222": of_a_recurrence,
     "SPK223": of_an_evaluation,
     "SPK224": of_an_evaluation,
+    "SPK225": of_a_stream,
+    "SPK226": of_five_layers,
     "SPK216": lambda code: of_a_forward_pass(code, r"^fc1, |^lif1 = ", lambda: spikes(16)),
 }
 
