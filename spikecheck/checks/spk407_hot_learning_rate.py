@@ -108,7 +108,9 @@ class HotLearningRate(Check):
         3.0, why="derived: 8/9 of the squared norm is then what the updates added, if their direction is random"
     )
     min_jump: float = limit(
-        0.02, why="judgment call: updates of a neuron's parameter, on average and relative to its value at first"
+        0.1,
+        why="measured: 0.5 or more with a learning rate of 0.5 for thresholds; 0.07 where a threshold passes 0 on its "
+        "way, so that any update is large relative to its value; the value in between is a judgment call",
     )
     max_rate_fraction: float = limit(
         0.1, why="judgment call: at a tenth of the learning rate, the updates are no longer those that were reported"

@@ -159,7 +159,7 @@ def with_threshold(lost=WORSE, weight=None, name="lif1.threshold", value=1.0, **
         pytest.param(with_threshold(max_relative_norm=0.49), None, id="below it"),
         pytest.param(with_threshold(loss()), None, id="the loss falls all the same"),
         pytest.param(with_threshold(updates=4), None, id="too few updates to say"),
-        pytest.param(with_threshold(mean_norm=0.019), None, id="a single jump among small updates"),
+        pytest.param(with_threshold(mean_norm=0.099), None, id="a single jump among small updates"),
         pytest.param(with_threshold(value=0.0), None, id="a parameter that starts at 0"),
         pytest.param(with_threshold(weight=update(mean_relative_norm=2.5)), None, id="a weight stands for it"),
     ],
