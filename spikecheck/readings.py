@@ -64,6 +64,11 @@ class SpikeReading:
         return self.count / self.elements if self.elements else None
 
     @property
+    def steps_per_pass(self) -> int:
+        """The time steps of a forward pass, rounded up where forward passes differ."""
+        return math.ceil(self.time_steps / max(1, self.forward_passes))
+
+    @property
     def mean_active_bin(self) -> float | None:
         """The mean of the elements other than 0: 1 for binary spikes."""
         return self.count / self.active if self.active else None

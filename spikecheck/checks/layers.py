@@ -253,9 +253,8 @@ def least_drive(site: Site, readings: Readings) -> float | None:
     flow, spikes, threshold = readings.get(FlowReading), readings.get(SpikeReading), threshold_of(site) or 1.0
     if flow is None or flow.argument is None or spikes is None or threshold < 0:
         return None
-    steps = math.ceil(spikes.time_steps / max(1, spikes.forward_passes))
     decay = 1.0 if flow.decay is None else abs(flow.decay)
-    return (flow.argument.rms / threshold - 1) / geometric_sum(decay, max(1, steps))
+    return (flow.argument.rms / threshold - 1) / geometric_sum(decay, max(1, spikes.steps_per_pass))
 
 
 def synaptic_gain(neuron: NeuronSpec) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.modes import first_with_mode
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import ModeReading
 from spikecheck.site import Site, SiteKind
@@ -77,8 +78,7 @@ class EvaluationMode(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield one finding, at the first module that has a mode, where all of them were in evaluation mode."""
         modes, mode = readings.every(ModeReading), readings[ModeReading]
-        sites = [s for s in readings.observations.sites if s.kind is SiteKind.BATCH_NORM_OR_DROPOUT and s.name in modes]
-        if site.name != min(sites, key=lambda s: s.position).name or mode.updates < self.min_updates:
+        if site.name != first_with_mode(readings) or mode.updates < self.min_updates:
             return
         if any(other.evaluation_updates < self.max_evaluation_fraction * other.updates for other in modes.values()):
             return

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit, once_per_run
+from spikecheck.checks.modes import first_with_mode
 from spikecheck.evaluation_readings import ModeInEvaluationReading
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import EvaluationInputReading, InputReading, ModeReading
@@ -76,11 +77,11 @@ class TrainingMode(Check):
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield one finding, at the first module that has a mode."""
+        if site.name != first_with_mode(readings) or not readings.run.backward_passes:
+            return
         modes, evaluated = readings.every(ModeReading), readings.every(ModeInEvaluationReading)
-        sites = [s for s in readings.observations.sites if s.kind is SiteKind.BATCH_NORM_OR_DROPOUT and s.name in modes]
         mode = readings[ModeInEvaluationReading]
-        is_first = site.name == min(sites, key=lambda s: s.position).name
-        if not is_first or not readings.run.backward_passes or mode.forward_passes < self.min_passes:
+        if mode.forward_passes < self.min_passes:
             return
         if any(one.in_training_mode < self.min_share * one.forward_passes for one in evaluated.values()):
             return

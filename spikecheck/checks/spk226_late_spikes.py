@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import ceil
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings
@@ -76,7 +75,7 @@ class LateSpikes(Check):
         if not is_late(readings) or losses_without_learning(readings) is None:
             return
         late = [layer for layer in spiking_sites(readings) if is_late(readings.at(layer.name))]
-        steps = ceil(spikes.time_steps / max(1, spikes.forward_passes))
+        steps = spikes.steps_per_pass
         if site.position > min(layer.position for layer in late) or not 1 < steps <= len(late):
             return
         yield self.finding(

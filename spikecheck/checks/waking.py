@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import ceil
-
 from spikecheck.checks.base import Readings
 from spikecheck.checks.fixes import expected_potential, initialized, joined, parameter_path, plain_number, set_threshold
 from spikecheck.checks.fixes import take_input_as_it_is as unscaled
@@ -128,7 +126,7 @@ def wake_derived(layer: Site, readings: Readings) -> tuple[str, str]:
     weight, spikes, threshold = input_weight(layer, readings), readings.get(SpikeReading), threshold_of(layer)
     if weight is None or spikes is None or threshold is None or layer.neuron is None:
         return DERIVED, ""
-    steps = max(1, ceil(spikes.time_steps / max(1, spikes.forward_passes)))
+    steps = max(1, spikes.steps_per_pass)
     rate = ASSUMED_RATE if weight.dimensions > 1 else 1.0  # a normalization keeps the size of what it passes on
     scale = (weight.scale if weight.dimensions > 1 else weight.rms) * synaptic_gain(layer.neuron)
     as_it_is = expected_potential(layer.neuron, scale, steps, rate, gain=1.0)

@@ -58,11 +58,11 @@ def model_input(arguments: Sequence[Any], *, takes_ids: bool) -> Tensor | None:
     call.
     """
     batch = list(tensors_within(arguments))
-    inputs = (t for t in batch if (t.is_floating_point() and t.dim() > 1) or (takes_ids and holds_ids(t)))
+    inputs = (t for t in batch if (t.is_floating_point() and t.dim() > 1) or (takes_ids and is_of_id_type(t)))
     return next(inputs, next(iter(batch), None))
 
 
-def holds_ids(tensor: Tensor) -> bool:
+def is_of_id_type(tensor: Tensor) -> bool:
     """Return whether a tensor is of a type that an embedding looks up."""
     return str(tensor.dtype).removeprefix("torch.") in ID_TYPES
 

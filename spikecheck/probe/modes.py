@@ -83,7 +83,7 @@ class Modes:
                 moded.evaluating += not (self.model.training or moded.module.training)
 
     def count_evaluation(self) -> None:
-        """Count a forward pass without gradients that begins."""
+        """Count a forward pass without gradients."""
         self.evaluations += 1
         for moded in self.moded.values():
             moded.training += self.model.training and moded.module.training
