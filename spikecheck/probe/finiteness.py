@@ -48,6 +48,11 @@ class Finiteness:
         self.potentials += [total(potential) for _, potential in recent]
         self.currents += [0.0 if current is None else total(current) for current, _ in recent]
 
+    @property
+    def holds(self) -> bool:
+        """Whether all of them are finite."""
+        return all(map(math.isfinite, self.potentials))
+
     def extend(self, other: Finiteness) -> None:
         """Add time steps that follow."""
         other.look()
@@ -66,3 +71,15 @@ def total(values: Tensor) -> float:
     """Return the sum of values in the host's memory, which is not finite where one of them is not."""
     values = values.detach()
     return float(values.sum() if values.dtype in WIDE else values.sum(dtype=torch.float64))
+
+
+def step_sums(tensor: Tensor) -> Tensor:
+    """Return the sums over all axes but the first two, one of which may be time: they show NaN and infinity."""
+    if tensor.dim() <= 2 or not tensor.is_floating_point():
+        return tensor
+    return tensor.flatten(2).sum(2, dtype=tensor.dtype if tensor.dtype in WIDE else torch.float32)
+
+
+def finite_steps(tensor: Tensor) -> Tensor:
+    """Return zeros that stand for the sums of an input that is finite."""
+    return torch.zeros((), device=tensor.device).expand(tensor.shape[:2])

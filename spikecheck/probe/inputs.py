@@ -7,11 +7,10 @@ from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from spikecheck.probe.axes import input_layout
-from spikecheck.probe.finiteness import WIDE
+from spikecheck.probe.finiteness import finite_steps, step_sums
 from spikecheck.probe.layer import WatchedLayer
 from spikecheck.probe.recorder import Recorder
 from spikecheck.probe.torch_private import has_values, is_dense
@@ -67,19 +66,6 @@ def is_of_id_type(tensor: Tensor) -> bool:
     return str(tensor.dtype).removeprefix("torch.") in ID_TYPES
 
 
-def input_for_tier(tensor: Tensor, tier: int) -> Tensor:
-    """Return what the statistics up to a tier need of an input.
-
-    Those of tier 1 search it for NaN and infinity. Sums over all axes but the first two, one of which may be time, show
-    these, and are made before the model reads the input and not after, when it is no longer in the cache.
-    """
-    values = tensor.detach()
-    if tier > 1 or values.dim() <= 2 or not values.is_floating_point():
-        return values
-    kind = values.dtype if values.dtype in WIDE else torch.float32
-    return values.flatten(2).sum(2, dtype=kind)
-
-
 def why_unseen(tensor: Tensor | None) -> str:
     """Return why an input cannot be counted; empty where it can."""
     if tensor is None:
@@ -104,10 +90,16 @@ def captures(recorder: Recorder, layers: Iterable[WatchedLayer], site: Site, upd
 def input_captures(
     recorder: Recorder, site: Site, layouts: Sequence[Capture[Tensor]], update: int
 ) -> Iterator[Capture[Tensor]]:
-    """Yield what the model was called with: as the time steps of one forward pass where the time loop is outside."""
+    """Yield what the model was called with: as the time steps of one forward pass where the time loop is outside.
+
+    The statistics of tier 1 search it for NaN and infinity alone. What is not finite in an input that reaches the
+    layers stays in their potentials, so that it is read only where these are not known to be finite.
+    """
     inputs = recorder.inputs
     if len(inputs) > 1 and all(tensor is inputs[0] or same_values(tensor, inputs[0]) for tensor in inputs):
         inputs = inputs[:1]
+    if recorder.tier == 1:
+        inputs = [(finite_steps if recorder.is_finite else step_sums)(tensor) for tensor in inputs]
     alike = len({(tensor.shape, tensor.device) for tensor in inputs}) == 1
     if len(inputs) > 1 and alike and inputs[0].dim() > 1:
         yield Capture((site,), tuple(inputs), Layout(0, 1), recorder.training, update, stacked=True)

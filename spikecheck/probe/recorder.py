@@ -15,7 +15,7 @@ from torch import Tensor
 
 from spikecheck.probe.applications import Application
 from spikecheck.probe.call_log import CallLog, is_state_sampled
-from spikecheck.probe.finiteness import Finiteness
+from spikecheck.probe.finiteness import Finiteness, step_sums
 from spikecheck.probe.frameworks.base import PER_STEP, Framework, Observation, nested, tensors
 from spikecheck.probe.frameworks.generic import surrogates
 from spikecheck.probe.held import Held, HeldCalls
@@ -52,6 +52,11 @@ class LayerCalls:
     carries_gradient: bool = False
     input: Tensor | None = None  # a candidate's, to compare its values with
     time_path: TimePath = field(default_factory=TimePath)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether its potentials are known to be finite at every call of this forward pass, of which there is one."""
+        return 0 < self.count == len(self.finiteness.potentials) and self.finiteness.holds
 
     def sample_state(self, watched: WatchedLayer, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """Read the state before a call, where it is to be sampled."""
@@ -294,6 +299,18 @@ class Recorder:
     def count(self, name: str) -> int:
         """Return how often a layer was called."""
         return self.layers[name].count if name in self.layers else 0
+
+    def take_input(self, tensor: Tensor) -> None:
+        """Keep what the model is called with; where that is one of many time steps, no more than is needed of it."""
+        self.inputs.append(tensor)
+        if self.tier == 1 and len(self.inputs) > 1:
+            self.inputs[-2:] = map(step_sums, self.inputs[-2:])
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all layers' potentials are known to be finite."""
+        called = [calls for calls in self.layers.values() if calls.count]
+        return bool(called) and all(calls.is_finite for calls in called)
 
     def rest(self) -> Recorder:
         """Return the recorder of what is left of this forward pass, once this one is drained."""

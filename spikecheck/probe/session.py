@@ -24,7 +24,7 @@ from spikecheck.probe.find import clean, find, named_parameters, parameter_paths
 from spikecheck.probe.frameworks.base import Observation
 from spikecheck.probe.functional import NO_OWNER, FunctionalCode
 from spikecheck.probe.hook import HookSet
-from spikecheck.probe.inputs import captures, countable, input_finder, input_for_tier, tensors_within, why_unseen
+from spikecheck.probe.inputs import captures, countable, input_finder, tensors_within, why_unseen
 from spikecheck.probe.layer import Status, WatchedLayer
 from spikecheck.probe.layer_hooks import hook_layer
 from spikecheck.probe.layers import Layers
@@ -194,7 +194,7 @@ class Session:
         self.optimizers.unused.input_requires_grad = any(tensor.requires_grad for tensor in held)
         tensor = self._input_of(arguments)
         if tensor is not None and countable(tensor):
-            self.passes.recorder.inputs.append(input_for_tier(tensor, self.passes.recorder.tier))
+            self.passes.recorder.take_input(tensor.detach())
         else:
             self.unseen["input"] = why_unseen(tensor)
 

@@ -34,9 +34,9 @@ class Poisoned(Net):
 @pytest.mark.parametrize(
     ("place", "update"),
     [
-        ("input", 5),
+        ("input", 25),  # a forward pass whose input is read only because the layers show that something is wrong
         ("lif2", 25),
-        *(pytest.param(*one, marks=LONG) for one in (("input", 25), ("lif2", 5), ("input", 500), ("lif2", 500))),
+        *(pytest.param(*one, marks=LONG) for one in (("input", 5), ("lif2", 5), ("input", 500), ("lif2", 500))),
     ],
 )
 def test_its_origin_is_named(library: str, place: str, update: int) -> None:
