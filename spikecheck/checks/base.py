@@ -204,7 +204,7 @@ class Check:
         explained_by: ids of the checks whose findings would make a finding of this one a mere consequence.
         explains: the same relation from the other end; both are merged when checks are discovered.
         ascending: groups of limits that contradict each other unless they are in this order.
-        self_resolving: training can repair what it finds, so that a warning waits for a while.
+        self_resolving: training can repair what it finds; see `may_be_repaired`.
         of_first_loss: it matters for high first losses alone, which may fall within a few updates.
         message: one line, with the numbers of `Observed` in braces.
         past: what a report says once it is over, such as "{site} was silent"; the slug and the site by default.
@@ -241,6 +241,10 @@ class Check:
         are no longer observed, nothing is over, and this is not called.
         """
         return not made_now
+
+    def may_be_repaired(self, finding: Finding) -> bool:
+        """Return whether training can repair a `finding` of this check, so that its warning waits for a while."""
+        return self.self_resolving
 
     def restated(self, finding: Finding, readings: Readings) -> Finding:
         """Return a `finding` that `judge` no longer makes and that is not over, with what the `readings` show now."""

@@ -210,10 +210,11 @@ class Judge:
         It may do so for longer where a silent layer comes nearer to its threshold. A high first loss is as harmless as
         later losses show, and so is a note that explains nothing else, or nothing but what training may repair.
         """
-        cause, warned = members[0], {finding.check for finding in members if finding.severity > Severity.NOTE}
-        repaired = {check.id for check in self.checks if check.self_resolving}
-        about_first_loss = {check.id for check in self.checks if check.of_first_loss}
-        waits = cause.check in repaired or (bool(warned) and warned <= repaired | about_first_loss)
+        cause, warned = members[0], [finding for finding in members if finding.severity > Severity.NOTE]
+        checks = {check.id: check for check in self.checks}
+        repaired = {f.key for f in members if f.check in checks and checks[f.check].may_be_repaired(f)}
+        about_first_loss = {f.key for f in members if f.check in checks and checks[f.check].of_first_loss}
+        waits = cause.key in repaired or (bool(warned) and {f.key for f in warned} <= repaired | about_first_loss)
         readings = observations.readings(cause.site)
         young = may_still_resolve(cause.site, readings) and not out_of_reach(cause.site, readings)
         return waits and (young or is_waking(cause.site, readings))

@@ -103,6 +103,9 @@ class FaultyDecay(Check):
 
     The usual causes are a wrong formula, such as exp(dt / tau) instead of exp(-dt / tau), and a wrong unit, such as
     milliseconds instead of time steps.
+
+    While training runs, a decay between 0 and {min_decay} is printed only from update 64 on: networks that need no
+    memory in their neurons, such as those with learned delays, learn without it.
     """
 
     id: ClassVar = "SPK207"
@@ -220,7 +223,7 @@ class FaultyDecay(Check):
     def fault(self, site: Site, neuron: NeuronSpec, spikes: SpikeReading, *, grows: bool | None) -> str:
         """Return what is wrong with the decay in use or with the input gain; empty where nothing is known to be."""
         decay, steps = neuron.decay, spikes.time_steps // spikes.forward_passes
-        if decay is None:
+        if decay is None or (decay < self.min_decay and site.framework in HAND_WRITTEN and grows is None):
             return ""
         if decay < 0:
             return "the potential changes sign in every time step"
@@ -238,6 +241,11 @@ class FaultyDecay(Check):
             steps=steps,
             sum=accumulated,
         )
+
+    def may_be_repaired(self, finding: Finding) -> bool:
+        """Return whether the network may learn without what the finding says is missing: memory."""
+        decay = finding.observed.numbers.get("decay")
+        return isinstance(decay, float) and 0 <= decay < self.min_decay
 
     def is_over(self, finding: Finding, readings: Readings, *, made_now: bool) -> bool:
         """Return whether the neuron has other parameters by now."""
