@@ -19,6 +19,7 @@ from spikecheck.probe.batches import KeptBatches
 from spikecheck.probe.parameter_set import ParameterSet, named, of_optimizer
 from spikecheck.probe.paths import script_frame, variable_name
 from spikecheck.probe.schedule import Schedule
+from spikecheck.probe.torch_private import takes_hooks
 from spikecheck.probe.watchers import watchers
 from spikecheck.runlog.writer import RunLog
 from spikecheck.settings import Settings, is_switched_off
@@ -162,6 +163,11 @@ def check_arguments(model: object, loss: object, optimizer: object, every: objec
         raise SpikecheckError(
             f"attach() needs a torch.nn.Module, got {type(model).__name__}: pass the model itself, or, for code "
             "without one, the optimizer that trains its tensors"
+        )
+    if not takes_hooks(model):
+        raise SpikecheckError(
+            f"attach() got a model that torch.jit compiled ({type(model).__name__}), which takes no hooks: attach to "
+            "the model before torch.jit.script"
         )
     if loss is not None and not isinstance(loss, nn.Module):
         raise SpikecheckError(

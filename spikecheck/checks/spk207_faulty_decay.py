@@ -8,12 +8,12 @@ from math import exp, inf, log
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import HAND_WRITTEN, geometric_sum
+from spikecheck.checks.layers import HAND_WRITTEN, geometric_sum, is_silent, peak_potential, threshold_of
 from spikecheck.checks.learning import has_learned, losses_without_learning
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.neuron import NeuronSpec, ReplacedParameter
 from spikecheck.number_format import fill
-from spikecheck.readings import FlowReading, SpikeReading
+from spikecheck.readings import DriveReading, FlowReading, PotentialReading, SpikeReading
 from spikecheck.site import Moment, Site, SiteKind
 from spikecheck.state_readings import StepLawReading
 
@@ -153,7 +153,7 @@ class FaultyDecay(Check):
             forgets = 0 <= (neuron.decay or 0.0) < self.min_decay
             short, exact = ("", "") if forgets else (":.4n", ":.6n")  # near 1, digits matter
             since_the_start = self.grows(readings) and self.grows(readings.first, min_passes=1)
-            yield self.finding(
+            finding = self.finding(
                 site,
                 severity=Severity.NOTE if forgets and has_learned(readings) else Severity.WARNING,
                 observed=Observed(
@@ -171,8 +171,9 @@ class FaultyDecay(Check):
                     gain=neuron.input_gain,
                 ),
                 when=Moment(0) if since_the_start else None,
-                excess=1,
+                excess=not forgets,  # a network may do without memory, and has another fault
             )
+            yield replace(finding, explains_others=not forgets or self.leaves_too_little(site, readings))
         elif neuron.replaced_parameters:
             yield self.replaced_value(site, neuron.replaced_parameters[0])
         elif (
@@ -200,6 +201,13 @@ class FaultyDecay(Check):
                     decay=neuron.decay,
                 ),
             )
+
+    def leaves_too_little(self, site: Site, readings: Readings) -> bool:
+        """Return whether a layer is silent whose potential would reach the threshold if nothing of it were lost."""
+        spikes, threshold = readings[SpikeReading], threshold_of(site)
+        known = readings.get(DriveReading) is not None or readings.get(PotentialReading) is not None
+        peak = peak_potential(site, readings) if known and is_silent(spikes) else None
+        return peak is not None and threshold is not None and peak * spikes.steps_per_pass >= threshold
 
     def neuron_in_use(self, site: Site, readings: Readings) -> NeuronSpec | None:
         """Return the parameters of the neurons, with the decay that was measured if potentials grow by it."""

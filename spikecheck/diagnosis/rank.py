@@ -77,7 +77,7 @@ class FindingsByCheck:
         for finding in findings:
             self.places.setdefault(finding.check, []).append(in_order(finding))
             latest = self.latest.setdefault(finding.check, [])
-            others = [last for last in latest[-1] if last.explained_by != finding.explained_by] if latest else []
+            others = [last for last in latest[-1] if kind_of(last) != kind_of(finding)] if latest else []
             latest.append((*others, finding))
 
     def parents(self, effect: Finding) -> list[Finding]:
@@ -85,7 +85,8 @@ class FindingsByCheck:
         parents = list(self.before(effect.check, bisect_left(self.of(effect.check), in_order(effect))))
         for check in effect.explained_by:
             if check != effect.check:
-                parents += self.before(check, bisect_right(self.of(check), place(effect), key=lambda one: one[0][:3]))
+                causes = self.before(check, bisect_right(self.of(check), place(effect), key=lambda one: one[0][:3]))
+                parents += (cause for cause in causes if cause.explains_others)
         return parents
 
     def of(self, check: str) -> list[tuple[Order, Key]]:
@@ -95,6 +96,11 @@ class FindingsByCheck:
     def before(self, check: str, count: int) -> tuple[Finding, ...]:
         """Return the last of each kind among the first `count` findings of a check."""
         return self.latest[check][count - 1] if count else ()
+
+
+def kind_of(finding: Finding) -> tuple[tuple[str, ...], bool]:
+    """Return what explains a finding, and whether it explains others."""
+    return finding.explained_by, finding.explains_others
 
 
 def nearest_note(finding: Finding, notes: list[Finding]) -> list[Finding]:

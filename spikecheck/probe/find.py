@@ -15,7 +15,7 @@ from spikecheck.probe.layer import Layer, Status, WatchedLayer
 from spikecheck.probe.parameter_set import Assembly, ParameterSet
 from spikecheck.probe.paths import module_paths
 from spikecheck.probe.recorder import LayerCalls
-from spikecheck.probe.torch_private import is_dense
+from spikecheck.probe.torch_private import is_dense, takes_hooks
 from spikecheck.readings import InputReading
 from spikecheck.site import SiteKind
 
@@ -42,7 +42,7 @@ def find(model: nn.Module, spikes: Iterable[str | nn.Module], variable: str = "m
     for name, module in model.named_modules():
         holds = any(id(part) in certain for _, part in module.named_modules())
         of_torch = type(module).__module__.startswith("torch.")
-        if clean(name) and not holds and not of_torch and id(module) not in inside:
+        if clean(name) and not holds and not of_torch and id(module) not in inside and takes_hooks(module):
             facts = Layer(clean(name), module, by_hand, path=paths[id(module)])
             layers.append(WatchedLayer(facts, Status.CANDIDATE, is_shared_part=id(module) in shared))
     return layers
@@ -61,6 +61,12 @@ def shared_parts(model: nn.Module) -> set[int]:
 def resolve(model: nn.Module, which: str | nn.Module) -> nn.Module:
     """Return the module that a name or a module of `spikes=` means; SpikecheckError where the model has none such."""
     names: dict[str, nn.Module] = {clean(name): module for name, module in model.named_modules()}
+    named = which if isinstance(which, nn.Module) else names.get(clean(which))
+    if named is not None and not takes_hooks(named):
+        raise SpikecheckError(
+            f"spikes= names a module that torch.jit compiled ({type(named).__name__}), which takes no hooks; show its "
+            "spikes with spikecheck.tap"
+        )
     if isinstance(which, nn.Module):
         if all(which is not module for module in names.values()):
             raise SpikecheckError(f"spikes= names a {type(which).__name__} that is not part of the model")

@@ -339,7 +339,8 @@ def whole_step(observation: Observation, next_state: tuple[Tensor, ...]) -> tupl
 def axes_of(watched: WatchedLayer, spikes: Tensor, shown: Layout) -> Layout:
     """Return the axes of what a call showed: the layer's, where the call does not show its own."""
     if shown.time is not None:
-        watched.learn_layout(shown)
+        at_end = shown.time == spikes.dim() - 1 > 1  # so it is for values with fewer or more axes
+        watched.learn_layout(Layout(-1, shown.batch) if at_end else shown)
     learned = watched.layer.layout
     if spikes.dim() < 2:
         return Layout()

@@ -38,7 +38,7 @@ from spikecheck.probe.pending_losses import PendingLosses
 from spikecheck.probe.recorder import Recorder
 from spikecheck.probe.snapshot import Snapshot
 from spikecheck.probe.time_loop import state_of, was_reset
-from spikecheck.probe.torch_private import in_backward
+from spikecheck.probe.torch_private import in_backward, takes_hooks
 from spikecheck.probe.trace import Trace
 from spikecheck.probe.training import Training
 from spikecheck.probe.watchers import watchers
@@ -124,7 +124,7 @@ class Session:
             calls = self.layer_called, self.layer_returned, self.compiled_layer_returned
             hook_layer(self._hooks, watched, self.passes, *calls)
         for name, module in self.model.named_modules():
-            if module is not self.model:
+            if module is not self.model and takes_hooks(module):
                 hook = self._hooks.make(partial(self.module_returned, clean(name)), lambda: not in_backward())
                 self._hooks.add(module.register_forward_hook(hook), tracing=True)
         if self.criterion is not None:

@@ -53,7 +53,7 @@ class TimePath:
             return
         ends = frozenset(tensor.grad_fn for tensor in inputs if tensor.grad_fn is not None)
         time = learned_time if observation.layout.time is None else observation.layout.time
-        if time is None:
+        if time is None or not -spikes.dim() <= time < spikes.dim():
             if has_state or observation.potential is not None:
                 self.add(spikes.grad_fn, ends, tuple(spikes.shape))
             return

@@ -112,6 +112,11 @@ def is_batch_norm(module: nn.Module) -> bool:
     return isinstance(module, _batch_norm)
 
 
+def takes_hooks(module: nn.Module) -> bool:
+    """Return whether a module takes hooks: one that torch.jit compiled raises an error."""
+    return not isinstance(module, torch.jit.ScriptModule)
+
+
 def is_plain_tensor(value: object) -> bool:
     """Return whether it is a tensor whose values are here: none that a tracer uses, none that is spread over ranks."""
     return type(value) in (Tensor, nn.Parameter, nn.Buffer) and not is_functorch_tensor(value)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from spikecheck.checks.spk207_faulty_decay import FaultyDecay
 from spikecheck.neuron import ReplacedParameter
 from spikecheck.site import Moment
 from spikecheck.state_readings import StepLawReading
-from tests.unit.checks.build import findings, flow, loss, modules, neuron, observe, severity_of, spikes
+from tests.unit.checks.build import findings, flow, loss, modules, neuron, observe, potential, severity_of, spikes
 
 
 def layer(library="snntorch", most=9.0, **known):
@@ -148,3 +148,25 @@ def test_of_a_single_time_step_no_leak_is_asked() -> None:
     one_step = {"time_steps": 20, "forward_passes": 20}
     sites = {"lif1": {"framework": "torch", "neuron": neuron(decay=exp(-1 / 2001))}}
     assert severity_of(FaultyDecay(), modules(observe({"lif1": [spikes(**one_step)]}, sites=sites)), "lif1") is None
+
+
+def test_a_decay_attribute_of_a_hand_written_layer_is_believed_once_it_was_measured() -> None:
+    sites = {"lif1": {"framework": "torch", "neuron": neuron(decay=0.0)}}
+    attribute_only = observe({"lif1": [spikes(max_count=2.0)]}, sites=sites)
+    measured = observe({"lif1": [spikes(max_count=2.0), flow(decay=0.0)]}, sites=sites)
+    assert severity_of(FaultyDecay(), modules(attribute_only), "lif1") is None
+    assert severity_of(FaultyDecay(), modules(measured), "lif1") == "warning"
+
+
+@pytest.mark.parametrize(
+    ("peak", "explains"),
+    [
+        pytest.param(0.2, True, id="added up over 20 time steps, it would reach the threshold"),
+        pytest.param(0.01, False, id="it is too small for that"),
+    ],
+)
+def test_a_lack_of_memory_explains_a_silent_layer_whose_input_would_add_up(peak, explains) -> None:
+    sites = {"lif1": {"framework": "snntorch", "neuron": neuron(decay=0.005)}}
+    places = {"lif1": [spikes(count=0.0, active=0, maximum=0.0), potential(maximum=peak)]}
+    (finding,) = findings(FaultyDecay(), modules(observe(places, sites=sites)), "lif1")
+    assert finding.explains_others is explains

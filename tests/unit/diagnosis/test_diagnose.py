@@ -171,6 +171,14 @@ def test_a_note_that_explains_no_other_finding_stays_one() -> None:
     assert diagnosis.notes == (note,)
 
 
+def test_a_warning_that_explains_no_other_finding_hides_none_that_does() -> None:
+    explains = finding("SPK207", KINDS.POTENTIAL, 1)
+    silent_about_others = replace(finding("SPK207", KINDS.POTENTIAL, 2), explains_others=False)
+    effect = finding("SPK203", KINDS.SPIKES, 3, by=("SPK207",))
+    assert as_labels(diagnose([silent_about_others, effect])) == [("SPK207@2", []), ("SPK203@3", [])]
+    assert as_labels(diagnose([explains, silent_about_others, effect])) == [("SPK207@1", ["SPK207@2", "SPK203@3"])]
+
+
 def test_of_several_notes_the_nearest_is_the_cause_and_its_like_go_with_it() -> None:
     """Counts in the input and multi-spike layers, both modest: the logits are the sum of the last layer's spikes."""
     counts = finding("SPK101", KINDS.INPUT, 0, severity=NOTE)

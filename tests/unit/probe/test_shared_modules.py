@@ -92,6 +92,32 @@ class Neuron(nn.Module):
         return torch.stack(shown)
 
 
+class TimeLast(nn.Module):
+    """One module for maps and for vectors, with the time in the last axis of both."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.fc, self.spike = nn.Conv2d(1, 2, 3, padding=1), nn.Linear(2 * INPUTS, WIDTH), LastAxis()
+
+    def forward(self, x: Tensor) -> Tensor:
+        steps = x.unbind(0)  # [batch, input] each
+        maps = torch.stack([self.conv(step.reshape(BATCH, 1, 2, INPUTS // 2)) for step in steps], -1)
+        vectors = torch.stack([self.fc(step.flatten(1)) for step in self.spike(maps).unbind(-1)], -1)
+        y: Tensor = self.spike(vectors).mean(-1)
+        return y
+
+
+class LastAxis(nn.Module):
+    """Neurons that loop over the last axis of whatever they get, into a tensor that is there already."""
+
+    def forward(self, current: Tensor) -> Tensor:
+        v, out = torch.zeros(current.shape[:-1]), torch.zeros(current.shape)
+        for step in range(current.shape[-1]):
+            v = 0.9 * v * (1 - out[..., max(step - 1, 0)]) + current[..., step]
+            out[..., step] = Spike.apply(v - 0.3)
+        return out
+
+
 def report_of(model: nn.Module, updates: int = 12) -> Report:
     torch.manual_seed(0)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
@@ -116,6 +142,11 @@ def test_every_use_of_one_module_is_a_layer_with_its_own_steps() -> None:
     names = ["spike (1st use)", "spike (2nd use)", "spike (3rd use)"]
     assert shapes(report) == {name: (STEPS, WIDTH) for name in names}
     assert "SPK310" not in {finding.check for finding in report.findings}
+
+
+def test_the_last_axis_is_time_whatever_the_number_of_axes() -> None:
+    report = report_of(TimeLast())
+    assert shapes(report) == {"spike (1st use)": (STEPS, 2 * INPUTS), "spike (2nd use)": (STEPS, WIDTH)}
 
 
 def test_the_fix_of_one_use_names_the_module_and_says_that_it_is_shared() -> None:
