@@ -98,7 +98,7 @@ class FadingActivity(RateTrend):
     message: ClassVar = (
         "firing rates fall over {layers} layers, from {first:.2n} to {last:.2n} spikes per neuron per step at {site}"
     )
-    because: ClassVar = "weights that are too small leave fewer spikes at every layer"
+    because: ClassVar = "weights that are too small for the thresholds leave fewer spikes at every layer"
 
     min_rate_ratio: float = limit(
         0.02,

@@ -9,7 +9,7 @@ from typing import ClassVar
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.output_spikes import MAX_ROUNDING_ERROR, MIN_DISTINCT_OUTPUTS, output_spikes
 from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.readings import RegressionTargetReading
+from spikecheck.readings import LossReading, RegressionTargetReading
 from spikecheck.site import Moment, Site, SiteKind
 
 
@@ -61,6 +61,8 @@ class UnreachableTarget(Check):
     {max_rounding_error}. At least {min_distinct_outputs} distinct values are
     needed.
 
+    It does not judge targets whose shape differs from that of the outputs: the loss is wrong then.
+
     The loss keeps falling as long as neurons spike more often, until they spike in every time step. Accuracy may be
     good meanwhile, since the right class still has the highest output.
     """
@@ -71,6 +73,7 @@ class UnreachableTarget(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.REGRESSION_TARGET
     needs: ClassVar = (RegressionTargetReading,)
+    explains: ClassVar = ("SPK402",)
     message: ClassVar = (
         "{site} go from {lowest:n} to {highest:n}, but spikes of {population}{time_steps:n} time steps give "
         "0 to {reach:n}"
@@ -94,7 +97,7 @@ class UnreachableTarget(Check):
         spikes = output_spikes(
             readings, max_rounding_error=self.max_rounding_error, min_distinct_outputs=self.min_distinct_outputs
         )
-        if spikes is None:
+        if spikes is None or any(loss.broadcast_shapes for loss in readings.all.every(LossReading).values()):
             return
         below = -self.max_negative_share * (regression.target_maximum - regression.target_minimum)
         too_low = regression.target_minimum < below

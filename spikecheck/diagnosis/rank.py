@@ -38,7 +38,9 @@ def diagnose(findings: Iterable[Finding]) -> Diagnosis:
     problems = [finding for finding in ordered if finding.severity > Severity.NOTE]
     notes = [finding for finding in ordered if finding.severity is Severity.NOTE]
     index = FindingsByCheck(problems)
-    parents = {finding.key: index.parents(finding) or nearest_note(finding, notes) for finding in problems}
+    parents = {finding.key: index.parents(finding) for finding in problems}
+    parents |= earlier_in_the_run([finding for finding in problems if not parents[finding.key]])
+    parents |= {finding.key: parents[finding.key] or nearest_note(finding, notes) for finding in problems}
     promoted = {p.key: p for f in problems for p in parents[f.key] if p.severity is Severity.NOTE}
     roots = [*(finding for finding in problems if not parents[finding.key]), *promoted.values()]
     origins = roots_of(problems, parents)
@@ -96,6 +98,25 @@ class FindingsByCheck:
     def before(self, check: str, count: int) -> tuple[Finding, ...]:
         """Return the last of each kind among the first `count` findings of a check."""
         return self.latest[check][count - 1] if count else ()
+
+
+def earlier_in_the_run(roots: list[Finding]) -> dict[Key, list[Finding]]:
+    """Return the root that explains another one by what it was before a pause: it came back after its effect began.
+
+    The first beginnings of two such are never equal, so that no two roots explain each other.
+    """
+    parents: dict[Key, list[Finding]] = {}
+    for effect in roots:
+        causes = [one for one in roots if one.check in effect.explained_by and one.explains_others]
+        causes = [one for one in causes if onset(one) < onset(effect)]
+        if causes:
+            parents[effect.key] = [min(causes, key=in_order)]
+    return parents
+
+
+def onset(finding: Finding) -> int:
+    """Return the update from which a finding first held, be it with pauses."""
+    return min([finding.when.update, *(interval.first for interval in finding.intervals)])
 
 
 def kind_of(finding: Finding) -> tuple[tuple[str, ...], bool]:

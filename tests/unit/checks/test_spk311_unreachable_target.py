@@ -6,7 +6,7 @@ import pytest
 
 from spikecheck.checks.spk311_unreachable_target import UnreachableTarget
 from spikecheck.readings import RegressionTargetReading
-from tests.unit.checks.build import findings, observe, run, severity_of, spikes
+from tests.unit.checks.build import findings, loss, observe, run, severity_of, spikes
 
 COUNTS = (0.0, 1.0, 2.0, 5.0)
 RATES = (0.0, 0.05, 0.1, 0.45)
@@ -62,3 +62,10 @@ def test_the_message_gives_the_highest_target_and_the_highest_output() -> None:
 def test_the_message_counts_the_neurons_of_a_population() -> None:
     (finding,) = findings(UnreachableTarget(), net(700.0, COUNTS, width=2), "loss")
     assert finding.message == "targets go from 0 to 700, but spikes of 32 neurons in 20 time steps give 0 to 640"
+
+
+def test_targets_of_another_shape_are_left_to_the_check_of_shapes() -> None:
+    numbers = RegressionTargetReading(20, 6400, 0.0, 9.0, 0.0, 0.45, RATES)
+    broadcast = loss(function="mse_loss", broadcast_shapes=((32, 10), (32, 1)))
+    assert severity_of(UnreachableTarget(), observe({"lif1": [spikes()], "loss": [numbers]}), "loss") == "warning"
+    assert severity_of(UnreachableTarget(), observe({"lif1": [spikes()], "loss": [numbers, broadcast]}), "loss") is None

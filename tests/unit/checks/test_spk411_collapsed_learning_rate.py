@@ -23,8 +23,10 @@ def net(history):
         pytest.param(LearningRateHistory(3e-5, 2e-3, 60.0, 120), None, id="a cosine at its end"),
         pytest.param(LearningRateHistory(1e-9, 2e-3, 10.0, 20), None, id="a short cosine at its end"),
         pytest.param(LearningRateHistory(2e-3, 2e-3, 2.0, 40), None, id="a warm-up that has just arrived"),
-        pytest.param(LearningRateHistory(2e-5, 2e-3, 16.0, 80), "warning", id="at the limits"),
-        pytest.param(LearningRateHistory(2.1e-5, 2e-3, 16.0, 80), None, id="more than a hundredth is left"),
+        pytest.param(LearningRateHistory(2e-5, 2e-3, 19.2, 80), "warning", id="at the limits"),
+        pytest.param(LearningRateHistory(1e-8, 1e-3, 45.4, 225), "warning", id="divided by 10 after each 40 batches"),
+        pytest.param(LearningRateHistory(1e-9, 2e-3, 20.0, 80), None, id="a cubic schedule at its end"),
+        pytest.param(LearningRateHistory(2.1e-5, 2e-3, 19.2, 80), None, id="more than a hundredth is left"),
         pytest.param(
             LearningRateHistory(1e-6, 2e-3, 400.0, 9000), None, id="steps by epochs, after hundreds of updates"
         ),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from spikecheck.diagnosis import Diagnosis, diagnose, precedes
 from spikecheck.diagnosis.rank import FindingsByCheck, explaining, in_order, roots_of
-from spikecheck.finding import Expected, Finding, FindingState, Observed, Severity
+from spikecheck.finding import Expected, Finding, FindingState, Interval, Observed, Severity
 from spikecheck.site import Moment, Site, SiteKind
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
@@ -169,6 +169,14 @@ def test_a_note_that_explains_no_other_finding_stays_one() -> None:
     diagnosis = diagnose([note, error])
     assert as_labels(diagnosis) == [("SPK201@1", [])]
     assert diagnosis.notes == (note,)
+
+
+def test_a_cause_that_came_back_counts_from_when_it_first_held() -> None:
+    back = finding("SPK407", KINDS.UPDATE, 1, update=192)
+    effect = finding("SPK402", KINDS.GRADIENT, 2, update=96, by=("SPK407",))
+    assert len(diagnose([back, effect]).causes) == 2
+    before = replace(back, intervals=(Interval(0, 170), Interval(192, 200)))
+    assert as_labels(diagnose([before, effect])) == [("SPK407@1", ["SPK402@2"])]
 
 
 def test_a_warning_that_explains_no_other_finding_hides_none_that_does() -> None:
