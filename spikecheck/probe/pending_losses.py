@@ -65,7 +65,7 @@ class PendingLosses:
         if class_weights is not None:
             calls.class_weights = (class_weights.detach(),)
         if value is not None:
-            calls.values.append(value.detach())
+            calls.values.append(value.detach().clone())
             calls.numbers.append(-1 if value.grad_fn is None else sequence_number(value.grad_fn))
         if call.classes is not None and logits is not None:
             calls.logits.append(logits.detach())

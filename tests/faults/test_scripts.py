@@ -162,7 +162,9 @@ def train_rates(divisor: float = 1.0, penalty: float = 0.0, updates: int = 70) -
         x, y = batch()
         logits, hidden = model(x)
         optimizer.zero_grad()
-        (F.cross_entropy(logits, y) + penalty * hidden.sum()).backward()
+        loss = F.cross_entropy(logits, y)
+        loss += penalty * hidden.sum()  # in place: the loss of the task is no longer there when backward begins
+        loss.backward()
         optimizer.step()
 
     return watch(model, step, updates)

@@ -53,3 +53,25 @@ def test_a_small_term_beside_a_task_that_is_learned(other, severity) -> None:
     places = {"loss": [LARGE, STUCK], "loss 2": [other]}
     observations = observe(places, first={"loss": [LARGE, STUCK]}, run=run(update=100))
     assert severity_of(DominatingTerm(), observations, "loss") == severity
+
+
+@pytest.mark.parametrize(
+    ("others", "rate", "value", "severity"),
+    [
+        pytest.param(
+            30.0, 0.0005, loss(recent_mean=2.2), "warning", id="a penalty on spikes that silences the network"
+        ),
+        pytest.param(30.0, 0.02, loss(recent_mean=2.2), None, id="still fires"),
+        pytest.param(30.0, 0.0005, loss(recent_mean=0.4), None, id="learns with few spikes"),
+        pytest.param(1.0, 0.0005, loss(recent_mean=2.2), None, id="the smaller part of the sum"),
+    ],
+)
+def test_a_penalty_that_the_spikes_pay_for(others, rate, value, severity) -> None:
+    terms = loss_terms(own=3.0, others=others)
+    now = spikes(count=rate * spikes().elements)
+    observations = observe(
+        {"lif1": [now], "loss": [terms, value]},
+        first={"lif1": [spikes()], "loss": [terms, value]},
+        run=run(update=100),
+    )
+    assert severity_of(DominatingTerm(), observations, "loss") == severity
