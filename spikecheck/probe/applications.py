@@ -10,9 +10,17 @@ from pathlib import PurePath
 from types import CodeType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from spikecheck.probe.torch_private import module_file, module_of_call, packs_saved_tensors, version
+from spikecheck.probe.torch_private import (
+    has_values,
+    is_dense,
+    module_file,
+    module_of_call,
+    packs_saved_tensors,
+    version,
+)
 
 MAX_FRAMES = 64  # call sites that are compared, the innermost first: a deeper stack is a recursion
 Key = tuple[CodeType, int, tuple[int, ...]]  # where, and the shape of one sample
@@ -79,6 +87,7 @@ class Application:
     called: str = ""  # what the call site is named after, where it is no call
     call: tuple[str, int] = ("", 0)  # of the innermost module that may be a spiking layer: its name, and calls before
     is_packed: bool = False  # what the graph saved cannot be read without computing it again
+    passes_on: bool = False  # it returns an argument as it was, such as one that replaces a gradient
 
     @classmethod
     def of(cls, function: type, output: Any, args: Sequence[Any], frame: Any, site: CallSite | None) -> Application:
@@ -88,8 +97,10 @@ class Application:
         if site is None:
             shown, received = output.detach(), None if argument is None else argument.detach()
         versions = version(output), None if argument is None else version(argument)
-        packed = site is not None and packs_saved_tensors()
-        return cls(function, shown, received, frame.f_code, frame.f_lasti, *versions, site, is_packed=packed)
+        application = cls(function, shown, received, frame.f_code, frame.f_lasti, *versions, site)
+        if site is not None:
+            application.is_packed, application.passes_on = packs_saved_tensors(), returns_argument(output, args)
+        return application
 
     @property
     def key(self) -> Key:
@@ -125,6 +136,37 @@ class Application:
         """Return the argument's values; None where they were changed in place since."""
         unchanged = self.argument is not None and version(self.argument) == self.argument_version
         return self.argument.detach() if self.argument is not None and unchanged else None
+
+
+def returns_argument(output: Tensor, args: Sequence[Any]) -> bool:
+    """Return whether a function returns one of its arguments as it was.
+
+    Zeros and ones that take the place of another argument, with its gradient, are new: they are the spikes of a
+    straight-through estimator.
+    """
+    if not is_readable(output):
+        return False
+    kind = output.shape, output.dtype, output.device
+    alike = [a for a in args if isinstance(a, Tensor) and is_readable(a) and (a.shape, a.dtype, a.device) == kind]
+    others = [arg for arg in alike if not is_same(arg, output)]
+    return len(others) < len(alike) and not (is_binary(output) and not all(map(is_binary, others)))
+
+
+def is_same(argument: Tensor, output: Tensor) -> bool:
+    """Return whether an output has the memory of an argument, or its values, unless these are all 0."""
+    if output is argument:  # changed in place
+        return False
+    return output.data_ptr() == argument.data_ptr() or (bool(output.any()) and torch.equal(argument, output))
+
+
+def is_readable(tensor: Tensor) -> bool:
+    """Return whether a tensor has values, each with a place in memory."""
+    return has_values(tensor) and is_dense(tensor) and not tensor.is_meta
+
+
+def is_binary(tensor: Tensor) -> bool:
+    """Return whether all values are 0 or 1."""
+    return bool(((tensor == 0) | (tensor == 1)).all())
 
 
 def without_common_frames(applications: Sequence[Application]) -> list[tuple[Any, ...]]:

@@ -137,6 +137,8 @@ class FunctionalCode:
         recorder = session.passes.recorder
         if site is not None:
             application.place, application.call = session.trace.take_place(), self.call_of(site)
+        if application.passes_on:
+            recorder.passed_on.add(application.node)
         recorder.applications.append(application)
         session.bound(len(recorder.applications))
 

@@ -12,7 +12,7 @@ from torch import nn
 from spikecheck.neuron import NeuronSpec
 from spikecheck.probe.call_log import CallLog
 from spikecheck.probe.frameworks.base import TIME_FIRST, Framework, spec_of
-from spikecheck.probe.frameworks.generic import Folded, Generic
+from spikecheck.probe.frameworks.generic import Folded, Generic, Joined
 from spikecheck.probe.gradients import LayerGradients
 from spikecheck.site import Layout, Site, SiteKind
 
@@ -148,6 +148,10 @@ class WatchedLayer:
         """Keep that the layer returns so many time steps and the batch as one axis."""
         self.layer = replace(self.layer, framework=Folded(steps, weighs=self.layer.framework.weighs))
         self.learn_layout(TIME_FIRST)
+
+    def split(self, axis: int, parts: int, part: int) -> None:
+        """Keep that one of the parts that the layer returns as one tensor holds its spikes."""
+        self.layer = replace(self.layer, framework=Joined(axis, parts, part, weighs=self.layer.framework.weighs))
 
     def place(self, position: int, fed_by: str | None) -> None:
         """Keep where the layer stands in the forward pass; what holds the weight of its current gets no current."""

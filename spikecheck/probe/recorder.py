@@ -20,7 +20,7 @@ from spikecheck.probe.frameworks.base import PER_STEP, Framework, Observation, n
 from spikecheck.probe.frameworks.generic import surrogates
 from spikecheck.probe.held import Held, HeldCalls
 from spikecheck.probe.layer import AXIS_UNKNOWN, UNTIMED, Status, Use, WatchedLayer
-from spikecheck.probe.time_axis import folded_steps, layout_of
+from spikecheck.probe.time_axis import folded_steps, layout_of, spiking_part
 from spikecheck.probe.time_path import TimePath
 from spikecheck.probe.torch_private import are_unchanged, has_values, is_dense
 from spikecheck.site import Capture, Layout, SiteKind
@@ -80,6 +80,10 @@ class LayerCalls:
         observation = framework.observe(module, args, kwargs, output)
         if self.count == 0 and watched.reads_axes and isinstance(observation.spikes, Tensor):
             watched.tries += 1
+            inputs = tensors([*args, *kwargs.values()])
+            if inputs and (parts := spiking_part(observation.spikes, inputs[0])) is not None:
+                watched.split(*parts)
+                observation = watched.layer.framework.observe(module, args, kwargs, output)
             layout = layout_of(observation.spikes, nested([*args, *kwargs.values()]))
             if layout is not None:
                 observation = replace(observation, layout=layout)
@@ -106,12 +110,13 @@ class LayerCalls:
         if watched.status is Status.CANDIDATE and self.input is None:
             self.input = next((value for value in args if isinstance(value, Tensor)), None)
 
-    def claim(self, watched: WatchedLayer, args: Sequence[Any], output: Any, claimed: set[Any]) -> None:
+    def claim(self, watched: WatchedLayer, args: Sequence[Any], output: Any, recorder: Recorder) -> None:
         """Find out whether a surrogate gradient lies upstream that no layer before had; in the first pass alone."""
         spikes = next(iter(tensors(output if isinstance(output, tuple | list) else [output])), None)
         if spikes is None:
             return
-        own = surrogates(spikes, claimed)
+        claimed = recorder.claimed
+        own = surrogates(spikes, claimed, recorder.passed_on)
         is_neuron = bool(watched.layer.framework.next_state(watched.layer.module, output))  # a surrogate has no state
         if watched.is_shared_part and not is_neuron:
             self.functions |= own  # a module that holds it may be the layer, and returns later
@@ -284,6 +289,7 @@ class Recorder:
     inputs: list[Tensor] = field(default_factory=list)
     layers: dict[str, LayerCalls] = field(default_factory=dict)
     claimed: set[Any] = field(default_factory=set)  # autograd functions that a layer has taken for its own
+    passed_on: set[Any] = field(default_factory=set)  # those that return an argument as it was
     applications: list[Application] = field(default_factory=list)  # of custom autograd functions, in their order
 
     @property

@@ -300,7 +300,7 @@ class Session:
             calls.left = state_of(watched)
         undecided = self.clock.training_passes <= 1 or watched.status is Status.CANDIDATE
         if undecided and len(calls.held[SiteKind.SPIKES]):
-            calls.claim(watched, args, output, recorder.claimed)
+            calls.claim(watched, args, output, recorder)
         self.bound(calls.count)
 
     def tap(self, name: str, spikes: Tensor, current: Tensor | None, potential: Tensor | None) -> None:

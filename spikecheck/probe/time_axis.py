@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
+from spikecheck.probe.frameworks.generic import joined_parts
 from spikecheck.probe.torch_private import (
     is_custom_function,
     parents_of,
@@ -64,6 +65,22 @@ def folded_steps(output: Tensor | None) -> int | None:
         return None
     first = saved_axis(before, "_saved_dim", len(stacked)) == 0
     return stacked[0] if first and stacked[2:] == shape[1:] and stacked[0] > 1 else None
+
+
+def spiking_part(output: Tensor, given: Tensor) -> tuple[int, int, int] | None:
+    """Return the axis along which a layer joined equal parts, how many, and the only one that a function of its made.
+
+    None where it returns its spikes alone, or several parts that spike, such as time steps.
+    """
+    node = output.grad_fn
+    if node is None or not type(node).__name__.startswith("CatBackward"):
+        return None
+    axis, parts = saved_axis(node, "_saved_dim", output.dim()), node.next_functions
+    if axis is None or len(parts) < 2 or joined_parts(output, given, axis) != len(parts):
+        return None
+    ends = {given.grad_fn}
+    spiking = [i for i, (part, _) in enumerate(parts) if any(map(is_custom_function, nodes_upstream(part, ends)))]
+    return (axis, len(parts), spiking[0]) if len(spiking) == 1 else None
 
 
 def with_time(axis: int | None) -> Layout | None:
@@ -149,7 +166,12 @@ def loop_marks(output: Tensor, inputs: Iterable[Tensor]) -> LoopMarks:
 
 def nodes_of_call(output: Tensor, ends: set[Any]) -> Iterator[Any]:
     """Yield the nodes upstream of a layer's output, up to what it was given."""
-    todo, visited = [output.grad_fn], set(ends)
+    yield from nodes_upstream(output.grad_fn, ends)
+
+
+def nodes_upstream(node: Any, ends: set[Any]) -> Iterator[Any]:
+    """Yield a node and those upstream, up to what a layer was given."""
+    todo, visited = [node], set(ends)
     while todo and len(visited) < MAX_NODES:
         node = todo.pop()
         if node is not None and node not in visited:

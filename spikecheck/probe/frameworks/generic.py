@@ -8,7 +8,7 @@ whatever is not found is None.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -130,6 +130,32 @@ class Folded(Generic):
         return x.reshape(self.steps, x.shape[0] // self.steps, *x.shape[1:])
 
 
+class Joined(Generic):
+    """A layer that returns its spikes and something else, such as a trace of them, as one tensor of equal parts."""
+
+    def __init__(self, axis: int, parts: int, part: int, *, weighs: bool = False) -> None:
+        super().__init__(weighs=weighs)
+        self.axis, self.parts, self.part = axis, parts, part
+
+    def observe(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Observation:
+        """Show the part with the spikes; all of it in a call that returns as much as it is given, as in evaluation."""
+        shown = super().observe(module, args, kwargs, output)
+        inputs, whole = tensors([*args, *kwargs.values()]), shown.spikes
+        if whole is None or not inputs or joined_parts(whole, inputs[0], self.axis) != self.parts:
+            return shown
+        spikes = whole.chunk(self.parts, self.axis)[self.part]
+        current = inputs[0] if inputs[0].shape == spikes.shape and not self.weighs else None
+        return Observation(spikes, current, layout=PER_STEP, output=whole)
+
+
+def joined_parts(output: Tensor, given: Tensor, axis: int) -> int | None:
+    """Return how many times as long an output is along an axis as what a layer is given; None where it does not fit."""
+    if output.dim() <= axis or given.dim() <= axis or not given.shape[axis]:
+        return None
+    parts, rest = divmod(output.shape[axis], given.shape[axis])
+    return None if rest else parts
+
+
 def state_of(module: nn.Module) -> tuple[Tensor, ...]:
     """Return the state that a module keeps on itself, as far as its names tell."""
     named = [getattr(module, name, None) for name in STATES]
@@ -157,16 +183,18 @@ def lowest(value: object) -> float | None:
     return number(value.detach().amin()) if isinstance(value, Tensor) and value.numel() else number(value)
 
 
-def surrogates(spikes: Tensor, claimed: set[Any]) -> set[Any]:
+def surrogates(spikes: Tensor, claimed: Set[Any], passed_on: Set[Any] = frozenset()) -> set[Any]:
     """Return custom autograd functions at most HOPS nodes upstream, none that an earlier layer claimed or behind it.
 
-    What mixes or averages the values that a function returned does not return its spikes.
+    What mixes or averages the values that a function returned does not return its spikes. The functions in `passed_on`
+    return what they are given: they make no spikes.
     """
     level: list[Any] = [spikes.grad_fn]
+    excluded = claimed | passed_on
     functions: set[Any] = set()
     for _ in range(HOPS + 1):
         nodes = [node for node in level if node is not None]
-        functions |= {node for node in nodes if is_custom_function(node) and node not in claimed}
+        functions |= {node for node in nodes if is_custom_function(node) and node not in excluded}
         passed = [node for node in nodes if node not in functions | claimed and not combines(type(node).__name__)]
         level = [parent for node in passed for parent, _ in node.next_functions]
     return functions
