@@ -140,8 +140,10 @@ class GradientHook:
     @torch.no_grad()
     def active_steps(self, values: Tensor) -> Tensor:
         """Return, for each time step of the call, whether any value is other than 0."""
-        in_time = self.time is not None  # else the layer may have returned more than its spikes
-        steps = values.reshape(self.shape).movedim(self.time, 0).flatten(1) if in_time else values.reshape(1, -1)
+        if self.time is None:  # the layer may have returned more than its spikes
+            steps = values.reshape(1, -1)
+        else:
+            steps = values.reshape(self.shape).movedim(self.time, 0).flatten(1)
         if not steps.numel():
             return steps.new_zeros(len(steps), dtype=torch.bool)
         return (steps.amax(1) != 0) | (steps.amin(1) != 0)  # a fifth of the time of comparing every value

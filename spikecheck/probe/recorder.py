@@ -80,12 +80,13 @@ class LayerCalls:
         observation = framework.observe(module, args, kwargs, output)
         if self.count == 0 and watched.reads_axes and isinstance(observation.spikes, Tensor):
             watched.tries += 1
-            inputs = tensors([*args, *kwargs.values()])
-            if inputs and (parts := spiking_part(observation.spikes, inputs[0])) is not None:
-                watched.split(*parts)
+            inputs = nested([*args, *kwargs.values()])
+            part = spiking_part(observation.spikes, inputs[0]) if inputs else None
+            layout = layout_of(observation.spikes, inputs) if part is None else None
+            if part is not None:
+                watched.split(*part)
                 observation = watched.layer.framework.observe(module, args, kwargs, output)
-            layout = layout_of(observation.spikes, nested([*args, *kwargs.values()]))
-            if layout is not None:
+            elif layout is not None:
                 observation = replace(observation, layout=layout)
             elif (steps := folded_steps(observation.spikes)) and not watched.axes_given:
                 watched.fold(steps)

@@ -67,7 +67,7 @@ def folded_steps(output: Tensor | None) -> int | None:
     return stacked[0] if first and stacked[2:] == shape[1:] and stacked[0] > 1 else None
 
 
-def spiking_part(output: Tensor, given: Tensor) -> tuple[int, int, int] | None:
+def spiking_part(output: Tensor, argument: Tensor) -> tuple[int, int, int] | None:
     """Return the axis along which a layer joined equal parts, how many, and the only one that a function of its made.
 
     None where it returns its spikes alone, or several parts that spike, such as time steps.
@@ -76,9 +76,9 @@ def spiking_part(output: Tensor, given: Tensor) -> tuple[int, int, int] | None:
     if node is None or not type(node).__name__.startswith("CatBackward"):
         return None
     axis, parts = saved_axis(node, "_saved_dim", output.dim()), node.next_functions
-    if axis is None or len(parts) < 2 or joined_parts(output, given, axis) != len(parts):
+    if axis is None or len(parts) < 2 or joined_parts(output, argument, axis) != len(parts):
         return None
-    ends = {given.grad_fn}
+    ends = {argument.grad_fn}
     spiking = [i for i, (part, _) in enumerate(parts) if any(map(is_custom_function, nodes_upstream(part, ends)))]
     return (axis, len(parts), spiking[0]) if len(spiking) == 1 else None
 

@@ -148,11 +148,11 @@ class Joined(Generic):
         return Observation(spikes, current, layout=PER_STEP, output=whole)
 
 
-def joined_parts(output: Tensor, given: Tensor, axis: int) -> int | None:
-    """Return how many times as long an output is along an axis as what a layer is given; None where it does not fit."""
-    if output.dim() <= axis or given.dim() <= axis or not given.shape[axis]:
+def joined_parts(output: Tensor, argument: Tensor, axis: int) -> int | None:
+    """Return how many times as long as an argument of a layer its output is along an axis; None where it is a share."""
+    if output.dim() <= axis or argument.dim() <= axis or not argument.shape[axis]:
         return None
-    parts, rest = divmod(output.shape[axis], given.shape[axis])
+    parts, rest = divmod(output.shape[axis], argument.shape[axis])
     return None if rest else parts
 
 
