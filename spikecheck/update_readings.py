@@ -54,7 +54,7 @@ class GradientAtStepReading:
     """In how many updates a parameter's gradient was cleared before the optimizer used it, or replaced by another.
 
     It was replaced where it was more than twice what the backward pass left; clipping and unscaling make it smaller.
-    In `shrunken_updates`, it was less than a thousandth of that, and not 0. `backward_norm` is the mean norm that the
+    In `shrunken_updates`, it was less than a thirtieth of that, and not 0. `backward_norm` is the mean norm that the
     backward pass left.
     """
 

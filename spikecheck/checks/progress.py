@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from spikecheck.checks.base import Readings, once_per_run
 from spikecheck.checks.layers import spiking_sites
+from spikecheck.checks.learning import losses_without_learning
 from spikecheck.neuron import is_of_neurons
 from spikecheck.readings import GradientReading, ParameterReading, UpdateReading
 from spikecheck.site import Site, SiteKind
+from spikecheck.update_readings import GradientAtStepReading
 
+SLOW_UPDATE = 3e-4  # of the norm; measured: 0.004 and more in healthy networks; 300 such updates move it by 9% at most
+LITTLE_SCALED = 0.1  # judgment call: of the learning rate; measured: 0.5 with AdamW, 1e-5 to 0.02 with SGD
 GRACE_UPDATES = 64  # updates in which training may repair what was wrong at first; measured: docs/decisions/0020
 
 
@@ -63,16 +67,56 @@ def largest_mean_update(readings: Readings) -> float:
     return max((update.mean_relative_norm for update in updates), default=0.0)
 
 
+def is_throttled(readings: Readings) -> bool:
+    """Return whether a loss stays at that of a guess, and no weight moves, for no lack of a gradient.
+
+    The optimizer holds the updates down: either the weight that moves most is moved by its learning rate, as with Adam,
+    which scales every gradient to it; or its gradient was scaled down between the backward pass and the update.
+    """
+    updates = update_readings(readings, weight_names(readings))
+    fastest = max(updates, key=lambda name: updates[name].mean_relative_norm, default=None)
+    if fastest is None or losses_without_learning(readings) is None:
+        return False
+    at_step, update = readings.all.at(fastest).get(GradientAtStepReading), updates[fastest]
+    shrunken = at_step is not None and 0 < at_step.updates == at_step.shrunken_updates
+    slow = 0 < update.mean_relative_norm < SLOW_UPDATE
+    return slow and (shrunken or moves_by_its_rate(readings.at(fastest)))
+
+
+def moves_by_its_rate(weight: Readings) -> bool:
+    """Return whether the updates of a weight are as large as its learning rate, whatever the size of the gradient.
+
+    The RMS of an update of Adam is near the learning rate; that of SGD is the learning rate times that of the gradient.
+    """
+    update, value = weight.all.get(UpdateReading), weight.get(ParameterReading)
+    if update is None or value is None or not update.learning_rate:
+        return False
+    return update.mean_relative_norm * value.rms >= LITTLE_SCALED * update.learning_rate
+
+
+def waits_for_training(site: Site, readings: Readings) -> bool:
+    """Return whether training would repair a layer that was silent from the start, if the updates were not throttled.
+
+    Gradients reach the weights before it, which move.
+    """
+    return is_throttled(readings) and any(weight_learns(readings.all.at(name)) for name in upstream(site, readings))
+
+
 def may_still_resolve(site: Site, readings: Readings) -> bool:
     """Return whether training may still repair a site: the run is young, and weights upstream of the site learn.
 
     Without a gradient for any of them, or where none ever moved, everything stays as it is.
     """
+    young = readings.run.update < GRACE_UPDATES
+    return young and any(weight_learns(readings.all.at(name)) for name in upstream(site, readings))
+
+
+def upstream(site: Site, readings: Readings) -> list[str]:
+    """Return the weights up to the one that feeds a layer; all where that is not known."""
     names = weight_names(readings)
     fed_by = f"{site.fed_by}.weight"
     own = site.name if site.fed_by is None else fed_by if fed_by in names else site.fed_by
-    before = names[: names.index(own) + 1] if own in names else names
-    return readings.run.update < GRACE_UPDATES and any(weight_learns(readings.all.at(name)) for name in before)
+    return names[: names.index(own) + 1] if own in names else names
 
 
 def weight_learns(weight: Readings) -> bool:

@@ -22,6 +22,7 @@ from spikecheck.checks.layers import (
     too_early,
     without_cause,
 )
+from spikecheck.checks.progress import waits_for_training
 from spikecheck.checks.silence import highest_recent_rate, is_nearly_silent, quiet_since, wakes_up, went_silent
 from spikecheck.checks.waking import waking_fix
 from spikecheck.finding import Expected, Finding, Observed, Severity
@@ -155,9 +156,10 @@ class DeadLayer(Check):
             return
         if since is None and too_early(readings, spikes.forward_passes, self.min_forward_passes):
             return
+        waits = since is None and waits_for_training(site, readings)
         finding = self.finding(
             site,
-            severity=Severity.NOTE if spikes_may_be_unused(site, readings) else Severity.ERROR,
+            severity=Severity.NOTE if spikes_may_be_unused(site, readings) or waits else Severity.ERROR,
             observed=observed(spikes, since, readings),
             when=quiet_since(readings, self.min_alive_rate) if since is None else Moment(since[1]),
             what=description(spikes, since, readings),

@@ -27,6 +27,7 @@ from spikecheck.checks.layers import (
     too_early,
     upstream_spikes,
 )
+from spikecheck.checks.progress import waits_for_training
 from spikecheck.checks.silence import quiet_since, rate_now
 from spikecheck.checks.waking import waking_fix
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
@@ -164,10 +165,11 @@ class WeakDrive(Check):
             return
         if spikes_unused(readings) or too_early(readings, spikes.forward_passes, self.min_forward_passes):
             return
+        waits = waits_for_training(site, readings)
         weight, short = input_weight(site, readings), shortage(site, readings, peak / threshold)
         finding = self.finding(
             site,
-            severity=Severity.NOTE if spikes_may_be_unused(site, readings) else Severity.ERROR,
+            severity=Severity.NOTE if spikes_may_be_unused(site, readings) or waits else Severity.ERROR,
             observed=Observed(
                 "largest input current {largest}; the potential peaks at {peak}, the threshold is {threshold}",
                 largest=drive.maximum,

@@ -11,6 +11,7 @@ from spikecheck.checks.base import Readings, limit
 from spikecheck.checks.fixes import joined, plain_number
 from spikecheck.checks.layers import first_layer_drive, input_weight, spiking_sites, threshold_of
 from spikecheck.checks.learning import makes_progress
+from spikecheck.checks.progress import waits_for_training
 from spikecheck.checks.rate_trend import RateTrend
 from spikecheck.checks.waking import weight_path
 from spikecheck.finding import Fix, Severity
@@ -121,8 +122,9 @@ class FadingActivity(RateTrend):
         return falls and all(rates[-1] <= self.min_rate_ratio * rates[0] for rates in (recent, first))
 
     def severity_of(self, rates: list[float], readings: Readings) -> Severity:
-        """Return a note where the last layer fires and a loss falls: there is enough to learn from."""
-        return Severity.NOTE if rates[-1] and makes_progress(readings) else Severity.WARNING
+        """Return a note where the last layer fires and a loss falls, or where training would repair it if it worked."""
+        waits = any(waits_for_training(site, readings) for site in spiking_sites(readings))
+        return Severity.NOTE if waits or (rates[-1] and makes_progress(readings)) else Severity.WARNING
 
     def first_faulty_layer(self, rates: list[float]) -> int:
         """Return the index of the first layer that fires at most half as often as the one before."""

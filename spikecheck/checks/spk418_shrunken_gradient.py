@@ -60,7 +60,7 @@ class ShrunkenGradient(Check):
     ## How it is decided
     spikecheck compares the gradients at the end of the backward pass with those that the optimizer gets, in the first
     10 updates and later in every 16th. The finding needs four things: in all of them, the gradient of the weight with
-    the largest updates is less than a thousandth of what the backward pass left; its norm is then below
+    the largest updates is less than a thirtieth of what the backward pass left; its norm is then below
     {min_gradient_norm}; that weight moves by less than {min_relative_update} of its norm per update, over {min_updates}
     updates or more; and the loss does not fall.
 

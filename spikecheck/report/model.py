@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from spikecheck.report.comparison import Comparison
 
 SCHEMA = 1
+UNDETERMINED = "little is learned, and no check shows why"
 #: What is said of a run without a warning in place of "healthy".
 RESERVATIONS = (UnseenKind.MOST_OF_LEARNING, UnseenKind.REST_OF_LEARNING, UnseenKind.TOO_EARLY)
 
@@ -227,8 +228,9 @@ class Report:
 
     @property
     def undetermined(self) -> bool:
-        """Whether the root causes only show that little is learned, and no check shows why."""
-        return bool(self.root_causes) and any(one.kind is UnseenKind.CAUSE for one in self.unseen)
+        """Whether the losses, or the root causes, only show that little is learned, and no check shows why."""
+        known = bool(self.root_causes) or self.missing == (UnseenKind.LEARNING.value,)
+        return known and any(one.kind is UnseenKind.CAUSE for one in self.unseen)
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -346,10 +348,11 @@ class Report:
     def conclusion(self) -> str:
         """The result in a few words."""
         if self.state is ReportState.PROBLEMS:
-            causes = counted(len(self.root_causes), "root cause")
-            return "little is learned, and no check shows why" if self.undetermined else causes
+            return UNDETERMINED if self.undetermined else counted(len(self.root_causes), "root cause")
         if self.limits_reached:
             return "not judged: not read whole"
+        if self.undetermined:
+            return UNDETERMINED
         if self.state is ReportState.TOO_LITTLE:
             return f"not enough was observed to judge: {', '.join(self.missing)}"
         if self.subject and not self.observed_updates:

@@ -10,7 +10,7 @@ from spikecheck.finding import Outcome, Unseen, UnseenKind, Verdict
 #: Checks that show that little or nothing is learned, and not why.
 SYMPTOMS = frozenset({"SPK302", "SPK309", "SPK312", "SPK313"})
 LITTLE = (UnseenKind.LEARNING, UnseenKind.MOST_OF_LEARNING)
-#: What holds where all of these checks passed.
+#: What holds where all of these checks passed, and found nothing earlier in the run either.
 FACTS = (
     ("every layer fires", ("SPK203", "SPK204")),
     ("gradients arrive", ("SPK401", "SPK402", "SPK403")),
@@ -29,7 +29,7 @@ def unseen_cause(diagnosis: Diagnosis, verdicts: Sequence[Verdict], unseen: Sequ
     learns = not checks and all(one.kind not in LITTLE for one in unseen)
     if learns or not checks <= SYMPTOMS:
         return ()
-    passed = {verdict.check for verdict in verdicts if verdict.outcome is Outcome.PASSED}
+    passed = {verdict.check for verdict in verdicts if verdict.outcome is Outcome.PASSED and not verdict.history}
     facts = [fact for fact, needed in FACTS if passed.issuperset(needed)]
     although = f", although {enumeration(facts)}" if facts else ""
     return (Unseen(UnseenKind.CAUSE, f"no check shows why little is learned{although}; {EXPERIMENTS}"),)

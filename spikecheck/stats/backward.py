@@ -21,7 +21,7 @@ from spikecheck.update_readings import (
     UnusedGradientReading,
 )
 
-SHRUNKEN = 1e-3  # of the gradient of the backward pass: less than any clipping that leaves something to learn from
+SHRUNKEN = 1 / 30  # of the gradient of the backward pass; SPK418 also asks how far the weights move
 REPLACED = 2.0  # times the gradient of the backward pass: what the optimizer gets then comes from somewhere else
 
 

@@ -14,7 +14,19 @@ from spikecheck.checks.spk303_high_initial_loss import HighInitialLoss
 from spikecheck.checks.spk406_weight_scale import WeightScale
 from spikecheck.finding import Expected, Observed, Severity
 from spikecheck.site import SiteKind
-from tests.unit.checks.build import gradient, observe, parameter, potential, run, site, spikes, update
+from spikecheck.update_readings import GradientAtStepReading
+from tests.unit.checks.build import (
+    gradient,
+    loss,
+    observe,
+    parameter,
+    potential,
+    run,
+    severity_of,
+    site,
+    spikes,
+    update,
+)
 
 NONE = gradient(zero_updates=12, missing_updates=8)
 STILL = update(unmoved_updates=20)
@@ -104,3 +116,35 @@ def test_a_silent_layer_that_comes_nearer_to_its_threshold_is_waited_for(first, 
     (at,) = (s for s in observations.sites if s.kind is SiteKind.SPIKES)
     finding = DeadLayer().finding(at, observed=Observed("", what="is silent", neurons=1), expected=Expected(""))
     assert Judge((DeadLayer(),)).awaits([finding], observations) is waits
+
+
+AT_GUESS = loss(first=3.0, recent_mean=3.0, recent_slope=0.0)
+BY_RATE = update(mean_relative_norm=2.5e-4, learning_rate=1e-5)  # with a weight of RMS 0.036: 0.9 learning rates
+BY_GRADIENT = update(mean_relative_norm=2.5e-4, learning_rate=1e-3)
+CLIPPED = GradientAtStepReading(14, 0, 0, shrunken_updates=14, backward_norm=0.4)
+
+
+def stuck(moved, *more, lost=AT_GUESS):
+    """A layer that was silent from the start, and a loss that stays at that of a guess."""
+    places = {
+        "fc1.weight": [parameter(), gradient(), moved, *more],
+        "lif1": [spikes(active=0, count=0.0)],
+        "lif2": [spikes()],
+        "loss": [lost],
+    }
+    return observe(places, sites={"lif1": {"fed_by": "fc1"}}, run=run(update=200))
+
+
+@pytest.mark.parametrize(
+    ("observations", "severity"),
+    [
+        pytest.param(stuck(BY_RATE), "note", id="Adam at a low learning rate"),
+        pytest.param(stuck(BY_GRADIENT), "error", id="the gradient is small: the silent layer may be why"),
+        pytest.param(stuck(BY_GRADIENT, CLIPPED), "note", id="the gradient is clipped to next to nothing"),
+        pytest.param(stuck(update()), "error", id="the weights move, and the layer stays silent"),
+        pytest.param(stuck(BY_RATE, gradient(zero_updates=20)), "error", id="no gradient reaches the weights"),
+        pytest.param(stuck(BY_RATE, lost=loss(first=3.0, recent_mean=1.0)), "error", id="the network learns"),
+    ],
+)
+def test_a_layer_that_training_would_wake_up_is_no_cause_where_updates_are_throttled(observations, severity) -> None:
+    assert severity_of(DeadLayer(), observations, "lif1") == severity

@@ -44,6 +44,21 @@ def test_judge(observations, severity) -> None:
     assert severity_of(ColdLearningRate(), observations, "fc1.weight") == severity
 
 
+@pytest.mark.parametrize(
+    ("moved", "severity", "explained"),
+    [
+        pytest.param(update(mean_relative_norm=2.9e-4, learning_rate=1e-5), "warning", False, id="as the rate"),
+        pytest.param(update(mean_relative_norm=3e-4, learning_rate=1e-5), None, None, id="at the limit"),
+        pytest.param(update(mean_relative_norm=2.9e-4, learning_rate=1e-3), None, None, id="the gradient is small"),
+    ],
+)
+def test_an_optimizer_that_scales_gradients_is_judged_by_its_rate_alone(moved, severity, explained) -> None:
+    observations = net(moved)
+    assert severity_of(ColdLearningRate(), observations, "fc1.weight") == severity
+    for finding in findings(ColdLearningRate(), observations, "fc1.weight"):
+        assert ("SPK203" in finding.explained_by) is explained
+
+
 WARM_UP = LearningRateHistory(2e-7, 2e-7, 80.0, 80, scheduled_rate=2e-3)
 
 
