@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from spikecheck.checks.discovery import discover
@@ -52,8 +54,9 @@ def test_nothing_is_said_where_a_cause_is_known_or_nothing_is_wrong(findings) ->
 def test_without_any_finding_a_network_that_learns_nothing_is_to_be_examined() -> None:
     observed = report(unseen=(LEARNS_NOTHING,))
     assert causes(observed)
-    assert not observed.undetermined
-    assert observed.conclusion.startswith("not enough was observed to judge")
+    assert observed.undetermined
+    assert observed.conclusion == "little is learned, and no check shows why"
+    assert not observed.ok
 
 
 def test_a_network_that_learns_little_is_not_called_healthy_and_passes() -> None:
@@ -88,3 +91,11 @@ def test_the_checks_that_are_named_exist() -> None:
     known = set(discover())
     assert known.issuperset(SYMPTOMS)
     assert known.issuperset(check for _, checks in FACTS for check in checks)
+
+
+def test_what_was_wrong_earlier_in_the_run_is_not_called_right() -> None:
+    never = [Verdict(check, "", Outcome.PASSED) for check in ("SPK203", "SPK204")]
+    earlier = [replace(never[0], history=(SILENT,)), never[1]]
+    right, once_wrong = (causes(Report.of(verdicts, unseen=(LEARNS_NOTHING,))) for verdicts in (never, earlier))
+    assert "although every layer fires" in right[0]
+    assert "although" not in once_wrong[0]
