@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isclose
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import HAND_WRITTEN, WHY_SMOOTH, holds_spike_counts, is_smooth, list_values
+from spikecheck.checks.layers import HAND_WRITTEN, WHY_SMOOTH, belongs_to, holds_spike_counts, is_smooth, list_values
 from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.readings import SpikeReading
+from spikecheck.readings import ModeReading, SpikeReading
 from spikecheck.site import Site, SiteKind
+
+ROUNDING = 1e-2  # of a spike in half precision
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ class NonBinarySpikes(Check):
     ## How it is decided
     spikecheck reports a note if any value is neither 0 nor 1, and the values are not spike counts. Often this does no
     harm, because a factor on the spikes acts like a factor on the weights after the layer. But the firing rates in
-    other findings are then wrong by that factor, and hardware for binary events cannot run the network.
+    other findings are then wrong by that factor, and hardware for binary events cannot run the network. There is none
+    where a dropout inside the layer makes the spikes 1 / (1 - p).
 
     It is a warning where a layer of a library does not spike at all: {max_smooth_share:%} or more of its values are
     fractional, and of all sizes.
@@ -81,6 +85,8 @@ class NonBinarySpikes(Check):
         spikes = readings[SpikeReading]
         if spikes.non_finite.count or not spikes.non_binary or holds_spike_counts(spikes):
             return
+        if are_dropped_out(site, spikes, readings):
+            return
         smooth = site.framework not in HAND_WRITTEN and is_smooth(spikes, self.max_smooth_share)
         yield self.finding(
             site,
@@ -100,3 +106,10 @@ class NonBinarySpikes(Check):
             ),
             emitted="smooth values" if smooth else list_values(spikes.values),
         )
+
+
+def are_dropped_out(site: Site, spikes: SpikeReading, readings: Readings) -> bool:
+    """Return whether all values are 0, 1, or what a dropout inside the layer makes of a spike that it keeps."""
+    modes = [mode for name, mode in readings.all.every(ModeReading).items() if belongs_to(name, site)]
+    kept = [1 / (1 - p) for mode in modes if (p := mode.dropout_probability) is not None and p < 1]
+    return all(value in (0, 1) or any(isclose(value, one, rel_tol=ROUNDING) for one in kept) for value in spikes.values)

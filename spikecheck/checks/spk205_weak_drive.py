@@ -109,7 +109,8 @@ class WeakDrive(Check):
 
     The reason in the finding depends on the scale of the weights before the layer, which is their RMS times
     sqrt(fan-in). If it is below {min_weight_scale}, the weights are tiny, and that is the reason. Otherwise the reason
-    is that the layer scales its input down or that its threshold is too high. If it is above {max_weight_scale}, the
+    is that the layer scales its input down or that its threshold is too high, as it is where the potential would not
+    reach the threshold even with weights of a scale of {max_weight_scale}. If it is above {max_weight_scale}, the
     finding also says that the weights are large; the reason stays the same, because even with these weights the drive
     is too weak. If no input current is above 0, the weights are not considered.
 
@@ -178,7 +179,7 @@ class WeakDrive(Check):
             ),
             expected=Expected(
                 "a potential above {threshold} for some neurons and time steps",
-                because=self.cause(drive, weight, site.neuron, "" if short is None else short.reason),
+                because=self.cause(drive, weight, site.neuron, peak / threshold, "" if short is None else short.reason),
                 threshold=threshold,
             ),
             when=quiet_since(readings, ALIVE_RATE),
@@ -192,10 +193,13 @@ class WeakDrive(Check):
         spikes = readings.get(SpikeReading)
         return not made_now and (bool(rate_now(readings)) or (spikes is not None and spikes.active > 0))
 
-    def cause(self, drive: DriveReading, weight: ParameterReading | None, neuron: NeuronSpec, too_short: str) -> str:
+    def cause(
+        self, drive: DriveReading, weight: ParameterReading | None, neuron: NeuronSpec, reached: float, too_short: str
+    ) -> str:
         """Return which of the numbers is wrong: the sign of the input, the weights, the gain, the steps, the threshold.
 
-        `too_short` says that there are too few time steps, where there are.
+        `reached` is the highest potential, in thresholds; `too_short` says that there are too few time steps, where
+        there are.
         """
         if drive.maximum <= 0:
             return fill(
@@ -203,7 +207,8 @@ class WeakDrive(Check):
                 mean=drive.mean,
             )
         description = describe_weight(weight, self.min_weight_scale, self.max_weight_scale)
-        if weight is not None and weight.scale < self.min_weight_scale:
+        in_reach = weight is not None and reached * self.max_weight_scale >= weight.scale
+        if weight is not None and weight.scale < self.min_weight_scale and in_reach:
             return description + ", so they have to be larger"
         if too_short:
             return too_short

@@ -86,7 +86,7 @@ class WeightScale(Check):
       If the threshold is not known, it is taken for 1, the scale has to be above {max_scale_without_threshold}, and the
       loss must not show that the network has learned;
     - a scale below {min_scale}, where the next layer is silent although the layer before it spikes (while training
-      runs, after at least {min_forward_passes} forward passes);
+      runs, after at least {min_forward_passes} forward passes), and fired while the scale was in range;
     - a recurrent weight with a scale above {max_scale}, where scale * sqrt(firing rate) is {max_recurrent_drive} times
       the threshold or more.
 
@@ -194,7 +194,8 @@ class WeightScale(Check):
             elif weight.scale > self.max_scale and thresholds is None:
                 yield from self.on_potential(layer, weight, at)
             early = spikes is None or too_early(readings, spikes.forward_passes, self.min_forward_passes)
-            dead = is_silent(spikes) and not is_silent(upstream_spikes(layer, readings)) and not early
+            was_dead = self.scale_before_updates(readings) is not None and is_silent(at.first.get(SpikeReading))
+            dead = is_silent(spikes) and not is_silent(upstream_spikes(layer, readings)) and not early and not was_dead
             if weight.scale < self.min_scale and dead:
                 yield layer, 0.0 if thresholds is None else thresholds, "leaves {layer} silent"
 

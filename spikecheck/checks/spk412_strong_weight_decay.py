@@ -57,6 +57,8 @@ class StrongWeightDecay(Check):
     - it is {max_initial_decay_to_gradient} times as large or larger for all weights at the first update, the reported
       weight is down to {min_remaining_norm} of its first norm or less, and the loss is no better than a guess.
 
+    A decay below {min_decay_in_gradient} is none of these: where it outweighs the gradient, the gradient is missing.
+
     While training runs, spikecheck waits for 64 updates, and for a network that learns nothing.
 
     AdamW keeps every entry of a weight below about 1 / decay: 0.017 for a decay of 60, where torch initializes a layer
@@ -96,6 +98,9 @@ class StrongWeightDecay(Check):
         why="derived: the gradient then balances the decay only when the weight is down to a half, which is "
         "min_remaining_norm; a usual decay of 0.0001 with a weight of norm 20 and a first gradient of norm 1 gives "
         "0.002",
+    )
+    min_decay_in_gradient: float = limit(
+        1e-3, why="judgment call: usual decays of Adam are 0.00001 to 0.0005; those that outweigh a loss are near 1"
     )
     min_remaining_norm: float = limit(
         0.5, why="judgment call: a weight that has lost half of its norm is on its way to 0"
@@ -161,6 +166,8 @@ class StrongWeightDecay(Check):
         """
         if history.decay_per_update is not None:
             return history.decay_per_update / self.max_decay_per_update
+        if history.weight_decay < self.min_decay_in_gradient:
+            return 0.0
         recent = 0.0 if makes_progress(weight) else decay_to_gradient(weight, history) / self.max_decay_to_gradient
         return max(recent, lowest_initial if self.has_shrunk(weight) else 0.0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk202_non_binary_spikes import NonBinarySpikes
-from tests.unit.checks.build import POISONED, findings, observe, severity_of, spikes
+from tests.unit.checks.build import POISONED, findings, mode, observe, severity_of, spikes
 
 TERNARY = spikes(minimum=-1.0, values=(-1.0, 0.0, 1.0), non_binary=9000)
 GRADED = spikes(maximum=2.5, values=(0.0, 2.5), non_binary=20_480, non_integer=4000)
@@ -64,3 +64,17 @@ def test_it_shows_the_values() -> None:
     [finding] = findings(NonBinarySpikes(), observe({"lif1": [TERNARY]}), "lif1")
     assert finding.message == "lif1 emits -1, 0, 1, which are neither spikes (0 or 1) nor spike counts"
     assert "values -1, 0, 1" in finding.observed.text
+
+
+@pytest.mark.parametrize(
+    ("probability", "dropout", "severity"),
+    [
+        pytest.param(0.6, "lif1.drop", None, id="spikes that a dropout inside the layer keeps"),
+        pytest.param(0.5, "lif1.drop", "note", id="of another size than the dropout makes them"),
+        pytest.param(0.6, "drop", "note", id="the dropout is elsewhere"),
+        pytest.param(1.0, "lif1.drop", "note", id="it keeps nothing"),
+    ],
+)
+def test_a_dropout_behind_the_spikes(probability, dropout, severity) -> None:
+    observations = observe({"lif1": [GRADED], dropout: [mode(dropout_probability=probability)]})
+    assert severity_of(NonBinarySpikes(), observations, "lif1") == severity

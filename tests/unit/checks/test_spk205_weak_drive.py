@@ -187,3 +187,14 @@ def test_the_threshold_suits_the_weights_from_which_training_starts_again(start,
     when = run(called_per_time_step=per_step)
     (finding,) = findings(WeakDrive(), observe(recent, sites=sites, first=first, run=when), "lif2")
     assert f"threshold = {threshold}" in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("threshold", "reason"),
+    [(1.0, "so they have to be larger"), (1e9, "so the threshold is too high")],
+    ids=["weights that make up for it", "no weights would"],
+)
+def test_tiny_weights_are_the_reason_where_larger_ones_would_do(threshold, reason) -> None:
+    observations = layer(WEAK, potential(maximum=0.2), weight=parameter(scale=0.05), v_threshold=threshold)
+    (finding,) = findings(WeakDrive(), observations, "lif2")
+    assert finding.expected.because.endswith(reason)

@@ -8,7 +8,7 @@ import pytest
 
 from spikecheck.checks.spk406_weight_scale import WeightScale
 from spikecheck.finding import Finding
-from spikecheck.readings import ParameterReading, UpdateReading
+from spikecheck.readings import ParameterReading, SpikeReading, UpdateReading
 from spikecheck.site import SpikeArgument
 from tests.unit.checks.build import (
     drive,
@@ -208,3 +208,13 @@ def test_a_network_that_is_only_evaluated_keeps_its_weights() -> None:
     [finding] = findings(WeightScale(), evaluated, "fc2.weight")
     assert finding.fix.splitlines()[-1] == "model.fc2.weight.data /= 26.0"
     assert "torch.nn.init" in findings(WeightScale(), observed, "fc2.weight")[0].fix
+
+
+@pytest.mark.parametrize(
+    ("first", "severity"), [(SILENT, None), (spikes(), "warning")], ids=["silent before", "silenced by the updates"]
+)
+def test_weights_that_the_updates_made_tiny_did_not_silence_a_layer_that_never_fired(first, severity) -> None:
+    now = net(parameter(scale=0.03), ORDINARY, SILENT)
+    at_first = {"fc2.weight": {ParameterReading: parameter(scale=0.6)}, "lif2": {SpikeReading: first}}
+    observations = replace(now, windows={**now.windows, "first": {**now.windows["first"], **at_first}})
+    assert severity_of(WeightScale(), observations, "fc2.weight") == severity

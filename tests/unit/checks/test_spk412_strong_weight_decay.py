@@ -41,6 +41,8 @@ def history(shrink: float | None, decay: float):
         pytest.param(net(history(None, 60.0)), "warning", id="Adam with 60: the gradient is nearly decay alone"),
         pytest.param(net(history(None, 60.0), loss()), None, id="Adam with 60, and the loss falls"),
         pytest.param(net(history(None, 1e-2)), None, id="Adam with 0.01"),
+        pytest.param(net(history(None, 1e-3), norm=1e-6), "warning", id="Adam with 0.001 and hardly any gradient"),
+        pytest.param(net(history(None, 9e-4), norm=1e-6), None, id="a usual decay: the gradient is what is missing"),
         pytest.param(net(history(None, 60.0), norm=0.0), None, id="no gradient to compare with"),
         pytest.param(net(None), None, id="not known"),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk417_frozen_random_weights import FrozenRandomWeights
-from tests.unit.checks.build import findings, flow, gradient, observe, parameter, run, severity_of, spikes
+from tests.unit.checks.build import findings, flow, gradient, loss, observe, parameter, run, severity_of, spikes
 
 DEFAULT = 3**-0.5
 
@@ -55,3 +55,31 @@ def test_a_frozen_weight_that_feeds_a_silent_layer_is_a_warning_whatever_its_sca
     made = findings(FrozenRandomWeights(), observations, "fc1.weight")
     assert [one.severity.label for one in made] == ([severity] if severity else [])
     assert all(one.message.endswith("lif1 behind it is silent") for one in made)
+
+
+def test_a_module_that_trains_another_weight_is_not_frozen() -> None:
+    places = {
+        "delay.width": [parameter(scale=5.8)],
+        "delay.weight": [parameter(), gradient()],
+        "lif1": [NO_SPIKE],
+    }
+    observations = observe(places, first={"lif1": [NO_SPIKE]}, sites={"lif1": {"fed_by": "delay"}}, run=run(update=100))
+    assert severity_of(FrozenRandomWeights(), observations, "delay.width") is None
+
+
+@pytest.mark.parametrize(
+    ("level", "others", "live", "severity"),
+    [
+        pytest.param(2.8, 0, False, "warning", id="a readout that learns little"),
+        pytest.param(2.2, 0, False, "note", id="a reservoir that is good enough"),
+        pytest.param(2.8, 1, False, "note", id="a hidden layer is trained"),
+        pytest.param(2.8, 0, True, "note", id="training goes on"),
+    ],
+)
+def test_random_features_of_which_a_readout_learns_little(level, others, live, severity) -> None:
+    trained = {f"fc{n}.weight": [parameter(), gradient()] for n in range(2, 3 + others)}
+    value = loss(recent_mean=level, recent_deviation=0.01)
+    observations = observe(
+        {"fc1.weight": [parameter(scale=DEFAULT)], **trained, "loss": [value]}, run=run(update=100, live=live)
+    )
+    assert severity_of(FrozenRandomWeights(), observations, "fc1.weight") == severity
