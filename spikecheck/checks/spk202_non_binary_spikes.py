@@ -111,5 +111,7 @@ class NonBinarySpikes(Check):
 def are_dropped_out(site: Site, spikes: SpikeReading, readings: Readings) -> bool:
     """Return whether all values are 0, 1, or what a dropout inside the layer makes of a spike that it keeps."""
     modes = [mode for name, mode in readings.all.every(ModeReading).items() if belongs_to(name, site)]
-    kept = [1 / (1 - p) for mode in modes if (p := mode.dropout_probability) is not None and p < 1]
-    return all(value in (0, 1) or any(isclose(value, one, rel_tol=ROUNDING) for one in kept) for value in spikes.values)
+    sizes = [1 / (1 - p) for mode in modes if (p := mode.dropout_probability) is not None and p < 1]
+    return all(
+        value in (0, 1) or any(isclose(value, one, rel_tol=ROUNDING) for one in sizes) for value in spikes.values
+    )
