@@ -202,6 +202,11 @@ def threshold_of(site: Site) -> float | None:
     return site.neuron.v_threshold if site.neuron is not None else None
 
 
+def never_fires(site: Site) -> bool:
+    """Return whether the threshold of a layer is infinite: its potential is read, and integrates all that it gets."""
+    return threshold_of(site) == math.inf
+
+
 def drive_in_thresholds(site: Site, drive: DriveReading) -> float | None:
     """Return what one time step adds to the potential, in thresholds (RMS); infinite where a layer at rest fires.
 

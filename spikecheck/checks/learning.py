@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, isfinite, log, nan, sqrt
+from math import hypot, inf, isfinite, log, nan, sqrt
 from statistics import fmean, stdev
 
 from spikecheck.checks.base import Readings, once_per_run
@@ -18,6 +18,7 @@ MIN_FALL = 0.1  # of the first loss, where no guess is known: a judgment call
 MIN_FALL_IN_DEVIATIONS = 3.0  # the first loss is a single one: chance puts it this far above the mean once in 740 runs
 HALVED = 0.5  # judgment call: what a network has learned that comes this far outweighs what may slow it down
 NEAR_GUESS = 1.1  # judgment call: logits of an ordinary scale start at most that far above the loss of a guess
+START_LOSSES = 8  # judgment call: few enough to come before most of the learning
 MIN_LAST_LOSSES = 8  # judgment call: losses that a jump before them does not outweigh
 LATEST_SHARE = 0.25  # of the run, judgment call: the losses that count as the latest
 MIN_LATEST = 4  # below, those that are remembered are taken, however old
@@ -48,6 +49,7 @@ class Learning:
     is_divergence: bool = False  # from a teacher's distribution
     last: tuple[float, ...] = ()  # of successive updates
     uniform: float | None = None  # the loss of equal logits, also with smoothed labels
+    start: tuple[float, ...] = ()  # the first losses
 
     @classmethod
     def of(cls, loss: LossReading, targets: TargetReading | None, numbers: RegressionTargetReading | None) -> Learning:
@@ -68,6 +70,7 @@ class Learning:
             loss.function in DIVERGENCES,
             loss.latest,
             log(loss.classes) if loss.classes else None,
+            tuple(value for _, value in loss.trace[:START_LOSSES]) if len(loss.trace) >= MIN_LOSSES else (),
         )
 
     @property
@@ -96,8 +99,17 @@ class Learning:
     @property
     def is_below_first(self) -> bool:
         """Whether the latest losses lie well below the first, and not by chance."""
-        needed = max(MIN_FALL * abs(self.first), MIN_FALL_IN_DEVIATIONS * self.deviation)
-        return isfinite(self.first) and self.first - self.level > needed
+        fall = self.first - self.level
+        beyond_chance = fall > MIN_FALL_IN_DEVIATIONS * self.deviation or (self.guess is None and self.is_below_start)
+        return isfinite(self.first) and fall > MIN_FALL * abs(self.first) and beyond_chance
+
+    @property
+    def is_below_start(self) -> bool:
+        """Whether the latest losses lie below the mean of the first ones beyond doubt, however noisy they are."""
+        if not self.start or not all(map(isfinite, self.start)):
+            return False
+        error = hypot(self.error, stdev(self.start) / sqrt(len(self.start)))
+        return fmean(self.start) - self.level > T_SCORE * error
 
     @property
     def falls(self) -> bool:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import HAND_WRITTEN, spiking_sites
+from spikecheck.checks.layers import ALIVE_RATE, HAND_WRITTEN, is_alive, never_fires, spikes_unused, spiking_sites
+from spikecheck.checks.learning import every_learning, far_from_learned, shows_learning
+from spikecheck.checks.progress import GRACE_UPDATES
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import InputReading, SpikeReading, StateReading
 from spikecheck.site import Site, SiteKind
@@ -72,7 +74,9 @@ class SingleStep(Check):
     backward passes. It does not warn if the script calls the model once per time step, which it recognizes by several
     calls before each loss or by state that continues from call to call. While training runs, it looks at the state of
     {min_sequences} calls before it warns. Nor does it warn if the model has a hand-written layer whose time axis it
-    could not find.
+    could not find. It is only a note if all layers fire and the network learns, as one that is meant for a single time
+    step does. While training runs, it is a note as long as this is not known: before update 64, and with a loss of
+    which no guess is known.
 
     The usual causes are a static image that got a time axis of one step and was not repeated, and a time axis that was
     averaged away before the first spiking layer.
@@ -105,8 +109,10 @@ class SingleStep(Check):
             return
         if run.called_per_time_step or not run.backward_passes:
             return
+        too_early = run.live and run.update < GRACE_UPDATES
         yield self.finding(
             site,
+            severity=Severity.NOTE if too_early or (all_fire(readings) and may_learn(readings)) else Severity.WARNING,
             observed=Observed(
                 "{layers} spiking layers with 1 time step per forward pass; the input has shape {shape}",
                 layers=len(single),
@@ -117,3 +123,16 @@ class SingleStep(Check):
             ),
             excess=1,
         )
+
+
+def all_fire(readings: Readings) -> bool:
+    """Return whether every spiking layer fires, but for those whose potential alone is read."""
+    layers = [(site, readings.at(site.name)) for site in spiking_sites(readings)]
+    firing = [layer for site, layer in layers if not (never_fires(site) or spikes_unused(layer))]
+    return all(is_alive(layer.get(SpikeReading), ALIVE_RATE) for layer in firing)
+
+
+def may_learn(readings: Readings) -> bool:
+    """Return whether a loss shows learning, and none stays near its guess; or whether that is not known so far."""
+    known = any(one.guess is not None for one in every_learning(readings))
+    return (readings.run.live and not known) or (shows_learning(readings) and far_from_learned(readings) is None)

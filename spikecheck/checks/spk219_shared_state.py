@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings
-from spikecheck.checks.layers import spiking_sites
+from spikecheck.checks.layers import never_fires, spiking_sites
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import FlowReading
 from spikecheck.site import Moment, Site, SiteKind
@@ -50,7 +50,8 @@ class SharedState(Check):
     ## How it is decided
     A module follows several modules with weights in turn, so its calls are not time steps. In the graph of the
     first forward passes with gradients, a call leads back to the potential of the call before, other than through its
-    input. A module that is given a state of its own for each layer is not reported.
+    input. A module that is given a state of its own for each layer is not reported, nor one with an infinite threshold:
+    it never spikes, and adds up what several layers predict.
     """
 
     id: ClassVar = "SPK219"
@@ -67,7 +68,7 @@ class SharedState(Check):
         """Yield a finding at the first of the layers that one module serves."""
         same = [one for one in spiking_sites(readings) if one.path == site.path and one.framework == site.framework]
         first = min(same, key=lambda one: one.position)
-        if not readings[FlowReading].shares_state or len(same) <= 1 or site.name != first.name:
+        if not readings[FlowReading].shares_state or len(same) <= 1 or site.name != first.name or never_fires(site):
             return
         yield self.finding(
             site,

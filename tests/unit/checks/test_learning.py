@@ -115,6 +115,9 @@ RARE = [targets(class_counts=(950, 50), classes=2)]
             reading(course(falling(0.69, 0.1)), **LOGISTIC), [numbers(0.5, 0.25)], True, True, id="binary: learned"
         ),
         pytest.param(reading(course(flat(1.0), noise=0.3), **OTHER), [], False, False, id="a noisy metric loss"),
+        pytest.param(
+            reading(course(falling(24, 13), noise=0.3, seed=1), **OTHER), [], True, True, id="a noisy one that falls"
+        ),
         pytest.param(reading(course(falling(3.7, 1.8)), **OTHER), [], True, True, id="a metric loss that falls"),
         pytest.param(reading(course(falling(-0.2, -0.8)), **OTHER), [], True, True, id="a loss below 0"),
         pytest.param(reading(course(falling(1.0, 0.97), noise=0.001), **OTHER), [], False, False, id="barely moved"),

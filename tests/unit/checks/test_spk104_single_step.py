@@ -5,14 +5,19 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk104_single_step import SingleStep
-from tests.unit.checks.build import inputs, observe, run, severity_of, spikes, state
+from tests.unit.checks.build import inputs, loss, observe, run, severity_of, spikes, state
+
+LEARNED = loss(recent_mean=0.5, recent_deviation=0.05, updates=100)
+NOTHING = loss(recent_mean=3.0, recent_slope=0.0, updates=100)
+DISTANCE = loss(function="mse_loss", classes=None, plain_mean=False, first=3.0, recent_mean=2.9, recent_slope=0.0)
+LATER = run(live=True, update=80)
 
 
-def one(*more, time_steps=20, ran=None, library="snntorch", **changed):
+def one(*more, time_steps=20, ran=None, library="snntorch", losses=(), **changed):
     """Two layers of one time step; the first has more readings."""
     read = spikes(time_steps=time_steps, forward_passes=20, **changed)
     sites = {name: {"framework": library} for name in ("lif1", "lif2")}
-    places = {"input": [inputs(time_steps=1)], "lif1": [read, *more], "lif2": [read]}
+    places = {"input": [inputs(time_steps=1)], "lif1": [read, *more], "lif2": [read], "loss": losses}
     return observe(places, sites=sites, run=ran or run())
 
 
@@ -23,7 +28,13 @@ def one(*more, time_steps=20, ran=None, library="snntorch", **changed):
         pytest.param(one(time_steps=400), None, id="several time steps"),
         pytest.param(one(state(carried_sequences=19)), None, id="state is carried to the next forward pass"),
         pytest.param(one(state(sequences=3), ran=run(live=True)), None, id="it may be carried from now on"),
-        pytest.param(one(state(sequences=4), ran=run(live=True)), "warning", id="it starts at 0 each time"),
+        pytest.param(one(state(sequences=4), ran=run(live=True)), "note", id="it starts at 0, and may learn"),
+        pytest.param(one(state(sequences=4), losses=[NOTHING], ran=LATER), "warning", id="it starts at 0 each time"),
+        pytest.param(one(losses=[LEARNED]), "note", id="one step is enough"),
+        pytest.param(one(losses=[LEARNED], count=0, active=0), "warning", id="one step is not enough to fire"),
+        pytest.param(one(losses=[NOTHING]), "warning", id="nothing is learned"),
+        pytest.param(one(losses=[DISTANCE], ran=LATER), "note", id="a distance may still fall"),
+        pytest.param(one(losses=[DISTANCE]), "warning", id="a distance never fell"),
         pytest.param(one(ran=run(called_per_time_step=True)), None, id="the script loops over the time steps"),
         pytest.param(one(ran=run(backward_passes=0)), None, id="no backward pass yet"),
         pytest.param(one(library="torch", time_axis_known=False), None, id="hand-written, time axis unknown"),

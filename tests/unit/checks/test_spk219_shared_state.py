@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 
 from spikecheck.checks.spk219_shared_state import SharedState
-from tests.unit.checks.build import findings, flow, observe
+from tests.unit.checks.build import findings, flow, neuron, observe
 
 ONE = {"path": "model.lif", "framework": "snntorch"}
 NAMES = ("lif (1st use)", "lif (2nd use)")
@@ -16,6 +18,7 @@ NAMES = ("lif (1st use)", "lif (2nd use)")
     [
         pytest.param(True, ONE, 1, id="one module for both, and one state"),
         pytest.param(False, ONE, 0, id="one module, which is given a state for each"),
+        pytest.param(True, ONE | {"neuron": neuron(v_threshold=inf)}, 0, id="a readout that adds up what it gets"),
     ],
 )
 def test_judge(shares, paths, expected) -> None:
