@@ -118,23 +118,19 @@ class HotLearningRate(Check):
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding at the weight that is moved most, if that is far and nothing is learned."""
-        moved, grown, jumping = self.most_moved(readings), self.most_grown(readings), self.most_jumping(readings)
-        if site.name not in (moved, grown, jumping) or has_learned(readings):
+        if has_learned(readings) or site.name != self.named(readings):
             return
-        lower = loss_is_lower(readings)
-        if self.moves_far(readings.at(moved)) and not (lower and losses_without_learning(readings) is None):
-            if site.name == moved:
-                relative = self.relative_update(readings)
-                size = "{relative:%} of" if relative < MANY_TIMES else "{relative:n} times"
-                what = fill(f"one update changes {{site}} by {size} its norm", site=site, relative=relative)
-                expected = Expected(
-                    "updates of less than {max_update:%} of the norm",
-                    max_update=self.max_relative_update,
-                    because="a larger update replaces what was learned before",
-                )
-                excess = log10(relative / self.max_relative_update)
-                yield self.finding_of(site, readings, what, expected, excess=excess)
-        elif site.name == grown and not lower and readings.all.every(LossReading):
+        if self.is_moved(site.name, readings):
+            relative = self.relative_update(readings)
+            size = "{relative:%} of" if relative < MANY_TIMES else "{relative:n} times"
+            what = fill(f"one update changes {{site}} by {size} its norm", site=site, relative=relative)
+            expected = Expected(
+                "updates of less than {max_update:%} of the norm",
+                max_update=self.max_relative_update,
+                because="a larger update replaces what was learned before",
+            )
+            excess = log10(relative / self.max_relative_update)
+        elif self.is_grown(site.name, readings):
             growth = growth_of(readings)
             what = fill("updates made {site} {growth:x} as large as at first", site=site, growth=growth)
             expected = Expected(
@@ -144,8 +140,8 @@ class HotLearningRate(Check):
                     scale=readings[ParameterReading].scale,
                 ),
             )
-            yield self.finding_of(site, readings, what, expected, excess=log10(growth / self.min_growth))
-        elif site.name == jumping and not (lower and losses_without_learning(readings) is None):
+            excess = log10(growth / self.min_growth)
+        else:
             largest = readings.all[UpdateReading].max_relative_norm
             what = fill("single updates change {site} by up to {largest:%} of its value", site=site, largest=largest)
             expected = Expected(
@@ -153,7 +149,27 @@ class HotLearningRate(Check):
                 max_update=self.max_relative_update,
                 because="a threshold or a decay that jumps silences a layer, or makes it fire all the time",
             )
-            yield self.finding_of(site, readings, what, expected, excess=log10(largest / self.max_relative_update))
+            excess = log10(largest / self.max_relative_update)
+        yield self.finding_of(site, readings, what, expected, excess=excess)
+
+    def named(self, readings: Readings) -> str | None:
+        """Return the parameter that stands for all that are moved too far, or None."""
+        moved, grown = self.most_moved(readings), self.most_grown(readings)
+        if self.is_moved(moved, readings):
+            return moved
+        if self.is_grown(grown, readings):
+            return grown
+        return None if learns(readings) else self.most_jumping(readings)
+
+    def is_moved(self, name: str | None, readings: Readings) -> bool:
+        """Return whether this is the weight that is moved most, that is far, and nothing is learned."""
+        moved = self.most_moved(readings)
+        return name is not None and name == moved and self.moves_far(readings.at(moved)) and not learns(readings)
+
+    def is_grown(self, name: str | None, readings: Readings) -> bool:
+        """Return whether this is the weight that grew most, and the loss is no lower than at first."""
+        seen = bool(readings.all.every(LossReading))
+        return name is not None and name == self.most_grown(readings) and seen and not loss_is_lower(readings)
 
     def finding_of(self, site: Site, readings: Readings, what: str, expected: Expected, excess: float) -> Finding:
         """Return the finding at a weight, with its updates and the learning rate, now and at first."""
@@ -236,11 +252,10 @@ class HotLearningRate(Check):
 
         Updates also become small in a network that large ones have silenced: that ends nothing.
         """
-        update, most = readings.all.get(UpdateReading), self.most_moved(readings)
+        update = readings.all.get(UpdateReading)
         history = None if update is None else update.learning_rate_history
         lowered = history is not None and history.rate < self.max_rate_fraction * history.maximum_rate
-        named = most if self.moves_far(readings.at(most)) else self.most_grown(readings)
-        elsewhere = named not in (None, finding.site.name)
+        elsewhere = self.named(readings) not in (None, finding.site.name)
         return not made_now and (lowered or elsewhere or has_learned(readings))
 
 
@@ -270,6 +285,11 @@ def has_several_axes(readings: Readings, name: str) -> bool:
     """Return whether a parameter is a weight, rather than a bias or a time constant that may start at 0."""
     parameter = readings.at(name).get(ParameterReading)
     return parameter is not None and parameter.dimensions > 1
+
+
+def learns(readings: Readings) -> bool:
+    """Return whether a loss is lower than at first, and too few show that this means nothing."""
+    return loss_is_lower(readings) and losses_without_learning(readings) is None
 
 
 def loss_is_lower(readings: Readings) -> bool:
