@@ -8,10 +8,11 @@ from enum import Enum
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.layers import input_weight_name, is_recurrent, is_silent, spiking_sites
 from spikecheck.checks.learning import makes_progress
 from spikecheck.checks.progress import and_more, update_readings, weight_names
-from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.readings import GradientReading, UpdateReading
+from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
+from spikecheck.readings import GradientReading, ParameterReading, SpikeReading, UpdateReading
 from spikecheck.site import Site, SiteKind
 from spikecheck.update_readings import GradientAtStepReading
 
@@ -24,10 +25,15 @@ class Reason(Enum):
     ZERO_RATE = "the learning rate is 0"
     ROUNDED = "the updates round to 0"
     CLEARED = "the gradient is cleared between backward() and step()"
+    NO_SPIKES = "the layer's spikes of the step before never reach it"
 
 
 #: The reasons that lie in the backward pass; the others lie in the optimizer and its calls.
 IN_BACKWARD = (Reason.NO_GRADIENT, Reason.ZERO_GRADIENT)
+STATE_ONCE = """# once per sequence, before the loop over time
+state = model.init_state()
+for step in x:
+    output, state = model(step, state)  # with what the step before returned"""
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,10 @@ class UnmovedWeights(Check):
     is only a note in two cases: the module of the weight was never called, or one parameter group has a learning rate
     of 0 while others do not, as where part of the network is frozen on purpose.
 
+    The gradient of a recurrent weight is 0 if the spikes that it multiplies are: those of a state that begins anew at
+    every time step. That is the reason given for a single unmoved weight that maps n neurons to n and feeds no layer,
+    while all layers fire.
+
     A gradient of exactly 0 was stopped by a silent layer or by a surrogate gradient of 0. A gradient of None means that
     the loss does not depend on the weight: it was not used, or a `detach()` cuts it off.
     """
@@ -123,6 +133,8 @@ class UnmovedWeights(Check):
             return
         update, reason = updates[site.name], reason_at_rest(readings.all, readings.run.live)
         others_move = len(unmoved) < len(updates)
+        if reason is Reason.ZERO_GRADIENT and len(unmoved) == 1 and gets_no_spikes_back(site.name, readings):
+            reason = Reason.NO_SPIKES
         said_elsewhere = reason in IN_BACKWARD and not is_unreached(readings, updates)
         if reason is None or (not others_move and (said_elsewhere or makes_progress(readings))):
             return
@@ -140,9 +152,22 @@ class UnmovedWeights(Check):
             first=site.name,
             more=and_more(unmoved),
             reason=reason.value,
+            fixes=(Fix(STATE_ONCE),) if reason is Reason.NO_SPIKES else None,
         )
         by_the_script = reason in (Reason.ZERO_RATE, Reason.CLEARED)
         yield replace(finding, explained_by=()) if by_the_script else finding
+
+
+def gets_no_spikes_back(weight: str, readings: Readings) -> bool:
+    """Return whether a weight maps as many neurons to as many, feeds no layer, and has no gradient while all fire.
+
+    The gradient of a recurrent weight is 0 where what it multiplies is: the spikes of a state that is always new.
+    """
+    value, layers = readings.at(weight).get(ParameterReading), spiking_sites(readings)
+    recurrent = value is not None and is_recurrent(value)
+    feeds = any(input_weight_name(layer, readings) == weight for layer in layers)
+    silent = any(is_silent(readings.at(layer.name).get(SpikeReading)) for layer in layers)
+    return recurrent and bool(layers) and not feeds and not silent
 
 
 def is_unreached(readings: Readings, names: Iterable[str]) -> bool:

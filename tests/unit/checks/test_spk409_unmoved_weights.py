@@ -6,7 +6,7 @@ import pytest
 
 from spikecheck.checks.spk409_unmoved_weights import UnmovedWeights
 from spikecheck.update_readings import GradientAtStepReading
-from tests.unit.checks.build import findings, gradient, loss, observe, parameter, run, severity_of, update
+from tests.unit.checks.build import findings, gradient, loss, observe, parameter, run, severity_of, spikes, update
 
 STILL = update(unmoved_updates=20, mean_relative_norm=0.0)
 
@@ -116,3 +116,31 @@ def test_where_nothing_moves_the_reason_lies_in_the_optimizer_or_the_loss(observ
 
 def test_one_finding_stands_for_all() -> None:
     assert severity_of(UnmovedWeights(), standstill(), "fc2.weight") is None
+
+
+NO_GRADIENT = gradient(mean_norm=0.0, zero_updates=20)
+SQUARE = parameter(elements=96 * 96, fan_in=96)
+
+
+def recurrent(value=SQUARE, grad=NO_GRADIENT, spiking=None, fed_by="fc1"):
+    places = {
+        "fc1.weight": [gradient(), parameter(), update()],
+        "back.weight": [grad, value, STILL],
+        "network": [spiking or spikes()],
+    }
+    return observe(places, sites={"network": {"fed_by": fed_by}})
+
+
+@pytest.mark.parametrize(
+    ("observations", "reason"),
+    [
+        pytest.param(recurrent(), "the layer's spikes of the step before never reach it", id="a state made anew"),
+        pytest.param(recurrent(parameter(elements=96 * 20, fan_in=96)), "the gradient is 0", id="a readout"),
+        pytest.param(recurrent(fed_by="back"), "the gradient is 0", id="it feeds the layer"),
+        pytest.param(recurrent(spiking=spikes(count=0.0, active=0)), "the gradient is 0", id="the layer is silent"),
+    ],
+)
+def test_a_recurrent_weight_without_a_gradient_gets_no_spikes(observations, reason) -> None:
+    (finding,) = findings(UnmovedWeights(), observations, "back.weight")
+    assert finding.message == f"back.weight never moved: {reason}"
+    assert ("once per sequence" in finding.fix) is ("step before" in reason)
