@@ -168,8 +168,8 @@ class HotLearningRate(Check):
 
     def is_grown(self, name: str | None, readings: Readings) -> bool:
         """Return whether this is the weight that grew most, and the loss is no lower than at first."""
-        seen = bool(readings.all.every(LossReading))
-        return name is not None and name == self.most_grown(readings) and seen and not loss_is_lower(readings)
+        observed = bool(readings.all.every(LossReading))
+        return name is not None and name == self.most_grown(readings) and observed and not loss_is_lower(readings)
 
     def finding_of(self, site: Site, readings: Readings, what: str, expected: Expected, excess: float) -> Finding:
         """Return the finding at a weight, with its updates and the learning rate, now and at first."""

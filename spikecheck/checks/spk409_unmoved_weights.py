@@ -90,7 +90,7 @@ class UnmovedWeights(Check):
     is only a note in two cases: the module of the weight was never called, or one parameter group has a learning rate
     of 0 while others do not, as where part of the network is frozen on purpose.
 
-    The gradient of a recurrent weight is 0 if the spikes that it multiplies are: those of a state that begins anew at
+    The gradient of a recurrent weight is 0 if the spikes that it multiplies are: those of a state that begins again at
     every time step. That is the reason given for a single unmoved weight that maps n neurons to n and feeds no layer,
     while all layers fire.
 

@@ -134,7 +134,9 @@ def recurrent(value=SQUARE, grad=NO_GRADIENT, spiking=None, fed_by="fc1"):
 @pytest.mark.parametrize(
     ("observations", "reason"),
     [
-        pytest.param(recurrent(), "the layer's spikes of the step before never reach it", id="a state made anew"),
+        pytest.param(
+            recurrent(), "the layer's spikes of the step before never reach it", id="a new state in each step"
+        ),
         pytest.param(recurrent(parameter(elements=96 * 20, fan_in=96)), "the gradient is 0", id="a readout"),
         pytest.param(recurrent(fed_by="back"), "the gradient is 0", id="it feeds the layer"),
         pytest.param(recurrent(spiking=spikes(count=0.0, active=0)), "the gradient is 0", id="the layer is silent"),
