@@ -213,6 +213,7 @@ class FlowReading:
     shares_state: bool = False  # one module serves as several layers, and its state goes from one to the next
     decay: float | None = None  # of a hand-written layer: what the next time step has of the potential of this one
     argument: SpikeArgument | None = None  # of a hand-written layer, in the first forward passes
+    recurrent_weight: str | None = None  # of a hand-written layer: the parameter by which its spikes drive it
 
 
 @dataclass(frozen=True, slots=True)

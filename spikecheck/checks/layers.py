@@ -255,11 +255,20 @@ def least_drive(site: Site, readings: Readings) -> float | None:
     A potential is at most what all time steps added, each with the decay. It may be known less the threshold. A
     threshold that is not known counts as 1.
     """
-    flow, spikes, threshold = readings.get(FlowReading), readings.get(SpikeReading), threshold_of(site) or 1.0
+    flow, spikes = readings.get(FlowReading), readings.get(SpikeReading)
+    threshold = shown_threshold(site, readings) or 1.0
     if flow is None or flow.argument is None or spikes is None or threshold < 0:
         return None
     decay = 1.0 if flow.decay is None else abs(flow.decay)
     return (flow.argument.rms / threshold - 1) / geometric_sum(decay, max(1, spikes.steps_per_pass))
+
+
+def shown_threshold(site: Site, readings: Readings) -> float | None:
+    """Return the threshold of a layer, from rest: as its attributes say, or as the values after a reset show it."""
+    argument = spike_argument(readings)
+    if threshold_of(site) or argument is None or argument.threshold is None or argument.reset_value is None:
+        return threshold_of(site)
+    return argument.threshold - argument.reset_value
 
 
 def synaptic_gain(neuron: NeuronSpec) -> float:

@@ -21,6 +21,7 @@ from spikecheck.checks.layers import (
     is_recurrent,
     is_silent,
     least_drive,
+    shown_threshold,
     spike_argument,
     spikes_unused,
     spiking_sites,
@@ -28,10 +29,10 @@ from spikecheck.checks.layers import (
     too_early,
     upstream_spikes,
 )
-from spikecheck.checks.learning import has_learned
+from spikecheck.checks.learning import has_learned, has_learned_much
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.number_format import fill
-from spikecheck.readings import DriveReading, ParameterReading, SpikeReading, UpdateReading
+from spikecheck.readings import DriveReading, FlowReading, ParameterReading, SpikeReading, UpdateReading
 from spikecheck.site import Site, SiteKind
 
 Effect = tuple[Site, float, str]  # a layer, its drive in thresholds per time step, and a template with both
@@ -88,7 +89,8 @@ class WeightScale(Check):
     - a scale below {min_scale}, where the next layer is silent although the layer before it spikes (while training
       runs, after at least {min_forward_passes} forward passes), and fired while the scale was in range;
     - a recurrent weight with a scale above {max_scale}, where scale * sqrt(firing rate) is {max_recurrent_drive} times
-      the threshold or more.
+      the threshold or more. In code without modules, the graph shows which weight is recurrent; what the spike function
+      gets has to be {max_recurrent_drive} thresholds and one more, too (RMS), and the loss above half of a guess's.
 
     There is no finding where a large threshold or a normalization makes up for a large scale. If the scale was in range
     before the first update, the updates brought the weights there, so the fix is a lower learning rate.
@@ -169,13 +171,16 @@ class WeightScale(Check):
         return first.scale if first is not None and self.min_scale <= first.scale <= self.max_scale else None
 
     def fix(self, site: Site, readings: Readings) -> tuple[Fix, ...]:
-        """Return one fix for this weight and all others that are out of range, wherever they are."""
+        """Return one fix for this weight and all others that are too large, or too small, as it is."""
+        large = readings[ParameterReading].scale > self.max_scale
         every = {place.name: place for place in readings.observations.sites if place.kind is SiteKind.PARAMETER}
         is_evaluated = readings.run.without_gradients and not readings.run.backward_passes
         lines = []
         for name, place in (every | {site.name: site}).items():
             weight, path = readings.at(name).get(ParameterReading), parameter_path(place)
-            if weight is None or weight.dimensions <= 1 or self.min_scale <= weight.scale <= self.max_scale or not path:
+            if weight is None or weight.dimensions <= 1 or not path:
+                continue
+            if not (weight.scale > self.max_scale if large else weight.scale < self.min_scale):
                 continue
             scaled = is_evaluated and weight.scale > 0
             lines.append(f"{path}.data /= {plain_number(weight.scale)}" if scaled else initialized(path))
@@ -210,16 +215,26 @@ class WeightScale(Check):
             yield layer, argument.rms, "gives the spike function of {layer} values of {drive:n} (RMS)"
 
     def on_itself(self, site: Site, weight: ParameterReading, readings: Readings) -> Iterator[Effect]:
-        """Yield the layer that holds a recurrent weight and drives itself by it."""
+        """Yield the layer that holds a recurrent weight, or applies one, and drives itself by it."""
         if weight.scale <= self.max_scale or not is_recurrent(weight):
             return
-        for layer in (s for s in spiking_sites(readings) if belongs_to(site.name, s)):
-            v_threshold, spikes = threshold_of(layer), readings.at(layer.name).get(SpikeReading)
-            if v_threshold is None or v_threshold <= 0 or layer.neuron is None or spikes is None or spikes.rate is None:
+        for layer in spiking_sites(readings):
+            at = readings.at(layer.name)
+            flow, spikes, threshold = at.get(FlowReading), at.get(SpikeReading), shown_threshold(layer, at)
+            applied = flow is not None and flow.recurrent_weight == site.name
+            if not (applied or belongs_to(site.name, layer)) or layer.neuron is None or not threshold or threshold < 0:
                 continue
-            drive = layer.neuron.input_gain * weight.scale * sqrt(max(0, spikes.rate)) / v_threshold
+            if spikes is None or spikes.rate is None or (applied and not self.shows_in_potential(threshold, at)):
+                continue
+            drive = layer.neuron.input_gain * weight.scale * sqrt(max(0, spikes.rate)) / threshold
             if drive >= self.max_recurrent_drive:
                 yield layer, drive, "lets {layer} drive itself at {drive:x} its threshold per time step (RMS)"
+
+    def shows_in_potential(self, threshold: float, readings: Readings) -> bool:
+        """Return whether the potential of a hand-written layer shows a large drive, and little is learned with it."""
+        argument = spike_argument(readings)
+        shown = argument is not None and argument.rms >= (1 + self.max_recurrent_drive) * threshold
+        return shown and not has_learned_much(readings)
 
 
 def lower_rate(readings: Readings) -> tuple[Fix, ...]:

@@ -18,7 +18,7 @@ from spikecheck.neuron import NeuronSpec
 from spikecheck.probe.applications import Application, Key, described
 from spikecheck.probe.frameworks.generic import Evidence, Generic, are_spikes
 from spikecheck.probe.grouping import Grouping, group
-from spikecheck.probe.state_chains import nearest_weights
+from spikecheck.probe.state_chains import nearest_weights, weights_by_kind
 from spikecheck.readings import InputReading
 
 LEARNED_PASSES = 3  # passes with gradients in which the graph is kept: gradients are followed in as many
@@ -267,6 +267,12 @@ class CallSites:
         weight = next(iter(nearest_weights(last, own)), None)
         name = None if weight is None else self.parameters.get(id(weight))
         return None if name is None else name.removesuffix(".weight")
+
+    def recurrent(self, applications: Sequence[Application]) -> str | None:
+        """Return the name of the nearest weight by which a layer's spikes drive it in the next time step."""
+        own = frozenset(one.node for one in applications if one.node is not None)
+        *_, recurrent = weights_by_kind(applications[-1], own)
+        return next((self.parameters.get(id(weight)) for weight in recurrent), None)
 
 
 def by_layer(names: Sequence[str | None], applications: Sequence[Application]) -> dict[str, list[Application]]:

@@ -227,6 +227,7 @@ class FunctionalCode:
             watched = self.session.layers.by_name.get(name)
             if watched is not None and isinstance(watched.layer.framework, Generic):
                 watched.gradients.decay = decay_of(members)
+                watched.gradients.recurrent_weight = self.sites.recurrent(members)
                 spec = watched.layer.spec
                 watched.gradients.argument = argument_of(members, None if spec is None else spec.v_threshold)
 

@@ -43,6 +43,7 @@ class LayerGradients:
     shares_state: bool = False  # between the layers that one module serves
     decay: float | None = None  # from one time step to the next; None where the graph does not tell
     argument: SpikeArgument | None = None  # of a hand-written layer's spike function
+    recurrent_weight: str | None = None  # the parameter by which the spikes of a hand-written layer drive it
     error: Exception | None = None  # of ours, in a hook on the spikes
 
     def hook(self, observation: Observation, call: int) -> None:
@@ -116,6 +117,7 @@ class LayerGradients:
             self.shares_state,
             self.decay,
             self.argument,
+            self.recurrent_weight,
         )
 
 

@@ -109,6 +109,12 @@ def nearest_weights(application: Application, own: frozenset[Any] = frozenset())
     One that mixes neurons comes before one that scales them, such as a decay per branch of a dendrite. One that
     multiplies spikes of the layer's own, whose nodes are `own`, is recurrent and comes last.
     """
+    feeding, scaling, recurrent = weights_by_kind(application, own)
+    return (*feeding, *scaling, *recurrent)
+
+
+def weights_by_kind(application: Application, own: frozenset[Any]) -> tuple[list[nn.Parameter], ...]:
+    """Return the weights upstream that mix neurons, those that scale them, and those of the layer's own spikes."""
     feeding: list[nn.Parameter] = []
     scaling: list[nn.Parameter] = []
     recurrent: list[nn.Parameter] = []
@@ -116,7 +122,7 @@ def nearest_weights(application: Application, own: frozenset[Any] = frozenset())
         if all(weight is not known for known in (*feeding, *scaling, *recurrent)):
             kind = scaling if product is None else recurrent if multiplies(product, own) else feeding
             kind.append(weight)
-    return (*feeding, *scaling, *recurrent)
+    return feeding, scaling, recurrent
 
 
 def weights_upstream(application: Application) -> Iterator[tuple[nn.Parameter, Any]]:

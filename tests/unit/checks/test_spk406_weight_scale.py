@@ -218,3 +218,35 @@ def test_weights_that_the_updates_made_tiny_did_not_silence_a_layer_that_never_f
     at_first = {"fc2.weight": {ParameterReading: parameter(scale=0.6)}, "lif2": {SpikeReading: first}}
     observations = replace(now, windows={**now.windows, "first": {**now.windows["first"], **at_first}})
     assert severity_of(WeightScale(), observations, "fc2.weight") == severity
+
+
+def without_modules(rms: float, *, weight: str = "v", level: float = 3.0, reset_value: float | None = -1.0):
+    """A layer that is a call, with a recurrent weight of scale 8; it fires in a quarter of the time steps."""
+    argument = SpikeArgument(rms=rms, maximum=2 * rms, threshold=0.0, reset_value=reset_value)
+    places = {
+        "net.py:9 spike": [
+            spikes(count=0.25 * SILENT.elements),
+            flow(decay=0.5, argument=argument, recurrent_weight="v"),
+        ],
+        weight: [parameter(scale=8.0, elements=64 * 64, fan_in=64)],
+        "loss": [loss(first=3.0, recent_mean=level, recent_deviation=0.0, recent_slope=0.0)],
+    }
+    return observe(places, sites={"net.py:9 spike": {"neuron": neuron(v_threshold=0.0)}})
+
+
+@pytest.mark.parametrize(
+    ("observations", "severity"),
+    [
+        pytest.param(without_modules(3.1), "warning", id="the potential shows it"),
+        pytest.param(without_modules(2.9), None, id="it shows less"),
+        pytest.param(without_modules(3.1, reset_value=-2.5), None, id="after a reset, the threshold is further away"),
+        pytest.param(without_modules(3.1, reset_value=None), None, id="the threshold is not known"),
+        pytest.param(without_modules(3.1, level=0.5), None, id="it learns"),
+    ],
+)
+def test_a_recurrent_weight_of_code_without_modules(observations, severity) -> None:
+    assert severity_of(WeightScale(), observations, "v") == severity
+
+
+def test_a_weight_that_the_graph_does_not_show_as_recurrent_is_left_alone() -> None:
+    assert severity_of(WeightScale(), without_modules(3.1, weight="w"), "w") is None

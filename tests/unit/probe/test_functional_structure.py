@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import spikecheck
+from spikecheck.readings import FlowReading
 from spikecheck.site import SiteKind
 from tests.unit.probe.test_functional import BATCH, INPUTS, NEURONS, STEPS, batch, spike_fn, watch
 
@@ -98,3 +99,39 @@ def test_a_weight_that_belongs_to_no_module_is_fixed_by_its_own_name() -> None:
     assert (cause.finding.check, cause.finding.site.name) == ("SPK406", "weights['input']")
     exec(cause.finding.fix, {"weights": weights, "torch": torch})
     assert weights["input"].std() > 0.1
+
+
+class Recurrent(nn.Module):
+    """Neurons without a module, driven by the input and by their own spikes."""
+
+    def __init__(self, std: float) -> None:
+        super().__init__()
+        self.w, self.v = nn.Parameter(torch.rand(20, 32)), nn.Parameter(std * torch.randn(32, 32))
+        self.readout = nn.Parameter(0.1 * torch.randn(32, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        potential = spikes = x.new_zeros(x.shape[1], 32)
+        shown = []
+        for frame in x:
+            potential = (0.9 * potential + 0.1 * frame @ self.w + spikes @ self.v) * (1 - spikes.detach())
+            spikes = spike_fn(potential - 1.0)
+            shown.append(spikes)
+        return torch.stack(shown).mean(0) @ self.readout
+
+
+@pytest.mark.parametrize("std", [0.02, 2.0])
+def test_recurrent_weights_of_code_without_modules_are_named(std: float) -> None:
+    torch.manual_seed(0)
+    model = Recurrent(std)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
+    with spikecheck.attach(model, on_finding=lambda finding: None) as monitor:
+        for _ in range(4):
+            optimizer.zero_grad()
+            F.cross_entropy(model(torch.rand(20, 16, 20)), torch.arange(16) % 4).backward()
+            optimizer.step()
+    [flow] = [
+        read[FlowReading] for read in monitor.evidence().observations.windows["all"].values() if FlowReading in read
+    ]
+    assert flow.recurrent_weight == "v"
+    found = [finding.site.name for finding in monitor.report().findings if finding.check == "SPK406"]
+    assert found == (["v"] if std > 1 else [])
