@@ -133,5 +133,5 @@ def test_recurrent_weights_of_code_without_modules_are_named(std: float) -> None
         read[FlowReading] for read in monitor.evidence().observations.windows["all"].values() if FlowReading in read
     ]
     assert flow.recurrent_weight == "v"
-    found = [finding.site.name for finding in monitor.report().findings if finding.check == "SPK406"]
-    assert found == (["v"] if std > 1 else [])
+    named = [finding.site.name for finding in monitor.report().findings if finding.check == "SPK406"]
+    assert named == (["v"] if std > 1 else [])
