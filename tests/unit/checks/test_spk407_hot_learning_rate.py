@@ -156,10 +156,16 @@ def with_threshold(lost=WORSE, weight=None, name="lif1.threshold", value=1.0, **
     [
         pytest.param(with_threshold(), "warning", id="a threshold that jumps"),
         pytest.param(with_threshold(max_relative_norm=0.5), "warning", id="at the limit"),
-        pytest.param(with_threshold(max_relative_norm=0.49), None, id="below it"),
+        pytest.param(with_threshold(max_relative_norm=0.49, mean_relative_norm=0.04), None, id="below it"),
+        pytest.param(with_threshold(max_relative_norm=0.15, mean_relative_norm=0.05), "warning", id="it drifts"),
+        pytest.param(
+            with_threshold(max_relative_norm=0.15, mean_norm=0.049), None, id="it drifts, and is far below its first"
+        ),
         pytest.param(with_threshold(loss()), None, id="the loss falls all the same"),
         pytest.param(with_threshold(updates=4), None, id="too few updates to say"),
-        pytest.param(with_threshold(mean_norm=0.099), None, id="a single jump among small updates"),
+        pytest.param(
+            with_threshold(mean_norm=0.099, mean_relative_norm=0.04), None, id="a single jump among small updates"
+        ),
         pytest.param(with_threshold(value=0.0), None, id="a parameter that starts at 0"),
         pytest.param(with_threshold(weight=update(mean_relative_norm=2.5)), None, id="a weight stands for it"),
     ],
@@ -176,4 +182,8 @@ def test_the_message_says_how_far_a_threshold_jumps() -> None:
     [finding] = findings(HotLearningRate(), with_threshold(), "lif1.threshold")
     assert finding.message == (
         "single updates change lif1.threshold by up to 73% of its value, and the loss does not fall"
+    )
+    [finding] = findings(HotLearningRate(), with_threshold(max_relative_norm=0.15), "lif1.threshold")
+    assert finding.message == (
+        "an update changes lif1.threshold by 13% of its value on average, and the loss does not fall"
     )
