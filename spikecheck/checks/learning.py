@@ -241,6 +241,11 @@ def losses_without_learning(readings: Readings) -> int | None:
     return None if shows_learning(readings) or losses < MIN_LOSSES else losses
 
 
+def learns_little(readings: Readings) -> bool:
+    """Return whether enough losses show that nothing, or not much, is learned."""
+    return losses_without_learning(readings) is not None or far_from_learned(readings) is not None
+
+
 def too_few_losses(readings: Readings) -> int | None:
     """Return how many losses there were, where they show no learning and are too few to expect it; None otherwise."""
     losses = most_losses(readings)

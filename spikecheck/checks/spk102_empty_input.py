@@ -8,22 +8,25 @@ from math import log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.learning import has_learned_much
+from spikecheck.checks.fixes import plain_number
+from spikecheck.checks.learning import has_learned_much, learns_little
 from spikecheck.checks.progress import GRACE_UPDATES
-from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.number_format import fill
 from spikecheck.readings import InputReading
-from spikecheck.site import Site, SiteKind
+from spikecheck.site import Moment, Site, SiteKind
 
 
 @dataclass(frozen=True)
 class EmptyInput(Check):
-    """Most time bins of the input are empty.
+    """Most time bins of the input are empty, or all of its values are close to 0.
 
     ## What it means
     Only a few time bins of the input hold any event (a bin is one time step of one sample, over all channels). A leaky
     neuron forgets one event before the next one comes, or gets no input at all in most time steps, so layers fall
-    silent and the loss stays at chance level.
+    silent and the loss stays at chance level. Values close to 0, such as pixels that were divided by 255 twice, do the
+    same: an encoder that takes them for spike probabilities draws hardly any spike, and currents stay below the
+    threshold.
 
     ## Example
     ```python broken
@@ -48,6 +51,8 @@ class EmptyInput(Check):
     # if not, choose the width so that the recording fills the time axis
     dt = float(times.max()) / steps
     step = (times / dt).long().clamp(max=steps - 1)
+    # values: encoders and standard initializers expect up to 1
+    x = x / x.max()
     ```
 
     ## When it is intended
@@ -61,7 +66,8 @@ class EmptyInput(Check):
     spikecheck warns if fewer than {min_filled_bin_fraction:%} of the time bins hold any event, or if
     {max_empty_sample_fraction:%} of the samples or more hold none. It reports an error if the whole input is empty. It
     is only a note if the network learns from the few events there are, and before update 64 of a running training, when
-    this is not yet known. Ids, `int32` or `int64` without channels, are not checked.
+    this is not yet known. It also warns if no value is larger than {min_largest_value} and 64 losses or more show that
+    little is learned. Ids, `int32` or `int64` without channels, are not checked.
 
     Why pauses matter: with a decay of 0.9, the effect of one step shrinks to an eighth after 20 empty steps. The usual
     causes are a wrong unit of time, such as microseconds read as milliseconds, and bins that extend far beyond the end
@@ -76,7 +82,7 @@ class EmptyInput(Check):
     needs: ClassVar = (InputReading,)
     explained_by: ClassVar = ("SPK103",)
     past: ClassVar = "{site} was empty"
-    message: ClassVar = "{site} is empty in {where}"
+    message: ClassVar = "{site} is {what}"
 
     min_filled_bin_fraction: float = limit(
         0.1,
@@ -87,20 +93,29 @@ class EmptyInput(Check):
         0.5,
         why="judgment call: a network cannot classify an empty sample",
     )
+    min_largest_value: float = limit(
+        0.02,
+        why="derived: an encoder draws at most one spike in 50 time steps from it, and with the weights of a standard "
+        "initializer, 50 active inputs add less than 0.1 to a potential; pixels that are divided by 255 twice are at "
+        "most 0.004",
+    )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where too few bins, or samples, hold any event; an error where none does."""
         x = readings[InputReading]
         if not x.frames or not x.elements or x.non_finite.count or x.holds_ids:
             return
+        if 0 < (largest := max(x.maximum, -x.minimum)) < self.min_largest_value and learns_little(readings):
+            yield self.tiny(site, largest)
+            return
         filled, empty = x.filled_frames / x.frames, x.empty_samples / max(1, x.samples)
         if filled >= self.min_filled_bin_fraction and empty < self.max_empty_sample_fraction:
             return
         unknown = readings.run.live and readings.run.update < GRACE_UPDATES
         harmless = x.filled_frames > 0 and (unknown or has_learned_much(readings))
-        where = "{empty:%} of its time bins (at most {most:%} expected)"
+        what = "empty in {empty:%} of its time bins (at most {most:%} expected)"
         if filled >= self.min_filled_bin_fraction:
-            where = "{samples} of {all_samples} samples"
+            what = "empty in {samples} of {all_samples} samples"
         yield self.finding(
             site,
             severity=Severity.NOTE if harmless else Severity.WARNING if x.filled_frames else Severity.ERROR,
@@ -117,12 +132,27 @@ class EmptyInput(Check):
                 bins=self.min_filled_bin_fraction,
                 samples=self.max_empty_sample_fraction,
             ),
-            where=fill(
-                where,
+            what=fill(
+                what,
                 empty=1 - filled,
                 most=1 - self.min_filled_bin_fraction,
                 samples=x.empty_samples,
                 all_samples=x.samples,
             ),
             excess=log10(self.min_filled_bin_fraction / filled) if 0 < filled < self.min_filled_bin_fraction else 1,
+        )
+
+    def tiny(self, site: Site, largest: float) -> Finding:
+        """Return the finding for values that are all close to 0."""
+        return self.finding(
+            site,
+            observed=Observed("values of at most {largest:n}", largest=largest),
+            expected=Expected(
+                "values up to about 1",
+                because="an encoder draws hardly any spikes from such values, and currents stay below the threshold",
+            ),
+            when=Moment(0),
+            what=fill("close to 0: no value is larger than {largest:n}", largest=largest),
+            excess=log10(self.min_largest_value / largest),
+            fixes=(Fix(f"# before the model is called: to values up to 1\nx = x * {plain_number(1 / largest)}"),),
         )

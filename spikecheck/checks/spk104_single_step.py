@@ -11,6 +11,7 @@ from spikecheck.checks.layers import ALIVE_RATE, HAND_WRITTEN, is_alive, never_f
 from spikecheck.checks.learning import every_learning, far_from_learned, shows_learning
 from spikecheck.checks.progress import GRACE_UPDATES
 from spikecheck.finding import Expected, Finding, Observed, Severity
+from spikecheck.number_format import fill
 from spikecheck.readings import InputReading, SpikeReading, StateReading
 from spikecheck.site import Site, SiteKind
 
@@ -76,7 +77,8 @@ class SingleStep(Check):
     {min_sequences} calls before it warns. Nor does it warn if the model has a hand-written layer whose time axis it
     could not find. It is only a note if all layers fire and the network learns, as one that is meant for a single time
     step does. While training runs, it is a note as long as this is not known: before update 64, and with a loss of
-    which no guess is known.
+    which no guess is known. It is a warning where a layer has fewer samples than the input, and more neurons by the
+    number of samples: then it takes the first axis of [time, batch, neurons] for the batch.
 
     The usual causes are a static image that got a time axis of one step and was not repeated, and a time axis that was
     averaged away before the first spiking layer.
@@ -109,20 +111,45 @@ class SingleStep(Check):
             return
         if run.called_per_time_step or not run.backward_passes:
             return
+        folded = next((n for _, layer in layers if (n := batch_of_steps(layer, readings)) is not None), None)
         too_early = run.live and run.update < GRACE_UPDATES
         yield self.finding(
             site,
-            severity=Severity.NOTE if too_early or (all_fire(readings) and may_learn(readings)) else Severity.WARNING,
+            severity=Severity.NOTE if folded is None and (too_early or fits(readings)) else Severity.WARNING,
             observed=Observed(
                 "{layers} spiking layers with 1 time step per forward pass; the input has shape {shape}",
                 layers=len(single),
                 shape=readings[InputReading].shape,
             ),
             expected=Expected(
-                "several time steps", because="a neuron that runs for one time step neither leaks nor integrates"
+                "several time steps",
+                because="a neuron that runs for one time step neither leaks nor integrates"
+                if folded is None
+                else fill(
+                    "layers take an axis of {size} for the batch, but the input has {samples} samples: is it time?",
+                    size=folded[0],
+                    samples=folded[1],
+                ),
             ),
             excess=1,
         )
+
+
+def batch_of_steps(layer: Readings, readings: Readings) -> tuple[int, int] | None:
+    """Return the samples of a layer and of the input in the first forward pass, where the layer has fewer, else None.
+
+    Then it takes the first axis of [time, batch, neurons] for the batch, as a layer for single steps does.
+    """
+    spikes, x = layer.first.get(SpikeReading), readings.first.get(InputReading)
+    if spikes is None or x is None or not x.shape or spikes.forward_passes != 1:
+        return None
+    samples = x.shape[0]
+    return (spikes.samples, samples) if 1 < spikes.samples < samples and spikes.neurons % samples == 0 else None
+
+
+def fits(readings: Readings) -> bool:
+    """Return whether the network does what one that is meant for a single time step does."""
+    return all_fire(readings) and may_learn(readings)
 
 
 def all_fire(readings: Readings) -> bool:

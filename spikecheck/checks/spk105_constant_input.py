@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.learning import far_from_learned, has_learned_much, losses_without_learning
+from spikecheck.checks.learning import has_learned_much, learns_little
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import DriveReading, InputReading
 from spikecheck.site import Site, SiteKind
@@ -85,7 +85,7 @@ class ConstantInput(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a note where every forward pass was constant, a warning where only the first layer's current is."""
         x = readings[InputReading]
-        if x.time_steps is None and set(x.values) == {0, 1} and not x.holds_ids and has_not_learned_much(readings):
+        if x.time_steps is None and set(x.values) == {0, 1} and not x.holds_ids and learns_little(readings):
             yield from self.constant_current(site, readings)
         if x.time_steps is None or x.time_steps <= 1 or x.filled_frames == 0:
             return
@@ -141,8 +141,3 @@ class ConstantInput(Check):
             what=f"the input current of {first}",
             although=f", although {site} changes" if changes else f": {site} holds zeros and ones, and is given once",
         )
-
-
-def has_not_learned_much(readings: Readings) -> bool:
-    """Return whether there were enough losses to expect learning, and none came to half of that of a guess."""
-    return far_from_learned(readings) is not None or losses_without_learning(readings) is not None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.learning import far_from_learned, losses_without_learning
+from spikecheck.checks.learning import learns_little
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import InputReading
 from spikecheck.site import Moment, Site, SiteKind
@@ -93,8 +93,3 @@ class SaturatedInput(Check):
             ),
             when=Moment(0) if first.active >= least * first.sampled_elements else None,
         )
-
-
-def learns_little(readings: Readings) -> bool:
-    """Return whether enough losses show that nothing, or not much, is learned."""
-    return losses_without_learning(readings) is not None or far_from_learned(readings) is not None

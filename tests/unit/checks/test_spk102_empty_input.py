@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk102_empty_input import EmptyInput
-from tests.unit.checks.build import inputs, loss, observe, run, severity_of
+from tests.unit.checks.build import findings, inputs, loss, observe, run, severity_of
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,27 @@ def test_few_events_may_be_enough(level: float, run_, severity: str) -> None:
 def test_an_input_without_any_event_is_an_error_at_once() -> None:
     places = {"input": [inputs(filled_frames=0, empty_samples=320)]}
     assert severity_of(EmptyInput(), observe(places, run=run(live=True, update=1)), "input") == "error"
+
+
+TINY = {"maximum": 0.004, "values": (0.0, 0.002, 0.004), "non_integer": 19_200}
+
+
+@pytest.mark.parametrize(
+    ("reading", "level", "severity"),
+    [
+        pytest.param(inputs(**TINY), 2.99, "warning", id="divided by 255 twice, and nothing is learned"),
+        pytest.param(inputs(**TINY), 0.4, None, id="learned from small values"),
+        pytest.param(inputs(**TINY | {"minimum": -0.5}), 2.99, None, id="negative values are not small"),
+        pytest.param(inputs(**TINY | {"maximum": 0.02}), 2.99, None, id="exactly at the limit"),
+    ],
+)
+def test_values_close_to_0(reading, level: float, severity: str | None) -> None:
+    losses = [loss(recent_mean=level, recent_deviation=0.02, recent_slope=0.0, updates=100)]
+    assert severity_of(EmptyInput(), observe({"input": [reading], "loss": losses}), "input") == severity
+
+
+def test_the_fix_for_values_close_to_0_is_a_factor_of_this_run() -> None:
+    losses = [loss(recent_mean=2.99, recent_deviation=0.02, recent_slope=0.0, updates=100)]
+    (finding,) = findings(EmptyInput(), observe({"input": [inputs(**TINY)], "loss": losses}), "input")
+    assert finding.message == "input is close to 0: no value is larger than 0.004"
+    assert finding.fixes[0].code.endswith("x = x * 250.0")

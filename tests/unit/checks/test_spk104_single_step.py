@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk104_single_step import SingleStep
-from tests.unit.checks.build import inputs, loss, observe, run, severity_of, spikes, state
+from tests.unit.checks.build import findings, inputs, loss, observe, run, severity_of, spikes, state
 
 LEARNED = loss(recent_mean=0.5, recent_deviation=0.05, updates=100)
 NOTHING = loss(recent_mean=3.0, recent_slope=0.0, updates=100)
@@ -43,3 +43,20 @@ def one(*more, time_steps=20, ran=None, library="snntorch", losses=(), **changed
 )
 def test_judge(observations, severity) -> None:
     assert severity_of(SingleStep(), observations, "input") == severity
+
+
+@pytest.mark.parametrize(
+    ("samples", "neurons", "severity"),
+    [
+        pytest.param(4, 16 * 64, "warning", id="[time, batch, neurons]"),
+        pytest.param(16, 64, "note", id="[batch, neurons]"),
+        pytest.param(64, 16 * 64, "note", id="four patches of each sample"),
+    ],
+)
+def test_time_that_is_taken_for_the_batch_is_a_fault_whatever_is_learned(samples, neurons, severity) -> None:
+    read = spikes(time_steps=20, forward_passes=20)
+    places = {"input": [inputs(time_steps=1, shape=(16, 100))], "lif1": [read], "loss": [LEARNED]}
+    first = {"lif1": [spikes(time_steps=1, forward_passes=1, samples=samples, neurons=neurons)]}
+    (finding,) = findings(SingleStep(), observe(places, first=first), "input")
+    assert finding.severity.label == severity
+    assert ("an axis of 4 for the batch, but the input has 16 samples" in finding.expected.because) == (samples == 4)
