@@ -76,8 +76,8 @@ class SingleStep(Check):
     calls before each loss or by state that continues from call to call. While training runs, it looks at the state of
     {min_sequences} calls before it warns. Nor does it warn if the model has a hand-written layer whose time axis it
     could not find. It is only a note if all layers fire and the network learns, as one that is meant for a single time
-    step does. While training runs, it is a note as long as this is not known: before update 64, and with a loss of
-    which no guess is known. It is a warning where a layer has fewer samples than the input, and more neurons by the
+    step does, or if this is not known: before update 64 of a running training, and with a loss of which the value for a
+    guess is not known. It is a warning where a layer has fewer samples than the input, and more neurons by the
     number of samples: then it takes the first axis of [time, batch, neurons] for the batch.
 
     The usual causes are a static image that got a time axis of one step and was not repeated, and a time axis that was
@@ -90,6 +90,7 @@ class SingleStep(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.INPUT
     needs: ClassVar = (InputReading,)
+    explained_by: ClassVar = ("SPK405",)
     past: ClassVar = "every spiking layer got a single time step per forward pass"
     message: ClassVar = "every spiking layer gets a single time step per forward pass; the input has shape {shape}"
 
@@ -160,6 +161,6 @@ def all_fire(readings: Readings) -> bool:
 
 
 def may_learn(readings: Readings) -> bool:
-    """Return whether a loss shows learning, and none stays near its guess; or whether that is not known so far."""
+    """Return whether a loss shows learning, and none stays near its guess; True where no guess is known."""
     known = any(one.guess is not None for one in every_learning(readings))
-    return (readings.run.live and not known) or (shows_learning(readings) and far_from_learned(readings) is None)
+    return not known or (shows_learning(readings) and far_from_learned(readings) is None)
