@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from spikecheck.site import IdleOptimizer, LearningRateHistory, NeighborCorrelation, Origin, SpikeArgument, TorchError
 from spikecheck.site import NonFinite as NonFinite
+from spikecheck.site import SurrogateSlope as SurrogateSlope
 
 ID_TYPES = ("int32", "int64")  # those that an embedding looks up
 MAX_ID_AXES = 2  # time and batch: frames of events have channels, too
@@ -213,6 +214,7 @@ class FlowReading:
     shares_state: bool = False  # one module serves as several layers, and its state goes from one to the next
     decay: float | None = None  # of a hand-written layer: what the next time step has of the potential of this one
     argument: SpikeArgument | None = None  # of a hand-written layer, in the first forward passes
+    surrogate: SurrogateSlope | None = None  # of a hand-written layer, in the first backward passes
     recurrent_weight: str | None = None  # of a hand-written layer: the parameter by which its spikes drive it
 
 

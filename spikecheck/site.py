@@ -240,6 +240,15 @@ class SpikeArgument:
     is_late: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class SurrogateSlope:
+    """By what a layer's spike function multiplies a gradient: on average near the threshold, and far from it."""
+
+    near: float
+    far: float
+    distance: float  # of the values that are far from the threshold
+
+
 #: Judgment call: a learning rate that is more than twice another is worth naming. A warm-up that adds the same to the
 #: rate each time soon stays below.
 MUCH_HIGHER = 2.0

@@ -12,9 +12,13 @@ from spikecheck.checks.base import Check, Readings
 from spikecheck.checks.layers import spiking_sites
 from spikecheck.checks.progress import weight_names
 from spikecheck.finding import Fix, Observed
-from spikecheck.readings import GradientReading
+from spikecheck.number_format import fill
+from spikecheck.readings import FlowReading, GradientReading
 from spikecheck.site import Site
 from spikecheck.update_readings import GradientAtStepReading
+
+GROWTH = 3.0  # judgment call: any surrogate gradient is largest at the threshold, or the same everywhere
+LARGE_SLOPE = 3.0  # judgment call: a product over 20 time steps is then a billion
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,20 @@ def is_main_weight(name: str, names: list[str]) -> bool:
     """Return whether a parameter is the `weight` of its module, or the module has none of that name."""
     module, _, own = name.rpartition(".")
     return own == "weight" or f"{module}.weight".lstrip(".") not in names
+
+
+def growing_surrogate(readings: Readings) -> str:
+    """Return which layer's surrogate gradient grows with the distance from the threshold, as a clause; or nothing."""
+    for name, flow in readings.all.every(FlowReading).items():
+        slope = flow.surrogate
+        if slope is not None and slope.far >= max(GROWTH * slope.near, LARGE_SLOPE):
+            return fill(
+                "the surrogate gradient of {name} grows with the distance from the threshold, from {near:n} to {far:n}",
+                name=name,
+                near=slope.near,
+                far=slope.far,
+            )
+    return ""
 
 
 def surrogate_fixes(check: Check, readings: Readings) -> tuple[Fix, ...]:

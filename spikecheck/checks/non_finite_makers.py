@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from spikecheck.checks.base import Readings
 from spikecheck.checks.fixes import for_site, plain_number
+from spikecheck.checks.gradient_norms import growing_surrogate
 from spikecheck.checks.layers import spiking_sites
 from spikecheck.finding import Fix
 from spikecheck.number_format import fill
@@ -44,6 +45,9 @@ optimizer.param_groups[0]["eps"] = {DIVISOR}"""
 FINITE_SURROGATE = """\
 # in backward() of the spike function, instead of exp(-slope * x) / (1 + exp(-slope * x)) ** 2
 surrogate = torch.sigmoid(slope * x) * torch.sigmoid(-slope * x)"""
+FALLING_SURROGATE = """\
+# in backward() of the spike function: divide by what grows with the distance, do not multiply; slope is yours
+surrogate = 1 / (1 + slope * x.abs()) ** 2"""
 AVERAGED = "gradients are averages over all ranks, and another rank may have made it"
 FINITE_INPUT = """\
 # where they are
@@ -81,6 +85,8 @@ def maker_of(site: Site, readings: Readings, blocks: Mapping[str, str]) -> Maker
     if site.kind in SiteKind.GRADIENT | SiteKind.PARAMETER and gradient < forward:
         if readings.run.processes > 1:
             return Maker(AVERAGED, known=False)
+        if growing := growing_surrogate(readings):
+            return Maker(growing, (Fix(FALLING_SURROGATE),))
         layer = layer_behind(gradient, readings)
         return Maker(fixes=(Fix(SEARCH),)) if layer is None else of_surrogate(layer, blocks)
     return Maker()

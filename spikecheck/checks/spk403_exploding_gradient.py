@@ -8,7 +8,7 @@ from math import log10, sqrt
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.gradient_norms import GradientNorms, surrogate_fixes
+from spikecheck.checks.gradient_norms import GradientNorms, growing_surrogate, surrogate_fixes
 from spikecheck.checks.learning import has_learned, has_learned_much
 from spikecheck.finding import Expected, Finding, Severity
 from spikecheck.readings import GradientReading, InputReading, SpikeReading
@@ -83,8 +83,9 @@ class ExplodingGradient(Check):
     Gradients that a local learning rule such as STDP has written are left out.
 
     Some surrogate gradients are higher the narrower they are, and multiply the gradient in every layer: 1 / width *
-    exp(-|u| / width) with a width of 0.001 is 1,000 at the threshold. A decay above 1, or recurrent weights with large
-    eigenvalues, multiply it in every time step.
+    exp(-|u| / width) with a width of 0.001 is 1,000 at the threshold. One that is multiplied by what it should be
+    divided by grows with the distance from the threshold; in a hand-written layer, the first backward pass shows that.
+    A decay above 1, or recurrent weights with large eigenvalues, multiply the gradient in every time step.
     """
 
     id: ClassVar = "SPK403"
@@ -134,7 +135,8 @@ class ExplodingGradient(Check):
             expected=Expected(
                 "norms within a factor of {max_ratio:n}",
                 max_ratio=self.max_gradient_ratio,
-                because="otherwise no single learning rate suits both the first and the last layer",
+                because=growing_surrogate(readings)
+                or "otherwise no single learning rate suits both the first and the last layer",
             ),
             excess=log10(norms.first / norms.last / due_to_rates / self.max_gradient_ratio),
             factor=norms.first / norms.last,

@@ -129,6 +129,7 @@ class NonFiniteValue(Check):
       1e-8 is 0, and so is the square of a gradient below 0.0002: 0 / 0;
     - the surrogate gradient of a layer: values and loss are finite, and so are the gradients of the weights behind the
       layer, those of the weights before it are not. Of several processes that train together, any may have made it;
+    - the surrogate gradient of a hand-written layer that grows with the distance from the threshold;
     - an update that changed a threshold, a decay or a time constant by half of its size or more, right before.
 
     The usual causes, each tried with torch 2.13:

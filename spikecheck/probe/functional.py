@@ -24,6 +24,7 @@ from spikecheck.probe.layers import Layers
 from spikecheck.probe.passes import Passes
 from spikecheck.probe.recorder import IN_PLACE, Recorder
 from spikecheck.probe.spike_argument import argument_of
+from spikecheck.probe.surrogate_slope import watch_slope
 from spikecheck.probe.torch_private import has_compiled, has_values, tells_module_calls
 from spikecheck.probe.trace import Trace, is_of_torch
 from spikecheck.probe.watchers import Watch, watchers
@@ -230,6 +231,7 @@ class FunctionalCode:
                 watched.gradients.recurrent_weight = self.sites.recurrent(members)
                 spec = watched.layer.spec
                 watched.gradients.argument = argument_of(members, None if spec is None else spec.v_threshold)
+                watch_slope(members, watched.gradients)
 
     def show(self, watched: WatchedLayer, applications: Sequence[Application], recorder: Recorder) -> None:
         """Record the time steps of one layer."""

@@ -13,7 +13,7 @@ from spikecheck.probe.frameworks.base import Observation
 from spikecheck.probe.time_path import TimePath
 from spikecheck.probe.unused import gradient_norms
 from spikecheck.readings import FlowReading
-from spikecheck.site import Capture, Site, SiteKind, SpikeArgument
+from spikecheck.site import Capture, Site, SiteKind, SpikeArgument, SurrogateSlope
 
 HOOKED_PASSES = 3  # forward passes in which a hook on the spikes notices whether any gradient arrives, until one does
 HOOKED_LATER = (4, 16, 64, 256)  # and so many passes later: a layer that is silent at first may fire by then
@@ -43,6 +43,7 @@ class LayerGradients:
     shares_state: bool = False  # between the layers that one module serves
     decay: float | None = None  # from one time step to the next; None where the graph does not tell
     argument: SpikeArgument | None = None  # of a hand-written layer's spike function
+    surrogate: SurrogateSlope | None = None  # of the same function, in a backward pass
     recurrent_weight: str | None = None  # the parameter by which the spikes of a hand-written layer drive it
     error: Exception | None = None  # of ours, in a hook on the spikes
 
@@ -117,6 +118,7 @@ class LayerGradients:
             self.shares_state,
             self.decay,
             self.argument,
+            self.surrogate,
             self.recurrent_weight,
         )
 

@@ -1,0 +1,65 @@
+"""How the surrogate gradient of a hand-written layer depends on the distance from the threshold, read in backward."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from spikecheck.probe.applications import Application
+from spikecheck.probe.gradients import LayerGradients
+from spikecheck.probe.spike_argument import is_readable
+from spikecheck.site import SurrogateSlope
+
+MAX_STEPS = 4  # time steps, the last ones: where a gradient explodes, it has not gone far there
+MAX_VALUES = 65_536  # of a time step, an even sample
+MIN_VALUES = 32  # with a gradient: fewer say little of a function
+PARTS = 4  # the nearest and the farthest of so many are compared
+
+
+def watch_slope(applications: Sequence[Application], gradients: LayerGradients) -> None:
+    """Keep the slopes of a layer's function once a gradient has passed it, in one of the last time steps."""
+    threshold = None if gradients.argument is None else gradients.argument.threshold
+    if threshold is None or gradients.surrogate is not None:
+        return
+    for one in applications[-MAX_STEPS:]:
+        argument = one.input()
+        if one.node is not None and not one.is_packed and argument is not None and is_readable(argument):
+            one.node.register_hook(SlopeHook(argument, threshold, gradients))
+
+
+class SlopeHook:
+    """A hook on the node of a spike function that compares what comes out of it with what goes in."""
+
+    __slots__ = ("argument", "gradients", "threshold")
+
+    def __init__(self, argument: Tensor, threshold: float, gradients: LayerGradients) -> None:
+        self.argument, self.threshold, self.gradients = argument, threshold, gradients
+
+    @torch.no_grad()
+    def __call__(self, to_inputs: Sequence[Any], to_outputs: Sequence[Any]) -> None:
+        """Read the slopes; None tells torch to leave the gradient as it is."""
+        if self.gradients.surrogate is not None:
+            return
+        try:
+            self.gradients.surrogate = self.slope(to_outputs[0], to_inputs[0])
+        except Exception as error:  # noqa: BLE001 - torch calls this in the user's backward pass
+            self.gradients.error = error
+
+    def slope(self, before: Any, after: Any) -> SurrogateSlope | None:
+        """Return the mean slope near the threshold and far from it; None where too few values got a gradient."""
+        if not all(isinstance(one, Tensor) and one.shape == self.argument.shape for one in (before, after)):
+            return None
+        stride = -(-self.argument.numel() // MAX_VALUES) or 1
+        x, g, out = (one.detach().flatten()[::stride].float() for one in (self.argument, before, after))
+        usable = (g != 0) & g.isfinite() & out.isfinite()
+        distances, order = (x[usable] - self.threshold).abs().sort()
+        part = len(distances) // PARTS
+        if part < MIN_VALUES // PARTS:
+            return None
+        slopes = (out[usable] / g[usable]).abs()[order]
+        return SurrogateSlope(
+            float(slopes[:part].mean()), float(slopes[-part:].mean()), float(distances[-part:].mean())
+        )

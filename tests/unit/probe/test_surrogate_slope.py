@@ -1,0 +1,113 @@
+"""How a hand-written surrogate gradient depends on the distance from the threshold, as a backward pass shows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import spikecheck
+from spikecheck.readings import FlowReading
+from spikecheck.report.model import Report
+from spikecheck.site import SurrogateSlope
+
+STEPS, BATCH, CHANNELS, NEURONS = 24, 8, 10, 32
+THRESHOLD = 1.0
+
+
+class Falling(torch.autograd.Function):
+    """A fast sigmoid, which is 1 at the threshold."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return (x > 0).float()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return gradient / (1 + 10 * x.abs()) ** 2
+
+
+class Growing(Falling):
+    """The same with the wrong operator."""
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return gradient * (1 + 10 * x.abs()) ** 2
+
+
+class StraightThrough(Falling):
+    """The gradient as it is."""
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return gradient
+
+
+class Net(nn.Module):
+    """Recurrent neurons, by a function that is applied to the potential less the threshold."""
+
+    def __init__(self, function: type[Falling]) -> None:
+        super().__init__()
+        self.function = function
+        self.fc, self.rec, self.readout = (
+            nn.Linear(CHANNELS, NEURONS),
+            nn.Linear(NEURONS, NEURONS),
+            nn.Linear(NEURONS, 4),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        potential = spikes = x.new_zeros(BATCH, NEURONS)
+        total = x.new_zeros(BATCH, 4)
+        for frame in x:
+            potential = 0.9 * potential * (1 - spikes.detach()) + self.fc(frame) + self.rec(spikes)
+            spikes = self.function.apply(potential - THRESHOLD)
+            total = total + self.readout(spikes)
+        return total / len(x)
+
+
+def trained(function: type[Falling], updates: int = 4) -> tuple[SurrogateSlope | None, Report]:
+    """Return the slope of a function, and the report, after a few updates."""
+    torch.manual_seed(0)
+    model = Net(function)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
+    with spikecheck.attach(model, on_finding=lambda finding: None) as monitor:
+        for _ in range(updates):
+            optimizer.zero_grad()
+            F.cross_entropy(model(torch.rand(STEPS, BATCH, CHANNELS)), torch.arange(BATCH) % 4).backward()
+            optimizer.step()
+    windows = monitor.evidence().observations.windows["all"]
+    [flow] = [read[FlowReading] for read in windows.values() if FlowReading in read]
+    return flow.surrogate, monitor.report()
+
+
+@pytest.mark.parametrize(
+    ("function", "low", "high"),
+    [
+        pytest.param(Falling, 0.0, 0.3, id="falls with the distance"),
+        pytest.param(StraightThrough, 1.0, 1.0, id="the same everywhere"),
+        pytest.param(Growing, 3.0, 1e6, id="grows"),
+    ],
+)
+def test_the_slope_far_from_the_threshold_relative_to_the_one_near_it(function, low, high) -> None:
+    slope, report = trained(function)
+    assert slope is not None
+    assert slope.distance > 0
+    assert low <= slope.far / slope.near <= high
+    assert ("grows with the distance" in str(report)) == (function is Growing), report
+
+
+def test_a_surrogate_gradient_that_grows_is_the_cause_of_nan() -> None:
+    _, report = trained(Growing)
+    (cause,) = report.root_causes
+    assert cause.finding.check == "SPK405"
+    assert "the surrogate gradient of" in cause.finding.message
+    scope = {"slope": 10.0, "x": torch.tensor([0.0, 1.0])}
+    exec(cause.finding.fix, scope)
+    near, far = scope["surrogate"]
+    assert near > far
