@@ -14,7 +14,7 @@ from tests.house.tree import ROOT, tree
 AFTER_NUMBER = re.compile(r"\{[a-z_]+(?::[^}x%]*)?\} (?:(?!(?:in|of|to|which) )[a-z-]+ ){0,2}?([a-z]+s)\b")
 #: Words that end in -s and follow a value, but are not what it counts.
 OTHERS = re.compile(
-    "class|contains|compares|emits|fires|fits|has|holds|is|its|keeps|looks|loss|moves|normalizes|others|reaches|resets|sees|sets|"
+    "class|contains|compares|emits|fires|fits|grows|has|holds|is|its|keeps|looks|loss|moves|normalizes|others|reaches|resets|sees|sets|"
     "starts|stays|this|times|uses|vs|was"
     "|counts|currents|probabilities"  # after the name of a place
 )
