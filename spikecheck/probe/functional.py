@@ -231,7 +231,7 @@ class FunctionalCode:
                 watched.gradients.recurrent_weight = self.sites.recurrent(members)
                 spec = watched.layer.spec
                 watched.gradients.argument = argument_of(members, None if spec is None else spec.v_threshold)
-                watch_slope(members, watched.gradients)
+                watch_slope(members, watched.gradients, self.guard)
 
     def show(self, watched: WatchedLayer, applications: Sequence[Application], recorder: Recorder) -> None:
         """Record the time steps of one layer."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -19,7 +19,11 @@ MIN_VALUES = 32  # with a gradient: fewer say little of a function
 PARTS = 4  # the nearest and the farthest of so many are compared
 
 
-def watch_slope(applications: Sequence[Application], gradients: LayerGradients) -> None:
+def watch_slope(
+    applications: Sequence[Application],
+    gradients: LayerGradients,
+    guard: Callable[[Callable[..., None]], Callable[..., None]],
+) -> None:
     """Keep the slopes of a layer's function once a gradient has passed it, in one of the last time steps."""
     threshold = None if gradients.argument is None else gradients.argument.threshold
     if threshold is None or gradients.surrogate is not None:
@@ -27,7 +31,7 @@ def watch_slope(applications: Sequence[Application], gradients: LayerGradients) 
     for one in applications[-MAX_STEPS:]:
         argument = one.input()
         if one.node is not None and not one.is_packed and argument is not None and is_readable(argument):
-            one.node.register_hook(SlopeHook(argument, threshold, gradients))
+            one.node.register_hook(guard(SlopeHook(argument, threshold, gradients)))
 
 
 class SlopeHook:
@@ -41,12 +45,8 @@ class SlopeHook:
     @torch.no_grad()
     def __call__(self, to_inputs: Sequence[Any], to_outputs: Sequence[Any]) -> None:
         """Read the slopes; None tells torch to leave the gradient as it is."""
-        if self.gradients.surrogate is not None:
-            return
-        try:
+        if self.gradients.surrogate is None:
             self.gradients.surrogate = self.slope(to_outputs[0], to_inputs[0])
-        except Exception as error:  # noqa: BLE001 - torch calls this in the user's backward pass
-            self.gradients.error = error
 
     def slope(self, before: Any, after: Any) -> SurrogateSlope | None:
         """Return the mean slope near the threshold and far from it; None where too few values got a gradient."""
