@@ -12,7 +12,7 @@ from spikecheck.checks.fixes import joined, path_of
 from spikecheck.checks.layers import spiking_sites
 from spikecheck.evaluation_readings import InitialStatisticsReading
 from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.readings import EvaluationInputReading, InputReading, ModeReading
+from spikecheck.readings import EvaluationInputReading, InputReading, ModeReading, SpikeReading
 from spikecheck.site import Moment, Site, SiteKind
 from spikecheck.timelines import EvaluationSpikeTimelineReading, SpikeTimelineReading, TimelinePoint
 
@@ -39,10 +39,18 @@ class Unmoved(NamedTuple):
 
 
 def moving_statistics(unmoved: Iterable[Unmoved]) -> dict[str, list[str]]:
-    """Return code that updates the running statistics, under comments that say where it belongs."""
+    """Return code that updates the running statistics, under comments that say where it belongs.
+
+    Normalizations of the user's own whose statistics have the same names are of one class, which is mended once.
+    """
     code: dict[str, list[str]] = {DEFAULT_MOMENTUM: [], HAND_WRITTEN: []}
+    mended: set[tuple[str, ...]] = set()
     for one in unmoved:
-        code[HAND_WRITTEN if one.buffers else DEFAULT_MOMENTUM].append(one.fix)
+        if not one.buffers:
+            code[DEFAULT_MOMENTUM].append(one.fix)
+        elif one.buffers not in mended:
+            mended.add(one.buffers)
+            code[HAND_WRITTEN].append(one.fix)
     return code
 
 
@@ -98,7 +106,8 @@ class EvaluationGap(Check):
     of updates differ by less than {max_drift:%}.
 
     Nothing is compared if evaluation gets another kind of input, such as noise, or zeros that are passed to count
-    operations: the mean and the share of nonzero values may differ by at most {max_input_difference:%}.
+    operations: the mean and the share of nonzero values may differ by at most {max_input_difference:%}. The mean of
+    values of both signs is near 0, and may differ by {max_mean_difference:%} of their range.
     """
 
     id: ClassVar = "SPK217"
@@ -133,6 +142,9 @@ class EvaluationGap(Check):
     max_drift: float = limit(0.1, why="judgment call: rates that still change in training differ for that reason")
     max_input_difference: float = limit(
         0.25, why="measured: at most 0.06 where training and evaluation draw from the same data"
+    )
+    max_mean_difference: float = limit(
+        0.02, why="judgment call: of the range of values of both signs, a sixth of a standard deviation of normal ones"
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
@@ -208,10 +220,22 @@ class EvaluationGap(Check):
         inputs = readings.every(InputReading)
         name = next(iter(inputs), None)
         x, other = readings.at(name).get(InputReading), readings.at(name).get(EvaluationInputReading)
-        if x is None or other is None or max(other.samples, other.forward_passes) < self.min_samples:
+        if x is None or other is None or evaluated_samples(x, other, readings) < self.min_samples:
             return False
         pairs = [
             (one / max(1, x.sampled_elements), another / max(1, other.sampled_elements))
             for one, another in ((x.count, other.count), (x.active, other.active))
         ]
-        return all(abs(a - b) <= self.max_input_difference * max(abs(a), abs(b)) for a, b in pairs)
+        # values of both signs, such as standardized ones, have a mean near 0, which chance alone changes by a factor
+        chance = self.max_mean_difference * (x.maximum - x.minimum) if x.negative else 0.0
+        return all(abs(a - b) <= max(chance, self.max_input_difference * max(abs(a), abs(b))) for a, b in pairs)
+
+
+def evaluated_samples(x: InputReading, other: InputReading, readings: Readings) -> float:
+    """Return the samples of evaluation, from the size of one in training where the axes of the input are not known."""
+    layers = [s for s in readings.every(SpikeReading).values() if s.samples and s.forward_passes]
+    known = max(other.samples, other.forward_passes)
+    if not layers or not x.elements:
+        return known
+    batch = min(s.samples / s.forward_passes for s in layers)
+    return max(known, other.elements * batch * x.forward_passes / x.elements)

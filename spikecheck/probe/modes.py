@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from spikecheck.evaluation_readings import InitialStatisticsReading, ModeInEvaluationReading
 from spikecheck.probe.find import clean
 from spikecheck.probe.torch_private import has_values, is_batch_norm
-from spikecheck.probe.trace import Trace
+from spikecheck.probe.trace import Trace, is_of_torch
 from spikecheck.readings import ModeReading
 
 
@@ -40,7 +40,7 @@ class ModeCount:
 
 @dataclass(frozen=True)
 class HandWrittenStatistics:
-    """A module with a buffer of zeros and one of ones, as of a new running mean and variance."""
+    """A module of the user's with a buffer of zeros and one of ones, as of a new running mean and variance."""
 
     module: nn.Module
     zeros: str
@@ -50,7 +50,7 @@ class HandWrittenStatistics:
     def of(cls, module: nn.Module) -> HandWrittenStatistics | None:
         """Return the two buffers of a module; None where it has no such pair, or is one of torch's."""
         buffers = dict(module.named_buffers(recurse=False))
-        if is_batch_norm(module):
+        if is_of_torch(module):
             return None
         zeros, ones = ([name for name, b in buffers.items() if is_filled(b, value)] for value in (0, 1))
         pairs = ((a, b) for a in zeros for b in ones if buffers[a].shape == buffers[b].shape)

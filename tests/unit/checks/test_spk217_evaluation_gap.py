@@ -13,7 +13,7 @@ from spikecheck.checks.spk217_evaluation_gap import EvaluationGap
 from spikecheck.evaluation_readings import InitialStatisticsReading
 from spikecheck.readings import EvaluationInputReading, NonFinite
 from spikecheck.timelines import EvaluationSpikeTimelineReading, SpikeTimelineReading, TimelinePoint
-from tests.unit.checks.build import FINITE, findings, inputs, mode, observe, run, severity_of
+from tests.unit.checks.build import FINITE, findings, inputs, mode, observe, run, severity_of, spikes
 
 NOTHING = NonFinite(0, 1)
 
@@ -49,6 +49,7 @@ def other_input(**changed) -> EvaluationInputReading:
             (0.2, 0.2), 0.5, {"count": 19_200 * 1.3}, ["lif1 fires 2.5x as often"], id="nearly the same input"
         ),
         pytest.param((0.2, 0.2), 0.5, {"count": 19_200 * 1.4}, [], id="another input"),
+        pytest.param((0.2, 0.2), 0.5, {"negative": 9_600}, ["lif1 fires 2.5x as often"], id="of both signs"),
     ],
 )
 def test_judge(training, evaluation, other, expected) -> None:
@@ -92,6 +93,29 @@ def test_statistics_of_a_normalization_of_ones_own_are_named_where_it_is_before_
     assert finding.severity.label == severity
     assert ("100% of the running statistics of blocks.0.norm" in finding.observed.text) is (severity == "warning")
     assert ("model.blocks[0].norm.mu, model.blocks[0].norm.var" in finding.fix) is (severity == "warning")
+
+
+@pytest.mark.parametrize(("count", "alike"), [(-1_000.0, True), (-4_000.0, False)])
+def test_the_mean_of_standardized_input_may_differ_by_a_part_of_its_range(count: float, alike: bool) -> None:
+    signed = {"negative": 9_000, "minimum": -1.0, "active": 81_920, "sampled_elements": 81_920}
+    places = {"input": [inputs(**signed, count=100.0), other_input(**signed, count=count)]}
+    layer = [course(0.2, 0.2), evaluated(0.9)]
+    assert bool(findings(EvaluationGap(), observe({**places, "lif1": layer}), "lif1")) is alike
+
+
+@pytest.mark.parametrize(("elements", "enough"), [(64_000, True), (60_000, False)])
+def test_samples_of_evaluation_are_counted_by_their_size(elements: int, enough: bool) -> None:
+    unknown = other_input(samples=2, forward_passes=2, elements=elements)
+    layer = [course(0.2, 0.2), evaluated(0.9), spikes()]  # 320 samples of 2,000 values
+    made = findings(EvaluationGap(), observe({"input": [inputs(), unknown], "lif1": layer}), "lif1")
+    assert bool(made) is enough
+
+
+def test_a_fix_names_a_class_of_normalizations_once() -> None:
+    layer, norm = [course(0.2, 0.2), evaluated(0.12)], [InitialStatisticsReading("mu", "var", 0)]
+    places = {"input": [inputs(), other_input()], "norm1": norm, "norm2": norm, "lif1": layer}
+    (finding,) = findings(EvaluationGap(), observe(places), "lif1")
+    assert finding.fix.count("batch_norm(") == 1
 
 
 def test_only_the_first_layer_is_named() -> None:
@@ -187,6 +211,30 @@ def checks_of(model: nn.Module) -> list[tuple[str, str]]:
 def test_running_statistics_that_are_never_updated(broken) -> None:
     torch.manual_seed(0)
     assert ("SPK217" in dict(checks_of(Net(broken)))) is broken
+
+
+class Subclass(nn.BatchNorm1d):
+    """Normalizes by itself; `keeps` is whether it keeps the statistics that it computes."""
+
+    def __init__(self, size: int, keeps: bool) -> None:
+        super().__init__(size)
+        self.keeps = keeps
+
+    def forward(self, x):
+        if not self.training:
+            return (x - self.running_mean[:, None]) / self.running_var[:, None].sqrt()
+        mean, variance = x.mean((0, 2)), x.var((0, 2))
+        if self.keeps:
+            self.running_mean, self.running_var = mean.detach(), variance.detach()
+        return (x - mean[:, None]) / variance[:, None].sqrt()
+
+
+@pytest.mark.parametrize(("keeps", "expected"), [(False, [("SPK217", "warning")]), (True, [])])
+def test_a_subclass_of_torchs_normalization_that_never_updates_its_statistics(keeps, expected) -> None:
+    torch.manual_seed(0)
+    model = WithOwnNorm(0.0)
+    model.norm = Subclass(32, keeps)
+    assert [one for one in checks_of(model) if one[0] == "SPK217"] == expected
 
 
 @pytest.mark.parametrize(("momentum", "expected"), [(0.0, [("SPK217", "warning")]), (0.5, [])])
