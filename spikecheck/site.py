@@ -242,11 +242,15 @@ class SpikeArgument:
 
 @dataclass(frozen=True, slots=True)
 class SurrogateSlope:
-    """By what a layer's spike function multiplies a gradient: on average near the threshold, and far from it."""
+    """By what a layer's spike function multiplies a gradient: on average near the threshold, and far from it.
+
+    Where the threshold is not known, both are the mean of all.
+    """
 
     near: float
     far: float
     distance: float  # of the values that are far from the threshold
+    reached: float = 1.0  # the share of all values that it multiplies by a thousandth of its largest value or more
 
 
 #: Judgment call: a learning rate that is more than twice another is worth naming. A warm-up that adds the same to the

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from spikecheck.checks.base import Readings, once_per_run
 from spikecheck.checks.layers import spiking_sites
 from spikecheck.checks.learning import losses_without_learning
 from spikecheck.neuron import is_of_neurons
-from spikecheck.readings import GradientReading, ParameterReading, UpdateReading
+from spikecheck.readings import FlowReading, GradientReading, ParameterReading, UpdateReading
 from spikecheck.site import Site, SiteKind
 from spikecheck.update_readings import GradientAtStepReading
 
 SLOW_UPDATE = 3e-4  # of the norm; measured: 0.004 and more in healthy networks; 300 such updates move it by 9% at most
 LITTLE_SCALED = 0.1  # judgment call: of the learning rate; measured: 0.5 with AdamW, 1e-5 to 0.02 with SGD
+MIN_REACHED = 0.01  # of the potentials, by a surrogate gradient; SPK402 gives the reason
+MAX_HOPELESS_RATIO = 0.1  # judgment call: training would have to make a potential 10 times larger
 GRACE_UPDATES = 64  # updates in which training may repair what was wrong at first; measured: docs/decisions/0020
 
 
@@ -83,6 +87,34 @@ def is_throttled(readings: Readings) -> bool:
     return slow and (shrunken or moves_by_its_rate(readings.at(fastest)))
 
 
+def narrow_surrogate(readings: Readings, least: float = MIN_REACHED) -> tuple[str, float] | None:
+    """Return the layer whose surrogate gradient is 0 for most of its potentials, and the share for which it is not.
+
+    Only of a layer that fires, or whose potentials come near a threshold that is known: where they do not, the layer is
+    at fault and not the surrogate. None where a loss shows that enough of the gradient passes to learn from.
+    """
+    if losses_without_learning(readings) is None:
+        return None
+    flows = readings.all.every(FlowReading)
+    reached = {
+        name: flow.surrogate.reached
+        for name, flow in flows.items()
+        if flow.surrogate is not None and comes_near_threshold(name, flows)
+    }
+    name = min(reached, key=lambda name: reached[name], default=None)
+    return None if name is None or reached[name] >= least else (name, reached[name])
+
+
+def comes_near_threshold(layer: str, flows: Mapping[str, FlowReading]) -> bool:
+    """Return whether a layer fired, or came to a tenth of the threshold that the same function has elsewhere."""
+    argument, function = flows[layer].argument, layer.partition(" #")[0]
+    if argument is None or (argument.threshold is not None and argument.maximum > argument.threshold):
+        return argument is not None
+    alike = [one.argument for name, one in flows.items() if name.partition(" #")[0] == function]
+    thresholds = [one.threshold for one in alike if one is not None and one.threshold]
+    return bool(thresholds) and argument.maximum >= MAX_HOPELESS_RATIO * max(thresholds) > 0
+
+
 def moves_by_its_rate(weight: Readings) -> bool:
     """Return whether the updates of a weight are as large as its learning rate, whatever the size of the gradient.
 
@@ -95,11 +127,13 @@ def moves_by_its_rate(weight: Readings) -> bool:
 
 
 def waits_for_training(site: Site, readings: Readings) -> bool:
-    """Return whether training would repair a layer that was silent from the start, if the updates were not throttled.
+    """Return whether training might repair a layer that was silent from the start, if it were not hindered.
 
-    Gradients reach the weights before it, which move.
+    Either the updates are throttled, though gradients reach the weights before the layer, which move; or a surrogate
+    gradient is too narrow for any to arrive.
     """
-    return is_throttled(readings) and any(weight_learns(readings.all.at(name)) for name in upstream(site, readings))
+    moves = any(weight_learns(readings.all.at(name)) for name in upstream(site, readings))
+    return (moves and is_throttled(readings)) or narrow_surrogate(readings) is not None
 
 
 def may_still_resolve(site: Site, readings: Readings) -> bool:

@@ -17,14 +17,13 @@ from spikecheck.checks.layers import (
     threshold_of,
     upstream_spikes,
 )
-from spikecheck.checks.progress import GRACE_UPDATES
+from spikecheck.checks.progress import GRACE_UPDATES, MAX_HOPELESS_RATIO
 from spikecheck.finding import Fix
 from spikecheck.readings import DriveReading, ParameterReading, PotentialReading, SpikeReading
 from spikecheck.site import Site
 
 HALF = 0.5  # judgment call: a threshold at half of the highest potential lets some neurons fire, and not all of them
 TOO_STRONG = 10.0  # judgment call: an input that brings a potential to so many thresholds is no better than a weak one
-MAX_HOPELESS_RATIO = 0.1  # judgment call: training would have to make a potential 10 times larger
 LONGEST_WAKING = 4 * GRACE_UPDATES  # judgment call: a layer that has not woken up by then may never do so
 ASSUMED_RATE = 0.05  # measured: layers whose threshold is half of their highest potential fire at 2% to 10%
 

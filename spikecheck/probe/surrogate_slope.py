@@ -16,6 +16,7 @@ from spikecheck.site import SurrogateSlope
 MAX_STEPS = 4  # time steps, the last ones: where a gradient explodes, it has not gone far there
 MAX_VALUES = 65_536  # of a time step, an even sample
 MIN_VALUES = 32  # with a gradient: fewer say little of a function
+NO_SLOPE = 1e-3  # of the largest slope: after two such layers, a millionth of a gradient is left
 PARTS = 4  # the nearest and the farthest of so many are compared
 
 
@@ -25,9 +26,9 @@ def watch_slope(
     guard: Callable[[Callable[..., None]], Callable[..., None]],
 ) -> None:
     """Keep the slopes of a layer's function once a gradient has passed it, in one of the last time steps."""
-    threshold = None if gradients.argument is None else gradients.argument.threshold
-    if threshold is None or gradients.surrogate is not None:
+    if gradients.surrogate is not None:
         return
+    threshold = None if gradients.argument is None else gradients.argument.threshold
     for one in applications[-MAX_STEPS:]:
         argument = one.input()
         if one.node is not None and not one.is_packed and argument is not None and is_readable(argument):
@@ -39,7 +40,7 @@ class SlopeHook:
 
     __slots__ = ("argument", "gradients", "threshold")
 
-    def __init__(self, argument: Tensor, threshold: float, gradients: LayerGradients) -> None:
+    def __init__(self, argument: Tensor, threshold: float | None, gradients: LayerGradients) -> None:
         self.argument, self.threshold, self.gradients = argument, threshold, gradients
 
     @torch.no_grad()
@@ -55,11 +56,14 @@ class SlopeHook:
         stride = -(-self.argument.numel() // MAX_VALUES) or 1
         x, g, out = (one.detach().flatten()[::stride].float() for one in (self.argument, before, after))
         usable = (g != 0) & g.isfinite() & out.isfinite()
-        distances, order = (x[usable] - self.threshold).abs().sort()
-        part = len(distances) // PARTS
-        if part < MIN_VALUES // PARTS:
+        slopes = (out[usable] / g[usable]).abs()
+        if len(slopes) < MIN_VALUES:
             return None
-        slopes = (out[usable] / g[usable]).abs()[order]
-        return SurrogateSlope(
-            float(slopes[:part].mean()), float(slopes[-part:].mean()), float(distances[-part:].mean())
-        )
+        reached = float((slopes > NO_SLOPE * slopes.max()).float().mean())
+        if self.threshold is None:  # of a layer that never fired
+            mean = float(slopes.mean())
+            return SurrogateSlope(mean, mean, 0.0, reached)
+        distances, order = (x[usable] - self.threshold).abs().sort()
+        part, slopes = len(distances) // PARTS, slopes[order]
+        near, far, distance = slopes[:part].mean(), slopes[-part:].mean(), distances[-part:].mean()
+        return SurrogateSlope(float(near), float(far), float(distance), reached)

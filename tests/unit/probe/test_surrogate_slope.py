@@ -41,6 +41,15 @@ class Growing(Falling):
         return gradient * (1 + 10 * x.abs()) ** 2
 
 
+class Narrow(Falling):
+    """A window of which a potential is hardly ever inside."""
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return gradient * (x.abs() < 1e-4)
+
+
 class StraightThrough(Falling):
     """The gradient as it is."""
 
@@ -111,3 +120,21 @@ def test_a_surrogate_gradient_that_grows_is_the_cause_of_nan() -> None:
     exec(cause.finding.fix, scope)
     near, far = scope["surrogate"]
     assert near > far
+
+
+@pytest.mark.parametrize(
+    ("threshold", "check"), [(THRESHOLD, "SPK402"), (50.0, "SPK203")], ids=["a layer that fires", "a silent one"]
+)
+def test_a_window_without_potentials_is_the_cause_unless_the_threshold_is(threshold, check, monkeypatch) -> None:
+    monkeypatch.setitem(globals(), "THRESHOLD", threshold)
+    slope, report = trained(Narrow, updates=80)
+    assert slope is not None
+    assert slope.reached < 0.01
+    cause = report.root_causes[0].finding
+    assert (cause.check, "surrogate gradient is too narrow" in cause.message) == (check, check == "SPK402"), report
+
+
+def test_a_surrogate_gradient_that_falls_reaches_the_potentials() -> None:
+    slope, _ = trained(Falling)
+    assert slope is not None
+    assert slope.reached > 0.5
