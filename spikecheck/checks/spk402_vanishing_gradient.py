@@ -185,7 +185,7 @@ class VanishingGradient(Check):
             site,
             fixes=surrogate_fixes(self, readings),
             observed=Observed(
-                "at {layer}, the surrogate gradient is other than 0 for {reached:.2%} of the potentials",
+                "at {layer}, the surrogate gradient is other than 0 for {reached:%} of the potentials",
                 layer=layer,
                 reached=reached,
             ),
