@@ -230,6 +230,7 @@ class UnseenKind(Enum):
     BACKWARD_PASS = "no backward pass"
     UPDATE = "no optimizer update"
     LEARNING = "no learning"
+    UNCLEAR_LEARNING = "whether anything is learned"  # no loss can tell: what a guess would have is not known
     MOST_OF_LEARNING = "most of learning"  # the loss is below that of a guess, and not down to half of it
     REST_OF_LEARNING = "the rest of learning"  # the same, and it still falls
     TOO_EARLY = "too few losses"  # to tell whether anything is learned

@@ -17,7 +17,7 @@ from spikecheck.border import Border, outside
 from spikecheck.checks.base import WINDOWS, Observations, Readings, place_of
 from spikecheck.checks.discovery import unusable_extensions
 from spikecheck.checks.judge import Judge
-from spikecheck.checks.learning import far_from_learned, losses_without_learning, too_few_losses
+from spikecheck.checks.learning import signs_of_learning
 from spikecheck.checks.spk001_own_error import OwnError
 from spikecheck.diagnosis import Cause
 from spikecheck.errors import FindingError, SpikecheckError, SpikecheckWarning
@@ -296,7 +296,7 @@ class Monitor:
         """Return all that the report is made of, around what was observed."""
         shown = sum(site.kind is SiteKind.SPIKES for site in observations.sites)
         readings = Readings(observations, "")
-        learned = losses_without_learning(readings), far_from_learned(readings), too_few_losses(readings)
+        learned = signs_of_learning(readings)
         return Evidence(
             observations,
             ledger=self._ledger,

@@ -246,6 +246,21 @@ def learns_little(readings: Readings) -> bool:
     return losses_without_learning(readings) is not None or far_from_learned(readings) is not None
 
 
+def signs_of_learning(readings: Readings) -> tuple[int | None, tuple[float, float, bool] | None, int | None, bool]:
+    """Return what a report says of the learning: the answers of four of these functions."""
+    return (
+        losses_without_learning(readings),
+        far_from_learned(readings),
+        too_few_losses(readings),
+        knows_a_guess(readings),
+    )
+
+
+def knows_a_guess(readings: Readings) -> bool:
+    """Return whether it is known of any loss what a guess without the input has, or it is a task that shows it."""
+    return any(one.guess is not None or one.is_divergence for one in every_learning(readings))
+
+
 def too_few_losses(readings: Readings) -> int | None:
     """Return how many losses there were, where they show no learning and are too few to expect it; None otherwise."""
     losses = most_losses(readings)

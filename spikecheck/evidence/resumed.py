@@ -8,9 +8,10 @@ from typing import TypeVar
 
 from spikecheck.checks.discovery import discover
 from spikecheck.diagnosis import Cause
-from spikecheck.finding import Finding, FindingState, Interval, UnseenKind, Verdict
+from spikecheck.finding import Finding, FindingState, Interval, Verdict
 from spikecheck.ledger import MIN_INTERVALS, joined
 from spikecheck.report.model import LayerRow, LossRow, OptimizerRow, Report, WeightRow
+from spikecheck.report.state import UNLEARNED
 from spikecheck.timelines import TimelineReading, joined_points
 
 Key = tuple[str, str, str]
@@ -24,10 +25,10 @@ def joined_report(parts: Parts) -> Report:
     """Return one report on all parts of a training, the last of which says what holds now."""
     (_, last), updates = parts[-1], parts[-1][0] + parts[-1][1].updates
     earlier = [report for _, report in parts[:-1]]
-    learned = any(all(one.kind is not UnseenKind.LEARNING for one in report.unseen) for report in earlier)
+    learned = any(all(one.kind not in UNLEARNED for one in report.unseen) for report in earlier)
     return Report.of(
         [joined_verdict(verdict, parts, updates) for verdict in last.verdicts],
-        unseen=(one for one in last.unseen if not (learned and one.kind is UnseenKind.LEARNING)),
+        unseen=(one for one in last.unseen if not (learned and one.kind in UNLEARNED)),
         layers=tuple(joined_layer(row, rows_of(row, parts, "layers")) for row in last.layers),
         losses=tuple(joined_loss(row, rows_of(row, parts, "losses")) for row in last.losses),
         optimizers=tuple(joined_optimizer(row, rows_of(row, parts, "optimizers")) for row in last.optimizers),

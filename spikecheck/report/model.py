@@ -18,7 +18,7 @@ from spikecheck.report.examined import ExperimentRow, experiment_dict
 from spikecheck.report.format import counted
 from spikecheck.report.merging import first_by_name, merged_verdict
 from spikecheck.report.ranks import RankRow, rank_dict
-from spikecheck.report.state import NEEDED, ReportState
+from spikecheck.report.state import NEEDED, UNLEARNED, ReportState
 from spikecheck.report.treated import Healing, healing_dict
 from spikecheck.report.undetermined import unseen_cause
 from spikecheck.timelines import LossTimelineReading, OptimizerTimelineReading, SpikeTimelineReading
@@ -358,7 +358,7 @@ class Report:
         if self.subject and not self.observed_updates:
             sound = "the weights and one batch look sound" if self.layers else "the weights look sound"
             return f"{sound}; whether the network learned cannot be seen in a file"
-        if self.subject and (not self.losses or any(one.kind is UnseenKind.LEARNING for one in self.unseen)):
+        if self.subject and (not self.losses or any(one.kind in UNLEARNED for one in self.unseen)):
             return "no warning, no error; no loss shows that the network learned"
         return f"no warning, no error; {self.reservation}" if self.reservation else "healthy: no warning, no error"
 

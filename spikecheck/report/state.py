@@ -15,6 +15,9 @@ class ReportState(Enum):
     CLEAN = "clean"  # enough was observed, and nothing above a note holds
 
 
+#: That no loss shows any learning.
+UNLEARNED = (UnseenKind.LEARNING, UnseenKind.UNCLEAR_LEARNING)
+
 #: What has to be observed of a run before it is called healthy.
 NEEDED = (
     UnseenKind.FORWARD_PASS,
@@ -22,5 +25,5 @@ NEEDED = (
     UnseenKind.LOSS,
     UnseenKind.BACKWARD_PASS,
     UnseenKind.UPDATE,
-    UnseenKind.LEARNING,
+    *UNLEARNED,
 )

@@ -41,12 +41,14 @@ def unobserved(
     unlearned: int | None = None,
     far: tuple[float, float, bool] | None = None,
     early: int | None = None,
+    knows_a_guess: bool = True,
 ) -> tuple[Unseen, ...]:
     """Return what a run did not show, each with what would show it.
 
     `sites` could not be measured, by name with why. `unlearned` is after how many losses none shows that anything is
     learned; None where one does, or there are too few. `far` is a loss that shows it, and is far above 0, the loss
     of a guess, and whether it still falls. `early` is how many losses there were, where they are too few to tell.
+    Without `knows_a_guess`, no loss can tell whether a network that gets no better learns.
     """
     if run.forward_passes == 0:
         return (
@@ -71,6 +73,12 @@ def unobserved(
     if optimizer is None:
         text = f"no optimizer update was observed, so updates could not be checked; {why_no_update(run)}"
         missing.append(Unseen(UnseenKind.UPDATE, text))
+    elif unlearned is not None and not knows_a_guess:
+        text = (
+            f"after {unlearned} updates, no loss shows whether anything is learned: it is not known what a guess "
+            "without the input would have, and none clearly falls; look at the accuracy, or at the return of episodes"
+        )
+        missing.append(Unseen(UnseenKind.UNCLEAR_LEARNING, text))
     elif unlearned is not None:
         text = (
             f"after {unlearned} updates, no loss shows that anything is learned: none is clearly below that of a "

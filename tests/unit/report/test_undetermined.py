@@ -59,6 +59,13 @@ def test_without_any_finding_a_network_that_learns_nothing_is_to_be_examined() -
     assert not observed.ok
 
 
+def test_where_the_losses_cannot_tell_nothing_says_that_little_is_learned() -> None:
+    observed = report(unseen=(Unseen(UnseenKind.UNCLEAR_LEARNING, "no loss shows whether anything is learned"),))
+    assert not causes(observed)
+    assert observed.conclusion.startswith("not enough was observed to judge: whether anything is learned")
+    assert not observed.ok
+
+
 def test_a_network_that_learns_little_is_not_called_healthy_and_passes() -> None:
     text = "the loss is 1.93, 84% of what a guess without the input has"
     observed = report(unseen=(Unseen(UnseenKind.MOST_OF_LEARNING, text),), layers=healthy().layers)

@@ -28,3 +28,17 @@ def test_a_run_without_an_update_says_why(facts: dict[str, Any], why: str) -> No
     run = RunReading(False, 0, 1, 0, False, **facts)
     (text,) = (one.text for one in unobserved(run, 2, True, None, {}) if one.kind is UnseenKind.UPDATE)
     assert why in text
+
+
+@pytest.mark.parametrize(
+    ("known", "kind", "text"),
+    [
+        (True, UnseenKind.LEARNING, "no loss shows that anything is learned"),
+        (False, UnseenKind.UNCLEAR_LEARNING, "no loss shows whether anything is learned"),
+    ],
+)
+def test_losses_that_cannot_tell_are_no_sign_that_little_is_learned(known: bool, kind: UnseenKind, text: str) -> None:
+    run = RunReading(False, 70, 70, 70, False)
+    (missing,) = unobserved(run, 2, True, "Adam", {}, 70, knows_a_guess=known)
+    assert missing.kind is kind
+    assert text in missing.text
