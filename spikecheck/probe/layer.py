@@ -18,8 +18,8 @@ from spikecheck.site import Layout, Site, SiteKind
 
 MAX_TRIES = 4  # forward passes whose graph is searched for a layer's time axis
 AXIS_UNKNOWN = (
-    "which of its axes is time is not known: pass time= to attach(), such as time=1 for [batch, time, neurons]; its "
-    "last axis is counted as neurons"
+    "which of its axes is time, if any, is not known: pass time= to attach(), such as time=1 for [batch, time, "
+    "neurons]; its last axis is counted as neurons"
 )
 UNTIMED = "its time axis is observed in a forward pass with gradients only: run one before those without"
 

@@ -265,7 +265,8 @@ class LayerCalls:
             values = (held.tensors[0],)
             in_doubt = self.is_untimed(watched, values[0], layout)
             if in_doubt:
-                watched.unseen = AXIS_UNKNOWN if self.training else UNTIMED
+                searched = self.training or watched.gradients.forward_passes > 0
+                watched.unseen = AXIS_UNKNOWN if searched else UNTIMED
                 if values[0].dim() == 3:  # time and samples, in whichever order, and neurons
                     values = (values[0].flatten(0, 1),)
         site = watched.layer.site(kind, width, use)

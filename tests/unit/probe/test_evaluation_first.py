@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import spikecheck
+from spikecheck.probe.layer import AXIS_UNKNOWN
 from spikecheck.report.model import Report
-from tests.promises.networks import LIF
+from tests.promises.networks import LIF, Spike
 
 STEPS, BATCH, INPUTS, HIDDEN = 6, 8, 10, 12
 
@@ -128,3 +129,19 @@ def test_what_evaluates_first_trains_to_the_same_bit() -> None:
         return [*losses, *(parameter.detach() for parameter in model.parameters())]
 
     assert all(torch.equal(a, b) for a, b in zip(trained(True), trained(False), strict=True))
+
+
+class Whole(nn.Module):
+    """Compares all that it gets at once: whether one of its axes is time does not show."""
+
+    def forward(self, current: Tensor) -> Tensor:
+        return Spike.apply(current - 0.1)  # type: ignore[no-any-return]
+
+
+def test_after_a_pass_with_gradients_none_is_asked_for_to_find_the_time_axis() -> None:
+    model, x = nn.Sequential(nn.Linear(INPUTS, HIDDEN), Whole()), torch.rand(STEPS, BATCH, INPUTS)
+    with spikecheck.attach(model, every=1, spikes="1") as monitor:
+        model(x).sum().backward()
+        with torch.no_grad():
+            model(x)
+        assert f"1: {AXIS_UNKNOWN}" in map(str, monitor.report().unseen)
