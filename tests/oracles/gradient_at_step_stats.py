@@ -18,7 +18,7 @@ def oracle(captures: Captures) -> tuple[GradientAtStepReading, ...]:
     grown = [[norm(c.values[p + count]) > 2 * norm(c.values[p]) for c in captures] for p in range(count)]
     left = [[norm(c.values[p]) for c in captures] for p in range(count)]
     used = [[norm(c.values[p + count]) for c in captures] for p in range(count)]
-    shrunken = [[0 < b < 1e-3 * a for a, b in zip(*both, strict=True)] for both in zip(left, used, strict=True)]
+    shrunken = [[0 < 30 * b < a for a, b in zip(*both, strict=True)] for both in zip(left, used, strict=True)]
     means = [sum(norm for norm in one if math.isfinite(norm)) / len(captures) for one in left]
     rows = zip(removed, grown, shrunken, means, strict=True)
     return tuple(GradientAtStepReading(len(captures), sum(a), sum(b), sum(c), mean) for a, b, c, mean in rows)
