@@ -130,10 +130,11 @@ def waits_for_training(site: Site, readings: Readings) -> bool:
     """Return whether training might repair a layer that was silent from the start, if it were not hindered.
 
     Either the updates are throttled, though gradients reach the weights before the layer, which move; or a surrogate
-    gradient is too narrow for any to arrive.
+    gradient is too narrow for any to arrive; or those that arrived were not finite.
     """
     moves = any(weight_learns(readings.all.at(name)) for name in upstream(site, readings))
-    return (moves and is_throttled(readings)) or narrow_surrogate(readings) is not None
+    broke = any(one.non_finite.count for one in readings.all.every(GradientReading).values())
+    return broke or (moves and is_throttled(readings)) or narrow_surrogate(readings) is not None
 
 
 def may_still_resolve(site: Site, readings: Readings) -> bool:

@@ -168,8 +168,8 @@ class DeadLayer(Check):
             ),
             fixes=waking_fix(site, readings) if silent else None,
         )
-        if finding.when == UNDATED:  # silent from the start: mixed samples still drive a layer
-            finding = without_cause(finding, "SPK106")
+        # silent from the start: mixed samples still drive a layer; since later: one time step was enough until then
+        finding = without_cause(finding, "SPK106" if finding.when == UNDATED else "SPK104")
         yield explained_by_tiny_weights_only(finding, input_weight(site, readings), self.min_weight_scale, by="SPK406")
 
     def is_over(self, finding: Finding, readings: Readings, *, made_now: bool) -> bool:

@@ -23,10 +23,10 @@ def net(history):
         pytest.param(LearningRateHistory(3e-5, 2e-3, 60.0, 120), None, id="a cosine at its end"),
         pytest.param(LearningRateHistory(1e-9, 2e-3, 10.0, 20), None, id="a short cosine at its end"),
         pytest.param(LearningRateHistory(2e-3, 2e-3, 2.0, 40), None, id="a warm-up that has just arrived"),
-        pytest.param(LearningRateHistory(2e-5, 2e-3, 19.2, 80), "warning", id="at the limits"),
-        pytest.param(LearningRateHistory(1e-8, 1e-3, 45.4, 225), "warning", id="divided by 10 after each 40 batches"),
+        pytest.param(LearningRateHistory(2e-5, 2e-3, 16.0, 80), "warning", id="at the limits"),
+        pytest.param(LearningRateHistory(1e-8, 1e-3, 45.4, 225), None, id="a plateau, noticed early"),
         pytest.param(LearningRateHistory(1e-9, 2e-3, 20.0, 80), None, id="a cubic schedule at its end"),
-        pytest.param(LearningRateHistory(2.1e-5, 2e-3, 19.2, 80), None, id="more than a hundredth is left"),
+        pytest.param(LearningRateHistory(2.1e-5, 2e-3, 16.0, 80), None, id="more than a hundredth is left"),
         pytest.param(
             LearningRateHistory(1e-6, 2e-3, 400.0, 9000), None, id="steps by epochs, after hundreds of updates"
         ),
@@ -49,3 +49,11 @@ def test_one_finding_stands_for_all() -> None:
     observations = net(LearningRateHistory(2e-6, 2e-3, 2.0, 65))
     made = [f for n in (1, 2) for f in findings(CollapsedLearningRate(), observations, f"fc{n}.weight")]
     assert [f.message for f in made] == ["the learning rate of fc1.weight fell from 0.002 to 2e-6 within 65 updates"]
+
+
+@pytest.mark.parametrize(("effective", "severity"), [(54.0, None), (50.0, "warning")], ids=["cubic", "at the limit"])
+def test_a_little_more_is_too_little_where_nothing_is_learned(effective, severity) -> None:
+    history = LearningRateHistory(1e-8, 1e-3, effective, 215)
+    places = {"fc1.weight": [gradient(), parameter(), update(learning_rate_history=history)]}
+    stuck = observe({**places, "loss": [loss(first=3.0, recent_mean=3.0, recent_slope=0.0)]})
+    assert severity_of(CollapsedLearningRate(), stuck, "fc1.weight") == severity
