@@ -222,7 +222,8 @@ class WeightScale(Check):
             at = readings.at(layer.name)
             flow, spikes, threshold = at.get(FlowReading), at.get(SpikeReading), shown_threshold(layer, at)
             applied = flow is not None and flow.recurrent_weight == site.name
-            if not (applied or belongs_to(site.name, layer)) or layer.neuron is None or not threshold or threshold < 0:
+            held = belongs_to(site.name, layer) and site.name != input_weight_name(layer, at)
+            if not (applied or held) or layer.neuron is None or not threshold or threshold < 0:
                 continue
             if spikes is None or spikes.rate is None or (applied and not self.shows_in_potential(threshold, at)):
                 continue

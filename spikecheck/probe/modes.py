@@ -101,8 +101,10 @@ class Modes:
             )
             for name, moded in ran.items()
         }
-        initial = {n: one.reading(trace.position(n)) for n, one in self.hand_written.items() if n in calls}
-        return {**counted, **{name: (one,) for name, one in initial.items() if one is not None}}
+        for name in self.hand_written.keys() & calls.keys():
+            if (initial := self.hand_written[name].reading(trace.position(name))) is not None:
+                counted[name] = (*counted.get(name, ()), initial)
+        return counted
 
 
 def is_filled(buffer: object, value: float) -> bool:
