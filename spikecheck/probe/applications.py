@@ -144,10 +144,10 @@ def returns_argument(output: Tensor, args: Sequence[Any]) -> bool:
     Zeros and ones that take the place of another argument, with its gradient, are new: they are the spikes of a
     straight-through estimator.
     """
-    if not is_readable(output):
+    if not is_in_memory(output):
         return False
     kind = output.shape, output.dtype, output.device
-    alike = [a for a in args if isinstance(a, Tensor) and is_readable(a) and (a.shape, a.dtype, a.device) == kind]
+    alike = [a for a in args if isinstance(a, Tensor) and is_in_memory(a) and (a.shape, a.dtype, a.device) == kind]
     others = [arg for arg in alike if not is_same(arg, output)]
     return len(others) < len(alike) and not (is_binary(output) and not all(map(is_binary, others)))
 
@@ -159,7 +159,7 @@ def is_same(argument: Tensor, output: Tensor) -> bool:
     return output.data_ptr() == argument.data_ptr() or (bool(output.any()) and torch.equal(argument, output))
 
 
-def is_readable(tensor: Tensor) -> bool:
+def is_in_memory(tensor: Tensor) -> bool:
     """Return whether a tensor has values, each with a place in memory."""
     return has_values(tensor) and is_dense(tensor) and not tensor.is_meta
 
