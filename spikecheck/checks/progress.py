@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import inf, sqrt
 
 from spikecheck.checks.base import Readings, once_per_run
 from spikecheck.checks.layers import spiking_sites
@@ -16,6 +17,7 @@ SLOW_UPDATE = 3e-4  # of the norm; measured: 0.004 and more in healthy networks;
 LITTLE_SCALED = 0.1  # judgment call: of the learning rate; measured: 0.5 with AdamW, 1e-5 to 0.02 with SGD
 MIN_REACHED = 0.01  # of the potentials, by a surrogate gradient; SPK402 gives the reason
 MAX_HOPELESS_RATIO = 0.1  # judgment call: training would have to make a potential 10 times larger
+DEFAULT_SCALE = 0.577  # derived: 1 / sqrt(3), since nn.Linear's default is uniform within 1 / sqrt(fan-in)
 GRACE_UPDATES = 64  # updates in which training may repair what was wrong at first; measured: docs/decisions/0020
 
 
@@ -77,14 +79,27 @@ def is_throttled(readings: Readings) -> bool:
     The optimizer holds the updates down: either the weight that moves most is moved by its learning rate, as with Adam,
     which scales every gradient to it; or its gradient was scaled down between the backward pass and the update.
     """
-    updates = update_readings(readings, weight_names(readings))
-    fastest = max(updates, key=lambda name: updates[name].mean_relative_norm, default=None)
+    fastest, pace = fastest_weight(readings)
     if fastest is None or losses_without_learning(readings) is None:
         return False
-    at_step, update = readings.all.at(fastest).get(GradientAtStepReading), updates[fastest]
+    at_step = readings.all.at(fastest).get(GradientAtStepReading)
     shrunken = at_step is not None and 0 < at_step.updates == at_step.shrunken_updates
-    slow = 0 < update.mean_relative_norm < SLOW_UPDATE
-    return slow and (shrunken or moves_by_its_rate(readings.at(fastest)))
+    return 0 < pace < SLOW_UPDATE and (shrunken or moves_by_its_rate(readings.at(fastest)))
+
+
+def fastest_weight(readings: Readings) -> tuple[str | None, float]:
+    """Return the weight that updates move most, and how far: relative to its norm, or to that of torch's default.
+
+    The norm of a weight that begins at or near 0 says nothing of how far it has to go.
+    """
+    updates, paces = update_readings(readings, weight_names(readings)), dict[str, float]()
+    for name, update in updates.items():
+        value = readings.at(name).get(ParameterReading)
+        default = 0.0 if value is None else DEFAULT_SCALE * sqrt(value.elements / value.fan_in)
+        by_default = update.mean_norm / default if update.mean_norm is not None and default else inf
+        paces[name] = min(update.mean_relative_norm, by_default)
+    fastest = max(paces, key=lambda name: paces[name], default=None)
+    return fastest, 0.0 if fastest is None else paces[fastest]
 
 
 def narrow_surrogate(readings: Readings, least: float = MIN_REACHED) -> tuple[str, float] | None:
@@ -129,12 +144,21 @@ def moves_by_its_rate(weight: Readings) -> bool:
 def waits_for_training(site: Site, readings: Readings) -> bool:
     """Return whether training might repair a layer that was silent from the start, if it were not hindered.
 
-    Either the updates are throttled, though gradients reach the weights before the layer, which move; or a surrogate
-    gradient is too narrow for any to arrive; or those that arrived were not finite.
+    Either the updates are throttled, though gradients reach the weights before the layer, which move; or no weight ever
+    moves, though gradients arrive; or a surrogate gradient is too narrow for any to; or those that did were not finite.
     """
     moves = any(weight_learns(readings.all.at(name)) for name in upstream(site, readings))
     broke = any(one.non_finite.count for one in readings.all.every(GradientReading).values())
-    return broke or (moves and is_throttled(readings)) or narrow_surrogate(readings) is not None
+    hindered = broke or (moves and is_throttled(readings)) or narrow_surrogate(readings) is not None
+    return hindered or never_moves(upstream(site, readings), readings)
+
+
+def never_moves(names: Sequence[str], readings: Readings) -> bool:
+    """Return whether backward passes left gradients for some of these weights, and no weight of the model moves."""
+    updates = update_readings(readings, weight_names(readings)).values()
+    still = bool(updates) and all(update.unmoved_updates == update.updates > 0 for update in updates)
+    left = (readings.all.at(name).get(GradientAtStepReading) for name in names)
+    return still and any(one is not None and one.backward_norm > 0 for one in left)
 
 
 def may_still_resolve(site: Site, readings: Readings) -> bool:

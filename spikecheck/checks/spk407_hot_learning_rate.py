@@ -11,7 +11,7 @@ from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.fixes import plain_number
 from spikecheck.checks.layers import LARGE_SCALE, WHY_LARGE_SCALE, without_cause
 from spikecheck.checks.learning import has_learned, losses_without_learning
-from spikecheck.checks.progress import is_neuron_parameter
+from spikecheck.checks.progress import DEFAULT_SCALE, is_neuron_parameter
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.number_format import fill
 from spikecheck.readings import LossReading, ParameterReading, UpdateReading
@@ -102,7 +102,7 @@ class HotLearningRate(Check):
         5, why="judgment call: the very first updates, of a warm-up or of Adam, may be unusually small or large"
     )
     default_scale: float = limit(
-        0.577, why="derived: 1 / sqrt(3), since the default of nn.Linear is uniform within 1 / sqrt(fan-in)"
+        DEFAULT_SCALE, why="derived: 1 / sqrt(3), since the default of nn.Linear is uniform within 1 / sqrt(fan-in)"
     )
     max_scale: float = limit(LARGE_SCALE, why=WHY_LARGE_SCALE)
     min_growth: float = limit(

@@ -10,7 +10,7 @@ from typing import ClassVar
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.fixes import plain_number
 from spikecheck.checks.learning import losses_without_learning, makes_progress
-from spikecheck.checks.progress import SLOW_UPDATE, and_more, moves_by_its_rate, update_readings, weight_names
+from spikecheck.checks.progress import SLOW_UPDATE, and_more, fastest_weight, moves_by_its_rate
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.number_format import fill
 from spikecheck.readings import GradientReading, ParameterReading, UpdateReading
@@ -50,10 +50,12 @@ class ColdLearningRate(Check):
     ```
 
     ## How it is decided
-    The weight with the largest updates moves by less than {min_relative_update} of its norm per update, over at least
+    The weight with the largest updates, relative to its norm or, if that is larger, to the norm of torch's default
+    weights, moves by less than {min_relative_update} of its norm per update, over at least
     {min_updates} updates, and the loss does not fall. Three kinds of learning rate are not reported:
 
-    - one that a schedule has lowered to less than {min_rate_fraction} of its highest value;
+    - one that a schedule has lowered to less than {min_rate_fraction} of its highest value, at which the weight moved
+      far enough;
     - while training runs, one below {min_rate_fraction} of the rate that the optimizer had when its scheduler was
       built, since it may be a warm-up;
     - one of {min_ordinary_rate} or more: not the learning rate, but the gradient is then too small.
@@ -181,17 +183,15 @@ class ColdLearningRate(Check):
 
     def slowest_weight(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding at the weight that moves most, where even that one hardly moves."""
-        updates = update_readings(readings, weight_names(readings))
-        most_moved = max(updates, key=lambda name: updates[name].mean_relative_norm, default=None)
+        most_moved, pace = fastest_weight(readings)
         if most_moved != site.name or readings.run.update < self.min_updates or makes_progress(readings):
             return
-        update = updates[most_moved]
+        update = readings.all[UpdateReading]
         history = update.learning_rate_history
-        lowered = history is not None and history.rate < self.min_rate_fraction * history.maximum_rate
         by_rate = moves_by_its_rate(readings.at(most_moved))
         at_guess = by_rate and losses_without_learning(readings) is not None
         least = self.min_scaled_update if at_guess else self.min_relative_update
-        if update.mean_relative_norm >= least or update.mean_relative_norm == 0 or lowered:
+        if pace >= least or pace == 0 or (history is not None and self.is_lowered(history, pace, least)):
             return
         if readings.run.live and history is not None and self.warms_up(history):
             return
@@ -204,8 +204,8 @@ class ColdLearningRate(Check):
                 "updates of {relative_update:n} of the norm on average, {movement:n} in {updates} updates"
                 + ("" if rate is None else f" at a learning rate of {rate:n}"),
                 rate=rate,
-                relative_update=update.mean_relative_norm,
-                movement=update.mean_relative_norm * readings.run.update,
+                relative_update=pace,
+                movement=pace * readings.run.update,
                 updates=readings.run.update,
             ),
             expected=Expected(
@@ -214,16 +214,21 @@ class ColdLearningRate(Check):
                 because="with smaller ones, the weights stay where they are, and the loss does not fall",
             ),
             when=Moment(0),
-            excess=log10(least / update.mean_relative_norm),
+            excess=log10(least / pace),
             what=fill(
                 "one update changes {site} by {relative_update:n} of its norm; no weight moves faster",
                 site=site,
-                relative_update=update.mean_relative_norm,
+                relative_update=pace,
             ),
         )
         highest = rate if history is None else history.maximum_rate
         too_low_by_itself = by_rate or (highest is not None and highest <= self.max_unexplained_rate)
         yield replace(finding, explained_by=()) if too_low_by_itself else finding
+
+    def is_lowered(self, history: LearningRateHistory, pace: float, least: float) -> bool:
+        """Return whether a schedule has lowered a learning rate at which the weights moved far enough."""
+        lowered = history.rate < self.min_rate_fraction * history.maximum_rate
+        return lowered and pace * history.updates >= least * history.updates_at_maximum
 
     def warms_up(self, history: LearningRateHistory) -> bool:
         """Return whether a scheduler holds the learning rate far below the one that it was given."""

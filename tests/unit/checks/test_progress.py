@@ -122,6 +122,7 @@ def test_a_silent_layer_that_comes_nearer_to_its_threshold_is_waited_for(first, 
 AT_GUESS = loss(first=3.0, recent_mean=3.0, recent_slope=0.0)
 BY_RATE = update(mean_relative_norm=2.5e-4, learning_rate=1e-5)  # with a weight of RMS 0.036: 0.9 learning rates
 BY_GRADIENT = update(mean_relative_norm=2.5e-4, learning_rate=1e-3)
+CLEARED = GradientAtStepReading(14, 14, backward_norm=0.4)
 CLIPPED = GradientAtStepReading(14, 0, 0, shrunken_updates=14, backward_norm=0.4)
 
 
@@ -142,6 +143,8 @@ def stuck(moved, *more, lost=AT_GUESS):
         pytest.param(stuck(BY_RATE), "note", id="Adam at a low learning rate"),
         pytest.param(stuck(BY_GRADIENT), "error", id="the gradient is small: the silent layer may be why"),
         pytest.param(stuck(BY_GRADIENT, CLIPPED), "note", id="the gradient is clipped to next to nothing"),
+        pytest.param(stuck(STILL, CLEARED), "note", id="gradients arrive and are cleared before the update"),
+        pytest.param(stuck(STILL), "error", id="no weight moves, and no gradient is known to arrive"),
         pytest.param(stuck(update(), gradient(non_finite=NonFinite(3, 20))), "note", id="the gradient is NaN"),
         pytest.param(stuck(update()), "error", id="the weights move, and the layer stays silent"),
         pytest.param(stuck(BY_RATE, gradient(zero_updates=20)), "error", id="no gradient reaches the weights"),

@@ -35,6 +35,11 @@ def net(moved, lost=FLAT, of_run=LONG):
             None,
             id="a schedule lowered it, which another check finds",
         ),
+        pytest.param(
+            net(update(mean_relative_norm=7e-7, learning_rate_history=LearningRateHistory(1e-10, 1e-7, 40.0, 80))),
+            "warning",
+            id="a schedule lowered it, and the highest rate was too low",
+        ),
         pytest.param(net(update(mean_relative_norm=9e-7, learning_rate=None)), "warning", id="the rate is not known"),
         pytest.param(net(update(mean_relative_norm=9e-7, learning_rate=0.01)), None, id="the gradient is small"),
         pytest.param(net(update(mean_relative_norm=9e-7, learning_rate=0.009)), "warning", id="just below that"),
@@ -129,3 +134,12 @@ def test_the_fix_gives_the_group_the_rate_of_the_others() -> None:
     [finding] = findings(ColdLearningRate(), two_groups(), "lif1.beta")
     assert finding.message == "lif1.beta stays where it began: a learning rate of 1e-9, beside 0.002"
     assert finding.fix == 'for group in optimizer.param_groups:\n    group["lr"] = 0.002'
+
+
+def test_a_weight_that_begins_near_0_says_nothing_of_the_others() -> None:
+    """Its updates are large relative to its norm, and as small as those of the other weight in numbers."""
+    cold = update(mean_relative_norm=9e-7, mean_norm=2e-6, learning_rate=1e-7)
+    from_zero = update(mean_relative_norm=0.5, mean_norm=1e-6, learning_rate=1e-7)
+    places = {"fc1.weight": [gradient(), parameter(), cold], "fc2.weight": [gradient(), parameter(), from_zero]}
+    observations = observe({**places, "loss": [FLAT]}, run=LONG)
+    assert severity_of(ColdLearningRate(), observations, "fc1.weight") == "warning"
