@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import inf, sqrt
 
 from spikecheck.checks.base import Readings, once_per_run
@@ -92,14 +92,14 @@ def fastest_weight(readings: Readings) -> tuple[str | None, float]:
 
     The norm of a weight that begins at or near 0 says nothing of how far it has to go.
     """
-    updates, paces = update_readings(readings, weight_names(readings)), dict[str, float]()
+    updates, relative = update_readings(readings, weight_names(readings)), dict[str, float]()
     for name, update in updates.items():
         value = readings.at(name).get(ParameterReading)
         default = 0.0 if value is None else DEFAULT_SCALE * sqrt(value.elements / value.fan_in)
         by_default = update.mean_norm / default if update.mean_norm is not None and default else inf
-        paces[name] = min(update.mean_relative_norm, by_default)
-    fastest = max(paces, key=lambda name: paces[name], default=None)
-    return fastest, 0.0 if fastest is None else paces[fastest]
+        relative[name] = min(update.mean_relative_norm, by_default)
+    fastest = max(relative, key=lambda name: relative[name], default=None)
+    return fastest, 0.0 if fastest is None else relative[fastest]
 
 
 def narrow_surrogate(readings: Readings, least: float = MIN_REACHED) -> tuple[str, float] | None:
@@ -144,21 +144,13 @@ def moves_by_its_rate(weight: Readings) -> bool:
 def waits_for_training(site: Site, readings: Readings) -> bool:
     """Return whether training might repair a layer that was silent from the start, if it were not hindered.
 
-    Either the updates are throttled, though gradients reach the weights before the layer, which move; or no weight ever
-    moves, though gradients arrive; or a surrogate gradient is too narrow for any to; or those that did were not finite.
+    Either the updates are throttled, though gradients reach the weights before the layer, which move; or gradients are
+    cleared before every update; or a surrogate gradient is too narrow for any to arrive.
     """
     moves = any(weight_learns(readings.all.at(name)) for name in upstream(site, readings))
-    broke = any(one.non_finite.count for one in readings.all.every(GradientReading).values())
-    hindered = broke or (moves and is_throttled(readings)) or narrow_surrogate(readings) is not None
-    return hindered or never_moves(upstream(site, readings), readings)
-
-
-def never_moves(names: Sequence[str], readings: Readings) -> bool:
-    """Return whether backward passes left gradients for some of these weights, and no weight of the model moves."""
-    updates = update_readings(readings, weight_names(readings)).values()
-    still = bool(updates) and all(update.unmoved_updates == update.updates > 0 for update in updates)
-    left = (readings.all.at(name).get(GradientAtStepReading) for name in names)
-    return still and any(one is not None and one.backward_norm > 0 for one in left)
+    left = (readings.all.at(name).get(GradientAtStepReading) for name in upstream(site, readings))
+    cleared = any(one is not None and one.cleared_updates == one.updates > 0 for one in left)
+    return cleared or (moves and is_throttled(readings)) or narrow_surrogate(readings) is not None
 
 
 def may_still_resolve(site: Site, readings: Readings) -> bool:

@@ -13,7 +13,6 @@ from spikecheck.checks.spk203_dead_layer import DeadLayer
 from spikecheck.checks.spk303_high_initial_loss import HighInitialLoss
 from spikecheck.checks.spk406_weight_scale import WeightScale
 from spikecheck.finding import Expected, Observed, Severity
-from spikecheck.readings import NonFinite
 from spikecheck.site import SiteKind
 from spikecheck.update_readings import GradientAtStepReading
 from tests.unit.checks.build import (
@@ -145,7 +144,6 @@ def stuck(moved, *more, lost=AT_GUESS):
         pytest.param(stuck(BY_GRADIENT, CLIPPED), "note", id="the gradient is clipped to next to nothing"),
         pytest.param(stuck(STILL, CLEARED), "note", id="gradients arrive and are cleared before the update"),
         pytest.param(stuck(STILL), "error", id="no weight moves, and no gradient is known to arrive"),
-        pytest.param(stuck(update(), gradient(non_finite=NonFinite(3, 20))), "note", id="the gradient is NaN"),
         pytest.param(stuck(update()), "error", id="the weights move, and the layer stays silent"),
         pytest.param(stuck(BY_RATE, gradient(zero_updates=20)), "error", id="no gradient reaches the weights"),
         pytest.param(stuck(BY_RATE, lost=loss(first=3.0, recent_mean=1.0)), "error", id="the network learns"),
