@@ -224,8 +224,10 @@ def peak_potential(site: Site, readings: Readings) -> float | None:
     Some layers show only the potential of the last time step. A silent layer was never reset, so this is as good as
     that of any other step. None where neither is known.
     """
-    potential = readings.get(PotentialReading)
-    return accumulated_drive(site, readings, readings[DriveReading]) if potential is None else potential.maximum
+    potential, drive = readings.get(PotentialReading), readings.get(DriveReading)
+    if potential is not None:
+        return potential.maximum
+    return None if drive is None else accumulated_drive(site, readings, drive)
 
 
 def accumulated_drive(site: Site, readings: Readings, drive: DriveReading) -> float | None:

@@ -73,6 +73,7 @@ def largest_mean_update(readings: Readings) -> float:
     return max((update.mean_relative_norm for update in updates), default=0.0)
 
 
+@once_per_run
 def is_throttled(readings: Readings) -> bool:
     """Return whether a loss stays at that of a guess, and no weight moves, for no lack of a gradient.
 
@@ -87,6 +88,7 @@ def is_throttled(readings: Readings) -> bool:
     return 0 < pace < SLOW_UPDATE and (shrunken or moves_by_its_rate(readings.at(fastest)))
 
 
+@once_per_run
 def fastest_weight(readings: Readings) -> tuple[str | None, float]:
     """Return the weight that updates move most, and how far: relative to its norm, or to that of torch's default.
 
@@ -95,11 +97,16 @@ def fastest_weight(readings: Readings) -> tuple[str | None, float]:
     updates, relative = update_readings(readings, weight_names(readings)), dict[str, float]()
     for name, update in updates.items():
         value = readings.at(name).get(ParameterReading)
-        default = 0.0 if value is None else DEFAULT_SCALE * sqrt(value.elements / value.fan_in)
+        default = 0.0 if value is None else norm_of_scale(value, DEFAULT_SCALE)
         by_default = update.mean_norm / default if update.mean_norm is not None and default else inf
         relative[name] = min(update.mean_relative_norm, by_default)
     fastest = max(relative, key=lambda name: relative[name], default=None)
     return fastest, 0.0 if fastest is None else relative[fastest]
+
+
+def norm_of_scale(weight: ParameterReading, scale: float) -> float:
+    """Return the norm that a weight of this size has with a scale, RMS * sqrt(fan-in)."""
+    return scale * sqrt(weight.elements / weight.fan_in)
 
 
 def narrow_surrogate(readings: Readings, least: float = MIN_REACHED) -> tuple[str, float] | None:
@@ -147,9 +154,10 @@ def waits_for_training(site: Site, readings: Readings) -> bool:
     Either the updates are throttled, though gradients reach the weights before the layer, which move; or gradients are
     cleared before every update; or a surrogate gradient is too narrow for any to arrive.
     """
-    moves = any(weight_learns(readings.all.at(name)) for name in upstream(site, readings))
-    left = (readings.all.at(name).get(GradientAtStepReading) for name in upstream(site, readings))
+    before = [readings.all.at(name) for name in upstream(site, readings)]
+    left = (weight.get(GradientAtStepReading) for weight in before)
     cleared = any(one is not None and one.cleared_updates == one.updates > 0 for one in left)
+    moves = any(map(weight_learns, before))
     return cleared or (moves and is_throttled(readings)) or narrow_surrogate(readings) is not None
 
 

@@ -13,7 +13,7 @@ from spikecheck.checks.learning import has_learned, losses_without_learning
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.neuron import NeuronSpec, ReplacedParameter
 from spikecheck.number_format import fill
-from spikecheck.readings import DriveReading, FlowReading, PotentialReading, SpikeReading
+from spikecheck.readings import FlowReading, SpikeReading
 from spikecheck.site import Moment, Site, SiteKind
 from spikecheck.state_readings import StepLawReading
 
@@ -205,8 +205,7 @@ class FaultyDecay(Check):
     def leaves_too_little(self, site: Site, readings: Readings) -> bool:
         """Return whether a layer is silent whose potential would reach the threshold if nothing of it were lost."""
         spikes, threshold = readings[SpikeReading], threshold_of(site)
-        known = readings.get(DriveReading) is not None or readings.get(PotentialReading) is not None
-        peak = peak_potential(site, readings) if known and is_silent(spikes) else None
+        peak = peak_potential(site, readings) if is_silent(spikes) else None
         return peak is not None and threshold is not None and peak * spikes.steps_per_pass >= threshold
 
     def neuron_in_use(self, site: Site, readings: Readings) -> NeuronSpec | None:

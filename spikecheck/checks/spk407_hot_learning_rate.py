@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum, auto
 from math import inf, log10, sqrt
 from typing import ClassVar
 
@@ -11,13 +12,21 @@ from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.fixes import plain_number
 from spikecheck.checks.layers import LARGE_SCALE, WHY_LARGE_SCALE, without_cause
 from spikecheck.checks.learning import has_learned, losses_without_learning
-from spikecheck.checks.progress import DEFAULT_SCALE, is_neuron_parameter
+from spikecheck.checks.progress import DEFAULT_SCALE, is_neuron_parameter, norm_of_scale
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.number_format import fill
 from spikecheck.readings import LossReading, ParameterReading, UpdateReading
 from spikecheck.site import MUCH_HIGHER, Moment, Site, SiteKind
 
 MANY_TIMES = 10.0  # judgment call: from there on, a percentage is hard to read
+
+
+class How(Enum):
+    """In which way updates move a parameter too far."""
+
+    MOVED = auto()  # they are large relative to a weight
+    GROWN = auto()  # they have made a weight far larger
+    JUMPING = auto()  # they are large relative to a threshold, a decay or a time constant
 
 
 @dataclass(frozen=True)
@@ -124,9 +133,12 @@ class HotLearningRate(Check):
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding at the weight that is moved most, if that is far and nothing is learned."""
-        if has_learned(readings) or site.name != self.named(readings):
+        if has_learned(readings):
             return
-        if self.is_moved(site.name, readings):
+        name, how = self.named(readings)
+        if name != site.name:
+            return
+        if how is How.MOVED:
             relative = self.relative_update(readings)
             size = "{relative:%} of" if relative < MANY_TIMES else "{relative:n} times"
             what = fill(f"one update changes {{site}} by {size} its norm", site=site, relative=relative)
@@ -136,7 +148,7 @@ class HotLearningRate(Check):
                 because="a larger update replaces what was learned before",
             )
             excess = log10(relative / self.max_relative_update)
-        elif self.is_grown(site.name, readings):
+        elif how is How.GROWN:
             growth = growth_of(readings)
             what = fill("updates made {site} {growth:x} as large as at first", site=site, growth=growth)
             expected = Expected(
@@ -162,24 +174,14 @@ class HotLearningRate(Check):
             excess = log10(largest / self.max_relative_update if jumps else mean / self.max_drift)
         yield self.finding_of(site, readings, what, expected, excess=excess)
 
-    def named(self, readings: Readings) -> str | None:
-        """Return the parameter that stands for all that are moved too far, or None."""
+    def named(self, readings: Readings) -> tuple[str | None, How]:
+        """Return the parameter that stands for all that are moved too far, and how it is; None where none is."""
         moved, grown = self.most_moved(readings), self.most_grown(readings)
-        if self.is_moved(moved, readings):
-            return moved
-        if self.is_grown(grown, readings):
-            return grown
-        return None if learns(readings) else self.most_jumping(readings)
-
-    def is_moved(self, name: str | None, readings: Readings) -> bool:
-        """Return whether this is the weight that is moved most, that is far, and nothing is learned."""
-        moved = self.most_moved(readings)
-        return name is not None and name == moved and self.moves_far(readings.at(moved)) and not learns(readings)
-
-    def is_grown(self, name: str | None, readings: Readings) -> bool:
-        """Return whether this is the weight that grew most, and the loss is no lower than at first."""
-        observed = bool(readings.all.every(LossReading))
-        return name is not None and name == self.most_grown(readings) and observed and not loss_is_lower(readings)
+        if moved is not None and self.moves_far(readings.at(moved)) and not learns(readings):
+            return moved, How.MOVED
+        if grown is not None and readings.all.every(LossReading) and not loss_is_lower(readings):
+            return grown, How.GROWN
+        return None if learns(readings) else self.most_jumping(readings), How.JUMPING
 
     def finding_of(self, site: Site, readings: Readings, what: str, expected: Expected, excess: float) -> Finding:
         """Return the finding at a weight, with its updates and the learning rate, now and at first."""
@@ -224,7 +226,7 @@ class HotLearningRate(Check):
         parameter = readings.at(name).get(ParameterReading)
         if parameter is None or not has_several_axes(readings, name):
             return False
-        default_norm = self.default_scale * sqrt(parameter.elements / parameter.fan_in)
+        default_norm = norm_of_scale(parameter, self.default_scale)
         return update.mean_norm is None or update.mean_norm >= self.max_relative_update * default_norm
 
     def most_moved(self, readings: Readings) -> str | None:
@@ -270,7 +272,8 @@ class HotLearningRate(Check):
         update = readings.all.get(UpdateReading)
         history = None if update is None else update.learning_rate_history
         lowered = history is not None and history.rate < self.max_rate_fraction * history.maximum_rate
-        elsewhere = self.named(readings) not in (None, finding.site.name)
+        name, _ = self.named(readings)
+        elsewhere = name not in (None, finding.site.name)
         return not made_now and (lowered or elsewhere or has_learned(readings))
 
 

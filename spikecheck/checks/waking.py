@@ -65,8 +65,7 @@ def out_of_reach(site: Site, readings: Readings) -> bool:
     """
     if not is_silent(readings.get(SpikeReading)) or is_silent(upstream_spikes(site, readings)):
         return False
-    known = readings.get(DriveReading) is not None or readings.get(PotentialReading) is not None
-    peak, threshold = peak_potential(site, readings) if known else None, threshold_of(site)
+    peak, threshold = peak_potential(site, readings), threshold_of(site)
     return peak is not None and threshold is not None and threshold > 0 and peak < MAX_HOPELESS_RATIO * threshold
 
 
@@ -89,8 +88,7 @@ def wake_measured(layer: Site, readings: Readings) -> tuple[str, str]:
     from_start = was_silent_at_first(layer, readings)
     readings = readings.first if from_start else readings
     drive, threshold = readings.get(DriveReading), threshold_of(layer)
-    known = drive is not None or readings.get(PotentialReading) is not None
-    peak, comment = peak_potential(layer, readings) if known else None, MEASURED if from_start else SO_FAR
+    peak, comment = peak_potential(layer, readings), MEASURED if from_start else SO_FAR
     if peak is None and drive is not None and layer.neuron is not None:  # its decay is not known
         peak, comment = layer.neuron.input_gain * drive.maximum, BY_CURRENT
     if peak is None or threshold is None or threshold == 0 or layer.neuron is None:

@@ -99,7 +99,7 @@ def input_captures(
     if len(inputs) > 1 and all(tensor is inputs[0] or same_values(tensor, inputs[0]) for tensor in inputs):
         inputs = inputs[:1]
     if recorder.tier == 1:
-        inputs = [(finite_steps if recorder.is_finite else step_sums)(tensor) for tensor in inputs]
+        inputs = list(map(finite_steps if recorder.is_finite else step_sums, inputs))
     alike = len({(tensor.shape, tensor.device) for tensor in inputs}) == 1
     if len(inputs) > 1 and alike and inputs[0].dim() > 1:
         yield Capture((site,), tuple(inputs), Layout(0, 1), recorder.training, update, stacked=True)

@@ -13,26 +13,13 @@ import spikecheck
 from spikecheck.readings import FlowReading
 from spikecheck.report.model import Report
 from spikecheck.site import SurrogateSlope
+from tests.promises.networks import Spike
 
 STEPS, BATCH, CHANNELS, NEURONS = 24, 8, 10, 32
 THRESHOLD = 1.0
 
 
-class Falling(torch.autograd.Function):
-    """A fast sigmoid, which is 1 at the threshold."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.save_for_backward(x)
-        return (x > 0).float()
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        (x,) = ctx.saved_tensors
-        return gradient / (1 + 10 * x.abs()) ** 2
-
-
-class Growing(Falling):
+class Growing(Spike):
     """The same with the wrong operator."""
 
     @staticmethod
@@ -41,7 +28,7 @@ class Growing(Falling):
         return gradient * (1 + 10 * x.abs()) ** 2
 
 
-class Narrow(Falling):
+class Narrow(Spike):
     """A window of which a potential is hardly ever inside."""
 
     @staticmethod
@@ -50,7 +37,7 @@ class Narrow(Falling):
         return gradient * (x.abs() < 1e-4)
 
 
-class StraightThrough(Falling):
+class StraightThrough(Spike):
     """The gradient as it is."""
 
     @staticmethod
@@ -61,7 +48,7 @@ class StraightThrough(Falling):
 class Net(nn.Module):
     """Recurrent neurons, by a function that is applied to the potential less the threshold."""
 
-    def __init__(self, function: type[Falling]) -> None:
+    def __init__(self, function: type[Spike]) -> None:
         super().__init__()
         self.function = function
         self.fc, self.rec, self.readout = (
@@ -80,7 +67,7 @@ class Net(nn.Module):
         return total / len(x)
 
 
-def trained(function: type[Falling], updates: int = 4) -> tuple[SurrogateSlope | None, Report]:
+def trained(function: type[Spike], updates: int = 4) -> tuple[SurrogateSlope | None, Report]:
     """Return the slope of a function, and the report, after a few updates."""
     torch.manual_seed(0)
     model = Net(function)
@@ -98,7 +85,7 @@ def trained(function: type[Falling], updates: int = 4) -> tuple[SurrogateSlope |
 @pytest.mark.parametrize(
     ("function", "low", "high"),
     [
-        pytest.param(Falling, 0.0, 0.3, id="falls with the distance"),
+        pytest.param(Spike, 0.0, 0.3, id="falls with the distance"),
         pytest.param(StraightThrough, 1.0, 1.0, id="the same everywhere"),
         pytest.param(Growing, 3.0, 1e6, id="grows"),
     ],
@@ -135,6 +122,6 @@ def test_a_window_without_potentials_is_the_cause_unless_the_threshold_is(thresh
 
 
 def test_a_surrogate_gradient_that_falls_reaches_the_potentials() -> None:
-    slope, _ = trained(Falling)
+    slope, _ = trained(Spike)
     assert slope is not None
     assert slope.reached > 0.5
