@@ -144,7 +144,8 @@ class Finding:
     `expected` the two sides of the comparison with their numbers, and `fixes` the code, the best first. `site` says
     where (a layer, a parameter, the input), `when` in which update it was first seen, and `state` whether it is still
     active; `intervals` are the updates in which it was. `explained_by` names the checks whose findings explain it, and
-    `explains_others` is False where this one explains none, although its check may.
+    `explains_others` is False where this one explains none, although its check may. One that `ranks_first` spoils what
+    every other finding is judged by.
     """
 
     check: str
@@ -161,6 +162,7 @@ class Finding:
     state: FindingState = FindingState.ACTIVE
     intervals: tuple[Interval, ...] = ()  # when it held, as far as evaluations during the run saw it
     explains_others: bool = True
+    ranks_first: bool = False
 
     @property
     def key(self) -> tuple[str, str, str]:

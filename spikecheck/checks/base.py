@@ -205,6 +205,7 @@ class Check:
         explains: the same relation from the other end; both are merged when checks are discovered.
         ascending: groups of limits that contradict each other unless they are in this order.
         self_resolving: training can repair what it finds; see `may_be_repaired`.
+        ranks_first: its findings, and what they are consequences of, come before all other root causes.
         of_first_loss: it matters for high first losses alone, which may fall within a few updates.
         message: one line, with the numbers of `Observed` in braces.
         past: what a report says once it is over, such as "{site} was silent"; the slug and the site by default.
@@ -220,6 +221,7 @@ class Check:
     explains: ClassVar[tuple[str, ...]] = ()
     ascending: ClassVar[tuple[tuple[str, ...], ...]] = ()
     self_resolving: ClassVar[bool] = False
+    ranks_first: ClassVar[bool] = False
     of_first_loss: ClassVar[bool] = False
     message: ClassVar[str]
     past: ClassVar[str] = ""
@@ -290,6 +292,7 @@ class Check:
             when=UNDATED if when is None else when,
             explained_by=self.explained_by,
             excess=excess,
+            ranks_first=self.ranks_first,
         )
 
     def fixes(self, site: Site, library: str | None = None) -> tuple[Fix, ...]:

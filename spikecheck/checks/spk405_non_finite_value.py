@@ -115,7 +115,8 @@ class NonFiniteValue(Check):
     One NaN or infinite value is enough, in the input, a layer's input current, potential or spikes, the logits, the
     loss, a gradient or a parameter. Logits of -inf count only if they mask all classes of a sample. The first finding
     in the order of the computation is the root cause: it names the module, the update and, inside a forward pass, the
-    time step. If gradients exploded before (SPK403), and it is not known what made the value, they are the cause.
+    time step. If gradients exploded before (SPK403), and it is not known what made the value, they are the cause. It
+    stands before all other root causes, since they are judged by values that it may have spoiled.
 
     On the CPU, spikecheck searches the computation graph of the first loss that is not finite for the operation that
     caused this: a division by 0, the logarithm of 0 or of a negative number, or an exponential that overflows. In the
@@ -149,6 +150,7 @@ class NonFiniteValue(Check):
     id: ClassVar = "SPK405"
     slug: ClassVar = "non-finite-value"
     severity: ClassVar = Severity.ERROR
+    ranks_first: ClassVar = True
     since: ClassVar = "0.1"
     sites: ClassVar = NUMERIC
     explained_by: ClassVar = (

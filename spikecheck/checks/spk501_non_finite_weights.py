@@ -65,6 +65,7 @@ class NonFiniteWeights(Check):
     id: ClassVar = "SPK501"
     slug: ClassVar = "non-finite-weights"
     severity: ClassVar = Severity.ERROR
+    ranks_first: ClassVar = True
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.STORED
     needs: ClassVar = (StoredReading,)

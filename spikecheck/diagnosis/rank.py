@@ -167,11 +167,13 @@ def in_order(finding: Finding) -> tuple[Order, Key]:
     return order(finding), finding.key
 
 
-def importance(root: Finding, effects: list[Finding]) -> tuple[bool, int, int, float, Order]:
+def importance(root: Finding, effects: list[Finding]) -> tuple[bool, bool, int, int, float, Order]:
     """Return the key that sorts root causes: worst consequence, how many, how far beyond the limit, what is first.
 
-    What is over, and only cost updates, comes last.
+    What is over, and only cost updates, comes last; what made a value non-finite comes first.
     """
-    worst = max((finding.severity for finding in (root, *effects)), default=root.severity)
+    members = (root, *effects)
+    worst = max(finding.severity for finding in members)
+    ranks_first = any(finding.ranks_first for finding in members)
     is_over = root.state is not FindingState.ACTIVE
-    return is_over, -worst, -len({finding.check for finding in effects}), -root.excess, order(root)
+    return is_over, not ranks_first, -worst, -len({finding.check for finding in effects}), -root.excess, order(root)

@@ -58,6 +58,7 @@ def rebuild_finding(check: type[Check], parts: dict[str, Any], clean: Clean) -> 
         when=rebuild(Moment, parts.get("when"), clean, where),
         explained_by=known_causes().get(check.id, check.explained_by),
         excess=rebuild(float, parts.get("excess"), clean, where),
+        ranks_first=check.ranks_first,
     )
 
 

@@ -144,6 +144,17 @@ def test_of_two_equal_causes_the_one_further_beyond_its_limit_comes_first() -> N
     assert [cause for cause, _ in as_labels(diagnose([near, far]))] == ["SPK406@1", "SPK101@0"]
 
 
+def test_what_made_a_value_non_finite_comes_before_whatever_led_to_more() -> None:
+    early = finding("SPK104", KINDS.INPUT, 0, severity=WARNING, weight=9.0)
+    silent = finding("SPK203", KINDS.SPIKES, 1, by=("SPK104",))
+    frozen = finding("SPK409", KINDS.UPDATE, 1, by=("SPK104",))
+    large = finding("SPK407", KINDS.UPDATE, 2, update=1, severity=WARNING)
+    spoiled = replace(finding("SPK405", KINDS.INPUT, 0, update=2, by=("SPK407",)), ranks_first=True)
+    alone = replace(spoiled, explained_by=())
+    assert as_labels(diagnose([early, silent, frozen, alone]))[0] == ("SPK405@0", [])
+    assert as_labels(diagnose([early, silent, frozen, large, spoiled]))[0] == ("SPK407@2", ["SPK405@0"])
+
+
 def test_a_consequence_of_two_causes_stands_once_under_the_first_of_them() -> None:
     one, two = finding("SPK101", KINDS.INPUT, 0, weight=1), finding("SPK406", KINDS.PARAMETER, 1)
     both = finding("SPK201", KINDS.SPIKES, 2, by=("SPK101", "SPK406"))
