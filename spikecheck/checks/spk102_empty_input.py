@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.fixes import plain_number
+from spikecheck.checks.layers import first_layer_drive, input_weight, spiking_sites
 from spikecheck.checks.learning import has_learned_much, learns_little
 from spikecheck.checks.progress import GRACE_UPDATES
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
@@ -100,6 +101,15 @@ class EmptyInput(Check):
         "most 0.004",
     )
 
+    min_drive: float = limit(
+        0.02,
+        why="derived: with a decay of 0.9, such a current adds up to 0.2 thresholds; measured: 0.001 in a layer that "
+        "its own initial state and adaptation made fire, 0.1 or more in networks that learn",
+    )
+    min_weight_scale: float = limit(
+        0.3, why="derived: standard initializers give 0.58 or more; half of that is no reason for so small a current"
+    )
+
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where too few bins, or samples, hold any event; an error where none does."""
         x = readings[InputReading]
@@ -107,6 +117,14 @@ class EmptyInput(Check):
             return
         if 0 < (largest := max(x.maximum, -x.minimum)) < self.min_largest_value and learns_little(readings):
             yield self.tiny(site, largest)
+            return
+        if (
+            x.non_integer
+            and largest <= 1
+            and (weak := self.weak_drive(readings)) is not None
+            and learns_little(readings)
+        ):
+            yield self.small(site, *weak)
             return
         filled, empty = x.filled_frames / x.frames, x.empty_samples / max(1, x.samples)
         if filled >= self.min_filled_bin_fraction and empty < self.max_empty_sample_fraction:
@@ -140,6 +158,34 @@ class EmptyInput(Check):
                 all_samples=x.samples,
             ),
             excess=log10(self.min_filled_bin_fraction / filled) if 0 < filled < self.min_filled_bin_fraction else 1,
+        )
+
+    def weak_drive(self, readings: Readings) -> tuple[Site, float] | None:
+        """Return the first spiking layer and what its input adds per time step, in thresholds, if that is too little.
+
+        None where the weights before the layer are small, or not known: then the input is not to blame.
+        """
+        layer = min(spiking_sites(readings), key=lambda s: s.position, default=None)
+        drive = first_layer_drive(readings.first)
+        weight = None if layer is None else input_weight(layer, readings.first)
+        if layer is None or weight is None or drive is None or weight.scale < self.min_weight_scale:
+            return None
+        return (layer, drive) if 0 < drive < self.min_drive else None
+
+    def small(self, site: Site, layer: Site, drive: float) -> Finding:
+        """Return the finding for values that hardly drive the first layer; its own gain is no fault of the input."""
+        gain = 1.0 if layer.neuron is None else min(1.0, layer.neuron.input_gain)
+        return self.finding(
+            site,
+            observed=Observed("an input current of {drive:.2n} thresholds per time step (RMS)", drive=drive),
+            expected=Expected(
+                "a current of about 1 threshold",
+                because="what fires in spite of such a current is not driven by the input, and carries nothing of it",
+            ),
+            when=Moment(0),
+            what=fill("too small: it adds {drive:.2n} thresholds per time step to {layer}", drive=drive, layer=layer),
+            excess=log10(self.min_drive / drive),
+            fixes=(Fix(f"# before the model is called: or standardize it\nx = x * {plain_number(gain / drive)}"),),
         )
 
     def tiny(self, site: Site, largest: float) -> Finding:

@@ -19,6 +19,7 @@ from spikecheck.probe.frameworks.base import Observation
 from spikecheck.probe.frameworks.generic import Generic, surrogates
 from spikecheck.probe.graph_decay import decay_of
 from spikecheck.probe.grouping import Grouping
+from spikecheck.probe.inner_current import InnerCurrents, maker_of
 from spikecheck.probe.layer import Layer, Status, WatchedLayer
 from spikecheck.probe.layers import Layers
 from spikecheck.probe.passes import Passes
@@ -77,6 +78,7 @@ class FunctionalCode:
         self.modules = {clean(name): module for name, module in model.named_modules()}
         self.paths = session.paths
         self.sites = CallSites(modules, parameters)
+        self.inner_currents = InnerCurrents(session.passes, guard)
         self.tapped_keys: set[Key] = set()
         self.foreign: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()  # models that ran outside of ours
         self.model_called = False
@@ -198,6 +200,11 @@ class FunctionalCode:
         self.comparing_helps = bool(applications) or bool(self.comparing_helps)
         self.session.passes.own().recorder.applications += applications
 
+    def remove(self) -> None:
+        """Observe nothing more."""
+        self.stop_comparing()
+        self.inner_currents.hooks.remove()
+
     # -- what a forward pass showed
 
     def record(self, recorder: Recorder) -> None:
@@ -232,6 +239,9 @@ class FunctionalCode:
                 spec = watched.layer.spec
                 watched.gradients.argument = argument_of(members, None if spec is None else spec.v_threshold)
                 watch_slope(members, watched.gradients, self.guard)
+                maker = maker_of(members, watched.name, self.sites.parameters)
+                if maker is not None and watched.status is Status.SPIKING:
+                    self.inner_currents.watch(watched, self.modules[maker.name], maker.gain)
 
     def show(self, watched: WatchedLayer, applications: Sequence[Application], recorder: Recorder) -> None:
         """Record the time steps of one layer."""

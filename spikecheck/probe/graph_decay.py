@@ -2,7 +2,7 @@
 
 Between the arguments of a surrogate in two successive time steps lie elementwise operations. The derivative of one by
 the other, along all ways but those through the spikes, is the decay, whatever rule resets the potential of neurons that
-spike. It is known where each operation on the way scales all neurons by one number.
+spike. It is known where each operation on the way scales all neurons by one number, or each by one of its own.
 """
 
 from __future__ import annotations
@@ -35,14 +35,26 @@ def decay_between(before: Application, after: Application, spikes: Set[Any]) -> 
     scales = scales_of(before, spikes)
     if not scales.keys().isdisjoint(scales_of(after, spikes)):  # the same potential once more, for the reset
         return None
+    states = {node: 1 / scale if scale else None for node, scale in scales.items()}
+    derivatives = derivatives_by(states, after, lambda node: is_spike(node, spikes) or not goes_on(node, after.shape))
+    met = scales.keys() & derivatives.keys()  # several: the threshold continues a state of its own, say
+    return derivatives.get(after.source) if len(met) == 1 else None
+
+
+def derivatives_by(
+    known: Mapping[Any, float | None], application: Application, ends: Callable[[Any], bool]
+) -> dict[Any, float | None]:
+    """Return the derivatives of the nodes upstream of an argument by those `known`; none where there are too many.
+
+    A node at which a way `ends` has none of the known ones upstream.
+    """
     derivatives: dict[Any, float | None] = {}
-    todo = [] if after.source is None else [after.source]
+    todo = [] if application.source is None else [application.source]
     while todo and len(derivatives) < MAX_NODES:
         node = todo[-1]
-        if node in scales:
-            scale = scales[node]
-            derivatives[node] = 1 / scale if scale else None
-        elif is_spike(node, spikes) or not goes_on(node, after.shape):
+        if node in known:
+            derivatives[node] = known[node]
+        elif ends(node):
             derivatives[node] = 0.0
         else:
             links = links_of(node)
@@ -51,8 +63,7 @@ def decay_between(before: Application, after: Application, spikes: Set[Any]) -> 
                 continue
             derivatives[node] = combined(node, [(derivatives[parent], factor) for parent, factor in links])
         todo.pop()
-    met = scales.keys() & derivatives.keys()  # several: the threshold continues a state of its own, say
-    return derivatives.get(after.source) if len(met) == 1 and not todo else None
+    return {} if todo else derivatives
 
 
 def scales_of(application: Application, spikes: Set[Any]) -> dict[Any, float | None]:
@@ -135,10 +146,12 @@ DERIVATIVES: Mapping[str, Callable[[Any], list[float | None]]] = {
 
 
 def number_in(values: Tensor | None) -> float | None:
-    """Return the one number in a factor, or 1 where a reset multiplies by 0 and 1; None for any other."""
+    """Return the one number in a factor, or 1 where a reset multiplies by 0 and 1; the mean of one value per neuron."""
     if values is None or not (values.is_cpu and values.numel() and is_dense(values)) or values.is_complex():
         return None
     first = float(values.reshape(-1)[0])  # amin() of a number that torch wrapped returns what the memory held before
     if values.numel() == 1 or bool((values == first).all()):
         return first
-    return 1.0 if bool(((values == 0) | (values == 1)).all()) else None
+    if bool(((values == 0) | (values == 1)).all()):
+        return 1.0
+    return float(values.float().mean()) if values.dim() == 1 else None

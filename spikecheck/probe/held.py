@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from spikecheck.probe.frameworks.base import PER_STEP
 from spikecheck.probe.torch_private import are_unchanged, version
 from spikecheck.site import Layout
 
@@ -82,3 +83,30 @@ class HeldCalls:
         """The shape of a call without time and batch."""
         axes = {axis for axis in (self.layouts[0].time, self.layouts[0].batch) if axis is not None}
         return torch.Size(n for axis, n in enumerate(self.tensors[0].shape) if axis not in axes)
+
+
+def with_axes_of(spikes: HeldCalls, currents: HeldCalls) -> HeldCalls:
+    """Return currents with the axes of a layer's spikes; none where their shapes do not agree.
+
+    A layer for whole sequences may make its current time step by time step, or with time and batch as one axis, as a
+    batch normalization takes it.
+    """
+    fitting = HeldCalls()
+    if not (len(spikes) and len(currents) and are_unchanged(currents.tensors, currents.versions)):
+        return fitting
+    shape, layout = spikes.tensors[0].shape, spikes.layouts[0]
+    step = [size for axis, size in enumerate(shape) if axis != layout.time]
+    by_step = layout.time is not None and len(spikes) == 1 and len(currents) == shape[layout.time]
+    for current in currents.tensors:
+        if by_step and list(current.shape) == step:
+            fitting.append(Held.of(current, PER_STEP))
+        elif len(currents) == len(spikes) and (current.shape == shape or is_folded(current, shape, layout)):
+            fitting.append(Held.of(current.reshape(shape), layout))
+        else:
+            return HeldCalls()
+    return fitting
+
+
+def is_folded(current: Tensor, shape: Sequence[int], layout: Layout) -> bool:
+    """Return whether a current has the first two axes of such a shape, time and batch, as one."""
+    return {layout.time, layout.batch} == {0, 1} and tuple(current.shape) == (shape[0] * shape[1], *shape[2:])

@@ -153,6 +153,13 @@ class WatchedLayer:
         """Keep that one of the parts that the layer returns as one tensor holds its spikes."""
         self.layer = replace(self.layer, framework=Joined(axis, parts, part, weighs=self.layer.framework.weighs))
 
+    def take_gain(self, gain: float) -> None:
+        """Keep by which factor a hand-written layer multiplies the current that it makes inside."""
+        framework = copy(self.layer.framework)
+        framework.input_gain = gain
+        self.layer = replace(self.layer, framework=framework)
+        self.forget_spec()
+
     def place(self, position: int, fed_by: str | None) -> None:
         """Keep where the layer stands in the forward pass; what holds the weight of its current gets no current."""
         framework = self.layer.framework

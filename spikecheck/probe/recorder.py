@@ -18,7 +18,7 @@ from spikecheck.probe.call_log import CallLog, is_state_sampled
 from spikecheck.probe.finiteness import Finiteness, step_sums
 from spikecheck.probe.frameworks.base import PER_STEP, Framework, Observation, nested, tensors
 from spikecheck.probe.frameworks.generic import surrogates
-from spikecheck.probe.held import Held, HeldCalls
+from spikecheck.probe.held import Held, HeldCalls, with_axes_of
 from spikecheck.probe.layer import AXIS_UNKNOWN, UNTIMED, Status, Use, WatchedLayer
 from spikecheck.probe.time_axis import folded_steps, layout_of, spiking_part
 from spikecheck.probe.time_path import TimePath
@@ -41,6 +41,7 @@ class LayerCalls:
     blocked: bool = False  # its current or its weights had a gradient to come, and its spikes have none
     compiled: bool = False  # by torch.compile, so that nothing is known of the graph
     held: dict[SiteKind, HeldCalls] = field(default_factory=lambda: {kind: HeldCalls() for kind in KINDS})
+    inner_currents: HeldCalls = field(default_factory=HeldCalls)  # of a layer that makes its current inside
     finiteness: Finiteness = field(default_factory=Finiteness)  # of what is not held
     first_state: tuple[Tensor, ...] = ()
     middle_state: tuple[Held, ...] = ()  # of the latest call whose state was sampled, but for the first
@@ -201,8 +202,9 @@ class LayerCalls:
         if watched.status.spikes and self.count:
             watched.read_spec()
         layer = watched.layer
-        if layer.framework.weighs:  # as its trace shows since
-            self.held[SiteKind.CURRENT], self.middle_step = HeldCalls(), ()
+        if layer.framework.weighs:  # as its trace shows since: what it is given is no current
+            self.held[SiteKind.CURRENT] = with_axes_of(self.held[SiteKind.SPIKES], self.inner_currents)
+            self.middle_step = ()
         for kind, held in self.held.items():
             for use, of_use in self.by_use(watched, held):
                 yield from self.drain_kind(watched, kind, of_use, update, use)

@@ -134,7 +134,7 @@ class Session:
     def remove(self) -> None:
         """Take everything off, and keep no tensor; twice does no harm."""
         own = (one.clear for one in (self.optimizers, self.losses, self.passes))
-        steps = (*own, self.trace.close, self._hooks.remove, self.functional.stop_comparing, self.observe_singly)
+        steps = (*own, self.trace.close, self._hooks.remove, self.functional.remove, self.observe_singly)
         with ExitStack() as stack:  # the last one first; one that raises does not keep the others from running
             for step in steps:
                 stack.callback(step)

@@ -8,7 +8,7 @@ What mixes neurons (a product with a weight, a convolution, a normalization) is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from typing import Any
 
 from torch import nn
@@ -143,7 +143,7 @@ def weights_upstream(application: Application) -> Iterator[tuple[nn.Parameter, A
         todo += [(parent, product) for parent in parents_of(node)]
 
 
-def multiplies(product: Any, own: frozenset[Any]) -> bool:
+def multiplies(product: Any, own: Set[Any]) -> bool:
     """Return whether a product's other factor is made of spikes that these nodes emitted."""
     todo = parents_of(product)
     passed: set[Any] = set()

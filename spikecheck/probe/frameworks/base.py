@@ -51,6 +51,7 @@ class Framework:
     shows_time: ClassVar[bool] = True  # whether `observe` knows which axis is time, or that a call is a step
     shows_state: ClassVar[bool] = True  # whether `state` finds any state there is, so that an empty one means none
     weighs: bool = False  # whether a layer written by hand makes its current inside, so that its input is none
+    input_gain: float = 1.0  # by what such a layer multiplies that current
     input_weight: ClassVar[str] = ""  # of layers that make their current inside: the weight of their input, out x in
 
     def spikes(self, module: nn.Module) -> bool:

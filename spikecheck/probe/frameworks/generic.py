@@ -63,6 +63,7 @@ class Generic(Framework):
             decay=decay[0] if len(decay) == 1 else None,
             lowest_threshold=lowest(getattr(module, threshold[0])) if len(threshold) == 1 else None,
             accumulates=keeps_current(module),
+            input_gain=self.input_gain,
             **(settable(module, threshold[0]) if len(threshold) == 1 else {"threshold_name": ""}),
         )
 

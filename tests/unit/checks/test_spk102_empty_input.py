@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk102_empty_input import EmptyInput
-from tests.unit.checks.build import findings, inputs, loss, observe, run, severity_of
+from tests.unit.checks.build import drive, findings, inputs, loss, observe, parameter, run, severity_of, spikes
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,31 @@ def test_the_fix_for_values_close_to_0_is_a_factor_of_this_run() -> None:
     (finding,) = findings(EmptyInput(), observe({"input": [inputs(**TINY)], "loss": losses}), "input")
     assert finding.message == "input is close to 0: no value is larger than 0.004"
     assert finding.fixes[0].code.endswith("x = x * 250.0")
+
+
+SMALL = {"maximum": 0.5, "values": (0.0, 0.01, 0.5), "non_integer": 19_200}
+
+
+@pytest.mark.parametrize(
+    ("reading", "current", "scale", "level", "severity"),
+    [
+        pytest.param(inputs(**SMALL), 0.01, 0.58, 2.99, "warning", id="features on a linear scale"),
+        pytest.param(inputs(**SMALL), 0.01, 0.58, 0.4, None, id="learned from them"),
+        pytest.param(inputs(**SMALL), 0.02, 0.58, 2.99, None, id="exactly at the limit"),
+        pytest.param(inputs(**SMALL), 0.01, 0.1, 2.99, None, id="the weights are small"),
+        pytest.param(inputs(**SMALL | {"maximum": 3.0}), 0.01, 0.58, 2.99, None, id="the values are not small"),
+        pytest.param(inputs(**SMALL | {"non_integer": 0}), 0.01, 0.58, 2.99, None, id="few spikes"),
+    ],
+)
+def test_values_that_hardly_drive_the_first_layer(reading, current, scale, level: float, severity: str | None) -> None:
+    places = {
+        "input": [reading],
+        "fc1.weight": [parameter(scale=scale)],
+        "lif1": [spikes(), drive(rms=current)],
+        "loss": [loss(recent_mean=level, recent_deviation=0.02, recent_slope=0.0, updates=100)],
+    }
+    observations = observe(places, sites={"lif1": {"fed_by": "fc1"}})
+    assert severity_of(EmptyInput(), observations, "input") == severity
+    for finding in findings(EmptyInput(), observations, "input"):
+        assert finding.message == "input is too small: it adds 0.01 thresholds per time step to lif1"
+        assert finding.fixes[0].code.endswith("x = x * 100.0")
