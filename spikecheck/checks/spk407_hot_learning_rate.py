@@ -6,12 +6,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from math import inf, log10, sqrt
+from statistics import median_low
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.fixes import plain_number
 from spikecheck.checks.layers import LARGE_SCALE, WHY_LARGE_SCALE, without_cause
-from spikecheck.checks.learning import has_learned, losses_without_learning
+from spikecheck.checks.learning import (
+    MIN_LOSSES,
+    every_learning,
+    has_learned,
+    has_learned_much,
+    losses_without_learning,
+    most_losses,
+    telling,
+)
 from spikecheck.checks.progress import DEFAULT_SCALE, is_neuron_parameter, norm_of_scale
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.number_format import fill
@@ -26,6 +35,7 @@ class How(Enum):
 
     MOVED = auto()  # they are large relative to a weight
     GROWN = auto()  # they have made a weight far larger
+    RESTLESS = auto()  # most weights still move far, and little is learned
     JUMPING = auto()  # they are large relative to a threshold, a decay or a time constant
 
 
@@ -70,6 +80,10 @@ class HotLearningRate(Check):
     Large updates make the weight itself larger, and later updates are then small compared with it. So there is also a
     finding if the loss is no lower than at first, and the updates made a weight at least {min_growth} times as large as
     it was, with a scale, RMS * sqrt(fan-in), above {max_scale}. Only this second rule needs an observed loss.
+
+    After training, it is also reported if the loss has fallen by less than half and falls no more, after 64 losses or
+    more, while an update still changes most weights by {max_late_update:%} of their norm or more. A weight near 0 is
+    compared with torch's default initialization here, too.
 
     A threshold, a decay or a time constant may have a learning rate of its own. It is reported if no weight is, the
     loss is no lower than at first or nothing is learned, a single update changed it by {max_relative_update} times its
@@ -127,13 +141,18 @@ class HotLearningRate(Check):
         why="derived: in 20 such updates, a time constant moves by its own value, and may pass 0; measured: 0.07 with "
         "Adam at a learning rate of 3 for time constants of 20, until they were NaN",
     )
+    max_late_update: float = limit(
+        0.1,
+        why="measured: 0.003 to 0.036 in public programs that learn, 0.14 with Adam at a learning rate of 1; the value "
+        "in between is a judgment call",
+    )
     max_rate_fraction: float = limit(
         0.1, why="judgment call: at a tenth of the learning rate, the updates are no longer those that were reported"
     )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding at the weight that is moved most, if that is far and nothing is learned."""
-        if has_learned(readings):
+        if has_learned_much(readings):
             return
         name, how = self.named(readings)
         if name != site.name:
@@ -159,6 +178,15 @@ class HotLearningRate(Check):
                 ),
             )
             excess = log10(growth / self.min_growth)
+        elif how is How.RESTLESS:
+            relative = median_low(self.late_updates(readings).values())
+            what = fill("an update still changes most weights by {relative:%} of their norm or more", relative=relative)
+            expected = Expected(
+                "updates of less than {max_update:%} of the norm, once the loss no longer falls",
+                max_update=self.max_late_update,
+                because="larger ones keep the weights from settling",
+            )
+            excess = log10(relative / self.max_late_update)
         else:
             update = readings.all[UpdateReading]
             largest, mean = update.max_relative_norm, update.mean_relative_norm
@@ -176,12 +204,33 @@ class HotLearningRate(Check):
 
     def named(self, readings: Readings) -> tuple[str | None, How]:
         """Return the parameter that stands for all that are moved too far, and how it is; None where none is."""
-        moved, grown = self.most_moved(readings), self.most_grown(readings)
-        if moved is not None and self.moves_far(readings.at(moved)) and not learns(readings):
+        moved, grown, learned = self.most_moved(readings), self.most_grown(readings), has_learned(readings)
+        if moved is not None and not learned and self.moves_far(readings.at(moved)) and not learns(readings):
             return moved, How.MOVED
-        if grown is not None and readings.all.every(LossReading) and not loss_is_lower(readings):
+        if grown is not None and not learned and readings.all.every(LossReading) and not loss_is_lower(readings):
             return grown, How.GROWN
-        return None if learns(readings) else self.most_jumping(readings), How.JUMPING
+        if self.is_restless(readings):
+            late = self.late_updates(readings)
+            return max(late, key=lambda name: late[name]), How.RESTLESS
+        return None if learned or learns(readings) else self.most_jumping(readings), How.JUMPING
+
+    def is_restless(self, readings: Readings) -> bool:
+        """Return whether most weights still move far in a run that is over, and a loss that fell little stopped."""
+        fell = most_losses(readings) >= MIN_LOSSES and loss_is_lower(readings)
+        stopped = fell and not any(one.falls_now for one in every_learning(readings))
+        late = self.late_updates(readings).values()
+        return stopped and not readings.run.live and bool(late) and median_low(late) >= self.max_late_update
+
+    def late_updates(self, readings: Readings) -> dict[str, float]:
+        """Return the mean recent update of each weight, relative to its norm, or to a default one if that is larger."""
+        updates = readings.observations.readings_at("", "recent").every(UpdateReading)
+        return {
+            name: min(update.mean_relative_norm, inf if update.mean_norm is None else update.mean_norm / default)
+            for name, update in updates.items()
+            if has_several_axes(readings, name)
+            and update.updates >= self.min_updates
+            and (default := norm_of_scale(readings.at(name)[ParameterReading], self.default_scale))
+        }
 
     def finding_of(self, site: Site, readings: Readings, what: str, expected: Expected, excess: float) -> Finding:
         """Return the finding at a weight, with its updates and the learning rate, now and at first."""
@@ -205,7 +254,7 @@ class HotLearningRate(Check):
             excess=excess,
             fixes=lowered_rate(rate, first_rate) if raised else None,
             what=what,
-            loss="the loss does not fall" if readings.all.every(LossReading) else "no loss was observed",
+            loss=course_of_loss(readings),
         )
         small_at_first = first is not None and first.mean_relative_norm < self.max_relative_update
         return finding if small_at_first else without_cause(finding, "SPK413")  # gradients could not accumulate yet
@@ -275,6 +324,14 @@ class HotLearningRate(Check):
         name, _ = self.named(readings)
         elsewhere = name not in (None, finding.site.name)
         return not made_now and (lowered or elsewhere or has_learned(readings))
+
+
+def course_of_loss(readings: Readings) -> str:
+    """Return what became of the loss, as a clause."""
+    learned = [one for one in telling(readings) if one.has_learned]
+    if learned:
+        return fill("the loss stays at {level:n} ({first:n} at first)", level=learned[0].level, first=learned[0].first)
+    return "the loss does not fall" if readings.all.every(LossReading) else "no loss was observed"
 
 
 def value_at_first(parameter: Readings) -> float:

@@ -87,7 +87,11 @@ def grown(growth: float, scale: float = 6.0, lost=WORSE, **moved):
         pytest.param(grown(100.0, updates=4), None, id="too few updates to say"),
         pytest.param(grown(100.0, scale=5.0), None, id="of an ordinary scale"),
         pytest.param(grown(100.0, lost=loss()), None, id="the loss falls all the same"),
-        pytest.param(grown(100.0, lost=loss(first=3.2, recent_mean=3.1, recent_slope=0.0)), None, id="or is lower"),
+        pytest.param(
+            grown(100.0, lost=loss(first=3.2, recent_mean=3.1, recent_slope=0.0), mean_relative_norm=0.09),
+            None,
+            id="or is lower",
+        ),
     ],
 )
 def test_updates_that_made_a_weight_so_large_that_they_no_longer_are(observations, severity) -> None:
@@ -187,3 +191,25 @@ def test_the_message_says_how_far_a_threshold_jumps() -> None:
     assert finding.message == (
         "an update changes lif1.threshold by 13% of its value on average, and the loss does not fall"
     )
+
+
+@pytest.mark.parametrize(
+    ("relative", "changed", "severity"),
+    [
+        pytest.param(0.1, {}, "warning", id="at the limit"),
+        pytest.param(0.09, {}, None, id="just below it"),
+        pytest.param(0.1, {"recent_slope": -0.01}, None, id="the loss still falls"),
+        pytest.param(0.1, {"recent_mean": 1.4}, None, id="much is learned"),
+        pytest.param(0.1, {"updates": 63}, None, id="too few losses to expect more"),
+    ],
+)
+def test_weights_that_never_settle_where_the_loss_fell_a_little(relative, changed, severity) -> None:
+    lost = loss(**{"first": 3.0, "recent_mean": 2.5, "recent_slope": 0.0, "recent_deviation": 0.05, **changed})
+    places = {f"fc{n}.weight": [update(mean_relative_norm=n * relative), parameter()] for n in (0.1, 1, 2)}
+    assert severity_of(HotLearningRate(), observe({**places, "loss": [lost]}), "fc2.weight") == severity
+
+
+def test_one_fast_weight_among_slow_ones_is_no_matter_where_the_loss_fell_a_little() -> None:
+    places = {f"fc{n}.weight": [update(mean_relative_norm=rate), parameter()] for n, rate in enumerate((0.3, 0.02))}
+    lost = loss(first=3.0, recent_mean=2.5, recent_slope=0.0, recent_deviation=0.05)
+    assert not findings(HotLearningRate(), observe({**places, "loss": [lost]}), "fc0.weight")
