@@ -145,7 +145,7 @@ class Finding:
     where (a layer, a parameter, the input), `when` in which update it was first seen, and `state` whether it is still
     active; `intervals` are the updates in which it was. `explained_by` names the checks whose findings explain it, and
     `explains_others` is False where this one explains none, although its check may. One that `ranks_first` spoils what
-    every other finding is judged by.
+    every other finding is judged by, or keeps training from repairing anything.
     """
 
     check: str

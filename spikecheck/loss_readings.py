@@ -15,8 +15,12 @@ class ClassWeightReading:
 
 @dataclass(frozen=True, slots=True)
 class LossTermReading:
-    """A loss in the sum that is minimized: mean absolute size of its own term, and of all other terms together."""
+    """A loss in the sum that is minimized: mean absolute size of its own term, and of all other terms together.
+
+    In `negative_updates`, its own term was below 0.
+    """
 
     updates: int
     own: float
     others: float
+    negative_updates: int = 0

@@ -56,6 +56,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     # labels, loss, readout
     "class_imbalance": ("SPK307", "SPK308"),
     "class_weights_inverted": ("SPK325",),
+    "loss_maximized": ("SPK326",),
     "constant_prediction": ("SPK309",),
     "double_softmax": ("SPK305",),
     "label_in_input": (),

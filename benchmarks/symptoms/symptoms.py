@@ -34,7 +34,7 @@ CAUSES = {
     "The input is empty, saturated, repeated or badly scaled": "SPK101 SPK102 SPK107 SPK108 SPK109 SPK110 SPK111 "
     "SPK112",
     "The readout or the loss function does not fit": "SPK301 SPK303 SPK305 SPK310 SPK311 SPK315 SPK316 SPK317 "
-    "SPK318 SPK319 SPK320 SPK322 SPK323 SPK324 SPK325",
+    "SPK318 SPK319 SPK320 SPK322 SPK323 SPK324 SPK325 SPK326",
     "The labels are wrong, all alike or sorted": "SPK306 SPK307 SPK308 SPK309 SPK314",
 }  # fmt: skip
 CAUSE_OF = {check: cause for cause, checks in CAUSES.items() for check in checks.split()}

@@ -112,6 +112,20 @@ class Learning:
         return fmean(self.start) - self.level > T_SCORE * error
 
     @property
+    def rises(self) -> bool:
+        """Whether the latest losses rise beyond doubt, lie well above the first ones, or are not finite any more."""
+        if not isfinite(self.level) or not self.start or not all(map(isfinite, self.start)):
+            return isfinite(self.first) and (not isfinite(self.level) or self.rises_now)
+        error = hypot(self.error, stdev(self.start) / sqrt(len(self.start)))
+        return self.rises_now or self.level - fmean(self.start) > max(T_SCORE * error, MIN_FALL * abs(self.first))
+
+    @property
+    def rises_now(self) -> bool:
+        """Whether the latest losses rise beyond doubt."""
+        known = self.slope is not None and self.slope_error is not None
+        return known and self.slope - T_SCORE * self.slope_error > 0  # type: ignore[operator]
+
+    @property
     def falls(self) -> bool:
         """Whether the latest losses fall beyond doubt, or lie well below the first.
 
@@ -213,6 +227,11 @@ def is_near_guess(readings: Readings) -> bool:
 def makes_progress(readings: Readings) -> bool:
     """Return whether any loss falls, or has fallen: then the updates have an effect."""
     return any(one.falls or one.has_learned for one in every_learning(readings))
+
+
+def any_loss_falls(readings: Readings) -> bool:
+    """Return whether any loss falls, or lies well below where it began, as low as that may have been."""
+    return any(one.falls for one in every_learning(readings))
 
 
 def far_from_learned(readings: Readings) -> tuple[float, float, bool] | None:

@@ -266,9 +266,12 @@ class HotLearningRate(Check):
         return enough and self.relative_update(weight) >= self.max_relative_update
 
     def relative_update(self, weight: Readings) -> float:
-        """Return the mean update of a weight, relative to its norm: over the run, or recently where that is more."""
+        """Return the mean update of a weight, relative to its norm: over the run, or recently where that is more.
+
+        Without what a decoupled weight decay takes away, which SPK412 judges.
+        """
         windows = [weight.all[UpdateReading], weight.get(UpdateReading)]
-        return max(one.mean_relative_norm for one in windows if one is not None and one.updates >= self.min_updates)
+        return max(without_decay(one) for one in windows if one is not None and one.updates >= self.min_updates)
 
     def is_judged(self, readings: Readings, name: str, update: UpdateReading) -> bool:
         """Return whether it is a weight, and its updates are not large merely because it starts near 0."""
@@ -282,7 +285,7 @@ class HotLearningRate(Check):
         """Return the weight that is moved most, relative to its norm."""
         updates = readings.all.every(UpdateReading)
         of_weights = {name: update for name, update in updates.items() if self.is_judged(readings, name, update)}
-        return max(of_weights, key=lambda name: of_weights[name].mean_relative_norm, default=None)
+        return max(of_weights, key=lambda name: without_decay(of_weights[name]), default=None)
 
     def most_jumping(self, readings: Readings) -> str | None:
         """Return the threshold, decay or time constant that a single update changed most, if they change it much."""
@@ -332,6 +335,13 @@ def course_of_loss(readings: Readings) -> str:
     if learned:
         return fill("the loss stays at {level:n} ({first:n} at first)", level=learned[0].level, first=learned[0].first)
     return "the loss does not fall" if readings.all.every(LossReading) else "no loss was observed"
+
+
+def without_decay(update: UpdateReading) -> float:
+    """Return the mean update relative to the norm, less the share that a decoupled weight decay takes away."""
+    history = update.learning_rate_history
+    decay = None if history is None else history.decay_per_update
+    return max(0.0, update.mean_relative_norm - (decay or 0.0))
 
 
 def value_at_first(parameter: Readings) -> float:

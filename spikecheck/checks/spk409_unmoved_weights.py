@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.layers import input_weight_name, is_recurrent, is_silent, spiking_sites
-from spikecheck.checks.learning import makes_progress
+from spikecheck.checks.learning import any_loss_falls
 from spikecheck.checks.progress import and_more, update_readings, weight_names
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.readings import GradientReading, ParameterReading, SpikeReading, UpdateReading
@@ -136,7 +136,7 @@ class UnmovedWeights(Check):
         if reason is Reason.ZERO_GRADIENT and len(unmoved) == 1 and gets_no_spikes_back(site.name, readings):
             reason = Reason.NO_SPIKES
         said_elsewhere = reason in IN_BACKWARD and not is_unreached(readings, updates)
-        if reason is None or (not others_move and (said_elsewhere or makes_progress(readings))):
+        if reason is None or (not others_move and (said_elsewhere or any_loss_falls(readings))):
             return
         unused = reason is Reason.NO_GRADIENT and site.position == 0
         finding = self.finding(
@@ -155,7 +155,7 @@ class UnmovedWeights(Check):
             fixes=(Fix(STATE_ONCE),) if reason is Reason.NO_SPIKES else None,
         )
         by_the_script = reason in (Reason.ZERO_RATE, Reason.CLEARED)
-        yield replace(finding, explained_by=()) if by_the_script else finding
+        yield replace(finding, explained_by=(), ranks_first=not others_move) if by_the_script else finding
 
 
 def gets_no_spikes_back(weight: str, readings: Readings) -> bool:

@@ -137,11 +137,11 @@ class StrongWeightDecay(Check):
         )
 
     def is_over(self, finding: Finding, readings: Readings, *, made_now: bool) -> bool:
-        """Return whether the decay is weaker by now; a network that it has silenced has no gradient to compare."""
-        update = readings.all.get(UpdateReading)
-        history = None if update is None else update.learning_rate_history
-        in_the_gradient = history is not None and history.decay_per_update is None and history.weight_decay > 0
-        return not made_now and not (in_the_gradient and self.has_shrunk(readings) and not has_learned(readings))
+        """Return whether the decay is weaker by now, and what it has shrunk before has recovered.
+
+        A network that it has silenced has no gradient to compare, and a schedule that ends does not restore the weights.
+        """
+        return not made_now and not (self.has_shrunk(readings) and not has_learned(readings))
 
     def times_limit(self, readings: Readings, updates: Mapping[str, UpdateReading]) -> dict[str, float]:
         """Return how many times its limit the decay of each weight is."""

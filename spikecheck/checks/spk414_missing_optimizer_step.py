@@ -74,6 +74,7 @@ class MissingOptimizerStep(Check):
     needs: ClassVar = (UnusedGradientReading,)
     explained_by: ClassVar = ("SPK405",)
     explains: ClassVar = ("SPK302", "SPK309", "SPK312", "SPK313")
+    ranks_first: ClassVar = True
     ascending: ClassVar = (
         ("min_backward_passes", "min_passes_without_optimizer"),
         ("min_accumulated_passes", "min_accumulated_passes_in_training"),

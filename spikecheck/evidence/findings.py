@@ -28,6 +28,7 @@ def plain_finding(finding: Finding) -> dict[str, Any]:
         "fixes": [{name: value for name, value in plain(fix).items() if name != "applies"} for fix in finding.fixes],
         "when": plain(finding.when),
         "excess": finding.excess,
+        "ranks_first": finding.ranks_first,
     }
 
 
@@ -58,7 +59,7 @@ def rebuild_finding(check: type[Check], parts: dict[str, Any], clean: Clean) -> 
         when=rebuild(Moment, parts.get("when"), clean, where),
         explained_by=known_causes().get(check.id, check.explained_by),
         excess=rebuild(float, parts.get("excess"), clean, where),
-        ranks_first=check.ranks_first,
+        ranks_first=rebuild(bool, parts.get("ranks_first", check.ranks_first), clean, where),
     )
 
 

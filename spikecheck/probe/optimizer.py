@@ -137,9 +137,9 @@ class OptimizerWatch:
         names = [self.names[id(p)] for p in held]
         sites = self.sites(SiteKind.UPDATE, names)
         histories = tuple(self.learning_rates.of(p) for p in held)
-        self.sink(
-            Capture(sites, (*steps, *before), update=update, learning_rates=rates, learning_rate_histories=histories)
-        )
+        gradients = tuple(p.new_empty(0) if p.grad is None or p.grad.is_sparse else p.grad.detach() for p in held)
+        values = (*steps, *before, *gradients)
+        self.sink(Capture(sites, values, update=update, learning_rates=rates, learning_rate_histories=histories))
         self.sink(Capture(self.site_of(optimizer), (), update=update, step_tensors=(*steps, *before)))
         if self.steps.get(optimizer, 0) <= COMPARED_FIRST:
             self.undone.stepped(names, before, steps)

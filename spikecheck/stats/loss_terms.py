@@ -20,6 +20,7 @@ class LossTermState(State):
 
     own: Tensor = merged_by(torch.add)
     others: Tensor = merged_by(torch.add)
+    negative: Tensor = merged_by(torch.add)
     updates: int = merged_by(operator.add)
 
 
@@ -28,7 +29,7 @@ class LossTermStats(Statistic[LossTermState]):
 
     Unit: that of the loss.
     Input: the part of the sum that the loss makes, then the whole sum.
-    Memory: two numbers. Cost: three operations on single numbers per update.
+    Memory: three numbers. Cost: four operations on single numbers per update.
     Not visible: how many other terms there are, and which gradient they have.
     """
 
@@ -38,8 +39,9 @@ class LossTermStats(Statistic[LossTermState]):
     def measure(self, capture: Capture[Tensor]) -> LossTermState:
         """Measure one update."""
         own, total = (value.detach().double().sum() for value in capture.values)
-        return LossTermState(own.abs(), (total - own).abs(), 1)
+        return LossTermState(own.abs(), (total - own).abs(), (own < 0).int(), 1)
 
     def summarize(self, state: LossTermState) -> tuple[LossTermReading, ...]:
         """Copy the sums to the host."""
-        return (LossTermReading(state.updates, state.own.item() / state.updates, state.others.item() / state.updates),)
+        own, others = state.own.item() / state.updates, state.others.item() / state.updates
+        return (LossTermReading(state.updates, own, others, int(state.negative)),)

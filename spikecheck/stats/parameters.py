@@ -31,6 +31,13 @@ def norms(tensors: Sequence[Tensor]) -> Tensor:
     return torch.stack([n.to(device, non_blocking=True) for n in torch._foreach_norm(flat)])
 
 
+def along(step: Tensor, gradient: Tensor) -> Tensor:
+    """Return by how much a loss rises along an update, to first order; 0 where the gradient is missing."""
+    if gradient.numel() == 0:
+        return step.new_zeros((), dtype=torch.float32)
+    return torch.dot(step.float().flatten(), gradient.float().flatten())
+
+
 def fan_in(shape: Sequence[int]) -> int:
     """Return the number of inputs per output: the product of all axes but the first, as in torch.nn.init."""
     return max(1, math.prod(shape[1:]))
@@ -157,19 +164,20 @@ class UpdateState(State):
     unmoved_updates: Tensor = merged_by(torch.add)
     first_large: Tensor = merged_by(torch.minimum)  # NEVER where there was none
     first_spoiling: Tensor = merged_by(torch.minimum)  # NEVER where there was none
+    uphill: Tensor = merged_by(torch.add)
     updates: int = merged_by(operator.add)
     rates: tuple[float | None, ...] = merged_by(keep_last)
     learning_rate_histories: tuple[LearningRateHistory | None, ...] = merged_by(keep_last)
 
 
 class UpdateStats(Statistic[UpdateState]):
-    """Norm of each parameter's update, by itself and relative to the norm of the parameter.
+    """Norm of each parameter's update, by itself and relative to the norm of the parameter, and whether it goes uphill.
 
     Unit: that of the parameter, and ratio of L2 norms. For a parameter that is 0 (such as a new bias) the ratio is set
     to 1.
-    Input: the updates of all parameters, then the parameters before the update.
-    Memory: six numbers per parameter. Cost: two fused norms per update.
-    Not visible: the direction of an update.
+    Input: the updates of all parameters, then the parameters before the update, then their gradients, empty if missing.
+    Memory: seven numbers per parameter. Cost: two fused norms and a product with the gradient per update.
+    Not visible: the direction of an update, except for whether the loss rises along it.
     """
 
     kind: ClassVar = SiteKind.UPDATE
@@ -177,8 +185,10 @@ class UpdateStats(Statistic[UpdateState]):
 
     def measure(self, capture: Capture[Tensor]) -> UpdateState:
         """Compute the relative norms of one update."""
-        half = len(capture.values) // 2
-        update, before = norms(capture.values[:half]), norms(capture.values[half:])
+        parameters = len(capture.values) // 3
+        steps, values = capture.values[:parameters], capture.values[parameters : 2 * parameters]
+        update, before = norms(steps), norms(values)
+        rise = torch.stack([along(*pair) for pair in zip(steps, capture.values[2 * parameters :], strict=True)])
         ratio = zero_non_finite(update / before.where(before > 0, update)).double()
         at = torch.full_like(ratio, capture.update, dtype=torch.int64)
         return UpdateState(
@@ -188,15 +198,16 @@ class UpdateStats(Statistic[UpdateState]):
             (update == 0).int(),
             at.where(ratio >= LARGE, NEVER),
             at.where(torch.isfinite(before) & ~torch.isfinite(update), NEVER),
+            (rise.to(ratio.device, non_blocking=True) > 0).int(),
             1,
             capture.learning_rates,
-            capture.learning_rate_histories or (None,) * half,
+            capture.learning_rate_histories or (None,) * parameters,
         )
 
     def summarize(self, state: UpdateState) -> tuple[UpdateReading, ...]:
         """Copy the ratios to the host."""
-        firsts = (state.first_large, state.first_spoiling)
-        columns = (state.relative_path, state.path, state.largest, state.unmoved_updates, *firsts)
+        counts = (state.unmoved_updates, state.first_large, state.first_spoiling, state.uphill)
+        columns = (state.relative_path, state.path, state.largest, *counts)
         rows = zip(*(column.tolist() for column in columns), state.rates, state.learning_rate_histories, strict=True)
         return tuple(
             UpdateReading(
@@ -209,6 +220,7 @@ class UpdateStats(Statistic[UpdateState]):
                 mean_norm=path / max(1, state.updates),
                 first_large=None if first_large == NEVER else first_large,
                 first_spoiling=None if first_spoiling == NEVER else first_spoiling,
+                uphill_updates=uphill,
             )
-            for relative_path, path, largest, unmoved, first_large, first_spoiling, rate, pace in rows
+            for relative_path, path, largest, unmoved, first_large, first_spoiling, uphill, rate, pace in rows
         )

@@ -12,11 +12,11 @@ from tests.oracles.raster import Captures, mean, number
 
 
 def oracle(captures: Captures) -> tuple[UpdateReading, ...]:
-    count = len(captures[0].values) // 2
-    return tuple(one(captures, parameter, parameter + count) for parameter in range(count))
+    count = len(captures[0].values) // 3
+    return tuple(one(captures, n, n + count, n + 2 * count) for n in range(count))
 
 
-def one(captures: Captures, step: int, before: int) -> UpdateReading:
+def one(captures: Captures, step: int, before: int, gradient: int) -> UpdateReading:
     moved = [norm(c.values[step]) for c in captures]
     shares = [share(m, norm(c.values[before])) for m, c in zip(moved, captures, strict=True)]
     return UpdateReading(
@@ -29,7 +29,14 @@ def one(captures: Captures, step: int, before: int) -> UpdateReading:
         mean_norm=mean([m if math.isfinite(m) else 0.0 for m in moved]),
         first_large=min((c.update for c, share in zip(captures, shares, strict=True) if share >= LARGE), default=None),
         first_spoiling=min((c.update for c in captures if spoils(c.values[step], c.values[before])), default=None),
+        uphill_updates=sum(rise(c.values[step], c.values[gradient]) > 0 for c in captures),
     )
+
+
+def rise(step: Tensor, gradient: Tensor) -> float:
+    """Return the product of an update and the gradient, entry by entry; 0 where the gradient is missing."""
+    pairs = zip(number(step).flatten().tolist(), number(gradient).flatten().tolist(), strict=False)
+    return sum(a * b for a, b in pairs) if gradient.numel() else 0.0
 
 
 def norm(value: Tensor) -> float:

@@ -24,7 +24,7 @@ RASTERS = (SiteKind.SPIKES, SiteKind.CURRENT, SiteKind.POTENTIAL, SiteKind.INPUT
 TIMES = {  # tensors per parameter in one capture
     SiteKind.GRADIENT: 1,
     SiteKind.PARAMETER: 1,
-    SiteKind.UPDATE: 2,
+    SiteKind.UPDATE: 3,
     SiteKind.STALE_GRADIENT: 1,
     SiteKind.GRADIENT_AT_STEP: 2,
     SiteKind.UNUSED_GRADIENT: 4,
@@ -117,6 +117,9 @@ def lists(draw: st.DrawFn, kind: SiteKind, most: int) -> list[Capture[Tensor]]:
         values = [tensor(draw(arrays(*shape)), dtype) for _ in range(TIMES[kind]) for shape in shapes]
         if kind in SiteKind.GRADIENT | SiteKind.STALE_GRADIENT | SiteKind.GRADIENT_AT_STEP:
             values = [v.new_empty(0) if draw(st.integers(0, 3)) == 0 else v for v in values]
+        if kind is SiteKind.UPDATE:  # gradients of 1 or -1, with which sums stay exact; some are missing
+            signs = [v.sign() for v in values[2 * len(shapes) :]]
+            values[2 * len(shapes) :] = [v.new_empty(0) if draw(st.integers(0, 3)) == 0 else v for v in signs]
         if kind is SiteKind.UNUSED_GRADIENT:  # both gradients may be missing, the values are there
             grads, rest = values[: 2 * len(shapes)], values[2 * len(shapes) :]
             values = [v.new_empty(0) if draw(st.integers(0, 3)) == 0 else v for v in grads] + rest

@@ -87,6 +87,7 @@ NUMBERS = st.dictionaries(
     numbers=NUMBERS,
     moment=values(Moment),
     weight=FLOATS,
+    ranks_first=st.booleans(),
 )
 @settings(max_examples=100, deadline=None)
 def test_a_finding_comes_back_as_it_was(
@@ -97,6 +98,7 @@ def test_a_finding_comes_back_as_it_was(
     numbers: dict[str, Any],
     moment: Moment,
     weight: float,
+    ranks_first: bool,
 ) -> None:
     known = discover()[check]()
     message, observed, because, code = texts
@@ -112,6 +114,7 @@ def test_a_finding_comes_back_as_it_was(
         moment,
         known_causes()[check],
         weight,
+        ranks_first=ranks_first,
     )
     again = rebuild_finding(known, json.loads(json.dumps(plain_finding(finding))), str)
     assert again == finding

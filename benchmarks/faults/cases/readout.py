@@ -141,6 +141,13 @@ def weights_of_frequent_classes(broken: bool) -> Script:
     )
 
 
+@fault("snntorch", "loss_maximized")
+def minus_sign_of_a_reward(broken: bool) -> Script:
+    """The loss keeps the minus sign that the reward had before."""
+    sign = -1 if broken else 1
+    return Script(SnntorchNet(), Melodies(160), loss=lambda logits, y: sign * F.cross_entropy(logits, y))
+
+
 @fault("snntorch", "summed_batch")
 def sum_over_the_batch(broken: bool) -> Script:
     """The potentials of [step, batch, class] are averaged over axis 1, with as many samples as steps."""
