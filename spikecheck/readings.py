@@ -360,10 +360,7 @@ class ParameterReading:
 
 @dataclass(frozen=True, slots=True)
 class UpdateReading:
-    """The updates of one parameter: their norms, relative to the norm of the parameter; `mean_norm` is absolute.
-
-    `uphill_updates` went along its gradient: the derivative of the loss along the update was above 0.
-    """
+    """The updates of one parameter: their norms, relative to the norm of the parameter; `mean_norm` is absolute."""
 
     updates: int
     mean_relative_norm: float
@@ -374,7 +371,7 @@ class UpdateReading:
     mean_norm: float | None = None
     first_large: int | None = None  # the first compared update by half of the norm or more
     first_spoiling: int | None = None  # the first compared update that made a finite parameter NaN or infinite
-    uphill_updates: int = 0
+    uphill_updates: int = 0  # those along which the loss rises: their product with the gradient is above 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,16 +38,18 @@ class MaximizedLoss(Check):
 
     ## Example
     ```python broken
-    loss = -torch.nn.functional.cross_entropy(model(x), y)
+    logits = model(x)
+    loss = -torch.nn.functional.cross_entropy(logits, y)
     ```
     ```python repaired
-    loss = torch.nn.functional.cross_entropy(model(x), y)
+    logits = model(x)
+    loss = torch.nn.functional.cross_entropy(logits, y)
     ```
 
     ## Fix
     ```python any
     # torch's losses are minimized as they are; only what is to become large, such as a reward, gets a minus sign
-    loss = torch.nn.functional.cross_entropy(output, y)
+    loss = torch.nn.functional.cross_entropy(model(x), y)
     loss.backward()
     ```
 
@@ -109,7 +111,7 @@ class MaximizedLoss(Check):
             ),
             expected=Expected("a loss that falls", because="a loss measures how wrong the output is"),
             when=Moment(0),
-            fixes=(Fix(f"{WITHOUT_SIGN}\nloss = torch.nn.functional.{loss.function}(output, y)"),)
+            fixes=(Fix(f"{WITHOUT_SIGN}\nloss = torch.nn.functional.{loss.function}(model(x), y)"),)
             if subtracted
             else (Fix(MINIMIZING),),
             why=SUBTRACTED if subtracted else UPHILL,

@@ -268,7 +268,7 @@ class HotLearningRate(Check):
     def relative_update(self, weight: Readings) -> float:
         """Return the mean update of a weight, relative to its norm: over the run, or recently where that is more.
 
-        Without what a decoupled weight decay takes away, which SPK412 judges.
+        Without what a decoupled weight decay takes away.
         """
         windows = [weight.all[UpdateReading], weight.get(UpdateReading)]
         return max(without_decay(one) for one in windows if one is not None and one.updates >= self.min_updates)

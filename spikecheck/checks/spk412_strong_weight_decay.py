@@ -139,7 +139,7 @@ class StrongWeightDecay(Check):
     def is_over(self, finding: Finding, readings: Readings, *, made_now: bool) -> bool:
         """Return whether the decay is weaker by now, and what it has shrunk before has recovered.
 
-        A network that it has silenced has no gradient to compare, and a schedule that ends does not restore the weights.
+        A network that it has silenced has no gradient to compare, and the end of a schedule restores no weights.
         """
         return not made_now and not (self.has_shrunk(readings) and not has_learned(readings))
 
