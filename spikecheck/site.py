@@ -251,6 +251,8 @@ class SurrogateSlope:
     far: float
     distance: float  # of the values that are far from the threshold
     reached: float = 1.0  # the share of all values that it multiplies by a thousandth of its largest value or more
+    even_share: float = 1.0  # the share that would average out noise as well if it were multiplied alike, the rest by 0
+    values_per_neuron: float | None = None  # so many values are that share, per neuron or channel and backward pass
 
 
 #: Judgment call: a learning rate that is more than twice another is worth naming. A warm-up that adds the same to the

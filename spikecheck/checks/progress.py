@@ -10,12 +10,13 @@ from spikecheck.checks.layers import spiking_sites
 from spikecheck.checks.learning import losses_without_learning
 from spikecheck.neuron import is_of_neurons
 from spikecheck.readings import FlowReading, GradientReading, ParameterReading, UpdateReading
-from spikecheck.site import Site, SiteKind
+from spikecheck.site import Site, SiteKind, SurrogateSlope
 from spikecheck.update_readings import GradientAtStepReading
 
 SLOW_UPDATE = 3e-4  # of the norm; measured: 0.004 and more in healthy networks; 300 such updates move it by 9% at most
 LITTLE_SCALED = 0.1  # judgment call: of the learning rate; measured: 0.5 with AdamW, 1e-5 to 0.02 with SGD
-MIN_REACHED = 0.01  # of the potentials, by a surrogate gradient; SPK402 gives the reason
+MIN_REACHED = 0.01  # of the potentials, by a surrogate gradient; SPK402 gives the reason, also of the next two
+MIN_EVEN_SHARE, MIN_EVEN_VALUES = 0.05, 5.0
 MAX_HOPELESS_RATIO = 0.1  # judgment call: training would have to make a potential 10 times larger
 DEFAULT_SCALE = 0.577  # derived: 1 / sqrt(3), since nn.Linear's default is uniform within 1 / sqrt(fan-in)
 GRACE_UPDATES = 64  # updates in which training may repair what was wrong at first; measured: docs/decisions/0020
@@ -109,8 +110,13 @@ def norm_of_scale(weight: ParameterReading, scale: float) -> float:
     return scale * sqrt(weight.elements / weight.fan_in)
 
 
-def narrow_surrogate(readings: Readings, least: float = MIN_REACHED) -> tuple[str, float] | None:
-    """Return the layer whose surrogate gradient is 0 for most of its potentials, and the share for which it is not.
+def narrow_surrogate(
+    readings: Readings,
+    min_reached: float = MIN_REACHED,
+    min_even_share: float = MIN_EVEN_SHARE,
+    min_even_values: float = MIN_EVEN_VALUES,
+) -> tuple[str, SurrogateSlope] | None:
+    """Return the layer whose surrogate gradient passes hardly anything at most of its potentials, and its slope.
 
     Only of a layer that fires, or whose potentials come near a threshold that is known: where they do not, the layer is
     at fault and not the surrogate. None where a loss shows that enough of the gradient passes to learn from.
@@ -118,13 +124,18 @@ def narrow_surrogate(readings: Readings, least: float = MIN_REACHED) -> tuple[st
     if losses_without_learning(readings) is None:
         return None
     flows = readings.all.every(FlowReading)
-    reached = {
-        name: flow.surrogate.reached
+    narrow = {
+        name: slope
         for name, flow in flows.items()
-        if flow.surrogate is not None and comes_near_threshold(name, flows)
+        if (slope := flow.surrogate) is not None
+        and comes_near_threshold(name, flows)
+        and (
+            slope.reached < min_reached
+            or (slope.even_share < min_even_share and (slope.values_per_neuron or inf) < min_even_values)
+        )
     }
-    name = min(reached, key=lambda name: reached[name], default=None)
-    return None if name is None or reached[name] >= least else (name, reached[name])
+    name = min(narrow, key=lambda name: (narrow[name].reached, narrow[name].even_share), default=None)
+    return None if name is None else (name, narrow[name])
 
 
 def comes_near_threshold(layer: str, flows: Mapping[str, FlowReading]) -> bool:

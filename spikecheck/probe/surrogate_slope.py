@@ -17,6 +17,7 @@ MAX_STEPS = 4  # time steps, the last ones: where a gradient explodes, it has no
 MAX_VALUES = 65_536  # of a time step, an even sample
 MIN_VALUES = 32  # with a gradient: fewer say little of a function
 NO_SLOPE = 1e-3  # of the largest slope: after two such layers, a millionth of a gradient is left
+TINY = 1e-300  # in place of a sum of squares that is 0
 PARTS = 4  # the nearest and the farthest of so many are compared
 
 
@@ -32,16 +33,16 @@ def watch_slope(
     for one in applications[-MAX_STEPS:]:
         argument = one.input()
         if one.node is not None and not one.is_packed and argument is not None and is_readable(argument):
-            one.node.register_hook(guard(SlopeHook(argument, threshold, gradients)))
+            one.node.register_hook(guard(SlopeHook(argument, threshold, len(applications), gradients)))
 
 
 class SlopeHook:
     """A hook on the node of a spike function that compares what comes out of it with what goes in."""
 
-    __slots__ = ("argument", "gradients", "threshold")
+    __slots__ = ("argument", "gradients", "steps", "threshold")
 
-    def __init__(self, argument: Tensor, threshold: float | None, gradients: LayerGradients) -> None:
-        self.argument, self.threshold, self.gradients = argument, threshold, gradients
+    def __init__(self, argument: Tensor, threshold: float | None, steps: int, gradients: LayerGradients) -> None:
+        self.argument, self.threshold, self.steps, self.gradients = argument, threshold, steps, gradients
 
     @torch.no_grad()
     def __call__(self, to_inputs: Sequence[Any], to_outputs: Sequence[Any]) -> None:
@@ -60,10 +61,13 @@ class SlopeHook:
         if len(slopes) < MIN_VALUES:
             return None
         reached = float((slopes > NO_SLOPE * slopes.max()).float().mean())
+        even_share = float(slopes.double().mean() ** 2 / slopes.double().square().mean().clamp(min=TINY))
+        neurons = self.argument.shape[1] if self.argument.dim() > 1 else self.argument.numel()
+        widths = reached, even_share, even_share * self.steps * self.argument.numel() / neurons
         if self.threshold is None:  # of a layer that never fired
             mean = float(slopes.mean())
-            return SurrogateSlope(mean, mean, 0.0, reached)
+            return SurrogateSlope(mean, mean, 0.0, *widths)
         distances, order = (x[usable] - self.threshold).abs().sort()
         part, slopes = len(distances) // PARTS, slopes[order]
         near, far, distance = slopes[:part].mean(), slopes[-part:].mean(), distances[-part:].mean()
-        return SurrogateSlope(float(near), float(far), float(distance), reached)
+        return SurrogateSlope(float(near), float(far), float(distance), *widths)

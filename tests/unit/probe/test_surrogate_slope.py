@@ -37,6 +37,15 @@ class Narrow(Spike):
         return gradient * (x.abs() < 1e-4)
 
 
+class Uneven(Spike):
+    """A high, narrow peak with low wings that reach farther."""
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return gradient * (100 * torch.exp(-((x / 0.004) ** 2)) + 0.5 * torch.exp(-((x / 0.5) ** 2)))
+
+
 class StraightThrough(Spike):
     """The gradient as it is."""
 
@@ -125,3 +134,20 @@ def test_a_surrogate_gradient_that_falls_reaches_the_potentials() -> None:
     slope, _ = trained(Spike)
     assert slope is not None
     assert slope.reached > 0.5
+
+
+def test_a_surrogate_gradient_that_a_few_potentials_make_is_too_narrow_although_it_is_nowhere_0() -> None:
+    slope, report = trained(Uneven, updates=80)
+    assert slope is not None
+    assert slope.reached > 0.1
+    assert slope.even_share < 0.05
+    cause = report.root_causes[0].finding
+    assert cause.check == "SPK402", report
+    assert f"{slope.values_per_neuron:.3g} per neuron" in cause.observed.text
+
+
+def test_potentials_that_are_multiplied_alike_all_count() -> None:
+    slope, _ = trained(StraightThrough)
+    assert slope is not None
+    assert slope.even_share == pytest.approx(1.0)
+    assert slope.values_per_neuron == pytest.approx(STEPS * BATCH)
