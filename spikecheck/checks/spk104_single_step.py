@@ -14,6 +14,7 @@ from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.number_format import fill
 from spikecheck.readings import InputReading, SpikeReading, StateReading
 from spikecheck.site import Site, SiteKind
+from spikecheck.timelines import SpikeTimelineReading
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,11 @@ class SingleStep(Check):
     backward passes. It does not warn if the script calls the model once per time step, which it recognizes by several
     calls before each loss or by state that continues from call to call. While training runs, it looks at the state of
     {min_sequences} calls before it warns. Nor does it warn if the model has a hand-written layer whose time axis it
-    could not find. It is only a note if all layers fire and the network learns, as one that is meant for a single time
-    step does, or if this is not known: before update 64 of a running training, and with a loss of which the value for a
-    guess is not known. It is a warning where a layer has fewer samples than the input, and more neurons by the
-    number of samples: then it takes the first axis of [time, batch, neurons] for the batch.
+    could not find, unless the layer returns [batch, neurons] with the samples of the input as the batch. It is only a
+    note if all layers fire and the network learns, as one that is meant for a single time step does, or if this is not
+    known: before update 64 of a running training, and with a loss of which the value for a guess is not known. It is a
+    warning where a layer has fewer samples than the input, and more neurons by the number of samples: then it takes the
+    first axis of [time, batch, neurons] for the batch.
 
     The usual causes are a static image that got a time axis of one step and was not repeated, and a time axis that was
     averaged away before the first spiking layer.
@@ -104,7 +106,7 @@ class SingleStep(Check):
         """Yield a finding where all layers whose steps are known get one, and nothing is carried on."""
         layers = [(s, readings.at(s.name)) for s in spiking_sites(readings) if readings.at(s.name).get(SpikeReading)]
         single = [layer[SpikeReading].time_steps == layer[SpikeReading].forward_passes for _, layer in layers]
-        known = [layer[SpikeReading].time_axis_known or s.framework not in HAND_WRITTEN for s, layer in layers]
+        known = [s.framework not in HAND_WRITTEN or is_known(layer, readings) for s, layer in layers]
         states, run = [state for _, layer in layers if (state := layer.get(StateReading))], readings.run
         if not (single and all(single) and all(known)) or any(state.carried_sequences for state in states):
             return
@@ -134,6 +136,20 @@ class SingleStep(Check):
             ),
             excess=1,
         )
+
+
+def is_known(layer: Readings, readings: Readings) -> bool:
+    """Return whether it is known which axis of a hand-written layer is time, or that there is none.
+
+    There is none where its output has one axis for the samples of the input, and one for its neurons, and the model is
+    called with it alone: a state may be passed to parts that are called one by one.
+    """
+    spikes, timeline = layer[SpikeReading], layer.get(SpikeTimelineReading)
+    if spikes.time_axis_known or timeline is None or timeline.time_steps is None:
+        return spikes.time_axis_known
+    samples = readings[InputReading].shape[:1]
+    alike = bool(samples) and round(spikes.samples / max(1, samples[0] * spikes.forward_passes)) == 1
+    return timeline.time_steps.known and timeline.time_steps.axis is None and alike and readings.run.input_tensors == 1
 
 
 def batch_of_steps(layer: Readings, readings: Readings) -> tuple[int, int] | None:

@@ -25,7 +25,7 @@ class Clock:
     backward_passes: int = 0
     training_passes: int = 0  # forward passes with gradients
     passes_in_sequence: int = 0  # forward passes so far
-    longest_sequence: int = 0  # in forward passes
+    longest_sequence: int = 0  # in forward passes; without gradients, only as long as there are none with gradients
     training_in_sequence: int = 0  # forward passes with gradients so far
     trains_on_pieces: bool = False  # some sequence had several of them, as an episode of a policy does
 
@@ -44,7 +44,10 @@ class Clock:
 
     def end_sequence(self) -> None:
         """A loss was computed, or a backward pass begins: what comes next is a new sequence."""
-        self.longest_sequence = max(self.longest_sequence, self.passes_in_sequence)
+        if self.training_in_sequence == self.training_passes > 0:  # the first with gradients
+            self.longest_sequence = 0
+        if self.training_in_sequence or not self.training_passes:  # an agent acts many times before it learns
+            self.longest_sequence = max(self.longest_sequence, self.training_in_sequence or self.passes_in_sequence)
         self.trains_on_pieces |= self.training_in_sequence > 1
         self.passes_in_sequence = self.training_in_sequence = 0
 

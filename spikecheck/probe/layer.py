@@ -107,7 +107,7 @@ class WatchedLayer:
     is_shared_part: bool = False  # several modules hold it, as a surrogate that is made once for all neurons
     uses: tuple[Use, ...] = ()  # the layers that one module serves in a forward pass; empty where it is one layer
     axes_given: bool = False  # by the user, so that none is learned
-    tries: int = 0  # calls whose graph was searched for the time axis
+    tries: int = 0  # calls with a graph that was searched for the time axis
     unseen: str = ""  # why something of it is not measured
     reread: bool = False  # the neurons' parameters may have changed since they were read
     is_stepped: bool = False  # each of its calls was one time step

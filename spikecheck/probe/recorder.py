@@ -80,7 +80,7 @@ class LayerCalls:
         framework, module = watched.layer.framework, watched.layer.module
         observation = framework.observe(module, args, kwargs, output)
         if self.count == 0 and watched.reads_axes and isinstance(observation.spikes, Tensor):
-            watched.tries += 1
+            watched.tries += observation.spikes.requires_grad
             inputs = nested([*args, *kwargs.values()])
             part = spiking_part(observation.spikes, inputs[0]) if inputs else None
             layout = layout_of(observation.spikes, inputs) if part is None else None

@@ -105,7 +105,10 @@ class Session:
             is_training=lambda: model.training,
         )
         self.unseen: dict[str, str] = {}
-        self.max_calls, self.input_tensors = 0, 0  # of one layer in one forward pass; that the model is called with
+        self.max_calls, self.input_tensors = (
+            0,
+            0,
+        )  # of a layer in one pass; that the model itself is called with
         self._entry: nn.Module | None = None  # the module that gets the input of a model that is not called itself
         self._compiled = False
         self.passes = Passes(model)
@@ -189,7 +192,8 @@ class Session:
 
     def take_input(self, arguments: Sequence[Any]) -> None:
         """Keep what the model is called with."""
-        self.input_tensors = max(self.input_tensors, len(held := list(tensors_within(arguments))))
+        held = list(tensors_within(arguments))
+        self.input_tensors = max(self.input_tensors, len(held) if self.passes.depth else 0)
         self.batches.take_inputs(arguments, training=self.passes.recorder.training)
         self.optimizers.unused.input_requires_grad = any(tensor.requires_grad for tensor in held)
         tensor = self._input_of(arguments)

@@ -137,7 +137,10 @@ def same_rank(node: Any, rank: int) -> bool:
 
 
 def axis_of_loop(output: Tensor, inputs: Iterable[Tensor]) -> int | None:
-    """Return the axis whose size is the number of time steps; of several, the one along which the input was read."""
+    """Return the axis whose size is the number of time steps; of several, the one along which the input was read.
+
+    A loop of one step computed all but an axis of size 1, which it put the step into.
+    """
     marks, shape = loop_marks(output, inputs), output.shape
     for uses in (1, 2):  # a neuron may apply its surrogate twice: for spikes and for a reset
         fitting = {axis for axis, size in enumerate(shape) if 1 < size == marks.steps(shape, axis) // uses}
@@ -146,7 +149,8 @@ def axis_of_loop(output: Tensor, inputs: Iterable[Tensor]) -> int | None:
             return read.pop()
         if len(fitting) == 1 and shape[next(iter(fitting))] >= MIN_STEPS:
             return fitting.pop()
-    return None
+    single = [axis for axis, size in enumerate(shape) if size == 1 and marks.steps(shape, axis) in (1, 2)]
+    return single[0] if len(single) == 1 and output.dim() > 2 else None
 
 
 def loop_marks(output: Tensor, inputs: Iterable[Tensor]) -> LoopMarks:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk104_single_step import SingleStep
-from tests.unit.checks.build import findings, inputs, loss, observe, run, severity_of, spikes, state
+from spikecheck.timelines import SpikeTimelineReading, TimeSteps
+from tests.unit.checks.build import FINITE, findings, inputs, loss, observe, run, severity_of, spikes, state
 
 LEARNED = loss(recent_mean=0.5, recent_deviation=0.05, updates=100)
 NOTHING = loss(recent_mean=3.0, recent_slope=0.0, updates=100)
@@ -59,3 +60,26 @@ def test_time_that_is_taken_for_the_batch_is_a_fault_whatever_is_learned(samples
     (finding,) = findings(SingleStep(), observe(places, first=first), "input")
     assert finding.severity.label == severity
     assert ("an axis of 4 for the batch, but the input has 16 samples" in finding.expected.because) == (samples == 4)
+
+
+def called_once(steps: TimeSteps, samples: int = 320, **changed):
+    """A layer of functions that is called once per forward pass with 16 samples, and learns nothing."""
+    read = spikes(time_steps=20, forward_passes=20, samples=samples, time_axis_known=False)
+    timeline = SpikeTimelineReading((), FINITE, time_steps=steps)
+    places = {"input": [inputs(time_steps=None, shape=(16, 100))], "lif1": [read, timeline], "loss": [NOTHING]}
+    return observe(places, sites={"lif1": {"framework": "torch"}}, run=run(**changed))
+
+
+@pytest.mark.parametrize(
+    ("observations", "severity"),
+    [
+        pytest.param(called_once(TimeSteps(1, 1)), "warning", id="[batch, neurons]"),
+        pytest.param(called_once(TimeSteps(1, 1), samples=316), "warning", id="the last batch is smaller"),
+        pytest.param(called_once(TimeSteps(1, 1), samples=5 * 320), None, id="[time * batch, neurons]"),
+        pytest.param(called_once(TimeSteps(1, 1, known=False)), None, id="one of its axes may be time"),
+        pytest.param(called_once(TimeSteps(1, 1), input_tensors=3), None, id="the model is given a state"),
+        pytest.param(called_once(TimeSteps(1, 1), input_tensors=0), None, id="its parts are, maybe"),
+    ],
+)
+def test_a_layer_of_functions_that_is_called_once_with_the_batch(observations, severity) -> None:
+    assert severity_of(SingleStep(), observations, "input") == severity

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from torch.optim import LBFGS, SGD, Optimizer
 
 import spikecheck
+from spikecheck.probe.clock import Clock
 from spikecheck.readings import UpdateReading
 
 BATCHES = 20
@@ -104,3 +105,18 @@ def test_the_parameters_of_every_optimizer_are_compared_in_the_same_updates(orde
     }
     assert set(compared) == {"a.weight", "a.bias", "b.weight", "b.bias"}
     assert len(set(compared.values())) == 1
+
+
+def test_passes_without_gradients_between_losses_are_no_time_steps_of_a_network_that_trains() -> None:
+    clock = Clock()
+    for _ in range(3):
+        for _ in range(10):  # an agent acts
+            clock.forward(False)
+        clock.end_sequence()
+        assert clock.longest_sequence == 10
+    for _ in range(3):
+        for _ in range(10):
+            clock.forward(False)
+        clock.forward(True)  # and learns
+        clock.backward()
+        assert clock.longest_sequence == 1

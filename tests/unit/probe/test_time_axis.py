@@ -15,6 +15,7 @@ from spikecheck.errors import SpikecheckError
 from spikecheck.probe.axes import looped_axis
 from spikecheck.probe.time_axis import layout_of
 from spikecheck.report.model import Report
+from spikecheck.site import Layout
 from tests.promises.networks import Spike
 
 STEPS, BATCH, INPUTS, HIDDEN, UPDATES = 7, 5, 10, 12, 4
@@ -195,3 +196,30 @@ def test_other_functions_are_no_time_steps_however_many_there_are() -> None:
 )
 def test_the_calls_of_a_part_show_the_axis(shape: Any, parts: Any, axis: int | None) -> None:
     assert looped_axis(shape, parts) == axis
+
+
+def test_a_loop_of_one_step_made_the_axis_of_size_1() -> None:
+    class OneStep(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(INPUTS, HIDDEN)
+
+        def forward(self, x: Tensor) -> Tensor:
+            out = torch.zeros(len(x), HIDDEN, 1)
+            for step in range(1):
+                out[:, :, step] = Spike.apply(self.fc(x))
+            return out
+
+    spikes = OneStep()(torch.rand(BATCH, INPUTS))
+    assert layout_of(spikes, ()) == Layout(2, 0)
+
+
+def test_an_agent_that_acts_before_it_learns_leaves_the_axis_to_be_read() -> None:
+    model = nn.Sequential(Whole(stacked, 1), nn.Linear(HIDDEN, 3))
+    with spikecheck.attach(model, ignore=["SPK"]) as monitor:
+        for _ in range(3):
+            with torch.no_grad():
+                for _ in range(5):
+                    model(torch.rand(BATCH, STEPS, INPUTS))
+            model(torch.rand(BATCH, STEPS, INPUTS)).sum().backward()
+    assert f"{STEPS}, axis 1" in str(monitor.report())
