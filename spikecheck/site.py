@@ -229,7 +229,8 @@ class SpikeArgument:
     `threshold` is the value from which on the function returns spikes, as far as it is known: 0 where the argument is
     less the threshold. `resets` counts values of more than half of the way from `reset_value`, the most frequent one,
     to the threshold, that were back at it in the next time step although they were no spikes. `is_late` is True where
-    the values of the first time step depend on no weight: they are the initial state, before any input.
+    the values of the first time step depend on no weight: they are the initial state, before any input. `offset` is
+    what was subtracted from the potential; None where that is not known.
     """
 
     rms: float
@@ -238,6 +239,7 @@ class SpikeArgument:
     resets: int = 0
     reset_value: float | None = None
     is_late: bool = False
+    offset: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,6 +251,20 @@ def spike_argument(readings: Readings) -> SpikeArgument | None:
     return None if flow is None else flow.argument
 
 
+def peak_and_threshold(site: Site, readings: Readings) -> tuple[float, float] | None:
+    """Return the highest potential of a silent hand-written layer and its threshold, as the spike function shows them.
+
+    None where they are not known, or the layer gets no spikes.
+    """
+    argument = spike_argument(readings)
+    if argument is None or argument.threshold is None or is_silent(upstream_spikes(site, readings)):
+        return None
+    offset = 0.0 if argument.offset is None and threshold_of(site) == argument.threshold else argument.offset
+    if offset is None or not argument.maximum < argument.threshold or argument.threshold + offset <= 0:
+        return None
+    return argument.maximum + offset, argument.threshold + offset
+
+
 def least_drive(site: Site, readings: Readings) -> float | None:
     """Return what a time step adds to the potential of a hand-written layer at least, in thresholds (RMS).
 

@@ -17,19 +17,23 @@ from spikecheck.checks.layers import (
     input_weight,
     is_alive,
     is_silent,
+    peak_and_threshold,
     spikes_may_be_unused,
     spikes_unused,
     too_early,
     without_cause,
 )
-from spikecheck.checks.progress import waits_for_training
+from spikecheck.checks.progress import MAX_HOPELESS_RATIO, waits_for_training
 from spikecheck.checks.silence import highest_recent_rate, is_nearly_silent, quiet_since, wakes_up, went_silent
-from spikecheck.checks.waking import waking_fix
+from spikecheck.checks.waking import HALF, waking_fix
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.number_format import fill
 from spikecheck.readings import SpikeReading
 from spikecheck.site import Moment, Site, SiteKind
 from spikecheck.timelines import SpikeTimelineReading
+
+PEAKS = ", and its potential peaks at {peak:.2n}, below its threshold of {threshold:.3n}"
+SPIKES, WHY = "spikes in some time steps", "no information about the input passes a silent layer"
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,9 @@ class DeadLayer(Check):
     the start and whose potential or threshold is not known, as in one that compares them inside, it is a call of
     `spikecheck.calibrate`.
 
+    Of a hand-written layer, the argument of the spike function and the variables around its call show the potential
+    and the threshold. The finding then names both, and says so if the threshold is ten times the potential or more.
+
     A layer that emits single spikes, fewer than {min_alive_rate} per neuron and time step and fewer than one per neuron
     in ten samples, is reported as nearly silent if 64 losses or more show that nothing is learned. If it fired more
     often at first, the finding dates from when it no longer did.
@@ -162,10 +169,8 @@ class DeadLayer(Check):
             severity=Severity.NOTE if spikes_may_be_unused(site, readings) or waits else Severity.ERROR,
             observed=observed(spikes, since, readings),
             when=quiet_since(readings, self.min_alive_rate) if since is None else Moment(since[1]),
-            what=description(spikes, since, readings),
-            expected=Expected(
-                "spikes in some time steps", because="no information about the input passes a silent layer"
-            ),
+            what=description(spikes, since, readings) + reach(site, readings) * (silent and since is None),
+            expected=expected(site, readings) if silent and since is None else Expected(SPIKES, because=WHY),
             fixes=waking_fix(site, readings) if silent else None,
         )
         # silent from the start: mixed samples still drive a layer; since later: one time step was enough until then
@@ -184,6 +189,26 @@ class DeadLayer(Check):
         what = description(spikes, None, readings)
         message = fill(self.message, site=finding.site, **{**now.numbers, "what": what})
         return replace(finding, message=message, observed=now)
+
+
+def reach(site: Site, readings: Readings) -> str:
+    """Return which potential a silent layer reaches, for the message, where its spike function shows that."""
+    known = peak_and_threshold(site, readings)
+    return "" if known is None else fill(PEAKS, peak=known[0], threshold=known[1])
+
+
+def expected(site: Site, readings: Readings) -> Expected:
+    """Return what is expected of a silent layer, and why; where its threshold is out of reach, that."""
+    peak, threshold = peak_and_threshold(site, readings) or (0.0, 0.0)
+    if threshold == 0 or peak >= MAX_HOPELESS_RATIO * threshold:
+        return Expected(SPIKES, because=WHY)
+    if peak <= 0:
+        return Expected(SPIKES, because="no potential was above 0: a negative bias or inhibition holds the layer down")
+    return Expected(
+        "a threshold that some potentials reach, such as {threshold:.2n}",
+        because="it is far above all potentials: is it on another scale than the input?",
+        threshold=HALF * peak,
+    )
 
 
 def description(spikes: SpikeReading, since: tuple[int, int] | None, readings: Readings) -> str:

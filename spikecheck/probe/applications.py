@@ -87,6 +87,7 @@ class Application:
     called: str = ""  # what the call site is named after, where it is no call
     call: tuple[str, int] = ("", 0)  # of the innermost module that may be a spiking layer: its name, and calls before
     is_packed: bool = False  # what the graph saved cannot be read without computing it again
+    offset: float | None = None  # by which the potential is more than the argument, where that was found
     passes_on: bool = False  # it returns an argument as it was, such as one that replaces a gradient
 
     @classmethod

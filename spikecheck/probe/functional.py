@@ -22,6 +22,7 @@ from spikecheck.probe.grouping import Grouping
 from spikecheck.probe.inner_current import InnerCurrents, maker_of
 from spikecheck.probe.layer import Layer, Status, WatchedLayer
 from spikecheck.probe.layers import Layers
+from spikecheck.probe.offsets import Offsets
 from spikecheck.probe.passes import Passes
 from spikecheck.probe.recorder import IN_PLACE, Recorder
 from spikecheck.probe.spike_argument import argument_of
@@ -78,6 +79,7 @@ class FunctionalCode:
         self.modules = {clean(name): module for name, module in model.named_modules()}
         self.paths = session.paths
         self.sites = CallSites(modules, parameters)
+        self.offsets = Offsets()
         self.inner_currents = InnerCurrents(session.passes, guard)
         self.tapped_keys: set[Key] = set()
         self.foreign: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()  # models that ran outside of ours
@@ -140,6 +142,7 @@ class FunctionalCode:
         recorder = session.passes.recorder
         if site is not None:
             application.place, application.call = session.trace.take_place(), self.call_of(site)
+            application.offset = self.offsets.offset_of(application.key, application.input(), frame.f_locals)
         if application.passes_on:
             recorder.passed_on.add(application.node)
         recorder.applications.append(application)
@@ -237,7 +240,8 @@ class FunctionalCode:
                 watched.gradients.decay = decay_of(members)
                 watched.gradients.recurrent_weight = self.sites.recurrent(members)
                 spec = watched.layer.spec
-                watched.gradients.argument = argument_of(members, None if spec is None else spec.v_threshold)
+                threshold = None if spec is None else spec.v_threshold
+                watched.gradients.argument = argument_of(members, threshold, watched.gradients.argument)
                 watch_slope(members, watched.gradients, self.guard)
                 maker = maker_of(members, watched.name, self.sites.parameters)
                 if maker is not None and watched.status is Status.SPIKING:

@@ -17,10 +17,13 @@ MAX_COMPARED = 65_536  # values among which the most frequent one is searched
 HIGH = 0.5  # of the way from the value after a reset to the threshold: what falls from above did not leak
 
 
-def argument_of(applications: Sequence[Application], threshold: float | None) -> SpikeArgument | None:
+def argument_of(
+    applications: Sequence[Application], threshold: float | None, earlier: SpikeArgument | None = None
+) -> SpikeArgument | None:
     """Return what a layer's applications were applied to; None where the values are not known any more.
 
-    `threshold` is the layer's own, where its attributes name it: a layer that never spikes may not show it.
+    `threshold` is the layer's own, where its attributes name it: a layer that never spikes may not show it. The offset
+    is looked for in the first calls alone, of an `earlier` forward pass.
     """
     read = applications[:MAX_STEPS]
     shown = [(x, s.detach()) for one in read if (x := one.input()) is not None and (s := one.spikes()) is not None]
@@ -34,7 +37,10 @@ def argument_of(applications: Sequence[Application], threshold: float | None) ->
     begins = begins_at(values, spikes, threshold)
     reset, value = (0, None) if begins is None else resets(values, spikes, begins)
     late = read[0].source is None and any(one.source is not None for one in read)
-    return SpikeArgument(rms, maximum, begins, reset, value, late)
+    offset = next(
+        (one.offset for one in applications if one.offset is not None), None if earlier is None else earlier.offset
+    )
+    return SpikeArgument(rms, maximum, begins, reset, value, late, offset)
 
 
 def is_readable(values: Tensor) -> bool:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from spikecheck.checks.base import UNDATED
 from spikecheck.checks.spk203_dead_layer import DeadLayer
 from spikecheck.readings import NonFinite, TorchError
-from spikecheck.site import Moment
+from spikecheck.site import Moment, SpikeArgument
 from spikecheck.timelines import SpikeTimelineReading, TimelinePoint
-from tests.unit.checks.build import POISONED, drive, findings, flow, loss, observe, parameter, run, severity_of, spikes
+from tests.unit.checks.build import (
+    POISONED,
+    drive,
+    findings,
+    flow,
+    loss,
+    neuron,
+    observe,
+    parameter,
+    run,
+    severity_of,
+    spikes,
+)
 
 
 def silent(**changed):
@@ -184,3 +198,30 @@ def test_where_no_threshold_is_known_the_fix_has_the_weights_calibrated(weight, 
     observations = observe(places, first=start, sites={"lif1": {"fed_by": "fc"}})
     (finding,) = findings(DeadLayer(), observations, "lif1")
     assert [fix.code.splitlines()[-1] for fix in finding.fixes] == code
+
+
+REACHES = ", and its potential peaks at"
+OUT_OF_REACH = SpikeArgument(rms=14.9, maximum=-14.8, threshold=0.0, offset=15.0)
+
+
+@pytest.mark.parametrize(
+    ("argument", "upstream", "message", "expected"),
+    [
+        pytest.param(OUT_OF_REACH, spikes(), f"{REACHES} 0.2, below its threshold of 15", 0.1, id="far"),
+        pytest.param(
+            replace(OUT_OF_REACH, maximum=-5.0),
+            spikes(),
+            f"{REACHES} 10, below its threshold of 15",
+            None,
+            id="not far",
+        ),
+        pytest.param(replace(OUT_OF_REACH, offset=None), spikes(), "", None, id="the potential is not known"),
+        pytest.param(OUT_OF_REACH, silent(), "", None, id="it gets no spikes"),
+    ],
+)
+def test_the_spike_function_shows_potential_and_threshold(argument, upstream, message, expected) -> None:
+    places = {"lif1": [upstream, flow()], "lif2": [silent(), flow(argument=argument)]}
+    observations = observe(places, sites={"lif2": {"framework": "torch", "neuron": neuron(v_threshold=0.0)}})
+    (finding,) = findings(DeadLayer(), observations, "lif2")
+    assert finding.message == f"lif2 is silent: 0 spikes in 400 time steps{message} (64 neurons)"
+    assert finding.expected.numbers.get("threshold") == (None if expected is None else pytest.approx(expected))
