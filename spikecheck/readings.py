@@ -214,7 +214,7 @@ class FlowReading:
     shares_state: bool = False  # one module serves as several layers, and its state goes from one to the next
     decay: float | None = None  # of a hand-written layer: what the next time step has of the potential of this one
     argument: SpikeArgument | None = None  # of a hand-written layer, in the first forward passes
-    surrogate: SurrogateSlope | None = None  # of a hand-written layer, in the first backward passes
+    surrogate: SurrogateSlope | None = None  # in the first backward pass that reached it
     recurrent_weight: str | None = None  # of a hand-written layer: the parameter by which its spikes drive it
 
 

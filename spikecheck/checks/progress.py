@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import inf, sqrt
 
 from spikecheck.checks.base import Readings, once_per_run
-from spikecheck.checks.layers import spiking_sites
+from spikecheck.checks.layers import is_silent, peak_potential, spiking_sites, threshold_of
 from spikecheck.checks.learning import losses_without_learning
 from spikecheck.neuron import is_of_neurons
-from spikecheck.readings import FlowReading, GradientReading, ParameterReading, UpdateReading
+from spikecheck.readings import FlowReading, GradientReading, ParameterReading, SpikeReading, UpdateReading
 from spikecheck.site import Site, SiteKind, SurrogateSlope
 from spikecheck.update_readings import GradientAtStepReading
 
@@ -17,6 +16,7 @@ SLOW_UPDATE = 3e-4  # of the norm; measured: 0.004 and more in healthy networks;
 LITTLE_SCALED = 0.1  # judgment call: of the learning rate; measured: 0.5 with AdamW, 1e-5 to 0.02 with SGD
 MIN_REACHED = 0.01  # of the potentials, by a surrogate gradient; SPK402 gives the reason, also of the next two
 MIN_EVEN_SHARE, MIN_EVEN_VALUES = 0.05, 5.0
+NEAR_THRESHOLD = 0.5  # judgment call: a silent layer whose potential stays below half is too quiet, whatever follows
 MAX_HOPELESS_RATIO = 0.1  # judgment call: training would have to make a potential 10 times larger
 DEFAULT_SCALE = 0.577  # derived: 1 / sqrt(3), since nn.Linear's default is uniform within 1 / sqrt(fan-in)
 GRACE_UPDATES = 64  # updates in which training may repair what was wrong at first; measured: docs/decisions/0020
@@ -128,7 +128,7 @@ def narrow_surrogate(
         name: slope
         for name, flow in flows.items()
         if (slope := flow.surrogate) is not None
-        and comes_near_threshold(name, flows)
+        and comes_near_threshold(name, readings)
         and (
             slope.reached < min_reached
             or (slope.even_share < min_even_share and (slope.values_per_neuron or inf) < min_even_values)
@@ -138,14 +138,21 @@ def narrow_surrogate(
     return None if name is None else (name, narrow[name])
 
 
-def comes_near_threshold(layer: str, flows: Mapping[str, FlowReading]) -> bool:
-    """Return whether a layer fired, or came to a tenth of the threshold that the same function has elsewhere."""
+def comes_near_threshold(layer: str, readings: Readings) -> bool:
+    """Return whether a layer fired, or came to half of its threshold, or of that the same function has elsewhere."""
+    flows, spikes = readings.all.every(FlowReading), readings.all.at(layer).get(SpikeReading)
+    if spikes is not None and not is_silent(spikes):
+        return True
+    site = next((site for site in spiking_sites(readings) if site.name == layer), None)
     argument, function = flows[layer].argument, layer.partition(" #")[0]
-    if argument is None or (argument.threshold is not None and argument.maximum > argument.threshold):
-        return argument is not None
-    alike = [one.argument for name, one in flows.items() if name.partition(" #")[0] == function]
-    thresholds = [one.threshold for one in alike if one is not None and one.threshold]
-    return bool(thresholds) and argument.maximum >= MAX_HOPELESS_RATIO * max(thresholds) > 0
+    if argument is None:
+        peak = None if site is None else peak_potential(site, readings.at(layer))
+        thresholds = [] if site is None else [threshold_of(site)]
+    else:
+        alike = (one.argument for name, one in flows.items() if name.partition(" #")[0] == function)
+        peak, thresholds = argument.maximum, [one.threshold for one in alike if one is not None]
+    highest = max((one for one in thresholds if one), default=0.0)
+    return peak is not None and peak >= NEAR_THRESHOLD * highest > 0
 
 
 def moves_by_its_rate(weight: Readings) -> bool:

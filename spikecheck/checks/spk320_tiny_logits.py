@@ -92,7 +92,7 @@ class TinyLogits(Check):
     needs: ClassVar = (LogitReading, LossReading)
     explained_by: ClassVar = (
         *("SPK102", "SPK103", "SPK104", "SPK203", "SPK204", "SPK205", "SPK206", "SPK207", "SPK209", "SPK211", "SPK215"),
-        *("SPK401", "SPK406", "SPK407", "SPK410", "SPK411", "SPK412"),
+        *("SPK305", "SPK401", "SPK406", "SPK407", "SPK410", "SPK411", "SPK412"),
     )
     explains: ClassVar = ("SPK302", "SPK309", "SPK312", "SPK313", "SPK409")
     ascending: ClassVar = (("loss_window", "min_losses_in_training"),)

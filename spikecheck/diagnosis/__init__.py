@@ -2,6 +2,6 @@
 
 from spikecheck.diagnosis.history import may_have_caused
 from spikecheck.diagnosis.order import precedes
-from spikecheck.diagnosis.rank import Cause, Diagnosis, diagnose
+from spikecheck.diagnosis.rank import SYMPTOMS, Cause, Diagnosis, diagnose
 
-__all__ = ["Cause", "Diagnosis", "diagnose", "may_have_caused", "precedes"]
+__all__ = ["SYMPTOMS", "Cause", "Diagnosis", "diagnose", "may_have_caused", "precedes"]

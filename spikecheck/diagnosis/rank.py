@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from spikecheck.diagnosis.order import place, precedes
 from spikecheck.finding import Finding, FindingState, Severity
 
+#: Checks that show that little or nothing is learned, and not why.
+SYMPTOMS = frozenset({"SPK302", "SPK309", "SPK312", "SPK313"})
+
 Key = tuple[str, str, str]  # of a finding: check, kind of site, site
 Order = tuple[int, int, tuple[int, int, int], str]
 
@@ -167,13 +170,15 @@ def in_order(finding: Finding) -> tuple[Order, Key]:
     return order(finding), finding.key
 
 
-def importance(root: Finding, effects: list[Finding]) -> tuple[bool, bool, int, int, float, Order]:
+def importance(root: Finding, effects: list[Finding]) -> tuple[bool, bool, bool, int, int, float, Order]:
     """Return the key that sorts root causes: worst consequence, how many, how far beyond the limit, what is first.
 
-    What is over, and only cost updates, comes last; what made a value non-finite comes first.
+    What is over, and only cost updates, comes last, and before it what merely shows that nothing is learned; what
+    spoils all that others are judged by comes first.
     """
     members = (root, *effects)
     worst = max(finding.severity for finding in members)
     ranks_first = any(finding.ranks_first for finding in members)
     is_over = root.state is not FindingState.ACTIVE
-    return is_over, not ranks_first, -worst, -len({finding.check for finding in effects}), -root.excess, order(root)
+    size = -worst, -len({finding.check for finding in effects}), -root.excess
+    return is_over, not ranks_first, root.check in SYMPTOMS, *size, order(root)

@@ -242,10 +242,11 @@ class FunctionalCode:
                 spec = watched.layer.spec
                 threshold = None if spec is None else spec.v_threshold
                 watched.gradients.argument = argument_of(members, threshold, watched.gradients.argument)
-                watch_slope(members, watched.gradients, self.guard)
                 maker = maker_of(members, watched.name, self.sites.parameters)
                 if maker is not None and watched.status is Status.SPIKING:
                     self.inner_currents.watch(watched, self.modules[maker.name], maker.gain)
+            if watched is not None:
+                watch_slope(members, watched.gradients, self.guard)
 
     def show(self, watched: WatchedLayer, applications: Sequence[Application], recorder: Recorder) -> None:
         """Record the time steps of one layer."""

@@ -43,7 +43,7 @@ class LayerGradients:
     shares_state: bool = False  # between the layers that one module serves
     decay: float | None = None  # from one time step to the next; None where the graph does not tell
     argument: SpikeArgument | None = None  # of a hand-written layer's spike function
-    surrogate: SurrogateSlope | None = None  # of the same function, in a backward pass
+    surrogate: SurrogateSlope | None = None  # of its spike function, in a backward pass
     recurrent_weight: str | None = None  # the parameter by which the spikes of a hand-written layer drive it
     error: Exception | None = None  # of ours, in a hook on the spikes
 

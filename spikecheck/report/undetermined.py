@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spikecheck.diagnosis import Diagnosis
+from spikecheck.diagnosis import SYMPTOMS, Diagnosis
 from spikecheck.finding import Outcome, Unseen, UnseenKind, Verdict
 
-#: Checks that show that little or nothing is learned, and not why.
-SYMPTOMS = frozenset({"SPK302", "SPK309", "SPK312", "SPK313"})
 LITTLE = (UnseenKind.LEARNING, UnseenKind.MOST_OF_LEARNING)
 #: What holds where all of these checks passed, and found nothing earlier in the run either.
 FACTS = (

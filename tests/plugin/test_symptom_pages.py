@@ -17,7 +17,7 @@ from benchmarks.symptoms.pictures import PICTURES
 from benchmarks.symptoms.runs import read
 from benchmarks.symptoms.symptoms import CAUSE_OF, SYMPTOMS, table
 from spikecheck.checks.discovery import own_checks
-from spikecheck.report.undetermined import SYMPTOMS as SYMPTOM_CHECKS
+from spikecheck.diagnosis import SYMPTOMS as SYMPTOM_CHECKS
 from tests.house.tree import ROOT
 
 FOLDER = ROOT / "docs" / "symptoms"

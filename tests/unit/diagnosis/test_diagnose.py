@@ -53,6 +53,12 @@ def test_what_is_over_and_only_cost_updates_comes_after_what_holds() -> None:
     assert as_labels(diagnose([late, consequence, active])) == [("SPK208@2", []), ("SPK203@1", ["SPK402@1"])]
 
 
+def test_what_only_shows_that_nothing_is_learned_comes_after_what_may_be_the_reason() -> None:
+    plateau = finding("SPK302", KINDS.LOSS, 9, update=5)
+    reason = finding("SPK105", KINDS.INPUT, severity=WARNING)
+    assert as_labels(diagnose([plateau, reason])) == [("SPK105@1", []), ("SPK302@9", [])]
+
+
 # -- what can have come before what
 
 

@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from spikecheck.checks.discovery import discover
+from spikecheck.diagnosis import SYMPTOMS
 from spikecheck.finding import Outcome, Unseen, UnseenKind, Verdict
 from spikecheck.report.examined import ExperimentOutcome, ExperimentRow
 from spikecheck.report.model import Report
-from spikecheck.report.undetermined import FACTS, SYMPTOMS
+from spikecheck.report.undetermined import FACTS
 from spikecheck.site import SiteKind
 from tests.unit.report.reports import finding, healthy
 
