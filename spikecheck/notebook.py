@@ -29,7 +29,7 @@ def add_magic(ipython: Any) -> None:
         reports = discovery.reports()
         ipython.user_ns[REPORTS] = dict(reports)
         sys.stderr.writelines(f"{own_error(error)}\n" for error in discovery.errors)
-        if not reports:
+        if not reports and not discovery.errors:
             sys.stderr.write(f"{nothing_seen()}\n")
         for name, report in reports:
             show(name if len(reports) > 1 else "", report)

@@ -77,7 +77,7 @@ def command(
     if not discovery.reports_at_end:
         return code
     reports = discovery.reports()
-    write_out(reports, html_file, json_file)
+    write_out(reports, html_file, json_file, explained=bool(discovery.errors))
     if late := [word for word in args if word.partition("=")[0] in FOR_SPIKECHECK]:
         hint = f"{late[0]} was passed on to {script}: options of spikecheck run stand before the script"
         click.echo(f"spikecheck: {hint}", err=True)
@@ -94,8 +94,8 @@ def from_here(file: str | None) -> str | None:
     return file if file in (None, STDIN) else os.path.abspath(file)
 
 
-def write_out(reports: NamedReports, html_file: str | None, json_file: str | None) -> None:
-    """Print the reports, and write them to files."""
+def write_out(reports: NamedReports, html_file: str | None, json_file: str | None, *, explained: bool) -> None:
+    """Print the reports, and write them to files; why there are none may be `explained` already."""
     import sys
     from contextlib import suppress
 
@@ -111,7 +111,7 @@ def write_out(reports: NamedReports, html_file: str | None, json_file: str | Non
     rank = process_rank()
     with suppress(OSError, ValueError):  # the script may have closed it, or nobody reads it any more
         sys.stdout.flush()
-    show(reports, Console(stderr=True))
+    show(reports, Console(stderr=True), explained=explained)
     entries = [(name, report, "") for name, report in reports]
     if html_file is not None:
         write(of_rank(html_file, rank), html.page(entries))

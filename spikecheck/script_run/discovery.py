@@ -22,16 +22,21 @@ from torch.optim.optimizer import Optimizer
 
 from spikecheck import api
 from spikecheck.checks.spk001_own_error import OwnError
+from spikecheck.errors import SpikecheckError
 from spikecheck.monitor import Monitor
 from spikecheck.probe.parameter_set import Assembly, ParameterSet, of_optimizer
 from spikecheck.probe.paths import script_frame, variable_name
-from spikecheck.probe.torch_private import is_compiling, leave_alone
+from spikecheck.probe.torch_private import is_compiling, leave_alone, takes_hooks
 from spikecheck.probe.watchers import watchers
 from spikecheck.report.model import Report
 from spikecheck.sinks.last_report import last_error
 
 MAX_LIVE = 8  # monitors at a time; judgment call: a script that trains one model after the other keeps none of them
 SHOWN_NAMES = 4  # of modules that are put together
+COMPILED = (
+    "{} was not watched: torch.jit compiled it, so that it takes no hooks. Train the model as it is, and compile it "
+    "after the training; or compile parts of it alone, and the layers around them are watched"
+)
 
 
 class ModuleSet:
@@ -106,7 +111,7 @@ class Discovery:
 
     def __init__(self, *, existing: bool = False, log: str | None = None) -> None:
         self._existing, self._log = existing, log
-        self.errors: list[Exception] = []  # of ours: the script goes on
+        self.errors: list[Exception] = []  # of ours, or why a model cannot be watched: the script goes on
         self._watched: list[WatchedModel] = []
         self._optimizers: list[weakref.ref[Optimizer]] = []
         self._known = ModuleSet()  # that need no further look
@@ -219,6 +224,10 @@ class Discovery:
         if any(watch.model is model for watch in watchers.all()):
             return
         frame = script_frame(sys._getframe(1))
+        if isinstance(model, nn.Module) and not takes_hooks(model):
+            if tentative:
+                return
+            raise SpikecheckError(COMPILED.format(name_of(model, frame)))
         monitor = api.attach(model, on_finding=lambda finding: None, log=self._log, report=False)
         parameters = frozenset(id(parameter) for _, parameter in monitor.model.named_parameters())
         self._watched.append(WatchedModel(name_of(model, frame), monitor, tentative, parameters))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from spikecheck.errors import SpikecheckError
 from spikecheck.settings import is_switched_off
 
 if TYPE_CHECKING:
@@ -27,9 +28,12 @@ def nothing_seen() -> str:
     return OFF if is_switched_off() else NOTHING
 
 
-def show(reports: NamedReports, console: Console) -> None:
-    """Print every report, each under the name of its model where there are several; in one line, what has no spikes."""
-    if not reports:
+def show(reports: NamedReports, console: Console, *, explained: bool = False) -> None:
+    """Print every report, each under the name of its model where there are several; in one line, what has no spikes.
+
+    Where there is none, that is said, unless it was `explained`.
+    """
+    if not reports and not explained:
         console.print(nothing_seen(), markup=False, highlight=False, soft_wrap=True)
     spiking = [one for one in reports if one[1].layers] or list(reports)
     for name, report in spiking[:SHOWN_WHOLE]:
@@ -41,5 +45,7 @@ def show(reports: NamedReports, console: Console) -> None:
 
 
 def own_error(error: Exception) -> str:
-    """Return what is said of an error of ours, which the script has not noticed."""
+    """Return what is said of a model that cannot be watched, or of an error of ours; the script notices neither."""
+    if isinstance(error, SpikecheckError):
+        return f"spikecheck: {error}"
     return f"spikecheck: an error of its own, which did not affect the script: {error!r}"
