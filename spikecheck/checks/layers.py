@@ -181,20 +181,33 @@ def belongs_to(parameter: str, site: Site) -> bool:
     return parameter.startswith(f"{site.name}.")
 
 
+def makes_own_current(layer: Site) -> bool:
+    """Return whether a hand-written layer makes its current with a weight inside of it."""
+    return layer.framework in HAND_WRITTEN and layer.fed_by is not None and belongs_to(layer.fed_by, layer)
+
+
 def is_recurrent(weight: ParameterReading) -> bool:
     """Return whether a weight maps as many neurons to as many: inside a layer, from its spikes to its current."""
     return weight.dimensions > 1 and weight.elements == weight.fan_in**2
 
 
+def drives_itself(layer: Site, weight: str, readings: Readings) -> bool:
+    """Return whether a layer drives itself by a weight: it holds or applies one of its size, which does not feed it."""
+    value, flow = readings.at(weight).get(ParameterReading), readings.at(layer.name).get(FlowReading)
+    applied = flow is not None and flow.recurrent_weight == weight
+    held = belongs_to(weight, layer) and weight != input_weight_name(layer, readings)
+    return value is not None and is_recurrent(value) and (applied or held)
+
+
 def recurrent_drive(site: Site, readings: Readings) -> float:
-    """Return what a layer's spikes feed back by recurrent weights inside it, RMS per time step; 0 without any.
+    """Return what a layer's spikes feed back by recurrent weights, RMS per time step; 0 without any.
 
     Independent weights of n inputs, of which a share `rate` is active, add up to rms * sqrt(n * rate).
     """
-    spikes = readings.get(SpikeReading)
-    inside = [w for name, w in readings.every(ParameterReading).items() if belongs_to(name, site) and is_recurrent(w)]
+    spikes, weights = readings.get(SpikeReading), readings.every(ParameterReading)
     rate = None if spikes is None else spikes.rate
-    return sum(weight.scale for weight in inside) * math.sqrt(max(0.0, rate or 0.0))
+    scales = (weight.scale for name, weight in weights.items() if drives_itself(site, name, readings))
+    return sum(scales) * math.sqrt(max(0.0, rate or 0.0))
 
 
 def threshold_of(site: Site) -> float | None:

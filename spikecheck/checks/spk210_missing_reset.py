@@ -8,7 +8,7 @@ from math import inf
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import is_last, recurrent_drive, spikes_unused, synaptic_gain
+from spikecheck.checks.layers import is_last, makes_own_current, recurrent_drive, spikes_unused, synaptic_gain
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.neuron import NeuronSpec
 from spikecheck.number_format import fill
@@ -75,7 +75,8 @@ class MissingReset(Check):
     spike subtracts at least one threshold from the potential. So the firing rate times the threshold cannot be larger
     than the mean positive part of the input, which includes recurrent input. spikecheck warns if the ratio of the two
     is above {max_spend_ratio}. For the mean positive part, spikecheck uses an upper bound: (mean + RMS) / 2 of the
-    input. A hand-written layer that keeps a synaptic current of its own is left out, since such a current adds up.
+    input. A hand-written layer that keeps a synaptic current of its own is left out, since such a current adds up, and
+    so is one that makes its current inside, since it may add others there, such as that of an adaptation.
 
     If a layer is called once per time step, spikecheck also measures what a spike does to its potential. Among neurons
     that did not spike, the next potential is exactly decay * potential + gain * current + a constant. If those that
@@ -139,7 +140,7 @@ class MissingReset(Check):
         keeps_firing = repeated >= self.max_consecutive_fraction and not is_last(site, readings)
         if neuron.reset == "none" and (neuron.decay >= self.max_decay_without_reset or keeps_firing):
             yield self.declared(site, readings, repeated, neuron.decay)
-        elif neuron.reset is None and not neuron.accumulates:
+        elif neuron.reset is None and not (neuron.accumulates or makes_own_current(site)):
             yield from self.inferred(site, readings, drive, neuron)
 
     def inverted(self, readings: Readings, min_passes: int | None = None) -> StepLawReading | None:

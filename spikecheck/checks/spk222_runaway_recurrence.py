@@ -12,8 +12,7 @@ from spikecheck.checks.fixes import parameter_path, plain_number
 from spikecheck.checks.layers import (
     LARGE_SCALE,
     WHY_LARGE_SCALE,
-    belongs_to,
-    is_recurrent,
+    drives_itself,
     spiking_sites,
     synaptic_gain,
     threshold_of,
@@ -59,11 +58,11 @@ class RunawayRecurrence(Check):
     ```
 
     ## How it is decided
-    The weight maps as many neurons to as many and belongs to the layer. What the layer feeds back per time step is at
-    least the scale of the weight (its RMS times sqrt(number of inputs)) times the firing rate, or times its square root
-    if that is larger. A finding needs a feedback of {min_feedback} thresholds or more, which is {min_ratio} times the
-    RMS of the input current or more. Binary spikes cannot bring that about with a scale of at most {max_scale}; a
-    larger scale is reported as such.
+    The weight maps as many neurons to as many, and the layer holds or applies it, and is not fed by it. What the layer
+    feeds back per time step is at least the scale of the weight (its RMS times sqrt(number of inputs)) times the firing
+    rate, or times its square root if that is larger. A finding needs a feedback of {min_feedback} thresholds or more,
+    which is {min_ratio} times the RMS of the input current or more. Binary spikes cannot bring that about with a scale
+    of at most {max_scale}; a larger scale is reported as such.
     """
 
     id: ClassVar = "SPK222"
@@ -91,9 +90,9 @@ class RunawayRecurrence(Check):
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where a layer that holds this weight feeds itself far more than it gets."""
         weight = readings[ParameterReading]
-        if not is_recurrent(weight) or weight.scale > self.max_scale:
+        if weight.scale > self.max_scale:
             return
-        for layer in (s for s in spiking_sites(readings) if belongs_to(site.name, s)):
+        for layer in (s for s in spiking_sites(readings) if drives_itself(s, site.name, readings)):
             at, threshold = readings.at(layer.name), threshold_of(layer)
             drive, spikes = at.get(DriveReading), at.get(SpikeReading)
             if drive is None or spikes is None or spikes.rate is None or threshold is None or threshold <= 0:

@@ -15,10 +15,9 @@ from spikecheck.checks.layers import (
     WHY_LARGE_SCALE,
     WHY_MIN_FORWARD_PASSES,
     WHY_SMALL_SCALE,
-    belongs_to,
     drive_in_thresholds,
+    drives_itself,
     input_weight_name,
-    is_recurrent,
     is_silent,
     least_drive,
     shown_threshold,
@@ -216,16 +215,15 @@ class WeightScale(Check):
 
     def on_itself(self, site: Site, weight: ParameterReading, readings: Readings) -> Iterator[Effect]:
         """Yield the layer that holds a recurrent weight, or applies one, and drives itself by it."""
-        if weight.scale <= self.max_scale or not is_recurrent(weight):
+        if weight.scale <= self.max_scale:
             return
-        for layer in spiking_sites(readings):
+        for layer in (one for one in spiking_sites(readings) if drives_itself(one, site.name, readings)):
             at = readings.at(layer.name)
             flow, spikes, threshold = at.get(FlowReading), at.get(SpikeReading), shown_threshold(layer, at)
-            applied = flow is not None and flow.recurrent_weight == site.name
-            held = belongs_to(site.name, layer) and site.name != input_weight_name(layer, at)
-            if not (applied or held) or layer.neuron is None or not threshold or threshold < 0:
+            if layer.neuron is None or not threshold or threshold < 0 or spikes is None or spikes.rate is None:
                 continue
-            if spikes is None or spikes.rate is None or (applied and not self.shows_in_potential(threshold, at)):
+            applied = flow is not None and flow.recurrent_weight == site.name
+            if applied and not self.shows_in_potential(threshold, at):
                 continue
             drive = layer.neuron.input_gain * weight.scale * sqrt(max(0, spikes.rate)) / threshold
             if drive >= self.max_recurrent_drive:

@@ -82,6 +82,23 @@ def test_a_recurrent_weight_inside_the_layer_can_drive_spikes_as_well(weight, se
     assert severity_of(MissingReset(), observations, "lif1") == severity
 
 
+@pytest.mark.parametrize(
+    ("facts", "severity"),
+    [
+        pytest.param(
+            {"fed_by": "lif1.rec"}, "warning", id="a weight of the layer's size that feeds it is not recurrent"
+        ),
+        pytest.param({"fed_by": "lif1.rec", "framework": "torch"}, None, id="hand-written: it may add other currents"),
+        pytest.param({"fed_by": "fc", "framework": "torch"}, None, id="recurrent"),
+    ],
+)
+def test_what_feeds_a_layer_inside_is_no_recurrent_weight(facts, severity) -> None:
+    weight = parameter(scale=1.0, elements=64 * 64, fan_in=64)
+    places = {"lif1": [spikes(count=4.1e5 * 0.28), drive()], "lif1.rec.weight": [weight]}
+    observations = modules(observe(places, sites={"lif1": {"neuron": neuron(reset=None), **facts}}))
+    assert severity_of(MissingReset(), observations, "lif1") == severity
+
+
 def reset_by(jump, decay=0.9, flows=None, **changed):
     """A hand-written layer, of which it was measured what a spike does to its potential."""
     law = StepLawReading(20, 20, decay, **{"spike_passes": 3, "jump": jump, **changed})
