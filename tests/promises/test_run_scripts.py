@@ -27,7 +27,7 @@ from spikecheck.report.model import Report
 from spikecheck.report.state import ReportState
 from spikecheck.runlog.reader import read_log
 from spikecheck.script_run.discovery import Discovery
-from spikecheck.script_run.result import own_error, show
+from spikecheck.script_run.result import show
 from spikecheck.script_run.runner import run_script
 from tests.full import every_time
 from tests.house.tree import ROOT
@@ -95,29 +95,6 @@ def test_a_script_trains_the_same_weights_and_is_reported(style: str, capsys: py
         assert report.updates >= 4, name
         assert report.layers, name
         assert not any(verdict.check == "SPK001" and verdict.findings for verdict in report.verdicts)
-
-
-SCRIPTED = """
-import torch
-from torch import nn
-
-net = torch.jit.script(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)))
-optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
-for _ in range(5):
-    optimizer.zero_grad()
-    net(torch.rand(3, 4)).sum().backward()
-    optimizer.step()
-"""
-
-
-@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
-def test_a_model_that_torch_jit_compiled_is_named_once_and_no_error_of_ours() -> None:
-    Path("train.py").write_text(SCRIPTED, encoding="utf-8")
-    with Discovery() as discovery:
-        assert run_script("train.py", [], as_module=False) == 0
-    assert discovery.reports() == []
-    (error,) = discovery.errors
-    assert own_error(error).startswith("spikecheck: net (RecursiveScriptModule) was not watched: torch.jit compiled it")
 
 
 def test_tensors_without_modules_have_the_scripts_names() -> None:

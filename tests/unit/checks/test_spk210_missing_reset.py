@@ -85,9 +85,7 @@ def test_a_recurrent_weight_inside_the_layer_can_drive_spikes_as_well(weight, se
 @pytest.mark.parametrize(
     ("facts", "severity"),
     [
-        pytest.param(
-            {"fed_by": "lif1.rec"}, "warning", id="a weight of the layer's size that feeds it is not recurrent"
-        ),
+        pytest.param({"fed_by": "lif1.rec"}, "warning", id="of its size, and feeds it"),
         pytest.param({"fed_by": "lif1.rec", "framework": "torch"}, None, id="hand-written: it may add other currents"),
         pytest.param({"fed_by": "fc", "framework": "torch"}, None, id="recurrent"),
     ],

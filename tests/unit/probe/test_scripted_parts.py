@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,6 +11,9 @@ from torch.nn import functional as F
 
 import spikecheck
 from spikecheck.errors import SpikecheckError
+from spikecheck.script_run.discovery import Discovery
+from spikecheck.script_run.result import own_error
+from spikecheck.script_run.runner import run_script
 from tests.promises.networks import LIF
 
 STEPS, BATCH, INPUTS, WIDTH = 6, 8, 10, 12
@@ -67,3 +72,26 @@ def test_a_compiled_model_is_refused_with_what_to_do() -> None:
 def test_a_compiled_part_cannot_be_named_as_a_layer() -> None:
     with pytest.raises(SpikecheckError, match=r"spikes= names a module that torch\.jit compiled .* spikecheck\.tap"):
         spikecheck.attach(Net(), spikes=["mix"])
+
+
+SCRIPTED = """
+import torch
+from torch import nn
+
+net = torch.jit.script(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)))
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+for _ in range(5):
+    optimizer.zero_grad()
+    net(torch.rand(3, 4)).sum().backward()
+    optimizer.step()
+"""
+
+
+def test_a_model_that_torch_jit_compiled_is_named_once_and_no_error_of_ours(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPTED, encoding="utf-8")
+    with Discovery() as discovery:
+        assert run_script(str(script), [], as_module=False) == 0
+    assert discovery.reports() == []
+    (error,) = discovery.errors
+    assert own_error(error).startswith("spikecheck: net (RecursiveScriptModule) was not watched: torch.jit compiled it")
