@@ -42,7 +42,7 @@ class RateTrend(Check):
                 "spikes per neuron and time step, layer by layer: {rates}",
                 rates=", ".join(number(rate, 2) for rate in recent),
             ),
-            expected=Expected("similar rates in all layers", because=self.because),
+            expected=Expected("similar rates in all layers", because=self.reason(begin, readings)),
             first=recent[0],
             last=recent[-1],
             layers=len(recent),
@@ -57,6 +57,10 @@ class RateTrend(Check):
     def first_faulty_layer(self, rates: list[float]) -> int:
         """Return the index of the layer at which the finding is made: the last one."""
         return len(rates) - 1
+
+    def reason(self, begin: Site, readings: Readings) -> str:
+        """Return what is wrong about such a change, in one clause."""
+        return self.because
 
     def scaling_fix(self, begin: Site, readings: Readings) -> tuple[Fix, ...]:
         """Return the fix with the numbers of this run; none where that of the text is shown."""

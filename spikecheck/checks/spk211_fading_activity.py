@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import dropwhile, islice, pairwise
 from math import inf, sqrt
 from typing import ClassVar
 
 from spikecheck.checks.base import Readings, limit
-from spikecheck.checks.fixes import joined, plain_number
-from spikecheck.checks.layers import first_layer_drive, input_weight, spiking_sites, threshold_of
+from spikecheck.checks.fixes import joined, parameter_path, plain_number
+from spikecheck.checks.layers import first_layer_drive, input_weight, input_weight_name, spiking_sites, threshold_of
 from spikecheck.checks.learning import makes_progress
 from spikecheck.checks.progress import waits_for_training
 from spikecheck.checks.rate_trend import RateTrend
 from spikecheck.checks.waking import weight_path
 from spikecheck.finding import Fix, Severity
-from spikecheck.readings import SpikeReading
-from spikecheck.site import Site
+from spikecheck.number_format import fill
+from spikecheck.readings import FlowReading, ParameterReading, PotentialReading, SpikeReading
+from spikecheck.site import Site, SiteKind
+
+SCALED = (
+    "give these layers the drive of the first one, or divide their thresholds by as much, or add batch normalization"
+)
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,11 @@ class FadingActivity(RateTrend):
 
     The fix that is printed with a finding multiplies the weights before the layer that it names, and before each later
     layer, so that these layers get the same drive as the first. The drive is what one time step adds to the potential,
-    as a multiple of the threshold.
+    as a multiple of the threshold. Where batch normalization lies between a weight and its layer, the weight of the
+    normalization is multiplied instead.
+
+    The thresholds are named as what is wrong where the weights of all these layers have a scale, RMS * sqrt(fan-in), of
+    {min_usual_scale} or more.
     """
 
     id: ClassVar = "SPK211"
@@ -113,6 +122,11 @@ class FadingActivity(RateTrend):
         "layer is at fault",
     )
 
+    min_usual_scale: float = limit(
+        0.5,
+        why="derived: torch's default has a scale, RMS * sqrt(fan-in), of 0.58; weights like that are not too small",
+    )
+
     def is_faulty(self, recent: list[float], first: list[float]) -> bool:
         """Return whether the rates fall from layer to layer, now and in the first forward pass."""
         firing = [rate for rate in recent if rate > 0]
@@ -130,19 +144,94 @@ class FadingActivity(RateTrend):
         """Return the index of the first layer that fires at most half as often as the one before."""
         return next(n for n, (before, after) in enumerate(pairwise(rates), 1) if after <= before / (1 + 1))
 
+    def reason(self, begin: Site, readings: Readings) -> str:
+        """Return whether the weights are too small or, where these are of a usual size, the thresholds too high."""
+        fed = [(layer, w) for layer in fading(begin, readings) if (w := fed_weight(layer, readings)) is not None]
+        scales = [weight.scale for _, weight in fed]
+        normalized = any(norm_behind(layer, weight, readings) is not None for layer, weight in fed)
+        if normalized or not scales or min(scales) < self.min_usual_scale:
+            return self.because
+        out_of_reach = farthest(begin, readings)
+        where = ""
+        if out_of_reach is not None:
+            layer, share = out_of_reach
+            where = fill(": the potential of {layer} reaches {share:%} of its own", layer=layer, share=share)
+        scale = fill("{low:n} to {high:n}", low=min(scales), high=max(scales))
+        return f"the thresholds are too high for weights of a usual scale ({scale}){where}"
+
     def scaling_fix(self, begin: Site, readings: Readings) -> tuple[Fix, ...]:
         """Return code that gives the layers from this one on the drive of the first."""
         sites = sorted(spiking_sites(readings), key=lambda s: s.position)
         drive, rate = first_layer_drive(readings), readings.at(sites[0].name)[SpikeReading].rate
         if drive is None or not 0 < drive < inf or not rate:
-            return ()
+            return self.lower_thresholds(begin, readings)
         lines = []
-        for layer in sites:
-            weight, path = input_weight(layer, readings), weight_path(layer, readings)
-            threshold, gain = threshold_of(layer), 0.0 if layer.neuron is None else layer.neuron.input_gain
-            if layer.position < begin.position or weight is None or weight.dimensions <= 1 or not path or not threshold:
+        for layer in fading(begin, readings):
+            weight, threshold = fed_weight(layer, readings), threshold_of(layer)
+            gain = 0.0 if layer.neuron is None else layer.neuron.input_gain
+            if weight is None or not threshold:
                 continue
-            present = gain * weight.scale * sqrt(rate) / threshold
-            if 0 < present < drive:
+            norm = norm_behind(layer, weight, readings)
+            path = weight_path(layer, readings) if norm is None else parameter_path(norm)
+            # a normalization leaves an RMS of its own weight, whatever comes in
+            size = weight.scale * sqrt(rate) if norm is None else readings.at(norm.name)[ParameterReading].rms
+            if path and 0 < (present := gain * size / threshold) < drive:
                 lines.append(f"{path}.data.mul_({plain_number(drive / present)})")
-        return joined({"give these layers the drive of the first one, or add batch normalization before each": lines})
+        return joined({SCALED: lines}) or self.lower_thresholds(begin, readings)
+
+    def lower_thresholds(self, begin: Site, readings: Readings) -> tuple[Fix, ...]:
+        """Return code for hand-written layers whose potentials stay far below thresholds that are known."""
+        out_of_reach = farthest(begin, readings)
+        if out_of_reach is None or self.reason(begin, readings) == self.because:
+            return ()
+        layer, share = out_of_reach
+        title = fill("the potential of {layer} reaches {share:%} of its threshold", layer=layer, share=share)
+        return joined({title: [f"threshold = threshold * {plain_number(share)}"]})
+
+
+def farthest(begin: Site, readings: Readings) -> tuple[Site, float] | None:
+    """Return the first layer, from one on, whose potential stays below its threshold, and the part that it reaches."""
+    shares = ((layer, share_of_threshold(layer, readings)) for layer in fading(begin, readings))
+    return next(((layer, share) for layer, share in shares if share is not None and share < 1), None)
+
+
+def fading(begin: Site, readings: Readings) -> list[Site]:
+    """Return the spiking layers from the first that fires too little on."""
+    return sorted((s for s in spiking_sites(readings) if s.position >= begin.position), key=lambda s: s.position)
+
+
+def fed_weight(layer: Site, readings: Readings) -> ParameterReading | None:
+    """Return the weight that feeds a layer, if it is one that maps inputs to outputs."""
+    weight = input_weight(layer, readings)
+    return weight if weight is not None and weight.dimensions > 1 else None
+
+
+def norm_behind(layer: Site, weight: ParameterReading, readings: Readings) -> Site | None:
+    """Return the weight of the normalization between a layer's weight and the layer; None where none is seen."""
+    norms = {f"{s.name}.weight" for s in readings.observations.sites if s.kind is SiteKind.BATCH_NORM_OR_DROPOUT}
+    sites = sorted((s for s in readings.observations.sites if s.kind is SiteKind.PARAMETER), key=lambda s: s.position)
+    name = input_weight_name(layer, readings)
+    behind = dropwhile(lambda site: site.name != name, sites)
+    following = (s for s in islice(behind, 1, None) if s.name in norms or is_weight(s, readings))
+    norm = next(following, None)
+    own = None if norm is None or norm.name not in norms else readings.at(norm.name).get(ParameterReading)
+    return norm if own is not None and own.elements == weight.elements // weight.fan_in else None
+
+
+def is_weight(site: Site, readings: Readings) -> bool:
+    """Return whether a parameter has several axes."""
+    parameter = readings.at(site.name).get(ParameterReading)
+    return parameter is not None and parameter.dimensions > 1
+
+
+def share_of_threshold(layer: Site, readings: Readings) -> float | None:
+    """Return how far the potential of a layer comes from rest to its threshold at most, as far as that is known."""
+    here, threshold = readings.at(layer.name), threshold_of(layer)
+    flow, potential = here.get(FlowReading), here.get(PotentialReading)
+    argument = None if flow is None else flow.argument
+    if argument is not None and argument.threshold is not None and argument.reset_value is not None:
+        way = argument.threshold - argument.reset_value
+        return (argument.maximum - argument.reset_value) / way if way > 0 else None
+    if potential is None or potential.maximum is None or not threshold or threshold < 0:
+        return None
+    return potential.maximum / threshold

@@ -7,7 +7,19 @@ import pytest
 from spikecheck.checks.spk203_dead_layer import DeadLayer
 from spikecheck.checks.spk205_weak_drive import WeakDrive
 from spikecheck.checks.spk211_fading_activity import FadingActivity
-from tests.unit.checks.build import drive, findings, firing_at, loss, neuron, observe, parameter, severity_of
+from spikecheck.site import SpikeArgument
+from tests.unit.checks.build import (
+    drive,
+    findings,
+    firing_at,
+    flow,
+    loss,
+    mode,
+    neuron,
+    observe,
+    parameter,
+    severity_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -63,3 +75,34 @@ def test_the_fix_gives_every_fading_layer_the_drive_of_the_first() -> None:
     [finding] = findings(FadingActivity(), observe(places, sites=sites), "lif2")
     # 0.5 * sqrt(0.04) = 0.1 thresholds per time step, where the first layer gets 0.3
     assert finding.fix.splitlines()[1:] == ["model.fc1.weight.data.mul_(3.0)", "model.fc2.weight.data.mul_(3.0)"]
+
+
+def fading(scale, **kinds):
+    """Two layers after the first, with weights of this scale; `kinds` are readings of the first of them."""
+    places = firing_at(0.04, 0.0004, 0.0)
+    sites = {f"lif{n}": {"fed_by": f"fc{n}", "neuron": neuron(v_threshold=0.0)} for n in range(3)}
+    places |= {f"fc{n}.weight": [parameter(scale=scale)] for n in range(3)}
+    places["lif1"] = [*places["lif1"], *kinds.values()]
+    [finding] = findings(FadingActivity(), observe(places, sites=sites), "lif2")
+    return finding
+
+
+@pytest.mark.parametrize(("scale", "too_high"), [(0.5, True), (0.49, False)])
+def test_the_thresholds_are_wrong_where_weights_are_of_a_usual_scale(scale, too_high) -> None:
+    argument = SpikeArgument(rms=0.97, maximum=-0.8, threshold=0.0, reset_value=-1.0)
+    finding = fading(scale, flow=flow(argument=argument))
+    assert ("thresholds are too high" in finding.expected.because) == too_high
+    assert ("potential of lif1 reaches 20%" in finding.expected.because) == too_high
+    assert ("threshold = threshold * 0.2" in finding.fix) == too_high
+
+
+def test_the_weight_of_a_normalization_is_multiplied_where_one_lies_between() -> None:
+    places = firing_at(0.04, 0.004, 0.0)
+    sites = {f"lif{n}": {"fed_by": f"fc{n}", "neuron": neuron(v_threshold=1.0)} for n in range(3)}
+    places["lif0"] = [*places["lif0"], drive(rms=0.3, peak=1.0)]
+    for n in range(3):
+        places[f"fc{n}.weight"] = [parameter(scale=0.5, elements=32 * 64, fan_in=64)]
+        places[f"bn{n}"] = [mode()]
+        places[f"bn{n}.weight"] = [parameter(rms=0.1, elements=32, fan_in=1, dimensions=1)]
+    [finding] = findings(FadingActivity(), observe(places, sites=sites), "lif2")
+    assert finding.fix.splitlines()[1:] == ["model.bn1.weight.data.mul_(3.0)", "model.bn2.weight.data.mul_(3.0)"]
