@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -26,6 +26,7 @@ OWN_BATCH_SIZE = """\
 for module in model.modules():
     if hasattr(module, "batch_size") and hasattr(module, "num_timesteps"):
         module.batch_size, module.num_timesteps = {targets}, -1"""
+EXCHANGED = "# the layer takes one of these two axes for time, and it is the batch\nx = x.transpose({}, {})"
 TRANSPOSED = "# instead of x.reshape(...) or x.view(...), which do not exchange axes\nx = x.transpose(0, 1)"
 
 
@@ -58,9 +59,8 @@ class SwappedAxes(Check):
     # never use view or reshape for this
     ```
     ```python snntorch
-    # x is [batch, time, channels]: loop over axis 1
-    for x_t in x.unbind(1):
-        spikes, mem = layer(x_t, mem)
+    # x holds all time steps: exchange its axes before the loop over time, which stays as it is
+    x = x.transpose(0, 1)
     ```
     ```python spikingjelly
     # step_mode "m" takes [time, batch, channels]
@@ -158,7 +158,7 @@ class SwappedAxes(Check):
             return
         steps, samples = spikes.time_steps / spikes.forward_passes, spikes.samples / spikes.forward_passes
         in_order, in_rows = (None, None) if drive is None else (drive.sample_correlation, drive.row_correlation)
-        what, fixes = "swapped", None
+        what, fixes = "swapped", exchanged(readings[InputReading].shape, steps, samples)
         enough_batches = distinct_batches(readings.all) >= self.min_forward_passes
         if targets := other_batch_size(first, readings, steps, samples):
             what, fixes = "mixed by a batch size", (Fix(OWN_BATCH_SIZE.format(targets=targets)),)
@@ -220,6 +220,14 @@ class SwappedAxes(Check):
         if steps.neighbors >= self.max_step_ratio * compared.neighbors:
             return ""
         return fill(text, neighbors=compared.neighbors, distant=compared.distant, steps=steps.neighbors)
+
+
+def exchanged(shape: Sequence[int], steps: float, samples: float) -> tuple[Fix, ...] | None:
+    """Return the fix that exchanges two axes of the input; None where they are the first two, or not known."""
+    axes = [axis for axis, size in enumerate(shape) if size in (steps, samples)]
+    if steps == samples or len(axes) != 2 or axes == [0, 1]:
+        return None
+    return (Fix(EXCHANGED.format(*axes)),)
 
 
 def has_one_target_per_step(readings: Readings, steps: float, samples: float) -> bool:

@@ -149,3 +149,20 @@ def test_a_batch_size_of_the_layer(samples, steps, attributes, message) -> None:
     made = findings(SwappedAxes(), observe(places, sites={"lif1": own}), "input")
     assert [one.message for one in made] == ([] if message is None else [message])
     assert all("= 32, -1" in one.fix for one in made)
+
+
+@pytest.mark.parametrize(
+    ("shape", "code"),
+    [
+        pytest.param((16, 50, 100), None, id="the first two axes, as in the library's own fix"),
+        pytest.param((16, 100, 50), "x = x.transpose(0, 2)", id="time last"),
+        pytest.param((100, 16, 50), "x = x.transpose(1, 2)", id="channels first"),
+        pytest.param((16, 50, 50), None, id="two axes have the size"),
+        pytest.param((16, 100), None, id="one time step per call"),
+    ],
+)
+def test_the_fix_exchanges_the_axes_that_the_layer_takes_for_time_and_batch(shape, code) -> None:
+    read = [spikes(time_steps=20 * 50, samples=20 * 16, forward_passes=20), drive()]
+    places = {"input": [inputs(shape=shape)], "lif1": read, "loss": [loss(), targets(samples=20 * 50, updates=20)]}
+    (finding,) = findings(SwappedAxes(), observe(places), "input")
+    assert [(code or "x = x.transpose(0, 1)") in fix.code for fix in finding.fixes] == [True]
