@@ -170,13 +170,15 @@ def waits_for_training(site: Site, readings: Readings) -> bool:
     """Return whether training might repair a layer that was silent from the start, if it were not hindered.
 
     Either the updates are throttled, though gradients reach the weights before the layer, which move; or gradients are
-    cleared before every update; or a surrogate gradient is too narrow for any to arrive.
+    cleared before every update; or no optimizer holds a weight that they reach; or a surrogate gradient is too narrow
+    for any to arrive.
     """
     before = [readings.all.at(name) for name in upstream(site, readings)]
     left = (weight.get(GradientAtStepReading) for weight in before)
     cleared = any(one is not None and one.cleared_updates == one.updates > 0 for one in left)
     moves = any(map(weight_learns, before))
-    return cleared or (moves and is_throttled(readings)) or narrow_surrogate(readings) is not None
+    left_out = readings.run.update > 0 and any(weight_learns(one) and one.get(UpdateReading) is None for one in before)
+    return cleared or left_out or (moves and is_throttled(readings)) or narrow_surrogate(readings) is not None
 
 
 def may_still_resolve(site: Site, readings: Readings) -> bool:

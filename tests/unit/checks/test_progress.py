@@ -128,7 +128,7 @@ CLIPPED = GradientAtStepReading(14, 0, 0, shrunken_updates=14, backward_norm=0.4
 def stuck(moved, *more, lost=AT_GUESS):
     """A layer that was silent from the start, and a loss that stays at that of a guess."""
     places = {
-        "fc1.weight": [parameter(), gradient(), moved, *more],
+        "fc1.weight": [parameter(), gradient(), *([] if moved is None else [moved]), *more],
         "lif1": [spikes(active=0, count=0.0)],
         "lif2": [spikes()],
         "loss": [lost],
@@ -143,6 +143,10 @@ def stuck(moved, *more, lost=AT_GUESS):
         pytest.param(stuck(BY_GRADIENT), "error", id="the gradient is small: the silent layer may be why"),
         pytest.param(stuck(BY_GRADIENT, CLIPPED), "note", id="the gradient is clipped to next to nothing"),
         pytest.param(stuck(STILL, CLEARED), "note", id="gradients arrive and are cleared before the update"),
+        pytest.param(stuck(None), "note", id="gradients arrive and no optimizer holds the weight"),
+        pytest.param(
+            stuck(None, gradient(zero_updates=20)), "error", id="no gradient arrives, and no optimizer holds it"
+        ),
         pytest.param(stuck(STILL), "error", id="no weight moves, and no gradient is known to arrive"),
         pytest.param(stuck(update()), "error", id="the weights move, and the layer stays silent"),
         pytest.param(stuck(BY_RATE, gradient(zero_updates=20)), "error", id="no gradient reaches the weights"),
