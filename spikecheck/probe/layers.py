@@ -59,6 +59,7 @@ class Layers:
         candidates = [w for w in self if w.status is Status.CANDIDATE and recorder.count(w.name)]
         for watched in reversed(candidates):
             calls = recorder.calls(watched.name)
+            calls.own_function |= recorder.applied_without_graph(watched.name)
             spikes = emits_spikes(watched.layer.module, calls, values_of, forward_passes or 0)
             if watched.is_shared_part and spikes and (not calls.training or calls.functions & recorder.claimed):
                 spikes = False if calls.training else None  # the modules that share it are the layers

@@ -306,6 +306,11 @@ class Recorder:
         calls = self.layers.get(name)
         return calls or self.layers.setdefault(name, LayerCalls(in_training=self.training))
 
+    def applied_without_graph(self, name: str) -> bool:
+        """Return whether a layer applied a function of its own in a checkpoint, which records no graph of it."""
+        calls = self.calls(name)
+        return calls.in_training and not calls.training and any(one.call[0] == name for one in self.applications)
+
     def count(self, name: str) -> int:
         """Return how often a layer was called."""
         return self.layers[name].count if name in self.layers else 0

@@ -194,6 +194,12 @@ def is_custom_function(node: Any) -> bool:
     return isinstance(node, _custom_function)
 
 
+def is_function_of_torch(node: Any) -> bool:
+    """Return whether a node is that of an autograd function of torch's own, such as a checkpoint."""
+    home = getattr(getattr(node, "_forward_cls", None), "__module__", None) or ""
+    return home.startswith("torch.")
+
+
 def saved_difference(node: Any) -> Tensor | None:
     """Return what a square or an absolute value was taken of; None where that is gone or torch does not show it."""
     try:

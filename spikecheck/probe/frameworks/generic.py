@@ -27,7 +27,7 @@ from spikecheck.probe.frameworks.base import (
     tensors,
 )
 from spikecheck.probe.state_chains import mixes
-from spikecheck.probe.torch_private import is_custom_function
+from spikecheck.probe.torch_private import is_custom_function, is_function_of_torch
 from spikecheck.readings import InputReading
 
 THRESHOLDS = ("threshold", "v_threshold", "thr", "thresh", "v_th", "vth", "theta")
@@ -195,6 +195,7 @@ def surrogates(spikes: Tensor, claimed: Set[Any], passed_on: Set[Any] = frozense
     functions: set[Any] = set()
     for _ in range(HOPS + 1):
         nodes = [node for node in level if node is not None]
+        nodes = [node for node in nodes if not is_function_of_torch(node)]  # such as a checkpoint
         functions |= {node for node in nodes if is_custom_function(node) and node not in excluded}
         passed = [node for node in nodes if node not in functions | claimed and not combines(type(node).__name__)]
         level = [parent for node in passed for parent, _ in node.next_functions]

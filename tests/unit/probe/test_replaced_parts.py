@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -9,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 import spikecheck
 from spikecheck.monitor import Monitor
-from tests.promises.networks import LIF
+from tests.promises.networks import LIF, Spike
 
 
 class Checkpointed(nn.Module):
@@ -97,3 +98,35 @@ def test_layers_in_a_reentrant_checkpoint_are_seen_and_nothing_changes() -> None
     assert [(row.name, row.spikes.forward_passes) for row in report.layers] == [("network.1", 4)]
     torch.manual_seed(0)
     assert all(torch.equal(a, b) for a, b in zip(weights, train(Checkpointed(network())), strict=True))
+
+
+class Neurons(nn.Module):
+    """A hand-written layer of [time, batch, neurons]."""
+
+    def __init__(self, threshold: float) -> None:
+        super().__init__()
+        self.fc, self.threshold = nn.Linear(10, 12), threshold
+
+    def forward(self, x: Tensor) -> Tensor:
+        v, shown = x.new_zeros(x.shape[1], 12), []
+        for step in x:
+            v = 0.9 * v + self.fc(step)
+            shown.append(Spike.apply(v - self.threshold))
+        return torch.stack(shown)
+
+
+@pytest.mark.parametrize(("threshold", "silent"), [(0.1, False), (50.0, True)])
+def test_a_hand_written_layer_in_a_reentrant_checkpoint_is_one_although_it_is_silent(threshold, silent) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(Checkpointed(Neurons(threshold)), nn.Linear(12, 3))
+    with spikecheck.attach(model, on_finding=lambda _: None) as monitor:
+        train(model)
+        (row,) = monitor.report().layers
+    assert (row.name, row.spikes.active == 0) == ("0.network", silent)
+
+
+def test_a_module_without_neurons_in_a_reentrant_checkpoint_is_no_layer() -> None:
+    model = nn.Sequential(Checkpointed(nn.Sequential(nn.Linear(10, 12), nn.ReLU())), nn.Linear(12, 3))
+    with spikecheck.attach(model, on_finding=lambda _: None) as monitor:
+        train(model)
+        assert not monitor.report().layers
