@@ -18,6 +18,8 @@ MIN_FALL = 0.1  # of the first loss, where no guess is known: a judgment call
 MIN_FALL_IN_DEVIATIONS = 3.0  # the first loss is a single one: chance puts it this far above the mean once in 740 runs
 HALVED = 0.5  # judgment call: what a network has learned that comes this far outweighs what may slow it down
 NEAR_GUESS = 1.1  # judgment call: logits of an ordinary scale start at most that far above the loss of a guess
+#: Times ln C, derived and measured: SPK303 gives the reason.
+HIGH_FIRST_LOSS = 4.0
 START_LOSSES = 8  # judgment call: few enough to come before most of the learning
 MIN_LAST_LOSSES = 8  # judgment call: losses that a jump before them does not outweigh
 LATEST_SHARE = 0.25  # of the run, judgment call: the losses that count as the latest
@@ -179,6 +181,12 @@ def constant_guess_loss(loss: LossReading, targets: TargetReading | None) -> flo
         return None
     entropy = None if targets is None else targets.entropy
     return log(loss.classes) if entropy is None else min(entropy, log(loss.classes))
+
+
+def is_high_at_first(loss: LossReading, times_chance: float = HIGH_FIRST_LOSS) -> bool:
+    """Return whether the loss before the first update is so many times that of a uniform guess over the classes."""
+    known = loss.first is not None and loss.classes is not None and loss.classes > 1 and loss.plain_mean
+    return known and isfinite(loss.first) and loss.first >= times_chance * log(loss.classes)  # type: ignore[operator, arg-type]
 
 
 def learning_of(readings: Readings) -> Learning | None:

@@ -8,8 +8,9 @@ from math import exp, inf, log
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import HAND_WRITTEN, geometric_sum, is_silent, peak_potential, threshold_of
+from spikecheck.checks.layers import ALIVE_RATE, HAND_WRITTEN, geometric_sum, is_silent, peak_potential, threshold_of
 from spikecheck.checks.learning import has_learned, losses_without_learning
+from spikecheck.checks.silence import is_nearly_silent
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.neuron import NeuronSpec, ReplacedParameter
 from spikecheck.number_format import fill
@@ -203,8 +204,13 @@ class FaultyDecay(Check):
             )
 
     def leaves_too_little(self, site: Site, readings: Readings) -> bool:
-        """Return whether a layer is silent whose potential would reach the threshold if nothing of it were lost."""
+        """Return whether a layer is silent whose potential would reach the threshold if nothing of it were lost.
+
+        One that emits single spikes reaches it even so.
+        """
         spikes, threshold = readings[SpikeReading], threshold_of(site)
+        if not is_silent(spikes) and is_nearly_silent(readings, ALIVE_RATE):
+            return True
         peak = peak_potential(site, readings) if is_silent(spikes) else None
         return peak is not None and threshold is not None and peak * spikes.steps_per_pass >= threshold
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import isfinite, log, log10
+from math import log, log10
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.learning import learning_of
+from spikecheck.checks.learning import HIGH_FIRST_LOSS, is_high_at_first, learning_of
 from spikecheck.finding import Expected, Finding, Observed, Severity
 from spikecheck.readings import LossReading
 from spikecheck.site import Moment, Site, SiteKind
@@ -83,7 +83,7 @@ class HighInitialLoss(Check):
     message: ClassVar = "the first {site} is {first:#n}; a uniform guess over {classes} classes gives {chance:#n}"
 
     max_times_chance: float = limit(
-        4.0,
+        HIGH_FIRST_LOSS,
         why="derived: random logits reach it with a standard deviation of about 5 (2 classes) to 8 (1,000 classes); "
         "measured: with 20 classes at most 2.6 in networks that learn well, at least 5.4 where a scale is at fault",
     )
@@ -93,9 +93,7 @@ class HighInitialLoss(Check):
         loss = readings.all[LossReading]
         first, classes = loss.first, loss.classes
         from_the_start = loss.updates >= readings.run.update
-        if first is None or classes is None or classes <= 1:
-            return
-        if not (loss.plain_mean and from_the_start and isfinite(first)) or first < self.max_times_chance * log(classes):
+        if first is None or classes is None or not (from_the_start and is_high_at_first(loss, self.max_times_chance)):
             return
         yield self.finding(
             site,

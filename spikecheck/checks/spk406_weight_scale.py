@@ -28,13 +28,14 @@ from spikecheck.checks.layers import (
     too_early,
     upstream_spikes,
 )
-from spikecheck.checks.learning import has_learned, has_learned_much
+from spikecheck.checks.learning import has_learned, has_learned_much, is_high_at_first
+from spikecheck.checks.progress import weight_names
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.number_format import fill
-from spikecheck.readings import DriveReading, FlowReading, ParameterReading, SpikeReading, UpdateReading
+from spikecheck.readings import DriveReading, FlowReading, LossReading, ParameterReading, SpikeReading, UpdateReading
 from spikecheck.site import Site, SiteKind
 
-Effect = tuple[Site, float, str]  # a layer, its drive in thresholds per time step, and a template with both
+Effect = tuple[Site, float, str]  # a layer, its drive in thresholds per time step, or a loss; a template with both
 USUAL_RATE = 1e-3  # of Adam
 NEW_WEIGHTS = "the default of nn.Linear; do not use normal_() with its default std of 1"
 SAME_WEIGHTS = "no training was seen, and new weights would wipe out one: scaled to 1; divide a bias by the same number"
@@ -87,6 +88,8 @@ class WeightScale(Check):
       loss must not show that the network has learned;
     - a scale below {min_scale}, where the next layer is silent although the layer before it spikes (while training
       runs, after at least {min_forward_passes} forward passes), and fired while the scale was in range;
+    - a scale above {max_scale}, from the start, of the last weight, which makes the logits, where the first loss is
+      four times that of a uniform guess or more, and nothing is learned;
     - a recurrent weight with a scale above {max_scale}, where scale * sqrt(firing rate) is {max_recurrent_drive} times
       the threshold or more. In code without modules, the graph shows which weight is recurrent; what the spike function
       gets has to be {max_recurrent_drive} thresholds and one more, too (RMS), and the loss above half of a guess's.
@@ -141,7 +144,11 @@ class WeightScale(Check):
         weight = readings[ParameterReading]
         if weight.dimensions <= 1 or self.min_scale <= weight.scale <= self.max_scale:
             return
-        effects = [*self.on_fed(site, weight, readings), *self.on_itself(site, weight, readings)]
+        effects = [
+            *self.on_fed(site, weight, readings),
+            *self.on_itself(site, weight, readings),
+            *self.on_loss(site, readings),
+        ]
         initial = self.scale_before_updates(readings)
         for layer, drive, effect in effects[:1]:
             yield self.finding(
@@ -228,6 +235,20 @@ class WeightScale(Check):
             drive = layer.neuron.input_gain * weight.scale * sqrt(max(0, spikes.rate)) / threshold
             if drive >= self.max_recurrent_drive:
                 yield layer, drive, "lets {layer} drive itself at {drive:x} its threshold per time step (RMS)"
+
+    def on_loss(self, site: Site, readings: Readings) -> Iterator[Effect]:
+        """Yield the loss whose first value is high because of the weight that makes the logits."""
+        first, fed = (
+            readings.first.get(ParameterReading),
+            [input_weight_name(s, readings) for s in spiking_sites(readings)],
+        )
+        makes_logits = weight_names(readings)[-1:] == [site.name] and site.name not in fed
+        if not makes_logits or first is None or first.scale <= self.max_scale or has_learned(readings):
+            return
+        for place in (one for one in readings.observations.sites if one.kind is SiteKind.LOSS):
+            loss = readings.all.at(place.name).get(LossReading)
+            if loss is not None and is_high_at_first(loss):
+                yield place, loss.first or 0.0, "makes the first {layer} {drive:#n}"
 
     def shows_in_potential(self, threshold: float, readings: Readings) -> bool:
         """Return whether the potential of a hand-written layer shows a large drive, and little is learned with it."""

@@ -311,7 +311,7 @@ class HotLearningRate(Check):
             for name, update in readings.all.every(UpdateReading).items()
             if update.updates >= self.min_updates
             and has_several_axes(readings, name)
-            and (growth := growth_of(readings.at(name))) >= self.min_growth
+            and self.min_growth <= (growth := growth_of(readings.at(name))) < inf
             and readings.at(name)[ParameterReading].scale > self.max_scale
         }
         return max(grown, key=lambda name: grown[name], default=None)

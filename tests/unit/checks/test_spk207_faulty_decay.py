@@ -170,3 +170,18 @@ def test_a_lack_of_memory_explains_a_silent_layer_whose_input_would_add_up(peak,
     places = {"lif1": [spikes(count=0.0, active=0, maximum=0.0), potential(maximum=peak)]}
     (finding,) = findings(FaultyDecay(), modules(observe(places, sites=sites)), "lif1")
     assert finding.explains_others is explains
+
+
+@pytest.mark.parametrize(
+    ("value", "explains"),
+    [
+        pytest.param(loss(first=3.0, recent_mean=3.0, recent_slope=0.0), True, id="nothing is learned"),
+        pytest.param(loss(), False, id="learned with few spikes"),
+    ],
+)
+def test_a_lack_of_memory_explains_a_layer_that_emits_single_spikes(value, explains) -> None:
+    sites = {"lif1": {"framework": "snntorch", "neuron": neuron(decay=0.005)}}
+    few = spikes(count=0.0002 * spikes().elements, active=82)
+    observations = observe({"lif1": [few, potential(maximum=0.2)], "loss": [value]}, sites=sites)
+    (finding,) = findings(FaultyDecay(), modules(observations), "lif1")
+    assert finding.explains_others is explains

@@ -14,6 +14,7 @@ from tests.unit.checks.build import (
     drive,
     findings,
     flow,
+    gradient,
     loss,
     neuron,
     observe,
@@ -250,3 +251,22 @@ def test_a_recurrent_weight_of_code_without_modules(observations, severity) -> N
 
 def test_a_weight_that_the_graph_does_not_show_as_recurrent_is_left_alone() -> None:
     assert severity_of(WeightScale(), without_modules(3.1, weight="w"), "w") is None
+
+
+@pytest.mark.parametrize(
+    ("first_scale", "value", "fed_by", "severity"),
+    [
+        pytest.param(17.0, loss(first=14.0, recent_mean=3.0), "fc1", "warning", id="large logits from the start"),
+        pytest.param(17.0, loss(first=14.0, recent_mean=0.4), "fc1", None, id="learned all the same"),
+        pytest.param(17.0, loss(first=4.0, recent_mean=3.0), "fc1", None, id="a first loss that is not high"),
+        pytest.param(0.6, loss(first=14.0, recent_mean=3.0), "fc1", None, id="large since an update: another reason"),
+        pytest.param(
+            17.0, loss(first=14.0, recent_mean=3.0), "readout", None, id="it feeds a layer, which is not driven"
+        ),
+    ],
+)
+def test_the_weight_that_makes_the_logits(first_scale, value, fed_by, severity) -> None:
+    now = {"lif1": [spikes(), drive()], "readout.weight": [parameter(scale=17.0), gradient()], "loss": [value]}
+    first = {"readout.weight": [parameter(scale=first_scale)]}
+    observations = observe(now, first=first, sites={"lif1": {"fed_by": fed_by}})
+    assert severity_of(WeightScale(), observations, "readout.weight") == severity
