@@ -98,8 +98,10 @@ class CarriedState(Check):
     hold the same input or the same targets.
 
     Forward passes in evaluation mode are checked by the same rule, in a run that also trains and calls the model once
-    per sequence. Where several passes precede a loss in training, as in an episode of a policy, they are not. If no
-    training sequence started with old potentials, the reset is missing only in the evaluation.
+    per sequence. If no training sequence started with old potentials, the reset is missing only in the evaluation.
+    Where the model is called once per time step, a sequence of evaluation ends when its tensor has been used for as
+    many calls as one of the training, and another tensor follows. Where several passes precede a loss in training with
+    input of its own each, as in an episode of a policy, evaluation is not checked.
 
     PyTorch may also raise "Trying to backward through the graph a second time". Detaching the state stops that error,
     but the old potentials remain.

@@ -169,7 +169,7 @@ class Session:
         own = self.passes.own()
         if not own.loop.continues(training, arguments, own.recorder, self.clock):
             self.close(own)
-            new_sequence = self.clock.forward(training) or own.loop.is_whole(training, arguments, self.clock)
+            new_sequence = self.clock.forward(training) or own.loop.begins_sequence(training, arguments, self.clock)
             if not training:
                 self.hand_on_losses()
                 self.modes.count_evaluation()
@@ -177,7 +177,7 @@ class Session:
                 self.layers.await_gradients()
             in_middle = own.loop.per_step and self.clock.in_middle
             own.recorder = Recorder(training, self._tier(training), new_sequence, in_middle)
-            own.loop.begin(self.clock)
+            own.loop.begin(self.clock, arguments)
         watchers.forward_begins(self)
         self.take_input(arguments)
         self.functional.compare()

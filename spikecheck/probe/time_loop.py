@@ -5,6 +5,9 @@ one forward pass, from the reset, or from the loss or backward pass before, to t
 as the one before where a layer starts from the state that it ended with, or gets back what the model returned; it
 begins a new one where the state was reset. Where no state is visible, a pass ends with a loss or a backward pass, and
 without gradients after as many calls as in the training.
+
+A script may never reset the state in evaluation. Then the input tells where the next sequence begins: if each pass of
+the training got its time steps from one tensor, another tensor after as many calls is the next batch.
 """
 
 from __future__ import annotations
@@ -38,10 +41,15 @@ class TimeLoop:
     states: list[tuple[WatchedLayer, tuple[Tensor, ...]]] = field(default_factory=list)  # after the latest call
     outputs: tuple[Tensor, ...] = ()  # of the latest call
     axes: tuple[int, ...] = ()  # numbers of axes of what the model is called with in training
+    batch: tuple[Tensor, ...] = ()  # what the model was called with first in the pass
+    one_batch: bool = True  # the other calls of the pass got the same tensors, or other parts of them
+    trained_on_one_batch: bool = False  # so did the calls of the latest pass of the training
+    new_batch: bool = False  # the call that begins now gets another batch, though the state may go on
 
-    def begin(self, clock: Clock) -> None:
+    def begin(self, clock: Clock, arguments: Sequence[Any]) -> None:
         """A forward pass begins."""
         self.calls, self.open, self.backward_passes = 0, False, clock.backward_passes
+        self.batch, self.one_batch = tuple(tensor.detach() for tensor in nested(arguments)), True
 
     def call_ended(self, recorder: Recorder, layers: Iterable[WatchedLayer], output: Any) -> None:
         """A call of the model is over: keep what tells whether the next one goes on from it."""
@@ -62,6 +70,15 @@ class TimeLoop:
 
     def continues(self, training: bool, arguments: Sequence[Any], recorder: Recorder, clock: Clock) -> bool:
         """Return whether a call that begins now is the next time step of the pass."""
+        is_next_step = self.is_next_step(training, arguments, recorder, clock)
+        self.new_batch = is_next_step and not training and self.is_next_batch(arguments)
+        if not is_next_step or self.new_batch:
+            return False
+        self.one_batch = self.one_batch and share_memory(self.batch, nested(arguments))
+        return True
+
+    def is_next_step(self, training: bool, arguments: Sequence[Any], recorder: Recorder, clock: Clock) -> bool:
+        """Return whether a call that begins now goes on with the pass, as far as the states and outputs tell."""
         if not self.open or recorder.training != training or clock.backward_passes != self.backward_passes:
             return False
         goes_on = self.goes_on(arguments)
@@ -73,11 +90,22 @@ class TimeLoop:
             return goes_on is True
         return self.sure and (training or self.calls < self.longest)
 
-    def is_whole(self, training: bool, arguments: Sequence[Any], clock: Clock) -> bool:
-        """Return whether a call without gradients is a sequence of its own, as each call of the training was.
+    def is_next_batch(self, arguments: Sequence[Any]) -> bool:
+        """Return whether a call gets another batch than the one before, after as many calls as a batch of the training.
 
-        A model that was trained with whole sequences may be called with single time steps later.
+        The pass before must have had that many calls with one batch, or the input may be another in every time step.
         """
+        whole = self.trained_on_one_batch and self.one_batch and self.calls == self.longest > 1
+        return whole and not share_memory(self.batch, nested(arguments))
+
+    def begins_sequence(self, training: bool, arguments: Sequence[Any], clock: Clock) -> bool:
+        """Return whether a call without gradients begins a new sequence, whether or not the state was reset.
+
+        It gets another batch, or each call of the training was a sequence of its own. A model that was trained with
+        whole sequences may be called with single time steps later.
+        """
+        if self.new_batch:
+            return True
         axes = tuple(tensor.dim() for tensor in nested(arguments))
         if training:
             self.axes = axes
@@ -95,8 +123,8 @@ class TimeLoop:
     def end(self, *, training: bool) -> None:
         """The forward pass is over."""
         if training and self.calls:
-            self.longest = self.calls
-        self.open, self.states, self.outputs = False, [], ()
+            self.longest, self.trained_on_one_batch = self.calls, self.one_batch
+        self.open, self.states, self.outputs, self.batch = False, [], (), ()
 
 
 def is_step(watched: WatchedLayer, calls: LayerCalls, model_calls: int) -> bool:

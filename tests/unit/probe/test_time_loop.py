@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
 import snntorch as snn
+import snntorch.utils
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -69,7 +70,7 @@ def reset(model: nn.Module) -> None:
             module.reset()
 
 
-def by_step(model: nn.Module, x: Tensor) -> Tensor:
+def by_step(model: nn.Module, x: Iterable[Tensor]) -> Tensor:
     """The time loop of a script whose layers keep their state."""
     return torch.stack([model(frame) for frame in x])
 
@@ -216,6 +217,34 @@ def test_state_that_is_carried_over_is_found() -> None:
     healthy, _ = trained(keeping(), by_step)
     assert healthy is not None
     assert "SPK208" not in {finding.check for finding in healthy.findings}
+
+
+@pytest.mark.parametrize(
+    ("of_one_tensor", "resets", "is_reported"),
+    [
+        pytest.param(True, False, True, id="batch after batch, and never a reset"),
+        pytest.param(True, True, False, id="a reset before each batch"),
+        pytest.param(False, False, False, id="steps from anywhere, such as those of a camera"),
+    ],
+)
+def test_a_reset_that_evaluation_forgets_is_told_by_the_next_batch(
+    of_one_tensor: bool, resets: bool, is_reported: bool
+) -> None:
+    model = nn.Sequential(nn.Linear(INPUTS, HIDDEN), snn.Leaky(beta=0.9, init_hidden=True), nn.Linear(HIDDEN, 3))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with spikecheck.attach(model, on_finding=lambda _: None, every=1) as monitor:
+        for x, y in batches():
+            snn.utils.reset(model)
+            optimizer.zero_grad()
+            F.cross_entropy(by_step(model, x).mean(0), y).backward()
+            optimizer.step()
+        with torch.no_grad():
+            for x, _ in batches(seed=1):
+                if resets:
+                    snn.utils.reset(model)
+                by_step(model, x if of_one_tensor else [frame.clone() for frame in x])
+        report = monitor.report()
+    assert ("SPK208" in {finding.check for finding in report.findings}) is is_reported, report
 
 
 class Emptied(Leak):
