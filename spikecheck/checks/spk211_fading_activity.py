@@ -147,7 +147,8 @@ class FadingActivity(RateTrend):
     def reason(self, begin: Site, readings: Readings) -> str:
         """Return whether the weights are too small or, where these are of a usual size, the thresholds too high."""
         fed = [(layer, w) for layer in fading(begin, readings) if (w := fed_weight(layer, readings)) is not None]
-        scales = [weight.scale for _, weight in fed]
+        # weight decay shrinks the weights of silent layers
+        scales = [max(weight.scale, scale_at_first(layer, readings)) for layer, weight in fed]
         normalized = any(norm_behind(layer, weight, readings) is not None for layer, weight in fed)
         if normalized or not scales or min(scales) < self.min_usual_scale:
             return self.because
@@ -204,6 +205,12 @@ def fed_weight(layer: Site, readings: Readings) -> ParameterReading | None:
     """Return the weight that feeds a layer, if it is one that maps inputs to outputs."""
     weight = input_weight(layer, readings)
     return weight if weight is not None and weight.dimensions > 1 else None
+
+
+def scale_at_first(layer: Site, readings: Readings) -> float:
+    """Return the scale of a layer's weight before the first update; 0 where it is not known."""
+    weight = fed_weight(layer, readings.first)
+    return 0.0 if weight is None else weight.scale
 
 
 def norm_behind(layer: Site, weight: ParameterReading, readings: Readings) -> Site | None:

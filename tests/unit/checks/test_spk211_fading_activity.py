@@ -77,13 +77,14 @@ def test_the_fix_gives_every_fading_layer_the_drive_of_the_first() -> None:
     assert finding.fix.splitlines()[1:] == ["model.fc1.weight.data.mul_(3.0)", "model.fc2.weight.data.mul_(3.0)"]
 
 
-def fading(scale, **kinds):
+def fading(scale, first_scale=None, **kinds):
     """Two layers after the first, with weights of this scale; `kinds` are readings of the first of them."""
     places = firing_at(0.04, 0.0004, 0.0)
     sites = {f"lif{n}": {"fed_by": f"fc{n}", "neuron": neuron(v_threshold=0.0)} for n in range(3)}
     places |= {f"fc{n}.weight": [parameter(scale=scale)] for n in range(3)}
     places["lif1"] = [*places["lif1"], *kinds.values()]
-    [finding] = findings(FadingActivity(), observe(places, sites=sites), "lif2")
+    first = places | {f"fc{n}.weight": [parameter(scale=first_scale or scale)] for n in range(3)}
+    [finding] = findings(FadingActivity(), observe(places, first=first, sites=sites), "lif2")
     return finding
 
 
@@ -106,3 +107,7 @@ def test_the_weight_of_a_normalization_is_multiplied_where_one_lies_between() ->
         places[f"bn{n}.weight"] = [parameter(rms=0.1, elements=32, fan_in=1, dimensions=1)]
     [finding] = findings(FadingActivity(), observe(places, sites=sites), "lif2")
     assert finding.fix.splitlines()[1:] == ["model.bn1.weight.data.mul_(3.0)", "model.bn2.weight.data.mul_(3.0)"]
+
+
+def test_weights_that_decayed_in_silent_layers_were_of_a_usual_scale() -> None:
+    assert "thresholds are too high" in fading(0.1, first_scale=0.6).expected.because
