@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from functools import cache
 from math import inf
 from typing import Any
@@ -16,11 +16,9 @@ from spikecheck.site import FORWARD_KINDS, Capture, Site, SiteKind
 from spikecheck.stats.base import State, Statistic, statistics
 from spikecheck.stats.inputs import InputStats
 from spikecheck.stats.layout import Raster, RasterStatistic
+from spikecheck.stats.waiting import Waiting
 
 WINDOWS = ("first", "recent", "all")
-OF_A_LOSS = (SiteKind.LOSS, SiteKind.LOGITS, SiteKind.TARGETS, SiteKind.LABELS, SiteKind.CLASS_WEIGHTS)
-MAX_WAITING = 64  # captures that are measured together: those of 16 updates
-MAX_WAITING_VALUES = 16_384  # of one capture that may wait: 64 KB, so 4 MB in all
 
 
 @dataclass
@@ -83,7 +81,7 @@ class Engine:
     by_kind: Mapping[SiteKind, tuple[Statistic[Any], ...]] = field(default_factory=lambda: statistics_by_kind())
     windows: dict[tuple[bool, Statistic[Any], tuple[SiteKind, str]], Windows] = field(default_factory=dict)
     failed: Callable[[Exception], object] | None = None  # told of an error in one statistic; the others are read
-    waiting: list[tuple[Capture[Tensor], float]] = field(default_factory=list)  # with the tier of each
+    waiting: Waiting = field(default_factory=Waiting)
     broken: set[Any] = field(default_factory=set)  # keys of the windows with values that are not finite
     has_new_break: bool = False  # whether one was added since `breaks` was asked
 
@@ -94,11 +92,11 @@ class Engine:
         if tier < lowest:
             return
         tier = min(tier, highest)
-        if not is_small(capture):
+        if not self.waiting.add(capture, tier):
+            for captures, tier_of_these in self.waiting.take_at(capture):
+                self.measure(captures, tier_of_these)
             self.measure([capture], tier)
-            return
-        self.waiting.append((replace(capture, values=tuple(value.detach().clone() for value in capture.values)), tier))
-        if len(self.waiting) >= MAX_WAITING:
+        elif self.waiting.is_full(capture):
             self.measure_waiting()
 
     def receive_parameters(self, capture: Capture[Tensor] | None) -> None:
@@ -114,23 +112,13 @@ class Engine:
 
     @torch.no_grad()
     def measure_waiting(self) -> None:
-        """Measure what waits, in its order."""
-        waiting, self.waiting = self.waiting, []
-        by_site: dict[Any, list[tuple[Any, list[Capture[Tensor]]]]] = {}  # captures of one form that follow each other
-        for capture, tier in waiting:
-            shapes = tuple((value.shape, value.dtype, value.device) for value in capture.values)
-            form = (capture.loss_call, tier, shapes)
-            runs = by_site.setdefault((capture.sites, capture.training), [])
-            if not runs or runs[-1][0] != form:
-                runs.append((form, []))
-            runs[-1][1].append(capture)
-        for runs in by_site.values():
-            for (_, tier, _), captures in runs:
-                self.measure(captures, tier)
+        """Measure what waits, that of each site in its order."""
+        for captures, tier in self.waiting.take():
+            self.measure(captures, tier)
 
     def measure(self, captures: Sequence[Capture[Tensor]], tier: float) -> None:
         """Measure captures of one form with the statistics up to this tier."""
-        capture = captures[0]
+        capture = captures[-1]
         statistics = up_to_tier(self.by_kind.get(capture.sites[0].kind, ()), tier)
         raster = Raster(capture, whole=any(one.tier > 1 for one in statistics))
         for statistic in statistics:
@@ -138,15 +126,17 @@ class Engine:
             windows = self.windows.get(key)
             if statistic.one_pass == "first" and windows is not None and windows.current is not None:
                 continue
-            if isinstance(statistic, RasterStatistic):
+            if len(captures) > 1:
+                state = statistic.measure_many(captures)
+            elif isinstance(statistic, RasterStatistic):
                 state = statistic.measure_raster(raster)
             else:
-                state = statistic.measure_many(captures) if len(captures) > 1 else statistic.measure(capture)
+                state = statistic.measure(capture)
             if state.shows_break and key not in self.broken:
                 self.broken.add(key)
                 self.has_new_break = True
             if windows is None or windows.sites != capture.sites:  # parameters were replaced, or joined by others
-                first = statistic.measure(capture) if len(captures) > 1 else state
+                first = statistic.measure(captures[0]) if len(captures) > 1 else state
                 self.windows[key] = Windows(capture.sites, first, state, windowed=statistic.windowed)
             else:
                 windows.sites = capture.sites
@@ -249,15 +239,6 @@ def tiers_of(statistics: tuple[Statistic[Any], ...]) -> tuple[float, float]:
 def up_to_tier(statistics: tuple[Statistic[Any], ...], tier: float) -> tuple[Statistic[Any], ...]:
     """Return the statistics up to a tier."""
     return tuple(statistic for statistic in statistics if statistic.tier <= tier)
-
-
-def is_small(capture: Capture[Tensor]) -> bool:
-    """Return whether a capture waits for others of its kind: what one update shows of a loss, unless it is large.
-
-    A dozen operations on 64 x 20 logits take 0.4 ms where they follow each other, and 2 ms between those of a training
-    step, whose data and code have taken their place in the processor's caches.
-    """
-    return capture.sites[0].kind in OF_A_LOSS and sum(value.numel() for value in capture.values) <= MAX_WAITING_VALUES
 
 
 def belongs_to(of_training: bool, kind: SiteKind, training: bool) -> bool:

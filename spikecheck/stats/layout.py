@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from spikecheck.readings import NonFinite
-from spikecheck.site import Capture, Moment
+from spikecheck.site import Capture, Layout, Moment
 from spikecheck.stats.base import State, Statistic, merged_by
 
 MAX_DISTINCT = 16  # number of distinct values kept
@@ -44,6 +44,14 @@ def time_batch_neuron(capture: Capture[Tensor]) -> Tensor:
     if batch is None:
         x = x.unsqueeze(1)
     return x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
+
+
+def joined(captures: Sequence[Capture[Tensor]]) -> Capture[Tensor]:
+    """Return forward passes of one form as one, whose time steps follow each other."""
+    first = captures[0]
+    if first.stacked:
+        return replace(first, values=tuple([value for capture in captures for value in capture.values]))
+    return replace(first, values=(torch.cat(list(map(time_batch_neuron, captures))),), layout=Layout(0, 1))
 
 
 class Raster:

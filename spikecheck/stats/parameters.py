@@ -80,19 +80,25 @@ class GradientStats(Statistic[GradientState]):
 
     def measure(self, capture: Capture[Tensor]) -> GradientState:
         """Compute the norms of the gradients of one update."""
-        norm = norms(capture.values)
-        non_finite = ~torch.isfinite(norm)
-        nonempty = [value.numel() > 0 for value in capture.values]
-        present = torch.tensor(nonempty, device="cpu").to(norm.device, non_blocking=True)
-        at = torch.full(norm.shape, capture.update * MAX_TIME_STEPS, device=norm.device)
+        return self.measure_many([capture])
+
+    def measure_many(self, captures: Sequence[Capture[Tensor]]) -> GradientState:
+        """Compute the norms of the gradients of several updates in one go."""
+        shapes = tuple(tuple(value.shape) for value in captures[0].values)
+        norm = norms([value for capture in captures for value in capture.values]).reshape(len(captures), -1)
+        non_finite = ~torch.isfinite(norm)  # [update, parameter], as the norm
+        present = torch.tensor([math.prod(shape) > 0 for shape in shapes], device="cpu")
+        present = present.to(norm.device, non_blocking=True)
+        updates = torch.tensor([[capture.update * MAX_TIME_STEPS] for capture in captures], device="cpu")
+        at = updates.to(norm.device, non_blocking=True).where(non_finite, NEVER)
         return GradientState(
-            total=zero_non_finite(norm).double(),
-            zero=((norm == 0) & present).int(),
-            non_finite=non_finite.int(),
-            first_non_finite=at.where(non_finite, at.new_full((), NEVER)),
-            missing=(~present).int(),
-            updates=1,
-            shapes_=tuple(tuple(value.shape) for value in capture.values),
+            total=zero_non_finite(norm).sum(0, dtype=torch.float64),
+            zero=((norm == 0) & present).sum(0, dtype=torch.int32),
+            non_finite=non_finite.sum(0, dtype=torch.int32),
+            first_non_finite=at.amin(0),
+            missing=(~present).int() * len(captures),
+            updates=len(captures),
+            shapes_=shapes,
         )
 
     def summarize(self, state: GradientState) -> tuple[GradientReading, ...]:

@@ -24,7 +24,7 @@ from torch.nn.utils.rnn import pad_sequence
 from spikecheck.readings import NonFinite
 from spikecheck.site import Capture, Moment, SiteKind
 from spikecheck.stats.base import State, merged_by
-from spikecheck.stats.layout import MAX_TIME_STEPS, NEVER, Raster, RasterStatistic
+from spikecheck.stats.layout import MAX_TIME_STEPS, NEVER, Raster, RasterStatistic, joined
 from spikecheck.timelines import (
     CurrentTimelineReading,
     EvaluationSpikeTimelineReading,
@@ -37,7 +37,7 @@ from spikecheck.timelines import (
     width_for,
 )
 
-MAX_PENDING = 16  # forward passes that are reduced together
+MAX_PENDING = 64  # forward passes that are reduced together
 MAX_PENDING_STEPS = 8_192  # time steps that wait to be reduced, where all passes are as long as the latest: 64 KB
 KINDS = ("NaN", "infinity", "-infinity")  # of a sum; the sum of both infinities is NaN
 
@@ -134,11 +134,11 @@ class TimelineState(State):
     time_steps: Steps | None = merged_by(merge_steps)
 
     @classmethod
-    def of(cls, one: Pass, time_axis_known: bool, time_steps: Steps | None = None) -> TimelineState:
-        """Return the state of one forward pass or update."""
-        none = nothing_on(one.sums.device)
+    def of(cls, *passes: Pass, time_axis_known: bool = False, time_steps: Steps | None = None) -> TimelineState:
+        """Return the state of forward passes or updates in their order."""
+        latest, none = passes[-1], nothing_on(passes[-1].sums.device)
         numbers = none.intervals, none.rows, none.maxima, none.bad, none.first, none.last
-        return cls(one.update, *numbers, time_axis_known, (one,), time_steps)  # `replace` takes twice as long
+        return cls(latest.update, *numbers, time_axis_known, passes, time_steps)  # `replace` takes twice as long
 
     def __add__(self, other: TimelineState) -> TimelineState:
         """Merge both; the earlier one is dropped where it is on another device."""
@@ -316,12 +316,17 @@ def maxima_of(passes: Sequence[Pass], like: Tensor) -> Tensor:
     return maxima.where(~maxima.isnan(), -torch.inf).amax(1)
 
 
+def by_pass(steps: Tensor, captures: Sequence[Capture[Tensor]]) -> tuple[Tensor, ...]:
+    """Return what is known of each time step [pass * time], pass by pass."""
+    return steps.reshape(len(captures), -1).unbind()
+
+
 class Timeline(RasterStatistic[TimelineState]):
     """The values of every forward pass, summed by time step: what is not finite, and where that began.
 
     Unit: that of the values.
     Input: values [time, batch, neuron] of one forward pass.
-    Memory: four numbers in each of 64 intervals, and one per time step of up to 16 forward passes. Cost: one sum.
+    Memory: four numbers in each of 64 intervals, and one per time step of up to 64 forward passes. Cost: one sum.
     Not visible: which neuron or sample. A sum of finite values that overflows counts as infinite.
     """
 
@@ -330,9 +335,18 @@ class Timeline(RasterStatistic[TimelineState]):
     windowed: ClassVar = False
 
     def measure_raster(self, raster: Raster) -> TimelineState:
-        """Sum the values of each time step."""
-        one = Pass(raster.capture.update, raster.step_sums, raster.elements)
-        return TimelineState.of(one, raster.time_axis_known)
+        """Reduce one forward pass."""
+        return self.reduce(raster, [raster.capture])
+
+    def measure_many(self, captures: Sequence[Capture[Tensor]]) -> TimelineState:
+        """Reduce several forward passes in one go."""
+        return self.reduce(Raster(joined(captures)), captures)
+
+    def reduce(self, raster: Raster, captures: Sequence[Capture[Tensor]]) -> TimelineState:
+        """Sum the values of each time step of captures whose values are joined in a raster."""
+        sums, elements = by_pass(raster.step_sums, captures), raster.elements // len(captures)
+        passes = [Pass(capture.update, of_steps, elements) for capture, of_steps in zip(captures, sums, strict=True)]
+        return TimelineState.of(*passes, time_axis_known=captures[0].layout.time is not None)
 
     def summarize(self, state: TimelineState) -> tuple[Any, ...]:
         """Copy to the host what is not finite: the mean of a current says too little to keep 64 of them."""
@@ -365,7 +379,7 @@ class SpikeTimelineStats(Timeline):
 
     Unit: spikes per neuron and time step.
     Input: spikes [time, batch, neuron] of one forward pass.
-    Memory: four numbers in each of 64 intervals, and two per time step of up to 16 forward passes. Cost: one sum and
+    Memory: four numbers in each of 64 intervals, and two per time step of up to 64 forward passes. Cost: one sum and
     one maximum over the spikes.
     Not visible: which neuron or sample; a neuron is silent where its spikes of one forward pass add up to 0.
     """
@@ -374,12 +388,19 @@ class SpikeTimelineStats(Timeline):
     reading: ClassVar = SpikeTimelineReading
     evaluation_reading: ClassVar = EvaluationSpikeTimelineReading
 
-    def measure_raster(self, raster: Raster) -> TimelineState:
-        """Sum the spikes of each time step, and find the largest."""
-        sums, maxima = raster.batch_sums_and_step_maxima
-        silent = (sums.sum(0) == 0).sum()
-        one = Pass(raster.capture.update, sums.sum(1), raster.elements, sums.shape[1], maxima, silent)
-        return TimelineState.of(one, raster.time_axis_known, Steps.of(raster.capture, len(sums)))
+    def reduce(self, raster: Raster, captures: Sequence[Capture[Tensor]]) -> TimelineState:
+        """Sum the spikes of each time step, and find the largest; count the neurons without any in a forward pass."""
+        batch_sums, step_maxima = raster.batch_sums_and_step_maxima
+        steps, neurons = len(batch_sums) // len(captures), batch_sums.shape[1]
+        sums, maxima = by_pass(batch_sums.sum(1), captures), by_pass(step_maxima, captures)
+        silent = (batch_sums.reshape(len(captures), steps, neurons).sum(1) == 0).sum(1).unbind()
+        elements = raster.elements // len(captures)
+        passes = [
+            Pass(capture.update, of_steps, elements, neurons, largest, none)
+            for capture, of_steps, largest, none in zip(captures, sums, maxima, silent, strict=True)
+        ]
+        time_steps = Steps.of(captures[0], steps)
+        return TimelineState.of(*passes, time_axis_known=captures[0].layout.time is not None, time_steps=time_steps)
 
     def summarize(self, state: TimelineState) -> tuple[SpikeTimelineReading, ...]:
         """Copy the points to the host."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -29,6 +30,16 @@ class UpdateTimeline(Statistic[TimelineState]):
     tier: ClassVar = 1
     windowed: ClassVar = False
 
+    def measure_many(self, captures: Sequence[Capture[Tensor]]) -> TimelineState:
+        """Measure several updates, in one go where each has one value."""
+        if any(len(capture.values) != 1 for capture in captures):
+            return super().measure_many(captures)
+        return TimelineState.of(*self.passes(captures))
+
+    def passes(self, captures: Sequence[Capture[Tensor]]) -> list[Pass]:
+        """Return what each update shows, of updates with one value each."""
+        raise NotImplementedError
+
     def summarize(self, state: TimelineState) -> tuple[TimelineReading, ...]:
         """Copy the points to the host."""
         reduced = state.reduced()
@@ -51,7 +62,14 @@ class LogitTimelineStats(UpdateTimeline):
         """Sum the largest logits of one update."""
         largest = [maximum(class_rows(value.detach().float()), (1,)) for value in capture.values]
         total = torch.stack([value.sum() for value in largest]).sum().reshape(1)
-        return TimelineState.of(Pass(capture.update, total, sum(v.numel() for v in capture.values)), False)
+        return TimelineState.of(Pass(capture.update, total, sum(v.numel() for v in capture.values)))
+
+    def passes(self, captures: Sequence[Capture[Tensor]]) -> list[Pass]:
+        """Sum the largest logits of each update."""
+        values = [capture.values[0].detach() for capture in captures]
+        largest = maximum(torch.cat(list(map(class_rows, values))).float(), (1,)).reshape(len(captures), -1)
+        totals = largest.sum(1, keepdim=True).unbind()
+        return [Pass(c.update, total, v.numel()) for c, total, v in zip(captures, totals, values, strict=True)]
 
     def summarize(self, state: TimelineState) -> tuple[LogitTimelineReading, ...]:
         """Copy to the host what is not finite."""
@@ -73,7 +91,13 @@ class LossTimelineStats(UpdateTimeline):
     def measure(self, capture: Capture[Tensor]) -> TimelineState:
         """Average the loss calls of one update."""
         value = torch.stack([v.detach().float().mean() for v in capture.values]).mean().reshape(1)
-        return TimelineState.of(Pass(capture.update, value, maxima=value), False)
+        return TimelineState.of(Pass(capture.update, value, maxima=value))
+
+    def passes(self, captures: Sequence[Capture[Tensor]]) -> list[Pass]:
+        """Return the loss of each update."""
+        losses = torch.stack([capture.values[0].detach() for capture in captures]).float()
+        means = losses.reshape(len(captures), -1).mean(1, keepdim=True).unbind()
+        return [Pass(capture.update, mean, maxima=mean) for capture, mean in zip(captures, means, strict=True)]
 
 
 class OptimizerTimelineStats(UpdateTimeline):
@@ -94,11 +118,11 @@ class OptimizerTimelineStats(UpdateTimeline):
         if not capture.step_tensors:
             (rate,) = capture.learning_rates
             norm = norms(capture.values).norm().reshape(1)
-            return TimelineState.of(Pass(capture.update, norm, maxima=norm, rate=rate), False)
+            return TimelineState.of(Pass(capture.update, norm, maxima=norm, rate=rate))
         half = len(capture.step_tensors) // 2
         update, before = norms(capture.step_tensors[:half]).norm(), norms(capture.step_tensors[half:]).norm()
         size = zero_non_finite(update / before.where(before > 0, update))
-        return TimelineState.of(Pass(capture.update, size.new_zeros(0), 0, 1, extra=size, passes=0), False)
+        return TimelineState.of(Pass(capture.update, size.new_zeros(0), 0, 1, extra=size, passes=0))
 
     def summarize(self, state: TimelineState) -> tuple[OptimizerTimelineReading, ...]:
         """Copy the points to the host."""

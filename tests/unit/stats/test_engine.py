@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 import torch
 from torch import Tensor
@@ -10,8 +12,8 @@ from spikecheck.checks.base import place_of
 from spikecheck.excerpts import RasterReading
 from spikecheck.readings import FlowReading, LogitReading, SpikeReading
 from spikecheck.site import Capture, Layout, LossCall, Site, SiteKind
-from spikecheck.stats import engine
-from spikecheck.stats.engine import MAX_WAITING, WINDOWS, Engine, measure_values
+from spikecheck.stats.engine import WINDOWS, Engine, measure_values
+from spikecheck.stats.waiting import MAX_VALUES, MAX_VALUES_IN_ALL, MAX_WAITING, Waiting
 from spikecheck.timelines import SpikeTimelineReading
 
 LIF = Site(SiteKind.SPIKES, "lif", 1)
@@ -126,24 +128,65 @@ def test_the_values_of_a_tensor() -> None:
     assert measure_values(torch.tensor([0.0, 1.0, 1.0, 0.5])).values == (0.0, 0.5, 1.0)
 
 
+def together_and_apart(captures: Iterable[Capture[Tensor]], monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """Return what is read in each window where captures wait for each other; it has to be the same where none does."""
+    together, apart = Engine(), Engine()
+    for capture in captures:
+        together.receive(capture, tier=1)
+        with monkeypatch.context() as at_once:
+            at_once.setattr(Waiting, "add", lambda *_: False)
+            apart.receive(capture, tier=1)
+    read = tuple(repr(together.read(window)) for window in WINDOWS)
+    assert read == tuple(repr(apart.read(window)) for window in WINDOWS)
+    return read
+
+
 @pytest.mark.parametrize("updates", [1, 3, MAX_WAITING])
-def test_what_waits_is_measured_as_what_does_not(updates: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Losses of several updates are measured together, with a NaN in one of them, and a batch that is repeated."""
+def test_losses_that_wait_are_measured_as_those_that_do_not(updates: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of several updates are measured together, with a NaN in one of them, and a batch that is repeated."""
     torch.manual_seed(0)
     call = LossCall("cross_entropy", 5, plain_mean=True)
     batches = [(torch.randn(6, 5), torch.randint(5, (6,)), torch.rand(())) for _ in range(updates)]
     batches[-1][0][2, 1] = torch.nan
     batches[-1] = (batches[-1][0], batches[0][1], batches[-1][2])
-    together, apart = Engine(), Engine()
-    for update, (logits, targets, loss) in enumerate(batches):
-        for kind, value in ((SiteKind.LOGITS, logits), (SiteKind.TARGETS, targets), (SiteKind.LOSS, loss)):
-            capture = Capture((Site(kind, "loss"),), (value,), update=update, loss_call=call)
-            together.receive(capture)
-            with monkeypatch.context() as at_once:
-                at_once.setattr(engine, "is_small", lambda capture: False)
-                apart.receive(capture)
-    for window in WINDOWS:
-        assert repr(together.read(window)) == repr(apart.read(window))
+    kinds = SiteKind.LOGITS, SiteKind.TARGETS, SiteKind.LOSS
+    captures = (
+        Capture((Site(kind, "loss"),), (value,), update=update, loss_call=call)
+        for update, batch in enumerate(batches)
+        for kind, value in zip(kinds, batch, strict=True)
+    )
+    together_and_apart(captures, monkeypatch)
+
+
+@pytest.mark.parametrize("kind", [SiteKind.INPUT, SiteKind.POTENTIAL, SiteKind.SPIKES])
+@pytest.mark.parametrize("layout", [Layout(0, 1), Layout(1, 0), Layout(None, 0), Layout(2, None)])
+def test_forward_passes_that_wait_are_measured_as_those_that_do_not(
+    kind: SiteKind, layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time steps are one tensor, or one each; some passes are longer, one is not finite, and one is too large."""
+    site, generator = Site(kind, "lif", 1), torch.Generator().manual_seed(0)
+    shapes = [(3, 4, 5)] * 20 + [(6, 4, 5)] * 3 + [(3, 4, 5)] * 30
+    passes = [(torch.rand(shape, generator=generator) < 0.3).float() for shape in shapes]
+    passes[7][1, 2, 0] = torch.nan
+    passes[11] = torch.ones(3, 4, MAX_VALUES)
+    one_tensor = [Capture((site,), (x,), layout, update=update) for update, x in enumerate(passes)]
+    one_each = [Capture((site,), x.unbind(), Layout(0, 1), update=u, stacked=True) for u, x in enumerate(passes)]
+    read = together_and_apart(one_tensor, monkeypatch)
+    assert "update=7" in read[-1], "the pass that is not finite keeps its number"
+    together_and_apart(one_each, monkeypatch)
+
+
+def test_gradients_that_wait_are_measured_as_those_that_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    sites = tuple(Site(SiteKind.GRADIENT, name) for name in ("fc.weight", "fc.bias", "scale"))
+    captures = []
+    for update in range(20):
+        gradients = [torch.full((2, 3), float(update)), torch.zeros(2), torch.ones(())]
+        if update == 5:
+            gradients[0][1, 1] = torch.inf
+        if update in (3, 4):
+            gradients[2] = torch.empty(0)
+        captures.append(Capture(sites, tuple(gradients), update=update))
+    together_and_apart(captures, monkeypatch)
 
 
 def test_what_waits_is_kept_as_it_was() -> None:
@@ -152,6 +195,14 @@ def test_what_waits_is_kept_as_it_was() -> None:
     logits.add_(torch.arange(3))
     (readings,) = together.read("all").values()
     assert readings[LogitReading].maximum == 0
+
+
+def test_what_waits_is_bounded() -> None:
+    engine = Engine()
+    for number in range(1_000):
+        x = torch.zeros(1, 1, MAX_VALUES)
+        engine.receive(Capture((Site(SiteKind.SPIKES, f"lif {number}"),), (x,), Layout(0, 1)), tier=1)
+    assert 0 < engine.waiting.values <= MAX_VALUES_IN_ALL
 
 
 def test_a_value_that_is_not_finite_is_news_once_at_each_site() -> None:
