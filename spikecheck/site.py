@@ -304,3 +304,4 @@ class Capture(Generic[T]):
     step_tensors: tuple[T, ...] = ()
     axes_in_doubt: bool = False  # one of the axes may be time, and nothing tells which
     is_first: bool = True  # of its kind in the forward pass, as far as is known
+    shapes: tuple[tuple[int, ...], ...] = ()  # of a GRADIENT: those of the gradients, of which the values are the norms

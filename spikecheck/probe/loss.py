@@ -21,7 +21,6 @@ from torch import Tensor
 from torch.optim.optimizer import Optimizer
 
 from spikecheck.probe.scripting import scripting_without_hooks
-from spikecheck.probe.softmax_axis import softmax_axes, stacked_rows
 from spikecheck.probe.torch_private import is_compiling, is_dense, is_plain_tensor, is_traced, loss_functions
 from spikecheck.site import LossCall
 
@@ -150,8 +149,6 @@ def describe(
         weights is not None,
         arguments.get("ignore_index", -100) if over_classes else None,
         () if over_classes or name in ONE_INDEX_PER_SAMPLE else broadcast_shapes(logits, targets),
-        softmax_axes(logits) if over_classes else (),
-        stacked_rows(logits) if over_classes else (),
     )
     return call, logits, targets, weights if over_classes and plain_tensor(weights) else None
 

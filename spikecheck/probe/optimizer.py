@@ -12,7 +12,7 @@ from torch.optim.optimizer import Optimizer
 from spikecheck.probe.gradients import ParameterGradients
 from spikecheck.probe.learning_rates import LearningRateHistories
 from spikecheck.probe.torch_private import has_values
-from spikecheck.probe.unused import IdleOptimizers, UndoneUpdates, UnusedGradients
+from spikecheck.probe.unused import IdleOptimizers, UndoneUpdates, UnusedGradients, norms_of_gradients
 from spikecheck.site import Capture, IdleOptimizer, Site, SiteKind
 
 COMPARED_FIRST = 10  # updates of each optimizer that are compared one by one: copying its parameters costs memory
@@ -97,20 +97,21 @@ class OptimizerWatch:
 
     @torch.no_grad()
     def before_step(self, optimizer: Optimizer, update: int, *, new: bool = True) -> None:
-        """Hand on the gradients, and keep the parameters where this update is to be compared.
+        """Hand on the norms of the gradients, and keep the parameters where this update is to be compared.
 
         The first optimizer of an update shows all gradients; each shows what it does to the parameters that it holds.
         """
         self.kind = type(optimizer).__name__
         held = self.parameters_of(optimizer)
-        gradients = tuple(p.grad.detach() for p in held if p.grad is not None and has_values(p.grad))
-        if gradients:
+        trained = {name: p for name, p in self.named.items() if p.requires_grad and not p.is_meta} if new else {}
+        norms = norms_of_gradients([*held, *trained.values()])
+        if of_optimizer := tuple([norms[id(p)] for p in held if id(p) in norms]):
             rate = (learning_rate(optimizer),)
-            self.sink(Capture(self.site_of(optimizer), gradients, update=update, learning_rates=rate))
-        trained = {name: p for name, p in self.named.items() if p.requires_grad and not p.is_meta}
-        if trained and new:
-            gradients = tuple(p.new_empty(0) if p.grad is None else p.grad.detach() for p in trained.values())
-            self.sink(Capture(self.sites(SiteKind.GRADIENT, list(trained)), gradients, update=update))
+            self.sink(Capture(self.site_of(optimizer), of_optimizer, update=update, learning_rates=rate))
+        if trained:
+            every = tuple([norms[id(p)] if id(p) in norms else p.new_empty(0) for p in trained.values()])
+            shapes = tuple([tuple(p.shape) for p in trained.values()])
+            self.sink(Capture(self.sites(SiteKind.GRADIENT, list(trained)), every, update=update, shapes=shapes))
         names = [self.names[id(p)] for p in held]
         undone = self.undone.before_step(names, [p.detach() for p in held], update)
         steps = self.steps.setdefault(optimizer, 0)

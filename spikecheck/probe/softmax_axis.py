@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from spikecheck.probe.torch_private import parents_of, saved_axes, saved_axis, shape_of
+from spikecheck.site import LossCall
 
 SOFTMAX = ("Softmax", "LogSoftmax")
 REDUCTIONS = ("Mean", "Sum")  # over time, or over parts of the network
 SAME_SHAPE = ("Neg", "Log", "Clone", "ToCopy")
 SCALINGS = ("Mul", "Div", "Add", "Sub")  # by a number; with a second tensor, the way ends
 MAX_STEPS = 8  # from the loss back
+
+
+def with_axes(call: LossCall, logits: Tensor) -> LossCall:
+    """Return what is known of the call of a loss, with what the graph of its logits shows; it is asked for classes."""
+    if call.classes is None:
+        return call
+    return replace(call, softmax_axes=softmax_axes(logits), stacked_rows=stacked_rows(logits))
 
 
 class Before(NamedTuple):

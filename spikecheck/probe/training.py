@@ -18,6 +18,7 @@ from spikecheck.probe.optimizer import OptimizerWatch
 from spikecheck.probe.origins import Origins
 from spikecheck.probe.passes import Passes
 from spikecheck.probe.pending_losses import PendingLosses
+from spikecheck.probe.softmax_axis import with_axes
 from spikecheck.probe.unregistered import UnregisteredParameters
 from spikecheck.probe.watchers import Watch, watchers
 from spikecheck.site import LossCall
@@ -60,6 +61,8 @@ class Training:
         """A loss was computed, by torch or by the criterion that was named."""
         session = self.session
         if session.clock.forward_passes and not logits.is_complex() and watchers.owns(session, (logits,)):
+            if session.passes.recorder.tier > 1:
+                call = with_axes(call, logits)
             session.losses.add(call, logits, targets, value, class_weights)
             session.batches.take_targets(targets)
             session.clock.end_sequence()
@@ -68,7 +71,7 @@ class Training:
         """torch refused to compute a loss."""
         session = self.session
         if watchers.owns(session, (logits,)):
-            session.losses.add(call, logits, targets, None)
+            session.losses.add(with_axes(call, logits), logits, targets, None)
             session.hand_on_losses()
             session.evaluate(error)
 

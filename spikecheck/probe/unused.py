@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from weakref import WeakSet
 
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
-from spikecheck.probe.torch_private import is_dense, is_freed, norms
+from spikecheck.probe.torch_private import has_values, is_dense, is_freed, norms
 from spikecheck.site import Capture, IdleOptimizer, Site, SiteKind
 
 SAMPLED = 64  # values of each weight that are compared, spread evenly
@@ -134,3 +134,11 @@ def gradient_norms(named: dict[str, nn.Parameter]) -> dict[str, Tensor]:
     if not present:
         return {}
     return dict(zip(present, norms([g.detach().float() for g in present.values()]), strict=True))
+
+
+def norms_of_gradients(parameters: Iterable[nn.Parameter]) -> dict[int, Tensor]:
+    """Return the norm of each gradient that holds anything, by the id of its parameter, in one fused call."""
+    present = {id(p): p.grad.detach() for p in parameters if p.grad is not None and has_values(p.grad)}
+    present = {key: gradient for key, gradient in present.items() if gradient.numel()}
+    values = [gradient.coalesce().values() if gradient.is_sparse else gradient for gradient in present.values()]
+    return dict(zip(present, norms([one.float() for one in values]) if values else (), strict=True))

@@ -32,7 +32,7 @@ class Windows:
     earlier: State | None = None
 
     windowed: bool = True  # False: one state for the whole run
-    first_readings: list[tuple[Any, ...]] = field(default_factory=list)  # read once, and shared with snapshots
+    read: dict[str, tuple[State, tuple[Any, ...]]] = field(default_factory=dict)  # by window; shared with snapshots
     sum_of_recent: tuple[State | None, State | None, State | None] = (None, None, None)  # with what was added
 
     def roll(self) -> None:
@@ -57,11 +57,13 @@ class Windows:
         state = self.of(window)
         if state is None or state.is_meta:
             return ()
-        if window != "first" or not self.windowed:
-            return statistic.summarize(state)
-        if not self.first_readings:
-            self.first_readings.append(statistic.summarize(state))
-        return self.first_readings[0]
+        for known, readings in tuple(self.read.values()):  # also of another window: all of them begin as one
+            if known is state:
+                return readings
+        readings = statistic.summarize(state)
+        if window != "all" or self.earlier is None:  # else the state is a sum that nobody keeps
+            self.read[window] = state, readings
+        return readings
 
 
 def merge_optional(a: State | None, b: State | None) -> State | None:

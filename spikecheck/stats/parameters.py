@@ -70,7 +70,7 @@ class GradientStats(Statistic[GradientState]):
     """Gradients as the optimizer receives them, after clipping, accumulation and unscaling.
 
     Unit: loss per unit of the parameter (L2 norm). A loss summed over the batch has larger gradients than a mean.
-    Input: one gradient per parameter, empty if it has none.
+    Input: one gradient per parameter, or its norm, empty if it has none.
     Memory: five numbers per parameter. Cost: one fused norm per update.
     Not visible: single entries of a gradient.
     """
@@ -84,10 +84,10 @@ class GradientStats(Statistic[GradientState]):
 
     def measure_many(self, captures: Sequence[Capture[Tensor]]) -> GradientState:
         """Compute the norms of the gradients of several updates in one go."""
-        shapes = tuple(tuple(value.shape) for value in captures[0].values)
+        first = captures[0]
         norm = norms([value for capture in captures for value in capture.values]).reshape(len(captures), -1)
         non_finite = ~torch.isfinite(norm)  # [update, parameter], as the norm
-        present = torch.tensor([math.prod(shape) > 0 for shape in shapes], device="cpu")
+        present = torch.tensor([value.numel() > 0 for value in first.values], device="cpu")
         present = present.to(norm.device, non_blocking=True)
         updates = torch.tensor([[capture.update * MAX_TIME_STEPS] for capture in captures], device="cpu")
         at = updates.to(norm.device, non_blocking=True).where(non_finite, NEVER)
@@ -98,7 +98,7 @@ class GradientStats(Statistic[GradientState]):
             first_non_finite=at.amin(0),
             missing=(~present).int() * len(captures),
             updates=len(captures),
-            shapes_=shapes,
+            shapes_=first.shapes or tuple(tuple(value.shape) for value in first.values),
         )
 
     def summarize(self, state: GradientState) -> tuple[GradientReading, ...]:

@@ -104,8 +104,8 @@ class OptimizerTimelineStats(UpdateTimeline):
     """The norm of all gradients of an optimizer together, the size of its updates and its learning rate.
 
     Unit: loss per unit of the parameters (L2 norm); the size of an update is relative to the norm of the parameters.
-    Input: the gradients before an update and its learning rate; then, for the updates that are compared, what was added
-    to the parameters, and the parameters before.
+    Input: the gradients before an update, or their norms, and its learning rate; then, for the updates that are
+    compared, what was added to the parameters, and the parameters before.
     Memory: as `Timeline`. Cost: one fused norm per update, and two where it is compared.
     Not visible: which parameter, and the size of the updates that are not compared.
     """

@@ -40,7 +40,7 @@ def wrong(*args: Any, **kwargs: Any) -> Any:
 PLACES = {
     "counting spikes": (SpikeStats, "measure_raster"),
     "counting currents": (DriveStats, "measure_raster"),
-    "counting gradients": (GradientStats, "measure"),
+    "counting gradients": (GradientStats, "measure_many"),
     "saying it": (SpikeStats, "summarize"),
     "judging": (Judge, "verdicts"),
     "before the model": (Session, "forward_begins"),

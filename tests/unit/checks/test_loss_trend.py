@@ -9,7 +9,7 @@ from spikecheck.checks.spk302_chance_plateau import ChancePlateau
 from spikecheck.checks.spk312_stalled_loss import StalledLoss
 from spikecheck.checks.spk313_worse_than_guess import WorseThanGuess
 from spikecheck.errors import SpikecheckError
-from spikecheck.stats.losses import WINDOW
+from spikecheck.stats.loss_values import WINDOW
 from tests.unit.checks.build import findings, gradient, loss, observe, parameter, run, targets, update
 
 BY_MEAN = {ChancePlateau: 3.0, StalledLoss: 1.5, WorseThanGuess: 4.0}
