@@ -95,8 +95,8 @@ class Engine:
             return
         tier = min(tier, highest)
         if not self.waiting.add(capture, tier):
-            for captures, tier_of_these in self.waiting.take_at(capture):
-                self.measure(captures, tier_of_these)
+            for run in self.waiting.take_at(capture):
+                self.measure(run.captures(), run.tier)
             self.measure([capture], tier)
         elif self.waiting.is_full(capture):
             self.measure_waiting()
@@ -115,8 +115,8 @@ class Engine:
     @torch.no_grad()
     def measure_waiting(self) -> None:
         """Measure what waits, that of each site in its order."""
-        for captures, tier in self.waiting.take():
-            self.measure(captures, tier)
+        for run in self.waiting.take():
+            self.measure(run.captures(), run.tier)
 
     def measure(self, captures: Sequence[Capture[Tensor]], tier: float) -> None:
         """Measure captures of one form with the statistics up to this tier."""

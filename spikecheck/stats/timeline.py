@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar
 
@@ -24,6 +24,7 @@ from torch.nn.utils.rnn import pad_sequence
 from spikecheck.readings import NonFinite
 from spikecheck.site import Capture, Moment, SiteKind
 from spikecheck.stats.base import State, merged_by
+from spikecheck.stats.intervals import Interval, Pass, Steps, merge_steps
 from spikecheck.stats.layout import MAX_TIME_STEPS, NEVER, Raster, RasterStatistic, joined
 from spikecheck.timelines import (
     CurrentTimelineReading,
@@ -33,89 +34,12 @@ from spikecheck.timelines import (
     SpikeTimelineReading,
     TimelinePoint,
     TimelineReading,
-    TimeSteps,
     width_for,
 )
 
 MAX_PENDING = 64  # forward passes that are reduced together
 MAX_PENDING_STEPS = 8_192  # time steps that wait to be reduced, where all passes are as long as the latest: 64 KB
 KINDS = ("NaN", "infinity", "-infinity")  # of a sum; the sum of both infinities is NaN
-
-
-@dataclass(frozen=True)
-class Pass:
-    """What one forward pass or update shows; all but the tensors is known without reading values."""
-
-    update: int
-    sums: Tensor  # [time]
-    elements: int = 1
-    extra_of: int = 0  # what the second quantity is a mean over: neurons, or updates
-    maxima: Tensor | None = None  # [time]
-    extra: Tensor | None = None  # a second quantity: silent neurons, or the size of an update
-    rate: float | None = None  # the learning rate
-    passes: int = 1
-
-
-@dataclass(frozen=True)
-class Interval:
-    """What an interval of updates holds that is known without reading values."""
-
-    start: int
-    passes: int
-    elements: int
-    steps: int
-    extra_of: int
-    rates: int = 0
-    rate: float = 0.0  # the sum of the learning rates
-
-    @classmethod
-    def of(cls, one: Pass) -> Interval:
-        """Return what one forward pass or update holds."""
-        known = one.rate is not None
-        return cls(one.update, one.passes, one.elements, len(one.sums), one.extra_of, known, one.rate or 0.0)
-
-    def __add__(self, other: Interval) -> Interval:
-        return Interval(
-            self.start,
-            self.passes + other.passes,
-            self.elements + other.elements,
-            self.steps + other.steps,
-            self.extra_of + other.extra_of,
-            self.rates + other.rates,
-            self.rate + other.rate,
-        )
-
-
-CALLS, IN_DOUBT = -1, -2  # instead of the axis: each call is a time step, or nothing tells
-
-
-@dataclass(frozen=True)
-class Steps:
-    """The fewest and the most time steps of a forward pass, and along which axes."""
-
-    fewest: int
-    most: int
-    axes: frozenset[int]
-
-    @classmethod
-    def of(cls, capture: Capture[Tensor], steps: int) -> Steps:
-        """Return those of one forward pass."""
-        axis = CALLS if capture.stacked or capture.layout.time is None else capture.layout.time
-        return cls(steps, steps, frozenset([IN_DOUBT if capture.axes_in_doubt else axis]))
-
-    def __add__(self, other: Steps) -> Steps:
-        return Steps(min(self.fewest, other.fewest), max(self.most, other.most), self.axes | other.axes)
-
-    def reading(self) -> TimeSteps:
-        """Return the plain numbers; a layer with axes in doubt that are known later is known."""
-        known = self.axes - {IN_DOUBT}
-        axis = max(known, default=CALLS)
-        return TimeSteps(self.fewest, self.most, None if axis == CALLS else axis, bool(known))
-
-
-def merge_steps(a: Steps | None, b: Steps | None) -> Steps | None:
-    """Merge rule of the time steps."""
-    return a + b if a is not None and b is not None else a or b
 
 
 @dataclass(frozen=True)
@@ -182,14 +106,14 @@ class TimelineState(State):
         if not self.pending:
             return self
         passes = self.pending
-        sums = pad_sequence([one.sums for one in passes], batch_first=True).double()  # [pass, time]
+        sums = padded([one.sums for one in passes], 0.0).double()  # [pass, time]
         bad = ~torch.isfinite(sums)
         first, last, bad_steps = self.first, self.last, sums.new_zeros(len(passes))
         if sums.device.type != "cpu" or bool(bad.any()):  # on the host, to ask is cheaper than to compute
             first, last = self.first_and_last(sums, bad)
             bad_steps = bad.sum(1).double()
             sums = sums.where(~bad, 0.0)
-        lengths = torch.tensor([len(one.sums) for one in passes], dtype=torch.float64, device="cpu")
+        lengths = torch.tensor([one.sums.shape[0] for one in passes], dtype=torch.float64, device="cpu")
         rows = [sums.sum(1), lengths.to(sums.device, non_blocking=True) - bad_steps, extras(passes, sums)]
         return merged(
             (*self.intervals, *map(Interval.of, passes)),
@@ -273,20 +197,17 @@ def merged(
     """Return the state with intervals of the width that the latest update asks for, in order."""
     width = width_for(latest)
     starts = [one.start // width * width for one in intervals]
-    by_start: dict[int, Interval] = {}
+    parts: dict[int, list[Interval]] = {}
     for start, one in zip(starts, intervals, strict=True):
-        if start in by_start:
-            by_start[start] += one
-        else:
-            by_start[start] = one if one.start == start else replace(one, start=start)
-    ordered = sorted(by_start)
+        parts.setdefault(start, []).append(one)
+    ordered = sorted(parts)
     number = {start: index for index, start in enumerate(ordered)}
     index = torch.tensor([number[start] for start in starts], device="cpu").to(rows.device, non_blocking=True)
     belongs = index == torch.arange(len(ordered), device=rows.device).unsqueeze(1)
     maxima = maxima.where(belongs, -torch.inf).amax(1)
     return TimelineState(
         latest,
-        tuple(by_start[s] for s in ordered),
+        tuple([Interval.joined(start, parts[start]) for start in ordered]),
         belongs.double() @ rows,
         maxima,
         bad,
@@ -308,12 +229,20 @@ def extras(passes: Sequence[Pass], like: Tensor) -> Tensor:
 
 def maxima_of(passes: Sequence[Pass], like: Tensor) -> Tensor:
     """Return the largest value of each pass [pass], minus infinity where it has none; NaN is passed over."""
-    if all(one.maxima is None or not len(one.maxima) for one in passes):
+    known = [one.maxima for one in passes if one.maxima is not None and one.maxima.shape[0]]
+    if not known:
         return like.new_full((len(passes),), -torch.inf)
-    none = like.new_full((1,), -torch.inf)
-    rows = [none if one.maxima is None or not len(one.maxima) else one.maxima.double() for one in passes]
-    maxima = pad_sequence(rows, batch_first=True, padding_value=-torch.inf)
+    none = known[0].new_full((1,), -torch.inf)
+    rows = [none if one.maxima is None or not one.maxima.shape[0] else one.maxima for one in passes]
+    maxima = padded(rows, -torch.inf).double()
     return maxima.where(~maxima.isnan(), -torch.inf).amax(1)
+
+
+def padded(rows: list[Tensor], value: float) -> Tensor:
+    """Return rows as one tensor, the shorter ones with this value at their end."""
+    if len({row.shape for row in rows}) == 1:
+        return torch.stack(rows)
+    return pad_sequence(rows, batch_first=True, padding_value=value)
 
 
 def by_pass(steps: Tensor, captures: Sequence[Capture[Tensor]]) -> tuple[Tensor, ...]:

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from spikecheck.site import Capture, SiteKind
 from spikecheck.stats.base import Statistic
+from spikecheck.stats.intervals import Pass
 from spikecheck.stats.layout import maximum
 from spikecheck.stats.losses import class_rows
 from spikecheck.stats.parameters import norms, zero_non_finite
-from spikecheck.stats.timeline import Pass, TimelineState
+from spikecheck.stats.timeline import TimelineState
 from spikecheck.timelines import (
     LogitTimelineReading,
     LossTimelineReading,

@@ -8,10 +8,9 @@ costs is to begin operations, not to read values.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,34 +33,38 @@ OF_A_PASS = SiteKind.INPUT | SiteKind.CURRENT | SiteKind.POTENTIAL | SiteKind.SP
 Key = tuple[SiteKind, str, bool]  # of a site: its kind, its name, and whether it is one of training
 
 
-class Kept(NamedTuple):
-    """A capture that waits, without its values, and copies of these: time steps that were stacked are one tensor."""
+@dataclass
+class Run:
+    """Captures of one site and form that follow each other, of which no more is kept than what differs.
 
-    capture: Capture[Tensor]
-    copies: list[Tensor]
+    A few objects less for each matter: when many are alive, the garbage collector goes through all of a process.
+    """
+
+    pattern: Capture[Tensor]  # the first one, without its values
     tier: float
+    form: Any
+    updates: list[int] = field(default_factory=list)
+    columns: list[list[Tensor]] = field(default_factory=list)  # copies of each value; stacked time steps are one tensor
 
-    def restored(self) -> Capture[Tensor]:
-        """Return the capture as it came."""
-        values = self.copies[0].unbind() if self.capture.stacked else tuple(self.copies)
-        return replace(self.capture, values=values)
+    def append(self, update: int, copies: Sequence[Tensor]) -> None:
+        """Add a capture."""
+        self.updates.append(update)
+        for column, copy in zip(self.columns, copies, strict=True):
+            column.append(copy)
 
-    @property
-    def form(self) -> Any:
-        """What it has in common with those that are measured together with it."""
-        one = self.capture
-        shapes = [(copy.shape, copy.dtype, copy.device) for copy in self.copies]
-        return one.sites, one.loss_call, one.layout, one.stacked, one.axes_in_doubt, shapes, self.tier
-
-
-Run = tuple[list[Capture[Tensor]], float]  # captures of one site and form, in their order, and their tier
+    def captures(self) -> list[Capture[Tensor]]:
+        """Return the captures as they came."""
+        return [
+            replace(self.pattern, update=update, values=copies[0].unbind() if self.pattern.stacked else tuple(copies))
+            for update, *copies in zip(self.updates, *self.columns, strict=True)
+        ]
 
 
 @dataclass
 class Waiting:
     """The captures that wait, by site and in their order."""
 
-    by_site: dict[Key, list[Kept]] = field(default_factory=dict)
+    by_site: dict[Key, list[Run]] = field(default_factory=dict)
     values: int = 0
 
     def add(self, capture: Capture[Tensor], tier: float) -> bool:
@@ -80,37 +83,39 @@ class Waiting:
         copies = [torch.stack(shown)] if capture.stacked else [value.clone() for value in shown]
         if of_pass and not all(map(is_finite, copies)):
             return False
-        self.by_site.setdefault(key_of(capture), []).append(Kept(replace(capture, values=()), copies, tier))
+        runs, form = self.by_site.setdefault(key_of(capture), []), form_of(capture, copies)
+        if not runs or (runs[-1].form, runs[-1].tier) != (form, tier):
+            runs.append(Run(replace(capture, values=()), tier, form, columns=[[] for _ in copies]))
+        runs[-1].append(capture.update, copies)
         self.values += values
         return True
 
     def is_full(self, capture: Capture[Tensor]) -> bool:
         """Return whether what waits at the site of a capture, or at all of them, is to be measured."""
-        return len(self.by_site[key_of(capture)]) >= MAX_WAITING or self.values >= MAX_VALUES_IN_ALL
+        waiting = sum([len(run.updates) for run in self.by_site[key_of(capture)]])
+        return waiting >= MAX_WAITING or self.values >= MAX_VALUES_IN_ALL
 
-    def take(self) -> Iterator[Run]:
-        """Yield what waits, and keep nothing."""
+    def take(self) -> list[Run]:
+        """Return what waits, and keep nothing."""
         by_site, self.by_site, self.values = self.by_site, {}, 0
-        for waiting in by_site.values():
-            yield from runs_of(waiting)
+        return [run for runs in by_site.values() for run in runs]
 
-    def take_at(self, capture: Capture[Tensor]) -> Iterator[Run]:
-        """Yield what waits at the site of a capture, and keep nothing of it."""
-        waiting = self.by_site.pop(key_of(capture), [])
-        self.values -= sum(copy.numel() for kept in waiting for copy in kept.copies)
-        yield from runs_of(waiting)
-
-
-def runs_of(waiting: Iterable[Kept]) -> Iterator[Run]:
-    """Yield the captures of one form that follow each other."""
-    for _, run in groupby(waiting, key=lambda kept: kept.form):
-        first, *others = run
-        yield [kept.restored() for kept in (first, *others)], first.tier
+    def take_at(self, capture: Capture[Tensor]) -> list[Run]:
+        """Return what waits at the site of a capture, and keep nothing of it."""
+        runs = self.by_site.pop(key_of(capture), [])
+        self.values -= sum(copy.numel() for run in runs for column in run.columns for copy in column)
+        return runs
 
 
 def key_of(capture: Capture[Tensor]) -> Key:
     """Return what tells the captures of one site from others."""
     return capture.sites[0].kind, capture.sites[0].name, capture.training
+
+
+def form_of(capture: Capture[Tensor], copies: Sequence[Tensor]) -> Any:
+    """Return what captures have in common that are measured together."""
+    call = capture.loss_call, capture.layout, capture.stacked, capture.axes_in_doubt
+    return capture.sites, call, [(copy.shape, copy.dtype, copy.device) for copy in copies]
 
 
 def is_finite(values: Tensor) -> bool:
