@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, field, replace
-from enum import Enum, auto
+from enum import Enum
 from typing import NamedTuple
 
 from torch import nn
@@ -73,24 +73,21 @@ class Layer:
 
 
 class Status(Enum):
-    """What a module, or a place in code without modules, is."""
+    """What a module, or a place in code without modules, is; a number, and what follows from it.
 
-    CANDIDATE = auto()  # it may emit spikes: decided by the values of its first calls
-    UNDECIDED = auto()  # passes without gradients did not tell: decided in the first one with gradients
-    SPIKING = auto()  # it emits spikes: known from its library, from `spikes=`, or from its values
-    TAPPED = auto()  # `tap()` shows its spikes; hooks on a module of that name would show the same again
-    APPLIED = auto()  # a call site of a custom autograd function, in code that is no module
-    REJECTED = auto()  # it emits no spikes
+    `spikes`: whether it is known to emit spikes. `hooked`: whether the hooks on the module are still of use; they stay
+    on until the session is removed.
+    """
 
-    @property
-    def spikes(self) -> bool:
-        """Whether it is known to emit spikes."""
-        return self is Status.SPIKING or self is Status.TAPPED or self is Status.APPLIED
+    CANDIDATE = 0, False, True  # it may emit spikes: decided by the values of its first calls
+    UNDECIDED = 1, False, False  # passes without gradients did not tell: decided in the first one with gradients
+    SPIKING = 2, True, True  # it emits spikes: known from its library, from `spikes=`, or from its values
+    TAPPED = 3, True, False  # `tap()` shows its spikes; hooks on a module of that name would show the same again
+    APPLIED = 4, True, False  # a call site of a custom autograd function, in code that is no module
+    REJECTED = 5, False, False  # it emits no spikes
 
-    @property
-    def hooked(self) -> bool:
-        """Whether the hooks on the module are still of use; they stay on until the session is removed."""
-        return self is Status.SPIKING or self is Status.CANDIDATE
+    def __init__(self, number: int, spikes: bool, hooked: bool) -> None:
+        self.spikes, self.hooked = spikes, hooked  # plain attributes: asked many times in a forward pass
 
 
 @dataclass

@@ -33,9 +33,15 @@ class LearningRateHistories:
             decay = group.get("weight_decay", 0.0)
             decay = float(decay) if isinstance(decay, int | float) else 0.0
             latest = LearningRateHistory(float(rate), float(rate), 1.0, 1, shrink, decay, scheduled, name)
+            known: dict[
+                Any, LearningRateHistory
+            ] = {}  # most of a group have one; none is freed before it was read
             for parameter in group["params"]:
                 history = self.histories.get(id(parameter), nothing)
-                self.histories[id(parameter)] = extended(history, latest, zero_epsilon(group, parameter.dtype))
+                key = id(history), parameter.dtype
+                if key not in known:
+                    known[key] = extended(history, latest, zero_epsilon(group, parameter.dtype))
+                self.histories[id(parameter)] = known[key]
 
     def rises(self, optimizer: Optimizer) -> bool:
         """Return whether the coming update has a learning rate much higher than any before, in one of its groups."""
