@@ -33,9 +33,7 @@ class LearningRateHistories:
             decay = group.get("weight_decay", 0.0)
             decay = float(decay) if isinstance(decay, int | float) else 0.0
             latest = LearningRateHistory(float(rate), float(rate), 1.0, 1, shrink, decay, scheduled, name)
-            known: dict[
-                Any, LearningRateHistory
-            ] = {}  # most of a group have one; none is freed before it was read
+            known: dict[Any, LearningRateHistory] = {}  # most of a group have one; none is freed before it was read
             for parameter in group["params"]:
                 history = self.histories.get(id(parameter), nothing)
                 key = id(history), parameter.dtype

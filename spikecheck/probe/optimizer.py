@@ -105,9 +105,9 @@ class OptimizerWatch:
         held = self.parameters_of(optimizer)
         trained = {name: p for name, p in self.named.items() if p.requires_grad and not p.is_meta} if new else {}
         norms = norms_of_gradients([*held, *trained.values()])
-        if of_optimizer := tuple([norms[id(p)] for p in held if id(p) in norms]):
-            rate = (learning_rate(optimizer),)
-            self.sink(Capture(self.site_of(optimizer), of_optimizer, update=update, learning_rates=rate))
+        if of_optimizer := [norms[id(p)] for p in held if id(p) in norms]:
+            rate, together = (learning_rate(optimizer),), (on_one_device(of_optimizer),)
+            self.sink(Capture(self.site_of(optimizer), together, update=update, learning_rates=rate))
         if trained:
             every = tuple([norms[id(p)] if id(p) in norms else p.new_empty(0) for p in trained.values()])
             shapes = tuple([tuple(p.shape) for p in trained.values()])
@@ -199,6 +199,11 @@ def learning_rate(optimizer: Optimizer) -> float | None:
     """Return the largest learning rate of its groups; None for a tensor, which would have to be waited for."""
     rates = [group.get("lr") for group in optimizer.param_groups]
     return max((float(rate) for rate in rates if isinstance(rate, int | float)), default=None)
+
+
+def on_one_device(norms: Sequence[Tensor]) -> Tensor:
+    """Return norms as one tensor, on the device of the first."""
+    return torch.stack([norm.to(norms[0].device, non_blocking=True) for norm in norms])
 
 
 def is_compared(steps: int) -> bool:

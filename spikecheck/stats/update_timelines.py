@@ -125,6 +125,15 @@ class OptimizerTimelineStats(UpdateTimeline):
         size = zero_non_finite(update / before.where(before > 0, update))
         return TimelineState.of(Pass(capture.update, size.new_zeros(0), 0, 1, extra=size, passes=0))
 
+    def passes(self, captures: Sequence[Capture[Tensor]]) -> list[Pass]:
+        """Compute the norm of the gradients, or of their norms, before each update."""
+        flat = torch.stack([capture.values[0].detach().float().reshape(-1) for capture in captures])
+        norms_of_updates = torch.linalg.vector_norm(flat, dim=1, keepdim=True).unbind()
+        return [
+            Pass(capture.update, norm, maxima=norm, rate=capture.learning_rates[0])
+            for capture, norm in zip(captures, norms_of_updates, strict=True)
+        ]
+
     def summarize(self, state: TimelineState) -> tuple[OptimizerTimelineReading, ...]:
         """Copy the points to the host."""
         reduced = state.reduced()

@@ -27,8 +27,10 @@ OF_AN_UPDATE = (
     | SiteKind.LABELS
     | SiteKind.CLASS_WEIGHTS
     | SiteKind.GRADIENT
+    | SiteKind.OPTIMIZER
 )  # fmt: skip
 OF_A_PASS = SiteKind.INPUT | SiteKind.CURRENT | SiteKind.POTENTIAL | SiteKind.SPIKES
+TELLS_AT_ONCE = OF_A_PASS | SiteKind.OPTIMIZER
 
 Key = tuple[SiteKind, str, bool]  # of a site: its kind, its name, and whether it is one of training
 
@@ -40,24 +42,27 @@ class Run:
     A few objects less for each matter: when many are alive, the garbage collector goes through all of a process.
     """
 
-    pattern: Capture[Tensor]  # the first one, without its values
+    pattern: Capture[Tensor]  # the first one, without its values and learning rates
     tier: float
     form: Any
     updates: list[int] = field(default_factory=list)
+    rates: list[tuple[float | None, ...]] = field(default_factory=list)
     columns: list[list[Tensor]] = field(default_factory=list)  # copies of each value; stacked time steps are one tensor
 
-    def append(self, update: int, copies: Sequence[Tensor]) -> None:
-        """Add a capture."""
-        self.updates.append(update)
+    def append(self, capture: Capture[Tensor], copies: Sequence[Tensor]) -> None:
+        """Add a capture, and copies of its values."""
+        self.updates.append(capture.update)
+        self.rates.append(capture.learning_rates)
         for column, copy in zip(self.columns, copies, strict=True):
             column.append(copy)
 
     def captures(self) -> list[Capture[Tensor]]:
         """Return the captures as they came."""
-        return [
-            replace(self.pattern, update=update, values=copies[0].unbind() if self.pattern.stacked else tuple(copies))
-            for update, *copies in zip(self.updates, *self.columns, strict=True)
-        ]
+        captures = []
+        for update, rates, *copies in zip(self.updates, self.rates, *self.columns, strict=True):
+            values = copies[0].unbind() if self.pattern.stacked else tuple(copies)
+            captures.append(replace(self.pattern, update=update, values=values, learning_rates=rates))
+        return captures
 
 
 @dataclass
@@ -70,23 +75,22 @@ class Waiting:
     def add(self, capture: Capture[Tensor], tier: float) -> bool:
         """Keep a copy of a capture, if it may wait; return whether it does.
 
-        What forward passes show waits where only tier 1 measures it, and where it is finite: NaN is told at once.
+        What forward passes show waits where only tier 1 measures it; NaN that is to be told at once does not.
         """
         kind = capture.sites[0].kind
-        of_pass = kind in OF_A_PASS
-        if not (kind in OF_AN_UPDATE or (of_pass and tier <= 1)):
+        if not capture.values or not (kind in OF_AN_UPDATE or (kind in OF_A_PASS and tier <= 1)):
             return False
         values = sum([value.numel() for value in capture.values])
         if values > MAX_VALUES:
             return False
         shown = [value.detach() for value in capture.values]
         copies = [torch.stack(shown)] if capture.stacked else [value.clone() for value in shown]
-        if of_pass and not all(map(is_finite, copies)):
+        if kind in TELLS_AT_ONCE and not all(map(is_finite, copies)):
             return False
         runs, form = self.by_site.setdefault(key_of(capture), []), form_of(capture, copies)
         if not runs or (runs[-1].form, runs[-1].tier) != (form, tier):
-            runs.append(Run(replace(capture, values=()), tier, form, columns=[[] for _ in copies]))
-        runs[-1].append(capture.update, copies)
+            runs.append(Run(replace(capture, values=(), learning_rates=()), tier, form, columns=[[] for _ in copies]))
+        runs[-1].append(capture, copies)
         self.values += values
         return True
 

@@ -189,6 +189,16 @@ def test_gradients_that_wait_are_measured_as_those_that_do_not(monkeypatch: pyte
     together_and_apart(captures, monkeypatch)
 
 
+def test_optimizers_that_wait_are_measured_as_those_that_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each update has a learning rate of its own, and is followed by its size, which does not wait."""
+    site, captures = (Site(SiteKind.OPTIMIZER, "Adam"),), []
+    for update in range(20):
+        norms = torch.tensor([3.0, torch.inf if update == 5 else 4.0])
+        captures.append(Capture(site, (norms,), update=update, learning_rates=(0.5**update,)))
+        captures.append(Capture(site, (), update=update, step_tensors=(torch.ones(3), torch.full((3,), 2.0))))
+    together_and_apart(captures, monkeypatch)
+
+
 def test_what_waits_is_kept_as_it_was() -> None:
     logits, together = torch.zeros(2, 3), Engine()
     together.receive(Capture((Site(SiteKind.LOGITS, "loss"),), (logits,)))
