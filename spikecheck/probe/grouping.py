@@ -19,7 +19,6 @@ from spikecheck.probe.state_chains import nearest_weights, previous_applications
 
 ONE_SITE = "one call site without a state that the graph shows: it may be one layer or several"
 MAX_LAYERS = 32  # of one shape, between an application and its copy
-COMPARED_FIRST = 16  # values of two arguments, before all of them are
 UNEVEN = "its call sites run different numbers of times, and no state is seen that connects them"
 
 
@@ -49,18 +48,17 @@ def repeated(applications: Sequence[Application], sites: Sequence[Hashable]) -> 
 
     A call site all of whose applications but for the first time step are copies shows no layer of its own.
     """
-    recent: dict[tuple[type, torch.Size], list[tuple[list[float], torch.Tensor]]] = {}
+    recent: dict[tuple[type, torch.Size], list[torch.Tensor]] = {}
     copies: set[int] = set()
     for index, application in enumerate(applications):
         values = application.input()
         if values is None or values.is_meta or application.source is None:
             continue
         earlier = recent.setdefault((application.function, values.shape), [])
-        some = values.reshape(-1)[:COMPARED_FIRST].tolist()  # tells most apart, without a call for each pair
-        if any(some == others and torch.equal(values, other) for others, other in earlier):
+        if any(torch.equal(values, other) for other in earlier):
             copies.add(index)
         else:
-            earlier.append((some, values))
+            earlier.append(values)
             del earlier[:-MAX_LAYERS]  # a copy is made within the time step, or at the beginning of the next one
     for site in {sites[index] for index in copies}:
         members = [index for index, other in enumerate(sites) if other == site]

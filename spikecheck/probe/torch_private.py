@@ -328,12 +328,9 @@ def is_traced() -> bool:
     return tracing or (_is_fx_tracing is not None and bool(_is_fx_tracing()))
 
 
-NO_MODES = nullcontext()
-
-
 def without_modes() -> AbstractContextManager[Any]:
     """Return a context in which no dispatch mode of the user's sees what we compute."""
-    return NO_MODES if _disable_modes is None or not _mode_count() else _disable_modes()
+    return nullcontext() if _disable_modes is None or not _mode_count() else _disable_modes()
 
 
 def leave_alone(function: Any) -> None:
