@@ -95,7 +95,7 @@ class Engine:
             return
         tier = min(tier, highest)
         if not self.waiting.add(capture, tier):
-            for run in self.waiting.take_at(capture):
+            for run in self.waiting.take_before(capture):
                 self.measure(run.captures(), run.tier)
             self.measure([capture], tier)
         elif self.waiting.is_full(capture):

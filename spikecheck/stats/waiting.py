@@ -31,6 +31,7 @@ OF_AN_UPDATE = (
 )  # fmt: skip
 OF_A_PASS = SiteKind.INPUT | SiteKind.CURRENT | SiteKind.POTENTIAL | SiteKind.SPIKES
 TELLS_AT_ONCE = OF_A_PASS | SiteKind.OPTIMIZER
+ADDED_IN_ANY_ORDER = OF_A_PASS | SiteKind.OPTIMIZER | SiteKind.GRADIENT
 
 Key = tuple[SiteKind, str, bool]  # of a site: its kind, its name, and whether it is one of training
 
@@ -104,8 +105,13 @@ class Waiting:
         by_site, self.by_site, self.values = self.by_site, {}, 0
         return [run for runs in by_site.values() for run in runs]
 
-    def take_at(self, capture: Capture[Tensor]) -> list[Run]:
-        """Return what waits at the site of a capture, and keep nothing of it."""
+    def take_before(self, capture: Capture[Tensor]) -> list[Run]:
+        """Return what is to be measured before a capture, and keep nothing of it: what waits at its site, in its order.
+
+        Timelines and norms add up in any order.
+        """
+        if capture.sites[0].kind in ADDED_IN_ANY_ORDER:
+            return []
         runs = self.by_site.pop(key_of(capture), [])
         self.values -= sum(copy.numel() for run in runs for column in run.columns for copy in column)
         return runs
