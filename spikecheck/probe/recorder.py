@@ -232,6 +232,8 @@ class LayerCalls:
     def by_use(self, watched: WatchedLayer, held: HeldCalls) -> Iterator[tuple[Use | None, HeldCalls]]:
         """Yield what the calls showed, use by use; the calls of the uses follow each other in the same order."""
         uses = len(watched.uses)
+        if not len(held):
+            return
         if uses == 0:
             yield None, held
         elif len(held) % uses == 0:
@@ -243,7 +245,7 @@ class LayerCalls:
     ) -> Iterator[Capture[Tensor]]:
         """Yield what was kept of one kind; references of one shape become one capture, in their order."""
         widths: list[torch.Size] = []
-        for group in held.groups() if len(held) else ():
+        for group in held.groups():
             if group.neurons not in widths:
                 widths.append(group.neurons)
             if are_unchanged(group.tensors, group.versions):

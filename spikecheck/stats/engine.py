@@ -87,7 +87,6 @@ class Engine:
     broken: set[Any] = field(default_factory=set)  # keys of the windows with values that are not finite
     has_new_break: bool = False  # whether one was added since `breaks` was asked
 
-    @torch.no_grad()
     def receive(self, capture: Capture[Tensor], tier: float = 2) -> None:
         """Measure a capture with the statistics up to this tier, now or with later ones. Never waits for the device."""
         lowest, highest = tiers_of(self.by_kind.get(capture.sites[0].kind, ()))
@@ -112,12 +111,12 @@ class Engine:
         for key in [key for key in self.windows if key[2][0] is SiteKind.PARAMETER]:
             del self.windows[key]
 
-    @torch.no_grad()
     def measure_waiting(self) -> None:
         """Measure what waits, that of each site in its order."""
         for run in self.waiting.take():
             self.measure(run.captures(), run.tier)
 
+    @torch.no_grad()
     def measure(self, captures: Sequence[Capture[Tensor]], tier: float) -> None:
         """Measure captures of one form with the statistics up to this tier."""
         capture = captures[-1]
