@@ -14,14 +14,18 @@ from spikecheck.loss_readings import LossTermReading
 from spikecheck.readings import LossReading
 from spikecheck.site import Moment, Site, SiteKind
 
-#: A term of the sum that is below 0 has a minus sign: these are 0 or more.
+LIKELIHOOD = "negative log-likelihood"  # one that the script writes out, and leaves the minus sign off
+#: A term of the sum that is below 0 has the wrong sign: these are 0 or more.
 NEVER_NEGATIVE = (
+    LIKELIHOOD,
     *("cross_entropy", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"),
     *("binary_cross_entropy", "binary_cross_entropy_with_logits"),
 )
 SUBTRACTED = "it enters the sum that backward() starts from with a minus sign"
+NOT_NEGATED = "backward() starts from the log-likelihood, which lacks its minus sign"
 UPHILL = "the optimizer adds the gradient to the weights instead of subtracting it"
 WITHOUT_SIGN = "# without the minus sign, here and where the loss is added up"
+NEGATED = "# or with a minus sign before your own sum\nloss = torch.nn.functional.cross_entropy(model(x), y)"
 MINIMIZING = """# maximize=False is the default; in an optimizer of your own: parameter.data -= lr * parameter.grad
 for group in optimizer.param_groups:
     group["maximize"] = False"""
@@ -61,11 +65,13 @@ class MaximizedLoss(Check):
     ```
 
     ## How it is decided
-    A finding needs a loss of torch's that is never below 0, a cross-entropy or a distance, and {min_updates} updates in
+    A finding needs a loss that is never below 0, a cross-entropy or a distance of torch's or a negative log-likelihood
+    that the script takes from `log_softmax`, and {min_updates} updates in
     which it rises, ends well above where it began, or becomes NaN or infinite, while no loss falls or is learned. And
     one of these has to show why:
 
-    - the computation graph of the sum that `backward()` is called on gives the loss a negative factor in all updates;
+    - the computation graph of the sum that `backward()` is called on gives the loss a negative factor in all updates, or
+      the sum is a log-likelihood without a minus sign;
     - every weight that moves is moved uphill in {min_uphill_share:%} of the compared updates or more: the product of
       update and gradient, entry by entry, is above 0. Momentum goes uphill now and then, but rarely at first.
     """
@@ -111,10 +117,8 @@ class MaximizedLoss(Check):
             ),
             expected=Expected("a loss that falls", because="a loss measures how wrong the output is"),
             when=Moment(0),
-            fixes=(Fix(f"{WITHOUT_SIGN}\nloss = torch.nn.functional.{loss.function}(model(x), y)"),)
-            if subtracted
-            else (Fix(MINIMIZING),),
-            why=SUBTRACTED if subtracted else UPHILL,
+            fixes=(Fix(fix_of(loss.function) if subtracted else MINIMIZING),),
+            why=UPHILL if not subtracted else NOT_NEGATED if loss.function == LIKELIHOOD else SUBTRACTED,
         )
 
     def goes_uphill(self, readings: Readings) -> bool:
@@ -124,6 +128,13 @@ class MaximizedLoss(Check):
         return bool(moving) and all(
             one.uphill_updates >= self.min_uphill_share * (one.updates - one.unmoved_updates) for one in moving
         )
+
+
+def fix_of(function: str) -> str:
+    """Return code that gives a loss the right sign."""
+    if function == LIKELIHOOD:
+        return NEGATED
+    return f"{WITHOUT_SIGN}\nloss = torch.nn.functional.{function}(model(x), y)"
 
 
 def is_subtracted(readings: Readings) -> bool:

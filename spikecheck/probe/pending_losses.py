@@ -11,10 +11,11 @@ from torch import Tensor
 from spikecheck.probe.frameworks.base import nested
 from spikecheck.probe.loss_terms import own_part
 from spikecheck.probe.torch_private import sequence_number
-from spikecheck.probe.written_loss import ModelOutput, compared_pairs, compared_tensors
+from spikecheck.probe.written_loss import ModelOutput, compared_pairs, compared_tensors, is_log_likelihood
 from spikecheck.site import Capture, LossCall, Site, SiteKind
 
 WRITTEN = "difference"  # what a loss that the script writes out is called
+LIKELIHOOD = "negative log-likelihood"
 OF_NUMBERS = (
     *("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", WRITTEN),
     *("binary_cross_entropy", "binary_cross_entropy_with_logits"),
@@ -96,12 +97,20 @@ class PendingLosses:
     def add_roots(self, roots: tuple[Tensor, ...]) -> None:
         """A backward pass begins at losses that torch did not compute."""
         for root in roots:
-            if root.numel() == 1:
+            if root.numel() == 1 and is_log_likelihood(root):
+                self.add_likelihood(root.detach())
+            elif root.numel() == 1:
                 output, target = compared_tensors(root, self.outputs) or (None, None)
                 pairs = () if output is not None else compared_pairs(root, self.outputs)
                 name = "backward" if output is None and not pairs else WRITTEN
                 call = LossCall(name, plain_mean=False, broadcast_shapes=pairs)
                 self.add(call, output, target, root)
+
+    def add_likelihood(self, likelihood: Tensor) -> None:
+        """A backward pass begins at a log-likelihood: keep the loss that it lacks the minus sign of."""
+        call = LossCall(LIKELIHOOD, plain_mean=False)
+        self.add(call, None, None, likelihood.abs())
+        self.calls[LIKELIHOOD, None].terms = likelihood, likelihood
 
     def drain(self, update: int, position: int, framework: str | None) -> Iterator[Capture[Tensor]]:
         """Yield everything as captures, and begin again; the second loss of a script is called "loss 2"."""

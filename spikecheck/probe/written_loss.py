@@ -1,7 +1,8 @@
 """A loss that the script writes out, such as `((output - target) ** 2).mean()`: what it compares, read off the graph.
 
 torch's own losses show their arguments. A written one is observed where the backward pass begins: its last nodes are a
-mean or a sum, a square or an absolute value, which holds the difference, and the subtraction.
+mean or a sum, a square or an absolute value, which holds the difference, and the subtraction. Those of a log-likelihood
+are a mean or a sum, and the choice of one log-probability for each sample.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from spikecheck.probe.torch_private import saved_difference, sequence_number
+from spikecheck.probe.loss_terms import addends
+from spikecheck.probe.torch_private import parents_of, saved_difference, sequence_number
 
 AVERAGES = ("MeanBackward", "SumBackward", "DivBackward", "MulBackward")
 OF_A_DIFFERENCE = ("PowBackward", "AbsBackward")
 LONGEST = 4  # averages one after the other
+CHOICES = ("IndexBackward", "GatherBackward", "SqueezeBackward", "ViewBackward", "DiagonalBackward")
 
 
 class Origin(NamedTuple):
@@ -96,3 +99,18 @@ def difference_of(root: Tensor) -> tuple[Origin, Tensor, bool] | None:
     if (first[0] is None) == (second[0] is None) or difference is None:
         return None
     return Origin.of(*(first if second[0] is None else second)), difference, second[0] is None
+
+
+def is_log_likelihood(root: Tensor) -> bool:
+    """Return whether a loss is the sum or mean of one log-probability for each sample, without a minus sign.
+
+    Only a number may multiply the sum: the rewards of a policy gradient multiply each log-probability.
+    """
+    node, averages, choices = root.grad_fn, 0, 0
+    while node is not None and averages < LONGEST and kind(node).startswith(AVERAGES):
+        averages += 1
+        node = next((parent for parent, _ in addends(node) if parent is not None), None)
+    while node is not None and averages and choices < LONGEST and kind(node).startswith(CHOICES):
+        choices += 1
+        node = parents_of(node)[0]
+    return choices > 0 and kind(node).startswith("LogSoftmaxBackward")

@@ -72,3 +72,34 @@ def test_a_sign_that_is_wrong(sign, optimizer, reported) -> None:
     checks = {finding.check for finding in monitor.report().findings}
     assert ("SPK326" in checks) is reported
     assert (losses[-1] > losses[0]) is reported or all(a > b for a, b in pairwise(losses))
+
+
+def chosen(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Return the log-probability of each sample's class."""
+    return x.log_softmax(1)[torch.arange(len(y)), y]
+
+
+@pytest.mark.parametrize(
+    ("written", "reported"),
+    [
+        pytest.param(lambda x, y: chosen(x, y).sum() / 256, True, id="no minus sign"),
+        pytest.param(lambda x, y: x.log_softmax(1).gather(1, y[:, None]).squeeze(1).mean(), True, id="gathered"),
+        pytest.param(lambda x, y: -chosen(x, y).mean(), False, id="as it should be"),
+        pytest.param(lambda x, y: (chosen(x, y) * -torch.ones(256)).mean(), False, id="costs instead of rewards"),
+    ],
+)
+def test_a_log_likelihood_that_is_written_out(written, reported) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(40, 30), nn.Tanh(), nn.Linear(30, 4))
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    x, y = torch.randn(256, 40), torch.randint(4, (256,))
+    monitor = spikecheck.attach(model, on_finding=lambda finding: None)
+    for _ in range(70):
+        optimizer.zero_grad()
+        written(model(x), y).backward()
+        optimizer.step()
+    findings = {finding.check: finding for finding in monitor.report().findings}
+    assert ("SPK326" in findings) is reported
+    if reported:
+        assert "lacks its minus sign" in findings["SPK326"].message
+        assert findings["SPK326"].observed.text.startswith("negative log-likelihood of 1.")
