@@ -70,8 +70,8 @@ class MaximizedLoss(Check):
     which it rises, ends well above where it began, or becomes NaN or infinite, while no loss falls or is learned. And
     one of these has to show why:
 
-    - the computation graph of the sum that `backward()` is called on gives the loss a negative factor in all updates, or
-      the sum is a log-likelihood without a minus sign;
+    - the computation graph of the sum that `backward()` is called on gives the loss a negative factor in all updates;
+    - that sum is a log-likelihood without a minus sign;
     - every weight that moves is moved uphill in {min_uphill_share:%} of the compared updates or more: the product of
       update and gradient, entry by entry, is above 0. Momentum goes uphill now and then, but rarely at first.
     """
