@@ -39,6 +39,7 @@ def test_judge(read, severity) -> None:
         pytest.param(
             [gradient(mean_norm=0.0, zero_updates=20)], "error", id="gradients that come around the layer are 0"
         ),
+        pytest.param([gradient(mean_norm=0.0, updates=2, zero_updates=2)], "note", id="0 at first: no spike yet"),
         pytest.param([], "note", id="the last layer, and no gradient was seen yet"),
     ],
 )
