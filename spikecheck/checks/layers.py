@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import dropwhile, islice
 
 from spikecheck.checks.base import Readings
 from spikecheck.checks.silence import rate_now
@@ -174,6 +175,26 @@ def input_weight_name(site: Site, readings: Readings) -> str:
     weight = f"{site.fed_by}.weight"
     names = (weight, f"{site.fed_by}", *(f"{site.fed_by}.parametrizations.weight.{part}" for part in ORIGINALS))
     return next((name for name in names if readings.at(name).get(ParameterReading) is not None), weight)
+
+
+def norm_behind(layer: Site, weight: ParameterReading, readings: Readings) -> Site | None:
+    """Return the weight of the normalization between a layer's weight and the layer; None where none is seen."""
+    if weight.dimensions <= 1:
+        return None
+    norms = {f"{s.name}.weight" for s in readings.observations.sites if s.kind is SiteKind.BATCH_NORM_OR_DROPOUT}
+    sites = sorted((s for s in readings.observations.sites if s.kind is SiteKind.PARAMETER), key=lambda s: s.position)
+    name = input_weight_name(layer, readings)
+    behind = dropwhile(lambda site: site.name != name, sites)
+    following = (s for s in islice(behind, 1, None) if s.name in norms or is_weight(s, readings))
+    norm = next(following, None)
+    own = None if norm is None or norm.name not in norms else readings.at(norm.name).get(ParameterReading)
+    return norm if own is not None and own.elements == weight.elements // weight.fan_in else None
+
+
+def is_weight(site: Site, readings: Readings) -> bool:
+    """Return whether a parameter has several axes."""
+    parameter = readings.at(site.name).get(ParameterReading)
+    return parameter is not None and parameter.dimensions > 1
 
 
 def belongs_to(parameter: str, site: Site) -> bool:

@@ -20,6 +20,7 @@ from spikecheck.checks.layers import (
     explained_by_tiny_weights_only,
     input_weight,
     is_silent,
+    norm_behind,
     peak_potential,
     spikes_may_be_unused,
     spikes_unused,
@@ -33,7 +34,7 @@ from spikecheck.checks.waking import waking_fix
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.neuron import NeuronSpec
 from spikecheck.number_format import fill
-from spikecheck.readings import DriveReading, ParameterReading, SpikeReading, StateReading
+from spikecheck.readings import DriveReading, SpikeReading, StateReading
 from spikecheck.site import Site, SiteKind
 
 MAX_STEPS = 1000  # judgment call: a threshold that is reached later is too high
@@ -179,7 +180,7 @@ class WeakDrive(Check):
             ),
             expected=Expected(
                 "a potential above {threshold} for some neurons and time steps",
-                because=self.cause(drive, weight, site.neuron, peak / threshold, "" if short is None else short.reason),
+                because=self.cause(site, readings, peak / threshold, "" if short is None else short.reason),
                 threshold=threshold,
             ),
             when=quiet_since(readings, ALIVE_RATE),
@@ -193,27 +194,30 @@ class WeakDrive(Check):
         spikes = readings.get(SpikeReading)
         return not made_now and (bool(rate_now(readings)) or (spikes is not None and spikes.active > 0))
 
-    def cause(
-        self, drive: DriveReading, weight: ParameterReading | None, neuron: NeuronSpec, reached: float, too_short: str
-    ) -> str:
+    def cause(self, site: Site, readings: Readings, reached: float, too_short: str) -> str:
         """Return which of the numbers is wrong: the sign of the input, the weights, the gain, the steps, the threshold.
 
         `reached` is the highest potential, in thresholds; `too_short` says that there are too few time steps, where
         there are.
         """
+        drive, weight = readings[DriveReading], input_weight(site, readings)
+        gain = 1.0 if site.neuron is None else site.neuron.input_gain
         if drive.maximum <= 0:
             return fill(
                 "no input current was above 0 (mean {mean}): a negative bias or inhibition holds the layer down",
                 mean=drive.mean,
             )
         description = describe_weight(weight, self.min_weight_scale, self.max_weight_scale)
+        normalized = weight is not None and norm_behind(site, weight, readings) is not None
+        if normalized:
+            description = "a normalization sets the scale of the input"
         in_reach = weight is not None and reached * self.max_weight_scale >= weight.scale
-        if weight is not None and weight.scale < self.min_weight_scale and in_reach:
+        if weight is not None and weight.scale < self.min_weight_scale and in_reach and not normalized:
             return description + ", so they have to be larger"
         if too_short:
             return too_short
-        if neuron.input_gain < 1:
-            return description + fill(", and the layer multiplies its input by only {gain:.2n}", gain=neuron.input_gain)
+        if gain < 1:
+            return description + fill(", and the layer multiplies its input by only {gain:.2n}", gain=gain)
         return description if weight is None else description + ", so the threshold is too high"
 
 

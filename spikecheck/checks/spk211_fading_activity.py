@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import dropwhile, islice, pairwise
+from itertools import pairwise
 from math import inf, sqrt
 from typing import ClassVar
 
 from spikecheck.checks.base import Readings, limit
 from spikecheck.checks.fixes import joined, parameter_path, plain_number
-from spikecheck.checks.layers import first_layer_drive, input_weight, input_weight_name, spiking_sites, threshold_of
+from spikecheck.checks.layers import first_layer_drive, input_weight, norm_behind, spiking_sites, threshold_of
 from spikecheck.checks.learning import makes_progress
 from spikecheck.checks.progress import waits_for_training
 from spikecheck.checks.rate_trend import RateTrend
@@ -17,7 +17,7 @@ from spikecheck.checks.waking import weight_path
 from spikecheck.finding import Fix, Severity
 from spikecheck.number_format import fill
 from spikecheck.readings import FlowReading, ParameterReading, PotentialReading, SpikeReading
-from spikecheck.site import Site, SiteKind
+from spikecheck.site import Site
 
 SCALED = (
     "give these layers the drive of the first one, or divide their thresholds by as much, or add batch normalization"
@@ -211,24 +211,6 @@ def scale_at_first(layer: Site, readings: Readings) -> float:
     """Return the scale of a layer's weight before the first update; 0 where it is not known."""
     weight = fed_weight(layer, readings.first)
     return 0.0 if weight is None else weight.scale
-
-
-def norm_behind(layer: Site, weight: ParameterReading, readings: Readings) -> Site | None:
-    """Return the weight of the normalization between a layer's weight and the layer; None where none is seen."""
-    norms = {f"{s.name}.weight" for s in readings.observations.sites if s.kind is SiteKind.BATCH_NORM_OR_DROPOUT}
-    sites = sorted((s for s in readings.observations.sites if s.kind is SiteKind.PARAMETER), key=lambda s: s.position)
-    name = input_weight_name(layer, readings)
-    behind = dropwhile(lambda site: site.name != name, sites)
-    following = (s for s in islice(behind, 1, None) if s.name in norms or is_weight(s, readings))
-    norm = next(following, None)
-    own = None if norm is None or norm.name not in norms else readings.at(norm.name).get(ParameterReading)
-    return norm if own is not None and own.elements == weight.elements // weight.fan_in else None
-
-
-def is_weight(site: Site, readings: Readings) -> bool:
-    """Return whether a parameter has several axes."""
-    parameter = readings.at(site.name).get(ParameterReading)
-    return parameter is not None and parameter.dimensions > 1
 
 
 def share_of_threshold(layer: Site, readings: Readings) -> float | None:

@@ -20,6 +20,7 @@ from spikecheck.checks.layers import (
     input_weight_name,
     is_silent,
     least_drive,
+    norm_behind,
     shown_threshold,
     spike_argument,
     spikes_unused,
@@ -94,8 +95,9 @@ class WeightScale(Check):
       the threshold or more. In code without modules, the graph shows which weight is recurrent; what the spike function
       gets has to be {max_recurrent_drive} thresholds and one more, too (RMS), and the loss above half of a guess's.
 
-    There is no finding where a large threshold or a normalization makes up for a large scale. If the scale was in range
-    before the first update, the updates brought the weights there, so the fix is a lower learning rate.
+    There is no finding where a normalization between the weight and the layer undoes the scale, or where a large
+    threshold makes up for a large one. If the scale was in range before the first update, the updates brought the
+    weights there, so the fix is a lower learning rate.
 
     Weights drawn from N(0, 1) have a scale of 16 with 256 inputs and 26 with 700, and each further layer multiplies
     again. Measured with three such layers of neurons that may spike several times per time step: one neuron emitted
@@ -123,6 +125,11 @@ class WeightScale(Check):
 
     max_scale: float = limit(LARGE_SCALE, why=WHY_LARGE_SCALE)
     min_scale: float = limit(SMALL_SCALE, why=WHY_SMALL_SCALE)
+    min_normalized_scale: float = limit(
+        0.01,
+        why="derived: with spikes in 10% of the time steps, the variance of the drive is then that 1e-5 which a batch "
+        "normalization adds to it",
+    )
     max_drive: float = limit(
         5.0,
         why="measured: weights from N(0, 1) drive a layer to 8.2 times its threshold per time step; no healthy network "
@@ -197,7 +204,7 @@ class WeightScale(Check):
         for layer in (s for s in spiking_sites(readings) if input_weight_name(s, readings) == site.name):
             at = readings.at(layer.name)
             drive, spikes = at.get(DriveReading), at.get(SpikeReading)
-            if spikes_unused(at):
+            if spikes_unused(at) or self.is_normalized(layer, weight, readings):
                 continue
             thresholds = None if drive is None else drive_in_thresholds(layer, drive)
             if weight.scale > self.max_scale and thresholds is not None and thresholds >= self.max_drive:
@@ -209,6 +216,10 @@ class WeightScale(Check):
             dead = is_silent(spikes) and not is_silent(upstream_spikes(layer, readings)) and not early and not was_dead
             if weight.scale < self.min_scale and dead:
                 yield layer, 0.0 if thresholds is None else thresholds, "leaves {layer} silent"
+
+    def is_normalized(self, layer: Site, weight: ParameterReading, readings: Readings) -> bool:
+        """Return whether a normalization lies between a weight and a layer, and the scale is enough for it."""
+        return weight.scale >= self.min_normalized_scale and norm_behind(layer, weight, readings) is not None
 
     def on_potential(self, layer: Site, weight: ParameterReading, readings: Readings) -> Iterator[Effect]:
         """Yield a hand-written layer whose current is not known, where its potential tells that it is far too large."""

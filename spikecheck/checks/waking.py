@@ -10,6 +10,7 @@ from spikecheck.checks.layers import (
     input_weight_name,
     is_silent,
     nearest_upstream,
+    norm_behind,
     peak_potential,
     spikes_unused,
     spiking_sites,
@@ -123,6 +124,8 @@ def wake_derived(layer: Site, readings: Readings) -> tuple[str, str]:
     weight, spikes, threshold = input_weight(layer, readings), readings.get(SpikeReading), threshold_of(layer)
     if weight is None or spikes is None or threshold is None or layer.neuron is None:
         return DERIVED, ""
+    if (norm := norm_behind(layer, weight, readings)) is not None:
+        weight = readings.at(norm.name)[ParameterReading]
     steps = max(1, spikes.steps_per_pass)
     rate = ASSUMED_RATE if weight.dimensions > 1 else 1.0  # a normalization keeps the size of what it passes on
     scale = (weight.scale if weight.dimensions > 1 else weight.rms) * synaptic_gain(layer.neuron)

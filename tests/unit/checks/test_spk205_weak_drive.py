@@ -12,6 +12,7 @@ from tests.unit.checks.build import (
     drive,
     findings,
     flow,
+    mode,
     neuron,
     observe,
     parameter,
@@ -114,6 +115,19 @@ def test_training_goes_on_and_the_layer_may_wake_up() -> None:
 def test_it_says_which_of_the_numbers_is_wrong(observations, because) -> None:
     [finding] = findings(WeakDrive(), observations, "lif2")
     assert because in finding.expected.because
+
+
+def test_behind_a_normalization_the_threshold_is_at_fault_and_not_the_weights() -> None:
+    places = {
+        "lif1": [spikes()],
+        "fc2.weight": [parameter(scale=0.09, elements=32 * 64, fan_in=64)],
+        "bn2": [mode()],
+        "bn2.weight": [parameter(rms=1.0, elements=32, fan_in=1, dimensions=1)],
+        "lif2": [SILENT, flow(), drive(maximum=3.8), potential(maximum=3.6)],
+    }
+    sites = {"lif2": {"fed_by": "fc2", "neuron": neuron(v_threshold=15.0)}}
+    [finding] = findings(WeakDrive(), observe(places, sites=sites), "lif2")
+    assert finding.expected.because == "a normalization sets the scale of the input, so the threshold is too high"
 
 
 def test_a_layer_that_scales_its_input_by_one_minus_its_decay_needs_more_time_steps() -> None:

@@ -16,6 +16,7 @@ from tests.unit.checks.build import (
     flow,
     gradient,
     loss,
+    mode,
     neuron,
     observe,
     parameter,
@@ -111,6 +112,19 @@ def test_a_weight_that_is_computed_from_others_is_judged_by_these() -> None:
 def test_a_weight_that_feeds_no_layer_is_left_alone() -> None:
     observations = net(parameter(scale=26.5), DRIVEN, name="readout.weight")
     assert severity_of(WeightScale(), observations, "readout.weight") is None
+
+
+@pytest.mark.parametrize(("scale", "severity"), [(0.03, None), (0.0, "warning")])
+def test_a_normalization_between_weight_and_layer_undoes_the_scale(scale, severity) -> None:
+    places = {
+        "lif1": [spikes()],
+        "fc2.weight": [parameter(scale=scale, elements=32 * 64, fan_in=64)],
+        "bn2": [mode()],
+        "bn2.weight": [parameter(rms=1.0, elements=32, fan_in=1, dimensions=1)],
+        "lif2": [drive(), SILENT, flow()],
+    }
+    observations = observe(places, sites={"lif2": {"fed_by": "fc2", "neuron": neuron(v_threshold=15.0)}})
+    assert severity_of(WeightScale(), observations, "fc2.weight") == severity
 
 
 def test_tiny_weights_are_found_only_when_the_layer_has_had_time_to_wake_up() -> None:
