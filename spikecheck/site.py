@@ -230,7 +230,8 @@ class SpikeArgument:
     less the threshold. `resets` counts values of more than half of the way from `reset_value`, the most frequent one,
     to the threshold, that were back at it in the next time step although they were no spikes. `is_late` is True where
     the values of the first time step depend on no weight: they are the initial state, before any input. `offset` is
-    what was subtracted from the potential; None where that is not known.
+    what was subtracted from the potential; None where that is not known. `jump` is what a spike adds to the argument in
+    the next time step, beside a value just below the threshold; None where that does not show beyond doubt.
     """
 
     rms: float
@@ -240,6 +241,7 @@ class SpikeArgument:
     reset_value: float | None = None
     is_late: bool = False
     offset: float | None = None
+    jump: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from spikecheck.readings import DriveReading, FlowReading, SpikeReading
 from spikecheck.site import Moment, Site, SiteKind
 from spikecheck.state_readings import StepLawReading
 
+GOES_ON = "otherwise a neuron that has spiked goes on to spike, whatever its input"
+
 
 @dataclass(frozen=True)
 class MissingReset(Check):
@@ -81,7 +83,9 @@ class MissingReset(Check):
     If a layer is called once per time step, spikecheck also measures what a spike does to its potential. Among neurons
     that did not spike, the next potential is exactly decay * potential + gain * current + a constant. If those that
     spiked have at least {min_jump} more than that, in {min_measured_passes} forward passes or more, the reset is
-    inverted: it is added, or it resets the neurons that did not spike.
+    inverted: it is added, or it resets the neurons that did not spike. In other hand-written layers whose decay the
+    graph shows, potentials just above the threshold are compared with those just below in the first forward passes.
+    Both get the same input, so it is the spikes that add if the former rise by {min_jump} or more beside the latter.
 
     If a layer declares that it has no reset, spikecheck warns if its spikes are used and one of these holds:
 
@@ -130,6 +134,9 @@ class MissingReset(Check):
             since_the_start = self.inverted(readings.first, min_passes=1) is not None
             yield self.measured(site, law, when=Moment(0) if since_the_start else None)
             return
+        if (jump := self.jump_at_threshold(readings)) is not None:
+            yield self.raised(site, jump)
+            return
         if neuron is None or drive is None or not neuron.v_threshold or neuron.decay is None or spikes.rate is None:
             return
         if spikes_unused(readings) or drive.non_finite.count:
@@ -163,12 +170,32 @@ class MissingReset(Check):
                 decay=law.decay,
                 jump=law.jump,
             ),
-            expected=Expected(
-                "a potential that each spike lowers",
-                because="otherwise a neuron that has spiked goes on to spike, whatever its input",
-            ),
+            expected=Expected("a potential that each spike lowers", because=GOES_ON),
             does=fill(does, jump=law.jump),
             when=when,
+            excess=1,
+        )
+
+    def jump_at_threshold(self, readings: Readings) -> float | None:
+        """Return what a spike adds to the argument of the spike function; None if it lowers it, or it is not known."""
+        flow = readings.get(FlowReading)
+        argument = None if flow is None or flow.decay is None else flow.argument
+        jump = None if argument is None else argument.jump
+        return jump if jump is not None and jump >= self.min_jump and not spikes_unused(readings) else None
+
+    def raised(self, site: Site, jump: float) -> Finding:
+        """Return the finding at a layer whose potentials rise at the threshold."""
+        return self.finding(
+            site,
+            observed=Observed(
+                "values just above the threshold rise by {jump} until the next time step, beside values just below",
+                jump=jump,
+            ),
+            expected=Expected("a potential that each spike lowers", because=GOES_ON),
+            does=fill(
+                "raises what its spike function gets by {jump} with each spike, and a reset lowers it", jump=jump
+            ),
+            when=Moment(0),
             excess=1,
         )
 

@@ -110,6 +110,7 @@ class VanishingGradient(Check):
         "SPK204",
         "SPK205",
         "SPK206",
+        "SPK210",
         "SPK401",
         "SPK405",
         "SPK406",

@@ -14,6 +14,10 @@ from spikecheck.site import SpikeArgument
 
 MAX_STEPS = 64  # time steps that are read: more say no more of the size of the values
 MAX_COMPARED = 65_536  # values among which the most frequent one is searched
+NEAREST = 256  # values on each side of the threshold: their means are known to a sixteenth of their deviation
+MAX_VALUES = 1_000_000  # among which these are searched
+MAX_GAP = 0.1  # of the jump: how far apart the values on both sides may be
+T_SCORE = 6.0  # standard errors: a difference larger than that is no accident among many layers and forward passes
 HIGH = 0.5  # of the way from the value after a reset to the threshold: what falls from above did not leak
 
 
@@ -36,11 +40,12 @@ def argument_of(
     rms, maximum = float(values.square().mean().sqrt()), float(values.amax())
     begins = begins_at(values, spikes, threshold)
     reset, value = (0, None) if begins is None else resets(values, spikes, begins)
+    jump = None if begins is None else jump_at(values, spikes)
     late = read[0].source is None and any(one.source is not None for one in read)
     offset = next(
         (one.offset for one in applications if one.offset is not None), None if earlier is None else earlier.offset
     )
-    return SpikeArgument(rms, maximum, begins, reset, value, late, offset)
+    return SpikeArgument(rms, maximum, begins, reset, value, late, offset, jump)
 
 
 def is_readable(values: Tensor) -> bool:
@@ -71,3 +76,21 @@ def resets(values: Tensor, spikes: Tensor, begins: float) -> tuple[int, float | 
     high = before > value + HIGH * (begins - value)
     fell = high & (spikes[:-1] == 0) & (after == value)
     return (int(fell.sum()), value) if value < begins else (0, None)
+
+
+def jump_at(values: Tensor, spikes: Tensor) -> float | None:
+    """Return what a spike adds in the next step; None where that does not show beyond doubt.
+
+    Values just above the threshold get the same input as those just below, and differ by the spike alone.
+    """
+    every = slice(None, None, -(-values.numel() // MAX_VALUES))
+    values, spikes = values[:, every], spikes[:, every]
+    before, rises, fired = values[:-1].flatten(), (values[1:] - values[:-1]).flatten(), spikes[:-1].flatten() != 0
+    if min(int(fired.sum()), int((~fired).sum())) < NEAREST:
+        return None
+    above = before.where(fired, before.new_tensor(torch.inf)).topk(NEAREST, largest=False).indices
+    below = before.where(~fired, before.new_tensor(-torch.inf)).topk(NEAREST).indices
+    jump = float(rises[above].mean() - rises[below].mean())
+    error = float((rises[above].var() + rises[below].var()).div(NEAREST).sqrt())
+    gap = float(before[above].mean() - before[below].mean())
+    return jump if abs(jump) > T_SCORE * error and gap <= MAX_GAP * abs(jump) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spikecheck.checks.spk210_missing_reset import MissingReset
-from spikecheck.site import Moment
+from spikecheck.site import Moment, SpikeArgument
 from spikecheck.state_readings import StepLawReading
 from tests.unit.checks.build import (
     drive,
@@ -130,3 +130,19 @@ def test_a_spike_that_raises_the_potential(observations, severity) -> None:
 def test_an_inverted_reset_is_named(decay, does) -> None:
     [finding] = findings(MissingReset(), reset_by(1.5, decay), "lif1")
     assert (finding.message, finding.when) == (f"lif1 {does}", Moment(0))
+
+
+@pytest.mark.parametrize(
+    ("jump", "decay", "used", "severity"),
+    [
+        pytest.param(1.0, 0.9, True, "warning", id="each spike adds a threshold"),
+        pytest.param(-1.0, 0.9, True, None, id="each spike subtracts it"),
+        pytest.param(None, 0.9, True, None, id="not known"),
+        pytest.param(1.0, None, True, None, id="nothing shows that one value continues the other"),
+        pytest.param(1.0, 0.9, False, None, id="only the potential is read out"),
+    ],
+)
+def test_a_reset_that_is_added_shows_at_the_threshold(jump, decay, used, severity) -> None:
+    argument = SpikeArgument(rms=1.0, maximum=3.0, threshold=0.0, jump=jump)
+    observations = layer(flow(argument=argument, decay=decay, spikes_receive_gradient=used))
+    assert severity_of(MissingReset(), observations, "lif1") == severity

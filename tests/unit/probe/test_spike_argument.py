@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import spikecheck
+from spikecheck.probe.spike_argument import jump_at
 from spikecheck.readings import FlowReading
 from spikecheck.site import SpikeArgument
 from tests.promises.networks import Spike
@@ -117,3 +118,22 @@ class LateLayer(Layer):
 def test_spikes_of_the_initial_state_are_late() -> None:
     assert not argument_in(spikes_first).is_late
     assert argument_in(spikes_first, layer=LateLayer).is_late
+
+
+@pytest.mark.parametrize(
+    ("spread", "added", "jump"),
+    [
+        pytest.param(0.5, -1.0, -1.0, id="a spike subtracts the threshold"),
+        pytest.param(0.5, 1.0, 1.0, id="a spike adds it"),
+        pytest.param(0.5, 0.0, None, id="no reset"),
+        pytest.param(30.0, -1.0, None, id="values far apart"),
+        pytest.param(5e-4, -1.0, None, id="too few spikes"),
+    ],
+)
+def test_what_a_spike_adds_shows_beside_values_just_below_the_threshold(spread, added, jump) -> None:
+    torch.manual_seed(0)
+    v = torch.cat([spread * torch.randn(4000) if spread > 0.01 else torch.rand(4000) - 0.999, torch.rand(40)])
+    s = (v > 0).float()
+    current = 0.3 * torch.randn_like(v) + 0.2 * v  # what has had much input gets more
+    measured = jump_at(torch.stack([v, 0.9 * v + current + added * s]), torch.stack([s, s]))
+    assert measured == (None if jump is None else pytest.approx(jump, abs=0.1))
