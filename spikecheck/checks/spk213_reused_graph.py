@@ -92,8 +92,8 @@ class ReusedGraph(Check):
     sites: ClassVar = SiteKind.RUN
     needs: ClassVar = (RunReading,)
     explained_by: ClassVar = ("SPK208",)
-    past: ClassVar = "backward ran through the graph of an earlier batch"
-    message: ClassVar = "backward ran through the graph of an earlier batch; layers that kept their state: {some}"
+    past: ClassVar = "backward ran through the graph of an earlier backward pass"
+    message: ClassVar = "backward ran through the graph of an earlier {what}"
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where PyTorch has raised this error."""
@@ -103,7 +103,10 @@ class ReusedGraph(Check):
         layers = [name for name, state in readings.every(StateReading).items() if state.carried_sequences]
         because = "a state that was not reset holds the graph of the batch before"
         if not layers:
-            because = "no layer kept its state, so a tensor that was computed before the loop probably holds the graph"
+            because = (
+                "a tensor that is kept from one backward pass to the next holds the graph: a state within a sequence, or "
+                "what was computed before the loop"
+            )
         yield self.finding(
             site,
             observed=Observed(
@@ -114,7 +117,7 @@ class ReusedGraph(Check):
             ),
             expected=Expected("one backward pass per graph", because=because),
             when=Moment(errors[0].update),
-            some=f"{layers[0]}{and_more(layers)}" if layers else "none observed",
+            what=f"batch; layers that kept their state: {layers[0]}{and_more(layers)}" if layers else "backward pass",
             excess=1,
         )
 

@@ -70,7 +70,8 @@ class BroadcastLoss(Check):
     since: ClassVar = "0.1"
     sites: ClassVar = SiteKind.LOSS
     needs: ClassVar = (LossReading,)
-    explains: ClassVar = ("SPK302", "SPK312", "SPK402", "SPK409")
+    explains: ClassVar = ("SPK302", "SPK312", "SPK402", "SPK407", "SPK409")
+    ranks_first: ClassVar = True
     message: ClassVar = "{site} compares shapes {output} and {target}: {what}"
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ import pytest
 
 from spikecheck.checks.spk213_reused_graph import SECOND_BACKWARD, ReusedGraph
 from spikecheck.site import TorchError
-from tests.unit.checks.build import observe, run, severity_of, state
+from tests.unit.checks.build import findings, observe, run, severity_of, state
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,14 @@ def test_judge(reading, severity) -> None:
         )
         == severity
     )
+
+
+@pytest.mark.parametrize(
+    ("carried", "message"),
+    [(1, "earlier batch; layers that kept their state: lif1"), (0, "earlier backward pass")],
+)
+def test_only_a_state_that_was_carried_makes_it_the_graph_of_an_earlier_batch(carried, message) -> None:
+    reading = run(torch_errors=(TorchError("RuntimeError", SECOND_BACKWARD, 1),))
+    places = {"the run": [reading], "lif1": [state(carried_sequences=carried)]}
+    [finding] = findings(ReusedGraph(), observe(places, run=reading), "the run")
+    assert finding.message == f"backward ran through the graph of an {message}"
