@@ -103,10 +103,7 @@ class ReusedGraph(Check):
         layers = [name for name, state in readings.every(StateReading).items() if state.carried_sequences]
         because = "a state that was not reset holds the graph of the batch before"
         if not layers:
-            because = (
-                "a tensor that is kept from one backward pass to the next holds the graph: a state within a sequence, or "
-                "what was computed before the loop"
-            )
+            because = "a state within a sequence, or a tensor that was computed before the loop, holds the graph"
         yield self.finding(
             site,
             observed=Observed(
