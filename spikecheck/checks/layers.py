@@ -157,12 +157,18 @@ def firing_rates_up_to(
     return rates, start
 
 
-def first_layer_drive(readings: Readings) -> float | None:
-    """Return what one time step adds to the potentials of the first spiking layer, in thresholds (RMS)."""
+def first_current(readings: Readings) -> tuple[Site, DriveReading] | None:
+    """Return the first spiking layer, and its input current."""
     currents = [s for s in readings.observations.sites if s.kind is SiteKind.CURRENT]
     first = min(currents, key=lambda s: s.position, default=None)
     drive = None if first is None else readings.at(first.name).get(DriveReading)
-    return None if first is None or drive is None else drive_in_thresholds(first, drive)
+    return None if first is None or drive is None else (first, drive)
+
+
+def first_layer_drive(readings: Readings) -> float | None:
+    """Return what one time step adds to the potentials of the first spiking layer, in thresholds (RMS)."""
+    current = first_current(readings)
+    return None if current is None else drive_in_thresholds(*current)
 
 
 def input_weight(site: Site, readings: Readings) -> ParameterReading | None:

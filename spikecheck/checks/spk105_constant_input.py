@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
+from spikecheck.checks.layers import first_current
 from spikecheck.checks.learning import has_learned_much, learns_little
 from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.readings import DriveReading, InputReading
+from spikecheck.readings import InputReading
 from spikecheck.site import Site, SiteKind
 
 
@@ -113,12 +114,10 @@ class ConstantInput(Check):
 
     def constant_current(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where the first spiking layer gets the same in each time step of an input that changes."""
-        currents = [s for s in readings.observations.sites if s.kind is SiteKind.CURRENT]
-        first = min(currents, key=lambda s: s.position, default=None)
-        drive = None if first is None else readings.at(first.name).get(DriveReading)
-        correlation = None if drive is None else drive.step_correlation
-        if first is None or drive is None or correlation is None:
+        current = first_current(readings)
+        if current is None or current[1].step_correlation is None:
             return
+        (first, drive), correlation = current, current[1].step_correlation
         lowest = min(correlation.neighbors, correlation.distant)
         if drive.time_steps <= drive.forward_passes or lowest < self.min_correlation:
             return

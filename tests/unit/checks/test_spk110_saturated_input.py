@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from spikecheck.checks.spk110_saturated_input import SaturatedInput
-from tests.unit.checks.build import findings, inputs, loss, observe, run, severity_of
+from spikecheck.site import NeighborCorrelation
+from tests.unit.checks.build import drive, findings, inputs, loss, observe, run, severity_of
 
 
 @pytest.mark.parametrize(
@@ -47,3 +48,37 @@ def test_it_is_dated_from_the_start_where_the_first_forward_pass_shows_it() -> N
 
     assert dated(replace(ones, forward_passes=1)) == 0
     assert dated(zeros) != 0
+
+
+TABLE = inputs(
+    shape=(32, 8), time_steps=None, minimum=0.8, maximum=1700.0, above_one=99, active=100, sampled_elements=100
+)
+NOTHING_LEARNED = loss(updates=80, recent_mean=2.9, recent_deviation=0.02)
+
+
+def currents(*, peak=0.3, steps=0.02):
+    return drive(mean=0.0, rms=0.5, peak=peak, step_correlation=NeighborCorrelation(steps, steps, 0.01))
+
+
+@pytest.mark.parametrize(
+    ("table", "current", "losses", "severity"),
+    [
+        pytest.param(TABLE, currents(), NOTHING_LEARNED, "warning", id="each probability is above 1"),
+        pytest.param(replace(TABLE, above_one=89), currents(), NOTHING_LEARNED, None, id="most are"),
+        pytest.param(replace(TABLE, minimum=-3.0), currents(), NOTHING_LEARNED, None, id="both signs"),
+        pytest.param(TABLE, currents(steps=1.0), NOTHING_LEARNED, None, id="given as a current"),
+        pytest.param(TABLE, currents(peak=2.0), NOTHING_LEARNED, None, id="currents that vary: scaled in the model"),
+        pytest.param(TABLE, drive(), NOTHING_LEARNED, None, id="currents that were not compared"),
+        pytest.param(TABLE, currents(), loss(updates=80, recent_mean=0.3, recent_deviation=0.02), None, id="learned"),
+    ],
+)
+def test_values_that_an_encoder_inside_takes_for_probabilities(table, current, losses, severity) -> None:
+    observations = observe({"input": [table], "lif1": [current], "loss": [losses]})
+    assert severity_of(SaturatedInput(), observations, "input") == severity
+
+
+@pytest.mark.parametrize(("shape", "by_column"), [((32, 8), True), ((32, 1, 28, 28), False)])
+def test_the_fix_scales_a_table_column_by_column(shape, by_column) -> None:
+    observations = observe({"input": [replace(TABLE, shape=shape)], "lif1": [currents()], "loss": [NOTHING_LEARNED]})
+    [finding] = findings(SaturatedInput(), observations, "input")
+    assert ("min(0)" in finding.fixes[0].code) is by_column
