@@ -59,7 +59,18 @@ def output_spikes(
 
 
 def neurons_per_output(regression: RegressionTargetReading, spikes: SpikeReading) -> int:
-    """Return how many neurons of the layer there are for each output; 1 where they do not come in equal groups."""
-    if not regression.outputs or spikes.neurons % regression.outputs:
+    """Return how many neurons of the layer there are for each output; 1 where they do not come in equal groups.
+
+    The outputs of all samples may have been flattened into one axis: then there are as many as all of them have neurons.
+    """
+    flattened = regression.outputs == 1 and outputs_per_sample(regression, spikes) == spikes.neurons
+    if flattened or not regression.outputs or spikes.neurons % regression.outputs:
         return 1
     return max(1, spikes.neurons // regression.outputs)
+
+
+def outputs_per_sample(regression: RegressionTargetReading, spikes: SpikeReading) -> float | None:
+    """Return how many targets a loss has for each sample of a forward pass; None where there are no samples."""
+    if not regression.updates or not spikes.samples:
+        return None
+    return (regression.elements / regression.updates) / (spikes.samples / spikes.forward_passes)

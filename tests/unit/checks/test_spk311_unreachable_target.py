@@ -54,6 +54,22 @@ def test_judge(observations, severity) -> None:
     assert severity_of(UnreachableTarget(), observations, "loss") == severity
 
 
+@pytest.mark.parametrize(
+    ("targets_per_sample", "severity"),
+    [
+        pytest.param(64, "warning", id="the counts of all neurons, flattened"),
+        pytest.param(1, None, id="the sum over all neurons"),
+    ],
+)
+def test_one_axis_may_hold_the_outputs_of_all_neurons(targets_per_sample, severity) -> None:
+    updates, batch = 20, 16
+    targets = RegressionTargetReading(
+        updates, updates * batch * targets_per_sample, 0.0, 60.0, 0.0, 5.0, COUNTS, outputs=1
+    )
+    observations = observe({"lif1": [spikes(samples=updates * batch)], "loss": [targets]})
+    assert severity_of(UnreachableTarget(), observations, "loss") == severity
+
+
 def test_the_message_gives_the_highest_target_and_the_highest_output() -> None:
     (finding,) = findings(UnreachableTarget(), net(60.0, COUNTS), "loss")
     assert finding.message == "targets go from 0 to 60, but spikes of 20 time steps give 0 to 20"
