@@ -234,6 +234,7 @@ class RegressionTargetReading:
     target_variance: float | None = None  # the squared error of always predicting that mean
     uniform_batches: int = 0  # updates in which all samples have the same targets, of two values or more
     outputs: int = 0  # of one sample: the length of the last axis; 0 is unknown
+    latest_output_maximum: float | None = None  # the highest output of the latest update
 
 
 @dataclass(frozen=True, slots=True)

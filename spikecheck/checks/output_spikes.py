@@ -61,7 +61,7 @@ def output_spikes(
 def neurons_per_output(regression: RegressionTargetReading, spikes: SpikeReading) -> int:
     """Return how many neurons of the layer there are for each output; 1 where they do not come in equal groups.
 
-    The outputs of all samples may have been flattened into one axis: then there are as many as all of them have neurons.
+    Outputs of all samples may have been flattened into one axis: then there are as many as all of them have neurons.
     """
     flattened = regression.outputs == 1 and outputs_per_sample(regression, spikes) == spikes.neurons
     if flattened or not regression.outputs or spikes.neurons % regression.outputs:

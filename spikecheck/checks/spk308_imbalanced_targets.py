@@ -1,17 +1,30 @@
-"""Labels of which nearly all are of one class."""
+"""Labels of which nearly all are of one class, and binary targets of which nearly all are alike."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import exp
+from math import exp, isclose
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.learning import learning_of, losses_without_learning
-from spikecheck.finding import Expected, Finding, Observed, Severity
-from spikecheck.readings import LogitReading, TargetReading
+from spikecheck.checks.fixes import plain_number
+from spikecheck.checks.learning import LOGISTIC, learning_of, learns_little, losses_without_learning
+from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
+from spikecheck.readings import LogitReading, LossReading, RegressionTargetReading, TargetReading
 from spikecheck.site import Moment, Site, SiteKind
+
+IN_LOGITS = "binary_cross_entropy_with_logits"
+UNDECIDED = 0.5  # a probability
+BINARY = 1e-3  # relative tolerance: the variance of zeros and ones is p (1 - p), but for rounding
+POSITIVE_WEIGHT = """\
+# there are {zeros} targets of 0 for each target of 1
+loss_fn = torch.nn.BCEWithLogitsLoss(pos_weight=torch.tensor({zeros}))
+loss = loss_fn(output, target)"""
+TARGET_WEIGHT = """\
+# there are {zeros} targets of 0 for each target of 1
+weight = torch.ones_like(target).masked_fill(target == 1, {zeros})
+loss = torch.nn.functional.binary_cross_entropy(output, target, weight=weight)"""
 
 
 @dataclass(frozen=True)
@@ -62,6 +75,10 @@ class ImbalancedTargets(Check):
     Where no class reaches that share, a note needs the last two conditions, and an effective number of classes,
     exp(entropy of the labels), below {min_effective_class_share} times the number of classes that occur.
 
+    Of the targets of a binary cross-entropy without weights, a warning needs a share of ones of at most
+    {max_share_of_ones:%}, outputs of the latest update that all say 0, and 64 losses or more that show that little is
+    learned. One-hot targets are not judged: the number of outputs makes the ones rare.
+
     Without learning anything from the input, a network lowers the loss from ln C to the entropy of the labels: 0.2 if
     97% of them are one of 20 classes. The accuracy per class shows this.
     """
@@ -70,8 +87,8 @@ class ImbalancedTargets(Check):
     slug: ClassVar = "imbalanced-targets"
     severity: ClassVar = Severity.WARNING
     since: ClassVar = "0.1"
-    sites: ClassVar = SiteKind.TARGETS
-    needs: ClassVar = (TargetReading,)
+    sites: ClassVar = SiteKind.TARGETS | SiteKind.REGRESSION_TARGET
+    needs: ClassVar = (LossReading,)
     explained_by: ClassVar = (
         "SPK203",
         "SPK204",
@@ -88,7 +105,7 @@ class ImbalancedTargets(Check):
         "SPK410",
         "SPK413",
     )
-    message: ClassVar = "{share:%} of {site} are class {label} (of {classes})"
+    message: ClassVar = "{share:%} of {site} are {label}"
 
     max_class_share: float = limit(
         0.8,
@@ -113,10 +130,20 @@ class ImbalancedTargets(Check):
         why="judgment call: the labels are then as uneven as if half of the classes were missing: a note, no warning",
     )
     min_labels: int = limit(200, why="derived: a share of 0.8 is then known to within 0.03")
+    max_share_of_ones: float = limit(
+        0.05,
+        why="judgment call: a tenth of the outputs is learned without weights; measured: 0.007 is not",
+        maximum=0.5,
+    )
 
     def judge(self, site: Site, readings: Readings) -> Iterator[Finding]:
         """Yield a finding where nearly all labels are one class; a note where the classes' shares differ much."""
-        targets = readings.all[TargetReading]
+        if site.kind is SiteKind.REGRESSION_TARGET:
+            yield from self.binary(site, readings)
+            return
+        targets = readings.all.get(TargetReading)
+        if targets is None:
+            return
         entropy, total = targets.entropy, sum(targets.class_counts)
         if entropy is None or targets.classes is None or total < self.min_labels or targets.has_class_weights:
             return
@@ -152,8 +179,54 @@ class ImbalancedTargets(Check):
                 because="otherwise a constant guess is nearly always right",
             ),
             when=Moment(0),
-            classes=targets.classes,
+            label=f"class {targets.class_counts.index(max(targets.class_counts))} (of {targets.classes})",
         )
+
+    def binary(self, site: Site, readings: Readings) -> Iterator[Finding]:
+        """Yield a finding where ones are rare among the targets, and no output says that there is one."""
+        targets = readings.all.get(RegressionTargetReading)
+        loss, learning = readings.all[LossReading], learning_of(readings)
+        if targets is None or learning is None or learning.guess is None:
+            return
+        ones = share_of_ones(targets)
+        needed = self.min_updates_in_training if readings.run.live else self.min_updates
+        if ones is None or loss.function not in LOGISTIC or targets.elements < self.min_labels:
+            return
+        if ones > self.max_share_of_ones or readings.run.update < needed or not learns_little(readings):
+            return
+        in_logits = loss.function == IN_LOGITS
+        undecided, weighted = (0.0, POSITIVE_WEIGHT) if in_logits else (UNDECIDED, TARGET_WEIGHT)
+        highest = targets.latest_output_maximum
+        if highest is None or highest >= undecided:
+            return
+        yield self.finding(
+            site,
+            observed=Observed(
+                "{share:%} of {total} targets are 0; the highest output of the latest update is {highest:n}, where a 1 "
+                "begins at {undecided:n}; the loss is {level:n}, that of a guess {guess:n}",
+                total=targets.elements,
+                share=1 - ones,
+                highest=highest,
+                undecided=undecided,
+                level=learning.level,
+                guess=learning.guess,
+            ),
+            expected=Expected(
+                "a weight for the targets of 1", because="otherwise a constant guess is nearly always right"
+            ),
+            when=Moment(0),
+            label="0, and no output says 1",
+            fixes=(Fix(weighted.format(zeros=plain_number((1 - ones) / ones))),),
+        )
+
+
+def share_of_ones(targets: RegressionTargetReading) -> float | None:
+    """Return the share of ones among targets of 0 and 1; None of other targets, and of one-hot ones."""
+    mean, variance = targets.target_mean, targets.target_variance
+    if (targets.target_minimum, targets.target_maximum) != (0, 1) or mean is None or variance is None:
+        return None
+    one_hot = isclose(mean * max(1, targets.outputs), 1, rel_tol=BINARY)
+    return mean if isclose(variance, mean * (1 - mean), rel_tol=BINARY) and not one_hot else None
 
 
 def rare_prediction_ratio(readings: Readings) -> float | None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spikecheck.readings import RegressionTargetReading
 from spikecheck.site import Capture, SiteKind
-from spikecheck.stats.base import State, Statistic, keep_first, merged_by
+from spikecheck.stats.base import State, Statistic, keep_first, keep_last, merged_by
 from spikecheck.stats.layout import (
     even_sample,
     fingerprint,
@@ -31,6 +31,7 @@ class RegressionTargetState(State):
     target_maximum: Tensor = merged_by(torch.maximum)
     output_minimum: Tensor = merged_by(torch.minimum)
     output_maximum: Tensor = merged_by(torch.maximum)
+    latest_output_maximum: Tensor = merged_by(keep_last)
     values: Tensor = merged_by(merge_distinct)
     batches: Tensor = merged_by(merge_distinct)
     target_sum: Tensor = merged_by(torch.add)
@@ -46,24 +47,27 @@ class RegressionTargetStats(Statistic[RegressionTargetState]):
 
     Unit: that of the output.
     Input: the outputs of all loss calls of one update, then their targets.
-    Memory: four extremes, two sums, a count, 16 values and 16 fingerprints. Cost: eight reductions and one sort of
+    Memory: five extremes, two sums, a count, 16 values and 16 fingerprints. Cost: eight reductions and one sort of
     4,096 elements per update.
     Not visible: which output belongs to which target.
     """
 
     kind: ClassVar = SiteKind.REGRESSION_TARGET
     reading: ClassVar = RegressionTargetReading
+    order_matters: ClassVar = True
 
     def measure(self, capture: Capture[Tensor]) -> RegressionTargetState:
         """Measure the outputs and targets of one update."""
         half = len(capture.values) // 2
         flat = [value.detach().float().reshape(-1) for value in capture.values]
         outputs, targets = torch.cat(flat[:half]), torch.cat(flat[half:])
+        highest = maximum(outputs)
         return RegressionTargetState(
             target_minimum=minimum(targets),
             target_maximum=maximum(targets),
             output_minimum=minimum(outputs),
-            output_maximum=maximum(outputs),
+            output_maximum=highest,
+            latest_output_maximum=highest,
             values=smallest_distinct(even_sample(outputs)),
             batches=smallest_distinct(fingerprint(targets.unsqueeze(0))),
             target_sum=targets.double().sum(),
@@ -92,6 +96,7 @@ class RegressionTargetStats(Statistic[RegressionTargetState]):
                 target_variance=variance,
                 uniform_batches=int(state.uniform),
                 outputs=state.outputs,
+                latest_output_maximum=to_float(state.latest_output_maximum, state.elements),
             ),
         )
 

@@ -11,10 +11,11 @@ from tests.oracles.raster import Captures, distinct_batches, high, low, number
 
 
 def oracle(captures: Captures) -> tuple[RegressionTargetReading, ...]:
-    outputs, batches = [], []
+    outputs, latest, batches = [], [], []
     for capture in captures:
         half = len(capture.values) // 2
-        outputs += [v for value in capture.values[:half] for v in number(value).flatten().tolist()]
+        latest = [v for value in capture.values[:half] for v in number(value).flatten().tolist()]
+        outputs += latest
         batches.append([v for value in capture.values[half:] for v in number(value).flatten().tolist()])
     targets = [v for batch in batches for v in batch]
     reading = RegressionTargetReading(
@@ -30,6 +31,7 @@ def oracle(captures: Captures) -> tuple[RegressionTargetReading, ...]:
         target_variance=pvariance(targets) if targets else None,
         uniform_batches=sum(all(map(is_uniform, c.values[len(c.values) // 2 :])) for c in captures),
         outputs=captures[0].values[0].shape[-1] if captures[0].values[0].dim() > 1 else 1,
+        latest_output_maximum=high(latest),
     )
     return (reading,)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from spikecheck.checks.spk308_imbalanced_targets import ImbalancedTargets
+from spikecheck.readings import RegressionTargetReading
 from tests.unit.checks.build import findings, logits, loss, observe, run, severity_of, targets
 
 
@@ -75,3 +78,45 @@ def test_what_is_predicted_at_random_is_not_learned(predicted, level, severity) 
     lost = loss(recent_mean=level, recent_deviation=0.01, recent_slope=0.0)
     observations = observe({"loss": [labels(900, 100), predicted, lost]}, run=run(update=64))
     assert severity_of(ImbalancedTargets(), observations, "loss") == severity
+
+
+def of_pixels(ones: float, highest: float, **changed) -> RegressionTargetReading:
+    """Targets of 0 and 1, 144 for each sample, and the highest output of the latest update."""
+    numbers = RegressionTargetReading(80, 92_160, 0.0, 1.0, -3.0, 0.2, (), 16, ones, ones * (1 - ones))
+    return replace(numbers, latest_output_maximum=highest, outputs=12, **changed)
+
+
+def logistic(level: float, function: str = "binary_cross_entropy_with_logits"):
+    return loss(
+        function=function, classes=None, updates=80, first=0.7, recent_mean=level, recent_deviation=0.001, window=64
+    )
+
+
+STUCK = logistic(0.05)  # a guess has 0.0414
+
+
+@pytest.mark.parametrize(
+    ("numbers", "losses", "severity"),
+    [
+        pytest.param(of_pixels(1 / 144, -2.8), STUCK, "warning", id="one pixel in 144, and never found"),
+        pytest.param(of_pixels(1 / 144, 1.5), STUCK, None, id="an output says 1"),
+        pytest.param(of_pixels(1 / 144, -2.8), logistic(0.01), None, id="the network learns"),
+        pytest.param(of_pixels(0.1, -2.0), logistic(0.35), None, id="a tenth of them"),
+        pytest.param(of_pixels(1 / 12, -2.0), logistic(0.35), None, id="one-hot"),
+        pytest.param(of_pixels(1 / 144, -2.8, target_variance=0.003), STUCK, None, id="a soft map"),
+        pytest.param(of_pixels(1 / 144, 0.1), logistic(0.05, "binary_cross_entropy"), "warning", id="probabilities"),
+        pytest.param(of_pixels(1 / 144, 0.6), logistic(0.05, "binary_cross_entropy"), None, id="one of them is high"),
+        pytest.param(of_pixels(1 / 144, 0.1), logistic(0.05, "mse_loss"), None, id="a regression"),
+        pytest.param(of_pixels(1 / 144, -2.8), replace(STUCK, plain_mean=False), None, id="with weights"),
+    ],
+)
+def test_binary_targets(numbers, losses, severity) -> None:
+    observations = observe({"loss": [numbers, losses]}, run=run(update=80))
+    assert severity_of(ImbalancedTargets(), observations, "loss") == severity
+
+
+def test_the_fix_weighs_the_ones_by_how_rare_they_are() -> None:
+    observations = observe({"loss": [of_pixels(1 / 101, -2.8), logistic(0.06)]}, run=run(update=80))
+    [finding] = findings(ImbalancedTargets(), observations, "loss")
+    assert "pos_weight=torch.tensor(100.0)" in finding.fixes[0].code
+    assert finding.message == "99.0% of targets are 0, and no output says 1"
