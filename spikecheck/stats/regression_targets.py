@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spikecheck.readings import RegressionTargetReading
 from spikecheck.site import Capture, SiteKind
-from spikecheck.stats.base import State, Statistic, keep_first, keep_last, merged_by
+from spikecheck.stats.base import State, Statistic, keep_first, merged_by
 from spikecheck.stats.layout import (
     even_sample,
     fingerprint,
@@ -23,6 +23,11 @@ from spikecheck.stats.layout import (
 )
 
 
+def keep_last_known(a: Tensor, b: Tensor) -> Tensor:
+    """Merge rule: keep the later maximum, unless it is that of nothing."""
+    return torch.where(b.isneginf(), a, b)
+
+
 @dataclass(frozen=True)
 class RegressionTargetState(State):
     """Extremes of targets and outputs, sums over the targets, and the smallest distinct outputs."""
@@ -31,7 +36,7 @@ class RegressionTargetState(State):
     target_maximum: Tensor = merged_by(torch.maximum)
     output_minimum: Tensor = merged_by(torch.minimum)
     output_maximum: Tensor = merged_by(torch.maximum)
-    latest_output_maximum: Tensor = merged_by(keep_last)
+    latest_output_maximum: Tensor = merged_by(keep_last_known)
     values: Tensor = merged_by(merge_distinct)
     batches: Tensor = merged_by(merge_distinct)
     target_sum: Tensor = merged_by(torch.add)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from statistics import fmean, pvariance
 
 from torch import Tensor
@@ -14,8 +15,9 @@ def oracle(captures: Captures) -> tuple[RegressionTargetReading, ...]:
     outputs, latest, batches = [], [], []
     for capture in captures:
         half = len(capture.values) // 2
-        latest = [v for value in capture.values[:half] for v in number(value).flatten().tolist()]
-        outputs += latest
+        shown = [v for value in capture.values[:half] for v in number(value).flatten().tolist()]
+        latest = shown if shown and high(shown) != -inf else latest
+        outputs += shown
         batches.append([v for value in capture.values[half:] for v in number(value).flatten().tolist()])
     targets = [v for batch in batches for v in batch]
     reading = RegressionTargetReading(
