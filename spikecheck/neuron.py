@@ -76,6 +76,8 @@ class NeuronSpec:
     reset: str | None = None  # "subtract", "zero" or "none"
     surrogate: str | None = None
     multi_spike: bool | None = None  # a neuron can spike several times in one time step
+    self_weight: float | None = None  # what a spike adds to its own neuron's next potential, where that is a parameter
+    self_weight_name: str = ""  # the attribute that holds it
     input_gain: float = 1.0  # the factor of the input current: 1 - decay where it is normalized, 1 / tau ...
     lowest_threshold: float | None = None  # the smallest, where each neuron has its own; else v_threshold
     threshold_name: str = "threshold"  # the attribute that holds the threshold; empty where it cannot be set

@@ -66,6 +66,8 @@ class SNNTorch(Framework):
             reset=getattr(module, "reset_mechanism", None),
             surrogate=getattr(surrogate, "__qualname__", "").partition(".")[0] or None,
             multi_spike=False,
+            self_weight=number(self_weight(module)),
+            self_weight_name="recurrent.V" if self_weight(module) is not None else "",
             input_gain=gain,
             **settable(module, "threshold"),
             replaced_parameters=tuple(self.clamped(module)),
@@ -125,6 +127,11 @@ class SNNTorch(Framework):
         """The states that the step really starts from: none where the library drops them."""
         forgets = isinstance(module, of(FORGETFUL)) and drops_states() and has_unequal_sizes(module)
         return () if forgets else self.state(module, args, kwargs)
+
+
+def self_weight(module: nn.Module) -> object:
+    """Return the factor by which each neuron feeds its own spike back to itself; None of other layers."""
+    return None if getattr(module, "all_to_all", True) else getattr(getattr(module, "recurrent", None), "V", None)
 
 
 def drops_states() -> bool:
