@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from spikecheck.probe.frameworks.base import nested
+from spikecheck.probe.loss import ONE_INDEX_PER_SAMPLE
 from spikecheck.probe.loss_terms import own_part
 from spikecheck.probe.torch_private import sequence_number
 from spikecheck.probe.written_loss import ModelOutput, compared_pairs, compared_tensors, is_log_likelihood
@@ -70,7 +71,8 @@ class PendingLosses:
             calls.numbers.append(-1 if value.grad_fn is None else sequence_number(value.grad_fn))
         if call.classes is not None and logits is not None:
             calls.logits.append(logits.detach())
-        if call.classes is not None and targets is not None and not targets.is_floating_point():
+        over_labels = call.classes is not None or call.function in ONE_INDEX_PER_SAMPLE
+        if over_labels and targets is not None and not targets.is_floating_point():
             calls.targets.append(targets.detach())
         elif (
             call.function in OF_NUMBERS

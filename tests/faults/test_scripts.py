@@ -217,6 +217,23 @@ def test_a_reset_that_evaluation_forgets_is_the_cause(resets: bool) -> None:
     assert roots(report) == ([] if resets else ["SPK208"]), report
 
 
+@pytest.mark.parametrize("changes", [True, False])
+def test_the_labels_of_a_margin_loss_show_that_the_input_never_changes(changes: bool) -> None:
+    model, criterion = SelfStateful(), nn.MultiMarginLoss()
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
+    first, _ = batch()
+
+    def step() -> None:
+        x, y = batch()
+        model.lif1.reset_hidden()
+        optimizer.zero_grad()
+        criterion(model(x if changes else first), y).backward()
+        optimizer.step()
+
+    report = watch(model, step, 70)
+    assert roots(report) == ([] if changes else ["SPK109"]), report
+
+
 def test_time_steps_one_by_one_after_a_training_with_sequences_are_one_sequence() -> None:
     pytest.importorskip("spikingjelly.activation_based", reason="pip install --no-deps spikingjelly")
     from spikingjelly.activation_based import functional, layer, neuron
