@@ -78,7 +78,8 @@ class TinyLogits(Check):
       average, without being equal;
     - the loss is no better than a guess and does not fall: even the steepest line that fits the last losses, {t_score}
       standard errors steeper than the best one, falls by less than {min_fall} in {loss_window} updates;
-    - the optimizer moves some weight by {min_relative_movement} of its norm or more in that time;
+    - the optimizer moves some weight by {min_relative_movement} of its norm or more in that time. Logits that differ by
+      {max_stopping_spread} or less shrink the gradients of all weights with them: {min_stopping_movement} is enough;
     - there are {loss_window} losses; while training runs, {min_losses_in_training}.
 
     Logits that differ by 0.05 cannot bring the loss more than 0.05 below that of a guess, which is 3.0 for 20 classes.
@@ -100,6 +101,12 @@ class TinyLogits(Check):
 
     max_logit_spread: float = limit(
         0.05, why="derived: the loss is then within 0.05 of that of a guess; measured: at least 0.3 in healthy networks"
+    )
+    max_stopping_spread: float = limit(
+        0.005, why="judgment call: a hundredth of the differences of healthy networks; gradients shrink as much"
+    )
+    min_stopping_movement: float = limit(
+        0.006, why="derived: 64 updates by 10^-4 of the norm, below which SPK410 names the learning rate"
     )
     loss_window: int = limit(LOSS_WINDOW, why=WHY_LOSS_WINDOW, minimum=3)
     min_fall: float = limit(MIN_FALL, why=WHY_MIN_FALL)
@@ -124,7 +131,10 @@ class TinyLogits(Check):
             return
         too_early = has_too_few_losses(loss, readings, self.loss_window, self.min_losses_in_training)
         movement = largest_mean_update(readings) * self.loss_window / losses
-        if too_early or movement < self.min_relative_movement or has_learned(readings):
+        least = self.min_relative_movement
+        if logits.spread <= self.max_stopping_spread:
+            least = self.min_stopping_movement
+        if too_early or movement < least or has_learned(readings):
             return
         if not trend.is_flat(self.loss_window, self.min_fall, self.t_score):
             return

@@ -24,6 +24,8 @@ TINY = {"spread": 0.002, "minimum": 0.0, "maximum": 0.003}
         pytest.param(TINY, {"recent_mean": 0.3}, 0.01, None, id="learned"),
         pytest.param(TINY, {"updates": 40}, 0.01, None, id="too early"),
         pytest.param(TINY, {}, 1e-6, None, id="a cold learning rate is SPK410's"),
+        pytest.param(TINY, {}, 1.1e-4, "warning", id="so small that SGD hardly moves"),
+        pytest.param(TINY | {"spread": 0.02}, {}, 1.1e-4, None, id="not as small"),
         pytest.param({}, {}, 0.01, None, id="healthy logits"),
     ],
 )
