@@ -84,7 +84,7 @@ class VanishingGradient(Check):
     {min_zero_fraction:%} of the recent updates, although every spiking layer fires, the first weight moved, and nothing
     is learned: every potential was then outside the window of the surrogate gradient.
 
-    It is also reported if the surrogate gradient of a hand-written layer is other than 0 for less than
+    It is also reported if the surrogate gradient of a layer is other than 0 for less than
     {min_reached:%} of its potentials in the first backward passes, and 64 losses or more show that nothing is learned.
     A sum of Gaussians or an exponential is nowhere 0, but may be so uneven that a few potentials make the gradient. The
     even share, mean(slope)^2 / mean(slope^2), says how many: below {min_even_share:%}, and below {min_even_values}
