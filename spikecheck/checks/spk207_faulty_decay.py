@@ -8,7 +8,16 @@ from math import exp, inf, log
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.layers import ALIVE_RATE, HAND_WRITTEN, geometric_sum, is_silent, peak_potential, threshold_of
+from spikecheck.checks.layers import (
+    ALIVE_RATE,
+    HAND_WRITTEN,
+    WHY_MIN_FORWARD_PASSES,
+    geometric_sum,
+    is_silent,
+    peak_potential,
+    threshold_of,
+    too_early,
+)
 from spikecheck.checks.learning import has_learned, losses_without_learning
 from spikecheck.checks.silence import is_nearly_silent
 from spikecheck.finding import Expected, Finding, Observed, Severity
@@ -100,7 +109,8 @@ class FaultyDecay(Check):
     - The decay is learned, and is out of range by at most {max_learned_drift}.
     - The time constant is finite, and at least {max_time_constant_ratio} times as long as a forward pass of several
       time steps. This is what happens if a time constant in milliseconds is read as seconds. It is a warning if 64
-      losses or more show that nothing is learned.
+      losses or more show that nothing is learned, or if the layer is silent (while training runs, after at least
+      {min_forward_passes} forward passes): the time constant often scales the input, too.
 
     The usual causes are a wrong formula, such as exp(dt / tau) instead of exp(-dt / tau), and a wrong unit, such as
     milliseconds instead of time steps.
@@ -141,6 +151,7 @@ class FaultyDecay(Check):
         why="derived: a clamped decay gets no gradient, so only Adam's momentum still moves it: by about 10 times the "
         "learning rate, or 0.5 at a large learning rate of 0.05",
     )
+    min_forward_passes: int = limit(10, why=WHY_MIN_FORWARD_PASSES)
     max_time_constant_ratio: float = limit(
         100.0, why="derived: over a forward pass, the potential then loses only 1%, as if there were no leak"
     )
@@ -184,10 +195,11 @@ class FaultyDecay(Check):
             <= (neuron.tau_mem or 0.0) * spikes.forward_passes
             < inf
         ):
+            silent = is_silent(spikes) and not too_early(readings, spikes.forward_passes, self.min_forward_passes)
             learns_nothing = losses_without_learning(readings) is not None
             yield self.finding(
                 site,
-                severity=Severity.WARNING if learns_nothing else Severity.NOTE,
+                severity=Severity.WARNING if silent or learns_nothing else Severity.NOTE,
                 observed=Observed(
                     "a time constant of {tau} time steps; {steps} time steps per forward pass",
                     tau=neuron.tau_mem,

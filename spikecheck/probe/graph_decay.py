@@ -154,4 +154,4 @@ def number_in(values: Tensor | None) -> float | None:
         return first
     if bool(((values == 0) | (values == 1)).all()):
         return 1.0
-    return float(values.float().mean()) if values.dim() == 1 else None
+    return float(values.float().mean()) if values.numel() == max(values.shape) else None

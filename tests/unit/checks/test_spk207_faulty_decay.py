@@ -185,3 +185,11 @@ def test_a_lack_of_memory_explains_a_layer_that_emits_single_spikes(value, expla
     observations = observe({"lif1": [few, potential(maximum=0.2)], "loss": [value]}, sites=sites)
     (finding,) = findings(FaultyDecay(), modules(observations), "lif1")
     assert finding.explains_others is explains
+
+
+def test_a_time_constant_in_the_wrong_unit_is_no_note_where_the_layer_is_silent() -> None:
+    sites = {"lif1": {"framework": "torch", "neuron": neuron(decay=None)}}
+    shown = flow(decay=exp(-1 / 11_400))  # as the graph shows it
+    for read, severity in ((spikes(), "note"), (spikes(count=0.0, active=0), "warning")):
+        observations = modules(observe({"lif1": [read, shown]}, sites=sites))
+        assert severity_of(FaultyDecay(), observations, "lif1") == severity

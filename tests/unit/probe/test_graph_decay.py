@@ -111,6 +111,15 @@ def decay_per_neuron(current: Tensor) -> Tensor:
     return torch.stack(shown)
 
 
+def decay_per_neuron_in_a_batch_of_one(current: Tensor) -> Tensor:
+    v, shown = torch.zeros_like(current[0]), []
+    decays = nn.Parameter(torch.linspace(0.5, 0.9, NEURONS).unsqueeze(0))
+    for step in current:
+        v = decays * v + (1 - decays.detach()) * step - (v > 1.0).float()
+        shown.append(spike(v - 1.0))
+    return torch.stack(shown)
+
+
 def squashed(current: Tensor) -> Tensor:
     v, shown = torch.zeros_like(current[0]), []
     for step in current:
@@ -188,6 +197,7 @@ CASES = [
     pytest.param(forgetful, 0.0, id="a decay that is clamped to nothing"),
     pytest.param(straight_through, 0.9, id="the derivative of the identity, also in the reset"),
     pytest.param(decay_per_neuron, 0.7, id="a decay for each neuron: the mean"),
+    pytest.param(decay_per_neuron_in_a_batch_of_one, 0.7, id="a learned decay for each neuron, with a batch axis"),
     pytest.param(squashed, None, id="a potential in a function"),
     pytest.param(rotated, None, id="a complex potential"),
     pytest.param(without_state, None, id="no state"),
