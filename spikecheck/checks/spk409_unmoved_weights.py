@@ -30,6 +30,7 @@ class Reason(Enum):
 
 #: The reasons that lie in the backward pass; the others lie in the optimizer and its calls.
 IN_BACKWARD = (Reason.NO_GRADIENT, Reason.ZERO_GRADIENT)
+OF_A_CUT = ("SPK209", "SPK401")  # silence and large input make a gradient 0; they do not keep it from being computed
 STATE_ONCE = """# once per sequence, before the loop over time
 state = model.init_state()
 for step in x:
@@ -85,10 +86,11 @@ class UnmovedWeights(Check):
     silent layer in between.
 
     If no weight moves at all, these reasons are reported here: a learning rate of 0, cleared gradients, rounding, and a
-    loss that no weight receives a gradient from, such as one that is computed from predicted classes. Where gradients
-    arrive at some weights or are 0, the checks of silent layers and of gradients report why. It
-    is only a note in two cases: the module of the weight was never called, or one parameter group has a learning rate
-    of 0 while others do not, as where part of the network is frozen on purpose.
+    loss that no weight receives a gradient from, such as one that is computed from predicted classes, or where only
+    parameters behind a cut in the graph, such as a bias, receive one. Where gradients arrive at some weights or are 0,
+    the checks of silent layers and of gradients report why. It is only a note in two cases: the module of the weight
+    was never called, or one parameter group has a learning rate of 0 while others do not, as where part of the network
+    is frozen on purpose.
 
     The gradient of a recurrent weight is 0 if the spikes that it multiplies are: those of a state that begins again at
     every time step. That is the reason given for a single unmoved weight that maps n neurons to n and feeds no layer,
@@ -136,7 +138,9 @@ class UnmovedWeights(Check):
         if reason is Reason.ZERO_GRADIENT and len(unmoved) == 1 and gets_no_spikes_back(site.name, readings):
             reason = Reason.NO_SPIKES
         said_elsewhere = reason in IN_BACKWARD and not is_unreached(readings, updates)
-        if reason is None or (not others_move and (said_elsewhere or any_loss_falls(readings))):
+        is_cut_off = reason is Reason.NO_GRADIENT and not is_unreached(readings, readings.all.every(GradientReading))
+        told = others_move or is_cut_off or not (said_elsewhere or any_loss_falls(readings))
+        if reason is None or not told:
             return
         unused = reason is Reason.NO_GRADIENT and site.position == 0
         finding = self.finding(
@@ -154,6 +158,8 @@ class UnmovedWeights(Check):
             reason=reason.value,
             fixes=(Fix(STATE_ONCE),) if reason is Reason.NO_SPIKES else None,
         )
+        if reason is Reason.NO_GRADIENT:
+            finding = replace(finding, explained_by=OF_A_CUT)
         by_the_script = reason in (Reason.ZERO_RATE, Reason.CLEARED)
         yield replace(finding, explained_by=(), ranks_first=not others_move) if by_the_script else finding
 

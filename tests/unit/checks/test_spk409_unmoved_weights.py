@@ -146,3 +146,29 @@ def test_a_recurrent_weight_without_a_gradient_gets_no_spikes(observations, reas
     (finding,) = findings(UnmovedWeights(), observations, "back.weight")
     assert finding.message == f"back.weight never moved: {reason}"
     assert ("once per sequence" in finding.fix) is ("step before" in reason)
+
+
+@pytest.mark.parametrize(
+    ("bias", "reason"),
+    [
+        pytest.param(gradient(dimensions=1), "no gradient arrives", id="a bias behind the cut gets one"),
+        pytest.param(gradient(mean_norm=0.0, missing_updates=20, dimensions=1), None, id="the loss falls all the same"),
+    ],
+)
+def test_a_cut_is_named_where_no_weight_behind_it_moves_either(bias, reason) -> None:
+    missing, zero = gradient(mean_norm=0.0, missing_updates=20), gradient(mean_norm=0.0, zero_updates=20)
+    last = zero if reason else missing
+    observations = observe(
+        {
+            "fc1.weight": [missing, parameter(), STILL],
+            "fc2.weight": [last, parameter(), STILL],
+            "fc2.bias": [bias, parameter(dimensions=1), update()],
+            "loss": [loss()],
+        },
+        sites={"fc1.weight": {"position": 1}, "fc2.weight": {"position": 2}, "fc2.bias": {"position": 2}},
+    )
+    found = findings(UnmovedWeights(), observations, "fc1.weight")
+    assert [finding.message for finding in found] == (
+        [f"fc1.weight and 1 more never moved: {reason}"] if reason else []
+    )
+    assert all("SPK203" not in finding.explained_by for finding in found)
