@@ -139,8 +139,8 @@ class UnmovedWeights(Check):
             reason = Reason.NO_SPIKES
         said_elsewhere = reason in IN_BACKWARD and not is_unreached(readings, updates)
         is_cut_off = reason is Reason.NO_GRADIENT and not is_unreached(readings, readings.all.every(GradientReading))
-        told = others_move or is_cut_off or not (said_elsewhere or any_loss_falls(readings))
-        if reason is None or not told:
+        is_at_rest = not others_move and not is_cut_off
+        if reason is None or (is_at_rest and (said_elsewhere or any_loss_falls(readings))):
             return
         unused = reason is Reason.NO_GRADIENT and site.position == 0
         finding = self.finding(

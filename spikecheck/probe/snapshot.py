@@ -9,7 +9,8 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from spikecheck.probe.clock import Clock
-from spikecheck.probe.find import named_parameters
+from spikecheck.probe.find import clean, named_parameters
+from spikecheck.probe.frameworks.base import imported
 from spikecheck.probe.layer import Status
 from spikecheck.probe.layers import Layers
 from spikecheck.probe.modes import Modes
@@ -42,6 +43,7 @@ class Watched(Protocol):
 
 
 REPLACED = "it was replaced in the model after attach(), and what took its place is not watched: attach again"
+ADDED = "it was added to the model after attach(), as by a conversion, and is not watched: attach again"
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Snapshot:
             **session.training.unregistered.reading(session.span.parameters),
         )
         unseen = {name: why for name, why in session.unseen.items() if why}
-        unseen |= {**replaced(session), **distributed(session), **session.training.forks.unseen()}
+        unseen |= {**added(session), **replaced(session), **distributed(session), **session.training.forks.unseen()}
         unseen |= {one.name: one.unseen for one in layers if one.unseen}
         return cls(
             run,
@@ -122,6 +124,13 @@ def replaced(session: Watched) -> dict[str, str]:
     parts = {one.name: one.layer.module for one in session.layers if one.status is Status.SPIKING}
     missing = [name for name, part in {**parts, **session.optimizers.named}.items() if id(part) not in present]
     return dict.fromkeys(missing, REPLACED)
+
+
+def added(session: Watched) -> dict[str, str]:
+    """Return the spiking layers of libraries that the model has now, and did not have when the watching began."""
+    frameworks, watched = imported(session.model), {id(one.layer.module) for one in session.layers}
+    parts = [(clean(name), part) for name, part in session.model.named_modules() if id(part) not in watched]
+    return {name: ADDED for name, part in parts if any(framework.spikes(part) for framework in frameworks)}
 
 
 def replaced_parameters(session: Watched) -> tuple[str, ...]:

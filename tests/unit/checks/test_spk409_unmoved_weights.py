@@ -167,8 +167,8 @@ def test_a_cut_is_named_where_no_weight_behind_it_moves_either(bias, reason) -> 
         },
         sites={"fc1.weight": {"position": 1}, "fc2.weight": {"position": 2}, "fc2.bias": {"position": 2}},
     )
-    found = findings(UnmovedWeights(), observations, "fc1.weight")
-    assert [finding.message for finding in found] == (
+    reported = findings(UnmovedWeights(), observations, "fc1.weight")
+    assert [finding.message for finding in reported] == (
         [f"fc1.weight and 1 more never moved: {reason}"] if reason else []
     )
-    assert all("SPK203" not in finding.explained_by for finding in found)
+    assert all("SPK203" not in finding.explained_by for finding in reported)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import snntorch as snn
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -53,6 +54,19 @@ def test_a_layer_that_was_replaced_is_named_and_a_parameter_is_observed() -> Non
         report = monitor.report()
         assert report.updates == 8
         assert {row.name for row in report.weights} == {"0.weight", "2.weight"}
+
+
+def test_spiking_layers_that_a_conversion_adds_are_named() -> None:
+    model = nn.Sequential(nn.Linear(10, 12), nn.ReLU(), nn.Linear(12, 3))
+    with spikecheck.attach(model, on_finding=lambda _: None) as monitor:
+        train(model)
+        before = monitor.report()
+        model[1] = snn.Leaky(beta=1.0, init_hidden=True)
+        with torch.no_grad():
+            model(torch.rand(6, 8, 10))
+        after = monitor.report()
+    assert not any("added to the model" in str(one) for one in before.unseen)
+    assert [str(one).partition(":")[0] for one in after.unseen if "added to the model" in str(one)] == ["1"]
 
 
 def test_parameters_that_replace_others_are_observed_with_their_optimizer() -> None:
