@@ -180,7 +180,7 @@ class EmptyInput(Check):
             observed=Observed("an input current of {drive:.2n} thresholds per time step (RMS)", drive=drive),
             expected=Expected(
                 "a current of about 1 threshold",
-                because="what fires in spite of such a current is not driven by the input, and carries nothing of it",
+                because="neurons that fire with so small a current are not driven by the input",
             ),
             when=Moment(0),
             what=fill("too small: it adds {drive:.2n} thresholds per time step to {layer}", drive=drive, layer=layer),

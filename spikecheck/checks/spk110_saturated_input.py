@@ -67,8 +67,7 @@ class SaturatedInput(Check):
 
     An encoder inside the model is judged by the current of the first spiking layer. spikecheck warns if little is
     learned, at least {min_active_fraction_unlearned:%} of the input's values are above 1 and none is negative, and the
-    layer gets next to the same from every sample, in time steps that have nothing in common: the largest current of a
-    neuron exceeds the mean current by less than {max_current_spread} of the RMS current, and what differs from the mean
+    layer gets nearly the same current from every sample, in uncorrelated time steps: the largest current of a neuron exceeds the mean current by less than {max_current_spread} of the RMS current, and what differs from the mean
     correlates by less than {max_step_correlation} between time steps. Where a sample is given directly, as a current,
     time steps are alike.
     """
@@ -147,7 +146,7 @@ class SaturatedInput(Check):
             ),
             expected=Expected(
                 "values from 0 to 1",
-                because="an encoder that takes them for spike probabilities draws a spike in every time step above 1",
+                because="an encoder that takes them for probabilities spikes in every time step where they are above 1",
             ),
             when=Moment(0),
             active=x.above_one / x.sampled_elements,

@@ -206,7 +206,7 @@ def expected(site: Site, readings: Readings) -> Expected:
         return Expected(SPIKES, because="no potential was above 0: a negative bias or inhibition holds the layer down")
     return Expected(
         "a threshold that some potentials reach, such as {threshold:.2n}",
-        because="it is far above all potentials: is it on another scale than the input?",
+        because="no potential comes near this one: is it on another scale than the input?",
         threshold=HALF * peak,
     )
 

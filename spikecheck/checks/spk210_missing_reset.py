@@ -16,7 +16,7 @@ from spikecheck.readings import DriveReading, FlowReading, SpikeReading
 from spikecheck.site import Moment, Site, SiteKind
 from spikecheck.state_readings import StepLawReading
 
-GOES_ON = "otherwise a neuron that has spiked goes on to spike, whatever its input"
+GOES_ON = "otherwise a neuron that has spiked keeps spiking, whatever its input"
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class MissingReset(Check):
     spiked have at least {min_jump} more than that, in {min_measured_passes} forward passes or more, the reset is
     inverted: it is added, or it resets the neurons that did not spike. In other hand-written layers whose decay the
     graph shows, potentials just above the threshold are compared with those just below in the first forward passes.
-    Both get the same input, so it is the spikes that add if the former rise by {min_jump} or more beside the latter.
+    Both get the same input, so the spikes add to the potential if the former rise by {min_jump} more than the latter.
 
     If a layer declares that it has no reset, spikecheck warns if its spikes are used and one of these holds:
 
@@ -188,7 +188,7 @@ class MissingReset(Check):
         return self.finding(
             site,
             observed=Observed(
-                "values just above the threshold rise by {jump} until the next time step, beside values just below",
+                "by the next time step, potentials just above the threshold rise by {jump} more than those just below",
                 jump=jump,
             ),
             expected=Expected("a potential that each spike lowers", because=GOES_ON),

@@ -63,7 +63,7 @@ class RunawayRecurrence(Check):
     The weight maps as many neurons to as many, and the layer holds or applies it, and is not fed by it. What the layer
     feeds back per time step is at least the scale of the weight (its RMS times sqrt(number of inputs)) times the firing
     rate, or times its square root if that is larger. A finding needs a feedback of {min_feedback} thresholds or more,
-    which is {min_ratio} times the RMS of the input current or more. Binary spikes cannot bring that about with a scale
+    which is {min_ratio} times the RMS of the input current or more. Binary spikes cannot cause that with a scale
     of at most {max_scale}; a larger scale is reported as such.
 
     Where each neuron feeds its spike back to itself alone, what the spike adds is compared with what the reset takes: a
@@ -161,7 +161,7 @@ class RunawayRecurrence(Check):
             expected=Expected(
                 "a weight below {enough:n}",
                 enough=enough,
-                because="from there on, a neuron that has spiked once spikes in every time step, whatever its input",
+                because="with a larger one, a neuron that has spiked once spikes at every step, whatever its input",
             ),
             excess=log10(neuron.self_weight / enough),
             fixes=(Fix(smaller),) if path else None,

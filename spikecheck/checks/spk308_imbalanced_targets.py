@@ -202,8 +202,8 @@ class ImbalancedTargets(Check):
         yield self.finding(
             site,
             observed=Observed(
-                "{share:%} of {total} targets are 0; the highest output of the latest update is {highest:n}, where a 1 "
-                "begins at {undecided:n}; the loss is {level:n}, that of a guess {guess:n}",
+                "{share:%} of {total} targets are 0; the highest output of the latest update is {highest:n}, and a 1 "
+                "needs more than {undecided:n}; the loss is {level:n}, that of a guess {guess:n}",
                 total=targets.elements,
                 share=1 - ones,
                 highest=highest,

@@ -21,8 +21,8 @@ NEVER_NEGATIVE = (
     *("cross_entropy", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"),
     *("binary_cross_entropy", "binary_cross_entropy_with_logits"),
 )
-SUBTRACTED = "it enters the sum that backward() starts from with a minus sign"
-NOT_NEGATED = "backward() starts from the log-likelihood, which lacks its minus sign"
+SUBTRACTED = "backward() is called on a sum that it enters with a minus sign"
+NOT_NEGATED = "backward() is called on the log-likelihood, without its minus sign"
 UPHILL = "the optimizer adds the gradient to the weights instead of subtracting it"
 WITHOUT_SIGN = "# without the minus sign, here and where the loss is added up"
 NEGATED = "# or with a minus sign before your own sum\nloss = torch.nn.functional.cross_entropy(model(x), y)"
@@ -36,9 +36,9 @@ class MaximizedLoss(Check):
     """The updates make the loss larger instead of smaller: it is maximized.
 
     ## What it means
-    The loss grows from the first updates on, and the network gets better at being wrong. Two signs can be the wrong way
-    round: that of the loss, as where a reward or an accuracy was replaced by a loss and the minus sign stayed, and that
-    of the updates, as with `maximize=True`. Large logits, large weights and many spikes are the consequences.
+    The loss grows from the first updates on, and the network gets better at being wrong. Either of two signs can
+    be wrong: that of the loss, such as when a loss replaced a reward and the minus sign stayed, or that of the updates,
+    such as with `maximize=True`. Large logits, large weights and many spikes are the consequences.
 
     ## Example
     ```python broken
@@ -58,17 +58,16 @@ class MaximizedLoss(Check):
     ```
 
     ## When it is intended
-    An adversary is trained, or data is to be forgotten.
+    An adversary is trained, or the network is meant to unlearn data.
     ```toml
     [tool.spikecheck.ignore]
     "SPK326" = "unlearning"
     ```
 
     ## How it is decided
-    A finding needs a loss that is never below 0, a cross-entropy or a distance of torch's or a negative log-likelihood
-    that the script takes from `log_softmax`, and {min_updates} updates in
-    which it rises, ends well above where it began, or becomes NaN or infinite, while no loss falls or is learned. And
-    one of these has to show why:
+    Only losses that are never below 0 are judged: torch's cross-entropies and distances, and a negative log-likelihood
+    that the script takes from `log_softmax`. Over {min_updates} updates or more, the loss has to rise, end well above
+    where it began, or become NaN or infinite, and no loss may fall. One of these has to show why:
 
     - the computation graph of the sum that `backward()` is called on gives the loss a negative factor in all updates;
     - that sum is a log-likelihood without a minus sign;
@@ -109,7 +108,7 @@ class MaximizedLoss(Check):
         yield self.finding(
             site,
             observed=Observed(
-                "{loss} of {first:n} at first, and of {now:n} after {updates} updates",
+                "{loss} of {first:n} at first, and {now:n} after {updates} updates",
                 loss=loss.function,
                 first=learning.first,
                 now=learning.level,
