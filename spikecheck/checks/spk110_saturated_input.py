@@ -67,7 +67,8 @@ class SaturatedInput(Check):
 
     An encoder inside the model is judged by the current of the first spiking layer. spikecheck warns if little is
     learned, at least {min_active_fraction_unlearned:%} of the input's values are above 1 and none is negative, and the
-    layer gets nearly the same current from every sample, in uncorrelated time steps: the largest current of a neuron exceeds the mean current by less than {max_current_spread} of the RMS current, and what differs from the mean
+    layer gets nearly the same current from every sample, in uncorrelated time steps: the largest current of a neuron
+    exceeds the mean current by less than {max_current_spread} of the RMS current, and what differs from the mean
     correlates by less than {max_step_correlation} between time steps. Where a sample is given directly, as a current,
     time steps are alike.
     """

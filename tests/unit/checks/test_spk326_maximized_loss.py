@@ -101,5 +101,5 @@ def test_a_log_likelihood_that_is_written_out(written, reported) -> None:
     findings = {finding.check: finding for finding in monitor.report().findings}
     assert ("SPK326" in findings) is reported
     if reported:
-        assert "lacks its minus sign" in findings["SPK326"].message
+        assert "without its minus sign" in findings["SPK326"].message
         assert findings["SPK326"].observed.text.startswith("negative log-likelihood of 1.")
