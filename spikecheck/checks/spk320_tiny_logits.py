@@ -79,7 +79,8 @@ class TinyLogits(Check):
     - the loss is no better than a guess and does not fall: even the steepest line that fits the last losses, {t_score}
       standard errors steeper than the best one, falls by less than {min_fall} in {loss_window} updates;
     - the optimizer moves some weight by {min_relative_movement} of its norm or more in that time. Logits that differ by
-      {max_stopping_spread} or less shrink the gradients of all weights with them: {min_stopping_movement} is enough;
+      {max_stopping_spread} or less shrink the gradients of all weights with them: then {min_stopping_movement} of
+      the norm is enough;
     - there are {loss_window} losses; while training runs, {min_losses_in_training}.
 
     Logits that differ by 0.05 cannot bring the loss more than 0.05 below that of a guess, which is 3.0 for 20 classes.

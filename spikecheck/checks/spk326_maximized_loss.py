@@ -67,7 +67,8 @@ class MaximizedLoss(Check):
     ## How it is decided
     Only losses that are never below 0 are judged: torch's cross-entropies and distances, and a negative log-likelihood
     that the script takes from `log_softmax`. Over {min_updates} updates or more, the loss has to rise, end well above
-    where it began, or become NaN or infinite, and no loss may fall. One of these has to show why:
+    where it began, or become NaN or infinite, and no loss may fall or be learned. One of these has to
+    show why:
 
     - the computation graph of the sum that `backward()` is called on gives the loss a negative factor in all updates;
     - that sum is a log-likelihood without a minus sign;
