@@ -173,6 +173,9 @@ class Origin:
         return self.operation.value + " in a branch of torch.where" * self.in_branch
 
 
+LIKELIHOOD = "negative log-likelihood"  # the function of a loss that the script writes out, without its minus sign
+
+
 @dataclass(frozen=True, slots=True)
 class LossCall:
     """What is known about a call of a loss without looking at values."""

@@ -191,15 +191,15 @@ def norm_behind(layer: Site, weight: ParameterReading, readings: Readings) -> Si
     sites = sorted((s for s in readings.observations.sites if s.kind is SiteKind.PARAMETER), key=lambda s: s.position)
     name = input_weight_name(layer, readings)
     behind = dropwhile(lambda site: site.name != name, sites)
-    following = (s for s in islice(behind, 1, None) if s.name in norms or is_weight(s, readings))
+    following = (s for s in islice(behind, 1, None) if s.name in norms or has_several_axes(s.name, readings))
     norm = next(following, None)
     own = None if norm is None or norm.name not in norms else readings.at(norm.name).get(ParameterReading)
     return norm if own is not None and own.elements == weight.elements // weight.fan_in else None
 
 
-def is_weight(site: Site, readings: Readings) -> bool:
-    """Return whether a parameter has several axes."""
-    parameter = readings.at(site.name).get(ParameterReading)
+def has_several_axes(name: str, readings: Readings) -> bool:
+    """Return whether a parameter is a weight, rather than a bias or a time constant that may start at 0."""
+    parameter = readings.at(name).get(ParameterReading)
     return parameter is not None and parameter.dimensions > 1
 
 

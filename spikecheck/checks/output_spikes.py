@@ -70,7 +70,7 @@ def neurons_per_output(regression: RegressionTargetReading, spikes: SpikeReading
 
 
 def outputs_per_sample(regression: RegressionTargetReading, spikes: SpikeReading) -> float | None:
-    """Return how many targets a loss has for each sample of a forward pass; None where there are no samples."""
+    """Return the number of targets per sample of a forward pass; None where there are no samples."""
     if not regression.updates or not spikes.samples:
         return None
     return (regression.elements / regression.updates) / (spikes.samples / spikes.forward_passes)

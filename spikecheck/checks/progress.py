@@ -95,14 +95,17 @@ def fastest_weight(readings: Readings) -> tuple[str | None, float]:
 
     The norm of a weight that begins at or near 0 says nothing of how far it has to go.
     """
-    updates, relative = update_readings(readings, weight_names(readings)), dict[str, float]()
-    for name, update in updates.items():
-        value = readings.at(name).get(ParameterReading)
-        default = 0.0 if value is None else norm_of_scale(value, DEFAULT_SCALE)
-        by_default = update.mean_norm / default if update.mean_norm is not None and default else inf
-        relative[name] = min(update.mean_relative_norm, by_default)
+    updates = update_readings(readings, weight_names(readings))
+    relative = {n: pace_of(one, readings.at(n).get(ParameterReading)) for n, one in updates.items()}
     fastest = max(relative, key=lambda name: relative[name], default=None)
     return fastest, 0.0 if fastest is None else relative[fastest]
+
+
+def pace_of(update: UpdateReading, weight: ParameterReading | None, scale: float = DEFAULT_SCALE) -> float:
+    """Return the mean update of a weight, relative to its norm, or to that of a weight of such a scale if larger."""
+    default = 0.0 if weight is None else norm_of_scale(weight, scale)
+    by_default = update.mean_norm / default if update.mean_norm is not None and default else inf
+    return min(update.mean_relative_norm, by_default)
 
 
 def norm_of_scale(weight: ParameterReading, scale: float) -> float:

@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
-from spikecheck.checks.learning import learning_of, makes_progress
+from spikecheck.checks.learning import LOGISTIC, learning_of, makes_progress
 from spikecheck.checks.progress import update_readings, weight_names
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.loss_readings import LossTermReading
 from spikecheck.readings import LossReading
-from spikecheck.site import Moment, Site, SiteKind
+from spikecheck.site import LIKELIHOOD, Moment, Site, SiteKind
 
-LIKELIHOOD = "negative log-likelihood"  # one that the script writes out, and leaves the minus sign off
 #: A term of the sum that is below 0 has the wrong sign: these are 0 or more.
 NEVER_NEGATIVE = (
     LIKELIHOOD,
     *("cross_entropy", "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"),
-    *("binary_cross_entropy", "binary_cross_entropy_with_logits"),
+    *LOGISTIC,
 )
 SUBTRACTED = "backward() is called on a sum that it enters with a minus sign"
 NOT_NEGATED = "backward() is called on the log-likelihood, without its minus sign"
@@ -67,8 +66,7 @@ class MaximizedLoss(Check):
     ## How it is decided
     Only losses that are never below 0 are judged: torch's cross-entropies and distances, and a negative log-likelihood
     that the script takes from `log_softmax`. Over {min_updates} updates or more, the loss has to rise, end well above
-    where it began, or become NaN or infinite, and no loss may fall or be learned. One of these has to
-    show why:
+    where it began, or become NaN or infinite, and no loss may fall or be learned. One of these has to show why:
 
     - the computation graph of the sum that `backward()` is called on gives the loss a negative factor in all updates;
     - that sum is a log-likelihood without a minus sign;

@@ -249,10 +249,8 @@ class WeightScale(Check):
 
     def on_loss(self, site: Site, readings: Readings) -> Iterator[Effect]:
         """Yield the loss whose first value is high because of the weight that makes the logits."""
-        first, fed = (
-            readings.first.get(ParameterReading),
-            [input_weight_name(s, readings) for s in spiking_sites(readings)],
-        )
+        first = readings.first.get(ParameterReading)
+        fed = [input_weight_name(layer, readings) for layer in spiking_sites(readings)]
         makes_logits = weight_names(readings)[-1:] == [site.name] and site.name not in fed
         if not makes_logits or first is None or first.scale <= self.max_scale or has_learned(readings):
             return

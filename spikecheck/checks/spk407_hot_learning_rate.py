@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from spikecheck.checks.base import Check, Readings, limit
 from spikecheck.checks.fixes import plain_number
-from spikecheck.checks.layers import LARGE_SCALE, WHY_LARGE_SCALE, without_cause
+from spikecheck.checks.layers import LARGE_SCALE, WHY_LARGE_SCALE, has_several_axes, without_cause
 from spikecheck.checks.learning import (
     MIN_LOSSES,
     every_learning,
@@ -21,7 +21,7 @@ from spikecheck.checks.learning import (
     most_losses,
     telling,
 )
-from spikecheck.checks.progress import DEFAULT_SCALE, is_neuron_parameter, norm_of_scale
+from spikecheck.checks.progress import DEFAULT_SCALE, is_neuron_parameter, norm_of_scale, pace_of
 from spikecheck.finding import Expected, Finding, Fix, Observed, Severity
 from spikecheck.number_format import fill
 from spikecheck.readings import LossReading, ParameterReading, UpdateReading
@@ -225,11 +225,9 @@ class HotLearningRate(Check):
         """Return the mean recent update of each weight, relative to its norm, or to a default one if that is larger."""
         updates = readings.observations.readings_at("", "recent").every(UpdateReading)
         return {
-            name: min(update.mean_relative_norm, inf if update.mean_norm is None else update.mean_norm / default)
+            name: pace_of(update, readings.at(name)[ParameterReading], self.default_scale)
             for name, update in updates.items()
-            if has_several_axes(readings, name)
-            and update.updates >= self.min_updates
-            and (default := norm_of_scale(readings.at(name)[ParameterReading], self.default_scale))
+            if has_several_axes(name, readings) and update.updates >= self.min_updates
         }
 
     def finding_of(self, site: Site, readings: Readings, what: str, expected: Expected, excess: float) -> Finding:
@@ -276,7 +274,7 @@ class HotLearningRate(Check):
     def is_judged(self, readings: Readings, name: str, update: UpdateReading) -> bool:
         """Return whether it is a weight, and its updates are not large merely because it starts near 0."""
         parameter = readings.at(name).get(ParameterReading)
-        if parameter is None or not has_several_axes(readings, name):
+        if parameter is None or not has_several_axes(name, readings):
             return False
         default_norm = norm_of_scale(parameter, self.default_scale)
         return update.mean_norm is None or update.mean_norm >= self.max_relative_update * default_norm
@@ -310,7 +308,7 @@ class HotLearningRate(Check):
             name: growth
             for name, update in readings.all.every(UpdateReading).items()
             if update.updates >= self.min_updates
-            and has_several_axes(readings, name)
+            and has_several_axes(name, readings)
             and self.min_growth <= (growth := growth_of(readings.at(name))) < inf
             and readings.at(name)[ParameterReading].scale > self.max_scale
         }
@@ -364,12 +362,6 @@ def lowered_rate(rate: float | None, first_rate: float | None) -> tuple[Fix, ...
         "# the learning rate rose from {first:n} to {rate:n}: correct the schedule", first=first_rate, rate=rate
     )
     return (Fix(f"{rose}\noptimizer = torch.optim.Adam(model.parameters(), lr={plain_number(first_rate)})"),)
-
-
-def has_several_axes(readings: Readings, name: str) -> bool:
-    """Return whether a parameter is a weight, rather than a bias or a time constant that may start at 0."""
-    parameter = readings.at(name).get(ParameterReading)
-    return parameter is not None and parameter.dimensions > 1
 
 
 def learns(readings: Readings) -> bool:

@@ -13,10 +13,9 @@ from spikecheck.probe.loss import ONE_INDEX_PER_SAMPLE
 from spikecheck.probe.loss_terms import own_part
 from spikecheck.probe.torch_private import sequence_number
 from spikecheck.probe.written_loss import ModelOutput, compared_pairs, compared_tensors, is_log_likelihood
-from spikecheck.site import Capture, LossCall, Site, SiteKind
+from spikecheck.site import LIKELIHOOD, Capture, LossCall, Site, SiteKind
 
 WRITTEN = "difference"  # what a loss that the script writes out is called
-LIKELIHOOD = "negative log-likelihood"
 OF_NUMBERS = (
     *("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", WRITTEN),
     *("binary_cross_entropy", "binary_cross_entropy_with_logits"),

@@ -105,10 +105,8 @@ class Session:
             is_training=lambda: model.training,
         )
         self.unseen: dict[str, str] = {}
-        self.max_calls, self.input_tensors = (
-            0,
-            0,
-        )  # of a layer in one pass; that the model itself is called with
+        self.max_calls = 0  # of one layer in one forward pass
+        self.input_tensors = 0  # that the model itself is called with
         self._entry: nn.Module | None = None  # the module that gets the input of a model that is not called itself
         self._compiled = False
         self.passes = Passes(model)

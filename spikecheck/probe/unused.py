@@ -129,11 +129,10 @@ def sample(weight: Tensor) -> Tensor:
 
 
 def gradient_norms(named: dict[str, nn.Parameter]) -> dict[str, Tensor]:
-    """Return the norm of each gradient that holds anything, in one fused call; a sparse one's would be waited for."""
-    present = {n: p.grad for n, p in named.items() if p.grad is not None and is_dense(p.grad) and p.grad.numel()}
-    if not present:
-        return {}
-    return dict(zip(present, norms([g.detach().float() for g in present.values()]), strict=True))
+    """Return the norm of each gradient that holds anything, by name; a sparse one's would be waited for."""
+    dense = {name: p for name, p in named.items() if p.grad is not None and is_dense(p.grad)}
+    by_id = norms_of_gradients(dense.values())
+    return {name: by_id[id(p)] for name, p in dense.items() if id(p) in by_id}
 
 
 def norms_of_gradients(parameters: Iterable[nn.Parameter]) -> dict[int, Tensor]:

@@ -318,7 +318,7 @@ class SpikeTimelineStats(Timeline):
     evaluation_reading: ClassVar = EvaluationSpikeTimelineReading
 
     def reduce(self, raster: Raster, captures: Sequence[Capture[Tensor]]) -> TimelineState:
-        """Sum the spikes of each time step, and find the largest; count the neurons without any in a forward pass."""
+        """Sum the spikes of each time step and find the largest value; count the neurons that stay silent in a pass."""
         batch_sums, step_maxima = raster.batch_sums_and_step_maxima
         steps, neurons = len(batch_sums) // len(captures), batch_sums.shape[1]
         sums, maxima = by_pass(batch_sums.sum(1), captures), by_pass(step_maxima, captures)

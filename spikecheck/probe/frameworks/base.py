@@ -24,6 +24,7 @@ from spikecheck.neuron import FIX_ATTRIBUTES, Holder, NeuronChange, NeuronSpec
 from spikecheck.packages import ExtensionCode, UnusableExtension, entry_points_of
 from spikecheck.site import Layout
 
+PACKAGE = __name__.rpartition(".")[0]
 PER_STEP = Layout(time=None, batch=0)
 BATCH_FIRST = Layout(time=1, batch=0)
 TIME_FIRST = Layout(time=0, batch=1)
@@ -133,12 +134,16 @@ def load(home: str) -> Framework:
     raise LookupError(f"{home} defines no Framework")
 
 
+@cache
+def files() -> tuple[str, ...]:
+    """Return the files of this folder that are named after a library."""
+    every = (info.name for info in pkgutil.iter_modules(import_module(PACKAGE).__path__))
+    return tuple(name for name in every if name not in ("base", "generic"))
+
+
 def imported(model: nn.Module) -> list[Framework]:
     """Return the frameworks whose library this process has imported, ours and those of other packages."""
-    package = __name__.rpartition(".")[0]
-    here = import_module(package).__path__
-    names = [info.name for info in pkgutil.iter_modules(here) if library_of(info.name) in sys.modules]
-    ours = [load(f"{package}.{name}") for name in names if name not in ("base", "generic")]
+    ours = [load(f"{PACKAGE}.{file}") for file in files() if library_of(file) in sys.modules]
     return [*ours, *(tried for tried in others(model) if isinstance(tried, Framework))]
 
 

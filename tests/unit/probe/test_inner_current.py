@@ -131,14 +131,19 @@ def network(made: Callable[[], nn.Module]) -> nn.Module:
     return nn.Sequential(made(), nn.Linear(NEURONS, 3))
 
 
+def train(model: nn.Module) -> None:
+    """Make three training steps that change nothing."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    for _ in range(3):
+        optimizer.zero_grad()
+        model(torch.rand(BATCH, STEPS, CHANNELS)).mean((0, 1)).sum().backward()
+        optimizer.step()
+
+
 def watched(model: nn.Module) -> tuple[NeuronSpec | None, DriveReading | None]:
     """Return the neurons and the current of the layer, as three training steps with spikecheck show them."""
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     with spikecheck.attach(model, every=1, ignore=["SPK"]) as monitor:
-        for _ in range(3):
-            optimizer.zero_grad()
-            model(torch.rand(BATCH, STEPS, CHANNELS)).mean((0, 1)).sum().backward()
-            optimizer.step()
+        train(model)
     observations = monitor.evidence().observations
     site = next((one for one in observations.sites if one.kind is SiteKind.CURRENT and one.name == "0"), None)
     drive = observations.windows["all"].get("0", {}).get(DriveReading)
@@ -172,12 +177,8 @@ def test_nothing_stays_on_the_modules() -> None:
 
 def test_a_copy_of_the_model_shows_nothing() -> None:
     model = network(Layer)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     with spikecheck.attach(model, every=1, ignore=["SPK"]) as monitor:
-        for _ in range(3):
-            optimizer.zero_grad()
-            model(torch.rand(BATCH, STEPS, CHANNELS)).mean((0, 1)).sum().backward()
-            optimizer.step()
+        train(model)
         twin = copy.deepcopy(model)
         pickle.loads(pickle.dumps(model))
         twin(torch.rand(BATCH, STEPS, CHANNELS))
